@@ -1,0 +1,347 @@
+//! Events: who can say what, in which form, and how a stored message becomes one.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned, de::IgnoredAny};
+
+use crate::{Content, Digest, EventId, Invalid, TaskId, Time, wire};
+
+/// Most bytes of an event's body; the stream refuses more.
+pub const EVENT_BYTES_MAX: usize = 8 << 10;
+/// The version of the envelope.
+pub const ENVELOPE_V: u8 = 1;
+/// Header: Ed25519 over exactly the body, lower-case hexadecimal.
+pub const HEADER_SIGNATURE: &str = "Contractual-Sig";
+/// Header: the schema, for people with a plain `nats` command line; not signed, not read by actors.
+pub const HEADER_SCHEMA: &str = "Contractual-Schema";
+
+macro_rules! authors { ($($(#[$doc:meta])* $T:ident = $name:literal $chain:ident;)*) => {
+    /// Everybody who can author an event: the actors, and the owner.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum AuthorId { $($(#[$doc])* $T,)* }
+
+    impl AuthorId {
+        /// All of them.
+        pub const ALL: &[Self] = &[$(Self::$T,)*];
+        /// The name: folder, service, crate, binary and NATS user.
+        #[must_use]
+        pub const fn name(self) -> &'static str { match self { $(Self::$T => $name,)* } }
+        /// Whether all of the author's events are one chain, or those of each task.
+        #[must_use]
+        pub const fn chain(self) -> Chain { match self { $(Self::$T => Chain::$chain,)* } }
+    }
+
+    $($(#[$doc])* #[derive(Debug, Clone, Copy)] pub struct $T;
+      impl Author for $T { const ID: AuthorId = AuthorId::$T; })*
+} }
+
+/// How an author's events are chained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// One chain: two instances exclude each other.
+    Whole,
+    /// One chain a task: instances can share the work.
+    PerTask,
+}
+
+/// A type that stands for an author, so that the compiler knows who may say what.
+pub trait Author: fmt::Debug + Send + Sync + 'static {
+    /// Who.
+    const ID: AuthorId;
+}
+
+authors! {
+    /// The person; signs contracts, tasks and approvals, and can halt everything.
+    Owner = "owner" Whole;
+    /// The only way in.
+    Gateway = "gateway" PerTask;
+    /// Runs playbooks; can only propose.
+    Worker = "worker" PerTask;
+    /// Decides; the only one whose grants are honoured.
+    Policy = "policy" Whole;
+    /// Executes granted tool calls in a sandbox.
+    Runner = "runner" PerTask;
+    /// Keeps the proof.
+    Audit = "audit" Whole;
+}
+
+impl fmt::Display for AuthorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for AuthorId {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let found = Self::ALL.iter().find(|id| id.name() == text);
+        found
+            .copied()
+            .ok_or_else(|| Invalid::new("an author", text))
+    }
+}
+
+/// What an event is about: one task, or the deployment as a whole (`-` in the subject).
+pub trait Scope: Copy + fmt::Debug + Send + Sync + 'static {
+    /// Out of the subject's token.
+    fn parse(task: Option<TaskId>) -> Option<Self>;
+    /// The task, if it is one.
+    fn task(self) -> Option<TaskId>;
+}
+
+/// The deployment as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deployment;
+
+impl Scope for Deployment {
+    fn parse(task: Option<TaskId>) -> Option<Self> {
+        task.is_none().then_some(Self)
+    }
+    fn task(self) -> Option<TaskId> {
+        None
+    }
+}
+
+impl Scope for TaskId {
+    fn parse(task: Option<TaskId>) -> Option<Self> {
+        task
+    }
+    fn task(self) -> Option<TaskId> {
+        Some(self)
+    }
+}
+
+/// A fact: subject `event.<author>.<task>.<KIND>`, schema `<KIND>.v<V>`.
+pub trait Event: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
+    /// What it is about.
+    type Scope: Scope;
+    /// `<noun>.<past-verb>`.
+    const KIND: &'static str;
+    /// The version of its shape.
+    const V: u16;
+    /// Who can say it.
+    const BY: &'static [AuthorId];
+    /// The bytes it speaks of, if any.
+    fn contents(&self) -> Vec<Content> {
+        Vec::new()
+    }
+}
+
+/// The right of an author to say `E`; one line of the table in `facts.rs` each.
+pub trait Says<E: Event>: Author {}
+
+/// A parsed subject of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// Who may publish there.
+    pub by: AuthorId,
+    /// The task, or none for `-`.
+    pub task: Option<TaskId>,
+    /// `<noun>.<past-verb>`.
+    pub kind: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// Parses `event.<author>.<task>.<noun>.<past-verb>`.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let rest = text.strip_prefix("event.")?;
+        let (by, rest) = rest.split_once('.')?;
+        let (task, kind) = rest.split_once('.')?;
+        let task = if task == "-" {
+            None
+        } else {
+            Some(task.parse().ok()?)
+        };
+        let (noun, verb) = kind.split_once('.')?;
+        let plain = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+        (plain(noun) && plain(verb)).then_some(Self {
+            by: by.parse().ok()?,
+            task,
+            kind,
+        })
+    }
+}
+
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.task {
+            Some(task) => write!(f, "event.{}.{task}.{}", self.by, self.kind),
+            None => write!(f, "event.{}.-.{}", self.by, self.kind),
+        }
+    }
+}
+
+/// The signed body of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Body<F> {
+    /// [`ENVELOPE_V`].
+    pub v: u8,
+    /// The subject it was published to; a copy elsewhere is junk.
+    pub subject: String,
+    /// `<KIND>.v<V>`.
+    pub schema: String,
+    /// Who says it.
+    pub author: AuthorId,
+    /// Its place in the author's chain, from 1.
+    pub seq: u64,
+    /// SHA-256 of the body before it in the chain, [`Digest::ZERO`] at the first.
+    pub prev: Digest,
+    /// Its id.
+    pub id: EventId,
+    /// The event that made the author say it.
+    pub cause: Option<EventId>,
+    /// When, by the author's clock: for people; nothing is decided by it.
+    pub at: Time,
+    /// What is said.
+    pub fact: F,
+}
+
+/// A message as the stream holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a> {
+    /// The subject it is stored under.
+    pub subject: &'a str,
+    /// The header [`HEADER_SIGNATURE`].
+    pub signature: Option<&'a str>,
+    /// The payload.
+    pub body: &'a [u8],
+    /// Its place in the stream.
+    pub seq: u64,
+    /// When the server stored it: bus time.
+    pub stored: Time,
+}
+
+/// Why a stored message is not an event. Readers skip and count it; audit reports it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Junk {
+    /// Not a subject of an event, or of an unknown author.
+    #[error("not an event's subject, or an unknown author")]
+    Subject,
+    /// Larger than [`EVENT_BYTES_MAX`].
+    #[error("larger than an event may be")]
+    Oversize,
+    /// No signature, or not 128 hexadecimal digits.
+    #[error("no signature")]
+    Unsigned,
+    /// No key of the author is valid at this place of the stream.
+    #[error("no key of the author is valid at this place")]
+    NoKey,
+    /// The signature does not fit.
+    #[error("wrong signature")]
+    Signature,
+    /// Not canonical MessagePack of the expected shape.
+    #[error("malformed")]
+    Malformed,
+    /// Signed for another subject or another deployment.
+    #[error("signed for another subject or another deployment")]
+    Copied,
+    /// A kind that is not known, or not this author's to say.
+    #[error("unknown kind")]
+    Kind,
+    /// A version of a kind, or of the envelope, that is not known.
+    #[error("unknown version")]
+    Version,
+    /// At or before the last event of its chain.
+    #[error("replayed or reordered")]
+    Replayed,
+    /// Not the next of its chain, or not after the one before it.
+    #[error("does not continue its chain")]
+    Chain,
+}
+
+/// The part of a body that is the same for every fact.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Head {
+    #[serde(rename = "v")]
+    _v: IgnoredAny,
+    pub(crate) subject: String,
+    pub(crate) schema: String,
+    pub(crate) author: AuthorId,
+    pub(crate) seq: u64,
+    pub(crate) prev: Digest,
+    pub(crate) id: EventId,
+    pub(crate) cause: Option<EventId>,
+    pub(crate) at: Time,
+    #[serde(rename = "fact")]
+    _fact: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    v: u8,
+}
+
+impl Head {
+    pub(crate) fn peek(body: &[u8]) -> Result<Self, Junk> {
+        let malformed = |_| Junk::Malformed;
+        // Read alone and first: another version's other fields are unknown here.
+        let Envelope { v } = wire::peek(body).map_err(malformed)?;
+        if v != ENVELOPE_V {
+            return Err(Junk::Version);
+        }
+        wire::peek(body).map_err(malformed)
+    }
+}
+
+/// What one reader reads: an enum of the facts it folds, made by [`crate::reads!`].
+pub trait Facts: Sized + Send + 'static {
+    /// The kinds, each with the authors that it is read of.
+    const READS: &'static [(&'static [AuthorId], &'static str)];
+    /// Decodes a body that is already known to be genuine.
+    ///
+    /// # Errors
+    /// [`Junk::Kind`], [`Junk::Version`] or [`Junk::Malformed`].
+    fn parse(subject: Subject<'_>, schema: &str, body: &[u8]) -> Result<Self, Junk>;
+}
+
+/// Decodes the fact of a genuine body, if it is an `E`.
+///
+/// # Errors
+/// As [`Facts::parse`].
+pub fn parse_fact<E: Event>(
+    subject: Subject<'_>,
+    schema: &str,
+    body: &[u8],
+) -> Result<(E::Scope, E), Junk> {
+    if subject.kind != E::KIND || !E::BY.contains(&subject.by) {
+        return Err(Junk::Kind);
+    }
+    let scope = E::Scope::parse(subject.task).ok_or(Junk::Subject)?;
+    let version = schema
+        .strip_prefix(E::KIND)
+        .and_then(|rest| rest.strip_prefix(".v"));
+    if version.ok_or(Junk::Malformed)? != E::V.to_string() {
+        return Err(Junk::Version);
+    }
+    let body: Body<E> = wire::decode(body).map_err(|_| Junk::Malformed)?;
+    Ok((scope, body.fact))
+}
+
+/// Makes the enum of the facts that one reader folds, with subjects and decoder.
+#[macro_export]
+macro_rules! reads { ($(#[$doc:meta])* $F:ident = $($E:ident)*) => {
+    $(#[$doc])*
+    #[derive(Debug)]
+    pub enum $F { $(
+        #[doc = concat!("See [`", stringify!($E), "`].")]
+        $E(<$E as $crate::Event>::Scope, Box<$E>),
+    )* }
+    impl $crate::Facts for $F {
+        const READS: &'static [(&'static [$crate::AuthorId], &'static str)] =
+            &[$((<$E as $crate::Event>::BY, <$E as $crate::Event>::KIND)),*];
+        fn parse(subject: $crate::Subject<'_>, schema: &str, body: &[u8]) -> Result<Self, $crate::Junk> {
+            match subject.kind {
+                $(<$E as $crate::Event>::KIND =>
+                    $crate::parse_fact::<$E>(subject, schema, body).map(|(scope, fact)| Self::$E(scope, Box::new(fact))),)*
+                _ => Err($crate::Junk::Kind),
+            }
+        }
+    }
+} }

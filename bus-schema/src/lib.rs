@@ -1,0 +1,49 @@
+#![doc = include_str!("../README.md")]
+
+mod call;
+mod content;
+mod draft;
+mod event;
+mod facts;
+mod grant;
+mod id;
+mod live;
+pub mod permission;
+mod reader;
+mod signed;
+pub mod stream;
+mod verify;
+pub mod wire;
+
+pub use call::{CALLS, Call, CallSpec, May, Proof, Prove};
+pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
+pub use draft::{Draft, Link, SignedEvent, public_key};
+pub use event::{
+    Audit, Author, AuthorId, Body, Chain, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts,
+    Gateway, HEADER_SCHEMA, HEADER_SIGNATURE, Junk, Owner, Policy, Raw, Runner, Says, Scope,
+    Subject, Worker, parse_fact,
+};
+pub use facts::{
+    ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
+    ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
+    CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned, FACTS,
+    HaltLifted, HaltOrdered, Hardening, JunkFound, RefusalCode, RosterChanged, ServiceStarted,
+    Spec, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted, Usage,
+};
+pub use grant::{
+    Ask, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope, EnvelopeTool, GRANT_TTL_MS_MAX, Grant,
+    OUTCOME_GRACE_MS, OutsideEnvelope,
+};
+pub use id::{
+    ActionId, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey, RuleId, Salt,
+    SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
+};
+pub use live::{Head, Live};
+pub use permission::{ACTORS, User, users};
+pub use reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
+pub use signed::{
+    AccessStatement, ApprovalStatement, NotSigned, STATEMENT_BYTES_MAX, Signed, Statement,
+    TaskStatement, verify,
+};
+pub use stream::{AUDIT, BLOBS, ConsumerSpec, STREAMS, StreamSpec, TRIGGERS, consumers};
+pub use verify::{Meta, Read, Seen, Sees, Tip, TooOld, Verifier};

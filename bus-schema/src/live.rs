@@ -1,0 +1,38 @@
+//! Live messages: signed, ephemeral, allowed to be lost.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{AuthorId, Digest, Time};
+
+/// A live message: subject `live.<author>.<WHAT>.-`.
+pub trait Live: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static {
+    /// Its only author.
+    const BY: AuthorId;
+    /// What it tells.
+    const WHAT: &'static str;
+    /// Who listens.
+    const TO: &'static [AuthorId];
+    /// The one subject.
+    #[must_use]
+    fn subject() -> String {
+        format!("live.{}.{}.-", Self::BY, Self::WHAT)
+    }
+}
+
+/// The log is durable up to here. Without a fresh one policy grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// How many leaves; leaf n is the message with stream sequence n.
+    pub size: u64,
+    /// The Merkle tree's root.
+    pub root: Digest,
+    /// The stored time of the last leaf.
+    pub stored: Time,
+}
+
+impl Live for Head {
+    const BY: AuthorId = AuthorId::Audit;
+    const WHAT: &'static str = "head";
+    const TO: &'static [AuthorId] = &[AuthorId::Policy, AuthorId::Gateway, AuthorId::Owner];
+}

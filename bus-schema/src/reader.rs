@@ -1,0 +1,36 @@
+//! Who folds what: one enum a reader, from which its consumer and its permissions follow.
+
+use crate::{
+    ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
+    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CheckpointSigned,
+    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, HaltLifted, HaltOrdered,
+    JunkFound, RosterChanged, TaskAdmitted, TaskFinished, TaskRejected, TaskSubmitted, reads,
+};
+
+reads! {
+    /// What the gateway shows.
+    GatewayFact = RosterChanged TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
+        ActionDeclined ActionExpired HaltOrdered HaltLifted
+}
+reads! {
+    /// What the worker needs to know where each of its tasks stands.
+    WorkerFact = TaskAdmitted TaskFinished ActionProposed ActionGranted ActionRefused
+        ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
+}
+reads! {
+    /// What policy decides by, its own decisions included.
+    PolicyFact = RosterChanged ContractSigned ContractRevoked ContractActivated ContractRejected HaltOrdered
+        HaltLifted TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
+        ActionDeclined ActionExpired
+}
+reads! {
+    /// What the runner acts by: grants, and what the owner says of them.
+    RunnerFact = RosterChanged ContractSigned ContractRevoked HaltOrdered HaltLifted ActionGranted ActionStarted
+        ActionFinished ActionDeclined
+}
+reads! {
+    /// What audit folds; it observes every other message as well.
+    AuditFact = CheckpointSigned JunkFound
+}

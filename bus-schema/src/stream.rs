@@ -1,0 +1,147 @@
+//! The streams and consumers, as `contractual provision` creates them and `nats/streams.json` shows them.
+
+use serde_json::{Value, json};
+
+use crate::{
+    AuthorId, Chain, EVENT_BYTES_MAX, Facts,
+    reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact},
+};
+
+/// The append-only stream of every fact.
+pub const AUDIT: &str = "AUDIT";
+/// The erasable bytes that facts name.
+pub const BLOBS: &str = "BLOBS";
+/// Messages from outside that may start a job.
+pub const TRIGGERS: &str = "TRIGGERS";
+
+const DAY_NS: u64 = 86_400_000_000_000;
+
+/// A stream: its name, and its configuration as the server's API takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamSpec {
+    /// Its name.
+    pub name: &'static str,
+    config: fn() -> Value,
+}
+
+impl StreamSpec {
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> Value {
+        (self.config)()
+    }
+}
+
+/// Every stream there is.
+pub const STREAMS: &[StreamSpec] = &[
+    StreamSpec {
+        name: AUDIT,
+        config: || {
+            json!({
+                "name": AUDIT, "subjects": ["event.*.*.*.*"],
+                "storage": "file", "compression": "s2", "num_replicas": 1,
+                "retention": "limits", "discard": "new", "max_age": 0, "max_msgs": -1,
+                "max_bytes": 8_i64 << 30, "max_msg_size": EVENT_BYTES_MAX + 1024,
+                "duplicate_window": 120_000_000_000_u64,
+                "deny_delete": true, "deny_purge": true, "allow_rollup_hdrs": false,
+                "allow_direct": true,
+            })
+        },
+    },
+    StreamSpec {
+        name: BLOBS,
+        config: || {
+            json!({
+                "name": BLOBS, "subjects": ["blob.*.*.*"],
+                "storage": "file", "compression": "s2", "num_replicas": 1,
+                "retention": "limits", "discard": "new", "max_age": 0, "max_msgs": -1,
+                "max_bytes": 8_i64 << 30, "max_msg_size": (512 << 10) + 512,
+                // The first one to name a digest is the only one: what is stored is never replaced.
+                "max_msgs_per_subject": 1, "discard_new_per_subject": true,
+                "duplicate_window": 120_000_000_000_u64,
+                "allow_rollup_hdrs": false, "allow_direct": true,
+            })
+        },
+    },
+    StreamSpec {
+        name: TRIGGERS,
+        config: || {
+            json!({
+                "name": TRIGGERS, "subjects": ["trigger.*.*"],
+                "storage": "file", "compression": "s2", "num_replicas": 1,
+                "retention": "limits", "discard": "old", "max_age": 7 * DAY_NS, "max_msgs": -1,
+                "max_bytes": 64 << 20, "max_msg_size": 64 << 10,
+                "duplicate_window": 120_000_000_000_u64,
+                "allow_rollup_hdrs": false, "allow_direct": true,
+            })
+        },
+    },
+];
+
+/// A durable consumer of `AUDIT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerSpec {
+    /// Whose.
+    pub of: AuthorId,
+    /// The subjects it delivers; none is all.
+    pub filters: Vec<String>,
+}
+
+impl ConsumerSpec {
+    /// The configuration, as the server's API takes it.
+    #[must_use]
+    pub fn config(&self) -> Value {
+        let name = self.of.name();
+        json!({
+            "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "none",
+            "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
+            "filter_subjects": self.filters,
+        })
+    }
+}
+
+/// The consumers: one for each actor, filtered on its own events, the roster, and the facts it reads.
+#[must_use]
+pub fn consumers() -> Vec<ConsumerSpec> {
+    vec![
+        consumer::<GatewayFact>(AuthorId::Gateway),
+        consumer::<WorkerFact>(AuthorId::Worker),
+        consumer::<PolicyFact>(AuthorId::Policy),
+        consumer::<RunnerFact>(AuthorId::Runner),
+        ConsumerSpec {
+            filters: Vec::new(),
+            ..consumer::<AuditFact>(AuthorId::Audit)
+        },
+    ]
+}
+
+fn consumer<F: Facts>(of: AuthorId) -> ConsumerSpec {
+    // The owner's chain is read whole by everybody: it begins with the deployment's roster, so nothing that
+    // the owner said to another deployment can be slipped in, and nothing said to this one can be left out.
+    let mut filters = vec![
+        format!("event.{of}.*.*.*"),
+        format!("event.{}.*.*.*", AuthorId::Owner),
+    ];
+    for (authors, kind) in F::READS {
+        // Two filters must not overlap.
+        for author in authors
+            .iter()
+            .filter(|author| **author != of && **author != AuthorId::Owner)
+        {
+            filters.push(format!("event.{author}.*.{kind}"));
+        }
+    }
+    filters.sort();
+    filters.dedup();
+    ConsumerSpec { of, filters }
+}
+
+/// The filter whose last message an append of `author` about `task` expects.
+#[must_use]
+pub fn subtree(author: AuthorId, task: Option<crate::TaskId>) -> String {
+    match (author.chain(), task) {
+        (Chain::Whole, _) => format!("event.{author}.>"),
+        (Chain::PerTask, Some(task)) => format!("event.{author}.{task}.>"),
+        (Chain::PerTask, None) => format!("event.{author}.-.>"),
+    }
+}

@@ -1,0 +1,344 @@
+//! One example value of everything that is on the wire.
+
+use bus_schema::{
+    AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
+    ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
+    ApprovalRequested, ApprovalStatement, Ask, AuthorId, Body, CheckpointSigned, Content,
+    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, Digest, DraftGrant,
+    ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head,
+    Junk, JunkFound, Proof, Prove, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
+    Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
+    TaskSubmitted, Usage, wire,
+};
+
+use crate::fixture::{T0, deployment, id, key_of, name, roster, task};
+
+pub(crate) fn digest(n: u8) -> Digest {
+    Digest::new([n; 32])
+}
+
+pub(crate) fn content(n: u8) -> Content {
+    let sealed = Sealed::new(Salt::new([n; 32]), &vec![n; usize::from(n) * 100]);
+    sealed.expect("small").content()
+}
+
+pub(crate) fn draft() -> DraftGrant {
+    DraftGrant {
+        deployment: deployment(),
+        task: task(),
+        action: id(4),
+        contract: digest(5),
+        rule: name("allow.2"),
+        tool: name("file.write"),
+        tool_digest: digest(6),
+        args: content(7),
+        args_by: AuthorId::Worker,
+        audience: AuthorId::Runner,
+        ttl_ms: 30_000,
+        wall_ms: 10_000,
+        output_bytes_max: 65_536,
+        secrets: vec![name("smtp.password")],
+    }
+}
+
+pub(crate) fn envelope() -> Envelope {
+    Envelope {
+        expires: T0.plus_ms(86_400_000),
+        tools: vec![EnvelopeTool {
+            name: name("file.write"),
+            digest: digest(6),
+            ask: Ask::Always,
+            calls: 3,
+        }],
+        wall_ms_max: 10_000,
+        output_bytes_max: 65_536,
+        hosts: vec!["api.example.com".to_owned()],
+        secrets: vec![name("smtp.password")],
+    }
+}
+
+pub(crate) fn approval(draft: &DraftGrant) -> ApprovalStatement {
+    ApprovalStatement {
+        deployment: draft.deployment,
+        task: draft.task,
+        action: draft.action,
+        contract: draft.contract,
+        draft: draft.digest(),
+        approve: true,
+        at: T0,
+    }
+}
+
+pub(crate) fn signed(statement: Statement) -> Signed {
+    Signed::new(&statement, &key_of(AuthorId::Owner))
+}
+
+fn task_statement() -> TaskStatement {
+    TaskStatement {
+        deployment: deployment(),
+        task: task(),
+        contract: digest(5),
+        playbook: content(9),
+        at: T0,
+    }
+}
+
+pub(crate) fn proposed() -> ActionProposed {
+    ActionProposed {
+        action: id(4),
+        step: name("write-report"),
+        index: 3,
+        item: 0,
+        items: 1,
+        attempt: 1,
+        tool: name("file.write"),
+        args: content(7),
+    }
+}
+
+pub(crate) fn started() -> ServiceStarted {
+    ServiceStarted {
+        version: name("0.1.0"),
+        hardening: Hardening {
+            uid: 10_003,
+            capabilities: 0,
+            no_new_privileges: true,
+            seccomp: 2,
+            dumpable: false,
+            core_bytes_max: 0,
+        },
+    }
+}
+
+/// An encoded example.
+pub(crate) struct Example {
+    pub(crate) kind: &'static str,
+    pub(crate) subject: String,
+    pub(crate) schema: String,
+    pub(crate) body: Vec<u8>,
+    /// Whether the bytes decode to the value and encode to themselves again.
+    pub(crate) stable: bool,
+}
+
+fn event<E: Event + PartialEq>(scope: E::Scope, fact: E) -> Example {
+    let by = *E::BY.first().expect("somebody says it");
+    let subject = Subject {
+        by,
+        task: scope.task(),
+        kind: E::KIND,
+    }
+    .to_string();
+    let schema = format!("{}.v{}", E::KIND, E::V);
+    let body = Body {
+        v: ENVELOPE_V,
+        subject: subject.clone(),
+        schema: schema.clone(),
+        author: by,
+        seq: 2,
+        prev: digest(1),
+        id: id(10),
+        cause: Some(id(11)),
+        at: T0,
+        fact,
+    };
+    let bytes = wire::encode(&body);
+    let stable = wire::decode::<Body<E>>(&bytes).is_ok_and(|back| back == body);
+    Example {
+        kind: E::KIND,
+        subject,
+        schema,
+        body: bytes,
+        stable,
+    }
+}
+
+/// An example of every fact.
+pub(crate) fn events() -> Vec<Example> {
+    use bus_schema::Deployment as D;
+    let mut all = vec![
+        event(D, started()),
+        event(D, roster()),
+        event(
+            D,
+            ContractSigned {
+                contract: digest(5),
+                document: content(8),
+                envelope: envelope(),
+            },
+        ),
+        event(
+            D,
+            ContractRevoked {
+                contract: digest(5),
+            },
+        ),
+        event(D, HaltOrdered {}),
+        event(D, HaltLifted {}),
+        event(
+            D,
+            ContractActivated {
+                contract: digest(5),
+                name: name("invoice-stocktake"),
+            },
+        ),
+        event(
+            D,
+            ContractRejected {
+                contract: digest(5),
+                code: RefusalCode::InvalidContract,
+                why: Some(content(3)),
+            },
+        ),
+        event(
+            D,
+            JunkFound {
+                from_seq: 40,
+                to_seq: 42,
+                counts: [(Junk::Copied, 1), (Junk::Replayed, 2)].into(),
+            },
+        ),
+        event(
+            D,
+            CheckpointSigned {
+                size: 42,
+                root: digest(12),
+            },
+        ),
+    ];
+    all.extend(tasks());
+    all.extend(actions());
+    all
+}
+
+fn tasks() -> Vec<Example> {
+    let t = task();
+    vec![
+        event(
+            t,
+            TaskAdmitted {
+                contract: digest(5),
+                playbook: content(9),
+            },
+        ),
+        event(
+            t,
+            TaskRejected {
+                code: RefusalCode::NoContract,
+            },
+        ),
+        event(
+            t,
+            TaskFinished {
+                outcome: TaskOutcome::Failed,
+                detail: Some(content(3)),
+            },
+        ),
+        event(
+            t,
+            TaskSubmitted {
+                statement: signed(Statement::Task(task_statement())),
+                playbook: content(9),
+            },
+        ),
+    ]
+}
+
+fn actions() -> Vec<Example> {
+    let t = task();
+    let approval = signed(Statement::Approval(approval(&draft())));
+    let finished = ActionFinished {
+        action: id(4),
+        outcome: ActionOutcome::Succeeded,
+        usage: Usage {
+            wall_ms: 12,
+            cpu_ms: 8,
+            output_bytes: 300,
+        },
+        output: content(3),
+    };
+    let refused = ActionRefused {
+        action: id(4),
+        rule: name("deny.1"),
+        code: RefusalCode::Denied,
+        why: Some(content(3)),
+    };
+    let requested = ApprovalRequested {
+        draft: draft(),
+        expires_ms: 600_000,
+        reason: Some(content(3)),
+    };
+    vec![
+        event(t, proposed()),
+        event(t, ActionExpired { action: id(4) }),
+        event(t, refused),
+        event(t, requested),
+        event(
+            t,
+            ApprovalCarried {
+                action: id(4),
+                statement: approval.clone(),
+            },
+        ),
+        event(
+            t,
+            ApprovalRefused {
+                action: id(4),
+                code: RefusalCode::BadStatement,
+            },
+        ),
+        event(
+            t,
+            ActionGranted {
+                grant: Grant {
+                    draft: draft(),
+                    approval: Some(approval),
+                },
+            },
+        ),
+        event(t, ActionStarted { action: id(4) }),
+        event(t, finished),
+        event(
+            t,
+            ActionDeclined {
+                action: id(4),
+                code: RefusalCode::OutsideEnvelope,
+            },
+        ),
+    ]
+}
+
+/// An example of every statement.
+pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
+    let access = AccessStatement {
+        deployment: deployment(),
+        until: T0.plus_ms(60_000),
+    };
+    let all = vec![
+        Statement::Task(task_statement()),
+        Statement::Approval(approval(&draft())),
+        Statement::Access(access),
+    ];
+    let named = |statement: Statement| match statement {
+        Statement::Task(_) => ("task", statement),
+        Statement::Approval(_) => ("approval", statement),
+        Statement::Access(_) => ("access", statement),
+    };
+    all.into_iter().map(named).collect()
+}
+
+pub(crate) fn head() -> Head {
+    Head {
+        size: 42,
+        root: digest(12),
+        stored: T0,
+    }
+}
+
+pub(crate) fn prove() -> (Prove, Option<Proof>) {
+    let proof = Proof {
+        entry: b"leaf".to_vec(),
+        path: vec![digest(13), digest(14)],
+        checkpoint: "origin\n42\nroot\n".to_owned(),
+    };
+    (Prove { seq: 41 }, Some(proof))
+}

@@ -1,0 +1,242 @@
+//! The checked-in pictures of the wire contract: they change only when somebody means it.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
+
+use bus_schema::{
+    AuthorId, CALLS, Event as _, FACTS, Head, Live as _, RosterChanged, STREAMS, Subject,
+    consumers,
+    permission::{nkey_variable, permissions_conf, permissions_variable, users},
+    wire,
+};
+use data_encoding::HEXLOWER;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{example, matrix};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// With sorted keys, whatever features of `serde_json` the build has.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let map: BTreeMap<_, _> = map
+                .iter()
+                .map(|(key, value)| (key, sorted(value)))
+                .collect();
+            map.into_iter()
+                .map(|(key, value)| (key.clone(), value))
+                .collect()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(&sorted(value)).expect("a value is JSON");
+    text.push('\n');
+    text
+}
+
+/// Writes under `GOLDEN=write`; otherwise insists that each file is as it should be.
+fn golden(files: &BTreeMap<String, String>) {
+    let write = std::env::var_os("GOLDEN").is_some_and(|value| value == "write");
+    let mut differ = Vec::new();
+    for (path, wanted) in files {
+        let file = root().join(path);
+        if write {
+            fs::write(&file, wanted).expect("the golden file can be written");
+        } else if fs::read_to_string(&file).ok().as_deref() != Some(wanted.as_str()) {
+            differ.push(path.as_str());
+        }
+    }
+    assert!(
+        differ.is_empty(),
+        "{differ:#?} differ from the code; if that is meant, run `just golden`"
+    );
+}
+
+fn bytes_of<T: Serialize>(name: &str, value: &T) -> Value {
+    json!({
+        "kind": name,
+        "v": 1,
+        "example": serde_json::to_value(value).expect("a value is JSON"),
+        "body_hex": HEXLOWER.encode(&wire::encode(value)),
+    })
+}
+
+fn schemas() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut file = |name: String, value: Value| {
+        files.insert(format!("bus-schema/schema/{name}.json"), pretty(&value));
+    };
+    let examples = example::events();
+    for spec in FACTS {
+        let of_it = |example: &&example::Example| example.kind == spec.kind;
+        let example = examples.iter().find(of_it);
+        let example =
+            example.unwrap_or_else(|| panic!("example.rs has no example of {}", spec.kind));
+        assert!(
+            example.stable,
+            "the example of {} does not survive the wire",
+            spec.kind
+        );
+        let subject = Subject::parse(&example.subject).expect("a subject");
+        let value = json!({
+            "kind": spec.kind,
+            "v": spec.v,
+            "by": spec.by,
+            "scope": if spec.of_task { "task" } else { "deployment" },
+            "doc": spec.doc.trim(),
+            "fields": spec.fields,
+            "example": spec.json(subject, &example.schema, &example.body).expect("its own kind"),
+            "body_hex": HEXLOWER.encode(&example.body),
+        });
+        file(format!("{}.v{}", spec.kind, spec.v), value);
+    }
+    for (name, statement) in example::statements() {
+        file(
+            format!("statement.{name}.v1"),
+            bytes_of(&format!("statement.{name}"), &statement),
+        );
+    }
+    file(
+        "live.head.v1".to_owned(),
+        bytes_of(&Head::subject(), &example::head()),
+    );
+    let (question, answer) = example::prove();
+    let call = json!({
+        "question": bytes_of("call.audit.owner.prove", &question),
+        "answer": bytes_of("call.audit.owner.prove", &answer),
+    });
+    file("call.prove.v1".to_owned(), call);
+    files
+}
+
+fn readers(subject: &str) -> String {
+    let reads = |filters: &[String]| {
+        filters.is_empty()
+            || filters
+                .iter()
+                .any(|filter| matrix::matches(filter, subject))
+    };
+    let readers = consumers()
+        .into_iter()
+        .filter(|consumer| reads(&consumer.filters));
+    readers
+        .map(|consumer| consumer.of.name())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn subjects() -> String {
+    let mut text = format!("{:<46} {:<9} {}\n", "# subject", "author", "who reads it");
+    let mut line = |subject: String, author: &str, readers: &str| {
+        let _infallible = writeln!(text, "{subject:<46} {author:<9} {readers}");
+    };
+    for spec in FACTS {
+        for by in spec.by {
+            let scope = if spec.of_task { "<task>" } else { "-" };
+            let subject = format!("event.{by}.{scope}.{}", spec.kind);
+            let readers = readers(&subject);
+            line(subject, by.name(), &readers);
+        }
+    }
+    for by in AuthorId::ALL.iter().filter(|by| **by != AuthorId::Audit) {
+        let read = format!("$JS.API.DIRECT.GET.BLOBS.blob.{by}.digest.0");
+        let readers: Vec<_> = users()
+            .iter()
+            .filter(|user| matrix::may_publish(user, &read))
+            .map(|user| user.name)
+            .collect();
+        line(
+            format!("blob.{by}.<digest>.<n>"),
+            by.name(),
+            &readers.join(" "),
+        );
+    }
+    for call in CALLS {
+        for from in call.from {
+            line(
+                format!("call.{}.{from}.{}", call.to, call.verb),
+                from.name(),
+                call.to.name(),
+            );
+        }
+    }
+    let listeners: Vec<_> = Head::TO.iter().map(|author| author.name()).collect();
+    line(Head::subject(), Head::BY.name(), &listeners.join(" "));
+    line("trigger.cli.<name>".to_owned(), "trigger", "");
+    text
+}
+
+#[test]
+fn every_fact_statement_call_and_live_message_has_its_exact_bytes() {
+    golden(&schemas());
+}
+
+#[test]
+fn no_picture_of_a_forgotten_kind_is_left() {
+    let wanted = schemas();
+    for entry in fs::read_dir(root().join("bus-schema/schema")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        // The bytes of an older version stay for ever.
+        let kind = name
+            .split_once(".v")
+            .map_or(name.as_str(), |(kind, _)| kind);
+        let known = wanted
+            .keys()
+            .any(|path| path.contains(&format!("/{kind}.v")));
+        assert!(
+            known || name == "subjects.txt",
+            "nothing is called {name}; delete it"
+        );
+    }
+}
+
+#[test]
+fn subjects_streams_permissions_and_matrix_are_as_checked_in() {
+    let streams = json!({
+        "streams": STREAMS.iter().map(|stream| stream.config()).collect::<Vec<_>>(),
+        "consumers": consumers().iter().map(|consumer| consumer.config()).collect::<Vec<_>>(),
+    });
+    golden(&BTreeMap::from([
+        ("bus-schema/schema/subjects.txt".to_owned(), subjects()),
+        ("nats/permissions.conf".to_owned(), permissions_conf()),
+        ("nats/streams.json".to_owned(), pretty(&streams)),
+        ("nats/matrix.txt".to_owned(), matrix::table()),
+    ]));
+}
+
+#[test]
+fn the_shipped_configuration_lists_exactly_the_users_with_their_own_permissions() {
+    let text = fs::read_to_string(root().join("nats/nats.conf")).unwrap();
+    let found: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.contains("nkey:"))
+        .collect();
+    let line = |name: &str| {
+        let (nkey, permissions) = (nkey_variable(name), permissions_variable(name));
+        format!("{{ nkey: ${nkey}, permissions: ${permissions} }}")
+    };
+    let mut wanted: Vec<_> = users().iter().map(|user| line(user.name)).collect();
+    wanted.push("SYS { users: [ { nkey: $NKEY_SYS } ] }".to_owned());
+    assert_eq!(found, wanted);
+    assert!(!text.contains("no_auth_user") && !text.contains("allow_responses"));
+}
+
+#[test]
+fn every_reader_is_delivered_the_roster() {
+    for consumer in consumers() {
+        let subject = format!("event.owner.-.{}", RosterChanged::KIND);
+        assert!(
+            readers(&subject).contains(consumer.of.name()),
+            "{}",
+            consumer.of
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Grants: inside the envelope that the owner signed, and approved where it says so, or not at all.
+
+use bus_schema::{
+    ApprovalStatement, Ask, AuthorId, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned,
+    OutsideEnvelope, STATEMENT_BYTES_MAX, Signed, Statement, wire,
+};
+
+use crate::{
+    example::{approval, content, digest, draft, envelope, signed},
+    fixture::{T0, id, key_of, name, new_key, owner},
+};
+
+fn grant() -> Grant {
+    let draft = draft();
+    let approval = Some(signed(Statement::Approval(approval(&draft))));
+    Grant { draft, approval }
+}
+
+fn approved(change: impl Fn(&mut DraftGrant)) -> Grant {
+    let mut draft = draft();
+    change(&mut draft);
+    let approval = Some(signed(Statement::Approval(approval(&draft))));
+    Grant { draft, approval }
+}
+
+fn inside(grant: &Grant, envelope: &Envelope) -> Result<(), OutsideEnvelope> {
+    grant.check_envelope(envelope, &owner(), 0, T0)
+}
+
+#[test]
+fn each_bound_of_the_envelope_holds_at_the_bound_and_not_behind_it() {
+    use OutsideEnvelope as No;
+    type Change = fn(&mut DraftGrant);
+    let table: &[(Change, Result<(), OutsideEnvelope>)] = &[
+        (|_| (), Ok(())),
+        (|draft| draft.tool = name("file.delete"), Err(No::Tool)),
+        (|draft| draft.tool_digest = digest(99), Err(No::ToolChanged)),
+        (|draft| draft.ttl_ms = GRANT_TTL_MS_MAX, Ok(())),
+        (|draft| draft.ttl_ms = GRANT_TTL_MS_MAX + 1, Err(No::Limits)),
+        (|draft| draft.wall_ms = 10_000, Ok(())),
+        (|draft| draft.wall_ms = 10_001, Err(No::Limits)),
+        (|draft| draft.output_bytes_max = 65_536, Ok(())),
+        (|draft| draft.output_bytes_max = 65_537, Err(No::Limits)),
+        (|draft| draft.secrets.clear(), Ok(())),
+        (|draft| draft.secrets.push(name("smtp.password")), Ok(())),
+        (|draft| draft.secrets.push(name("other")), Err(No::Secret)),
+    ];
+    for (n, (change, wanted)) in table.iter().enumerate() {
+        assert_eq!(inside(&approved(change), &envelope()), *wanted, "row {n}");
+    }
+}
+
+#[test]
+fn a_contract_ends_at_its_last_moment() {
+    let (grant, envelope) = (grant(), envelope());
+    let at = |stored| grant.check_envelope(&envelope, &owner(), 0, stored);
+    let last = bus_schema::Time::from_ns(envelope.expires.ns() - 1);
+    assert_eq!(at(last), Ok(()));
+    assert_eq!(at(envelope.expires), Err(OutsideEnvelope::Expired));
+}
+
+#[test]
+fn a_tool_is_used_as_often_as_the_contract_says() {
+    let (grant, envelope) = (grant(), envelope());
+    let used = |used| grant.check_envelope(&envelope, &owner(), used, T0);
+    assert_eq!(used(2), Ok(()));
+    assert_eq!(used(3), Err(OutsideEnvelope::Calls));
+    assert_eq!(used(u32::MAX), Err(OutsideEnvelope::Calls));
+    let mut none = envelope.clone();
+    none.tools[0].calls = 0;
+    assert_eq!(inside(&grant, &none), Err(OutsideEnvelope::Calls));
+}
+
+#[test]
+fn an_empty_envelope_allows_nothing() {
+    let empty = Envelope {
+        tools: Vec::new(),
+        ..envelope()
+    };
+    assert_eq!(inside(&grant(), &empty), Err(OutsideEnvelope::Tool));
+    let no_secrets = Envelope {
+        secrets: Vec::new(),
+        ..envelope()
+    };
+    assert_eq!(inside(&grant(), &no_secrets), Err(OutsideEnvelope::Secret));
+}
+
+#[test]
+fn an_approval_is_needed_exactly_where_the_contract_always_asks() {
+    let bare = Grant {
+        approval: None,
+        ..grant()
+    };
+    for (ask, without) in [
+        (Ask::Always, Err(OutsideEnvelope::ApprovalMissing)),
+        (Ask::Sometimes, Ok(())),
+        (Ask::Never, Ok(())),
+    ] {
+        let mut envelope = envelope();
+        envelope.tools[0].ask = ask;
+        assert_eq!(inside(&bare, &envelope), without, "{ask:?}");
+        assert_eq!(inside(&grant(), &envelope), Ok(()), "{ask:?}");
+        // One that is there is checked even where none is needed.
+        let mut other = grant();
+        other.draft.args = content(1);
+        assert_eq!(
+            inside(&other, &envelope),
+            Err(OutsideEnvelope::ApprovalDiffers),
+            "{ask:?}"
+        );
+    }
+}
+
+fn check(said: &ApprovalStatement) -> Result<(), OutsideEnvelope> {
+    Grant::check_approval(
+        &draft(),
+        &signed(Statement::Approval(said.clone())),
+        &owner(),
+    )
+}
+
+#[test]
+fn an_approval_is_of_one_draft_and_of_nothing_else() {
+    type Change = fn(&mut ApprovalStatement);
+    assert_eq!(check(&approval(&draft())), Ok(()));
+    let changes: &[Change] = &[
+        |said| said.deployment = id(99),
+        |said| said.task = id(99),
+        |said| said.action = id(99),
+        |said| said.contract = digest(99),
+        |said| said.draft = digest(99),
+        |said| said.approve = false,
+    ];
+    for (n, change) in changes.iter().enumerate() {
+        let mut said = approval(&draft());
+        change(&mut said);
+        assert_eq!(
+            check(&said),
+            Err(OutsideEnvelope::ApprovalDiffers),
+            "row {n}"
+        );
+    }
+}
+
+#[test]
+fn an_approval_dies_with_any_change_of_the_draft() {
+    type Change = fn(&mut DraftGrant);
+    let approval = grant().approval.unwrap();
+    let changes: &[Change] = &[
+        |draft| draft.deployment = id(99),
+        |draft| draft.task = id(99),
+        |draft| draft.action = id(99),
+        |draft| draft.contract = digest(99),
+        |draft| draft.rule = name("allow.3"),
+        |draft| draft.tool = name("file.delete"),
+        |draft| draft.tool_digest = digest(99),
+        |draft| draft.args = content(1),
+        |draft| draft.args_by = AuthorId::Policy,
+        |draft| draft.audience = AuthorId::Worker,
+        |draft| draft.ttl_ms -= 1,
+        |draft| draft.wall_ms += 1,
+        |draft| draft.output_bytes_max += 1,
+        |draft| draft.secrets.clear(),
+    ];
+    for (n, change) in changes.iter().enumerate() {
+        let mut draft = draft();
+        change(&mut draft);
+        let found = Grant::check_approval(&draft, &approval, &owner());
+        assert_eq!(found, Err(OutsideEnvelope::ApprovalDiffers), "row {n}");
+    }
+}
+
+#[test]
+fn an_approval_is_the_owners_or_nobodys() {
+    let said = Statement::Approval(approval(&draft()));
+    let stranger = Signed::new(&said, &new_key(AuthorId::Owner));
+    let found = Grant::check_approval(&draft(), &stranger, &owner());
+    assert_eq!(found, Err(OutsideEnvelope::Approval(NotSigned::UnknownKey)));
+    // The stranger's signature under the owner's key.
+    let mut json = serde_json::to_value(&stranger).unwrap();
+    json["by"] = serde_json::to_value(owner()).unwrap();
+    let forged: Signed = serde_json::from_value(json).unwrap();
+    let found = Grant::check_approval(&draft(), &forged, &owner());
+    assert_eq!(
+        found,
+        Err(OutsideEnvelope::Approval(NotSigned::BadSignature))
+    );
+}
+
+#[test]
+fn another_statement_of_the_owner_is_no_approval() {
+    let access = bus_schema::AccessStatement {
+        deployment: id(1),
+        until: T0,
+    };
+    let found = Grant::check_approval(&draft(), &signed(Statement::Access(access)), &owner());
+    assert_eq!(found, Err(OutsideEnvelope::ApprovalDiffers));
+}
+
+/// Any bytes with the owner's genuine signature.
+fn raw(bytes: &[u8]) -> Signed {
+    use ed25519_dalek::Signer as _;
+    let signature = key_of(AuthorId::Owner).sign(bytes).to_bytes();
+    let json = serde_json::json!({
+        "by": owner(),
+        "statement": data_encoding::HEXLOWER.encode(bytes),
+        "signature": bus_schema::Signature::new(signature),
+    });
+    serde_json::from_value(json).expect("a signed statement")
+}
+
+#[test]
+fn a_statement_has_one_form_and_a_largest_size() {
+    let good = wire::encode(&Statement::Approval(approval(&draft())));
+    assert!(raw(&good).open(&owner()).is_ok());
+    for bad in [
+        [good.as_slice(), &[0xc0]].concat(),
+        good[..good.len() - 1].to_vec(),
+        Vec::new(),
+        vec![0xc0; STATEMENT_BYTES_MAX],
+        vec![0xc0; STATEMENT_BYTES_MAX + 1],
+    ] {
+        assert_eq!(raw(&bad).open(&owner()), Err(NotSigned::Malformed));
+    }
+}

@@ -1,0 +1,12 @@
+//! The integration tests of the wire contract.
+
+mod content;
+mod example;
+mod fixture;
+mod golden;
+mod grant;
+mod malformed;
+mod matrix;
+mod refuse;
+mod roster;
+mod roundtrip;
