@@ -1,0 +1,292 @@
+//! Appending: what is on its way into the own chains, one event a chain at a time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use bus_schema::{
+    Author, AuthorId, Draft, EventId, Junk, Link, Meta, SignedEvent, TaskId, Verifier, stream,
+};
+use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::oneshot;
+
+use crate::{
+    Bus, Claim, Error,
+    bus::{Outside, Published, publish},
+    claim::Permit,
+    core::chain_of,
+};
+
+/// Pause before a publish whose fate is unknown is repeated; the compare-and-set makes repeating safe.
+const RETRY: Duration = Duration::from_millis(200);
+/// Pause after the server said no: it is full, or somebody is repairing it.
+const RETRY_REFUSED: Duration = Duration::from_secs(1);
+
+/// What happens once the own event was read back.
+pub(crate) enum Then<A, E> {
+    Nothing,
+    Reply(oneshot::Sender<Meta>),
+    Run(Box<Permit<A>>, fn(Claim<A>) -> E),
+}
+
+enum Stage {
+    Sent,
+    Stored(u64),
+    /// Somebody was first; the draft is dropped once this message was read.
+    Lost(u64),
+}
+
+struct InFlight<A, E> {
+    draft: Draft<A>,
+    event: SignedEvent,
+    expected: u64,
+    then: Then<A, E>,
+    stage: Stage,
+}
+
+type Acked = (Option<TaskId>, EventId, Published);
+
+/// The own chains and what is on its way into them.
+pub(crate) struct Appender<A, E> {
+    bus: Bus<A>,
+    flying: BTreeMap<Option<TaskId>, InFlight<A, E>>,
+    busy: BTreeSet<Option<TaskId>>,
+    waiting: BTreeMap<Option<TaskId>, VecDeque<Outside<A>>>,
+    acks: FuturesUnordered<BoxFuture<'static, Acked>>,
+    /// Why the server does not take what is said here.
+    trouble: Option<String>,
+}
+
+impl<A: Author, E> Appender<A, E> {
+    pub(crate) fn new(bus: Bus<A>) -> Self {
+        Self {
+            bus,
+            flying: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            acks: FuturesUnordered::new(),
+            trouble: None,
+        }
+    }
+
+    pub(crate) const fn busy(&self) -> &BTreeSet<Option<TaskId>> {
+        &self.busy
+    }
+
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.flying.is_empty() && self.waiting.is_empty()
+    }
+
+    /// The next answer of the server; never, while nothing is on its way.
+    pub(crate) async fn acked(&mut self) -> Acked {
+        match self.acks.next().await {
+            Some(acked) => acked,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a draft from beside the core; it goes before what the core wants.
+    pub(crate) fn queue(&mut self, outside: Outside<A>) {
+        let chain = chain_of::<A>(outside.0.task());
+        self.waiting.entry(chain).or_default().push_back(outside);
+    }
+
+    /// Launches what waits for chains that are idle.
+    pub(crate) fn launch_waiting(&mut self, verifier: &Verifier) {
+        let idle: Vec<_> = self
+            .waiting
+            .keys()
+            .filter(|chain| !self.busy.contains(chain))
+            .copied()
+            .collect();
+        for chain in idle {
+            let Some(queue) = self.waiting.get_mut(&chain) else {
+                continue;
+            };
+            let first = queue.pop_front();
+            if queue.is_empty() {
+                self.waiting.remove(&chain);
+            }
+            if let Some((draft, reply)) = first {
+                self.launch(draft, Then::Reply(reply), verifier);
+            }
+        }
+    }
+
+    /// Signs a draft as the next event of its chain and sends it.
+    pub(crate) fn launch(&mut self, draft: Draft<A>, then: Then<A, E>, verifier: &Verifier) {
+        let chain = chain_of::<A>(draft.task());
+        let tip = verifier.tip(A::ID, draft.task());
+        let clock = self.bus.clock();
+        let id = EventId::new(clock.uuid());
+        let link = Link {
+            seq: tip.seq + 1,
+            prev: tip.digest,
+            id,
+            at: clock.wall(),
+        };
+        let event = draft.sign(link, self.bus.key());
+        let expected = verifier.subtree(A::ID, draft.task());
+        let flight = InFlight {
+            draft,
+            event,
+            expected,
+            then,
+            stage: Stage::Sent,
+        };
+        self.send(chain, &flight, Duration::ZERO);
+        self.busy.insert(chain);
+        self.flying.insert(chain, flight);
+    }
+
+    fn send(&self, chain: Option<TaskId>, flight: &InFlight<A, E>, pause: Duration) {
+        let bus = self.bus.clone();
+        let contents = flight.draft.contents().to_vec();
+        let event = flight.event.clone();
+        let expected = flight.expected;
+        let subtree = stream::subtree(A::ID, chain);
+        self.acks.push(Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            for content in &contents {
+                if let Err(error) = bus.put(content).await {
+                    return (
+                        chain,
+                        event.id,
+                        Published::Refused(crate::error::chain(&error)),
+                    );
+                }
+            }
+            let published = publish(bus.jetstream(), &event, &subtree, expected).await;
+            (chain, event.id, published)
+        }));
+    }
+
+    /// Takes in an answer of the server.
+    ///
+    /// # Errors
+    /// [`Error::Disowned`] if the event was stored and read, and found not to be an event.
+    pub(crate) fn on_ack(
+        &mut self,
+        acked: Acked,
+        verifier: &Verifier,
+        read: u64,
+    ) -> Result<(), Error> {
+        let (chain, id, published) = acked;
+        let Some(mut flight) = self.flying.remove(&chain) else {
+            return Ok(());
+        };
+        if flight.event.id != id {
+            self.flying.insert(chain, flight);
+            return Ok(());
+        }
+        match published {
+            Published::At(seq) => {
+                if read >= seq {
+                    return Err(Error::Disowned {
+                        seq,
+                        junk: Junk::NoKey,
+                    });
+                }
+                self.trouble = None;
+                flight.stage = Stage::Stored(seq);
+            }
+            Published::Conflict(Some(last)) if verifier.subtree(A::ID, chain) < last => {
+                flight.stage = Stage::Lost(last);
+            }
+            Published::Conflict(Some(_)) => {
+                self.busy.remove(&chain);
+                self.lost(flight);
+                return Ok(());
+            }
+            Published::Conflict(None) => self.send(chain, &flight, RETRY),
+            Published::Unknown(reason) => {
+                tracing::warn!(
+                    reason,
+                    kind = flight.draft.kind(),
+                    "no answer to a publish; asking again"
+                );
+                self.send(chain, &flight, RETRY);
+            }
+            Published::Refused(reason) => {
+                tracing::error!(
+                    reason,
+                    kind = flight.draft.kind(),
+                    "the bus does not store this"
+                );
+                self.trouble = Some(reason);
+                self.send(chain, &flight, RETRY_REFUSED);
+            }
+        }
+        self.flying.insert(chain, flight);
+        Ok(())
+    }
+
+    /// Notes that a genuine own event was read; says what was to happen then.
+    pub(crate) fn on_own(&mut self, meta: &Meta) -> Option<Then<A, E>> {
+        let chain = chain_of::<A>(meta.task);
+        if self.flying.get(&chain)?.event.id != meta.id {
+            return None;
+        }
+        self.busy.remove(&chain);
+        self.flying.remove(&chain).map(|flight| flight.then)
+    }
+
+    /// Notes that a message was read, whatever it was.
+    ///
+    /// # Errors
+    /// [`Error::Disowned`] if it was an own event that turned out to be junk.
+    pub(crate) fn on_read(
+        &mut self,
+        seq: u64,
+        by: Option<AuthorId>,
+        junk: Option<Junk>,
+    ) -> Result<(), Error> {
+        if by.is_some_and(|by| by != A::ID) {
+            return Ok(());
+        }
+        if let Some(junk) = junk {
+            let mine =
+                |flight: &InFlight<A, E>| matches!(flight.stage, Stage::Stored(at) if at == seq);
+            if self.flying.values().any(mine) {
+                return Err(Error::Disowned { seq, junk });
+            }
+        }
+        let lost =
+            |flight: &InFlight<A, E>| matches!(flight.stage, Stage::Lost(last) if last <= seq);
+        let over: Vec<_> = self
+            .flying
+            .iter()
+            .filter(|(_, flight)| lost(flight))
+            .map(|(chain, _)| *chain)
+            .collect();
+        for chain in over {
+            self.busy.remove(&chain);
+            if let Some(flight) = self.flying.remove(&chain) {
+                self.lost(flight);
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody was first: the core decides again, and what came from outside is said again.
+    fn lost(&mut self, flight: InFlight<A, E>) {
+        tracing::debug!(
+            kind = flight.draft.kind(),
+            "somebody was first; deciding again"
+        );
+        if let Then::Reply(reply) = flight.then {
+            let chain = chain_of::<A>(flight.draft.task());
+            self.waiting
+                .entry(chain)
+                .or_default()
+                .push_front((flight.draft, reply));
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! The bus: connection, contents, live messages and calls of one author.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    marker::PhantomData,
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ConnectOptions, Event, HeaderMap,
+    jetstream::{self, context::PublishErrorKind, message::PublishMessage},
+};
+use bus_schema::{
+    AUDIT, Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, Content, Digest, Draft,
+    ENVELOPE_V, EventId, HEADER_SIGNATURE, Live, May, Meta, PublicKey, Sealed, Signature, verify,
+    wire,
+};
+use ed25519_dalek::{Signer as _, SigningKey};
+use futures::StreamExt as _;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Clock, Error, error::chain, files, nkey::UserKey};
+
+/// How long one request waits for its answer.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the first connection is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Header: the trace that an event belongs to (W3C Trace Context).
+const HEADER_TRACE: &str = "traceparent";
+
+/// Where the bus is, and the identity to go there with.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The user's name: its certificate, its NKey, its inbox.
+    pub user: String,
+    /// The server.
+    pub url: String,
+    /// The certificate authority.
+    pub ca: PathBuf,
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+    /// The NKey seed.
+    pub nkey: PathBuf,
+}
+
+impl Access {
+    /// The identity that a service's configuration names.
+    #[must_use]
+    pub fn of(config: &crate::Config, author: AuthorId) -> Self {
+        Self {
+            user: author.name().to_owned(),
+            url: config.url.clone(),
+            ca: config.ca.clone(),
+            certificate: config.certificate.clone(),
+            key: config.key.clone(),
+            nkey: config.nkey.clone(),
+        }
+    }
+}
+
+/// What happened to a connection, counted where nobody waits.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) violations: AtomicU64,
+    pub(crate) disconnects: AtomicU64,
+}
+
+/// Connects with mutual TLS and NKey; both files are read again at every reconnect.
+///
+/// # Errors
+/// [`Error::Secret`] for a key that others can read, [`Error::Connect`] otherwise.
+pub(crate) async fn connect(access: &Access) -> Result<(Client, Arc<Counters>), Error> {
+    let refused = |reason: String| Error::Connect {
+        url: access.url.clone(),
+        reason,
+    };
+    if !access.url.starts_with("tls://") {
+        return Err(refused("only tls:// is spoken here".to_owned()));
+    }
+    drop(files::read_secret(&access.key)?);
+    let seed = UserKey::load(&access.nkey)?;
+    let counters = Arc::new(Counters::default());
+    let counted = Arc::clone(&counters);
+    let options = ConnectOptions::with_nkey(seed.seed().to_owned())
+        .add_root_certificates(access.ca.clone())
+        .add_client_certificate(access.certificate.clone(), access.key.clone())
+        .require_tls(true)
+        .custom_inbox_prefix(format!("_INBOX.{}", access.user))
+        .name(&access.user)
+        .ping_interval(Duration::from_secs(10))
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .reconnect_delay_callback(|attempt| {
+            Duration::from_millis(50_u64.saturating_mul(1 << attempt.min(5)))
+                .min(Duration::from_secs(1))
+        })
+        .event_callback(move |event| {
+            match &event {
+                Event::ServerError(error) => {
+                    counted.violations.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(%error, "the server refused");
+                }
+                Event::Disconnected => {
+                    counted.disconnects.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!("disconnected from the bus");
+                }
+                Event::Connected
+                | Event::LameDuckMode
+                | Event::Draining
+                | Event::Closed
+                | Event::SlowConsumer(_)
+                | Event::ClientError(_) => tracing::debug!(%event, "bus"),
+            }
+            std::future::ready(())
+        });
+    let mut wait = Duration::from_millis(20);
+    let connecting = async {
+        loop {
+            match options.clone().connect(&access.url).await {
+                Ok(client) => return Ok(client),
+                Err(error) if error.kind() == async_nats::ConnectErrorKind::Io => {
+                    tracing::debug!(error = chain(&error), "the bus is not there yet");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(1));
+                }
+                Err(error) => return Err(refused(chain(&error))),
+            }
+        }
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(client) => Ok((client?, counters)),
+        Err(_) => Err(refused(
+            "nobody answers; is nats-server running?".to_owned(),
+        )),
+    }
+}
+
+/// The keys of all authors, as the roster has them now.
+pub(crate) type Keys = Arc<RwLock<BTreeMap<AuthorId, PublicKey>>>;
+
+/// A draft from beside the core, and where the answer goes.
+pub(crate) type Outside<A> = (Draft<A>, oneshot::Sender<Meta>);
+
+/// The actor has stopped; nothing was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the actor is stopping")]
+pub struct Stopped;
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nobody listens.
+    #[error("{0} does not answer; is it running?")]
+    Nobody(AuthorId),
+    /// The answer is not the callee's word.
+    #[error("the answer of {0} is not genuine")]
+    NotGenuine(AuthorId),
+}
+
+/// One author's hold on the bus; clones share it.
+pub struct Bus<A> {
+    inner: Arc<Inner>,
+    outside: mpsc::Sender<Outside<A>>,
+    author: PhantomData<A>,
+}
+
+struct Inner {
+    client: Client,
+    jetstream: jetstream::Context,
+    key: SigningKey,
+    keys: Keys,
+    clock: Clock,
+    lives: AtomicU64,
+}
+
+impl<A> Clone for Bus<A> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            outside: self.outside.clone(),
+            author: PhantomData,
+        }
+    }
+}
+
+impl<A> fmt::Debug for Bus<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").finish_non_exhaustive()
+    }
+}
+
+impl<A: Author> Bus<A> {
+    pub(crate) fn new(
+        client: Client,
+        key: SigningKey,
+        keys: Keys,
+        clock: Clock,
+    ) -> (Self, mpsc::Receiver<Outside<A>>) {
+        let mut jetstream = jetstream::new(client.clone());
+        jetstream.set_timeout(REQUEST_TIMEOUT);
+        let (outside, inbox) = mpsc::channel(256);
+        let lives = AtomicU64::new(u64::try_from(clock.wall().ns()).unwrap_or(0));
+        let inner = Arc::new(Inner {
+            client,
+            jetstream,
+            key,
+            keys,
+            clock,
+            lives,
+        });
+        (
+            Self {
+                inner,
+                outside,
+                author: PhantomData,
+            },
+            inbox,
+        )
+    }
+
+    /// The process's clock and randomness.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    pub(crate) fn jetstream(&self) -> &jetstream::Context {
+        &self.inner.jetstream
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(crate) fn key(&self) -> &SigningKey {
+        &self.inner.key
+    }
+
+    /// Appends a draft from beside the core, whatever else its chain says meanwhile. Returns once the own
+    /// event was read back.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the actor stops first.
+    pub async fn append(&self, draft: Draft<A>) -> Result<Meta, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.outside
+            .send((draft, reply))
+            .await
+            .map_err(|_| Stopped)?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Seals bytes with a fresh salt.
+    ///
+    /// # Errors
+    /// [`bus_schema::TooLarge`] past 4 MiB.
+    pub fn seal(&self, bytes: &[u8]) -> Result<Sealed, bus_schema::TooLarge> {
+        Sealed::new(self.inner.clock.salt(), bytes)
+    }
+
+    /// Stores a content; returns once it is durable. Storing it again is not an error.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the server refuses it or does not answer.
+    pub async fn put(&self, sealed: &Sealed) -> Result<(), Error> {
+        let content = sealed.content();
+        for (n, chunk) in sealed.stored().chunks(CHUNK_BYTES_MAX).enumerate() {
+            let message = PublishMessage::build().payload(chunk.to_vec().into());
+            let sent = self
+                .inner
+                .jetstream
+                .send_publish(content.subject(A::ID, n), message)
+                .await;
+            let stored = match sent {
+                Ok(ack) => ack.await.map(drop),
+                Err(error) => Err(error),
+            };
+            match stored {
+                Ok(()) => {}
+                Err(error) if chain(&error).contains("per subject") => {}
+                Err(error) => {
+                    return Err(Error::Bus {
+                        what: "to store content",
+                        reason: chain(&error),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that `author` put under `content`; none if they were erased.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the server does not answer.
+    pub async fn get(&self, author: AuthorId, content: &Content) -> Result<Option<Vec<u8>>, Error> {
+        get(&self.inner.client, author, content).await
+    }
+
+    /// Says something ephemeral.
+    pub async fn say<L: Live>(&self, message: L) {
+        debug_assert_eq!(L::BY, A::ID);
+        let subject = L::subject();
+        let seq = self.inner.lives.fetch_add(1, Ordering::Relaxed);
+        let body = self.body(
+            &subject,
+            format!("{}.v1", L::WHAT),
+            seq,
+            Digest::ZERO,
+            message,
+        );
+        let published = self
+            .inner
+            .client
+            .publish_with_headers(subject, self.sign(&body), body.into())
+            .await;
+        if let Err(error) = published {
+            tracing::debug!(error = chain(&error), "a live message was lost");
+        }
+    }
+
+    /// Asks and waits for the signed answer.
+    ///
+    /// # Errors
+    /// [`NoAnswer`]
+    pub async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, NoAnswer>
+    where
+        A: May<C>,
+    {
+        let subject = C::subject(A::ID);
+        let schema = format!("{}.v1", C::VERB);
+        let body = self.body(&subject, schema, 0, Digest::ZERO, call);
+        let asked = Digest::of(&[&body]);
+        let reply = self
+            .inner
+            .client
+            .request_with_headers(subject, self.sign(&body), body.into())
+            .await
+            .map_err(|_| NoAnswer::Nobody(C::TO))?;
+        let genuine = self.genuine(C::TO, &reply);
+        let answer: Body<C::Reply> = genuine
+            .then(|| wire::decode(&reply.payload).ok())
+            .flatten()
+            .ok_or(NoAnswer::NotGenuine(C::TO))?;
+        if answer.author == C::TO && answer.prev == asked {
+            Ok(answer.fact)
+        } else {
+            Err(NoAnswer::NotGenuine(C::TO))
+        }
+    }
+
+    /// Answers calls until the connection ends. What is not the caller's word gets no answer.
+    pub async fn serve<C: Call>(self, answer: impl Fn(C) -> C::Reply + Send + Sync) {
+        let mut calls = futures::stream::SelectAll::new();
+        for caller in C::FROM {
+            match self.inner.client.subscribe(C::subject(*caller)).await {
+                Ok(subscription) => {
+                    calls.push(subscription.map(move |call| (*caller, call)).boxed())
+                }
+                Err(error) => tracing::error!(error = chain(&error), "cannot answer calls"),
+            }
+        }
+        while let Some((caller, call)) = calls.next().await {
+            let Some(reply_to) = call.reply.clone().filter(|_| self.genuine(caller, &call)) else {
+                continue;
+            };
+            let Ok(asked) = wire::decode::<Body<C>>(&call.payload) else {
+                continue;
+            };
+            if asked.author != caller || asked.subject != call.subject.as_str() {
+                continue;
+            }
+            let schema = format!("{}.v1", C::VERB);
+            let prev = Digest::of(&[&call.payload]);
+            let body = self.body(reply_to.as_str(), schema, 0, prev, answer(asked.fact));
+            let sent = self
+                .inner
+                .client
+                .publish_with_headers(reply_to, self.sign(&body), body.into())
+                .await;
+            if let Err(error) = sent {
+                tracing::debug!(error = chain(&error), "an answer was lost");
+            }
+        }
+    }
+
+    fn body<F: serde::Serialize>(
+        &self,
+        subject: &str,
+        schema: String,
+        seq: u64,
+        prev: Digest,
+        fact: F,
+    ) -> Vec<u8> {
+        wire::encode(&Body {
+            v: ENVELOPE_V,
+            subject: subject.to_owned(),
+            schema,
+            author: A::ID,
+            seq,
+            prev,
+            id: EventId::new(self.inner.clock.uuid()),
+            cause: None,
+            at: self.inner.clock.wall(),
+            fact,
+        })
+    }
+
+    fn sign(&self, body: &[u8]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let signature = Signature::new(self.inner.key.sign(body).to_bytes());
+        headers.insert(HEADER_SIGNATURE, signature.to_string());
+        headers
+    }
+
+    fn genuine(&self, author: AuthorId, message: &async_nats::Message) -> bool {
+        let key = self
+            .inner
+            .keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&author)
+            .copied();
+        let signature = header(message.headers.as_ref(), HEADER_SIGNATURE);
+        let signature = signature.and_then(|text| text.parse().ok());
+        key.zip(signature)
+            .is_some_and(|(key, signature)| verify(&key, &message.payload, &signature))
+    }
+}
+
+/// What became of one publish with compare-and-set.
+#[derive(Debug)]
+pub(crate) enum Published {
+    /// Stored at this place.
+    At(u64),
+    /// Somebody was first: the subtree's last message, if the server said which.
+    Conflict(Option<u64>),
+    /// Nobody knows; it may be stored.
+    Unknown(String),
+    /// The server will not store it.
+    Refused(String),
+}
+
+/// Publishes an event that may only follow the message at `expected` in `subtree`.
+pub(crate) async fn publish(
+    jetstream: &jetstream::Context,
+    event: &bus_schema::SignedEvent,
+    subtree: &str,
+    expected: u64,
+) -> Published {
+    let message = PublishMessage::build()
+        .payload(event.body.clone().into())
+        .header(HEADER_SIGNATURE, event.signature.to_string())
+        .header(bus_schema::HEADER_SCHEMA, event.schema.as_str())
+        .header(HEADER_TRACE, crate::telemetry::traceparent(event))
+        .header("Nats-Expected-Stream", AUDIT)
+        .header("Nats-Expected-Last-Subject-Sequence", expected.to_string())
+        .header("Nats-Expected-Last-Subject-Sequence-Subject", subtree);
+    let acked = match jetstream.send_publish(event.subject.clone(), message).await {
+        Ok(ack) => ack.await,
+        Err(error) => Err(error),
+    };
+    match acked {
+        Ok(ack) => Published::At(ack.sequence),
+        Err(error) => {
+            let reason = chain(&error);
+            match error.kind() {
+                PublishErrorKind::WrongLastSequence => {
+                    let last = reason.rsplit("sequence: ").next().unwrap_or_default();
+                    let digits: String = last.chars().take_while(char::is_ascii_digit).collect();
+                    Published::Conflict(digits.parse().ok())
+                }
+                PublishErrorKind::TimedOut
+                | PublishErrorKind::BrokenPipe
+                | PublishErrorKind::StreamNotFound
+                | PublishErrorKind::MaxAckPending => Published::Unknown(reason),
+                PublishErrorKind::WrongLastMessageId
+                | PublishErrorKind::MaxPayloadExceeded
+                | PublishErrorKind::Other => Published::Refused(reason),
+            }
+        }
+    }
+}
+
+/// Fetches a content, message by message.
+pub(crate) async fn get(
+    client: &Client,
+    author: AuthorId,
+    content: &Content,
+) -> Result<Option<Vec<u8>>, Error> {
+    let mut stored = Vec::with_capacity(content.len() as usize + 32);
+    for n in 0..content.chunks() {
+        let subject = format!("$JS.API.DIRECT.GET.{BLOBS}.{}", content.subject(author, n));
+        let reply = client
+            .request(subject, "".into())
+            .await
+            .map_err(|error| Error::Bus {
+                what: "to read content",
+                reason: chain(&error),
+            })?;
+        if reply
+            .status
+            .is_some_and(|status| status != async_nats::StatusCode::OK)
+        {
+            return Ok(None);
+        }
+        stored.extend_from_slice(&reply.payload);
+        if stored.len() > content.len() as usize + 32 {
+            return Ok(None);
+        }
+    }
+    Ok(content.open(&stored))
+}
+
+/// A header's text, if it stands there exactly once.
+pub(crate) fn header<'a>(headers: Option<&'a HeaderMap>, name: &'static str) -> Option<&'a str> {
+    let mut values = headers?.get_all(name);
+    let first = values.next()?;
+    values.next().is_none().then_some(first.as_str())
+}

@@ -1,0 +1,209 @@
+//! The life of a grant where it is acted on: permit, claim, settled; each made only from the one before.
+
+use std::{fmt, sync::Arc};
+
+use bus_schema::{
+    ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId, Draft,
+    DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey, Says, Sealed, Time, Usage,
+};
+
+use crate::{Bus, Core, Out, Stopped, core::Want};
+
+/// An author that acts on grants.
+pub trait Executor: Author + Says<ActionStarted> + Says<ActionFinished> {}
+
+impl Executor for bus_schema::Runner {}
+
+/// The bytes of arguments.
+#[derive(Clone, Default)]
+struct Args(Arc<[u8]>);
+
+impl fmt::Debug for Args {
+    /// Says how many; never shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// A grant that was checked by the one who would act on it.
+#[derive(Debug, Clone)]
+pub struct Permit<A> {
+    grant: DraftGrant,
+    granted: EventId,
+    stored: Time,
+    args: Args,
+    /// Made where the compiler knows that `A` may say it.
+    started: fn(&DraftGrant) -> Draft<A>,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoPermit {
+    /// It is for somebody else.
+    #[error("the grant is for another executor")]
+    Audience,
+    /// Bus time has passed its last moment.
+    #[error("the grant came too late")]
+    TooLate,
+    /// It is not inside what the owner signed.
+    #[error(transparent)]
+    Outside(#[from] OutsideEnvelope),
+}
+
+impl<A: Executor> Permit<A> {
+    /// The only door: audience, bus time, the envelope that the owner signed, and the approval it asks for.
+    ///
+    /// `used` is how often the tool was claimed in the task, `now` is bus time.
+    ///
+    /// # Errors
+    /// [`NoPermit`] names the first check that failed.
+    pub fn check(
+        meta: &Meta,
+        granted: &ActionGranted,
+        envelope: &Envelope,
+        owner: &PublicKey,
+        used: u32,
+        now: Time,
+    ) -> Result<Self, NoPermit> {
+        let draft = &granted.grant.draft;
+        if draft.audience != A::ID || Some(draft.task) != meta.task {
+            return Err(NoPermit::Audience);
+        }
+        if now > meta.stored.plus_ms(u64::from(draft.ttl_ms)) {
+            return Err(NoPermit::TooLate);
+        }
+        // Nothing is claimed once the contract has expired, also if the grant was in time.
+        let moment = now.max(meta.stored);
+        granted
+            .grant
+            .check_envelope(envelope, owner, used, moment)?;
+        Ok(Self {
+            grant: draft.clone(),
+            granted: meta.id,
+            stored: meta.stored,
+            args: Args::default(),
+            started: |grant| {
+                Draft::of(
+                    grant.task,
+                    ActionStarted {
+                        action: grant.action,
+                    },
+                )
+            },
+        })
+    }
+}
+
+impl<A: Author> Permit<A> {
+    /// What is granted.
+    #[must_use]
+    pub const fn draft(&self) -> &DraftGrant {
+        &self.grant
+    }
+
+    /// Puts the arguments with it, as they were fetched under the name that the draft gives.
+    #[must_use]
+    pub fn with_args(mut self, args: Arc<[u8]>) -> Self {
+        self.args = Args(args);
+        self
+    }
+
+    /// The claim, as an event.
+    pub(crate) fn started(&self) -> Draft<A> {
+        (self.started)(&self.grant).because(self.granted)
+    }
+
+    /// Whether a claim stored at `started` came in time; every reader of the stream agrees on it.
+    pub(crate) fn in_time(&self, started: Time) -> bool {
+        started <= self.stored.plus_ms(u64::from(self.grant.ttl_ms))
+    }
+}
+
+/// A claimed grant: the server took `action.started`, and this process read it back. Not `Clone`.
+#[derive(Debug)]
+pub struct Claim<A> {
+    permit: Permit<A>,
+    started: EventId,
+}
+
+/// What became of a claim; there is none without one, and never two.
+#[derive(Debug)]
+pub struct Settled<A> {
+    claim: Claim<A>,
+    outcome: ActionOutcome,
+    usage: Usage,
+    output: Sealed,
+}
+
+impl<A> Claim<A> {
+    pub(crate) const fn new(permit: Permit<A>, started: EventId) -> Self {
+        Self { permit, started }
+    }
+
+    /// What may be done, once.
+    #[must_use]
+    pub const fn draft(&self) -> &DraftGrant {
+        &self.permit.grant
+    }
+
+    /// Who put the arguments into `BLOBS`.
+    #[must_use]
+    pub const fn args_by(&self) -> AuthorId {
+        self.permit.grant.args_by
+    }
+
+    /// The arguments that were put with the permit; empty if none were.
+    #[must_use]
+    pub fn args(&self) -> &[u8] {
+        &self.permit.args.0
+    }
+
+    /// Says what became of it.
+    #[must_use]
+    pub const fn settle(self, outcome: ActionOutcome, usage: Usage, output: Sealed) -> Settled<A> {
+        Settled {
+            claim: self,
+            outcome,
+            usage,
+            output,
+        }
+    }
+}
+
+impl<A: Executor> Bus<A> {
+    /// Records what became of a claim.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the actor stops first: the action is then unknown to every reader.
+    pub async fn settle(&self, settled: Settled<A>) -> Result<Meta, Stopped> {
+        let Settled {
+            claim,
+            outcome,
+            usage,
+            output,
+        } = settled;
+        let DraftGrant { task, action, .. } = claim.permit.grant;
+        let fact = ActionFinished {
+            action,
+            outcome,
+            usage,
+            output: output.content(),
+        };
+        self.append(Draft::of(task, fact).because(claim.started).with(output))
+            .await
+    }
+}
+
+impl<C: Core> Out<'_, C> {
+    /// The grants whose claim is wanted so far, for tests and replay.
+    #[must_use]
+    pub fn claims(&self) -> Vec<&DraftGrant> {
+        self.wants
+            .iter()
+            .filter_map(|want| match want {
+                Want::Claim(permit, _) => Some(permit.draft()),
+                Want::Append(_) | Want::Effect(..) => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,200 @@
+//! The shape of an actor: a pure core, and what it can want.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bus_schema::{
+    ActionId, Author, Chain, Digest, Draft, Facts, Head, Junk, Meta, Raw, Sealed, Seen, TaskId,
+    Time,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Clock, claim::Permit};
+
+/// An actor without its I/O. Replay and every unit test call these functions and nothing else.
+pub trait Core: Send + 'static {
+    /// Who it is.
+    type Me: Author;
+    /// What it reads.
+    type Fact: Facts;
+    /// What it remembers between restarts; a fold of the stream and nothing else.
+    type State: Serialize + DeserializeOwned + Default + Send;
+    /// What it wants done beside it.
+    type Effect: Send + 'static;
+    /// What comes back.
+    type Input: Send + 'static;
+
+    /// The state, to be kept.
+    fn state(&self) -> &Self::State;
+    /// Puts back a state that was kept.
+    fn restore(&mut self, state: Self::State);
+    /// Takes in one genuine fact. Total: junk never gets here, so nothing can be poison.
+    fn fold(&mut self, fact: Seen<Self::Fact>);
+    /// Sees every message that its consumer delivers, junk included, before it is folded.
+    fn observe(&mut self, _raw: &Raw<'_>, _verdict: Result<&Meta, Junk>) {}
+    /// Takes in what an effect brought. Never part of the state.
+    fn input(&mut self, input: Self::Input);
+    /// Says what it wants; asked after every fold, so it says the same until it has it.
+    fn next(&self, out: &mut Out<'_, Self>)
+    where
+        Self: Sized;
+    /// Whether a kept state that stands at `seq` of the stream can be gone on from; it is rebuilt otherwise.
+    fn accepts(&self, _seq: u64) -> bool {
+        true
+    }
+    /// Everything that was in the stream when the reading began is folded.
+    fn caught_up(&mut self) {}
+    /// Whether it can take more messages; while not, they wait in the stream.
+    fn ready(&self) -> bool {
+        true
+    }
+    /// What is wrong, if it cannot do its job.
+    fn trouble(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Names an effect, so that it does not run twice at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Something about an action.
+    Action(&'static str, ActionId),
+    /// Something about a task.
+    Task(&'static str, TaskId),
+    /// Something about a content or a document.
+    Digest(&'static str, Digest),
+    /// Something that there is one of.
+    Once(&'static str),
+}
+
+/// The newest word of audit about its log, and how long ago it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// What it said.
+    pub head: Head,
+    /// How long ago.
+    pub age: Duration,
+}
+
+pub(crate) enum Want<C: Core> {
+    Append(Draft<C::Me>),
+    Claim(Permit<C::Me>, fn(crate::Claim<C::Me>) -> C::Effect),
+    Effect(Key, C::Effect),
+}
+
+/// What the core can see of the moment, and where it says what it wants.
+pub struct Out<'a, C: Core> {
+    pub(crate) now: Time,
+    pub(crate) heard: Option<Heard>,
+    pub(crate) busy: &'a BTreeSet<Option<TaskId>>,
+    pub(crate) running: &'a BTreeSet<Key>,
+    pub(crate) clock: &'a Clock,
+    pub(crate) wants: Vec<Want<C>>,
+    pub(crate) wake: Option<Time>,
+}
+
+impl<'a, C: Core> Out<'a, C> {
+    /// An empty one, as the loop or a test makes it.
+    #[must_use]
+    pub fn new(
+        now: Time,
+        heard: Option<Heard>,
+        busy: &'a BTreeSet<Option<TaskId>>,
+        running: &'a BTreeSet<Key>,
+        clock: &'a Clock,
+    ) -> Self {
+        Self {
+            now,
+            heard,
+            busy,
+            running,
+            clock,
+            wants: Vec::new(),
+            wake: None,
+        }
+    }
+
+    /// Bus time, as far as it is known here; never ahead of the server's.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The newest head of the log.
+    #[must_use]
+    pub const fn heard(&self) -> Option<&Heard> {
+        self.heard.as_ref()
+    }
+
+    /// Whether the chain that speaks about `task` can take a draft now.
+    #[must_use]
+    pub fn idle(&self, task: Option<TaskId>) -> bool {
+        let chain = chain_of::<C::Me>(task);
+        let taken = |want: &Want<C>| match want {
+            Want::Append(draft) => chain_of::<C::Me>(draft.task()) == chain,
+            Want::Claim(permit, _) => chain_of::<C::Me>(Some(permit.draft().task)) == chain,
+            Want::Effect(..) => false,
+        };
+        !self.busy.contains(&chain) && !self.wants.iter().any(taken)
+    }
+
+    /// Appends a draft, if its chain is idle: only if nothing of the own chain comes between.
+    pub fn append(&mut self, draft: Draft<C::Me>) {
+        if self.idle(draft.task()) {
+            self.wants.push(Want::Append(draft));
+        }
+    }
+
+    /// Claims a grant, if the chain is idle; `run` makes the effect that acts on the claim.
+    pub fn claim(&mut self, permit: Permit<C::Me>, run: fn(crate::Claim<C::Me>) -> C::Effect) {
+        if self.idle(Some(permit.draft().task)) {
+            self.wants.push(Want::Claim(permit, run));
+        }
+    }
+
+    /// Has something done beside the core, unless it is being done already.
+    pub fn effect(&mut self, key: Key, effect: impl FnOnce() -> C::Effect) {
+        let wanted = |want: &Want<C>| matches!(want, Want::Effect(other, _) if *other == key);
+        if !self.running.contains(&key) && !self.wants.iter().any(wanted) {
+            self.wants.push(Want::Effect(key, effect()));
+        }
+    }
+
+    /// Asks to be asked again at `time`, if nothing happens before.
+    pub fn wake(&mut self, time: Time) {
+        self.wake = Some(self.wake.map_or(time, |wake| wake.min(time)));
+    }
+
+    /// A fresh action id.
+    #[must_use]
+    pub fn action_id(&self) -> ActionId {
+        ActionId::new(self.clock.uuid())
+    }
+
+    /// Seals bytes with a fresh salt.
+    ///
+    /// # Errors
+    /// [`bus_schema::TooLarge`] past 4 MiB.
+    pub fn seal(&self, bytes: &[u8]) -> Result<Sealed, bus_schema::TooLarge> {
+        Sealed::new(self.clock.salt(), bytes)
+    }
+
+    /// The drafts wanted so far, for tests and replay.
+    #[must_use]
+    pub fn drafts(&self) -> Vec<&Draft<C::Me>> {
+        self.wants
+            .iter()
+            .filter_map(|want| match want {
+                Want::Append(draft) => Some(draft),
+                Want::Claim(..) | Want::Effect(..) => None,
+            })
+            .collect()
+    }
+}
+
+/// The chain an author's event about `task` belongs to.
+pub(crate) fn chain_of<A: Author>(task: Option<TaskId>) -> Option<TaskId> {
+    match A::ID.chain() {
+        Chain::Whole => None,
+        Chain::PerTask => task,
+    }
+}

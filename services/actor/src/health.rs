@@ -1,0 +1,76 @@
+//! The health file: what an actor says of itself once a second, for `contractual health` to read.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bus_schema::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::Clock;
+
+/// A health file that is older than this is no sign of health.
+pub const FRESH: Duration = Duration::from_secs(5);
+const NAME: &str = "health.json";
+
+/// What an actor says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// When, by the machine's clock.
+    pub at: Time,
+    /// Whether it can do its job.
+    pub ok: bool,
+    /// What is wrong, or `ready`.
+    pub state: String,
+    /// The last message of the stream that it folded.
+    pub seq: u64,
+    /// How many messages it skipped as junk.
+    pub junk: u64,
+}
+
+/// Why an actor does not count as healthy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unhealthy {
+    /// There is no health file.
+    #[error("{0} does not say anything: it is not running, or has not started yet")]
+    Silent(PathBuf),
+    /// The file is old: it hangs, or was killed.
+    #[error("the last sign of life is {0} ms old: it hangs or was killed")]
+    Stale(u64),
+    /// It says itself that it cannot do its job.
+    #[error("{0}")]
+    Trouble(String),
+}
+
+pub(crate) fn write(folder: &Path, health: &Health) -> std::io::Result<()> {
+    let temporary = folder.join(".health.json.tmp");
+    std::fs::write(&temporary, serde_json::to_vec(health)?)?;
+    std::fs::rename(temporary, folder.join(NAME))
+}
+
+/// Takes the word of an earlier run away.
+pub(crate) fn clear(folder: &Path) {
+    // There is none at the first start.
+    std::fs::remove_file(folder.join(NAME)).ok();
+}
+
+/// Reads the health of the actor whose state folder is `folder`.
+///
+/// # Errors
+/// [`Unhealthy`] says why it does not count as healthy.
+pub fn read(folder: &Path, clock: &Clock) -> Result<Health, Unhealthy> {
+    let path = folder.join(NAME);
+    let bytes = std::fs::read(&path).map_err(|_| Unhealthy::Silent(path.clone()))?;
+    let health: Health = serde_json::from_slice(&bytes).map_err(|_| Unhealthy::Silent(path))?;
+    let age_ms = clock.wall().ms_since(health.at);
+    if u128::from(age_ms) > FRESH.as_millis() {
+        return Err(Unhealthy::Stale(age_ms));
+    }
+    if health.ok {
+        Ok(health)
+    } else {
+        Err(Unhealthy::Trouble(health.state))
+    }
+}

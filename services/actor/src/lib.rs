@@ -1,0 +1,247 @@
+//! The one shared library: runs an actor, a pure core in a thin shell, on the bus. Not a service.
+
+mod append;
+mod bus;
+mod claim;
+mod clock;
+pub mod config;
+mod core;
+pub mod diagnostic;
+mod error;
+pub mod files;
+pub mod hardening;
+pub mod health;
+pub mod nkey;
+mod operator;
+mod projection;
+mod run;
+pub mod signing_key;
+mod telemetry;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, RwLock},
+};
+
+use bus_schema::{Author, AuthorId, PublicKey, Says, ServiceStarted, Version};
+use serde::de::DeserializeOwned;
+use tokio::{sync::mpsc, sync::watch, task::JoinSet};
+
+pub use bus::{Access, Bus, NoAnswer, Stopped};
+pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
+pub use clock::Clock;
+pub use config::Config;
+pub use core::{Core, Heard, Key, Out};
+pub use error::{Error, chain};
+pub use health::Health;
+pub use operator::{Operator, Pen, Reading, Stored};
+pub use telemetry::start as log;
+
+/// What a service is given at its start.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The owner's public key.
+    pub owner: PublicKey,
+    /// The own signing key's public half.
+    pub key: PublicKey,
+    /// The folder that survives restarts.
+    pub state: PathBuf,
+    /// The folder of the configuration file; relative paths in it start here.
+    pub folder: PathBuf,
+    /// Time and randomness.
+    pub clock: Clock,
+    /// Becomes true when the actor is asked to stop.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// A service: a core, and what it does beside it.
+pub trait Service: Send + Sync + Sized + 'static {
+    /// The core.
+    type Core: Core;
+    /// The table `[service]` of its configuration.
+    type Config: DeserializeOwned;
+
+    /// Makes the service and its core.
+    ///
+    /// # Errors
+    /// Why it cannot work; it does not start then.
+    fn open(config: Self::Config, context: &Context) -> Result<(Self, Self::Core), Error>;
+
+    /// Starts what runs for as long as the actor does.
+    ///
+    /// # Errors
+    /// Why it cannot work; it does not start then.
+    fn start(_service: &Arc<Self>, _beside: &mut Beside<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Does what the core wants done.
+    fn perform(
+        service: Arc<Self>,
+        effect: <Self::Core as Core>::Effect,
+        bus: Bus<<Self::Core as Core>::Me>,
+    ) -> impl Future<Output = <Self::Core as Core>::Input> + Send + 'static;
+}
+
+/// Where a service starts what runs beside its core.
+#[derive(Debug)]
+pub struct Beside<S: Service> {
+    /// The bus.
+    pub bus: Bus<<S::Core as Core>::Me>,
+    /// The way into the core.
+    pub input: mpsc::Sender<<S::Core as Core>::Input>,
+    /// Becomes true when the actor is asked to stop.
+    pub stop: watch::Receiver<bool>,
+    tasks: JoinSet<Result<(), Error>>,
+}
+
+impl<S: Service> Beside<S> {
+    /// Runs something until the actor stops; if it fails, the actor does.
+    pub fn spawn(&mut self, task: impl Future<Output = Result<(), Error>> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}
+
+/// The version of this program.
+///
+/// # Panics
+/// Never: the build's own version is a version.
+#[must_use]
+pub fn version() -> Version {
+    env!("CARGO_PKG_VERSION")
+        .parse()
+        .expect("the package version is a version")
+}
+
+/// A service's whole `main`: `--config FILE`, and `--check` to stop after reading it.
+#[must_use]
+pub fn main<S: Service>() -> ExitCode
+where
+    <S::Core as Core>::Me: Says<ServiceStarted>,
+{
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [flag, path] if flag == "--config" => run::<S>(Path::new(path)),
+        [flag, path, check] if flag == "--config" && check == "--check" => {
+            check_config::<S>(Path::new(path))
+        }
+        _ => {
+            log("info");
+            tracing::error!(
+                "usage: {} --config FILE [--check]",
+                <S::Core as Core>::Me::ID
+            );
+            ExitCode::from(64)
+        }
+    }
+}
+
+/// Reads a service's configuration and says whether it is valid.
+#[must_use]
+pub fn check_config<S: Service>(path: &Path) -> ExitCode {
+    log("info");
+    match config::read::<S::Config>(path) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+/// Runs a service until it is asked to stop.
+#[must_use]
+pub fn run<S: Service>(path: &Path) -> ExitCode
+where
+    <S::Core as Core>::Me: Says<ServiceStarted>,
+{
+    hardening::harden();
+    log("info");
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&Error::Service(format!("cannot start: {error}"))),
+    };
+    match runtime.block_on(serve::<S>(path)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&error),
+    }
+}
+
+fn report(error: &Error) -> ExitCode {
+    tracing::error!("{}", chain(error));
+    ExitCode::from(error.exit_code())
+}
+
+async fn serve<S: Service>(path: &Path) -> Result<(), Error>
+where
+    <S::Core as Core>::Me: Says<ServiceStarted>,
+{
+    let (config, service) = config::read::<S::Config>(path)?;
+    let me = <S::Core as Core>::Me::ID;
+    let clock = Clock::system();
+    let key = signing_key::load(&config.signing_key)?;
+    let (stopper, stop) = watch::channel(false);
+    let stopping = wait_for_signal(stopper)?;
+    std::fs::create_dir_all(&config.state).map_err(|error| Error::State {
+        path: config.state.clone(),
+        reason: format!("{error}; make it a folder that this user can write to"),
+    })?;
+    let context = Context {
+        owner: config.owner,
+        key: bus_schema::public_key(&key),
+        state: config.state.clone(),
+        folder: path.parent().unwrap_or(Path::new(".")).to_owned(),
+        clock: clock.clone(),
+        stop: stop.clone(),
+    };
+    let (service, core) = S::open(service, &context)?;
+    let (client, _counters) = bus::connect(&Access::of(&config, me)).await?;
+    let keys: bus::Keys = Arc::new(RwLock::new(BTreeMap::from([(
+        AuthorId::Owner,
+        config.owner,
+    )])));
+    let (bus, outside) = Bus::new(client, key, Arc::clone(&keys), clock.clone());
+    let parts = run::Parts {
+        service,
+        core,
+        bus,
+        outside,
+        keys,
+        clock,
+        owner: config.owner,
+        state: config.state,
+        stop,
+    };
+    let actor = run::Actor::<S>::new(parts)?;
+    let ran = Box::pin(actor.run()).await;
+    stopping.abort();
+    ran
+}
+
+/// The first signal stops gracefully, the second at once.
+fn wait_for_signal(stopper: watch::Sender<bool>) -> Result<tokio::task::JoinHandle<()>, Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Error::Service(format!("cannot listen for signals: {error}"));
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let waiting = async move {
+        for first in [true, false] {
+            tokio::select! { _ = term.recv() => {} _ = int.recv() => {} }
+            if !first {
+                std::process::abort();
+            }
+            tracing::info!("stopping");
+            // Nobody listens any more once the actor has ended.
+            stopper.send(true).ok();
+        }
+    };
+    Ok(spawn(waiting))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the loop's own tasks start here")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(task)
+}

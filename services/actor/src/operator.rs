@@ -1,0 +1,399 @@
+//! The bus as the command line uses it: one identity, questions and answers, no loop.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use bus_schema::{
+    AUDIT, Author as _, AuthorId, Body, Content, Digest, Draft, EventId, Facts, Head, Junk, Link,
+    Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, Sees, SignedEvent, Time, Verifier, stream,
+    wire,
+};
+use ed25519_dalek::SigningKey;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+
+use crate::{
+    Access, Bus, Clock, Error,
+    bus::{Published, connect, get, header, publish},
+    error::chain,
+};
+
+/// Messages fetched by one request.
+const BATCH: u64 = 500;
+/// How long the next message of a batch may take.
+const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A message as the stream holds it, owned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place.
+    pub seq: u64,
+    /// Its subject.
+    pub subject: String,
+    /// The signature header.
+    pub signature: Option<String>,
+    /// The schema header.
+    pub schema: Option<String>,
+    /// The payload.
+    pub body: Vec<u8>,
+    /// Bus time.
+    pub stored: Time,
+}
+
+impl Stored {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn raw(&self) -> Raw<'_> {
+        Raw {
+            subject: &self.subject,
+            signature: self.signature.as_deref(),
+            body: &self.body,
+            seq: self.seq,
+            stored: self.stored,
+        }
+    }
+}
+
+/// One connection under one identity.
+#[derive(Debug)]
+pub struct Operator {
+    client: async_nats::Client,
+    clock: Clock,
+}
+
+impl Operator {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], or what is wrong with the identity's files.
+    pub async fn connect(access: &Access, clock: Clock) -> Result<Self, Error> {
+        let (client, _counters) = connect(access).await?;
+        Ok(Self { client, clock })
+    }
+
+    /// Asks the server's JetStream API; an answer with an `error` is one.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] with the server's words.
+    pub async fn api(&self, subject: &str, question: &Value) -> Result<Value, Error> {
+        let refused = |reason: String| Error::Bus {
+            what: "a question to its API",
+            reason,
+        };
+        let body = question.to_string();
+        let reply = self
+            .client
+            .request(format!("$JS.API.{subject}"), body.into())
+            .await;
+        let reply = reply.map_err(|error| refused(format!("{subject}: {}", chain(&error))))?;
+        let answer: Value = serde_json::from_slice(&reply.payload)
+            .map_err(|_| refused(format!("{subject}: the answer is not JSON")))?;
+        match answer
+            .get("error")
+            .and_then(|error| error.get("description"))
+        {
+            Some(description) => Err(refused(format!("{subject}: {description}"))),
+            None => Ok(answer),
+        }
+    }
+
+    /// Hands every message of `AUDIT` under `filter`, from `from` on, to `each`, in order, until it returns
+    /// `false` or there are no more.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the server does not answer.
+    pub async fn scan(
+        &self,
+        filter: &str,
+        from: u64,
+        mut each: impl FnMut(Stored) -> bool + Send,
+    ) -> Result<(), Error> {
+        let mut next = from.max(1);
+        loop {
+            let inbox = self.client.new_inbox();
+            let failed = |reason: String| Error::Bus {
+                what: "to read the stream",
+                reason,
+            };
+            let mut answers = self
+                .client
+                .subscribe(inbox.clone())
+                .await
+                .map_err(|error| failed(chain(&error)))?;
+            let question = json!({"seq": next, "next_by_subj": filter, "batch": BATCH}).to_string();
+            let subject = format!("$JS.API.DIRECT.GET.{AUDIT}");
+            let asked = self
+                .client
+                .publish_with_reply(subject, inbox, question.into())
+                .await;
+            asked.map_err(|error| failed(chain(&error)))?;
+            loop {
+                let answer = tokio::time::timeout(BATCH_TIMEOUT, answers.next()).await;
+                let answer = answer
+                    .ok()
+                    .flatten()
+                    .ok_or_else(|| failed("no answer".to_owned()))?;
+                match answer.status.map(|status| status.as_u16()) {
+                    None => {}
+                    // The end of the batch; more is pending, or not.
+                    Some(204) => {
+                        let pending = header(answer.headers.as_ref(), "Nats-Num-Pending");
+                        if pending.is_none_or(|pending| pending == "0") {
+                            return Ok(());
+                        }
+                        break;
+                    }
+                    Some(404) => return Ok(()),
+                    Some(status) => return Err(failed(format!("the server answered {status}"))),
+                }
+                let stored = stored(&answer)
+                    .ok_or_else(|| failed("a message without its place".to_owned()))?;
+                next = stored.seq + 1;
+                if !each(stored) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The bytes that `author` put under `content`; none if they were erased.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the server does not answer.
+    pub async fn get(&self, author: AuthorId, content: &Content) -> Result<Option<Vec<u8>>, Error> {
+        get(&self.client, author, content).await
+    }
+
+    /// Publishes an event that was signed before, as the first in its subtree.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if it is not stored; `Ok(false)` if there is something already.
+    pub async fn publish_first(&self, event: &SignedEvent) -> Result<bool, Error> {
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        match publish(&jetstream, event, &stream::subtree(Owner::ID, None), 0).await {
+            Published::At(_) => Ok(true),
+            Published::Conflict(_) => Ok(false),
+            Published::Unknown(reason) | Published::Refused(reason) => Err(Error::Bus {
+                what: "to store the roster",
+                reason,
+            }),
+        }
+    }
+
+    /// Waits for a head of the log that covers `seq`, signed by `audit`.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if none comes within `within`.
+    pub async fn head(&self, audit: &PublicKey, seq: u64, within: Duration) -> Result<Head, Error> {
+        let failed = |reason: String| Error::Bus {
+            what: "to wait for the log",
+            reason,
+        };
+        let mut heads = self
+            .client
+            .subscribe(Head::subject())
+            .await
+            .map_err(|error| failed(chain(&error)))?;
+        let waiting = async {
+            while let Some(message) = heads.next().await {
+                let signature = header(message.headers.as_ref(), bus_schema::HEADER_SIGNATURE);
+                let signature = signature.and_then(|text| text.parse().ok());
+                let genuine = signature.is_some_and(|signature| {
+                    bus_schema::verify(audit, &message.payload, &signature)
+                });
+                let Ok(said) = wire::decode::<Body<Head>>(&message.payload) else {
+                    continue;
+                };
+                if genuine && said.subject == Head::subject() && said.fact.size > seq {
+                    return Some(said.fact);
+                }
+            }
+            None
+        };
+        let head = tokio::time::timeout(within, waiting).await.ok().flatten();
+        head.ok_or_else(|| {
+            failed(format!(
+                "audit did not cover event {seq} within {within:?}; is it healthy?"
+            ))
+        })
+    }
+
+    /// Speaks as the owner.
+    ///
+    /// # Errors
+    /// As [`Operator::scan`].
+    pub async fn owner(&self, key: SigningKey) -> Result<Pen, Error> {
+        let owner = bus_schema::public_key(&key);
+        let mut pen = Pen {
+            verifier: Verifier::new(owner, Sees::Own(AuthorId::Owner)),
+            bus: self.bus(key, BTreeMap::new()),
+            client: self.client.clone(),
+        };
+        pen.catch_up(self).await?;
+        Ok(pen)
+    }
+
+    /// The owner's hold on the bus, for contents and calls; `keys` are those of whom it asks.
+    #[must_use]
+    pub fn bus(&self, key: SigningKey, keys: BTreeMap<AuthorId, PublicKey>) -> Bus<Owner> {
+        let keys = Arc::new(RwLock::new(keys));
+        let (bus, outside) = Bus::new(self.client.clone(), key, keys, self.clock.clone());
+        // There is no loop here that would append for others.
+        drop(outside);
+        bus
+    }
+
+    /// Sends what is still on its way.
+    pub async fn flush(&self) {
+        drop(tokio::time::timeout(Duration::from_secs(1), self.client.flush()).await);
+    }
+}
+
+/// The owner's own chain, read up to its end and ready to be continued.
+#[derive(Debug)]
+pub struct Pen {
+    verifier: Verifier,
+    bus: Bus<Owner>,
+    client: async_nats::Client,
+}
+
+/// Reads nothing; the chain alone matters.
+struct Nothing;
+
+impl Facts for Nothing {
+    const READS: &'static [(&'static [AuthorId], &'static str)] = &[];
+    fn parse(_: bus_schema::Subject<'_>, _: &str, _: &[u8]) -> Result<Self, Junk> {
+        Err(Junk::Kind)
+    }
+}
+
+impl Pen {
+    async fn catch_up(&mut self, operator: &Operator) -> Result<(), Error> {
+        let mut verifier = self.verifier.clone();
+        let mut failed = None;
+        let from = verifier.subtree(AuthorId::Owner, None) + 1;
+        operator
+            .scan("event.owner.>", from, |stored| {
+                failed = verifier.read::<Nothing>(&stored.raw()).err();
+                failed.is_none()
+            })
+            .await?;
+        self.verifier = verifier;
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// The deployment that the stream belongs to.
+    #[must_use]
+    pub const fn deployment(&self) -> Option<bus_schema::DeploymentId> {
+        self.verifier.deployment()
+    }
+
+    /// The key that an author signs with now.
+    #[must_use]
+    pub fn key(&self, author: AuthorId) -> Option<PublicKey> {
+        self.verifier.key(author)
+    }
+
+    /// Says something as the owner, and returns its place in the stream.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if it is not stored.
+    pub async fn say(&mut self, operator: &Operator, draft: Draft<Owner>) -> Result<u64, Error> {
+        for content in draft.contents() {
+            self.bus.put(content).await?;
+        }
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        for _ in 0..10 {
+            let tip = self.verifier.tip(AuthorId::Owner, None);
+            let clock = self.bus.clock();
+            let id = EventId::new(clock.uuid());
+            let link = Link {
+                seq: tip.seq + 1,
+                prev: tip.digest,
+                id,
+                at: clock.wall(),
+            };
+            let event = draft.sign(link, self.bus.key());
+            let expected = self.verifier.subtree(AuthorId::Owner, None);
+            let subtree = stream::subtree(Owner::ID, None);
+            match publish(&jetstream, &event, &subtree, expected).await {
+                Published::At(seq) => {
+                    self.catch_up(operator).await?;
+                    return Ok(seq);
+                }
+                // Another command was first; after a timeout the tail tells whether it was this one.
+                Published::Conflict(_) | Published::Unknown(_) => {
+                    self.catch_up(operator).await?;
+                    let tip = self.verifier.tip(AuthorId::Owner, None);
+                    if tip.digest == Digest::of(&[&event.body]) {
+                        return Ok(self.verifier.subtree(AuthorId::Owner, None));
+                    }
+                }
+                Published::Refused(reason) => {
+                    return Err(Error::Bus {
+                        what: "to store what the owner says",
+                        reason,
+                    });
+                }
+            }
+        }
+        Err(Error::Bus {
+            what: "to store what the owner says",
+            reason: "others are always first".to_owned(),
+        })
+    }
+}
+
+/// Reads a whole stream as its keeper does: every chain must be contiguous.
+#[derive(Debug)]
+pub struct Reading {
+    verifier: Verifier,
+}
+
+impl Reading {
+    /// From the start of a stream, trusting `owner`.
+    #[must_use]
+    pub fn new(owner: PublicKey) -> Self {
+        Self {
+            verifier: Verifier::new(owner, Sees::Everything),
+        }
+    }
+    /// The next message: who said it, or why it is junk.
+    ///
+    /// # Errors
+    /// [`Error::TooOld`]
+    pub fn read<F: Facts>(
+        &mut self,
+        stored: &Stored,
+    ) -> Result<Result<(Meta, Option<F>), Junk>, Error> {
+        Ok(match self.verifier.read::<F>(&stored.raw())? {
+            Read::Fact(seen) => {
+                let (meta, fact) = Seen::into_parts(seen);
+                Ok((meta, Some(fact)))
+            }
+            Read::Other(meta) => Ok((meta, None)),
+            Read::Junk(junk) => Err(junk),
+        })
+    }
+    /// The verifier.
+    #[must_use]
+    pub const fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+}
+
+fn stored(message: &async_nats::Message) -> Option<Stored> {
+    let headers = message.headers.as_ref();
+    let owned = |name| header(headers, name).map(str::to_owned);
+    Some(Stored {
+        seq: header(headers, "Nats-Sequence")?.parse().ok()?,
+        subject: header(headers, "Nats-Subject")?.to_owned(),
+        signature: owned(bus_schema::HEADER_SIGNATURE),
+        schema: owned(bus_schema::HEADER_SCHEMA),
+        body: message.payload.to_vec(),
+        stored: header(headers, "Nats-Time-Stamp")?.parse().ok()?,
+    })
+}

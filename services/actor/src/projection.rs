@@ -1,0 +1,122 @@
+//! The projection: what an actor keeps of the stream between restarts. Losing it costs time, nothing else.
+
+use std::path::{Path, PathBuf};
+
+use bus_schema::{Digest, Verifier, wire};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::Error;
+
+/// Changes when the meaning of what is kept changes; an older one is rebuilt.
+const VERSION: u32 = 1;
+const SNAPSHOT: &[u8] = b"snapshot";
+/// Kept in memory by the store; a snapshot is written and read once.
+const CACHE_BYTES: u64 = 1 << 20;
+
+/// Where a fold stands in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// The last message that was folded; 0 before the first.
+    pub(crate) seq: u64,
+    /// SHA-256 of its body: another stream, or a restored one, has another message there.
+    pub(crate) digest: Digest,
+}
+
+impl Position {
+    pub(crate) const START: Self = Self {
+        seq: 0,
+        digest: Digest::ZERO,
+    };
+}
+
+#[derive(Serialize)]
+struct Written<'a, S> {
+    version: u32,
+    reads: Digest,
+    position: Position,
+    verifier: &'a Verifier,
+    state: &'a S,
+}
+
+#[derive(Deserialize)]
+struct Kept<S> {
+    version: u32,
+    reads: Digest,
+    position: Position,
+    verifier: Verifier,
+    state: S,
+}
+
+/// A snapshot as it was kept.
+pub(crate) struct Snapshot<S> {
+    pub(crate) position: Position,
+    pub(crate) verifier: Verifier,
+    pub(crate) state: S,
+}
+
+/// The store of one actor's projection.
+pub(crate) struct Projection {
+    store: sled::Db,
+    folder: PathBuf,
+    /// What it folds: another list of facts makes another state.
+    reads: Digest,
+}
+
+impl Projection {
+    pub(crate) fn open(folder: &Path, reads: Digest) -> Result<Self, Error> {
+        let broken = |reason: String| Error::State {
+            path: folder.to_owned(),
+            reason,
+        };
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            .flush_every_ms(None);
+        let store = config.open().map_err(|error| {
+            broken(format!(
+                "{error}; free space, make it writable, or delete it: it is rebuilt from the stream"
+            ))
+        })?;
+        Ok(Self {
+            store,
+            folder: folder.to_owned(),
+            reads,
+        })
+    }
+
+    /// What was kept, if it is of this version and these facts; what cannot be read is not there.
+    pub(crate) fn load<S: DeserializeOwned>(&self) -> Option<Snapshot<S>> {
+        let bytes = self.store.get(SNAPSHOT).ok().flatten()?;
+        let kept: Kept<S> = rmp_serde::from_slice(&bytes).ok()?;
+        let same = kept.version == VERSION && kept.reads == self.reads;
+        same.then_some(Snapshot {
+            position: kept.position,
+            verifier: kept.verifier,
+            state: kept.state,
+        })
+    }
+
+    /// Keeps a snapshot; returns once it is durable.
+    pub(crate) fn save<S: Serialize>(
+        &self,
+        position: Position,
+        verifier: &Verifier,
+        state: &S,
+    ) -> Result<(), Error> {
+        let written = Written {
+            version: VERSION,
+            reads: self.reads,
+            position,
+            verifier,
+            state,
+        };
+        let saved = self
+            .store
+            .insert(SNAPSHOT, wire::encode(&written))
+            .and_then(|_| self.store.flush());
+        saved.map(drop).map_err(|error| Error::State {
+            path: self.folder.clone(),
+            reason: format!("{error}; free space or make it writable"),
+        })
+    }
+}

@@ -1,0 +1,494 @@
+//! Decides what audit does next: what is stored, which heads it gives out, what it reports.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actor::{Core, Key, Out};
+use bus_schema::{
+    Audit, AuditFact, AuthorId, CheckpointSigned, Deployment, DeploymentId, Digest, Draft,
+    Event as _, Head, Junk, JunkFound, Meta, Raw, RosterChanged, Seen, Subject, Time, parse_fact,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Leaves, Verdict, View, unreported::Unreported};
+
+/// Most messages that wait for the log; while there are as many, no more are read.
+pub const WAITING_MAX: usize = 8_192;
+/// Most bytes that wait for the log.
+pub const WAITING_BYTES_MAX: usize = 32 << 20;
+/// So many waiting messages are stored at once; fewer wait for the second to end.
+pub const STORE_AT: usize = 4_096;
+/// Least bus time between two `checkpoint.signed`.
+pub const CHECKPOINT_EVERY_MS: u64 = 10_000;
+/// Least bus time between two `junk.found`.
+pub const JUNK_EVERY_MS: u64 = 5_000;
+
+const SHORTER: &str = "the stream is shorter than the log: it was restored or replaced; restore \
+                       its newest copy or start a new epoch";
+const RETRY: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// What audit remembers between restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The last message.
+    seq: u64,
+    deployment: Option<DeploymentId>,
+    /// The last message that is not a `checkpoint.signed` of audit's own.
+    news: u64,
+    claimed: Option<Claimed>,
+    junk: Unreported,
+    junk_said: Option<Time>,
+}
+
+/// The last `checkpoint.signed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Claimed {
+    size: u64,
+    root: Digest,
+    stored: Time,
+}
+
+/// What audit wants done beside its core.
+#[derive(Debug)]
+pub enum Effect {
+    /// Append to the log and sign it.
+    Store {
+        /// The entries; those that the log has already are skipped.
+        entries: Vec<Arc<Entry>>,
+        /// How long to wait before, because it failed before.
+        pause: Duration,
+        /// Comes back with the answer.
+        reading: u64,
+    },
+    /// Give out a head.
+    Say(Head),
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub enum Input {
+    /// A second has passed.
+    Second,
+    /// The log is signed.
+    Stored {
+        /// As it is now.
+        view: Arc<View>,
+        /// The stored time of its last leaf.
+        stored: Time,
+        /// As it was in [`Effect::Store`].
+        reading: u64,
+    },
+    /// The log was not written, and what to do about it.
+    Failed(String),
+    /// The head is out.
+    Said,
+}
+
+/// Why log and stream are not one; nothing is proven until a person has looked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// They hold different messages, or one lacks it.
+    #[error(
+        "log and stream disagree at {0}: one of them was changed; run `contractual audit verify`, \
+         restore the right copy or start a new epoch"
+    )]
+    Disagree(u64),
+    /// The stream ends first.
+    #[error(
+        "the stream is shorter than the log (it ends at {stream}, the log at {log}): it was \
+         restored or replaced; restore its newest copy or start a new epoch"
+    )]
+    StreamShorter {
+        /// Last sequence of the stream.
+        stream: u64,
+        /// Last index of the log.
+        log: u64,
+    },
+    /// Audit said in the stream that the log is another one.
+    #[error(
+        "the log is not the one whose first {0} entries were signed in the stream: it was \
+         replaced; restore the right copy or start a new epoch"
+    )]
+    LogReplaced(u64),
+    /// The roster names another deployment.
+    #[error(
+        "the stream belongs to the deployment {0}: set `deployment` in [service], or connect to \
+         the right bus"
+    )]
+    Deployment(DeploymentId),
+    /// The log cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+#[derive(Debug)]
+struct Failed {
+    sentence: String,
+    times: u32,
+}
+
+/// The core of audit.
+#[derive(Debug)]
+pub struct AuditCore {
+    deployment: DeploymentId,
+    state: State,
+    view: Arc<View>,
+    /// Stored time of the last leaf that the view covers.
+    stored: Time,
+    /// What comes after the view.
+    waiting: VecDeque<Arc<Entry>>,
+    waiting_bytes: usize,
+    leaves: Option<Leaves>,
+    /// Counts how often the reading began anew.
+    reading: u64,
+    caught_up: bool,
+    /// The log was found to be the one that the last `checkpoint.signed` speaks of.
+    confirmed: bool,
+    store_due: bool,
+    head_due: bool,
+    failed: Option<Failed>,
+    broken: Option<Broken>,
+}
+
+impl AuditCore {
+    /// A core for an open log, whose last leaf has the bus time `stored`.
+    #[must_use]
+    pub fn new(deployment: DeploymentId, view: Arc<View>, stored: Time) -> Self {
+        Self {
+            deployment,
+            state: State::default(),
+            view,
+            stored,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            leaves: None,
+            reading: 0,
+            caught_up: false,
+            confirmed: false,
+            store_due: false,
+            head_due: false,
+            failed: None,
+            broken: None,
+        }
+    }
+
+    /// What is wrong, in one sentence that says what to do.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let failed = || self.failed.as_ref().map(|failed| failed.sentence.clone());
+        self.broken
+            .as_ref()
+            .map(ToString::to_string)
+            .or_else(failed)
+    }
+
+    fn fail(&mut self, broken: Broken) {
+        if self.broken.is_some() {
+            return;
+        }
+        tracing::error!("{broken}");
+        self.broken = Some(broken);
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+    }
+
+    /// The stream that was read ends before the log does.
+    fn is_behind(&self) -> bool {
+        self.state.seq + 1 < self.view.size()
+    }
+
+    /// Adds the next message to what waits, or compares it with the log.
+    fn log(&mut self, entry: Entry) {
+        let seq = entry.seq;
+        let size = self.view.size();
+        if seq < size {
+            match self.agrees(&entry) {
+                Ok(true) => {}
+                Ok(false) => self.fail(Broken::Disagree(seq)),
+                Err(error) => self.fail(Broken::Unreadable(actor::chain(&error))),
+            }
+        } else if u64::try_from(self.waiting.len()).ok() == Some(seq - size) {
+            self.waiting_bytes += entry.bytes();
+            self.waiting.push_back(Arc::new(entry));
+        } else {
+            self.fail(Broken::Disagree(seq));
+        }
+    }
+
+    fn agrees(&mut self, entry: &Entry) -> Result<bool, crate::Error> {
+        let hash = entry.leaf_hash();
+        if let Some(found) = self.leaves.as_ref().and_then(|tile| tile.get(entry.seq)) {
+            return Ok(found == hash);
+        }
+        let tile = self.view.leaves(entry.seq)?;
+        let same = tile.get(entry.seq) == Some(&hash);
+        self.leaves = Some(tile);
+        Ok(same)
+    }
+
+    /// Holds the log against the last `checkpoint.signed`, once the log reaches that far.
+    fn confirm(&mut self) {
+        let reached = |claimed: &Claimed| (1..=self.view.size()).contains(&claimed.size);
+        match self.state.claimed {
+            None => self.confirmed = true,
+            Some(claimed) if reached(&claimed) => match self.view.root_at(claimed.size) {
+                Ok(root) if root == *claimed.root.as_bytes() => self.confirmed = true,
+                Ok(_) => self.fail(Broken::LogReplaced(claimed.size)),
+                Err(error) => self.fail(Broken::Unreadable(actor::chain(&error))),
+            },
+            Some(_) => self.confirmed = false,
+        }
+    }
+
+    fn on_stored(&mut self, view: Arc<View>, stored: Time, reading: u64) {
+        self.view = view;
+        self.stored = stored;
+        self.leaves = None;
+        self.failed = None;
+        self.store_due = false;
+        self.head_due = true;
+        while let Some(entry) = self
+            .waiting
+            .pop_front_if(|entry| entry.seq < self.view.size())
+        {
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(entry.bytes());
+            // What was stored came from a reading that ended since.
+            if reading != self.reading && !self.agrees(&entry).unwrap_or(false) {
+                self.fail(Broken::Disagree(entry.seq));
+            }
+        }
+        if !self.confirmed {
+            self.confirm();
+        }
+    }
+
+    /// The entries that are to be stored now, as [`Effect::Store`].
+    #[must_use]
+    pub fn to_store(&self) -> Option<Effect> {
+        let due = self.store_due || self.waiting.len() >= STORE_AT || !self.ready();
+        if self.waiting.is_empty() || !due || self.broken.is_some() {
+            return None;
+        }
+        let pause = self.failed.as_ref().map_or(Duration::ZERO, |failed| {
+            (RETRY * 2_u32.saturating_pow(failed.times.min(16))).min(RETRY_MAX)
+        });
+        Some(Effect::Store {
+            entries: self.waiting.iter().cloned().collect(),
+            pause,
+            reading: self.reading,
+        })
+    }
+
+    /// The head that is to be given out now.
+    #[must_use]
+    pub fn to_say(&self) -> Option<Head> {
+        (self.head_due && self.proves()).then(|| Head {
+            size: self.view.size(),
+            root: Digest::new(self.view.signed().root()),
+            stored: self.stored,
+        })
+    }
+
+    /// Whether log and stream were found to be one.
+    fn proves(&self) -> bool {
+        self.caught_up
+            && self.confirmed
+            && !self.is_behind()
+            && self.failed.is_none()
+            && self.broken.is_none()
+    }
+
+    fn report(&self, out: &mut Out<'_, Self>) {
+        let Some(report) = self.state.junk.report() else {
+            return;
+        };
+        if due(out, self.state.junk_said, JUNK_EVERY_MS) {
+            out.append(Draft::of(Deployment, report));
+        }
+    }
+
+    fn claim(&self, out: &mut Out<'_, Self>) {
+        let (size, last) = (self.view.size(), self.state.claimed);
+        let covered = last.map_or(0, |claimed| claimed.size);
+        // A checkpoint's own fact is no reason for another.
+        let news = self.state.news >= covered && self.state.news > 0 && size > covered;
+        if news && due(out, last.map(|claimed| claimed.stored), CHECKPOINT_EVERY_MS) {
+            let root = Digest::new(self.view.signed().root());
+            out.append(Draft::of(Deployment, CheckpointSigned { size, root }));
+        }
+    }
+}
+
+/// Whether so much bus time has passed since; asks to be asked again if not.
+fn due(out: &mut Out<'_, AuditCore>, since: Option<Time>, every_ms: u64) -> bool {
+    let Some(at) = since.map(|since| since.plus_ms(every_ms)) else {
+        return true;
+    };
+    if out.now() < at {
+        out.wake(at);
+    }
+    out.now() >= at
+}
+
+/// The deployment that a genuine roster names.
+fn roster(raw: &Raw<'_>, meta: &Meta) -> Option<DeploymentId> {
+    let subject = Subject::parse(raw.subject)?;
+    if meta.by != AuthorId::Owner || subject.kind != RosterChanged::KIND {
+        return None;
+    }
+    let schema = format!("{}.v{}", RosterChanged::KIND, RosterChanged::V);
+    let (_, fact) = parse_fact::<RosterChanged>(subject, &schema, raw.body).ok()?;
+    Some(fact.deployment)
+}
+
+fn is_checkpoint(raw: &Raw<'_>, meta: &Meta) -> bool {
+    meta.by == AuthorId::Audit
+        && Subject::parse(raw.subject).is_some_and(|s| s.kind == CheckpointSigned::KIND)
+}
+
+impl Core for AuditCore {
+    type Me = Audit;
+    type Fact = AuditFact;
+    type State = State;
+    type Effect = Effect;
+    type Input = Input;
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: State) {
+        self.state = state;
+        self.reading += 1;
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+        self.confirmed = false;
+        if self.caught_up {
+            self.confirm();
+        }
+        if let Some(other) = self.state.deployment.filter(|id| *id != self.deployment) {
+            self.fail(Broken::Deployment(other));
+        }
+    }
+
+    fn fold(&mut self, fact: Seen<AuditFact>) {
+        let (meta, fact) = fact.into_parts();
+        match fact {
+            AuditFact::CheckpointSigned(_, fact) => {
+                let CheckpointSigned { size, root } = *fact;
+                self.state.claimed = Some(Claimed {
+                    size,
+                    root,
+                    stored: meta.stored,
+                });
+                self.confirmed = false;
+                if self.caught_up {
+                    self.confirm();
+                }
+            }
+            AuditFact::JunkFound(_, fact) => {
+                let fact: JunkFound = *fact;
+                self.state.junk.said(&fact);
+                self.state.junk_said = Some(meta.stored);
+            }
+        }
+    }
+
+    fn observe(&mut self, raw: &Raw<'_>, verdict: Result<&Meta, Junk>) {
+        let expected = self.state.seq + 1;
+        self.state.seq = raw.seq;
+        match verdict {
+            Ok(meta) => {
+                if !is_checkpoint(raw, meta) {
+                    self.state.news = raw.seq;
+                }
+                if let Some(found) = roster(raw, meta) {
+                    self.state.deployment = Some(found);
+                    if found != self.deployment {
+                        self.fail(Broken::Deployment(found));
+                    }
+                }
+            }
+            Err(junk) => {
+                self.state.news = raw.seq;
+                self.state.junk.found(raw.seq, junk);
+            }
+        }
+        if raw.seq != expected {
+            self.fail(Broken::Disagree(expected));
+        }
+        if self.broken.is_none() {
+            self.log(Entry::of(raw, Verdict::from(verdict)));
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Second => {
+                self.store_due = true;
+                self.head_due = true;
+            }
+            Input::Stored {
+                view,
+                stored,
+                reading,
+            } => self.on_stored(view, stored, reading),
+            Input::Failed(sentence) => {
+                tracing::error!("{sentence}");
+                let times = self.failed.as_ref().map_or(0, |failed| failed.times + 1);
+                self.failed = Some(Failed { sentence, times });
+            }
+            Input::Said => self.head_due = false,
+        }
+    }
+
+    fn next(&self, out: &mut Out<'_, Self>) {
+        if let Some(store) = self.to_store() {
+            out.effect(Key::Once("store"), || store);
+        }
+        if let Some(head) = self.to_say() {
+            out.effect(Key::Once("head"), || Effect::Say(head));
+        }
+        if self.proves() {
+            self.report(out);
+            self.claim(out);
+        }
+    }
+
+    fn accepts(&self, seq: u64) -> bool {
+        seq < self.view.size()
+    }
+
+    fn caught_up(&mut self) {
+        self.caught_up = true;
+        self.store_due = true;
+        self.head_due = true;
+        if self.is_behind() {
+            let (stream, log) = (self.state.seq, self.view.size() - 1);
+            self.fail(Broken::StreamShorter { stream, log });
+        } else {
+            self.confirm();
+        }
+    }
+
+    fn ready(&self) -> bool {
+        self.waiting.len() < WAITING_MAX && self.waiting_bytes < WAITING_BYTES_MAX
+    }
+
+    fn trouble(&self) -> Option<&'static str> {
+        let broken = self.broken.as_ref().map(|broken| match broken {
+            Broken::Disagree(_) => "log and stream disagree; the log of this service says where",
+            Broken::StreamShorter { .. } => SHORTER,
+            Broken::LogReplaced(_) => {
+                "the log is not the one that was signed in the stream: restore the right copy or \
+                 start a new epoch"
+            }
+            Broken::Deployment(_) => "the stream belongs to another deployment",
+            Broken::Unreadable(_) => "the log cannot be read; the log of this service says why",
+        });
+        let failed = self.failed.as_ref();
+        broken
+            .or((self.caught_up && self.is_behind()).then_some(SHORTER))
+            .or(failed.map(|_| "the log cannot be written; the log of this service says why"))
+    }
+}

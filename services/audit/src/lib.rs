@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+
+pub mod check;
+mod checkpoint;
+mod core;
+mod disk;
+mod edge;
+mod entry;
+mod error;
+mod layout;
+mod log;
+mod service;
+mod store;
+mod unreported;
+mod verify;
+
+pub use checkpoint::{Checkpoint, MAX_NOTE_BYTES, MAX_SIZE, Origin};
+pub use core::{
+    AuditCore, Broken, CHECKPOINT_EVERY_MS, Effect, Input, JUNK_EVERY_MS, STORE_AT, State,
+    WAITING_BYTES_MAX, WAITING_MAX,
+};
+#[cfg(feature = "steps")]
+pub use disk::steps;
+pub use entry::{
+    Entry, GENESIS_SUBJECT, Junk, MAX_ENTRY_BYTES, MAX_SUBJECT_BYTES, Verdict, leaf_hash,
+};
+pub use error::{Bad, Error, Place, Problem, Refused};
+pub use log::{Agreed, ConsistencyProof, InclusionProof, Leaves, Log, MAX_BATCH, Places, View};
+pub use service::{Audit, Config};
+pub use verify::{MAX_PROOF_HASHES, Report, verify, verify_consistency, verify_inclusion};

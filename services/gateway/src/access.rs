@@ -1,0 +1,110 @@
+//! Who may: the checks that a request passes before anything is looked up or said.
+
+use axum::http::{HeaderMap, HeaderName, Request, header};
+use bus_schema::{DeploymentId, Signed, Statement};
+
+use crate::{
+    api::{self, ACCESS_MS_MAX, SCHEME},
+    edge::Edge,
+    problem::{Kind, Problem},
+};
+
+/// What the sidecar marks requests from the public internet with.
+const FUNNEL: HeaderName = HeaderName::from_static("tailscale-funnel-request");
+
+/// Refuses requests for other hosts, from other sites' pages, and from the public internet.
+pub(crate) fn origin<B>(edge: &Edge, request: &Request<B>) -> Result<(), Problem> {
+    let headers = request.headers();
+    let authority = request
+        .uri()
+        .authority()
+        .map(axum::http::uri::Authority::as_str);
+    let host = only(headers, &header::HOST).ok().flatten();
+    let known = host.is_some_and(|host| edge.hosts.contains(host))
+        && authority.is_none_or(|authority| edge.hosts.contains(authority));
+    if !known {
+        let next = "name a host of this gateway, or add the name to `hosts` in its configuration";
+        return Err(Problem::new(Kind::Misdirected, next));
+    }
+    let own = |origin: &str| {
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        host.is_some_and(|host| edge.hosts.contains(host))
+    };
+    match only(headers, &header::ORIGIN) {
+        Ok(None) => {}
+        Ok(Some(origin)) if own(origin) => {}
+        Ok(Some(_)) | Err(()) => {
+            let next = "use the command line, or a page of this gateway itself";
+            return Err(Problem::new(Kind::ForeignOrigin, next));
+        }
+    }
+    if headers.contains_key(FUNNEL) {
+        return Err(Problem::new(
+            Kind::Public,
+            "come through the tailnet; Funnel has to stay off",
+        ));
+    }
+    Ok(())
+}
+
+/// Takes only requests that carry the owner's signed access to this deployment, for a short time.
+pub(crate) fn reader(edge: &Edge, headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = |why: &str| {
+        let next = format!("{why}; send `Authorization: {SCHEME}` and a fresh signed access");
+        Problem::new(Kind::NoAccess, next)
+    };
+    let deployment = edge.deployment()?;
+    let sent = only(headers, &header::AUTHORIZATION).ok().flatten();
+    let sent = sent.and_then(|sent| sent.strip_prefix(SCHEME)?.strip_prefix(' '));
+    let sent = sent.ok_or_else(|| refused("there is no such header"))?;
+    let signed = api::decode_signed(sent).map_err(refused)?;
+    let said = signed
+        .open(&edge.owner)
+        .map_err(|error| refused(&error.to_string()))?;
+    let Statement::Access(access) = said else {
+        return Err(refused("the statement is not an access"));
+    };
+    if access.deployment != deployment {
+        return Err(refused("the access is for another deployment"));
+    }
+    let now = edge.clock.wall();
+    if access.until < now {
+        return Err(refused("the access is over, by the gateway's clock"));
+    }
+    if access.until > now.plus_ms(ACCESS_MS_MAX) {
+        return Err(refused(
+            "the access lasts longer than 120 seconds, by the gateway's clock",
+        ));
+    }
+    Ok(())
+}
+
+/// What the owner signed.
+pub(crate) fn statement(edge: &Edge, signed: &Signed) -> Result<Statement, Problem> {
+    let opened = signed.open(&edge.owner);
+    opened
+        .map_err(|error| Problem::quoting(Kind::NotSigned, &error, "sign it with the owner's key"))
+}
+
+/// Refuses what was signed for another deployment.
+pub(crate) fn deployment(here: DeploymentId, said: DeploymentId) -> Result<(), Problem> {
+    if here == said {
+        return Ok(());
+    }
+    let next = "the statement is for another deployment; sign it for this one";
+    Err(Problem::new(Kind::NotSigned, next))
+}
+
+/// The text of a header that may stand there once.
+pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(());
+    }
+    first.to_str().map(Some).map_err(|_| ())
+}

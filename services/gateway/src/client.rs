@@ -1,0 +1,338 @@
+//! The client: signs what the owner says and asks the gateway over HTTP.
+
+mod follow;
+
+use std::{fmt, time::Duration};
+
+use actor::Clock;
+use bus_schema::{
+    AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant,
+    Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
+};
+use data_encoding::BASE64;
+use ed25519_dalek::SigningKey;
+use futures::Stream;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response, Uri,
+    body::{Bytes, Incoming},
+    header,
+};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    api::{
+        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, Problem, SCHEME, SubmitTask, Submitted,
+        Task, Tasks,
+    },
+    record::TASK_TEXT_BYTES_MAX,
+};
+
+/// How long a signed access holds.
+const ACCESS_MS: u64 = 60_000;
+/// How long one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of an answer in JSON: one task with all of its events, and some.
+const ANSWER_BYTES_MAX: usize = TASK_TEXT_BYTES_MAX + (2 << 20);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not an address that is spoken to.
+    #[error("{0:?} is not the address of a gateway; give one such as http://127.0.0.1:8080")]
+    Url(String),
+    /// The playbook is larger than the gateway takes.
+    #[error("the playbook has {0} bytes, more than {PLAYBOOK_BYTES_MAX}; split it")]
+    Playbook(usize),
+    /// The bytes cannot be sealed.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// Nobody answers.
+    #[error("the gateway at {url} does not answer; is it running?")]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// Why.
+        source: legacy::Error,
+    },
+    /// The answer came too slowly, or not at all.
+    #[error(
+        "the gateway at {0} did not answer in time; look whether it did what was asked, then try again"
+    )]
+    Silent(String),
+    /// The answer broke off.
+    #[error("the gateway's answer broke off; look whether it did what was asked, then try again")]
+    BrokeOff,
+    /// The gateway does not do it.
+    #[error("the gateway refused ({}): {}", .0.title, .0.detail)]
+    Refused(Box<Problem>),
+    /// The answer is none of a gateway's.
+    #[error(
+        "what answers at {url} with status {status} is not a gateway of this version; check the address"
+    )]
+    NotGateway {
+        /// Where.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+    },
+}
+
+impl Error {
+    /// Whether the same request can succeed later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Silent(_) | Self::BrokeOff => true,
+            Self::Refused(problem) => matches!(problem.status, 408 | 503 | 504),
+            Self::Url(_) | Self::Playbook(_) | Self::TooLarge(_) | Self::NotGateway { .. } => false,
+        }
+    }
+}
+
+/// Speaks for the owner to one gateway; clones share nothing but the key.
+#[derive(Clone)]
+pub struct Client {
+    base: String,
+    key: SigningKey,
+    deployment: DeploymentId,
+    clock: Clock,
+    http: legacy::Client<HttpConnector, Full<Bytes>>,
+}
+
+impl fmt::Debug for Client {
+    /// Never shows the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// One that speaks plain HTTP to the gateway at `url` on this machine, such as `http://127.0.0.1:8080`.
+    ///
+    /// # Errors
+    /// [`Error::Url`] for every other kind of address: an access must not cross a network in the clear.
+    pub fn new(
+        url: &str,
+        key: SigningKey,
+        deployment: DeploymentId,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        let wrong = || Error::Url(url.chars().take(200).collect());
+        let base = url.strip_suffix('/').unwrap_or(url);
+        let uri: Uri = base.parse().map_err(|_| wrong())?;
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let local = host == "localhost"
+            || host
+                .parse()
+                .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
+        if uri.scheme_str() != Some("http") || !local || !bare || base.contains('@') {
+            return Err(wrong());
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        // A connection that was kept could be one that the gateway has just ended.
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .build(connector);
+        Ok(Self {
+            base: base.to_owned(),
+            key,
+            deployment,
+            clock,
+            http,
+        })
+    }
+
+    /// Signs a task and hands it in with its playbook.
+    ///
+    /// # Errors
+    /// [`Error`]; after a passing one, [`Client::tasks`] says whether it was handed in.
+    pub async fn submit(&self, contract: Digest, playbook: &[u8]) -> Result<Submitted, Error> {
+        if playbook.len() > PLAYBOOK_BYTES_MAX {
+            return Err(Error::Playbook(playbook.len()));
+        }
+        let sealed = Sealed::new(self.clock.salt(), playbook)?;
+        let said = Statement::Task(TaskStatement {
+            deployment: self.deployment,
+            task: TaskId::new(self.clock.uuid()),
+            contract,
+            playbook: sealed.content(),
+            at: self.clock.wall(),
+        });
+        let signed = Signed::new(&said, &self.key);
+        self.post(
+            "/v1/tasks",
+            &SubmitTask {
+                signed,
+                playbook: sealed,
+            },
+        )
+        .await
+    }
+
+    /// Signs a yes or no to exactly this draft and hands it in.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn approve(&self, draft: &DraftGrant, approve: bool) -> Result<Carried, Error> {
+        let said = Statement::Approval(ApprovalStatement {
+            deployment: self.deployment,
+            task: draft.task,
+            action: draft.action,
+            contract: draft.contract,
+            draft: draft.digest(),
+            approve,
+            at: self.clock.wall(),
+        });
+        let signed = Signed::new(&said, &self.key);
+        self.post("/v1/approvals", &CarryApproval { signed }).await
+    }
+
+    /// The newest tasks, newest first.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn tasks(&self) -> Result<Tasks, Error> {
+        self.json(self.get("/v1/tasks")).await
+    }
+
+    /// One task with all of its events.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn task(&self, task: TaskId) -> Result<Task, Error> {
+        self.json(self.get(&format!("/v1/tasks/{task}"))).await
+    }
+
+    /// The bytes of a content, as the gateway tells them; none if they were erased.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn content(
+        &self,
+        author: AuthorId,
+        content: &Content,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let path = format!(
+            "/v1/contents/{author}/{}/{}",
+            content.digest(),
+            content.len()
+        );
+        match self.bytes(self.get(&path), content.len() as usize).await {
+            Ok(bytes) if bytes.len() == content.len() as usize => Ok(Some(bytes.to_vec())),
+            Ok(_) => Err(Error::BrokeOff),
+            Err(Error::Refused(problem)) if problem.status == 410 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The events of one task, from the first, as they come, until it is over. Connections that end are
+    /// opened again; an item that is an error is the last one.
+    pub fn follow(&self, task: TaskId) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
+        follow::Follower::new(self.clone(), task).events()
+    }
+
+    fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+    }
+
+    /// A request that proves the owner's access.
+    fn get(&self, path: &str) -> hyper::http::request::Builder {
+        let until = self.clock.wall().plus_ms(ACCESS_MS);
+        let said = Statement::Access(AccessStatement {
+            deployment: self.deployment,
+            until,
+        });
+        let access = BASE64.encode(&wire::encode(&Signed::new(&said, &self.key)));
+        self.request(Method::GET, path)
+            .header(header::AUTHORIZATION, format!("{SCHEME} {access}"))
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        let json = serde_json::to_vec(body).map_err(|_| Error::BrokeOff)?;
+        let request = self.request(Method::POST, path);
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let response = self.send(request, json).await?;
+        self.parse(response).await
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        request: hyper::http::request::Builder,
+    ) -> Result<T, Error> {
+        let response = self.send(request, Vec::new()).await?;
+        self.parse(response).await
+    }
+
+    async fn parse<T: DeserializeOwned>(&self, response: Response<Incoming>) -> Result<T, Error> {
+        let status = response.status();
+        let bytes = self.read(response, ANSWER_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes).map_err(|_| self.not_gateway(status.as_u16()))
+    }
+
+    async fn bytes(
+        &self,
+        request: hyper::http::request::Builder,
+        most: usize,
+    ) -> Result<Bytes, Error> {
+        let response = self.send(request, Vec::new()).await?;
+        self.read(response, most).await
+    }
+
+    /// Sends a request; an answer that is no success is an error.
+    async fn send(
+        &self,
+        request: hyper::http::request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, Error> {
+        let request = request
+            .body(Full::from(body))
+            .map_err(|_| Error::Url(self.base.clone()))?;
+        let sent = tokio::time::timeout(REQUEST_TIMEOUT, self.http.request(request)).await;
+        let sent = sent.map_err(|_| Error::Silent(self.base.clone()))?;
+        let response = sent.map_err(|source| Error::Unreachable {
+            url: self.base.clone(),
+            source,
+        })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = self.read(response, ANSWER_BYTES_MAX).await?;
+        let problem = serde_json::from_slice(&bytes);
+        let problem = problem.map_err(|_| self.not_gateway(status.as_u16()))?;
+        Err(Error::Refused(Box::new(problem)))
+    }
+
+    async fn read(&self, response: Response<Incoming>, most: usize) -> Result<Bytes, Error> {
+        let status = response.status().as_u16();
+        let reading = Limited::new(response.into_body(), most).collect();
+        match tokio::time::timeout(REQUEST_TIMEOUT, reading).await {
+            Ok(Ok(read)) => Ok(read.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(self.not_gateway(status)),
+            Ok(Err(_)) => Err(Error::BrokeOff),
+            Err(_) => Err(Error::Silent(self.base.clone())),
+        }
+    }
+
+    fn not_gateway(&self, status: u16) -> Error {
+        Error::NotGateway {
+            url: self.base.clone(),
+            status,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Following one task: reads server-sent events and takes a broken stream up again.
+
+use std::time::Duration;
+
+use bus_schema::TaskId;
+use futures::{Stream, stream};
+use http_body_util::BodyExt as _;
+use hyper::{StatusCode, body::Incoming};
+
+use super::{Client, Error};
+use crate::api::Event;
+
+/// Longest silence; the gateway comments every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(45);
+/// Most tries in a row that bring no event.
+const TRIES_MAX: u32 = 10;
+/// First and longest pause between two tries.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Most bytes of one event on the wire.
+const FRAME_BYTES_MAX: usize = 256 << 10;
+
+/// One reader of one task.
+pub(super) struct Follower {
+    client: Client,
+    task: TaskId,
+    last: u64,
+    body: Option<Incoming>,
+    frames: Frames,
+    tries: u32,
+    over: bool,
+}
+
+impl Follower {
+    pub(super) fn new(client: Client, task: TaskId) -> Self {
+        let frames = Frames::default();
+        Self {
+            client,
+            task,
+            last: 0,
+            body: None,
+            frames,
+            tries: 0,
+            over: false,
+        }
+    }
+
+    pub(super) fn events(self) -> impl Stream<Item = Result<Event, Error>> + Send {
+        stream::unfold(self, Self::next)
+    }
+
+    async fn next(mut self) -> Option<(Result<Event, Error>, Self)> {
+        while !self.over {
+            if let Some(data) = self.frames.next() {
+                let Ok(event) = serde_json::from_str::<Event>(&data) else {
+                    self.over = true;
+                    return Some((Err(self.client.not_gateway(200)), self));
+                };
+                self.last = event.seq;
+                self.tries = 0;
+                self.over = event.ends_task();
+                return Some((Ok(event), self));
+            }
+            let Err(error) = self.read().await else {
+                continue;
+            };
+            self.body = None;
+            self.frames = Frames::default();
+            self.tries += 1;
+            if !error.is_passing() || self.tries >= TRIES_MAX {
+                self.over = true;
+                return Some((Err(error), self));
+            }
+            let pause = PAUSE.0.saturating_mul(1 << self.tries.min(8)).min(PAUSE.1);
+            tokio::time::sleep(pause).await;
+        }
+        None
+    }
+
+    /// Takes in what comes next, on a new connection if there is none.
+    async fn read(&mut self) -> Result<(), Error> {
+        let Some(body) = &mut self.body else {
+            let mut request = self.client.get(&format!("/v1/tasks/{}/events", self.task));
+            if self.last > 0 {
+                request = request.header("Last-Event-ID", self.last.to_string());
+            }
+            let response = self.client.send(request, Vec::new()).await?;
+            self.over = response.status() == StatusCode::NO_CONTENT;
+            self.body = Some(response.into_body());
+            return Ok(());
+        };
+        let frame = tokio::time::timeout(SILENCE, body.frame()).await;
+        let frame = frame.map_err(|_| Error::Silent(self.client.base.clone()))?;
+        let frame = frame.ok_or(Error::BrokeOff)?.map_err(|_| Error::BrokeOff)?;
+        let taken = frame.into_data().is_ok_and(|data| self.frames.take(&data));
+        if taken {
+            Ok(())
+        } else {
+            Err(self.client.not_gateway(200))
+        }
+    }
+}
+
+/// Puts lines together to the data of events.
+#[derive(Default)]
+struct Frames {
+    bytes: Vec<u8>,
+    data: String,
+}
+
+impl Frames {
+    /// `false`: the event that has begun is longer than one may be.
+    fn take(&mut self, bytes: &[u8]) -> bool {
+        let bounded = self.bytes.len() + self.data.len() <= FRAME_BYTES_MAX;
+        self.bytes.extend_from_slice(bytes);
+        bounded
+    }
+
+    /// The data of the next event that came whole.
+    fn next(&mut self) -> Option<String> {
+        while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.bytes.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end_matches(['\n', '\r']);
+            if let Some(data) = line.strip_prefix("data:") {
+                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
+            } else if line.is_empty() && !self.data.is_empty() {
+                return Some(std::mem::take(&mut self.data));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,371 @@
+//! The routes: what each request is answered with.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::{Body, HttpBody as _},
+    extract::{Path, Request, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{MethodRouter, get, post},
+};
+use bus_schema::{
+    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, Statement, TaskId, TaskSubmitted,
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::{
+    access,
+    api::{
+        BODY_BYTES_MAX, Carried, CarryApproval, Healthy, PLAYBOOK_BYTES_MAX, SubmitTask, Submitted,
+        Tasks,
+    },
+    edge::Edge,
+    follow,
+    problem::{Kind, Problem},
+    record::{Known, statement_digest},
+    shelf::task_key,
+};
+
+const OPENAPI: &str = include_str!("../openapi.json");
+
+/// Headers of every answer.
+const SECURITY: [(HeaderName, &str); 5] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'; sandbox",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// A route, as the OpenAPI document names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method, in capitals.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+    /// Who answers.
+    handler: fn() -> MethodRouter<Arc<Edge>>,
+}
+
+/// Every route there is.
+pub const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "/v1/health",
+        handler: || get(health),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/openapi.json",
+        handler: || get(openapi),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/tasks",
+        handler: || get(tasks),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/tasks",
+        handler: || post(submit),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/tasks/{id}",
+        handler: || get(task),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/tasks/{id}/events",
+        handler: || get(follow::events),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/approvals",
+        handler: || post(approve),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/contents/{author}/{digest}/{len}",
+        handler: || get(content),
+    },
+];
+
+/// The whole HTTP side.
+pub fn router(edge: Arc<Edge>) -> Router {
+    let routes = ROUTES.iter().fold(Router::new(), |router, route| {
+        router.route(route.path, (route.handler)())
+    });
+    routes
+        .fallback(async || {
+            Problem::new(Kind::NotFound, "see GET /v1/openapi.json for what there is")
+        })
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                Kind::WrongMethod,
+                "see GET /v1/openapi.json for what can be done with it",
+            )
+        })
+        .layer(middleware::from_fn_with_state(Arc::clone(&edge), guard))
+        .with_state(edge)
+}
+
+async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let mut response = match access::origin(&edge, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    for (name, value) in SECURITY {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+async fn health(State(edge): State<Arc<Edge>>) -> Result<Json<Healthy>, Problem> {
+    match actor::health::read(&edge.state, &edge.clock) {
+        Ok(_) => Ok(Json(Healthy { ok: true })),
+        Err(_) => Err(Problem::new(
+            Kind::NotReady,
+            "`contractual health` says what is wrong",
+        )),
+    }
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+async fn tasks(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Result<Json<Tasks>, Problem> {
+    access::reader(&edge, &headers)?;
+    let record = edge.shelf.read();
+    Ok(Json(Tasks {
+        halted: record.halted(),
+        tasks: record.summaries(),
+    }))
+}
+
+async fn task(
+    State(edge): State<Arc<Edge>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    access::reader(&edge, &headers)?;
+    let id = task_id(id)?;
+    let record = edge.shelf.read();
+    let (summary, lines) = known(record.task(id))?;
+    let events: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
+    let text = format!(
+        r#"{{"summary":{},"events":[{}]}}"#,
+        json!(summary),
+        events.join(",")
+    );
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+async fn content(
+    State(edge): State<Arc<Edge>>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    access::reader(&edge, &headers)?;
+    let wrong = || {
+        let next = "name it as an event does: /v1/contents/<author>/<digest>/<length>";
+        Problem::new(Kind::Malformed, next)
+    };
+    let Path((author, digest, len)) = path.map_err(|_| wrong())?;
+    let author: AuthorId = author.parse().map_err(|_| wrong())?;
+    let len: u32 = len.parse().map_err(|_| wrong())?;
+    // `Content` is made by sealing or by decoding an event; this is the decoding.
+    let content = serde_json::from_value(json!({ "digest": digest, "len": len }));
+    let content: Content = content.map_err(|_| wrong())?;
+    if content.len() as usize > CONTENT_BYTES_MAX {
+        return Err(wrong());
+    }
+    if author == AuthorId::Audit {
+        return Err(Problem::new(
+            Kind::NotFound,
+            "audit stores no contents; name their author",
+        ));
+    }
+    let bytes = edge.fetch(author, content).await?;
+    let bytes = bytes.ok_or_else(|| {
+        let detail =
+            "these bytes were erased, or never were; the event that names them stays valid";
+        Problem::new(Kind::Erased, detail)
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+async fn submit(
+    State(edge): State<Arc<Edge>>,
+    request: Request,
+) -> Result<(StatusCode, Json<Submitted>), Problem> {
+    let asked: SubmitTask = read(&edge, request).await?;
+    let Statement::Task(said) = access::statement(&edge, &asked.signed)? else {
+        return Err(Problem::new(
+            Kind::Malformed,
+            "the statement is not a task; sign a task",
+        ));
+    };
+    access::deployment(edge.deployment()?, said.deployment)?;
+    let playbook = asked.playbook.content();
+    if playbook.len() as usize > PLAYBOOK_BYTES_MAX {
+        return Err(Problem::new(
+            Kind::TooLarge,
+            "a playbook has at most 256 KiB; split it",
+        ));
+    }
+    if playbook != said.playbook {
+        let next = "the statement names another playbook; send the salt and bytes that were signed";
+        return Err(Problem::new(Kind::PlaybookDiffers, next));
+    }
+    let used = || {
+        let next = format!(
+            "the task id was used before; see GET /v1/tasks/{}",
+            said.task
+        );
+        Problem::new(Kind::Used, next)
+    };
+    // Reserved first: what arrives in between is then seen in the record.
+    let reserved = edge.shelf.reserve(task_key(said.task)).ok_or_else(used)?;
+    if !matches!(edge.shelf.read().task(said.task), Known::Never) {
+        return Err(used());
+    }
+    let fact = TaskSubmitted {
+        statement: asked.signed,
+        playbook,
+    };
+    let draft = Draft::of(said.task, fact).with(asked.playbook);
+    let meta = edge.append(draft, reserved).await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(Submitted {
+            task: said.task,
+            seq: meta.seq,
+        }),
+    ))
+}
+
+async fn approve(
+    State(edge): State<Arc<Edge>>,
+    request: Request,
+) -> Result<(StatusCode, Json<Carried>), Problem> {
+    let asked: CarryApproval = read(&edge, request).await?;
+    let Statement::Approval(said) = access::statement(&edge, &asked.signed)? else {
+        return Err(Problem::new(
+            Kind::Malformed,
+            "the statement is not an approval; sign one",
+        ));
+    };
+    access::deployment(edge.deployment()?, said.deployment)?;
+    let used = || {
+        let next = format!(
+            "exactly this was carried before; see GET /v1/tasks/{}",
+            said.task
+        );
+        Problem::new(Kind::Used, next)
+    };
+    let statement = statement_digest(&asked.signed);
+    let reserved = edge.shelf.reserve(statement).ok_or_else(used)?;
+    let carried = {
+        let record = edge.shelf.read();
+        known(record.task(said.task))?;
+        record.was_carried(said.task, &statement)
+    };
+    if carried {
+        return Err(used());
+    }
+    let fact = ApprovalCarried {
+        action: said.action,
+        statement: asked.signed,
+    };
+    let meta = edge.append(Draft::of(said.task, fact), reserved).await?;
+    let carried = Carried {
+        task: said.task,
+        action: said.action,
+        seq: meta.seq,
+    };
+    Ok((StatusCode::ACCEPTED, Json(carried)))
+}
+
+/// Reads a JSON body within its bounds of size and time.
+async fn read<T: DeserializeOwned>(edge: &Edge, request: Request) -> Result<T, Problem> {
+    let kind = access::only(request.headers(), &header::CONTENT_TYPE)
+        .ok()
+        .flatten();
+    let kind = kind
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            Kind::NotJson,
+            "send it as `Content-Type: application/json`",
+        ));
+    }
+    let too_large = || Problem::new(Kind::TooLarge, "a request has at most 512 KiB; send less");
+    let body = request.into_body();
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    let reading = async {
+        // The semaphore is never closed.
+        let _room = edge.bodies.acquire().await.ok();
+        Limited::<Body>::new(body, BODY_BYTES_MAX).collect().await
+    };
+    let read = tokio::time::timeout(edge.limits.body, reading).await;
+    let read =
+        read.map_err(|_| Problem::new(Kind::TooSlow, "send the whole body within 10 seconds"))?;
+    let bytes = match read {
+        Ok(read) => read.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Err(_) => {
+            return Err(Problem::new(
+                Kind::Malformed,
+                "the body broke off; send it again",
+            ));
+        }
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::quoting(Kind::Malformed, &error, "see GET /v1/openapi.json"))
+}
+
+/// A task's id out of a path.
+pub(crate) fn task_id(path: Result<Path<String>, PathRejection>) -> Result<TaskId, Problem> {
+    let id = path.ok().and_then(|Path(text)| text.parse().ok());
+    id.ok_or_else(|| {
+        Problem::new(
+            Kind::Malformed,
+            "a task's id is a lower-case hyphenated UUID; send one",
+        )
+    })
+}
+
+/// What is known of a task, if it is kept.
+pub(crate) fn known<T>(known: Known<T>) -> Result<T, Problem> {
+    match known {
+        Known::Kept(kept) => Ok(kept),
+        Known::Dropped => Err(Problem::new(
+            Kind::NotKept,
+            "only the newest tasks are kept here; `contractual audit show` still has this one",
+        )),
+        Known::Never => Err(Problem::new(
+            Kind::NotFound,
+            "no task of that id is kept here; `contractual audit show` has those that were ever submitted",
+        )),
+    }
+}

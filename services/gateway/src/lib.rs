@@ -1,0 +1,83 @@
+#![doc = include_str!("../README.md")]
+
+mod access;
+pub mod api;
+mod carry;
+pub mod client;
+pub mod config;
+pub mod core;
+mod edge;
+mod follow;
+pub mod http;
+mod problem;
+pub mod record;
+mod serve;
+mod shelf;
+
+use std::{convert::Infallible, sync::Arc};
+
+use actor::{Beside, Bus, Context, Error, Service};
+use tokio::{net::TcpListener, sync::mpsc};
+
+pub use carry::{Ask, Fetched};
+pub use config::Config;
+pub use edge::{Edge, Limits};
+pub use serve::serve;
+pub use shelf::Shelf;
+
+/// The service.
+#[derive(Debug)]
+pub struct Gateway {
+    config: Config,
+    context: Context,
+    shelf: Arc<Shelf>,
+}
+
+impl Service for Gateway {
+    type Core = core::Core;
+    type Config = Config;
+
+    fn open(config: Config, context: &Context) -> Result<(Self, core::Core), Error> {
+        let shelf = Shelf::new();
+        let core = core::Core::new(Arc::clone(&shelf));
+        Ok((
+            Self {
+                config,
+                context: context.clone(),
+                shelf,
+            },
+            core,
+        ))
+    }
+
+    fn start(service: &Arc<Self>, beside: &mut Beside<Self>) -> Result<(), Error> {
+        let address = service.config.listen.address();
+        let listener = listen(address).map_err(|error| {
+            Error::Service(format!(
+                "cannot listen on {address}: {error}; free it or change `listen`"
+            ))
+        })?;
+        let (carrier, asks) = mpsc::channel(carry::ASKS_MAX);
+        let hosts = service.config.hosts.clone().and(address);
+        tracing::info!(%address, %hosts, "listening");
+        let shelf = Arc::clone(&service.shelf);
+        let edge = Edge::new(&service.context, shelf, carrier, hosts, Limits::SERVICE);
+        beside.spawn(carry::carry(beside.bus.clone(), asks));
+        beside.spawn(serve(listener, edge));
+        Ok(())
+    }
+
+    async fn perform(
+        _service: Arc<Self>,
+        effect: Infallible,
+        _bus: Bus<bus_schema::Gateway>,
+    ) -> Infallible {
+        match effect {}
+    }
+}
+
+fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}

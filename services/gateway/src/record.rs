@@ -1,0 +1,354 @@
+//! What the gateway remembers of the stream: the newest tasks with their events, within fixed bounds.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use bus_schema::{
+    ActionId, DeploymentId, Digest, GatewayFact, Grant, Meta, OUTCOME_GRACE_MS, RefusalCode,
+    Signed, TaskId, TaskOutcome, Time, wire,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::api::{Summary, TaskState};
+
+/// Most tasks.
+pub const TASKS_MAX: usize = 1_000;
+/// Most events of one task.
+pub const EVENTS_MAX: usize = 4_000;
+/// Most bytes of the events of one task, as JSON.
+pub const TASK_TEXT_BYTES_MAX: usize = 8 << 20;
+/// Most bytes of the events of all tasks, as JSON.
+pub const TEXT_BYTES_MAX: usize = 64 << 20;
+/// Most ids of tasks that are no longer kept; past it, the smallest id, which is the oldest, is forgotten.
+const DROPPED_MAX: usize = 100_000;
+
+/// A text that copies of the record share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text(Arc<str>);
+
+impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::from)
+    }
+}
+
+/// One event as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// Its place in the stream.
+    pub(crate) seq: u64,
+    /// `<noun>.<past-verb>`.
+    pub(crate) kind: Text,
+    /// The JSON of an [`crate::api::Event`], on one line.
+    pub(crate) text: Text,
+}
+
+/// The newest tasks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    deployment: Option<DeploymentId>,
+    halted: bool,
+    now: Time,
+    tasks: BTreeMap<TaskId, Kept>,
+    by_age: BTreeMap<u64, TaskId>,
+    dropped: BTreeSet<TaskId>,
+    text_bytes: usize,
+}
+
+/// One task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    seq: u64,
+    state: TaskState,
+    outcome: Option<TaskOutcome>,
+    refusal: Option<RefusalCode>,
+    contract: Option<Digest>,
+    granted: u32,
+    asked: u32,
+    refused: u32,
+    submitted: Time,
+    updated: Time,
+    ended: Option<(u64, Time)>,
+    open: BTreeMap<ActionId, Open>,
+    carried: BTreeSet<Digest>,
+    lines: Vec<Line>,
+    text_bytes: usize,
+    complete: bool,
+}
+
+/// A granted action without an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Open {
+    claim_until: Time,
+    wall_ms: u32,
+    finish_until: Option<Time>,
+}
+
+/// What is known of a task.
+#[derive(Debug)]
+pub(crate) enum Known<T> {
+    /// It is kept.
+    Kept(T),
+    /// There was such a task.
+    Dropped,
+    /// There is no such task.
+    Never,
+}
+
+impl Record {
+    /// The deployment, once the first roster was folded.
+    #[must_use]
+    pub const fn deployment(&self) -> Option<DeploymentId> {
+        self.deployment
+    }
+
+    /// Whether the owner has halted everything.
+    #[must_use]
+    pub const fn halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Every task that is kept, newest first.
+    #[must_use]
+    pub fn summaries(&self) -> Vec<Summary> {
+        let kept = |task: &TaskId| Some(self.tasks.get(task)?.summary(*task, self.now));
+        self.by_age.values().rev().filter_map(kept).collect()
+    }
+
+    pub(crate) fn task(&self, task: TaskId) -> Known<(Summary, &[Line])> {
+        match self.tasks.get(&task) {
+            Some(kept) => Known::Kept((kept.summary(task, self.now), &kept.lines)),
+            None if self.dropped.contains(&task) => Known::Dropped,
+            None => Known::Never,
+        }
+    }
+
+    /// Whether exactly this statement about `task` was carried before.
+    pub(crate) fn was_carried(&self, task: TaskId, statement: &Digest) -> bool {
+        self.tasks
+            .get(&task)
+            .is_some_and(|kept| kept.carried.contains(statement))
+    }
+
+    /// Folds one fact; `line` is how it is shown.
+    pub(crate) fn take(&mut self, meta: &Meta, fact: &GatewayFact, line: Option<Line>) {
+        self.now = self.now.max(meta.stored);
+        match fact {
+            GatewayFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            GatewayFact::HaltOrdered(..) => self.halted = true,
+            GatewayFact::HaltLifted(..) => self.halted = false,
+            GatewayFact::TaskSubmitted(task, _) => self.open(*task, meta),
+            GatewayFact::TaskAdmitted(..)
+            | GatewayFact::TaskRejected(..)
+            | GatewayFact::TaskFinished(..)
+            | GatewayFact::ActionProposed(..)
+            | GatewayFact::ActionGranted(..)
+            | GatewayFact::ActionRefused(..)
+            | GatewayFact::ApprovalRequested(..)
+            | GatewayFact::ApprovalCarried(..)
+            | GatewayFact::ApprovalRefused(..)
+            | GatewayFact::ActionStarted(..)
+            | GatewayFact::ActionFinished(..)
+            | GatewayFact::ActionDeclined(..)
+            | GatewayFact::ActionExpired(..) => {}
+        }
+        // Only what was handed in here opens a record, so nobody else's events can push tasks out of it.
+        let Some(kept) = meta.task.and_then(|task| self.tasks.get_mut(&task)) else {
+            return;
+        };
+        kept.fold(meta, fact);
+        self.text_bytes += kept.keep(line);
+        self.bound();
+    }
+
+    fn open(&mut self, task: TaskId, meta: &Meta) {
+        if self.tasks.contains_key(&task) || self.dropped.contains(&task) {
+            return;
+        }
+        self.tasks.insert(task, Kept::new(meta));
+        self.by_age.insert(meta.seq, task);
+    }
+
+    fn bound(&mut self) {
+        while self.tasks.len() > TASKS_MAX || self.text_bytes > TEXT_BYTES_MAX {
+            let Some((_, oldest)) = self.by_age.pop_first() else {
+                return;
+            };
+            if let Some(kept) = self.tasks.remove(&oldest) {
+                self.text_bytes = self.text_bytes.saturating_sub(kept.text_bytes);
+            }
+            self.dropped.insert(oldest);
+            if self.dropped.len() > DROPPED_MAX {
+                self.dropped.pop_first();
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn new(meta: &Meta) -> Self {
+        Self {
+            seq: meta.seq,
+            state: TaskState::Submitted,
+            outcome: None,
+            refusal: None,
+            contract: None,
+            granted: 0,
+            asked: 0,
+            refused: 0,
+            submitted: meta.stored,
+            updated: meta.stored,
+            ended: None,
+            open: BTreeMap::new(),
+            carried: BTreeSet::new(),
+            lines: Vec::new(),
+            text_bytes: 0,
+            complete: true,
+        }
+    }
+
+    fn summary(&self, task: TaskId, now: Time) -> Summary {
+        let unknown = |open: &&Open| open.finish_until.is_some_and(|until| until < now);
+        let unknown = self.open.values().filter(unknown).count();
+        Summary {
+            task,
+            seq: self.seq,
+            state: self.state,
+            outcome: self.outcome,
+            refusal: self.refusal,
+            contract: self.contract,
+            granted: self.granted,
+            asked: self.asked,
+            refused: self.refused,
+            unknown: u32::try_from(unknown).unwrap_or(u32::MAX),
+            submitted: self.submitted,
+            updated: self.updated,
+            ended: self.ended.map(|(_, at)| at),
+            complete: self.complete,
+        }
+    }
+
+    fn fold(&mut self, meta: &Meta, fact: &GatewayFact) {
+        self.updated = meta.stored;
+        let running = matches!(self.state, TaskState::Admitted | TaskState::Running);
+        match fact {
+            GatewayFact::TaskAdmitted(_, admitted) => {
+                if self.state == TaskState::Submitted {
+                    self.state = TaskState::Admitted;
+                    self.contract = Some(admitted.contract);
+                }
+            }
+            GatewayFact::TaskRejected(_, rejected) => {
+                if self.state == TaskState::Submitted {
+                    self.state = TaskState::Rejected;
+                    self.refusal = Some(rejected.code);
+                    self.ended = Some((meta.seq, meta.stored));
+                }
+            }
+            GatewayFact::TaskFinished(_, finished) => {
+                if running {
+                    self.state = TaskState::Finished;
+                    self.outcome = Some(finished.outcome);
+                    self.ended = Some((meta.seq, meta.stored));
+                }
+            }
+            GatewayFact::ActionProposed(..) => {
+                if running {
+                    self.state = TaskState::Running;
+                }
+            }
+            GatewayFact::ActionGranted(_, granted) => self.grant(meta, &granted.grant),
+            GatewayFact::ActionRefused(..) => self.refused = self.refused.saturating_add(1),
+            GatewayFact::ApprovalRequested(..) => self.asked = self.asked.saturating_add(1),
+            GatewayFact::ApprovalCarried(_, carried) => {
+                if self.carried.len() < EVENTS_MAX {
+                    self.carried.insert(statement_digest(&carried.statement));
+                }
+            }
+            GatewayFact::ActionStarted(_, started) => self.start(meta, started.action),
+            GatewayFact::ActionFinished(_, finished) => self.finish(meta, finished.action),
+            GatewayFact::RosterChanged(..)
+            | GatewayFact::HaltOrdered(..)
+            | GatewayFact::HaltLifted(..)
+            | GatewayFact::TaskSubmitted(..)
+            | GatewayFact::ApprovalRefused(..)
+            | GatewayFact::ActionDeclined(..)
+            | GatewayFact::ActionExpired(..) => {}
+        }
+    }
+
+    fn grant(&mut self, meta: &Meta, grant: &Grant) {
+        self.granted = self.granted.saturating_add(1);
+        if self.open.len() >= EVENTS_MAX {
+            self.complete = false;
+            return;
+        }
+        let claim_until = meta.stored.plus_ms(grant.draft.ttl_ms.into());
+        let open = Open {
+            claim_until,
+            wall_ms: grant.draft.wall_ms,
+            finish_until: None,
+        };
+        self.open.entry(grant.draft.action).or_insert(open);
+    }
+
+    fn start(&mut self, meta: &Meta, action: ActionId) {
+        if let Some(open) = self.open.get_mut(&action)
+            && meta.stored <= open.claim_until
+        {
+            let run_ms = u64::from(open.wall_ms) + u64::from(OUTCOME_GRACE_MS);
+            open.finish_until.get_or_insert(meta.stored.plus_ms(run_ms));
+        }
+    }
+
+    /// A late outcome changes nothing: for every reader the action stays unknown.
+    fn finish(&mut self, meta: &Meta, action: ActionId) {
+        let in_time = |open: &Open| open.finish_until.is_some_and(|until| meta.stored <= until);
+        if self.open.get(&action).is_some_and(in_time) {
+            self.open.remove(&action);
+        }
+    }
+
+    /// Keeps a line if there is room, and the one that ends the task always; returns the bytes it takes.
+    fn keep(&mut self, line: Option<Line>) -> usize {
+        let Some(line) = line else {
+            self.complete = false;
+            return 0;
+        };
+        let bytes = line.text.as_str().len();
+        let room = self.lines.len() < EVENTS_MAX && self.text_bytes + bytes <= TASK_TEXT_BYTES_MAX;
+        let ends = self.ended.is_some_and(|(seq, _)| seq == line.seq);
+        if !room && !ends {
+            self.complete = false;
+            return 0;
+        }
+        self.text_bytes += bytes;
+        self.lines.push(line);
+        bytes
+    }
+}
+
+/// What one carried statement is recognised by.
+pub(crate) fn statement_digest(statement: &Signed) -> Digest {
+    Digest::of(&[&wire::encode(statement)])
+}

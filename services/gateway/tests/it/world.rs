@@ -1,0 +1,492 @@
+//! A gateway on the loopback, with the other end of its way to the bus in the test's hands.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use actor::{Clock, Context, Core as _, Out};
+use bus_schema::{
+    AccessStatement, ActionId, ActionOutcome, ApprovalStatement, Author, AuthorId, AuthorKey,
+    Content, Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Grant,
+    Link, Meta, Owner, PublicKey, Raw, Read, RosterChanged, Sealed, Sees, Signed, Statement,
+    TaskId, TaskStatement, Time, Usage, Verifier, public_key, wire,
+};
+use data_encoding::BASE64;
+use ed25519_dalek::SigningKey;
+use gateway::{Ask, Edge, Limits, Shelf, api, client::Client, config::Hosts};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use uuid::Uuid;
+
+pub const NAME: &str = "gateway.example.ts.net";
+
+/// The stream as the gateway's own loop reads it: the same verifier, the same core.
+pub struct Stream {
+    pub core: gateway::core::Core,
+    pub contents: BTreeMap<(AuthorId, Digest), Vec<u8>>,
+    pub seq: u64,
+    pub silent: bool,
+    verifier: Verifier,
+    clock: Clock,
+}
+
+impl Stream {
+    pub fn new(shelf: Arc<Shelf>, clock: Clock) -> Self {
+        let mut stream = Self {
+            core: gateway::core::Core::new(shelf),
+            contents: BTreeMap::new(),
+            seq: 0,
+            silent: false,
+            verifier: Verifier::new(owner(), Sees::Own(AuthorId::Gateway)),
+            clock,
+        };
+        let keys = AuthorId::ALL
+            .iter()
+            .filter(|author| **author != AuthorId::Owner);
+        let keys = keys.map(|author| AuthorKey {
+            author: *author,
+            key: public_key(&key(*author)),
+        });
+        let roster = RosterChanged {
+            deployment: deployment(),
+            keys: keys.collect(),
+        };
+        stream.append(Draft::<Owner>::of(Deployment, roster));
+        stream
+    }
+
+    /// Stores a draft as the bus would, one millisecond after the one before.
+    pub fn append<A: Author>(&mut self, draft: Draft<A>) -> Meta {
+        for content in draft.contents() {
+            let stored = content.stored().to_vec();
+            self.contents
+                .insert((A::ID, *content.content().digest()), stored);
+        }
+        self.clock.advance(Duration::from_millis(1));
+        self.seq += 1;
+        let tip = self.verifier.tip(A::ID, draft.task());
+        let id = EventId::new(self.clock.uuid());
+        let link = Link {
+            seq: tip.seq + 1,
+            prev: tip.digest,
+            id,
+            at: self.clock.wall(),
+        };
+        let event = draft.sign(link, &key(A::ID));
+        let signature = event.signature.to_string();
+        let raw = Raw {
+            subject: &event.subject,
+            signature: Some(&signature),
+            body: &event.body,
+            seq: self.seq,
+            stored: self.clock.wall(),
+        };
+        let Read::Fact(seen) = self.verifier.read::<GatewayFact>(&raw).unwrap() else {
+            panic!("{} is not read as a fact", event.subject);
+        };
+        let meta = *seen.meta();
+        self.core.observe(&raw, Ok(&meta));
+        self.core.fold(seen);
+        meta
+    }
+
+    /// What the loop does once it has read the stream to its end.
+    pub fn catch_up(&self) {
+        let (busy, running) = (BTreeSet::new(), BTreeSet::new());
+        let mut out = Out::new(self.clock.wall(), None, &busy, &running, &self.clock);
+        self.core.next(&mut out);
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            Ask::Append(draft, reply) => drop(reply.send(self.append(draft))),
+            Ask::Fetch(author, content, reply) => {
+                let stored = self.contents.get(&(author, *content.digest()));
+                drop(reply.send(Ok(stored.and_then(|stored| content.open(stored)))));
+            }
+        }
+    }
+}
+
+/// A running gateway.
+pub struct World {
+    pub address: SocketAddr,
+    pub clock: Clock,
+    pub stop: watch::Sender<bool>,
+    pub state: PathBuf,
+    pub tasks: JoinSet<()>,
+    stream: Arc<Mutex<Stream>>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(Limits::SERVICE).await
+    }
+
+    pub async fn with(limits: Limits) -> Self {
+        let world = Self::starting(limits).await;
+        world.stream().catch_up();
+        world
+    }
+
+    /// One that has not read the stream to its end.
+    pub async fn starting(limits: Limits) -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let started = STARTED.fetch_add(1, Ordering::Relaxed);
+        let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{started}"));
+        drop(std::fs::remove_dir_all(&state));
+        std::fs::create_dir_all(&state).unwrap();
+        let clock = Clock::fake("2026-01-02T03:04:05Z".parse().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let hosts = Hosts::try_from(vec![NAME.to_owned()]).unwrap().and(address);
+        let (stop, stopping) = watch::channel(false);
+        let context = Context {
+            owner: owner(),
+            key: public_key(&key(AuthorId::Gateway)),
+            state: state.clone(),
+            folder: state.clone(),
+            clock: clock.clone(),
+            stop: stopping,
+        };
+        let shelf = Shelf::new();
+        let stream = Arc::new(Mutex::new(Stream::new(Arc::clone(&shelf), clock.clone())));
+        let (carrier, mut asks) = mpsc::channel(8);
+        let edge = Edge::new(&context, shelf, carrier, hosts, limits);
+        let mut tasks = JoinSet::new();
+        let bus = Arc::clone(&stream);
+        tasks.spawn(async move { gateway::serve(listener, edge).await.unwrap() });
+        tasks.spawn(async move {
+            // What is not answered is kept, as a bus that is away keeps it.
+            let mut kept = Vec::new();
+            while let Some(ask) = asks.recv().await {
+                let mut bus = bus.lock().unwrap();
+                if bus.silent {
+                    kept.push(ask)
+                } else {
+                    bus.answer(ask)
+                }
+            }
+        });
+        Self {
+            address,
+            clock,
+            stop,
+            state,
+            tasks,
+            stream,
+        }
+    }
+
+    pub fn stream(&self) -> MutexGuard<'_, Stream> {
+        self.stream.lock().unwrap()
+    }
+
+    pub fn append<A: Author>(&self, draft: Draft<A>) -> Meta {
+        self.stream().append(draft)
+    }
+
+    pub fn client(&self) -> Client {
+        let url = format!("http://{}", self.address);
+        Client::new(&url, key(AuthorId::Owner), deployment(), self.clock.clone()).unwrap()
+    }
+
+    /// Sends bytes and reads until the gateway closes.
+    pub async fn raw(&self, request: &[u8]) -> Answer {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        // A refusal can come, and the connection go, before all was sent.
+        drop(socket.write_all(request).await);
+        let mut bytes = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut bytes));
+        drop(read.await.expect("the gateway closes the connection"));
+        Answer::parse(&bytes)
+    }
+
+    /// A request on its own connection, with these lines beside `Host` unless they name one.
+    pub async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
+        let mut text = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers
+            .iter()
+            .any(|header| header.to_lowercase().starts_with("host:"))
+        {
+            text.push_str(&format!("Host: {}\r\n", self.address));
+        }
+        for header in headers
+            .iter()
+            .filter(|header| !header.eq_ignore_ascii_case("host:"))
+        {
+            text.push_str(&format!("{header}\r\n"));
+        }
+        if !body.is_empty() {
+            text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        self.raw(format!("{text}\r\n{body}").as_bytes()).await
+    }
+
+    /// A read by the owner.
+    pub async fn get(&self, path: &str) -> Answer {
+        let access = self.access();
+        self.ask(&format!("GET {path}"), &[&access], "").await
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.ask(
+            &format!("POST {path}"),
+            &["Content-Type: application/json"],
+            body,
+        )
+        .await
+    }
+
+    pub fn access(&self) -> String {
+        let until = self.clock.wall().plus_ms(60_000);
+        authorization(&access(deployment(), until))
+    }
+
+    /// A task that is on the bus.
+    pub fn submitted(&self) -> TaskId {
+        let signed = self.task();
+        let playbook = signed.playbook.content();
+        let fact = bus_schema::TaskSubmitted {
+            statement: signed.signed,
+            playbook,
+        };
+        self.append(Draft::<bus_schema::Gateway>::of(signed.task, fact).with(signed.playbook))
+            .task
+            .unwrap()
+    }
+
+    /// A task that is ready to be handed in.
+    pub fn task(&self) -> Ready {
+        let task = TaskId::new(self.clock.uuid());
+        let playbook = Sealed::new(self.clock.salt(), b"[[step]]\n").unwrap();
+        Ready {
+            task,
+            signed: signed_task(task, &playbook),
+            playbook,
+        }
+    }
+
+    pub fn draft(&self, task: TaskId) -> DraftGrant {
+        DraftGrant {
+            deployment: deployment(),
+            task,
+            action: ActionId::new(self.clock.uuid()),
+            contract: Digest::of(&[b"contract"]),
+            rule: "allow.0".parse().unwrap(),
+            tool: "file.read".parse().unwrap(),
+            tool_digest: Digest::of(&[b"tool"]),
+            args: content(b"{}"),
+            args_by: AuthorId::Worker,
+            audience: AuthorId::Runner,
+            ttl_ms: 30_000,
+            wall_ms: 1_000,
+            output_bytes_max: 1_000,
+            secrets: Vec::new(),
+        }
+    }
+}
+
+/// A signed task with its playbook.
+pub struct Ready {
+    pub task: TaskId,
+    pub signed: Signed,
+    pub playbook: Sealed,
+}
+
+impl Ready {
+    pub fn json(&self) -> String {
+        let signed = self.signed.clone();
+        serde_json::to_string(&api::SubmitTask {
+            signed,
+            playbook: self.playbook.clone(),
+        })
+        .unwrap()
+    }
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0);
+        Self {
+            status,
+            head: head.to_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// The last part of a problem's type; every problem is whole.
+    pub fn problem(&self) -> String {
+        assert!(
+            self.head.contains("content-type: application/problem+json"),
+            "{self:?}"
+        );
+        let problem: api::Problem = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(problem.status, self.status);
+        assert!(
+            !problem.title.is_empty() && !problem.detail.is_empty(),
+            "{problem:?}"
+        );
+        problem
+            .kind
+            .strip_prefix("urn:contractual:problem:")
+            .unwrap()
+            .to_owned()
+    }
+}
+
+pub fn key(author: AuthorId) -> SigningKey {
+    SigningKey::from_bytes(Digest::of(&[author.name().as_bytes()]).as_bytes())
+}
+
+pub fn owner() -> PublicKey {
+    public_key(&key(AuthorId::Owner))
+}
+
+pub fn deployment() -> DeploymentId {
+    DeploymentId::new(Uuid::from_u128(7))
+}
+
+pub fn content(bytes: &[u8]) -> Content {
+    Sealed::new(bus_schema::Salt::new([9; 32]), bytes)
+        .unwrap()
+        .content()
+}
+
+pub fn access(deployment: DeploymentId, until: Time) -> Signed {
+    sign(&Statement::Access(AccessStatement { deployment, until }))
+}
+
+pub fn sign(statement: &Statement) -> Signed {
+    Signed::new(statement, &key(AuthorId::Owner))
+}
+
+pub fn base64(signed: &Signed) -> String {
+    BASE64.encode(&wire::encode(signed))
+}
+
+pub fn authorization(signed: &Signed) -> String {
+    format!("Authorization: Contractual {}", base64(signed))
+}
+
+pub fn signed_task(task: TaskId, playbook: &Sealed) -> Signed {
+    sign(&task_statement(deployment(), task, playbook))
+}
+
+pub fn task_statement(deployment: DeploymentId, task: TaskId, playbook: &Sealed) -> Statement {
+    Statement::Task(TaskStatement {
+        deployment,
+        task,
+        contract: Digest::of(&[b"contract"]),
+        playbook: playbook.content(),
+        at: Time::from_ns(1),
+    })
+}
+
+pub fn approval(draft: &DraftGrant) -> Signed {
+    sign(&Statement::Approval(ApprovalStatement {
+        deployment: draft.deployment,
+        task: draft.task,
+        action: draft.action,
+        contract: draft.contract,
+        draft: draft.digest(),
+        approve: true,
+        at: Time::from_ns(1),
+    }))
+}
+
+/// Events of a task's life.
+pub mod said {
+    use super::{ActionId, ActionOutcome, Draft, DraftGrant, Grant, TaskId, Usage, content};
+    use bus_schema::{
+        ActionFinished, ActionGranted, ActionProposed, ActionStarted, Digest, Policy, Runner,
+        TaskAdmitted, TaskFinished, TaskOutcome, Worker,
+    };
+
+    pub fn admitted(task: TaskId) -> Draft<Policy> {
+        let contract = Digest::of(&[b"contract"]);
+        Draft::of(
+            task,
+            TaskAdmitted {
+                contract,
+                playbook: content(b"playbook"),
+            },
+        )
+    }
+
+    pub fn proposed(draft: &DraftGrant) -> Draft<Worker> {
+        Draft::of(
+            draft.task,
+            ActionProposed {
+                action: draft.action,
+                step: "read".parse().unwrap(),
+                index: 0,
+                item: 0,
+                items: 1,
+                attempt: 1,
+                tool: draft.tool.clone(),
+                args: draft.args,
+            },
+        )
+    }
+
+    pub fn granted(draft: &DraftGrant) -> Draft<Policy> {
+        let grant = Grant {
+            draft: draft.clone(),
+            approval: None,
+        };
+        Draft::of(draft.task, ActionGranted { grant })
+    }
+
+    pub fn started(task: TaskId, action: ActionId) -> Draft<Runner> {
+        Draft::of(task, ActionStarted { action })
+    }
+
+    pub fn finished(task: TaskId, action: ActionId) -> Draft<Runner> {
+        let (outcome, usage) = (ActionOutcome::Succeeded, Usage::default());
+        Draft::of(
+            task,
+            ActionFinished {
+                action,
+                outcome,
+                usage,
+                output: content(b"out"),
+            },
+        )
+    }
+
+    pub fn over(task: TaskId) -> Draft<Worker> {
+        Draft::of(
+            task,
+            TaskFinished {
+                outcome: TaskOutcome::Succeeded,
+                detail: None,
+            },
+        )
+    }
+}

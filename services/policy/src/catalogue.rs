@@ -1,0 +1,247 @@
+//! Holds the facts about tools that contracts are written and calls are judged against.
+
+use std::collections::BTreeMap;
+
+use bus_schema::{Digest, ToolName};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::json;
+use crate::schema::Arguments;
+
+/// Longest catalogue, in bytes.
+pub(crate) const CATALOGUE_BYTES_MAX: usize = 1 << 20;
+/// Most tools of a catalogue.
+const TOOLS_MAX: usize = 1000;
+
+/// What a tool does to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Changes something that belongs to the owner.
+    Write,
+    /// Lets something leave the owner's reach.
+    Outward,
+}
+
+/// Whether what a tool returns may carry somebody else's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Integrity {
+    /// Written by the owner or by a program the owner trusts.
+    Trusted,
+    /// May have been written by anybody.
+    Untrusted,
+}
+
+/// Who may learn what a tool returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Secrecy {
+    /// Anybody.
+    Public,
+    /// The owner and whom the contract names.
+    Private,
+    /// Nobody outside.
+    Secret,
+}
+
+/// The labels of what a tool returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Who may have written it.
+    pub integrity: Integrity,
+    /// Who may learn it.
+    pub secrecy: Secrecy,
+}
+
+/// One tool of the catalogue.
+#[derive(Debug)]
+pub struct Tool {
+    entry: Entry,
+    arguments: Arguments,
+    digest: Digest,
+}
+
+/// A tool as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: ToolName,
+    description: String,
+    input_schema: Value,
+    effect: Effect,
+    output: WrittenOutput,
+    exec: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum WrittenOutput {
+    Word(Integrity),
+    Labels(Output),
+}
+
+impl Tool {
+    /// The name, unique in the catalogue.
+    #[must_use]
+    pub fn name(&self) -> &ToolName {
+        &self.entry.name
+    }
+
+    /// What the tool is for, in words for people and models.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.entry.description
+    }
+
+    /// The JSON Schema of the arguments as it is written in the catalogue.
+    #[must_use]
+    pub fn input_schema(&self) -> &Value {
+        &self.entry.input_schema
+    }
+
+    /// What the tool does to the world.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.entry.effect
+    }
+
+    /// The labels of what the tool returns; a bare word in the catalogue means `private`.
+    #[must_use]
+    pub fn output(&self) -> Output {
+        match self.entry.output {
+            WrittenOutput::Word(integrity) => Output {
+                integrity,
+                secrecy: Secrecy::Private,
+            },
+            WrittenOutput::Labels(labels) => labels,
+        }
+    }
+
+    /// How the runner executes the tool; `None` for tools that are built in.
+    #[must_use]
+    pub fn exec(&self) -> Option<&Map<String, Value>> {
+        self.entry.exec.as_ref()
+    }
+
+    /// SHA-256 of the canonical JSON of everything the catalogue says of the tool.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(crate) fn arguments(&self) -> &Arguments {
+        &self.arguments
+    }
+}
+
+/// Why a catalogue is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CatalogueError {
+    /// The text is not strict JSON.
+    #[error(transparent)]
+    Json(#[from] json::Error),
+    /// The top level is no array, or has too many entries.
+    #[error("a catalogue is a JSON array of at most {TOOLS_MAX} tools; write it so")]
+    NoList,
+    /// An entry lacks a field, has an unknown one, or one of another type.
+    #[error("tool {place} of the catalogue cannot be read: {problem}; correct that entry")]
+    Entry {
+        /// Place in the array, from 1.
+        place: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Two tools have one name.
+    #[error("the catalogue has `{name}` twice; rename one of them")]
+    Twice {
+        /// The later name.
+        name: ToolName,
+    },
+    /// The schema of the arguments cannot be used.
+    #[error("the input schema of `{name}` is refused: {problem}")]
+    Schema {
+        /// The tool.
+        name: ToolName,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+}
+
+/// All tools there are.
+#[derive(Debug)]
+pub struct Catalogue {
+    tools: BTreeMap<String, Tool>,
+    digest: Digest,
+}
+
+impl Catalogue {
+    /// Parses a JSON array of tools of at most 1 MiB.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn parse(text: &[u8]) -> Result<Self, CatalogueError> {
+        let whole = json::parse(text, CATALOGUE_BYTES_MAX)?;
+        let digest = Digest::of(&[&json::canonical(&whole)]);
+        let Value::Array(entries) = whole else {
+            return Err(CatalogueError::NoList);
+        };
+        if entries.len() > TOOLS_MAX {
+            return Err(CatalogueError::NoList);
+        }
+        let mut tools = BTreeMap::new();
+        for (at, written) in entries.into_iter().enumerate() {
+            let tool = tool(at + 1, written)?;
+            if tools.contains_key(tool.name().as_str()) {
+                return Err(CatalogueError::Twice {
+                    name: tool.entry.name,
+                });
+            }
+            tools.insert(tool.name().to_string(), tool);
+        }
+        Ok(Self { tools, digest })
+    }
+
+    /// The tool of exactly this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Tool> {
+        self.tools.get(name)
+    }
+
+    /// All tools, sorted by name.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.tools.values()
+    }
+
+    /// SHA-256 of the canonical JSON of the whole array.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
+    let digest = Digest::of(&[&json::canonical(&written)]);
+    let entry: Entry = serde_json::from_value(written).map_err(|error| CatalogueError::Entry {
+        place,
+        problem: error.to_string(),
+    })?;
+    if entry.name.as_str().split('.').any(str::is_empty) {
+        let problem = format!("`{}` has an empty part between dots", entry.name);
+        return Err(CatalogueError::Entry { place, problem });
+    }
+    let arguments =
+        Arguments::new(&entry.input_schema).map_err(|problem| CatalogueError::Schema {
+            name: entry.name.clone(),
+            problem,
+        })?;
+    Ok(Tool {
+        entry,
+        arguments,
+        digest,
+    })
+}

@@ -1,0 +1,306 @@
+//! The pure core of the actor: what it remembers, what it has fetched, and what it wants next.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actor::{Core, Key, Out};
+use bus_schema::{
+    ActionId, AuthorId, Content, Digest, Policy as Me, PolicyFact, PublicKey, RefusalCode, Seen,
+};
+
+use crate::catalogue::Catalogue;
+use crate::contract::Contract;
+use crate::decide::ARGUMENTS_BYTES_MAX;
+use crate::judge::Moment;
+use crate::state::{Active, Answer, Offered, Proposal, State};
+
+/// How many proposals, and how many answered questions, are looked at in one turn: bounds the cost of a turn and
+/// the arguments that are held.
+pub(crate) const WINDOW: usize = 64;
+
+/// Policy without its I/O.
+#[derive(Debug)]
+pub struct PolicyCore {
+    pub(crate) owner: PublicKey,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) state: State,
+    /// By contract and by the content that the owner named as its document.
+    pub(crate) documents: BTreeMap<(Digest, Content), Document>,
+    /// None: the bytes were erased.
+    pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
+    no_grants: AtomicBool,
+    halt_logged: AtomicBool,
+}
+
+/// What was found where the owner put a contract.
+#[derive(Debug)]
+pub(crate) enum Document {
+    /// A contract of the digest that was asked for.
+    Contract(Box<Contract>),
+    /// Nothing usable, and why.
+    Unusable(String),
+}
+
+/// Bytes that a verdict needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// The document of a contract, put there by the owner.
+    Document {
+        /// The contract.
+        contract: Digest,
+        /// Its text.
+        content: Content,
+    },
+    /// The arguments of an action.
+    Arguments {
+        /// The action.
+        action: ActionId,
+        /// Who put them there.
+        by: AuthorId,
+        /// The arguments.
+        content: Content,
+    },
+}
+
+/// What came of a [`Fetch`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The document of a contract; none if it was erased.
+    Document(Digest, Content, Option<Vec<u8>>),
+    /// The arguments of an action; none if they were erased.
+    Arguments(ActionId, Option<Vec<u8>>),
+    /// The bus did not answer; it is asked again.
+    Unreachable,
+}
+
+impl PolicyCore {
+    /// A core that has read nothing: `owner` is whose word counts, `catalogue` what tools there are.
+    #[must_use]
+    pub fn new(owner: PublicKey, catalogue: Catalogue) -> Self {
+        Self {
+            owner,
+            catalogue,
+            state: State::default(),
+            documents: BTreeMap::new(),
+            arguments: BTreeMap::new(),
+            no_grants: AtomicBool::new(true),
+            halt_logged: AtomicBool::new(false),
+        }
+    }
+
+    /// The bytes that the next verdicts need and that are not here yet, each with its name.
+    #[must_use]
+    pub fn fetches(&self) -> Vec<(Key, Fetch)> {
+        let mut wanted = Vec::new();
+        for offered in self.state.signed.values() {
+            self.want_document(&offered.contract, &offered.active, &mut wanted);
+        }
+        for proposal in self.state.proposed.values().take(WINDOW) {
+            let active = self.active(proposal);
+            if let (Some((contract, active)), false) = (active, proposal.revoked) {
+                self.want_document(contract, active, &mut wanted);
+                self.want_arguments(proposal.action, proposal.by, proposal.args, &mut wanted);
+            }
+        }
+        for (_, task, action) in self.state.answered.iter().take(WINDOW) {
+            let Some(question) = self.state.question(*task, *action) else {
+                continue;
+            };
+            let draft = &question.draft;
+            let active = self.state.contracts.get(&draft.contract);
+            if let (Some(active), Some(Answer::Yes(..))) = (active, &question.answer) {
+                self.want_document(&draft.contract, active, &mut wanted);
+                self.want_arguments(*action, draft.args_by, draft.args, &mut wanted);
+            }
+        }
+        wanted
+    }
+
+    /// The contract in force that a proposal was made under.
+    pub(crate) fn active(&self, proposal: &Proposal) -> Option<(&Digest, &Active)> {
+        let task = self.state.tasks.get(&proposal.task)?;
+        self.state.contracts.get_key_value(&task.contract)
+    }
+
+    fn want_document(&self, contract: &Digest, active: &Active, to: &mut Vec<(Key, Fetch)>) {
+        if !self.documents.contains_key(&(*contract, active.document)) {
+            let fetch = Fetch::Document {
+                contract: *contract,
+                content: active.document,
+            };
+            to.push((Key::Digest("document", *active.document.digest()), fetch));
+        }
+    }
+
+    fn want_arguments(
+        &self,
+        action: ActionId,
+        by: AuthorId,
+        content: Content,
+        to: &mut Vec<(Key, Fetch)>,
+    ) {
+        if !is_too_long(&content) && !self.arguments.contains_key(&action) {
+            let fetch = Fetch::Arguments {
+                action,
+                by,
+                content,
+            };
+            to.push((Key::Action("arguments", action), fetch));
+        }
+    }
+
+    fn document(&self, contract: Digest, bytes: Option<Vec<u8>>) -> Document {
+        let Some(bytes) = bytes else {
+            return Document::Unusable("the contract's document was erased".to_owned());
+        };
+        if Digest::of(&[&bytes]) != contract {
+            let why = "the document is not the one that the owner signed";
+            return Document::Unusable(why.to_owned());
+        }
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Document::Unusable("the contract's document is not UTF-8".to_owned());
+        };
+        match Contract::parse("contract.toml", &text, &self.catalogue) {
+            Ok(contract) => Document::Contract(Box::new(contract)),
+            Err(found) => Document::Unusable(found.to_string()),
+        }
+    }
+
+    /// Forgets the arguments that a fact ends the need for.
+    fn forget(&mut self, fact: &PolicyFact) {
+        match fact {
+            PolicyFact::ActionGranted(_, fact) => {
+                self.arguments.remove(&fact.grant.draft.action);
+            }
+            PolicyFact::ActionRefused(_, fact) if fact.code != RefusalCode::Reused => {
+                self.arguments.remove(&fact.action);
+            }
+            PolicyFact::ApprovalRequested(_, fact) => {
+                self.arguments.remove(&fact.draft.action);
+            }
+            PolicyFact::TaskFinished(task, _) => {
+                if let Some(of) = self.state.tasks.get(task) {
+                    self.arguments.retain(|id, _| !of.actions.contains_key(id));
+                }
+            }
+            PolicyFact::RosterChanged(..)
+            | PolicyFact::ContractSigned(..)
+            | PolicyFact::ContractRevoked(..)
+            | PolicyFact::ContractActivated(..)
+            | PolicyFact::ContractRejected(..)
+            | PolicyFact::HaltOrdered(..)
+            | PolicyFact::HaltLifted(..)
+            | PolicyFact::TaskSubmitted(..)
+            | PolicyFact::TaskAdmitted(..)
+            | PolicyFact::TaskRejected(..)
+            | PolicyFact::ActionProposed(..)
+            | PolicyFact::ActionRefused(..)
+            | PolicyFact::ApprovalCarried(..)
+            | PolicyFact::ApprovalRefused(..)
+            | PolicyFact::ActionStarted(..)
+            | PolicyFact::ActionFinished(..)
+            | PolicyFact::ActionDeclined(..)
+            | PolicyFact::ActionExpired(..) => {}
+        }
+    }
+
+    fn log_halt(&self) {
+        let halted = self.state.halted;
+        if self.halt_logged.swap(halted, Ordering::Relaxed) != halted {
+            if halted {
+                tracing::warn!("the owner ordered a halt: no grants until it is lifted");
+            } else {
+                tracing::info!("the halt is lifted");
+            }
+        }
+    }
+}
+
+/// Whether arguments are longer than any that are judged.
+pub(crate) fn is_too_long(args: &Content) -> bool {
+    args.len() as usize > ARGUMENTS_BYTES_MAX
+}
+
+impl Core for PolicyCore {
+    type Me = Me;
+    type Fact = PolicyFact;
+    type State = State;
+    type Effect = Fetch;
+    type Input = Fetched;
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: State) {
+        self.state = state;
+        self.documents.clear();
+        self.arguments.clear();
+    }
+
+    fn fold(&mut self, fact: Seen<PolicyFact>) {
+        let (meta, fact) = fact.into_parts();
+        self.forget(&fact);
+        let of_contract = meta.task.is_none();
+        self.state.fold(&meta, fact, &self.owner);
+        if of_contract {
+            let state = &self.state;
+            self.documents
+                .retain(|(contract, content), _| state.needs_document(contract, content));
+        }
+    }
+
+    fn input(&mut self, input: Fetched) {
+        match input {
+            Fetched::Document(contract, content, bytes) => {
+                if self.state.needs_document(&contract, &content) {
+                    let document = self.document(contract, bytes);
+                    self.documents.insert((contract, content), document);
+                }
+            }
+            Fetched::Arguments(action, bytes) => {
+                let wanted = Key::Action("arguments", action);
+                if self.fetches().iter().any(|(key, _)| *key == wanted) {
+                    self.arguments.insert(action, bytes);
+                }
+            }
+            Fetched::Unreachable => {}
+        }
+    }
+
+    fn next(&self, out: &mut Out<'_, Self>) {
+        self.log_halt();
+        let moment = Moment::of(out, self.state.now);
+        self.no_grants
+            .store(!self.grants_possible(&moment), Ordering::Relaxed);
+        for (key, fetch) in self.fetches() {
+            out.effect(key, || fetch);
+        }
+        if let Some((until, _, _)) = self.state.asks.first() {
+            out.wake(*until);
+        }
+        if !out.idle(None) {
+            return;
+        }
+        if let Some(draft) = self.verdict(out, &moment) {
+            out.append(draft);
+        }
+    }
+
+    fn trouble(&self) -> Option<&'static str> {
+        let no_grants = self.no_grants.load(Ordering::Relaxed);
+        no_grants.then_some("audit's log is not up to date: no grants")
+    }
+}
+
+/// The offered contract that is due first and whose document is here.
+pub(crate) fn due<'c>(
+    state: &'c State,
+    documents: &'c BTreeMap<(Digest, Content), Document>,
+) -> Option<(&'c Offered, Option<&'c Document>)> {
+    let mut each = state.signed.values();
+    each.find_map(|offered| {
+        let document = documents.get(&(offered.contract, offered.active.document));
+        (offered.revoked || document.is_some()).then_some((offered, document))
+    })
+}

@@ -1,0 +1,257 @@
+//! Judges one call against the contract, the catalogue and what is on record of its task.
+
+use std::time::Duration;
+
+use actor::{Core, Out};
+use bus_schema::{
+    ActionId, AuthorId, Content, Digest, DraftGrant, Envelope, Grant, OutsideEnvelope, RefusalCode,
+    RuleId, TaskId, Time, ToolName,
+};
+
+use crate::contract::{Contract, rule_id};
+use crate::core::{Document, PolicyCore, is_too_long};
+use crate::decide::{Call, Code, Verdict, decide};
+
+/// The age at which audit's last word about its log is too old.
+const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
+/// How many events the log may be behind a proposal.
+const HEAD_BEHIND_MAX: u64 = 1000;
+/// From a grant's stored time to its claim's.
+const TTL_MS: u32 = 10_000;
+/// Longest explanation of an unusable contract, in bytes.
+const WHY_BYTES_MAX: usize = 4 << 10;
+
+/// What a verdict may know of the moment beside the facts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Time,
+    /// How far the log is, if audit said so lately.
+    pub(crate) logged: Option<u64>,
+}
+
+impl Moment {
+    pub(crate) fn of<C: Core>(out: &Out<'_, C>, folded: Time) -> Self {
+        let heard = out.heard().filter(|heard| heard.age < HEAD_AGE_MAX);
+        Self {
+            now: out.now().max(folded),
+            logged: heard.map(|heard| heard.head.size),
+        }
+    }
+
+    /// Whether a proposal at `seq` of the stream is close enough behind the log.
+    pub(crate) fn covers(&self, seq: u64) -> bool {
+        let covered = |size: u64| size.saturating_add(HEAD_BEHIND_MAX) > seq;
+        self.logged.is_some_and(covered)
+    }
+}
+
+/// A call that is judged.
+pub(crate) struct Judged<'a> {
+    pub(crate) task: TaskId,
+    pub(crate) action: ActionId,
+    pub(crate) tool: &'a ToolName,
+    pub(crate) args: Content,
+    pub(crate) by: AuthorId,
+}
+
+/// What is said to it.
+pub(crate) enum Decision {
+    /// The bytes it depends on are not here.
+    Wait,
+    Refuse(Refusal),
+    Ask {
+        draft: DraftGrant,
+        expires_ms: u32,
+        reason: String,
+    },
+    Grant(DraftGrant),
+}
+
+pub(crate) struct Refusal {
+    pub(crate) rule: RuleId,
+    pub(crate) code: RefusalCode,
+    pub(crate) why: String,
+    pub(crate) fix: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(rule: RuleId, code: RefusalCode, why: impl Into<String>) -> Self {
+        Self {
+            rule,
+            code,
+            why: why.into(),
+            fix: None,
+        }
+    }
+
+    pub(crate) fn no_contract() -> Self {
+        let why = "the task's contract is not in force";
+        Self::new(rule_id("contract"), RefusalCode::NoContract, why)
+    }
+}
+
+impl PolicyCore {
+    /// Judges a call against all that is on record of its task.
+    pub(crate) fn decide(&self, call: &Judged<'_>, revoked: bool, moment: &Moment) -> Decision {
+        let (Some(task), Some(deployment)) =
+            (self.state.tasks.get(&call.task), self.state.deployment)
+        else {
+            return Decision::Wait;
+        };
+        let active = self.state.contracts.get(&task.contract);
+        let Some(active) = active.filter(|_| !revoked) else {
+            return Decision::Refuse(Refusal::no_contract());
+        };
+        let (contract, args) = match self.read((task.contract, active.document), call) {
+            Ok(read) => read,
+            Err(decision) => return *decision,
+        };
+        let said = Call {
+            tool: call.tool.as_str(),
+            args,
+        };
+        let ledger = task.ledger.as_task(moment.now);
+        let (rule, reserve, question) = match decide(contract, &self.catalogue, &ledger, &said) {
+            Verdict::Refused {
+                rule,
+                code,
+                why,
+                fix,
+            } => {
+                return Decision::Refuse(Refusal {
+                    rule,
+                    code: refusal_code(code),
+                    why,
+                    fix: fix.map(String::from),
+                });
+            }
+            Verdict::Granted { rule, reserve } => (rule, reserve, None),
+            Verdict::Ask {
+                rule,
+                reason,
+                expires_ms,
+                reserve,
+            } => (rule, reserve, Some((reason, expires_ms))),
+        };
+        let Some(tool) = self.catalogue.get(call.tool.as_str()) else {
+            return Decision::Refuse(outside(OutsideEnvelope::Tool));
+        };
+        let draft = DraftGrant {
+            deployment,
+            task: call.task,
+            action: call.action,
+            contract: task.contract,
+            rule,
+            tool: call.tool.clone(),
+            tool_digest: tool.digest(),
+            args: call.args,
+            args_by: call.by,
+            audience: AuthorId::Runner,
+            ttl_ms: TTL_MS,
+            wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
+            output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
+            secrets: Vec::new(),
+        };
+        self.inside(draft, question, &active.envelope, moment)
+    }
+
+    /// The contract and the arguments, or what is said without them.
+    fn read(
+        &self,
+        contract: (Digest, Content),
+        call: &Judged<'_>,
+    ) -> Result<(&Contract, &[u8]), Box<Decision>> {
+        let refuse = |rule, code, why: &str| {
+            Box::new(Decision::Refuse(Refusal::new(rule_id(rule), code, why)))
+        };
+        let unreadable = |why: &str| refuse("arguments", RefusalCode::Arguments, why);
+        let contract = match self.documents.get(&contract) {
+            None => return Err(Box::new(Decision::Wait)),
+            Some(Document::Contract(contract)) => contract,
+            Some(Document::Unusable(why)) => {
+                return Err(refuse(
+                    "contract",
+                    RefusalCode::InvalidContract,
+                    clipped(why),
+                ));
+            }
+        };
+        if is_too_long(&call.args) {
+            return Err(unreadable(
+                "the arguments are longer than 64 KiB; shorten them",
+            ));
+        }
+        match self.arguments.get(&call.action) {
+            None => Err(Box::new(Decision::Wait)),
+            Some(None) => Err(unreadable("the arguments were erased; propose it again")),
+            Some(Some(args)) => Ok((contract, args)),
+        }
+    }
+
+    /// Holds a draft against the envelope as its executor will; how often a tool may be used is in the rules that
+    /// were counted already.
+    fn inside(
+        &self,
+        draft: DraftGrant,
+        question: Option<(String, u64)>,
+        envelope: &Envelope,
+        moment: &Moment,
+    ) -> Decision {
+        let approval = None;
+        let grant = Grant { draft, approval };
+        let inside = grant.check_envelope(envelope, &self.owner, 0, moment.now);
+        let draft = grant.draft;
+        match (inside, question) {
+            (Ok(()), None) => Decision::Grant(draft),
+            (Ok(()) | Err(OutsideEnvelope::ApprovalMissing), Some((reason, expires_ms))) => {
+                Decision::Ask {
+                    draft,
+                    expires_ms: u32::try_from(expires_ms).unwrap_or(u32::MAX),
+                    reason,
+                }
+            }
+            (Err(why), _) => Decision::Refuse(outside(why)),
+        }
+    }
+}
+
+/// Whether an approval of `asked` lifts the question that is asked `again`: by the same rule, with no less left.
+pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
+    asked.rule == again.rule
+        && asked.contract == again.contract
+        && asked.wall_ms <= again.wall_ms
+        && asked.output_bytes_max <= again.output_bytes_max
+}
+
+/// The kind of a refusal by the rules.
+const fn refusal_code(code: Code) -> RefusalCode {
+    match code {
+        Code::Expired => RefusalCode::Expired,
+        Code::UnknownTool => RefusalCode::Tool,
+        Code::Arguments | Code::Schema => RefusalCode::Arguments,
+        Code::Denied | Code::Undecidable => RefusalCode::Denied,
+        Code::NotAllowed => RefusalCode::NotAllowed,
+        Code::RuleCalls | Code::Calls | Code::WallTime | Code::OutputBytes => RefusalCode::Limit,
+    }
+}
+
+/// The refusal of a draft that its executor would not honour.
+fn outside(why: OutsideEnvelope) -> Refusal {
+    let (rule, code) = match why {
+        OutsideEnvelope::Expired => ("expired", RefusalCode::Expired),
+        OutsideEnvelope::Tool | OutsideEnvelope::ToolChanged => ("catalogue", RefusalCode::Tool),
+        OutsideEnvelope::Limits
+        | OutsideEnvelope::Calls
+        | OutsideEnvelope::Secret
+        | OutsideEnvelope::ApprovalMissing
+        | OutsideEnvelope::ApprovalDiffers
+        | OutsideEnvelope::Approval(_) => ("contract", RefusalCode::OutsideEnvelope),
+    };
+    Refusal::new(rule_id(rule), code, why.to_string())
+}
+
+/// The first 4 KiB of a text.
+pub(crate) fn clipped(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(WHY_BYTES_MAX))
+        .unwrap_or_default()
+}

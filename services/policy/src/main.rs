@@ -1,0 +1,5 @@
+//! Runs policy.
+
+fn main() -> std::process::ExitCode {
+    actor::main::<policy::Policy>()
+}

@@ -1,0 +1,66 @@
+//! Wires the core to the bus: its configuration, and the bytes it asks for.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{Bus, Context, Error, Service};
+use serde::Deserialize;
+
+use crate::catalogue::Catalogue;
+use crate::core::{Fetch, Fetched, PolicyCore};
+
+/// Pause after the bus did not answer.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The table `[service]` of its configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The tools there are (JSON), relative to the folder of the configuration file. Read at start.
+    pub catalogue: PathBuf,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Policy;
+
+impl Service for Policy {
+    type Core = PolicyCore;
+    type Config = Config;
+
+    fn open(config: Config, context: &Context) -> Result<(Self, PolicyCore), Error> {
+        let path = context.folder.join(&config.catalogue);
+        let wrong = |why: &dyn std::error::Error| {
+            let why = actor::chain(why);
+            Error::Service(format!(
+                "cannot use the catalogue {}: {why}",
+                path.display()
+            ))
+        };
+        let text = std::fs::read(&path).map_err(|error| wrong(&error))?;
+        let catalogue = Catalogue::parse(&text).map_err(|error| wrong(&error))?;
+        Ok((Self, PolicyCore::new(context.owner, catalogue)))
+    }
+
+    async fn perform(_service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Policy>) -> Fetched {
+        let (by, content) = match fetch {
+            Fetch::Document { content, .. } => (bus_schema::AuthorId::Owner, content),
+            Fetch::Arguments { by, content, .. } => (by, content),
+        };
+        match (bus.get(by, &content).await, fetch) {
+            (Ok(bytes), Fetch::Document { contract, .. }) => {
+                Fetched::Document(contract, content, bytes)
+            }
+            (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
+            (Err(error), _) => {
+                tracing::warn!(
+                    error = actor::chain(&error),
+                    "cannot read content; asking again"
+                );
+                tokio::time::sleep(RETRY).await;
+                Fetched::Unreachable
+            }
+        }
+    }
+}

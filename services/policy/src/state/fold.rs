@@ -1,0 +1,409 @@
+//! Folds facts into the state; total, and the same for every reader of the same stream.
+
+use bus_schema::{
+    ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionProposed, ActionRefused,
+    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, ContractSigned, Digest,
+    DraftGrant, EventId, Grant, Meta, OUTCOME_GRACE_MS, PolicyFact, PublicKey, RefusalCode, Signed,
+    Statement, TaskId, TaskSubmitted, Time, Usage,
+};
+
+use super::{
+    APPROVALS_REFUSED_MAX, Action, Active, Answer, Offered, Proposal, Question, Stage, State,
+    Stray, Submission, Submitted, Task,
+};
+use crate::ledger::{Ledger, Reservation};
+
+impl State {
+    /// Takes in one fact; `owner` is whose statements count.
+    pub(crate) fn fold(&mut self, meta: &Meta, fact: PolicyFact, owner: &PublicKey) {
+        self.now = self.now.max(meta.stored);
+        if let Some(task) = meta.task.and_then(|task| self.tasks.get_mut(&task)) {
+            task.release_lapsed(meta.stored);
+        }
+        match fact {
+            PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            PolicyFact::ContractSigned(_, fact) => self.contract_signed(meta, *fact),
+            PolicyFact::ContractRevoked(_, fact) => self.contract_revoked(meta, &fact.contract),
+            PolicyFact::ContractActivated(_, fact) => {
+                if let Some(offered) = self.take_offered(&fact.contract) {
+                    self.contracts.insert(fact.contract, offered.active);
+                }
+            }
+            PolicyFact::ContractRejected(_, fact) => drop(self.take_offered(&fact.contract)),
+            PolicyFact::HaltOrdered(..) => self.halted = true,
+            PolicyFact::HaltLifted(..) => self.halted = false,
+            PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
+            PolicyFact::TaskAdmitted(task, fact) => {
+                self.take_submission(task);
+                self.tasks.insert(task, Task::under(fact.contract));
+            }
+            PolicyFact::TaskRejected(task, _) => self.take_submission(task),
+            PolicyFact::TaskFinished(task, _) => self.finished(task),
+            PolicyFact::ActionProposed(task, fact) => self.proposed(meta, task, *fact),
+            PolicyFact::ActionGranted(task, fact) => self.granted(meta, task, &fact),
+            PolicyFact::ActionRefused(task, fact) => self.refused(task, &fact),
+            PolicyFact::ApprovalRequested(task, fact) => self.requested(meta, task, *fact),
+            PolicyFact::ApprovalCarried(task, fact) => self.carried(meta, task, *fact, owner),
+            PolicyFact::ApprovalRefused(task, fact) => self.approval_refused(task, &fact),
+            PolicyFact::ActionStarted(task, fact) => self.task(task, |of| of.started(meta, &fact)),
+            PolicyFact::ActionFinished(task, fact) => {
+                self.task(task, |of| of.finished(meta, &fact));
+            }
+            PolicyFact::ActionDeclined(task, fact) => self.task(task, |of| of.declined(&fact)),
+            // Its stored time, which is all it says, was taken in above.
+            PolicyFact::ActionExpired(..) => {}
+        }
+    }
+
+    fn task(&mut self, task: TaskId, change: impl FnOnce(&mut Task)) {
+        if let Some(of) = self.tasks.get_mut(&task) {
+            change(of);
+        }
+    }
+
+    fn contract_signed(&mut self, meta: &Meta, fact: ContractSigned) {
+        let offered = Offered {
+            contract: fact.contract,
+            active: Active {
+                document: fact.document,
+                envelope: fact.envelope,
+            },
+            id: meta.id,
+            revoked: false,
+        };
+        self.signed.insert(meta.seq, offered);
+    }
+
+    fn contract_revoked(&mut self, meta: &Meta, contract: &Digest) {
+        self.contracts.remove(contract);
+        for offered in self.signed.values_mut() {
+            offered.revoked |= offered.contract == *contract;
+        }
+        let tasks = &mut self.tasks;
+        for proposal in self.proposed.values_mut() {
+            let of = tasks.get(&proposal.task);
+            proposal.revoked |= of.is_some_and(|of| of.contract == *contract);
+        }
+        for (id, of) in tasks.iter_mut().filter(|(_, of)| of.contract == *contract) {
+            for (action, of) in &mut of.actions {
+                if let Stage::Asked(question) = &mut of.stage {
+                    question.answer = Some(Answer::Revoked(meta.id));
+                    self.asks.remove(&(question.until, *id, *action));
+                    self.answered.insert((question.seq, *id, *action));
+                }
+            }
+        }
+    }
+
+    /// Verdicts are given in the order of the stream among those of one contract.
+    fn take_offered(&mut self, contract: &Digest) -> Option<Offered> {
+        let mut each = self.signed.iter();
+        let seq = *each.find(|(_, one)| one.contract == *contract)?.0;
+        self.signed.remove(&seq)
+    }
+
+    fn submitted(&mut self, meta: &Meta, task: TaskId, fact: &TaskSubmitted, owner: &PublicKey) {
+        let said = if self.tasks_seen.insert(task) {
+            match fact.statement.open(owner) {
+                Ok(Statement::Task(said))
+                    if Some(said.deployment) == self.deployment
+                        && said.task == task
+                        && said.playbook == fact.playbook =>
+                {
+                    Ok(Submitted {
+                        contract: said.contract,
+                        playbook: said.playbook,
+                    })
+                }
+                Ok(Statement::Task(_) | Statement::Approval(_) | Statement::Access(_)) | Err(_) => {
+                    Err(RefusalCode::BadStatement)
+                }
+            }
+        } else {
+            Err(RefusalCode::Reused)
+        };
+        let id = meta.id;
+        self.submitted
+            .insert(meta.seq, Submission { task, id, said });
+    }
+
+    /// Verdicts are given in the order of the stream among those of one task.
+    fn take_submission(&mut self, task: TaskId) {
+        let first = self.submitted.iter().find(|(_, one)| one.task == task);
+        if let Some(seq) = first.map(|(seq, _)| *seq) {
+            self.submitted.remove(&seq);
+        }
+    }
+
+    fn finished(&mut self, task: TaskId) {
+        if self.tasks.remove(&task).is_some() {
+            self.proposed.retain(|_, one| one.task != task);
+            self.reused.retain(|(of, _), _| *of != task);
+            self.answered.retain(|(_, of, _)| *of != task);
+            self.asks.retain(|(_, of, _)| *of != task);
+            self.strays.retain(|_, one| one.task != task);
+        }
+    }
+
+    fn proposed(&mut self, meta: &Meta, task: TaskId, fact: ActionProposed) {
+        let Some(of) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        let action = fact.action;
+        if !self.actions_seen.insert(action) {
+            self.reused.insert((task, action), meta.id);
+            return;
+        }
+        let stage = Stage::Proposed(meta.seq);
+        of.actions.insert(action, Action { stage, strays: 0 });
+        let proposal = Proposal {
+            task,
+            action,
+            id: meta.id,
+            by: meta.by,
+            tool: fact.tool,
+            args: fact.args,
+            revoked: false,
+        };
+        self.proposed.insert(meta.seq, proposal);
+    }
+
+    /// Ends the waiting of an action for its verdict, and says where its proposal stands; none if it does not
+    /// wait, as there is exactly one verdict.
+    fn close(&mut self, task: TaskId, action: ActionId, next: Stage) -> Option<u64> {
+        let of = self.tasks.get_mut(&task)?.actions.get_mut(&action)?;
+        let seq = match &of.stage {
+            Stage::Proposed(seq) => {
+                self.proposed.remove(seq);
+                *seq
+            }
+            Stage::Asked(question) => {
+                self.asks.remove(&(question.until, task, action));
+                self.answered.remove(&(question.seq, task, action));
+                question.seq
+            }
+            Stage::Granted { .. } | Stage::Started { .. } | Stage::Over => return None,
+        };
+        of.stage = next;
+        Some(seq)
+    }
+
+    fn granted(&mut self, meta: &Meta, task: TaskId, fact: &ActionGranted) {
+        let draft = &fact.grant.draft;
+        let reservation = Reservation::of(draft);
+        let claim_by = meta.stored.plus_ms(u64::from(draft.ttl_ms));
+        let stage = Stage::Granted {
+            reservation: reservation.clone(),
+            claim_by,
+        };
+        if self.close(task, draft.action, stage).is_some() {
+            self.task(task, |of| {
+                of.ledger.reserve(&reservation);
+                of.unclaimed.insert((claim_by, draft.action));
+            });
+        }
+    }
+
+    fn refused(&mut self, task: TaskId, fact: &ActionRefused) {
+        if fact.code == RefusalCode::Reused {
+            self.reused.remove(&(task, fact.action));
+        } else {
+            self.close(task, fact.action, Stage::Over);
+        }
+    }
+
+    fn requested(&mut self, meta: &Meta, task: TaskId, fact: ApprovalRequested) {
+        let action = fact.draft.action;
+        let Some(seq) = self.close(task, action, Stage::Over) else {
+            return;
+        };
+        let until = meta.stored.plus_ms(u64::from(fact.expires_ms));
+        let question = Question {
+            draft: fact.draft,
+            seq,
+            id: meta.id,
+            until,
+            answer: None,
+        };
+        self.asks.insert((until, task, action));
+        let of = self.tasks.get_mut(&task);
+        if let Some(of) = of.and_then(|of| of.actions.get_mut(&action)) {
+            of.stage = Stage::Asked(Box::new(question));
+        }
+        // The contract may have been revoked between the proposal and the question.
+        let contract = self.tasks.get(&task).map(|of| of.contract);
+        if contract.is_some_and(|contract| !self.contracts.contains_key(&contract)) {
+            self.answer(task, action, Answer::Revoked(meta.id));
+        }
+    }
+
+    fn answer(&mut self, task: TaskId, action: ActionId, answer: Answer) {
+        let of = self.tasks.get_mut(&task);
+        let Some(of) = of.and_then(|of| of.actions.get_mut(&action)) else {
+            return;
+        };
+        if let Stage::Asked(question) = &mut of.stage {
+            question.answer = Some(answer);
+            self.asks.remove(&(question.until, task, action));
+            self.answered.insert((question.seq, task, action));
+        }
+    }
+
+    fn carried(&mut self, meta: &Meta, task: TaskId, fact: ApprovalCarried, owner: &PublicKey) {
+        let action = fact.action;
+        if !self.tasks.contains_key(&task) {
+            return;
+        }
+        let code = match self.question(task, action) {
+            None => RefusalCode::ApprovalNotOpen,
+            Some(question) => match taken(question, fact.statement, meta.id, meta.stored, owner) {
+                Ok(answer) => return self.answer(task, action, answer),
+                Err(code) => code,
+            },
+        };
+        let Some(of) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        let strays = match of.actions.get_mut(&action) {
+            Some(known) => &mut known.strays,
+            None => &mut of.strays,
+        };
+        if *strays < APPROVALS_REFUSED_MAX {
+            *strays += 1;
+            let id = meta.id;
+            let stray = Stray {
+                task,
+                action,
+                code,
+                id,
+            };
+            self.strays.insert(meta.seq, stray);
+        }
+    }
+
+    fn approval_refused(&mut self, task: TaskId, fact: &ApprovalRefused) {
+        let same = |one: &Stray| one.task == task && one.action == fact.action;
+        let first = self.strays.iter().find(|(_, one)| same(one));
+        if let Some(seq) = first.map(|(seq, _)| *seq) {
+            self.strays.remove(&seq);
+        }
+    }
+}
+
+/// What a statement answers to a question. A no counts as long as nothing is granted, whatever was said before.
+fn taken(
+    question: &Question,
+    statement: Signed,
+    id: EventId,
+    stored: Time,
+    owner: &PublicKey,
+) -> Result<Answer, RefusalCode> {
+    let yes = if Grant::check_approval(&question.draft, &statement, owner).is_ok() {
+        true
+    } else if is_no(&question.draft, &statement, owner) {
+        false
+    } else {
+        return Err(RefusalCode::BadStatement);
+    };
+    if stored > question.until {
+        return Err(RefusalCode::ApprovalExpired);
+    }
+    match (&question.answer, yes) {
+        (None, true) => Ok(Answer::Yes(statement, id)),
+        (None | Some(Answer::Yes(..)), false) => Ok(Answer::No(id)),
+        (Some(_), _) => Err(RefusalCode::ApprovalNotOpen),
+    }
+}
+
+/// Whether `statement` is `owner`'s no to exactly this draft.
+fn is_no(draft: &DraftGrant, statement: &Signed, owner: &PublicKey) -> bool {
+    match statement.open(owner) {
+        Ok(Statement::Approval(said)) => {
+            !said.approve
+                && said.deployment == draft.deployment
+                && said.task == draft.task
+                && said.action == draft.action
+                && said.contract == draft.contract
+                && said.draft == draft.digest()
+        }
+        Ok(Statement::Task(_) | Statement::Access(_)) | Err(_) => false,
+    }
+}
+
+impl Task {
+    fn under(contract: Digest) -> Self {
+        Self {
+            contract,
+            ledger: Ledger::default(),
+            actions: std::collections::BTreeMap::new(),
+            unclaimed: std::collections::BTreeSet::new(),
+            strays: 0,
+        }
+    }
+
+    /// Releases what can no longer be claimed: a later message proves that every claim in time was read before.
+    fn release_lapsed(&mut self, now: Time) {
+        while let Some((claim_by, action)) = self.unclaimed.first().copied() {
+            if claim_by >= now {
+                return;
+            }
+            self.release(action);
+        }
+    }
+
+    fn release(&mut self, action: ActionId) {
+        let Some(of) = self.actions.get_mut(&action) else {
+            return;
+        };
+        if let Stage::Granted {
+            reservation,
+            claim_by,
+        } = &of.stage
+        {
+            self.ledger.release(reservation);
+            self.unclaimed.remove(&(*claim_by, action));
+            of.stage = Stage::Over;
+        }
+    }
+
+    fn started(&mut self, meta: &Meta, fact: &ActionStarted) {
+        let Some(of) = self.actions.get_mut(&fact.action) else {
+            return;
+        };
+        if let Stage::Granted {
+            reservation,
+            claim_by,
+        } = &of.stage
+        {
+            self.unclaimed.remove(&(*claim_by, fact.action));
+            let wall_ms = u64::from(reservation.wall_ms());
+            let finish_by = meta.stored.plus_ms(wall_ms + u64::from(OUTCOME_GRACE_MS));
+            of.stage = Stage::Started {
+                reservation: reservation.clone(),
+                finish_by,
+            };
+        }
+    }
+
+    /// What is unknown may have used all that was reserved, and a late outcome changes nothing.
+    fn finished(&mut self, meta: &Meta, fact: &ActionFinished) {
+        let Some(of) = self.actions.get_mut(&fact.action) else {
+            return;
+        };
+        if let Stage::Started {
+            reservation,
+            finish_by,
+        } = &of.stage
+        {
+            if meta.stored <= *finish_by {
+                let used: Usage = fact.usage;
+                self.ledger.settle(reservation, used);
+            }
+            of.stage = Stage::Over;
+        }
+    }
+
+    fn declined(&mut self, fact: &ActionDeclined) {
+        self.release(fact.action);
+    }
+}

@@ -1,0 +1,279 @@
+//! Says the next verdict: one at a time, decided on everything folded so far, which is what keeps budgets.
+
+use std::collections::BTreeSet;
+
+use actor::Out;
+use bus_schema::{
+    ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
+    ContractRejected, Deployment, Draft, Grant, Policy as Me, RefusalCode, Sealed, TaskAdmitted,
+    TaskId, TaskRejected,
+};
+
+use crate::contract::rule_id;
+use crate::core::{Document, PolicyCore, WINDOW, due};
+use crate::envelope::envelope;
+use crate::judge::{Decision, Judged, Moment, Refusal, clipped, lifts};
+use crate::state::{Answer, Proposal, Question, Submitted};
+
+impl PolicyCore {
+    /// Whether nothing but the contract stands between a proposal and its grant.
+    pub(crate) fn grants_possible(&self, moment: &Moment) -> bool {
+        let first = self.state.proposed.keys().next();
+        moment.logged.is_some() && first.is_none_or(|seq| moment.covers(*seq))
+    }
+
+    /// The next verdict that can be given now.
+    pub(crate) fn verdict(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        self.on_contract(out, moment)
+            .or_else(|| self.on_stray())
+            .or_else(|| self.on_answer(out, moment))
+            .or_else(|| self.on_silence(out, moment))
+            .or_else(|| self.on_submission(moment))
+            .or_else(|| self.on_reuse(out))
+            .or_else(|| self.on_proposal(out, moment))
+    }
+
+    fn on_contract(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let (offered, document) = due(&self.state, &self.documents)?;
+        let contract = offered.contract;
+        let signed = &offered.active.envelope;
+        let refused = |code, why: &str| {
+            let why = seal(out, clipped(why).as_bytes());
+            let fact = ContractRejected {
+                contract,
+                code,
+                why: why.as_ref().map(Sealed::content),
+            };
+            with(Draft::of(Deployment, fact), why)
+        };
+        let draft = match document {
+            _ if offered.revoked => refused(
+                RefusalCode::NoContract,
+                "the contract was revoked before it was in force",
+            ),
+            Some(Document::Unusable(why)) => refused(RefusalCode::InvalidContract, why),
+            None => return None,
+            Some(Document::Contract(found)) if envelope(found, &self.catalogue) != *signed => {
+                refused(
+                    RefusalCode::EnvelopeDiffers,
+                    "the signed envelope is not the one that follows from the document and the catalogue; \
+                     sign the contract again with the catalogue that policy has",
+                )
+            }
+            Some(Document::Contract(_)) if moment.now >= signed.expires => refused(
+                RefusalCode::Expired,
+                "the contract has expired; write a later date and sign it again",
+            ),
+            Some(Document::Contract(found)) => {
+                let name = found.name().clone();
+                Draft::of(Deployment, ContractActivated { contract, name })
+            }
+        };
+        Some(draft.because(offered.id))
+    }
+
+    fn on_stray(&self) -> Option<Draft<Me>> {
+        let stray = self.state.strays.values().next()?;
+        let (action, code) = (stray.action, stray.code);
+        Some(Draft::of(stray.task, ApprovalRefused { action, code }).because(stray.id))
+    }
+
+    fn on_answer(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let each = self.state.answered.iter().take(WINDOW);
+        each.into_iter().find_map(|(_, task, action)| {
+            let question = self.state.question(*task, *action)?;
+            self.answered(out, moment, question)
+        })
+    }
+
+    fn answered(
+        &self,
+        out: &Out<'_, Self>,
+        moment: &Moment,
+        question: &Question,
+    ) -> Option<Draft<Me>> {
+        let draft = &question.draft;
+        let refuse =
+            |cause, refusal| refused(out, draft.task, draft.action, refusal).because(cause);
+        let (approval, cause) = match question.answer.as_ref()? {
+            Answer::Revoked(cause) => return Some(refuse(*cause, Refusal::no_contract())),
+            Answer::No(cause) => {
+                let why = "the owner said no";
+                let no = Refusal::new(draft.rule.clone(), RefusalCode::SaidNo, why);
+                return Some(refuse(*cause, no));
+            }
+            Answer::Yes(approval, cause) => (approval, *cause),
+        };
+        let judged = Judged {
+            task: draft.task,
+            action: draft.action,
+            tool: &draft.tool,
+            args: draft.args,
+            by: draft.args_by,
+        };
+        let refusal = match self.decide(&judged, false, moment) {
+            Decision::Wait => return None,
+            Decision::Refuse(refusal) => refusal,
+            Decision::Ask { draft: again, .. } if again.tool_digest != draft.tool_digest => {
+                let why = "the tool has changed since the question was asked";
+                Refusal::new(rule_id("catalogue"), RefusalCode::Tool, why)
+            }
+            Decision::Ask { draft: again, .. } if lifts(draft, &again) => {
+                if self.state.halted || !moment.covers(question.seq) {
+                    return None;
+                }
+                let grant = Grant {
+                    draft: draft.clone(),
+                    approval: Some(approval.clone()),
+                };
+                return Some(Draft::of(draft.task, ActionGranted { grant }).because(cause));
+            }
+            Decision::Ask { .. } | Decision::Grant(_) => {
+                let why = "what was approved no longer fits into what is left of the limits";
+                Refusal::new(draft.rule.clone(), RefusalCode::Limit, why)
+            }
+        };
+        Some(refuse(cause, refusal))
+    }
+
+    fn on_silence(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let (until, task, action) = self.state.asks.first()?;
+        if moment.now <= *until {
+            return None;
+        }
+        let question = self.state.question(*task, *action)?;
+        let rule = question.draft.rule.clone();
+        let why = "nobody said yes in time; propose it again to ask again";
+        let refusal = Refusal::new(rule, RefusalCode::ApprovalExpired, why);
+        Some(refused(out, *task, *action, refusal).because(question.id))
+    }
+
+    fn on_submission(&self, moment: &Moment) -> Option<Draft<Me>> {
+        let mut waiting = BTreeSet::new();
+        let mut each = self.state.submitted.values();
+        each.find_map(|one| {
+            if waiting.contains(&one.task) {
+                return None;
+            }
+            let said = match one.said {
+                Ok(said) if self.state.is_offered(&said.contract) => {
+                    waiting.insert(one.task);
+                    return None;
+                }
+                Ok(said) => self.admissible(said, moment),
+                Err(code) => Err(code),
+            };
+            let draft = match said {
+                Ok(Submitted { contract, playbook }) => {
+                    Draft::of(one.task, TaskAdmitted { contract, playbook })
+                }
+                Err(code) => Draft::of(one.task, TaskRejected { code }),
+            };
+            Some(draft.because(one.id))
+        })
+    }
+
+    fn admissible(&self, said: Submitted, moment: &Moment) -> Result<Submitted, RefusalCode> {
+        let active = self.state.contracts.get(&said.contract);
+        let active = active.ok_or(RefusalCode::NoContract)?;
+        if moment.now < active.envelope.expires {
+            Ok(said)
+        } else {
+            Err(RefusalCode::Expired)
+        }
+    }
+
+    /// Only after the first action of that id in the same task has its verdict, so that a reader who takes the
+    /// first verdict takes the right one.
+    fn on_reuse(&self, out: &Out<'_, Self>) -> Option<Draft<Me>> {
+        let mut each = self.state.reused.iter().take(WINDOW);
+        let ((task, action), cause) =
+            each.find(|((task, action), _)| !self.state.is_open(*task, *action))?;
+        let why = "the action's id was used before; propose it with a fresh one";
+        let refusal = Refusal::new(rule_id("action"), RefusalCode::Reused, why);
+        Some(refused(out, *task, *action, refusal).because(*cause))
+    }
+
+    /// Proposals of one task have their verdicts in the order of the stream, but for grants that wait.
+    fn on_proposal(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let mut waiting = BTreeSet::new();
+        for (seq, proposal) in self.state.proposed.iter().take(WINDOW) {
+            if waiting.contains(&proposal.task) {
+                continue;
+            }
+            let decision = self.decide(&judged(proposal), proposal.revoked, moment);
+            let (task, action) = (proposal.task, proposal.action);
+            let draft = match decision {
+                Decision::Wait => {
+                    waiting.insert(task);
+                    continue;
+                }
+                Decision::Grant(_) if self.state.halted || !moment.covers(*seq) => continue,
+                Decision::Grant(draft) => {
+                    let approval = None;
+                    let grant = Grant { draft, approval };
+                    Draft::of(task, ActionGranted { grant })
+                }
+                Decision::Refuse(refusal) => refused(out, task, action, refusal),
+                Decision::Ask {
+                    draft,
+                    expires_ms,
+                    reason,
+                } => {
+                    let reason = seal(out, reason.as_bytes());
+                    let fact = ApprovalRequested {
+                        draft,
+                        expires_ms,
+                        reason: reason.as_ref().map(Sealed::content),
+                    };
+                    with(Draft::of(task, fact), reason)
+                }
+            };
+            return Some(draft.because(proposal.id));
+        }
+        None
+    }
+}
+
+fn judged(proposal: &Proposal) -> Judged<'_> {
+    Judged {
+        task: proposal.task,
+        action: proposal.action,
+        tool: &proposal.tool,
+        args: proposal.args,
+        by: proposal.by,
+    }
+}
+
+fn refused(
+    out: &Out<'_, PolicyCore>,
+    task: TaskId,
+    action: ActionId,
+    refusal: Refusal,
+) -> Draft<Me> {
+    let mut said = serde_json::Map::new();
+    said.insert("why".to_owned(), refusal.why.into());
+    if let Some(fix) = refusal.fix {
+        said.insert("fix".to_owned(), fix.into());
+    }
+    let why = seal(out, &crate::json::canonical(&said.into()));
+    let fact = ActionRefused {
+        action,
+        rule: refusal.rule,
+        code: refusal.code,
+        why: why.as_ref().map(Sealed::content),
+    };
+    with(Draft::of(task, fact), why)
+}
+
+/// None if it is too large to be stored; every text here is far smaller.
+fn seal(out: &Out<'_, PolicyCore>, bytes: &[u8]) -> Option<Sealed> {
+    out.seal(bytes).ok()
+}
+
+fn with(draft: Draft<Me>, content: Option<Sealed>) -> Draft<Me> {
+    match content {
+        Some(content) => draft.with(content),
+        None => draft,
+    }
+}

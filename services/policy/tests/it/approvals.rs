@@ -1,0 +1,233 @@
+//! Checks what lifts a question, and what does not.
+
+use std::time::Duration;
+
+use actor::Core as _;
+use bus_schema::{
+    ActionId, AuthorId, ContractRevoked, Deployment, Digest, DraftGrant, HaltLifted, HaltOrdered,
+    Owner, PolicyFact, Signed, TaskId, wire,
+};
+use policy::{APPROVALS_REFUSED_MAX, Catalogue};
+
+use crate::world::{World, answer, answer_by, asked, granted, refused, words};
+
+const RULES: &str = "
+[[allow]]
+tool = \"t.any\"
+where.n = 1
+
+[[ask]]
+name = \"ask-me\"
+tool = \"t.any\"
+where.n = { min = 2, max = 5 }
+calls = 2
+reason = \"because\"
+expires = \"3s\"
+";
+
+/// A world with an open question, three seconds before it lapses.
+fn open() -> (World, TaskId, ActionId, DraftGrant) {
+    let (mut world, _, task) = World::with_task(RULES);
+    let action = world.propose(task, 2);
+    let facts = world.turn();
+    assert_eq!(words(&facts), ["asked"]);
+    (world, task, action, asked(&facts))
+}
+
+#[test]
+fn question_carries_the_draft_the_time_and_the_reason() {
+    let (mut world, _, task) = World::with_task(RULES);
+    world.head = None;
+    let action = world.propose(task, 2);
+    let facts = world.turn();
+    let [PolicyFact::ApprovalRequested(_, fact)] = &facts[..] else {
+        panic!("{facts:?}");
+    };
+    assert_eq!((fact.draft.action, fact.expires_ms), (action, 3_000));
+    assert_eq!(fact.draft.rule.as_str(), "ask-me");
+    assert_eq!(world.why(fact.reason), "because");
+}
+
+#[test]
+fn yes_grants_exactly_the_draft_and_only_once() {
+    let (mut world, task, action, draft) = open();
+    let yes = answer(&draft, true);
+    world.carry(task, action, &yes);
+    world.restart();
+    let facts = world.turn();
+    let [fact] = granted(&facts)[..] else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(wire::encode(&fact.grant.draft), wire::encode(&draft));
+    assert_eq!(fact.grant.approval, Some(yes.clone()));
+    world.carry(task, action, &yes);
+    world.carry(task, action, &answer(&draft, false));
+    let closed = "not taken: ApprovalNotOpen";
+    assert_eq!(words(&world.turn()), [closed, closed]);
+    world.rebuild();
+}
+
+#[test]
+fn no_refuses_and_nothing_follows() {
+    let (mut world, task, action, draft) = open();
+    world.carry(task, action, &answer(&draft, false));
+    let facts = world.turn();
+    assert_eq!(words(&facts), ["SaidNo"]);
+    assert_eq!(refused(&facts)[0].rule.as_str(), "ask-me");
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["not taken: ApprovalNotOpen"]);
+}
+
+#[test]
+fn no_counts_until_the_grant_is_given() {
+    let (mut world, task, action, draft) = open();
+    world.head = None;
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(world.turn().len(), 0);
+    world.carry(task, action, &answer(&draft, false));
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(
+        words(&world.turn()),
+        ["not taken: ApprovalNotOpen", "SaidNo"]
+    );
+}
+
+#[test]
+fn statement_of_anything_else_is_refused_and_the_question_stays_open() {
+    let (mut world, task, action, draft) = open();
+    let second = world.propose(task, 3);
+    let other = asked(&world.turn());
+    let edited = DraftGrant {
+        wall_ms: draft.wall_ms + 1,
+        ..draft.clone()
+    };
+    let elsewhere = DraftGrant {
+        contract: Digest::ZERO,
+        ..draft.clone()
+    };
+    let wrong: [(ActionId, Signed); 5] = [
+        (action, answer(&other, true)),
+        (second, answer(&draft, true)),
+        (action, answer(&edited, true)),
+        (action, answer(&elsewhere, true)),
+        (action, answer_by(AuthorId::Gateway, &draft, true)),
+    ];
+    for (action, statement) in wrong {
+        world.carry(task, action, &statement);
+        assert_eq!(words(&world.turn()), ["not taken: BadStatement"]);
+    }
+    world.carry(task, action, &answer_by(AuthorId::Gateway, &draft, false));
+    assert_eq!(words(&world.turn()), ["not taken: BadStatement"]);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["granted"]);
+    world.rebuild();
+}
+
+#[test]
+fn refused_statements_are_recorded_up_to_a_bound() {
+    let (mut world, task, action, draft) = open();
+    let forged = answer_by(AuthorId::Gateway, &draft, true);
+    let unknown = ActionId::new(uuid::Uuid::nil());
+    for _ in 0..20 {
+        world.carry(task, action, &forged);
+        world.carry(task, unknown, &forged);
+    }
+    let facts = world.turn();
+    assert_eq!(facts.len(), 2 * usize::from(APPROVALS_REFUSED_MAX));
+    let size = wire::encode(world.core.state()).len();
+    world.carry(task, action, &forged);
+    world.carry(TaskId::new(uuid::Uuid::nil()), action, &forged);
+    assert_eq!(world.turn().len(), 0);
+    assert_eq!(wire::encode(world.core.state()).len(), size);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["granted"]);
+}
+
+#[test]
+fn answer_counts_to_the_last_millisecond_and_silence_refuses_after_it() {
+    let (mut world, task, action, draft) = open();
+    world.pass_ms(3_000);
+    assert_eq!(world.turn().len(), 0);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["granted"]);
+
+    let (mut world, task, action, draft) = open();
+    world.pass_ms(3_001);
+    let facts = world.turn();
+    assert_eq!(words(&facts), ["ApprovalExpired"]);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["not taken: ApprovalNotOpen"]);
+
+    // Stored too late, and read before policy said so.
+    let (mut world, task, action, draft) = open();
+    world.pass_ms(3_001);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(
+        words(&world.turn()),
+        ["not taken: ApprovalExpired", "ApprovalExpired"]
+    );
+    world.rebuild();
+}
+
+#[test]
+fn yes_in_time_waits_for_a_fresh_head_and_the_end_of_a_halt() {
+    let (mut world, task, action, draft) = open();
+    world.head = None;
+    world.carry(task, action, &answer(&draft, true));
+    world.say::<Owner, _>(Deployment, HaltOrdered {});
+    world.pass_ms(60_000);
+    assert_eq!(world.turn().len(), 0);
+    world.head = Some((0, Duration::ZERO));
+    assert_eq!(world.turn().len(), 0);
+    world.say::<Owner, _>(Deployment, HaltLifted {});
+    world.rebuild();
+    assert_eq!(words(&world.turn()), ["granted"]);
+}
+
+#[test]
+fn yes_lifts_the_question_and_nothing_else() {
+    // The contract is revoked.
+    let (mut world, task, action, draft) = open();
+    world.carry(task, action, &answer(&draft, true));
+    let contract = draft.contract;
+    world.say::<Owner, _>(Deployment, ContractRevoked { contract });
+    assert_eq!(words(&world.turn()), ["NoContract"]);
+
+    // The tool has changed.
+    let (mut world, task, action, draft) = open();
+    world.carry(task, action, &answer(&draft, true));
+    let tools = include_str!("../conformance/tools.json");
+    let changed = tools.replace("Takes one argument of each type", "Takes arguments");
+    world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
+    assert_eq!(words(&world.turn()), ["Tool"]);
+
+    // The arguments were erased.
+    let (mut world, task, action, draft) = open();
+    world.erase(draft.args);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["Arguments"]);
+
+    // The rule has no calls left by now.
+    let (mut world, task, action, draft) = open();
+    let mut asks = vec![(action, draft)];
+    for n in [3, 4] {
+        let action = world.propose(task, n);
+        asks.push((action, asked(&world.turn())));
+    }
+    for (action, draft) in &asks {
+        world.carry(task, *action, &answer(draft, true));
+    }
+    assert_eq!(words(&world.turn()), ["granted", "granted", "Limit"]);
+}
+
+#[test]
+fn yes_to_more_than_is_left_is_refused() {
+    let rules = format!("[limits]\nwall_time = \"90s\"\n{RULES}");
+    let (mut world, _, task) = World::with_task(&rules);
+    let action = world.propose(task, 2);
+    let draft = asked(&world.turn());
+    world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["granted"]);
+    world.carry(task, action, &answer(&draft, true));
+    assert_eq!(words(&world.turn()), ["Limit"]);
+}

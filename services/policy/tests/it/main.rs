@@ -1,0 +1,39 @@
+//! Checks the contract core from outside: its verdicts, its messages and its laws.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+mod actions;
+mod approvals;
+mod catalogue;
+mod config;
+mod conformance;
+mod contracts;
+mod envelope;
+mod example;
+mod messages;
+mod properties;
+mod strict_json;
+mod world;
+
+use policy::{Catalogue, Contract};
+
+/// The tools of the conformance set.
+fn tools() -> Catalogue {
+    Catalogue::parse(include_bytes!("../conformance/tools.json")).unwrap()
+}
+
+/// The text of a contract with these rules, in force to the end of 2036.
+fn text(rules: &str) -> String {
+    let head =
+        "contract = \"c\"\nversion = 1\npurpose = \"p\"\nowner = \"o\"\nexpires = 2036-12-31";
+    format!("{head}\n{rules}")
+}
+
+/// The contract of [`text`].
+fn contract(rules: &str, tools: &Catalogue) -> Contract {
+    Contract::parse("c.toml", &text(rules), tools).unwrap_or_else(|found| panic!("{found}"))
+}

@@ -1,0 +1,447 @@
+//! A bus in memory: really signed events, read back by policy's own verifier, with time and heads in the hand of
+//! the test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use actor::{Clock, Core as _, Heard, Out};
+use bus_schema::{
+    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionRefused,
+    ActionStarted, ApprovalCarried, ApprovalStatement, Author, AuthorId, AuthorKey, Chain, Content,
+    ContractSigned, Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, EventId,
+    Facts as _, Head, Link, Policy as Me, PolicyFact, PublicKey, Raw, Read, RosterChanged, Salt,
+    Says, Sealed, Sees, Signed, SignedEvent, Statement, Subject, TaskId, TaskStatement,
+    TaskSubmitted, Time, Usage, Verifier, public_key, wire,
+};
+use ed25519_dalek::SigningKey;
+use policy::{Catalogue, Contract, Fetch, Fetched, PolicyCore, envelope};
+use uuid::Uuid;
+
+/// The moment at which each stream starts.
+pub(crate) const START: Time = Time::from_ns(1_800_000_000_000_000_000);
+
+pub(crate) fn key(author: AuthorId) -> SigningKey {
+    SigningKey::from_bytes(&[author as u8 + 1; 32])
+}
+
+pub(crate) fn owner() -> PublicKey {
+    public_key(&key(AuthorId::Owner))
+}
+
+pub(crate) fn deployment() -> DeploymentId {
+    DeploymentId::new(Uuid::from_u128(1))
+}
+
+struct Stored {
+    event: SignedEvent,
+    seq: u64,
+    stored: Time,
+}
+
+impl Stored {
+    fn subject(&self) -> Subject<'_> {
+        Subject::parse(&self.event.subject).unwrap()
+    }
+    fn fact(&self) -> PolicyFact {
+        PolicyFact::parse(self.subject(), &self.event.schema, &self.event.body).unwrap()
+    }
+}
+
+/// A task that waits in a world, and a signed contract.
+pub(crate) struct World {
+    pub(crate) core: PolicyCore,
+    verifier: Verifier,
+    tips: BTreeMap<(AuthorId, Option<TaskId>), (u64, Digest)>,
+    stream: Vec<Stored>,
+    /// The place of the last message; a test may leave a gap before the next.
+    pub(crate) seq: u64,
+    pub(crate) now: Time,
+    pub(crate) clock: Clock,
+    /// The log's size less the stream's, and the age of that word.
+    pub(crate) head: Option<(i64, Duration)>,
+    contents: BTreeMap<Content, Vec<u8>>,
+    ids: u128,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut world = Self {
+            core: PolicyCore::new(owner(), crate::tools()),
+            verifier: Verifier::new(owner(), Sees::Own(AuthorId::Policy)),
+            tips: BTreeMap::new(),
+            stream: Vec::new(),
+            seq: 0,
+            now: START,
+            clock: Clock::fake(START),
+            head: Some((0, Duration::ZERO)),
+            contents: BTreeMap::new(),
+            ids: 1000,
+        };
+        let keys = AuthorId::ALL.iter().map(|author| AuthorKey {
+            author: *author,
+            key: public_key(&key(*author)),
+        });
+        let roster = RosterChanged {
+            deployment: deployment(),
+            keys: keys.collect(),
+        };
+        world.say::<bus_schema::Owner, _>(Deployment, roster);
+        world
+    }
+
+    /// A world with one admitted task under these rules.
+    pub(crate) fn with_task(rules: &str) -> (Self, Digest, TaskId) {
+        let mut world = Self::new();
+        let contract = world.sign(rules);
+        let task = world.submit(contract);
+        world.turn();
+        (world, contract, task)
+    }
+
+    fn id(&mut self) -> Uuid {
+        self.ids += 1;
+        Uuid::from_u128(self.ids)
+    }
+
+    /// Stores a content.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Content {
+        let id = self.id().as_u128();
+        let salt = Digest::of(&[&id.to_be_bytes()]);
+        let sealed = Sealed::new(Salt::new(*salt.as_bytes()), bytes).unwrap();
+        self.contents.insert(sealed.content(), bytes.to_vec());
+        sealed.content()
+    }
+
+    pub(crate) fn erase(&mut self, content: Content) {
+        self.contents.remove(&content);
+    }
+
+    /// Appends a fact of any author and lets policy fold it.
+    pub(crate) fn say<A: Author + Says<E>, E: Event>(
+        &mut self,
+        scope: E::Scope,
+        fact: E,
+    ) -> EventId {
+        self.append(&Draft::<A>::of(scope, fact))
+    }
+
+    fn append<A: Author>(&mut self, draft: &Draft<A>) -> EventId {
+        let task = draft.task().filter(|_| A::ID.chain() == Chain::PerTask);
+        let id = EventId::new(self.id());
+        let tip = self.tips.entry((A::ID, task)).or_insert((0, Digest::ZERO));
+        let link = Link {
+            seq: tip.0 + 1,
+            prev: tip.1,
+            id,
+            at: self.now,
+        };
+        let event = draft.sign(link, &key(A::ID));
+        *tip = (link.seq, Digest::of(&[&event.body]));
+        for content in draft.contents() {
+            self.contents
+                .insert(content.content(), content.bytes().to_vec());
+        }
+        self.seq += 1;
+        let (seq, stored) = (self.seq, self.now);
+        let stored = Stored { event, seq, stored };
+        fold(&mut self.core, &mut self.verifier, &stored);
+        self.stream.push(stored);
+        id
+    }
+
+    /// Gives policy what it asks for and appends what it says, until it says nothing more.
+    pub(crate) fn turn(&mut self) -> Vec<PolicyFact> {
+        let from = self.stream.len();
+        while self.step() {}
+        self.stream[from..].iter().map(Stored::fact).collect()
+    }
+
+    /// At most one verdict.
+    pub(crate) fn step(&mut self) -> bool {
+        for (_, fetch) in self.core.fetches() {
+            let get = |content: &Content| self.contents.get(content).cloned();
+            let fetched = match &fetch {
+                Fetch::Document { contract, content } => {
+                    Fetched::Document(*contract, *content, get(content))
+                }
+                Fetch::Arguments {
+                    action, content, ..
+                } => Fetched::Arguments(*action, get(content)),
+            };
+            self.core.input(fetched);
+        }
+        assert_eq!(self.core.fetches(), [], "an answer must end the asking");
+        self.step_without_bytes()
+    }
+
+    pub(crate) fn step_without_bytes(&mut self) -> bool {
+        let (busy, running) = (BTreeSet::new(), BTreeSet::new());
+        let heard = self.head.map(|(lead, age)| Heard {
+            head: Head {
+                size: self.seq.saturating_add_signed(lead),
+                root: Digest::ZERO,
+                stored: self.now,
+            },
+            age,
+        });
+        let clock = self.clock.clone();
+        let mut out = Out::new(self.now, heard, &busy, &running, &clock);
+        self.core.next(&mut out);
+        let drafts = out.drafts();
+        assert!(drafts.len() <= 1, "one chain takes one draft");
+        match drafts.first() {
+            Some(draft) => {
+                self.append::<Me>(draft);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Puts the kept state into a fresh process.
+    pub(crate) fn restart(&mut self) {
+        let kept = wire::encode(self.core.state());
+        let mut core = PolicyCore::new(owner(), crate::tools());
+        core.restore(wire::decode(&kept).unwrap());
+        assert_eq!(core.state(), self.core.state());
+        self.core = core;
+    }
+
+    /// Reads the stream again from its start.
+    pub(crate) fn rebuild(&mut self) {
+        let mut core = PolicyCore::new(owner(), crate::tools());
+        let mut verifier = Verifier::new(owner(), Sees::Own(AuthorId::Policy));
+        for stored in &self.stream {
+            fold(&mut core, &mut verifier, stored);
+        }
+        assert_eq!(core.state(), self.core.state());
+        (self.core, self.verifier) = (core, verifier);
+    }
+
+    /// A process with another catalogue goes on from the kept state.
+    pub(crate) fn restart_with(&mut self, tools: Catalogue) {
+        let mut core = PolicyCore::new(owner(), tools);
+        core.restore(self.core.state().clone());
+        self.core = core;
+    }
+
+    /// Every body that the stream holds.
+    pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
+        self.stream
+            .iter()
+            .map(|one| one.event.body.clone())
+            .collect()
+    }
+
+    pub(crate) fn pass_ms(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+    }
+
+    /// The owner signs the contract with these rules; no verdict yet.
+    pub(crate) fn sign(&mut self, rules: &str) -> Digest {
+        self.sign_text(&crate::text(rules))
+    }
+
+    pub(crate) fn sign_text(&mut self, text: &str) -> Digest {
+        let document = self.put(text.as_bytes());
+        let tools = crate::tools();
+        let contract = Contract::parse("c", text, &tools).unwrap();
+        let fact = ContractSigned {
+            contract: contract.digest(),
+            document,
+            envelope: envelope(&contract, &tools),
+        };
+        self.say::<bus_schema::Owner, _>(Deployment, fact);
+        contract.digest()
+    }
+
+    pub(crate) fn submit(&mut self, contract: Digest) -> TaskId {
+        let task = TaskId::new(self.id());
+        self.submit_as(task, contract);
+        task
+    }
+
+    pub(crate) fn submit_as(&mut self, task: TaskId, contract: Digest) {
+        let playbook = self.put(b"p");
+        let statement = TaskStatement {
+            deployment: deployment(),
+            task,
+            contract,
+            playbook,
+            at: self.now,
+        };
+        let statement = Signed::new(&Statement::Task(statement), &key(AuthorId::Owner));
+        let fact = TaskSubmitted {
+            statement,
+            playbook,
+        };
+        self.say::<bus_schema::Gateway, _>(task, fact);
+    }
+
+    /// The worker proposes `t.any` with this `n`.
+    pub(crate) fn propose(&mut self, task: TaskId, n: i64) -> ActionId {
+        let args = format!("{{\"n\":{n}}}");
+        self.propose_call(task, "t.any", args.as_bytes())
+    }
+
+    pub(crate) fn propose_call(&mut self, task: TaskId, tool: &str, args: &[u8]) -> ActionId {
+        let action = ActionId::new(self.id());
+        self.propose_as(task, action, tool, args);
+        action
+    }
+
+    pub(crate) fn propose_as(
+        &mut self,
+        task: TaskId,
+        action: ActionId,
+        tool: &str,
+        args: &[u8],
+    ) -> Content {
+        let args = self.put(args);
+        let fact = ActionProposed {
+            action,
+            step: "s".parse().unwrap(),
+            index: 0,
+            item: 0,
+            items: 1,
+            attempt: 1,
+            tool: tool.parse().unwrap(),
+            args,
+        };
+        self.say::<bus_schema::Worker, _>(task, fact);
+        args
+    }
+
+    pub(crate) fn start(&mut self, task: TaskId, action: ActionId) {
+        self.say::<bus_schema::Runner, _>(task, ActionStarted { action });
+    }
+
+    pub(crate) fn finish(&mut self, task: TaskId, action: ActionId, usage: Usage) {
+        let output = self.put(b"o");
+        let fact = ActionFinished {
+            action,
+            outcome: ActionOutcome::Succeeded,
+            usage,
+            output,
+        };
+        self.say::<bus_schema::Runner, _>(task, fact);
+    }
+
+    /// The gateway carries a statement about `action`.
+    pub(crate) fn carry(&mut self, task: TaskId, action: ActionId, statement: &Signed) {
+        let statement = statement.clone();
+        self.say::<bus_schema::Gateway, _>(task, ApprovalCarried { action, statement });
+    }
+
+    /// What the stored explanation of a refusal says.
+    pub(crate) fn why(&self, content: Option<Content>) -> String {
+        String::from_utf8(self.contents[&content.unwrap()].clone()).unwrap()
+    }
+}
+
+fn fold(core: &mut PolicyCore, verifier: &mut Verifier, stored: &Stored) {
+    let signature = stored.event.signature.to_string();
+    let raw = Raw {
+        subject: &stored.event.subject,
+        signature: Some(&signature),
+        body: &stored.event.body,
+        seq: stored.seq,
+        stored: stored.stored,
+    };
+    match verifier.read::<PolicyFact>(&raw).unwrap() {
+        Read::Fact(seen) => core.fold(seen),
+        other @ (Read::Other(_) | Read::Junk(_)) => panic!("{other:?}"),
+    }
+}
+
+/// The owner's answer to a draft.
+pub(crate) fn answer(draft: &DraftGrant, approve: bool) -> Signed {
+    answer_by(AuthorId::Owner, draft, approve)
+}
+
+pub(crate) fn answer_by(author: AuthorId, draft: &DraftGrant, approve: bool) -> Signed {
+    let said = ApprovalStatement {
+        deployment: draft.deployment,
+        task: draft.task,
+        action: draft.action,
+        contract: draft.contract,
+        draft: draft.digest(),
+        approve,
+        at: START,
+    };
+    Signed::new(&Statement::Approval(said), &key(author))
+}
+
+/// The verdicts as words: `granted`, `asked`, or the code of a refusal.
+pub(crate) fn words(facts: &[PolicyFact]) -> Vec<String> {
+    facts.iter().map(word).collect()
+}
+
+fn word(fact: &PolicyFact) -> String {
+    match fact {
+        PolicyFact::ActionGranted(..) => "granted".to_owned(),
+        PolicyFact::ApprovalRequested(..) => "asked".to_owned(),
+        PolicyFact::ActionRefused(_, fact) => format!("{:?}", fact.code),
+        PolicyFact::ApprovalRefused(_, fact) => format!("not taken: {:?}", fact.code),
+        PolicyFact::ContractActivated(..) => "activated".to_owned(),
+        PolicyFact::ContractRejected(_, fact) => format!("rejected: {:?}", fact.code),
+        PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
+        PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
+        PolicyFact::RosterChanged(..)
+        | PolicyFact::ContractSigned(..)
+        | PolicyFact::ContractRevoked(..)
+        | PolicyFact::HaltOrdered(..)
+        | PolicyFact::HaltLifted(..)
+        | PolicyFact::TaskSubmitted(..)
+        | PolicyFact::TaskFinished(..)
+        | PolicyFact::ActionProposed(..)
+        | PolicyFact::ApprovalCarried(..)
+        | PolicyFact::ActionStarted(..)
+        | PolicyFact::ActionFinished(..)
+        | PolicyFact::ActionDeclined(..)
+        | PolicyFact::ActionExpired(..) => panic!("policy does not say {fact:?}"),
+    }
+}
+
+/// The action that each verdict on a proposal is about.
+pub(crate) fn judged(facts: &[PolicyFact]) -> Vec<ActionId> {
+    let granted = granted(facts)
+        .into_iter()
+        .map(|fact| fact.grant.draft.action);
+    let refused = refused(facts).into_iter().map(|fact| fact.action);
+    granted.chain(refused).collect()
+}
+
+pub(crate) fn granted(facts: &[PolicyFact]) -> Vec<&ActionGranted> {
+    let mut found = Vec::new();
+    for fact in facts {
+        if let PolicyFact::ActionGranted(_, fact) = fact {
+            found.push(&**fact);
+        }
+    }
+    found
+}
+
+pub(crate) fn refused(facts: &[PolicyFact]) -> Vec<&ActionRefused> {
+    let mut found = Vec::new();
+    for fact in facts {
+        if let PolicyFact::ActionRefused(_, fact) = fact {
+            found.push(&**fact);
+        }
+    }
+    found
+}
+
+/// The draft of the one question among the verdicts.
+pub(crate) fn asked(facts: &[PolicyFact]) -> DraftGrant {
+    let mut found = Vec::new();
+    for fact in facts {
+        if let PolicyFact::ApprovalRequested(_, fact) = fact {
+            found.push(fact.draft.clone());
+        }
+    }
+    let [draft] = &found[..] else {
+        panic!("{facts:?}");
+    };
+    draft.clone()
+}

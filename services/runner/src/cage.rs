@@ -1,0 +1,161 @@
+//! Enters the cage: the second stage, which confines itself and then becomes the program.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use rustix::fs::{Mode, OFlags, fstat, open};
+use rustix::process::{Resource, Rlimit, Signal};
+
+use crate::landlock_rules::{Reach, confine};
+use crate::syscalls;
+use crate::tool::SYSTEM_PATH;
+use crate::wire::{CageSpec, Limits, Missing, Place, Refusal, read_frame, write_frame};
+
+/// Tasks that other calls and services of the uid may start meanwhile.
+const TASKS_SPARE: u64 = 256;
+/// Added to the nice value, so that a busy tool does not hold up the one that has to end it.
+const NICE: i32 = 10;
+
+/// How programs are caged: the binary that implements the stages, and where private directories are made.
+#[derive(Clone, Debug)]
+pub struct Cage {
+    pub(crate) launcher: PathBuf,
+    pub(crate) scratch: PathBuf,
+}
+
+impl Cage {
+    /// `launcher` is a binary that calls [`stage`](crate::stage) first of all; a service passes
+    /// `/proc/self/exe`. Private temporary directories are made in `/tmp`.
+    pub fn new(launcher: PathBuf) -> Self {
+        Self {
+            launcher,
+            scratch: PathBuf::from("/tmp"),
+        }
+    }
+
+    /// Makes private temporary directories in `scratch` instead. It must not lie in a workspace.
+    #[must_use]
+    pub fn scratch(self, scratch: PathBuf) -> Self {
+        Self { scratch, ..self }
+    }
+}
+
+/// The second stage. Reads its specification from standard input, confines the process and executes the
+/// program; returns only if that failed, after telling the supervisor why.
+pub fn cage_main() -> ExitCode {
+    close_fds::set_fds_cloexec(3, &[]);
+    // The socket on standard input closes at execve, which is how the supervisor learns of success.
+    let Ok(status) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
+        return ExitCode::FAILURE;
+    };
+    let mut status = File::from(status);
+    let Err(refusal) = enter(&mut status);
+    drop(write_frame(&mut status, &refusal));
+    ExitCode::FAILURE
+}
+
+fn enter(status: &mut File) -> Result<Infallible, Refusal> {
+    let spec: CageSpec = read_frame(status).map_err(Refusal::of(Missing::Stage))?;
+    let call = &spec.call;
+    detach(spec.supervisor)?;
+    let workspace = open_place(&call.workspace).map_err(Refusal::of(Missing::Workspace))?;
+    let temporary = open_path(&spec.temporary, OFlags::DIRECTORY | OFlags::NOFOLLOW)
+        .map_err(Refusal::of(Missing::Temporary))?;
+    let program =
+        open_path(&call.program, OFlags::empty()).map_err(Refusal::of(Missing::Program))?;
+    rustix::process::fchdir(&workspace).map_err(Refusal::of(Missing::Workspace))?;
+    let unprivileged = !rustix::process::geteuid().is_root();
+    let filter =
+        syscalls::compile(call.writable && unprivileged).map_err(Refusal::of(Missing::Seccomp))?;
+    let mut command = Command::new(&call.program);
+    command
+        .args(&call.argv)
+        .env_clear()
+        .env("PATH", SYSTEM_PATH)
+        .env("LANG", "C.UTF-8")
+        .env("HOME", &spec.temporary)
+        .env("TMPDIR", &spec.temporary);
+    let reach = Reach {
+        workspace: &workspace,
+        writable: call.writable,
+        temporary: &temporary,
+        program: &program,
+    };
+    confine(&reach).map_err(Refusal::of(Missing::Landlock))?;
+    limit(&call.limits, spec.tasks).map_err(Refusal::of(Missing::Limits))?;
+    syscalls::install(&filter).map_err(Refusal::of(Missing::Seccomp))?;
+    Err(Refusal::of(Missing::Program)(command.exec()))
+}
+
+/// Leaves the session and standard input of the supervisor, and dies with it.
+fn detach(supervisor: i32) -> Result<(), Refusal> {
+    let null = open_path_for_reading(Path::new("/dev/null"))
+        .map_err(|errno| Refusal::of(Missing::Stage)(format!("/dev/null: {errno}")))?;
+    rustix::stdio::dup2_stdin(null.as_fd()).map_err(Refusal::of(Missing::Stage))?;
+    rustix::process::setsid().map_err(Refusal::of(Missing::Limits))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(Refusal::of(Missing::Limits))?;
+    let parent = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get());
+    if parent != Some(supervisor) {
+        return Err(Refusal::of(Missing::Stage)("the supervisor is gone"));
+    }
+    rustix::thread::set_no_new_privs(true).map_err(Refusal::of(Missing::Limits))?;
+    rustix::process::nice(NICE).map_err(Refusal::of(Missing::Limits))?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    // When memory runs out the tool goes first. Not a boundary, so a kernel without it is no reason to refuse.
+    drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
+    Ok(())
+}
+
+/// The kernel counts `NPROC` over all tasks of the uid and not at all for root, so it is a ceiling on a burst: the
+/// tasks that there were, and some. The bound of the call is the supervisor's count.
+fn limit(limits: &Limits, tasks: u64) -> rustix::io::Result<()> {
+    for (resource, value) in [
+        (Resource::Core, 0),
+        (Resource::Cpu, limits.cpu_ms_max.div_ceil(1000)),
+        (Resource::Fsize, limits.file_bytes_max),
+        (Resource::Nofile, limits.files_open_max),
+        (
+            Resource::Nproc,
+            tasks.saturating_add(limits.processes_max + TASKS_SPARE),
+        ),
+        (Resource::As, limits.memory_bytes_max),
+    ] {
+        // A hard limit that is lower already stays: only root may raise it, and nobody needs to.
+        let ceiling = rustix::process::getrlimit(resource)
+            .maximum
+            .unwrap_or(u64::MAX);
+        // At the soft limit of processor time comes a signal that says why, a second later the end.
+        let spare = u64::from(resource == Resource::Cpu);
+        let limit = Rlimit {
+            current: Some(value.min(ceiling)),
+            maximum: Some((value + spare).min(ceiling)),
+        };
+        rustix::process::setrlimit(resource, limit)?;
+    }
+    Ok(())
+}
+
+fn open_place(place: &Place) -> std::io::Result<OwnedFd> {
+    let fd = open_path(&place.path, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
+    let stat = fstat(&fd)?;
+    if (stat.st_dev, stat.st_ino) == (place.dev, place.ino) {
+        Ok(fd)
+    } else {
+        Err(std::io::Error::other(
+            "another directory stands at its path",
+        ))
+    }
+}
+
+fn open_path(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    open(path, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn open_path_for_reading(path: &Path) -> rustix::io::Result<OwnedFd> {
+    open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}

@@ -1,0 +1,326 @@
+//! Decides which grants are claimed, which are declined, and which wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use actor::{Claim, Core, Key, NoPermit, Out, Permit};
+use bus_schema::{
+    ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Draft, OutsideEnvelope,
+    PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
+};
+use tokio::sync::watch;
+
+use crate::installed::{Installed, Tool};
+use crate::state::{Gate, Granted, State};
+
+/// What the core wants done.
+#[derive(Debug)]
+pub enum Effect {
+    /// Test the cage.
+    Probe,
+    /// Fetch arguments.
+    Fetch {
+        /// Of this action.
+        action: ActionId,
+        /// Who put them there.
+        by: AuthorId,
+        /// Their name.
+        args: Content,
+    },
+    /// Do what is claimed.
+    Run(Box<Claim<Me>>),
+}
+
+/// What comes back.
+#[derive(Debug)]
+pub enum Input {
+    /// Whether the cage holds; what is missing otherwise.
+    Probed(Result<(), &'static str>),
+    /// The arguments of an action; none if they are not what the grant names.
+    Args(ActionId, Option<Vec<u8>>),
+    /// The bus did not answer; ask again.
+    Unanswered,
+    /// The action is over.
+    Ran(ActionId),
+}
+
+/// Arguments that were asked for.
+#[derive(Debug)]
+enum Args {
+    Here(Arc<[u8]>),
+    /// Erased, forged, or not JSON that everybody reads the same way.
+    Unusable,
+}
+
+/// The runner without its input and output.
+#[derive(Debug)]
+pub struct RunnerCore {
+    owner: PublicKey,
+    installed: Arc<Installed>,
+    parallel: usize,
+    state: State,
+    /// Told while folding, so that nothing starts that comes after a halt in the stream.
+    gate: watch::Sender<Gate>,
+    cage: Option<Result<(), &'static str>>,
+    args: BTreeMap<ActionId, Args>,
+    /// Claimed in this life, with the moment from which the outcome is unknown anyhow.
+    running: BTreeMap<ActionId, Time>,
+    live: bool,
+}
+
+impl RunnerCore {
+    /// A core at the start of the stream, and the gate that it holds. At most `parallel` actions run at once.
+    #[must_use]
+    pub fn new(
+        owner: PublicKey,
+        installed: Arc<Installed>,
+        parallel: usize,
+    ) -> (Self, watch::Receiver<Gate>) {
+        let (gate, held) = watch::channel(Gate::default());
+        let core = Self {
+            owner,
+            installed,
+            parallel,
+            state: State::default(),
+            gate,
+            cage: None,
+            args: BTreeMap::new(),
+            running: BTreeMap::new(),
+            live: false,
+        };
+        (core, held)
+    }
+
+    fn tell(&self) {
+        let gate = self.state.gate();
+        self.gate.send_if_modified(|told| {
+            let changed = *told != gate;
+            *told = gate;
+            changed
+        });
+    }
+
+    /// What is allowed of a grant now; the code to decline it with; or nothing, if it came too late.
+    fn judge(&self, granted: &Granted, now: Time) -> Result<Permit<Me>, Option<RefusalCode>> {
+        let draft = granted.draft();
+        if now > granted.lapses() {
+            return Err(None);
+        }
+        let envelope = self.state.envelopes.get(&draft.contract);
+        let envelope = envelope
+            .filter(|_| !self.state.revoked.contains(&draft.contract))
+            .ok_or(Some(RefusalCode::NoContract))?;
+        if self.state.deployment != Some(draft.deployment) {
+            return Err(Some(RefusalCode::OutsideEnvelope));
+        }
+        let used = self.state.used(draft);
+        let permit = Permit::check(
+            &granted.meta(),
+            granted.granted(),
+            envelope,
+            &self.owner,
+            used,
+            now,
+        )
+        .map_err(code)?;
+        let tool = self.installed.get(&draft.tool, &draft.tool_digest);
+        let tool = tool.ok_or(Some(RefusalCode::Tool))?;
+        match (tool, &self.cage) {
+            (Tool::Exec(_), Some(Ok(()))) | (Tool::File(_), _) => Ok(permit),
+            (Tool::Exec(_), Some(Err(_)) | None) => Err(Some(RefusalCode::NoCage)),
+        }
+    }
+
+    /// How many more actions may be claimed.
+    fn free(&self, out: &mut Out<'_, Self>) -> usize {
+        let now = out.now();
+        let running = self.running.values().filter(|until| now <= **until);
+        // A chain that is busy may be busy with a claim.
+        let claiming: BTreeSet<_> = self
+            .state
+            .open
+            .values()
+            .map(Granted::task)
+            .filter(|task| !out.idle(*task))
+            .collect();
+        let taken = running.clone().count() + claiming.len();
+        if taken >= self.parallel
+            && let Some(until) = running.min()
+        {
+            out.wake(until.plus_ms(1));
+        }
+        self.parallel.saturating_sub(taken)
+    }
+
+    fn forget_args(&mut self) {
+        let state = &self.state;
+        self.args.retain(|action, _| state.is_open(*action));
+    }
+}
+
+impl Core for RunnerCore {
+    type Me = Me;
+    type Fact = RunnerFact;
+    type State = State;
+    type Effect = Effect;
+    type Input = Input;
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: State) {
+        self.state = state;
+        self.forget_args();
+        self.tell();
+    }
+
+    fn fold(&mut self, fact: Seen<RunnerFact>) {
+        let (meta, fact) = fact.into_parts();
+        let state = &mut self.state;
+        match fact {
+            RunnerFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
+            RunnerFact::ContractSigned(_, fact) => {
+                state.envelopes.insert(fact.contract, fact.envelope);
+            }
+            RunnerFact::ContractRevoked(_, fact) => {
+                state.revoked.insert(fact.contract);
+                self.tell();
+            }
+            RunnerFact::HaltOrdered(..) => {
+                state.halted = true;
+                self.tell();
+            }
+            RunnerFact::HaltLifted(..) => {
+                state.halted = false;
+                self.tell();
+            }
+            RunnerFact::ActionGranted(_, fact) => {
+                state.grant(&meta, *fact);
+                self.forget_args();
+            }
+            RunnerFact::ActionStarted(_, fact) => {
+                if let Some(started) = state.start(&meta, fact.action)
+                    && self.live
+                {
+                    self.running.insert(fact.action, started.until);
+                }
+                self.args.remove(&fact.action);
+            }
+            RunnerFact::ActionFinished(_, fact) => {
+                self.running.remove(&fact.action);
+            }
+            RunnerFact::ActionDeclined(_, fact) => {
+                state.close(fact.action);
+                self.args.remove(&fact.action);
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Probed(cage) => self.cage = Some(cage),
+            Input::Args(action, bytes) => {
+                if self.state.is_open(action) {
+                    self.args.insert(action, usable(bytes));
+                }
+            }
+            Input::Unanswered => {}
+            Input::Ran(action) => {
+                self.running.remove(&action);
+            }
+        }
+    }
+
+    fn next(&self, out: &mut Out<'_, Self>) {
+        if self.cage.is_none() {
+            out.effect(Key::Once("probe"), || Effect::Probe);
+            return;
+        }
+        if self.state.halted {
+            return;
+        }
+        let mut free = self.free(out);
+        // Arguments are large: those of the grants that come next are enough.
+        let mut ahead = self.parallel.saturating_mul(2);
+        for granted in self.state.open.values() {
+            let draft = granted.draft();
+            let permit = match self.judge(granted, out.now()) {
+                Ok(permit) => permit,
+                Err(None) => continue,
+                Err(Some(code)) => {
+                    decline(granted, code, out);
+                    continue;
+                }
+            };
+            match self.args.get(&draft.action) {
+                Some(Args::Unusable) => decline(granted, RefusalCode::Arguments, out),
+                Some(Args::Here(args)) => {
+                    ahead = ahead.saturating_sub(1);
+                    if free > 0 && out.idle(granted.task()) {
+                        free -= 1;
+                        let permit = permit.with_args(Arc::clone(args));
+                        out.claim(permit, |claim| Effect::Run(Box::new(claim)));
+                    }
+                }
+                None if ahead > 0 => {
+                    ahead -= 1;
+                    out.effect(Key::Action("args", draft.action), || Effect::Fetch {
+                        action: draft.action,
+                        by: draft.args_by,
+                        args: draft.args,
+                    });
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn caught_up(&mut self) {
+        self.live = true;
+    }
+
+    fn trouble(&self) -> Option<&'static str> {
+        match self.cage {
+            None => Some("the cage is being tested"),
+            Some(Ok(())) => None,
+            Some(Err(missing)) => Some(missing),
+        }
+    }
+}
+
+fn decline(granted: &Granted, code: RefusalCode, out: &mut Out<'_, RunnerCore>) {
+    // The chain is that of the task which the grant's own subject names.
+    let Some(task) = granted.task() else {
+        return;
+    };
+    let action = granted.draft().action;
+    let draft = Draft::<Me>::of(task, ActionDeclined { action, code });
+    out.append(draft.because(granted.id()));
+}
+
+const fn code(no: NoPermit) -> Option<RefusalCode> {
+    match no {
+        NoPermit::TooLate => None,
+        NoPermit::Audience => Some(RefusalCode::OutsideEnvelope),
+        NoPermit::Outside(outside) => Some(match outside {
+            OutsideEnvelope::Tool | OutsideEnvelope::ToolChanged => RefusalCode::Tool,
+            OutsideEnvelope::Expired => RefusalCode::Expired,
+            OutsideEnvelope::Limits
+            | OutsideEnvelope::Calls
+            | OutsideEnvelope::Secret
+            | OutsideEnvelope::ApprovalMissing
+            | OutsideEnvelope::ApprovalDiffers
+            | OutsideEnvelope::Approval(_) => RefusalCode::OutsideEnvelope,
+        }),
+    }
+}
+
+fn usable(bytes: Option<Vec<u8>>) -> Args {
+    match bytes {
+        Some(bytes) if policy::json::parse(&bytes, CONTENT_BYTES_MAX).is_ok() => {
+            Args::Here(bytes.into())
+        }
+        Some(_) | None => Args::Unusable,
+    }
+}

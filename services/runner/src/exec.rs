@@ -1,0 +1,172 @@
+//! Runs one `exec` tool in a cage and returns how it ended.
+
+use std::future::Future;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout, Command};
+
+use crate::cage::Cage;
+use crate::tool::{ArgsError, ExecTool};
+use crate::wire::{CallSpec, FRAME_BYTES_MAX, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame};
+use crate::workspace::Workspace;
+
+/// How long a supervisor may take beyond the wall clock, to kill, reap and report.
+const GRACE_MS: u64 = 10_000;
+
+/// A call that ran.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Standard output, at most the tool's bound.
+    pub output: Vec<u8>,
+    /// Standard error, at most 64 KiB.
+    pub diagnostics: Vec<u8>,
+    /// Whether one of the two is cut.
+    pub truncated: bool,
+    /// Wall clock from the start of the cage until no process was left.
+    pub wall_ms: u64,
+    /// Processor time of all processes of the call, in steps of 10 ms.
+    pub cpu_ms: u64,
+}
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The arguments do not fit the tool. Nothing ran.
+    #[error("the arguments do not fit the tool; correct them and propose again")]
+    Args(#[from] ArgsError),
+    /// The cage could not be set up. Nothing ran.
+    #[error("the tool was not run; restore the isolation of this machine first")]
+    Refused(#[from] Refusal),
+    /// The supervisor could not be started. Nothing ran.
+    #[error("the supervisor could not be started; check the launcher")]
+    Launch(#[source] std::io::Error),
+    /// The supervisor ended without a report, or not in time: whether the tool ran to its end is unknown.
+    #[error("the supervisor did not report; treat the outcome as unknown")]
+    Lost(#[source] std::io::Error),
+}
+
+/// Runs `tool` with `args` on `workspace`.
+///
+/// When this returns no process of the call exists. When the future is dropped, the supervisor sees its
+/// input close and kills them all; so it does when this process dies.
+///
+/// # Errors
+/// See [`ExecError`]; a program that fails is not an error but an [`Outcome`].
+pub async fn run(
+    cage: &Cage,
+    tool: &ExecTool,
+    args: &Value,
+    workspace: &Workspace,
+) -> Result<Finished, ExecError> {
+    let ended = run_until(cage, tool, args, workspace, std::future::pending()).await?;
+    ended.ok_or_else(|| lost("the call was stopped"))
+}
+
+/// As [`run`], until `stop` is ready: then the call is killed, and there is no result.
+///
+/// # Errors
+/// See [`ExecError`].
+pub async fn run_until(
+    cage: &Cage,
+    tool: &ExecTool,
+    args: &Value,
+    workspace: &Workspace,
+    stop: impl Future<Output = ()>,
+) -> Result<Option<Finished>, ExecError> {
+    let spec = CallSpec {
+        scratch: cage.scratch.clone(),
+        workspace: workspace.place(),
+        writable: tool.writable(),
+        program: tool.program().to_owned(),
+        argv: tool.argv(args)?,
+        limits: tool.limits(),
+    };
+    let spec = frame(&spec).map_err(ExecError::Launch)?;
+    let mut supervisor = Command::new(&cage.launcher)
+        .arg(crate::SUPERVISOR_STAGE)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(ExecError::Launch)?;
+    let (Some(lifeline), Some(from)) = (supervisor.stdin.take(), supervisor.stdout.take()) else {
+        return Err(ExecError::Launch(std::io::Error::other(
+            "the supervisor has no pipes",
+        )));
+    };
+    let bound = Duration::from_millis(tool.limits().wall_ms.saturating_add(GRACE_MS));
+    let talk = converse(lifeline, from, &spec, tool.limits().output_bytes_max);
+    // Whichever comes first, the other is dropped, and with it the supervisor's input.
+    let finished = tokio::select! {
+        talked = tokio::time::timeout(bound, talk) => {
+            Some(talked.map_err(|late| ExecError::Lost(late.into()))??)
+        }
+        () = stop => None,
+    };
+    // Only killing and reaping are left to it.
+    let bound = Duration::from_millis(GRACE_MS);
+    let ended = tokio::time::timeout(bound, supervisor.wait()).await;
+    ended
+        .map_err(|late| ExecError::Lost(late.into()))?
+        .map_err(ExecError::Lost)?;
+    Ok(finished)
+}
+
+async fn converse(
+    mut lifeline: ChildStdin,
+    mut from: ChildStdout,
+    spec: &[u8],
+    output_bytes_max: usize,
+) -> Result<Finished, ExecError> {
+    lifeline.write_all(spec).await.map_err(ExecError::Lost)?;
+    lifeline.flush().await.map_err(ExecError::Lost)?;
+    let length = from.read_u32_le().await.map_err(ExecError::Lost)?;
+    if length > FRAME_BYTES_MAX {
+        return Err(lost("the report exceeds 1 MiB"));
+    }
+    let json = read_exactly(&mut from, usize::try_from(length).unwrap_or(usize::MAX)).await?;
+    let report: Report = serde_json::from_slice(&json).map_err(|e| ExecError::Lost(e.into()))?;
+    match report {
+        Report::Refused(refusal) => Err(refusal.into()),
+        Report::Ran {
+            outcome,
+            truncated,
+            wall_ms,
+            cpu_ms,
+            stdout_bytes,
+            stderr_bytes,
+        } => {
+            if stdout_bytes > output_bytes_max || stderr_bytes > STDERR_BYTES_MAX {
+                return Err(lost("the report exceeds the bounds of the call"));
+            }
+            let output = read_exactly(&mut from, stdout_bytes).await?;
+            let diagnostics = read_exactly(&mut from, stderr_bytes).await?;
+            drop(lifeline);
+            Ok(Finished {
+                outcome,
+                output,
+                diagnostics,
+                truncated,
+                wall_ms,
+                cpu_ms,
+            })
+        }
+    }
+}
+
+async fn read_exactly(from: &mut ChildStdout, count: usize) -> Result<Vec<u8>, ExecError> {
+    let mut bytes = vec![0; count];
+    from.read_exact(&mut bytes).await.map_err(ExecError::Lost)?;
+    Ok(bytes)
+}
+
+fn lost(why: &'static str) -> ExecError {
+    ExecError::Lost(std::io::Error::other(why))
+}

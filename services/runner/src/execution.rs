@@ -1,0 +1,240 @@
+//! Does what a claim allows and says what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{Clock, chain};
+use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, Digest, DraftGrant, Usage};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::cage::Cage;
+use crate::exec::{ExecError, Finished, run_until};
+use crate::installed::{Installed, Tool};
+use crate::state::Gate;
+use crate::tool::ExecTool;
+use crate::wire::Outcome;
+use crate::workspace::{FileTool, Workspace};
+
+/// The hands of the runner: a workspace, a cage, and what stops them.
+#[derive(Debug)]
+pub struct Execution {
+    /// What file tools and programs see.
+    pub workspace: Arc<Workspace>,
+    /// Where programs run.
+    pub cage: Cage,
+    /// The tools.
+    pub installed: Arc<Installed>,
+    /// Halts and revocations.
+    pub gate: watch::Receiver<Gate>,
+    /// Becomes true when the runner is asked to stop.
+    pub stop: watch::Receiver<bool>,
+    /// Measures wall time.
+    pub clock: Clock,
+}
+
+/// What became of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// How it ended.
+    pub outcome: ActionOutcome,
+    /// What it used; processor time is measured of programs only.
+    pub usage: Usage,
+    /// The output of the tool, or `{"error"}` of a file tool and `{"error", "code", "stderr"}` of a program
+    /// that did not succeed; never more than the grant allows.
+    pub output: Vec<u8>,
+}
+
+impl Execution {
+    /// Does `draft`, once, with `args`. A halt, a stop and a revocation that come before it keep it from
+    /// starting; a halt and a stop that come while a program runs kill it. A file tool is done as a whole.
+    ///
+    /// `None`: nobody knows what became of it, so nothing may be said of it.
+    pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
+        let started = self.clock.elapsed();
+        let mut done = if self.barred(&draft.contract) {
+            Some(ended(
+                ActionOutcome::Killed,
+                "nothing was done: it was stopped before it began",
+            ))
+        } else {
+            match self.installed.get(&draft.tool, &draft.tool_digest) {
+                Some(Tool::File(tool)) => self.file(*tool, draft, args).await,
+                Some(Tool::Exec(tool)) => Box::pin(self.exec(tool, draft, args)).await,
+                None => Some(failed("the tool is not installed here")),
+            }
+        }?;
+        let bound = output_bytes_max(draft);
+        if done.output.len() > bound {
+            let text = format!("the output is larger than the {bound} bytes that were granted");
+            done.outcome = ActionOutcome::Failed;
+            done.output = error(&text, bound);
+        }
+        let wall = self.clock.elapsed().saturating_sub(started);
+        done.usage.wall_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
+        done.usage.output_bytes = u32::try_from(done.output.len()).unwrap_or(u32::MAX);
+        Some(done)
+    }
+
+    fn barred(&self, contract: &Digest) -> bool {
+        let gate = self.gate.borrow();
+        *self.stop.borrow() || gate.halted || gate.revoked.contains(contract)
+    }
+
+    /// Ready once everything is halted or the runner stops.
+    async fn stopped(&self) {
+        let (mut gate, mut stop) = (self.gate.clone(), self.stop.clone());
+        // Without the one who could say it, nothing goes on either.
+        tokio::select! {
+            halted = gate.wait_for(|gate| gate.halted) => drop(halted),
+            stopping = stop.wait_for(|stop| *stop) => drop(stopping),
+        }
+    }
+
+    async fn file(&self, tool: FileTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
+        let (workspace, args) = (Arc::clone(&self.workspace), args.to_vec());
+        let calling = tokio::task::spawn_blocking(move || workspace.call(tool, &args));
+        let bound = Duration::from_millis(u64::from(draft.wall_ms));
+        match tokio::time::timeout(bound, calling).await {
+            Ok(Ok(Ok(output))) => Some(Done {
+                outcome: ActionOutcome::Succeeded,
+                usage: Usage::default(),
+                output,
+            }),
+            Ok(Ok(Err(error))) => Some(failed(&chain(&error))),
+            Ok(Err(panic)) => {
+                tracing::error!(error = chain(&panic), "a file tool ended without an answer");
+                None
+            }
+            Err(_late) if tool.changes() => {
+                tracing::error!("a file tool takes longer than was granted, and may still be done");
+                None
+            }
+            Err(_late) => Some(ended(ActionOutcome::TimedOut, "its wall time was over")),
+        }
+    }
+
+    async fn exec(&self, tool: &ExecTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
+        let Ok(args) = policy::json::parse(args, CONTENT_BYTES_MAX) else {
+            return Some(failed("the arguments are not JSON"));
+        };
+        let bound = output_bytes_max(draft);
+        let tool = tool.within(u64::from(draft.wall_ms), bound);
+        let ran = run_until(&self.cage, &tool, &args, &self.workspace, self.stopped()).await;
+        match ran {
+            Ok(Some(finished)) => Some(reported(finished, bound)),
+            Ok(None) => Some(ended(
+                ActionOutcome::Killed,
+                "it was killed: everything was halted, or the runner stopped",
+            )),
+            Err(lost @ ExecError::Lost(_)) => {
+                tracing::error!(error = chain(&lost), "an outcome is unknown");
+                None
+            }
+            Err(error @ (ExecError::Args(_) | ExecError::Refused(_) | ExecError::Launch(_))) => {
+                tracing::warn!(error = chain(&error), "a program did not start");
+                Some(failed(&chain(&error)))
+            }
+        }
+    }
+}
+
+impl FileTool {
+    /// Whether it changes the workspace.
+    const fn changes(self) -> bool {
+        match self {
+            Self::List | Self::Read => false,
+            Self::Write | Self::Delete => true,
+        }
+    }
+}
+
+fn output_bytes_max(draft: &DraftGrant) -> usize {
+    let granted = usize::try_from(draft.output_bytes_max).unwrap_or(usize::MAX);
+    granted.min(CONTENT_BYTES_MAX)
+}
+
+fn failed(text: &str) -> Done {
+    ended(ActionOutcome::Failed, text)
+}
+
+fn ended(outcome: ActionOutcome, text: &str) -> Done {
+    Done {
+        outcome,
+        usage: Usage::default(),
+        output: json!({ "error": text }).to_string().into_bytes(),
+    }
+}
+
+fn reported(finished: Finished, bound: usize) -> Done {
+    let code = match finished.outcome {
+        Outcome::Failed { code } => Some(code),
+        Outcome::Succeeded
+        | Outcome::TimedOut
+        | Outcome::Killed { .. }
+        | Outcome::OutputExceeded
+        | Outcome::ProcessesExceeded => None,
+    };
+    let (outcome, text) = match finished.outcome {
+        Outcome::Succeeded => (ActionOutcome::Succeeded, String::new()),
+        Outcome::Failed { code } => (
+            ActionOutcome::Failed,
+            format!("the program ended with code {code}"),
+        ),
+        Outcome::TimedOut => (ActionOutcome::TimedOut, "its wall time was over".to_owned()),
+        Outcome::Killed { signal } => (
+            ActionOutcome::Failed,
+            format!("the program was ended by signal {signal}"),
+        ),
+        Outcome::OutputExceeded => (
+            ActionOutcome::Failed,
+            "the program wrote more output than was granted".to_owned(),
+        ),
+        Outcome::ProcessesExceeded => (
+            ActionOutcome::Failed,
+            "the program had more processes than its tool allows".to_owned(),
+        ),
+    };
+    let output = match finished.outcome {
+        Outcome::Succeeded => finished.output,
+        Outcome::Failed { .. }
+        | Outcome::TimedOut
+        | Outcome::Killed { .. }
+        | Outcome::OutputExceeded
+        | Outcome::ProcessesExceeded => diagnosed(&text, code, &finished.diagnostics, bound),
+    };
+    Done {
+        outcome,
+        usage: Usage {
+            cpu_ms: u32::try_from(finished.cpu_ms).unwrap_or(u32::MAX),
+            ..Usage::default()
+        },
+        output,
+    }
+}
+
+/// `{"error", "code", "stderr"}` with as much of the end of standard error as fits, or less.
+fn diagnosed(text: &str, code: Option<i32>, stderr: &[u8], bound: usize) -> Vec<u8> {
+    let mut rest = stderr;
+    loop {
+        let stderr = String::from_utf8_lossy(rest);
+        let output = json!({ "error": text, "code": code, "stderr": stderr }).to_string();
+        if output.len() <= bound {
+            return output.into_bytes();
+        }
+        if rest.is_empty() {
+            return error(text, bound);
+        }
+        rest = rest.get(rest.len().div_ceil(2)..).unwrap_or_default();
+    }
+}
+
+/// `{"error"}`, or nothing where even that is more than was granted.
+fn error(text: &str, bound: usize) -> Vec<u8> {
+    let output = Value::to_string(&json!({ "error": text })).into_bytes();
+    if output.len() <= bound {
+        output
+    } else {
+        Vec::new()
+    }
+}

@@ -1,0 +1,66 @@
+#![doc = include_str!("../README.md")]
+
+mod cage;
+mod core;
+mod exec;
+mod execution;
+mod file_messages;
+mod glob;
+mod installed;
+mod landlock_rules;
+mod path;
+mod probe;
+mod processes;
+mod service;
+mod state;
+mod supervisor;
+mod syscalls;
+mod tool;
+mod wire;
+mod workspace;
+
+use std::ffi::OsStr;
+use std::process::ExitCode;
+
+pub use crate::core::{Effect, Input, RunnerCore};
+pub use cage::{Cage, cage_main};
+pub use exec::{ExecError, Finished, run, run_until};
+pub use execution::{Done, Execution};
+pub use file_messages::{Deleted, ListArgs, ListedFile, Listing, PathArgs, WriteArgs, Written};
+pub use installed::{Installed, InstalledError, Tool};
+pub use path::{PathError, WorkspacePath};
+pub use probe::{ProbeError, Probed, probe_main};
+pub use service::{Config, Runner};
+pub use state::{Gate, State};
+pub use supervisor::supervisor_main;
+pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, SYSTEM_PATH, ToolError};
+pub use wire::{Limits, Missing, Outcome, Refusal};
+pub use workspace::{FileError, FileTool, Workspace};
+
+/// First argument of the supervisor stage.
+pub const SUPERVISOR_STAGE: &str = "cage-supervisor";
+/// First argument of the cage stage.
+pub const CAGE_STAGE: &str = "cage";
+/// First argument of the program that the self-test runs inside the cage.
+pub const PROBE_STAGE: &str = "cage-probe";
+
+/// Runs the stage that the host binary's first argument names; `None` if it names none.
+///
+/// The host calls this before it starts a thread: the stages confine the calling thread and then execute.
+pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
+    match first_argument.to_str() {
+        Some(SUPERVISOR_STAGE) => Some(supervisor_main()),
+        Some(CAGE_STAGE) => Some(cage_main()),
+        Some(PROBE_STAGE) => Some(probe_main()),
+        _ => None,
+    }
+}
+
+/// The service's whole `main`: a stage of the cage if the first argument names one, the actor otherwise.
+#[must_use]
+pub fn main() -> ExitCode {
+    let first = std::env::args_os().nth(1);
+    first
+        .and_then(|first| stage(&first))
+        .unwrap_or_else(actor::main::<Runner>)
+}

@@ -1,0 +1,5 @@
+//! Starts the runner.
+
+fn main() -> std::process::ExitCode {
+    runner::main()
+}

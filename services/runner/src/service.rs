@@ -1,0 +1,182 @@
+//! Wires the core to the bus, the workspace and the cage.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{Bus, Claim, Context, Error, Service, chain};
+use bus_schema::Runner as Me;
+use serde::Deserialize;
+
+use crate::cage::Cage;
+use crate::core::{Effect, Input, RunnerCore};
+use crate::exec::ExecError;
+use crate::execution::Execution;
+use crate::installed::Installed;
+use crate::probe::ProbeError;
+use crate::workspace::Workspace;
+
+/// Actions at once, unless the configuration says otherwise.
+const PARALLEL: u16 = 8;
+/// Most actions at once.
+const PARALLEL_MAX: u16 = 64;
+/// Pause before the bus is asked again for arguments.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The table `[service]` of the configuration. Relative paths start at the file's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder that file tools and programs see.
+    pub workspace: PathBuf,
+    /// The tools (JSON): the same file that policy reads.
+    pub catalogue: PathBuf,
+    /// A program that runs the stages of the cage; this program, if left out.
+    #[serde(default = "this_program")]
+    pub launcher: PathBuf,
+    /// Where programs get their temporary directories; a folder of the state, if left out.
+    pub scratch: Option<PathBuf>,
+    /// Actions at once, 1 to 64; 8 if left out.
+    #[serde(default = "parallel")]
+    pub parallel: u16,
+}
+
+fn this_program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
+}
+
+const fn parallel() -> u16 {
+    PARALLEL
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Runner {
+    execution: Execution,
+}
+
+impl Service for Runner {
+    type Core = RunnerCore;
+    type Config = Config;
+
+    fn open(config: Config, context: &Context) -> Result<(Self, RunnerCore), Error> {
+        if !(1..=PARALLEL_MAX).contains(&config.parallel) {
+            return Err(Error::Service(format!(
+                "`parallel` is {}; choose 1 to {PARALLEL_MAX}",
+                config.parallel
+            )));
+        }
+        let catalogue = context.folder.join(&config.catalogue);
+        let installed = std::fs::read(&catalogue)
+            .map_err(|error| unusable("catalogue", &catalogue, &error))
+            .and_then(|text| {
+                Installed::parse(&text).map_err(|error| unusable("catalogue", &catalogue, &error))
+            })?;
+        let installed = Arc::new(installed);
+        let workspace = context.folder.join(&config.workspace);
+        let scratch = match config.scratch {
+            Some(scratch) => context.folder.join(scratch),
+            None => context.state.join("scratch"),
+        };
+        let scratch = private(&scratch)?;
+        outside(&workspace, &scratch)?;
+        outside(&workspace, &context.state)?;
+        let workspace = Workspace::open(&workspace)
+            .map_err(|error| unusable("workspace", &workspace, &error))?;
+        let (core, gate) = RunnerCore::new(
+            context.owner,
+            Arc::clone(&installed),
+            usize::from(config.parallel),
+        );
+        let execution = Execution {
+            workspace: Arc::new(workspace),
+            cage: Cage::new(context.folder.join(config.launcher)).scratch(scratch),
+            installed,
+            gate,
+            stop: context.stop.clone(),
+            clock: context.clock.clone(),
+        };
+        Ok((Self { execution }, core))
+    }
+
+    async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<Me>) -> Input {
+        match effect {
+            Effect::Probe => Input::Probed(probe(&service.execution.cage).await),
+            Effect::Fetch { action, by, args } => match bus.get(by, &args).await {
+                Ok(bytes) => Input::Args(action, bytes),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "cannot read arguments yet");
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    Input::Unanswered
+                }
+            },
+            Effect::Run(claim) => Box::pin(act(&service.execution, *claim, &bus)).await,
+        }
+    }
+}
+
+async fn act(execution: &Execution, claim: Claim<Me>, bus: &Bus<Me>) -> Input {
+    let action = claim.draft().action;
+    if let Some(done) = execution.perform(claim.draft(), claim.args()).await {
+        match bus.seal(&done.output) {
+            // Whoever stops before it is stored leaves the outcome unknown to every reader.
+            Ok(output) => drop(
+                bus.settle(claim.settle(done.outcome, done.usage, output))
+                    .await,
+            ),
+            Err(error) => tracing::error!(error = chain(&error), "an output cannot be stored"),
+        }
+    }
+    Input::Ran(action)
+}
+
+async fn probe(cage: &Cage) -> Result<(), &'static str> {
+    let error = match Box::pin(cage.probe()).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    tracing::error!(error = chain(&error), "no program will run here");
+    Err(match error {
+        ProbeError::Exec(ExecError::Refused(refusal)) => refusal.missing.as_str(),
+        ProbeError::Exec(ExecError::Args(_) | ExecError::Launch(_) | ExecError::Lost(_))
+        | ProbeError::Launcher(_)
+        | ProbeError::Silent(_) => "the cage's self-test did not run; check the launcher",
+        ProbeError::Scratch(_) => {
+            "the scratch directory or the launcher cannot be used; check both paths"
+        }
+        ProbeError::Open(_) => "the cage does not hold; run no programs on this machine",
+    })
+}
+
+fn unusable(what: &str, path: &Path, error: &dyn std::error::Error) -> Error {
+    let error = chain(error);
+    Error::Service(format!("cannot use the {what} {}: {error}", path.display()))
+}
+
+/// Makes a folder that nobody else can read.
+fn private(path: &Path) -> Result<PathBuf, Error> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| path.canonicalize())
+        .map_err(|error| unusable("scratch folder", path, &error))
+}
+
+/// What a tool can write must not hold what the runner relies on.
+fn outside(workspace: &Path, folder: &Path) -> Result<(), Error> {
+    let inside = match (workspace.canonicalize(), folder.canonicalize()) {
+        (Ok(workspace), Ok(folder)) => folder.starts_with(workspace),
+        (Err(error), _) => return Err(unusable("workspace", workspace, &error)),
+        (_, Err(error)) => return Err(unusable("folder", folder, &error)),
+    };
+    if inside {
+        return Err(Error::Service(format!(
+            "{} lies in the workspace {}; move it out",
+            folder.display(),
+            workspace.display()
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,456 @@
+//! Supervises one call: the first stage, which starts the cage, bounds it, and leaves no process behind.
+//!
+//! # Alternatives
+//! Descendants are ended with one `kill(-1)` from inside a Landlock domain whose signal scope holds exactly
+//! the supervisor's own descendants. The kernel delivers it while no process can be added, so a fork bomb
+//! cannot outrun it, and `setsid` or a double fork does not leave the domain. Walking `/proc` would race with
+//! both. The supervisor is also their reaper, so it knows that none is left when it has no child any more.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use crate::landlock_rules::scope_signals;
+use crate::processes::{children_cpu_ms, more_descendants_than, tasks};
+use crate::wire::{
+    CageSpec, CallSpec, Limits, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX, read_frame,
+    write_frame,
+};
+
+/// How often the processes of the call are counted, in milliseconds.
+const COUNT_EVERY_MS: u64 = 50;
+/// How often the tasks of the whole machine are looked at, in milliseconds: one short file, and when they have
+/// grown by more than the call may have, the processes are counted at once.
+const GLANCE_EVERY_MS: u64 = 10;
+/// Dead children reaped before something else gets its turn.
+const REAPED_AT_ONCE: usize = 256;
+/// Entries of `/proc` beyond one for each task, before a count counts as never ending.
+const ENTRIES_SPARE: usize = 512;
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks read from a pipe once its writers are gone; a pipe holds less.
+const DRAIN_CHUNKS_MAX: usize = 64;
+
+/// The first stage. Reads the call from standard input, runs it, writes the report to standard output. When
+/// standard input closes, the runner is gone, and every process of the call is killed.
+pub fn supervisor_main() -> ExitCode {
+    close_fds::set_fds_cloexec(3, &[]);
+    let (report, stdout, stderr) = match supervise() {
+        Ok(Some(ended)) => ended,
+        Ok(None) => return ExitCode::FAILURE,
+        Err(refusal) => (Report::Refused(refusal), Vec::new(), Vec::new()),
+    };
+    let mut to = io::stdout().lock();
+    let sent = write_frame(&mut to, &report)
+        .and_then(|()| to.write_all(&stdout))
+        .and_then(|()| to.write_all(&stderr))
+        .and_then(|()| to.flush());
+    if sent.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+type Ended = (Report, Vec<u8>, Vec<u8>);
+
+/// `None`: the runner went away.
+fn supervise() -> Result<Option<Ended>, Refusal> {
+    let call: CallSpec =
+        read_frame(&mut io::stdin().lock()).map_err(Refusal::of(Missing::Stage))?;
+    harden().map_err(Refusal::of(Missing::Limits))?;
+    // A session of its own: an interrupt at a terminal must not end the process that cleans up.
+    rustix::process::setsid().map_err(Refusal::of(Missing::Limits))?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(Refusal::of(Missing::Limits))?;
+    let domain = SignalDomain::enter()?;
+    let temporary = Temporary::create(&call.scratch).map_err(Refusal::of(Missing::Temporary))?;
+    let mut child = Caged::start(call, &temporary.0)?;
+    let stop = child.watch(&domain);
+    domain.end_all(&mut child);
+    let ended = child.finish(stop?)?;
+    drop(temporary);
+    Ok(ended)
+}
+
+/// Makes this process unreadable to others of its uid and forbids core dumps and new privileges; without
+/// all three nothing may run.
+fn harden() -> io::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
+    rustix::thread::set_no_new_privs(true)?;
+    Ok(())
+}
+
+/// Proof that signals of this process reach its own descendants and nobody else.
+struct SignalDomain(());
+
+impl SignalDomain {
+    /// Enters the domain, and checks on the runner itself that its signals no longer get through.
+    fn enter() -> Result<Self, Refusal> {
+        let refused = |detail: &str| Refusal::of(Missing::Landlock)(detail);
+        let runner =
+            rustix::process::getppid().ok_or_else(|| refused("the runner is not visible"))?;
+        rustix::process::test_kill_process(runner)
+            .map_err(|_| refused("the runner has another uid or is gone"))?;
+        scope_signals().map_err(Refusal::of(Missing::Landlock))?;
+        match rustix::process::test_kill_process(runner) {
+            Err(Errno::PERM) => Ok(Self(())),
+            _ => Err(refused("signals still leave the domain")),
+        }
+    }
+
+    /// Sends a signal to every descendant at once.
+    fn signal(&self, signal: Signal) {
+        // "Process group 1" is how this call spells `kill(-1)`: everyone the sender may signal. No
+        // descendant, no receiver: then it fails, and there is nothing to do.
+        rustix::process::kill_process_group(Pid::INIT, signal).ok();
+    }
+
+    /// Kills every descendant and waits until none is left.
+    fn end_all(&self, child: &mut Caged) {
+        loop {
+            self.signal(Signal::KILL);
+            match wait(WaitOptions::empty()) {
+                Ok(Some((pid, status))) => child.note(pid, status),
+                Ok(None) | Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+            child.reap(REAPED_AT_ONCE);
+        }
+    }
+}
+
+/// A directory that goes with its owner.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn create(scratch: &Path) -> io::Result<Self> {
+        let mut random = [0_u8; 12];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let path = scratch
+            .canonicalize()?
+            .join(format!("call-{}", crate::workspace::hex(&random)));
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if std::fs::remove_dir_all(&self.0).is_err() {
+            // Every process of the call is gone, so paths are stable here.
+            unlock(&self.0, 0);
+            drop(std::fs::remove_dir_all(&self.0));
+        }
+    }
+}
+
+/// Gives the owner access to directories from which the tool took it.
+fn unlock(folder: &Path, depth: usize) {
+    const DEPTH_MAX: usize = 256;
+    let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|about| about.is_dir());
+    if !is_folder || depth > DEPTH_MAX {
+        return;
+    }
+    drop(std::fs::set_permissions(
+        folder,
+        std::fs::Permissions::from_mode(0o700),
+    ));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        unlock(&entry.path(), depth + 1);
+    }
+}
+
+/// Why watching ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Exited,
+    TimedOut,
+    OutputExceeded,
+    ProcessesExceeded,
+    RunnerGone,
+}
+
+/// One end of a pipe and what came out of it.
+struct Stream {
+    from: Option<File>,
+    bytes: Vec<u8>,
+    bytes_max: usize,
+    truncated: bool,
+}
+
+impl Stream {
+    fn new(from: OwnedFd, bytes_max: usize) -> io::Result<Self> {
+        let flags = rustix::fs::fcntl_getfl(&from)?;
+        rustix::fs::fcntl_setfl(&from, flags | rustix::fs::OFlags::NONBLOCK)?;
+        Ok(Self {
+            from: Some(File::from(from)),
+            bytes: Vec::new(),
+            bytes_max,
+            truncated: false,
+        })
+    }
+
+    /// Reads one chunk; false when there is nothing now, or nothing any more.
+    fn read(&mut self) -> bool {
+        let Some(from) = &mut self.from else {
+            return false;
+        };
+        let mut chunk = [0_u8; CHUNK_BYTES];
+        match from.read(&mut chunk) {
+            Ok(0) => self.from = None,
+            Ok(count) => {
+                let keep = count.min(self.bytes_max - self.bytes.len());
+                self.truncated |= keep < count;
+                self.bytes.extend(chunk.iter().take(keep));
+                return true;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
+            Err(_) => self.from = None,
+        }
+        false
+    }
+}
+
+/// The caged program and everything it has started.
+struct Caged {
+    main: Pid,
+    exited: Option<WaitStatus>,
+    status: UnixStream,
+    streams: [Stream; 2],
+    limits: Limits,
+    tasks: u64,
+    started_ms: u64,
+}
+
+impl Caged {
+    fn start(call: CallSpec, temporary: &Path) -> Result<Self, Refusal> {
+        let stage = || Refusal::of::<io::Error>(Missing::Stage);
+        let limits = call.limits;
+        let (mut status, theirs) = UnixStream::pair().map_err(stage())?;
+        let (out, out_theirs) = io::pipe().map_err(stage())?;
+        let (err, err_theirs) = io::pipe().map_err(stage())?;
+        let mut command = Command::new("/proc/self/exe");
+        if let Some(name) = std::env::args_os().next() {
+            command.arg0(name);
+        }
+        command.arg(crate::CAGE_STAGE).env_clear();
+        command
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(out_theirs)
+            .stderr(err_theirs);
+        let child = command.spawn().map_err(stage())?;
+        drop(command);
+        let main = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let main = main.ok_or_else(|| stage()(io::Error::other("no process id")))?;
+        let tasks = tasks();
+        let spec = CageSpec {
+            tasks,
+            supervisor: rustix::process::getpid().as_raw_nonzero().get(),
+            temporary: temporary.to_owned(),
+            call,
+        };
+        // A stage that died at once makes this fail; its silence is told apart in `finish`.
+        drop(write_frame(&mut status, &spec));
+        let streams = [
+            Stream::new(out.into(), limits.output_bytes_max).map_err(stage())?,
+            Stream::new(err.into(), STDERR_BYTES_MAX).map_err(stage())?,
+        ];
+        let started_ms = now_ms();
+        Ok(Self {
+            main,
+            exited: None,
+            status,
+            streams,
+            limits,
+            tasks,
+            started_ms,
+        })
+    }
+
+    /// Reads output until the program exits or exceeds a bound.
+    fn watch(&mut self, domain: &SignalDomain) -> Result<Stop, Refusal> {
+        let main = rustix::process::pidfd_open(self.main, rustix::process::PidfdFlags::empty())
+            .map_err(Refusal::of(Missing::Stage))?;
+        let deadline_ms = self.started_ms.saturating_add(self.limits.wall_ms);
+        let mut glance_ms = self.started_ms + GLANCE_EVERY_MS;
+        let mut count_ms = self.started_ms + COUNT_EVERY_MS;
+        loop {
+            self.reap(REAPED_AT_ONCE);
+            let now = now_ms();
+            if self.exited.is_some() {
+                return Ok(Stop::Exited);
+            }
+            if now >= deadline_ms {
+                return Ok(Stop::TimedOut);
+            }
+            if now >= glance_ms {
+                let grown = tasks().saturating_sub(self.tasks) > self.limits.processes_max;
+                if grown || now >= count_ms {
+                    if self.exceeds(domain, grown) {
+                        return Ok(Stop::ProcessesExceeded);
+                    }
+                    count_ms = now_ms() + COUNT_EVERY_MS;
+                }
+                glance_ms = now_ms() + GLANCE_EVERY_MS;
+            }
+            let stdin = rustix::stdio::stdin();
+            let mut fds = vec![
+                PollFd::new(&stdin, PollFlags::IN),
+                PollFd::new(&main, PollFlags::IN),
+            ];
+            let open = self
+                .streams
+                .iter()
+                .filter_map(|stream| stream.from.as_ref());
+            fds.extend(open.map(|from| PollFd::new(from, PollFlags::IN)));
+            let patience = timespec(deadline_ms.min(glance_ms).saturating_sub(now));
+            match poll(&mut fds, Some(&patience)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(Refusal::of(Missing::Stage)(errno)),
+            }
+            // The runner says nothing more: whatever happens on this pipe, it is over.
+            if fds.first().is_some_and(|fd| !fd.revents().is_empty()) {
+                return Ok(Stop::RunnerGone);
+            }
+            for stream in &mut self.streams {
+                stream.read();
+            }
+            if self.streams.first().is_some_and(|out| out.truncated) {
+                return Ok(Stop::OutputExceeded);
+            }
+        }
+    }
+
+    /// Whether the call has too many processes. What is seen on the run is a suspicion; what counts is seen
+    /// while all of them stand still, because a count of a growing tree may never end.
+    fn exceeds(&mut self, domain: &SignalDomain, suspect: bool) -> bool {
+        let max = self.limits.processes_max;
+        let bound = usize::try_from(tasks())
+            .unwrap_or(usize::MAX)
+            .saturating_add(ENTRIES_SPARE);
+        if !suspect && !more_descendants_than(max, bound) {
+            return false;
+        }
+        domain.signal(Signal::STOP);
+        self.reap(usize::MAX);
+        let exceeds = more_descendants_than(max, usize::MAX);
+        if !exceeds {
+            domain.signal(Signal::CONT);
+        }
+        exceeds
+    }
+
+    /// Reaps up to `max` dead children, its own and inherited ones.
+    fn reap(&mut self, max: usize) {
+        for _ in 0..max {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => self.note(pid, status),
+                Err(Errno::INTR) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn note(&mut self, pid: Pid, status: WaitStatus) {
+        if pid == self.main {
+            self.exited = Some(status);
+        }
+    }
+
+    /// Makes the report, once no process is left.
+    fn finish(mut self, stop: Stop) -> Result<Option<Ended>, Refusal> {
+        if stop == Stop::RunnerGone {
+            return Ok(None);
+        }
+        let wall_ms = now_ms().saturating_sub(self.started_ms);
+        self.entered(stop)?;
+        for stream in &mut self.streams {
+            let mut chunks = 0;
+            while chunks < DRAIN_CHUNKS_MAX && stream.read() {
+                chunks += 1;
+            }
+        }
+        let [stdout, stderr] = self.streams;
+        let outcome = match stop {
+            Stop::TimedOut => Outcome::TimedOut,
+            Stop::ProcessesExceeded => Outcome::ProcessesExceeded,
+            Stop::OutputExceeded => Outcome::OutputExceeded,
+            Stop::Exited | Stop::RunnerGone if stdout.truncated => Outcome::OutputExceeded,
+            Stop::Exited | Stop::RunnerGone => ended(self.exited),
+        };
+        let report = Report::Ran {
+            outcome,
+            truncated: stdout.truncated || stderr.truncated,
+            wall_ms,
+            cpu_ms: children_cpu_ms(),
+            stdout_bytes: stdout.bytes.len(),
+            stderr_bytes: stderr.bytes.len(),
+        };
+        Ok(Some((report, stdout.bytes, stderr.bytes)))
+    }
+
+    /// Whether the cage was entered: execve closed the socket and nothing was said on it.
+    fn entered(&mut self, stop: Stop) -> Result<(), Refusal> {
+        let mut said = Vec::new();
+        let read = self.status.read_to_end(&mut said);
+        if !said.is_empty() {
+            return Err(
+                read_frame(&mut said.as_slice()).unwrap_or_else(Refusal::of(Missing::Stage))
+            );
+        }
+        // Unread specification resets the socket: the stage died before it read it.
+        read.map_err(Refusal::of(Missing::Stage))?;
+        if stop == Stop::Exited && self.exited.is_none() {
+            return Err(Refusal::of(Missing::Stage)("the cage vanished"));
+        }
+        Ok(())
+    }
+}
+
+fn ended(status: Option<WaitStatus>) -> Outcome {
+    match status {
+        Some(status) => match (status.exit_status(), status.terminating_signal()) {
+            (Some(0), _) => Outcome::Succeeded,
+            (Some(code), _) => Outcome::Failed { code },
+            (None, signal) => Outcome::Killed {
+                signal: signal.unwrap_or(0),
+            },
+        },
+        None => Outcome::Killed { signal: 0 },
+    }
+}
+
+fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
+}
+
+fn timespec(ms: u64) -> Timespec {
+    let seconds = i64::try_from(ms / 1000).unwrap_or(i64::MAX);
+    let nanoseconds = i64::try_from((ms % 1000) * 1_000_000).unwrap_or(0);
+    Timespec {
+        tv_sec: seconds,
+        tv_nsec: nanoseconds,
+    }
+}

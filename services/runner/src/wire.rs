@@ -1,0 +1,212 @@
+//! Carries the specification of a call to the stages of the cage and the report back.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// Largest JSON frame, in bytes.
+pub(crate) const FRAME_BYTES_MAX: u32 = 1024 * 1024;
+/// Most bytes of standard error kept; the rest is read and dropped.
+pub(crate) const STDERR_BYTES_MAX: usize = 64 * 1024;
+
+/// Bounds of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Wall clock, 1 to 3,600,000 ms.
+    pub wall_ms: u64,
+    /// Processor time of each process, rounded up to whole seconds.
+    pub cpu_ms_max: u64,
+    /// Standard output, up to 16 MiB; one byte more ends the call.
+    pub output_bytes_max: usize,
+    /// Address space of each process.
+    pub memory_bytes_max: u64,
+    /// Processes alive at once, counted over the whole tree twenty times a second.
+    pub processes_max: u64,
+    /// Size of each file written.
+    pub file_bytes_max: u64,
+    /// Descriptors open at once in each process.
+    pub files_open_max: u64,
+}
+
+/// A directory by path and identity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    pub(crate) dev: u64,
+    pub(crate) ino: u64,
+}
+
+/// What the supervisor is to run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallSpec {
+    pub(crate) scratch: PathBuf,
+    pub(crate) workspace: Place,
+    pub(crate) writable: bool,
+    pub(crate) program: PathBuf,
+    pub(crate) argv: Vec<String>,
+    pub(crate) limits: Limits,
+}
+
+/// What the cage is to enter and execute.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CageSpec {
+    pub(crate) supervisor: i32,
+    /// Tasks on the machine before the call.
+    pub(crate) tasks: u64,
+    pub(crate) temporary: PathBuf,
+    pub(crate) call: CallSpec,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Exit code 0.
+    Succeeded,
+    /// Any other exit code.
+    Failed {
+        /// The code.
+        code: i32,
+    },
+    /// Ended because its wall clock ran out.
+    TimedOut,
+    /// Ended by a signal that the supervisor did not send: 31 is a forbidden architecture, 24 the
+    /// processor time, 25 the file size.
+    Killed {
+        /// The signal.
+        signal: i32,
+    },
+    /// Ended because it wrote more standard output than allowed.
+    OutputExceeded,
+    /// Ended because it had more processes than allowed.
+    ProcessesExceeded,
+}
+
+/// The report of the supervisor; standard output and error follow it as raw bytes.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Report {
+    Ran {
+        outcome: Outcome,
+        truncated: bool,
+        wall_ms: u64,
+        cpu_ms: u64,
+        stdout_bytes: usize,
+        stderr_bytes: usize,
+    },
+    Refused(Refusal),
+}
+
+/// The part of the cage that could not be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// The stages could not be started or could not talk to each other.
+    Stage,
+    /// Landlock of ABI 6 or later.
+    Landlock,
+    /// The system call filter.
+    Seccomp,
+    /// Resource limits and process attributes.
+    Limits,
+    /// The workspace directory, unchanged since it was opened.
+    Workspace,
+    /// The private temporary directory.
+    Temporary,
+    /// The program of the tool.
+    Program,
+}
+
+impl Missing {
+    /// What is missing, and what to do about it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stage => {
+                "the cage could not start its stages; check that the launcher is this binary"
+            }
+            Self::Landlock => {
+                "the cage could not enforce Landlock ABI 6; use Linux 6.12 or later with Landlock on"
+            }
+            Self::Seccomp => {
+                "the cage could not install its system call filter; allow seccomp in the container profile"
+            }
+            Self::Limits => {
+                "the cage could not set its resource limits; raise the hard limits of the service"
+            }
+            Self::Workspace => {
+                "the cage could not open the workspace it was given; check that it was not replaced"
+            }
+            Self::Temporary => {
+                "the cage could not use its temporary directory; check the scratch directory"
+            }
+            Self::Program => {
+                "the cage could not execute the program; check that it exists and may be executed"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Nothing ran, because a part of the cage could not be set up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{missing} ({detail})")]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// The part.
+    pub missing: Missing,
+    /// What the kernel said.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// Turns any error into a refusal that names `missing`.
+    pub(crate) fn of<E: fmt::Display>(missing: Missing) -> impl Fn(E) -> Self {
+        move |error| Self {
+            missing,
+            detail: error.to_string(),
+        }
+    }
+}
+
+/// Encodes a value behind its length (32 bits, little endian).
+pub(crate) fn frame<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_vec(value)?;
+    let length = u32::try_from(json.len())
+        .ok()
+        .filter(|length| *length <= FRAME_BYTES_MAX);
+    let length = length.ok_or_else(|| io::Error::other("the frame exceeds 1 MiB"))?;
+    let mut bytes = length.to_le_bytes().to_vec();
+    bytes.extend(json);
+    Ok(bytes)
+}
+
+/// Writes one frame.
+pub(crate) fn write_frame<T: Serialize>(to: &mut impl Write, value: &T) -> io::Result<()> {
+    to.write_all(&frame(value)?)?;
+    to.flush()
+}
+
+/// Reads one frame and not a byte more.
+pub(crate) fn read_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+    let mut length = [0_u8; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > FRAME_BYTES_MAX {
+        return Err(io::Error::other("the frame exceeds 1 MiB"));
+    }
+    let mut json = Vec::new();
+    from.take(u64::from(length)).read_to_end(&mut json)?;
+    Ok(serde_json::from_slice(&json)?)
+}

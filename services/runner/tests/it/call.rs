@@ -1,0 +1,97 @@
+//! Runs programs in a cage for the other tests.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use runner::{Arg, Cage, ExecError, ExecTool, ExecToolEntry, Finished, Limits, Workspace};
+
+/// A directory that goes with the test; holds `workspace` and `scratch`.
+pub(crate) struct Ground {
+    pub(crate) root: PathBuf,
+    pub(crate) workspace: PathBuf,
+    pub(crate) scratch: PathBuf,
+}
+
+impl Ground {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("runner-it-{}-{number}", std::process::id());
+        let root = std::env::temp_dir().canonicalize().unwrap().join(name);
+        let (workspace, scratch) = (root.join("workspace"), root.join("scratch"));
+        std::fs::create_dir_all(&workspace).unwrap();
+        std::fs::create_dir_all(&scratch).unwrap();
+        Self {
+            root,
+            workspace,
+            scratch,
+        }
+    }
+
+    pub(crate) fn cage(&self) -> Cage {
+        Cage::new(launcher()).scratch(self.scratch.clone())
+    }
+
+    /// A cage whose launcher has another name, under which it misses a part of the kernel.
+    pub(crate) fn cage_named(&self, name: &str) -> Cage {
+        let path = self.root.join(name);
+        std::os::unix::fs::symlink(launcher(), &path).unwrap();
+        Cage::new(path).scratch(self.scratch.clone())
+    }
+
+    pub(crate) fn open(&self) -> Workspace {
+        Workspace::open(&self.workspace).unwrap()
+    }
+
+    pub(crate) async fn run(&self, entry: ExecToolEntry) -> Result<Finished, ExecError> {
+        let tool = ExecTool::try_from(entry).unwrap();
+        runner::run(&self.cage(), &tool, &serde_json::json!({}), &self.open()).await
+    }
+
+    /// Runs a shell script that may write the workspace.
+    pub(crate) async fn sh(&self, script: &str) -> Finished {
+        self.run(sh(script)).await.unwrap()
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.root).ok();
+    }
+}
+
+pub(crate) fn launcher() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_launcher"))
+}
+
+pub(crate) fn sh(script: &str) -> ExecToolEntry {
+    program(Path::new("sh"), &["-c", script])
+}
+
+pub(crate) fn program(path: &Path, argv: &[&str]) -> ExecToolEntry {
+    ExecToolEntry {
+        program: path.to_owned(),
+        argv: argv
+            .iter()
+            .map(|arg| Arg::Literal((*arg).to_owned()))
+            .collect(),
+        writable: true,
+        limits: limits(),
+    }
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        wall_ms: 20_000,
+        cpu_ms_max: 10_000,
+        output_bytes_max: 64 * 1024,
+        memory_bytes_max: 512 * 1024 * 1024,
+        processes_max: 32,
+        file_bytes_max: 4 * 1024 * 1024,
+        files_open_max: 64,
+    }
+}
+
+pub(crate) fn text(finished: &Finished) -> String {
+    String::from_utf8_lossy(&finished.output).into_owned()
+}

@@ -1,0 +1,17 @@
+//! The sample configuration is one.
+
+use std::path::{Path, PathBuf};
+
+#[test]
+fn the_sample_configuration_is_read() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("runner.toml");
+    let (_, config) = actor::config::read::<runner::Config>(&sample).unwrap();
+    let wanted = runner::Config {
+        workspace: PathBuf::from("workspace"),
+        catalogue: PathBuf::from("tools.json"),
+        launcher: PathBuf::from("/proc/self/exe"),
+        scratch: None,
+        parallel: 8,
+    };
+    assert_eq!(config, wanted);
+}

@@ -1,0 +1,197 @@
+//! What becomes of a claimed action, with real files and a real cage.
+
+use std::sync::Arc;
+
+use actor::Clock;
+use bus_schema::{ActionOutcome, DraftGrant};
+use runner::{Done, Execution, Gate};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::call::Ground;
+use crate::stream::{draft, installed};
+
+struct Hands {
+    ground: Ground,
+    execution: Execution,
+    gate: watch::Sender<Gate>,
+    stop: watch::Sender<bool>,
+}
+
+fn hands() -> Hands {
+    let ground = Ground::new();
+    let (gate, held) = watch::channel(Gate::default());
+    let (stop, stopped) = watch::channel(false);
+    let execution = Execution {
+        workspace: Arc::new(ground.open()),
+        cage: ground.cage(),
+        installed: installed(),
+        gate: held,
+        stop: stopped,
+        clock: Clock::system(),
+    };
+    Hands {
+        ground,
+        execution,
+        gate,
+        stop,
+    }
+}
+
+impl Hands {
+    async fn perform(&self, draft: &DraftGrant, args: &Value) -> Done {
+        let args = args.to_string();
+        let done = self.execution.perform(draft, args.as_bytes()).await;
+        done.unwrap()
+    }
+
+    async fn sh(&self, script: &str, change: impl Fn(&mut DraftGrant)) -> Done {
+        let mut draft = draft(1, "sh");
+        change(&mut draft);
+        self.perform(&draft, &json!({ "script": script })).await
+    }
+
+    /// Runs until the script has made `begun`, then does `stop`.
+    async fn stop_while_running(&self, stop: impl FnOnce()) -> Done {
+        let begun = self.ground.workspace.join("begun");
+        let watching = async {
+            while !begun.exists() {
+                tokio::task::yield_now().await;
+            }
+            stop();
+        };
+        let script = "echo > begun; while true; do :; done";
+        tokio::join!(self.sh(script, |_| ()), watching).0
+    }
+}
+
+fn said(done: &Done) -> Value {
+    serde_json::from_slice(&done.output).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_tool_answers_or_says_why_not() {
+    let hands = hands();
+    let args = json!({"path": "a.txt", "text": "hello"});
+    let done = hands.perform(&draft(1, "file.write"), &args).await;
+    assert_eq!(done.outcome, ActionOutcome::Succeeded);
+    assert_eq!(said(&done)["bytes"], 5);
+    let written = std::fs::read(hands.ground.workspace.join("a.txt")).unwrap();
+    assert_eq!(written, b"hello");
+    let args = json!({"path": "b.txt"});
+    let done = hands.perform(&draft(2, "file.read"), &args).await;
+    assert_eq!(done.outcome, ActionOutcome::Failed);
+    assert!(said(&done)["error"].as_str().unwrap().contains("b.txt"));
+    assert_eq!(done.usage.output_bytes as usize, done.output.len());
+}
+
+#[tokio::test]
+async fn output_beyond_the_grant_fails() {
+    let hands = hands();
+    std::fs::write(hands.ground.workspace.join("a.txt"), "x".repeat(101)).unwrap();
+    let mut small = draft(1, "file.read");
+    small.output_bytes_max = 100;
+    let args = json!({"path": "a.txt"});
+    let done = hands.perform(&small, &args).await;
+    assert_eq!(done.outcome, ActionOutcome::Failed);
+    assert!(said(&done)["error"].as_str().unwrap().contains("100 bytes"));
+    small.output_bytes_max = 101;
+    let done = hands.perform(&small, &args).await;
+    assert_eq!(done.outcome, ActionOutcome::Succeeded);
+    let done = hands
+        .sh("printf %0200d 0", |d| d.output_bytes_max = 100)
+        .await;
+    assert_eq!(done.outcome, ActionOutcome::Failed);
+    assert!(done.output.len() <= 100);
+    let said = said(&done);
+    assert_eq!(
+        said["error"],
+        "the program wrote more output than was granted"
+    );
+}
+
+#[tokio::test]
+async fn a_program_answers_with_its_output_alone() {
+    let hands = hands();
+    let done = hands.sh("echo out; echo err >&2", |_| ()).await;
+    assert_eq!(done.outcome, ActionOutcome::Succeeded);
+    assert_eq!(done.output, b"out\n");
+}
+
+#[tokio::test]
+async fn a_failed_program_answers_with_code_and_standard_error() {
+    let hands = hands();
+    let done = hands.sh("echo out; echo err >&2; exit 3", |_| ()).await;
+    assert_eq!(done.outcome, ActionOutcome::Failed);
+    let said = said(&done);
+    assert_eq!(
+        (&said["code"], &said["stderr"]),
+        (&json!(3), &json!("err\n"))
+    );
+    let script = "printf '%060000d' 0 >&2; echo end >&2; exit 1";
+    let done = hands.sh(script, |d| d.output_bytes_max = 1000).await;
+    assert!(done.output.len() <= 1000);
+    let said = self::said(&done)["stderr"].as_str().unwrap().to_owned();
+    assert!(said.ends_with("0end\n"), "{said:?}");
+}
+
+#[tokio::test]
+async fn the_grant_bounds_wall_time_below_the_tool() {
+    let hands = hands();
+    let done = hands
+        .sh("while true; do :; done", |d| d.wall_ms = 200)
+        .await;
+    assert_eq!(done.outcome, ActionOutcome::TimedOut);
+    assert!((200..5_000).contains(&done.usage.wall_ms));
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_run_nothing() {
+    let hands = hands();
+    let done = hands.perform(&draft(1, "sh"), &json!({"other": "x"})).await;
+    assert_eq!(done.outcome, ActionOutcome::Failed);
+    assert!(said(&done)["error"].as_str().unwrap().contains("other"));
+}
+
+#[tokio::test]
+async fn a_halt_kills_what_runs() {
+    let hands = hands();
+    let halt = || {
+        drop(hands.gate.send_replace(Gate {
+            halted: true,
+            ..Gate::default()
+        }))
+    };
+    let done = hands.stop_while_running(halt).await;
+    assert_eq!(done.outcome, ActionOutcome::Killed);
+    // Every process of the call is gone, and its temporary folder with it.
+    assert_eq!(std::fs::read_dir(&hands.ground.scratch).unwrap().count(), 0);
+    let args = json!({"path": "a.txt", "text": "hello"});
+    let done = hands.perform(&draft(2, "file.write"), &args).await;
+    assert_eq!(done.outcome, ActionOutcome::Killed);
+    assert!(!hands.ground.workspace.join("a.txt").exists());
+}
+
+#[tokio::test]
+async fn a_stop_kills_what_runs() {
+    let hands = hands();
+    let done = hands
+        .stop_while_running(|| hands.stop.send_modify(|stop| *stop = true))
+        .await;
+    assert_eq!(done.outcome, ActionOutcome::Killed);
+    assert!(done.usage.wall_ms < 3_000);
+}
+
+#[tokio::test]
+async fn nothing_starts_under_a_contract_that_was_revoked_meanwhile() {
+    let hands = hands();
+    let draft = draft(1, "file.write");
+    hands.gate.send_replace(Gate {
+        halted: false,
+        revoked: [draft.contract].into(),
+    });
+    let args = json!({"path": "a.txt", "text": "hello"});
+    let done = hands.perform(&draft, &args).await;
+    assert_eq!(done.outcome, ActionOutcome::Killed);
+    assert!(!hands.ground.workspace.join("a.txt").exists());
+}

@@ -1,0 +1,16 @@
+//! Tests the runner from outside, against the real kernel.
+#![expect(clippy::unwrap_used, reason = "a helper that fails ends its test")]
+
+mod bounds;
+mod call;
+mod config;
+mod core;
+mod cost;
+mod escape;
+mod execution;
+mod files;
+mod machine_code;
+mod refuse;
+mod stream;
+mod template;
+mod unprivileged;

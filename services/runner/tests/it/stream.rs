@@ -1,0 +1,359 @@
+//! Writes a stream of really signed events and reads it as the runner does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use actor::{Clock, Core as _, Key, Out};
+use bus_schema::{
+    ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
+    ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Deployment,
+    DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId, Grant, Link,
+    Owner, Policy, PublicKey, Raw, Read, RosterChanged, Runner, RunnerFact, Says, Scope as _,
+    Sealed, Sees, Signed, Statement, TaskId, Time, Tip, ToolName, Usage, Verifier,
+};
+use ed25519_dalek::SigningKey;
+use runner::{Effect, Gate, Input, Installed, RunnerCore};
+use serde_json::json;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// When the stream begins.
+pub(crate) const START: Time = Time::from_ns(1_900_000_000_000_000_000);
+/// `ttl_ms` of every grant.
+pub(crate) const TTL_MS: u64 = 30_000;
+/// `calls` of every tool of the envelope.
+pub(crate) const CALLS: u32 = 2;
+
+pub(crate) fn task(n: u128) -> TaskId {
+    TaskId::new(Uuid::from_u128(n))
+}
+
+pub(crate) fn action(n: u128) -> ActionId {
+    ActionId::new(Uuid::from_u128(n))
+}
+
+pub(crate) fn deployment() -> DeploymentId {
+    DeploymentId::new(Uuid::from_u128(1))
+}
+
+pub(crate) fn contract() -> Digest {
+    Digest::of(&[b"contract"])
+}
+
+pub(crate) fn sealed(bytes: &[u8]) -> Sealed {
+    Sealed::new(Clock::fake(START).salt(), bytes).unwrap()
+}
+
+pub(crate) fn args() -> Sealed {
+    sealed(br#"{"path":"a.txt"}"#)
+}
+
+/// Two built-in tools and a program; `file.read` needs an approval each time.
+pub(crate) fn catalogue() -> String {
+    let limits = json!({
+        "wall_ms": 20_000, "cpu_ms_max": 10_000, "output_bytes_max": 65_536, "processes_max": 32,
+        "memory_bytes_max": 536_870_912, "file_bytes_max": 4_194_304, "files_open_max": 64,
+    });
+    let entry = |name: &str| {
+        json!({
+            "name": name, "description": "d", "effect": "write", "output": "untrusted",
+            "input_schema": {"type": "object", "additionalProperties": true},
+        })
+    };
+    let exec = json!({
+        "program": "sh", "writable": true, "limits": limits,
+        "argv": [{"literal": "-c"}, {"literal": "--"}, {"value": {"name": "script", "kind": "text"}}],
+    });
+    let mut sh = entry("sh");
+    sh.as_object_mut().unwrap().insert("exec".to_owned(), exec);
+    let tools = ["file.read", "file.write", "file.list", "http.get"].map(entry);
+    json!([tools[0], tools[1], tools[2], tools[3], sh]).to_string()
+}
+
+pub(crate) fn installed() -> Arc<Installed> {
+    Arc::new(Installed::parse(catalogue().as_bytes()).unwrap())
+}
+
+pub(crate) fn tool_digest(name: &str) -> Digest {
+    let name: ToolName = name.parse().unwrap();
+    installed().digest(&name).unwrap_or(Digest::ZERO)
+}
+
+pub(crate) fn envelope() -> Envelope {
+    let tool = |(name, ask): (&str, Ask)| EnvelopeTool {
+        name: name.parse().unwrap(),
+        digest: tool_digest(name),
+        ask,
+        calls: CALLS,
+    };
+    let tools = [
+        ("file.read", Ask::Always),
+        ("file.write", Ask::Never),
+        ("http.get", Ask::Never),
+        ("sh", Ask::Sometimes),
+    ];
+    Envelope {
+        expires: START.plus_ms(3_600_000),
+        tools: tools.map(tool).to_vec(),
+        wall_ms_max: 5_000,
+        output_bytes_max: 10_000,
+        hosts: Vec::new(),
+        secrets: Vec::new(),
+    }
+}
+
+pub(crate) fn draft(n: u128, tool: &str) -> DraftGrant {
+    DraftGrant {
+        deployment: deployment(),
+        task: task(1),
+        action: action(n),
+        contract: contract(),
+        rule: "allow.1".parse().unwrap(),
+        tool: tool.parse().unwrap(),
+        tool_digest: tool_digest(tool),
+        args: args().content(),
+        args_by: AuthorId::Worker,
+        audience: AuthorId::Runner,
+        ttl_ms: u32::try_from(TTL_MS).unwrap(),
+        wall_ms: 5_000,
+        output_bytes_max: 10_000,
+        secrets: Vec::new(),
+    }
+}
+
+/// The stream, and the core that reads it.
+pub(crate) struct Stream {
+    pub(crate) core: RunnerCore,
+    pub(crate) gate: watch::Receiver<Gate>,
+    pub(crate) now: Time,
+    verifier: Verifier,
+    chains: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
+    seq: u64,
+    pub(crate) policy_key: u8,
+}
+
+/// What the core wants.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wants {
+    /// Actions to be claimed.
+    pub(crate) claims: Vec<ActionId>,
+    /// Facts to be appended.
+    pub(crate) appends: Vec<Said>,
+    /// Arguments to be fetched.
+    pub(crate) fetches: Vec<ActionId>,
+}
+
+/// An `action.declined` as it would stand in the stream.
+pub(crate) type Said = ActionDeclined;
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n; 32])
+}
+
+fn public(n: u8) -> PublicKey {
+    bus_schema::public_key(&key(n))
+}
+
+fn key_of(author: AuthorId) -> u8 {
+    match author {
+        AuthorId::Owner => 1,
+        AuthorId::Policy => 2,
+        AuthorId::Runner => 3,
+        AuthorId::Gateway | AuthorId::Worker | AuthorId::Audit => 4,
+    }
+}
+
+impl Stream {
+    /// A stream with a roster and a signed contract; the cage holds.
+    pub(crate) fn new() -> Self {
+        let mut stream = Self::bare();
+        stream.sign(contract(), envelope());
+        stream.core.input(Input::Probed(Ok(())));
+        stream
+    }
+
+    /// A stream with a roster alone; the cage is not tested yet.
+    pub(crate) fn bare() -> Self {
+        let (core, gate) = RunnerCore::new(public(1), installed(), 2);
+        let mut stream = Self {
+            core,
+            gate,
+            now: START,
+            verifier: Verifier::new(public(1), Sees::Own(AuthorId::Runner)),
+            chains: BTreeMap::new(),
+            seq: 0,
+            policy_key: key_of(AuthorId::Policy),
+        };
+        let entry = |author| AuthorKey {
+            author,
+            key: public(key_of(author)),
+        };
+        let keys = vec![entry(AuthorId::Policy), entry(AuthorId::Runner)];
+        let deployment = deployment();
+        stream.say::<Owner, _>(Deployment, RosterChanged { deployment, keys });
+        stream
+    }
+
+    pub(crate) fn sign(&mut self, contract: Digest, envelope: Envelope) {
+        let document = sealed(b"document").content();
+        let fact = ContractSigned {
+            contract,
+            document,
+            envelope,
+        };
+        self.say::<Owner, _>(Deployment, fact);
+    }
+
+    /// Appends an event by `A` and folds it; `false` if the reader calls it junk.
+    pub(crate) fn say<A: Author + Says<E>, E: Event>(&mut self, scope: E::Scope, fact: E) -> bool {
+        self.seq += 1;
+        self.now = self.now.plus_ms(1);
+        let chain = match A::ID.chain() {
+            bus_schema::Chain::Whole => (A::ID, None),
+            bus_schema::Chain::PerTask => (A::ID, scope.task()),
+        };
+        let tip = self.chains.get(&chain).copied().unwrap_or(Tip::START);
+        let link = Link {
+            seq: tip.seq + 1,
+            prev: tip.digest,
+            id: EventId::new(Uuid::from_u128(u128::from(self.seq))),
+            at: self.now,
+        };
+        let signer = if A::ID == AuthorId::Policy {
+            self.policy_key
+        } else {
+            key_of(A::ID)
+        };
+        let event = Draft::<A>::of(scope, fact).sign(link, &key(signer));
+        let signature = event.signature.to_string();
+        let raw = Raw {
+            subject: &event.subject,
+            signature: Some(&signature),
+            body: &event.body,
+            seq: self.seq,
+            stored: self.now,
+        };
+        match self.verifier.read::<RunnerFact>(&raw).unwrap() {
+            Read::Fact(seen) => self.core.fold(seen),
+            Read::Other(_) => {}
+            Read::Junk(_) => return false,
+        }
+        let tip = Tip {
+            seq: link.seq,
+            digest: Digest::of(&[&event.body]),
+        };
+        self.chains.insert(chain, tip);
+        true
+    }
+
+    pub(crate) fn grant(&mut self, draft: DraftGrant) -> bool {
+        self.grant_with(draft, None)
+    }
+
+    pub(crate) fn grant_with(&mut self, draft: DraftGrant, approval: Option<Signed>) -> bool {
+        let task = draft.task;
+        let grant = Grant { draft, approval };
+        self.say::<Policy, _>(task, ActionGranted { grant })
+    }
+
+    /// Grants, and brings the arguments.
+    pub(crate) fn ready(&mut self, draft: DraftGrant) {
+        let action = draft.action;
+        assert!(self.grant(draft));
+        self.bring(action);
+    }
+
+    pub(crate) fn bring(&mut self, action: ActionId) {
+        let bytes = args().bytes().to_vec();
+        self.core.input(Input::Args(action, Some(bytes)));
+    }
+
+    pub(crate) fn started(&mut self, n: u128) {
+        let action = action(n);
+        assert!(self.say::<Runner, _>(task(1), ActionStarted { action }));
+    }
+
+    pub(crate) fn finished(&mut self, n: u128) {
+        let fact = ActionFinished {
+            action: action(n),
+            outcome: ActionOutcome::Succeeded,
+            usage: Usage::default(),
+            output: sealed(b"{}").content(),
+        };
+        assert!(self.say::<Runner, _>(task(1), fact));
+    }
+
+    /// Stops the process and starts it again with what it kept.
+    pub(crate) fn restart(&mut self) {
+        let kept = bus_schema::wire::encode(self.core.state());
+        let (core, gate) = RunnerCore::new(public(1), installed(), 2);
+        self.core = core;
+        self.gate = gate;
+        self.core.restore(bus_schema::wire::decode(&kept).unwrap());
+        self.core.input(Input::Probed(Ok(())));
+    }
+
+    pub(crate) fn wants(&self) -> Wants {
+        self.wants_while(&BTreeSet::new())
+    }
+
+    pub(crate) fn wants_while(&self, busy: &BTreeSet<Option<TaskId>>) -> Wants {
+        let (running, clock) = (BTreeSet::new(), Clock::fake(START));
+        let mut out = Out::new(self.now, None, busy, &running, &clock);
+        self.core.next(&mut out);
+        let claims = out.claims().iter().map(|draft| draft.action).collect();
+        let appends = out.drafts().into_iter().map(|draft| self.read(draft));
+        let appends = appends.collect();
+        // An effect is made only if it is not wanted yet.
+        let mut fetches = Vec::new();
+        for action in (0..64).map(action) {
+            let mut wanted = true;
+            out.effect(Key::Action("args", action), || {
+                wanted = false;
+                Effect::Probe
+            });
+            fetches.extend(wanted.then_some(action));
+        }
+        Wants {
+            claims,
+            appends,
+            fetches,
+        }
+    }
+
+    fn read(&self, draft: &Draft<Runner>) -> Said {
+        let link = Link {
+            seq: 1,
+            prev: Digest::ZERO,
+            id: EventId::new(Uuid::from_u128(9)),
+            at: self.now,
+        };
+        let event = draft.sign(link, &key(key_of(AuthorId::Runner)));
+        let body: bus_schema::Body<ActionDeclined> = bus_schema::wire::decode(&event.body).unwrap();
+        body.fact
+    }
+}
+
+/// The owner's yes to `draft`, or somebody else's.
+pub(crate) fn approval(draft: &DraftGrant, by_owner: bool) -> Signed {
+    let statement = Statement::Approval(ApprovalStatement {
+        deployment: draft.deployment,
+        task: draft.task,
+        action: draft.action,
+        contract: draft.contract,
+        draft: draft.digest(),
+        approve: true,
+        at: START,
+    });
+    let signer = if by_owner {
+        AuthorId::Owner
+    } else {
+        AuthorId::Policy
+    };
+    Signed::new(&statement, &key(key_of(signer)))
+}
+
+/// A content that nobody stored.
+pub(crate) fn other_content() -> Content {
+    sealed(b"other").content()
+}

@@ -1,0 +1,221 @@
+//! Decides what one task wants next, from its state and from what of it is fetched.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use bus_schema::{
+    ActionId, ActionProposed, Content, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome,
+    TooLarge,
+};
+use serde::Serialize;
+
+use crate::{
+    held::{Held, Slot, Store, bounded},
+    playbook::{PLAYBOOK_BYTES_MAX, Playbook},
+    progress::{Fact, StepRef},
+    ready::{Outcome, Todo, ready},
+    task::Task,
+};
+
+/// What a task wants next.
+pub(crate) enum Answer {
+    /// Nothing until the record says more.
+    Wait,
+    /// These contents, all at once in memory.
+    Fetch(Need),
+    /// To propose.
+    Propose(Proposal),
+    /// To end.
+    Finish(Ending),
+}
+
+/// The contents that one decision needs at the same time.
+#[derive(Default)]
+pub(crate) struct Need {
+    pub(crate) contents: BTreeMap<Slot, Content>,
+    /// What it costs to hold them all.
+    pub(crate) cost: usize,
+}
+
+/// An action to be proposed.
+pub(crate) struct Proposal {
+    step: StepName,
+    at: StepRef,
+    items: u16,
+    attempt: u8,
+    tool: bus_schema::ToolName,
+    args: Vec<u8>,
+}
+
+/// How a task ends; the detail as it stands in the content.
+pub(crate) struct Ending {
+    outcome: TaskOutcome,
+    detail: Option<Detail>,
+}
+
+#[derive(Serialize)]
+struct Detail {
+    step: Option<StepName>,
+    reason: String,
+}
+
+impl Ending {
+    fn failed(step: Option<StepName>, reason: String) -> Answer {
+        let reason = bounded(reason);
+        Answer::Finish(Self {
+            outcome: TaskOutcome::Failed,
+            detail: Some(Detail { step, reason }),
+        })
+    }
+
+    fn of(outcome: &Outcome, playbook: &Playbook) -> Answer {
+        let id = |at: &StepRef| playbook.step(at.step).map(|step| step.id().clone());
+        let reason = || outcome.sentence(playbook);
+        match outcome {
+            Outcome::Succeeded => Answer::Finish(Self {
+                outcome: TaskOutcome::Succeeded,
+                detail: None,
+            }),
+            Outcome::SucceededWithExceptions { .. } => Answer::Finish(Self {
+                outcome: TaskOutcome::Succeeded,
+                detail: Some(Detail {
+                    step: None,
+                    reason: bounded(reason()),
+                }),
+            }),
+            Outcome::Failed { at, .. } | Outcome::Erased { at, .. } => {
+                Self::failed(id(at), reason())
+            }
+        }
+    }
+
+    pub(crate) fn draft(
+        &self,
+        task: TaskId,
+        seal: impl Fn(&[u8]) -> Result<Sealed, TooLarge>,
+    ) -> Option<Draft<bus_schema::Worker>> {
+        let detail = match &self.detail {
+            Some(detail) => Some(seal(&serde_json::to_vec(detail).ok()?).ok()?),
+            None => None,
+        };
+        let fact = TaskFinished {
+            outcome: self.outcome,
+            detail: detail.as_ref().map(Sealed::content),
+        };
+        let draft = Draft::of(task, fact);
+        Some(match detail {
+            Some(detail) => draft.with(detail),
+            None => draft,
+        })
+    }
+}
+
+impl Proposal {
+    pub(crate) fn draft(
+        self,
+        task: TaskId,
+        action: ActionId,
+        seal: impl Fn(&[u8]) -> Result<Sealed, TooLarge>,
+    ) -> Option<Draft<bus_schema::Worker>> {
+        let args = seal(&self.args).ok()?;
+        let fact = ActionProposed {
+            action,
+            step: self.step,
+            index: self.at.step,
+            item: self.at.item,
+            items: self.items,
+            attempt: self.attempt,
+            tool: self.tool,
+            args: args.content(),
+        };
+        Some(Draft::of(task, fact).with(args))
+    }
+}
+
+/// What the task wants next; the same for the same state, whatever else is held.
+pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
+    let len = task.playbook.len();
+    if len as usize > PLAYBOOK_BYTES_MAX {
+        let reason =
+            format!("The playbook is {len} bytes long; shorten it to {PLAYBOOK_BYTES_MAX}.");
+        return Ending::failed(None, reason);
+    }
+    match store.get(id, Slot::Playbook) {
+        Some(Held::Playbook(playbook)) => with_playbook(id, task, store, playbook),
+        Some(Held::Unusable(reason)) => Ending::failed(None, reason.clone()),
+        Some(Held::Erased | Held::Output(_)) => {
+            let reason = "The playbook was erased; hand the task in again.";
+            Ending::failed(None, reason.into())
+        }
+        None => need(task, store, &BTreeSet::new()),
+    }
+}
+
+fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) -> Answer {
+    let mut erased = store.erased(id).peekable();
+    let progress = if erased.peek().is_some() {
+        let mut progress = task.progress.clone();
+        for at in erased {
+            // Only an output of a success is ever fetched, so the record takes it.
+            progress.fold(Fact::Erased { at }).ok();
+        }
+        std::borrow::Cow::Owned(progress)
+    } else {
+        std::borrow::Cow::Borrowed(&task.progress)
+    };
+    let used = RefCell::new(BTreeSet::new());
+    let output = |at: StepRef| {
+        used.borrow_mut().insert(at);
+        match store.get(id, Slot::Output(at)) {
+            Some(Held::Output(bytes)) => Some(bytes.as_slice()),
+            Some(Held::Playbook(_) | Held::Unusable(_) | Held::Erased) | None => None,
+        }
+    };
+    let Some(first) = ready(playbook, &progress, &output).into_iter().next() else {
+        return Answer::Wait;
+    };
+    match first {
+        Todo::NeedOutput { .. } => need(task, store, &used.borrow()),
+        Todo::Finish { outcome } => Ending::of(&outcome, playbook),
+        Todo::Propose {
+            at,
+            items,
+            attempt,
+            tool,
+            args,
+        } => match playbook.step(at.step) {
+            Some(step) => Answer::Propose(Proposal {
+                step: step.id().clone(),
+                at,
+                items,
+                attempt,
+                tool,
+                args,
+            }),
+            None => Answer::Wait,
+        },
+    }
+}
+
+/// The playbook and the outputs that the decision asked for, if they can be held at the same time.
+fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
+    let mut need = Need::default();
+    let outputs = used
+        .iter()
+        .filter_map(|at| Some((Slot::Output(*at), *task.outputs.get(at)?)));
+    for (slot, content) in std::iter::once((Slot::Playbook, task.playbook)).chain(outputs) {
+        need.cost = need.cost.saturating_add(slot.cost(&content));
+        need.contents.insert(slot, content);
+    }
+    if need.cost > store.bytes_max() {
+        let reason = format!(
+            "A step needs outputs of {} bytes at once, and at most {} can be held; let it need less.",
+            need.cost,
+            store.bytes_max()
+        );
+        return Ending::failed(None, reason);
+    }
+    Answer::Fetch(need)
+}

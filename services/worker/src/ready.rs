@@ -1,0 +1,495 @@
+//! Decides from a playbook and its progress what is to be done next.
+
+use bus_schema::ToolName;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+use crate::playbook::{OnRefusal, Otherwise, Playbook, RETRIES_MAX, Step};
+use crate::progress::{Attempt, Progress, State, StepRef};
+use crate::resolve::{Miss, Past, Resolver, Scope};
+
+/// Most items of one `for_each` step.
+pub const ITEMS_MAX: usize = 1_000;
+/// Most bytes of the canonical arguments of one action.
+pub const ARGS_BYTES_MAX: usize = 64 * 1024;
+/// Most actions of a parallel step that are open at once.
+pub const IN_FLIGHT_MAX: usize = 16;
+/// Most attempts of one item.
+pub(crate) const ATTEMPTS_MAX: u8 = 1 + RETRIES_MAX;
+
+/// One thing to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Todo {
+    /// Propose an action, and record it with the same `at`, `items` and `attempt`.
+    Propose {
+        /// What it is for.
+        at: StepRef,
+        /// How many items the step has.
+        items: u16,
+        /// Which attempt it is, counted from 1.
+        attempt: u8,
+        /// The tool to use.
+        tool: ToolName,
+        /// The arguments: RFC 8785 JSON, at most [`ARGS_BYTES_MAX`] bytes.
+        args: Vec<u8>,
+    },
+    /// Fetch the output of this item and ask again with it; if it was erased, fold
+    /// [`Fact::Erased`](crate::Fact::Erased) and ask again.
+    NeedOutput {
+        /// Whose output.
+        at: StepRef,
+    },
+    /// The task is over; nothing of it is open.
+    Finish {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// How a task ended.
+///
+/// Texts in it may quote field names of outputs, so they belong into content, not into facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Every action succeeded.
+    Succeeded,
+    /// It got to its end, and passed over some actions as its playbook says.
+    SucceededWithExceptions {
+        /// The steps with such actions, in order, at least one.
+        exceptions: Vec<Exceptions>,
+    },
+    /// A step stopped it.
+    Failed {
+        /// The first item, in the order of the playbook, that stopped it; item 0 when the list of
+        /// a `for_each` step is what is wrong.
+        at: StepRef,
+        /// Why.
+        reason: Reason,
+    },
+    /// An output that it still needs is gone.
+    Erased {
+        /// Who needs it; item 0 when the list of a `for_each` step is built from it.
+        at: StepRef,
+        /// Whose output it is.
+        of: StepRef,
+    },
+}
+
+/// How many items of a step did not succeed while the task went on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exceptions {
+    /// Position of the step in the playbook.
+    pub step: u16,
+    /// Items that were refused.
+    pub refused: u16,
+    /// Items that failed.
+    pub failed: u16,
+    /// Items that may or may not have happened.
+    pub unknown: u16,
+    /// Items, or 1 for a whole list, that were never proposed because a reference failed.
+    pub unresolved: u16,
+}
+
+/// Why a step stopped its task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reason {
+    /// Its action was refused.
+    Refused,
+    /// Its action failed, the last of this many attempts.
+    Failed {
+        /// Attempts made.
+        attempts: u8,
+    },
+    /// Its action may or may not have happened, the last of this many attempts.
+    Unknown {
+        /// Attempts made.
+        attempts: u8,
+    },
+    /// A reference names nothing.
+    Unresolved {
+        /// The reference as it was written.
+        reference: String,
+        /// What was there instead.
+        found: String,
+    },
+    /// Its arguments cannot be proposed.
+    Args {
+        /// What they are, after "the arguments are".
+        problem: String,
+    },
+}
+
+impl Outcome {
+    /// One sentence for the person who reads the task.
+    #[must_use]
+    pub fn sentence(&self, playbook: &Playbook) -> String {
+        match self {
+            Self::Succeeded => "Every action succeeded.".into(),
+            Self::SucceededWithExceptions { exceptions } => {
+                let each = exceptions.iter().map(|e| e.phrase(playbook));
+                let each = each.collect::<Vec<_>>().join("; ");
+                format!("The playbook ran to its end, with exceptions: {each}.")
+            }
+            Self::Failed { at, reason } => {
+                format!(
+                    "{} {}.",
+                    capitalized(&subject(playbook, *at)),
+                    reason.predicate()
+                )
+            }
+            Self::Erased { at, of } => format!(
+                "{} needs the output of {}, which was erased; run the task again.",
+                capitalized(&subject(playbook, *at)),
+                subject(playbook, *of),
+            ),
+        }
+    }
+}
+
+impl Exceptions {
+    fn phrase(&self, playbook: &Playbook) -> String {
+        let counts = [
+            (self.refused, "refused"),
+            (self.failed, "failed"),
+            (self.unknown, "unknown"),
+            (self.unresolved, "not proposed"),
+        ];
+        let said = counts.iter().filter(|(count, _)| *count > 0);
+        let said = said.map(|(count, what)| format!("{count} {what}"));
+        let id = playbook
+            .step(self.step)
+            .map_or("?", |step| step.id().as_str());
+        format!("step `{id}`: {}", said.collect::<Vec<_>>().join(", "))
+    }
+
+    fn is_empty(&self) -> bool {
+        (self.refused, self.failed, self.unknown, self.unresolved) == (0, 0, 0, 0)
+    }
+}
+
+impl Reason {
+    fn predicate(&self) -> String {
+        match self {
+            Self::Refused => "was refused".into(),
+            Self::Failed { attempts } => format!("failed at attempt {attempts}"),
+            Self::Unknown { attempts } => {
+                format!("may or may not have happened at attempt {attempts}")
+            }
+            Self::Unresolved { reference, found } => {
+                format!("failed: `{reference}` names nothing, because {found}")
+            }
+            Self::Args { problem } => format!("failed: its arguments are {problem}"),
+        }
+    }
+}
+
+fn subject(playbook: &Playbook, at: StepRef) -> String {
+    match playbook.step(at.step) {
+        Some(step) if step.is_for_each() => format!("item {} of step `{}`", at.item, step.id()),
+        Some(step) => format!("step `{}`", step.id()),
+        None => format!("step {}", at.step),
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// Says what is to be done next: nothing when all that is left is to wait for the record.
+///
+/// `outputs` gives the bytes of a successful outcome, `None` while they are not fetched. The same
+/// arguments give the same answer, for every input. What is proposed here and then folded is
+/// never proposed again, and a finish is given only when no action is open.
+#[must_use]
+pub fn ready<'o>(
+    playbook: &Playbook,
+    progress: &Progress,
+    outputs: &dyn Fn(StepRef) -> Option<&'o [u8]>,
+) -> Vec<Todo> {
+    let mut past = Vec::new();
+    let mut exceptions = Vec::new();
+    let mut resolver = Resolver::new(progress, outputs);
+    for (position, step) in (0_u16..).zip(playbook.steps()) {
+        let mut turn = Turn {
+            step,
+            position,
+            progress,
+            past: &past,
+            resolver: &mut resolver,
+            exceptions: Exceptions {
+                step: position,
+                ..Exceptions::default()
+            },
+        };
+        match turn.take() {
+            Verdict::Done(left) => {
+                let passed_over = turn.exceptions;
+                past.push(left);
+                exceptions.extend((!passed_over.is_empty()).then_some(passed_over));
+            }
+            Verdict::Now(todos) => return todos,
+            Verdict::Stop(outcome) => return vec![Todo::Finish { outcome }],
+        }
+    }
+    let outcome = if exceptions.is_empty() {
+        Outcome::Succeeded
+    } else {
+        Outcome::SucceededWithExceptions { exceptions }
+    };
+    vec![Todo::Finish { outcome }]
+}
+
+/// What one step says.
+enum Verdict {
+    /// It is over and the next step may go.
+    Done(Past),
+    /// Do this, or wait if it is empty.
+    Now(Vec<Todo>),
+    /// The task is over.
+    Stop(Outcome),
+}
+
+/// What the record says about the items of a step.
+#[derive(Default)]
+struct Scan {
+    open: usize,
+    /// The first item that stops the task.
+    stop: Option<Outcome>,
+    /// Items that want an attempt, in order.
+    wanted: Vec<(u16, u8)>,
+    succeeded: Vec<StepRef>,
+}
+
+/// What an item whose latest attempt is settled, and did not succeed, asks for.
+enum After {
+    Stop(Reason),
+    Continue,
+    Retry,
+}
+
+struct Turn<'t, 'a, 'o> {
+    step: &'t Step,
+    position: u16,
+    progress: &'a Progress,
+    past: &'t [Past],
+    resolver: &'t mut Resolver<'a, 'o>,
+    exceptions: Exceptions,
+}
+
+impl Turn<'_, '_, '_> {
+    fn take(&mut self) -> Verdict {
+        let mut list = None;
+        let items = match (self.step.for_each(), self.progress.step(self.position)) {
+            (None, _) => 1,
+            (Some(_), Some(known)) => known.items,
+            (Some(_), None) => match self.list() {
+                Ok(values) => {
+                    let items = u16::try_from(values.len()).unwrap_or(u16::MAX);
+                    list = Some(values);
+                    items
+                }
+                Err(miss) => return self.without_list(miss),
+            },
+        };
+        let mut scan = self.scan(items);
+        if scan.stop.is_none() && !scan.wanted.is_empty() {
+            match self.propose(items, list, &mut scan) {
+                Ok(todos) if !todos.is_empty() => return Verdict::Now(todos),
+                Ok(_) => {}
+                Err(outcome) => scan.stop = Some(outcome),
+            }
+        }
+        match scan.stop {
+            _ if scan.open > 0 => Verdict::Now(Vec::new()),
+            Some(outcome) => Verdict::Stop(outcome),
+            None => Verdict::Done(self.left(scan.succeeded)),
+        }
+    }
+
+    fn list(&mut self) -> Result<Vec<Value>, Miss> {
+        match self.step.for_each() {
+            Some(reference) => self.resolver.list(reference, self.past),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn without_list(&mut self, miss: Miss) -> Verdict {
+        let at = self.at(0);
+        match miss {
+            Miss::Need(need) => Verdict::Now(fetch(&need)),
+            Miss::Erased(of) => Verdict::Stop(Outcome::Erased { at, of }),
+            Miss::Wrong(_) if self.step.on_failure() == Otherwise::Continue => {
+                self.exceptions.unresolved += 1;
+                let why = format!("step `{}` had no list to work on", self.step.id());
+                Verdict::Done(Past::Nothing(why))
+            }
+            Miss::Wrong(reason) => Verdict::Stop(Outcome::Failed { at, reason }),
+        }
+    }
+
+    fn scan(&mut self, items: u16) -> Scan {
+        let passed = self.progress.last_step() > Some(self.position);
+        let mut scan = Scan::default();
+        for item in 0..items {
+            let at = self.at(item);
+            let Some(latest) = self.progress.attempt(at) else {
+                if passed {
+                    self.exceptions.unresolved += 1;
+                } else {
+                    scan.wanted.push((item, 1));
+                }
+                continue;
+            };
+            if !latest.state.is_settled() {
+                scan.open += 1;
+                continue;
+            }
+            match self.after(latest) {
+                None => scan.succeeded.push(at),
+                Some(After::Continue) => self.count(latest.state),
+                Some(After::Retry) => scan.wanted.push((item, latest.attempt.saturating_add(1))),
+                Some(After::Stop(reason)) => {
+                    scan.stop = scan.stop.or(Some(Outcome::Failed { at, reason }));
+                }
+            }
+        }
+        scan
+    }
+
+    /// `None`: it succeeded or is open.
+    fn after(&self, latest: &Attempt) -> Option<After> {
+        let attempts = latest.attempt;
+        let (otherwise, reason) = match latest.state {
+            State::Proposed | State::Asked | State::Granted | State::Succeeded => return None,
+            State::Refused => {
+                return Some(match self.step.on_refusal() {
+                    OnRefusal::Stop => After::Stop(Reason::Refused),
+                    OnRefusal::Continue => After::Continue,
+                });
+            }
+            State::Failed => (self.step.on_failure(), Reason::Failed { attempts }),
+            State::Unknown => (self.step.on_unknown(), Reason::Unknown { attempts }),
+        };
+        Some(match otherwise {
+            Otherwise::Stop => After::Stop(reason),
+            Otherwise::Continue => After::Continue,
+            Otherwise::Retry(times) if attempts <= times => After::Retry,
+            Otherwise::Retry(_) => After::Stop(reason),
+        })
+    }
+
+    fn count(&mut self, state: State) {
+        match state {
+            State::Refused => self.exceptions.refused += 1,
+            State::Failed => self.exceptions.failed += 1,
+            State::Unknown => self.exceptions.unknown += 1,
+            State::Proposed | State::Asked | State::Granted | State::Succeeded => {}
+        }
+    }
+
+    /// Proposes what there is room for. All items of a step refer to the same outputs, so while one
+    /// of these is to be fetched, only that is asked for: what is decided never depends on what
+    /// happened to be fetched.
+    fn propose(
+        &mut self,
+        items: u16,
+        list: Option<Vec<Value>>,
+        scan: &mut Scan,
+    ) -> Result<Vec<Todo>, Outcome> {
+        let room = if self.step.is_parallel() {
+            IN_FLIGHT_MAX
+        } else {
+            1
+        };
+        let room = room.saturating_sub(scan.open);
+        if room == 0 {
+            return Ok(Vec::new());
+        }
+        let list = match list.map_or_else(|| self.list(), Ok) {
+            Ok(list) => list,
+            Err(miss) => return self.cannot(0, miss),
+        };
+        let mut todos = Vec::new();
+        for &(item, attempt) in &scan.wanted {
+            if todos.len() >= room {
+                break;
+            }
+            let scope = Scope {
+                past: self.past,
+                item: list.get(usize::from(item)),
+            };
+            match self.resolver.args(self.step.args(), scope) {
+                Ok(args) => todos.push(Todo::Propose {
+                    at: self.at(item),
+                    items,
+                    attempt,
+                    tool: self.step.tool().clone(),
+                    args,
+                }),
+                Err(miss) => {
+                    let fetches = self.cannot(item, miss)?;
+                    if !fetches.is_empty() {
+                        return Ok(fetches);
+                    }
+                }
+            }
+        }
+        Ok(todos)
+    }
+
+    /// Passes over an item whose arguments cannot be made, or says what to fetch for it, or how the
+    /// task ends for it.
+    fn cannot(&mut self, item: u16, miss: Miss) -> Result<Vec<Todo>, Outcome> {
+        let at = self.at(item);
+        match miss {
+            Miss::Need(need) => Ok(fetch(&need)),
+            Miss::Erased(of) => Err(Outcome::Erased { at, of }),
+            Miss::Wrong(_) if self.step.on_failure() == Otherwise::Continue => {
+                self.exceptions.unresolved = self.exceptions.unresolved.saturating_add(1);
+                Ok(Vec::new())
+            }
+            Miss::Wrong(reason) => Err(Outcome::Failed { at, reason }),
+        }
+    }
+
+    fn left(&self, succeeded: Vec<StepRef>) -> Past {
+        if self.step.is_for_each() {
+            return Past::List(succeeded);
+        }
+        match succeeded.first() {
+            Some(&at) => Past::One(at),
+            None => {
+                let state = self.progress.attempt(self.at(0)).map(|latest| latest.state);
+                let what = match state {
+                    Some(State::Refused) => "was refused",
+                    Some(State::Failed) => "failed",
+                    Some(State::Unknown) => "may or may not have happened",
+                    Some(State::Proposed | State::Asked | State::Granted | State::Succeeded)
+                    | None => "was never proposed",
+                };
+                Past::Nothing(format!(
+                    "step `{}` {what} and has no output",
+                    self.step.id()
+                ))
+            }
+        }
+    }
+
+    fn at(&self, item: u16) -> StepRef {
+        StepRef {
+            step: self.position,
+            item,
+        }
+    }
+}
+
+fn fetch(need: &BTreeSet<StepRef>) -> Vec<Todo> {
+    need.iter().map(|&at| Todo::NeedOutput { at }).collect()
+}

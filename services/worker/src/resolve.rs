@@ -1,0 +1,380 @@
+//! Resolves references against the outputs of earlier steps and builds arguments from them.
+
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::json::{self, OUTPUT_BYTES_MAX};
+use crate::playbook::Arg;
+use crate::progress::{Progress, StepRef};
+use crate::ready::{ARGS_BYTES_MAX, ITEMS_MAX, Reason};
+use crate::reference::{Piece, Reference, Root, Segment};
+
+/// Field names that a message quotes.
+const FIELDS_QUOTED_MAX: usize = 8;
+/// Characters of a field name that a message quotes.
+const FIELD_CHARS_QUOTED_MAX: usize = 40;
+
+/// What an earlier step left for references to it.
+#[derive(Debug, Clone)]
+pub(crate) enum Past {
+    /// One output.
+    One(StepRef),
+    /// The outputs of the items that succeeded, in order.
+    List(Vec<StepRef>),
+    /// No output, and why: a sentence without its full stop.
+    Nothing(String),
+}
+
+/// Why a value could not be had.
+#[derive(Debug, Clone)]
+pub(crate) enum Miss {
+    /// The output was erased.
+    Erased(StepRef),
+    /// These outputs have to be fetched first.
+    Need(BTreeSet<StepRef>),
+    /// There is no such value.
+    Wrong(Reason),
+}
+
+/// Several misses; erased outputs weigh most, then those to fetch, so that what is wrong is
+/// judged only once everything is there.
+#[derive(Default)]
+struct Misses {
+    erased: Option<StepRef>,
+    need: BTreeSet<StepRef>,
+    wrong: Option<Reason>,
+}
+
+impl Misses {
+    fn keep<T>(&mut self, result: Result<T, Miss>) -> Option<T> {
+        match result {
+            Ok(value) => return Some(value),
+            Err(Miss::Erased(of)) => self.erased = self.erased.or(Some(of)),
+            Err(Miss::Need(more)) => self.need.extend(more),
+            Err(Miss::Wrong(reason)) => self.wrong = self.wrong.take().or(Some(reason)),
+        }
+        None
+    }
+
+    fn or<T>(self, value: T) -> Result<T, Miss> {
+        match (self.erased, self.wrong) {
+            (Some(of), _) => Err(Miss::Erased(of)),
+            (None, _) if !self.need.is_empty() => Err(Miss::Need(self.need)),
+            (None, Some(reason)) => Err(Miss::Wrong(reason)),
+            (None, None) => Ok(value),
+        }
+    }
+}
+
+/// Reads outputs, each at most once.
+pub(crate) struct Resolver<'a, 'o> {
+    progress: &'a Progress,
+    outputs: &'a dyn Fn(StepRef) -> Option<&'o [u8]>,
+    parsed: BTreeMap<StepRef, Result<Rc<Value>, String>>,
+    bytes_left: usize,
+}
+
+/// What a reference can name.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'s> {
+    pub(crate) past: &'s [Past],
+    pub(crate) item: Option<&'s Value>,
+}
+
+impl<'a, 'o> Resolver<'a, 'o> {
+    pub(crate) fn new(
+        progress: &'a Progress,
+        outputs: &'a dyn Fn(StepRef) -> Option<&'o [u8]>,
+    ) -> Self {
+        Self {
+            progress,
+            outputs,
+            parsed: BTreeMap::new(),
+            bytes_left: 0,
+        }
+    }
+
+    /// The items of a `for_each` step.
+    pub(crate) fn list(
+        &mut self,
+        reference: &Reference,
+        past: &[Past],
+    ) -> Result<Vec<Value>, Miss> {
+        self.bytes_left = OUTPUT_BYTES_MAX;
+        let scope = Scope { past, item: None };
+        let found = match self.value(reference, scope)? {
+            Value::Array(list) if list.len() <= ITEMS_MAX => return Ok(list),
+            Value::Array(list) => {
+                format!(
+                    "a list of {} items; at most {ITEMS_MAX} are allowed",
+                    list.len()
+                )
+            }
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Object(_)) => format!("{}, not a list", json::kind(&other)),
+        };
+        let whole = reference.prefix(usize::MAX);
+        Err(unresolved(reference, format!("`{whole}` is {found}")))
+    }
+
+    /// The canonical bytes of the arguments, at most [`ARGS_BYTES_MAX`].
+    pub(crate) fn args(
+        &mut self,
+        args: &BTreeMap<String, Arg>,
+        scope: Scope<'_>,
+    ) -> Result<Vec<u8>, Miss> {
+        self.bytes_left = ARGS_BYTES_MAX;
+        let value = self.table(args, scope)?;
+        let wrong = |problem| Miss::Wrong(Reason::Args { problem });
+        let bytes = json::canonical(&value).map_err(wrong)?;
+        if bytes.len() > ARGS_BYTES_MAX {
+            let problem = format!(
+                "{} bytes long; at most {ARGS_BYTES_MAX} are allowed",
+                bytes.len()
+            );
+            return Err(wrong(problem));
+        }
+        Ok(bytes)
+    }
+
+    fn table(&mut self, table: &BTreeMap<String, Arg>, scope: Scope<'_>) -> Result<Value, Miss> {
+        let (mut misses, mut out) = (Misses::default(), Map::new());
+        for (key, arg) in table {
+            let value = self.arg(arg, scope);
+            out.extend(misses.keep(value).map(|value| (key.clone(), value)));
+        }
+        misses.or(Value::Object(out))
+    }
+
+    fn arg(&mut self, arg: &Arg, scope: Scope<'_>) -> Result<Value, Miss> {
+        match arg {
+            Arg::Bool(value) => Ok(Value::Bool(*value)),
+            Arg::Integer(value) => Ok((*value).into()),
+            Arg::Float(value) => Ok((*value).into()),
+            Arg::Text(pieces) => self.text(pieces, scope),
+            Arg::List(list) => {
+                let (mut misses, mut out) = (Misses::default(), Vec::new());
+                for one in list {
+                    let value = self.arg(one, scope);
+                    out.extend(misses.keep(value));
+                }
+                misses.or(Value::Array(out))
+            }
+            Arg::Table(table) => self.table(table, scope),
+        }
+    }
+
+    fn text(&mut self, pieces: &[Piece], scope: Scope<'_>) -> Result<Value, Miss> {
+        if let [Piece::Reference(reference)] = pieces {
+            return self.value(reference, scope);
+        }
+        let (mut misses, mut out) = (Misses::default(), String::new());
+        for piece in pieces {
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Reference(reference) => {
+                    let text = self.value(reference, scope).and_then(|value| {
+                        as_text(&value).map_err(|found| {
+                            let whole = reference.prefix(usize::MAX);
+                            unresolved(reference, format!("`{whole}` is {found}"))
+                        })
+                    });
+                    out.extend(misses.keep(text));
+                }
+            }
+        }
+        misses.or(Value::String(out))
+    }
+
+    fn value(&mut self, reference: &Reference, scope: Scope<'_>) -> Result<Value, Miss> {
+        let step = match reference.root {
+            Root::Item => {
+                let item = scope.item.unwrap_or(&Value::Null);
+                let value = walk(item, reference, 0)?;
+                return self.charge(value, reference);
+            }
+            Root::Step(step) => scope.past.get(usize::from(step)),
+        };
+        match step {
+            Some(Past::One(at)) => self.output(*at, reference, 0),
+            Some(Past::List(items)) => match reference.path.first() {
+                None => self.each(items, reference, 0),
+                Some(Segment::Each) => self.each(items, reference, 1),
+                Some(Segment::Index(index)) => match items.get(*index) {
+                    Some(at) => self.output(*at, reference, 1),
+                    None => {
+                        let (id, len) = (reference.prefix(0), items.len());
+                        let found = format!("`{id}` is a list of {len} outputs");
+                        Err(unresolved(reference, found))
+                    }
+                },
+                Some(Segment::Name(_) | Segment::Quoted(_)) => Err(unresolved(
+                    reference,
+                    format!("`{}` is a list", reference.prefix(0)),
+                )),
+            },
+            Some(Past::Nothing(why)) => Err(unresolved(reference, why.clone())),
+            None => Err(unresolved(reference, "the step has not run".into())),
+        }
+    }
+
+    fn each(
+        &mut self,
+        items: &[StepRef],
+        reference: &Reference,
+        from: usize,
+    ) -> Result<Value, Miss> {
+        let (mut misses, mut out) = (Misses::default(), Vec::new());
+        for at in items {
+            let value = self.output(*at, reference, from);
+            out.extend(misses.keep(value));
+        }
+        misses.or(Value::Array(out))
+    }
+
+    /// What the segments of `reference` from `from` on name in one output.
+    fn output(&mut self, at: StepRef, reference: &Reference, from: usize) -> Result<Value, Miss> {
+        if self
+            .progress
+            .attempt(at)
+            .is_some_and(|attempt| attempt.erased)
+        {
+            return Err(Miss::Erased(at));
+        }
+        let Some(bytes) = (self.outputs)(at) else {
+            return Err(Miss::Need(BTreeSet::from([at])));
+        };
+        let id = reference.prefix(0);
+        if matches!(reference.path.get(from), Some(Segment::Name(name)) if name == "text") {
+            let text = json::read_text(bytes).map_err(|found| {
+                unresolved(reference, format!("the output of step `{id}` is {found}"))
+            })?;
+            let value = walk(&Value::String(text), reference, from + 1)?;
+            return self.charge(value, reference);
+        }
+        let parsed = self
+            .parsed
+            .entry(at)
+            .or_insert_with(|| json::read(bytes).map(Rc::new));
+        let root = match parsed {
+            Ok(root) => Rc::clone(root),
+            Err(found) => {
+                let text = reference.prefix(from);
+                return Err(unresolved(
+                    reference,
+                    format!(
+                        "the output of step `{id}` is {found}; as text it is `{{{text}.text}}`"
+                    ),
+                ));
+            }
+        };
+        let value = walk(&root, reference, from)?;
+        self.charge(value, reference)
+    }
+
+    /// Counts a value against the bytes that may still be used.
+    fn charge(&mut self, value: Value, reference: &Reference) -> Result<Value, Miss> {
+        match self.bytes_left.checked_sub(least_bytes(&value)) {
+            Some(left) => {
+                self.bytes_left = left;
+                Ok(value)
+            }
+            None => {
+                self.bytes_left = 0;
+                let found = "the values it adds to are larger than allowed".into();
+                Err(unresolved(reference, found))
+            }
+        }
+    }
+}
+
+fn unresolved(reference: &Reference, found: String) -> Miss {
+    Miss::Wrong(Reason::Unresolved {
+        reference: reference.to_string(),
+        found,
+    })
+}
+
+/// What the segments of `reference` from `from` on name in `value`.
+fn walk(value: &Value, reference: &Reference, from: usize) -> Result<Value, Miss> {
+    let Some(segment) = reference.path.get(from) else {
+        return Ok(value.clone());
+    };
+    let found = match (segment, value) {
+        (Segment::Name(name) | Segment::Quoted(name), Value::Object(map)) => match map.get(name) {
+            Some(part) => return walk(part, reference, from + 1),
+            None => fields(map),
+        },
+        (Segment::Index(index), Value::Array(list)) => match list.get(*index) {
+            Some(part) => return walk(part, reference, from + 1),
+            None => format!("a list of {} items", list.len()),
+        },
+        (Segment::Each, Value::Array(list)) => {
+            let parts = list.iter().map(|part| walk(part, reference, from + 1));
+            return parts.collect::<Result<_, _>>().map(Value::Array);
+        }
+        (Segment::Name(_) | Segment::Quoted(_) | Segment::Index(_) | Segment::Each, other) => {
+            json::kind(other).into()
+        }
+    };
+    Err(unresolved(
+        reference,
+        format!("`{}` is {found}", reference.prefix(from)),
+    ))
+}
+
+fn fields(map: &Map<String, Value>) -> String {
+    if map.is_empty() {
+        return "an object without fields".into();
+    }
+    let quoted = map.keys().take(FIELDS_QUOTED_MAX).map(|key| {
+        let short = key.chars().take(FIELD_CHARS_QUOTED_MAX);
+        format!("`{}`", short.collect::<String>().escape_debug())
+    });
+    let more = map.len().saturating_sub(FIELDS_QUOTED_MAX);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    let names = quoted.collect::<Vec<_>>().join(", ");
+    format!("an object with the fields {names}{more}")
+}
+
+/// A value as it stands in a longer text.
+fn as_text(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Array(list) => {
+            let lines = list
+                .iter()
+                .map(scalar_text)
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(lines.join("\n"))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            scalar_text(value)
+        }
+    }
+}
+
+fn scalar_text(value: &Value) -> Result<String, String> {
+    if let Value::String(text) = value {
+        return Ok(text.clone());
+    }
+    let bytes = json::canonical(value)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// No more than the bytes that a value takes in arguments.
+fn least_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(least_bytes).sum(),
+        Value::Object(map) => map.iter().map(|(k, v)| k.len() + least_bytes(v)).sum(),
+    }
+}

@@ -1,0 +1,183 @@
+//! Random playbooks and random outcomes: every task ends, nothing is proposed twice, and the same
+//! history gives the same todos.
+
+use crate::run::{End, Run};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use worker::{Fact, Playbook, Progress, StepRef, Todo, ready};
+
+const ENDS: [End; 4] = [End::Refused, End::Succeeded, End::Failed, End::Unknown];
+const OUTPUTS: [&str; 6] = ["[1,2,3]", "[]", "{\"x\":[1]}", "not json", "7", "[[1],[2]]"];
+const ARGS: [&str; 6] = [
+    "1",
+    "'{R}'",
+    "'{R.text}'",
+    "'n: {R}'",
+    "'{R.*.text}'",
+    "'{R[0]}'",
+];
+
+/// One random step: for_each, parallel, three behaviours, argument, which earlier step.
+type Shape = (bool, bool, bool, u8, u8, usize, usize);
+
+fn shape() -> impl Strategy<Value = Shape> {
+    (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        0..5_u8,
+        0..5_u8,
+        0..ARGS.len(),
+        0..8_usize,
+    )
+}
+
+fn behaviour(key: &str, n: u8) -> String {
+    match n {
+        0 => format!("{key} = \"stop\"\n"),
+        1 | 2 => format!("{key} = \"continue\"\n"),
+        retry => format!("{key} = {{ retry = {} }}\n", retry - 2),
+    }
+}
+
+fn playbook(shapes: &[Shape]) -> String {
+    let mut text = "playbook = \"p\"\npurpose = \"random\"\n".to_string();
+    for (n, (each, parallel, go_on, failure, unknown, arg, earlier)) in shapes.iter().enumerate() {
+        text += &format!("[[step]]\nid = \"s{n}\"\ntool = \"t.t\"\n");
+        text += &behaviour("on_failure", *failure);
+        text += &behaviour("on_unknown", *unknown);
+        if *go_on {
+            text += "on_refusal = \"continue\"\n";
+        }
+        if n == 0 {
+            continue;
+        }
+        let from = earlier % n;
+        if *each {
+            text += &format!("for_each = \"{{s{from}}}\"\nparallel = {parallel}\n");
+        }
+        let is_list = from > 0 && shapes[from].0;
+        let arg = match ARGS[*arg] {
+            "'{R.text}'" if is_list => "'{R[0].text}'",
+            other => other,
+        };
+        text += &format!("args.x = {}\n", arg.replace('R', &format!("s{from}")));
+    }
+    text
+}
+
+/// Everything a reader with all outputs would be told after `history`.
+fn replay(run: &Run) -> Vec<Todo> {
+    let mut progress = Progress::default();
+    for fact in &run.history {
+        progress.fold(*fact).unwrap();
+    }
+    assert_eq!(progress, run.progress);
+    let text = run.playbook.source().to_string();
+    let playbook = Playbook::try_from(text).unwrap();
+    let known = |at: StepRef| {
+        run.fetched
+            .contains(&at)
+            .then(|| run.outputs[&at].as_slice())
+    };
+    ready(&playbook, &progress, &known)
+}
+
+fn is_open(run: &Run, action: bus_schema::ActionId) -> bool {
+    let latest = run
+        .progress
+        .place(action)
+        .and_then(|at| run.progress.latest(at));
+    latest.is_some_and(|(id, _, state)| id == action && !state.is_settled())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn every_task_ends_and_nothing_is_proposed_twice(
+        shapes in prop::collection::vec(shape(), 1..7),
+        choices in prop::collection::vec((0..100_usize, 0..100_usize, 0..40_u8), 64),
+    ) {
+        let mut run = Run::new(&playbook(&shapes));
+        let mut open = Vec::new();
+        let mut seen = BTreeSet::new();
+        for round in 0..5_000 {
+            prop_assert!(round < 4_999, "the task does not end");
+            let result = run.advance();
+            prop_assert_eq!(replay(&run), run.todos());
+            let Ok(new) = result else {
+                prop_assert!(open.is_empty(), "finished with {} open", open.len());
+                break;
+            };
+            for (at, attempt, _, _) in run.proposed.iter().rev().take(new.len()) {
+                prop_assert!(seen.insert((*at, *attempt)), "{:?} {} again", at, attempt);
+            }
+            open.extend(new);
+            prop_assert!(!open.is_empty(), "the task waits for nothing");
+            let (which, end, erase) = choices[round % choices.len()];
+            let action = open.remove((which + round) % open.len());
+            prop_assert!(is_open(&run, action));
+            let end = if end < 70 { End::Succeeded } else { ENDS[end % ENDS.len()] };
+            let output = OUTPUTS[(which + erase as usize) % OUTPUTS.len()];
+            run.settle(action, end, output.as_bytes());
+            if erase == 0 && end == End::Succeeded {
+                let at = run.progress.place(action).unwrap();
+                run.fold(Fact::Erased { at });
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_fetched_early_changes_no_decision(
+        shapes in prop::collection::vec(shape(), 1..7),
+        ends in prop::collection::vec((0..100_usize, 0..100_usize), 32),
+    ) {
+        let text = playbook(&shapes);
+        let decide = |eager: bool| {
+            let mut run = Run::new(&text);
+            let mut settled = 0;
+            let outcome = loop {
+                if eager {
+                    run.fetched = run.outputs.keys().copied().collect();
+                }
+                match run.advance() {
+                    Err(outcome) => break outcome,
+                    Ok(actions) => for action in actions {
+                        let (end, output) = ends[settled % ends.len()];
+                        settled += 1;
+                        let end = if end < 70 { End::Succeeded } else { ENDS[end % ENDS.len()] };
+                        run.settle(action, end, OUTPUTS[output % OUTPUTS.len()].as_bytes());
+                    },
+                }
+            };
+            (outcome, run.history)
+        };
+        prop_assert_eq!(decide(false), decide(true));
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_without_a_panic(text in "\\PC{0,200}") {
+        let _read = Playbook::parse("p", &text);
+        let wrapped = format!(
+            "playbook = \"p\"\npurpose = \"t\"\n[[step]]\nid = \"a\"\ntool = \"t.t\"\n\
+             [[step]]\nid = \"b\"\ntool = \"t.t\"\nargs.x = '''{text}'''\n"
+        );
+        let _read = Playbook::parse("p", &wrapped);
+    }
+
+    #[test]
+    fn any_output_is_used_or_refused_without_a_panic(
+        output in prop_oneof![prop::collection::vec(any::<u8>(), 0..80), "[\\[\\]{}\",:0-9ex.-]{0,60}".prop_map(String::into_bytes)],
+    ) {
+        for arg in ARGS {
+            let text = format!(
+                "playbook = \"p\"\npurpose = \"t\"\n[[step]]\nid = \"a\"\ntool = \"t.t\"\n\
+                 [[step]]\nid = \"b\"\ntool = \"t.t\"\nargs.x = {}\n", arg.replace('R', "a")
+            );
+            let mut run = Run::new(&text);
+            let outcome = run.finish(|_, _| (End::Succeeded, output.clone()));
+            prop_assert!(!outcome.sentence(&run.playbook).is_empty());
+        }
+    }
+}
