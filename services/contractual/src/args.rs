@@ -1,0 +1,212 @@
+//! The arguments of every command, with an example in each help.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+
+use bus_schema::{ActionId, AuthorId, TaskId};
+use clap::{Parser, Subcommand};
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
+
+/// Runs agents that can act only under a contract that a person has signed.
+#[derive(Debug, Parser)]
+#[command(name = "contractual", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    /// The state directory: identities, configuration and volumes of one deployment.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a real task under a contract on this machine, show it as it happens, and prove it.
+    #[command(after_help = "Example: contractual demo ~/invoices --yes")]
+    Demo {
+        /// The folder to take stock of; the invoices that ship with the program if there is none.
+        folder: Option<PathBuf>,
+        /// Sign what the contract asks for.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Make the identities and configurations of a deployment; keeps what exists.
+    #[command(after_help = "Example: contractual init --dir ~/contractual --workspace ~/work")]
+    Init {
+        /// The folder that tools work in.
+        #[arg(long, default_value = "workspace")]
+        workspace: PathBuf,
+        /// The tool catalogue; the one of the example if there is none.
+        #[arg(long, value_name = "FILE")]
+        catalogue: Option<PathBuf>,
+        /// Where nats-server listens.
+        #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS")]
+        bus: SocketAddr,
+        /// Where the gateway listens.
+        #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS")]
+        gateway: SocketAddr,
+        /// When nats-server syncs to disk: always, or an interval such as 2m.
+        #[arg(long, default_value = "always")]
+        sync: String,
+    },
+    /// Create streams and consumers on a running server, and append the first roster.
+    #[command(after_help = "Example: contractual provision --dir ~/contractual")]
+    Provision,
+    /// Run nats-server and every actor as processes of this machine, until Ctrl-C.
+    #[command(after_help = "Example: contractual up --dir ~/contractual")]
+    Up,
+    /// Hand in a task: a playbook under a signed contract; follow it to its end.
+    #[command(
+        after_help = "Example: contractual run --contract contract.toml --playbook playbook.toml"
+    )]
+    Run {
+        /// The contract (TOML), signed before with `contract sign`.
+        #[arg(long, value_name = "FILE")]
+        contract: PathBuf,
+        /// The playbook (TOML).
+        #[arg(long, value_name = "FILE")]
+        playbook: PathBuf,
+        /// Sign what the contract asks for.
+        #[arg(long)]
+        yes: bool,
+        /// Do not follow it.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// List tasks, or show one.
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Sign a yes to an action that the contract asks about.
+    #[command(after_help = "Example: contractual approve TASK ACTION")]
+    Approve {
+        /// The task.
+        task: TaskId,
+        /// The action.
+        action: ActionId,
+    },
+    /// Sign a no to an action that the contract asks about.
+    #[command(after_help = "Example: contractual deny TASK ACTION")]
+    Deny {
+        /// The task.
+        task: TaskId,
+        /// The action.
+        action: ActionId,
+    },
+    /// Check and sign contracts.
+    #[command(subcommand)]
+    Contract(ContractCommand),
+    /// Kill what runs and grant nothing more; works without the gateway.
+    #[command(after_help = "Example: contractual halt --dir ~/contractual")]
+    Halt,
+    /// Lift a halt.
+    #[command(after_help = "Example: contractual resume --dir ~/contractual")]
+    Resume,
+    /// Verify the record, or show it.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Read one message on standard input and print it as JSON, for `nats … --translate`.
+    #[command(
+        after_help = "Example: nats --context audit-reader stream view AUDIT --translate 'contractual decode'"
+    )]
+    Decode,
+    /// Check everything that can be checked, and name the fix for each finding.
+    #[command(after_help = "Example: contractual doctor --dir ~/contractual")]
+    Doctor,
+    /// Run one service in the foreground.
+    #[command(
+        after_help = "Example: contractual service policy --config /etc/contractual/policy.toml"
+    )]
+    Service {
+        /// Which.
+        name: AuthorId,
+        /// Its configuration; the one in the state directory if there is none.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Stop after reading the configuration.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Say whether a service can do its job.
+    #[command(after_help = "Example: contractual health policy --dir ~/contractual")]
+    Health {
+        /// Which.
+        name: AuthorId,
+        /// The service's state folder; the one in the state directory if there is none.
+        #[arg(long, value_name = "FOLDER")]
+        state: Option<PathBuf>,
+    },
+    /// Run a program that dies with the process that started it.
+    #[command(hide = true)]
+    Attached {
+        /// The process id of the one that starts it.
+        parent: u32,
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// `task …`
+#[derive(Debug, Subcommand)]
+pub enum TaskCommand {
+    /// The newest tasks.
+    #[command(after_help = "Example: contractual task list --json")]
+    List,
+    /// One task with its timeline.
+    #[command(after_help = "Example: contractual task show TASK")]
+    Show {
+        /// The task.
+        task: TaskId,
+    },
+}
+
+/// `contract …`
+#[derive(Debug, Subcommand)]
+pub enum ContractCommand {
+    /// Read a contract as policy does, and run its tests.
+    #[command(after_help = "Example: contractual contract check contract.toml --tools tools.json")]
+    Check {
+        /// The contract (TOML).
+        file: PathBuf,
+        /// The tool catalogue; the deployment's if there is none.
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
+    },
+    /// Check a contract and put the owner's signature under it.
+    #[command(after_help = "Example: contractual contract sign contract.toml")]
+    Sign {
+        /// The contract (TOML).
+        file: PathBuf,
+    },
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Verify every signature, chain, leaf and root; names the first bad place.
+    #[command(after_help = "Example: contractual audit verify --offline")]
+    Verify {
+        /// Check the log's files alone, with no service running.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Print the record, oldest first.
+    #[command(after_help = "Example: contractual audit show --from 100 --limit 20 --json")]
+    Show {
+        /// The first message's place in the stream.
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// How many messages at most.
+        #[arg(long, default_value_t = 1000)]
+        limit: u64,
+        /// Only this task's.
+        #[arg(long)]
+        task: Option<TaskId>,
+    },
+}

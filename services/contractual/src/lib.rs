@@ -1,0 +1,356 @@
+#![doc = include_str!("../README.md")]
+
+pub mod args;
+pub mod contract;
+pub mod decode;
+pub mod demo;
+mod dir;
+pub mod doctor;
+mod error;
+pub mod fleet;
+pub mod init;
+pub mod nats_server;
+pub mod output;
+pub mod pki;
+pub mod provision;
+pub mod run;
+pub mod show;
+pub mod timeline;
+pub mod up;
+pub mod verify;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use actor::Clock;
+use bus_schema::AuthorId;
+use clap::Parser as _;
+
+use args::{Arguments, AuditCommand, Command, ContractCommand, TaskCommand};
+use output::Output;
+
+pub use dir::Dir;
+pub use error::Error;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let first = std::env::args_os().nth(1);
+    if let Some(code) = first.and_then(|first| runner::stage(&first)) {
+        return code;
+    }
+    match Arguments::try_parse() {
+        Ok(arguments) => dispatch(arguments),
+        Err(error) => {
+            // A terminal that is gone cannot read it either.
+            error.print().ok();
+            if error.use_stderr() {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            }
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> ExitCode {
+    let Arguments { dir, json, command } = arguments;
+    let out = Output::new(json);
+    let named = dir.clone().map(Dir::new);
+    let dir = dir.or_else(default_dir);
+    match command {
+        Command::Attached {
+            parent,
+            program,
+            arguments,
+        } => {
+            return fleet::attached(parent, &program, &arguments);
+        }
+        Command::Service {
+            name,
+            config,
+            check,
+        } => {
+            let config = config.or_else(|| dir.map(|dir| Dir::new(dir).config(name)));
+            return config.map_or_else(no_home, |config| service(name, &config, check));
+        }
+        _ => {}
+    }
+    actor::log("warn");
+    actor::hardening::harden();
+    let Some(dir) = dir else { return no_home() };
+    let ran = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::io("start", "the runtime"))
+        .and_then(|runtime| {
+            runtime.block_on(Box::pin(perform(command, Dir::new(dir), named, &out)))
+        });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out.error(&actor::chain(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn no_home() -> ExitCode {
+    Output::new(false).error("there is no home folder to keep a deployment in: pass --dir DIR");
+    ExitCode::from(64)
+}
+
+fn service(name: AuthorId, config: &Path, check: bool) -> ExitCode {
+    macro_rules! run {
+        ($S:ty) => {
+            if check {
+                actor::check_config::<$S>(config)
+            } else {
+                actor::run::<$S>(config)
+            }
+        };
+    }
+    match name {
+        AuthorId::Gateway => run!(gateway::Gateway),
+        AuthorId::Worker => run!(worker::Worker),
+        AuthorId::Policy => run!(policy::Policy),
+        AuthorId::Runner => run!(runner::Runner),
+        AuthorId::Audit => run!(audit::Audit),
+        AuthorId::Owner => {
+            Output::new(false).error("the owner is a person, not a service");
+            ExitCode::from(64)
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line alone reads the environment"
+)]
+fn default_dir() -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+    Some(data.join("contractual"))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates are dated by the machine's clock"
+)]
+fn today() -> SystemTime {
+    SystemTime::now()
+}
+
+async fn perform(
+    command: Command,
+    dir: Dir,
+    named: Option<Dir>,
+    out: &Output,
+) -> Result<(), Error> {
+    let clock = Clock::system();
+    match command {
+        Command::Demo { folder, yes } => demo::demo(named, folder, yes, out, &clock).await,
+        Command::Init {
+            workspace,
+            catalogue,
+            bus,
+            gateway,
+            sync,
+        } => {
+            let choices = choices(workspace, catalogue.as_deref(), bus, gateway, sync)?;
+            let made = init::init(&dir, &choices, &clock, today())?;
+            out.print(&made, || {
+                let (created, kept) = (made.created.len(), made.kept.len());
+                let path = dir.path().display();
+                format!(
+                    "{path}: {created} files made, {kept} kept\nnext: contractual up --dir {path}"
+                )
+            });
+            Ok(())
+        }
+        Command::Provision => {
+            let done = provision::provision(&dir, &init::Facts::read(&dir)?.url(), &clock).await?;
+            out.print(&done, || {
+                format!(
+                    "created: {}\nkept: {}",
+                    done.created.join(", "),
+                    done.kept.join(", ")
+                )
+            });
+            Ok(())
+        }
+        Command::Up => up::up(dir, out, &clock).await,
+        Command::Run {
+            contract,
+            playbook,
+            yes,
+            detach,
+        } => {
+            let client = run::client(&dir, &clock)?;
+            let playbook = playbook_text(&playbook)?;
+            let submitted = client
+                .submit(contract::digest(&contract)?, playbook.as_bytes())
+                .await?;
+            if detach {
+                out.print(&submitted, || format!("task {}", submitted.task));
+                return Ok(());
+            }
+            let answer = if yes {
+                run::Answer::Yes
+            } else {
+                run::Answer::Terminal
+            };
+            let timeline = run::follow(&client, submitted.task, answer, out).await?;
+            finished(&timeline)
+        }
+        Command::Task(TaskCommand::List) => run::list(&dir, out, &clock).await,
+        Command::Task(TaskCommand::Show { task }) => run::show(&dir, task, out, &clock).await,
+        Command::Approve { task, action } => {
+            run::decide(&dir, task, action, true, out, &clock).await
+        }
+        Command::Deny { task, action } => run::decide(&dir, task, action, false, out, &clock).await,
+        Command::Contract(command) => contract_command(command, &dir, out, &clock).await,
+        Command::Halt => halt(&dir, true, out, &clock).await,
+        Command::Resume => halt(&dir, false, out, &clock).await,
+        Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
+        Command::Decode => {
+            let body = decode::read().map_err(Error::io("read", "standard input"))?;
+            out.line(&decode::decode(&body).to_string());
+            Ok(())
+        }
+        Command::Doctor => doctor::doctor(&dir, out, &clock).await,
+        Command::Health { name, state } => {
+            let state = state.unwrap_or_else(|| dir.state(name));
+            let health = actor::health::read(&state, &clock);
+            let health = health.map_err(|error| Error::Found(format!("{name}: {error}")))?;
+            out.print(&health, || format!("{name}: {}", health.state));
+            Ok(())
+        }
+        Command::Attached { .. } | Command::Service { .. } => Ok(()),
+    }
+}
+
+fn choices(
+    workspace: PathBuf,
+    catalogue: Option<&Path>,
+    bus: SocketAddr,
+    gateway: SocketAddr,
+    sync: String,
+) -> Result<init::Choices, Error> {
+    let catalogue = match catalogue {
+        Some(path) => {
+            contract::read_catalogue(path)?;
+            contract::read_text(path)?
+        }
+        None => contract::example::TOOLS.to_owned(),
+    };
+    let plain = !sync.is_empty() && sync.bytes().all(|b| b.is_ascii_alphanumeric());
+    if !plain {
+        return Err(Error::Document(format!(
+            "--sync {sync:?} is neither always nor an interval such as 2m"
+        )));
+    }
+    Ok(init::Choices {
+        bus,
+        gateway,
+        workspace,
+        catalogue,
+        sync,
+    })
+}
+
+/// A playbook's text, once it was read as the worker reads it.
+fn playbook_text(path: &Path) -> Result<String, Error> {
+    let text = contract::read_text(path)?;
+    worker::Playbook::parse(&path.display().to_string(), &text)
+        .map_err(|problems| Error::Document(problems.to_string()))?;
+    Ok(text)
+}
+
+fn finished(timeline: &timeline::Timeline) -> Result<(), Error> {
+    if timeline.counts.succeeded {
+        Ok(())
+    } else {
+        Err(Error::Refused(format!(
+            "the task ended as {}",
+            timeline.counts.outcome
+        )))
+    }
+}
+
+async fn contract_command(
+    command: ContractCommand,
+    dir: &Dir,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
+    let summary = match command {
+        ContractCommand::Check { file, tools } => {
+            let tools = tools.unwrap_or_else(|| dir.catalogue());
+            contract::check(&file, &tools, clock)?.summary()
+        }
+        ContractCommand::Sign { file } => contract::sign(dir, &file, clock).await?,
+    };
+    out.print(&summary, || {
+        let said = summary.seq.map_or_else(
+            || "good".to_owned(),
+            |seq| format!("signed as message {seq}"),
+        );
+        let (name, contract, expires) = (&summary.name, summary.contract, summary.expires);
+        format!(
+            "{name}: {said}\ncontract {contract}\nexpires  {expires}\ntools    {}",
+            summary.tools.join(", ")
+        )
+    });
+    Ok(())
+}
+
+async fn halt(dir: &Dir, halt: bool, out: &Output, clock: &Clock) -> Result<(), Error> {
+    let seq = contract::halt(dir, halt, clock).await?;
+    let said = if halt {
+        "halted: nothing runs, nothing is granted"
+    } else {
+        "the halt is lifted"
+    };
+    out.print(&serde_json::json!({"halted": halt, "seq": seq}), || {
+        format!("{said} (message {seq})")
+    });
+    Ok(())
+}
+
+async fn audit_command(
+    command: AuditCommand,
+    dir: &Dir,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
+    match command {
+        AuditCommand::Verify { offline } => {
+            let verified = if offline {
+                verify::files(dir)?.0
+            } else {
+                verify::files_and_stream(dir, clock).await?
+            };
+            out.print(&verified, || {
+                let events: u64 = verified.events.values().sum();
+                format!(
+                    "verified: {} messages, {events} genuine events, {} junk\nlog size {}, root {}",
+                    verified.messages, verified.junk, verified.size, verified.root
+                )
+            });
+            Ok(())
+        }
+        AuditCommand::Show { from, limit, task } => {
+            show::show(dir, from, limit, task, out, clock).await
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `provision`: creates streams and consumers, and appends the first roster, under an identity that nobody else has.
+
+use actor::{Clock, Operator};
+use bus_schema::{AUDIT, STREAMS, consumers};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{Dir, Error, init};
+
+/// What was created, and what was there.
+#[derive(Debug, Default, Serialize)]
+pub struct Provisioned {
+    /// Streams and consumers that were created.
+    pub created: Vec<String>,
+    /// Streams and consumers that were there, as they should be.
+    pub kept: Vec<String>,
+}
+
+/// Creates what is missing. Never changes a stream that exists.
+///
+/// # Errors
+/// What the server refused, or the first difference of a stream that exists.
+pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisioned, Error> {
+    let bus = Operator::connect(&dir.access("provision", url), clock.clone()).await?;
+    let mut done = Provisioned::default();
+    for stream in STREAMS {
+        let wanted = stream.config();
+        match bus
+            .api(&format!("STREAM.INFO.{}", stream.name), &json!({}))
+            .await
+        {
+            Ok(info) => {
+                differs(
+                    stream.name,
+                    &wanted,
+                    info.get("config").unwrap_or(&Value::Null),
+                )?;
+                done.kept.push(stream.name.to_owned());
+            }
+            Err(actor::Error::Bus { reason, .. }) if reason.contains("not found") => {
+                bus.api(&format!("STREAM.CREATE.{}", stream.name), &wanted)
+                    .await?;
+                done.created.push(stream.name.to_owned());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for consumer in consumers() {
+        let name = consumer.of.name();
+        let there = bus
+            .api(&format!("CONSUMER.INFO.{AUDIT}.{name}"), &json!({}))
+            .await
+            .is_ok();
+        let question = json!({"stream_name": AUDIT, "config": consumer.config()});
+        let filter = match consumer.filters.as_slice() {
+            [one] => format!(".{one}"),
+            _ => String::new(),
+        };
+        // A new version reads more: creating again is how the filters grow.
+        bus.api(
+            &format!("CONSUMER.CREATE.{AUDIT}.{name}{filter}"),
+            &question,
+        )
+        .await?;
+        let list = if there {
+            &mut done.kept
+        } else {
+            &mut done.created
+        };
+        list.push(format!("{AUDIT}/{name}"));
+    }
+    let roster = init::first_roster(dir)?;
+    let list = if bus.publish_first(&roster).await? {
+        &mut done.created
+    } else {
+        &mut done.kept
+    };
+    list.push("the first roster".to_owned());
+    bus.flush().await;
+    Ok(done)
+}
+
+fn differs(name: &str, wanted: &Value, found: &Value) -> Result<(), Error> {
+    let fields = wanted.as_object().into_iter().flatten();
+    for (field, value) in fields {
+        let there = found.get(field).cloned().unwrap_or(Value::Null);
+        // The server leaves out what is false, zero or empty.
+        let nothing = matches!(value, Value::Bool(false)) || value == &json!(0);
+        if there != *value && !(nothing && there.is_null()) {
+            return Err(Error::Refused(format!(
+                "the stream {name} exists with {field} = {there} instead of {value}; it is not changed: \
+                 compare with nats/streams.json"
+            )));
+        }
+    }
+    Ok(())
+}

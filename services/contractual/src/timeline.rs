@@ -1,0 +1,374 @@
+//! The timeline: a task's events as a person reads them, and what they add up to.
+
+use std::{collections::BTreeMap, io::IsTerminal as _};
+
+use bus_schema::{ActionId, AuthorId, Content, DraftGrant, Time};
+use gateway::{api::Event, client::Client};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// Most characters of a content that are shown on one line.
+const SHOWN_CHARS_MAX: usize = 160;
+
+/// What a task's events add up to.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Counts {
+    /// Granted actions.
+    pub granted: u32,
+    /// Actions that a person was asked about.
+    pub asked: u32,
+    /// Refused actions.
+    pub refused: u32,
+    /// Whether the task succeeded.
+    pub succeeded: bool,
+    /// The task's outcome.
+    pub outcome: String,
+}
+
+#[derive(Debug, Clone)]
+struct Proposed {
+    step: String,
+    tool: String,
+    at: Time,
+    started: Option<Time>,
+}
+
+/// Folds a task's events into lines.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    begun: Option<Time>,
+    actions: BTreeMap<ActionId, Proposed>,
+    /// What the events so far add up to.
+    pub counts: Counts,
+    /// When the first action was finished, after the task was submitted.
+    pub first_action_ms: Option<u64>,
+    colour: bool,
+}
+
+/// A line, and the draft that a person is asked to approve with it.
+#[derive(Debug)]
+pub struct Shown {
+    /// The text.
+    pub text: String,
+    /// The draft to be signed.
+    pub ask: Option<DraftGrant>,
+}
+
+impl Timeline {
+    /// Before the first event.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            colour: std::io::stdout().is_terminal(),
+            ..Self::default()
+        }
+    }
+
+    /// The next event as a line.
+    pub async fn show(&mut self, event: &Event, client: &Client) -> Shown {
+        let begun = *self.begun.get_or_insert(event.stored);
+        let author = event
+            .body
+            .get("author")
+            .and_then(Value::as_str)
+            .unwrap_or("?")
+            .to_owned();
+        let (verdict, text, ask) = self.line(event, client).await;
+        let ms = event.stored.ms_since(begun);
+        let verdict = self.paint(&verdict);
+        let text = format!("{ms:>7} ms  {author:<8} {verdict} {text}");
+        Shown { text, ask }
+    }
+
+    async fn line(
+        &mut self,
+        event: &Event,
+        client: &Client,
+    ) -> (String, String, Option<DraftGrant>) {
+        let fact = event.body.get("fact").unwrap_or(&Value::Null);
+        let author: AuthorId = field(&event.body, "author").unwrap_or(AuthorId::Gateway);
+        let action: Option<ActionId> = field(fact, "action");
+        let named = |this: &Self| {
+            action
+                .and_then(|id| this.actions.get(&id))
+                .map_or_else(String::new, Proposed::name)
+        };
+        match event.kind.as_str() {
+            "task.submitted" => (
+                "submitted".into(),
+                "a task that the owner signed".into(),
+                None,
+            ),
+            "task.admitted" => ("admitted".into(), "the contract is in force".into(), None),
+            "task.rejected" => {
+                self.counts.outcome = "rejected".into();
+                ("rejected".into(), text(fact, "code"), None)
+            }
+            "action.proposed" => (
+                "proposed".into(),
+                self.proposed(event, fact, author, client).await,
+                None,
+            ),
+            "action.granted" => {
+                self.counts.granted += 1;
+                let draft: Option<DraftGrant> =
+                    fact.get("grant").and_then(|grant| field(grant, "draft"));
+                let approved = fact
+                    .get("grant")
+                    .is_some_and(|grant| !grant["approval"].is_null());
+                let name = draft
+                    .as_ref()
+                    .and_then(|draft| self.actions.get(&draft.action))
+                    .map_or_else(String::new, Proposed::name);
+                let rule = draft.map_or_else(String::new, |draft| draft.rule.to_string());
+                let signed = if approved {
+                    ", signed by the owner"
+                } else {
+                    ""
+                };
+                ("granted".into(), format!("{name}by {rule}{signed}"), None)
+            }
+            "action.refused" => {
+                self.counts.refused += 1;
+                let why = self.why(fact, client).await;
+                (
+                    "refused".into(),
+                    format!("{}by {}: {why}", named(self), text(fact, "rule")),
+                    None,
+                )
+            }
+            "approval.requested" => {
+                self.counts.asked += 1;
+                let draft: Option<DraftGrant> = field(fact, "draft");
+                let name = draft
+                    .as_ref()
+                    .and_then(|draft| self.actions.get(&draft.action))
+                    .map_or_else(String::new, Proposed::name);
+                (
+                    "asks".into(),
+                    format!("{name}the owner has to say yes"),
+                    draft,
+                )
+            }
+            "approval.carried" => (
+                "carried".into(),
+                format!("{}a signed answer", named(self)),
+                None,
+            ),
+            "approval.refused" => (
+                "ignored".into(),
+                format!("{}{}", named(self), text(fact, "code")),
+                None,
+            ),
+            "action.started" => {
+                if let Some(proposed) = action.and_then(|id| self.actions.get_mut(&id)) {
+                    proposed.started = Some(event.stored);
+                }
+                ("started".into(), named(self), None)
+            }
+            "action.finished" => self.finished(event, fact, author, client).await,
+            "action.declined" => (
+                "declined".into(),
+                format!("{}{}", named(self), text(fact, "code")),
+                None,
+            ),
+            "action.expired" => (
+                "expired".into(),
+                format!(
+                    "{}nobody knows what became of it, or nobody claimed it",
+                    named(self)
+                ),
+                None,
+            ),
+            "task.finished" => {
+                self.counts.outcome = text(fact, "outcome");
+                self.counts.succeeded = self.counts.outcome == "succeeded";
+                let detail = content(fact, "detail", author, client).await;
+                let reason = detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
+                let reason = reason.map_or_else(String::new, |detail| text(&detail, "reason"));
+                (self.counts.outcome.clone(), reason, None)
+            }
+            other => (other.to_owned(), String::new(), None),
+        }
+    }
+
+    async fn proposed(
+        &mut self,
+        event: &Event,
+        fact: &Value,
+        by: AuthorId,
+        client: &Client,
+    ) -> String {
+        let (Some(action), Some(args)) = (field(fact, "action"), field::<Content>(fact, "args"))
+        else {
+            return "?".to_owned();
+        };
+        let items = field(fact, "items").unwrap_or(1_u16);
+        let item = field(fact, "item").unwrap_or(0_u16);
+        let mut step = text(fact, "step");
+        if items > 1 {
+            step.push_str(&format!(" {}/{items}", item + 1));
+        }
+        let proposed = Proposed {
+            step,
+            tool: text(fact, "tool"),
+            at: event.stored,
+            started: None,
+        };
+        let shown = shorten(&bytes(&args, by, client).await);
+        let line = format!("{}: {} {shown}", proposed.step, proposed.tool);
+        self.actions.insert(action, proposed);
+        line
+    }
+
+    async fn finished(
+        &mut self,
+        event: &Event,
+        fact: &Value,
+        by: AuthorId,
+        client: &Client,
+    ) -> (String, String, Option<DraftGrant>) {
+        let action: Option<ActionId> = field(fact, "action");
+        let outcome = text(fact, "outcome");
+        let Some(proposed) = action.and_then(|id| self.actions.get(&id)) else {
+            return (outcome, String::new(), None);
+        };
+        if outcome == "succeeded" && self.first_action_ms.is_none() {
+            self.first_action_ms = self.begun.map(|begun| event.stored.ms_since(begun));
+        }
+        let whole = event.stored.ms_since(proposed.at);
+        let ran = proposed
+            .started
+            .map_or(0, |started| event.stored.ms_since(started));
+        let output = match field::<Content>(fact, "output") {
+            Some(output) => shorten(&bytes(&output, by, client).await),
+            None => String::new(),
+        };
+        let text = format!(
+            "{}{ran} ms, {whole} ms since it was proposed -> {output}",
+            proposed.name()
+        );
+        (outcome, text, None)
+    }
+
+    async fn why(&self, fact: &Value, client: &Client) -> String {
+        let code = text(fact, "code");
+        let Some(why) = content(fact, "why", AuthorId::Policy, client).await else {
+            return code;
+        };
+        let Ok(why) = serde_json::from_str::<Value>(&why) else {
+            return code;
+        };
+        let mut line = text(&why, "why");
+        let fix = text(&why, "fix");
+        if !fix.is_empty() {
+            line.push_str("\n            smallest change that would allow it:");
+            for part in fix.lines() {
+                line.push_str("\n              ");
+                line.push_str(part);
+            }
+        }
+        line
+    }
+
+    /// Everything that the person has to know before signing `draft`.
+    pub async fn question(&self, draft: &DraftGrant, client: &Client) -> String {
+        let args = bytes(&draft.args, draft.args_by, client).await;
+        let args = match serde_json::from_str::<Value>(&args) {
+            Ok(value) => serde_json::to_string_pretty(&value).unwrap_or(args),
+            Err(_) => args,
+        };
+        let mut text = format!(
+            "\n  The contract asks for your yes (rule {}):\n    tool      {}\n    arguments ",
+            draft.rule, draft.tool
+        );
+        text.push_str(&printable(&args).replace('\n', "\n              "));
+        text.push_str(&format!(
+            "\n    limits    {} ms, {} bytes of output, once\n    digest    {}\n",
+            draft.wall_ms,
+            draft.output_bytes_max,
+            draft.digest()
+        ));
+        text
+    }
+
+    fn paint(&self, verdict: &str) -> String {
+        let padded = format!("{verdict:<9}");
+        let colour = match verdict {
+            "granted" | "succeeded" => "32",
+            "refused" | "rejected" | "failed" | "declined" | "expired" => "31",
+            "asks" | "carried" => "33",
+            _ => return padded,
+        };
+        if self.colour {
+            format!("\u{1b}[{colour}m{padded}\u{1b}[0m")
+        } else {
+            padded
+        }
+    }
+}
+
+impl Proposed {
+    fn name(&self) -> String {
+        format!("{}: {} ", self.step, self.tool)
+    }
+}
+
+/// One line of JSON per event.
+#[must_use]
+pub fn json(event: &Event) -> String {
+    serde_json::to_string(event).unwrap_or_default()
+}
+
+fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
+    value
+        .get(name)
+        .cloned()
+        .and_then(|value| serde_json::from_value(value).ok())
+}
+
+fn text(value: &Value, name: &str) -> String {
+    match value.get(name) {
+        Some(Value::String(text)) => printable(text),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+async fn content(fact: &Value, name: &str, by: AuthorId, client: &Client) -> Option<String> {
+    let content: Content = field(fact, name)?;
+    Some(bytes(&content, by, client).await)
+}
+
+async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
+    match client.content(by, content).await {
+        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(None) => "(erased)".to_owned(),
+        Err(error) => format!("({error})"),
+    }
+}
+
+/// What came from a tool or a model must not move the cursor of the one who reads it.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if c == '\n' || !(c.is_control() || hidden) {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_unicode());
+        }
+    }
+    shown
+}
+
+fn shorten(text: &str) -> String {
+    let line = printable(&text.replace('\n', " "));
+    if line.chars().count() <= SHOWN_CHARS_MAX {
+        return line;
+    }
+    format!(
+        "{}…",
+        line.chars().take(SHOWN_CHARS_MAX).collect::<String>()
+    )
+}

@@ -1,0 +1,198 @@
+//! `audit verify`: reads the whole record again and checks every signature, chain, leaf and root.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use actor::{Clock, Operator, Reading, Stored, signing_key};
+use audit::{Entry, InclusionProof, Origin, Places, check};
+use bus_schema::{AuditFact, AuthorId, Digest, Junk, Meta, Proof, Prove, PublicKey, TaskId};
+use ed25519_dalek::VerifyingKey;
+use serde::Serialize;
+
+use crate::{Dir, Error, init::Facts};
+
+/// How long audit may take to cover the newest event.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// What was verified.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    /// Messages: of the stream, or of the log where no stream was asked.
+    pub messages: u64,
+    /// Genuine events of each author: signature, subject and chain hold.
+    pub events: BTreeMap<AuthorId, u64>,
+    /// Messages that are not events.
+    pub junk: u64,
+    /// Leaves of the log under the newest checkpoint.
+    pub size: u64,
+    /// The log's root.
+    pub root: Digest,
+    /// Messages whose inclusion was proven one by one, with a proof from audit.
+    pub included: u64,
+}
+
+/// Checks the log's files alone: needs no service, no bus and no key but the owner's public one.
+///
+/// # Errors
+/// [`Error::Found`] names the first bad place.
+pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
+    let facts = Facts::read(dir)?;
+    let owner = bus_schema::public_key(&signing_key::load(&dir.owner_key())?);
+    let places = places(dir);
+    let checked = check::check(&places, facts.deployment, owner, |_, _| {})
+        .map_err(|bad| Error::Found(actor::chain(&bad)))?;
+    let counts = checked.authors.iter();
+    let verified = Verified {
+        messages: checked.checkpoint.size().saturating_sub(1),
+        events: counts
+            .clone()
+            .map(|(author, counts)| (*author, counts.genuine))
+            .collect(),
+        junk: counts.map(|(_, counts)| counts.junk).sum::<u64>() + checked.strangers,
+        size: checked.checkpoint.size(),
+        root: Digest::new(checked.checkpoint.root()),
+        included: 0,
+    };
+    Ok((verified, checked))
+}
+
+fn places(dir: &Dir) -> Places {
+    let folder = dir.of("audit");
+    Places {
+        log: folder.join("log"),
+        anchor: folder.join("anchor"),
+    }
+}
+
+/// Checks the log's files, then the live stream against them, message by message.
+///
+/// # Errors
+/// [`Error::Found`] names the first bad place.
+pub async fn files_and_stream(dir: &Dir, clock: &Clock) -> Result<Verified, Error> {
+    let facts = Facts::read(dir)?;
+    let bus = Operator::connect(&dir.access("owner", &facts.url()), clock.clone()).await?;
+    let (verified, checked) = files(dir)?;
+    let places = places(dir);
+    let mut comparison = check::StreamComparison::new(&places, &checked);
+    let mut bad = None;
+    bus.scan(">", 1, |stored| {
+        bad = comparison.message(&stored.raw()).err();
+        bad.is_none()
+    })
+    .await?;
+    match bad.map_or_else(|| comparison.end().err(), Some) {
+        Some(bad) => Err(Error::Found(actor::chain(&bad))),
+        None => Ok(verified),
+    }
+}
+
+/// Verifies the record of a running deployment from the bus alone: the whole stream, the newest head of the
+/// log, and the inclusion of every message up to `last` under a checkpoint.
+///
+/// # Errors
+/// [`Error::Found`] names the first bad place.
+pub async fn running(dir: &Dir, task: Option<TaskId>, clock: &Clock) -> Result<Verified, Error> {
+    let facts = Facts::read(dir)?;
+    let key = signing_key::load(&dir.owner_key())?;
+    let owner = bus_schema::public_key(&key);
+    let bus = Operator::connect(&dir.access("owner", &facts.url()), clock.clone()).await?;
+    let (reading, messages) = read(&bus, owner).await?;
+    let last = messages.last().map_or(0, |(stored, _)| stored.seq);
+    let audit = reading
+        .verifier()
+        .key(AuthorId::Audit)
+        .ok_or_else(no_roster)?;
+    let head = bus.head(&audit, last, HEAD).await?;
+    let mut verified = Verified {
+        messages: messages.len() as u64,
+        events: BTreeMap::new(),
+        junk: 0,
+        size: head.size,
+        root: head.root,
+        included: 0,
+    };
+    let asks = bus.bus(key, BTreeMap::from([(AuthorId::Audit, audit)]));
+    let origin = Origin::of(facts.deployment);
+    for (stored, verdict) in &messages {
+        match verdict {
+            Ok(meta) => *verified.events.entry(meta.by).or_default() += 1,
+            Err(_) => verified.junk += 1,
+        }
+        let meta = verdict.as_ref().ok();
+        if task.is_none_or(|task| meta.is_some_and(|meta| meta.task == Some(task))) {
+            let proof = asks.ask(Prove { seq: stored.seq }).await;
+            let proof = proof.map_err(|error| Error::Refused(error.to_string()))?;
+            let proof = proof.ok_or_else(|| found(stored.seq, "is not in the log"))?;
+            included(stored, &proof, &origin, &audit)?;
+            verified.included += 1;
+        }
+    }
+    Ok(verified)
+}
+
+/// Whether `proof` puts exactly this message under a checkpoint that audit signed.
+fn included(
+    stored: &Stored,
+    proof: &Proof,
+    origin: &Origin,
+    audit: &PublicKey,
+) -> Result<(), Error> {
+    let wrong = |why: String| {
+        found(
+            stored.seq,
+            &format!("is not proven to be in the log: {why}"),
+        )
+    };
+    let key =
+        VerifyingKey::from_bytes(audit.as_bytes()).map_err(|error| wrong(error.to_string()))?;
+    let note = proof.checkpoint.as_bytes();
+    let size = audit::Checkpoint::parse(note, origin, &key)
+        .map_err(|error| wrong(actor::chain(&error)))?
+        .size();
+    let hashes = proof.path.iter().map(|hash| *hash.as_bytes()).collect();
+    let path = InclusionProof {
+        index: stored.seq,
+        size,
+        hashes,
+    };
+    let (entry, _) = audit::verify_inclusion(&proof.entry, stored.seq, &path, note, &key, origin)
+        .map_err(|error| wrong(actor::chain(&error)))?;
+    if Entry::of(&stored.raw(), entry.verdict).encode() == proof.entry {
+        Ok(())
+    } else {
+        Err(found(stored.seq, "differs between the stream and the log"))
+    }
+}
+
+/// Every message of the stream with who said it, or why it is junk.
+type Messages = Vec<(Stored, Result<Meta, Junk>)>;
+
+async fn read(bus: &Operator, owner: PublicKey) -> Result<(Reading, Messages), Error> {
+    let mut reading = Reading::new(owner);
+    let mut messages: Messages = Vec::new();
+    let mut failed = None;
+    bus.scan(">", 1, |stored| {
+        let expected = messages.last().map_or(1, |(last, _)| last.seq + 1);
+        if stored.seq != expected {
+            failed = Some(found(expected, "is missing from the stream"));
+            return false;
+        }
+        match reading.read::<AuditFact>(&stored) {
+            Ok(verdict) => messages.push((stored, verdict.map(|(meta, _)| meta))),
+            Err(error) => failed = Some(error.into()),
+        }
+        failed.is_none()
+    })
+    .await?;
+    match failed {
+        Some(error) => Err(error),
+        None => Ok((reading, messages)),
+    }
+}
+
+fn found(seq: u64, what: &str) -> Error {
+    Error::Found(format!("message {seq} {what}"))
+}
+
+fn no_roster() -> Error {
+    Error::Found("the stream has no roster: run `contractual provision`".to_owned())
+}
