@@ -26,8 +26,8 @@ reads! {
         ActionDeclined ActionExpired
 }
 reads! {
-    /// What the runner acts by: grants, and what the owner says of them.
-    RunnerFact = RosterChanged ContractSigned ContractRevoked HaltOrdered HaltLifted ActionGranted ActionStarted
+    /// What the runner acts by: grants, and what the owner signed of contracts and tasks.
+    RunnerFact = RosterChanged ContractSigned ContractRevoked HaltOrdered HaltLifted TaskSubmitted ActionGranted ActionStarted
         ActionFinished ActionDeclined
 }
 reads! {

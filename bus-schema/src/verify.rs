@@ -225,8 +225,6 @@ impl Verifier {
                 self.advance(&subject, &head, raw);
                 Ok(Read::Other(meta))
             }
-            // The owner's word in another deployment: its place in the chain there means nothing here.
-            Err(Junk::Copied) if !self.sees_whole(subject.by) => Ok(self.count(Junk::Copied)),
             Err(junk) => {
                 // It is the author's own word all the same: the chain goes on behind it.
                 self.advance(&subject, &head, raw);

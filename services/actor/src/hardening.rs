@@ -2,7 +2,8 @@
 
 use bus_schema::Hardening;
 
-/// Makes this process unreadable to others of its user, and keeps its memory out of core files.
+/// Makes this process unreadable to others of its user, keeps its memory out of core files, and lets neither it
+/// nor its children gain privileges.
 pub fn harden() {
     // Neither can fail for one's own process on a supported kernel; `measure` tells what holds.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
@@ -11,6 +12,7 @@ pub fn harden() {
         maximum: Some(0),
     };
     rustix::process::setrlimit(rustix::process::Resource::Core, none).ok();
+    rustix::thread::set_no_new_privs(true).ok();
 }
 
 /// Reads what the kernel says of this process.

@@ -10,10 +10,11 @@ use bus_schema::AuthorId;
 pub struct Dir(PathBuf);
 
 impl Dir {
-    /// The deployment in `path`.
+    /// The deployment in `path`, which stays the same for processes that work in another folder.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self(path)
+        // Only an empty path, or a working folder that is gone, has no absolute form.
+        Self(std::path::absolute(&path).unwrap_or(path))
     }
 
     /// The folder itself.

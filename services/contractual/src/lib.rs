@@ -83,12 +83,16 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     actor::log("warn");
     actor::hardening::harden();
     let Some(dir) = dir else { return no_home() };
-    let ran = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build();
+    let ran = runtime
         .map_err(Error::io("start", "the runtime"))
         .and_then(|runtime| {
-            runtime.block_on(Box::pin(perform(command, Dir::new(dir), named, &out)))
+            let ran = runtime.block_on(Box::pin(perform(command, Dir::new(dir), named, &out)));
+            // Whoever was asked on the terminal and pressed Ctrl-C is not waited for.
+            runtime.shutdown_background();
+            ran
         });
     match ran {
         Ok(()) => ExitCode::SUCCESS,

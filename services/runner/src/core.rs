@@ -123,6 +123,9 @@ impl RunnerCore {
             now,
         )
         .map_err(code)?;
+        if !self.state.is_signed(draft) {
+            return Err(Some(RefusalCode::BadStatement));
+        }
         let tool = self.installed.get(&draft.tool, &draft.tool_digest);
         let tool = tool.ok_or(Some(RefusalCode::Tool))?;
         match (tool, &self.cage) {
@@ -194,6 +197,9 @@ impl Core for RunnerCore {
             RunnerFact::HaltLifted(..) => {
                 state.halted = false;
                 self.tell();
+            }
+            RunnerFact::TaskSubmitted(task, fact) => {
+                state.submit(task, &fact.statement, &self.owner);
             }
             RunnerFact::ActionGranted(_, fact) => {
                 state.grant(&meta, *fact);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionGranted, ActionId, AuthorId, DeploymentId, Digest, DraftGrant, Envelope, EventId, Meta,
-    OUTCOME_GRACE_MS, TaskId, Time, ToolName,
+    OUTCOME_GRACE_MS, PublicKey, Signed, Statement, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,8 @@ const SWEEP_EVERY_MS: u64 = 3_600_000;
 ///
 /// Uses are counted for each task and tool and are forgotten, with the actions of the task, once every
 /// contract under which the task had a grant has expired: no later grant can lie inside what the owner
-/// signed then, so a number of calls is never exceeded. Until then a grant costs its action's id, 16 bytes.
+/// signed then, so a number of calls is never exceeded. Until then a grant costs its action's id, 16 bytes,
+/// and a task its id and contract, 48 bytes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub(crate) deployment: Option<DeploymentId>,
@@ -27,6 +28,8 @@ pub struct State {
     pub(crate) revoked: BTreeSet<Digest>,
     /// Granted to the runner, neither claimed nor declined; by place in the stream.
     pub(crate) open: BTreeMap<u64, Granted>,
+    /// The tasks that the owner signed, each with its contract: policy alone cannot invent one.
+    signed: BTreeMap<TaskId, Digest>,
     tasks: BTreeMap<TaskId, Uses>,
     swept: Time,
 }
@@ -115,6 +118,21 @@ impl State {
             .unwrap_or(0)
     }
 
+    /// Whether the owner signed this task under this contract.
+    pub(crate) fn is_signed(&self, draft: &DraftGrant) -> bool {
+        self.signed.get(&draft.task) == Some(&draft.contract)
+    }
+
+    /// Takes in a task, if `owner` signed it for this deployment; the first word about it holds.
+    pub(crate) fn submit(&mut self, task: TaskId, statement: &Signed, owner: &PublicKey) {
+        let Ok(Statement::Task(said)) = statement.open(owner) else {
+            return;
+        };
+        if said.task == task && Some(said.deployment) == self.deployment {
+            self.signed.entry(task).or_insert(said.contract);
+        }
+    }
+
     pub(crate) fn gate(&self) -> Gate {
         Gate {
             halted: self.halted,
@@ -187,6 +205,7 @@ impl State {
             let envelopes = &self.envelopes;
             let runs =
                 |contract: &Digest| envelopes.get(contract).is_some_and(|of| now < of.expires);
+            self.signed.retain(|_, contract| runs(contract));
             self.tasks
                 .retain(|_, uses| now <= uses.until || uses.contracts.iter().any(runs));
         }

@@ -231,3 +231,24 @@ fn yes_to_more_than_is_left_is_refused() {
     world.carry(task, action, &answer(&draft, true));
     assert_eq!(words(&world.turn()), ["Limit"]);
 }
+
+#[test]
+fn yes_to_the_question_of_one_rule_does_not_answer_that_of_another() {
+    let ask = "[[ask]]\ntool = \"t.any\"\nreason = \"r\"\n";
+    let rules = format!("{ask}expires = \"2s\"\ncalls = 1\n{ask}expires = \"3s\"\n");
+    let (mut world, _, task) = World::with_task(&rules);
+    let mut asks = Vec::new();
+    for n in [1, 2] {
+        let action = world.propose(task, n);
+        let draft = asked(&world.turn());
+        assert_eq!(draft.rule.as_str(), "ask.1");
+        asks.push((action, draft));
+    }
+    for (action, draft) in &asks {
+        world.carry(task, *action, &answer(draft, true));
+    }
+    // By the time of the second yes, the one call of the first rule is spent and the second rule asks.
+    assert_eq!(words(&world.turn()), ["granted", "Limit"]);
+    world.propose(task, 3);
+    assert_eq!(asked(&world.turn()).rule.as_str(), "ask.2");
+}

@@ -110,6 +110,21 @@ fn grants_outside_of_what_the_owner_signed_are_declined() {
 }
 
 #[test]
+fn a_task_that_the_owner_did_not_sign_under_this_contract_runs_nothing() {
+    for (contract, by_owner) in [(contract(), false), (Digest::ZERO, true)] {
+        let mut stream = Stream::new();
+        stream.submit(task(1), contract, by_owner);
+        stream.ready(draft(1, "file.write"));
+        assert_eq!(stream.wants(), declined(1, RefusalCode::BadStatement));
+    }
+    let mut stream = Stream::new();
+    stream.submit(task(1), contract(), true);
+    stream.submit(task(1), Digest::ZERO, true);
+    stream.ready(draft(1, "file.write"));
+    assert_eq!(stream.wants(), claimed(1));
+}
+
+#[test]
 fn a_grant_for_another_task_than_its_subject_names_is_declined() {
     let mut stream = Stream::new();
     let mut wrong = draft(1, "file.write");

@@ -7,9 +7,10 @@ use actor::{Clock, Core as _, Key, Out};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
     ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Deployment,
-    DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId, Grant, Link,
-    Owner, Policy, PublicKey, Raw, Read, RosterChanged, Runner, RunnerFact, Says, Scope as _,
-    Sealed, Sees, Signed, Statement, TaskId, Time, Tip, ToolName, Usage, Verifier,
+    DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId, Gateway,
+    Grant, Link, Owner, Policy, PublicKey, Raw, Read, RosterChanged, Runner, RunnerFact, Says,
+    Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement, TaskSubmitted, Time, Tip,
+    ToolName, Usage, Verifier,
 };
 use ed25519_dalek::SigningKey;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
@@ -130,6 +131,7 @@ pub(crate) struct Stream {
     chains: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
     seq: u64,
     pub(crate) policy_key: u8,
+    submitted: BTreeSet<TaskId>,
 }
 
 /// What the core wants.
@@ -183,12 +185,14 @@ impl Stream {
             chains: BTreeMap::new(),
             seq: 0,
             policy_key: key_of(AuthorId::Policy),
+            submitted: BTreeSet::new(),
         };
         let entry = |author| AuthorKey {
             author,
             key: public(key_of(author)),
         };
-        let keys = vec![entry(AuthorId::Policy), entry(AuthorId::Runner)];
+        let authors = [AuthorId::Policy, AuthorId::Runner, AuthorId::Gateway];
+        let keys = authors.map(entry).to_vec();
         let deployment = deployment();
         stream.say::<Owner, _>(Deployment, RosterChanged { deployment, keys });
         stream
@@ -252,8 +256,39 @@ impl Stream {
 
     pub(crate) fn grant_with(&mut self, draft: DraftGrant, approval: Option<Signed>) -> bool {
         let task = draft.task;
+        if !self.submitted.contains(&task) {
+            self.submit(task, draft.contract, true);
+        }
         let grant = Grant { draft, approval };
         self.say::<Policy, _>(task, ActionGranted { grant })
+    }
+
+    /// Hands in a task under `contract`, signed by the owner or by somebody else.
+    pub(crate) fn submit(&mut self, task: TaskId, contract: Digest, by_owner: bool) {
+        self.submitted.insert(task);
+        let playbook = sealed(b"playbook").content();
+        let at = self.now;
+        let deployment = deployment();
+        let said = TaskStatement {
+            deployment,
+            task,
+            contract,
+            playbook,
+            at,
+        };
+        let signer = if by_owner {
+            AuthorId::Owner
+        } else {
+            AuthorId::Policy
+        };
+        let statement = Signed::new(&Statement::Task(said), &key(key_of(signer)));
+        assert!(self.say::<Gateway, _>(
+            task,
+            TaskSubmitted {
+                statement,
+                playbook
+            }
+        ));
     }
 
     /// Grants, and brings the arguments.
