@@ -3,7 +3,7 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use bus_schema::{ActionId, AuthorId, TaskId};
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
 
@@ -36,23 +36,7 @@ pub enum Command {
     },
     /// Make the identities and configurations of a deployment; keeps what exists.
     #[command(after_help = "Example: contractual init --dir ~/contractual --workspace ~/work")]
-    Init {
-        /// The folder that tools work in.
-        #[arg(long, default_value = "workspace")]
-        workspace: PathBuf,
-        /// The tool catalogue; the one of the example if there is none.
-        #[arg(long, value_name = "FILE")]
-        catalogue: Option<PathBuf>,
-        /// Where nats-server listens.
-        #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS")]
-        bus: SocketAddr,
-        /// Where the gateway listens.
-        #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS")]
-        gateway: SocketAddr,
-        /// When nats-server syncs to disk: always, or an interval such as 2m.
-        #[arg(long, default_value = "always")]
-        sync: String,
-    },
+    Init(InitArguments),
     /// Create streams and consumers on a running server, and append the first roster.
     #[command(after_help = "Example: contractual provision --dir ~/contractual")]
     Provision,
@@ -63,20 +47,7 @@ pub enum Command {
     #[command(
         after_help = "Example: contractual run --contract contract.toml --playbook playbook.toml"
     )]
-    Run {
-        /// The contract (TOML), signed before with `contract sign`.
-        #[arg(long, value_name = "FILE")]
-        contract: PathBuf,
-        /// The playbook (TOML).
-        #[arg(long, value_name = "FILE")]
-        playbook: PathBuf,
-        /// Sign what the contract asks for.
-        #[arg(long)]
-        yes: bool,
-        /// Do not follow it.
-        #[arg(long)]
-        detach: bool,
-    },
+    Run(RunArguments),
     /// List tasks, or show one.
     #[command(subcommand)]
     Task(TaskCommand),
@@ -150,6 +121,43 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+}
+
+/// `init …`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The folder that tools work in.
+    #[arg(long, default_value = "workspace")]
+    pub workspace: PathBuf,
+    /// The tool catalogue; the one of the example if there is none.
+    #[arg(long, value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
+    /// Where nats-server listens.
+    #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS")]
+    pub bus: SocketAddr,
+    /// Where the gateway listens.
+    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS")]
+    pub gateway: SocketAddr,
+    /// When nats-server syncs to disk: always, or an interval such as 2m.
+    #[arg(long, default_value = "always")]
+    pub sync: String,
+}
+
+/// `run …`
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The contract (TOML), signed before with `contract sign`.
+    #[arg(long, value_name = "FILE")]
+    pub contract: PathBuf,
+    /// The playbook (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub playbook: PathBuf,
+    /// Sign what the contract asks for.
+    #[arg(long)]
+    pub yes: bool,
+    /// Do not follow it.
+    #[arg(long)]
+    pub detach: bool,
 }
 
 /// `task …`

@@ -50,6 +50,8 @@ pub async fn demo(
     clock: &Clock,
 ) -> Result<(), Error> {
     let began = clock.elapsed();
+    // Before there is anything to clean up.
+    let mut interrupt = up::Interrupt::listen()?;
     let scratch = TempDir::with_prefix("contractual-demo-")
         .map_err(Error::io("create", std::env::temp_dir()))?;
     let dir = dir.unwrap_or_else(|| Dir::new(scratch.path().join("state")));
@@ -57,7 +59,7 @@ pub async fn demo(
         Some(folder) => folder,
         None => invoices(&scratch.path().join("invoices"))?,
     };
-    let server = up::find_nats_server(out).await?;
+    let server = up::find_nats_server(out, &mut interrupt).await?;
     let fresh = !dir.deployment().exists();
     if fresh {
         init::init(&dir, &choices(workspace)?, clock, today())?;
@@ -79,7 +81,7 @@ pub async fn demo(
     };
     let done = tokio::select! {
         done = job.run(&mut fleet) => done,
-        () = up::interrupted() => Err(Error::Interrupted),
+        () = interrupt.came() => Err(Error::Interrupted),
     };
     fleet.stop().await;
     let offline = done.and_then(|report| {

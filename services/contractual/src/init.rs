@@ -88,6 +88,14 @@ pub struct Made {
 }
 
 impl Made {
+    /// For people.
+    #[must_use]
+    pub fn text(&self, dir: &Dir) -> String {
+        let (created, kept) = (self.created.len(), self.kept.len());
+        let path = dir.path().display();
+        format!("{path}: {created} files made, {kept} kept\nnext: contractual up --dir {path}")
+    }
+
     fn note(&mut self, path: &Path, written: Written) {
         match written {
             Written::Created => self.created.push(path.to_owned()),

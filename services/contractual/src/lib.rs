@@ -20,7 +20,6 @@ pub mod up;
 pub mod verify;
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     time::SystemTime,
@@ -30,7 +29,7 @@ use actor::Clock;
 use bus_schema::AuthorId;
 use clap::Parser as _;
 
-use args::{Arguments, AuditCommand, Command, ContractCommand, TaskCommand};
+use args::{Arguments, AuditCommand, Command, ContractCommand, InitArguments, TaskCommand};
 use output::Output;
 
 pub use dir::Dir;
@@ -62,23 +61,22 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     let out = Output::new(json);
     let named = dir.clone().map(Dir::new);
     let dir = dir.or_else(default_dir);
-    match command {
-        Command::Attached {
-            parent,
-            program,
-            arguments,
-        } => {
-            return fleet::attached(parent, &program, &arguments);
-        }
-        Command::Service {
-            name,
-            config,
-            check,
-        } => {
-            let config = config.or_else(|| dir.map(|dir| Dir::new(dir).config(name)));
-            return config.map_or_else(no_home, |config| service(name, &config, check));
-        }
-        _ => {}
+    if let Command::Attached {
+        parent,
+        program,
+        arguments,
+    } = &command
+    {
+        return fleet::attached(*parent, program, arguments);
+    }
+    if let Command::Service {
+        name,
+        config,
+        check,
+    } = command
+    {
+        let config = config.or_else(|| dir.map(|dir| Dir::new(dir).config(name)));
+        return config.map_or_else(no_home, |config| service(name, &config, check));
     }
     actor::log("warn");
     actor::hardening::harden();
@@ -163,59 +161,18 @@ async fn perform(
     let clock = Clock::system();
     match command {
         Command::Demo { folder, yes } => demo::demo(named, folder, yes, out, &clock).await,
-        Command::Init {
-            workspace,
-            catalogue,
-            bus,
-            gateway,
-            sync,
-        } => {
-            let choices = choices(workspace, catalogue.as_deref(), bus, gateway, sync)?;
-            let made = init::init(&dir, &choices, &clock, today())?;
-            out.print(&made, || {
-                let (created, kept) = (made.created.len(), made.kept.len());
-                let path = dir.path().display();
-                format!(
-                    "{path}: {created} files made, {kept} kept\nnext: contractual up --dir {path}"
-                )
-            });
+        Command::Init(arguments) => {
+            let made = init::init(&dir, &choices(arguments)?, &clock, today())?;
+            out.print(&made, || made.text(&dir));
             Ok(())
         }
         Command::Provision => {
             let done = provision::provision(&dir, &init::Facts::read(&dir)?.url(), &clock).await?;
-            out.print(&done, || {
-                format!(
-                    "created: {}\nkept: {}",
-                    done.created.join(", "),
-                    done.kept.join(", ")
-                )
-            });
+            out.print(&done, || done.text());
             Ok(())
         }
         Command::Up => up::up(dir, out, &clock).await,
-        Command::Run {
-            contract,
-            playbook,
-            yes,
-            detach,
-        } => {
-            let client = run::client(&dir, &clock)?;
-            let playbook = playbook_text(&playbook)?;
-            let submitted = client
-                .submit(contract::digest(&contract)?, playbook.as_bytes())
-                .await?;
-            if detach {
-                out.print(&submitted, || format!("task {}", submitted.task));
-                return Ok(());
-            }
-            let answer = if yes {
-                run::Answer::Yes
-            } else {
-                run::Answer::Terminal
-            };
-            let timeline = run::follow(&client, submitted.task, answer, out).await?;
-            finished(&timeline)
-        }
+        Command::Run(arguments) => run::command(&dir, &arguments, out, &clock).await,
         Command::Task(TaskCommand::List) => run::list(&dir, out, &clock).await,
         Command::Task(TaskCommand::Show { task }) => run::show(&dir, task, out, &clock).await,
         Command::Approve { task, action } => {
@@ -232,36 +189,30 @@ async fn perform(
             Ok(())
         }
         Command::Doctor => doctor::doctor(&dir, out, &clock).await,
-        Command::Health { name, state } => {
-            let state = state.unwrap_or_else(|| dir.state(name));
-            let health = actor::health::read(&state, &clock);
-            let health = health.map_err(|error| Error::Found(format!("{name}: {error}")))?;
-            out.print(&health, || format!("{name}: {}", health.state));
-            Ok(())
-        }
+        Command::Health { name, state } => health(&dir, name, state, out, &clock),
         Command::Attached { .. } | Command::Service { .. } => Ok(()),
     }
 }
 
-fn choices(
-    workspace: PathBuf,
-    catalogue: Option<&Path>,
-    bus: SocketAddr,
-    gateway: SocketAddr,
-    sync: String,
-) -> Result<init::Choices, Error> {
+fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
+    let InitArguments {
+        workspace,
+        catalogue,
+        bus,
+        gateway,
+        sync,
+    } = arguments;
     let catalogue = match catalogue {
         Some(path) => {
-            contract::read_catalogue(path)?;
-            contract::read_text(path)?
+            contract::read_catalogue(&path)?;
+            contract::read_text(&path)?
         }
         None => contract::example::TOOLS.to_owned(),
     };
     let plain = !sync.is_empty() && sync.bytes().all(|b| b.is_ascii_alphanumeric());
     if !plain {
-        return Err(Error::Document(format!(
-            "--sync {sync:?} is neither always nor an interval such as 2m"
-        )));
+        let wrong = format!("--sync {sync:?} is neither always nor an interval such as 2m");
+        return Err(Error::Document(wrong));
     }
     Ok(init::Choices {
         bus,
@@ -272,23 +223,18 @@ fn choices(
     })
 }
 
-/// A playbook's text, once it was read as the worker reads it.
-fn playbook_text(path: &Path) -> Result<String, Error> {
-    let text = contract::read_text(path)?;
-    worker::Playbook::parse(&path.display().to_string(), &text)
-        .map_err(|problems| Error::Document(problems.to_string()))?;
-    Ok(text)
-}
-
-fn finished(timeline: &timeline::Timeline) -> Result<(), Error> {
-    if timeline.counts.succeeded {
-        Ok(())
-    } else {
-        Err(Error::Refused(format!(
-            "the task ended as {}",
-            timeline.counts.outcome
-        )))
-    }
+fn health(
+    dir: &Dir,
+    name: AuthorId,
+    state: Option<PathBuf>,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
+    let state = state.unwrap_or_else(|| dir.state(name));
+    let health = actor::health::read(&state, clock);
+    let health = health.map_err(|error| Error::Found(format!("{name}: {error}")))?;
+    out.print(&health, || format!("{name}: {}", health.state));
+    Ok(())
 }
 
 async fn contract_command(

@@ -16,6 +16,18 @@ pub struct Provisioned {
     pub kept: Vec<String>,
 }
 
+impl Provisioned {
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!(
+            "created: {}\nkept: {}",
+            self.created.join(", "),
+            self.kept.join(", ")
+        )
+    }
+}
+
 /// Creates what is missing. Never changes a stream that exists.
 ///
 /// # Errors

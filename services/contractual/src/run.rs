@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::{
     Dir, Error,
+    args::RunArguments,
+    contract,
     init::Facts,
     output::Output,
     timeline::{Timeline, json},
@@ -33,6 +35,42 @@ pub fn client(dir: &Dir, clock: &Clock) -> Result<Client, Error> {
     let key = signing_key::load(&dir.owner_key())?;
     let url = format!("http://{}", facts.gateway);
     Ok(Client::new(&url, key, facts.deployment, clock.clone())?)
+}
+
+/// Hands a task in, and follows it.
+///
+/// # Errors
+/// What is wrong with the documents, what the gateway refused, or how the task ended if it did not succeed.
+pub async fn command(
+    dir: &Dir,
+    arguments: &RunArguments,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
+    let client = client(dir, clock)?;
+    let contract = contract::digest(&arguments.contract)?;
+    let text = contract::read_text(&arguments.playbook)?;
+    worker::Playbook::parse(&arguments.playbook.display().to_string(), &text)
+        .map_err(|problems| Error::Document(problems.to_string()))?;
+    let submitted = client.submit(contract, text.as_bytes()).await?;
+    if arguments.detach {
+        out.print(&submitted, || format!("task {}", submitted.task));
+        return Ok(());
+    }
+    let answer = if arguments.yes {
+        Answer::Yes
+    } else {
+        Answer::Terminal
+    };
+    let counts = follow(&client, submitted.task, answer, out).await?.counts;
+    if counts.succeeded {
+        Ok(())
+    } else {
+        Err(Error::Refused(format!(
+            "the task ended as {}",
+            counts.outcome
+        )))
+    }
 }
 
 /// Follows a task to its end and answers what is asked meanwhile.

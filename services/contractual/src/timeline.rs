@@ -67,129 +67,88 @@ impl Timeline {
     /// The next event as a line.
     pub async fn show(&mut self, event: &Event, client: &Client) -> Shown {
         let begun = *self.begun.get_or_insert(event.stored);
-        let author = event
-            .body
-            .get("author")
-            .and_then(Value::as_str)
-            .unwrap_or("?")
-            .to_owned();
-        let (verdict, text, ask) = self.line(event, client).await;
+        let fact = event.body.get("fact").unwrap_or(&Value::Null);
+        let by: AuthorId = field(&event.body, "author").unwrap_or(AuthorId::Gateway);
+        let text = self.text(event, fact, by, client).await;
+        let verdict = self.paint(&verdict(&event.kind, fact));
         let ms = event.stored.ms_since(begun);
-        let verdict = self.paint(&verdict);
-        let text = format!("{ms:>7} ms  {author:<8} {verdict} {text}");
-        Shown { text, ask }
+        let asked = event.kind == "approval.requested";
+        Shown {
+            text: format!("{ms:>7} ms  {by:<8} {verdict} {text}"),
+            ask: asked.then(|| field(fact, "draft")).flatten(),
+        }
     }
 
-    async fn line(
-        &mut self,
-        event: &Event,
-        client: &Client,
-    ) -> (String, String, Option<DraftGrant>) {
-        let fact = event.body.get("fact").unwrap_or(&Value::Null);
-        let author: AuthorId = field(&event.body, "author").unwrap_or(AuthorId::Gateway);
-        let action: Option<ActionId> = field(fact, "action");
-        let named = |this: &Self| {
-            action
-                .and_then(|id| this.actions.get(&id))
-                .map_or_else(String::new, Proposed::name)
-        };
+    async fn text(&mut self, event: &Event, fact: &Value, by: AuthorId, client: &Client) -> String {
+        let name = self.name(fact);
         match event.kind.as_str() {
-            "task.submitted" => (
-                "submitted".into(),
-                "a task that the owner signed".into(),
-                None,
-            ),
-            "task.admitted" => ("admitted".into(), "the contract is in force".into(), None),
-            "task.rejected" => {
-                self.counts.outcome = "rejected".into();
-                ("rejected".into(), text(fact, "code"), None)
-            }
-            "action.proposed" => (
-                "proposed".into(),
-                self.proposed(event, fact, author, client).await,
-                None,
-            ),
-            "action.granted" => {
-                self.counts.granted += 1;
-                let draft: Option<DraftGrant> =
-                    fact.get("grant").and_then(|grant| field(grant, "draft"));
-                let approved = fact
-                    .get("grant")
-                    .is_some_and(|grant| !grant["approval"].is_null());
-                let name = draft
-                    .as_ref()
-                    .and_then(|draft| self.actions.get(&draft.action))
-                    .map_or_else(String::new, Proposed::name);
-                let rule = draft.map_or_else(String::new, |draft| draft.rule.to_string());
-                let signed = if approved {
-                    ", signed by the owner"
-                } else {
-                    ""
-                };
-                ("granted".into(), format!("{name}by {rule}{signed}"), None)
-            }
+            "action.proposed" => self.proposed(event, fact, by, client).await,
+            "action.granted" => self.granted(fact, &name),
             "action.refused" => {
                 self.counts.refused += 1;
                 let why = self.why(fact, client).await;
-                (
-                    "refused".into(),
-                    format!("{}by {}: {why}", named(self), text(fact, "rule")),
-                    None,
-                )
+                format!("{name}by {}: {why}", text(fact, "rule"))
             }
             "approval.requested" => {
                 self.counts.asked += 1;
-                let draft: Option<DraftGrant> = field(fact, "draft");
-                let name = draft
-                    .as_ref()
-                    .and_then(|draft| self.actions.get(&draft.action))
-                    .map_or_else(String::new, Proposed::name);
-                (
-                    "asks".into(),
-                    format!("{name}the owner has to say yes"),
-                    draft,
-                )
+                format!("{name}the owner has to say yes")
             }
-            "approval.carried" => (
-                "carried".into(),
-                format!("{}a signed answer", named(self)),
-                None,
-            ),
-            "approval.refused" => (
-                "ignored".into(),
-                format!("{}{}", named(self), text(fact, "code")),
-                None,
-            ),
             "action.started" => {
-                if let Some(proposed) = action.and_then(|id| self.actions.get_mut(&id)) {
+                if let Some(proposed) = self.proposal(fact) {
                     proposed.started = Some(event.stored);
                 }
-                ("started".into(), named(self), None)
+                name
             }
-            "action.finished" => self.finished(event, fact, author, client).await,
-            "action.declined" => (
-                "declined".into(),
-                format!("{}{}", named(self), text(fact, "code")),
-                None,
-            ),
-            "action.expired" => (
-                "expired".into(),
-                format!(
-                    "{}nobody knows what became of it, or nobody claimed it",
-                    named(self)
-                ),
-                None,
-            ),
-            "task.finished" => {
-                self.counts.outcome = text(fact, "outcome");
-                self.counts.succeeded = self.counts.outcome == "succeeded";
-                let detail = content(fact, "detail", author, client).await;
-                let reason = detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
-                let reason = reason.map_or_else(String::new, |detail| text(&detail, "reason"));
-                (self.counts.outcome.clone(), reason, None)
+            "action.finished" => self.finished(event, fact, by, client).await,
+            "task.finished" => self.ended(fact, by, client).await,
+            "task.rejected" => {
+                self.counts.outcome = "rejected".to_owned();
+                text(fact, "code")
             }
-            other => (other.to_owned(), String::new(), None),
+            "task.submitted" => "a task that the owner signed".to_owned(),
+            "task.admitted" => "the contract is in force".to_owned(),
+            "approval.carried" => format!("{name}a signed answer"),
+            "approval.refused" | "action.declined" => format!("{name}{}", text(fact, "code")),
+            "action.expired" => {
+                format!("{name}nobody knows what became of it, or nobody claimed it")
+            }
+            _ => name,
         }
+    }
+
+    /// The proposal that a fact speaks of.
+    fn proposal(&mut self, fact: &Value) -> Option<&mut Proposed> {
+        self.actions.get_mut(&action(fact)?)
+    }
+
+    fn name(&self, fact: &Value) -> String {
+        let proposed = action(fact).and_then(|id| self.actions.get(&id));
+        proposed.map_or_else(String::new, Proposed::name)
+    }
+
+    fn granted(&mut self, fact: &Value, name: &str) -> String {
+        self.counts.granted += 1;
+        let grant = fact.get("grant").unwrap_or(&Value::Null);
+        let rule = grant
+            .get("draft")
+            .map_or_else(String::new, |draft| text(draft, "rule"));
+        let approved = grant
+            .get("approval")
+            .is_some_and(|approval| !approval.is_null());
+        let signed = if approved {
+            ", signed by the owner"
+        } else {
+            ""
+        };
+        format!("{name}by {rule}{signed}")
+    }
+
+    async fn ended(&mut self, fact: &Value, by: AuthorId, client: &Client) -> String {
+        self.counts.outcome = text(fact, "outcome");
+        self.counts.succeeded = self.counts.outcome == "succeeded";
+        let detail = content(fact, "detail", by, client).await;
+        let detail = detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
+        detail.map_or_else(String::new, |detail| text(&detail, "reason"))
     }
 
     async fn proposed(
@@ -227,28 +186,23 @@ impl Timeline {
         fact: &Value,
         by: AuthorId,
         client: &Client,
-    ) -> (String, String, Option<DraftGrant>) {
-        let action: Option<ActionId> = field(fact, "action");
-        let outcome = text(fact, "outcome");
-        let Some(proposed) = action.and_then(|id| self.actions.get(&id)) else {
-            return (outcome, String::new(), None);
-        };
-        if outcome == "succeeded" && self.first_action_ms.is_none() {
+    ) -> String {
+        if text(fact, "outcome") == "succeeded" && self.first_action_ms.is_none() {
             self.first_action_ms = self.begun.map(|begun| event.stored.ms_since(begun));
         }
+        let Some(proposed) = self.proposal(fact) else {
+            return String::new();
+        };
         let whole = event.stored.ms_since(proposed.at);
         let ran = proposed
             .started
             .map_or(0, |started| event.stored.ms_since(started));
+        let name = proposed.name();
         let output = match field::<Content>(fact, "output") {
             Some(output) => shorten(&bytes(&output, by, client).await),
             None => String::new(),
         };
-        let text = format!(
-            "{}{ran} ms, {whole} ms since it was proposed -> {output}",
-            proposed.name()
-        );
-        (outcome, text, None)
+        format!("{name}{ran} ms, {whole} ms since it was proposed -> {output}")
     }
 
     async fn why(&self, fact: &Value, client: &Client) -> String {
@@ -312,6 +266,22 @@ impl Proposed {
     fn name(&self) -> String {
         format!("{}: {} ", self.step, self.tool)
     }
+}
+
+/// The word for what an event says.
+fn verdict(kind: &str, fact: &Value) -> String {
+    match kind {
+        "action.finished" | "task.finished" => text(fact, "outcome"),
+        "approval.requested" => "asks".to_owned(),
+        "approval.refused" => "ignored".to_owned(),
+        kind => kind.rsplit('.').next().unwrap_or(kind).to_owned(),
+    }
+}
+
+/// The action that a fact speaks of.
+fn action(fact: &Value) -> Option<ActionId> {
+    let draft = fact.get("grant").unwrap_or(fact).get("draft");
+    field(draft.unwrap_or(fact), "action")
 }
 
 /// One line of JSON per event.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use actor::Clock;
 use serde_json::Value;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
 
@@ -18,11 +18,40 @@ use crate::{
     provision,
 };
 
+/// Ctrl-C, or the machine's wish to stop: remembered from the moment it is listened for, until it is asked about.
+#[derive(Debug)]
+pub struct Interrupt {
+    int: Signal,
+    term: Signal,
+}
+
+impl Interrupt {
+    /// Listens from now on; neither ends the process by itself any more.
+    ///
+    /// # Errors
+    /// If the system does not let it listen.
+    pub fn listen() -> Result<Self, Error> {
+        let failed = || Error::io("listen for", "signals");
+        Ok(Self {
+            int: signal(SignalKind::interrupt()).map_err(failed())?,
+            term: signal(SignalKind::terminate()).map_err(failed())?,
+        })
+    }
+
+    /// Returns once one came.
+    pub async fn came(&mut self) {
+        tokio::select! { _ = self.int.recv() => {} _ = self.term.recv() => {} }
+    }
+}
+
 /// Finds or gets nats-server; Ctrl-C stops it.
 ///
 /// # Errors
 /// What was tried, and what the person can do.
-pub async fn find_nats_server(out: &Output) -> Result<nats_server::Found, Error> {
+pub async fn find_nats_server(
+    out: &Output,
+    interrupt: &mut Interrupt,
+) -> Result<nats_server::Found, Error> {
     let cancel = std::sync::Arc::new(AtomicBool::new(false));
     let cancelled = std::sync::Arc::clone(&cancel);
     let json = out.json();
@@ -34,7 +63,7 @@ pub async fn find_nats_server(out: &Output) -> Result<nats_server::Found, Error>
     });
     tokio::select! {
         found = &mut finding => Ok(found.map_err(|error| Error::Refused(error.to_string()))??),
-        () = interrupted() => {
+        () = interrupt.came() => {
             cancel.store(true, std::sync::atomic::Ordering::SeqCst);
             // It ends its own child processes before it returns.
             finding.await.ok();
@@ -43,24 +72,14 @@ pub async fn find_nats_server(out: &Output) -> Result<nats_server::Found, Error>
     }
 }
 
-/// Returns when the person presses Ctrl-C, or the machine asks to stop.
-pub async fn interrupted() {
-    let (Ok(mut int), Ok(mut term)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return;
-    };
-    tokio::select! { _ = int.recv() => {} _ = term.recv() => {} }
-}
-
 /// Runs everything until Ctrl-C.
 ///
 /// # Errors
 /// What does not start, with its last words.
 pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     let facts = Facts::read(&dir)?;
-    let server = find_nats_server(out).await?;
+    let mut interrupt = Interrupt::listen()?;
+    let server = find_nats_server(out, &mut interrupt).await?;
     let (lines, mut logged) = mpsc::unbounded_channel();
     let mut fleet = Fleet::new(dir.clone(), server.path, Some(lines));
     let printing = async {
@@ -76,14 +95,14 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         };
         let started = tokio::select! {
             started = starting => started,
-            () = interrupted() => Err(Error::Interrupted),
+            () = interrupt.came() => Err(Error::Interrupted),
         };
         if started.is_ok() {
             out.line_for_people(&format!(
                 "ready: the gateway listens on http://{}; Ctrl-C stops everything",
                 facts.gateway
             ));
-            interrupted().await;
+            interrupt.came().await;
         }
         fleet.stop().await;
         started

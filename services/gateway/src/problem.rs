@@ -34,91 +34,45 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The status, the last part of the type, the title.
-    const fn parts(self) -> (StatusCode, &'static str, &'static str) {
+    const fn status(self) -> StatusCode {
         match self {
-            Self::Malformed => (
-                StatusCode::BAD_REQUEST,
-                "malformed",
-                "The request is malformed",
-            ),
-            Self::PlaybookDiffers => (
-                StatusCode::BAD_REQUEST,
-                "playbook-differs",
-                "The playbook is not the signed one",
-            ),
-            Self::NoAccess => (
-                StatusCode::UNAUTHORIZED,
-                "no-access",
-                "Access is not proven",
-            ),
-            Self::NotSigned => (
-                StatusCode::FORBIDDEN,
-                "not-signed",
-                "The statement is not the owner's",
-            ),
-            Self::ForeignOrigin => (
-                StatusCode::FORBIDDEN,
-                "foreign-origin",
-                "Another site's page sent this",
-            ),
-            Self::Public => (
-                StatusCode::FORBIDDEN,
-                "public",
-                "The request came from the public internet",
-            ),
-            Self::NotFound => (
-                StatusCode::NOT_FOUND,
-                "not-found",
-                "There is no such thing here",
-            ),
-            Self::NotKept => (
-                StatusCode::NOT_FOUND,
-                "not-kept",
-                "The task is no longer kept here",
-            ),
-            Self::WrongMethod => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "wrong-method",
-                "This cannot be done with that method",
-            ),
-            Self::TooSlow => (
-                StatusCode::REQUEST_TIMEOUT,
-                "too-slow",
-                "The request came too slowly",
-            ),
-            Self::Used => (StatusCode::CONFLICT, "used", "It was handed in before"),
-            Self::Erased => (StatusCode::GONE, "erased", "The content was erased"),
-            Self::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too-large",
-                "The request is too large",
-            ),
-            Self::NotJson => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not-json",
-                "The request is not JSON",
-            ),
-            Self::Misdirected => (
-                StatusCode::MISDIRECTED_REQUEST,
-                "misdirected",
-                "This is not that host",
-            ),
-            Self::Busy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "busy",
-                "Too much is open already",
-            ),
-            Self::NotReady => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "not-ready",
-                "The gateway is not ready",
-            ),
-            Self::NoAnswer => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "no-answer",
-                "The bus does not answer",
-            ),
+            Self::Malformed | Self::PlaybookDiffers => StatusCode::BAD_REQUEST,
+            Self::NoAccess => StatusCode::UNAUTHORIZED,
+            Self::NotSigned | Self::ForeignOrigin | Self::Public => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::NotKept => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Used => StatusCode::CONFLICT,
+            Self::Erased => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Busy | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The last part of the type, and the title.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Malformed => ("malformed", "The request is malformed"),
+            Self::PlaybookDiffers => ("playbook-differs", "The playbook is not the signed one"),
+            Self::NoAccess => ("no-access", "Access is not proven"),
+            Self::NotSigned => ("not-signed", "The statement is not the owner's"),
+            Self::ForeignOrigin => ("foreign-origin", "Another site's page sent this"),
+            Self::Public => ("public", "The request came from the public internet"),
+            Self::NotFound => ("not-found", "There is no such thing here"),
+            Self::NotKept => ("not-kept", "The task is no longer kept here"),
+            Self::WrongMethod => ("wrong-method", "This cannot be done with that method"),
+            Self::TooSlow => ("too-slow", "The request came too slowly"),
+            Self::Used => ("used", "It was handed in before"),
+            Self::Erased => ("erased", "The content was erased"),
+            Self::TooLarge => ("too-large", "The request is too large"),
+            Self::NotJson => ("not-json", "The request is not JSON"),
+            Self::Misdirected => ("misdirected", "This is not that host"),
+            Self::Busy => ("busy", "Too much is open already"),
+            Self::NotReady => ("not-ready", "The gateway is not ready"),
+            Self::NoAnswer => ("no-answer", "The bus does not answer"),
         }
     }
 }
@@ -150,7 +104,8 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, slug, title) = self.kind.parts();
+        let status = self.kind.status();
+        let (slug, title) = self.kind.names();
         let problem = api::Problem {
             kind: format!("urn:contractual:problem:{slug}"),
             title: title.to_owned(),

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Error;
 use super::pinned::CACHE_NAME;
@@ -66,7 +66,8 @@ impl Locked {
             .mode(0o600)
             .open(dir.join(LOCK_NAME))
             .map_err(failed)?;
-        let deadline = Instant::now() + LOCK_WAIT;
+        let clock = actor::Clock::system();
+        let deadline = clock.elapsed() + LOCK_WAIT;
         let mut told = false;
         loop {
             match lock.try_lock() {
@@ -77,7 +78,7 @@ impl Locked {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }
-            if Instant::now() >= deadline {
+            if clock.elapsed() >= deadline {
                 return Err(Error::Busy {
                     path: dir.join(LOCK_NAME),
                 });

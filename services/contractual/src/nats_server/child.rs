@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
@@ -76,7 +76,8 @@ impl Group {
         wall: Duration,
         cancel: &AtomicBool,
     ) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), Failure> {
-        let deadline = Instant::now() + wall;
+        let clock = actor::Clock::system();
+        let deadline = clock.elapsed() + wall;
         let pidfd = rustix::process::pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())
             .map_err(|e| Failure::Reason(format!("cannot watch the child process: {e}")))?;
         let mut out = Pipe::of(self.child.stdout.take().map(OwnedFd::from))?;
@@ -86,7 +87,7 @@ impl Group {
             if cancel.load(Ordering::Relaxed) {
                 return Err(Failure::Cancelled);
             }
-            if Instant::now() >= deadline {
+            if clock.elapsed() >= deadline {
                 return Err(Failure::Reason(format!(
                     "gave up after {} s",
                     wall.as_secs()

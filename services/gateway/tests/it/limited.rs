@@ -181,3 +181,27 @@ async fn silent_stream_says_that_it_is_alive() {
     let answer = world.get(&format!("/v1/tasks/{task}/events")).await;
     assert!(answer.body.contains("\r\n:\n"), "{answer:?}");
 }
+
+#[tokio::test]
+async fn idle_connections_end_at_once_when_the_gateway_stops() {
+    let limits = Limits {
+        header: SOON * 6,
+        grace: SOON * 6,
+        ..Limits::SERVICE
+    };
+    let world = World::with(limits).await;
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let request = format!(
+        "GET /v1/openapi.json HTTP/1.1\r\nHost: {}\r\n\r\n",
+        world.address
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 15];
+    timeout(SOON, socket.read_exact(&mut first))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    world.stop.send(true).unwrap();
+    read(&mut socket).await;
+}

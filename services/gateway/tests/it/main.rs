@@ -1,4 +1,9 @@
 //! The gateway over real sockets; the tests stand where the bus stands.
+#![expect(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "what goes wrong ends the test, and tables are as long as what they list"
+)]
 
 mod configured;
 mod documented;

@@ -30,12 +30,13 @@ fn submit(stream: &mut Stream, clock: &Clock) -> TaskId {
 
 #[test]
 fn kept_record_is_the_record_again() {
-    let (mut stream, clock, _) = stream();
+    let (mut stream, clock, shelf) = stream();
     let task = submit(&mut stream, &clock);
     stream.append(said::admitted(task));
     let kept = wire::encode(stream.core.state());
     let read: Record = wire::decode(&kept).unwrap();
     assert_eq!(&read, stream.core.state());
+    stream.core = gateway::core::Core::new(shelf);
     stream.core.restore(read);
     stream.append(said::over(task));
     assert!(stream.core.state().summaries()[0].ended.is_some());
@@ -81,6 +82,13 @@ async fn only_the_newest_tasks_are_kept() {
     );
     let reused = world.post("/v1/tasks", &ready.json()).await;
     assert_eq!(reused.status, 409, "an id stays used");
+    let fact = TaskSubmitted {
+        statement: ready.signed,
+        playbook: ready.playbook.content(),
+    };
+    world.append(Draft::<Gateway>::of(first, fact));
+    let tasks = world.client().tasks().await.unwrap().tasks;
+    assert!(tasks.iter().all(|summary| summary.task != first));
 }
 
 #[test]

@@ -470,10 +470,7 @@ async fn what_is_not_there_is_said_so() {
         );
     }
     let access = world.access();
-    let wrong = world.ask(
-        &format!("GET /v1/tasks/{task}/events"),
-        &[&access, "Last-Event-ID: x"],
-        "",
-    );
-    assert_refused(&wrong.await, "last event", 400, "malformed");
+    let path = format!("GET /v1/tasks/{task}/events");
+    let wrong = world.ask(&path, &[&access, "Last-Event-ID: x"], "").await;
+    assert_refused(&wrong, "last event", 400, "malformed");
 }

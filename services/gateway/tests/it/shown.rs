@@ -60,11 +60,6 @@ async fn approval_of_a_drafted_grant_is_carried() {
     assert_eq!(shown.events.last().unwrap().kind, "approval.carried");
     let no = world.client().approve(&draft, false).await.unwrap();
     assert_eq!(no.seq, 4, "a no is another statement than a yes");
-    let Err(Error::Refused(problem)) = world.client().approve(&draft, true).await.map(drop) else {
-        // The clock moved with the second event, so this is a third statement.
-        return;
-    };
-    panic!("{problem:?}");
 }
 
 #[tokio::test]

@@ -29,20 +29,20 @@ use tokio::{
 };
 use uuid::Uuid;
 
-pub const NAME: &str = "gateway.example.ts.net";
+pub(crate) const NAME: &str = "gateway.example.ts.net";
 
 /// The stream as the gateway's own loop reads it: the same verifier, the same core.
-pub struct Stream {
-    pub core: gateway::core::Core,
-    pub contents: BTreeMap<(AuthorId, Digest), Vec<u8>>,
-    pub seq: u64,
-    pub silent: bool,
+pub(crate) struct Stream {
+    pub(crate) core: gateway::core::Core,
+    pub(crate) contents: BTreeMap<(AuthorId, Digest), Vec<u8>>,
+    pub(crate) seq: u64,
+    pub(crate) silent: bool,
     verifier: Verifier,
     clock: Clock,
 }
 
 impl Stream {
-    pub fn new(shelf: Arc<Shelf>, clock: Clock) -> Self {
+    pub(crate) fn new(shelf: Arc<Shelf>, clock: Clock) -> Self {
         let mut stream = Self {
             core: gateway::core::Core::new(shelf),
             contents: BTreeMap::new(),
@@ -67,7 +67,7 @@ impl Stream {
     }
 
     /// Stores a draft as the bus would, one millisecond after the one before.
-    pub fn append<A: Author>(&mut self, draft: Draft<A>) -> Meta {
+    pub(crate) fn append<A: Author>(&mut self, draft: Draft<A>) -> Meta {
         for content in draft.contents() {
             let stored = content.stored().to_vec();
             self.contents
@@ -102,7 +102,7 @@ impl Stream {
     }
 
     /// What the loop does once it has read the stream to its end.
-    pub fn catch_up(&self) {
+    pub(crate) fn catch_up(&self) {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
         let mut out = Out::new(self.clock.wall(), None, &busy, &running, &self.clock);
         self.core.next(&mut out);
@@ -120,28 +120,28 @@ impl Stream {
 }
 
 /// A running gateway.
-pub struct World {
-    pub address: SocketAddr,
-    pub clock: Clock,
-    pub stop: watch::Sender<bool>,
-    pub state: PathBuf,
-    pub tasks: JoinSet<()>,
+pub(crate) struct World {
+    pub(crate) address: SocketAddr,
+    pub(crate) clock: Clock,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) state: PathBuf,
+    pub(crate) tasks: JoinSet<()>,
     stream: Arc<Mutex<Stream>>,
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Limits::SERVICE).await
     }
 
-    pub async fn with(limits: Limits) -> Self {
+    pub(crate) async fn with(limits: Limits) -> Self {
         let world = Self::starting(limits).await;
         world.stream().catch_up();
         world
     }
 
     /// One that has not read the stream to its end.
-    pub async fn starting(limits: Limits) -> Self {
+    pub(crate) async fn starting(limits: Limits) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{started}"));
@@ -189,21 +189,21 @@ impl World {
         }
     }
 
-    pub fn stream(&self) -> MutexGuard<'_, Stream> {
+    pub(crate) fn stream(&self) -> MutexGuard<'_, Stream> {
         self.stream.lock().unwrap()
     }
 
-    pub fn append<A: Author>(&self, draft: Draft<A>) -> Meta {
+    pub(crate) fn append<A: Author>(&self, draft: Draft<A>) -> Meta {
         self.stream().append(draft)
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let url = format!("http://{}", self.address);
         Client::new(&url, key(AuthorId::Owner), deployment(), self.clock.clone()).unwrap()
     }
 
     /// Sends bytes and reads until the gateway closes.
-    pub async fn raw(&self, request: &[u8]) -> Answer {
+    pub(crate) async fn raw(&self, request: &[u8]) -> Answer {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         // A refusal can come, and the connection go, before all was sent.
         drop(socket.write_all(request).await);
@@ -214,7 +214,7 @@ impl World {
     }
 
     /// A request on its own connection, with these lines beside `Host` unless they name one.
-    pub async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
+    pub(crate) async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
         let mut text = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
         if !headers
             .iter()
@@ -235,12 +235,12 @@ impl World {
     }
 
     /// A read by the owner.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let access = self.access();
         self.ask(&format!("GET {path}"), &[&access], "").await
     }
 
-    pub async fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.ask(
             &format!("POST {path}"),
             &["Content-Type: application/json"],
@@ -249,13 +249,13 @@ impl World {
         .await
     }
 
-    pub fn access(&self) -> String {
+    pub(crate) fn access(&self) -> String {
         let until = self.clock.wall().plus_ms(60_000);
         authorization(&access(deployment(), until))
     }
 
     /// A task that is on the bus.
-    pub fn submitted(&self) -> TaskId {
+    pub(crate) fn submitted(&self) -> TaskId {
         let signed = self.task();
         let playbook = signed.playbook.content();
         let fact = bus_schema::TaskSubmitted {
@@ -268,7 +268,7 @@ impl World {
     }
 
     /// A task that is ready to be handed in.
-    pub fn task(&self) -> Ready {
+    pub(crate) fn task(&self) -> Ready {
         let task = TaskId::new(self.clock.uuid());
         let playbook = Sealed::new(self.clock.salt(), b"[[step]]\n").unwrap();
         Ready {
@@ -278,7 +278,7 @@ impl World {
         }
     }
 
-    pub fn draft(&self, task: TaskId) -> DraftGrant {
+    pub(crate) fn draft(&self, task: TaskId) -> DraftGrant {
         DraftGrant {
             deployment: deployment(),
             task,
@@ -299,14 +299,14 @@ impl World {
 }
 
 /// A signed task with its playbook.
-pub struct Ready {
-    pub task: TaskId,
-    pub signed: Signed,
-    pub playbook: Sealed,
+pub(crate) struct Ready {
+    pub(crate) task: TaskId,
+    pub(crate) signed: Signed,
+    pub(crate) playbook: Sealed,
 }
 
 impl Ready {
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let signed = self.signed.clone();
         serde_json::to_string(&api::SubmitTask {
             signed,
@@ -318,10 +318,10 @@ impl Ready {
 
 /// An answer, taken apart.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -341,7 +341,7 @@ impl Answer {
     }
 
     /// The last part of a problem's type; every problem is whole.
-    pub fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert!(
             self.head.contains("content-type: application/problem+json"),
             "{self:?}"
@@ -360,45 +360,49 @@ impl Answer {
     }
 }
 
-pub fn key(author: AuthorId) -> SigningKey {
+pub(crate) fn key(author: AuthorId) -> SigningKey {
     SigningKey::from_bytes(Digest::of(&[author.name().as_bytes()]).as_bytes())
 }
 
-pub fn owner() -> PublicKey {
+pub(crate) fn owner() -> PublicKey {
     public_key(&key(AuthorId::Owner))
 }
 
-pub fn deployment() -> DeploymentId {
+pub(crate) fn deployment() -> DeploymentId {
     DeploymentId::new(Uuid::from_u128(7))
 }
 
-pub fn content(bytes: &[u8]) -> Content {
+pub(crate) fn content(bytes: &[u8]) -> Content {
     Sealed::new(bus_schema::Salt::new([9; 32]), bytes)
         .unwrap()
         .content()
 }
 
-pub fn access(deployment: DeploymentId, until: Time) -> Signed {
+pub(crate) fn access(deployment: DeploymentId, until: Time) -> Signed {
     sign(&Statement::Access(AccessStatement { deployment, until }))
 }
 
-pub fn sign(statement: &Statement) -> Signed {
+pub(crate) fn sign(statement: &Statement) -> Signed {
     Signed::new(statement, &key(AuthorId::Owner))
 }
 
-pub fn base64(signed: &Signed) -> String {
+pub(crate) fn base64(signed: &Signed) -> String {
     BASE64.encode(&wire::encode(signed))
 }
 
-pub fn authorization(signed: &Signed) -> String {
+pub(crate) fn authorization(signed: &Signed) -> String {
     format!("Authorization: Contractual {}", base64(signed))
 }
 
-pub fn signed_task(task: TaskId, playbook: &Sealed) -> Signed {
+pub(crate) fn signed_task(task: TaskId, playbook: &Sealed) -> Signed {
     sign(&task_statement(deployment(), task, playbook))
 }
 
-pub fn task_statement(deployment: DeploymentId, task: TaskId, playbook: &Sealed) -> Statement {
+pub(crate) fn task_statement(
+    deployment: DeploymentId,
+    task: TaskId,
+    playbook: &Sealed,
+) -> Statement {
     Statement::Task(TaskStatement {
         deployment,
         task,
@@ -408,7 +412,7 @@ pub fn task_statement(deployment: DeploymentId, task: TaskId, playbook: &Sealed)
     })
 }
 
-pub fn approval(draft: &DraftGrant) -> Signed {
+pub(crate) fn approval(draft: &DraftGrant) -> Signed {
     sign(&Statement::Approval(ApprovalStatement {
         deployment: draft.deployment,
         task: draft.task,
@@ -421,14 +425,14 @@ pub fn approval(draft: &DraftGrant) -> Signed {
 }
 
 /// Events of a task's life.
-pub mod said {
+pub(crate) mod said {
     use super::{ActionId, ActionOutcome, Draft, DraftGrant, Grant, TaskId, Usage, content};
     use bus_schema::{
         ActionFinished, ActionGranted, ActionProposed, ActionStarted, Digest, Policy, Runner,
         TaskAdmitted, TaskFinished, TaskOutcome, Worker,
     };
 
-    pub fn admitted(task: TaskId) -> Draft<Policy> {
+    pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
         let contract = Digest::of(&[b"contract"]);
         Draft::of(
             task,
@@ -439,7 +443,7 @@ pub mod said {
         )
     }
 
-    pub fn proposed(draft: &DraftGrant) -> Draft<Worker> {
+    pub(crate) fn proposed(draft: &DraftGrant) -> Draft<Worker> {
         Draft::of(
             draft.task,
             ActionProposed {
@@ -455,7 +459,7 @@ pub mod said {
         )
     }
 
-    pub fn granted(draft: &DraftGrant) -> Draft<Policy> {
+    pub(crate) fn granted(draft: &DraftGrant) -> Draft<Policy> {
         let grant = Grant {
             draft: draft.clone(),
             approval: None,
@@ -463,11 +467,11 @@ pub mod said {
         Draft::of(draft.task, ActionGranted { grant })
     }
 
-    pub fn started(task: TaskId, action: ActionId) -> Draft<Runner> {
+    pub(crate) fn started(task: TaskId, action: ActionId) -> Draft<Runner> {
         Draft::of(task, ActionStarted { action })
     }
 
-    pub fn finished(task: TaskId, action: ActionId) -> Draft<Runner> {
+    pub(crate) fn finished(task: TaskId, action: ActionId) -> Draft<Runner> {
         let (outcome, usage) = (ActionOutcome::Succeeded, Usage::default());
         Draft::of(
             task,
@@ -480,7 +484,7 @@ pub mod said {
         )
     }
 
-    pub fn over(task: TaskId) -> Draft<Worker> {
+    pub(crate) fn over(task: TaskId) -> Draft<Worker> {
         Draft::of(
             task,
             TaskFinished {

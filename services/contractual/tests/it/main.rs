@@ -1,0 +1,5 @@
+//! Tests of what the command line does on the machine: finding nats-server, making certificates.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod find;
+mod pki;
