@@ -118,6 +118,15 @@ impl Sealed {
     pub const fn content(&self) -> Content {
         self.content
     }
+    /// What keeps its digest from being guessed.
+    ///
+    /// # Panics
+    /// Never: nothing is sealed without a salt.
+    #[must_use]
+    pub fn salt(&self) -> Salt {
+        let salt = self.stored.get(..32).and_then(|salt| Salt::try_from(salt).ok());
+        salt.expect("the first 32 bytes are the salt")
+    }
     /// Salt and bytes.
     #[must_use]
     pub fn stored(&self) -> &[u8] {

@@ -301,6 +301,19 @@ impl<A: Author> Bus<A> {
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
     pub async fn get(&self, author: AuthorId, content: &Content) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.get_sealed(author, content).await?;
+        Ok(found.map(|sealed| sealed.bytes().to_vec()))
+    }
+
+    /// The same with its salt, for somebody else to check.
+    ///
+    /// # Errors
+    /// As [`Bus::get`].
+    pub async fn get_sealed(
+        &self,
+        author: AuthorId,
+        content: &Content,
+    ) -> Result<Option<Sealed>, Error> {
         get(&self.inner.client, author, content).await
     }
 
@@ -489,34 +502,30 @@ pub(crate) async fn publish(
     }
 }
 
-/// Fetches a content, message by message.
+/// Fetches a content, message by message; what is there and is not what the digest names was erased.
 pub(crate) async fn get(
     client: &Client,
     author: AuthorId,
     content: &Content,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<Option<Sealed>, Error> {
+    let failed = |reason: String| Error::Bus { what: "to read content", reason };
     let mut stored = Vec::with_capacity(content.len() as usize + 32);
     for n in 0..content.chunks() {
         let subject = format!("$JS.API.DIRECT.GET.{BLOBS}.{}", content.subject(author, n));
-        let reply = client
-            .request(subject, "".into())
-            .await
-            .map_err(|error| Error::Bus {
-                what: "to read content",
-                reason: chain(&error),
-            })?;
-        if reply
-            .status
-            .is_some_and(|status| status != async_nats::StatusCode::OK)
-        {
-            return Ok(None);
+        let reply = client.request(subject, "".into()).await;
+        let reply = reply.map_err(|error| failed(chain(&error)))?;
+        match reply.status.map(|status| status.as_u16()) {
+            None | Some(200) => {}
+            Some(404) => return Ok(None),
+            Some(status) => return Err(failed(format!("the server answered {status}"))),
         }
         stored.extend_from_slice(&reply.payload);
         if stored.len() > content.len() as usize + 32 {
             return Ok(None);
         }
     }
-    Ok(content.open(&stored))
+    let sealed = Sealed::from_stored(stored).ok();
+    Ok(sealed.filter(|sealed| sealed.content() == *content))
 }
 
 /// A header's text, if it stands there exactly once.

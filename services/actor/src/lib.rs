@@ -1,4 +1,4 @@
-//! The one shared library: runs an actor, a pure core in a thin shell, on the bus. Not a service.
+#![doc = include_str!("../README.md")]
 
 mod append;
 mod bus;

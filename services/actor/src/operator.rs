@@ -164,7 +164,8 @@ impl Operator {
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
     pub async fn get(&self, author: AuthorId, content: &Content) -> Result<Option<Vec<u8>>, Error> {
-        get(&self.client, author, content).await
+        let found = get(&self.client, author, content).await?;
+        Ok(found.map(|sealed| sealed.bytes().to_vec()))
     }
 
     /// Publishes an event that was signed before, as the first in its subtree.

@@ -33,6 +33,8 @@ const FOLD_AT_ONCE: usize = 256;
 const SAVE_AFTER: u64 = 20_000;
 /// How long a stopping actor waits for what is on its way.
 const STOP_GRACE: Duration = Duration::from_secs(3);
+/// How long what runs beside the core may take to end after that.
+const BESIDE_GRACE: Duration = Duration::from_secs(1);
 
 type Me<S> = <<S as Service>::Core as Core>::Me;
 type Effect<S> = <<S as Service>::Core as Core>::Effect;
@@ -205,6 +207,9 @@ where
             }
         }
         self.effects.shutdown().await;
+        // What runs beside the core was told to stop as well, and may have to say goodbye to its clients.
+        let ended = async { while self.beside.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(BESIDE_GRACE, ended).await);
         self.beside.shutdown().await;
         self.save()?;
         health::clear(&self.state);

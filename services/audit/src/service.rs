@@ -82,16 +82,18 @@ impl Service for Audit {
             .bus
             .clone()
             .serve::<Prove>(move |asked| store.prove(asked.seq));
+        let mut stop = beside.stop.clone();
         beside.spawn(async move {
-            answers.await;
+            tokio::select! { () = answers => {} _ = stop.changed() => {} }
             Ok(())
         });
+        let mut stop = beside.stop.clone();
         let input = beside.input.clone();
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beside.spawn(async move {
             loop {
-                second.tick().await;
+                tokio::select! { _ = second.tick() => {} _ = stop.changed() => return Ok(()) }
                 if input.send(Input::Second).await.is_err() {
                     return Ok(());
                 }

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// The scheme of the header `Authorization`: base64 of a signed [`bus_schema::AccessStatement`] follows.
 pub const SCHEME: &str = "Contractual";
+/// The header with a content's salt, 64 hexadecimal digits: whoever reads it can check the digest.
+pub const SALT_HEADER: &str = "contractual-salt";
 /// Furthest ahead that the end of an access may lie.
 pub const ACCESS_MS_MAX: u64 = 120_000;
 /// Most bytes of a playbook.

@@ -1,7 +1,7 @@
 //! What requests ask of the bus, and the one task that asks it for them.
 
 use actor::{Bus, Error};
-use bus_schema::{AuthorId, Content, Draft, Gateway, Meta};
+use bus_schema::{AuthorId, Content, Draft, Gateway, Meta, Sealed};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,7 +11,7 @@ pub(crate) const ASKS_MAX: usize = 64;
 const FLYING_MAX: usize = 256;
 
 /// What became of a look for content: its bytes, or none if they were erased.
-pub type Fetched = Result<Option<Vec<u8>>, Error>;
+pub type Fetched = Result<Option<Sealed>, Error>;
 
 /// What a request wants of the bus. It goes on even if whoever asked has gone away.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ async fn perform(bus: Bus<Gateway>, ask: Ask) {
             }
         }
         Ask::Fetch(author, content, reply) => {
-            reply.send(bus.get(author, &content).await).ok();
+            reply.send(bus.get_sealed(author, &content).await).ok();
         }
     }
 }

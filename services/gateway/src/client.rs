@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use actor::Clock;
 use bus_schema::{
     AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant,
-    Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
+    Salt, Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
@@ -26,7 +26,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     api::{
-        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, Problem, SCHEME, SubmitTask, Submitted,
+        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, Problem, SALT_HEADER, SCHEME, SubmitTask, Submitted,
         Task, Tasks,
     },
     record::TASK_TEXT_BYTES_MAX,
@@ -67,6 +67,9 @@ pub enum Error {
     /// The answer broke off.
     #[error("the gateway's answer broke off; look whether it did what was asked, then try again")]
     BrokeOff,
+    /// The bytes are not those that the event names.
+    #[error("the gateway handed out other bytes than the event names: sign nothing, and look who runs it")]
+    NotGenuine,
     /// The gateway does not do it.
     #[error("the gateway refused ({}): {}", .0.title, .0.detail)]
     Refused(Box<Problem>),
@@ -89,7 +92,11 @@ impl Error {
         match self {
             Self::Unreachable { .. } | Self::Silent(_) | Self::BrokeOff => true,
             Self::Refused(problem) => matches!(problem.status, 408 | 503 | 504),
-            Self::Url(_) | Self::Playbook(_) | Self::TooLarge(_) | Self::NotGateway { .. } => false,
+            Self::Url(_)
+            | Self::Playbook(_)
+            | Self::TooLarge(_)
+            | Self::NotGenuine
+            | Self::NotGateway { .. } => false,
         }
     }
 }
@@ -226,12 +233,17 @@ impl Client {
             content.digest(),
             content.len()
         );
-        match self.bytes(self.get(&path), content.len() as usize).await {
-            Ok(bytes) if bytes.len() == content.len() as usize => Ok(Some(bytes.to_vec())),
-            Ok(_) => Err(Error::BrokeOff),
-            Err(Error::Refused(problem)) if problem.status == 410 => Ok(None),
-            Err(error) => Err(error),
-        }
+        let response = match self.send(self.get(&path), Vec::new()).await {
+            Err(Error::Refused(problem)) if problem.status == 410 => return Ok(None),
+            answered => answered?,
+        };
+        let salt = response.headers().get(SALT_HEADER).and_then(|salt| salt.to_str().ok());
+        let salt: Option<Salt> = salt.and_then(|salt| salt.parse().ok());
+        let bytes = self.read(response, content.len() as usize).await?;
+        // Whoever signs relies on these bytes, and the gateway vouches for nothing.
+        let stored = salt.map(|salt| [salt.as_bytes().as_slice(), &bytes].concat());
+        let genuine = stored.and_then(|stored| content.open(&stored));
+        genuine.map(Some).ok_or(Error::NotGenuine)
     }
 
     /// The events of one task, from the first, as they come, until it is over. Connections that end are
@@ -282,15 +294,6 @@ impl Client {
         let status = response.status();
         let bytes = self.read(response, ANSWER_BYTES_MAX).await?;
         serde_json::from_slice(&bytes).map_err(|_| self.not_gateway(status.as_u16()))
-    }
-
-    async fn bytes(
-        &self,
-        request: hyper::http::request::Builder,
-        most: usize,
-    ) -> Result<Bytes, Error> {
-        let response = self.send(request, Vec::new()).await?;
-        self.read(response, most).await
     }
 
     /// Sends a request; an answer that is no success is an error.

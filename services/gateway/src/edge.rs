@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actor::{Clock, Context};
-use bus_schema::{AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey};
+use bus_schema::{AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey, Sealed};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::{
@@ -118,12 +118,12 @@ impl Edge {
         .await
     }
 
-    /// The bytes of a content; none if they were erased.
+    /// A content; none if it was erased.
     pub(crate) async fn fetch(
         &self,
         author: AuthorId,
         content: Content,
-    ) -> Result<Option<Vec<u8>>, Problem> {
+    ) -> Result<Option<Sealed>, Problem> {
         let (reply, answer) = oneshot::channel();
         let fetched = self.in_time(async {
             self.carrier

@@ -21,8 +21,8 @@ use serde_json::json;
 use crate::{
     access,
     api::{
-        BODY_BYTES_MAX, Carried, CarryApproval, Healthy, PLAYBOOK_BYTES_MAX, SubmitTask, Submitted,
-        Tasks,
+        BODY_BYTES_MAX, Carried, CarryApproval, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER,
+        SubmitTask, Submitted, Tasks,
     },
     edge::Edge,
     follow,
@@ -201,13 +201,17 @@ async fn content(
             "audit stores no contents; name their author",
         ));
     }
-    let bytes = edge.fetch(author, content).await?;
-    let bytes = bytes.ok_or_else(|| {
+    let sealed = edge.fetch(author, content).await?;
+    let sealed = sealed.ok_or_else(|| {
         let detail =
             "these bytes were erased, or never were; the event that names them stays valid";
         Problem::new(Kind::Erased, detail)
     })?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (HeaderName::from_static(SALT_HEADER), sealed.salt().to_string()),
+    ];
+    Ok((headers, sealed.bytes().to_vec()).into_response())
 }
 
 async fn submit(

@@ -39,6 +39,12 @@ async fn submitted_task_is_carried_and_shown() {
     let playbook = serde_json::from_value(named.clone()).unwrap();
     let bytes = client.content(AuthorId::Gateway, &playbook).await.unwrap();
     assert_eq!(bytes.as_deref(), Some(b"[[step]]".as_slice()));
+    for stored in world.stream().contents.values_mut() {
+        stored.push(b'!');
+        stored.remove(32);
+    }
+    let forged = client.content(AuthorId::Gateway, &playbook).await;
+    assert!(matches!(forged, Err(Error::NotGenuine)), "{forged:?}");
     world.stream().contents.clear();
     assert_eq!(
         client.content(AuthorId::Gateway, &playbook).await.unwrap(),

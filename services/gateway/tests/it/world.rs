@@ -113,7 +113,8 @@ impl Stream {
             Ask::Append(draft, reply) => drop(reply.send(self.append(draft))),
             Ask::Fetch(author, content, reply) => {
                 let stored = self.contents.get(&(author, *content.digest()));
-                drop(reply.send(Ok(stored.and_then(|stored| content.open(stored)))));
+                let sealed = stored.and_then(|stored| Sealed::from_stored(stored.clone()).ok());
+                drop(reply.send(Ok(sealed)));
             }
         }
     }
