@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     Bus, Claim, Error,
-    bus::{Outside, Published, publish},
+    bus::Outside,
     claim::Permit,
     core::chain_of,
+    publish::{Published, publish},
 };
 
 /// Pause before a publish whose fate is unknown is repeated; the compare-and-set makes repeating safe.

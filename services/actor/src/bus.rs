@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     fmt,
     marker::PhantomData,
-    path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -13,134 +12,21 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap,
-    jetstream::{self, context::PublishErrorKind, message::PublishMessage},
+    Client, HeaderMap,
+    jetstream::{self, message::PublishMessage},
 };
 use bus_schema::{
-    AUDIT, Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, Content, Digest, Draft,
-    ENVELOPE_V, EventId, HEADER_SIGNATURE, Live, May, Meta, PublicKey, Sealed, Signature, verify,
-    wire,
+    Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, Content, Digest, Draft, ENVELOPE_V,
+    EventId, HEADER_SIGNATURE, Live, May, Meta, PublicKey, Sealed, Signature, verify, wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Clock, Error, error::chain, files, nkey::UserKey};
+use crate::{Clock, Error, error::chain};
 
 /// How long one request waits for its answer.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the first connection is tried.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// Header: the trace that an event belongs to (W3C Trace Context).
-const HEADER_TRACE: &str = "traceparent";
-
-/// Where the bus is, and the identity to go there with.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// The user's name: its certificate, its NKey, its inbox.
-    pub user: String,
-    /// The server.
-    pub url: String,
-    /// The certificate authority.
-    pub ca: PathBuf,
-    /// The certificate.
-    pub certificate: PathBuf,
-    /// The certificate's key.
-    pub key: PathBuf,
-    /// The NKey seed.
-    pub nkey: PathBuf,
-}
-
-impl Access {
-    /// The identity that a service's configuration names.
-    #[must_use]
-    pub fn of(config: &crate::Config, author: AuthorId) -> Self {
-        Self {
-            user: author.name().to_owned(),
-            url: config.url.clone(),
-            ca: config.ca.clone(),
-            certificate: config.certificate.clone(),
-            key: config.key.clone(),
-            nkey: config.nkey.clone(),
-        }
-    }
-}
-
-/// What happened to a connection, counted where nobody waits.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) violations: AtomicU64,
-    pub(crate) disconnects: AtomicU64,
-}
-
-/// Connects with mutual TLS and NKey; both files are read again at every reconnect.
-///
-/// # Errors
-/// [`Error::Secret`] for a key that others can read, [`Error::Connect`] otherwise.
-pub(crate) async fn connect(access: &Access) -> Result<(Client, Arc<Counters>), Error> {
-    let refused = |reason: String| Error::Connect {
-        url: access.url.clone(),
-        reason,
-    };
-    if !access.url.starts_with("tls://") {
-        return Err(refused("only tls:// is spoken here".to_owned()));
-    }
-    drop(files::read_secret(&access.key)?);
-    let seed = UserKey::load(&access.nkey)?;
-    let counters = Arc::new(Counters::default());
-    let counted = Arc::clone(&counters);
-    let options = ConnectOptions::with_nkey(seed.seed().to_owned())
-        .add_root_certificates(access.ca.clone())
-        .add_client_certificate(access.certificate.clone(), access.key.clone())
-        .require_tls(true)
-        .custom_inbox_prefix(format!("_INBOX.{}", access.user))
-        .name(&access.user)
-        .ping_interval(Duration::from_secs(10))
-        .request_timeout(Some(REQUEST_TIMEOUT))
-        .reconnect_delay_callback(|attempt| {
-            Duration::from_millis(50_u64.saturating_mul(1 << attempt.min(5)))
-                .min(Duration::from_secs(1))
-        })
-        .event_callback(move |event| {
-            match &event {
-                Event::ServerError(error) => {
-                    counted.violations.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(%error, "the server refused");
-                }
-                Event::Disconnected => {
-                    counted.disconnects.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!("disconnected from the bus");
-                }
-                Event::Connected
-                | Event::LameDuckMode
-                | Event::Draining
-                | Event::Closed
-                | Event::SlowConsumer(_)
-                | Event::ClientError(_) => tracing::debug!(%event, "bus"),
-            }
-            std::future::ready(())
-        });
-    let mut wait = Duration::from_millis(20);
-    let connecting = async {
-        loop {
-            match options.clone().connect(&access.url).await {
-                Ok(client) => return Ok(client),
-                Err(error) if error.kind() == async_nats::ConnectErrorKind::Io => {
-                    tracing::debug!(error = chain(&error), "the bus is not there yet");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(Duration::from_secs(1));
-                }
-                Err(error) => return Err(refused(chain(&error))),
-            }
-        }
-    };
-    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(client) => Ok((client?, counters)),
-        Err(_) => Err(refused(
-            "nobody answers; is nats-server running?".to_owned(),
-        )),
-    }
-}
 
 /// The keys of all authors, as the roster has them now.
 pub(crate) type Keys = Arc<RwLock<BTreeMap<AuthorId, PublicKey>>>;
@@ -448,67 +334,16 @@ impl<A: Author> Bus<A> {
     }
 }
 
-/// What became of one publish with compare-and-set.
-#[derive(Debug)]
-pub(crate) enum Published {
-    /// Stored at this place.
-    At(u64),
-    /// Somebody was first: the subtree's last message, if the server said which.
-    Conflict(Option<u64>),
-    /// Nobody knows; it may be stored.
-    Unknown(String),
-    /// The server will not store it.
-    Refused(String),
-}
-
-/// Publishes an event that may only follow the message at `expected` in `subtree`.
-pub(crate) async fn publish(
-    jetstream: &jetstream::Context,
-    event: &bus_schema::SignedEvent,
-    subtree: &str,
-    expected: u64,
-) -> Published {
-    let message = PublishMessage::build()
-        .payload(event.body.clone().into())
-        .header(HEADER_SIGNATURE, event.signature.to_string())
-        .header(bus_schema::HEADER_SCHEMA, event.schema.as_str())
-        .header(HEADER_TRACE, crate::telemetry::traceparent(event))
-        .header("Nats-Expected-Stream", AUDIT)
-        .header("Nats-Expected-Last-Subject-Sequence", expected.to_string())
-        .header("Nats-Expected-Last-Subject-Sequence-Subject", subtree);
-    let acked = match jetstream.send_publish(event.subject.clone(), message).await {
-        Ok(ack) => ack.await,
-        Err(error) => Err(error),
-    };
-    match acked {
-        Ok(ack) => Published::At(ack.sequence),
-        Err(error) => {
-            let reason = chain(&error);
-            match error.kind() {
-                PublishErrorKind::WrongLastSequence => {
-                    let last = reason.rsplit("sequence: ").next().unwrap_or_default();
-                    let digits: String = last.chars().take_while(char::is_ascii_digit).collect();
-                    Published::Conflict(digits.parse().ok())
-                }
-                PublishErrorKind::TimedOut
-                | PublishErrorKind::BrokenPipe
-                | PublishErrorKind::StreamNotFound
-                | PublishErrorKind::MaxAckPending => Published::Unknown(reason),
-                PublishErrorKind::WrongLastMessageId
-                | PublishErrorKind::MaxPayloadExceeded
-                | PublishErrorKind::Other => Published::Refused(reason),
-            }
-        }
-    }
-}
-
 /// Fetches a content, message by message; what is there and is not what the digest names was erased.
 pub(crate) async fn get(
     client: &Client,
     author: AuthorId,
     content: &Content,
 ) -> Result<Option<Sealed>, Error> {
-    let failed = |reason: String| Error::Bus { what: "to read content", reason };
+    let failed = |reason: String| Error::Bus {
+        what: "to read content",
+        reason,
+    };
     let mut stored = Vec::with_capacity(content.len() as usize + 32);
     for n in 0..content.chunks() {
         let subject = format!("$JS.API.DIRECT.GET.{BLOBS}.{}", content.subject(author, n));

@@ -5,6 +5,7 @@ mod bus;
 mod claim;
 mod clock;
 pub mod config;
+mod connect;
 mod core;
 pub mod diagnostic;
 mod error;
@@ -14,6 +15,7 @@ pub mod health;
 pub mod nkey;
 mod operator;
 mod projection;
+mod publish;
 mod run;
 pub mod signing_key;
 mod telemetry;
@@ -30,10 +32,11 @@ use bus_schema::{Author, AuthorId, PublicKey, Says, ServiceStarted, Version};
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, sync::watch, task::JoinSet};
 
-pub use bus::{Access, Bus, NoAnswer, Stopped};
+pub use bus::{Bus, NoAnswer, Stopped};
 pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
 pub use clock::Clock;
 pub use config::Config;
+pub use connect::Access;
 pub use core::{Core, Heard, Key, Out};
 pub use error::{Error, chain};
 pub use health::Health;
@@ -198,7 +201,7 @@ where
         stop: stop.clone(),
     };
     let (service, core) = S::open(service, &context)?;
-    let (client, _counters) = bus::connect(&Access::of(&config, me)).await?;
+    let (client, reconnected) = connect::connect(&Access::of(&config, me)).await?;
     let keys: bus::Keys = Arc::new(RwLock::new(BTreeMap::from([(
         AuthorId::Owner,
         config.owner,
@@ -213,6 +216,7 @@ where
         clock,
         owner: config.owner,
         state: config.state,
+        reconnected,
         stop,
     };
     let actor = run::Actor::<S>::new(parts)?;

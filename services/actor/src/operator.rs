@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 
 use crate::{
     Access, Bus, Clock, Error,
-    bus::{Published, connect, get, header, publish},
+    bus::{get, header},
+    connect::connect,
     error::chain,
+    publish::{Published, publish},
 };
 
 /// Messages fetched by one request.
@@ -70,7 +72,7 @@ impl Operator {
     /// # Errors
     /// [`Error::Connect`], or what is wrong with the identity's files.
     pub async fn connect(access: &Access, clock: Clock) -> Result<Self, Error> {
-        let (client, _counters) = connect(access).await?;
+        let (client, _reconnected) = connect(access).await?;
         Ok(Self { client, clock })
     }
 

@@ -1,16 +1,14 @@
 //! The loop around a core: read, verify, fold, ask what is wanted, append.
 
+mod read;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use async_nats::jetstream::{
-    consumer::{PullConsumer, pull},
-    stream::ConsumerErrorKind,
-};
 use bus_schema::{
-    AUDIT, Author, AuthorId, Body, Deployment, Digest, Draft, Facts as _, Head, Live, Raw, Read,
-    Says, Sees, ServiceStarted, Time, Verifier, wire,
+    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Head, Live as _, Says, Sees,
+    ServiceStarted, Time, Verifier, wire,
 };
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -19,7 +17,7 @@ use tokio::{
 use crate::{
     Beside, Bus, Clock, Core, Error, Health, Heard, Key, Out, Service,
     append::{Appender, Then},
-    bus::{Keys, Outside, REQUEST_TIMEOUT, header},
+    bus::{Keys, Outside},
     clock::BusClock,
     core::Want,
     error::chain,
@@ -63,6 +61,7 @@ pub(crate) struct Actor<S: Service> {
     caught_up: bool,
     announced: bool,
     wake: Option<Time>,
+    reconnected: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
 }
 
@@ -75,6 +74,7 @@ pub(crate) struct Parts<S: Service> {
     pub(crate) clock: Clock,
     pub(crate) owner: bus_schema::PublicKey,
     pub(crate) state: std::path::PathBuf,
+    pub(crate) reconnected: watch::Receiver<u64>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -92,6 +92,7 @@ where
             clock,
             owner,
             state,
+            reconnected,
             stop,
         } = parts;
         health::clear(&state);
@@ -145,6 +146,7 @@ where
             caught_up: false,
             announced: false,
             wake: None,
+            reconnected,
             stop,
         })
     }
@@ -165,6 +167,7 @@ where
         let mut messages = self.open().await?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         let mut stop = self.stop.clone();
+        let mut reconnected = self.reconnected.clone();
         let mut stopping = false;
         let deadline = tokio::time::sleep(Duration::MAX);
         tokio::pin!(deadline);
@@ -184,9 +187,11 @@ where
             tokio::select! {
                 message = messages.next(), if self.core.ready() => {
                     if !self.fold_some(message, &mut messages).await? {
-                        messages = self.open().await?;
+                        messages = self.reopen(messages).await?;
                     }
                 }
+                // What was on its way when the connection broke is lost, and nothing need come after it.
+                Ok(()) = reconnected.changed() => messages = self.reopen(messages).await?,
                 acked = self.appender.acked() => {
                     self.appender.on_ack(acked, &self.verifier, self.position.seq)?;
                 }
@@ -216,190 +221,6 @@ where
         // What was acknowledged is stored; this only lets the last live messages out.
         drop(tokio::time::timeout(Duration::from_secs(1), self.bus.client().flush()).await);
         Ok(())
-    }
-
-    /// Puts the consumer to where the projection stands and starts pulling.
-    async fn open(&mut self) -> Result<pull::Stream, Error> {
-        let name = Me::<S>::ID.name();
-        let mut tried = 0;
-        loop {
-            match self.try_open(name).await {
-                Ok(messages) => return Ok(messages),
-                Err(Error::Bus { what, reason }) => {
-                    tried += 1;
-                    tracing::warn!(what, reason, tried, "cannot read the stream yet");
-                    self.write_health(Some("cannot read the stream"))?;
-                    if *self.stop.borrow() {
-                        return Err(Error::Bus { what, reason });
-                    }
-                    tokio::time::sleep(
-                        Duration::from_millis(200) + self.clock.jitter(Duration::from_millis(200)),
-                    )
-                    .await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    async fn try_open(&mut self, name: &str) -> Result<pull::Stream, Error> {
-        let failed = |what: &'static str| move |reason: String| Error::Bus { what, reason };
-        let found = self
-            .bus
-            .jetstream()
-            .get_consumer_from_stream(name, AUDIT)
-            .await;
-        let mut consumer: PullConsumer = found.map_err(|error| {
-            let missing = matches!(
-                error.kind(),
-                ConsumerErrorKind::JetStream(ref code) if code.code() == 404
-            );
-            if missing {
-                Error::NotProvisioned {
-                    what: format!("the consumer {name} of the stream {AUDIT}"),
-                }
-            } else {
-                failed("to find the consumer")(chain(&error))
-            }
-        })?;
-        // The last folded message comes again: only the same stream has the same one there.
-        let from = self.position.seq.max(1);
-        let reset = consumer.reset(Some(from)).await;
-        let reset = reset.map_err(|error| failed("to put the consumer back")(chain(&error)))?;
-        let pending = reset.info.num_pending;
-        if self.position.seq > 0 && pending == 0 {
-            self.rebuild("the stream ends before it");
-            return Box::pin(self.try_open(name)).await;
-        }
-        self.consumed = 0;
-        self.caught_up = pending == 0;
-        let stream = consumer
-            .stream()
-            .max_messages_per_batch(FOLD_AT_ONCE)
-            .expires(Duration::from_secs(30))
-            .heartbeat(Duration::from_secs(2));
-        stream
-            .messages()
-            .await
-            .map_err(|error| failed("to pull")(chain(&error)))
-    }
-
-    fn rebuild(&mut self, why: &str) {
-        tracing::warn!(
-            why,
-            seq = self.position.seq,
-            "the projection is of another stream; rebuilding it"
-        );
-        let sees = if Me::<S>::ID == AuthorId::Audit {
-            Sees::Everything
-        } else {
-            Sees::Own(Me::<S>::ID)
-        };
-        self.verifier = Verifier::new(self.verifier.owner(), sees);
-        self.position = Position::START;
-        self.core.restore(<S::Core as Core>::State::default());
-    }
-
-    /// Folds what there is, up to a bound. `false`: the consumer has to be opened anew.
-    async fn fold_some(
-        &mut self,
-        first: Option<Result<async_nats::jetstream::Message, pull::MessagesError>>,
-        messages: &mut pull::Stream,
-    ) -> Result<bool, Error> {
-        let mut next = first;
-        for _ in 0..FOLD_AT_ONCE {
-            match next {
-                Some(Ok(message)) => {
-                    if !self.fold(&message)? {
-                        let pause = self.clock.jitter(REQUEST_TIMEOUT / 10);
-                        tokio::time::sleep(pause).await;
-                        return Ok(false);
-                    }
-                }
-                Some(Err(error)) => {
-                    tracing::warn!(error = chain(&error), "reading the stream was interrupted");
-                    return Ok(false);
-                }
-                None => return Ok(false),
-            }
-            if !self.core.ready() {
-                break;
-            }
-            match messages.next().now_or_never() {
-                Some(message) => next = message,
-                None => break,
-            }
-        }
-        Ok(true)
-    }
-
-    /// Folds one message. `false`: it is not the one that had to come.
-    fn fold(&mut self, message: &async_nats::jetstream::Message) -> Result<bool, Error> {
-        let Ok(info) = message.info() else {
-            return Ok(false);
-        };
-        if info.consumer_sequence != self.consumed + 1 {
-            tracing::warn!(
-                expected = self.consumed + 1,
-                came = info.consumer_sequence,
-                "a message is missing: somebody else reads as me, or the server restarted"
-            );
-            return Ok(false);
-        }
-        let again = self.consumed == 0 && self.position.seq > 0;
-        self.consumed += 1;
-        let digest = Digest::of(&[&message.payload]);
-        let last = info.pending == 0;
-        if again {
-            if info.stream_sequence != self.position.seq || digest != self.position.digest {
-                self.rebuild("another message stands where it stopped");
-                return Ok(false);
-            }
-            self.caught_up |= last;
-            return Ok(true);
-        }
-        let stored =
-            Time::from_ns(i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0));
-        self.bus_clock.saw(stored, self.clock.elapsed());
-        let raw = Raw {
-            subject: &message.subject,
-            signature: header(message.headers.as_ref(), bus_schema::HEADER_SIGNATURE),
-            body: &message.payload,
-            seq: info.stream_sequence,
-            stored,
-        };
-        let deployment = self.verifier.deployment();
-        let read = self.verifier.read::<<S::Core as Core>::Fact>(&raw)?;
-        self.position = Position {
-            seq: raw.seq,
-            digest,
-        };
-        self.unsaved += 1;
-        let (by, junk) = match read {
-            Read::Fact(seen) => {
-                let meta = *seen.meta();
-                self.core.observe(&raw, Ok(&meta));
-                self.core.fold(seen);
-                self.own(&meta);
-                (Some(meta.by), None)
-            }
-            Read::Other(meta) => {
-                self.core.observe(&raw, Ok(&meta));
-                self.own(&meta);
-                (Some(meta.by), None)
-            }
-            Read::Junk(junk) => {
-                tracing::debug!(seq = raw.seq, subject = raw.subject, %junk, "skipped junk");
-                self.core.observe(&raw, Err(junk));
-                (None, Some(junk))
-            }
-        };
-        self.appender.on_read(raw.seq, by, junk)?;
-        if by == Some(AuthorId::Owner) || deployment.is_none() {
-            self.share_keys();
-        }
-        self.caught_up |= last;
-        Ok(true)
     }
 
     fn own(&mut self, meta: &bus_schema::Meta) {
@@ -479,43 +300,6 @@ where
         let (reply, _nobody) = tokio::sync::oneshot::channel();
         self.appender.queue((Draft::of(Deployment, fact), reply));
         tracing::info!(seq = self.position.seq, "ready");
-    }
-
-    fn share_keys(&self) {
-        let mut keys = self
-            .keys
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for author in AuthorId::ALL {
-            match self.verifier.key(*author) {
-                Some(key) => drop(keys.insert(*author, key)),
-                None => drop(keys.remove(author)),
-            }
-        }
-    }
-
-    fn hear(&mut self, message: &async_nats::Message) {
-        let signature =
-            header(message.headers.as_ref(), bus_schema::HEADER_SIGNATURE).unwrap_or_default();
-        if self
-            .verifier
-            .check_message(Head::BY, &message.payload, signature)
-            .is_err()
-        {
-            return;
-        }
-        let Ok(said) = wire::decode::<Body<Head>>(&message.payload) else {
-            return;
-        };
-        let genuine = said.subject == Head::subject() && said.author == Head::BY;
-        // A head that was said before is no sign of life.
-        let newer = self
-            .heard
-            .as_ref()
-            .is_none_or(|(_, _, seq)| said.seq > *seq);
-        if genuine && newer {
-            self.heard = Some((said.fact, self.clock.elapsed(), said.seq));
-        }
     }
 
     fn wake_in(&self) -> Duration {

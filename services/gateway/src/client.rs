@@ -6,8 +6,8 @@ use std::{fmt, time::Duration};
 
 use actor::Clock;
 use bus_schema::{
-    AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant,
-    Salt, Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
+    AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant, Salt,
+    Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
@@ -26,8 +26,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     api::{
-        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, Problem, SALT_HEADER, SCHEME, SubmitTask, Submitted,
-        Task, Tasks,
+        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, Problem, SALT_HEADER, SCHEME,
+        SubmitTask, Submitted, Task, Tasks,
     },
     record::TASK_TEXT_BYTES_MAX,
 };
@@ -68,7 +68,9 @@ pub enum Error {
     #[error("the gateway's answer broke off; look whether it did what was asked, then try again")]
     BrokeOff,
     /// The bytes are not those that the event names.
-    #[error("the gateway handed out other bytes than the event names: sign nothing, and look who runs it")]
+    #[error(
+        "the gateway handed out other bytes than the event names: sign nothing, and look who runs it"
+    )]
     NotGenuine,
     /// The gateway does not do it.
     #[error("the gateway refused ({}): {}", .0.title, .0.detail)]
@@ -237,7 +239,10 @@ impl Client {
             Err(Error::Refused(problem)) if problem.status == 410 => return Ok(None),
             answered => answered?,
         };
-        let salt = response.headers().get(SALT_HEADER).and_then(|salt| salt.to_str().ok());
+        let salt = response
+            .headers()
+            .get(SALT_HEADER)
+            .and_then(|salt| salt.to_str().ok());
         let salt: Option<Salt> = salt.and_then(|salt| salt.parse().ok());
         let bytes = self.read(response, content.len() as usize).await?;
         // Whoever signs relies on these bytes, and the gateway vouches for nothing.

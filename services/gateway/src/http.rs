@@ -209,7 +209,10 @@ async fn content(
     })?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (HeaderName::from_static(SALT_HEADER), sealed.salt().to_string()),
+        (
+            HeaderName::from_static(SALT_HEADER),
+            sealed.salt().to_string(),
+        ),
     ];
     Ok((headers, sealed.bytes().to_vec()).into_response())
 }

@@ -1,0 +1,110 @@
+//! The connection: mutual TLS, an NKey, and nothing without them.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event};
+use bus_schema::AuthorId;
+use tokio::sync::watch;
+
+use crate::{Error, bus::REQUEST_TIMEOUT, error::chain, files, nkey::UserKey};
+
+/// How long the first connection is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where the bus is, and the identity to go there with.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The user's name: its certificate, its NKey, its inbox.
+    pub user: String,
+    /// The server.
+    pub url: String,
+    /// The certificate authority.
+    pub ca: PathBuf,
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// The certificate's key.
+    pub key: PathBuf,
+    /// The NKey seed.
+    pub nkey: PathBuf,
+}
+
+impl Access {
+    /// The identity that a service's configuration names.
+    #[must_use]
+    pub fn of(config: &crate::Config, author: AuthorId) -> Self {
+        Self {
+            user: author.name().to_owned(),
+            url: config.url.clone(),
+            ca: config.ca.clone(),
+            certificate: config.certificate.clone(),
+            key: config.key.clone(),
+            nkey: config.nkey.clone(),
+        }
+    }
+}
+
+/// Connects with mutual TLS and NKey; both files are read again at every reconnect, which the receiver counts.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Nkey`] for a key that others can read, [`Error::Connect`] otherwise.
+pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<u64>), Error> {
+    let refused = |reason: String| Error::Connect {
+        url: access.url.clone(),
+        reason,
+    };
+    if !access.url.starts_with("tls://") {
+        return Err(refused("only tls:// is spoken here".to_owned()));
+    }
+    drop(files::read_secret(&access.key)?);
+    let seed = UserKey::load(&access.nkey)?;
+    let (count, reconnected) = watch::channel(0);
+    let options = ConnectOptions::with_nkey(seed.seed().to_owned())
+        .add_root_certificates(access.ca.clone())
+        .add_client_certificate(access.certificate.clone(), access.key.clone())
+        .require_tls(true)
+        .custom_inbox_prefix(format!("_INBOX.{}", access.user))
+        .name(&access.user)
+        .ping_interval(Duration::from_secs(10))
+        .request_timeout(Some(REQUEST_TIMEOUT))
+        .reconnect_delay_callback(|attempt| {
+            Duration::from_millis(50_u64.saturating_mul(1 << attempt.min(5)))
+                .min(Duration::from_secs(1))
+        })
+        .event_callback(move |event| {
+            match &event {
+                Event::ServerError(error) => {
+                    tracing::warn!(%error, "the server refused");
+                }
+                Event::Disconnected => {
+                    tracing::warn!("disconnected from the bus");
+                }
+                Event::Connected => count.send_modify(|count| *count += 1),
+                Event::LameDuckMode
+                | Event::Draining
+                | Event::Closed
+                | Event::SlowConsumer(_)
+                | Event::ClientError(_) => tracing::debug!(%event, "bus"),
+            }
+            std::future::ready(())
+        });
+    let mut wait = Duration::from_millis(20);
+    let connecting = async {
+        loop {
+            match options.clone().connect(&access.url).await {
+                Ok(client) => return Ok(client),
+                Err(error) if error.kind() == async_nats::ConnectErrorKind::Io => {
+                    tracing::debug!(error = chain(&error), "the bus is not there yet");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(1));
+                }
+                Err(error) => return Err(refused(chain(&error))),
+            }
+        }
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(client) => Ok((client?, reconnected)),
+        Err(_) => Err(refused(
+            "nobody answers; is nats-server running?".to_owned(),
+        )),
+    }
+}
