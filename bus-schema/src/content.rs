@@ -124,7 +124,10 @@ impl Sealed {
     /// Never: nothing is sealed without a salt.
     #[must_use]
     pub fn salt(&self) -> Salt {
-        let salt = self.stored.get(..32).and_then(|salt| Salt::try_from(salt).ok());
+        let salt = self
+            .stored
+            .get(..32)
+            .and_then(|salt| Salt::try_from(salt).ok());
         salt.expect("the first 32 bytes are the salt")
     }
     /// Salt and bytes.

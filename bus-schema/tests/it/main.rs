@@ -10,3 +10,4 @@ mod matrix;
 mod refuse;
 mod roster;
 mod roundtrip;
+mod tidy;

@@ -1,10 +1,12 @@
 //! `decode`: a message on standard input as JSON, for `nats --translate`.
 
-use std::io::Read as _;
+use std::{io::Read as _, process::ExitCode};
 
 use bus_schema::{EVENT_BYTES_MAX, Spec, Subject, wire};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::output::Output;
 
 /// The part of a body that tells how to read the rest.
 #[derive(Deserialize)]
@@ -29,14 +31,21 @@ pub fn decode(body: &[u8]) -> Value {
     })
 }
 
-/// Reads standard input, up to the size of a message.
-///
-/// # Errors
-/// What reading it failed with.
-pub fn read() -> std::io::Result<Vec<u8>> {
+/// Reads standard input, up to the size of a message, and prints it; needs no deployment.
+#[must_use]
+pub fn command(out: &Output) -> ExitCode {
     let mut body = Vec::new();
-    std::io::stdin()
+    match std::io::stdin()
         .take(EVENT_BYTES_MAX as u64 * 2)
-        .read_to_end(&mut body)?;
-    Ok(body)
+        .read_to_end(&mut body)
+    {
+        Ok(_) => {
+            out.line(&decode(&body).to_string());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            out.error(&format!("cannot read standard input: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -69,6 +69,9 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     {
         return fleet::attached(*parent, program, arguments);
     }
+    if matches!(command, Command::Decode) {
+        return decode::command(&out);
+    }
     if let Command::Service {
         name,
         config,
@@ -183,14 +186,9 @@ async fn perform(
         Command::Halt => halt(&dir, true, out, &clock).await,
         Command::Resume => halt(&dir, false, out, &clock).await,
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
-        Command::Decode => {
-            let body = decode::read().map_err(Error::io("read", "standard input"))?;
-            out.line(&decode::decode(&body).to_string());
-            Ok(())
-        }
         Command::Doctor => doctor::doctor(&dir, out, &clock).await,
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
-        Command::Attached { .. } | Command::Service { .. } => Ok(()),
+        Command::Attached { .. } | Command::Decode | Command::Service { .. } => Ok(()),
     }
 }
 

@@ -90,7 +90,10 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     let working = async {
         let starting = async {
             fleet.start_nats().await?;
-            provision::provision(&dir, &facts.url(), clock).await?;
+            // Once the deployment stands, this identity belongs elsewhere.
+            if dir.of("provision").exists() {
+                provision::provision(&dir, &facts.url(), clock).await?;
+            }
             fleet.start_actors().await
         };
         let started = tokio::select! {

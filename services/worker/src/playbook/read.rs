@@ -495,7 +495,8 @@ fn heading(table: &DeTable<'_>) -> Heading {
 /// An integer that JSON can carry exactly.
 fn integer(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
-    i64::from_str_radix(number.as_str(), number.radix())
-        .ok()
-        .filter(|number| (-INTEGER_MAX..=INTEGER_MAX).contains(number))
+    let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
+    (-INTEGER_MAX..=INTEGER_MAX)
+        .contains(&number)
+        .then_some(number)
 }
