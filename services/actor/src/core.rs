@@ -48,7 +48,7 @@ pub trait Core: Send + 'static {
         true
     }
     /// What is wrong, if it cannot do its job.
-    fn trouble(&self) -> Option<&'static str> {
+    fn trouble(&self) -> Option<&str> {
         None
     }
 }

@@ -178,6 +178,9 @@ where
                 }
                 self.announce();
                 self.advance();
+            } else if !stopping && !self.core.ready() {
+                // It has to get rid of something before it can read on.
+                self.advance();
             }
             self.appender.launch_waiting(&self.verifier);
             if stopping && self.effects.is_empty() && self.appender.is_empty() {

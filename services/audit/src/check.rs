@@ -89,44 +89,43 @@ pub fn check(
 struct First {
     /// Audit's key after the last entry, and the one before it if the last entry replaced it.
     keys: Vec<PublicKey>,
-    /// The first roster that was recorded as genuine and is not the owner's.
-    forged: Option<u64>,
+    /// The first message of the owner's that was recorded as genuine and is not.
+    forged: Option<Bad>,
     /// Sizes whose root audit said.
     claims: BTreeSet<u64>,
 }
 
 impl First {
     fn pass(places: &Places, deployment: DeploymentId, owner: PublicKey) -> Result<Self, Bad> {
-        // Chains are left to the second pass: here only rosters are read.
+        // Who reads as one author sees the owner's chain whole, and needs no other.
         let mut verifier = Verifier::new(owner, Sees::Own(AuthorId::Audit));
         let (mut keys, mut forged) = (Vec::new(), None);
         let (mut claims, mut foreign) = (BTreeSet::new(), None);
         scan(places, |index, entry| {
-            let now = verifier.key(AuthorId::Audit);
-            keys = now.into_iter().collect();
+            keys = verifier.key(AuthorId::Audit).into_iter().collect();
             let Some(subject) = Subject::parse(&entry.subject) else {
                 return;
             };
             if subject.kind == CheckpointSigned::KIND && subject.by == AuthorId::Audit {
-                let schema = schema_of::<CheckpointSigned>();
+                let schema = format!("{}.v{}", CheckpointSigned::KIND, CheckpointSigned::V);
                 let said = parse_fact::<CheckpointSigned>(subject, &schema, &entry.body);
                 claims.extend(said.map(|(_, fact)| fact.size));
             }
-            let roster = subject.kind == RosterChanged::KIND && subject.by == AuthorId::Owner;
-            if !roster || entry.verdict != Verdict::Genuine {
+            if subject.by != AuthorId::Owner {
                 return;
             }
-            let read = verifier.read::<AuditFact>(&raw(entry, &entry.body));
-            if !matches!(read, Ok(Read::Other(_))) {
-                forged = forged.or(Some(index));
+            let read = verifier.read::<AuditFact>(&raw(entry));
+            if let (Verdict::Genuine, Ok(Read::Junk(junk))) = (entry.verdict, read) {
+                let problem = if subject.kind == RosterChanged::KIND {
+                    Problem::Roster
+                } else {
+                    Problem::Observed(not_genuine(junk))
+                };
+                forged.get_or_insert(Bad::entry(index, problem));
             }
-            if verifier
-                .deployment()
-                .is_some_and(|found| found != deployment)
-            {
-                foreign = foreign.or(verifier.deployment().map(|found| (index, found)));
+            if let Some(found) = verifier.deployment().filter(|found| *found != deployment) {
+                foreign.get_or_insert((index, found));
             }
-            keys.extend(verifier.key(AuthorId::Audit));
         })?;
         if let Some((index, found)) = foreign {
             return Err(Bad::entry(index, Problem::Deployment(found)));
@@ -145,23 +144,22 @@ impl First {
     fn key(&self, places: &Places, origin: &Origin) -> Result<VerifyingKey, Bad> {
         let path = places.log.join(CHECKPOINT);
         let note = crate::verify::note(&path)?;
-        let forged = || self.forged.map(|index| Bad::entry(index, Problem::Roster));
         let usable = self.keys.iter().map(PublicKey::as_bytes);
         let keys: Vec<_> = usable
             .filter_map(|key| VerifyingKey::from_bytes(key).ok())
             .collect();
         let signed =
             |key: &&VerifyingKey| Checkpoint::parse(&note, origin, key) != Err(Refused::Signature);
-        match keys.iter().find(signed) {
-            Some(key) => Ok(*key),
-            None if keys.is_empty() => {
-                Err(forged().unwrap_or_else(|| Bad::file(&path, Problem::NoRoster)))
-            }
-            None => {
-                Err(forged()
-                    .unwrap_or_else(|| Bad::file(&path, Problem::Refused(Refused::Signature))))
-            }
+        if let Some(key) = keys.iter().find(signed) {
+            return Ok(*key);
         }
+        let problem = if keys.is_empty() {
+            Problem::NoRoster
+        } else {
+            Problem::Refused(Refused::Signature)
+        };
+        let forged = self.forged.clone();
+        Err(forged.unwrap_or_else(|| Bad::file(&path, problem)))
     }
 }
 
@@ -183,15 +181,7 @@ impl<F: FnMut(&Entry, Result<&Meta, bus_schema::Junk>)> Review<F> {
         if entry.seq == 0 {
             return Ok(());
         }
-        let cut = entry.verdict == Verdict::Junk(Junk::CUT);
-        // Its body is gone, and was too long for an event whatever it was.
-        let too_long = [0; EVENT_BYTES_MAX + 1];
-        let body = if cut {
-            &too_long
-        } else {
-            entry.body.as_slice()
-        };
-        let read = self.verifier.read::<AuditFact>(&raw(entry, body));
+        let read = self.verifier.read::<AuditFact>(&raw(entry));
         let found = match read.map_err(|too_old| too_old.to_string())? {
             Read::Fact(seen) => {
                 let (meta, fact) = seen.into_parts();
@@ -204,7 +194,7 @@ impl<F: FnMut(&Entry, Result<&Meta, bus_schema::Junk>)> Review<F> {
             Read::Junk(junk) => Err(junk),
         };
         let found = found.as_ref().map_err(|junk| *junk);
-        compare(entry.verdict, found, cut)?;
+        compare(entry.verdict, found)?;
         self.count(entry, found.is_ok());
         (self.observer)(entry, found);
         Ok(())
@@ -247,37 +237,37 @@ impl<F: FnMut(&Entry, Result<&Meta, bus_schema::Junk>)> Review<F> {
     }
 }
 
-fn compare(
-    recorded: Verdict,
-    found: Result<&Meta, bus_schema::Junk>,
-    cut: bool,
-) -> Result<(), String> {
+fn compare(recorded: Verdict, found: Result<&Meta, bus_schema::Junk>) -> Result<(), String> {
     match (recorded, found) {
         (Verdict::Genuine, Ok(_)) => Ok(()),
-        (Verdict::Genuine, Err(found)) => {
-            Err(format!("is recorded as genuine but is junk ({found})"))
-        }
+        (Verdict::Genuine, Err(found)) => Err(not_genuine(found)),
         (Verdict::Junk(recorded), Ok(_)) => {
             Err(format!("is recorded as junk ({recorded}) but is genuine"))
         }
-        (Verdict::Junk(recorded), Err(found)) if cut || recorded == found.into() => Ok(()),
+        (Verdict::Junk(Junk::CUT), Err(_)) => Ok(()),
+        (Verdict::Junk(recorded), Err(found)) if recorded == found.into() => Ok(()),
         (Verdict::Junk(recorded), Err(found)) => Err(format!(
             "is recorded as one kind of junk ({recorded}) but is another ({found})"
         )),
     }
 }
 
-fn raw<'a>(entry: &'a Entry, body: &'a [u8]) -> Raw<'a> {
+fn not_genuine(found: bus_schema::Junk) -> String {
+    format!("is recorded as genuine but is junk ({found})")
+}
+
+/// Stands for a body that was too long to be kept, and too long for an event whatever it was.
+const TOO_LONG: &[u8] = &[0; EVENT_BYTES_MAX + 1];
+
+/// The message that an entry keeps.
+fn raw(entry: &Entry) -> Raw<'_> {
     let signature = entry.signature.as_deref();
+    let cut = entry.verdict == Verdict::Junk(Junk::CUT);
     Raw {
         subject: &entry.subject,
         signature: signature.and_then(|bytes| std::str::from_utf8(bytes).ok()),
-        body,
+        body: if cut { TOO_LONG } else { &entry.body },
         seq: entry.seq,
         stored: Time::from_ns(entry.stored_ns),
     }
-}
-
-fn schema_of<E: bus_schema::Event>() -> String {
-    format!("{}.v{}", E::KIND, E::V)
 }

@@ -56,7 +56,7 @@ macro_rules! step {
 pub(crate) struct Disk {
     log: PathBuf,
     anchor: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Most files that wait open for their sync.
@@ -105,11 +105,7 @@ impl Disk {
             Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: log }),
             Err(TryLockError::Error(e)) => return Err(Error::io("lock", &path, e)),
         }
-        let disk = Self {
-            log,
-            anchor,
-            _lock: lock,
-        };
+        let disk = Self { log, anchor, lock };
         disk.clear_tmp()?;
         Ok(disk)
     }
@@ -219,6 +215,13 @@ impl Disk {
         let dir = self.log.join(TMP);
         make_dirs(&dir, &mut Round::default())?;
         remove_file(&dir.join("next"))
+    }
+}
+
+impl Drop for Disk {
+    // A process that was forked meanwhile still has the file open; closing would not unlock it.
+    fn drop(&mut self) {
+        self.lock.unlock().ok();
     }
 }
 

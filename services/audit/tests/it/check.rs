@@ -283,7 +283,7 @@ fn a_key_that_a_later_roster_replaced_signs_no_log_that_goes_on() {
     desk.store();
     let problem = checked(&desk.home, owner()).unwrap_err().problem;
     assert_eq!(problem, Problem::Refused(Refused::Signature));
-    let entries: Vec<Entry> = (1..6).map(|index| desk.log.entry(index).unwrap()).collect();
+    let mut entries: Vec<Entry> = (1..6).map(|index| desk.log.entry(index).unwrap()).collect();
     let home = Home::new();
     let new = world.audit.clone();
     let mut log = Log::create(&home.places(), &Origin::of(deployment()), new, NOW_NS).unwrap();
@@ -293,6 +293,14 @@ fn a_key_that_a_later_roster_replaced_signs_no_log_that_goes_on() {
         checked(&home, owner()).unwrap().key,
         public_key(&world.audit)
     );
+    // Without the owner's word that came before it, the second roster is none.
+    let home = Home::new();
+    let new = world.audit.clone();
+    let mut log = Log::create(&home.places(), &Origin::of(deployment()), new, NOW_NS).unwrap();
+    entries[2].body[20] ^= 1;
+    log.append(&entries).unwrap();
+    log.checkpoint(NOW_NS).unwrap();
+    at(checked(&home, owner()), 3);
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use actor::Core as _;
 use audit::{Broken, Effect, Entry, Input, Junk, Log, Verdict, WAITING_MAX};
-use bus_schema::{CheckpointSigned, Deployment, Digest, Draft, JunkFound, Subject, parse_fact};
+use bus_schema::{
+    CheckpointSigned, Deployment, Digest, Draft, JunkFound, Sees, Subject, Verifier, parse_fact,
+};
 
-use crate::world::{Desk, World};
+use crate::world::{Desk, World, owner};
 use crate::{Home, NOW_NS, key};
 
 const SECONDS_10: Duration = Duration::from_secs(10);
@@ -267,20 +269,39 @@ fn no_more_is_read_while_too_much_waits() {
 
 #[test]
 fn the_stream_of_another_deployment_is_not_logged() {
-    let mut world = World::new();
-    let mut desk = Desk::new();
+    let (mut world, mut desk) = (World::empty(), Desk::new());
     let other = "0198c3f0-0000-7000-8000-00000000000f".parse().unwrap();
-    world.stream.clear();
-    let mut other_world = World::new();
-    other_world.stream.clear();
-    other_world.roster(other);
-    desk.verifier = bus_schema::Verifier::new(
-        crate::world::owner(),
-        bus_schema::Sees::Own(bus_schema::AuthorId::Audit),
-    );
-    desk.catch_up(&other_world);
+    world.roster(other);
+    desk.catch_up(&world);
     assert_eq!(problem(&desk), Broken::Deployment(other).to_string());
     assert_eq!(desk.log.size(), 1);
+    // A projection remembers it.
+    let kept = desk.core.state().clone();
+    let mut desk = desk.restarted();
+    desk.core.restore(kept);
+    assert_eq!(problem(&desk), Broken::Deployment(other).to_string());
+}
+
+#[test]
+fn a_shorter_stream_that_takes_the_place_of_the_one_being_read_ends_the_heads() {
+    let (mut world, mut desk) = (World::new(), Desk::new());
+    world.halts(9);
+    desk.catch_up(&world);
+    assert!(desk.core.to_say().is_some());
+    // The loop reads anew, and does not say again that it has caught up.
+    desk.core.restore(audit::State::default());
+    desk.verifier = Verifier::new(owner(), Sees::Everything);
+    world.stream.truncate(5);
+    for message in &world.stream {
+        desk.take(message);
+    }
+    assert_eq!(desk.core.to_say(), None);
+    assert!(
+        desk.core
+            .trouble()
+            .unwrap()
+            .contains("shorter than the log")
+    );
 }
 
 #[test]

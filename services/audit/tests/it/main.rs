@@ -7,13 +7,13 @@
 )]
 
 mod check;
-mod config;
 mod core;
 mod crash;
 mod entry;
 mod merkle;
 mod note;
 mod places;
+mod service;
 mod tamper;
 mod world;
 

@@ -238,3 +238,29 @@ fn the_log_is_compared_with_the_stream() {
         Err(Error::StreamDiffers { index: 300 })
     ));
 }
+
+#[test]
+fn a_view_reads_and_proves_the_same_while_the_log_goes_on() {
+    let home = Home::new();
+    let mut log = home.create();
+    for (size, later) in [(5, 6), (200, 256), (300, 511), (520, 2_000)] {
+        grow(&mut log, size);
+        assert!(log.view().is_none(), "not signed yet");
+        let signed = log.checkpoint(NOW_NS).unwrap();
+        let view = log.view().unwrap();
+        assert_eq!((view.size(), view.signed()), (size, &signed));
+        for end in [size + 1, later] {
+            grow(&mut log, end);
+            log.checkpoint(NOW_NS).unwrap();
+            for index in 0..size {
+                let (kept, bytes) = view.entry(index).unwrap();
+                assert_eq!(kept.encode(), bytes);
+                let proof = view.prove(index).unwrap();
+                assert_eq!(proven(&bytes, index, &proof, &signed).unwrap(), kept);
+            }
+            assert_eq!(view.root_at(size).unwrap(), signed.root());
+            assert!(matches!(view.entry(size), Err(Error::OutOfRange { .. })));
+            assert!(matches!(view.prove(size), Err(Error::OutOfRange { .. })));
+        }
+    }
+}

@@ -58,14 +58,18 @@ pub(crate) struct World {
 impl World {
     /// A stream whose first message is the roster.
     pub(crate) fn new() -> Self {
-        let mut world = Self {
+        let mut world = Self::empty();
+        world.roster(deployment());
+        world
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self {
             clock: Clock::fake(Time::from_ns(NOW_NS)),
             stream: Vec::new(),
             audit: key(),
             tips: BTreeMap::new(),
-        };
-        world.roster(deployment());
-        world
+        }
     }
 
     pub(crate) fn roster(&mut self, deployment: DeploymentId) {

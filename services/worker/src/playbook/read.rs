@@ -474,12 +474,11 @@ impl Reader<'_> {
 
     fn wrong_type<T>(&mut self, value: &Value<'_>, key: &str, wanted: &str) -> Option<T> {
         let found = value.get_ref().type_str();
-        let article = if found.starts_with(['a', 'i']) {
-            "an"
-        } else {
-            "a"
-        };
-        let problem = format!("`{key}` is {article} {found}, not {wanted}");
+        let n = found
+            .starts_with(['a', 'i'])
+            .then_some("n")
+            .unwrap_or_default();
+        let problem = format!("`{key}` is a{n} {found}, not {wanted}");
         self.wrong(value.span(), problem, format!("write {wanted}"))
     }
 }
@@ -496,7 +495,6 @@ fn heading(table: &DeTable<'_>) -> Heading {
 fn integer(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
     let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
-    (-INTEGER_MAX..=INTEGER_MAX)
-        .contains(&number)
-        .then_some(number)
+    let exact = -INTEGER_MAX..=INTEGER_MAX;
+    exact.contains(&number).then_some(number)
 }
