@@ -474,10 +474,8 @@ impl Reader<'_> {
 
     fn wrong_type<T>(&mut self, value: &Value<'_>, key: &str, wanted: &str) -> Option<T> {
         let found = value.get_ref().type_str();
-        let n = found
-            .starts_with(['a', 'i'])
-            .then_some("n")
-            .unwrap_or_default();
+        let vowel = found.starts_with(['a', 'i']);
+        let n = if vowel { "n" } else { "" };
         let problem = format!("`{key}` is a{n} {found}, not {wanted}");
         self.wrong(value.span(), problem, format!("write {wanted}"))
     }
