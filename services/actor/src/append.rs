@@ -169,6 +169,16 @@ impl<A: Author, E> Appender<A, E> {
         }));
     }
 
+    /// Sends again what has no answer: it may have been lost with the connection. The compare-and-set makes
+    /// sending twice safe.
+    pub(crate) fn resend(&self) {
+        for (chain, flight) in &self.flying {
+            if matches!(flight.stage, Stage::Sent) {
+                self.send(*chain, flight, Duration::ZERO);
+            }
+        }
+    }
+
     /// Takes in an answer of the server.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! The connection: mutual TLS, an NKey, and nothing without them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectOptions, Event};
 use bus_schema::AuthorId;
@@ -58,6 +62,7 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
     drop(files::read_secret(&access.key)?);
     let seed = UserKey::load(&access.nkey)?;
     let (count, reconnected) = watch::channel(0);
+    let connected = AtomicBool::new(false);
     let options = ConnectOptions::with_nkey(seed.seed().to_owned())
         .add_root_certificates(access.ca.clone())
         .add_client_certificate(access.certificate.clone(), access.key.clone())
@@ -78,7 +83,11 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
                 Event::Disconnected => {
                     tracing::warn!("disconnected from the bus");
                 }
-                Event::Connected => count.send_modify(|count| *count += 1),
+                Event::Connected => {
+                    if connected.swap(true, Ordering::Relaxed) {
+                        count.send_modify(|count| *count += 1);
+                    }
+                }
                 Event::LameDuckMode
                 | Event::Draining
                 | Event::Closed

@@ -153,17 +153,7 @@ where
 
     /// Runs until asked to stop.
     pub(crate) async fn run(mut self) -> Result<(), Error> {
-        let mut heads = if Head::TO.contains(&Me::<S>::ID) {
-            let subscribed = self.bus.client().subscribe(Head::subject()).await;
-            subscribed
-                .map_err(|error| Error::Bus {
-                    what: "to listen to the log's heads",
-                    reason: chain(&error),
-                })?
-                .boxed()
-        } else {
-            futures::stream::pending().boxed()
-        };
+        let mut heads = self.heads().await?;
         let mut messages = self.open().await?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         let mut stop = self.stop.clone();
@@ -175,8 +165,9 @@ where
             if self.caught_up && !stopping {
                 if !self.announced {
                     self.core.caught_up();
+                    self.announce();
+                    self.write_health(None)?;
                 }
-                self.announce();
                 self.advance();
             } else if !stopping && !self.core.ready() {
                 // It has to get rid of something before it can read on.
@@ -194,7 +185,10 @@ where
                     }
                 }
                 // What was on its way when the connection broke is lost, and nothing need come after it.
-                Ok(()) = reconnected.changed() => messages = self.reopen(messages).await?,
+                Ok(()) = reconnected.changed() => {
+                    messages = self.reopen(messages).await?;
+                    self.appender.resend();
+                }
                 acked = self.appender.acked() => {
                     self.appender.on_ack(acked, &self.verifier, self.position.seq)?;
                 }
@@ -214,6 +208,11 @@ where
                 () = &mut deadline, if stopping => break,
             }
         }
+        self.end().await
+    }
+
+    /// Leaves nothing behind but what is kept.
+    async fn end(&mut self) -> Result<(), Error> {
         self.effects.shutdown().await;
         // What runs beside the core was told to stop as well, and may have to say goodbye to its clients.
         let ended = async { while self.beside.join_next().await.is_some() {} };
@@ -292,9 +291,6 @@ where
     }
 
     fn announce(&mut self) {
-        if self.announced {
-            return;
-        }
         self.announced = true;
         let fact = ServiceStarted {
             version: crate::version(),

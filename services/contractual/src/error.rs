@@ -54,18 +54,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// 64 for wrong input, 2 for a check that found something, 130 for Ctrl-C, 1 for the rest.
+    /// 64 for wrong input and keys that cannot be used, 2 for a check that found something, 130 for Ctrl-C, 1 for the rest.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoDeployment(_) | Self::Document(_) => 64,
+            Self::NoDeployment(_)
+            | Self::Document(_)
+            | Self::File(_)
+            | Self::Nkey(_)
+            | Self::SigningKey(_) => 64,
             Self::Actor(error) => error.exit_code(),
             Self::Found(_) => 2,
             Self::Interrupted => 130,
-            Self::File(_)
-            | Self::Nkey(_)
-            | Self::SigningKey(_)
-            | Self::Pki(_)
+            Self::Pki(_)
             | Self::NatsServer(_)
             | Self::Gateway(_)
             | Self::Io { .. }

@@ -27,6 +27,8 @@ pub const NATS: &str = "nats";
 const STOP: Duration = Duration::from_secs(5);
 /// Pauses between restarts: from the first to the longest.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// A process that ran as long as this starts with the first pause again.
+const RAN_WELL: Duration = Duration::from_secs(30);
 /// Lines that are kept of each process, to be shown when it fails.
 const KEPT: usize = 20;
 
@@ -282,6 +284,7 @@ impl Watched {
                 }
             };
             let pid = child.id().unwrap_or(0);
+            let began = tokio::time::Instant::now();
             self.note(|board, name| {
                 board.pids.insert(name, pid);
             });
@@ -292,6 +295,9 @@ impl Watched {
             });
             let Some(status) = ended else { return };
             self.line(format!("ended with {status}"));
+            if began.elapsed() > RAN_WELL {
+                pause = BACKOFF.0;
+            }
             // What a person has to repair does not get better by trying again.
             if status.code() == Some(64) {
                 self.fail(format!("gave up: {status}"));

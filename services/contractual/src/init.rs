@@ -384,8 +384,11 @@ fn server(
 
 /// A context of the `nats` command line.
 fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> Result<(), Error> {
-    let folder = dir.contexts().join("nats").join("context");
-    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    let home = dir.contexts().join("nats");
+    let folder = home.join("context");
+    for folder in [&dir.contexts(), &home, &folder] {
+        files::private_dir(folder)?;
+    }
     let root = dir
         .path()
         .canonicalize()

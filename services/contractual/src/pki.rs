@@ -24,7 +24,7 @@ const CA_NAME: &str = "Contractual CA";
 const TRUST_DOMAIN: &str = "spiffe://contractual.local";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Every certificate is valid from this long ago, for machines whose clocks are behind.
-const BACKDATE: Duration = Duration::from_secs(5 * 60);
+const BACKDATE: Duration = Duration::from_secs(60 * 60);
 const DNS_NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
@@ -117,7 +117,7 @@ pub enum Error {
 }
 
 impl Ca {
-    /// Makes a new authority, valid from five minutes before `now` for [`CA_DAYS`].
+    /// Makes a new authority, valid from an hour before `now` for [`CA_DAYS`].
     ///
     /// # Errors
     /// [`Error::Clock`], [`Error::Random`], [`Error::Make`].
@@ -168,7 +168,7 @@ impl Ca {
     /// Issues a new key and certificate to the service `name` for client and server use.
     ///
     /// The certificate names `dns`, the loopback where asked, and
-    /// `spiffe://contractual.local/<name>`. It is valid from five minutes before `now` until
+    /// `spiffe://contractual.local/<name>`. It is valid from an hour before `now` until
     /// `days` days after it.
     ///
     /// # Errors

@@ -109,9 +109,14 @@ impl Timeline {
             "task.admitted" => "the contract is in force".to_owned(),
             "approval.carried" => format!("{name}a signed answer"),
             "approval.refused" | "action.declined" => format!("{name}{}", text(fact, "code")),
-            "action.expired" => {
-                format!("{name}nobody knows what became of it, or nobody claimed it")
-            }
+            "action.expired" => match self.proposal(fact) {
+                Some(Proposed {
+                    started: Some(_), ..
+                }) => {
+                    format!("{name}nobody knows what became of it")
+                }
+                Some(_) | None => format!("{name}nobody claimed it in time"),
+            },
             _ => name,
         }
     }

@@ -122,6 +122,14 @@ impl Tool {
         }
     }
 
+    /// After how many milliseconds the tool ends by its own limits; without one, never.
+    #[must_use]
+    pub fn wall_ms_max(&self) -> u64 {
+        let limits = self.exec().and_then(|exec| exec.get("limits"));
+        let wall_ms = limits.and_then(|limits| limits.get("wall_ms"));
+        wall_ms.and_then(Value::as_u64).unwrap_or(u64::MAX)
+    }
+
     /// How the runner executes the tool; `None` for tools that are built in.
     #[must_use]
     pub fn exec(&self) -> Option<&Map<String, Value>> {

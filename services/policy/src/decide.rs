@@ -181,10 +181,27 @@ pub fn decide(contract: &Contract, catalogue: &Catalogue, task: &Task, call: &Ca
             return refused(first.unwrap_or(refusal), None);
         }
     };
-    weigh(contract, task, call.tool, &args).unwrap_or_else(|refusal| {
-        let fix = fix::find(contract, task, tool, &args, &refusal);
-        refused(refusal, fix)
-    })
+    match weigh(contract, task, call.tool, &args) {
+        // What the tool itself ends after need not be reserved, nor waited for when nobody tells the outcome.
+        Ok(verdict) => verdict.within(tool.wall_ms_max()),
+        Err(refusal) => {
+            let fix = fix::find(contract, task, tool, &args, &refusal);
+            refused(refusal, fix)
+        }
+    }
+}
+
+impl Verdict {
+    /// The same, with no more wall time than `wall_ms_max`.
+    fn within(mut self, wall_ms_max: u64) -> Self {
+        match &mut self {
+            Self::Granted { reserve, .. } | Self::Ask { reserve, .. } => {
+                reserve.wall_ms = reserve.wall_ms.min(wall_ms_max);
+            }
+            Self::Refused { .. } => {}
+        }
+        self
+    }
 }
 
 fn refused(refusal: Refusal, fix: Option<Fix>) -> Verdict {

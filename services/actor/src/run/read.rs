@@ -10,7 +10,7 @@ use bus_schema::{
     AUDIT, Author as _, AuthorId, Body, Digest, Head, Live as _, Raw, Read, Says, Sees,
     ServiceStarted, Time, Verifier, wire,
 };
-use futures::{FutureExt as _, StreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 
 use super::{Actor, FOLD_AT_ONCE, Me};
 use crate::{
@@ -24,6 +24,19 @@ impl<S: Service> Actor<S>
 where
     Me<S>: Says<ServiceStarted>,
 {
+    /// Audit's word about its log, for those who may hear it; silence for the others.
+    pub(super) async fn heads(&self) -> Result<BoxStream<'static, async_nats::Message>, Error> {
+        if !Head::TO.contains(&Me::<S>::ID) {
+            return Ok(futures::stream::pending().boxed());
+        }
+        let subscribed = self.bus.client().subscribe(Head::subject()).await;
+        let failed = |error| Error::Bus {
+            what: "to listen to the log's heads",
+            reason: chain(&error),
+        };
+        Ok(subscribed.map_err(failed)?.boxed())
+    }
+
     /// Puts the consumer to where the projection stands and starts pulling.
     pub(super) async fn open(&mut self) -> Result<pull::Stream, Error> {
         let name = Me::<S>::ID.name();
