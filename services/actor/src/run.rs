@@ -5,8 +5,8 @@ mod read;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bus_schema::{
-    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Head, Live as _, Says, Sees,
-    ServiceStarted, Time, Verifier, wire,
+    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Head, Says, Sees, ServiceStarted,
+    Time, Verifier, wire,
 };
 use futures::StreamExt as _;
 use tokio::{
@@ -20,7 +20,6 @@ use crate::{
     bus::{Keys, Outside},
     clock::BusClock,
     core::Want,
-    error::chain,
     hardening, health,
     projection::{Position, Projection},
 };
