@@ -97,12 +97,14 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
             std::future::ready(())
         });
     let mut wait = Duration::from_millis(20);
+    let mut last = String::new();
     let connecting = async {
         loop {
             match options.clone().connect(&access.url).await {
                 Ok(client) => return Ok(client),
                 Err(error) if error.kind() == async_nats::ConnectErrorKind::Io => {
-                    tracing::debug!(error = chain(&error), "the bus is not there yet");
+                    last = chain(&error);
+                    tracing::debug!(error = last, "the bus is not there yet");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(1));
                 }
@@ -112,8 +114,8 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(client) => Ok((client?, reconnected)),
-        Err(_) => Err(refused(
-            "nobody answers; is nats-server running?".to_owned(),
-        )),
+        Err(_) => Err(refused(format!(
+            "it cannot be reached ({last}); is nats-server running, and is this machine's clock right?"
+        ))),
     }
 }

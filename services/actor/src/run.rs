@@ -59,6 +59,8 @@ pub(crate) struct Actor<S: Service> {
     consumed: u64,
     caught_up: bool,
     announced: bool,
+    /// The first own event that was read back.
+    began: Option<u64>,
     wake: Option<Time>,
     reconnected: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
@@ -144,6 +146,7 @@ where
             consumed: 0,
             caught_up: false,
             announced: false,
+            began: None,
             wake: None,
             reconnected,
             stop,
@@ -228,7 +231,11 @@ where
         if meta.by != Me::<S>::ID {
             return;
         }
-        match self.appender.on_own(meta) {
+        let own = self.appender.on_own(meta);
+        if own.is_some() {
+            self.began.get_or_insert(meta.seq);
+        }
+        match own {
             Some(Then::Reply(reply)) => {
                 // Whoever asked may have gone away.
                 reply.send(*meta).ok();

@@ -5,7 +5,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use actor::{Core, Key, Out};
 use bus_schema::{
     Audit, AuditFact, AuthorId, CheckpointSigned, Deployment, DeploymentId, Digest, Draft,
-    Event as _, Head, Junk, JunkFound, Meta, Raw, RosterChanged, Seen, Subject, Time, parse_fact,
+    Event as _, Head, Junk, JunkFound, Meta, Raw, RosterChanged, Seen, ServiceStarted, Subject,
+    Time, parse_fact,
 };
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +147,8 @@ pub struct AuditCore {
     confirmed: bool,
     store_due: bool,
     head_due: bool,
+    /// The last start of policy: it grants nothing before it hears of a log that knows of it.
+    hailed: u64,
     failed: Option<Failed>,
     broken: Option<Broken>,
 }
@@ -167,6 +170,7 @@ impl AuditCore {
             confirmed: false,
             store_due: false,
             head_due: false,
+            hailed: 0,
             failed: None,
             broken: None,
         }
@@ -176,10 +180,8 @@ impl AuditCore {
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let failed = || self.failed.as_ref().map(|failed| failed.sentence.clone());
-        self.broken
-            .as_ref()
-            .map(ToString::to_string)
-            .or_else(failed)
+        let broken = self.broken.as_ref().map(ToString::to_string);
+        broken.or_else(failed)
     }
 
     fn fail(&mut self, broken: Broken) {
@@ -265,7 +267,8 @@ impl AuditCore {
     /// The entries that are to be stored now, as [`Effect::Store`].
     #[must_use]
     pub fn to_store(&self) -> Option<Effect> {
-        let due = self.store_due || self.waiting.len() >= STORE_AT || !self.ready();
+        let hailed = self.hailed >= self.view.size();
+        let due = self.store_due || hailed || self.waiting.len() >= STORE_AT || !self.ready();
         if self.waiting.is_empty() || !due || self.broken.is_some() {
             return None;
         }
@@ -341,9 +344,8 @@ fn roster(raw: &Raw<'_>, meta: &Meta) -> Option<DeploymentId> {
     Some(fact.deployment)
 }
 
-fn is_checkpoint(raw: &Raw<'_>, meta: &Meta) -> bool {
-    meta.by == AuthorId::Audit
-        && Subject::parse(raw.subject).is_some_and(|s| s.kind == CheckpointSigned::KIND)
+fn is(kind: &str, by: AuthorId, raw: &Raw<'_>, meta: &Meta) -> bool {
+    meta.by == by && Subject::parse(raw.subject).is_some_and(|subject| subject.kind == kind)
 }
 
 impl Core for AuditCore {
@@ -399,8 +401,11 @@ impl Core for AuditCore {
         self.state.seq = raw.seq;
         match verdict {
             Ok(meta) => {
-                if !is_checkpoint(raw, meta) {
+                if !is(CheckpointSigned::KIND, AuthorId::Audit, raw, meta) {
                     self.state.news = raw.seq;
+                }
+                if is(ServiceStarted::KIND, AuthorId::Policy, raw, meta) {
+                    self.hailed = raw.seq;
                 }
                 if let Some(found) = roster(raw, meta) {
                     self.state.deployment = Some(found);

@@ -87,6 +87,12 @@ where
                 failed("to find the consumer")(chain(&error))
             }
         })?;
+        // Two instances would take each other's messages away for ever: the second waits until the first is gone.
+        if consumer.cached_info().num_waiting > 0 {
+            return Err(failed("to read the stream")(
+                "another instance of this service reads it; this one stands by".to_owned(),
+            ));
+        }
         // The last folded message comes again: only the same stream has the same one there.
         let from = self.position.seq.max(1);
         let reset = consumer.reset(Some(from)).await;
@@ -259,7 +265,9 @@ where
             .heard
             .as_ref()
             .is_none_or(|(_, _, seq)| said.seq > *seq);
-        if genuine && newer {
+        // Nor is one that does not know of this process: it could have been kept until now.
+        let since = self.began.is_some_and(|began| said.fact.size > began);
+        if genuine && newer && since {
             self.heard = Some((said.fact, self.clock.elapsed(), said.seq));
         }
     }
