@@ -115,7 +115,7 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(client) => Ok((client?, reconnected)),
         Err(_) => Err(refused(format!(
-            "it cannot be reached ({last}); is nats-server running, and is this machine's clock right?"
+            "it cannot be reached ({last}); is nats-server running? If it is, is this machine's clock right?"
         ))),
     }
 }

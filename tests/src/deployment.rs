@@ -1,0 +1,498 @@
+//! A whole deployment in a temporary folder: its files, its server, its services, and the ways in.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Output, Stdio},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::SystemTime,
+};
+
+use actor::{Clock, Health, Operator, signing_key};
+use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, permission, public_key};
+use contractual::{
+    Dir, contract,
+    init::{self, Choices, Facts},
+    provision,
+};
+use ed25519_dalek::SigningKey;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{
+    SOON, contractual, eventually, nats_server,
+    process::{Process, tail},
+};
+
+/// The server's name among the processes.
+pub const NATS: &str = "nats";
+/// Ports that no outgoing connection is given.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// One deployment of its own: folder, keys, ports and processes.
+#[derive(Debug)]
+pub struct Deployment {
+    // Before the folder they work in.
+    processes: Mutex<BTreeMap<String, Process>>,
+    dir: Dir,
+    facts: Facts,
+    clock: Clock,
+    scratch: TempDir,
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Deployment {
+    /// Files only, as `contractual init` makes them, over the example's catalogue and a folder of its invoices.
+    ///
+    /// # Panics
+    /// If they cannot be made.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, with some choices changed.
+    ///
+    /// # Panics
+    /// If they cannot be made.
+    #[must_use]
+    pub fn with(change: impl FnOnce(&mut Choices)) -> Self {
+        let scratch = TempDir::with_prefix("contractual-test-").unwrap();
+        let workspace = scratch.path().join("workspace");
+        std::fs::create_dir(&workspace).unwrap();
+        for (name, text) in contract::example::INVOICES {
+            std::fs::write(workspace.join(name), text).unwrap();
+        }
+        let mut choices = Choices {
+            bus: free_port(),
+            gateway: free_port(),
+            workspace,
+            catalogue: contract::example::TOOLS.to_owned(),
+            sync: "always".to_owned(),
+        };
+        change(&mut choices);
+        let dir = Dir::new(scratch.path().join("state"));
+        let clock = Clock::system();
+        init::init(&dir, &choices, &clock, today()).unwrap_or_else(|error| panic!("{error}"));
+        let facts = Facts::read(&dir).unwrap();
+        Self {
+            processes: Mutex::default(),
+            dir,
+            facts,
+            clock,
+            scratch,
+        }
+    }
+
+    /// A deployment whose server is provisioned and runs; no service does.
+    pub async fn provisioned() -> Self {
+        let deployment = Self::new();
+        deployment.nats().start().await;
+        deployment.provision().await;
+        deployment
+    }
+
+    /// A deployment in which everything runs and is ready.
+    pub async fn running() -> Self {
+        let deployment = Self::provisioned().await;
+        deployment.start_all().await;
+        deployment
+    }
+
+    /// Its state directory.
+    #[must_use]
+    pub const fn dir(&self) -> &Dir {
+        &self.dir
+    }
+    /// Its own facts.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> DeploymentId {
+        self.facts.deployment
+    }
+    /// The folder that tools work in.
+    #[must_use]
+    pub fn workspace(&self) -> &Path {
+        &self.facts.workspace
+    }
+    /// A folder for the test's own files, gone afterwards.
+    #[must_use]
+    pub fn scratch(&self) -> &Path {
+        self.scratch.path()
+    }
+    /// The system's clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+    /// The server's address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.facts.url()
+    }
+    /// The key that an author signs with, or the owner's.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn signing_key(&self, author: AuthorId) -> SigningKey {
+        signing_key::load(&self.dir.of(author.name()).join("signing.pem")).unwrap()
+    }
+    /// The owner's public key.
+    #[must_use]
+    pub fn owner(&self) -> PublicKey {
+        public_key(&self.signing_key(AuthorId::Owner))
+    }
+
+    /// Takes every restriction off the users of the server, from its next start on: what a test shows to work
+    /// then, the shipped permissions prevent.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn without_permissions(&self) {
+        // All but one subject, by which `Client::refused` sees that everything was judged.
+        let everything = "{ publish: { allow: [\">\"], deny: [\"refused.>\"] }, subscribe: { allow: [\">\"] } }\n";
+        let text: String = permission::users()
+            .iter()
+            .map(|user| {
+                format!(
+                    "{}: {everything}",
+                    permission::permissions_variable(user.name)
+                )
+            })
+            .collect();
+        std::fs::write(self.dir.nats().join("permissions.conf"), text).unwrap();
+    }
+
+    /// The server.
+    #[must_use]
+    pub const fn nats(&self) -> Nats<'_> {
+        Nats(self)
+    }
+
+    /// Creates streams and consumers and stores the first roster.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn provision(&self) {
+        let done = provision::provision(&self.dir, &self.url(), &self.clock).await;
+        done.unwrap_or_else(|error| panic!("{}", actor::chain(&error)));
+    }
+
+    /// Starts a service and waits until it is ready.
+    ///
+    /// # Panics
+    /// With its last lines, if it does not get ready.
+    pub async fn start(&self, author: AuthorId) {
+        self.launch(author);
+        self.ready(author.name()).await;
+    }
+
+    /// Starts every service and waits until each is ready.
+    ///
+    /// # Panics
+    /// With the last lines of one that does not get ready.
+    pub async fn start_all(&self) {
+        for author in ACTORS {
+            self.launch(*author);
+        }
+        for author in ACTORS {
+            self.ready(author.name()).await;
+        }
+    }
+
+    /// Starts a service; does not wait for it.
+    pub fn launch(&self, author: AuthorId) {
+        self.launch_in(author.name(), author, &self.dir.config(author), &[]);
+    }
+
+    /// Starts a second instance of a service, with the same keys and a state folder of its own; its name is
+    /// the returned one. Does not wait for it.
+    ///
+    /// # Panics
+    /// If its configuration cannot be made.
+    pub fn launch_twin(&self, author: AuthorId) -> String {
+        let name = format!("{author}-twin");
+        let config = self.twin_config(author, "twin");
+        self.launch_in(&name, author, &config, &[]);
+        name
+    }
+
+    /// A service's configuration with another state folder beside the first.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn twin_config(&self, author: AuthorId, tag: &str) -> PathBuf {
+        let text = std::fs::read_to_string(self.dir.config(author)).unwrap();
+        let twin = text.replace("state = \"state\"", &format!("state = \"state-{tag}\""));
+        let path = self
+            .dir
+            .of(author.name())
+            .join(format!("config-{tag}.toml"));
+        std::fs::write(&path, twin).unwrap();
+        path
+    }
+
+    /// Starts a service as `name` from the configuration at `config`, with environment variables of its own; does
+    /// not wait for it.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn launch_in(
+        &self,
+        name: &str,
+        author: AuthorId,
+        config: &Path,
+        variables: &[(&str, &str)],
+    ) {
+        let config = config.to_str().unwrap();
+        let arguments = ["service", author.name(), "--config", config];
+        self.spawn(name, contractual(), &arguments, variables);
+    }
+
+    /// Runs the command line on this deployment, to its end.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(contractual())
+            .args(arguments)
+            .arg("--dir")
+            .arg(self.dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Waits until a process that was started has said that it is ready.
+    ///
+    /// # Panics
+    /// With its last lines, if it ended or does not get ready.
+    pub async fn ready(&self, name: &str) {
+        self.logged(name, &["Server is ready", "\"message\":\"ready\""])
+            .await;
+    }
+
+    /// Waits until a running process has logged one of `words`.
+    ///
+    /// # Panics
+    /// With its last lines, if it ended or does not say so.
+    pub async fn logged(&self, name: &str, words: &[&str]) {
+        eventually(SOON, async || {
+            let text = self.log(name);
+            if words.iter().any(|word| text.contains(word)) {
+                return Ok(());
+            }
+            let ended = self.processes().get_mut(name).and_then(Process::ended);
+            match ended {
+                Some(status) => panic!("{name} ended with {status}:\n{text}"),
+                None => Err(format!("{name} has logged\n{}", tail(&self.log_path(name)))),
+            }
+        })
+        .await;
+    }
+
+    /// What a process has logged since it was started last.
+    #[must_use]
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log_path(name)).unwrap_or_default()
+    }
+
+    /// The id of a running process.
+    #[must_use]
+    pub fn pid(&self, name: &str) -> Option<u32> {
+        self.processes().get(name).map(Process::pid)
+    }
+
+    /// Kills a service without notice; `false` if it does not run.
+    pub fn kill(&self, author: AuthorId) -> bool {
+        self.kill_named(author.name())
+    }
+
+    /// Kills a process without notice; `false` if it does not run.
+    pub fn kill_named(&self, name: &str) -> bool {
+        let found = self.processes().remove(name);
+        found.map(Process::kill).is_some()
+    }
+
+    /// Asks a service to stop and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not run, or does not stop.
+    pub async fn stop(&self, author: AuthorId) -> ExitStatus {
+        self.stop_named(author.name()).await
+    }
+
+    /// Asks a process to stop and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not run, or does not stop.
+    pub async fn stop_named(&self, name: &str) -> ExitStatus {
+        let found = self.processes().remove(name);
+        found
+            .unwrap_or_else(|| panic!("{name} does not run"))
+            .stop()
+            .await
+    }
+
+    /// Stops a process in its tracks, or lets it go on.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn freeze(&self, name: &str, frozen: bool) {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        self.processes()[name].signal(signal);
+    }
+
+    /// Waits until a process ends by itself; returns how.
+    ///
+    /// # Panics
+    /// If it does not run, or does not end.
+    pub async fn ended(&self, name: &str) -> ExitStatus {
+        let found = self.processes().remove(name);
+        found
+            .unwrap_or_else(|| panic!("{name} does not run"))
+            .wait()
+            .await
+    }
+
+    /// What a service says of its health.
+    ///
+    /// # Errors
+    /// Why it does not count as healthy.
+    pub fn health(&self, author: AuthorId) -> Result<Health, actor::health::Unhealthy> {
+        actor::health::read(&self.dir.state(author), &self.clock)
+    }
+
+    /// The command line's way to the bus, under the identity of `user`.
+    ///
+    /// # Panics
+    /// If it cannot connect.
+    pub async fn operator(&self, user: &str) -> Operator {
+        let access = self.dir.access(user, &self.url());
+        let operator = Operator::connect(&access, self.clock.clone()).await;
+        operator.unwrap_or_else(|error| panic!("{user}: {}", actor::chain(&error)))
+    }
+
+    fn spawn(&self, name: &str, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) {
+        let log = self.log_path(name);
+        // There is none before the first start.
+        std::fs::rename(&log, log.with_extension("before")).ok();
+        let process = Process::start(program, arguments, variables, self.dir.path(), log);
+        let before = self.processes().insert(name.to_owned(), process);
+        assert!(before.is_none(), "{name} runs already");
+    }
+
+    fn log_path(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(format!("{name}.log"))
+    }
+
+    fn processes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for name in self.processes().keys() {
+                let said = format!("--- {name}\n{}\n", tail(&self.log_path(name)));
+                // A terminal that is gone cannot show it.
+                std::io::stderr().write_all(said.as_bytes()).ok();
+            }
+        }
+        // The services first: without a server they would only complain.
+        let processes = std::mem::take(&mut *self.processes());
+        let (nats, services): (Vec<_>, Vec<_>) =
+            processes.into_iter().partition(|(name, _)| name == NATS);
+        drop(services);
+        drop(nats);
+    }
+}
+
+/// The server of a deployment.
+#[derive(Debug, Clone, Copy)]
+pub struct Nats<'a>(&'a Deployment);
+
+impl Nats<'_> {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// With its last lines, if it does not get ready.
+    pub async fn start(self) {
+        let config = self.0.dir.nats().join("nats.conf");
+        let arguments = ["-c", config.to_str().unwrap()];
+        self.0.spawn(NATS, nats_server(), &arguments, &[]);
+        self.0.ready(NATS).await;
+    }
+
+    /// Asks it to stop and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not run, or does not stop.
+    pub async fn stop(self) -> ExitStatus {
+        self.0.stop_named(NATS).await
+    }
+
+    /// Kills it without notice.
+    pub fn kill(self) -> bool {
+        self.0.kill_named(NATS)
+    }
+
+    /// Stops it in order and starts it again.
+    ///
+    /// # Panics
+    /// With its last lines, if it does not get ready.
+    pub async fn restart(self) {
+        self.stop().await;
+        self.start().await;
+    }
+
+    /// Where it keeps its streams.
+    #[must_use]
+    pub fn store(self) -> PathBuf {
+        self.0.dir.nats().join("data")
+    }
+}
+
+/// An address that nobody listens on, and that no other test of this process is given.
+fn free_port() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Two test programs at once should not even try the same ones.
+    let start = u16::try_from(std::process::id() * 97 % u32::from(count)).unwrap();
+    loop {
+        let offset = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = PORTS.start + start.wrapping_add(offset) % count;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates are dated by the machine's clock"
+)]
+fn today() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,49 @@
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot have ends it"
+)]
+
+mod client;
+mod deployment;
+mod process;
+mod program;
+mod record;
+mod stolen;
+mod task;
+
+use std::{fmt, time::Duration};
+
+pub use client::{Ack, Client};
+pub use deployment::{Deployment, NATS, Nats};
+pub use program::{contractual, nats_server};
+pub use record::{Message, Record};
+pub use stolen::{Stolen, link};
+pub use task::{Ran, contract, playbook};
+
+/// Pause between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
+
+/// How long something that takes a moment may take on a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// Asks `look` until it answers `Ok`, at most for `within`.
+///
+/// # Panics
+/// With the last thing seen, once the time is over.
+pub async fn eventually<T, S: fmt::Display>(
+    within: Duration,
+    mut look: impl AsyncFnMut() -> Result<T, S>,
+) -> T {
+    let until = tokio::time::Instant::now() + within;
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) if tokio::time::Instant::now() >= until => {
+                panic!("not within {within:?}; last seen: {seen}")
+            }
+            Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A stolen identity: signs and appends genuine events with the real keys of a service, from its files.
+
+use std::marker::PhantomData;
+
+use actor::Clock;
+use bus_schema::{Author, Digest, Draft, EventId, Link, SignedEvent};
+use ed25519_dalek::SigningKey;
+
+use crate::{Ack, Client, Deployment};
+
+/// Everything that an author has: its signing key, its certificate and its NKey.
+#[derive(Debug)]
+pub struct Stolen<'a, A> {
+    /// Where it was stolen.
+    pub deployment: &'a Deployment,
+    /// The signing key.
+    pub key: SigningKey,
+    /// A connection with its certificate and NKey.
+    pub client: Client,
+    author: PhantomData<A>,
+}
+
+/// The link of an event that is to be the `seq`th of its chain, after the one with the body `prev`.
+#[must_use]
+pub fn link(clock: &Clock, seq: u64, prev: Digest) -> Link {
+    Link {
+        seq,
+        prev,
+        id: EventId::new(clock.uuid()),
+        at: clock.wall(),
+    }
+}
+
+impl Deployment {
+    /// Steals the identity of an author.
+    ///
+    /// # Panics
+    /// If the server does not run.
+    pub async fn steal<A: Author>(&self) -> Stolen<'_, A> {
+        Stolen {
+            deployment: self,
+            key: self.signing_key(A::ID),
+            client: self.client(A::ID.name()).await,
+            author: PhantomData,
+        }
+    }
+}
+
+impl<A: Author> Stolen<'_, A> {
+    /// Signs a draft as the next event of its chain; also returns the subtree and its last message.
+    ///
+    /// # Panics
+    /// If the record cannot be read.
+    pub async fn sign(&self, draft: &Draft<A>) -> (SignedEvent, String, u64) {
+        let record = self.deployment.record().await;
+        let tip = record.verifier().tip(A::ID, draft.task());
+        let (subtree, last) = record.subtree(A::ID, draft.task());
+        let link = link(self.deployment.clock(), tip.seq + 1, tip.digest);
+        (draft.sign(link, &self.key), subtree, last)
+    }
+
+    /// Says something in the author's name, as the author itself would: contents first, then the event with
+    /// its compare-and-set, again if somebody else was first.
+    ///
+    /// # Panics
+    /// If the server does not store it.
+    pub async fn say(&self, draft: Draft<A>) -> u64 {
+        self.put(&draft).await;
+        for _ in 0..20 {
+            let (event, subtree, last) = self.sign(&draft).await;
+            let ack = self.client.publish(&event, Some((&subtree, last))).await;
+            let ack = ack.unwrap_or_else(|error| panic!("{draft:?}: {error}"));
+            match ack.stored() {
+                Ok(seq) => return seq,
+                Err(10_071) => {}
+                Err(code) => panic!("{draft:?}: {code}"),
+            }
+        }
+        panic!("{draft:?}: others are always first")
+    }
+
+    /// Says something without the compare-and-set.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub async fn say_blindly(&self, draft: &Draft<A>) -> Ack {
+        let (event, _, _) = self.sign(draft).await;
+        self.client.publish(&event, None).await.unwrap()
+    }
+
+    /// Stores the contents of a draft.
+    ///
+    /// # Panics
+    /// If the server does not store them.
+    pub async fn put(&self, draft: &Draft<A>) {
+        for sealed in draft.contents() {
+            let chunks = sealed.stored().chunks(bus_schema::CHUNK_BYTES_MAX);
+            for (n, chunk) in chunks.enumerate() {
+                let subject = sealed.content().subject(A::ID, n);
+                let stored = self
+                    .client
+                    .store(&subject, async_nats::HeaderMap::new(), chunk);
+                let ack = stored.await.unwrap();
+                // 10077: it is there already.
+                assert!(matches!(ack.stored(), Ok(_) | Err(10_077)), "{ack:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Heads of the log: policy grants by what audit says now, not by what somebody plays back.
+
+use async_nats::{HeaderMap, Message};
+use bus_schema::{AUDIT, AuthorId, BLOBS, HEADER_SIGNATURE, Head, Live as _, TaskId};
+use futures::StreamExt as _;
+use harness::{Client, Deployment, SOON, eventually};
+use serde_json::json;
+
+use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook, policy_has_looked, troubled, until};
+
+/// Heads that are recorded.
+const HEADS: usize = 4;
+/// What policy says of itself without a fresh head.
+const NO_GRANTS: &str = "no grants";
+
+/// Two services that were taken over, and what they recorded.
+struct Thieves {
+    /// The runner may put bytes into its own contents.
+    runner: Client,
+    /// The worker may ask the server for those.
+    worker: Client,
+    heads: Vec<Message>,
+}
+
+impl Thieves {
+    /// Records heads and puts them, with their signatures, into the runner's contents.
+    async fn new(deployment: &Deployment) -> Self {
+        let thieves = Self {
+            runner: deployment.client("runner").await,
+            worker: deployment.client("worker").await,
+            heads: recorded(deployment).await,
+        };
+        for (n, head) in thieves.heads.iter().enumerate() {
+            let signature = head
+                .headers
+                .as_ref()
+                .unwrap()
+                .get(HEADER_SIGNATURE)
+                .unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(HEADER_SIGNATURE, signature.as_str());
+            let place = place(n);
+            let stored = thieves.runner.store(&place, headers, &head.payload);
+            stored.await.unwrap().stored().unwrap();
+        }
+        thieves
+    }
+
+    /// Has the server say to policy whatever it can be made to say there.
+    async fn reflect(&self, deployment: &Deployment) {
+        let head = Head::subject();
+        for n in 0..self.heads.len() {
+            let get = format!("$JS.API.DIRECT.GET.{BLOBS}.{}", place(n));
+            self.worker.reflect(&get, &head, b"").await;
+        }
+        self.worker
+            .reflect("event.worker.-.service.started", &head, b"acknowledged")
+            .await;
+        // Everything that audit ever signed, to the ones who believe its signature.
+        let reader = deployment.client("audit-reader").await;
+        let name = format!("thief-{}", deployment.clock().uuid());
+        let config = json!({"stream_name": AUDIT, "config": {"name": name, "durable_name": name,
+            "ack_policy": "none", "deliver_policy": "all"}});
+        let made = reader
+            .api(&format!("CONSUMER.CREATE.{AUDIT}.{name}"), &config)
+            .await;
+        assert!(made.unwrap().get("error").is_none());
+        let next = format!("$JS.API.CONSUMER.MSG.NEXT.{AUDIT}.{name}");
+        reader
+            .reflect(&next, &head, br#"{"batch":500,"no_wait":true}"#)
+            .await;
+        self.worker.refused().await;
+        reader.refused().await;
+    }
+}
+
+/// Where the nth head is put.
+fn place(n: usize) -> String {
+    format!("blob.runner.{n:064}.0")
+}
+
+async fn recorded(deployment: &Deployment) -> Vec<Message> {
+    let owner = deployment.client("owner").await;
+    let heads = owner.nats.subscribe(Head::subject()).await.unwrap();
+    tokio::time::timeout(SOON, heads.take(HEADS).collect())
+        .await
+        .unwrap()
+}
+
+/// A task that waits for its only grant.
+async fn waiting(deployment: &Deployment) -> TaskId {
+    let signed = deployment.sign(&contract("list", MAY_LIST)).await;
+    let before = deployment.record().await.count("action.proposed");
+    let task = deployment.submit(signed, &playbook(LIST)).await;
+    until(deployment, "action.proposed", before + 1).await;
+    task
+}
+
+#[tokio::test]
+async fn nothing_that_is_played_back_stands_for_audit() {
+    let deployment = Deployment::running().await;
+    let thieves = Thieves::new(&deployment).await;
+    assert!(deployment.kill(AuthorId::Audit));
+    troubled(&deployment, AuthorId::Policy, NO_GRANTS).await;
+    let task = waiting(&deployment).await;
+    // The attack itself: what audit once said is heard once more, as genuine as before.
+    let owner = deployment.client("owner").await;
+    let mut heard = owner.nats.subscribe(Head::subject()).await.unwrap();
+    owner.refused().await;
+    thieves.reflect(&deployment).await;
+    let again = tokio::time::timeout(SOON, heard.next())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(again.payload, thieves.heads[0].payload);
+    policy_has_looked(&deployment).await;
+    assert_eq!(deployment.record().await.count("action.granted"), 0);
+    // Nor does a policy that has just begun, and never heard a head, take it.
+    assert!(deployment.kill(AuthorId::Policy));
+    deployment.start(AuthorId::Policy).await;
+    until(&deployment, "service.started", 6).await;
+    thieves.reflect(&deployment).await;
+    policy_has_looked(&deployment).await;
+    let record = deployment.record().await;
+    assert_eq!(record.count("action.granted"), 0, "{}", kinds(&record));
+    // Only the head was missing.
+    deployment.start(AuthorId::Audit).await;
+    assert_eq!(deployment.follow(task, false).await.outcome(), "succeeded");
+}
+
+/// What the signature and the compare with what was heard keep out: a head that audit did not say, and that
+/// everybody may say where the shipped permissions do not stand.
+#[tokio::test]
+async fn head_of_anybody_else_is_heard_without_permissions_and_not_believed() {
+    let deployment = Deployment::new();
+    deployment.without_permissions();
+    deployment.nats().start().await;
+    deployment.provision().await;
+    for author in [AuthorId::Policy, AuthorId::Worker, AuthorId::Gateway] {
+        deployment.start(author).await;
+    }
+    waiting(&deployment).await;
+    let owner = deployment.client("owner").await;
+    let mut heard = owner.nats.subscribe(Head::subject()).await.unwrap();
+    owner.refused().await;
+    let worker = deployment.client("worker").await;
+    worker
+        .nats
+        .publish(Head::subject(), "a head".into())
+        .await
+        .unwrap();
+    worker.refused().await;
+    let said = tokio::time::timeout(SOON, heard.next())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(said.payload.as_ref(), b"a head");
+    policy_has_looked(&deployment).await;
+    assert_eq!(deployment.record().await.count("action.granted"), 0);
+    eventually(SOON, async || {
+        deployment.health(AuthorId::Policy).err().ok_or("healthy")
+    })
+    .await;
+}

@@ -1,0 +1,26 @@
+//! Tests the whole system from outside: real server, real processes, real keys.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot have ends it"
+)]
+
+mod cli;
+mod demo;
+mod door;
+mod heads;
+mod kill;
+mod nats_cli;
+mod path;
+mod permissions;
+mod projections;
+mod reflect;
+mod replay;
+mod rollback;
+mod scene;
+mod secrets;
+mod skew;
+mod stolen;
+mod tamper;
+mod twins;
+mod versions;

@@ -1,0 +1,271 @@
+//! The plain `nats` command line with the contexts that `init` writes: reads the record, hands in triggers, nothing else.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use harness::{Deployment, Record};
+use serde_json::Value;
+
+/// The real program, if it is installed.
+#[expect(clippy::print_stderr, reason = "a test that was skipped has to say so")]
+fn nats() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join("go/bin"));
+    let mut places = std::env::split_paths(&path).chain(home);
+    let found = places.find_map(|folder| Some(folder.join("nats")).filter(|file| file.is_file()));
+    if found.is_none() {
+        let mandatory =
+            std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
+        let how = "go install github.com/nats-io/natscli/nats@latest";
+        assert!(!mandatory, "the nats command line is missing: {how}");
+        eprintln!("SKIPPED: the nats command line is missing: {how}");
+    }
+    found
+}
+
+/// The program under one context of a deployment.
+struct Context<'a> {
+    nats: PathBuf,
+    deployment: &'a Deployment,
+    name: &'static str,
+}
+
+impl Context<'_> {
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("XDG_CONFIG_HOME", self.deployment.dir().contexts())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What it prints, and whether it succeeded.
+    fn run(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = self.command(self.nats.to_str().unwrap());
+        let output = command
+            .args(["--context", self.name, "--timeout", "1s"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    }
+
+    fn does(&self, arguments: &[&str]) -> String {
+        let (done, said) = self.run(arguments);
+        assert!(done, "{arguments:?}: {said}");
+        said
+    }
+
+    /// The server refuses to take `subject`, or to deliver it.
+    fn may_not(&self, arguments: &[&str], subject: &str) {
+        let (_, said) = self.run(arguments);
+        let refused = |verb: &str| {
+            said.contains(&format!(
+                "Permissions Violation for {verb} to \"{subject}\""
+            ))
+        };
+        assert!(
+            refused("Publish") || refused("Subscription"),
+            "{arguments:?}: {said}"
+        );
+    }
+
+    /// The same on a terminal, which `stream view` insists on; it asks nothing if its page is not full.
+    fn page(&self, arguments: &str) -> String {
+        let nats = self.nats.display();
+        let line = format!(
+            "stty cols 4000; timeout 60 {nats} --context {} {arguments}",
+            self.name
+        );
+        let output = self
+            .command("script")
+            .args([
+                "--quiet",
+                "--return",
+                "--flush",
+                "--command",
+                &line,
+                "/dev/null",
+            ])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+async fn ran() -> (Deployment, Record) {
+    let deployment = Deployment::running().await;
+    let ran = deployment.run_demo_task().await;
+    assert_eq!(ran.outcome(), "succeeded");
+    let record = deployment.record().await;
+    (deployment, record)
+}
+
+/// The events in what was printed, by their JSON.
+fn decoded(printed: &str) -> Vec<Value> {
+    let json = |line: &str| {
+        let event: Value = serde_json::from_str(line.trim()).ok()?;
+        event.get("fact").is_some().then_some(event)
+    };
+    printed.lines().filter_map(json).collect()
+}
+
+#[tokio::test]
+async fn audit_reader_shows_readable_events_and_replays_them() {
+    let Some(nats) = nats() else { return };
+    let (deployment, record) = ran().await;
+    let reader = Context {
+        nats,
+        deployment: &deployment,
+        name: "audit-reader",
+    };
+    let decode = format!("{} decode", harness::contractual().display());
+
+    let info = reader.does(&["stream", "info", "AUDIT", "--json"]);
+    let info: Value = serde_json::from_str(&info).unwrap();
+    assert!(info["state"]["messages"].as_u64().unwrap() >= record.last());
+
+    let replayed = reader.does(&[
+        "sub",
+        "--stream",
+        "AUDIT",
+        "--all",
+        "-T",
+        "--raw",
+        "--translate",
+        &decode,
+    ]);
+    let replayed = decoded(&replayed);
+    assert!(replayed.len() >= record.messages.len());
+    for (event, message) in replayed.iter().zip(&record.messages) {
+        assert_eq!(event["subject"], message.stored.subject);
+        assert_eq!(event["fact"], message.fact);
+    }
+
+    let first = record.last() - 15;
+    let viewed = reader.page(&format!(
+        "stream view AUDIT 25 --id {first} --translate '{decode}'"
+    ));
+    let viewed = decoded(&viewed);
+    let subjects: Vec<_> = viewed
+        .iter()
+        .map(|event| event["subject"].as_str().unwrap())
+        .collect();
+    let last = record.messages.iter().filter(|one| one.stored.seq >= first);
+    let last: Vec<_> = last.map(|one| one.stored.subject.as_str()).collect();
+    assert_eq!(subjects.get(..last.len()), Some(last.as_slice()));
+    for kind in [
+        "action.proposed",
+        "action.granted",
+        "action.started",
+        "action.finished",
+    ] {
+        assert!(
+            subjects.iter().any(|subject| subject.ends_with(kind)),
+            "{kind}: {subjects:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn audit_reader_can_change_nothing() {
+    let Some(nats) = nats() else { return };
+    let (deployment, before) = ran().await;
+    let reader = Context {
+        nats,
+        deployment: &deployment,
+        name: "audit-reader",
+    };
+    for subject in [
+        "event.worker.-.service.started",
+        "event.owner.-.halt.ordered",
+        "event.x.-.y.z",
+        "trigger.cli.x",
+    ] {
+        reader.may_not(&["pub", subject, "x"], subject);
+        reader.may_not(&["pub", "--jetstream", subject, "x"], subject);
+    }
+    let force = "-f";
+    for (arguments, asks) in [
+        (
+            &["stream", "purge", "AUDIT", force][..],
+            "STREAM.PURGE.AUDIT",
+        ),
+        (
+            &["stream", "rmm", "AUDIT", "1", force],
+            "STREAM.MSG.DELETE.AUDIT",
+        ),
+        (&["stream", "rm", "AUDIT", force], "STREAM.DELETE.AUDIT"),
+        (
+            &["stream", "edit", "AUDIT", "--max-age=1h", force],
+            "STREAM.UPDATE.AUDIT",
+        ),
+        (&["stream", "seal", "AUDIT", force], "STREAM.UPDATE.AUDIT"),
+        (
+            &["consumer", "rm", "AUDIT", "worker", force],
+            "CONSUMER.DELETE.AUDIT.worker",
+        ),
+        (
+            &["consumer", "add", "AUDIT", "worker", "--pull", "--defaults"],
+            "CONSUMER.CREATE.AUDIT.worker",
+        ),
+        (
+            &["consumer", "next", "AUDIT", "policy"],
+            "CONSUMER.MSG.NEXT.AUDIT.policy",
+        ),
+        (&["stream", "info", "BLOBS"], "STREAM.INFO.BLOBS"),
+    ] {
+        reader.may_not(arguments, &format!("$JS.API.{asks}"));
+    }
+    reader.may_not(&["sub", "blob.>"], "blob.>");
+    reader.may_not(&["sub", "event.>"], "event.>");
+    let after = deployment.record().await;
+    assert!(after.messages.len() >= before.messages.len());
+    assert_eq!(after.junk().count(), 0);
+    // Those that may, still can.
+    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+}
+
+#[tokio::test]
+async fn trigger_hands_in_triggers_and_reads_nothing() {
+    let Some(nats) = nats() else { return };
+    let deployment = Deployment::provisioned().await;
+    let trigger = Context {
+        nats,
+        deployment: &deployment,
+        name: "trigger",
+    };
+    let said = trigger.does(&["pub", "--jetstream", "trigger.cli.x", "hello"]);
+    assert!(
+        said.contains("Stored in Stream: TRIGGERS Sequence: 1"),
+        "{said}"
+    );
+    trigger.does(&["pub", "trigger.cli.x", "again"]);
+    let info = trigger.does(&["stream", "info", "TRIGGERS", "--json"]);
+    let info: Value = serde_json::from_str(&info).unwrap();
+    assert_eq!(info["state"]["messages"], 2);
+
+    trigger.may_not(&["pub", "trigger.web.x", "x"], "trigger.web.x");
+    trigger.may_not(
+        &["pub", "event.owner.-.halt.ordered", "x"],
+        "event.owner.-.halt.ordered",
+    );
+    trigger.may_not(
+        &["stream", "purge", "TRIGGERS", "-f"],
+        "$JS.API.STREAM.PURGE.TRIGGERS",
+    );
+    trigger.may_not(&["stream", "info", "AUDIT"], "$JS.API.STREAM.INFO.AUDIT");
+    trigger.may_not(
+        &["sub", "--stream", "AUDIT", "--all", "-T"],
+        "$JS.API.STREAM.INFO.AUDIT",
+    );
+    trigger.may_not(&["sub", "event.>"], "event.>");
+    trigger.may_not(&["sub", "trigger.>"], "trigger.>");
+}

@@ -1,0 +1,155 @@
+//! Projections: what a service kept is used if it is of this stream, and rebuilt otherwise; never guessed.
+
+use std::{fs, path::Path};
+
+use bus_schema::{ACTORS, AuthorId};
+use harness::Deployment;
+
+/// The services whose state is nothing but a projection.
+const FOLDING: &[AuthorId] = &[
+    AuthorId::Policy,
+    AuthorId::Runner,
+    AuthorId::Worker,
+    AuthorId::Gateway,
+];
+/// What a service logs when it finds that its projection is of another stream.
+const REBUILT: &str = "the projection is of another stream";
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+pub(crate) async fn stop_all(deployment: &Deployment) {
+    for author in ACTORS {
+        deployment.stop(*author).await;
+    }
+}
+
+/// Starts over with an empty stream and an empty log, but with what the other services kept.
+async fn begin_another_stream(deployment: &Deployment) {
+    stop_all(deployment).await;
+    deployment.nats().stop().await;
+    fs::remove_dir_all(deployment.nats().store()).unwrap();
+    let audit = deployment.dir().of("audit");
+    for folder in ["log", "anchor", "state"] {
+        fs::remove_dir_all(audit.join(folder)).unwrap();
+    }
+    deployment.nats().start().await;
+    deployment.provision().await;
+}
+
+async fn works(deployment: &Deployment) {
+    let ran = deployment.run_demo_task().await;
+    assert_eq!(ran.outcome(), "succeeded");
+    assert_eq!(ran.count("action.granted"), ran.count("action.finished"));
+}
+
+#[tokio::test]
+async fn lost_projection_is_built_again() {
+    let deployment = Deployment::running().await;
+    works(&deployment).await;
+    stop_all(&deployment).await;
+    for author in FOLDING {
+        fs::remove_dir_all(deployment.dir().state(*author)).unwrap();
+    }
+    let before = deployment.record().await;
+    deployment.start_all().await;
+    works(&deployment).await;
+    let after = deployment.record().await;
+    for kind in [
+        "action.granted",
+        "action.started",
+        "task.admitted",
+        "task.finished",
+    ] {
+        assert_eq!(after.count(kind), 2 * before.count(kind), "{kind}");
+    }
+    assert_eq!(after.junk().count(), 0);
+}
+
+#[tokio::test]
+async fn older_projection_is_taken_up_where_it_stops() {
+    let deployment = Deployment::running().await;
+    works(&deployment).await;
+    stop_all(&deployment).await;
+    let old = deployment.scratch().join("old");
+    for author in FOLDING {
+        copy(&deployment.dir().state(*author), &old.join(author.name()));
+    }
+    deployment.start_all().await;
+    works(&deployment).await;
+    stop_all(&deployment).await;
+    for author in FOLDING {
+        let state = deployment.dir().state(*author);
+        fs::remove_dir_all(&state).unwrap();
+        copy(&old.join(author.name()), &state);
+    }
+    let before = deployment.record().await;
+    deployment.start_all().await;
+    works(&deployment).await;
+    let after = deployment.record().await;
+    assert_eq!(
+        2 * after.count("action.started"),
+        3 * before.count("action.started")
+    );
+    for author in FOLDING {
+        assert!(!deployment.log(author.name()).contains(REBUILT), "{author}");
+    }
+}
+
+/// The stream ends before the place at which the projection stands: going on from there would miss everything
+/// that is said until then.
+#[tokio::test]
+async fn projection_that_is_ahead_of_the_stream_is_rebuilt() {
+    let deployment = Deployment::running().await;
+    works(&deployment).await;
+    let stands = deployment.record().await.last();
+    begin_another_stream(&deployment).await;
+    assert!(deployment.record().await.last() < stands);
+    deployment.start_all().await;
+    for author in FOLDING {
+        assert!(deployment.log(author.name()).contains(REBUILT), "{author}");
+    }
+    works(&deployment).await;
+}
+
+/// Another message stands where the projection stopped: going on from there would miss what came before it.
+#[tokio::test]
+async fn projection_of_another_stream_is_rebuilt() {
+    let deployment = Deployment::running().await;
+    stop_all(&deployment).await;
+    let stands = deployment.record().await.last();
+    deployment.start_all().await;
+    begin_another_stream(&deployment).await;
+    let contract = deployment.sign(harness::contract()).await;
+    for author in FOLDING {
+        let client = deployment.client(author.name()).await;
+        for n in 0..=stands + 10 {
+            let subject = format!("event.{author}.-.service.started");
+            let text = format!("junk {n}");
+            let ack = client.store(&subject, async_nats::HeaderMap::new(), text.as_bytes());
+            ack.await.unwrap().stored().unwrap();
+        }
+    }
+    let signed = deployment.record().await;
+    let signed = signed.of("contract.signed").next().unwrap().stored.seq;
+    assert!(
+        signed < stands,
+        "a projection that is believed knows nothing of this contract"
+    );
+    deployment.start_all().await;
+    for author in FOLDING {
+        assert!(deployment.log(author.name()).contains(REBUILT), "{author}");
+    }
+    let task = deployment.submit(contract, harness::playbook()).await;
+    assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
+}

@@ -1,0 +1,139 @@
+//! Replay: whoever may read the stream can have the server publish what is stored once more, to any subject.
+
+use bus_schema::{ACTORS, AUDIT, AuthorId, Draft, Junk, ServiceStarted, Worker};
+use harness::{Client, Deployment, Record, SOON, eventually};
+use serde_json::json;
+
+use crate::scene::kinds;
+
+/// A reader of one's own; the audit-reader may make one.
+async fn own_consumer(client: &Client, name: &str) {
+    let config = json!({"stream_name": AUDIT, "config": {
+        "name": name, "durable_name": name, "ack_policy": "none", "deliver_policy": "all"}});
+    let subject = format!("CONSUMER.CREATE.{AUDIT}.{name}");
+    let made = client.api(&subject, &config).await.unwrap();
+    assert!(made.get("error").is_none(), "{made}");
+}
+
+fn genuine(record: &Record) -> usize {
+    record.messages.len() - record.junk().count()
+}
+
+#[tokio::test]
+async fn nothing_that_services_said_can_be_stored_again() {
+    let deployment = Deployment::running().await;
+    deployment.run_demo_task().await;
+    for author in ACTORS {
+        deployment.stop(*author).await;
+    }
+    let before = deployment.record().await;
+    let reader = deployment.client("audit-reader").await;
+    own_consumer(&reader, "thief").await;
+    let next = format!("$JS.API.CONSUMER.MSG.NEXT.{AUDIT}.thief");
+    for message in &before.messages {
+        reader
+            .reflect(
+                &next,
+                &message.stored.subject,
+                br#"{"batch":1,"no_wait":true}"#,
+            )
+            .await;
+    }
+    let get = format!("$JS.API.DIRECT.GET.{AUDIT}");
+    for message in &before.messages {
+        let question = json!({"seq": message.stored.seq}).to_string();
+        reader
+            .reflect(&get, &message.stored.subject, question.as_bytes())
+            .await;
+    }
+    // With the identity of the one whose events they are.
+    let policy = deployment.client("policy").await;
+    let granted = &before.of("action.granted").next().unwrap().stored.subject;
+    policy
+        .api(
+            &format!("CONSUMER.RESET.{AUDIT}.policy"),
+            &json!({"seq": 1}),
+        )
+        .await
+        .unwrap();
+    policy
+        .reflect(
+            &format!("$JS.API.CONSUMER.MSG.NEXT.{AUDIT}.policy"),
+            granted,
+            br#"{"batch":1000,"no_wait":true}"#,
+        )
+        .await;
+    reader.refused().await;
+    policy.refused().await;
+    let after = deployment.record().await;
+    assert_eq!(genuine(&after), genuine(&before), "{}", kinds(&after));
+    let new = &after.messages[before.messages.len()..];
+    let again = new.iter().filter(|new| {
+        let mut old = before.messages.iter();
+        old.any(|old| old.stored.body == new.stored.body)
+    });
+    assert_eq!(again.count(), 0);
+    acts_once(&deployment, &before).await;
+}
+
+/// Everything starts again on this record, does nothing twice, and works.
+async fn acts_once(deployment: &Deployment, before: &Record) {
+    deployment.start_all().await;
+    let ran = deployment.run_demo_task().await;
+    assert_eq!(ran.outcome(), "succeeded");
+    let after = deployment.record().await;
+    for kind in ["action.granted", "action.started", "action.finished"] {
+        assert_eq!(after.count(kind), 2 * before.count(kind), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn pushing_consumer_cannot_store_the_stream_again() {
+    let deployment = Deployment::provisioned().await;
+    let reader = deployment.client("audit-reader").await;
+    let config = json!({"stream_name": AUDIT, "config": {
+        "name": "push", "durable_name": "push", "ack_policy": "none", "deliver_policy": "all",
+        "deliver_subject": "event.policy.-.contract.activated"}});
+    let subject = format!("CONSUMER.CREATE.{AUDIT}.push");
+    let made = reader.api(&subject, &config).await.unwrap();
+    // 10081: the server sees the circle.
+    assert_eq!(made["error"]["err_code"], 10_081, "{made}");
+}
+
+/// The attack itself: it works on an event that was published without the compare-and-set, and readers then
+/// still know it for a copy.
+#[tokio::test]
+async fn event_without_its_compare_and_set_is_stored_again_and_known_for_a_copy() {
+    let deployment = Deployment::provisioned().await;
+    let worker = deployment.steal::<Worker>().await;
+    let fact = ServiceStarted {
+        version: actor::version(),
+        hardening: actor::hardening::measure(),
+    };
+    let draft = Draft::of(bus_schema::Deployment, fact);
+    let stored = worker.say_blindly(&draft).await.stored().unwrap();
+    let reader = deployment.client("audit-reader").await;
+    own_consumer(&reader, "thief").await;
+    let next = format!("$JS.API.CONSUMER.MSG.NEXT.{AUDIT}.thief");
+    let subject = "event.worker.-.service.started";
+    for _ in 0..stored {
+        reader
+            .reflect(&next, subject, br#"{"batch":1,"no_wait":true}"#)
+            .await;
+    }
+    let record = eventually(SOON, async || {
+        let record = deployment.record().await;
+        let copies = record
+            .junk()
+            .filter(|(one, junk)| one.stored.subject == subject && *junk == Junk::Replayed)
+            .count();
+        if copies == 1 {
+            Ok(record)
+        } else {
+            Err(kinds(&record))
+        }
+    })
+    .await;
+    let said = record.messages.iter().find(|one| one.stored.seq == stored);
+    assert_eq!(said.unwrap().by(), Some(AuthorId::Worker));
+}

@@ -1,0 +1,111 @@
+//! Clocks that are wrong: every verdict is by the stream's own time, so a service's clock changes none.
+
+use std::{path::PathBuf, process::Command};
+
+use bus_schema::AuthorId;
+use harness::Deployment;
+
+/// Ten minutes.
+const SKEW_S: i64 = 600;
+
+/// What the C library's clock says in a process that this is loaded into.
+const SHIM: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    static int (*real)(clockid_t, struct timespec *);
+    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
+    int done = real(clock, time);
+    const char *skew = getenv("SKEW_S");
+    if (!done && clock == CLOCK_REALTIME && skew) time->tv_sec += atol(skew);
+    return done;
+}
+"#;
+
+/// Builds the shim with the compiler that Rust links with.
+fn shim(deployment: &Deployment) -> PathBuf {
+    let source = deployment.scratch().join("skew.c");
+    let library = deployment.scratch().join("skew.so");
+    std::fs::write(&source, SHIM).unwrap();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    library
+}
+
+/// The services whose clocks are wrong. The gateway's is right: by it, it judges how old a proof of access is,
+/// which is no verdict about a task.
+const SKEWED: &[AuthorId] = &[
+    AuthorId::Audit,
+    AuthorId::Policy,
+    AuthorId::Runner,
+    AuthorId::Worker,
+];
+
+/// Starts everything, most of it with a clock that is ten minutes off, each to the other side than the one before.
+async fn start_skewed(deployment: &Deployment) {
+    let library = shim(deployment);
+    for (n, author) in SKEWED.iter().enumerate() {
+        let skew = if n % 2 == 0 { SKEW_S } else { -SKEW_S }.to_string();
+        let variables = [("LD_PRELOAD", library.to_str().unwrap()), ("SKEW_S", &skew)];
+        deployment.launch_in(
+            author.name(),
+            *author,
+            &deployment.dir().config(*author),
+            &variables,
+        );
+    }
+    for author in SKEWED {
+        deployment.ready(author.name()).await;
+    }
+    deployment.start(AuthorId::Gateway).await;
+}
+
+#[tokio::test]
+async fn clocks_ten_minutes_off_change_no_verdict() {
+    let right = Deployment::running().await;
+    let expected = right.run_demo_task().await;
+    let deployment = Deployment::provisioned().await;
+    start_skewed(&deployment).await;
+    let ran = deployment.run_demo_task().await;
+    assert_eq!(ran.outcome(), expected.outcome());
+    let kinds = [
+        "action.granted",
+        "action.refused",
+        "approval.requested",
+        "action.started",
+        "action.finished",
+        "action.expired",
+    ];
+    for kind in kinds {
+        assert_eq!(ran.count(kind), expected.count(kind), "{kind}");
+    }
+    // The clocks really were wrong, to both sides.
+    let record = deployment.record().await;
+    for author in SKEWED {
+        let mut meta = record.messages.iter().filter_map(|one| one.verdict.ok());
+        let one = meta.rfind(|meta| meta.by == *author).unwrap();
+        let ahead = one.at.ms_since(one.stored) / 1_000;
+        let behind = one.stored.ms_since(one.at) / 1_000;
+        assert!(
+            (590..=601).contains(&ahead.max(behind)),
+            "{author}: {ahead} {behind}"
+        );
+    }
+    let wrong = |author: AuthorId| {
+        let mut all = record.messages.iter().filter_map(|one| one.verdict.ok());
+        let one = all.find(|meta| meta.by == author).unwrap();
+        one.at > one.stored
+    };
+    assert!(wrong(SKEWED[0]) && !wrong(SKEWED[1]));
+}

@@ -1,0 +1,272 @@
+//! A stolen policy key: whatever it grants, the runner does nothing that the owner's contract does not name.
+
+use bus_schema::{
+    ActionGranted, ActionId, ActionProposed, ApprovalStatement, AuthorId, Digest, Draft,
+    DraftGrant, Envelope, Grant, Policy, RefusalCode, Sealed, Signed, Statement, TaskId, Worker,
+};
+use harness::{Deployment, SOON, Stolen, eventually};
+
+use crate::scene::kinds;
+
+/// Everything that the thief has: policy's identity, and the worker's, to put arguments where they are read.
+struct Theft<'a> {
+    deployment: &'a Deployment,
+    policy: Stolen<'a, Policy>,
+    worker: Stolen<'a, Worker>,
+    task: TaskId,
+    contract: Digest,
+    envelope: Envelope,
+}
+
+impl<'a> Theft<'a> {
+    /// A task that the owner signed, and a policy that is not there any more.
+    async fn new(deployment: &'a Deployment) -> Self {
+        let contract = deployment.sign(harness::contract()).await;
+        deployment.stop(AuthorId::Policy).await;
+        deployment.stop(AuthorId::Worker).await;
+        let task = deployment.submit(contract, harness::playbook()).await;
+        let record = deployment.record().await;
+        let signed = record.of("contract.signed").next().unwrap();
+        let envelope = serde_json::from_value(signed.fact["envelope"].clone()).unwrap();
+        Self {
+            deployment,
+            policy: deployment.steal().await,
+            worker: deployment.steal().await,
+            task,
+            contract,
+            envelope,
+        }
+    }
+
+    /// A draft that lies inside the envelope, if the tool does.
+    async fn draft(&self, tool: &str, args: &str) -> DraftGrant {
+        let clock = self.deployment.clock();
+        let args = Sealed::new(clock.salt(), args.as_bytes()).unwrap();
+        let content = args.content();
+        let action = ActionId::new(clock.uuid());
+        let proposed = ActionProposed {
+            action,
+            step: "step".parse().unwrap(),
+            index: 0,
+            item: 0,
+            items: 1,
+            attempt: 1,
+            tool: tool.parse().unwrap(),
+            args: content,
+        };
+        self.worker
+            .put(&Draft::of(self.task, proposed).with(args))
+            .await;
+        let named = self
+            .envelope
+            .tools
+            .iter()
+            .find(|named| named.name.as_str() == tool);
+        let tool_digest = named.or(self.envelope.tools.first()).unwrap().digest;
+        DraftGrant {
+            deployment: self.deployment.id(),
+            task: self.task,
+            action,
+            contract: self.contract,
+            rule: "stolen".parse().unwrap(),
+            tool: tool.parse().unwrap(),
+            tool_digest,
+            args: content,
+            args_by: AuthorId::Worker,
+            audience: AuthorId::Runner,
+            ttl_ms: 30_000,
+            wall_ms: 1_000,
+            output_bytes_max: 4_096,
+            secrets: Vec::new(),
+        }
+    }
+
+    async fn list(&self) -> DraftGrant {
+        self.draft("file.list", r#"{"path":"."}"#).await
+    }
+
+    async fn write(&self, text: &str) -> DraftGrant {
+        let args = format!(r#"{{"path":"report.md","text":"{text}"}}"#);
+        self.draft("file.write", &args).await
+    }
+
+    /// Says so with policy's key.
+    async fn grant(&self, draft: DraftGrant, approval: Option<Signed>) -> ActionId {
+        let action = draft.action;
+        let grant = Grant { draft, approval };
+        let task = grant.draft.task;
+        self.policy
+            .say(Draft::of(task, ActionGranted { grant }))
+            .await;
+        action
+    }
+
+    /// Whether the runner claimed it, or the code with which it did not.
+    async fn verdict(&self, action: ActionId) -> Result<(), RefusalCode> {
+        eventually(SOON, async || {
+            let record = self.deployment.record().await;
+            let of = |kind: &str| {
+                record
+                    .of(kind)
+                    .find(|one| one.action() == Some(action))
+                    .cloned()
+            };
+            if let Some(declined) = of("action.declined") {
+                assert!(of("action.started").is_none());
+                return Ok(Err(
+                    serde_json::from_value(declined.fact["code"].clone()).unwrap()
+                ));
+            }
+            match of("action.finished") {
+                Some(_) => Ok(Ok(())),
+                None => Err(kinds(&record)),
+            }
+        })
+        .await
+    }
+
+    async fn granted(&self, draft: DraftGrant) -> Result<(), RefusalCode> {
+        let action = self.grant(draft, None).await;
+        self.verdict(action).await
+    }
+}
+
+/// What makes a draft differ from one that is inside.
+type Change = Box<dyn Fn(&mut DraftGrant)>;
+
+/// A yes to exactly this draft.
+fn yes(draft: &DraftGrant, deployment: &Deployment, by: AuthorId) -> Signed {
+    let said = Statement::Approval(ApprovalStatement {
+        deployment: draft.deployment,
+        task: draft.task,
+        action: draft.action,
+        contract: draft.contract,
+        draft: draft.digest(),
+        approve: true,
+        at: deployment.clock().wall(),
+    });
+    Signed::new(&said, &deployment.signing_key(by))
+}
+
+#[tokio::test]
+async fn grants_outside_the_envelope_are_declined() {
+    let deployment = Deployment::running().await;
+    let theft = Theft::new(&deployment).await;
+    // The attack itself works: inside the envelope the thief's word is policy's.
+    assert_eq!(theft.granted(theft.list().await).await, Ok(()));
+    let file = "2026-09-nordlicht-paper.txt";
+    let delete = theft
+        .draft("file.delete", &format!(r#"{{"path":"{file}"}}"#))
+        .await;
+    assert_eq!(theft.granted(delete).await, Err(RefusalCode::Tool));
+    assert!(deployment.workspace().join(file).exists());
+    let list = theft.list().await;
+    let outside: [(&str, RefusalCode, Change); 8] = [
+        (
+            "longer than the contract",
+            RefusalCode::OutsideEnvelope,
+            Box::new(|draft| draft.wall_ms = u32::MAX),
+        ),
+        (
+            "more output",
+            RefusalCode::OutsideEnvelope,
+            Box::new(|draft| draft.output_bytes_max = u32::MAX),
+        ),
+        (
+            "longer to claim",
+            RefusalCode::OutsideEnvelope,
+            Box::new(|draft| draft.ttl_ms = 31_000),
+        ),
+        (
+            "a secret",
+            RefusalCode::OutsideEnvelope,
+            Box::new(|draft| draft.secrets = vec!["key".parse().unwrap()]),
+        ),
+        (
+            "another tool under this name",
+            RefusalCode::Tool,
+            Box::new(|draft| draft.tool_digest = Digest::ZERO),
+        ),
+        (
+            "a contract that nobody signed",
+            RefusalCode::NoContract,
+            Box::new(|draft| draft.contract = Digest::ZERO),
+        ),
+        ("another deployment", RefusalCode::OutsideEnvelope, {
+            let other = bus_schema::DeploymentId::new(deployment.clock().uuid());
+            Box::new(move |draft| draft.deployment = other)
+        }),
+        ("a task that nobody signed", RefusalCode::BadStatement, {
+            let other = TaskId::new(deployment.clock().uuid());
+            Box::new(move |draft| draft.task = other)
+        }),
+    ];
+    for (what, code, change) in outside {
+        let mut draft = list.clone();
+        draft.action = ActionId::new(deployment.clock().uuid());
+        change(&mut draft);
+        assert_eq!(theft.granted(draft).await, Err(code), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_must_approve_does_not_run_without_the_person() {
+    let deployment = Deployment::running().await;
+    let theft = Theft::new(&deployment).await;
+    let report = deployment.workspace().join("report.md");
+    assert_eq!(
+        theft.granted(theft.write("none").await).await,
+        Err(RefusalCode::OutsideEnvelope)
+    );
+    // Signed with a key that the thief has.
+    let draft = theft.write("forged").await;
+    let forged = yes(&draft, &deployment, AuthorId::Policy);
+    let action = theft.grant(draft, Some(forged)).await;
+    assert_eq!(
+        theft.verdict(action).await,
+        Err(RefusalCode::OutsideEnvelope)
+    );
+    // The owner's yes to something else.
+    let (asked, done) = (theft.write("asked").await, theft.write("done").await);
+    let approval = yes(&asked, &deployment, AuthorId::Owner);
+    let action = theft.grant(done, Some(approval.clone())).await;
+    assert_eq!(
+        theft.verdict(action).await,
+        Err(RefusalCode::OutsideEnvelope)
+    );
+    assert!(!report.exists());
+    // The attack itself works with what the owner did say yes to, and once.
+    let action = theft.grant(asked.clone(), Some(approval.clone())).await;
+    assert_eq!(theft.verdict(action).await, Ok(()));
+    assert_eq!(std::fs::read_to_string(&report).unwrap(), "asked");
+    std::fs::remove_file(&report).unwrap();
+    theft.grant(asked, Some(approval)).await;
+    let after = theft.list().await;
+    assert_eq!(theft.granted(after).await, Ok(()));
+    assert!(!report.exists());
+}
+
+#[tokio::test]
+async fn more_calls_than_the_contract_allows_do_not_run() {
+    let deployment = Deployment::running().await;
+    let theft = Theft::new(&deployment).await;
+    let named = theft
+        .envelope
+        .tools
+        .iter()
+        .find(|tool| tool.name.as_str() == "file.list");
+    let calls = usize::try_from(named.unwrap().calls).unwrap();
+    assert_eq!(calls, 10);
+    let mut actions = Vec::new();
+    for _ in 0..calls + 3 {
+        actions.push(theft.grant(theft.list().await, None).await);
+    }
+    let mut ran = 0;
+    for action in actions {
+        match theft.verdict(action).await {
+            Ok(()) => ran += 1,
+            Err(code) => assert_eq!(code, RefusalCode::OutsideEnvelope),
+        }
+    }
+    assert_eq!(ran, calls);
+}

@@ -1,0 +1,99 @@
+//! A schema version that nobody knows: readers stop for those whom they obey, and pass over everybody else's.
+
+use bus_schema::{
+    ACTORS, Author, AuthorId, Body, ENVELOPE_V, Junk, Owner, Policy, Signature, SignedEvent,
+    Worker, wire,
+};
+use ed25519_dalek::Signer as _;
+use harness::{Deployment, Stolen, link};
+
+/// Signs a fact of a version that is still to come as the author's next, and stores it.
+async fn say_unknown<A: Author>(thief: &Stolen<'_, A>, kind: &str) -> u64 {
+    let record = thief.deployment.record().await;
+    let tip = record.verifier().tip(A::ID, None);
+    let (subtree, last) = record.subtree(A::ID, None);
+    let link = link(thief.deployment.clock(), tip.seq + 1, tip.digest);
+    let subject = format!("event.{}.-.{kind}", A::ID);
+    let schema = format!("{kind}.v9");
+    let body = wire::encode(&Body {
+        v: ENVELOPE_V,
+        subject: subject.clone(),
+        schema: schema.clone(),
+        author: A::ID,
+        seq: link.seq,
+        prev: link.prev,
+        id: link.id,
+        cause: None,
+        at: link.at,
+        fact: "a shape of tomorrow",
+    });
+    let signature = Signature::new(thief.key.sign(&body).to_bytes());
+    let event = SignedEvent {
+        subject,
+        schema,
+        signature,
+        body,
+        id: link.id,
+    };
+    let ack = thief.client.publish(&event, Some((&subtree, last)));
+    ack.await.unwrap().stored().unwrap()
+}
+
+/// Each of `readers` ends and says which version of this program would understand it.
+async fn stopped(deployment: &Deployment, readers: &[AuthorId], said: &str) {
+    for author in readers {
+        let status = deployment.ended(author.name()).await;
+        let log = deployment.log(author.name());
+        assert!(
+            !status.success() && status.code().is_some(),
+            "{author}: {status}"
+        );
+        assert!(
+            log.contains(said) && log.contains("upgrade this program"),
+            "{author}: {log}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn unknown_version_of_the_owner_stops_every_reader() {
+    let deployment = Deployment::running().await;
+    let thief = deployment.steal::<Owner>().await;
+    let seq = say_unknown(&thief, "roster.changed").await;
+    let said = format!("owner said roster.changed.v9, at {seq}");
+    stopped(&deployment, ACTORS, &said).await;
+    // Not once but for as long as the program is too old.
+    deployment.launch(AuthorId::Runner);
+    stopped(&deployment, &[AuthorId::Runner], &said).await;
+}
+
+#[tokio::test]
+async fn unknown_version_of_policy_stops_those_who_read_it() {
+    let deployment = Deployment::running().await;
+    deployment.stop(AuthorId::Policy).await;
+    let thief = deployment.steal::<Policy>().await;
+    let seq = say_unknown(&thief, "contract.activated").await;
+    let said = format!("policy said contract.activated.v9, at {seq}");
+    deployment.launch(AuthorId::Policy);
+    stopped(&deployment, &[AuthorId::Policy, AuthorId::Audit], &said).await;
+}
+
+/// The same event by somebody whom nobody obeys: what a reader that passed over everything would do.
+#[tokio::test]
+async fn unknown_version_of_anybody_else_is_passed_over() {
+    let deployment = Deployment::running().await;
+    let thief = deployment.steal::<Worker>().await;
+    let seq = say_unknown(&thief, "service.started").await;
+    let ran = deployment.run_demo_task().await;
+    assert_eq!(ran.outcome(), "succeeded");
+    let record = deployment.record().await;
+    let passed: Vec<_> = record
+        .junk()
+        .map(|(one, junk)| (one.stored.seq, junk))
+        .collect();
+    assert_eq!(passed, [(seq, Junk::Version)]);
+    for author in ACTORS {
+        assert!(deployment.pid(author.name()).is_some());
+        deployment.stop(*author).await;
+    }
+}
