@@ -1,0 +1,313 @@
+//! `gated-action`: from the proposal to the recorded outcome, against the bus alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use actor::Operator;
+use bus_schema::{Digest, TaskId};
+use contractual::{fleet::Fleet, run};
+use futures::StreamExt as _;
+use gateway::{api::TaskState, client::Client};
+
+use crate::{
+    Error,
+    actions::{Actions, Measured},
+    compare_and_set,
+    deployment::{Deployment, playbook},
+    floor::Floor,
+    table::{self, Row, Times},
+};
+
+/// Tasks at once in the second half.
+const TASKS: usize = 64;
+/// Actions of each of them, and of a task that runs alone.
+const STEPS: (usize, usize) = (48, 200);
+/// Tasks that run alone, one after the other.
+const ALONE: usize = 3;
+/// Actions at the beginning of a task that are not measured.
+const WARM: usize = 5;
+/// Longest time that the tasks of one half may take.
+const WITHIN: Duration = Duration::from_secs(180);
+
+/// Arguments: `--no-cas` leaves out the compare-and-set on a million events, `always` or `2m` measures one setting.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    let chosen = |one: &&str| arguments.is_empty() || arguments.iter().any(|said| said == one);
+    let only = ["always", "2m"];
+    let syncs: Vec<&str> = match only.into_iter().filter(chosen).collect::<Vec<_>>() {
+        none if none.is_empty() => only.to_vec(),
+        some => some,
+    };
+    let mut rows = Vec::new();
+    for sync in syncs {
+        rows.extend(one_setting(sync)?);
+    }
+    if !arguments.iter().any(|said| said == "--no-cas") {
+        rows.extend(compare_and_set::run()?);
+    }
+    table::line(&format!("load average at the end: {}", table::load()));
+    table::finish("gated-action", &rows);
+    Ok(())
+}
+
+/// The system's numbers, and what the floor needs to send the same.
+struct Ours {
+    cpu: [String; 2],
+    alone: Actions,
+    client: Times,
+    together: Actions,
+    /// The last message of the stream, and of policy.
+    tips: (u64, u64),
+}
+
+fn one_setting(sync: &str) -> Result<Vec<Row>, Error> {
+    table::line(&format!(
+        "\n== sync_interval {sync}, load average {}",
+        table::load()
+    ));
+    let deployment = Deployment::create(sync)?;
+    let ours = crate::block_on(Box::pin(system(&deployment)))??;
+    let alone = ours.alone.measured(WARM);
+    let together = ours.together.measured(WARM);
+    table::line(&format!("ours, one at a time: {}", alone.text()));
+    table::line(&format!("    seen by the client: {}", ours.client.text()));
+    table::line(&format!("ours, {TASKS} in flight: {}", together.text()));
+    let [alone_cpu, together_cpu] = &ours.cpu;
+    table::line(&format!(
+        "    processor time per action, one at a time: {alone_cpu}"
+    ));
+    table::line(&format!(
+        "    processor time per action, {TASKS} in flight: {together_cpu}"
+    ));
+    let mut tips = ours.tips;
+    let mut floors = Vec::new();
+    for (name, deliveries, compare_and_set) in [
+        ("floor", true, false),
+        ("floor with compare-and-set", true, true),
+        ("bare floor", false, false),
+    ] {
+        let mut pair = Vec::new();
+        for (lanes, actions) in [(1, STEPS.1 * ALONE), (TASKS, STEPS.0)] {
+            let floor = Floor {
+                lanes,
+                actions,
+                sizes: ours.alone.sizes(),
+                deliveries,
+                compare_and_set,
+                tips,
+            };
+            let (measured, after) = one_floor(&deployment, floor)?;
+            table::line(&format!("{name}, {lanes} in flight: {}", measured.text()));
+            pair.push(measured);
+            tips = after;
+        }
+        floors.push((name, pair));
+    }
+    let mut rows = Vec::new();
+    for (name, pair) in &floors {
+        for (ours, floor, flight) in [
+            (&alone, pair.first(), "1 in flight".to_owned()),
+            (&together, pair.get(1), format!("{TASKS} in flight")),
+        ] {
+            rows.extend(compare(sync, &flight, name, ours, floor));
+        }
+    }
+    let client = ours.client.percentile(50);
+    let case = format!("sync {sync}, 1 in flight, client's view: p50 ms");
+    rows.push(Row::new(case, client, Some(alone.whole.percentile(50))));
+    Ok(rows)
+}
+
+fn compare(
+    sync: &str,
+    flight: &str,
+    name: &str,
+    ours: &Measured,
+    floor: Option<&Measured>,
+) -> Vec<Row> {
+    let case = |what: &str| format!("sync {sync}, {flight}, {name}: {what}");
+    let at = |percent| {
+        Row::new(
+            case(&format!("p{percent} ms")),
+            ours.whole.percentile(percent),
+            floor.map(|floor| floor.whole.percentile(percent)),
+        )
+    };
+    let speed = Row::new(
+        case("actions/s"),
+        ours.per_second,
+        floor.map(|floor| floor.per_second),
+    );
+    vec![at(50), at(99), speed]
+}
+
+fn one_floor(deployment: &Deployment, floor: Floor) -> Result<(Measured, (u64, u64)), Error> {
+    // It keeps the server's process, and does nothing while the floor runs.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let fleet = runtime.block_on(deployment.start_nats())?;
+    let ran = floor.run(deployment);
+    let tips = runtime.block_on(tips(deployment));
+    runtime.block_on(fleet.stop());
+    Ok((ran?.measured(WARM), tips?))
+}
+
+/// The last message of the stream, and of policy.
+async fn tips(deployment: &Deployment) -> Result<(u64, u64), Error> {
+    let mut tips = (0, 0);
+    let bus = owner(deployment).await?;
+    bus.scan("event.>", 1, |stored| {
+        tips.0 = stored.seq;
+        if stored.subject.starts_with("event.policy.") {
+            tips.1 = stored.seq;
+        }
+        true
+    })
+    .await?;
+    Ok(tips)
+}
+
+async fn owner(deployment: &Deployment) -> Result<Operator, Error> {
+    let access = deployment.dir.access("owner", &deployment.facts.url());
+    Ok(Operator::connect(&access, deployment.clock.clone()).await?)
+}
+
+async fn system(deployment: &Deployment) -> Result<Ours, Error> {
+    let mut fleet = deployment.start_nats().await?;
+    fleet.start_actors().await?;
+    let contract = deployment.sign_contract().await?;
+    let client = run::client(&deployment.dir, &deployment.clock)?;
+    let measured = Box::pin(measure(deployment, &client, contract, &fleet)).await;
+    fleet.stop().await;
+    measured
+}
+
+/// Processor time of each process so far, in milliseconds.
+fn cpu(fleet: &Fleet) -> BTreeMap<String, u64> {
+    let used = |pid: u32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields = text.rsplit(')').next()?.split_whitespace();
+        // Fields 14 and 15 in hundredths of a second; the name ends with field 2.
+        let ticks = fields
+            .skip(11)
+            .take(2)
+            .filter_map(|n| n.parse::<u64>().ok());
+        Some(ticks.sum::<u64>() * 10)
+    };
+    let pids = fleet.pids().into_iter();
+    pids.map(|(name, pid)| (name, used(pid).unwrap_or(0)))
+        .collect()
+}
+
+/// Processor time per action since `before`.
+fn spent(before: &BTreeMap<String, u64>, fleet: &Fleet, actions: usize) -> String {
+    let each = cpu(fleet).into_iter().map(|(name, now)| {
+        let ms = now - before.get(&name).copied().unwrap_or(0);
+        let us = ms * 1000 / u64::try_from(actions.max(1)).unwrap_or(1);
+        format!("{name} {us} µs")
+    });
+    each.collect::<Vec<_>>().join(", ")
+}
+
+async fn measure(
+    deployment: &Deployment,
+    client: &Client,
+    contract: Digest,
+    fleet: &Fleet,
+) -> Result<Ours, Error> {
+    let warm = client.submit(contract, playbook(20).as_bytes()).await?;
+    finished(client, &BTreeSet::from([warm.task])).await?;
+    let mut times = Times::default();
+    let mut from = 0;
+    let before = cpu(fleet);
+    for _ in 0..ALONE {
+        let text = playbook(STEPS.1);
+        let submitted = client.submit(contract, text.as_bytes()).await?;
+        from = if from == 0 { submitted.seq } else { from };
+        watch(deployment, client, submitted.task, &mut times).await?;
+    }
+    let alone_cpu = spent(&before, fleet, ALONE * STEPS.1);
+    let alone = actions(deployment, from).await?;
+    // Audit and the others come to rest.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let text = playbook(STEPS.0);
+    let mut tasks = BTreeSet::new();
+    let mut from = 0;
+    let before = cpu(fleet);
+    for _ in 0..TASKS {
+        let submitted = client.submit(contract, text.as_bytes()).await?;
+        from = if from == 0 { submitted.seq } else { from };
+        tasks.insert(submitted.task);
+    }
+    finished(client, &tasks).await?;
+    let together_cpu = spent(&before, fleet, TASKS * STEPS.0);
+    Ok(Ours {
+        cpu: [alone_cpu, together_cpu],
+        alone,
+        client: times,
+        together: actions(deployment, from).await?,
+        tips: tips(deployment).await?,
+    })
+}
+
+/// Follows a task as the command line does, and takes the time from each proposal to its outcome.
+async fn watch(
+    deployment: &Deployment,
+    client: &Client,
+    task: TaskId,
+    times: &mut Times,
+) -> Result<(), Error> {
+    let mut events = std::pin::pin!(client.follow(task));
+    let mut proposed = None;
+    let mut seen = 0;
+    while let Some(event) = events.next().await {
+        let event = event?;
+        let now = deployment.clock.elapsed();
+        match event.kind.as_str() {
+            "action.proposed" => proposed = Some(now),
+            "action.finished" => {
+                seen += 1;
+                if let Some(since) = proposed.take().filter(|_| seen > WARM) {
+                    times.push((now - since).as_secs_f64() * 1000.0);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Waits until all of `tasks` are over, and fails unless all of them succeeded.
+async fn finished(client: &Client, tasks: &BTreeSet<TaskId>) -> Result<(), Error> {
+    let all = async {
+        loop {
+            let found = client.tasks().await?;
+            let mine = || found.tasks.iter().filter(|one| tasks.contains(&one.task));
+            if let Some(bad) = mine().find(|one| one.state == TaskState::Rejected) {
+                return Err(format!("{} was rejected: {:?}", bad.task, bad.refusal).into());
+            }
+            if mine()
+                .filter(|one| one.state == TaskState::Finished)
+                .count()
+                == tasks.len()
+            {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    };
+    tokio::time::timeout(WITHIN, all).await?
+}
+
+async fn actions(deployment: &Deployment, from: u64) -> Result<Actions, Error> {
+    let bus = owner(deployment).await?;
+    let mut actions = Actions::default();
+    bus.scan("event.>", from, |stored| {
+        actions.see(&stored);
+        true
+    })
+    .await?;
+    Ok(actions)
+}

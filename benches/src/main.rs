@@ -1,0 +1,45 @@
+//! Measures the whole system against the bus alone: `cargo run --release -p benches -- NAME`.
+
+mod actions;
+mod cold_start;
+mod compare_and_set;
+mod deployment;
+mod floor;
+mod gated_action;
+mod history;
+mod raw;
+mod rebuild;
+mod table;
+
+use std::process::ExitCode;
+
+/// Whatever stopped a benchmark, with its own words.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Started without a name of its own benchmarks, it is the program under test: the fleet starts its actors, and
+/// `cold-start` its demo, as processes of the very build that is measured.
+fn main() -> ExitCode {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    let rest: Vec<String> = std::env::args().skip(2).collect();
+    let done = match first.as_str() {
+        "gated-action" => gated_action::run(&rest),
+        "cold-start" => cold_start::run(),
+        "rebuild" => rebuild::run(&rest),
+        _ => return contractual::main(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            table::error(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one benchmark on a runtime of one thread.
+fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(future))
+}
