@@ -37,6 +37,12 @@ pub trait Core: Send + 'static {
     fn next(&self, out: &mut Out<'_, Self>)
     where
         Self: Sized;
+    /// Asked instead of [`Core::next`] while the actor stops: only what must not be left undone.
+    fn finish(&self, _out: &mut Out<'_, Self>)
+    where
+        Self: Sized,
+    {
+    }
     /// Whether a kept state that stands at `seq` of the stream can be gone on from; it is rebuilt otherwise.
     fn accepts(&self, _seq: u64) -> bool {
         true

@@ -164,16 +164,18 @@ where
         let deadline = tokio::time::sleep(Duration::MAX);
         tokio::pin!(deadline);
         loop {
-            if self.caught_up && !stopping {
+            if stopping {
+                self.ask(S::Core::finish);
+            } else if self.caught_up {
                 if !self.announced {
                     self.core.caught_up();
                     self.announce();
                     self.write_health(None)?;
                 }
-                self.advance();
-            } else if !stopping && !self.core.ready() {
+                self.ask(S::Core::next);
+            } else if !self.core.ready() {
                 // It has to get rid of something before it can read on.
-                self.advance();
+                self.ask(S::Core::next);
             }
             self.appender.launch_waiting(&self.verifier);
             if stopping && self.effects.is_empty() && self.appender.is_empty() {
@@ -270,7 +272,7 @@ where
     }
 
     /// Asks the core what it wants and sets it going.
-    fn advance(&mut self) {
+    fn ask(&mut self, wishes: impl FnOnce(&S::Core, &mut Out<'_, S::Core>)) {
         let now = self
             .bus_clock
             .now(self.clock.elapsed())
@@ -280,7 +282,7 @@ where
             age: self.clock.elapsed().saturating_sub(*at),
         });
         let mut out = Out::new(now, heard, self.appender.busy(), &self.running, &self.clock);
-        self.core.next(&mut out);
+        wishes(&self.core, &mut out);
         let (wants, wake) = (out.wants, out.wake);
         self.wake = wake;
         for want in wants {

@@ -5,11 +5,11 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use actor::{Core, Key, Out};
 use bus_schema::{
     Audit, AuditFact, AuthorId, CheckpointSigned, Deployment, DeploymentId, Digest, Draft,
-    Event as _, Head, Junk, JunkFound, Meta, Raw, RosterChanged, Seen, ServiceStarted, Subject,
-    Time, parse_fact,
+    Event as _, Head, Junk, JunkFound, Meta, Raw, Seen, ServiceStarted, Time,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::glance::{is, roster};
 use crate::{Entry, Leaves, Verdict, View, unreported::Unreported};
 
 /// Most messages that wait for the log; while there are as many, no more are read.
@@ -269,7 +269,12 @@ impl AuditCore {
     pub fn to_store(&self) -> Option<Effect> {
         let hailed = self.hailed >= self.view.size();
         let due = self.store_due || hailed || self.waiting.len() >= STORE_AT || !self.ready();
-        if self.waiting.is_empty() || !due || self.broken.is_some() {
+        due.then(|| self.store()).flatten()
+    }
+
+    /// The entries that wait, as [`Effect::Store`].
+    fn store(&self) -> Option<Effect> {
+        if self.waiting.is_empty() || self.broken.is_some() {
             return None;
         }
         let pause = self.failed.as_ref().map_or(Duration::ZERO, |failed| {
@@ -331,21 +336,6 @@ fn due(out: &mut Out<'_, AuditCore>, since: Option<Time>, every_ms: u64) -> bool
         out.wake(at);
     }
     out.now() >= at
-}
-
-/// The deployment that a genuine roster names.
-fn roster(raw: &Raw<'_>, meta: &Meta) -> Option<DeploymentId> {
-    let subject = Subject::parse(raw.subject)?;
-    if meta.by != AuthorId::Owner || subject.kind != RosterChanged::KIND {
-        return None;
-    }
-    let schema = format!("{}.v{}", RosterChanged::KIND, RosterChanged::V);
-    let (_, fact) = parse_fact::<RosterChanged>(subject, &schema, raw.body).ok()?;
-    Some(fact.deployment)
-}
-
-fn is(kind: &str, by: AuthorId, raw: &Raw<'_>, meta: &Meta) -> bool {
-    meta.by == by && Subject::parse(raw.subject).is_some_and(|subject| subject.kind == kind)
 }
 
 impl Core for AuditCore {
@@ -457,6 +447,15 @@ impl Core for AuditCore {
         if self.proves() {
             self.report(out);
             self.claim(out);
+        }
+    }
+
+    fn finish(&self, out: &mut Out<'_, Self>) {
+        // What was folded and is not in the log would have to be read from the start again.
+        if self.failed.is_none()
+            && let Some(store) = self.store()
+        {
+            out.effect(Key::Once("store"), || store);
         }
     }
 

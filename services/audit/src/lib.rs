@@ -7,6 +7,7 @@ mod disk;
 mod edge;
 mod entry;
 mod error;
+mod glance;
 mod layout;
 mod log;
 mod service;

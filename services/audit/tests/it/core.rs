@@ -1,8 +1,8 @@
 //! What audit does with the stream, without a bus.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use actor::Core as _;
+use actor::{Core as _, Key, Out};
 use audit::{Broken, Effect, Entry, Input, Junk, Log, Verdict, WAITING_MAX};
 use bus_schema::{
     CheckpointSigned, Deployment, Digest, Draft, JunkFound, Sees, Subject, Verifier, parse_fact,
@@ -33,6 +33,36 @@ fn a_head_speaks_of_what_is_signed_and_only_once_everything_is_read() {
     assert_eq!(desk.core.to_say(), None);
     desk.core.input(Input::Second);
     assert_eq!(desk.core.to_say(), Some(head), "said again each second");
+}
+
+#[test]
+fn a_stop_stores_what_waits_so_that_the_next_start_goes_on_there() {
+    let (mut world, mut desk) = (World::new(), Desk::new());
+    world.halts(2);
+    desk.catch_up(&world);
+    let (busy, running) = (BTreeSet::new(), BTreeSet::new());
+    let clock = world.clock.clone();
+    let wants_store = |desk: &Desk| {
+        let mut out = Out::new(clock.wall(), None, &busy, &running, &clock);
+        desk.core.finish(&mut out);
+        // An effect is made only if it is not wanted yet.
+        let mut wanted = true;
+        out.effect(Key::Once("store"), || {
+            wanted = false;
+            let (entries, pause) = (Vec::new(), Duration::ZERO);
+            Effect::Store {
+                entries,
+                pause,
+                reading: 0,
+            }
+        });
+        wanted
+    };
+    assert!(!wants_store(&desk));
+    world.halts(1);
+    desk.follow(&world);
+    assert!(desk.core.to_store().is_none(), "not yet due");
+    assert!(wants_store(&desk));
 }
 
 #[test]
