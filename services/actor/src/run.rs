@@ -59,6 +59,8 @@ pub(crate) struct Actor<S: Service> {
     consumed: u64,
     caught_up: bool,
     announced: bool,
+    /// What the health file says.
+    troubled: bool,
     /// The first own event that was read back.
     began: Option<u64>,
     wake: Option<Time>,
@@ -146,6 +148,7 @@ where
             consumed: 0,
             caught_up: false,
             announced: false,
+            troubled: true,
             began: None,
             wake: None,
             reconnected,
@@ -170,13 +173,13 @@ where
                 if !self.announced {
                     self.core.caught_up();
                     self.announce();
-                    self.write_health(None)?;
                 }
                 self.ask(S::Core::next);
             } else if !self.core.ready() {
                 // It has to get rid of something before it can read on.
                 self.ask(S::Core::next);
             }
+            self.watch_health()?;
             self.appender.launch_waiting(&self.verifier);
             if stopping && self.effects.is_empty() && self.appender.is_empty() {
                 break;
@@ -334,14 +337,29 @@ where
         Ok(())
     }
 
-    fn write_health(&self, trouble: Option<&str>) -> Result<(), Error> {
+    /// What keeps this actor from doing its job.
+    fn trouble(&self) -> Option<&str> {
         let connected =
             self.bus.client().connection_state() == async_nats::connection::State::Connected;
-        let trouble = trouble
-            .or((!connected).then_some("not connected to the bus"))
+        (!connected)
+            .then_some("not connected to the bus")
             .or(self.appender.trouble())
             .or(self.core.trouble())
-            .or((!self.caught_up).then_some("still reading the stream"));
+            .or((!self.caught_up).then_some("still reading the stream"))
+    }
+
+    /// Says at once when that changes.
+    fn watch_health(&mut self) -> Result<(), Error> {
+        let troubled = self.trouble().is_some();
+        if self.troubled == troubled {
+            return Ok(());
+        }
+        self.troubled = troubled;
+        self.write_health(None)
+    }
+
+    fn write_health(&self, trouble: Option<&str>) -> Result<(), Error> {
+        let trouble = trouble.or(self.trouble());
         let health = Health {
             at: self.clock.wall(),
             ok: trouble.is_none(),
