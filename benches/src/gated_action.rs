@@ -31,20 +31,17 @@ const WARM: usize = 5;
 /// Longest time that the tasks of one half may take.
 const WITHIN: Duration = Duration::from_secs(180);
 
-/// Arguments: `--no-cas` leaves out the compare-and-set on a million events, `always` or `2m` measures one setting.
+/// Arguments: which parts, of `always`, `2m` (settings of the server) and `cas` (the compare-and-set on a million
+/// events); all of them if none is named.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
-    let chosen = |one: &&str| arguments.is_empty() || arguments.iter().any(|said| said == one);
-    let only = ["always", "2m"];
-    let syncs: Vec<&str> = match only.into_iter().filter(chosen).collect::<Vec<_>>() {
-        none if none.is_empty() => only.to_vec(),
-        some => some,
-    };
+    let named = |part: &&str| arguments.is_empty() || arguments.iter().any(|said| said == part);
+    let parts: Vec<&str> = ["always", "2m", "cas"].into_iter().filter(named).collect();
     let mut rows = Vec::new();
-    for sync in syncs {
-        rows.extend(one_setting(sync)?);
-    }
-    if !arguments.iter().any(|said| said == "--no-cas") {
-        rows.extend(compare_and_set::run()?);
+    for part in parts {
+        rows.extend(match part {
+            "cas" => compare_and_set::run()?,
+            sync => one_setting(sync)?,
+        });
     }
     table::line(&format!("load average at the end: {}", table::load()));
     table::finish("gated-action", &rows);
