@@ -7,7 +7,6 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use bus_schema::AuthorId;
@@ -353,7 +352,7 @@ async fn up_runs_a_deployment_in_a_relative_folder_until_it_is_asked_to_stop() {
     assert_eq!(files.follow(task, true).await.outcome(), "succeeded");
     let pid = i32::try_from(up.id()).ok().and_then(Pid::from_raw).unwrap();
     kill_process(pid, Signal::INT).unwrap();
-    let status = eventually(Duration::from_secs(10), async || {
+    let status = eventually(SOON, async || {
         up.try_wait().unwrap().ok_or("it does not end")
     })
     .await;
@@ -428,7 +427,7 @@ async fn halt_kills_what_runs_and_resume_lets_it_go_on() {
     deployment.kill(AuthorId::Gateway);
     let halt = run(&deployment, &["halt"]);
     assert_eq!(halt.code, Some(0), "{}", halt.said);
-    eventually(Duration::from_secs(2), async || {
+    eventually(SOON, async || {
         match kill::processes_of(deployment.workspace()) {
             left if left.is_empty() => Ok(()),
             left => Err(left.join("\n")),

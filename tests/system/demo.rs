@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use harness::{eventually, nats_server};
+use harness::{SOON, eventually, nats_server};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::kill::{no_process_of, processes_of, spread};
@@ -52,7 +52,7 @@ async fn ctrl_c_ends_the_demo_at_any_moment_and_leaves_nothing() {
         if running {
             signal(&demo, Signal::INT);
         }
-        let status = eventually(Duration::from_secs(15), async || {
+        let status = eventually(SOON, async || {
             demo.try_wait().unwrap().ok_or("it does not end")
         })
         .await;

@@ -5,7 +5,6 @@ mod bounds;
 mod call;
 mod config;
 mod core;
-mod cost;
 mod escape;
 mod execution;
 mod files;
