@@ -8,9 +8,11 @@ use bus_schema::{
     RuleId, TaskId, Time, ToolName,
 };
 
+use crate::budget::Shared;
 use crate::contract::{Contract, rule_id};
 use crate::core::{Document, PolicyCore, is_too_long};
 use crate::decide::{Call, Code, Verdict, decide};
+use crate::record::View;
 
 /// The age at which audit's last word about its log is too old.
 const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
@@ -110,8 +112,13 @@ impl PolicyCore {
             tool: call.tool.as_str(),
             args,
         };
-        let ledger = task.ledger.as_task(moment.now);
-        let (rule, reserve, question) = match decide(contract, &self.catalogue, &ledger, &said) {
+        let (record, shared) = (task.ledger.as_record(), Shared::default());
+        let view = View {
+            now_ms: moment.now.ns().div_euclid(1_000_000),
+            record: &record,
+            shared: &shared,
+        };
+        let (rule, reserve, secrets, question) = match decide(contract, &self.catalogue, &view, &said) {
             Verdict::Refused {
                 rule,
                 code,
@@ -125,13 +132,19 @@ impl PolicyCore {
                     fix: fix.map(String::from),
                 });
             }
-            Verdict::Granted { rule, reserve } => (rule, reserve, None),
+            Verdict::Granted {
+                rule,
+                reserve,
+                secrets,
+                ..
+            } => (rule, reserve, secrets, None),
             Verdict::Ask {
                 rule,
-                reason,
-                expires_ms,
+                question,
                 reserve,
-            } => (rule, reserve, Some((reason, expires_ms))),
+                secrets,
+                ..
+            } => (rule, reserve, secrets, Some((question.reason, question.expires_ms))),
         };
         let Some(tool) = self.catalogue.get(call.tool.as_str()) else {
             return Decision::Refuse(outside(OutsideEnvelope::Tool));
@@ -150,7 +163,7 @@ impl PolicyCore {
             ttl_ms: TTL_MS,
             wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
             output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
-            secrets: Vec::new(),
+            secrets,
         };
         self.inside(draft, question, &active.envelope, moment)
     }
@@ -227,11 +240,21 @@ pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
 const fn refusal_code(code: Code) -> RefusalCode {
     match code {
         Code::Expired => RefusalCode::Expired,
+        Code::NotStarted | Code::Principal => RefusalCode::NoContract,
         Code::UnknownTool => RefusalCode::Tool,
         Code::Arguments | Code::Schema => RefusalCode::Arguments,
         Code::Denied | Code::Undecidable => RefusalCode::Denied,
-        Code::NotAllowed => RefusalCode::NotAllowed,
-        Code::RuleCalls | Code::Calls | Code::WallTime | Code::OutputBytes => RefusalCode::Limit,
+        Code::NotAllowed | Code::Secret | Code::Untrusted => RefusalCode::NotAllowed,
+        Code::RuleCalls
+        | Code::RuleSum
+        | Code::RuleSpend
+        | Code::Calls
+        | Code::WallTime
+        | Code::OutputBytes
+        | Code::Tokens
+        | Code::Spend
+        | Code::BytesOut
+        | Code::Messages => RefusalCode::Limit,
     }
 }
 

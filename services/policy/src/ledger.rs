@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{DraftGrant, RuleId, Time, Usage};
+use bus_schema::{DraftGrant, RuleId, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::Task;
+use crate::budget::{Used, UsedByRule};
+use crate::record::Record;
 
 /// The sum over a task's grants: what each reserves, until its outcome says what it used. What lapsed or was
 /// declined is not in it.
@@ -78,13 +79,23 @@ impl Ledger {
     }
 
     /// The same as the decision takes it.
-    pub(crate) fn as_task(&self, now: Time) -> Task {
-        Task {
-            now_ms: now.ns().div_euclid(1_000_000),
+    pub(crate) fn as_record(&self) -> Record {
+        let mut record = Record::default();
+        let by_rule = self.calls_by_rule.iter().map(|(rule, calls)| {
+            let calls = *calls;
+            let used = UsedByRule {
+                calls,
+                ..UsedByRule::default()
+            };
+            (rule.clone(), used)
+        });
+        record.used = Used {
             calls: self.calls,
-            calls_by_rule: self.calls_by_rule.clone(),
             wall_ms: self.wall_ms,
             output_bytes: self.output_bytes,
-        }
+            by_rule: by_rule.collect(),
+            ..Used::default()
+        };
+        record
     }
 }
