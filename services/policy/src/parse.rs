@@ -148,11 +148,14 @@ fn read<'t>(
     let principals = head::principals(source, of.table.get("principal"));
     let limits = head::limits(source, of.table.get("limits"));
     let roles = head::roles(source, of.table.get("roles"));
-    let against = rule::Against {
-        catalogue,
-        roles: roles.as_ref().unwrap_or(&BTreeMap::new()),
-    };
-    let rules = rules(source, of, &against);
+    let rules = rules(
+        source,
+        of,
+        &rule::Against {
+            catalogue,
+            roles: roles.as_ref().unwrap_or(&BTreeMap::new()),
+        },
+    );
     let (expires_ms, expires_span) = expires?;
     let starts = starts?;
     if let Some((starts_ms, span)) = &starts
