@@ -22,5 +22,6 @@ mod secrets;
 mod skew;
 mod stolen;
 mod tamper;
+mod together;
 mod twins;
 mod versions;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bus_schema::{
-    AUDIT, Author as _, AuthorId, Body, Content, Digest, Draft, EventId, Facts, Head, Junk, Link,
+    AUDIT, Author as _, AuthorId, Body, Content, Draft, EventId, Facts, Head, Junk, Link,
     Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, Sees, SignedEvent, Time, Verifier, stream,
     wire,
 };
@@ -176,7 +176,8 @@ impl Operator {
     /// [`Error::Bus`] if it is not stored; `Ok(false)` if there is something already.
     pub async fn publish_first(&self, event: &SignedEvent) -> Result<bool, Error> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
-        match publish(&jetstream, event, &stream::subtree(Owner::ID, None), 0).await {
+        let events = std::slice::from_ref(event);
+        match publish(&jetstream, events, &stream::subtree(Owner::ID, None), 0).await {
             Published::At(_) => Ok(true),
             Published::Conflict(_) => Ok(false),
             Published::Unknown(reason) | Published::Refused(reason) => Err(Error::Bus {
@@ -322,7 +323,8 @@ impl Pen {
             let event = draft.sign(link, self.bus.key());
             let expected = self.verifier.subtree(AuthorId::Owner, None);
             let subtree = stream::subtree(Owner::ID, None);
-            match publish(&jetstream, &event, &subtree, expected).await {
+            let events = std::slice::from_ref(&event);
+            match publish(&jetstream, events, &subtree, expected).await {
                 Published::At(seq) => {
                     self.catch_up(operator).await?;
                     return Ok(seq);
@@ -331,7 +333,7 @@ impl Pen {
                 Published::Conflict(_) | Published::Unknown(_) => {
                     self.catch_up(operator).await?;
                     let tip = self.verifier.tip(AuthorId::Owner, None);
-                    if tip.digest == Digest::of(&[&event.body]) {
+                    if tip.digest == event.digest() {
                         return Ok(self.verifier.subtree(AuthorId::Owner, None));
                     }
                 }

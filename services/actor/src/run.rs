@@ -290,11 +290,13 @@ where
         self.wake = wake;
         for want in wants {
             match want {
-                Want::Append(draft) => self.appender.launch(draft, Then::Nothing, &self.verifier),
+                Want::Append(drafts) => {
+                    self.appender.launch(drafts, Then::Nothing, &self.verifier);
+                }
                 Want::Claim(permit, run) => {
                     let draft = permit.started();
-                    self.appender
-                        .launch(draft, Then::Run(Box::new(permit), run), &self.verifier);
+                    let then = Then::Run(permit, run);
+                    self.appender.launch(vec![draft], then, &self.verifier);
                 }
                 Want::Effect(key, effect) => self.perform(key, effect),
             }

@@ -282,9 +282,7 @@ impl Core for PolicyCore {
         if !out.idle(None) {
             return;
         }
-        if let Some(draft) = self.verdict(out, &moment) {
-            out.append(draft);
-        }
+        out.append_all(self.verdicts(out, &moment));
     }
 
     fn trouble(&self) -> Option<&'static str> {

@@ -342,11 +342,11 @@ fn a_revoked_contract_stays_revoked() {
 }
 
 #[test]
-fn no_more_run_at_once_than_configured() {
+fn no_more_programs_run_at_once_than_configured() {
     let mut stream = Stream::new();
     stream.core.caught_up();
     let mut of = |n: u128| {
-        let mut draft = draft(n, "file.write");
+        let mut draft = draft(n, "sh");
         draft.task = task(n);
         stream.ready(draft);
     };
@@ -363,6 +363,18 @@ fn no_more_run_at_once_than_configured() {
     assert_eq!(stream.wants().claims, [action(3)]);
     stream.now = stream.now.plus_ms(11_000);
     assert_eq!(stream.wants().claims, [action(3), action(4)]);
+}
+
+#[test]
+fn file_tools_do_not_wait_for_programs() {
+    let mut stream = Stream::new();
+    stream.core.caught_up();
+    for (n, tool) in [(1, "sh"), (2, "sh"), (3, "sh"), (4, "file.write")] {
+        let mut draft = draft(n, tool);
+        draft.task = task(n);
+        stream.ready(draft);
+    }
+    assert_eq!(stream.wants().claims, [action(1), action(2), action(4)]);
 }
 
 #[test]
