@@ -233,8 +233,6 @@ facts! {
     "approval.requested" v 1 by Policy, of TaskId: ApprovalRequested {
         /// What would be granted.
         draft: DraftGrant,
-        /// After how many milliseconds of bus time silence is a no.
-        expires_ms: u32,
         /// Why the contract asks (text).
         reason: Option<Content>,
     } contents |fact| fact.reason.into_iter().chain([fact.draft.args]).collect();
@@ -400,6 +398,18 @@ pub enum RefusalCode {
     /// The person said nothing in time.
     #[error("nobody said yes in time")]
     ApprovalExpired,
+    /// The statement is not signed by anybody who is asked.
+    #[error("the statement is signed by nobody who is asked")]
+    ApproverUnknown,
+    /// The statement is about another draft: its arguments, its tool or its limits are others.
+    #[error("the approval is for something else than what is asked about")]
+    ApprovalDiffers,
+    /// The statement was made under another contract, or another version of it.
+    #[error("the approval was given under another contract")]
+    ApprovalOtherContract,
+    /// The same person said it before.
+    #[error("this person has said so already")]
+    ApprovalUsed,
     /// An approval of this action was taken already, or it needs none.
     #[error("no approval of this action is open")]
     ApprovalNotOpen,

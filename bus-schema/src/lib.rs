@@ -8,6 +8,7 @@ mod facts;
 mod grant;
 mod id;
 mod live;
+mod money;
 pub mod permission;
 mod reader;
 mod signed;
@@ -31,14 +32,15 @@ pub use facts::{
     Spec, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
-    Ask, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope, EnvelopeTool, GRANT_TTL_MS_MAX, Grant,
-    OUTCOME_GRACE_MS, OutsideEnvelope,
+    APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
+    EnvelopeTool, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope,
 };
 pub use id::{
-    ActionId, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey, RuleId, Salt,
-    SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
+    ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey,
+    RuleId, Salt, SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
 };
 pub use live::{Head, Live};
+pub use money::{Currency, Money};
 pub use permission::{ACTORS, User, users};
 pub use reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
 pub use signed::{

@@ -108,7 +108,7 @@ impl PolicyCore {
             };
             let draft = &question.draft;
             let active = self.state.contracts.get(&draft.contract);
-            if let (Some(active), Some(Answer::Yes(..))) = (active, &question.answer) {
+            if let (Some(active), Some(Answer::Yes(_))) = (active, &question.answer) {
                 self.want_document(&draft.contract, active, &mut wanted);
                 self.want_arguments(*action, draft.args_by, draft.args, &mut wanted);
             }

@@ -23,6 +23,7 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
         output_bytes_max: most(limits.output_bytes, CALL_OUTPUT_BYTES_MAX),
         hosts: Vec::new(),
         secrets: Vec::new(),
+        approvers: Vec::new(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actor::{Core, Out};
 use bus_schema::{
-    ActionId, AuthorId, Content, Digest, DraftGrant, Envelope, Grant, OutsideEnvelope, RefusalCode,
-    RuleId, TaskId, Time, ToolName,
+    ActionId, Asked, AuthorId, Content, Counts, Digest, DraftGrant, Envelope, Grant,
+    OutsideEnvelope, RefusalCode, RuleId, TaskId, Time, ToolName,
 };
 
 use crate::contract::{Contract, rule_id};
@@ -61,7 +61,6 @@ pub(crate) enum Decision {
     Refuse(Refusal),
     Ask {
         draft: DraftGrant,
-        expires_ms: u32,
         reason: String,
     },
     Grant(DraftGrant),
@@ -151,8 +150,15 @@ impl PolicyCore {
             wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
             output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
             secrets: Vec::new(),
+            counts: Counts::default(),
+            asked: question.as_ref().map(|(_, expires_ms)| Asked {
+                approvers: vec![self.owner],
+                quorum: 1,
+                until: moment.now.plus_ms(*expires_ms),
+            }),
         };
-        self.inside(draft, question, &active.envelope, moment)
+        let reason = question.map(|(reason, _)| reason);
+        self.inside(draft, reason, &active.envelope, moment)
     }
 
     /// The contract and the arguments, or what is said without them.
@@ -193,22 +199,18 @@ impl PolicyCore {
     fn inside(
         &self,
         draft: DraftGrant,
-        question: Option<(String, u64)>,
+        reason: Option<String>,
         envelope: &Envelope,
         moment: &Moment,
     ) -> Decision {
-        let approval = None;
-        let grant = Grant { draft, approval };
+        let approvals = Vec::new();
+        let grant = Grant { draft, approvals };
         let inside = grant.check_envelope(envelope, &self.owner, 0, moment.now);
         let draft = grant.draft;
-        match (inside, question) {
+        match (inside, reason) {
             (Ok(()), None) => Decision::Grant(draft),
-            (Ok(()) | Err(OutsideEnvelope::ApprovalMissing), Some((reason, expires_ms))) => {
-                Decision::Ask {
-                    draft,
-                    expires_ms: u32::try_from(expires_ms).unwrap_or(u32::MAX),
-                    reason,
-                }
+            (Ok(()) | Err(OutsideEnvelope::ApprovalMissing), Some(reason)) => {
+                Decision::Ask { draft, reason }
             }
             (Err(why), _) => Decision::Refuse(outside(why)),
         }
@@ -245,6 +247,9 @@ fn outside(why: OutsideEnvelope) -> Refusal {
         | OutsideEnvelope::Secret
         | OutsideEnvelope::ApprovalMissing
         | OutsideEnvelope::ApprovalDiffers
+        | OutsideEnvelope::ApprovalContract
+        | OutsideEnvelope::ApprovalExpired
+        | OutsideEnvelope::Approver
         | OutsideEnvelope::Approval(_) => ("contract", RefusalCode::OutsideEnvelope),
     };
     Refusal::new(rule_id(rule), code, why.to_string())

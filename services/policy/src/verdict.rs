@@ -103,14 +103,14 @@ impl PolicyCore {
         let draft = &question.draft;
         let refuse =
             |cause, refusal| refused(out, draft.task, draft.action, refusal).because(cause);
-        let (approval, cause) = match question.answer.as_ref()? {
+        let cause = match question.answer.as_ref()? {
             Answer::Revoked(cause) => return Some(refuse(*cause, Refusal::no_contract())),
             Answer::No(cause) => {
                 let why = "the owner said no";
                 let no = Refusal::new(draft.rule.clone(), RefusalCode::SaidNo, why);
                 return Some(refuse(*cause, no));
             }
-            Answer::Yes(approval, cause) => (approval, *cause),
+            Answer::Yes(cause) => *cause,
         };
         let judged = Judged {
             task: draft.task,
@@ -132,7 +132,7 @@ impl PolicyCore {
                 }
                 let grant = Grant {
                     draft: draft.clone(),
-                    approval: Some(approval.clone()),
+                    approvals: question.yes.clone(),
                 };
                 return Some(Draft::of(draft.task, ActionGranted { grant }).because(cause));
             }
@@ -240,20 +240,15 @@ impl PolicyCore {
         let draft = match decision {
             Decision::Wait => return None,
             Decision::Grant(draft) => {
-                let approval = None;
-                let grant = Grant { draft, approval };
+                let approvals = Vec::new();
+                let grant = Grant { draft, approvals };
                 Draft::of(task, ActionGranted { grant })
             }
             Decision::Refuse(refusal) => refused(out, task, action, refusal),
-            Decision::Ask {
-                draft,
-                expires_ms,
-                reason,
-            } => {
+            Decision::Ask { draft, reason } => {
                 let reason = seal(out, reason.as_bytes());
                 let fact = ApprovalRequested {
                     draft,
-                    expires_ms,
                     reason: reason.as_ref().map(Sealed::content),
                 };
                 with(Draft::of(task, fact), reason)

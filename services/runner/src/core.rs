@@ -355,11 +355,14 @@ const fn code(no: NoPermit) -> Option<RefusalCode> {
         NoPermit::Outside(outside) => Some(match outside {
             OutsideEnvelope::Tool | OutsideEnvelope::ToolChanged => RefusalCode::Tool,
             OutsideEnvelope::Expired => RefusalCode::Expired,
+            OutsideEnvelope::ApprovalExpired => RefusalCode::ApprovalExpired,
             OutsideEnvelope::Limits
             | OutsideEnvelope::Calls
             | OutsideEnvelope::Secret
             | OutsideEnvelope::ApprovalMissing
             | OutsideEnvelope::ApprovalDiffers
+            | OutsideEnvelope::ApprovalContract
+            | OutsideEnvelope::Approver
             | OutsideEnvelope::Approval(_) => RefusalCode::OutsideEnvelope,
         }),
     }

@@ -14,8 +14,8 @@ use std::{
 use actor::{Clock, Context, Core as _, Out};
 use bus_schema::{
     AccessStatement, ActionId, ActionOutcome, ApprovalStatement, Author, AuthorId, AuthorKey,
-    Content, Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Grant,
-    Link, Meta, Owner, PublicKey, Raw, Read, RosterChanged, Sealed, Sees, Signed, Statement,
+    Content, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact,
+    Grant, Link, Meta, Owner, PublicKey, Raw, Read, RosterChanged, Sealed, Sees, Signed, Statement,
     TaskId, TaskStatement, Time, Usage, Verifier, public_key, wire,
 };
 use data_encoding::BASE64;
@@ -295,6 +295,8 @@ impl World {
             wall_ms: 1_000,
             output_bytes_max: 1_000,
             secrets: Vec::new(),
+            counts: Counts::default(),
+            asked: None,
         }
     }
 }
@@ -463,7 +465,7 @@ pub(crate) mod said {
     pub(crate) fn granted(draft: &DraftGrant) -> Draft<Policy> {
         let grant = Grant {
             draft: draft.clone(),
-            approval: None,
+            approvals: Vec::new(),
         };
         Draft::of(draft.task, ActionGranted { grant })
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use actor::Core as _;
 use bus_schema::{
-    ActionDeclined, AuthorId, ContractRevoked, Deployment, Digest, HaltLifted, HaltOrdered, Owner,
-    RefusalCode, Runner,
+    ActionDeclined, Asked, AuthorId, ContractRevoked, Deployment, Digest, HaltLifted, HaltOrdered,
+    Owner, RefusalCode, Runner,
 };
 use runner::Input;
 
 use crate::stream::{
     CALLS, START, Stream, TTL_MS, Wants, action, approval, contract, deployment, draft, envelope,
-    other_content, task,
+    other_content, public, task,
 };
 
 fn claimed(n: u128) -> Wants {
@@ -131,7 +131,7 @@ fn a_grant_for_another_task_than_its_subject_names_is_declined() {
     wrong.task = task(2);
     let grant = bus_schema::Grant {
         draft: wrong,
-        approval: None,
+        approvals: Vec::new(),
     };
     assert!(stream.say::<bus_schema::Policy, _>(task(1), bus_schema::ActionGranted { grant }));
     stream.bring(action(1));
@@ -175,7 +175,12 @@ fn arguments_that_differ_from_the_grant_are_declined() {
 
 #[test]
 fn a_draft_edited_after_the_approval_is_declined() {
-    let signed = draft(1, "file.read");
+    let mut signed = draft(1, "file.read");
+    signed.asked = Some(Asked {
+        approvers: vec![public(1)],
+        quorum: 1,
+        until: START.plus_ms(60_000),
+    });
     let mut edited = signed.clone();
     edited.args = other_content();
     for (granted, by_owner, wanted) in [
