@@ -80,7 +80,8 @@ fn install(filter: &Value) {
     let text = json!({"main": filter}).to_string();
     let programs = compile_from_json(text.as_bytes(), processor().1)
         .unwrap_or_else(|error| panic!("the profile cannot be compiled: {error}"));
-    apply_filter(&programs["main"]).unwrap_or_else(|error| panic!("no filter: {error}"));
+    let program = programs.get("main").expect("it was compiled");
+    apply_filter(program).unwrap_or_else(|error| panic!("no filter: {error}"));
 }
 
 fn main() -> ExitCode {
@@ -121,7 +122,7 @@ fn main() -> ExitCode {
     let others = others
         .flat_map(|rule| &rule.names)
         .map(|name| json!({"syscall": name}));
-    if let Some(rules) = allowed["filter"].as_array_mut() {
+    if let Some(rules) = allowed.pointer_mut("/filter").and_then(Value::as_array_mut) {
         rules.extend(others);
     }
     install(&allowed);

@@ -135,7 +135,7 @@ async fn a_service_records_the_container_that_it_found() {
     let writable = found["writable"].as_array().unwrap();
     let scratch = json!(deployment.scratch());
     assert!(
-        writable.contains(&scratch) == false && !writable.contains(&json!("/")),
+        !writable.contains(&scratch) && !writable.contains(&json!("/")),
         "{found}"
     );
     assert!(writable.contains(&json!("/tmp")), "{found}");
