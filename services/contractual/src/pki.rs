@@ -225,23 +225,37 @@ impl Ca {
     /// returns when it ends.
     ///
     /// # Errors
-    /// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`],
-    /// [`Error::NotSignedHere`], [`Error::NotValidNow`].
+    /// As [`check`].
     pub fn check(
         &self,
         key_pem: &str,
         cert_pem: &str,
         now: SystemTime,
     ) -> Result<SystemTime, Error> {
-        let key = parse_key(key_pem)?;
-        let (leaf, ca) = (pem(cert_pem)?, pem(&self.cert_pem)?);
-        let (leaf, ca) = (parse(&leaf)?, parse(&ca)?);
-        refuse_other_key(&leaf, &key)?;
-        leaf.verify_signature(Some(ca.public_key()))
-            .map_err(|_bad| Error::NotSignedHere)?;
-        refuse_out_of_date(&leaf, now)?;
-        Ok(leaf.validity().not_after.to_datetime().into())
+        check(&self.cert_pem, key_pem, cert_pem, now)
     }
+}
+
+/// Checks that a pair was issued by the authority with the certificate `ca_pem`, belongs together and is valid at
+/// `now`; returns when it ends.
+///
+/// # Errors
+/// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`],
+/// [`Error::NotSignedHere`], [`Error::NotValidNow`].
+pub fn check(
+    ca_pem: &str,
+    key_pem: &str,
+    cert_pem: &str,
+    now: SystemTime,
+) -> Result<SystemTime, Error> {
+    let key = parse_key(key_pem)?;
+    let (leaf, ca) = (pem(cert_pem)?, pem(ca_pem)?);
+    let (leaf, ca) = (parse(&leaf)?, parse(&ca)?);
+    refuse_other_key(&leaf, &key)?;
+    leaf.verify_signature(Some(ca.public_key()))
+        .map_err(|_bad| Error::NotSignedHere)?;
+    refuse_out_of_date(&leaf, now)?;
+    Ok(leaf.validity().not_after.to_datetime().into())
 }
 
 impl fmt::Debug for Ca {

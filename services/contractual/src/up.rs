@@ -1,6 +1,6 @@
 //! `up`: every process of a deployment on this machine, with their logs merged, until Ctrl-C.
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use actor::Clock;
 use rustix::process::Signal;
@@ -95,7 +95,7 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     };
     let working = async {
         let starting = async {
-            certs::renew_due(&dir, today())?;
+            renew_due(&dir, out);
             fleet.start_nats().await?;
             // Once the deployment stands, this identity belongs elsewhere.
             if dir.of("provision").exists() {
@@ -127,6 +127,20 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     }
 }
 
+/// Renews what nears its end. Where that is not possible, what is there may still do for a while.
+fn renew_due(dir: &Dir, out: &Output) {
+    match certs::renew_due(dir, today()) {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => {
+            out.line_for_people(&format!("renewed the certificates of {}", names.join(", ")))
+        }
+        Err(error) => out.line_for_people(&format!(
+            "certificates near their end and were not renewed: {}",
+            actor::chain(&error)
+        )),
+    }
+}
+
 /// Renews certificates before they end, and has the server read its own again when they changed.
 async fn keep_certificates(dir: &Dir, fleet: &Fleet, out: &Output) {
     let files = [
@@ -134,12 +148,8 @@ async fn keep_certificates(dir: &Dir, fleet: &Fleet, out: &Output) {
         dir.nats().join("key.pem"),
         dir.ca(),
     ];
-    let changed = || {
-        files
-            .each_ref()
-            .map(|path| std::fs::metadata(path)?.modified())
-    };
-    let print = || changed().map(Result::ok);
+    let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|found| found.modified());
+    let print = || files.each_ref().map(|path| changed(path).ok());
     let (mut used, mut seen) = (print(), print());
     let mut looks = tokio::time::interval(LOOK);
     let mut until_check = 0;
@@ -147,9 +157,7 @@ async fn keep_certificates(dir: &Dir, fleet: &Fleet, out: &Output) {
         looks.tick().await;
         if until_check == 0 {
             until_check = CHECK_EVERY;
-            if let Err(error) = certs::renew_due(dir, today()) {
-                out.line_for_people(&format!("the certificates were not renewed: {error}"));
-            }
+            renew_due(dir, out);
         }
         until_check -= 1;
         let found = print();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use contractual::pki::{CA_DAYS, Ca, Error, LEAF_DAYS_MAX, Side};
+use contractual::pki::{CA_DAYS, Ca, Error, LEAF_DAYS_MAX, Side, certificates};
 use x509_parser::prelude::*;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -89,6 +89,20 @@ fn authority_can_sign_leaves_only_for_ten_years() {
 }
 
 #[test]
+fn of_several_authorities_the_one_of_the_key_signs() {
+    let (old, new) = (Ca::create(now()).unwrap(), Ca::create(now()).unwrap());
+    let both = [new.cert_pem(), old.cert_pem()].concat();
+    assert_eq!(certificates(&both).count(), 2);
+    for ca in [&old, &new] {
+        let loaded = Ca::load(ca.key_pem(), &both, now()).unwrap();
+        let leaf = loaded.issue("a", &[], Side::Client, 1, now()).unwrap();
+        assert!(ca.check(&leaf.key_pem, &leaf.cert_pem, now()).is_ok());
+    }
+    let stranger = Ca::create(now()).unwrap();
+    assert!(Ca::load(stranger.key_pem(), &both, now()).is_err());
+}
+
+#[test]
 fn serials_differ() {
     let ca = Ca::create(now()).unwrap();
     let issue = || ca.issue("a", &[], Side::Client, 1, now()).unwrap().cert_pem;
@@ -127,7 +141,8 @@ fn wrong_pairs_are_refused() {
     assert!(matches!(load("x", ca.cert_pem()), Error::NotAKey));
     assert!(matches!(load(ca.key_pem(), "x"), Error::NotACertificate));
     let two = format!("{}{}", ca.cert_pem(), other.cert_pem());
-    assert!(matches!(load(ca.key_pem(), &two), Error::NotACertificate));
+    let both = ca.check(&leaf.key_pem, &two, now());
+    assert!(matches!(both, Err(Error::NotACertificate)));
     let check = |by: &Ca, key: &str| by.check(key, &leaf.cert_pem, now()).unwrap_err();
     assert!(matches!(check(&other, &leaf.key_pem), Error::NotSignedHere));
     assert!(matches!(check(&ca, other.key_pem()), Error::Mismatch));
