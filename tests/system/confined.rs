@@ -1,6 +1,6 @@
 //! The shipped seccomp profiles: closed by default, without anything that reaches out of a container, and enough.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use bus_schema::{ACTORS, Property};
 use harness::{Deployment, can_contain, profile};
@@ -85,6 +85,32 @@ fn profiles_allow_no_new_namespace_and_no_odd_socket() {
             &[1, 2, 10]
         };
         assert_eq!(families, expected, "{name}");
+    }
+}
+
+/// The kernel itself says no.
+#[test]
+fn nobody_makes_a_namespace_or_mounts_under_any_profile() {
+    for name in NAMES {
+        let under = |command: &[&str]| {
+            let output = Command::new(UNDER)
+                .arg(profile(name))
+                .args(command)
+                .output();
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.success(), said)
+        };
+        assert!(under(&["true"]).0, "{name}");
+        for kind in ["--user", "--mount", "--net", "--pid"] {
+            let (made, said) = under(&["unshare", kind, "true"]);
+            assert!(
+                !made && said.contains("not permitted"),
+                "{name}: {kind}: {said}"
+            );
+        }
+        let (mounted, said) = under(&["mount", "-t", "tmpfs", "none", "/mnt"]);
+        assert!(!mounted, "{name}: {said}");
     }
 }
 

@@ -166,8 +166,6 @@ async fn what_the_owner_excepted_may_be_missing_and_is_recorded() {
     let deployment = running().await;
     let waived = cli::run(&deployment, &["waive", "worker", "read-only-root", "core"]);
     assert_eq!(waived.code, Some(0), "{}", waived.said);
-    let file = deployment.dir().of("worker").join("exception.json");
-    fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     launch(&deployment, &[Property::ReadOnlyRoot, Property::Core]);
     let found = recorded(&deployment).await;
     assert_eq!(found["waived"], json!(["read-only-root", "core"]));

@@ -133,7 +133,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// Writes a file that appears whole or not at all in the place of the one that is there, with its owner and mode;
-/// with mode 0600 if there is none.
+/// if there is none, with mode 0600 and the owner of the folder.
 ///
 /// # Errors
 /// As [`write_new`], without [`Error::Exists`]; [`Error::Symlink`] and [`Error::WrongKind`] for what stands there.
@@ -141,21 +141,19 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
         return Err(Error::TooLarge { path: path.into() });
     }
-    let before = match open_regular(path) {
-        Ok((file, _mode)) => Some(file.metadata().map_err(|e| failed("look at", path, e))?),
-        Err(Error::Missing { .. }) => None,
+    let (like, mode) = match open_regular(path) {
+        Ok((_file, mode)) => (path, mode & 0o7777),
+        Err(Error::Missing { .. }) => (parent(path), FILE_MODE),
         Err(error) => return Err(error),
     };
     let staged = Staged::write(path, bytes)?;
-    if let Some(before) = before {
-        let owner = (before.uid(), before.gid());
-        if owner != owner_of(&staged.path)? {
-            std::os::unix::fs::chown(&staged.path, Some(owner.0), Some(owner.1))
-                .map_err(|e| failed("give away", path, e))?;
-        }
-        fs::set_permissions(&staged.path, before.permissions())
-            .map_err(|e| failed("set the mode of", path, e))?;
+    let owner = owner_of(like)?;
+    if owner != owner_of(&staged.path)? {
+        std::os::unix::fs::chown(&staged.path, Some(owner.0), Some(owner.1))
+            .map_err(|e| failed("give away", path, e))?;
     }
+    fs::set_permissions(&staged.path, fs::Permissions::from_mode(mode))
+        .map_err(|e| failed("set the mode of", path, e))?;
     fs::rename(&staged.path, path).map_err(|e| failed("replace", path, e))?;
     sync_parent(path)
 }
@@ -310,11 +308,15 @@ impl Drop for Staged {
     }
 }
 
-fn sync_parent(path: &Path) -> Result<(), Error> {
-    let parent = match path.parent() {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
-    };
+    }
+}
+
+fn sync_parent(path: &Path) -> Result<(), Error> {
+    let parent = parent(path);
     File::open(parent)
         .and_then(|dir| dir.sync_all())
         .map_err(|e| failed("sync", parent, e))

@@ -55,6 +55,12 @@ fn replaced_file_is_another_one_with_the_same_owner_and_mode() {
     assert_eq!((after.mode() & 0o7777, after.uid()), (0o400, before.uid()));
     assert!(!given || after.uid() == 10_008);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let given = std::os::unix::fs::chown(&folder, Some(10_008), Some(10_008)).is_ok();
+    files::replace(&folder.join("b"), b"new").unwrap();
+    let new = fs::metadata(folder.join("b")).unwrap();
+    assert!(!given || new.uid() == 10_008);
     symlink(&path, dir.path().join("link")).unwrap();
     assert!(matches!(
         files::replace(&dir.path().join("link"), b"x"),
