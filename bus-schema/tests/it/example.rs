@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
-    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, CheckpointSigned, Content,
-    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, Counts, Digest,
-    DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant, HaltLifted, HaltOrdered,
-    Hardening, Head, Junk, JunkFound, Money, Proof, Prove, PublicKey, RefusalCode, Salt, Scope,
-    Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome,
-    TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
+    CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
+    ContractSigned, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant,
+    HaltLifted, HaltOrdered, Hardening, Head, Junk, JunkFound, Money, MountPoint, Profile, Proof,
+    Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
+    Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
+    TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -123,12 +124,19 @@ pub(crate) fn started() -> ServiceStarted {
     ServiceStarted {
         version: name("0.1.0"),
         hardening: Hardening {
+            profile: Profile::Container,
+            waived: vec![Property::ReadOnlyRoot],
             uid: 10_003,
-            capabilities: 0,
+            gid: 10_003,
+            other_groups: 0,
+            capabilities: Capabilities::default(),
             no_new_privileges: true,
             seccomp: 2,
+            read_only_root: false,
+            landlock_abi: 7,
             dumpable: false,
             core_bytes_max: 0,
+            writable: vec![MountPoint::try_from("/state".to_owned()).expect("a path")],
         },
     }
 }

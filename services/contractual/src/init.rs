@@ -18,13 +18,8 @@ use bus_schema::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Dir, Error,
-    pki::{Ca, Loopback},
-};
+use crate::{Dir, Error, certs, pki::Ca};
 
-/// How long a leaf certificate is valid.
-pub const LEAF_DAYS: u32 = 90;
 /// The server's configuration, as it is shipped.
 const NATS_CONF: &str = include_str!("../../../nats/nats.conf");
 const PERMISSIONS_CONF: &str = include_str!("../../../nats/permissions.conf");
@@ -199,14 +194,8 @@ fn authority(dir: &Dir, now: SystemTime, made: &mut Made) -> Result<Ca, Error> {
         files::private_dir(folder)?;
     }
     if key.exists() && certificate.exists() {
-        made.kept.extend([key.clone(), certificate.clone()]);
-        let key = files::read_secret(&key)?;
-        let certificate = files::read_public(&certificate)?;
-        return Ok(Ca::load(
-            &String::from_utf8_lossy(&key),
-            &String::from_utf8_lossy(&certificate),
-            now,
-        )?);
+        made.kept.extend([key, certificate]);
+        return certs::authority(dir, now);
     }
     let ca = Ca::create(now)?;
     files::write_new(&key, ca.key_pem().as_bytes())?;
@@ -238,7 +227,7 @@ fn leaf(folder: &Path, name: &str, ca: &Ca, now: SystemTime, made: &mut Made) ->
         made.kept.extend([key, certificate]);
         return Ok(());
     }
-    let leaf = ca.issue(name, &[name], Loopback::Named, LEAF_DAYS, now)?;
+    let leaf = certs::issue(ca, name, certs::LEAF_DAYS, now)?;
     files::write_new(&key, leaf.key_pem.as_bytes())?;
     files::write_new(&certificate, leaf.cert_pem.as_bytes())?;
     made.created.extend([key, certificate]);
