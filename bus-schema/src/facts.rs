@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{
     ActionId, AuthorId, Body, Content, ContractName, Deployment, DeploymentId, Digest, DraftGrant,
-    Envelope, Event, Grant, Junk, PublicKey, RuleId, Says, Signed, StepName, Subject, TaskId,
-    ToolName, Version, parse_fact, wire,
+    Envelope, Event, Grant, Hardening, Junk, PublicKey, RuleId, Says, Signed, StepName, Subject,
+    TaskId, ToolName, Version, parse_fact, wire,
 };
 
 /// What the table knows of one fact.
@@ -296,24 +296,6 @@ pub struct AuthorKey {
     pub author: AuthorId,
     /// The key.
     pub key: PublicKey,
-}
-
-/// What a process measured of its own confinement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hardening {
-    /// The user id it runs as.
-    pub uid: u32,
-    /// The effective capability set.
-    pub capabilities: u64,
-    /// Whether it can gain no new privileges.
-    pub no_new_privileges: bool,
-    /// The seccomp mode: 0 none, 1 strict, 2 filter.
-    pub seccomp: u8,
-    /// Whether it can be dumped or traced.
-    pub dumpable: bool,
-    /// The largest core file, in bytes; `u64::MAX` is no limit.
-    pub core_bytes_max: u64,
 }
 
 /// What an action used.

@@ -3,12 +3,12 @@
 use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
-    ApprovalRequested, ApprovalStatement, Ask, AuthorId, Body, CheckpointSigned, Content,
-    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, Digest, DraftGrant,
-    ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head,
-    Junk, JunkFound, Proof, Prove, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
-    Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
-    TaskSubmitted, Usage, wire,
+    ApprovalRequested, ApprovalStatement, Ask, AuthorId, Body, Capabilities, CheckpointSigned,
+    Content, ContractActivated, ContractRejected, ContractRevoked, ContractSigned, Digest,
+    DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant, HaltLifted, HaltOrdered,
+    Hardening, Head, Junk, JunkFound, MountPoint, Profile, Proof, Property, Prove, RefusalCode,
+    Salt, Scope, Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished,
+    TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, roster, task};
@@ -100,12 +100,19 @@ pub(crate) fn started() -> ServiceStarted {
     ServiceStarted {
         version: name("0.1.0"),
         hardening: Hardening {
+            profile: Profile::Container,
+            waived: vec![Property::ReadOnlyRoot],
             uid: 10_003,
-            capabilities: 0,
+            gid: 10_003,
+            other_groups: 0,
+            capabilities: Capabilities::default(),
             no_new_privileges: true,
             seccomp: 2,
+            read_only_root: false,
+            landlock_abi: 7,
             dumpable: false,
             core_bytes_max: 0,
+            writable: vec![MountPoint::try_from("/state".to_owned()).expect("a path")],
         },
     }
 }

@@ -132,6 +132,39 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// Writes a file that appears whole or not at all in the place of the one that is there, with its owner and mode;
+/// with mode 0600 if there is none.
+///
+/// # Errors
+/// As [`write_new`], without [`Error::Exists`]; [`Error::Symlink`] and [`Error::WrongKind`] for what stands there.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        return Err(Error::TooLarge { path: path.into() });
+    }
+    let before = match open_regular(path) {
+        Ok((file, _mode)) => Some(file.metadata().map_err(|e| failed("look at", path, e))?),
+        Err(Error::Missing { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let staged = Staged::write(path, bytes)?;
+    if let Some(before) = before {
+        let owner = (before.uid(), before.gid());
+        if owner != owner_of(&staged.path)? {
+            std::os::unix::fs::chown(&staged.path, Some(owner.0), Some(owner.1))
+                .map_err(|e| failed("give away", path, e))?;
+        }
+        fs::set_permissions(&staged.path, before.permissions())
+            .map_err(|e| failed("set the mode of", path, e))?;
+    }
+    fs::rename(&staged.path, path).map_err(|e| failed("replace", path, e))?;
+    sync_parent(path)
+}
+
+fn owner_of(path: &Path) -> Result<(u32, u32), Error> {
+    let found = fs::metadata(path).map_err(|e| failed("look at", path, e))?;
+    Ok((found.uid(), found.gid()))
+}
+
 /// Loads the file at `path`, or makes it first if there is none.
 ///
 /// `load` checks a kept file and a new one alike, so what is returned is always what is on disk.

@@ -16,6 +16,7 @@ pub mod nkey;
 mod operator;
 mod projection;
 mod publish;
+mod renewal;
 mod run;
 pub mod signing_key;
 mod telemetry;
@@ -29,7 +30,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use bus_schema::{Author, AuthorId, PublicKey, Says, ServiceStarted, Version};
+use bus_schema::{Author, AuthorId, Hardening, PublicKey, Says, ServiceStarted, Version};
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, sync::watch, task::JoinSet};
 
@@ -180,6 +181,7 @@ pub fn run<S: Service>(path: &Path) -> ExitCode
 where
     <S::Core as Core>::Me: Says<ServiceStarted>,
 {
+    let found = hardening::measure();
     hardening::harden();
     log("info");
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -189,7 +191,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return report(&Error::Service(format!("cannot start: {error}"))),
     };
-    match runtime.block_on(serve::<S>(path)) {
+    match runtime.block_on(serve::<S>(path, &found)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
@@ -200,13 +202,14 @@ fn report(error: &Error) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-async fn serve<S: Service>(path: &Path) -> Result<(), Error>
+async fn serve<S: Service>(path: &Path, found: &Hardening) -> Result<(), Error>
 where
     <S::Core as Core>::Me: Says<ServiceStarted>,
 {
     let (config, service) = config::read::<S::Config>(path)?;
     let me = <S::Core as Core>::Me::ID;
     let clock = Clock::system();
+    let hardening = hardening::insist(me, &config.hardening, &config.owner, found, clock.wall())?;
     let key = signing_key::load(&config.signing_key)?;
     let (stopper, stop) = watch::channel(false);
     let stopping = wait_for_signal(stopper)?;
@@ -228,7 +231,15 @@ where
         AuthorId::Owner,
         config.owner,
     )])));
-    let (bus, outside) = Bus::new(client, key, Arc::clone(&keys), clock.clone());
+    let access = Access::of(&config, me);
+    let renewing = spawn(renewal::watch(access, client.clone(), stop.clone()));
+    let (bus, outside) = Bus::new(
+        client,
+        reconnected.clone(),
+        key,
+        Arc::clone(&keys),
+        clock.clone(),
+    );
     let parts = run::Parts {
         service,
         core,
@@ -238,12 +249,14 @@ where
         clock,
         owner: config.owner,
         state: config.state,
+        hardening,
         reconnected,
         stop,
     };
     let actor = run::Actor::<S>::new(parts)?;
     let ran = Box::pin(actor.run()).await;
     stopping.abort();
+    renewing.abort();
     ran
 }
 

@@ -14,6 +14,7 @@ use bus_schema::{
 use ed25519_dalek::SigningKey;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::{
     Access, Bus, Clock, Error,
@@ -63,6 +64,7 @@ impl Stored {
 #[derive(Debug)]
 pub struct Operator {
     client: async_nats::Client,
+    reconnected: watch::Receiver<u64>,
     clock: Clock,
 }
 
@@ -72,8 +74,12 @@ impl Operator {
     /// # Errors
     /// [`Error::Connect`], or what is wrong with the identity's files.
     pub async fn connect(access: &Access, clock: Clock) -> Result<Self, Error> {
-        let (client, _reconnected) = connect(access).await?;
-        Ok(Self { client, clock })
+        let (client, reconnected) = connect(access).await?;
+        Ok(Self {
+            client,
+            reconnected,
+            clock,
+        })
     }
 
     /// Asks the server's JetStream API; an answer with an `error` is one.
@@ -243,7 +249,13 @@ impl Operator {
     #[must_use]
     pub fn bus(&self, key: SigningKey, keys: BTreeMap<AuthorId, PublicKey>) -> Bus<Owner> {
         let keys = Arc::new(RwLock::new(keys));
-        let (bus, outside) = Bus::new(self.client.clone(), key, keys, self.clock.clone());
+        let (bus, outside) = Bus::new(
+            self.client.clone(),
+            self.reconnected.clone(),
+            key,
+            keys,
+            self.clock.clone(),
+        );
         // There is no loop here that would append for others.
         drop(outside);
         bus

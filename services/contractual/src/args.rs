@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use bus_schema::{ActionId, AuthorId, TaskId};
+use bus_schema::{ActionId, AuthorId, Property, TaskId};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
@@ -87,6 +87,21 @@ pub enum Command {
     /// Check everything that can be checked, and name the fix for each finding.
     #[command(after_help = "Example: contractual doctor --dir ~/contractual")]
     Doctor,
+    /// Show and renew the certificates of a deployment.
+    #[command(subcommand)]
+    Certs(CertsCommand),
+    /// Sign that a service may work in a container that lacks something, for some days.
+    #[command(after_help = "Example: contractual waive runner read-only-root --days 3")]
+    Waive {
+        /// Which service.
+        service: AuthorId,
+        /// What it may do without: own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable.
+        #[arg(required = true)]
+        properties: Vec<Property>,
+        /// For how many days.
+        #[arg(long, default_value_t = 7)]
+        days: u16,
+    },
     /// Run one service in the foreground.
     #[command(
         after_help = "Example: contractual service policy --config /etc/contractual/policy.toml"
@@ -216,6 +231,31 @@ pub enum ContractCommand {
     Sign {
         /// The contract (TOML).
         file: PathBuf,
+    },
+}
+
+/// `certs …`
+#[derive(Debug, Subcommand)]
+pub enum CertsCommand {
+    /// Make new keys and certificates; what runs takes them up by itself.
+    #[command(after_help = "Example: contractual certs renew --service policy")]
+    Renew {
+        /// Whose: a service, `nats`, or another user of the bus; everybody's if left out.
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// For how many days they are valid.
+        #[arg(long, default_value_t = crate::certs::LEAF_DAYS)]
+        days: u32,
+    },
+    /// Who has a certificate, and until when.
+    #[command(after_help = "Example: contractual certs show --json")]
+    Show,
+    /// Make a new authority that signs from now on; the one before is trusted beside it until it is retired.
+    #[command(after_help = "Example: contractual certs authority, then: contractual certs renew")]
+    Authority {
+        /// Trust the newest authority alone, once every certificate is signed by it.
+        #[arg(long)]
+        retire: bool,
     },
 }
 

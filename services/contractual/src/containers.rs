@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actor::files;
+use actor::{files, hardening::shipped_uid};
 use bus_schema::{ACTORS, AuthorId};
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ pub const RELAYED: u16 = 4222;
 pub(crate) const RELAYED_URL: &str = "tls://127.0.0.1:4222";
 /// Programs get their temporary folders in memory, of bounded size.
 pub(crate) const SCRATCH: &str = "scratch = \"/scratch\"\n";
+/// Less than the shipped container gives, and a service does not work.
+pub(crate) const HARDENING: &str = "[hardening]\nprofile = \"container\"\n\n";
 /// What the container's health check asks; nothing outside the container reaches it.
 pub(crate) const MONITOR: &str = "http: \"127.0.0.1:8222\"\n";
 
@@ -112,26 +114,13 @@ pub struct Share {
     pub volumes: &'static [&'static str],
 }
 
-/// The user and group id of an actor's container; none for the owner, who is a person.
-#[must_use]
-pub const fn uid(author: AuthorId) -> Option<u32> {
-    match author {
-        AuthorId::Gateway => Some(10_001),
-        AuthorId::Policy => Some(10_003),
-        AuthorId::Runner => Some(10_004),
-        AuthorId::Audit => Some(10_007),
-        AuthorId::Worker => Some(10_008),
-        AuthorId::Owner => None,
-    }
-}
-
 /// What each container has.
 #[must_use]
 pub fn shares() -> Vec<Share> {
-    let actors = ACTORS.iter().filter_map(|author| {
-        Some(Share {
+    let actors = ACTORS.iter().map(|author| {
+        Share {
             service: author.name(),
-            uid: uid(*author)?,
+            uid: shipped_uid(*author),
             files: &["cert.pem", "key.pem", "user.nk", "signing.pem", "config.toml"],
             volumes: match author {
                 AuthorId::Audit => &["state", "log", "anchor"],
@@ -141,7 +130,7 @@ pub fn shares() -> Vec<Share> {
                 | AuthorId::Worker
                 | AuthorId::Owner => &["state"],
             },
-        })
+        }
     });
     let others = [
         Share {
@@ -216,7 +205,7 @@ pub(crate) fn settle(
     }
     if is_new {
         let runner = Person {
-            uid: uid(AuthorId::Runner).unwrap_or(person.uid),
+            uid: shipped_uid(AuthorId::Runner),
             gid: person.gid,
         };
         give(&facts.workspace, runner, SHARED)?;
@@ -331,7 +320,7 @@ fn misplaced_one(path: &PathBuf, uid: u32, mode: u32) -> Option<String> {
 
 /// Whether the runner can write to the workspace, by owner and mode.
 pub(crate) fn workspace(path: &Path) -> Result<String, String> {
-    let runner = uid(AuthorId::Runner).unwrap_or_default();
+    let runner = shipped_uid(AuthorId::Runner);
     let shown = path.display();
     let found = fs::metadata(path).map_err(|error| format!("{shown}: {error}; make it"))?;
     let (owner, group, others) = (0o300, 0o030, 0o003);

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::{
     Dir, Error,
+    certs::{self, State},
     init::Facts,
     nats_server::{self, Places},
     output::Output,
-    pki::Ca,
     run, verify,
 };
 
@@ -178,65 +178,27 @@ fn identities(findings: &mut Findings, dir: &Dir) {
         Err(wrong.join("; "))
     };
     findings.note("keys", seen);
-    certificates(findings, dir, &names);
+    certificates(findings, dir);
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "certificates are dated by the machine's clock"
 )]
-fn certificates(findings: &mut Findings, dir: &Dir, names: &[&str]) {
-    let now = std::time::SystemTime::now();
-    let authority = files::read_public(&dir.ca())
-        .and_then(|cert| Ok((cert, files::read_secret(&dir.ca_key())?)));
-    let seen = match authority {
-        Err(error) => Err(error.to_string()),
-        Ok((cert, key)) => {
-            match Ca::load(
-                &String::from_utf8_lossy(&key),
-                &String::from_utf8_lossy(&cert),
-                now,
-            ) {
-                Err(error) => Err(actor::chain(&error)),
-                Ok(ca) => leaves(&ca, dir, names, now),
-            }
+fn certificates(findings: &mut Findings, dir: &Dir) {
+    let seen = certs::show(dir, std::time::SystemTime::now());
+    let seen = seen.map_err(|error| actor::chain(&error)).and_then(|all| {
+        let bad = all.iter().filter(|one| one.state != State::Good);
+        let bad: Vec<_> = bad.map(ToString::to_string).collect();
+        let soonest = all.iter().map(|one| one.days_left).min().unwrap_or(0);
+        if bad.is_empty() {
+            Ok(format!("the first one expires in {soonest} days"))
+        } else {
+            let (bad, dir) = (bad.join("; "), dir.path().display());
+            Err(format!("{bad}: run `contractual certs renew --dir {dir}`"))
         }
-    };
+    });
     findings.note("certificates", seen);
-}
-
-fn leaves(
-    ca: &Ca,
-    dir: &Dir,
-    names: &[&str],
-    now: std::time::SystemTime,
-) -> Result<String, String> {
-    const WEEK: Duration = Duration::from_secs(7 * 86_400);
-    let mut soonest = None;
-    for name in names.iter().chain(&["nats"]) {
-        let folder = dir.of(name);
-        let read =
-            |file: &str| files::read_public(&folder.join(file)).map_err(|error| error.to_string());
-        let (key, cert) = (read("key.pem")?, read("cert.pem")?);
-        let until = ca.check(
-            &String::from_utf8_lossy(&key),
-            &String::from_utf8_lossy(&cert),
-            now,
-        );
-        let until = until.map_err(|error| format!("{name}: {}", actor::chain(&error)))?;
-        soonest = Some(soonest.map_or(until, |soonest: std::time::SystemTime| soonest.min(until)));
-    }
-    let left = soonest
-        .and_then(|until| until.duration_since(now).ok())
-        .unwrap_or_default();
-    let days = left.as_secs() / 86_400;
-    if left < WEEK {
-        Err(format!(
-            "the first one expires in {days} days: delete it and its key, and run `contractual init` again"
-        ))
-    } else {
-        Ok(format!("the first one expires in {days} days"))
-    }
 }
 
 fn workspace(findings: &mut Findings, path: &Path) {

@@ -19,14 +19,12 @@ use bus_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Dir, Error,
+    Dir, Error, certs,
     containers::{self, Containers},
     dir::Route,
-    pki::{Ca, Loopback},
+    pki::Ca,
 };
 
-/// How long a leaf certificate is valid.
-pub const LEAF_DAYS: u32 = 90;
 /// The server's configuration, as it is shipped.
 const NATS_CONF: &str = include_str!("../../../nats/nats.conf");
 const PERMISSIONS_CONF: &str = include_str!("../../../nats/permissions.conf");
@@ -252,14 +250,8 @@ fn authority(dir: &Dir, now: SystemTime, made: &mut Made) -> Result<Ca, Error> {
         files::private_dir(folder)?;
     }
     if key.exists() && certificate.exists() {
-        made.kept.extend([key.clone(), certificate.clone()]);
-        let key = files::read_secret(&key)?;
-        let certificate = files::read_public(&certificate)?;
-        return Ok(Ca::load(
-            &String::from_utf8_lossy(&key),
-            &String::from_utf8_lossy(&certificate),
-            now,
-        )?);
+        made.kept.extend([key, certificate]);
+        return certs::authority(dir, now);
     }
     let ca = Ca::create(now)?;
     files::write_new(&key, ca.key_pem().as_bytes())?;
@@ -291,7 +283,7 @@ fn leaf(folder: &Path, name: &str, ca: &Ca, now: SystemTime, made: &mut Made) ->
         made.kept.extend([key, certificate]);
         return Ok(());
     }
-    let leaf = ca.issue(name, &[name], Loopback::Named, LEAF_DAYS, now)?;
+    let leaf = certs::issue(ca, name, certs::LEAF_DAYS, now)?;
     files::write_new(&key, leaf.key_pem.as_bytes())?;
     files::write_new(&certificate, leaf.cert_pem.as_bytes())?;
     made.created.extend([key, certificate]);
@@ -326,10 +318,14 @@ fn configuration(
         ),
         AuthorId::Worker | AuthorId::Owner => String::new(),
     };
+    let hardening = match facts.containers {
+        Some(_) => containers::HARDENING,
+        None => "",
+    };
     let text = format!(
         "[bus]\nurl = \"{}\"\nca = \"../ca/ca.pem\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
          nkey = \"user.nk\"\nsigning_key = \"signing.pem\"\nowner = \"{owner}\"\nstate = \"state\"\n\n\
-         [service]\n{service}",
+         {hardening}[service]\n{service}",
         facts.service_url(),
     );
     keep(&dir.config(author), &text, made)

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+pub mod certs;
 pub mod containers;
 pub mod contract;
 pub mod decode;
@@ -20,6 +21,7 @@ pub mod show;
 pub mod timeline;
 pub mod up;
 pub mod verify;
+pub mod waive;
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +33,9 @@ use actor::Clock;
 use bus_schema::AuthorId;
 use clap::Parser as _;
 
-use args::{Arguments, AuditCommand, Command, ContractCommand, InitArguments, TaskCommand};
+use args::{
+    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, TaskCommand,
+};
 use output::Output;
 
 pub use dir::{Dir, Route};
@@ -235,6 +239,16 @@ async fn perform(
         Command::Resume => halt(&dir, false, out, &clock).await,
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
         Command::Doctor => doctor::doctor(&dir, out, &clock).await,
+        Command::Certs(command) => certs_command(command, &dir, out),
+        Command::Waive {
+            service,
+            properties,
+            days,
+        } => {
+            let waived = waive::waive(&dir, service, properties, days, &clock)?;
+            out.print(&waived, || waived.text());
+            Ok(())
+        }
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
         Command::Relay { .. } => keep_open(&dir, out).await,
         Command::Attached { .. }
@@ -309,6 +323,28 @@ fn health(
     let health = actor::health::read(&state, clock);
     let health = health.map_err(|error| Error::Found(format!("{name}: {error}")))?;
     out.print(&health, || format!("{name}: {}", health.state));
+    Ok(())
+}
+
+fn certs_command(command: CertsCommand, dir: &Dir, out: &Output) -> Result<(), Error> {
+    match command {
+        CertsCommand::Renew { service, days } => {
+            let renewed = certs::renew(dir, service.as_deref(), days, today())?;
+            out.print(&renewed, || renewed.text());
+        }
+        CertsCommand::Show => {
+            let all = certs::show(dir, today())?;
+            out.print(&all, || certs::table(&all));
+        }
+        CertsCommand::Authority { retire } => {
+            let done = if retire {
+                certs::retire_authority(dir, today())?
+            } else {
+                certs::new_authority(dir, today())?
+            };
+            out.print(&done, || done.text(dir));
+        }
+    }
     Ok(())
 }
 
