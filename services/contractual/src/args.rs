@@ -135,12 +135,6 @@ pub enum Command {
         #[arg(long, default_value_t = 0, value_name = "PORT")]
         gateway: u16,
     },
-    /// Join standard input and output with a connection.
-    #[command(hide = true)]
-    Tap {
-        /// Where to.
-        address: SocketAddr,
-    },
     /// Run a program that dies with the process that started it.
     #[command(hide = true)]
     Attached {

@@ -26,7 +26,8 @@ pub const BUS_URL: &str = "tls://nats:4222";
 /// Where the server listens: on each of its networks, which hold one actor each.
 pub const BUS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4222));
 /// Where the gateway listens: its static address on `edge`.
-pub const GATEWAY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 89, 1, 2), 8080));
+pub const GATEWAY: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 89, 1, 2), 8080));
 /// Where `contractual relay` listens for the bus, and the contexts of the `nats` command line look for it.
 pub const RELAYED: u16 = 4222;
 /// The server's address for the `nats` command line.
@@ -117,26 +118,36 @@ pub struct Share {
 /// What each container has.
 #[must_use]
 pub fn shares() -> Vec<Share> {
-    let actors = ACTORS.iter().map(|author| {
-        Share {
-            service: author.name(),
-            uid: shipped_uid(*author),
-            files: &["cert.pem", "key.pem", "user.nk", "signing.pem", "config.toml"],
-            volumes: match author {
-                AuthorId::Audit => &["state", "log", "anchor"],
-                AuthorId::Gateway
-                | AuthorId::Policy
-                | AuthorId::Runner
-                | AuthorId::Worker
-                | AuthorId::Owner => &["state"],
-            },
-        }
+    let actors = ACTORS.iter().map(|author| Share {
+        service: author.name(),
+        uid: shipped_uid(*author),
+        files: &[
+            "cert.pem",
+            "key.pem",
+            "user.nk",
+            "signing.pem",
+            "config.toml",
+        ],
+        volumes: match author {
+            AuthorId::Audit => &["state", "log", "anchor"],
+            AuthorId::Gateway
+            | AuthorId::Policy
+            | AuthorId::Runner
+            | AuthorId::Worker
+            | AuthorId::Owner => &["state"],
+        },
     });
     let others = [
         Share {
             service: "nats",
             uid: NATS_UID,
-            files: &["cert.pem", "key.pem", "nats.conf", "permissions.conf", "local.conf"],
+            files: &[
+                "cert.pem",
+                "key.pem",
+                "nats.conf",
+                "permissions.conf",
+                "local.conf",
+            ],
             volumes: &["data"],
         },
         Share {

@@ -148,7 +148,7 @@ pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Res
     if choices.containers.is_some() {
         containers::may_give_away()?;
     }
-    let is_new = !choices.workspace.exists();
+    let is_new = !dir.deployment().exists() && !choices.workspace.exists();
     if let Some(parent) = dir.path().parent() {
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     }
@@ -210,10 +210,19 @@ fn facts(dir: &Dir, choices: &Choices, clock: &Clock, made: &mut Made) -> Result
         .map_err(Error::io("find", workspace))?;
     let facts = Facts {
         deployment: DeploymentId::new(clock.uuid()),
-        bus: choices.containers.as_ref().map_or(choices.bus, |_| containers::BUS),
-        gateway: choices.containers.as_ref().map_or(choices.gateway, |_| containers::GATEWAY),
+        bus: choices
+            .containers
+            .as_ref()
+            .map_or(choices.bus, |_| containers::BUS),
+        gateway: choices
+            .containers
+            .as_ref()
+            .map_or(choices.gateway, |_| containers::GATEWAY),
         workspace,
-        containers: choices.containers.as_ref().map(containers::Choices::found_by),
+        containers: choices
+            .containers
+            .as_ref()
+            .map(containers::Choices::found_by),
         route: None,
     };
     let text = toml::to_string(&facts).map_err(|error| Error::Document(error.to_string()))?;

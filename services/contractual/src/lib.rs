@@ -78,10 +78,6 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     if matches!(command, Command::Decode) {
         return decode::command(&out);
     }
-    if let Command::Tap { address } = command {
-        let joined = tap::join(address).map_err(|error| out.error(&format!("{address}: {error}")));
-        return joined.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
-    }
     if let Command::Service {
         name,
         config,
@@ -166,17 +162,19 @@ fn today() -> SystemTime {
 }
 
 /// Performs a command; if the deployment is in containers, with a way to them.
-async fn reach(
-    command: Command,
-    dir: Dir,
-    named: Option<Dir>,
-    out: &Output,
-) -> Result<(), Error> {
+async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> Result<(), Error> {
     let makes = matches!(command, Command::Init(_) | Command::Demo { .. });
-    let facts = if makes { None } else { init::Facts::read(&dir).ok() };
-    let Some((facts, containers)) =
-        facts.and_then(|facts| facts.containers.clone().map(|containers| (facts, containers)))
-    else {
+    let facts = if makes {
+        None
+    } else {
+        init::Facts::read(&dir).ok()
+    };
+    let Some((facts, containers)) = facts.and_then(|facts| {
+        facts
+            .containers
+            .clone()
+            .map(|containers| (facts, containers))
+    }) else {
         return perform(command, dir, named, out).await;
     };
     let ports = match &command {
@@ -251,10 +249,7 @@ async fn perform(
         }
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
         Command::Relay { .. } => keep_open(&dir, out).await,
-        Command::Attached { .. }
-        | Command::Decode
-        | Command::Service { .. }
-        | Command::Tap { .. } => Ok(()),
+        Command::Attached { .. } | Command::Decode | Command::Service { .. } => Ok(()),
     }
 }
 

@@ -15,6 +15,8 @@ use tokio::{
 
 use crate::{Error, containers::Containers, dir::Route, init::Facts};
 
+/// The program in both images that joins standard input and output with a connection.
+const TAP: &str = "/app/tap";
 /// What is kept of a complaint.
 const COMPLAINT_BYTES_MAX: u64 = 1 << 10;
 
@@ -46,15 +48,8 @@ impl Relay {
     ) -> Result<Self, Error> {
         let inside = SocketAddr::from((Ipv4Addr::LOCALHOST, facts.bus.port()));
         Ok(Self {
-            bus: line(ports.0, containers, "nats", &["/app/tap"], inside).await?,
-            gateway: line(
-                ports.1,
-                containers,
-                "gateway",
-                &["/app/contractual", "tap"],
-                facts.gateway,
-            )
-            .await?,
+            bus: line(ports.0, containers, "nats", inside).await?,
+            gateway: line(ports.1, containers, "gateway", facts.gateway).await?,
             complained: AtomicBool::new(false),
         })
     }
@@ -106,7 +101,6 @@ async fn line(
     port: u16,
     containers: &Containers,
     service: &str,
-    program: &[&str],
     inside: SocketAddr,
 ) -> Result<Line, Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -114,11 +108,11 @@ async fn line(
         .await
         .map_err(Error::io("listen on", address.to_string()))?;
     let container = containers.container(service);
-    let begin = ["exec", "--interactive", &container];
-    let arguments = begin.iter().chain(program).map(ToString::to_string);
+    let inside = inside.to_string();
+    let arguments = ["exec", "--interactive", &container, TAP, &inside];
     Ok(Line {
         listener,
-        arguments: arguments.chain([inside.to_string()]).collect(),
+        arguments: arguments.map(str::to_owned).to_vec(),
     })
 }
 
