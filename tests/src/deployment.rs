@@ -79,6 +79,7 @@ impl Deployment {
             workspace,
             catalogue: contract::example::TOOLS.to_owned(),
             sync: "always".to_owned(),
+            containers: None,
         };
         change(&mut choices);
         let dir = Dir::new(scratch.path().join("state"));

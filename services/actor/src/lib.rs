@@ -24,6 +24,7 @@ mod telemetry;
 use std::{
     collections::BTreeMap,
     future::Future,
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, RwLock},
@@ -120,7 +121,8 @@ pub fn version() -> Version {
         .expect("the package version is a version")
 }
 
-/// A service's whole `main`: `--config FILE`, and `--check` to stop after reading it.
+/// A service's whole `main`: `--config FILE`; with `--check` it stops after reading it, with `--health` it says
+/// whether the one that runs with it can do its job.
 #[must_use]
 pub fn main<S: Service>() -> ExitCode
 where
@@ -132,10 +134,13 @@ where
         [flag, path, check] if flag == "--config" && check == "--check" => {
             check_config::<S>(Path::new(path))
         }
+        [flag, path, health] if flag == "--config" && health == "--health" => {
+            check_health::<S>(Path::new(path))
+        }
         _ => {
             log("info");
             tracing::error!(
-                "usage: {} --config FILE [--check]",
+                "usage: {} --config FILE [--check | --health]",
                 <S::Core as Core>::Me::ID
             );
             ExitCode::from(64)
@@ -151,6 +156,23 @@ pub fn check_config<S: Service>(path: &Path) -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
+}
+
+/// Says on standard output whether the service that runs with this configuration can do its job.
+#[must_use]
+pub fn check_health<S: Service>(path: &Path) -> ExitCode {
+    log("info");
+    let health = match config::read::<S::Config>(path) {
+        Ok((config, _)) => health::read(&config.state, &Clock::system()),
+        Err(error) => return report(&error),
+    };
+    let (said, code) = match health {
+        Ok(health) => (health.state, ExitCode::SUCCESS),
+        Err(unhealthy) => (unhealthy.to_string(), ExitCode::FAILURE),
+    };
+    // Whoever asked may have gone away.
+    writeln!(std::io::stdout(), "{said}").ok();
+    code
 }
 
 /// Runs a service until it is asked to stop.

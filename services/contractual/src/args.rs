@@ -125,6 +125,16 @@ pub enum Command {
         #[arg(long, value_name = "FOLDER")]
         state: Option<PathBuf>,
     },
+    /// Keep the way to a deployment in containers open on this machine's loopback, until Ctrl-C.
+    #[command(after_help = "Example: contractual relay --dir ~/contractual")]
+    Relay {
+        /// The port for the bus; 0 is any that is free.
+        #[arg(long, default_value_t = crate::containers::RELAYED, value_name = "PORT")]
+        bus: u16,
+        /// The port for the gateway; 0 is any that is free.
+        #[arg(long, default_value_t = 0, value_name = "PORT")]
+        gateway: u16,
+    },
     /// Run a program that dies with the process that started it.
     #[command(hide = true)]
     Attached {
@@ -156,6 +166,15 @@ pub struct InitArguments {
     /// When nats-server syncs to disk: always, or an interval such as 2m.
     #[arg(long, default_value = "always")]
     pub sync: String,
+    /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to give each container its files.
+    #[arg(long, conflicts_with_all = ["bus", "gateway"])]
+    pub containers: bool,
+    /// With --containers: a file that holds the auth key for the tailnet; it is copied for the sidecar.
+    #[arg(long, requires = "containers", value_name = "FILE")]
+    pub authkey: Option<PathBuf>,
+    /// With --containers: the gateway's name in the tailnet, such as contractual.tail1234.ts.net.
+    #[arg(long, requires = "containers", value_name = "NAME")]
+    pub tailnet_name: Option<String>,
 }
 
 /// `run …`

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod certs;
+pub mod containers;
 pub mod contract;
 pub mod decode;
 pub mod demo;
@@ -14,6 +15,7 @@ pub mod nats_server;
 pub mod output;
 pub mod pki;
 pub mod provision;
+pub mod relay;
 pub mod run;
 pub mod show;
 pub mod timeline;
@@ -36,7 +38,7 @@ use args::{
 };
 use output::Output;
 
-pub use dir::Dir;
+pub use dir::{Dir, Route};
 pub use error::Error;
 
 /// The whole program.
@@ -94,7 +96,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     let ran = runtime
         .map_err(Error::io("start", "the runtime"))
         .and_then(|runtime| {
-            let ran = runtime.block_on(Box::pin(perform(command, Dir::new(dir), named, &out)));
+            let ran = runtime.block_on(Box::pin(reach(command, Dir::new(dir), named, &out)));
             // Whoever was asked on the terminal and pressed Ctrl-C is not waited for.
             runtime.shutdown_background();
             ran
@@ -159,6 +161,50 @@ fn today() -> SystemTime {
     SystemTime::now()
 }
 
+/// Performs a command; if the deployment is in containers, with a way to them.
+async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> Result<(), Error> {
+    let makes = matches!(command, Command::Init(_) | Command::Demo { .. });
+    let facts = if makes {
+        None
+    } else {
+        init::Facts::read(&dir).ok()
+    };
+    let Some((facts, containers)) = facts.and_then(|facts| {
+        facts
+            .containers
+            .clone()
+            .map(|containers| (facts, containers))
+    }) else {
+        return perform(command, dir, named, out).await;
+    };
+    let ports = match &command {
+        Command::Relay { bus, gateway } => (*bus, *gateway),
+        _ => (0, 0),
+    };
+    let relay = relay::Relay::open(&containers, &facts, ports).await?;
+    let dir = dir.through(relay.route()?);
+    tokio::select! {
+        done = Box::pin(perform(command, dir, named, out)) => done,
+        () = relay.run() => Ok(()),
+    }
+}
+
+/// Keeps the way to the containers open until Ctrl-C.
+async fn keep_open(dir: &Dir, out: &Output) -> Result<(), Error> {
+    let mut interrupt = up::Interrupt::listen()?;
+    let Some(Route { bus, gateway }) = dir.route() else {
+        init::Facts::read(dir)?;
+        return Err(Error::Refused(
+            "this deployment is not in containers: its addresses are in deployment.toml".to_owned(),
+        ));
+    };
+    out.print(&serde_json::json!({"bus": bus, "gateway": gateway}), || {
+        format!("the bus is at {bus}, the gateway at {gateway}, until Ctrl-C")
+    });
+    interrupt.came().await;
+    Ok(())
+}
+
 async fn perform(
     command: Command,
     dir: Dir,
@@ -202,6 +248,7 @@ async fn perform(
             Ok(())
         }
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
+        Command::Relay { .. } => keep_open(&dir, out).await,
         Command::Attached { .. } | Command::Decode | Command::Service { .. } => Ok(()),
     }
 }
@@ -213,6 +260,9 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         bus,
         gateway,
         sync,
+        containers,
+        authkey,
+        tailnet_name,
     } = arguments;
     let catalogue = match catalogue {
         Some(path) => {
@@ -232,7 +282,29 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         workspace,
         catalogue,
         sync,
+        containers: containers.then(|| containers::Choices {
+            person: person(),
+            authkey,
+            name: tailnet_name,
+        }),
     })
+}
+
+/// Whom what is not a container's belongs to: whoever called sudo, or who runs it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line alone reads the environment"
+)]
+fn person() -> containers::Person {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let set = |name: &str| std::env::var(name).ok()?.parse().ok();
+    match (set("SUDO_UID"), set("SUDO_GID")) {
+        (Some(uid), Some(gid)) => containers::Person { uid, gid },
+        _ => containers::Person {
+            uid: uid.as_raw(),
+            gid: gid.as_raw(),
+        },
+    }
 }
 
 fn health(
