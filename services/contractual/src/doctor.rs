@@ -1,5 +1,7 @@
 //! `doctor`: checks everything that can be checked from here, and names the fix for each finding.
 
+mod sidecar;
+
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
 use actor::{Clock, Operator, files, nkey::UserKey, signing_key};
@@ -42,11 +44,16 @@ impl Findings {
     }
 }
 
-/// Looks at everything.
+/// Looks at everything; at the files for the tailnet in `tailscale`, or in the sidecar's own folder.
 ///
 /// # Errors
 /// [`Error::Found`] if anything is not good.
-pub async fn doctor(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+pub async fn doctor(
+    dir: &Dir,
+    tailscale: Option<&Path>,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
     let mut findings = Findings::default();
     let cancel = std::sync::atomic::AtomicBool::new(false);
     let server = nats_server::find(&Places::from_env(), &cancel, &mut |_| {});
@@ -91,6 +98,7 @@ pub async fn doctor(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error>
         services(&mut findings, dir, clock);
         log(&mut findings, dir);
     }
+    sidecar::tailnet(&mut findings, dir, tailscale).await;
     report(findings, out)
 }
 

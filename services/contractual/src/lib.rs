@@ -15,6 +15,7 @@ pub mod pki;
 pub mod provision;
 pub mod run;
 pub mod show;
+pub mod tailnet;
 pub mod timeline;
 pub mod up;
 pub mod verify;
@@ -186,7 +187,9 @@ async fn perform(
         Command::Halt => halt(&dir, true, out, &clock).await,
         Command::Resume => halt(&dir, false, out, &clock).await,
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
-        Command::Doctor => doctor::doctor(&dir, out, &clock).await,
+        Command::Doctor { tailscale } => {
+            doctor::doctor(&dir, tailscale.as_deref(), out, &clock).await
+        }
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
         Command::Attached { .. } | Command::Decode | Command::Service { .. } => Ok(()),
     }
