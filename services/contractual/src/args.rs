@@ -86,7 +86,11 @@ pub enum Command {
     Decode,
     /// Check everything that can be checked, and name the fix for each finding.
     #[command(after_help = "Example: contractual doctor --dir ~/contractual")]
-    Doctor,
+    Doctor {
+        /// Check serve.json and policy.hujson in this folder, also before there is a sidecar.
+        #[arg(long, value_name = "FOLDER")]
+        tailscale: Option<PathBuf>,
+    },
     /// Show and renew the certificates of a deployment.
     #[command(subcommand)]
     Certs(CertsCommand),

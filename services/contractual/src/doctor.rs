@@ -1,6 +1,7 @@
 //! `doctor`: checks everything that can be checked from here, and names the fix for each finding.
 
 mod containers;
+mod sidecar;
 
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
@@ -45,11 +46,16 @@ impl Findings {
     }
 }
 
-/// Looks at everything.
+/// Looks at everything; at the files for the tailnet in `tailscale`, or in the sidecar's own folder.
 ///
 /// # Errors
 /// [`Error::Found`] if anything is not good.
-pub async fn doctor(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+pub async fn doctor(
+    dir: &Dir,
+    tailscale: Option<&Path>,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
     let mut findings = Findings::default();
     let facts = Facts::read(dir);
     let inside = facts
@@ -78,6 +84,7 @@ pub async fn doctor(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error>
         (Ok(facts), None) => here(&mut findings, dir, &facts, clock).await,
         (Ok(facts), Some(of)) => in_containers(&mut findings, dir, &facts, &of, clock).await,
     }
+    sidecar::tailnet(&mut findings, dir, tailscale).await;
     report(findings, out)
 }
 

@@ -18,6 +18,7 @@ pub mod provision;
 pub mod relay;
 pub mod run;
 pub mod show;
+pub mod tailnet;
 pub mod timeline;
 pub mod up;
 pub mod verify;
@@ -177,9 +178,10 @@ async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> 
     }) else {
         return perform(command, dir, named, out).await;
     };
-    let ports = match &command {
-        Command::Relay { bus, gateway } => (*bus, *gateway),
-        _ => (0, 0),
+    let ports = if let Command::Relay { bus, gateway } = &command {
+        (*bus, *gateway)
+    } else {
+        (0, 0)
     };
     let relay = relay::Relay::open(&containers, &facts, ports).await?;
     let dir = dir.through(relay.route()?);
@@ -236,7 +238,9 @@ async fn perform(
         Command::Halt => halt(&dir, true, out, &clock).await,
         Command::Resume => halt(&dir, false, out, &clock).await,
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
-        Command::Doctor => doctor::doctor(&dir, out, &clock).await,
+        Command::Doctor { tailscale } => {
+            doctor::doctor(&dir, tailscale.as_deref(), out, &clock).await
+        }
         Command::Certs(command) => certs_command(command, &dir, out),
         Command::Waive {
             service,

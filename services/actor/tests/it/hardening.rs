@@ -55,17 +55,16 @@ fn each_weakness_is_found_and_nothing_else() {
     for mode in [0, 1] {
         assert_eq!(missing(|found| found.seccomp = mode), [Property::Seccomp]);
     }
-    let others: [(Property, fn(&mut Hardening)); 4] = [
-        (Property::NoNewPrivileges, |found| {
-            found.no_new_privileges = false
-        }),
-        (Property::ReadOnlyRoot, |found| found.read_only_root = false),
-        (Property::Core, |found| found.core_bytes_max = 1),
-        (Property::Dumpable, |found| found.dumpable = true),
-    ];
-    for (property, change) in others {
-        assert_eq!(missing(change), [property]);
-    }
+    assert_eq!(
+        missing(|found| found.no_new_privileges = false),
+        [Property::NoNewPrivileges]
+    );
+    assert_eq!(
+        missing(|found| found.read_only_root = false),
+        [Property::ReadOnlyRoot]
+    );
+    assert_eq!(missing(|found| found.core_bytes_max = 1), [Property::Core]);
+    assert_eq!(missing(|found| found.dumpable = true), [Property::Dumpable]);
 }
 
 /// Nobody is root, even if the configuration expects it.
