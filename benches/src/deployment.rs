@@ -59,6 +59,7 @@ impl Deployment {
             workspace: scratch.path().join("workspace"),
             catalogue: contract::example::TOOLS.to_owned(),
             sync: sync.to_owned(),
+            containers: None,
         };
         init::init(&dir, &choices, &clock, now())?;
         let server =

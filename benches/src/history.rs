@@ -6,9 +6,9 @@ use actor::{Clock, Operator, Stored, signing_key};
 use async_nats::HeaderMap;
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
-    AuthorId, Chain, ContractActivated, Deployment as Whole, Digest, Draft, DraftGrant, EventId,
-    Gateway, Grant, Link, Policy, Runner, Sealed, Signed, Statement, TaskAdmitted, TaskFinished,
-    TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time, Usage, Worker,
+    AuthorId, Chain, ContractActivated, Counts, Deployment as Whole, Digest, Draft, DraftGrant,
+    EventId, Gateway, Grant, Link, Policy, Runner, Sealed, Signed, Statement, TaskAdmitted,
+    TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time, Usage, Worker,
 };
 use ed25519_dalek::SigningKey;
 
@@ -171,9 +171,11 @@ impl History {
                 wall_ms: 60_000,
                 output_bytes_max: 1 << 20,
                 secrets: Vec::new(),
+                counts: Counts::default(),
+                asked: None,
             };
-            let approval = None;
-            let grant = Grant { draft, approval };
+            let approvals = Vec::new();
+            let grant = Grant { draft, approvals };
             self.say(&Draft::<Policy>::of(task.id, ActionGranted { grant }))?;
         }
         for task in tasks {

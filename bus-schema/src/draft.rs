@@ -50,6 +50,14 @@ pub struct SignedEvent {
     pub id: EventId,
 }
 
+impl SignedEvent {
+    /// What the next event of its chain names as its predecessor.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&[&self.body])
+    }
+}
+
 impl<A: Author> Draft<A> {
     /// A fact about `scope`; another author's fact does not compile.
     #[must_use]

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{
     ActionId, AuthorId, Body, Content, ContractName, Deployment, DeploymentId, Digest, DraftGrant,
-    Envelope, Event, Grant, Junk, PublicKey, RuleId, Says, Signed, StepName, Subject, TaskId,
-    ToolName, Version, parse_fact, wire,
+    Envelope, Event, Grant, Hardening, Junk, PublicKey, RuleId, Says, Signed, StepName, Subject,
+    TaskId, ToolName, Version, parse_fact, wire,
 };
 
 /// What the table knows of one fact.
@@ -233,8 +233,6 @@ facts! {
     "approval.requested" v 1 by Policy, of TaskId: ApprovalRequested {
         /// What would be granted.
         draft: DraftGrant,
-        /// After how many milliseconds of bus time silence is a no.
-        expires_ms: u32,
         /// Why the contract asks (text).
         reason: Option<Content>,
     } contents |fact| fact.reason.into_iter().chain([fact.draft.args]).collect();
@@ -296,24 +294,6 @@ pub struct AuthorKey {
     pub author: AuthorId,
     /// The key.
     pub key: PublicKey,
-}
-
-/// What a process measured of its own confinement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hardening {
-    /// The user id it runs as.
-    pub uid: u32,
-    /// The effective capability set.
-    pub capabilities: u64,
-    /// Whether it can gain no new privileges.
-    pub no_new_privileges: bool,
-    /// The seccomp mode: 0 none, 1 strict, 2 filter.
-    pub seccomp: u8,
-    /// Whether it can be dumped or traced.
-    pub dumpable: bool,
-    /// The largest core file, in bytes; `u64::MAX` is no limit.
-    pub core_bytes_max: u64,
 }
 
 /// What an action used.
@@ -400,6 +380,18 @@ pub enum RefusalCode {
     /// The person said nothing in time.
     #[error("nobody said yes in time")]
     ApprovalExpired,
+    /// The statement is not signed by anybody who is asked.
+    #[error("the statement is signed by nobody who is asked")]
+    ApproverUnknown,
+    /// The statement is about another draft: its arguments, its tool or its limits are others.
+    #[error("the approval is for something else than what is asked about")]
+    ApprovalDiffers,
+    /// The statement was made under another contract, or another version of it.
+    #[error("the approval was given under another contract")]
+    ApprovalOtherContract,
+    /// The same person said it before.
+    #[error("this person has said so already")]
+    ApprovalUsed,
     /// An approval of this action was taken already, or it needs none.
     #[error("no approval of this action is open")]
     ApprovalNotOpen,

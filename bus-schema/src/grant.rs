@@ -1,10 +1,12 @@
 //! Grants: what policy allows once, and the flat envelope of a contract that everybody who acts checks it against.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, AuthorId, Content, DeploymentId, Digest, NotSigned, PublicKey, RuleId, SecretName,
-    Signed, Statement, TaskId, Time, ToolName, wire,
+    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, Money, NotSigned, PublicKey,
+    RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName, wire,
 };
 
 /// Longest time between the stored times of a grant and of the claim on it.
@@ -13,6 +15,8 @@ pub const GRANT_TTL_MS_MAX: u32 = 30_000;
 pub const OUTCOME_GRACE_MS: u32 = 5_000;
 /// Most tools that one envelope names, so that it fits into one event.
 pub const ENVELOPE_TOOLS_MAX: usize = 40;
+/// Most people whom a contract, and so a draft, can ask: with their signatures a grant fits into one event.
+pub const APPROVERS_MAX: usize = 8;
 
 /// What a contract allows at most, without its conditions: small enough to stand in the event that the
 /// owner signs, and simple enough that an executor can check a grant against it in one pass.
@@ -31,6 +35,8 @@ pub struct Envelope {
     pub hosts: Vec<String>,
     /// Secrets that may be used.
     pub secrets: Vec<SecretName>,
+    /// Whose yes counts beside the owner's.
+    pub approvers: Vec<PublicKey>,
 }
 
 /// One tool of an envelope.
@@ -91,16 +97,71 @@ pub struct DraftGrant {
     pub output_bytes_max: u32,
     /// Secrets that may be released for it.
     pub secrets: Vec<SecretName>,
+    /// What it counts for.
+    pub counts: Counts,
+    /// Who is asked first, if anybody is.
+    pub asked: Option<Asked>,
 }
 
-/// A draft, and the person's signature where the contract asks for one.
+/// What an action counts for beside its time and output: typed here, so that nobody needs its arguments to count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Tokens of a model that are reserved for it.
+    pub tokens: u64,
+    /// Bytes of its arguments, if something leaves with them and the contract limits that.
+    pub bytes_out: u64,
+    /// Whether something leaves the owner's reach.
+    pub outward: bool,
+    /// Money that it moves.
+    pub spend: Option<Money>,
+    /// The arguments that its rule sums, in ten-thousandths.
+    pub sums: BTreeMap<ArgumentName, u64>,
+}
+
+/// Who is asked, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Whose yes counts, once for each key.
+    pub approvers: Vec<PublicKey>,
+    /// How many have to say yes.
+    pub quorum: u8,
+    /// The last moment of bus time at which it may be granted.
+    pub until: Time,
+    /// Who is asked as well when they keep silent.
+    pub escalation: Option<Escalated>,
+}
+
+/// Who is asked as well after some silence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalated {
+    /// Whose answer counts, too.
+    pub approvers: Vec<PublicKey>,
+    /// From this moment of bus time on.
+    pub from: Time,
+}
+
+/// What one of those who are asked says to a draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Who.
+    pub by: PublicKey,
+    /// Yes or no.
+    pub yes: bool,
+    /// The moment from which it counts.
+    pub from: Time,
+}
+
+/// A draft, and the signatures of those who were asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// What is granted.
     pub draft: DraftGrant,
-    /// The approval that lifted the ask.
-    pub approval: Option<Signed>,
+    /// The approvals that lifted the ask, each of another person.
+    pub approvals: Vec<Signed>,
 }
 
 /// Why a grant is not honoured by the one who would act on it.
@@ -130,6 +191,15 @@ pub enum OutsideEnvelope {
     /// There is an approval, but not of this.
     #[error("the approval is not for this grant")]
     ApprovalDiffers,
+    /// There is an approval, but of a draft under another contract, or another version of it.
+    #[error("the approval is for another contract")]
+    ApprovalContract,
+    /// The time in which it could be approved is over.
+    #[error("the time for an approval is over")]
+    ApprovalExpired,
+    /// Somebody is asked who has no say under this contract.
+    #[error("somebody is asked whom the contract does not name")]
+    Approver,
     /// The approval is not genuine.
     #[error("the approval is not genuine")]
     Approval(#[from] NotSigned),
@@ -141,34 +211,47 @@ impl DraftGrant {
     pub fn digest(&self) -> Digest {
         Digest::of(&[&wire::encode(self)])
     }
-}
 
-impl Grant {
-    /// Whether `statement` is `owner`'s yes to exactly this draft.
+    /// What `statement` says to exactly this draft.
     ///
     /// # Errors
-    /// Says why it is not.
-    pub fn check_approval(
-        draft: &DraftGrant,
-        statement: &Signed,
-        owner: &PublicKey,
-    ) -> Result<(), OutsideEnvelope> {
-        let Statement::Approval(said) = statement.open(owner)? else {
+    /// Says why it is no answer to it.
+    pub fn answer(&self, statement: &Signed) -> Result<Answer, OutsideEnvelope> {
+        let by = statement.by();
+        let asked = self.asked.as_ref();
+        let from = asked.and_then(|asked| asked.from(&by));
+        let from = from.ok_or(NotSigned::UnknownKey)?;
+        let Statement::Approval(said) = statement.open(&by)? else {
             return Err(OutsideEnvelope::ApprovalDiffers);
         };
-        let same = said.approve
-            && said.deployment == draft.deployment
-            && said.task == draft.task
-            && said.action == draft.action
-            && said.contract == draft.contract
-            && said.draft == draft.digest();
+        if said.contract != self.contract {
+            return Err(OutsideEnvelope::ApprovalContract);
+        }
+        let same = said.deployment == self.deployment
+            && said.task == self.task
+            && said.action == self.action
+            && said.draft == self.digest();
         if same {
-            Ok(())
+            let yes = said.approve;
+            Ok(Answer { by, yes, from })
         } else {
             Err(OutsideEnvelope::ApprovalDiffers)
         }
     }
+}
 
+impl Asked {
+    /// The moment from which the answer of `key` counts; none if it never does.
+    fn from(&self, key: &PublicKey) -> Option<Time> {
+        if self.approvers.contains(key) {
+            return Some(Time::default());
+        }
+        let later = self.escalation.as_ref()?;
+        later.approvers.contains(key).then_some(later.from)
+    }
+}
+
+impl Grant {
     /// Whether this grant lies inside `envelope`, which `owner` signed, given how often the tool was used in
     /// the task and the bus time of the grant.
     ///
@@ -209,10 +292,40 @@ impl Grant {
         {
             return Err(OutsideEnvelope::Secret);
         }
-        match (&self.approval, tool.ask) {
+        match (&draft.asked, tool.ask) {
             (None, Ask::Always) => Err(OutsideEnvelope::ApprovalMissing),
-            (None, Ask::Never | Ask::Sometimes) => Ok(()),
-            (Some(statement), _) => Self::check_approval(draft, statement, owner),
+            (None, Ask::Never | Ask::Sometimes) if self.approvals.is_empty() => Ok(()),
+            (None, Ask::Never | Ask::Sometimes) => Err(OutsideEnvelope::ApprovalDiffers),
+            (Some(asked), _) => self.check_approvals(asked, envelope, owner, stored),
         }
+    }
+
+    /// Whether enough of those who are asked, and may be asked, said yes in time.
+    fn check_approvals(
+        &self,
+        asked: &Asked,
+        envelope: &Envelope,
+        owner: &PublicKey,
+        stored: Time,
+    ) -> Result<(), OutsideEnvelope> {
+        let named = |key: &PublicKey| key == owner || envelope.approvers.contains(key);
+        let later = asked.escalation.iter().flat_map(|later| &later.approvers);
+        if asked.quorum == 0 || !asked.approvers.iter().chain(later).all(named) {
+            return Err(OutsideEnvelope::Approver);
+        }
+        let mut said = BTreeSet::new();
+        for statement in &self.approvals {
+            let answer = self.draft.answer(statement)?;
+            if !answer.yes || answer.from > stored || !said.insert(answer.by) {
+                return Err(OutsideEnvelope::ApprovalDiffers);
+            }
+        }
+        if said.len() < usize::from(asked.quorum) {
+            return Err(OutsideEnvelope::ApprovalMissing);
+        }
+        if stored > asked.until {
+            return Err(OutsideEnvelope::ApprovalExpired);
+        }
+        Ok(())
     }
 }

@@ -192,10 +192,9 @@ macro_rules! names { ($($(#[$doc:meta])* $T:ident $max:literal $extra:literal $w
     impl TryFrom<String> for $T {
         type Error = Invalid;
         fn try_from(text: String) -> Result<Self, Invalid> {
-            let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-            let rest = text.bytes().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || $extra.contains(&b)
-            });
+            let own = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || $extra.contains(&b);
+            let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+            let rest = text.bytes().all(own);
             if first && rest && text.len() <= $max { Ok(Self(text)) } else { Err(Invalid::new($what, &text)) }
         }
     }
@@ -205,6 +204,8 @@ macro_rules! names { ($($(#[$doc:meta])* $T:ident $max:literal $extra:literal $w
 )* } }
 
 names! {
+    /// An argument of a tool, such as `amount` or `address.city`.
+    ArgumentName 64 b"-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ" "an argument name of at most 64 letters, digits, '-', '_' and '.'";
     /// The name of a contract, such as `invoice-stocktake`.
     ContractName 64 b"-_" "a name of at most 64 lower-case letters, digits, '-' and '_'";
     /// A rule inside a contract (`allow.2`, or the rule's own name), or the built-in check that decided.
@@ -213,8 +214,8 @@ names! {
     SecretName 64 b"-_." "a secret name of at most 64 lower-case letters, digits, '-', '_' and '.'";
     /// A step of a playbook.
     StepName 64 b"-_" "a step name of at most 64 lower-case letters, digits, '-' and '_'";
-    /// A tool, such as `file.read`.
-    ToolName 64 b"-_." "a tool name of at most 64 lower-case letters, digits, '-', '_' and '.'";
+    /// A tool, such as `file.read`; upper and lower case differ.
+    ToolName 64 b"-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ" "a tool name of at most 64 letters, digits, '-', '_' and '.'";
     /// A program version, such as `0.1.0`.
     Version 32 b"-.+" "a version of at most 32 characters such as 0.1.0";
 }

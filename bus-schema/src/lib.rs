@@ -6,8 +6,10 @@ mod draft;
 mod event;
 mod facts;
 mod grant;
+mod hardening;
 mod id;
 mod live;
+mod money;
 pub mod permission;
 mod reader;
 mod signed;
@@ -27,18 +29,20 @@ pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned, FACTS,
-    HaltLifted, HaltOrdered, Hardening, JunkFound, RefusalCode, RosterChanged, ServiceStarted,
-    Spec, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted, Usage,
+    HaltLifted, HaltOrdered, JunkFound, RefusalCode, RosterChanged, ServiceStarted, Spec,
+    TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
-    Ask, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope, EnvelopeTool, GRANT_TTL_MS_MAX, Grant,
-    OUTCOME_GRACE_MS, OutsideEnvelope,
+    APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
+    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope,
 };
+pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{
-    ActionId, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey, RuleId, Salt,
-    SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
+    ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey,
+    RuleId, Salt, SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
 };
 pub use live::{Head, Live};
+pub use money::{Currency, Money};
 pub use permission::{ACTORS, User, users};
 pub use reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
 pub use signed::{

@@ -103,6 +103,12 @@ impl Signed {
         }
     }
 
+    /// Whose signature it claims to have; nothing is known before [`Signed::open`].
+    #[must_use]
+    pub const fn by(&self) -> PublicKey {
+        self.by
+    }
+
     /// The statement, if `trusted` signed it.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ pub const STREAMS: &[StreamSpec] = &[
                 "max_bytes": 8_i64 << 30, "max_msg_size": EVENT_BYTES_MAX + 1024,
                 "duplicate_window": 120_000_000_000_u64,
                 "deny_delete": true, "deny_purge": true, "allow_rollup_hdrs": false,
-                "allow_direct": true,
+                "allow_direct": true, "allow_atomic": true,
             })
         },
     },

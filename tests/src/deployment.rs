@@ -1,5 +1,7 @@
 //! A whole deployment in a temporary folder: its files, its server, its services, and the ways in.
 
+mod contained;
+
 use std::{
     collections::BTreeMap,
     io::Write as _,
@@ -15,11 +17,7 @@ use std::{
 
 use actor::{Clock, Health, Operator, signing_key};
 use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, permission, public_key};
-use contractual::{
-    Dir, contract,
-    init::{self, Choices, Facts},
-    provision,
-};
+use contractual::{Dir, contract, init, init::Choices, init::Facts, provision};
 use ed25519_dalek::SigningKey;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -28,6 +26,8 @@ use crate::{
     SOON, contractual, eventually, nats_server,
     process::{Process, tail},
 };
+
+pub use contained::{can_contain, profile};
 
 /// The server's name among the processes.
 pub const NATS: &str = "nats";
@@ -79,6 +79,7 @@ impl Deployment {
             workspace,
             catalogue: contract::example::TOOLS.to_owned(),
             sync: "always".to_owned(),
+            containers: None,
         };
         change(&mut choices);
         let dir = Dir::new(scratch.path().join("state"));

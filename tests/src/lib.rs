@@ -16,7 +16,7 @@ mod task;
 use std::{fmt, time::Duration};
 
 pub use client::{Ack, Client};
-pub use deployment::{Deployment, NATS, Nats};
+pub use deployment::{Deployment, NATS, Nats, can_contain, profile};
 pub use program::{contractual, nats_server};
 pub use record::{Message, Record};
 pub use stolen::{Stolen, link};

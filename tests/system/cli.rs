@@ -104,6 +104,10 @@ fn every_command_has_help_with_an_example_that_names_it() {
         "audit show",
         "decode",
         "doctor",
+        "certs renew",
+        "certs show",
+        "certs authority",
+        "waive",
         "service",
         "health",
     ] {

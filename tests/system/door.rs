@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use actor::nkey::UserKey;
 use async_nats::ConnectOptions;
-use contractual::pki::{Ca, Loopback};
+use contractual::pki::{Ca, Side};
 use harness::{Client, Deployment};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -53,7 +53,7 @@ async fn certificate_of_another_authority_is_refused() {
     let now = today();
     let other = Ca::create(now).unwrap();
     let leaf = other
-        .issue("worker", &["worker"], Loopback::Named, 1, now)
+        .issue("worker", &["worker"], Side::Client, 1, now)
         .unwrap();
     let (certificate, key) = (
         deployment.scratch().join("c.pem"),

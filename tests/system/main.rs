@@ -6,8 +6,10 @@
 )]
 
 mod cli;
+mod confined;
 mod demo;
 mod door;
+mod hardening;
 mod heads;
 mod kill;
 mod nats_cli;
@@ -15,6 +17,7 @@ mod path;
 mod permissions;
 mod projections;
 mod reflect;
+mod renewal;
 mod replay;
 mod rollback;
 mod scene;
@@ -22,5 +25,6 @@ mod secrets;
 mod skew;
 mod stolen;
 mod tamper;
+mod together;
 mod twins;
 mod versions;

@@ -1,8 +1,9 @@
 //! A stolen policy key: whatever it grants, the runner does nothing that the owner's contract does not name.
 
 use bus_schema::{
-    ActionGranted, ActionId, ActionProposed, ApprovalStatement, AuthorId, Digest, Draft,
-    DraftGrant, Envelope, Grant, Policy, RefusalCode, Sealed, Signed, Statement, TaskId, Worker,
+    ActionGranted, ActionId, ActionProposed, ApprovalStatement, Asked, AuthorId, Counts, Digest,
+    Draft, DraftGrant, Envelope, Grant, Policy, RefusalCode, Sealed, Signed, Statement, TaskId,
+    Worker, public_key,
 };
 use harness::{Deployment, SOON, Stolen, eventually};
 
@@ -78,7 +79,18 @@ impl<'a> Theft<'a> {
             wall_ms: 1_000,
             output_bytes_max: 4_096,
             secrets: Vec::new(),
+            counts: Counts::default(),
+            asked: None,
         }
+    }
+
+    fn asking(&self, whom: AuthorId, mut draft: DraftGrant) -> DraftGrant {
+        draft.asked = Some(Asked {
+            approvers: vec![public_key(&self.deployment.signing_key(whom))],
+            quorum: 1,
+            until: self.deployment.clock().wall().plus_ms(600_000),
+        });
+        draft
     }
 
     async fn list(&self) -> DraftGrant {
@@ -87,13 +99,14 @@ impl<'a> Theft<'a> {
 
     async fn write(&self, text: &str) -> DraftGrant {
         let args = format!(r#"{{"path":"report.md","text":"{text}"}}"#);
-        self.draft("file.write", &args).await
+        self.asking(AuthorId::Owner, self.draft("file.write", &args).await)
     }
 
     /// Says so with policy's key.
     async fn grant(&self, draft: DraftGrant, approval: Option<Signed>) -> ActionId {
         let action = draft.action;
-        let grant = Grant { draft, approval };
+        let approvals = approval.into_iter().collect();
+        let grant = Grant { draft, approvals };
         let task = grant.draft.task;
         self.policy
             .say(Draft::of(task, ActionGranted { grant }))
@@ -224,6 +237,19 @@ async fn what_a_person_must_approve_does_not_run_without_the_person() {
     let action = theft.grant(draft, Some(forged)).await;
     assert_eq!(
         theft.verdict(action).await,
+        Err(RefusalCode::OutsideEnvelope)
+    );
+    let draft = theft.asking(AuthorId::Policy, theft.write("own yes").await);
+    let own = yes(&draft, &deployment, AuthorId::Policy);
+    let action = theft.grant(draft, Some(own)).await;
+    assert_eq!(
+        theft.verdict(action).await,
+        Err(RefusalCode::OutsideEnvelope)
+    );
+    let mut unasked = theft.write("unasked").await;
+    unasked.asked = None;
+    assert_eq!(
+        theft.granted(unasked).await,
         Err(RefusalCode::OutsideEnvelope)
     );
     // The owner's yes to something else.

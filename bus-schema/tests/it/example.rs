@@ -1,17 +1,20 @@
 //! One example value of everything that is on the wire.
 
+use std::collections::BTreeMap;
+
 use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
-    ApprovalRequested, ApprovalStatement, Ask, AuthorId, Body, CheckpointSigned, Content,
-    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, Digest, DraftGrant,
-    ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head,
-    Junk, JunkFound, Proof, Prove, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
+    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
+    CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
+    ContractSigned, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant,
+    HaltLifted, HaltOrdered, Hardening, Head, Junk, JunkFound, Money, MountPoint, Profile, Proof,
+    Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
     Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
-    TaskSubmitted, Usage, wire,
+    TaskSubmitted, Usage, public_key, wire,
 };
 
-use crate::fixture::{T0, deployment, id, key_of, name, roster, task};
+use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
 
 pub(crate) fn digest(n: u8) -> Digest {
     Digest::new([n; 32])
@@ -38,7 +41,27 @@ pub(crate) fn draft() -> DraftGrant {
         wall_ms: 10_000,
         output_bytes_max: 65_536,
         secrets: vec![name("smtp.password")],
+        counts: Counts {
+            tokens: 0,
+            bytes_out: 300,
+            outward: true,
+            spend: Some(Money {
+                currency: "EUR".parse().expect("a currency"),
+                minor: 20_000,
+            }),
+            sums: BTreeMap::from([(name("amount"), 2_000_000)]),
+        },
+        asked: Some(Asked {
+            approvers: vec![owner(), second()],
+            quorum: 1,
+            until: T0.plus_ms(600_000),
+        }),
     }
+}
+
+/// Somebody whom the contract names beside the owner.
+pub(crate) fn second() -> PublicKey {
+    public_key(&new_key(AuthorId::Runner))
 }
 
 pub(crate) fn envelope() -> Envelope {
@@ -54,6 +77,7 @@ pub(crate) fn envelope() -> Envelope {
         output_bytes_max: 65_536,
         hosts: vec!["api.example.com".to_owned()],
         secrets: vec![name("smtp.password")],
+        approvers: vec![second()],
     }
 }
 
@@ -100,12 +124,19 @@ pub(crate) fn started() -> ServiceStarted {
     ServiceStarted {
         version: name("0.1.0"),
         hardening: Hardening {
+            profile: Profile::Container,
+            waived: vec![Property::ReadOnlyRoot],
             uid: 10_003,
-            capabilities: 0,
+            gid: 10_003,
+            other_groups: 0,
+            capabilities: Capabilities::default(),
             no_new_privileges: true,
             seccomp: 2,
+            read_only_root: false,
+            landlock_abi: 7,
             dumpable: false,
             core_bytes_max: 0,
+            writable: vec![MountPoint::try_from("/state".to_owned()).expect("a path")],
         },
     }
 }
@@ -264,7 +295,6 @@ fn actions() -> Vec<Example> {
     };
     let requested = ApprovalRequested {
         draft: draft(),
-        expires_ms: 600_000,
         reason: Some(content(3)),
     };
     vec![
@@ -291,7 +321,7 @@ fn actions() -> Vec<Example> {
             ActionGranted {
                 grant: Grant {
                     draft: draft(),
-                    approval: Some(approval),
+                    approvals: vec![approval],
                 },
             },
         ),

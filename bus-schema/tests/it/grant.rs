@@ -1,5 +1,7 @@
 //! Grants: inside the envelope that the owner signed, and approved where it says so, or not at all.
 
+use ed25519_dalek::SigningKey;
+
 use bus_schema::{
     ApprovalStatement, Ask, AuthorId, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned,
     OutsideEnvelope, STATEMENT_BYTES_MAX, Signed, Statement, wire,
@@ -12,15 +14,15 @@ use crate::{
 
 fn grant() -> Grant {
     let draft = draft();
-    let approval = Some(signed(Statement::Approval(approval(&draft))));
-    Grant { draft, approval }
+    let approvals = vec![signed(Statement::Approval(approval(&draft)))];
+    Grant { draft, approvals }
 }
 
 fn approved(change: impl Fn(&mut DraftGrant)) -> Grant {
     let mut draft = draft();
     change(&mut draft);
-    let approval = Some(signed(Statement::Approval(approval(&draft))));
-    Grant { draft, approval }
+    let approvals = vec![signed(Statement::Approval(approval(&draft)))];
+    Grant { draft, approvals }
 }
 
 fn inside(grant: &Grant, envelope: &Envelope) -> Result<(), OutsideEnvelope> {
@@ -52,7 +54,10 @@ fn each_bound_of_the_envelope_holds_at_the_bound_and_not_behind_it() {
 
 #[test]
 fn a_contract_ends_at_its_last_moment() {
-    let (grant, envelope) = (grant(), envelope());
+    let mut envelope = envelope();
+    envelope.tools[0].ask = Ask::Never;
+    let mut grant = grant();
+    (grant.draft.asked, grant.approvals) = (None, Vec::new());
     let at = |stored| grant.check_envelope(&envelope, &owner(), 0, stored);
     let last = bus_schema::Time::from_ns(envelope.expires.ns() - 1);
     assert_eq!(at(last), Ok(()));
@@ -87,9 +92,12 @@ fn an_empty_envelope_allows_nothing() {
 
 #[test]
 fn an_approval_is_needed_exactly_where_the_contract_always_asks() {
-    let bare = Grant {
-        approval: None,
-        ..grant()
+    let unasked = Grant {
+        draft: DraftGrant {
+            asked: None,
+            ..draft()
+        },
+        approvals: Vec::new(),
     };
     for (ask, without) in [
         (Ask::Always, Err(OutsideEnvelope::ApprovalMissing)),
@@ -98,38 +106,69 @@ fn an_approval_is_needed_exactly_where_the_contract_always_asks() {
     ] {
         let mut envelope = envelope();
         envelope.tools[0].ask = ask;
-        assert_eq!(inside(&bare, &envelope), without, "{ask:?}");
+        assert_eq!(inside(&unasked, &envelope), without, "{ask:?}");
         assert_eq!(inside(&grant(), &envelope), Ok(()), "{ask:?}");
         // One that is there is checked even where none is needed.
         let mut other = grant();
         other.draft.args = content(1);
-        assert_eq!(
-            inside(&other, &envelope),
-            Err(OutsideEnvelope::ApprovalDiffers),
-            "{ask:?}"
-        );
+        let differs = Err(OutsideEnvelope::ApprovalDiffers);
+        assert_eq!(inside(&other, &envelope), differs, "{ask:?}");
     }
 }
 
-fn check(said: &ApprovalStatement) -> Result<(), OutsideEnvelope> {
-    Grant::check_approval(
-        &draft(),
-        &signed(Statement::Approval(said.clone())),
-        &owner(),
-    )
+fn asked(quorum: u8, by: &[SigningKey]) -> Grant {
+    let mut draft = draft();
+    draft.asked.as_mut().expect("it asks").quorum = quorum;
+    let said = Statement::Approval(approval(&draft));
+    let approvals = by.iter().map(|key| Signed::new(&said, key)).collect();
+    Grant { draft, approvals }
+}
+
+#[test]
+fn a_quorum_is_of_different_people_whom_the_contract_names() {
+    use OutsideEnvelope as No;
+    let (owner, second) = (key_of(AuthorId::Owner), new_key(AuthorId::Runner));
+    let (one, both) = ([owner.clone()], [owner.clone(), second.clone()]);
+    let check = |grant: &Grant| inside(grant, &envelope());
+    assert_eq!(check(&asked(1, &[second])), Ok(()));
+    assert_eq!(check(&asked(2, &both)), Ok(()));
+    assert_eq!(check(&asked(2, &one)), Err(No::ApprovalMissing));
+    assert_eq!(check(&asked(1, &[])), Err(No::ApprovalMissing));
+    let twice = [owner.clone(), owner];
+    assert_eq!(check(&asked(2, &twice)), Err(No::ApprovalDiffers));
+    assert_eq!(check(&asked(3, &both)), Err(No::ApprovalMissing));
+    assert_eq!(check(&asked(0, &one)), Err(No::Approver));
+    let unnamed = Envelope {
+        approvers: Vec::new(),
+        ..envelope()
+    };
+    assert_eq!(inside(&asked(1, &one), &unnamed), Err(No::Approver));
+}
+
+#[test]
+fn an_approval_counts_to_its_last_moment() {
+    let grant = grant();
+    let until = grant.draft.asked.as_ref().expect("it asks").until;
+    let at = |stored| grant.check_envelope(&envelope(), &owner(), 0, stored);
+    assert_eq!(at(until), Ok(()));
+    let late = bus_schema::Time::from_ns(until.ns() + 1);
+    assert_eq!(at(late), Err(OutsideEnvelope::ApprovalExpired));
+}
+
+fn check(said: &ApprovalStatement) -> Result<bool, OutsideEnvelope> {
+    let said = signed(Statement::Approval(said.clone()));
+    draft().answer(&said).map(|answer| answer.yes)
 }
 
 #[test]
 fn an_approval_is_of_one_draft_and_of_nothing_else() {
     type Change = fn(&mut ApprovalStatement);
-    assert_eq!(check(&approval(&draft())), Ok(()));
+    assert_eq!(check(&approval(&draft())), Ok(true));
     let changes: &[Change] = &[
         |said| said.deployment = id(99),
         |said| said.task = id(99),
         |said| said.action = id(99),
-        |said| said.contract = digest(99),
         |said| said.draft = digest(99),
-        |said| said.approve = false,
     ];
     for (n, change) in changes.iter().enumerate() {
         let mut said = approval(&draft());
@@ -140,17 +179,24 @@ fn an_approval_is_of_one_draft_and_of_nothing_else() {
             "row {n}"
         );
     }
+    let mut other = approval(&draft());
+    other.contract = digest(99);
+    assert_eq!(check(&other), Err(OutsideEnvelope::ApprovalContract));
+    let no = ApprovalStatement {
+        approve: false,
+        ..approval(&draft())
+    };
+    assert_eq!(check(&no), Ok(false));
 }
 
 #[test]
 fn an_approval_dies_with_any_change_of_the_draft() {
     type Change = fn(&mut DraftGrant);
-    let approval = grant().approval.unwrap();
+    let approval = grant().approvals.remove(0);
     let changes: &[Change] = &[
         |draft| draft.deployment = id(99),
         |draft| draft.task = id(99),
         |draft| draft.action = id(99),
-        |draft| draft.contract = digest(99),
         |draft| draft.rule = name("allow.3"),
         |draft| draft.tool = name("file.delete"),
         |draft| draft.tool_digest = digest(99),
@@ -161,26 +207,29 @@ fn an_approval_dies_with_any_change_of_the_draft() {
         |draft| draft.wall_ms += 1,
         |draft| draft.output_bytes_max += 1,
         |draft| draft.secrets.clear(),
+        |draft| draft.counts.spend = None,
+        |draft| draft.asked.as_mut().expect("it asks").quorum = 2,
+        |draft| draft.asked.as_mut().expect("it asks").until = T0,
     ];
     for (n, change) in changes.iter().enumerate() {
         let mut draft = draft();
         change(&mut draft);
-        let found = Grant::check_approval(&draft, &approval, &owner());
+        let found = draft.answer(&approval);
         assert_eq!(found, Err(OutsideEnvelope::ApprovalDiffers), "row {n}");
     }
 }
 
 #[test]
-fn an_approval_is_the_owners_or_nobodys() {
+fn an_approval_is_of_somebody_who_is_asked_or_nobodys() {
     let said = Statement::Approval(approval(&draft()));
     let stranger = Signed::new(&said, &new_key(AuthorId::Owner));
-    let found = Grant::check_approval(&draft(), &stranger, &owner());
+    let found = draft().answer(&stranger);
     assert_eq!(found, Err(OutsideEnvelope::Approval(NotSigned::UnknownKey)));
     // The stranger's signature under the owner's key.
     let mut json = serde_json::to_value(&stranger).unwrap();
     json["by"] = serde_json::to_value(owner()).unwrap();
     let forged: Signed = serde_json::from_value(json).unwrap();
-    let found = Grant::check_approval(&draft(), &forged, &owner());
+    let found = draft().answer(&forged);
     assert_eq!(
         found,
         Err(OutsideEnvelope::Approval(NotSigned::BadSignature))
@@ -193,7 +242,7 @@ fn another_statement_of_the_owner_is_no_approval() {
         deployment: id(1),
         until: T0,
     };
-    let found = Grant::check_approval(&draft(), &signed(Statement::Access(access)), &owner());
+    let found = draft().answer(&signed(Statement::Access(access)));
     assert_eq!(found, Err(OutsideEnvelope::ApprovalDiffers));
 }
 

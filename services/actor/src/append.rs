@@ -38,15 +38,40 @@ enum Stage {
     Lost(u64),
 }
 
+/// Events of one chain that are on their way together; never none.
 struct InFlight<A, E> {
-    draft: Draft<A>,
-    event: SignedEvent,
+    drafts: Vec<Draft<A>>,
+    events: Vec<SignedEvent>,
+    /// How many of them were read back.
+    read: usize,
     expected: u64,
     then: Then<A, E>,
     stage: Stage,
 }
 
-type Acked = (Option<TaskId>, EventId, Published);
+impl<A: Author, E> InFlight<A, E> {
+    fn kind(&self) -> &'static str {
+        self.drafts.first().map_or("", Draft::kind)
+    }
+
+    /// The name of what is on its way: the id of its last event.
+    fn id(&self) -> Option<EventId> {
+        self.events.last().map(|event| event.id)
+    }
+
+    /// Whether one of these events was stored at `seq`.
+    fn is_at(&self, seq: u64) -> bool {
+        match self.stage {
+            Stage::Stored(last) => {
+                let before = last.saturating_sub(seq);
+                seq <= last && before < self.events.len() as u64
+            }
+            Stage::Sent | Stage::Lost(_) => false,
+        }
+    }
+}
+
+type Acked = (Option<TaskId>, Option<EventId>, Published);
 
 /// The own chains and what is on its way into them.
 pub(crate) struct Appender<A, E> {
@@ -114,29 +139,38 @@ impl<A: Author, E> Appender<A, E> {
                 self.waiting.remove(&chain);
             }
             if let Some((draft, reply)) = first {
-                self.launch(draft, Then::Reply(reply), verifier);
+                self.launch(vec![draft], Then::Reply(reply), verifier);
             }
         }
     }
 
-    /// Signs a draft as the next event of its chain and sends it.
-    pub(crate) fn launch(&mut self, draft: Draft<A>, then: Then<A, E>, verifier: &Verifier) {
-        let chain = chain_of::<A>(draft.task());
-        let tip = verifier.tip(A::ID, draft.task());
-        let clock = self.bus.clock();
-        let id = EventId::new(clock.uuid());
-        let link = Link {
-            seq: tip.seq + 1,
-            prev: tip.digest,
-            id,
-            at: clock.wall(),
+    /// Signs drafts as the next events of their chain and sends them: all of them are stored, or none.
+    pub(crate) fn launch(&mut self, drafts: Vec<Draft<A>>, then: Then<A, E>, verifier: &Verifier) {
+        let Some(task) = drafts.first().map(Draft::task) else {
+            return;
         };
-        let event = draft.sign(link, self.bus.key());
-        let expected = verifier.subtree(A::ID, draft.task());
+        let chain = chain_of::<A>(task);
+        let tip = verifier.tip(A::ID, task);
+        let (mut seq, mut prev) = (tip.seq, tip.digest);
+        let mut events = Vec::with_capacity(drafts.len());
+        for draft in &drafts {
+            seq += 1;
+            let clock = self.bus.clock();
+            let link = Link {
+                seq,
+                prev,
+                id: EventId::new(clock.uuid()),
+                at: clock.wall(),
+            };
+            let event = draft.sign(link, self.bus.key());
+            prev = event.digest();
+            events.push(event);
+        }
         let flight = InFlight {
-            draft,
-            event,
-            expected,
+            drafts,
+            events,
+            read: 0,
+            expected: verifier.subtree(A::ID, task),
             then,
             stage: Stage::Sent,
         };
@@ -147,8 +181,10 @@ impl<A: Author, E> Appender<A, E> {
 
     fn send(&self, chain: Option<TaskId>, flight: &InFlight<A, E>, pause: Duration) {
         let bus = self.bus.clone();
-        let contents = flight.draft.contents().to_vec();
-        let event = flight.event.clone();
+        let contents = flight.drafts.iter().flat_map(Draft::contents);
+        let contents: Vec<_> = contents.cloned().collect();
+        let events = flight.events.clone();
+        let id = flight.id();
         let expected = flight.expected;
         let subtree = stream::subtree(A::ID, chain);
         self.acks.push(Box::pin(async move {
@@ -157,15 +193,11 @@ impl<A: Author, E> Appender<A, E> {
             }
             for content in &contents {
                 if let Err(error) = bus.put(content).await {
-                    return (
-                        chain,
-                        event.id,
-                        Published::Refused(crate::error::chain(&error)),
-                    );
+                    return (chain, id, Published::Refused(crate::error::chain(&error)));
                 }
             }
-            let published = publish(bus.jetstream(), &event, &subtree, expected).await;
-            (chain, event.id, published)
+            let published = publish(bus.jetstream(), &events, &subtree, expected).await;
+            (chain, id, published)
         }));
     }
 
@@ -193,7 +225,7 @@ impl<A: Author, E> Appender<A, E> {
         let Some(mut flight) = self.flying.remove(&chain) else {
             return Ok(());
         };
-        if flight.event.id != id {
+        if flight.id() != id {
             self.flying.insert(chain, flight);
             return Ok(());
         }
@@ -220,17 +252,22 @@ impl<A: Author, E> Appender<A, E> {
             Published::Unknown(reason) => {
                 tracing::warn!(
                     reason,
-                    kind = flight.draft.kind(),
+                    kind = flight.kind(),
                     "no answer to a publish; asking again"
                 );
                 self.send(chain, &flight, RETRY);
             }
-            Published::Refused(reason) => {
-                tracing::error!(
+            Published::Refused(reason) if flight.events.len() > 1 => {
+                tracing::warn!(
                     reason,
-                    kind = flight.draft.kind(),
-                    "the bus does not store this"
+                    "the bus does not store several at once; sending one"
                 );
+                flight.drafts.truncate(1);
+                flight.events.truncate(1);
+                self.send(chain, &flight, Duration::ZERO);
+            }
+            Published::Refused(reason) => {
+                tracing::error!(reason, kind = flight.kind(), "the bus does not store this");
                 self.trouble = Some(reason);
                 self.send(chain, &flight, RETRY_REFUSED);
             }
@@ -242,8 +279,13 @@ impl<A: Author, E> Appender<A, E> {
     /// Notes that a genuine own event was read; says what was to happen then.
     pub(crate) fn on_own(&mut self, meta: &Meta) -> Option<Then<A, E>> {
         let chain = chain_of::<A>(meta.task);
-        if self.flying.get(&chain)?.event.id != meta.id {
+        let flight = self.flying.get_mut(&chain)?;
+        if flight.events.get(flight.read)?.id != meta.id {
             return None;
+        }
+        flight.read += 1;
+        if flight.read < flight.events.len() {
+            return Some(Then::Nothing);
         }
         self.busy.remove(&chain);
         self.flying.remove(&chain).map(|flight| flight.then)
@@ -262,12 +304,10 @@ impl<A: Author, E> Appender<A, E> {
         if by.is_some_and(|by| by != A::ID) {
             return Ok(());
         }
-        if let Some(junk) = junk {
-            let mine =
-                |flight: &InFlight<A, E>| matches!(flight.stage, Stage::Stored(at) if at == seq);
-            if self.flying.values().any(mine) {
-                return Err(Error::Disowned { seq, junk });
-            }
+        if let Some(junk) = junk
+            && self.flying.values().any(|flight| flight.is_at(seq))
+        {
+            return Err(Error::Disowned { seq, junk });
         }
         let lost =
             |flight: &InFlight<A, E>| matches!(flight.stage, Stage::Lost(last) if last <= seq);
@@ -287,17 +327,12 @@ impl<A: Author, E> Appender<A, E> {
     }
 
     /// Somebody was first: the core decides again, and what came from outside is said again.
-    fn lost(&mut self, flight: InFlight<A, E>) {
-        tracing::debug!(
-            kind = flight.draft.kind(),
-            "somebody was first; deciding again"
-        );
-        if let Then::Reply(reply) = flight.then {
-            let chain = chain_of::<A>(flight.draft.task());
-            self.waiting
-                .entry(chain)
-                .or_default()
-                .push_front((flight.draft, reply));
+    fn lost(&mut self, mut flight: InFlight<A, E>) {
+        tracing::debug!(kind = flight.kind(), "somebody was first; deciding again");
+        if let (Then::Reply(reply), Some(draft)) = (flight.then, flight.drafts.pop()) {
+            let chain = chain_of::<A>(draft.task());
+            let queue = self.waiting.entry(chain).or_default();
+            queue.push_front((draft, reply));
         }
     }
 }

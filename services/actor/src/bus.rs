@@ -21,7 +21,7 @@ use bus_schema::{
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Clock, Error, error::chain};
 
@@ -60,6 +60,8 @@ pub struct Bus<A> {
 struct Inner {
     client: Client,
     jetstream: jetstream::Context,
+    /// Counts how often the connection was made again.
+    reconnected: watch::Receiver<u64>,
     key: SigningKey,
     keys: Keys,
     clock: Clock,
@@ -85,6 +87,7 @@ impl<A> fmt::Debug for Bus<A> {
 impl<A: Author> Bus<A> {
     pub(crate) fn new(
         client: Client,
+        reconnected: watch::Receiver<u64>,
         key: SigningKey,
         keys: Keys,
         clock: Clock,
@@ -96,6 +99,7 @@ impl<A: Author> Bus<A> {
         let inner = Arc::new(Inner {
             client,
             jetstream,
+            reconnected,
             key,
             keys,
             clock,
@@ -156,6 +160,10 @@ impl<A: Author> Bus<A> {
     /// # Errors
     /// [`Error::Bus`] if the server refuses it or does not answer.
     pub async fn put(&self, sealed: &Sealed) -> Result<(), Error> {
+        self.again(|| self.put_once(sealed)).await
+    }
+
+    async fn put_once(&self, sealed: &Sealed) -> Result<(), Error> {
         let content = sealed.content();
         for (n, chunk) in sealed.stored().chunks(CHUNK_BYTES_MAX).enumerate() {
             let message = PublishMessage::build().payload(chunk.to_vec().into());
@@ -200,7 +208,21 @@ impl<A: Author> Bus<A> {
         author: AuthorId,
         content: &Content,
     ) -> Result<Option<Sealed>, Error> {
-        get(&self.inner.client, author, content).await
+        self.again(|| get(&self.inner.client, author, content))
+            .await
+    }
+
+    /// Asks, and asks anew when the connection was made again meanwhile: the answer went to the old one. Only for
+    /// what may be asked twice.
+    async fn again<T, F: Future<Output = T>>(&self, ask: impl Fn() -> F) -> T {
+        let mut reconnected = self.inner.reconnected.clone();
+        loop {
+            reconnected.mark_unchanged();
+            tokio::select! {
+                answer = ask() => return answer,
+                Ok(()) = reconnected.changed() => {}
+            }
+        }
     }
 
     /// Says something ephemeral.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bus_schema::PublicKey;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::Error;
+use crate::{Error, hardening};
 
 /// The first part of every service's configuration file (TOML). Paths are relative to the file's folder.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -27,6 +27,9 @@ pub struct Config {
     pub owner: PublicKey,
     /// The folder of the projection and the health file.
     pub state: PathBuf,
+    /// The file's table `[hardening]`.
+    #[serde(skip)]
+    pub hardening: hardening::Config,
 }
 
 impl Config {
@@ -49,10 +52,13 @@ impl Config {
 #[serde(deny_unknown_fields)]
 struct File<S> {
     bus: Config,
+    #[serde(default)]
+    hardening: hardening::Config,
     service: S,
 }
 
-/// Reads a configuration file: a table `[bus]`, which is [`Config`], and a table `[service]`.
+/// Reads a configuration file: a table `[bus]`, which is [`Config`], perhaps a table `[hardening]`, and a table
+/// `[service]`.
 ///
 /// # Errors
 /// Names the file, and line and column of what is wrong.
@@ -66,5 +72,9 @@ pub fn read<S: DeserializeOwned>(path: &Path) -> Result<(Config, S), Error> {
         source: Box::new(source),
     })?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    Ok((file.bus.resolve(folder), file.service))
+    let bus = Config {
+        hardening: file.hardening.resolve(folder),
+        ..file.bus.resolve(folder)
+    };
+    Ok((bus, file.service))
 }

@@ -47,28 +47,54 @@ impl Access {
     }
 }
 
+/// How long a trial may take.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn refused(access: &Access, reason: String) -> Error {
+    Error::Connect {
+        url: access.url.clone(),
+        reason,
+    }
+}
+
+/// Mutual TLS and NKey; both certificate files are read again at every connect.
+fn options(access: &Access) -> Result<ConnectOptions, Error> {
+    if !access.url.starts_with("tls://") {
+        return Err(refused(access, "only tls:// is spoken here".to_owned()));
+    }
+    drop(files::read_secret(&access.key)?);
+    let seed = UserKey::load(&access.nkey)?;
+    Ok(ConnectOptions::with_nkey(seed.seed().to_owned())
+        .add_root_certificates(access.ca.clone())
+        .add_client_certificate(access.certificate.clone(), access.key.clone())
+        .require_tls(true)
+        .custom_inbox_prefix(format!("_INBOX.{}", access.user))
+        .name(&access.user))
+}
+
+/// Connects and leaves again: whether the server takes the identity as it lies there.
+///
+/// # Errors
+/// As [`connect`], without waiting for a server that is not there.
+pub(crate) async fn try_once(access: &Access) -> Result<(), Error> {
+    let trying = options(access)?
+        .connection_timeout(TRIAL_TIMEOUT)
+        .connect(&access.url);
+    let tried = trying.await;
+    tried
+        .map(drop)
+        .map_err(|error| refused(access, chain(&error)))
+}
+
 /// Connects with mutual TLS and NKey; both files are read again at every reconnect, which the receiver counts.
 ///
 /// # Errors
 /// [`Error::File`] or [`Error::Nkey`] for a key that others can read, [`Error::Connect`] otherwise.
 pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<u64>), Error> {
-    let refused = |reason: String| Error::Connect {
-        url: access.url.clone(),
-        reason,
-    };
-    if !access.url.starts_with("tls://") {
-        return Err(refused("only tls:// is spoken here".to_owned()));
-    }
-    drop(files::read_secret(&access.key)?);
-    let seed = UserKey::load(&access.nkey)?;
+    let refused = |reason: String| refused(access, reason);
     let (count, reconnected) = watch::channel(0);
     let connected = AtomicBool::new(false);
-    let options = ConnectOptions::with_nkey(seed.seed().to_owned())
-        .add_root_certificates(access.ca.clone())
-        .add_client_certificate(access.certificate.clone(), access.key.clone())
-        .require_tls(true)
-        .custom_inbox_prefix(format!("_INBOX.{}", access.user))
-        .name(&access.user)
+    let options = options(access)?
         .ping_interval(Duration::from_secs(10))
         .request_timeout(Some(REQUEST_TIMEOUT))
         .reconnect_delay_callback(|attempt| {

@@ -82,8 +82,9 @@ pub struct Heard {
 }
 
 pub(crate) enum Want<C: Core> {
-    Append(Draft<C::Me>),
-    Claim(Permit<C::Me>, fn(crate::Claim<C::Me>) -> C::Effect),
+    /// Drafts of one chain, never none.
+    Append(Vec<Draft<C::Me>>),
+    Claim(Box<Permit<C::Me>>, fn(crate::Claim<C::Me>) -> C::Effect),
     Effect(Key, C::Effect),
 }
 
@@ -136,7 +137,10 @@ impl<'a, C: Core> Out<'a, C> {
     pub fn idle(&self, task: Option<TaskId>) -> bool {
         let chain = chain_of::<C::Me>(task);
         let taken = |want: &Want<C>| match want {
-            Want::Append(draft) => chain_of::<C::Me>(draft.task()) == chain,
+            Want::Append(drafts) => {
+                let mut each = drafts.iter();
+                each.any(|draft| chain_of::<C::Me>(draft.task()) == chain)
+            }
             Want::Claim(permit, _) => chain_of::<C::Me>(Some(permit.draft().task)) == chain,
             Want::Effect(..) => false,
         };
@@ -145,15 +149,21 @@ impl<'a, C: Core> Out<'a, C> {
 
     /// Appends a draft, if its chain is idle: only if nothing of the own chain comes between.
     pub fn append(&mut self, draft: Draft<C::Me>) {
-        if self.idle(draft.task()) {
-            self.wants.push(Want::Append(draft));
+        self.append_all(vec![draft]);
+    }
+
+    /// Appends drafts of one chain, if it is idle: right after one another, or none of them. What the server does
+    /// not take together is asked for again.
+    pub fn append_all(&mut self, drafts: Vec<Draft<C::Me>>) {
+        if drafts.first().is_some_and(|draft| self.idle(draft.task())) {
+            self.wants.push(Want::Append(drafts));
         }
     }
 
     /// Claims a grant, if the chain is idle; `run` makes the effect that acts on the claim.
     pub fn claim(&mut self, permit: Permit<C::Me>, run: fn(crate::Claim<C::Me>) -> C::Effect) {
         if self.idle(Some(permit.draft().task)) {
-            self.wants.push(Want::Claim(permit, run));
+            self.wants.push(Want::Claim(Box::new(permit), run));
         }
     }
 
@@ -189,9 +199,9 @@ impl<'a, C: Core> Out<'a, C> {
     pub fn drafts(&self) -> Vec<&Draft<C::Me>> {
         self.wants
             .iter()
-            .filter_map(|want| match want {
-                Want::Append(draft) => Some(draft),
-                Want::Claim(..) | Want::Effect(..) => None,
+            .flat_map(|want| match want {
+                Want::Append(drafts) => drafts.as_slice(),
+                Want::Claim(..) | Want::Effect(..) => &[],
             })
             .collect()
     }

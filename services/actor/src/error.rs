@@ -73,6 +73,24 @@ pub enum Error {
         /// What they call it.
         junk: bus_schema::Junk,
     },
+    /// The container gives less confinement than the shipped one.
+    #[error(
+        "{service} does not work in a weaker container than the shipped one: {missing}; see docker-compose.yml"
+    )]
+    Weaker {
+        /// Who.
+        service: bus_schema::AuthorId,
+        /// What is missing, and the line of the compose file for each.
+        missing: String,
+    },
+    /// What is said to excuse that does not.
+    #[error("the exception {path} does not hold")]
+    Exception {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: crate::hardening::NotExcepted,
+    },
     /// The service itself cannot work.
     #[error("{0}")]
     Service(String),
@@ -87,7 +105,9 @@ impl Error {
             | Self::ParseConfig { .. }
             | Self::File(_)
             | Self::Nkey(_)
-            | Self::SigningKey(_) => 64,
+            | Self::SigningKey(_)
+            | Self::Weaker { .. }
+            | Self::Exception { .. } => 64,
             Self::Connect { .. }
             | Self::Bus { .. }
             | Self::NotProvisioned { .. }

@@ -132,6 +132,37 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// Writes a file that appears whole or not at all in the place of the one that is there, with its owner and mode;
+/// if there is none, with mode 0600 and the owner of the folder.
+///
+/// # Errors
+/// As [`write_new`], without [`Error::Exists`]; [`Error::Symlink`] and [`Error::WrongKind`] for what stands there.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+        return Err(Error::TooLarge { path: path.into() });
+    }
+    let (like, mode) = match open_regular(path) {
+        Ok((_file, mode)) => (path, mode & 0o7777),
+        Err(Error::Missing { .. }) => (parent(path), FILE_MODE),
+        Err(error) => return Err(error),
+    };
+    let staged = Staged::write(path, bytes)?;
+    let owner = owner_of(like)?;
+    if owner != owner_of(&staged.path)? {
+        std::os::unix::fs::chown(&staged.path, Some(owner.0), Some(owner.1))
+            .map_err(|e| failed("give away", path, e))?;
+    }
+    fs::set_permissions(&staged.path, fs::Permissions::from_mode(mode))
+        .map_err(|e| failed("set the mode of", path, e))?;
+    fs::rename(&staged.path, path).map_err(|e| failed("replace", path, e))?;
+    sync_parent(path)
+}
+
+fn owner_of(path: &Path) -> Result<(u32, u32), Error> {
+    let found = fs::metadata(path).map_err(|e| failed("look at", path, e))?;
+    Ok((found.uid(), found.gid()))
+}
+
 /// Loads the file at `path`, or makes it first if there is none.
 ///
 /// `load` checks a kept file and a new one alike, so what is returned is always what is on disk.
@@ -277,11 +308,15 @@ impl Drop for Staged {
     }
 }
 
-fn sync_parent(path: &Path) -> Result<(), Error> {
-    let parent = match path.parent() {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
-    };
+    }
+}
+
+fn sync_parent(path: &Path) -> Result<(), Error> {
+    let parent = parent(path);
     File::open(parent)
         .and_then(|dir| dir.sync_all())
         .map_err(|e| failed("sync", parent, e))

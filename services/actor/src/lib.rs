@@ -16,6 +16,7 @@ pub mod nkey;
 mod operator;
 mod projection;
 mod publish;
+mod renewal;
 mod run;
 pub mod signing_key;
 mod telemetry;
@@ -23,12 +24,13 @@ mod telemetry;
 use std::{
     collections::BTreeMap,
     future::Future,
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, RwLock},
 };
 
-use bus_schema::{Author, AuthorId, PublicKey, Says, ServiceStarted, Version};
+use bus_schema::{Author, AuthorId, Hardening, PublicKey, Says, ServiceStarted, Version};
 use serde::de::DeserializeOwned;
 use tokio::{sync::mpsc, sync::watch, task::JoinSet};
 
@@ -119,7 +121,8 @@ pub fn version() -> Version {
         .expect("the package version is a version")
 }
 
-/// A service's whole `main`: `--config FILE`, and `--check` to stop after reading it.
+/// A service's whole `main`: `--config FILE`; with `--check` it stops after reading it, with `--health` it says
+/// whether the one that runs with it can do its job.
 #[must_use]
 pub fn main<S: Service>() -> ExitCode
 where
@@ -131,10 +134,13 @@ where
         [flag, path, check] if flag == "--config" && check == "--check" => {
             check_config::<S>(Path::new(path))
         }
+        [flag, path, health] if flag == "--config" && health == "--health" => {
+            check_health::<S>(Path::new(path))
+        }
         _ => {
             log("info");
             tracing::error!(
-                "usage: {} --config FILE [--check]",
+                "usage: {} --config FILE [--check | --health]",
                 <S::Core as Core>::Me::ID
             );
             ExitCode::from(64)
@@ -152,12 +158,30 @@ pub fn check_config<S: Service>(path: &Path) -> ExitCode {
     }
 }
 
+/// Says on standard output whether the service that runs with this configuration can do its job.
+#[must_use]
+pub fn check_health<S: Service>(path: &Path) -> ExitCode {
+    log("info");
+    let health = match config::read::<S::Config>(path) {
+        Ok((config, _)) => health::read(&config.state, &Clock::system()),
+        Err(error) => return report(&error),
+    };
+    let (said, code) = match health {
+        Ok(health) => (health.state, ExitCode::SUCCESS),
+        Err(unhealthy) => (unhealthy.to_string(), ExitCode::FAILURE),
+    };
+    // Whoever asked may have gone away.
+    writeln!(std::io::stdout(), "{said}").ok();
+    code
+}
+
 /// Runs a service until it is asked to stop.
 #[must_use]
 pub fn run<S: Service>(path: &Path) -> ExitCode
 where
     <S::Core as Core>::Me: Says<ServiceStarted>,
 {
+    let found = hardening::measure();
     hardening::harden();
     log("info");
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -167,7 +191,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return report(&Error::Service(format!("cannot start: {error}"))),
     };
-    match runtime.block_on(serve::<S>(path)) {
+    match runtime.block_on(serve::<S>(path, &found)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }
@@ -178,13 +202,14 @@ fn report(error: &Error) -> ExitCode {
     ExitCode::from(error.exit_code())
 }
 
-async fn serve<S: Service>(path: &Path) -> Result<(), Error>
+async fn serve<S: Service>(path: &Path, found: &Hardening) -> Result<(), Error>
 where
     <S::Core as Core>::Me: Says<ServiceStarted>,
 {
     let (config, service) = config::read::<S::Config>(path)?;
     let me = <S::Core as Core>::Me::ID;
     let clock = Clock::system();
+    let hardening = hardening::insist(me, &config.hardening, &config.owner, found, clock.wall())?;
     let key = signing_key::load(&config.signing_key)?;
     let (stopper, stop) = watch::channel(false);
     let stopping = wait_for_signal(stopper)?;
@@ -206,7 +231,15 @@ where
         AuthorId::Owner,
         config.owner,
     )])));
-    let (bus, outside) = Bus::new(client, key, Arc::clone(&keys), clock.clone());
+    let access = Access::of(&config, me);
+    let renewing = spawn(renewal::watch(access, client.clone(), stop.clone()));
+    let (bus, outside) = Bus::new(
+        client,
+        reconnected.clone(),
+        key,
+        Arc::clone(&keys),
+        clock.clone(),
+    );
     let parts = run::Parts {
         service,
         core,
@@ -216,12 +249,14 @@ where
         clock,
         owner: config.owner,
         state: config.state,
+        hardening,
         reconnected,
         stop,
     };
     let actor = run::Actor::<S>::new(parts)?;
     let ran = Box::pin(actor.run()).await;
     stopping.abort();
+    renewing.abort();
     ran
 }
 

@@ -7,13 +7,14 @@ use std::{
 };
 
 use bus_schema::{
-    AUDIT, Author as _, AuthorId, Body, Content, Digest, Draft, EventId, Facts, Head, Junk, Link,
+    AUDIT, Author as _, AuthorId, Body, Content, Draft, EventId, Facts, Head, Junk, Link,
     Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, Sees, SignedEvent, Time, Verifier, stream,
     wire,
 };
 use ed25519_dalek::SigningKey;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::{
     Access, Bus, Clock, Error,
@@ -63,6 +64,7 @@ impl Stored {
 #[derive(Debug)]
 pub struct Operator {
     client: async_nats::Client,
+    reconnected: watch::Receiver<u64>,
     clock: Clock,
 }
 
@@ -72,8 +74,12 @@ impl Operator {
     /// # Errors
     /// [`Error::Connect`], or what is wrong with the identity's files.
     pub async fn connect(access: &Access, clock: Clock) -> Result<Self, Error> {
-        let (client, _reconnected) = connect(access).await?;
-        Ok(Self { client, clock })
+        let (client, reconnected) = connect(access).await?;
+        Ok(Self {
+            client,
+            reconnected,
+            clock,
+        })
     }
 
     /// Asks the server's JetStream API; an answer with an `error` is one.
@@ -176,7 +182,8 @@ impl Operator {
     /// [`Error::Bus`] if it is not stored; `Ok(false)` if there is something already.
     pub async fn publish_first(&self, event: &SignedEvent) -> Result<bool, Error> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
-        match publish(&jetstream, event, &stream::subtree(Owner::ID, None), 0).await {
+        let events = std::slice::from_ref(event);
+        match publish(&jetstream, events, &stream::subtree(Owner::ID, None), 0).await {
             Published::At(_) => Ok(true),
             Published::Conflict(_) => Ok(false),
             Published::Unknown(reason) | Published::Refused(reason) => Err(Error::Bus {
@@ -243,7 +250,13 @@ impl Operator {
     #[must_use]
     pub fn bus(&self, key: SigningKey, keys: BTreeMap<AuthorId, PublicKey>) -> Bus<Owner> {
         let keys = Arc::new(RwLock::new(keys));
-        let (bus, outside) = Bus::new(self.client.clone(), key, keys, self.clock.clone());
+        let (bus, outside) = Bus::new(
+            self.client.clone(),
+            self.reconnected.clone(),
+            key,
+            keys,
+            self.clock.clone(),
+        );
         // There is no loop here that would append for others.
         drop(outside);
         bus
@@ -322,7 +335,8 @@ impl Pen {
             let event = draft.sign(link, self.bus.key());
             let expected = self.verifier.subtree(AuthorId::Owner, None);
             let subtree = stream::subtree(Owner::ID, None);
-            match publish(&jetstream, &event, &subtree, expected).await {
+            let events = std::slice::from_ref(&event);
+            match publish(&jetstream, events, &subtree, expected).await {
                 Published::At(seq) => {
                     self.catch_up(operator).await?;
                     return Ok(seq);
@@ -331,7 +345,7 @@ impl Pen {
                 Published::Conflict(_) | Published::Unknown(_) => {
                     self.catch_up(operator).await?;
                     let tip = self.verifier.tip(AuthorId::Owner, None);
-                    if tip.digest == Digest::of(&[&event.body]) {
+                    if tip.digest == event.digest() {
                         return Ok(self.verifier.subtree(AuthorId::Owner, None));
                     }
                 }

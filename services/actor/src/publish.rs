@@ -1,17 +1,24 @@
 //! Publishing with compare-and-set: an event is stored behind exactly the message it was decided after.
 
-use async_nats::jetstream::{self, context::PublishErrorKind, message::PublishMessage};
-use bus_schema::{AUDIT, HEADER_SCHEMA, HEADER_SIGNATURE};
+use async_nats::{
+    HeaderMap,
+    header::{
+        NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
+        NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_EXPECTED_STREAM,
+    },
+    jetstream::{self, context::PublishErrorKind, message::PublishMessage},
+};
+use bus_schema::{AUDIT, HEADER_SCHEMA, HEADER_SIGNATURE, SignedEvent};
 
 use crate::error::chain;
 
 /// Header: the trace that an event belongs to (W3C Trace Context).
 const HEADER_TRACE: &str = "traceparent";
 
-/// What became of one publish with compare-and-set.
+/// What became of a publish with compare-and-set.
 #[derive(Debug)]
 pub(crate) enum Published {
-    /// Stored at this place.
+    /// Stored; the last of its events at this place, those before it right before.
     At(u64),
     /// Somebody was first: the subtree's last message, if the server said which.
     Conflict(Option<u64>),
@@ -21,21 +28,66 @@ pub(crate) enum Published {
     Refused(String),
 }
 
-/// Publishes an event that may only follow the message at `expected` in `subtree`.
+/// Publishes events that may only follow the message at `expected` in `subtree`: all of them, one right after the
+/// other, or none.
 pub(crate) async fn publish(
     jetstream: &jetstream::Context,
-    event: &bus_schema::SignedEvent,
+    events: &[SignedEvent],
     subtree: &str,
     expected: u64,
 ) -> Published {
+    let Some((last, others)) = events.split_last() else {
+        return Published::Refused("there is nothing to publish".to_owned());
+    };
+    let after = |headers: HeaderMap| {
+        let mut headers = headers;
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
+        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", subtree);
+        headers
+    };
+    if others.is_empty() {
+        return stored(jetstream, last, after(headers(last))).await;
+    }
+    let batch = last.id.to_string();
+    let place = |mut headers: HeaderMap, at: usize| {
+        headers.insert(NATS_BATCH_ID, batch.as_str());
+        headers.insert(NATS_BATCH_SEQUENCE, (at + 1).to_string());
+        headers
+    };
+    let client = jetstream.client();
+    for (at, event) in others.iter().enumerate() {
+        // The server compares before the first and takes nothing in between.
+        let headers = headers(event);
+        let headers = if at == 0 { after(headers) } else { headers };
+        let body = event.body.clone().into();
+        let subject = event.subject.clone();
+        let sent = client.publish_with_headers(subject, place(headers, at), body);
+        if let Err(error) = sent.await {
+            return Published::Unknown(chain(&error));
+        }
+    }
+    let mut headers = place(headers(last), others.len());
+    headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+    stored(jetstream, last, headers).await
+}
+
+fn headers(event: &SignedEvent) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HEADER_SIGNATURE, event.signature.to_string());
+    headers.insert(HEADER_SCHEMA, event.schema.as_str());
+    headers.insert(HEADER_TRACE, crate::telemetry::traceparent(event));
+    headers.insert(NATS_EXPECTED_STREAM, AUDIT);
+    headers
+}
+
+async fn stored(
+    jetstream: &jetstream::Context,
+    event: &SignedEvent,
+    headers: HeaderMap,
+) -> Published {
     let message = PublishMessage::build()
         .payload(event.body.clone().into())
-        .header(HEADER_SIGNATURE, event.signature.to_string())
-        .header(HEADER_SCHEMA, event.schema.as_str())
-        .header(HEADER_TRACE, crate::telemetry::traceparent(event))
-        .header("Nats-Expected-Stream", AUDIT)
-        .header("Nats-Expected-Last-Subject-Sequence", expected.to_string())
-        .header("Nats-Expected-Last-Subject-Sequence-Subject", subtree);
+        .headers(headers);
     let acked = match jetstream.send_publish(event.subject.clone(), message).await {
         Ok(ack) => ack.await,
         Err(error) => Err(error),

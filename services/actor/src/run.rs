@@ -5,8 +5,8 @@ mod read;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bus_schema::{
-    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Head, Says, Sees, ServiceStarted,
-    Time, Verifier, wire,
+    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Hardening, Head, Says, Sees,
+    ServiceStarted, Time, Verifier, wire,
 };
 use futures::StreamExt as _;
 use tokio::{
@@ -20,7 +20,7 @@ use crate::{
     bus::{Keys, Outside},
     clock::BusClock,
     core::Want,
-    hardening, health,
+    health,
     projection::{Position, Projection},
 };
 
@@ -49,6 +49,8 @@ pub(crate) struct Actor<S: Service> {
     clock: Clock,
     bus_clock: BusClock,
     state: std::path::PathBuf,
+    /// What the process says of itself in its first event.
+    hardening: Hardening,
     appender: Appender<Me<S>, Effect<S>>,
     outside: mpsc::Receiver<Outside<Me<S>>>,
     inbox: mpsc::Receiver<Input<S>>,
@@ -77,6 +79,7 @@ pub(crate) struct Parts<S: Service> {
     pub(crate) clock: Clock,
     pub(crate) owner: bus_schema::PublicKey,
     pub(crate) state: std::path::PathBuf,
+    pub(crate) hardening: Hardening,
     pub(crate) reconnected: watch::Receiver<u64>,
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -95,6 +98,7 @@ where
             clock,
             owner,
             state,
+            hardening,
             reconnected,
             stop,
         } = parts;
@@ -139,6 +143,7 @@ where
             clock,
             bus_clock: BusClock::default(),
             state,
+            hardening,
             outside,
             inbox,
             beside: beside.tasks,
@@ -290,11 +295,13 @@ where
         self.wake = wake;
         for want in wants {
             match want {
-                Want::Append(draft) => self.appender.launch(draft, Then::Nothing, &self.verifier),
+                Want::Append(drafts) => {
+                    self.appender.launch(drafts, Then::Nothing, &self.verifier);
+                }
                 Want::Claim(permit, run) => {
                     let draft = permit.started();
-                    self.appender
-                        .launch(draft, Then::Run(Box::new(permit), run), &self.verifier);
+                    let then = Then::Run(permit, run);
+                    self.appender.launch(vec![draft], then, &self.verifier);
                 }
                 Want::Effect(key, effect) => self.perform(key, effect),
             }
@@ -305,7 +312,7 @@ where
         self.announced = true;
         let fact = ServiceStarted {
             version: crate::version(),
-            hardening: hardening::measure(),
+            hardening: self.hardening.clone(),
         };
         let (reply, _nobody) = tokio::sync::oneshot::channel();
         self.appender.queue((Draft::of(Deployment, fact), reply));

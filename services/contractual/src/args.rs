@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use bus_schema::{ActionId, AuthorId, TaskId};
+use bus_schema::{ActionId, AuthorId, Property, TaskId};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
@@ -86,7 +86,26 @@ pub enum Command {
     Decode,
     /// Check everything that can be checked, and name the fix for each finding.
     #[command(after_help = "Example: contractual doctor --dir ~/contractual")]
-    Doctor,
+    Doctor {
+        /// Check serve.json and policy.hujson in this folder, also before there is a sidecar.
+        #[arg(long, value_name = "FOLDER")]
+        tailscale: Option<PathBuf>,
+    },
+    /// Show and renew the certificates of a deployment.
+    #[command(subcommand)]
+    Certs(CertsCommand),
+    /// Sign that a service may work in a container that lacks something, for some days.
+    #[command(after_help = "Example: contractual waive runner read-only-root --days 3")]
+    Waive {
+        /// Which service.
+        service: AuthorId,
+        /// What it may do without: own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable.
+        #[arg(required = true)]
+        properties: Vec<Property>,
+        /// For how many days.
+        #[arg(long, default_value_t = 7)]
+        days: u16,
+    },
     /// Run one service in the foreground.
     #[command(
         after_help = "Example: contractual service policy --config /etc/contractual/policy.toml"
@@ -109,6 +128,16 @@ pub enum Command {
         /// The service's state folder; the one in the state directory if there is none.
         #[arg(long, value_name = "FOLDER")]
         state: Option<PathBuf>,
+    },
+    /// Keep the way to a deployment in containers open on this machine's loopback, until Ctrl-C.
+    #[command(after_help = "Example: contractual relay --dir ~/contractual")]
+    Relay {
+        /// The port for the bus; 0 is any that is free.
+        #[arg(long, default_value_t = crate::containers::RELAYED, value_name = "PORT")]
+        bus: u16,
+        /// The port for the gateway; 0 is any that is free.
+        #[arg(long, default_value_t = 0, value_name = "PORT")]
+        gateway: u16,
     },
     /// Run a program that dies with the process that started it.
     #[command(hide = true)]
@@ -141,6 +170,15 @@ pub struct InitArguments {
     /// When nats-server syncs to disk: always, or an interval such as 2m.
     #[arg(long, default_value = "always")]
     pub sync: String,
+    /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to give each container its files.
+    #[arg(long, conflicts_with_all = ["bus", "gateway"])]
+    pub containers: bool,
+    /// With --containers: a file that holds the auth key for the tailnet; it is copied for the sidecar.
+    #[arg(long, requires = "containers", value_name = "FILE")]
+    pub authkey: Option<PathBuf>,
+    /// With --containers: the gateway's name in the tailnet, such as contractual.tail1234.ts.net.
+    #[arg(long, requires = "containers", value_name = "NAME")]
+    pub tailnet_name: Option<String>,
 }
 
 /// `run …`
@@ -191,6 +229,31 @@ pub enum ContractCommand {
     Sign {
         /// The contract (TOML).
         file: PathBuf,
+    },
+}
+
+/// `certs …`
+#[derive(Debug, Subcommand)]
+pub enum CertsCommand {
+    /// Make new keys and certificates; what runs takes them up by itself.
+    #[command(after_help = "Example: contractual certs renew --service policy")]
+    Renew {
+        /// Whose: a service, `nats`, or another user of the bus; everybody's if left out.
+        #[arg(long, value_name = "NAME")]
+        service: Option<String>,
+        /// For how many days they are valid.
+        #[arg(long, default_value_t = crate::certs::LEAF_DAYS)]
+        days: u32,
+    },
+    /// Who has a certificate, and until when.
+    #[command(after_help = "Example: contractual certs show --json")]
+    Show,
+    /// Make a new authority that signs from now on; the one before is trusted beside it until it is retired.
+    #[command(after_help = "Example: contractual certs authority, then: contractual certs renew")]
+    Authority {
+        /// Trust the newest authority alone, once every certificate is signed by it.
+        #[arg(long)]
+        retire: bool,
     },
 }
 

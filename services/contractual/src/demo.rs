@@ -221,6 +221,7 @@ fn choices(workspace: PathBuf) -> Result<Choices, Error> {
         workspace,
         catalogue: contract::example::TOOLS.to_owned(),
         sync: "always".to_owned(),
+        containers: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The state directory: where each identity, configuration and volume of a deployment lies.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use actor::Access;
@@ -7,26 +8,54 @@ use bus_schema::AuthorId;
 
 /// The folder of one deployment.
 #[derive(Debug, Clone)]
-pub struct Dir(PathBuf);
+pub struct Dir {
+    path: PathBuf,
+    route: Option<Route>,
+}
+
+/// Where this process reaches a deployment that does not listen on this machine itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The server.
+    pub bus: SocketAddr,
+    /// The gateway.
+    pub gateway: SocketAddr,
+}
 
 impl Dir {
     /// The deployment in `path`, which stays the same for processes that work in another folder.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         // Only an empty path, or a working folder that is gone, has no absolute form.
-        Self(std::path::absolute(&path).unwrap_or(path))
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Self { path, route: None }
+    }
+
+    /// The same deployment, reached another way.
+    #[must_use]
+    pub fn through(self, route: Route) -> Self {
+        Self {
+            route: Some(route),
+            ..self
+        }
+    }
+
+    /// The other way, if there is one.
+    #[must_use]
+    pub const fn route(&self) -> Option<Route> {
+        self.route
     }
 
     /// The folder itself.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// The folder of one user of the bus: an actor, `owner`, `provision`, `audit-reader`, `trigger`, `sys`.
     #[must_use]
     pub fn of(&self, user: &str) -> PathBuf {
-        self.0.join(user)
+        self.path.join(user)
     }
 
     /// An actor's configuration file.
@@ -50,43 +79,43 @@ impl Dir {
     /// The certificate authority's certificate.
     #[must_use]
     pub fn ca(&self) -> PathBuf {
-        self.0.join("ca").join("ca.pem")
+        self.path.join("ca").join("ca.pem")
     }
 
     /// The certificate authority's key.
     #[must_use]
     pub fn ca_key(&self) -> PathBuf {
-        self.0.join("ca").join("ca-key.pem")
+        self.path.join("ca").join("ca-key.pem")
     }
 
     /// The server's folder.
     #[must_use]
     pub fn nats(&self) -> PathBuf {
-        self.0.join("nats")
+        self.path.join("nats")
     }
 
     /// The deployment's own facts.
     #[must_use]
     pub fn deployment(&self) -> PathBuf {
-        self.0.join("deployment.toml")
+        self.path.join("deployment.toml")
     }
 
     /// The first roster, signed by the owner.
     #[must_use]
     pub fn roster(&self) -> PathBuf {
-        self.0.join("roster.json")
+        self.path.join("roster.json")
     }
 
     /// The tool catalogue.
     #[must_use]
     pub fn catalogue(&self) -> PathBuf {
-        self.0.join("tools.json")
+        self.path.join("tools.json")
     }
 
     /// Where the `nats` command line finds its contexts (`XDG_CONFIG_HOME`).
     #[must_use]
     pub fn contexts(&self) -> PathBuf {
-        self.0.join("nats-cli")
+        self.path.join("nats-cli")
     }
 
     /// How `user` reaches the server at `url`.

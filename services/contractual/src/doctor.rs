@@ -1,5 +1,8 @@
 //! `doctor`: checks everything that can be checked from here, and names the fix for each finding.
 
+mod containers;
+mod sidecar;
+
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
 use actor::{Clock, Operator, files, nkey::UserKey, signing_key};
@@ -8,10 +11,11 @@ use serde::Serialize;
 
 use crate::{
     Dir, Error,
+    certs::{self, State},
+    containers::Containers,
     init::Facts,
     nats_server::{self, Places},
     output::Output,
-    pki::Ca,
     run, verify,
 };
 
@@ -42,56 +46,102 @@ impl Findings {
     }
 }
 
-/// Looks at everything.
+/// Looks at everything; at the files for the tailnet in `tailscale`, or in the sidecar's own folder.
 ///
 /// # Errors
 /// [`Error::Found`] if anything is not good.
-pub async fn doctor(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+pub async fn doctor(
+    dir: &Dir,
+    tailscale: Option<&Path>,
+    out: &Output,
+    clock: &Clock,
+) -> Result<(), Error> {
     let mut findings = Findings::default();
-    let cancel = std::sync::atomic::AtomicBool::new(false);
-    let server = nats_server::find(&Places::from_env(), &cancel, &mut |_| {});
-    let server = server.map(|found| format!("{} at {}", found.version, found.path.display()));
-    findings.note("nats-server", server.map_err(|error| actor::chain(&error)));
-    kernel(&mut findings);
-    cage(&mut findings).await;
     let facts = Facts::read(dir);
-    let there = findings.note(
+    let inside = facts
+        .as_ref()
+        .ok()
+        .and_then(|facts| facts.containers.clone());
+    if inside.is_none() {
+        let cancel = std::sync::atomic::AtomicBool::new(false);
+        let server = nats_server::find(&Places::from_env(), &cancel, &mut |_| {});
+        let server = server.map(|found| format!("{} at {}", found.version, found.path.display()));
+        findings.note("nats-server", server.map_err(|error| actor::chain(&error)));
+    }
+    kernel(&mut findings);
+    if inside.is_none() {
+        cage(&mut findings).await;
+    }
+    findings.note(
         "state directory",
         facts
             .as_ref()
             .map(|_| dir.path().display().to_string())
             .map_err(ToString::to_string),
     );
-    if let (true, Ok(facts)) = (there, facts) {
-        identities(&mut findings, dir);
-        workspace(&mut findings, &facts.workspace);
-        if reachable(
-            &mut findings,
-            "bus",
-            facts.bus,
-            "run `contractual up`, or start nats-server",
-        ) {
-            bus(&mut findings, dir, &facts, clock).await;
-        }
-        if reachable(
-            &mut findings,
-            "gateway",
-            facts.gateway,
-            "run `contractual up`, or look at the gateway's log",
-        ) {
-            let tasks = async { Ok::<_, Error>(run::client(dir, clock)?.tasks().await?) };
-            let tasks = tasks
-                .await
-                .map(|tasks| format!("{} tasks", tasks.tasks.len()));
-            findings.note(
-                "gateway's answer",
-                tasks.map_err(|error| actor::chain(&error)),
-            );
-        }
-        services(&mut findings, dir, clock);
-        log(&mut findings, dir);
+    match (facts, inside) {
+        (Err(_), _) => {}
+        (Ok(facts), None) => here(&mut findings, dir, &facts, clock).await,
+        (Ok(facts), Some(of)) => in_containers(&mut findings, dir, &facts, &of, clock).await,
     }
+    sidecar::tailnet(&mut findings, dir, tailscale).await;
     report(findings, out)
+}
+
+/// A deployment of processes on this machine.
+async fn here(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
+    identities(findings, dir);
+    workspace(findings, &facts.workspace);
+    let fix = "run `contractual up`, or start nats-server";
+    if reachable(findings, "bus", facts.bus, fix) {
+        bus(findings, dir, facts, clock).await;
+    }
+    let fix = "run `contractual up`, or look at the gateway's log";
+    if reachable(findings, "gateway", facts.gateway, fix) {
+        gateway(findings, dir, clock).await;
+    }
+    services(findings, dir, clock);
+    log(findings, dir);
+}
+
+/// A deployment in containers, whose files only root can read.
+async fn in_containers(
+    findings: &mut Findings,
+    dir: &Dir,
+    facts: &Facts,
+    of: &Containers,
+    clock: &Clock,
+) {
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        identities(findings, dir);
+    } else {
+        let said = "not looked at: they belong to the containers; run it with sudo".to_owned();
+        findings.note("keys", Ok(said));
+    }
+    let up = containers::look(findings, dir, facts, of);
+    if up.contains(&"nats") {
+        streams(findings, dir, facts, clock).await;
+        if is_root {
+            agreement(findings, dir, clock).await;
+        }
+    }
+    if up.contains(&"gateway") {
+        gateway(findings, dir, clock).await;
+    }
+    if is_root {
+        log(findings, dir);
+    }
+}
+
+async fn gateway(findings: &mut Findings, dir: &Dir, clock: &Clock) {
+    let tasks = async { Ok::<_, Error>(run::client(dir, clock)?.tasks().await?) };
+    let tasks = tasks.await;
+    let seen = tasks.map(|tasks| format!("{} tasks", tasks.tasks.len()));
+    findings.note(
+        "gateway's answer",
+        seen.map_err(|error| actor::chain(&error)),
+    );
 }
 
 fn report(findings: Findings, out: &Output) -> Result<(), Error> {
@@ -178,65 +228,27 @@ fn identities(findings: &mut Findings, dir: &Dir) {
         Err(wrong.join("; "))
     };
     findings.note("keys", seen);
-    certificates(findings, dir, &names);
+    certificates(findings, dir);
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "certificates are dated by the machine's clock"
 )]
-fn certificates(findings: &mut Findings, dir: &Dir, names: &[&str]) {
-    let now = std::time::SystemTime::now();
-    let authority = files::read_public(&dir.ca())
-        .and_then(|cert| Ok((cert, files::read_secret(&dir.ca_key())?)));
-    let seen = match authority {
-        Err(error) => Err(error.to_string()),
-        Ok((cert, key)) => {
-            match Ca::load(
-                &String::from_utf8_lossy(&key),
-                &String::from_utf8_lossy(&cert),
-                now,
-            ) {
-                Err(error) => Err(actor::chain(&error)),
-                Ok(ca) => leaves(&ca, dir, names, now),
-            }
+fn certificates(findings: &mut Findings, dir: &Dir) {
+    let seen = certs::show(dir, std::time::SystemTime::now());
+    let seen = seen.map_err(|error| actor::chain(&error)).and_then(|all| {
+        let bad = all.iter().filter(|one| one.state != State::Good);
+        let bad: Vec<_> = bad.map(ToString::to_string).collect();
+        let soonest = all.iter().map(|one| one.days_left).min().unwrap_or(0);
+        if bad.is_empty() {
+            Ok(format!("the first one expires in {soonest} days"))
+        } else {
+            let (bad, dir) = (bad.join("; "), dir.path().display());
+            Err(format!("{bad}: run `contractual certs renew --dir {dir}`"))
         }
-    };
+    });
     findings.note("certificates", seen);
-}
-
-fn leaves(
-    ca: &Ca,
-    dir: &Dir,
-    names: &[&str],
-    now: std::time::SystemTime,
-) -> Result<String, String> {
-    const WEEK: Duration = Duration::from_secs(7 * 86_400);
-    let mut soonest = None;
-    for name in names.iter().chain(&["nats"]) {
-        let folder = dir.of(name);
-        let read =
-            |file: &str| files::read_public(&folder.join(file)).map_err(|error| error.to_string());
-        let (key, cert) = (read("key.pem")?, read("cert.pem")?);
-        let until = ca.check(
-            &String::from_utf8_lossy(&key),
-            &String::from_utf8_lossy(&cert),
-            now,
-        );
-        let until = until.map_err(|error| format!("{name}: {}", actor::chain(&error)))?;
-        soonest = Some(soonest.map_or(until, |soonest: std::time::SystemTime| soonest.min(until)));
-    }
-    let left = soonest
-        .and_then(|until| until.duration_since(now).ok())
-        .unwrap_or_default();
-    let days = left.as_secs() / 86_400;
-    if left < WEEK {
-        Err(format!(
-            "the first one expires in {days} days: delete it and its key, and run `contractual init` again"
-        ))
-    } else {
-        Ok(format!("the first one expires in {days} days"))
-    }
 }
 
 fn workspace(findings: &mut Findings, path: &Path) {
@@ -270,6 +282,17 @@ fn reachable(
 }
 
 async fn bus(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
+    streams(findings, dir, facts, clock).await;
+    agreement(findings, dir, clock).await;
+}
+
+async fn agreement(findings: &mut Findings, dir: &Dir, clock: &Clock) {
+    let verified = verify::files_and_stream(dir, clock).await;
+    let seen = verified.map(|verified| format!("{} leaves agree with {AUDIT}", verified.size));
+    findings.note("log and stream", seen.map_err(|error| actor::chain(&error)));
+}
+
+async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
     let asked = async {
         let bus = Operator::connect(&dir.access("provision", &facts.url()), clock.clone()).await?;
         let mut seen = Vec::new();
@@ -306,9 +329,6 @@ async fn bus(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
             }
         }
     }
-    let verified = verify::files_and_stream(dir, clock).await;
-    let seen = verified.map(|verified| format!("{} leaves agree with {AUDIT}", verified.size));
-    findings.note("log and stream", seen.map_err(|error| actor::chain(&error)));
 }
 
 fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {

@@ -232,6 +232,15 @@ impl Fleet {
             .clone()
     }
 
+    /// Sends a signal to a process, if it runs.
+    pub fn signal(&self, name: &str, signal: Signal) {
+        let pid = self.pids().get(name).copied();
+        if let Some(pid) = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            // It may have ended in this moment.
+            kill_process(pid, signal).ok();
+        }
+    }
+
     /// What each process takes of memory now.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {

@@ -19,12 +19,12 @@ use bus_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Dir, Error,
-    pki::{Ca, Loopback},
+    Dir, Error, certs,
+    containers::{self, Containers},
+    dir::Route,
+    pki::Ca,
 };
 
-/// How long a leaf certificate is valid.
-pub const LEAF_DAYS: u32 = 90;
 /// The server's configuration, as it is shipped.
 const NATS_CONF: &str = include_str!("../../../nats/nats.conf");
 const PERMISSIONS_CONF: &str = include_str!("../../../nats/permissions.conf");
@@ -41,6 +41,11 @@ pub struct Facts {
     pub gateway: SocketAddr,
     /// The folder that tools work in.
     pub workspace: PathBuf,
+    /// What it runs in, if that is not this machine itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub containers: Option<Containers>,
+    #[serde(skip)]
+    route: Option<Route>,
 }
 
 impl Facts {
@@ -52,14 +57,35 @@ impl Facts {
         let path = dir.deployment();
         let text = std::fs::read_to_string(&path)
             .map_err(|_| Error::NoDeployment(dir.path().to_owned()))?;
-        toml::from_str(&text)
-            .map_err(|error| Error::Document(format!("{}: {error}", path.display())))
+        let facts: Self = toml::from_str(&text)
+            .map_err(|error| Error::Document(format!("{}: {error}", path.display())))?;
+        Ok(Self {
+            route: dir.route(),
+            ..facts
+        })
     }
 
-    /// The server's address for clients.
+    /// Where this process reaches server and gateway.
+    #[must_use]
+    pub fn reached(&self) -> Route {
+        self.route.unwrap_or(Route {
+            bus: self.bus,
+            gateway: self.gateway,
+        })
+    }
+
+    /// The server's address for this process.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("tls://{}", self.bus)
+        format!("tls://{}", self.reached().bus)
+    }
+
+    /// The server's address for the services.
+    fn service_url(&self) -> String {
+        match self.containers {
+            Some(_) => containers::BUS_URL.to_owned(),
+            None => format!("tls://{}", self.bus),
+        }
     }
 }
 
@@ -76,6 +102,8 @@ pub struct Choices {
     pub catalogue: String,
     /// When the server syncs to disk: `always`, or an interval such as `2m`.
     pub sync: String,
+    /// That it is to run in containers, and whose the rest is; `bus` and `gateway` do not count then.
+    pub containers: Option<containers::Choices>,
 }
 
 /// What was made, and what was there.
@@ -85,6 +113,9 @@ pub struct Made {
     pub created: Vec<PathBuf>,
     /// Files that were there and are good.
     pub kept: Vec<PathBuf>,
+    /// What to do next, if that is not `contractual up`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 impl Made {
@@ -93,7 +124,11 @@ impl Made {
     pub fn text(&self, dir: &Dir) -> String {
         let (created, kept) = (self.created.len(), self.kept.len());
         let path = dir.path().display();
-        format!("{path}: {created} files made, {kept} kept\nnext: contractual up --dir {path}")
+        let next = match &self.next {
+            Some(next) => next.clone(),
+            None => format!("contractual up --dir {path}"),
+        };
+        format!("{path}: {created} files made, {kept} kept\nnext: {next}")
     }
 
     fn note(&mut self, path: &Path, written: Written) {
@@ -110,6 +145,10 @@ impl Made {
 /// What could not be made or read, and what to do about it.
 pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Result<Made, Error> {
     let mut made = Made::default();
+    if choices.containers.is_some() {
+        containers::may_give_away()?;
+    }
+    let is_new = !dir.deployment().exists() && !choices.workspace.exists();
     if let Some(parent) = dir.path().parent() {
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     }
@@ -146,13 +185,23 @@ pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Res
     for user in ["audit-reader", "trigger"] {
         context(dir, user, &facts, &mut made)?;
     }
+    if let Some(choices) = &choices.containers {
+        containers::settle(dir, &facts, choices, is_new, &mut made)?;
+    }
     Ok(made)
 }
 
 fn facts(dir: &Dir, choices: &Choices, clock: &Clock, made: &mut Made) -> Result<Facts, Error> {
     if dir.deployment().exists() {
         made.kept.push(dir.deployment());
-        return Facts::read(dir);
+        let facts = Facts::read(dir)?;
+        if facts.containers.is_some() != choices.containers.is_some() {
+            let path = dir.path().display();
+            return Err(Error::Refused(format!(
+                "{path} was made the other way, with or without --containers; name another folder with --dir"
+            )));
+        }
+        return Ok(facts);
     }
     let workspace = &choices.workspace;
     std::fs::create_dir_all(workspace).map_err(Error::io("create", workspace))?;
@@ -161,16 +210,27 @@ fn facts(dir: &Dir, choices: &Choices, clock: &Clock, made: &mut Made) -> Result
         .map_err(Error::io("find", workspace))?;
     let facts = Facts {
         deployment: DeploymentId::new(clock.uuid()),
-        bus: choices.bus,
-        gateway: choices.gateway,
+        bus: choices
+            .containers
+            .as_ref()
+            .map_or(choices.bus, |_| containers::BUS),
+        gateway: choices
+            .containers
+            .as_ref()
+            .map_or(choices.gateway, |_| containers::GATEWAY),
         workspace,
+        containers: choices
+            .containers
+            .as_ref()
+            .map(containers::Choices::found_by),
+        route: None,
     };
     let text = toml::to_string(&facts).map_err(|error| Error::Document(error.to_string()))?;
     keep(&dir.deployment(), &text, made)?;
     Ok(facts)
 }
 
-fn keep(path: &Path, text: &str, made: &mut Made) -> Result<(), Error> {
+pub(crate) fn keep(path: &Path, text: &str, made: &mut Made) -> Result<(), Error> {
     if path.exists() {
         made.kept.push(path.to_owned());
     } else {
@@ -199,14 +259,8 @@ fn authority(dir: &Dir, now: SystemTime, made: &mut Made) -> Result<Ca, Error> {
         files::private_dir(folder)?;
     }
     if key.exists() && certificate.exists() {
-        made.kept.extend([key.clone(), certificate.clone()]);
-        let key = files::read_secret(&key)?;
-        let certificate = files::read_public(&certificate)?;
-        return Ok(Ca::load(
-            &String::from_utf8_lossy(&key),
-            &String::from_utf8_lossy(&certificate),
-            now,
-        )?);
+        made.kept.extend([key, certificate]);
+        return certs::authority(dir, now);
     }
     let ca = Ca::create(now)?;
     files::write_new(&key, ca.key_pem().as_bytes())?;
@@ -238,7 +292,7 @@ fn leaf(folder: &Path, name: &str, ca: &Ca, now: SystemTime, made: &mut Made) ->
         made.kept.extend([key, certificate]);
         return Ok(());
     }
-    let leaf = ca.issue(name, &[name], Loopback::Named, LEAF_DAYS, now)?;
+    let leaf = certs::issue(ca, name, certs::LEAF_DAYS, now)?;
     files::write_new(&key, leaf.key_pem.as_bytes())?;
     files::write_new(&certificate, leaf.cert_pem.as_bytes())?;
     made.created.extend([key, certificate]);
@@ -253,11 +307,19 @@ fn configuration(
     made: &mut Made,
 ) -> Result<(), Error> {
     let service = match author {
-        AuthorId::Gateway => format!("listen = \"{}\"\n", facts.gateway),
+        AuthorId::Gateway => {
+            let name = facts.containers.as_ref().and_then(|set| set.name.as_ref());
+            let hosts = name.map_or_else(String::new, |name| format!("hosts = [{name:?}]\n"));
+            format!("listen = \"{}\"\n{hosts}", facts.gateway)
+        }
         AuthorId::Policy => "catalogue = \"../tools.json\"\n".to_owned(),
         AuthorId::Runner => {
-            let workspace = toml::Value::from(facts.workspace.display().to_string());
-            format!("catalogue = \"../tools.json\"\nworkspace = {workspace}\n")
+            let (workspace, scratch) = match facts.containers {
+                Some(_) => (containers::WORKSPACE.to_owned(), containers::SCRATCH),
+                None => (facts.workspace.display().to_string(), ""),
+            };
+            let workspace = toml::Value::from(workspace);
+            format!("catalogue = \"../tools.json\"\nworkspace = {workspace}\n{scratch}")
         }
         AuthorId::Audit => format!(
             "deployment = \"{}\"\nsigning_key = \"signing.pem\"\nlog = \"log\"\nanchor = \"anchor\"\n",
@@ -265,11 +327,15 @@ fn configuration(
         ),
         AuthorId::Worker | AuthorId::Owner => String::new(),
     };
+    let hardening = match facts.containers {
+        Some(_) => containers::HARDENING,
+        None => "",
+    };
     let text = format!(
         "[bus]\nurl = \"{}\"\nca = \"../ca/ca.pem\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
          nkey = \"user.nk\"\nsigning_key = \"signing.pem\"\nowner = \"{owner}\"\nstate = \"state\"\n\n\
-         [service]\n{service}",
-        facts.url(),
+         {hardening}[service]\n{service}",
+        facts.service_url(),
     );
     keep(&dir.config(author), &text, made)
 }
@@ -361,10 +427,13 @@ fn server(
     leaf(&folder, "nats", ca, now, made)?;
     refresh(&folder.join("nats.conf"), NATS_CONF, made)?;
     refresh(&folder.join("permissions.conf"), PERMISSIONS_CONF, made)?;
-    let root = dir
-        .path()
-        .canonicalize()
-        .map_err(Error::io("find", dir.path()))?;
+    let root = match facts.containers {
+        Some(_) => PathBuf::from(containers::INSIDE),
+        None => dir
+            .path()
+            .canonicalize()
+            .map_err(Error::io("find", dir.path()))?,
+    };
     let quoted = |path: PathBuf| format!("\"{}\"", path.display());
     let mut local = format!(
         "# What is this deployment's own. Written by `contractual init`; holds no secret.\n\
@@ -378,6 +447,9 @@ fn server(
     );
     for (user, key) in nkeys {
         local.push_str(&format!("{}: {key}\n", permission::nkey_variable(user)));
+    }
+    if facts.containers.is_some() {
+        local.push_str(containers::MONITOR);
     }
     keep(&folder.join("local.conf"), &local, made)
 }
@@ -396,7 +468,10 @@ fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> Result<(), 
     let identity = root.join(user);
     let context = serde_json::json!({
         "description": format!("Contractual: {user}"),
-        "url": facts.url(),
+        "url": match facts.containers {
+            Some(_) => containers::RELAYED_URL.to_owned(),
+            None => facts.url(),
+        },
         "nkey": identity.join("user.nk"),
         "cert": identity.join("cert.pem"),
         "key": identity.join("key.pem"),

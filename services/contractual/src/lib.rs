@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+pub mod certs;
+pub mod containers;
 pub mod contract;
 pub mod decode;
 pub mod demo;
@@ -13,11 +15,14 @@ pub mod nats_server;
 pub mod output;
 pub mod pki;
 pub mod provision;
+pub mod relay;
 pub mod run;
 pub mod show;
+pub mod tailnet;
 pub mod timeline;
 pub mod up;
 pub mod verify;
+pub mod waive;
 
 use std::{
     path::{Path, PathBuf},
@@ -29,10 +34,12 @@ use actor::Clock;
 use bus_schema::AuthorId;
 use clap::Parser as _;
 
-use args::{Arguments, AuditCommand, Command, ContractCommand, InitArguments, TaskCommand};
+use args::{
+    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, TaskCommand,
+};
 use output::Output;
 
-pub use dir::Dir;
+pub use dir::{Dir, Route};
 pub use error::Error;
 
 /// The whole program.
@@ -90,7 +97,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     let ran = runtime
         .map_err(Error::io("start", "the runtime"))
         .and_then(|runtime| {
-            let ran = runtime.block_on(Box::pin(perform(command, Dir::new(dir), named, &out)));
+            let ran = runtime.block_on(Box::pin(reach(command, Dir::new(dir), named, &out)));
             // Whoever was asked on the terminal and pressed Ctrl-C is not waited for.
             runtime.shutdown_background();
             ran
@@ -155,6 +162,51 @@ fn today() -> SystemTime {
     SystemTime::now()
 }
 
+/// Performs a command; if the deployment is in containers, with a way to them.
+async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> Result<(), Error> {
+    let makes = matches!(command, Command::Init(_) | Command::Demo { .. });
+    let facts = if makes {
+        None
+    } else {
+        init::Facts::read(&dir).ok()
+    };
+    let Some((facts, containers)) = facts.and_then(|facts| {
+        facts
+            .containers
+            .clone()
+            .map(|containers| (facts, containers))
+    }) else {
+        return perform(command, dir, named, out).await;
+    };
+    let ports = if let Command::Relay { bus, gateway } = &command {
+        (*bus, *gateway)
+    } else {
+        (0, 0)
+    };
+    let relay = relay::Relay::open(&containers, &facts, ports).await?;
+    let dir = dir.through(relay.route()?);
+    tokio::select! {
+        done = Box::pin(perform(command, dir, named, out)) => done,
+        () = relay.run() => Ok(()),
+    }
+}
+
+/// Keeps the way to the containers open until Ctrl-C.
+async fn keep_open(dir: &Dir, out: &Output) -> Result<(), Error> {
+    let mut interrupt = up::Interrupt::listen()?;
+    let Some(Route { bus, gateway }) = dir.route() else {
+        init::Facts::read(dir)?;
+        return Err(Error::Refused(
+            "this deployment is not in containers: its addresses are in deployment.toml".to_owned(),
+        ));
+    };
+    out.print(&serde_json::json!({"bus": bus, "gateway": gateway}), || {
+        format!("the bus is at {bus}, the gateway at {gateway}, until Ctrl-C")
+    });
+    interrupt.came().await;
+    Ok(())
+}
+
 async fn perform(
     command: Command,
     dir: Dir,
@@ -186,8 +238,21 @@ async fn perform(
         Command::Halt => halt(&dir, true, out, &clock).await,
         Command::Resume => halt(&dir, false, out, &clock).await,
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
-        Command::Doctor => doctor::doctor(&dir, out, &clock).await,
+        Command::Doctor { tailscale } => {
+            doctor::doctor(&dir, tailscale.as_deref(), out, &clock).await
+        }
+        Command::Certs(command) => certs_command(command, &dir, out),
+        Command::Waive {
+            service,
+            properties,
+            days,
+        } => {
+            let waived = waive::waive(&dir, service, properties, days, &clock)?;
+            out.print(&waived, || waived.text());
+            Ok(())
+        }
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
+        Command::Relay { .. } => keep_open(&dir, out).await,
         Command::Attached { .. } | Command::Decode | Command::Service { .. } => Ok(()),
     }
 }
@@ -199,6 +264,9 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         bus,
         gateway,
         sync,
+        containers,
+        authkey,
+        tailnet_name,
     } = arguments;
     let catalogue = match catalogue {
         Some(path) => {
@@ -218,7 +286,29 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         workspace,
         catalogue,
         sync,
+        containers: containers.then(|| containers::Choices {
+            person: person(),
+            authkey,
+            name: tailnet_name,
+        }),
     })
+}
+
+/// Whom what is not a container's belongs to: whoever called sudo, or who runs it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line alone reads the environment"
+)]
+fn person() -> containers::Person {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let set = |name: &str| std::env::var(name).ok()?.parse().ok();
+    match (set("SUDO_UID"), set("SUDO_GID")) {
+        (Some(uid), Some(gid)) => containers::Person { uid, gid },
+        _ => containers::Person {
+            uid: uid.as_raw(),
+            gid: gid.as_raw(),
+        },
+    }
 }
 
 fn health(
@@ -232,6 +322,28 @@ fn health(
     let health = actor::health::read(&state, clock);
     let health = health.map_err(|error| Error::Found(format!("{name}: {error}")))?;
     out.print(&health, || format!("{name}: {}", health.state));
+    Ok(())
+}
+
+fn certs_command(command: CertsCommand, dir: &Dir, out: &Output) -> Result<(), Error> {
+    match command {
+        CertsCommand::Renew { service, days } => {
+            let renewed = certs::renew(dir, service.as_deref(), days, today())?;
+            out.print(&renewed, || renewed.text());
+        }
+        CertsCommand::Show => {
+            let all = certs::show(dir, today())?;
+            out.print(&all, || certs::table(&all));
+        }
+        CertsCommand::Authority { retire } => {
+            let done = if retire {
+                certs::retire_authority(dir, today())?
+            } else {
+                certs::new_authority(dir, today())?
+            };
+            out.print(&done, || done.text(dir));
+        }
+    }
     Ok(())
 }
 

@@ -22,6 +22,7 @@ pub const DNS_NAMES_MAX: usize = 16;
 
 const CA_NAME: &str = "Contractual CA";
 const TRUST_DOMAIN: &str = "spiffe://contractual.local";
+const END: &str = "-----END CERTIFICATE-----";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Every certificate is valid from this long ago, for machines whose clocks are behind.
 const BACKDATE: Duration = Duration::from_secs(60 * 60);
@@ -46,13 +47,13 @@ pub struct Leaf {
     pub key_pem: Zeroizing<String>,
 }
 
-/// Whether a certificate also names this machine's loopback address.
+/// Which side of a connection a certificate is for. One that is stolen is of no use on the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loopback {
-    /// Adds `localhost` and 127.0.0.1.
-    Named,
-    /// Adds neither.
-    Absent,
+pub enum Side {
+    /// It connects.
+    Client,
+    /// It listens; its certificate also names `localhost` and 127.0.0.1.
+    Server,
 }
 
 /// Why a certificate could not be made or accepted.
@@ -135,13 +136,20 @@ impl Ca {
         })
     }
 
-    /// Takes an authority that was made before, if the pair belongs together and is valid at `now`.
+    /// Takes an authority that was made before, if the pair belongs together and is valid at `now`. Of several
+    /// certificates in one text it is the one that the key belongs to; the others are trusted beside it.
     ///
     /// # Errors
     /// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`], [`Error::NotACa`],
     /// [`Error::NotSignedHere`], [`Error::NotValidNow`].
     pub fn load(key_pem: &str, cert_pem: &str, now: SystemTime) -> Result<Self, Error> {
         let key = parse_key(key_pem)?;
+        let own = certificates(cert_pem).find(|text| {
+            let pem = pem(text);
+            let found = pem.as_ref().ok().and_then(|pem| parse(pem).ok());
+            found.is_some_and(|cert| refuse_other_key(&cert, &key).is_ok())
+        });
+        let cert_pem = own.unwrap_or(cert_pem);
         check_ca(&key, cert_pem, now)?;
         let issuer =
             Issuer::from_ca_cert_pem(cert_pem, key).map_err(|_parse| Error::NotACertificate)?;
@@ -165,9 +173,9 @@ impl Ca {
         &self.key_pem
     }
 
-    /// Issues a new key and certificate to the service `name` for client and server use.
+    /// Issues a new key and certificate to the service `name` for one side of a connection.
     ///
-    /// The certificate names `dns`, the loopback where asked, and
+    /// The certificate names `dns`, for a server the loopback, and
     /// `spiffe://contractual.local/<name>`. It is valid from an hour before `now` until
     /// `days` days after it.
     ///
@@ -178,7 +186,7 @@ impl Ca {
         &self,
         name: &str,
         dns: &[&str],
-        loopback: Loopback,
+        side: Side,
         days: u32,
         now: SystemTime,
     ) -> Result<Leaf, Error> {
@@ -194,13 +202,13 @@ impl Ca {
         if params.not_after > not_after(&self.cert_pem)? {
             return Err(Error::OutlivesCa);
         }
-        params.subject_alt_names = alternative_names(name, dns, loopback)?;
+        params.subject_alt_names = alternative_names(name, dns, side)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ClientAuth,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        ];
+        params.extended_key_usages = vec![match side {
+            Side::Client => ExtendedKeyUsagePurpose::ClientAuth,
+            Side::Server => ExtendedKeyUsagePurpose::ServerAuth,
+        }];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(Error::Make)?;
         let cert_pem = params
@@ -217,23 +225,37 @@ impl Ca {
     /// returns when it ends.
     ///
     /// # Errors
-    /// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`],
-    /// [`Error::NotSignedHere`], [`Error::NotValidNow`].
+    /// As [`check`].
     pub fn check(
         &self,
         key_pem: &str,
         cert_pem: &str,
         now: SystemTime,
     ) -> Result<SystemTime, Error> {
-        let key = parse_key(key_pem)?;
-        let (leaf, ca) = (pem(cert_pem)?, pem(&self.cert_pem)?);
-        let (leaf, ca) = (parse(&leaf)?, parse(&ca)?);
-        refuse_other_key(&leaf, &key)?;
-        leaf.verify_signature(Some(ca.public_key()))
-            .map_err(|_bad| Error::NotSignedHere)?;
-        refuse_out_of_date(&leaf, now)?;
-        Ok(leaf.validity().not_after.to_datetime().into())
+        check(&self.cert_pem, key_pem, cert_pem, now)
     }
+}
+
+/// Checks that a pair was issued by the authority with the certificate `ca_pem`, belongs together and is valid at
+/// `now`; returns when it ends.
+///
+/// # Errors
+/// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`],
+/// [`Error::NotSignedHere`], [`Error::NotValidNow`].
+pub fn check(
+    ca_pem: &str,
+    key_pem: &str,
+    cert_pem: &str,
+    now: SystemTime,
+) -> Result<SystemTime, Error> {
+    let key = parse_key(key_pem)?;
+    let (leaf, ca) = (pem(cert_pem)?, pem(ca_pem)?);
+    let (leaf, ca) = (parse(&leaf)?, parse(&ca)?);
+    refuse_other_key(&leaf, &key)?;
+    leaf.verify_signature(Some(ca.public_key()))
+        .map_err(|_bad| Error::NotSignedHere)?;
+    refuse_out_of_date(&leaf, now)?;
+    Ok(leaf.validity().not_after.to_datetime().into())
 }
 
 impl fmt::Debug for Ca {
@@ -271,6 +293,28 @@ fn params(common_name: &str, now: SystemTime, days: u32) -> Result<CertificatePa
     Ok(params)
 }
 
+/// The certificates in a text, one after the other.
+pub fn certificates(text: &str) -> impl Iterator<Item = &str> {
+    let blocks = text.split_inclusive(END);
+    blocks
+        .filter(|block| block.ends_with(END))
+        .map(str::trim_start)
+}
+
+/// From when until when a certificate is valid.
+///
+/// # Errors
+/// [`Error::NotACertificate`]
+pub fn validity(cert_pem: &str) -> Result<(SystemTime, SystemTime), Error> {
+    let pem = pem(cert_pem)?;
+    let found = parse(&pem)?;
+    let validity = found.validity();
+    Ok((
+        validity.not_before.to_datetime().into(),
+        validity.not_after.to_datetime().into(),
+    ))
+}
+
 /// The whole second; only 1970 to 9999 can stand in a certificate.
 fn calendar(at: SystemTime) -> Result<OffsetDateTime, Error> {
     let since = at
@@ -290,12 +334,12 @@ fn serial() -> Result<SerialNumber, Error> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn alternative_names(name: &str, dns: &[&str], loopback: Loopback) -> Result<Vec<SanType>, Error> {
+fn alternative_names(name: &str, dns: &[&str], side: Side) -> Result<Vec<SanType>, Error> {
     if dns.len() > DNS_NAMES_MAX {
         return Err(Error::DnsNames);
     }
     let mut names = Vec::with_capacity(dns.len() + 3);
-    let local = (loopback == Loopback::Named).then_some("localhost");
+    let local = (side == Side::Server).then_some("localhost");
     for host in dns.iter().copied().chain(local) {
         if host.len() > DNS_NAME_BYTES_MAX || !host.split('.').all(is_label) {
             return Err(Error::DnsName {
@@ -307,7 +351,7 @@ fn alternative_names(name: &str, dns: &[&str], loopback: Loopback) -> Result<Vec
             names.push(host);
         }
     }
-    if loopback == Loopback::Named {
+    if side == Side::Server {
         names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     }
     let uri = format!("{TRUST_DOMAIN}/{name}");

@@ -33,8 +33,9 @@ pub enum Answer {
 pub fn client(dir: &Dir, clock: &Clock) -> Result<Client, Error> {
     let facts = Facts::read(dir)?;
     let key = signing_key::load(&dir.owner_key())?;
-    let url = format!("http://{}", facts.gateway);
-    Ok(Client::new(&url, key, facts.deployment, clock.clone())?)
+    let url = format!("http://{}", facts.reached().gateway);
+    let client = Client::new(&url, key, facts.deployment, clock.clone())?;
+    Ok(client.known_as(&facts.gateway.to_string()))
 }
 
 /// Hands a task in, and follows it.

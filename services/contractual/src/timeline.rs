@@ -91,7 +91,7 @@ impl Timeline {
             }
             "approval.requested" => {
                 self.counts.asked += 1;
-                format!("{name}the owner has to say yes")
+                format!("{name}a person has to say yes")
             }
             "action.started" => {
                 if let Some(proposed) = self.proposal(fact) {
@@ -137,13 +137,11 @@ impl Timeline {
         let rule = grant
             .get("draft")
             .map_or_else(String::new, |draft| text(draft, "rule"));
-        let approved = grant
-            .get("approval")
-            .is_some_and(|approval| !approval.is_null());
-        let signed = if approved {
-            ", signed by the owner"
-        } else {
-            ""
+        let approvals = grant.get("approvals").and_then(Value::as_array);
+        let signed = match approvals.map_or(0, Vec::len) {
+            0 => String::new(),
+            1 => ", signed by a person".to_owned(),
+            several => format!(", signed by {several} people"),
         };
         format!("{name}by {rule}{signed}")
     }

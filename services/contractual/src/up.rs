@@ -1,28 +1,34 @@
 //! `up`: every process of a deployment on this machine, with their logs merged, until Ctrl-C.
 
-use std::sync::atomic::AtomicBool;
+use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use actor::Clock;
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
+    signal::unix::{Signal as Signals, SignalKind, signal},
     sync::mpsc,
 };
 
 use crate::{
-    Dir, Error,
-    fleet::{Fleet, Line},
+    Dir, Error, certs,
+    fleet::{Fleet, Line, NATS},
     init::Facts,
     nats_server::{self, Places},
     output::Output,
-    provision,
+    provision, today,
 };
+
+/// How often the server's certificate files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// After how many looks the dates of all certificates are: an hour.
+const CHECK_EVERY: u32 = 3600;
 
 /// Ctrl-C, or the machine's wish to stop: remembered from the moment it is listened for, until it is asked about.
 #[derive(Debug)]
 pub struct Interrupt {
-    int: Signal,
-    term: Signal,
+    int: Signals,
+    term: Signals,
 }
 
 impl Interrupt {
@@ -89,6 +95,7 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     };
     let working = async {
         let starting = async {
+            renew_due(&dir, out);
             fleet.start_nats().await?;
             // Once the deployment stands, this identity belongs elsewhere.
             if dir.of("provision").exists() {
@@ -105,7 +112,10 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
                 "ready: the gateway listens on http://{}; Ctrl-C stops everything",
                 facts.gateway
             ));
-            interrupt.came().await;
+            tokio::select! {
+                () = interrupt.came() => {}
+                () = keep_certificates(&dir, &fleet, out) => {}
+            }
         }
         fleet.stop().await;
         started
@@ -114,6 +124,49 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     tokio::select! {
         done = &mut working => done,
         () = printing => working.await,
+    }
+}
+
+/// Renews what nears its end. Where that is not possible, what is there may still do for a while.
+fn renew_due(dir: &Dir, out: &Output) {
+    match certs::renew_due(dir, today()) {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => {
+            out.line_for_people(&format!("renewed the certificates of {}", names.join(", ")))
+        }
+        Err(error) => out.line_for_people(&format!(
+            "certificates near their end and were not renewed: {}",
+            actor::chain(&error)
+        )),
+    }
+}
+
+/// Renews certificates before they end, and has the server read its own again when they changed.
+async fn keep_certificates(dir: &Dir, fleet: &Fleet, out: &Output) {
+    let files = [
+        dir.nats().join("cert.pem"),
+        dir.nats().join("key.pem"),
+        dir.ca(),
+    ];
+    let changed = |path: &PathBuf| std::fs::metadata(path).and_then(|found| found.modified());
+    let print = || files.each_ref().map(|path| changed(path).ok());
+    let (mut used, mut seen) = (print(), print());
+    let mut looks = tokio::time::interval(LOOK);
+    let mut until_check = 0;
+    loop {
+        looks.tick().await;
+        if until_check == 0 {
+            until_check = CHECK_EVERY;
+            renew_due(dir, out);
+        }
+        until_check -= 1;
+        let found = print();
+        // Between the two renames certificate and key do not fit.
+        if std::mem::replace(&mut seen, found) == found && found != used {
+            used = found;
+            fleet.signal(NATS, Signal::HUP);
+            out.line_for_people("nats-server reads its certificates again");
+        }
     }
 }
 

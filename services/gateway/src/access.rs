@@ -5,46 +5,32 @@ use bus_schema::{DeploymentId, Signed, Statement};
 
 use crate::{
     api::{self, ACCESS_MS_MAX, SCHEME},
+    door::Door,
     edge::Edge,
     problem::{Kind, Problem},
 };
 
-/// What the sidecar marks requests from the public internet with.
-const FUNNEL: HeaderName = HeaderName::from_static("tailscale-funnel-request");
-
-/// Refuses requests for other hosts, from other sites' pages, and from the public internet.
-pub(crate) fn origin<B>(edge: &Edge, request: &Request<B>) -> Result<(), Problem> {
+/// Refuses requests for other hosts and from other sites' pages.
+pub(crate) fn origin<B>(edge: &Edge, door: Door, request: &Request<B>) -> Result<(), Problem> {
     let headers = request.headers();
     let authority = request
         .uri()
         .authority()
         .map(axum::http::uri::Authority::as_str);
     let host = only(headers, &header::HOST).ok().flatten();
-    let known = host.is_some_and(|host| edge.hosts.contains(host))
-        && authority.is_none_or(|authority| edge.hosts.contains(authority));
+    let is_named = |host: &str| door.is_named(host, &edge.hosts);
+    let known = host.is_some_and(is_named) && authority.is_none_or(is_named);
     if !known {
         let next = "name a host of this gateway, or add the name to `hosts` in its configuration";
         return Err(Problem::new(Kind::Misdirected, next));
     }
-    let own = |origin: &str| {
-        let host = origin
-            .strip_prefix("https://")
-            .or_else(|| origin.strip_prefix("http://"));
-        host.is_some_and(|host| edge.hosts.contains(host))
-    };
     match only(headers, &header::ORIGIN) {
         Ok(None) => {}
-        Ok(Some(origin)) if own(origin) => {}
+        Ok(Some(origin)) if door.is_own(origin, &edge.hosts) => {}
         Ok(Some(_)) | Err(()) => {
             let next = "use the command line, or a page of this gateway itself";
             return Err(Problem::new(Kind::ForeignOrigin, next));
         }
-    }
-    if headers.contains_key(FUNNEL) {
-        return Err(Problem::new(
-            Kind::Public,
-            "come through the tailnet; Funnel has to stay off",
-        ));
     }
     Ok(())
 }

@@ -107,6 +107,7 @@ impl Error {
 #[derive(Clone)]
 pub struct Client {
     base: String,
+    host: Option<String>,
     key: SigningKey,
     deployment: DeploymentId,
     clock: Clock,
@@ -153,11 +154,21 @@ impl Client {
             .build(connector);
         Ok(Self {
             base: base.to_owned(),
+            host: None,
             key,
             deployment,
             clock,
             http,
         })
+    }
+
+    /// The same gateway, asked as `host`: the name it knows itself by, where its address is another one here.
+    #[must_use]
+    pub fn known_as(self, host: &str) -> Self {
+        Self {
+            host: Some(host.to_owned()),
+            ..self
+        }
     }
 
     /// Signs a task and hands it in with its playbook.
@@ -258,9 +269,13 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {
-        Request::builder()
+        let request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base))
+            .uri(format!("{}{path}", self.base));
+        match &self.host {
+            Some(host) => request.header(header::HOST, host),
+            None => request,
+        }
     }
 
     /// A request that proves the owner's access.

@@ -1,8 +1,14 @@
-//! The configuration: where the gateway listens, and under which names it is known.
+//! The configuration: where the gateway listens, for whom, and under which names it is known.
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use serde::Deserialize;
+
+use crate::Door;
 
 /// Most names.
 const HOSTS_MAX: usize = 16;
@@ -13,12 +19,13 @@ const HOST_BYTES_MAX: usize = 260;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The one address it listens on, such as `127.0.0.1:8080` or the address on the edge network; never all
-    /// addresses.
+    /// The loopback address it listens on for programs of its own machine or container, such as `127.0.0.1:8080`.
     pub listen: Listen,
     /// The names that the sidecar is reached by, at most 16: what `Host` may be beside `listen`.
     #[serde(default)]
     pub hosts: Hosts,
+    /// The way in from the tailnet; none if there is none.
+    pub edge: Option<EdgeListener>,
 }
 
 /// Why a value of the configuration is not one.
@@ -28,8 +35,19 @@ pub enum Invalid {
     #[error("{0:?} is not an address with a port; write one such as 127.0.0.1:8080")]
     Address(String),
     /// All addresses, or none in particular.
-    #[error("{0} is not the address of one interface; name the loopback or the edge address")]
+    #[error("{0} is not the address of one interface; name one address")]
     Everywhere(SocketAddr),
+    /// Others could reach it, and no sidecar says who they are.
+    #[error("{0} is not on the loopback; others are let in through the sidecar, see `edge`")]
+    NotLoopback(SocketAddr),
+    /// Every program of the machine could pass for the sidecar.
+    #[error(
+        "{0} is on the loopback; name an address of the network that holds only gateway and sidecar"
+    )]
+    Loopback(IpAddr),
+    /// Not the address of another container.
+    #[error("{0} cannot be the sidecar's; name its one address on the network of `edge.listen`")]
+    Sidecar(IpAddr),
     /// Port 0.
     #[error("port 0 is no fixed port; name one, because clients have to name it in `Host`")]
     NoPort,
@@ -41,7 +59,7 @@ pub enum Invalid {
     TooManyHosts(usize),
 }
 
-/// The address of one interface.
+/// An address on the loopback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Listen(SocketAddr);
@@ -57,17 +75,93 @@ impl Listen {
 impl TryFrom<String> for Listen {
     type Error = Invalid;
     fn try_from(text: String) -> Result<Self, Invalid> {
-        let address: SocketAddr = text.parse().map_err(|_| Invalid::Address(text))?;
-        let ip = address.ip().to_canonical();
-        let broadcast = matches!(ip, std::net::IpAddr::V4(ip) if ip.is_broadcast());
-        if ip.is_unspecified() || ip.is_multicast() || broadcast {
-            return Err(Invalid::Everywhere(address));
+        let address = one_address(text)?;
+        if address.ip().is_loopback() {
+            Ok(Self(address))
+        } else {
+            Err(Invalid::NotLoopback(address))
         }
-        if address.port() == 0 {
-            return Err(Invalid::NoPort);
-        }
-        Ok(Self(address))
     }
+}
+
+/// The table `[service.edge]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EdgeTable {
+    listen: String,
+    sidecar: IpAddr,
+}
+
+/// The address on the network that holds only gateway and sidecar, and the sidecar's address there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "EdgeTable")]
+pub struct EdgeListener {
+    listen: SocketAddr,
+    sidecar: IpAddr,
+}
+
+impl EdgeListener {
+    /// Listens on `listen` for `sidecar`.
+    ///
+    /// # Errors
+    /// If one is no single address of its own beyond the loopback, or they are not of one network.
+    pub fn new(listen: String, sidecar: IpAddr) -> Result<Self, Invalid> {
+        let listen = one_address(listen)?;
+        let own = listen.ip();
+        if let Some(loopback) = [own, sidecar].into_iter().find(is_loopback) {
+            return Err(Invalid::Loopback(loopback));
+        }
+        let is_other = sidecar != own && sidecar.is_ipv4() == own.is_ipv4();
+        if !is_other || is_everywhere(sidecar) || sidecar.to_canonical() != sidecar {
+            return Err(Invalid::Sidecar(sidecar));
+        }
+        Ok(Self { listen, sidecar })
+    }
+
+    /// The address.
+    #[must_use]
+    pub const fn address(self) -> SocketAddr {
+        self.listen
+    }
+
+    /// The sidecar's address.
+    #[must_use]
+    pub const fn sidecar(self) -> IpAddr {
+        self.sidecar
+    }
+
+    pub(crate) const fn door(self) -> Door {
+        Door::edge(self.listen, self.sidecar)
+    }
+}
+
+impl TryFrom<EdgeTable> for EdgeListener {
+    type Error = Invalid;
+    fn try_from(table: EdgeTable) -> Result<Self, Invalid> {
+        Self::new(table.listen, table.sidecar)
+    }
+}
+
+/// The address of one interface, with a port.
+fn one_address(text: String) -> Result<SocketAddr, Invalid> {
+    let address: SocketAddr = text.parse().map_err(|_| Invalid::Address(text))?;
+    if is_everywhere(address.ip()) {
+        return Err(Invalid::Everywhere(address));
+    }
+    if address.port() == 0 {
+        return Err(Invalid::NoPort);
+    }
+    Ok(address)
+}
+
+fn is_everywhere(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    ip.is_unspecified() || ip.is_multicast() || broadcast
+}
+
+fn is_loopback(ip: &IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
 }
 
 /// What the header `Host` may be.
@@ -76,11 +170,10 @@ impl TryFrom<String> for Listen {
 pub struct Hosts(BTreeSet<String>);
 
 impl Hosts {
-    /// These and the address that is listened on.
+    /// Whether there are none.
     #[must_use]
-    pub fn and(mut self, listen: SocketAddr) -> Self {
-        self.0.insert(listen.to_string());
-        self
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether `host` is one of them, whatever its case.

@@ -24,8 +24,10 @@ use crate::{
         BODY_BYTES_MAX, Carried, CarryApproval, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER,
         SubmitTask, Submitted, Tasks,
     },
+    door::Door,
     edge::Edge,
     follow,
+    identity::{self, Identity},
     problem::{Kind, Problem},
     record::{Known, statement_digest},
     shelf::task_key,
@@ -103,8 +105,8 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
-/// The whole HTTP side.
-pub fn router(edge: Arc<Edge>) -> Router {
+/// The whole HTTP side, behind one door.
+pub fn router(edge: Arc<Edge>, door: Door) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
@@ -118,13 +120,25 @@ pub fn router(edge: Arc<Edge>) -> Router {
                 "see GET /v1/openapi.json for what can be done with it",
             )
         })
-        .layer(middleware::from_fn_with_state(Arc::clone(&edge), guard))
+        .layer(middleware::from_fn_with_state(
+            (Arc::clone(&edge), door),
+            guard,
+        ))
         .with_state(edge)
 }
 
-async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let mut response = match access::origin(&edge, &request) {
-        Ok(()) => next.run(request).await,
+async fn guard(
+    State((edge, door)): State<(Arc<Edge>, Door)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let admitted = access::origin(&edge, door, &request)
+        .and_then(|()| identity::identity(door, request.headers()));
+    let mut response = match admitted {
+        Ok(identity) => {
+            record(identity.as_ref(), &request);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     };
     for (name, value) in SECURITY {
@@ -133,6 +147,15 @@ async fn guard(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> R
             .insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Writes down who asks for what. Neither holds a secret.
+fn record(identity: Option<&Identity>, request: &Request) {
+    let Some(Identity { login, device }) = identity else {
+        return;
+    };
+    let (method, path) = (request.method(), request.uri().path());
+    tracing::info!(login, %device, %method, path, "asked through the tailnet");
 }
 
 async fn health(State(edge): State<Arc<Edge>>) -> Result<Json<Healthy>, Problem> {

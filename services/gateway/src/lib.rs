@@ -6,9 +6,11 @@ mod carry;
 pub mod client;
 pub mod config;
 pub mod core;
+mod door;
 mod edge;
 mod follow;
 pub mod http;
+mod identity;
 mod problem;
 pub mod record;
 mod serve;
@@ -21,6 +23,7 @@ use tokio::{net::TcpListener, sync::mpsc};
 
 pub use carry::{Ask, Fetched};
 pub use config::Config;
+pub use door::Door;
 pub use edge::{Edge, Limits};
 pub use serve::serve;
 pub use shelf::Shelf;
@@ -51,19 +54,27 @@ impl Service for Gateway {
     }
 
     fn start(service: &Arc<Self>, beside: &mut Beside<Self>) -> Result<(), Error> {
-        let address = service.config.listen.address();
-        let listener = listen(address).map_err(|error| {
-            Error::Service(format!(
-                "cannot listen on {address}: {error}; free it or change `listen`"
-            ))
-        })?;
+        let config = &service.config;
+        let address = config.listen.address();
+        let mut doors = vec![("listen", Door::loopback(address))];
+        if let Some(edge) = config.edge {
+            doors.push(("edge.listen", edge.door()));
+        }
         let (carrier, asks) = mpsc::channel(carry::ASKS_MAX);
-        let hosts = service.config.hosts.clone().and(address);
-        tracing::info!(%address, %hosts, "listening");
         let shelf = Arc::clone(&service.shelf);
+        let hosts = config.hosts.clone();
         let edge = Edge::new(&service.context, shelf, carrier, hosts, Limits::SERVICE);
         beside.spawn(carry::carry(beside.bus.clone(), asks));
-        beside.spawn(serve(listener, edge));
+        for (key, door) in doors {
+            let address = door.address();
+            let listener = listen(address).map_err(|error| {
+                Error::Service(format!(
+                    "cannot listen on {address}: {error}; free it or change `{key}`"
+                ))
+            })?;
+            tracing::info!(%address, edge = door.is_edge(), hosts = %config.hosts, "listening");
+            beside.spawn(serve(listener, door, Arc::clone(&edge)));
+        }
         Ok(())
     }
 

@@ -19,6 +19,7 @@ pub(crate) enum Kind {
     NotSigned,
     ForeignOrigin,
     Public,
+    Unidentified,
     NotFound,
     NotKept,
     WrongMethod,
@@ -38,7 +39,9 @@ impl Kind {
         match self {
             Self::Malformed | Self::PlaybookDiffers => StatusCode::BAD_REQUEST,
             Self::NoAccess => StatusCode::UNAUTHORIZED,
-            Self::NotSigned | Self::ForeignOrigin | Self::Public => StatusCode::FORBIDDEN,
+            Self::NotSigned | Self::ForeignOrigin | Self::Public | Self::Unidentified => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound | Self::NotKept => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -61,6 +64,7 @@ impl Kind {
             Self::NotSigned => ("not-signed", "The statement is not the owner's"),
             Self::ForeignOrigin => ("foreign-origin", "Another site's page sent this"),
             Self::Public => ("public", "The request came from the public internet"),
+            Self::Unidentified => ("unidentified", "It is not clear who sent this"),
             Self::NotFound => ("not-found", "There is no such thing here"),
             Self::NotKept => ("not-kept", "The task is no longer kept here"),
             Self::WrongMethod => ("wrong-method", "This cannot be done with that method"),

@@ -16,26 +16,29 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::edge::{Edge, Limits};
+use crate::{
+    door::Door,
+    edge::{Edge, Limits},
+};
 
 /// Most bytes of a request's header.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 64;
 
-/// Answers on `listener` until the gateway stops.
+/// Answers on `listener`, to those whom `door` admits, until the gateway stops.
 ///
 /// # Errors
 /// None: what goes wrong with one connection is of no concern to the others.
-pub async fn serve(listener: TcpListener, edge: Arc<Edge>) -> Result<(), Error> {
+pub async fn serve(listener: TcpListener, door: Door, edge: Arc<Edge>) -> Result<(), Error> {
     let (limits, stop) = (edge.limits, edge.stop.clone());
     let mut ending = stop.clone();
     let room = Arc::new(Semaphore::new(limits.connections));
-    let router = crate::http::router(edge);
+    let router = crate::http::router(edge, door);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, permit) = accept(&listener, &room, &limits) => {
+            (stream, permit) = accept(&listener, door, &room, &limits) => {
                 let connection = connection(stream, router.clone(), limits, stop.clone(), permit);
                 connections.spawn(connection);
             }
@@ -54,6 +57,7 @@ pub async fn serve(listener: TcpListener, edge: Arc<Edge>) -> Result<(), Error> 
 /// The next connection, once there is room for it.
 async fn accept(
     listener: &TcpListener,
+    door: Door,
     room: &Arc<Semaphore>,
     limits: &Limits,
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
@@ -61,7 +65,10 @@ async fn accept(
     let permit = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) if door.admits(peer.ip()) => return (stream, permit),
+            Ok((_, peer)) => {
+                tracing::warn!(%peer, "not the sidecar: the connection is closed");
+            }
             Err(error) => {
                 // Out of file descriptors, most likely: those that end give some back.
                 tracing::warn!(%error, "cannot take a connection");

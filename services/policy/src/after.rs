@@ -30,7 +30,9 @@ impl After {
             return Judgement::Unknown;
         };
         Judgement::any(outcomes.iter().map(|outcome| {
-            let same = own.iter().all(|(value, other)| lookup(&outcome.args, other) == Some(*value));
+            let same = own
+                .iter()
+                .all(|(value, other)| lookup(&outcome.args, other) == Some(*value));
             match (same, &outcome.stage) {
                 (false, _) | (true, Stage::Failed) => Judgement::Outside,
                 (true, Stage::Running) => Judgement::Unknown,
@@ -48,6 +50,10 @@ impl fmt::Display for After {
         let each = self.equal.iter();
         let each = each.map(|(own, other)| format!("{} = {}", key(own), quoted(other)));
         let equal = each.collect::<Vec<_>>().join(", ");
-        write!(f, "{{ tool = {}, equal = {{ {equal} }} }}", quoted(&self.tool))
+        write!(
+            f,
+            "{{ tool = {}, equal = {{ {equal} }} }}",
+            quoted(&self.tool)
+        )
     }
 }

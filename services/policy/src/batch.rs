@@ -149,13 +149,22 @@ impl<'c> Batch<'c> {
         }
     }
 
-    fn words(&mut self, task: String, text: String, principal: Option<String>) -> Result<(), String> {
+    fn words(
+        &mut self,
+        task: String,
+        text: String,
+        principal: Option<String>,
+    ) -> Result<(), String> {
         if self.tasks.contains_key(&task) {
-            return Err(format!("the words of task {task:?} come after its first line; put them first"));
+            return Err(format!(
+                "the words of task {task:?} come after its first line; put them first"
+            ));
         }
         let principal = principal.unwrap_or_else(|| self.principal());
         if !is_principal(&principal) {
-            return Err(format!("{principal:?} is no principal; write \"session\" or \"job:<name>\""));
+            return Err(format!(
+                "{principal:?} is no principal; write \"session\" or \"job:<name>\""
+            ));
         }
         let record = Record::new(principal, Some(text));
         let called = false;
@@ -165,7 +174,11 @@ impl<'c> Batch<'c> {
 
     /// Whose task it is when no line says so: whom the contract names first.
     fn principal(&self) -> String {
-        self.contract.principals().first().cloned().unwrap_or_default()
+        self.contract
+            .principals()
+            .first()
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn call(
@@ -197,7 +210,9 @@ impl<'c> Batch<'c> {
         let (verdict, valid) = decide_with(self.contract, self.catalogue, &view, &said);
         let happens = match &verdict {
             Verdict::Granted { rule, reserve, .. } => Some((rule, reserve)),
-            Verdict::Ask { rule, reserve, .. } if self.asks == Asks::Approve => Some((rule, reserve)),
+            Verdict::Ask { rule, reserve, .. } if self.asks == Asks::Approve => {
+                Some((rule, reserve))
+            }
             Verdict::Ask { .. } | Verdict::Refused { .. } => None,
         };
         if let (Some((rule, reserve)), Some((tool, args))) = (happens, valid) {
@@ -206,9 +221,8 @@ impl<'c> Batch<'c> {
             let labels = output.unwrap_or_else(|| tool.output());
             let started = record.start(tool.name().as_str(), args, labels);
             // A result that two readers could read differently is no evidence of anything.
-            let result = result.and_then(|result| {
-                json::parse_wide(result.get().as_bytes(), LINE_BYTES_MAX).ok()
-            });
+            let result = result
+                .and_then(|result| json::parse_wide(result.get().as_bytes(), LINE_BYTES_MAX).ok());
             record.succeed(&started, result);
         }
         let (word, rule, why, fix, code) = match &verdict {
@@ -237,27 +251,38 @@ impl<'c> Batch<'c> {
     ///
     /// # Errors
     /// The first line that is no call, or what cannot be read or written; verdicts before it are written.
-    pub fn run(mut self, mut calls: impl BufRead, mut verdicts: impl Write) -> Result<(), BatchError> {
+    pub fn run(
+        mut self,
+        mut calls: impl BufRead,
+        mut verdicts: impl Write,
+    ) -> Result<(), BatchError> {
         let mut text = Vec::new();
         for line in 1.. {
             text.clear();
             let wrong = |problem: String| BatchError::Line { line, problem };
             let mut bounded = std::io::Read::take(&mut calls, LINE_BYTES_MAX as u64 + 1);
-            let read = bounded.read_until(b'\n', &mut text).map_err(BatchError::Read)?;
+            let read = bounded
+                .read_until(b'\n', &mut text)
+                .map_err(BatchError::Read)?;
             if read == 0 {
                 break;
             }
             if read > LINE_BYTES_MAX {
-                return Err(wrong(format!("longer than {LINE_BYTES_MAX} bytes; shorten it")));
+                return Err(wrong(format!(
+                    "longer than {LINE_BYTES_MAX} bytes; shorten it"
+                )));
             }
-            let text = std::str::from_utf8(&text).map_err(|error| wrong(format!("{error}; write UTF-8")))?;
+            let text = std::str::from_utf8(&text)
+                .map_err(|error| wrong(format!("{error}; write UTF-8")))?;
             if text.trim().is_empty() {
                 continue;
             }
             if let Some(mut said) = self.line(text).map_err(wrong)? {
                 said.push('\n');
                 let written = verdicts.write_all(said.as_bytes());
-                written.and_then(|()| verdicts.flush()).map_err(BatchError::Write)?;
+                written
+                    .and_then(|()| verdicts.flush())
+                    .map_err(BatchError::Write)?;
             }
         }
         Ok(())

@@ -225,7 +225,8 @@ pub enum Relation {
 
 impl Relation {
     /// All of them.
-    pub(crate) const ALL: [Self; 4] = [Self::SameAs, Self::DiffersFrom, Self::AtMost, Self::AtLeast];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::SameAs, Self::DiffersFrom, Self::AtMost, Self::AtLeast];
 
     /// The key of the contract.
     #[must_use]
@@ -246,8 +247,18 @@ impl Relation {
             (Value::Number(value), Value::Number(other)) => {
                 Some(Number::of(value)?.compare(Number::of(other)?))
             }
-            (Value::String(value), Value::String(other)) => When::new(value)?.compare(When::new(other)?),
-            (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_), _) => None,
+            (Value::String(value), Value::String(other)) => {
+                When::new(value)?.compare(When::new(other)?)
+            }
+            (
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_),
+                _,
+            ) => None,
         };
         match self {
             Self::SameAs => Judgement::of(value == other),
@@ -317,7 +328,9 @@ impl Operator {
                 Judgement::any(origins.iter().map(|origin| origin.judge(value, record)))
             }
             (Self::Fields(fields), Value::Object(object)) => Judgement::every(
-                fields.iter().map(|(name, bound)| bound.judge(lookup(object, name), around)),
+                fields
+                    .iter()
+                    .map(|(name, bound)| bound.judge(lookup(object, name), around)),
             ),
             (Self::Every(bound), Value::Array(items)) if !items.is_empty() => {
                 Judgement::every(items.iter().map(|item| bound.judge(Some(item), around)))

@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::RuleId;
+use bus_schema::{ArgumentName, Counts, Currency, RuleId};
 use serde::{Deserialize, Serialize};
-
-use crate::money::{Currency, Money};
 
 /// An hour in milliseconds.
 const HOUR_MS: i64 = 60 * 60 * 1000;
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What a call may use, or moves; with the call itself, what a grant takes from the limits.
+/// What a call may use; with the call itself, what a grant takes from the limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reserve {
@@ -20,35 +18,19 @@ pub struct Reserve {
     pub wall_ms: u64,
     /// Bytes of output, at least 1.
     pub output_bytes: u64,
-    /// Tokens of a model.
-    #[serde(default)]
-    pub tokens: u64,
-    /// Canonical bytes of the arguments, when they leave and the contract limits them.
-    #[serde(default)]
-    pub bytes_out: u64,
-    /// Whether something leaves.
-    #[serde(default)]
-    pub outward: bool,
-    /// Money that is moved.
-    #[serde(default)]
-    pub spend: Option<Money>,
-    /// Arguments that the rule sums, in ten-thousandths.
-    #[serde(default)]
-    pub sums: BTreeMap<String, u64>,
+    /// What it takes from the other limits.
+    pub counts: Counts,
 }
 
 impl Reserve {
     /// So much time and output, and nothing else.
     #[must_use]
-    pub const fn new(wall_ms: u64, output_bytes: u64) -> Self {
+    pub fn new(wall_ms: u64, output_bytes: u64) -> Self {
+        let counts = Counts::default();
         Self {
             wall_ms,
             output_bytes,
-            tokens: 0,
-            bytes_out: 0,
-            outward: false,
-            spend: None,
-            sums: BTreeMap::new(),
+            counts,
         }
     }
 }
@@ -93,7 +75,7 @@ pub struct UsedByRule {
     /// Calls.
     pub calls: u64,
     /// Sums of arguments, in ten-thousandths.
-    pub sums: BTreeMap<String, u64>,
+    pub sums: BTreeMap<ArgumentName, u64>,
     /// Money, in minor units.
     pub spend: BTreeMap<Currency, u64>,
 }
@@ -129,17 +111,21 @@ impl Used {
             *used = used.saturating_sub(reserved).saturating_add(spent);
         };
         replace(&mut self.wall_ms, call.wall_ms, spent.wall_ms);
-        replace(&mut self.output_bytes, call.output_bytes, spent.output_bytes);
-        replace(&mut self.tokens, call.tokens, spent.tokens);
+        replace(
+            &mut self.output_bytes,
+            call.output_bytes,
+            spent.output_bytes,
+        );
+        replace(&mut self.tokens, call.counts.tokens, spent.tokens);
     }
 
     fn each(&mut self, rule: &RuleId, call: &Reserve, change: fn(u64, u64) -> u64) {
-        let outward = u64::from(call.outward);
+        let outward = u64::from(call.counts.outward);
         self.calls = change(self.calls, 1);
         self.wall_ms = change(self.wall_ms, call.wall_ms);
         self.output_bytes = change(self.output_bytes, call.output_bytes);
-        self.tokens = change(self.tokens, call.tokens);
-        self.bytes_out = change(self.bytes_out, call.bytes_out);
+        self.tokens = change(self.tokens, call.counts.tokens);
+        self.bytes_out = change(self.bytes_out, call.counts.bytes_out);
         self.messages = change(self.messages, outward);
         if !self.by_rule.contains_key(rule) {
             self.by_rule.insert(rule.clone(), UsedByRule::default());
@@ -147,16 +133,16 @@ impl Used {
         let by_rule = self.by_rule.get_mut(rule);
         for by_rule in by_rule.into_iter() {
             by_rule.calls = change(by_rule.calls, 1);
-            for (argument, amount) in &call.sums {
+            for (argument, amount) in &call.counts.sums {
                 let sum = by_rule.sums.entry(argument.clone()).or_default();
                 *sum = change(*sum, *amount);
             }
-            if let Some(money) = call.spend {
+            if let Some(money) = call.counts.spend {
                 let sum = by_rule.spend.entry(money.currency).or_default();
                 *sum = change(*sum, money.minor);
             }
         }
-        if let Some(money) = call.spend {
+        if let Some(money) = call.counts.spend {
             let sum = self.spend.entry(money.currency).or_default();
             *sum = change(*sum, money.minor);
         }

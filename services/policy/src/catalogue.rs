@@ -152,7 +152,7 @@ pub enum CatalogueError {
         /// What is wrong.
         problem: String,
     },
-    /// Two tools have one name.
+    /// Two tools have one name, or names that differ in upper and lower case alone.
     #[error("the catalogue has `{name}` twice; rename one of them")]
     Twice {
         /// The later name.
@@ -192,7 +192,8 @@ impl Catalogue {
         let mut tools = BTreeMap::new();
         for (at, written) in entries.into_iter().enumerate() {
             let tool = tool(at + 1, written)?;
-            if tools.contains_key(tool.name().as_str()) {
+            let same = |name: &String| name.eq_ignore_ascii_case(tool.name().as_str());
+            if tools.keys().any(same) {
                 return Err(CatalogueError::Twice {
                     name: tool.entry.name,
                 });

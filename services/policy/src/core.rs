@@ -108,7 +108,7 @@ impl PolicyCore {
             };
             let draft = &question.draft;
             let active = self.state.contracts.get(&draft.contract);
-            if let (Some(active), Some(Answer::Yes(..))) = (active, &question.answer) {
+            if let (Some(active), Some(Answer::Yes(_))) = (active, &question.answer) {
                 self.want_document(&draft.contract, active, &mut wanted);
                 self.want_arguments(*action, draft.args_by, draft.args, &mut wanted);
             }
@@ -282,9 +282,7 @@ impl Core for PolicyCore {
         if !out.idle(None) {
             return;
         }
-        if let Some(draft) = self.verdict(out, &moment) {
-            out.append(draft);
-        }
+        out.append_all(self.verdicts(out, &moment));
     }
 
     fn trouble(&self) -> Option<&'static str> {

@@ -159,7 +159,12 @@ impl Refusal {
 /// Decides a call: the contract in force, then the arguments against the schema of the tool,
 /// then the rules, then the limits.
 #[must_use]
-pub fn decide(contract: &Contract, catalogue: &Catalogue, view: &View<'_>, call: &Call<'_>) -> Verdict {
+pub fn decide(
+    contract: &Contract,
+    catalogue: &Catalogue,
+    view: &View<'_>,
+    call: &Call<'_>,
+) -> Verdict {
     decide_with(contract, catalogue, view, call).0
 }
 
@@ -177,11 +182,14 @@ pub(crate) fn decide_with<'c>(
             return (refused(first.unwrap_or(refusal), None), None);
         }
     };
-    let case = Case::new(tool, Around {
-        tool: tool.name().as_str(),
-        args: &args,
-        view: *view,
-    });
+    let case = Case::new(
+        tool,
+        Around {
+            tool: tool.name().as_str(),
+            args: &args,
+            view: *view,
+        },
+    );
     let verdict = judge(contract, &case);
     (verdict, Some((tool, args)))
 }
@@ -222,7 +230,10 @@ impl Weighed<'_> {
         let left_ms = contract.head.expires_ms.abs_diff(case.around.view.now_ms);
         question.expires_ms = question.expires_ms.min(left_ms);
         Verdict::Ask {
-            why: format!("`{id}` allows this call of `{tool}` only with a yes: {}", question.reason),
+            why: format!(
+                "`{id}` allows this call of `{tool}` only with a yes: {}",
+                question.reason
+            ),
             rule: id,
             question,
             reserve,
@@ -232,7 +243,9 @@ impl Weighed<'_> {
 }
 
 fn refused(refusal: Refusal, fix: Option<Fix>) -> Verdict {
-    let Refusal { rule, code, why, .. } = refusal;
+    let Refusal {
+        rule, code, why, ..
+    } = refusal;
     Verdict::Refused {
         rule,
         code,

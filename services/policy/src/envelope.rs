@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bus_schema::{Ask, Envelope, EnvelopeTool};
+use bus_schema::{Ask, Envelope, EnvelopeTool, PublicKey};
 
 use crate::catalogue::{Catalogue, Effect, Tool};
 use crate::contract::Contract;
@@ -20,7 +20,9 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
         u32::try_from(limit.unwrap_or(u64::MAX).min(call)).unwrap_or(u32::MAX)
     };
     let permits = contract.rules().filter(|rule| rule.kind != RuleKind::Deny);
-    let secrets: BTreeSet<_> = permits.flat_map(|rule| rule.secrets.iter().cloned()).collect();
+    let secrets: BTreeSet<_> = permits
+        .flat_map(|rule| rule.secrets.iter().cloned())
+        .collect();
     Envelope {
         expires: contract.expires(),
         tools: catalogue
@@ -31,7 +33,19 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
         output_bytes_max: most(limits.output_bytes, CALL_OUTPUT_BYTES_MAX),
         hosts: Vec::new(),
         secrets: secrets.into_iter().collect(),
+        approvers: approvers(contract),
     }
+}
+
+/// Everybody whom the roles of a contract name.
+fn approvers(contract: &Contract) -> Vec<PublicKey> {
+    let mut keys: Vec<PublicKey> = Vec::new();
+    for key in contract.roles().values().flat_map(|role| &role.keys) {
+        if !keys.contains(key) {
+            keys.push(*key);
+        }
+    }
+    keys
 }
 
 /// What a contract can permit of one tool; `None` for nothing.

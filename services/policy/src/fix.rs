@@ -140,7 +140,10 @@ pub(crate) fn find(
         Code::NotAllowed => {
             let found = call.widened().find_map(permits);
             let added = || call.added(RuleKind::Allow, None).and_then(permits);
-            let secret = || call.added(RuleKind::Allow, Some(Passage::Ask)).and_then(permits);
+            let secret = || {
+                call.added(RuleKind::Allow, Some(Passage::Ask))
+                    .and_then(permits)
+            };
             found.or_else(added).or_else(secret)
         }
         Code::Denied => call.narrowed().and_then(permits),
@@ -271,9 +274,8 @@ impl<'a> Refused<'a> {
     /// The contract without the denies that describe the call, or might.
     fn narrowed(&self) -> Option<Try> {
         let each = self.judged.iter();
-        let hit = each.filter(|(rule, found)| {
-            rule.kind == RuleKind::Deny && *found != Judgement::Outside
-        });
+        let hit = each
+            .filter(|(rule, found)| rule.kind == RuleKind::Deny && *found != Judgement::Outside);
         let rules: Vec<RuleId> = hit.map(|(rule, _)| rule.id.clone()).collect();
         let some = !rules.is_empty();
         let change = Change::Narrow { rules };
@@ -296,14 +298,16 @@ impl<'a> Refused<'a> {
         match lack {
             Lack::Calls => quota.calls = Some(used.calls.checked_add(1)?),
             Lack::Sum(name) => {
-                let amount = lookup(args, name).and_then(crate::money::ten_thousandths)?;
+                let amount = lookup(args, name.as_str()).and_then(crate::money::ten_thousandths)?;
                 let so_far = used.sums.get(name).copied().unwrap_or_default();
                 quota.sums.insert(name.clone(), so_far.checked_add(amount)?);
             }
             Lack::Spend(currency) => {
                 let money = rule.spend.as_ref()?.money(args)?;
                 let so_far = used.spend.get(currency).copied().unwrap_or_default();
-                quota.spend.insert(*currency, so_far.checked_add(money.minor)?);
+                quota
+                    .spend
+                    .insert(*currency, so_far.checked_add(money.minor)?);
             }
         }
         let quota = rule.quotas.of(period);
@@ -311,7 +315,13 @@ impl<'a> Refused<'a> {
             (Period::Task, Lack::Calls) => format!("calls = {}", quota.calls?),
             (Period::Task, Lack::Sum(_) | Lack::Spend(_)) => {
                 let calls = None;
-                format!("per_task = {}", Quota { calls, ..quota.clone() })
+                format!(
+                    "per_task = {}",
+                    Quota {
+                        calls,
+                        ..quota.clone()
+                    }
+                )
             }
             (period, _) => format!("per_{} = {quota}", period.word()),
         };
@@ -336,7 +346,9 @@ impl<'a> Refused<'a> {
         let needed = match full.kind {
             Kind::WallTime => CALL_WALL_MS_MAX,
             Kind::OutputBytes => CALL_OUTPUT_BYTES_MAX,
-            Kind::Calls | Kind::Tokens | Kind::BytesOut | Kind::Messages | Kind::Spend(_) => full.needed,
+            Kind::Calls | Kind::Tokens | Kind::BytesOut | Kind::Messages | Kind::Spend(_) => {
+                full.needed
+            }
         };
         let mut limit = full.used.checked_add(needed)?;
         if full.kind == Kind::WallTime {
@@ -376,7 +388,9 @@ impl<'a> Refused<'a> {
     fn begun(&self) -> Option<Try> {
         let now = Timestamp::from_millisecond(self.case.around.view.now_ms).ok()?;
         let date = Offset::UTC.to_datetime(now).date();
-        let start = Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok()?;
+        let start = Offset::UTC
+            .to_timestamp(date.to_datetime(Time::midnight()))
+            .ok()?;
         let head = Head {
             starts_ms: Some(start.as_millisecond()),
             ..self.contract.head.clone()
@@ -387,7 +401,10 @@ impl<'a> Refused<'a> {
     /// The contract also for this principal.
     fn also_for(&self) -> Option<Try> {
         let who = self.case.around.view.record.principal();
-        let who = who.split_once(':').filter(|(kind, _)| *kind == "session").map_or(who, |(kind, _)| kind);
+        let who = who
+            .split_once(':')
+            .filter(|(kind, _)| *kind == "session")
+            .map_or(who, |(kind, _)| kind);
         if !crate::parse::is_principal(who) {
             return None;
         }

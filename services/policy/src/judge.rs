@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actor::{Core, Out};
 use bus_schema::{
-    ActionId, AuthorId, Content, Digest, DraftGrant, Envelope, Grant, OutsideEnvelope, RefusalCode,
-    RuleId, TaskId, Time, ToolName,
+    ActionId, Asked, AuthorId, Content, Digest, DraftGrant, Envelope, Escalated, Grant,
+    OutsideEnvelope, RefusalCode, RuleId, TaskId, Time, ToolName,
 };
 
 use crate::budget::Shared;
@@ -13,6 +13,7 @@ use crate::contract::{Contract, rule_id};
 use crate::core::{Document, PolicyCore, is_too_long};
 use crate::decide::{Call, Code, Verdict, decide};
 use crate::record::View;
+use crate::rule::Question;
 
 /// The age at which audit's last word about its log is too old.
 const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
@@ -63,7 +64,6 @@ pub(crate) enum Decision {
     Refuse(Refusal),
     Ask {
         draft: DraftGrant,
-        expires_ms: u32,
         reason: String,
     },
     Grant(DraftGrant),
@@ -118,34 +118,35 @@ impl PolicyCore {
             record: &record,
             shared: &shared,
         };
-        let (rule, reserve, secrets, question) = match decide(contract, &self.catalogue, &view, &said) {
-            Verdict::Refused {
-                rule,
-                code,
-                why,
-                fix,
-            } => {
-                return Decision::Refuse(Refusal {
+        let (rule, reserve, secrets, question) =
+            match decide(contract, &self.catalogue, &view, &said) {
+                Verdict::Refused {
                     rule,
-                    code: refusal_code(code),
+                    code,
                     why,
-                    fix: fix.map(String::from),
-                });
-            }
-            Verdict::Granted {
-                rule,
-                reserve,
-                secrets,
-                ..
-            } => (rule, reserve, secrets, None),
-            Verdict::Ask {
-                rule,
-                question,
-                reserve,
-                secrets,
-                ..
-            } => (rule, reserve, secrets, Some((question.reason, question.expires_ms))),
-        };
+                    fix,
+                } => {
+                    return Decision::Refuse(Refusal {
+                        rule,
+                        code: refusal_code(code),
+                        why,
+                        fix: fix.map(String::from),
+                    });
+                }
+                Verdict::Granted {
+                    rule,
+                    reserve,
+                    secrets,
+                    ..
+                } => (rule, reserve, secrets, None),
+                Verdict::Ask {
+                    rule,
+                    question,
+                    reserve,
+                    secrets,
+                    ..
+                } => (rule, reserve, secrets, Some(question)),
+            };
         let Some(tool) = self.catalogue.get(call.tool.as_str()) else {
             return Decision::Refuse(outside(OutsideEnvelope::Tool));
         };
@@ -164,8 +165,32 @@ impl PolicyCore {
             wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
             output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
             secrets,
+            counts: reserve.counts,
+            asked: question
+                .as_ref()
+                .map(|question| self.asked(contract, question, moment)),
         };
-        self.inside(draft, question, &active.envelope, moment)
+        let reason = question.map(|question| question.reason);
+        self.inside(draft, reason, &active.envelope, moment)
+    }
+
+    /// Whose yes a question asks for.
+    fn asked(&self, contract: &Contract, question: &Question, moment: &Moment) -> Asked {
+        let keys = |role: &str| match contract.roles().get(role) {
+            Some(role) => role.keys.clone(),
+            None => vec![self.owner],
+        };
+        let approvers = keys(&question.role);
+        let escalation = question.escalate.as_ref().map(|later| Escalated {
+            approvers: keys(&later.role),
+            from: moment.now.plus_ms(later.after_ms),
+        });
+        Asked {
+            approvers,
+            quorum: u8::try_from(question.quorum).unwrap_or(u8::MAX),
+            until: moment.now.plus_ms(question.expires_ms),
+            escalation,
+        }
     }
 
     /// The contract and the arguments, or what is said without them.
@@ -206,22 +231,18 @@ impl PolicyCore {
     fn inside(
         &self,
         draft: DraftGrant,
-        question: Option<(String, u64)>,
+        reason: Option<String>,
         envelope: &Envelope,
         moment: &Moment,
     ) -> Decision {
-        let approval = None;
-        let grant = Grant { draft, approval };
+        let approvals = Vec::new();
+        let grant = Grant { draft, approvals };
         let inside = grant.check_envelope(envelope, &self.owner, 0, moment.now);
         let draft = grant.draft;
-        match (inside, question) {
+        match (inside, reason) {
             (Ok(()), None) => Decision::Grant(draft),
-            (Ok(()) | Err(OutsideEnvelope::ApprovalMissing), Some((reason, expires_ms))) => {
-                Decision::Ask {
-                    draft,
-                    expires_ms: u32::try_from(expires_ms).unwrap_or(u32::MAX),
-                    reason,
-                }
+            (Ok(()) | Err(OutsideEnvelope::ApprovalMissing), Some(reason)) => {
+                Decision::Ask { draft, reason }
             }
             (Err(why), _) => Decision::Refuse(outside(why)),
         }
@@ -268,6 +289,9 @@ fn outside(why: OutsideEnvelope) -> Refusal {
         | OutsideEnvelope::Secret
         | OutsideEnvelope::ApprovalMissing
         | OutsideEnvelope::ApprovalDiffers
+        | OutsideEnvelope::ApprovalContract
+        | OutsideEnvelope::ApprovalExpired
+        | OutsideEnvelope::Approver
         | OutsideEnvelope::Approval(_) => ("contract", RefusalCode::OutsideEnvelope),
     };
     Refusal::new(rule_id(rule), code, why.to_string())

@@ -43,7 +43,6 @@ pub use fix::{Change, Fix};
 pub use flow::{Integrity, Labels, Passage, Secrecy};
 pub use glob::{PathGlob, PathGlobError, TextGlob, ToolGlob};
 pub use limits::{Caps, Limits};
-pub use money::{Currency, Money, MoneyError};
 pub use origin::{FieldPath, Origin};
 pub use quota::{Quota, Quotas, Spend, SpendCurrency};
 pub use record::{Record, Started, View};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use bus_schema::{Currency, Money};
+
 use crate::budget::{Period, Reserve, Used};
 use crate::decide::Code;
-use crate::money::{Currency, Money};
 
 /// Most milliseconds that are reserved for one call.
 pub(crate) const CALL_WALL_MS_MAX: u64 = 60_000;
@@ -109,7 +110,9 @@ impl Full {
         if let Kind::Spend(currency) = self.kind {
             let money = |minor| Money { currency, minor };
             let (used, limit, needed) = (money(self.used), money(self.limit), money(self.needed));
-            return format!("{whose} moved {used} of at most {limit}, and this call would move {needed}");
+            return format!(
+                "{whose} moved {used} of at most {limit}, and this call would move {needed}"
+            );
         }
         let what = self.kind.key().replace('_', " ");
         let more = match self.kind {
@@ -118,7 +121,10 @@ impl Full {
                 String::new()
             }
         };
-        format!("{whose} used {} of its {} {what}{more}", self.used, self.limit)
+        format!(
+            "{whose} used {} of its {} {what}{more}",
+            self.used, self.limit
+        )
     }
 }
 
@@ -143,7 +149,9 @@ impl Limits {
 
     /// Whether the bytes of arguments are counted.
     pub(crate) fn count_bytes(&self) -> bool {
-        Period::ALL.iter().any(|period| self.of(*period).bytes_out.is_some())
+        Period::ALL
+            .iter()
+            .any(|period| self.of(*period).bytes_out.is_some())
     }
 }
 
@@ -199,12 +207,16 @@ impl Caps {
         };
         call.wall_ms = left(Kind::WallTime, used.wall_ms, call.wall_ms)?;
         call.output_bytes = left(Kind::OutputBytes, used.output_bytes, call.output_bytes)?;
-        fits(Kind::Tokens, used.tokens, call.tokens)?;
-        if let Some(Money { currency, minor }) = call.spend {
+        fits(Kind::Tokens, used.tokens, call.counts.tokens)?;
+        if let Some(Money { currency, minor }) = call.counts.spend {
             let so_far = used.spend.get(&currency).copied().unwrap_or_default();
             fits(Kind::Spend(currency), so_far, minor)?;
         }
-        fits(Kind::BytesOut, used.bytes_out, call.bytes_out)?;
-        fits(Kind::Messages, used.messages, u64::from(call.outward))
+        fits(Kind::BytesOut, used.bytes_out, call.counts.bytes_out)?;
+        fits(
+            Kind::Messages,
+            used.messages,
+            u64::from(call.counts.outward),
+        )
     }
 }

@@ -80,9 +80,9 @@ fn finds(steps: &[Step], value: &Value, wanted: &Value) -> bool {
         return value == wanted;
     };
     match (step, value) {
-        (Step::Name(name), Value::Object(map)) => {
-            map.get(name).is_some_and(|inner| finds(rest, inner, wanted))
-        }
+        (Step::Name(name), Value::Object(map)) => map
+            .get(name)
+            .is_some_and(|inner| finds(rest, inner, wanted)),
         (Step::Each, Value::Array(items)) => items.iter().any(|item| finds(rest, item, wanted)),
         (Step::Name(_) | Step::Each, Value::String(text)) => {
             let inner = json::parse_wide(text.as_bytes(), RESULT_BYTES_MAX);
@@ -101,13 +101,18 @@ impl Origin {
         match self {
             Self::Task => Judgement::of(record.text().is_some_and(|text| stands_in(value, text))),
             Self::Field { tool, field } => {
-                let each = record.outcomes(tool).iter().map(|outcome| match &outcome.stage {
-                    Stage::Failed => Judgement::Outside,
-                    Stage::Succeeded(Some(result)) if outcome.labels.integrity == Integrity::Trusted => {
-                        Judgement::of(field.finds(result, value))
-                    }
-                    Stage::Running | Stage::Succeeded(_) => Judgement::Unknown,
-                });
+                let each = record
+                    .outcomes(tool)
+                    .iter()
+                    .map(|outcome| match &outcome.stage {
+                        Stage::Failed => Judgement::Outside,
+                        Stage::Succeeded(Some(result))
+                            if outcome.labels.integrity == Integrity::Trusted =>
+                        {
+                            Judgement::of(field.finds(result, value))
+                        }
+                        Stage::Running | Stage::Succeeded(_) => Judgement::Unknown,
+                    });
                 Judgement::any(each)
             }
             Self::Argument { tool, argument } => {
@@ -135,10 +140,20 @@ impl fmt::Display for Origin {
         match self {
             Self::Task => f.write_str("\"task\""),
             Self::Field { tool, field } => {
-                write!(f, "{{ tool = {}, field = {} }}", quoted(tool), quoted(&field.text))
+                write!(
+                    f,
+                    "{{ tool = {}, field = {} }}",
+                    quoted(tool),
+                    quoted(&field.text)
+                )
             }
             Self::Argument { tool, argument } => {
-                write!(f, "{{ tool = {}, argument = {} }}", quoted(tool), quoted(argument))
+                write!(
+                    f,
+                    "{{ tool = {}, argument = {} }}",
+                    quoted(tool),
+                    quoted(argument)
+                )
             }
         }
     }

@@ -162,7 +162,11 @@ fn read<'t>(
         && *starts_ms >= expires_ms
     {
         let problem = "the contract expires before it starts";
-        source.report(span.clone(), problem, "write an earlier `starts` or a later `expires`");
+        source.report(
+            span.clone(),
+            problem,
+            "write an earlier `starts` or a later `expires`",
+        );
     }
     let by_tool = catalogue.tools().map(|tool| {
         let name = tool.name().as_str();

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bus_schema::{ArgumentName, Counts, Currency, Money};
 use serde_json::{Map, Value};
 
 use crate::bounds::lookup;
 use crate::bounds::print::{key, quoted};
-use crate::budget::{Period, Reserve, UsedByRule};
-use crate::money::{Currency, Money, number, sum_text, ten_thousandths};
+use crate::budget::{Period, UsedByRule};
+use crate::money::{number, sum_text, ten_thousandths};
 
 /// How much a rule may permit in each period.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub struct Quota {
     /// How many calls.
     pub calls: Option<u64>,
     /// How much the values of these arguments may sum up to, in ten-thousandths.
-    pub sums: BTreeMap<String, u64>,
+    pub sums: BTreeMap<ArgumentName, u64>,
     /// How much money, in minor units; when any currency is named, no other may be moved.
     pub spend: BTreeMap<Currency, u64>,
 }
@@ -56,7 +57,7 @@ pub enum SpendCurrency {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lack {
     Calls,
-    Sum(String),
+    Sum(ArgumentName),
     Spend(Currency),
 }
 
@@ -70,15 +71,6 @@ impl Spend {
         let places = if self.minor { 0 } else { currency.places() };
         let minor = number(lookup(args, &self.argument)?, places)?;
         Some(Money { currency, minor })
-    }
-
-    /// The arguments that it reads.
-    pub(crate) fn arguments(&self) -> impl Iterator<Item = &str> {
-        let other = match &self.currency {
-            SpendCurrency::Fixed(_) => None,
-            SpendCurrency::Argument(name) => Some(name.as_str()),
-        };
-        std::iter::once(self.argument.as_str()).chain(other)
     }
 }
 
@@ -102,10 +94,18 @@ impl Quotas {
     }
 
     /// The values of all arguments that are summed, or the first one that cannot be counted exactly.
-    pub(crate) fn sums(&self, args: &Map<String, Value>) -> Result<BTreeMap<String, u64>, &str> {
+    pub(crate) fn sums(
+        &self,
+        args: &Map<String, Value>,
+    ) -> Result<BTreeMap<ArgumentName, u64>, &str> {
         let mut sums = BTreeMap::new();
-        for name in Period::ALL.iter().flat_map(|period| self.of(*period).sums.keys()) {
-            let amount = lookup(args, name).and_then(ten_thousandths).ok_or(name.as_str())?;
+        for name in Period::ALL
+            .iter()
+            .flat_map(|period| self.of(*period).sums.keys())
+        {
+            let amount = lookup(args, name.as_str())
+                .and_then(ten_thousandths)
+                .ok_or(name.as_str())?;
             sums.insert(name.clone(), amount);
         }
         Ok(sums)
@@ -114,14 +114,17 @@ impl Quotas {
 
 impl Quota {
     /// Whether one more call fits beside what was used; otherwise, how many calls are left after it.
-    pub(crate) fn room(&self, used: Option<&UsedByRule>, call: &Reserve) -> Result<u64, Lack> {
+    pub(crate) fn room(&self, used: Option<&UsedByRule>, call: &Counts) -> Result<u64, Lack> {
         let calls = used.map_or(0, |used| used.calls);
         let left = self.calls.unwrap_or(u64::MAX).saturating_sub(calls);
         if left == 0 {
             return Err(Lack::Calls);
         }
         for (name, most) in &self.sums {
-            let so_far = used.and_then(|used| used.sums.get(name)).copied().unwrap_or_default();
+            let so_far = used
+                .and_then(|used| used.sums.get(name))
+                .copied()
+                .unwrap_or_default();
             let amount = call.sums.get(name).copied().unwrap_or_default();
             if so_far.saturating_add(amount) > *most {
                 return Err(Lack::Sum(name.clone()));
@@ -129,7 +132,9 @@ impl Quota {
         }
         if let Some(money) = call.spend.filter(|_| !self.spend.is_empty()) {
             let most = self.spend.get(&money.currency).copied().unwrap_or_default();
-            let so_far = used.and_then(|used| used.spend.get(&money.currency)).copied();
+            let so_far = used
+                .and_then(|used| used.spend.get(&money.currency))
+                .copied();
             if so_far.unwrap_or_default().saturating_add(money.minor) > most {
                 return Err(Lack::Spend(money.currency));
             }
@@ -160,7 +165,11 @@ impl fmt::Display for Quotas {
             calls: None,
             ..self.task.clone()
         };
-        for (key, quota) in [("per_task", &task), ("per_hour", &self.hour), ("per_day", &self.day)] {
+        for (key, quota) in [
+            ("per_task", &task),
+            ("per_hour", &self.hour),
+            ("per_day", &self.day),
+        ] {
             if *quota != Quota::default() {
                 writeln!(f, "{key} = {quota}")?;
             }
@@ -174,7 +183,7 @@ impl fmt::Display for Quota {
         let calls = self.calls.map(|calls| format!("calls = {calls}"));
         let sums = self.sums.iter();
         let sums: Vec<String> = sums
-            .map(|(name, most)| format!("{} = {}", key(name), sum_text(*most)))
+            .map(|(name, most)| format!("{} = {}", key(name.as_str()), sum_text(*most)))
             .collect();
         let sums = (!sums.is_empty()).then(|| format!("sum = {{ {} }}", sums.join(", ")));
         let spend = (!self.spend.is_empty()).then(|| format!("spend = {}", moneys(&self.spend)));
@@ -191,6 +200,9 @@ impl fmt::Display for Spend {
         };
         let unit = if self.minor { "minor" } else { "major" };
         let argument = quoted(&self.argument);
-        write!(f, "{{ argument = {argument}, currency = {currency}, unit = \"{unit}\" }}")
+        write!(
+            f,
+            "{{ argument = {argument}, currency = {currency}, unit = \"{unit}\" }}"
+        )
     }
 }

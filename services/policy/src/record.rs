@@ -147,11 +147,14 @@ impl Record {
 
     fn stage(&mut self, started: &Started) -> Option<&mut Stage> {
         let of_tool = self.outcomes.get_mut(&started.tool)?;
-        of_tool.get_mut(started.at).map(|outcome| &mut outcome.stage)
+        of_tool
+            .get_mut(started.at)
+            .map(|outcome| &mut outcome.stage)
     }
 
     fn running(&mut self, started: &Started) -> Option<&mut Stage> {
-        self.stage(started).filter(|stage| **stage == Stage::Running)
+        self.stage(started)
+            .filter(|stage| **stage == Stage::Running)
     }
 
     /// The started calls of a tool, oldest first.

@@ -205,7 +205,8 @@ impl Rule {
 
     /// Whether every argument that is present has a bound which fits; objects may have it on each of their fields.
     fn each_bound(&self, args: &Map<String, Value>, fits: &dyn Fn(&Bound, &Value) -> bool) -> bool {
-        args.iter().all(|(name, value)| self.bound_fits(name, value, fits))
+        args.iter()
+            .all(|(name, value)| self.bound_fits(name, value, fits))
     }
 
     fn bound_fits(&self, name: &str, value: &Value, fits: &dyn Fn(&Bound, &Value) -> bool) -> bool {
@@ -256,7 +257,11 @@ impl fmt::Display for Rule {
             writeln!(f, "tokens = {}", self.tokens)?;
         }
         if !self.secrets.is_empty() {
-            let names: Vec<String> = self.secrets.iter().map(|name| quoted(name.as_str())).collect();
+            let names: Vec<String> = self
+                .secrets
+                .iter()
+                .map(|name| quoted(name.as_str()))
+                .collect();
             writeln!(f, "secrets = [{}]", names.join(", "))?;
         }
         for (key, passage) in [("untrusted", self.untrusted), ("secret", self.secret)] {
@@ -281,7 +286,11 @@ impl fmt::Display for Question {
         }
         if let Some(Escalation { after_ms, role }) = &self.escalate {
             let after = seconds(*after_ms);
-            writeln!(f, "escalate = {{ after = {after}, role = {} }}", quoted(role))?;
+            writeln!(
+                f,
+                "escalate = {{ after = {after}, role = {} }}",
+                quoted(role)
+            )?;
         }
         writeln!(f, "reason = {}", quoted(&self.reason))?;
         writeln!(f, "expires = {}", seconds(self.expires_ms))

@@ -140,13 +140,16 @@ pub(crate) struct Question {
     pub(crate) id: EventId,
     /// The last moment at which an answer may be stored.
     pub(crate) until: Time,
+    /// Those who said yes, each once.
+    pub(crate) yes: Vec<Signed>,
     pub(crate) answer: Option<Answer>,
 }
 
 /// What ends a question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    Yes(Signed, EventId),
+    /// As many as have to said yes.
+    Yes(EventId),
     No(EventId),
     /// The contract was revoked.
     Revoked(EventId),

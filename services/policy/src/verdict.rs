@@ -1,4 +1,5 @@
-//! Says the next verdict: one at a time, decided on everything folded so far, which is what keeps budgets.
+//! Says the next verdicts: each decided on everything folded so far, which is what keeps budgets, and several at
+//! once only if none of them can change another.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,9 @@ use crate::envelope::envelope;
 use crate::judge::{Decision, Judged, Moment, Refusal, clipped, lifts};
 use crate::state::{Answer, Proposal, Question, Submitted};
 
+/// Fewest verdicts that are appended together: the server takes a few one by one sooner than at once.
+const TOGETHER_MIN: usize = 4;
+
 impl PolicyCore {
     /// Whether nothing but the contract stands between a proposal and its grant.
     pub(crate) fn grants_possible(&self, moment: &Moment) -> bool {
@@ -22,15 +26,19 @@ impl PolicyCore {
         moment.logged.is_some() && first.is_none_or(|seq| moment.covers(*seq))
     }
 
-    /// The next verdict that can be given now.
-    pub(crate) fn verdict(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
-        self.on_contract(out, moment)
+    /// The next verdicts that can be given now, to be appended together.
+    pub(crate) fn verdicts(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
+        let one = self
+            .on_contract(out, moment)
             .or_else(|| self.on_stray())
             .or_else(|| self.on_answer(out, moment))
             .or_else(|| self.on_silence(out, moment))
             .or_else(|| self.on_submission(moment))
-            .or_else(|| self.on_reuse(out))
-            .or_else(|| self.on_proposal(out, moment))
+            .or_else(|| self.on_reuse(out));
+        match one {
+            Some(one) => vec![one],
+            None => self.on_proposals(out, moment),
+        }
     }
 
     fn on_contract(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
@@ -95,14 +103,14 @@ impl PolicyCore {
         let draft = &question.draft;
         let refuse =
             |cause, refusal| refused(out, draft.task, draft.action, refusal).because(cause);
-        let (approval, cause) = match question.answer.as_ref()? {
+        let cause = match question.answer.as_ref()? {
             Answer::Revoked(cause) => return Some(refuse(*cause, Refusal::no_contract())),
             Answer::No(cause) => {
                 let why = "the owner said no";
                 let no = Refusal::new(draft.rule.clone(), RefusalCode::SaidNo, why);
                 return Some(refuse(*cause, no));
             }
-            Answer::Yes(approval, cause) => (approval, *cause),
+            Answer::Yes(cause) => *cause,
         };
         let judged = Judged {
             task: draft.task,
@@ -119,12 +127,12 @@ impl PolicyCore {
                 Refusal::new(rule_id("catalogue"), RefusalCode::Tool, why)
             }
             Decision::Ask { draft: again, .. } if lifts(draft, &again) => {
-                if self.state.halted || !moment.covers(question.seq) {
+                if !self.may_grant(moment, question.seq) {
                     return None;
                 }
                 let grant = Grant {
                     draft: draft.clone(),
-                    approval: Some(approval.clone()),
+                    approvals: question.yes.clone(),
                 };
                 return Some(Draft::of(draft.task, ActionGranted { grant }).because(cause));
             }
@@ -195,43 +203,58 @@ impl PolicyCore {
     }
 
     /// Proposals of one task have their verdicts in the order of the stream, but for grants that wait.
-    fn on_proposal(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
-        let mut waiting = BTreeSet::new();
+    ///
+    /// Limits are a task's own, so that verdicts about several tasks stand side by side; of one task there is one at
+    /// a time.
+    fn on_proposals(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
+        let mut passed = BTreeSet::new();
+        let mut drafts = Vec::new();
         for (seq, proposal) in self.state.proposed.iter().take(WINDOW) {
-            if waiting.contains(&proposal.task) {
+            if passed.contains(&proposal.task) {
                 continue;
             }
             let decision = self.decide(&judged(proposal), proposal.revoked, moment);
-            let (task, action) = (proposal.task, proposal.action);
-            let draft = match decision {
-                Decision::Wait => {
-                    waiting.insert(task);
-                    continue;
-                }
-                Decision::Grant(_) if self.state.halted || !moment.covers(*seq) => continue,
-                Decision::Grant(draft) => {
-                    let approval = None;
-                    let grant = Grant { draft, approval };
-                    Draft::of(task, ActionGranted { grant })
-                }
-                Decision::Refuse(refusal) => refused(out, task, action, refusal),
-                Decision::Ask {
-                    draft,
-                    expires_ms,
-                    reason,
-                } => {
-                    let reason = seal(out, reason.as_bytes());
-                    let fact = ApprovalRequested {
-                        draft,
-                        expires_ms,
-                        reason: reason.as_ref().map(Sealed::content),
-                    };
-                    with(Draft::of(task, fact), reason)
-                }
-            };
-            return Some(draft.because(proposal.id));
+            if matches!(decision, Decision::Grant(_)) && !self.may_grant(moment, *seq) {
+                continue;
+            }
+            passed.insert(proposal.task);
+            drafts.extend(self.said(out, proposal, decision));
         }
-        None
+        if drafts.len() < TOGETHER_MIN {
+            drafts.truncate(1);
+        }
+        drafts
+    }
+
+    fn may_grant(&self, moment: &Moment, seq: u64) -> bool {
+        !self.state.halted && moment.covers(seq)
+    }
+
+    fn said(
+        &self,
+        out: &Out<'_, Self>,
+        proposal: &Proposal,
+        decision: Decision,
+    ) -> Option<Draft<Me>> {
+        let (task, action) = (proposal.task, proposal.action);
+        let draft = match decision {
+            Decision::Wait => return None,
+            Decision::Grant(draft) => {
+                let approvals = Vec::new();
+                let grant = Grant { draft, approvals };
+                Draft::of(task, ActionGranted { grant })
+            }
+            Decision::Refuse(refusal) => refused(out, task, action, refusal),
+            Decision::Ask { draft, reason } => {
+                let reason = seal(out, reason.as_bytes());
+                let fact = ApprovalRequested {
+                    draft,
+                    reason: reason.as_ref().map(Sealed::content),
+                };
+                with(Draft::of(task, fact), reason)
+            }
+        };
+        Some(draft.because(proposal.id))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use bus_schema::{ContractName, RuleId};
+use bus_schema::{ContractName, Counts, RuleId};
 
 use crate::bounds::{Around, Judgement};
 use crate::budget::{Period, Reserve};
@@ -17,7 +17,8 @@ use crate::record::View;
 use crate::rule::{OWNER, Question, Rule, RuleKind};
 
 /// What a person is told when a call would let something leave after the task has seen untrusted things.
-const UNTRUSTED: &str = "the task has read what anybody may have written, and this call lets something leave";
+const UNTRUSTED: &str =
+    "the task has read what anybody may have written, and this call lets something leave";
 /// The same when it has seen a secret.
 const SECRET: &str = "the task has seen a secret, and this call lets something leave";
 
@@ -64,7 +65,10 @@ pub(crate) struct Weighed<'r> {
 impl Head {
     /// Checks what has to hold before any rule is asked.
     pub(crate) fn open(&self, view: &View<'_>, name: &ContractName) -> Result<(), Refusal> {
-        if self.starts_ms.is_some_and(|starts_ms| view.now_ms < starts_ms) {
+        if self
+            .starts_ms
+            .is_some_and(|starts_ms| view.now_ms < starts_ms)
+        {
             let why = format!("the contract `{name}` is not in force yet");
             return Err(Refusal::new("starts", Code::NotStarted, why));
         }
@@ -78,7 +82,10 @@ impl Head {
             return Ok(());
         }
         let shown: String = who.chars().take(80).collect();
-        let why = format!("the contract `{name}` is for {}, not for {shown:?}", self.principals.join(" and "));
+        let why = format!(
+            "the contract `{name}` is for {}, not for {shown:?}",
+            self.principals.join(" and ")
+        );
         Err(Refusal::new("principal", Code::Principal, why))
     }
 }
@@ -93,7 +100,11 @@ struct Offer<'r> {
 }
 
 /// Weighs a call whose arguments are valid.
-pub(crate) fn weigh<'r>(limits: &Limits, judged: &Judged<'r>, case: &Case<'_>) -> Result<Weighed<'r>, Refusal> {
+pub(crate) fn weigh<'r>(
+    limits: &Limits,
+    judged: &Judged<'r>,
+    case: &Case<'_>,
+) -> Result<Weighed<'r>, Refusal> {
     let those = |kind: fn(&RuleKind) -> bool, judgement: Judgement| {
         let each = judged.iter().filter(move |(rule, _)| kind(&rule.kind));
         each.filter(move |(_, found)| *found == judgement)
@@ -129,9 +140,11 @@ type Strictness = (u32, bool, Reverse<u64>);
 
 fn strictness(rule: &Rule) -> Strictness {
     match &rule.kind {
-        RuleKind::Ask(question) => {
-            (question.quorum, question.role != OWNER, Reverse(question.expires_ms))
-        }
+        RuleKind::Ask(question) => (
+            question.quorum,
+            question.role != OWNER,
+            Reverse(question.expires_ms),
+        ),
         RuleKind::Allow | RuleKind::Deny => (0, false, Reverse(u64::MAX)),
     }
 }
@@ -168,7 +181,7 @@ fn offer<'r>(rule: &'r Rule, limits: &Limits, case: &Case<'_>) -> Result<Offer<'
             Period::Hour => view.shared.hour(view.now_ms),
             Period::Day => view.shared.day(view.now_ms),
         };
-        match quota.room(used.rule(&rule.id), &reserve) {
+        match quota.room(used.rule(&rule.id), &reserve.counts) {
             Ok(room) => left = left.min(room),
             Err(lack) => return Err(spent(rule, period, lack)),
         }
@@ -193,7 +206,11 @@ fn charge(rule: &Rule, limits: &Limits, case: &Case<'_>) -> Result<Reserve, Refu
         Refusal::by(rule, Code::Undecidable, why)
     };
     let spend = match &rule.spend {
-        Some(spend) => Some(spend.money(args).ok_or_else(|| uncounted(&spend.argument))?),
+        Some(spend) => Some(
+            spend
+                .money(args)
+                .ok_or_else(|| uncounted(&spend.argument))?,
+        ),
         None => None,
     };
     let sums = rule.quotas.sums(args).map_err(uncounted)?;
@@ -203,12 +220,15 @@ fn charge(rule: &Rule, limits: &Limits, case: &Case<'_>) -> Result<Reserve, Refu
         0
     };
     Ok(Reserve {
-        tokens: rule.tokens,
-        bytes_out,
-        outward: case.outward,
-        spend,
-        sums,
-        ..Reserve::new(CALL_WALL_MS_MAX, CALL_OUTPUT_BYTES_MAX)
+        wall_ms: CALL_WALL_MS_MAX,
+        output_bytes: CALL_OUTPUT_BYTES_MAX,
+        counts: Counts {
+            tokens: rule.tokens,
+            bytes_out,
+            outward: case.outward,
+            spend,
+            sums,
+        },
     })
 }
 
@@ -219,7 +239,10 @@ fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
     }
     let labels = case.around.view.record.labels();
     let refuse = |check: &str, code, reason: &str, key: &str| {
-        let why = format!("{reason}; `{}` does not say what then (`{key} = \"ask\"`)", rule.id);
+        let why = format!(
+            "{reason}; `{}` does not say what then (`{key} = \"ask\"`)",
+            rule.id
+        );
         Err(Refusal {
             rule: rule_id(check),
             short: Some(Short::Flow(rule.id.clone())),
@@ -250,7 +273,11 @@ fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
 }
 
 /// Takes what the call may use from the limits.
-fn permitted<'r>(limits: &Limits, offer: Offer<'r>, case: &Case<'_>) -> Result<Weighed<'r>, Refusal> {
+fn permitted<'r>(
+    limits: &Limits,
+    offer: Offer<'r>,
+    case: &Case<'_>,
+) -> Result<Weighed<'r>, Refusal> {
     let Offer {
         rule,
         passage,
@@ -285,7 +312,9 @@ fn permitted<'r>(limits: &Limits, offer: Offer<'r>, case: &Case<'_>) -> Result<W
 
 fn undecidable(rule: &Rule, case: &Case<'_>) -> Refusal {
     let unsure = match rule.failing(&case.around)[..] {
-        [] => "what it asks of earlier calls or of the arguments together cannot be told".to_owned(),
+        [] => {
+            "what it asks of earlier calls or of the arguments together cannot be told".to_owned()
+        }
         ref names => format!(
             "`{}` is missing or not of the form that the rule judges",
             names.join("`, `")

@@ -1,12 +1,12 @@
 //! Decides which grants are claimed, which are declined, and which wait.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actor::{Claim, Core, Key, NoPermit, Out, Permit};
 use bus_schema::{
-    ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Draft, OutsideEnvelope,
-    PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
+    ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Draft, DraftGrant,
+    OutsideEnvelope, PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
 };
 use tokio::sync::watch;
 
@@ -52,35 +52,65 @@ enum Args {
     Unusable,
 }
 
+/// An action that was claimed and is not over.
+#[derive(Debug)]
+struct Running {
+    /// From then on its outcome is unknown anyhow.
+    until: Time,
+    program: bool,
+}
+
+/// How many more may be claimed.
+#[derive(Debug)]
+struct Free {
+    actions: usize,
+    programs: usize,
+}
+
+impl Free {
+    fn take(&mut self, program: bool) -> bool {
+        let free = self.actions > 0 && (!program || self.programs > 0);
+        if free {
+            self.actions -= 1;
+            self.programs -= usize::from(program);
+        }
+        free
+    }
+}
+
+/// Most actions at once.
+pub(crate) const ACTIONS_MAX: usize = 64;
+
 /// The runner without its input and output.
 #[derive(Debug)]
 pub struct RunnerCore {
     owner: PublicKey,
     installed: Arc<Installed>,
-    parallel: usize,
+    programs: usize,
     state: State,
     /// Told while folding, so that nothing starts that comes after a halt in the stream.
     gate: watch::Sender<Gate>,
     cage: Option<Result<(), &'static str>>,
     args: BTreeMap<ActionId, Args>,
-    /// Claimed in this life, with the moment from which the outcome is unknown anyhow.
-    running: BTreeMap<ActionId, Time>,
+    /// Claimed in this life.
+    running: BTreeMap<ActionId, Running>,
     live: bool,
 }
 
 impl RunnerCore {
-    /// A core at the start of the stream, and the gate that it holds. At most `parallel` actions run at once.
+    /// A core at the start of the stream, and the gate that it holds. At most `programs` programs run at once, and
+    /// 64 actions.
     #[must_use]
     pub fn new(
         owner: PublicKey,
         installed: Arc<Installed>,
-        parallel: usize,
+        programs: usize,
     ) -> (Self, watch::Receiver<Gate>) {
         let (gate, held) = watch::channel(Gate::default());
         let core = Self {
             owner,
             installed,
-            parallel,
+            programs,
             state: State::default(),
             gate,
             cage: None,
@@ -134,25 +164,37 @@ impl RunnerCore {
         }
     }
 
-    /// How many more actions may be claimed.
-    fn free(&self, out: &mut Out<'_, Self>) -> usize {
+    /// How many more may be claimed.
+    fn free(&self, out: &mut Out<'_, Self>) -> Free {
         let now = out.now();
-        let running = self.running.values().filter(|until| now <= **until);
-        // A chain that is busy may be busy with a claim.
-        let claiming: BTreeSet<_> = self
-            .state
-            .open
-            .values()
-            .map(Granted::task)
-            .filter(|task| !out.idle(*task))
-            .collect();
-        let taken = running.clone().count() + claiming.len();
-        if taken >= self.parallel
-            && let Some(until) = running.min()
+        let running = self.running.values().filter(|one| now <= one.until);
+        // A chain that is busy may be busy with a claim, of whichever of its task's grants.
+        let mut claiming = BTreeMap::new();
+        for granted in self.state.open.values() {
+            if !out.idle(granted.task()) {
+                *claiming.entry(granted.task()).or_default() |= self.is_program(granted.draft());
+            }
+        }
+        let kinds = || running.clone().map(|one| one.program);
+        let taken = kinds().chain(claiming.into_values());
+        let (actions, programs) = taken.fold((0, 0), |(actions, programs), program| {
+            (actions + 1, programs + usize::from(program))
+        });
+        let free = Free {
+            actions: ACTIONS_MAX.saturating_sub(actions),
+            programs: self.programs.saturating_sub(programs),
+        };
+        if (free.actions == 0 || free.programs == 0)
+            && let Some(until) = running.map(|one| one.until).min()
         {
             out.wake(until.plus_ms(1));
         }
-        self.parallel.saturating_sub(taken)
+        free
+    }
+
+    fn is_program(&self, draft: &DraftGrant) -> bool {
+        let tool = self.installed.get(&draft.tool, &draft.tool_digest);
+        matches!(tool, Some(Tool::Exec(_)))
     }
 
     fn forget_args(&mut self) {
@@ -209,7 +251,9 @@ impl Core for RunnerCore {
                 if let Some(started) = state.start(&meta, fact.action)
                     && self.live
                 {
-                    self.running.insert(fact.action, started.until);
+                    let program = self.is_program(&started.draft);
+                    let until = started.until;
+                    self.running.insert(fact.action, Running { until, program });
                 }
                 self.args.remove(&fact.action);
             }
@@ -248,7 +292,7 @@ impl Core for RunnerCore {
         }
         let mut free = self.free(out);
         // Arguments are large: those of the grants that come next are enough.
-        let mut ahead = self.parallel.saturating_mul(2);
+        let mut ahead = ACTIONS_MAX;
         for granted in self.state.open.values() {
             let draft = granted.draft();
             let permit = match self.judge(granted, out.now()) {
@@ -263,8 +307,7 @@ impl Core for RunnerCore {
                 Some(Args::Unusable) => decline(granted, RefusalCode::Arguments, out),
                 Some(Args::Here(args)) => {
                     ahead = ahead.saturating_sub(1);
-                    if free > 0 && out.idle(granted.task()) {
-                        free -= 1;
+                    if out.idle(granted.task()) && free.take(self.is_program(draft)) {
                         let permit = permit.with_args(Arc::clone(args));
                         out.claim(permit, |claim| Effect::Run(Box::new(claim)));
                     }
@@ -312,11 +355,14 @@ const fn code(no: NoPermit) -> Option<RefusalCode> {
         NoPermit::Outside(outside) => Some(match outside {
             OutsideEnvelope::Tool | OutsideEnvelope::ToolChanged => RefusalCode::Tool,
             OutsideEnvelope::Expired => RefusalCode::Expired,
+            OutsideEnvelope::ApprovalExpired => RefusalCode::ApprovalExpired,
             OutsideEnvelope::Limits
             | OutsideEnvelope::Calls
             | OutsideEnvelope::Secret
             | OutsideEnvelope::ApprovalMissing
             | OutsideEnvelope::ApprovalDiffers
+            | OutsideEnvelope::ApprovalContract
+            | OutsideEnvelope::Approver
             | OutsideEnvelope::Approval(_) => RefusalCode::OutsideEnvelope,
         }),
     }

@@ -17,10 +17,10 @@ use crate::installed::Installed;
 use crate::probe::ProbeError;
 use crate::workspace::Workspace;
 
-/// Actions at once, unless the configuration says otherwise.
-const PARALLEL: u16 = 8;
-/// Most actions at once.
-const PARALLEL_MAX: u16 = 64;
+/// Programs at once, unless the configuration says otherwise.
+const PROGRAMS: u16 = 8;
+/// Most programs at once that can be chosen.
+const PROGRAMS_MAX: u16 = 64;
 /// Pause before the bus is asked again for arguments.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -37,17 +37,17 @@ pub struct Config {
     pub launcher: PathBuf,
     /// Where programs get their temporary directories; a folder of the state, if left out.
     pub scratch: Option<PathBuf>,
-    /// Actions at once, 1 to 64; 8 if left out.
-    #[serde(default = "parallel")]
-    pub parallel: u16,
+    /// Programs at once, 1 to 64; 8 if left out.
+    #[serde(default = "programs")]
+    pub programs: u16,
 }
 
 fn this_program() -> PathBuf {
     PathBuf::from("/proc/self/exe")
 }
 
-const fn parallel() -> u16 {
-    PARALLEL
+const fn programs() -> u16 {
+    PROGRAMS
 }
 
 /// The service.
@@ -61,10 +61,10 @@ impl Service for Runner {
     type Config = Config;
 
     fn open(config: Config, context: &Context) -> Result<(Self, RunnerCore), Error> {
-        if !(1..=PARALLEL_MAX).contains(&config.parallel) {
+        if !(1..=PROGRAMS_MAX).contains(&config.programs) {
             return Err(Error::Service(format!(
-                "`parallel` is {}; choose 1 to {PARALLEL_MAX}",
-                config.parallel
+                "`programs` is {}; choose 1 to {PROGRAMS_MAX}",
+                config.programs
             )));
         }
         let catalogue = context.folder.join(&config.catalogue);
@@ -87,7 +87,7 @@ impl Service for Runner {
         let (core, gate) = RunnerCore::new(
             context.owner,
             Arc::clone(&installed),
-            usize::from(config.parallel),
+            usize::from(config.programs),
         );
         let execution = Execution {
             workspace: Arc::new(workspace),

@@ -66,8 +66,10 @@ pub struct Gate {
 }
 
 /// A claim that came in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Started {
+    /// What was granted.
+    pub(crate) draft: DraftGrant,
     /// When every reader takes its outcome for unknown.
     pub(crate) until: Time,
 }
@@ -184,6 +186,7 @@ impl State {
         let wall_ms = u64::from(draft.wall_ms) + u64::from(OUTCOME_GRACE_MS);
         Some(Started {
             until: meta.stored.plus_ms(wall_ms),
+            draft: granted.granted.grant.draft,
         })
     }
 

@@ -39,6 +39,36 @@ fn existing_file_is_never_replaced() {
 }
 
 #[test]
+fn replaced_file_is_another_one_with_the_same_owner_and_mode() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a");
+    files::replace(&path, b"first").unwrap();
+    assert_eq!(mode(&path), 0o600);
+    chmod(&path, 0o400);
+    // Only the superuser can give files away.
+    let given = std::os::unix::fs::chown(&path, Some(10_008), Some(10_008)).is_ok();
+    let before = fs::metadata(&path).unwrap();
+    files::replace(&path, b"second").unwrap();
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"second");
+    assert_ne!(before.ino(), after.ino());
+    assert_eq!((after.mode() & 0o7777, after.uid()), (0o400, before.uid()));
+    assert!(!given || after.uid() == 10_008);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let given = std::os::unix::fs::chown(&folder, Some(10_008), Some(10_008)).is_ok();
+    files::replace(&folder.join("b"), b"new").unwrap();
+    let new = fs::metadata(folder.join("b")).unwrap();
+    assert!(!given || new.uid() == 10_008);
+    symlink(&path, dir.path().join("link")).unwrap();
+    assert!(matches!(
+        files::replace(&dir.path().join("link"), b"x"),
+        Err(Error::Symlink { .. })
+    ));
+}
+
+#[test]
 fn dangling_link_in_place_of_a_new_file_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     symlink(dir.path().join("target"), dir.path().join("a")).unwrap();

@@ -3,4 +3,5 @@
 
 mod diagnostic;
 mod files;
+mod hardening;
 mod keys;

@@ -1,5 +1,6 @@
-//! Tests of what the command line does on the machine: finding nats-server, making certificates.
+//! Tests of what the command line does on the machine: finding nats-server, making certificates, checking what ships for the tailnet.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod find;
 mod pki;
+mod tailnet;

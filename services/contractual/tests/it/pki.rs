@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use contractual::pki::{CA_DAYS, Ca, Error, LEAF_DAYS_MAX, Loopback};
+use contractual::pki::{CA_DAYS, Ca, Error, LEAF_DAYS_MAX, Side, certificates};
 use x509_parser::prelude::*;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -19,13 +19,7 @@ fn unix(at: SystemTime) -> i64 {
 fn leaf_has_names_uses_and_dates_it_should_have() {
     let ca = Ca::create(now()).unwrap();
     let leaf = ca
-        .issue(
-            "policy",
-            &["policy", "localhost"],
-            Loopback::Named,
-            30,
-            now(),
-        )
+        .issue("policy", &["policy", "localhost"], Side::Server, 30, now())
         .unwrap();
     let (_, pem) = parse_x509_pem(leaf.cert_pem.as_bytes()).unwrap();
     let cert = pem.parse_x509().unwrap();
@@ -48,7 +42,7 @@ fn leaf_has_names_uses_and_dates_it_should_have() {
         ]
     );
     let uses = cert.extended_key_usage().unwrap().unwrap().value;
-    assert!(uses.client_auth && uses.server_auth && !uses.any && !uses.code_signing);
+    assert!(uses.server_auth && !uses.client_auth && !uses.any && !uses.code_signing);
     let usage = cert.key_usage().unwrap().unwrap();
     assert!(usage.critical && usage.value.flags == 1);
     assert!(!cert.is_ca());
@@ -62,6 +56,20 @@ fn leaf_has_names_uses_and_dates_it_should_have() {
         ca.check(&leaf.key_pem, &leaf.cert_pem, now()).unwrap(),
         now() + 30 * DAY
     );
+}
+
+#[test]
+fn a_clients_certificate_is_no_servers() {
+    let ca = Ca::create(now()).unwrap();
+    let leaf = ca.issue("policy", &["policy"], Side::Client, 30, now());
+    let (_, pem) = parse_x509_pem(leaf.unwrap().cert_pem.as_bytes()).unwrap();
+    let cert = pem.parse_x509().unwrap();
+    let uses = cert.extended_key_usage().unwrap().unwrap().value;
+    assert!(uses.client_auth && !uses.server_auth);
+    let names = cert.subject_alternative_name().unwrap().unwrap().value;
+    let names = names.general_names.iter().map(ToString::to_string);
+    let expected = ["DNSName(policy)", "URI(spiffe://contractual.local/policy)"];
+    assert!(names.eq(expected));
 }
 
 #[test]
@@ -81,13 +89,23 @@ fn authority_can_sign_leaves_only_for_ten_years() {
 }
 
 #[test]
+fn of_several_authorities_the_one_of_the_key_signs() {
+    let (old, new) = (Ca::create(now()).unwrap(), Ca::create(now()).unwrap());
+    let both = [new.cert_pem(), old.cert_pem()].concat();
+    assert_eq!(certificates(&both).count(), 2);
+    for ca in [&old, &new] {
+        let loaded = Ca::load(ca.key_pem(), &both, now()).unwrap();
+        let leaf = loaded.issue("a", &[], Side::Client, 1, now()).unwrap();
+        assert!(ca.check(&leaf.key_pem, &leaf.cert_pem, now()).is_ok());
+    }
+    let stranger = Ca::create(now()).unwrap();
+    assert!(Ca::load(stranger.key_pem(), &both, now()).is_err());
+}
+
+#[test]
 fn serials_differ() {
     let ca = Ca::create(now()).unwrap();
-    let issue = || {
-        ca.issue("a", &[], Loopback::Absent, 1, now())
-            .unwrap()
-            .cert_pem
-    };
+    let issue = || ca.issue("a", &[], Side::Client, 1, now()).unwrap().cert_pem;
     let serial = |pem: String| {
         parse_x509_pem(pem.as_bytes())
             .unwrap()
@@ -105,7 +123,7 @@ fn loaded_authority_issues_what_the_first_one_accepts() {
     let ca = Ca::create(now()).unwrap();
     let loaded = Ca::load(ca.key_pem(), ca.cert_pem(), now()).unwrap();
     let leaf = loaded
-        .issue("runner", &["runner"], Loopback::Absent, 1, now())
+        .issue("runner", &["runner"], Side::Client, 1, now())
         .unwrap();
     assert!(ca.check(&leaf.key_pem, &leaf.cert_pem, now()).is_ok());
 }
@@ -113,7 +131,7 @@ fn loaded_authority_issues_what_the_first_one_accepts() {
 #[test]
 fn wrong_pairs_are_refused() {
     let (ca, other) = (Ca::create(now()).unwrap(), Ca::create(now()).unwrap());
-    let leaf = ca.issue("a", &[], Loopback::Absent, 1, now()).unwrap();
+    let leaf = ca.issue("a", &[], Side::Client, 1, now()).unwrap();
     let load = |key: &str, cert: &str| Ca::load(key, cert, now()).unwrap_err();
     assert!(matches!(
         load(other.key_pem(), ca.cert_pem()),
@@ -123,7 +141,8 @@ fn wrong_pairs_are_refused() {
     assert!(matches!(load("x", ca.cert_pem()), Error::NotAKey));
     assert!(matches!(load(ca.key_pem(), "x"), Error::NotACertificate));
     let two = format!("{}{}", ca.cert_pem(), other.cert_pem());
-    assert!(matches!(load(ca.key_pem(), &two), Error::NotACertificate));
+    let both = ca.check(&leaf.key_pem, &two, now());
+    assert!(matches!(both, Err(Error::NotACertificate)));
     let check = |by: &Ca, key: &str| by.check(key, &leaf.cert_pem, now()).unwrap_err();
     assert!(matches!(check(&other, &leaf.key_pem), Error::NotSignedHere));
     assert!(matches!(check(&ca, other.key_pem()), Error::Mismatch));
@@ -132,7 +151,7 @@ fn wrong_pairs_are_refused() {
 #[test]
 fn pairs_outside_their_dates_are_refused() {
     let ca = Ca::create(now()).unwrap();
-    let leaf = ca.issue("a", &[], Loopback::Absent, 1, now()).unwrap();
+    let leaf = ca.issue("a", &[], Side::Client, 1, now()).unwrap();
     let check = |at| ca.check(&leaf.key_pem, &leaf.cert_pem, at);
     assert!(check(now() - Duration::from_secs(3_599)).is_ok());
     assert!(matches!(
@@ -147,7 +166,7 @@ fn pairs_outside_their_dates_are_refused() {
     assert!(matches!(late, Err(Error::NotValidNow)));
     let end = now() + (CA_DAYS - 1) * DAY;
     assert!(matches!(
-        ca.issue("a", &[], Loopback::Absent, 2, end),
+        ca.issue("a", &[], Side::Client, 2, end),
         Err(Error::OutlivesCa)
     ));
 }
@@ -157,16 +176,16 @@ fn bad_names_and_validities_are_refused() {
     let ca = Ca::create(now()).unwrap();
     let long = "a".repeat(64);
     for name in ["", "A", "1a", "a/b", "a.b", "-a", "a-", "a\n", "ä", &long] {
-        let made = ca.issue(name, &[], Loopback::Absent, 1, now());
+        let made = ca.issue(name, &[], Side::Client, 1, now());
         assert!(matches!(made, Err(Error::Name { .. })), "{name:?}");
     }
     for host in ["", ".", "a..b", "*.a", "a_b", "A", "a.", &long] {
-        let made = ca.issue("a", &[host], Loopback::Absent, 1, now());
+        let made = ca.issue("a", &[host], Side::Client, 1, now());
         assert!(matches!(made, Err(Error::DnsName { .. })), "{host:?}");
     }
     for days in [0, LEAF_DAYS_MAX + 1, u32::MAX] {
         assert!(matches!(
-            ca.issue("a", &[], Loopback::Absent, days, now()),
+            ca.issue("a", &[], Side::Client, days, now()),
             Err(Error::Days)
         ));
     }

@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use gateway::{Limits, api::Event};
 use tokio::time::timeout;
 
-use crate::world::{World, said};
+use crate::{said, world::World};
 
 const SOON: Duration = Duration::from_secs(10);
 

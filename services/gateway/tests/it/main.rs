@@ -7,9 +7,11 @@
 
 mod configured;
 mod documented;
+mod doors;
 mod followed;
 mod limited;
 mod recorded;
 mod refused;
+mod said;
 mod shown;
 mod world;

@@ -9,7 +9,10 @@ use gateway::{
     record::{EVENTS_MAX, Record, TASKS_MAX},
 };
 
-use crate::world::{Stream, World, said, signed_task};
+use crate::{
+    said,
+    world::{Stream, World, signed_task},
+};
 
 fn stream() -> (Stream, Clock, Arc<Shelf>) {
     let clock = Clock::fake("2026-01-02T03:04:05Z".parse().unwrap());

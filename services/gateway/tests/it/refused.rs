@@ -6,9 +6,12 @@ use gateway::api;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::world::{
-    Answer, NAME, World, access, approval, authorization, base64, deployment, said, sign,
-    task_statement,
+use crate::{
+    said,
+    world::{
+        Answer, NAME, World, access, approval, authorization, base64, deployment, sign,
+        task_statement,
+    },
 };
 
 fn stranger() -> SigningKey {

@@ -15,7 +15,10 @@ use gateway::{
 };
 use serde_json::Value;
 
-use crate::world::{World, content, deployment, key, said};
+use crate::{
+    said,
+    world::{World, content, deployment, key},
+};
 
 #[tokio::test]
 async fn submitted_task_is_carried_and_shown() {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -13,14 +13,14 @@ use std::{
 
 use actor::{Clock, Context, Core as _, Out};
 use bus_schema::{
-    AccessStatement, ActionId, ActionOutcome, ApprovalStatement, Author, AuthorId, AuthorKey,
-    Content, Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Grant,
-    Link, Meta, Owner, PublicKey, Raw, Read, RosterChanged, Sealed, Sees, Signed, Statement,
-    TaskId, TaskStatement, Time, Usage, Verifier, public_key, wire,
+    AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, AuthorKey, Content, Counts,
+    Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Link, Meta, Owner,
+    PublicKey, Raw, Read, RosterChanged, Sealed, Sees, Signed, Statement, TaskId, TaskStatement,
+    Time, Verifier, public_key, wire,
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
-use gateway::{Ask, Edge, Limits, Shelf, api, client::Client, config::Hosts};
+use gateway::{Ask, Door, Edge, Limits, Shelf, api, client::Client, config::Hosts};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -141,8 +141,20 @@ impl World {
         world
     }
 
+    /// One behind the door of the edge, before which `sidecar` stands.
+    pub(crate) async fn edge(sidecar: IpAddr) -> Self {
+        let door = |address| Door::edge(address, sidecar);
+        let world = Self::behind(door, Limits::SERVICE).await;
+        world.stream().catch_up();
+        world
+    }
+
     /// One that has not read the stream to its end.
     pub(crate) async fn starting(limits: Limits) -> Self {
+        Self::behind(Door::loopback, limits).await
+    }
+
+    async fn behind(door: impl FnOnce(SocketAddr) -> Door, limits: Limits) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{started}"));
@@ -151,7 +163,8 @@ impl World {
         let clock = Clock::fake("2026-01-02T03:04:05Z".parse().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let hosts = Hosts::try_from(vec![NAME.to_owned()]).unwrap().and(address);
+        let door = door(address);
+        let hosts = Hosts::try_from(vec![NAME.to_owned()]).unwrap();
         let (stop, stopping) = watch::channel(false);
         let context = Context {
             owner: owner(),
@@ -167,7 +180,7 @@ impl World {
         let edge = Edge::new(&context, shelf, carrier, hosts, limits);
         let mut tasks = JoinSet::new();
         let bus = Arc::clone(&stream);
-        tasks.spawn(async move { gateway::serve(listener, edge).await.unwrap() });
+        tasks.spawn(async move { gateway::serve(listener, door, edge).await.unwrap() });
         tasks.spawn(async move {
             // What is not answered is kept, as a bus that is away keeps it.
             let mut kept = Vec::new();
@@ -295,6 +308,8 @@ impl World {
             wall_ms: 1_000,
             output_bytes_max: 1_000,
             secrets: Vec::new(),
+            counts: Counts::default(),
+            asked: None,
         }
     }
 }
@@ -423,75 +438,4 @@ pub(crate) fn approval(draft: &DraftGrant) -> Signed {
         approve: true,
         at: Time::from_ns(1),
     }))
-}
-
-/// Events of a task's life.
-pub(crate) mod said {
-    use super::{ActionId, ActionOutcome, Draft, DraftGrant, Grant, TaskId, Usage, content};
-    use bus_schema::{
-        ActionFinished, ActionGranted, ActionProposed, ActionStarted, Digest, Policy, Runner,
-        TaskAdmitted, TaskFinished, TaskOutcome, Worker,
-    };
-
-    pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
-        let contract = Digest::of(&[b"contract"]);
-        Draft::of(
-            task,
-            TaskAdmitted {
-                contract,
-                playbook: content(b"playbook"),
-            },
-        )
-    }
-
-    pub(crate) fn proposed(draft: &DraftGrant) -> Draft<Worker> {
-        Draft::of(
-            draft.task,
-            ActionProposed {
-                action: draft.action,
-                step: "read".parse().unwrap(),
-                index: 0,
-                item: 0,
-                items: 1,
-                attempt: 1,
-                tool: draft.tool.clone(),
-                args: draft.args,
-            },
-        )
-    }
-
-    pub(crate) fn granted(draft: &DraftGrant) -> Draft<Policy> {
-        let grant = Grant {
-            draft: draft.clone(),
-            approval: None,
-        };
-        Draft::of(draft.task, ActionGranted { grant })
-    }
-
-    pub(crate) fn started(task: TaskId, action: ActionId) -> Draft<Runner> {
-        Draft::of(task, ActionStarted { action })
-    }
-
-    pub(crate) fn finished(task: TaskId, action: ActionId) -> Draft<Runner> {
-        let (outcome, usage) = (ActionOutcome::Succeeded, Usage::default());
-        Draft::of(
-            task,
-            ActionFinished {
-                action,
-                outcome,
-                usage,
-                output: content(b"out"),
-            },
-        )
-    }
-
-    pub(crate) fn over(task: TaskId) -> Draft<Worker> {
-        Draft::of(
-            task,
-            TaskFinished {
-                outcome: TaskOutcome::Succeeded,
-                detail: None,
-            },
-        )
-    }
 }

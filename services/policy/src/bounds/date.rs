@@ -41,11 +41,17 @@ impl When {
         let fractional = clock.len() > whole.len();
         let digits = fraction.bytes().all(|c| c.is_ascii_digit());
         let short = shaped(whole, "dd:dd") && !fractional;
-        if !(short || shaped(whole, "dd:dd:dd")) || !digits || fraction.len() > 9 || (fractional && fraction.is_empty()) {
+        if !(short || shaped(whole, "dd:dd:dd"))
+            || !digits
+            || fraction.len() > 9
+            || (fractional && fraction.is_empty())
+        {
             return None;
         }
         let clock = clock.parse().ok()?;
-        let moment = offset.to_timestamp(DateTime::from_parts(date, clock)).ok()?;
+        let moment = offset
+            .to_timestamp(DateTime::from_parts(date, clock))
+            .ok()?;
         Some(Self::Moment(moment))
     }
 
@@ -54,8 +60,12 @@ impl When {
         match (self, other) {
             (Self::Day(one), Self::Day(other)) => Some(one.cmp(&other)),
             (Self::Moment(one), Self::Moment(other)) => Some(one.cmp(&other)),
-            (Self::Day(_), Self::Moment(other)) => self.compare(Self::Day(day(other))).filter(|found| found.is_ne()),
-            (Self::Moment(one), Self::Day(_)) => Self::Day(day(one)).compare(other).filter(|found| found.is_ne()),
+            (Self::Day(_), Self::Moment(other)) => self
+                .compare(Self::Day(day(other)))
+                .filter(|found| found.is_ne()),
+            (Self::Moment(one), Self::Day(_)) => Self::Day(day(one))
+                .compare(other)
+                .filter(|found| found.is_ne()),
         }
     }
 }
@@ -91,7 +101,13 @@ fn offset_of(text: &str) -> Option<Offset> {
 
 /// Whether a text has a digit for each `d` and the same character otherwise.
 fn shaped(text: &str, shape: &str) -> bool {
-    let fits = |(c, want): (u8, u8)| if want == b'd' { c.is_ascii_digit() } else { c == want };
+    let fits = |(c, want): (u8, u8)| {
+        if want == b'd' {
+            c.is_ascii_digit()
+        } else {
+            c == want
+        }
+    };
     text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
 }
 
@@ -152,13 +168,18 @@ fn span_ms(text: &str) -> Option<i64> {
         Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
         None => (0, text),
     };
-    let plain = |text: &str| text.bytes().all(|c| c.is_ascii_digit() || b"hms".contains(&c));
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|c| c.is_ascii_digit() || b"hms".contains(&c))
+    };
     let rest_ms = match rest {
         "" if days > 0 => 0,
         rest if plain(rest) => rest.parse::<SignedDuration>().ok()?.as_millis(),
         _ => return None,
     };
-    i64::try_from(rest_ms).ok()?.checked_add(i64::from(days) * 24 * 60 * 60 * 1000)
+    i64::try_from(rest_ms)
+        .ok()?
+        .checked_add(i64::from(days) * 24 * 60 * 60 * 1000)
 }
 
 impl fmt::Display for End {

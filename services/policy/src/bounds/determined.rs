@@ -28,11 +28,12 @@ impl Operator {
                 let bound = fields.get(name);
                 value.is_null() || bound.is_some_and(|bound| bound.determines(value, around))
             }),
-            (Self::Length { max: Some(0), .. }, _)
-            | (Self::Email(EmailBound::Addresses(_)), _) => true,
-            (Self::Host(hosts), _) => {
-                hosts.iter().all(|host| matches!(host, HostPattern::Exact(_)))
+            (Self::Length { max: Some(0), .. }, _) | (Self::Email(EmailBound::Addresses(_)), _) => {
+                true
             }
+            (Self::Host(hosts), _) => hosts
+                .iter()
+                .all(|host| matches!(host, HostPattern::Exact(_))),
             (
                 Self::Present(_)
                 | Self::Optional

@@ -44,7 +44,10 @@ impl std::fmt::Display for Address {
 /// The canonical form of a mail domain; none for addresses of machines.
 pub(crate) fn domain(text: &str) -> Option<String> {
     let domain = host::canonical(text)?;
-    domain.parse::<std::net::Ipv4Addr>().is_err().then_some(domain)
+    domain
+        .parse::<std::net::Ipv4Addr>()
+        .is_err()
+        .then_some(domain)
 }
 
 /// What an address has to be.

@@ -55,7 +55,10 @@ impl HostPattern {
         match text.strip_prefix("*.") {
             Some(parent) => {
                 let parent = canonical(parent)?;
-                parent.parse::<Ipv4Addr>().is_err().then(|| Self::Below(parent))
+                parent
+                    .parse::<Ipv4Addr>()
+                    .is_err()
+                    .then(|| Self::Below(parent))
             }
             None => canonical(text).map(Self::Exact),
         }
@@ -142,7 +145,10 @@ impl UrlBound {
     /// escape that hides a plain character.
     pub(crate) fn judge(&self, text: &str) -> Option<bool> {
         let visible = text.bytes().all(|c| c.is_ascii_graphic());
-        if text.len() > URL_BYTES_MAX || !visible || text.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^']) {
+        if text.len() > URL_BYTES_MAX
+            || !visible
+            || text.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^'])
+        {
             return None;
         }
         let (scheme, rest) = text.split_once("://")?;
@@ -162,7 +168,10 @@ impl UrlBound {
             None => (authority, None),
         };
         let host = judge(&self.hosts, host)?;
-        let path = self.path.as_ref().map_or(Some(true), |own| own.judge(path))?;
+        let path = self
+            .path
+            .as_ref()
+            .map_or(Some(true), |own| own.judge(path))?;
         let wanted = self.port.or_else(|| port_of(&self.scheme));
         let has = port.or_else(|| port_of(&scheme));
         Some(scheme == self.scheme && host && path && has.is_some() && has == wanted)
@@ -195,7 +204,8 @@ fn unambiguous(path: &str) -> bool {
     }
     path.split('%').skip(1).all(|after| {
         let digits = after.get(..2).filter(|two| {
-            two.bytes().all(|c| c.is_ascii_digit() || (b'A'..=b'F').contains(&c))
+            two.bytes()
+                .all(|c| c.is_ascii_digit() || (b'A'..=b'F').contains(&c))
         });
         let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         byte.is_some_and(|c| {

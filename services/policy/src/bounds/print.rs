@@ -33,7 +33,12 @@ pub(crate) fn one_or_list<T: fmt::Display>(each: &[T]) -> String {
 
 /// The same for texts.
 pub(crate) fn quoted_list<T: fmt::Display>(each: &[T]) -> String {
-    one_or_list(&each.iter().map(|one| quoted(&one.to_string())).collect::<Vec<_>>())
+    one_or_list(
+        &each
+            .iter()
+            .map(|one| quoted(&one.to_string()))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// Writes what is given of two ends as the entries of a TOML inline table.
@@ -55,7 +60,12 @@ impl fmt::Display for Scalar {
 
 impl fmt::Display for UrlBound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{ scheme = {}, host = {}", quoted(&self.scheme), quoted_list(&self.hosts))?;
+        write!(
+            f,
+            "{{ scheme = {}, host = {}",
+            quoted(&self.scheme),
+            quoted_list(&self.hosts)
+        )?;
         if let Some(path) = &self.path {
             write!(f, ", path = {}", quoted(&path.to_string()))?;
         }
@@ -99,7 +109,9 @@ impl fmt::Display for Operator {
             }
             Self::From(origins) => write!(f, "from = {}", one_or_list(origins)),
             Self::Fields(fields) => {
-                let each = fields.iter().map(|(name, bound)| format!("{} = {bound}", key(name)));
+                let each = fields
+                    .iter()
+                    .map(|(name, bound)| format!("{} = {bound}", key(name)));
                 write!(f, "fields = {{ {} }}", each.collect::<Vec<_>>().join(", "))
             }
             Self::Every(bound) => write!(f, "every = {bound}"),

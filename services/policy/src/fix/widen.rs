@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::bounds::{Address, Around, Bound, EmailBound, End, HostPattern, Judgement, Number, Operator, Scalar, When};
+use crate::bounds::{
+    Address, Around, Bound, EmailBound, End, HostPattern, Judgement, Number, Operator, Scalar, When,
+};
 
 /// Characters up to which a text is bound exactly; a longer one is bound by its length.
 const EXACT_CHARS_MAX: usize = 200;
@@ -39,8 +41,20 @@ fn widen_operator(operator: &Operator, value: &Value, around: &Around<'_>) -> Op
     match operator {
         Operator::Range { min, max } => {
             let value = Number::of(value.as_number()?)?;
-            let lower = |min: Number| if min.compare(value).is_gt() { value } else { min };
-            let higher = |max: Number| if max.compare(value).is_lt() { value } else { max };
+            let lower = |min: Number| {
+                if min.compare(value).is_gt() {
+                    value
+                } else {
+                    min
+                }
+            };
+            let higher = |max: Number| {
+                if max.compare(value).is_lt() {
+                    value
+                } else {
+                    max
+                }
+            };
             let (min, max) = (min.map(lower), max.map(higher));
             Some(Operator::Range { min, max })
         }
@@ -72,7 +86,11 @@ fn widen_operator(operator: &Operator, value: &Value, around: &Around<'_>) -> Op
             let each = fields.iter().map(|(name, bound)| {
                 let value = crate::bounds::lookup(object, name);
                 let fits = bound.judge(value, around) == Judgement::Within;
-                let bound = if fits { bound.clone() } else { widen(bound, value, around)? };
+                let bound = if fits {
+                    bound.clone()
+                } else {
+                    widen(bound, value, around)?
+                };
                 Some((name.clone(), bound))
             });
             each.collect::<Option<_>>().map(Operator::Fields)
@@ -103,11 +121,28 @@ fn widen_operator(operator: &Operator, value: &Value, around: &Around<'_>) -> Op
     }
 }
 
-fn widen_date(from: Option<End>, to: Option<End>, value: When, around: &Around<'_>) -> Option<Operator> {
+fn widen_date(
+    from: Option<End>,
+    to: Option<End>,
+    value: When,
+    around: &Around<'_>,
+) -> Option<Operator> {
     let now_ms = around.view.now_ms;
     let own = End::At(value);
-    let from = from.map(|end| if end.compare(value, now_ms).is_lt() { own } else { end });
-    let to = to.map(|end| if end.compare(value, now_ms).is_gt() { own } else { end });
+    let from = from.map(|end| {
+        if end.compare(value, now_ms).is_lt() {
+            own
+        } else {
+            end
+        }
+    });
+    let to = to.map(|end| {
+        if end.compare(value, now_ms).is_gt() {
+            own
+        } else {
+            end
+        }
+    });
     Some(Operator::Date { from, to })
 }
 
@@ -129,7 +164,9 @@ pub(super) fn exactly(value: &Value) -> Option<Bound> {
             same.then(|| Bound::All(vec![fixed(length(value).unwrap_or_default()), every]))
         }
         Value::Object(fields) if !fields.is_empty() => {
-            let each = fields.iter().map(|(name, value)| Some((name.clone(), exactly(value)?)));
+            let each = fields
+                .iter()
+                .map(|(name, value)| Some((name.clone(), exactly(value)?)));
             let fields = each.collect::<Option<_>>()?;
             Some(Bound::All(vec![Operator::Fields(fields)]))
         }

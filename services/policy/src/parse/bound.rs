@@ -20,9 +20,29 @@ const SET_MAX: usize = 1000;
 const VALUE_CHARS_MAX: usize = 4096;
 
 const KEYS: [&str; 23] = [
-    "present", "optional", "min", "max", "glob", "path", "length", "prefix", "suffix", "like",
-    "host", "url", "email", "date", "same_as", "differs_from", "at_most", "at_least", "from",
-    "fields", "every", "any", "not",
+    "present",
+    "optional",
+    "min",
+    "max",
+    "glob",
+    "path",
+    "length",
+    "prefix",
+    "suffix",
+    "like",
+    "host",
+    "url",
+    "email",
+    "date",
+    "same_as",
+    "differs_from",
+    "at_most",
+    "at_least",
+    "from",
+    "fields",
+    "every",
+    "any",
+    "not",
 ];
 
 /// Reads a value (equality), a list (set) or a table of operators (all must hold).
@@ -60,9 +80,7 @@ pub(super) fn fits(
         Bound::All(operators) => operators.iter().map(Operator::types).collect(),
     };
     let speaks = |judges: &[&str], has: &[String]| {
-        judges.is_empty()
-            || has.is_empty()
-            || has.iter().any(|one| judges.contains(&one.as_str()))
+        judges.is_empty() || has.is_empty() || has.iter().any(|one| judges.contains(&one.as_str()))
     };
     let mute = types
         .iter()
@@ -134,7 +152,9 @@ fn number(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<Number
         .and_then(serde_json::Number::from_f64)
         .map(|n| n.to_string());
     let value = value.and_then(|text| crate::json::parse(text.as_bytes(), 64).ok());
-    let value = value.as_ref().and_then(|value| Number::of(value.as_number()?));
+    let value = value
+        .as_ref()
+        .and_then(|value| Number::of(value.as_number()?));
     if value.is_none() {
         let fix = "write a finite number within ±(2^53 − 1)";
         source.report(node.span(), "no argument can have this value", fix);
@@ -200,7 +220,8 @@ impl<'t> Reader<'_, 't, '_> {
         if let Some(node) = self.node("optional") {
             if !self.source.boolean(node, "`optional`")? {
                 let fix = "remove it: arguments that are bounded have to be there";
-                self.source.report(node.span(), "`optional = false` says nothing", fix);
+                self.source
+                    .report(node.span(), "`optional = false` says nothing", fix);
                 return None;
             }
             self.all.push(Operator::Optional);
@@ -214,7 +235,8 @@ impl<'t> Reader<'_, 't, '_> {
             }
             if !present && self.of.table.len() > 1 {
                 let problem = "an argument that is not there has nothing else to bound";
-                self.source.report(node.span(), problem, "write `optional = true` instead");
+                self.source
+                    .report(node.span(), problem, "write `optional = true` instead");
                 return None;
             }
             self.all.push(Operator::Present(present));
@@ -228,7 +250,10 @@ impl<'t> Reader<'_, 't, '_> {
             None => Some(None),
         };
         let (min, max) = (self.node("min"), self.node("max"));
-        let (min, max) = (end(self.source, min, "`min`"), end(self.source, max, "`max`"));
+        let (min, max) = (
+            end(self.source, min, "`min`"),
+            end(self.source, max, "`max`"),
+        );
         let (min, max) = (min?, max?);
         if let (Some((min, span)), Some((max, _))) = (&min, &max)
             && min > max
@@ -242,7 +267,8 @@ impl<'t> Reader<'_, 't, '_> {
             self.all.push(Operator::Range { min, max });
         }
         if let Some(node) = self.node("glob").or_else(|| self.node("path")) {
-            self.all.push(Operator::Path(pattern::path(self.source, node)?));
+            self.all
+                .push(Operator::Path(pattern::path(self.source, node)?));
         }
         if let Some(node) = self.node("length") {
             self.all.push(length(self.source, node)?);
@@ -256,7 +282,9 @@ impl<'t> Reader<'_, 't, '_> {
             ("suffix", Operator::Suffix),
         ] {
             if let Some(node) = self.node(key) {
-                let text = self.source.text(node, &format!("`{key}`"), VALUE_CHARS_MAX)?;
+                let text = self
+                    .source
+                    .text(node, &format!("`{key}`"), VALUE_CHARS_MAX)?;
                 self.all.push(operator(text));
             }
         }
@@ -319,7 +347,11 @@ fn fields<'t>(
     about: &About<'_>,
 ) -> Option<BTreeMap<String, Bound>> {
     let Some(table) = node.get_ref().as_table().filter(|table| !table.is_empty()) else {
-        source.mistyped(node, "`fields`", "`fields = { name = …, … }` with at least one field");
+        source.mistyped(
+            node,
+            "`fields`",
+            "`fields = { name = …, … }` with at least one field",
+        );
         return None;
     };
     let mut fields = BTreeMap::new();
@@ -342,7 +374,10 @@ fn length<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Operator> {
     let (min, max) = (end("min"), end("max"));
     let (min, max) = (min?, max?);
     let (problem, fix) = match (min, max) {
-        (None, None) => ("`length` says nothing".to_owned(), "write `min`, `max` or both"),
+        (None, None) => (
+            "`length` says nothing".to_owned(),
+            "write `min`, `max` or both",
+        ),
         (Some(min), Some(max)) if min > max => (
             format!("`min` {min} is greater than `max` {max}, so nothing is within"),
             "exchange them",

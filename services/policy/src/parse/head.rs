@@ -1,8 +1,8 @@
 //! Reads what stands above the rules: dates, principals, limits and roles.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bus_schema::PublicKey;
+use bus_schema::{APPROVERS_MAX, PublicKey};
 use jiff::{Timestamp, civil, tz::Offset};
 use toml::de::DeValue;
 
@@ -19,13 +19,19 @@ const WALL_MS_DEFAULT: u64 = 30 * 60 * 1000;
 const OUTPUT_BYTES_DEFAULT: u64 = 16 << 20;
 /// Most principals of a contract.
 const PRINCIPALS_MAX: usize = 100;
-/// Most roles of a contract, and keys of a role.
+/// Most roles of a contract.
 const ROLES_MAX: usize = 32;
 /// Longest limit on the time of one day's calls.
 const DAY_WALL_MS_MAX: u64 = DURATION_MS_MAX * 100;
 
 const CAPS_KEYS: [&str; 7] = [
-    "calls", "wall_time", "output_bytes", "tokens", "spend", "bytes_out", "messages",
+    "calls",
+    "wall_time",
+    "output_bytes",
+    "tokens",
+    "spend",
+    "bytes_out",
+    "messages",
 ];
 
 /// Reads `[limits]` with `[limits.hour]` and `[limits.day]`.
@@ -104,7 +110,10 @@ pub(crate) fn is_principal(text: &str) -> bool {
 }
 
 /// Reads `principal`: one text or a list of them.
-pub(super) fn principals<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) -> Option<Vec<String>> {
+pub(super) fn principals<'t>(
+    source: &mut Source<'t>,
+    node: Option<&'t Node<'t>>,
+) -> Option<Vec<String>> {
     let Some(node) = node else {
         return Some(vec!["session".to_owned()]);
     };
@@ -157,6 +166,12 @@ pub(super) fn roles<'t>(
         }
         roles.insert(name.to_owned(), role(source, node)?);
     }
+    let all: BTreeSet<_> = roles.values().flat_map(|role: &Role| &role.keys).collect();
+    if all.len() > APPROVERS_MAX {
+        let problem = format!("the roles have more than {APPROVERS_MAX} keys together");
+        source.report(node.span(), problem, "name fewer people");
+        return None;
+    }
     Some(roles)
 }
 
@@ -168,11 +183,6 @@ fn role<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Role> {
     };
     let node = source.required(&of, "keys")?;
     let items = source.items(node, "`keys`")?;
-    if items.len() > ROLES_MAX {
-        let problem = format!("the role has more than {ROLES_MAX} keys");
-        source.report(node.span(), problem, "make two roles of it");
-        return None;
-    }
     let mut keys: Vec<PublicKey> = Vec::new();
     for item in items {
         let text = source.text(item, "the key", 128)?;
@@ -182,7 +192,11 @@ fn role<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Role> {
             return None;
         };
         if keys.contains(&key) {
-            source.report(item.span(), "the role has this key twice", "remove one of them");
+            source.report(
+                item.span(),
+                "the role has this key twice",
+                "remove one of them",
+            );
             return None;
         }
         keys.push(key);
@@ -191,7 +205,12 @@ fn role<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Role> {
 }
 
 /// Reads a date or a moment as milliseconds since 1970 UTC: the end of a date alone, or its start.
-pub(super) fn moment(source: &mut Source<'_>, node: &Node<'_>, key: &str, end: bool) -> Option<i64> {
+pub(super) fn moment(
+    source: &mut Source<'_>,
+    node: &Node<'_>,
+    key: &str,
+    end: bool,
+) -> Option<i64> {
     let fix = "write a date such as 2030-01-31, or a moment such as 2030-01-31T18:00:00Z";
     let DeValue::Datetime(written) = node.get_ref() else {
         let problem = format!("`{key}` is not a date");

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use bus_schema::Currency;
 use toml::de::DeValue;
 
 use super::source::{Fields, Node, Source};
 use super::tools::About;
 use crate::budget::Period;
-use crate::money::{Currency, Money, scaled, ten_thousandths};
+use crate::money::{money, scaled, ten_thousandths};
 use crate::quota::{Quota, Quotas, Spend, SpendCurrency};
 use crate::rule::Rule;
 
@@ -15,7 +16,11 @@ use crate::rule::Rule;
 const MONEY_CHARS_MAX: usize = 40;
 
 /// Reads `calls`, `per_task`, `per_hour` and `per_day`.
-pub(super) fn read<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Option<Quotas> {
+pub(super) fn read<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    about: &About<'_>,
+) -> Option<Quotas> {
     let mut quotas = Quotas::default();
     let mut complete = true;
     for (key, what, period) in [
@@ -62,14 +67,23 @@ fn quota<'t>(
         for (key, node) in table {
             let name = key.get_ref().as_ref();
             about.check(source, key.span(), name)?;
-            quota.sums.insert(name.to_owned(), most(source, node)?);
+            let Ok(argument) = name.parse() else {
+                let fix = "sum another argument: only one with letters, digits, `-`, `_` and `.` in its name can be counted";
+                source.report(key.span(), format!("{name:?} cannot be summed"), fix);
+                return None;
+            };
+            quota.sums.insert(argument, most(source, node)?);
         }
     }
     if let Some(node) = of.table.get("spend") {
         quota.spend = moneys(source, node)?;
     }
     if quota == Quota::default() {
-        source.report(of.span, format!("{what} says nothing"), "write `calls`, `sum` or `spend`");
+        source.report(
+            of.span,
+            format!("{what} says nothing"),
+            "write `calls`, `sum` or `spend`",
+        );
         return None;
     }
     Some(quota)
@@ -93,14 +107,17 @@ fn most(source: &mut Source<'_>, node: &Node<'_>) -> Option<u64> {
 }
 
 /// Reads one amount of money, or one for each currency.
-pub(super) fn moneys<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<BTreeMap<Currency, u64>> {
+pub(super) fn moneys<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+) -> Option<BTreeMap<Currency, u64>> {
     let mut all = BTreeMap::new();
     let mut add = |source: &mut Source<'t>, node: &'t Node<'t>| {
         let text = source.text(node, "`spend`", MONEY_CHARS_MAX)?;
-        let money: Money = text
-            .parse()
+        let money = money(text.as_str())
             .map_err(|_| {
-                let fix = "write a currency and an amount with all its decimals, such as \"EUR 200.00\"";
+                let fix =
+                    "write a currency and an amount with all its decimals, such as \"EUR 200.00\"";
                 source.report(node.span(), format!("{text:?} is no amount of money"), fix);
             })
             .ok()?;
@@ -140,7 +157,8 @@ pub(super) fn spend<'t>(
             Some("major") => Some(false),
             Some("minor") => Some(true),
             Some(_) | None => {
-                let fix = "write \"major\" if the argument counts euros, \"minor\" if it counts cents";
+                let fix =
+                    "write \"major\" if the argument counts euros, \"minor\" if it counts cents";
                 source.report(node.span(), "`unit` is neither major nor minor", fix);
                 None
             }
@@ -179,8 +197,14 @@ fn currency_of<'t>(
 }
 
 /// Notes a rule that limits money and does not say how much a call moves.
-pub(super) fn counts_money<'t>(source: &mut Source<'t>, of: &Fields<'t>, rule: &Rule) -> Option<()> {
-    let limits = Period::ALL.iter().any(|period| !rule.quotas.of(*period).spend.is_empty());
+pub(super) fn counts_money<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    rule: &Rule,
+) -> Option<()> {
+    let limits = Period::ALL
+        .iter()
+        .any(|period| !rule.quotas.of(*period).spend.is_empty());
     if limits && rule.spend.is_none() {
         let problem = "the rule limits money and does not say how much a call moves";
         let fix = "add `spend = { argument = …, currency = \"EUR\" }`";

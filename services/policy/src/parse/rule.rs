@@ -23,8 +23,20 @@ const SECRETS_MAX: usize = 32;
 
 const DENY_KEYS: [&str; 5] = ["name", "tool", "where", "only", "after"];
 const ALLOW_KEYS: [&str; 14] = [
-    "name", "tool", "where", "only", "after", "calls", "per_task", "per_hour", "per_day", "spend",
-    "tokens", "secrets", "untrusted", "secret",
+    "name",
+    "tool",
+    "where",
+    "only",
+    "after",
+    "calls",
+    "per_task",
+    "per_hour",
+    "per_day",
+    "spend",
+    "tokens",
+    "secrets",
+    "untrusted",
+    "secret",
 ];
 const ASK_KEYS: [&str; 5] = ["role", "quorum", "escalate", "reason", "expires"];
 
@@ -59,17 +71,27 @@ pub(super) fn read<'t>(
         catalogue: against.catalogue,
         matched: tool.as_ref().map_or_else(Vec::new, |tool| {
             let each = against.catalogue.tools();
-            each.filter(|one| tool.matches(one.name().as_str())).collect()
+            each.filter(|one| tool.matches(one.name().as_str()))
+                .collect()
         }),
     };
     let bounds = tool.is_some().then(|| bounds(source, &of, &about));
-    let only = of.table.get("only").map_or(Some(false), |node| source.boolean(node, "`only`"));
+    let only = of
+        .table
+        .get("only")
+        .map_or(Some(false), |node| source.boolean(node, "`only`"));
     let after = after(source, &of, &about);
     let quotas = quota::read(source, &of, &about);
     let spend = quota::spend(source, &of, &about);
-    let tokens = of.table.get("tokens").map_or(Some(0), |node| source.count(node, "`tokens`", 1));
+    let tokens = of
+        .table
+        .get("tokens")
+        .map_or(Some(0), |node| source.count(node, "`tokens`", 1));
     let secrets = secrets(source, &of);
-    let passages = (passage(source, &of, "untrusted"), passage(source, &of, "secret"));
+    let passages = (
+        passage(source, &of, "untrusted"),
+        passage(source, &of, "secret"),
+    );
     let mut rule = Rule::about(id?, kind?, tool?);
     rule.bounds = bounds??;
     rule.only = only?;
@@ -133,7 +155,9 @@ fn question<'t>(
         None => Some(OWNER.to_owned()),
     };
     let quorum = match of.table.get("quorum") {
-        Some(node) => source.integer(node, "`quorum`", 1..=100).map(|many| (many, node.span())),
+        Some(node) => source
+            .integer(node, "`quorum`", 1..=100)
+            .map(|many| (many, node.span())),
         None => Some((1, of.span.clone())),
     };
     let escalate = match of.table.get("escalate") {
@@ -153,7 +177,11 @@ fn question<'t>(
         && escalate.after_ms >= expires_ms
     {
         let problem = "the question has ended before it is escalated";
-        source.report(span.clone(), problem, "escalate earlier, or write a later `expires`");
+        source.report(
+            span.clone(),
+            problem,
+            "escalate earlier, or write a later `expires`",
+        );
         return None;
     }
     Some(Question {
@@ -165,7 +193,11 @@ fn question<'t>(
     })
 }
 
-fn role(source: &mut Source<'_>, node: &Node<'_>, roles: &BTreeMap<String, Role>) -> Option<String> {
+fn role(
+    source: &mut Source<'_>,
+    node: &Node<'_>,
+    roles: &BTreeMap<String, Role>,
+) -> Option<String> {
     let text = source.text(node, "`role`", 64)?;
     if text == OWNER || roles.contains_key(&text) {
         return Some(text);
@@ -175,7 +207,11 @@ fn role(source: &mut Source<'_>, node: &Node<'_>, roles: &BTreeMap<String, Role>
         || format!("add `[roles.{text}]`, or use one of: {}", names.join(", ")),
         |near| format!("did you mean `{near}`?"),
     );
-    source.report(node.span(), format!("the contract has no role `{text}`"), fix);
+    source.report(
+        node.span(),
+        format!("the contract has no role `{text}`"),
+        fix,
+    );
     None
 }
 
@@ -230,7 +266,9 @@ fn after<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Opt
         return Some(Some(After { tool, equal }));
     }
     let of = source.table(node, "`after`", &["tool", "equal"])?;
-    let tool = source.required(&of, "tool").and_then(|node| about.tool(source, node))?;
+    let tool = source
+        .required(&of, "tool")
+        .and_then(|node| about.tool(source, node))?;
     let mut equal = BTreeMap::new();
     let mut pair = |source: &mut Source<'t>, node: &'t Node<'t>, own: &str, other: &str| {
         about.check(source, node.span(), own)?;
@@ -278,7 +316,11 @@ fn secrets<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Vec<SecretNam
             return None;
         };
         if names.contains(&name) {
-            source.report(item.span(), format!("`{name}` is named twice"), "remove one of them");
+            source.report(
+                item.span(),
+                format!("`{name}` is named twice"),
+                "remove one of them",
+            );
             return None;
         }
         names.push(name);
@@ -291,10 +333,16 @@ fn passage<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str) -> Option<Op
         return Some(None);
     };
     let text = node.get_ref().as_str();
-    let found = Passage::ALL.into_iter().find(|one| Some(one.word()) == text);
+    let found = Passage::ALL
+        .into_iter()
+        .find(|one| Some(one.word()) == text);
     if found.is_none() {
         let fix = "write \"allow\", \"ask\" or \"refuse\"";
-        source.report(node.span(), format!("`{key}` does not say what becomes of the call"), fix);
+        source.report(
+            node.span(),
+            format!("`{key}` does not say what becomes of the call"),
+            fix,
+        );
     }
     found.map(Some)
 }

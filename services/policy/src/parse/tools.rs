@@ -16,7 +16,12 @@ pub(super) struct About<'c> {
 
 impl<'c> About<'c> {
     /// Notes an argument that one of the tools cannot have.
-    pub(super) fn check(&self, source: &mut Source<'_>, span: Range<usize>, name: &str) -> Option<()> {
+    pub(super) fn check(
+        &self,
+        source: &mut Source<'_>,
+        span: Range<usize>,
+        name: &str,
+    ) -> Option<()> {
         Self::check_in(source, span, name, &self.matched)
     }
 

@@ -28,7 +28,15 @@ pub(super) fn run<'t>(
     contract: &Contract,
     catalogue: &Catalogue,
 ) {
-    let keys = ["call", "expect", "rule", "text", "earlier", "at", "principal"];
+    let keys = [
+        "call",
+        "expect",
+        "rule",
+        "text",
+        "earlier",
+        "at",
+        "principal",
+    ];
     let Some(of) = source.table(node, "`[[test]]`", &keys) else {
         return;
     };
@@ -46,7 +54,8 @@ pub(super) fn run<'t>(
         head::moment(source, node, "at", false)
     });
     let before = before(source, &of, contract, catalogue, now_ms.unwrap_or_default());
-    let (Some((expected, at)), Some((tool, args, call)), Some(rule)) = (expected, call, rule) else {
+    let (Some((expected, at)), Some((tool, args, call)), Some(rule)) = (expected, call, rule)
+    else {
         return;
     };
     let (Some(now_ms), Some((record, shared))) = (now_ms, before) else {

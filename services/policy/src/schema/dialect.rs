@@ -39,7 +39,10 @@ pub(super) fn modern(schema: &mut Value) {
         let lists = |value: &Value| value.is_array();
         let (required, schemas): (Map<_, _>, Map<_, _>) =
             each.into_iter().partition(|(_, value)| lists(value));
-        for (key, some) in [("dependentRequired", required), ("dependentSchemas", schemas)] {
+        for (key, some) in [
+            ("dependentRequired", required),
+            ("dependentSchemas", schemas),
+        ] {
             if !some.is_empty() {
                 map.insert(key.to_owned(), Value::Object(some));
             }

@@ -3,7 +3,7 @@
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, ContractSigned, Digest,
-    DraftGrant, EventId, Grant, Meta, OUTCOME_GRACE_MS, PolicyFact, PublicKey, RefusalCode, Signed,
+    Meta, NotSigned, OUTCOME_GRACE_MS, OutsideEnvelope, PolicyFact, PublicKey, RefusalCode, Signed,
     Statement, TaskId, TaskSubmitted, Time, Usage,
 };
 
@@ -43,7 +43,7 @@ impl State {
             PolicyFact::ActionGranted(task, fact) => self.granted(meta, task, &fact),
             PolicyFact::ActionRefused(task, fact) => self.refused(task, &fact),
             PolicyFact::ApprovalRequested(task, fact) => self.requested(meta, task, *fact),
-            PolicyFact::ApprovalCarried(task, fact) => self.carried(meta, task, *fact, owner),
+            PolicyFact::ApprovalCarried(task, fact) => self.carried(meta, task, *fact),
             PolicyFact::ApprovalRefused(task, fact) => self.approval_refused(task, &fact),
             PolicyFact::ActionStarted(task, fact) => self.task(task, |of| of.started(meta, &fact)),
             PolicyFact::ActionFinished(task, fact) => {
@@ -217,12 +217,14 @@ impl State {
         let Some(seq) = self.close(task, action, Stage::Over) else {
             return;
         };
-        let until = meta.stored.plus_ms(u64::from(fact.expires_ms));
+        let asked = fact.draft.asked.as_ref();
+        let until = asked.map_or(meta.stored, |asked| asked.until);
         let question = Question {
             draft: fact.draft,
             seq,
             id: meta.id,
             until,
+            yes: Vec::new(),
             answer: None,
         };
         self.asks.insert((until, task, action));
@@ -249,17 +251,24 @@ impl State {
         }
     }
 
-    fn carried(&mut self, meta: &Meta, task: TaskId, fact: ApprovalCarried, owner: &PublicKey) {
+    fn carried(&mut self, meta: &Meta, task: TaskId, fact: ApprovalCarried) {
         let action = fact.action;
         if !self.tasks.contains_key(&task) {
             return;
         }
-        let code = match self.question(task, action) {
-            None => RefusalCode::ApprovalNotOpen,
-            Some(question) => match taken(question, fact.statement, meta.id, meta.stored, owner) {
-                Ok(answer) => return self.answer(task, action, answer),
-                Err(code) => code,
-            },
+        let of = self.tasks.get_mut(&task);
+        let stage = of.and_then(|of| of.actions.get_mut(&action));
+        let taken = match stage.map(|of| &mut of.stage) {
+            Some(Stage::Asked(question)) => taken(question, fact.statement, meta),
+            Some(
+                Stage::Proposed(_) | Stage::Granted { .. } | Stage::Started { .. } | Stage::Over,
+            )
+            | None => Err(RefusalCode::ApprovalNotOpen),
+        };
+        let code = match taken {
+            Ok(None) => return,
+            Ok(Some(answer)) => return self.answer(task, action, answer),
+            Err(code) => code,
         };
         let Some(of) = self.tasks.get_mut(&task) else {
             return;
@@ -290,43 +299,54 @@ impl State {
     }
 }
 
-/// What a statement answers to a question. A no counts as long as nothing is granted, whatever was said before.
+/// What a statement adds to a question, and what that answers. A no counts as long as nothing is granted, whatever was
+/// said before.
 fn taken(
-    question: &Question,
+    question: &mut Question,
     statement: Signed,
-    id: EventId,
-    stored: Time,
-    owner: &PublicKey,
-) -> Result<Answer, RefusalCode> {
-    let yes = if Grant::check_approval(&question.draft, &statement, owner).is_ok() {
-        true
-    } else if is_no(&question.draft, &statement, owner) {
-        false
-    } else {
-        return Err(RefusalCode::BadStatement);
-    };
-    if stored > question.until {
+    meta: &Meta,
+) -> Result<Option<Answer>, RefusalCode> {
+    let said = question.draft.answer(&statement).map_err(no_answer)?;
+    if meta.stored > question.until {
         return Err(RefusalCode::ApprovalExpired);
     }
-    match (&question.answer, yes) {
-        (None, true) => Ok(Answer::Yes(statement, id)),
-        (None | Some(Answer::Yes(..)), false) => Ok(Answer::No(id)),
-        (Some(_), _) => Err(RefusalCode::ApprovalNotOpen),
+    if meta.stored < said.from {
+        return Err(RefusalCode::ApproverUnknown);
     }
+    if !said.yes {
+        return match question.answer {
+            None | Some(Answer::Yes(_)) => Ok(Some(Answer::No(meta.id))),
+            Some(Answer::No(_) | Answer::Revoked(_)) => Err(RefusalCode::ApprovalNotOpen),
+        };
+    }
+    if question.yes.iter().any(|one| one.by() == said.by) {
+        return Err(RefusalCode::ApprovalUsed);
+    }
+    if question.answer.is_some() {
+        return Err(RefusalCode::ApprovalNotOpen);
+    }
+    question.yes.push(statement);
+    let quorum = question.draft.asked.as_ref().map(|asked| asked.quorum);
+    let enough = quorum.is_some_and(|quorum| question.yes.len() >= usize::from(quorum));
+    Ok(enough.then_some(Answer::Yes(meta.id)))
 }
 
-/// Whether `statement` is `owner`'s no to exactly this draft.
-fn is_no(draft: &DraftGrant, statement: &Signed, owner: &PublicKey) -> bool {
-    match statement.open(owner) {
-        Ok(Statement::Approval(said)) => {
-            !said.approve
-                && said.deployment == draft.deployment
-                && said.task == draft.task
-                && said.action == draft.action
-                && said.contract == draft.contract
-                && said.draft == draft.digest()
-        }
-        Ok(Statement::Task(_) | Statement::Access(_)) | Err(_) => false,
+/// Why a statement is no answer to a draft.
+const fn no_answer(why: OutsideEnvelope) -> RefusalCode {
+    match why {
+        OutsideEnvelope::Approval(NotSigned::UnknownKey) => RefusalCode::ApproverUnknown,
+        OutsideEnvelope::ApprovalDiffers => RefusalCode::ApprovalDiffers,
+        OutsideEnvelope::ApprovalContract => RefusalCode::ApprovalOtherContract,
+        OutsideEnvelope::Approval(NotSigned::BadSignature | NotSigned::Malformed)
+        | OutsideEnvelope::Expired
+        | OutsideEnvelope::Tool
+        | OutsideEnvelope::ToolChanged
+        | OutsideEnvelope::Limits
+        | OutsideEnvelope::Calls
+        | OutsideEnvelope::Secret
+        | OutsideEnvelope::ApprovalMissing
+        | OutsideEnvelope::ApprovalExpired
+        | OutsideEnvelope::Approver => RefusalCode::BadStatement,
     }
 }
 

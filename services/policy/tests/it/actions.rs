@@ -31,7 +31,7 @@ fn grant_is_exactly_what_was_proposed() {
     let [fact] = granted(&facts)[..] else {
         panic!("{facts:?}");
     };
-    let Grant { draft, approval } = &fact.grant;
+    let Grant { draft, approvals } = &fact.grant;
     assert_eq!((draft.task, draft.action), (task, action));
     assert_eq!((draft.contract, draft.rule.as_str()), (contract, "allow.1"));
     assert_eq!((draft.args, draft.args_by), (args, AuthorId::Worker));
@@ -41,7 +41,7 @@ fn grant_is_exactly_what_was_proposed() {
     );
     assert_eq!((draft.audience, draft.ttl_ms), (AuthorId::Runner, 10_000));
     assert_eq!((draft.wall_ms, draft.output_bytes_max), (60_000, 1 << 20));
-    assert!(draft.secrets.is_empty() && approval.is_none());
+    assert!(draft.secrets.is_empty() && approvals.is_empty());
 }
 
 #[test]

@@ -43,7 +43,10 @@ fn question_carries_the_draft_the_time_and_the_reason() {
     let [PolicyFact::ApprovalRequested(_, fact)] = &facts[..] else {
         panic!("{facts:?}");
     };
-    assert_eq!((fact.draft.action, fact.expires_ms), (action, 3_000));
+    assert_eq!(fact.draft.action, action);
+    let question = fact.draft.asked.as_ref().unwrap();
+    assert_eq!(question.until, world.now.plus_ms(3_000));
+    assert_eq!((question.quorum, question.approvers.len()), (1, 1));
     assert_eq!(fact.draft.rule.as_str(), "ask-me");
     assert_eq!(world.why(fact.reason), "because");
 }
@@ -59,7 +62,7 @@ fn yes_grants_exactly_the_draft_and_only_once() {
         panic!("{facts:?}");
     };
     assert_eq!(wire::encode(&fact.grant.draft), wire::encode(&draft));
-    assert_eq!(fact.grant.approval, Some(yes.clone()));
+    assert_eq!(fact.grant.approvals, std::slice::from_ref(&yes));
     world.carry(task, action, &yes);
     world.carry(task, action, &answer(&draft, false));
     let closed = "not taken: ApprovalNotOpen";
@@ -86,10 +89,7 @@ fn no_counts_until_the_grant_is_given() {
     assert_eq!(world.turn().len(), 0);
     world.carry(task, action, &answer(&draft, false));
     world.carry(task, action, &answer(&draft, true));
-    assert_eq!(
-        words(&world.turn()),
-        ["not taken: ApprovalNotOpen", "SaidNo"]
-    );
+    assert_eq!(words(&world.turn()), ["not taken: ApprovalUsed", "SaidNo"]);
 }
 
 #[test]
@@ -105,19 +105,19 @@ fn statement_of_anything_else_is_refused_and_the_question_stays_open() {
         contract: Digest::ZERO,
         ..draft.clone()
     };
-    let wrong: [(ActionId, Signed); 5] = [
-        (action, answer(&other, true)),
-        (second, answer(&draft, true)),
-        (action, answer(&edited, true)),
-        (action, answer(&elsewhere, true)),
-        (action, answer_by(AuthorId::Gateway, &draft, true)),
+    let (differs, unknown) = ("ApprovalDiffers", "ApproverUnknown");
+    let wrong: [(ActionId, Signed, &str); 6] = [
+        (action, answer(&other, true), differs),
+        (second, answer(&draft, true), differs),
+        (action, answer(&edited, true), differs),
+        (action, answer(&elsewhere, true), "ApprovalOtherContract"),
+        (action, answer_by(AuthorId::Gateway, &draft, true), unknown),
+        (action, answer_by(AuthorId::Gateway, &draft, false), unknown),
     ];
-    for (action, statement) in wrong {
+    for (action, statement, code) in wrong {
         world.carry(task, action, &statement);
-        assert_eq!(words(&world.turn()), ["not taken: BadStatement"]);
+        assert_eq!(words(&world.turn()), [format!("not taken: {code}")]);
     }
-    world.carry(task, action, &answer_by(AuthorId::Gateway, &draft, false));
-    assert_eq!(words(&world.turn()), ["not taken: BadStatement"]);
     world.carry(task, action, &answer(&draft, true));
     assert_eq!(words(&world.turn()), ["granted"]);
     world.rebuild();

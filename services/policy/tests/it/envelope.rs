@@ -1,8 +1,9 @@
 //! Checks that the envelope takes in what the contract can permit, and its maxima.
 
 use bus_schema::{
-    ActionId, ApprovalStatement, Ask, AuthorId, DeploymentId, Digest, DraftGrant, Envelope, Grant,
-    OutsideEnvelope, Salt, Sealed, Signed, Statement, TaskId, Time, public_key, wire,
+    ActionId, ApprovalStatement, Ask, Asked, AuthorId, Counts, DeploymentId, Digest, DraftGrant,
+    Envelope, Grant, OutsideEnvelope, Salt, Sealed, Signed, Statement, TaskId, Time, public_key,
+    wire,
 };
 use ed25519_dalek::SigningKey;
 use policy::{Catalogue, Contract, Reserve, envelope};
@@ -100,6 +101,12 @@ pub(crate) fn inside(
         wall_ms: reserve.wall_ms.try_into().unwrap(),
         output_bytes_max: reserve.output_bytes.try_into().unwrap(),
         secrets: Vec::new(),
+        counts: Counts::default(),
+        asked: approved.then(|| Asked {
+            approvers: vec![public_key(&owner)],
+            quorum: 1,
+            until: Time::default(),
+        }),
     };
     let said = ApprovalStatement {
         deployment,
@@ -110,8 +117,9 @@ pub(crate) fn inside(
         approve: true,
         at: Time::default(),
     };
-    let approval = approved.then(|| Signed::new(&Statement::Approval(said), &owner));
-    Grant { draft, approval }.check_envelope(envelope, &public_key(&owner), used, Time::default())
+    let approvals = approved.then(|| Signed::new(&Statement::Approval(said), &owner));
+    let approvals = approvals.into_iter().collect();
+    Grant { draft, approvals }.check_envelope(envelope, &public_key(&owner), used, Time::default())
 }
 
 const MOST: Reserve = Reserve {

@@ -11,7 +11,7 @@ fn the_sample_configuration_is_read() {
         catalogue: PathBuf::from("tools.json"),
         launcher: PathBuf::from("/proc/self/exe"),
         scratch: None,
-        parallel: 8,
+        programs: 8,
     };
     assert_eq!(config, wanted);
 }

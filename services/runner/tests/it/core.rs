@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use actor::Core as _;
 use bus_schema::{
-    ActionDeclined, AuthorId, ContractRevoked, Deployment, Digest, HaltLifted, HaltOrdered, Owner,
-    RefusalCode, Runner,
+    ActionDeclined, Asked, AuthorId, ContractRevoked, Deployment, Digest, HaltLifted, HaltOrdered,
+    Owner, RefusalCode, Runner,
 };
 use runner::Input;
 
 use crate::stream::{
     CALLS, START, Stream, TTL_MS, Wants, action, approval, contract, deployment, draft, envelope,
-    other_content, task,
+    other_content, public, task,
 };
 
 fn claimed(n: u128) -> Wants {
@@ -131,7 +131,7 @@ fn a_grant_for_another_task_than_its_subject_names_is_declined() {
     wrong.task = task(2);
     let grant = bus_schema::Grant {
         draft: wrong,
-        approval: None,
+        approvals: Vec::new(),
     };
     assert!(stream.say::<bus_schema::Policy, _>(task(1), bus_schema::ActionGranted { grant }));
     stream.bring(action(1));
@@ -175,7 +175,12 @@ fn arguments_that_differ_from_the_grant_are_declined() {
 
 #[test]
 fn a_draft_edited_after_the_approval_is_declined() {
-    let signed = draft(1, "file.read");
+    let mut signed = draft(1, "file.read");
+    signed.asked = Some(Asked {
+        approvers: vec![public(1)],
+        quorum: 1,
+        until: START.plus_ms(60_000),
+    });
     let mut edited = signed.clone();
     edited.args = other_content();
     for (granted, by_owner, wanted) in [
@@ -342,11 +347,11 @@ fn a_revoked_contract_stays_revoked() {
 }
 
 #[test]
-fn no_more_run_at_once_than_configured() {
+fn no_more_programs_run_at_once_than_configured() {
     let mut stream = Stream::new();
     stream.core.caught_up();
     let mut of = |n: u128| {
-        let mut draft = draft(n, "file.write");
+        let mut draft = draft(n, "sh");
         draft.task = task(n);
         stream.ready(draft);
     };
@@ -363,6 +368,18 @@ fn no_more_run_at_once_than_configured() {
     assert_eq!(stream.wants().claims, [action(3)]);
     stream.now = stream.now.plus_ms(11_000);
     assert_eq!(stream.wants().claims, [action(3), action(4)]);
+}
+
+#[test]
+fn file_tools_do_not_wait_for_programs() {
+    let mut stream = Stream::new();
+    stream.core.caught_up();
+    for (n, tool) in [(1, "sh"), (2, "sh"), (3, "sh"), (4, "file.write")] {
+        let mut draft = draft(n, tool);
+        draft.task = task(n);
+        stream.ready(draft);
+    }
+    assert_eq!(stream.wants().claims, [action(1), action(2), action(4)]);
 }
 
 #[test]

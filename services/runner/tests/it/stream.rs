@@ -6,11 +6,11 @@ use std::sync::Arc;
 use actor::{Clock, Core as _, Key, Out};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
-    ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Deployment,
-    DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId, Gateway,
-    Grant, Link, Owner, Policy, PublicKey, Raw, Read, RosterChanged, Runner, RunnerFact, Says,
-    Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement, TaskSubmitted, Time, Tip,
-    ToolName, Usage, Verifier,
+    ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Counts,
+    Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId,
+    Gateway, Grant, Link, Owner, Policy, PublicKey, Raw, Read, RosterChanged, Runner, RunnerFact,
+    Says, Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement, TaskSubmitted, Time,
+    Tip, ToolName, Usage, Verifier,
 };
 use ed25519_dalek::SigningKey;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
@@ -100,6 +100,7 @@ pub(crate) fn envelope() -> Envelope {
         output_bytes_max: 10_000,
         hosts: Vec::new(),
         secrets: Vec::new(),
+        approvers: Vec::new(),
     }
 }
 
@@ -119,6 +120,8 @@ pub(crate) fn draft(n: u128, tool: &str) -> DraftGrant {
         wall_ms: 5_000,
         output_bytes_max: 10_000,
         secrets: Vec::new(),
+        counts: Counts::default(),
+        asked: None,
     }
 }
 
@@ -152,7 +155,7 @@ fn key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n; 32])
 }
 
-fn public(n: u8) -> PublicKey {
+pub(crate) fn public(n: u8) -> PublicKey {
     bus_schema::public_key(&key(n))
 }
 
@@ -259,7 +262,8 @@ impl Stream {
         if !self.submitted.contains(&task) {
             self.submit(task, draft.contract, true);
         }
-        let grant = Grant { draft, approval };
+        let approvals = approval.into_iter().collect();
+        let grant = Grant { draft, approvals };
         self.say::<Policy, _>(task, ActionGranted { grant })
     }
 

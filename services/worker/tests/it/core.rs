@@ -195,7 +195,7 @@ fn a_grant_of_another_task_grants_nothing() {
     draft.task = task(2);
     let grant = bus_schema::Grant {
         draft,
-        approval: None,
+        approvals: Vec::new(),
     };
     stream.say::<Policy, _>(task(1), bus_schema::ActionGranted { grant });
     node.run(&mut stream);
@@ -222,7 +222,6 @@ fn a_refused_action_stops_its_task_or_not_as_the_playbook_says() {
         let draft = stream.draft_grant(task(1), action);
         let asked = ApprovalRequested {
             draft,
-            expires_ms: 1_000,
             reason: None,
         };
         stream.say::<Policy, _>(task(1), asked);

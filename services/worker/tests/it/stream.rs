@@ -6,9 +6,9 @@ use std::num::NonZeroU16;
 use actor::{Clock, Core, Out};
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
-    AuthorId, AuthorKey, Body, Chain, Content, Deployment, Digest, Draft, DraftGrant, Event,
-    EventId, Gateway, Grant, Link, Owner, Policy, Raw, Read, RosterChanged, Runner, Salt, Says,
-    Scope, Sealed, Sees, SignedEvent, StepName, Subject, TaskAdmitted, TaskFinished, TaskId,
+    AuthorId, AuthorKey, Body, Chain, Content, Counts, Deployment, Digest, Draft, DraftGrant,
+    Event, EventId, Gateway, Grant, Link, Owner, Policy, Raw, Read, RosterChanged, Runner, Salt,
+    Says, Scope, Sealed, Sees, SignedEvent, StepName, Subject, TaskAdmitted, TaskFinished, TaskId,
     TaskOutcome, Time, Tip, ToolName, Usage, Verifier, WorkerFact, parse_fact, public_key, wire,
 };
 use ed25519_dalek::SigningKey;
@@ -133,7 +133,7 @@ impl Stream {
         let draft = self.draft_grant(task, action);
         let grant = Grant {
             draft,
-            approval: None,
+            approvals: Vec::new(),
         };
         self.say::<Policy, _>(task, ActionGranted { grant });
     }
@@ -156,6 +156,8 @@ impl Stream {
             wall_ms: WALL_MS,
             output_bytes_max: 1 << 20,
             secrets: Vec::new(),
+            counts: Counts::default(),
+            asked: None,
         }
     }
 

@@ -58,8 +58,13 @@ fn one<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Op
             Some(Origin::Argument { tool, argument })
         }
         (Some(_), Some(_)) | (None, None) => {
-            let fix = "write `field` for what it returned, or `argument` for what it was called with";
-            source.report(of.span, "`from` needs exactly one of `field` and `argument`", fix);
+            let fix =
+                "write `field` for what it returned, or `argument` for what it was called with";
+            source.report(
+                of.span,
+                "`from` needs exactly one of `field` and `argument`",
+                fix,
+            );
             None
         }
     }

@@ -92,10 +92,16 @@ pub(super) fn url<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Ope
         Some(node) => u16::try_from(source.integer(node, "`port`", 1..=65_535)?).ok(),
         None => None,
     };
-    let plain = scheme.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let plain = scheme
+        .bytes()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if !plain || (port.is_none() && port_of(&scheme).is_none()) {
         let fix = "write https, http, wss, ws or ftp, or add the port";
-        source.report(of.span, format!("the scheme {scheme:?} has no port of its own"), fix);
+        source.report(
+            of.span,
+            format!("the scheme {scheme:?} has no port of its own"),
+            fix,
+        );
         return None;
     }
     Some(Operator::Url(UrlBound {
@@ -114,7 +120,13 @@ pub(super) fn email<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<O
         EmailBound::Domains(one_or_more(source, domain, "domain", fix, email::domain)?)
     } else {
         let fix = "write one address such as \"name@example.com\", or { domain = \"example.com\" }";
-        EmailBound::Addresses(one_or_more(source, node, "e-mail address", fix, Address::new)?)
+        EmailBound::Addresses(one_or_more(
+            source,
+            node,
+            "e-mail address",
+            fix,
+            Address::new,
+        )?)
     };
     Some(Operator::Email(bound))
 }

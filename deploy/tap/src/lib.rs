@@ -1,0 +1,72 @@
+#![doc = include_str!("../README.md")]
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    thread,
+    time::Duration,
+};
+
+/// How long a connection or an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 4 << 10;
+/// Bytes that are copied at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Joins standard input and output with a TCP connection, until the other side ends it.
+///
+/// The end of standard input is passed on; what is still answered then comes out.
+///
+/// # Errors
+/// If there is no connection, or standard output is gone.
+pub fn join(address: SocketAddr) -> io::Result<()> {
+    let mut incoming = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    incoming.set_nodelay(true)?;
+    let mut outgoing = incoming.try_clone()?;
+    thread::spawn(move || {
+        // Whatever ends it, nothing more will be said.
+        copy(&mut io::stdin().lock(), &mut outgoing).ok();
+        outgoing.shutdown(Shutdown::Write).ok();
+    });
+    copy(&mut incoming, &mut io::stdout().lock())
+}
+
+/// Copies until the end, and holds nothing back.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let bytes = match from.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(chunk.get(..bytes).unwrap_or_default())?;
+        to.flush()?;
+    }
+}
+
+/// Asks `address` for `path` over HTTP, and returns what it answered with 200.
+///
+/// # Errors
+/// If there is no answer in time, or another one; the error quotes it.
+pub fn health(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let mut status = head.split(' ');
+    if status.next() == Some("HTTP/1.1") && status.next() == Some("200") {
+        return Ok(body.trim().to_owned());
+    }
+    let said = if body.trim().is_empty() { head } else { body };
+    Err(io::Error::other(said.trim().to_owned()))
+}

@@ -1,0 +1,71 @@
+//! Renewed certificates: seen when their files change, tried first, and only then changed to.
+
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
+
+use async_nats::Client;
+use tokio::sync::watch;
+
+use crate::{Access, connect::try_once, error::chain};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a new identity that the server does not take is let be before it is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// Which files lie there: device, number, size and time of change of each.
+type Print = Vec<Option<(u64, u64, u64, i64, i64)>>;
+
+/// Makes the connection anew whenever other certificates lie there and the server takes them. While it does not,
+/// the connection that works stays.
+pub(crate) async fn watch(access: Access, client: Client, stop: watch::Receiver<bool>) {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut used = print(&access);
+    let mut seen = used.clone();
+    let mut refused = None;
+    while !*stop.borrow() {
+        looks.tick().await;
+        let found = print(&access);
+        let settled = std::mem::replace(&mut seen, found.clone()) == found;
+        // Certificate and key are two files: between the two renames they do not fit.
+        if found == used || !settled {
+            continue;
+        }
+        match try_once(&access).await {
+            Ok(()) => {
+                tracing::info!("the certificates were renewed; connecting anew");
+                if client.force_reconnect().await.is_err() {
+                    return;
+                }
+                used = found;
+            }
+            Err(error) => {
+                if refused.as_ref() != Some(&found) {
+                    tracing::error!(
+                        error = chain(&error),
+                        "the new certificates do not work and the old connection is kept; run `contractual certs show`"
+                    );
+                    refused = Some(found);
+                }
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+        }
+    }
+}
+
+fn print(access: &Access) -> Print {
+    let files = [&access.ca, &access.certificate, &access.key];
+    files
+        .into_iter()
+        .map(|path| {
+            let found = std::fs::metadata(path).ok()?;
+            Some((
+                found.dev(),
+                found.ino(),
+                found.size(),
+                found.ctime(),
+                found.ctime_nsec(),
+            ))
+        })
+        .collect()
+}

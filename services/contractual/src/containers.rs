@@ -1,0 +1,349 @@
+//! What a deployment in containers has of its own: where things lie inside, and who owns each file outside.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
+    path::{Path, PathBuf},
+};
+
+use actor::{files, hardening::shipped_uid};
+use bus_schema::{ACTORS, AuthorId};
+use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Dir, Error, contract,
+    init::{self, Facts, Made},
+};
+
+/// The folder that holds the deployment in every container.
+pub const INSIDE: &str = "/contractual";
+/// The folder that tools work in, as the runner sees it.
+pub const WORKSPACE: &str = "/workspace";
+/// The server's name on every actor's network, as its certificate has it.
+pub const BUS_URL: &str = "tls://nats:4222";
+/// Where the server listens: on each of its networks, which hold one actor each.
+pub const BUS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4222));
+/// Where the gateway listens: its static address on `edge`.
+pub const GATEWAY: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 89, 1, 2), 8080));
+/// Where `contractual relay` listens for the bus, and the contexts of the `nats` command line look for it.
+pub const RELAYED: u16 = 4222;
+/// The server's address for the `nats` command line.
+pub(crate) const RELAYED_URL: &str = "tls://127.0.0.1:4222";
+/// Programs get their temporary folders in memory, of bounded size.
+pub(crate) const SCRATCH: &str = "scratch = \"/scratch\"\n";
+/// Less than the shipped container gives, and a service does not work.
+pub(crate) const HARDENING: &str = "[hardening]\nprofile = \"container\"\n\n";
+/// What the container's health check asks; nothing outside the container reaches it.
+pub(crate) const MONITOR: &str = "http: \"127.0.0.1:8222\"\n";
+
+/// The values that the compose file takes from a deployment.
+const ENVIRONMENT: &str = "compose.env";
+/// The user and group id of each container.
+const NATS_UID: u32 = 10_012;
+const TAILSCALE_UID: u32 = 10_010;
+/// Modes: of files that only one container reads, of public ones, and of the folders.
+const SECRET: u32 = 0o400;
+const PUBLIC: u32 = 0o444;
+const FOLDER: u32 = 0o500;
+const VOLUME: u32 = 0o700;
+/// A workspace that was made here: the person's group shares it.
+const SHARED: u32 = 0o2770;
+
+/// How the containers of a deployment are found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Containers {
+    /// The compose project's name.
+    pub project: String,
+    /// The gateway's name in the tailnet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What the person can choose about containers.
+#[derive(Debug, Clone)]
+pub struct Choices {
+    /// Whose everything is that no container has.
+    pub person: Person,
+    /// A file with the auth key for the tailnet.
+    pub authkey: Option<PathBuf>,
+    /// The gateway's name in the tailnet.
+    pub name: Option<String>,
+}
+
+impl Choices {
+    /// How the containers will be found.
+    #[must_use]
+    pub fn found_by(&self) -> Containers {
+        Containers {
+            project: "contractual".to_owned(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+impl Containers {
+    /// The name of a service's one container.
+    #[must_use]
+    pub fn container(&self, service: &str) -> String {
+        format!("{}-{service}-1", self.project)
+    }
+}
+
+/// A person of this machine: whom the owner's key and all that is not mounted belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Person {
+    /// The user id.
+    pub uid: u32,
+    /// The group id.
+    pub gid: u32,
+}
+
+/// What one container has of the deployment's folder.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The service, which is also the folder's name.
+    pub service: &'static str,
+    /// Its user and group id.
+    pub uid: u32,
+    /// Files that it alone reads.
+    pub files: &'static [&'static str],
+    /// Folders that it writes.
+    pub volumes: &'static [&'static str],
+}
+
+/// What each container has.
+#[must_use]
+pub fn shares() -> Vec<Share> {
+    let actors = ACTORS.iter().map(|author| Share {
+        service: author.name(),
+        uid: shipped_uid(*author),
+        files: &[
+            "cert.pem",
+            "key.pem",
+            "user.nk",
+            "signing.pem",
+            "config.toml",
+        ],
+        volumes: match author {
+            AuthorId::Audit => &["state", "log", "anchor"],
+            AuthorId::Gateway
+            | AuthorId::Policy
+            | AuthorId::Runner
+            | AuthorId::Worker
+            | AuthorId::Owner => &["state"],
+        },
+    });
+    let others = [
+        Share {
+            service: "nats",
+            uid: NATS_UID,
+            files: &[
+                "cert.pem",
+                "key.pem",
+                "nats.conf",
+                "permissions.conf",
+                "local.conf",
+            ],
+            volumes: &["data"],
+        },
+        Share {
+            service: "tailscale",
+            uid: TAILSCALE_UID,
+            files: &["authkey"],
+            volumes: &["state"],
+        },
+    ];
+    actors.chain(others).collect()
+}
+
+/// Refuses whoever cannot give files away.
+///
+/// # Errors
+/// [`Error::Refused`] with what to do instead.
+pub(crate) fn may_give_away() -> Result<(), Error> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(Error::Refused(
+        "each container's files must belong to its own user id, which only root can arrange: \
+         run it with sudo; what is yours stays yours"
+            .to_owned(),
+    ))
+}
+
+/// Gives every file of the deployment to whom it belongs: to a container's user, or to `person`.
+///
+/// `is_new` says that the workspace was made just now.
+///
+/// # Errors
+/// What could not be changed.
+pub(crate) fn settle(
+    dir: &Dir,
+    facts: &Facts,
+    choices: &Choices,
+    is_new: bool,
+    made: &mut Made,
+) -> Result<(), Error> {
+    let person = choices.person;
+    let environment = format!(
+        "CONTRACTUAL_DIR={}\nCONTRACTUAL_WORKSPACE={}\n",
+        plain(dir.path())?,
+        plain(&facts.workspace)?
+    );
+    init::keep(&dir.path().join(ENVIRONMENT), &environment, made)?;
+    let shares = shares();
+    for share in &shares {
+        files::private_dir(&dir.of(share.service))?;
+    }
+    if let Some(authkey) = &choices.authkey {
+        let key = contract::read_text(authkey)?;
+        init::keep(&dir.of("tailscale").join("authkey"), &key, made)?;
+    }
+    let is_shared = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        shares.iter().any(|share| name == Some(share.service))
+    };
+    keep_for(person, dir.path(), &is_shared)?;
+    for path in [dir.ca(), dir.catalogue()] {
+        give(&path, person, PUBLIC)?;
+    }
+    for share in &shares {
+        hand_over(dir, share)?;
+    }
+    if is_new {
+        let runner = Person {
+            uid: shipped_uid(AuthorId::Runner),
+            gid: person.gid,
+        };
+        give(&facts.workspace, runner, SHARED)?;
+    }
+    made.next = Some(format!("deploy/stack start {}", dir.path().display()));
+    Ok(())
+}
+
+/// A path that stands in the environment file as it is.
+fn plain(path: &Path) -> Result<&str, Error> {
+    let said = path.to_str().filter(|text| {
+        text.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"/._-+@".contains(&b))
+    });
+    said.ok_or_else(|| {
+        Error::Document(format!(
+            "{} cannot stand in a compose file: use letters, digits and /._-+@",
+            path.display()
+        ))
+    })
+}
+
+/// Gives `folder` and what lies in it to the person, but not what `except` says is somebody else's.
+fn keep_for(person: Person, folder: &Path, except: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
+    let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    for entry in entries {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let kind = fs::symlink_metadata(&path).map_err(Error::io("look at", &path))?;
+        if kind.is_dir() {
+            if !except(&path) {
+                keep_for(person, &path, &|_| false)?;
+            }
+        } else {
+            give(&path, person, kind.mode() & 0o7777)?;
+        }
+    }
+    give(folder, person, VOLUME)
+}
+
+fn hand_over(dir: &Dir, share: &Share) -> Result<(), Error> {
+    let user = Person {
+        uid: share.uid,
+        gid: share.uid,
+    };
+    let folder = dir.of(share.service);
+    for name in share.volumes {
+        let volume = folder.join(name);
+        match fs::create_dir(&volume) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create", volume)(error));
+            }
+            Ok(()) | Err(_) => give(&volume, user, VOLUME)?,
+        }
+    }
+    for name in share.files {
+        let path = folder.join(name);
+        // The key for the tailnet comes from a person, later.
+        if path.exists() {
+            give(&path, user, SECRET)?;
+        }
+    }
+    give(&folder, user, FOLDER)
+}
+
+/// Sets owner and mode of the file or folder itself: never of what a link points to.
+fn give(path: &Path, to: Person, mode: u32) -> Result<(), Error> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened: Result<File, _> = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
+        .open(path);
+    let file = opened.map_err(Error::io("open", path))?;
+    // The mode last: a change of owner takes bits away.
+    fchown(&file, Some(to.uid), Some(to.gid)).map_err(Error::io("give away", path))?;
+    file.set_permissions(Permissions::from_mode(mode))
+        .map_err(Error::io("set the mode of", path))
+}
+
+/// What is wrong with owners and modes, and the fix.
+pub(crate) fn misplaced(dir: &Dir) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for share in shares() {
+        let folder = dir.of(share.service);
+        let files = share.files.iter().map(|name| (folder.join(name), SECRET));
+        let volumes = share.volumes.iter().map(|name| (folder.join(name), VOLUME));
+        let of = std::iter::once((folder.clone(), FOLDER));
+        for (path, mode) in of.chain(files).chain(volumes) {
+            wrong.extend(misplaced_one(&path, share.uid, mode));
+        }
+    }
+    wrong
+}
+
+fn misplaced_one(path: &PathBuf, uid: u32, mode: u32) -> Option<String> {
+    let shown = path.display();
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        // Its folder belongs to another user: only root sees into it.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
+        Err(_) if path.ends_with("tailscale/authkey") => return None,
+        Err(_) => return Some(format!("{shown} is missing: run `contractual init` again")),
+    };
+    let is = (found.uid(), found.mode() & 0o7777);
+    (is != (uid, mode)).then(|| {
+        format!(
+            "{shown} belongs to {} with mode {:04o} instead of {uid} with {mode:04o}: \
+             run `sudo contractual init` again",
+            is.0, is.1
+        )
+    })
+}
+
+/// Whether the runner can write to the workspace, by owner and mode.
+pub(crate) fn workspace(path: &Path) -> Result<String, String> {
+    let runner = shipped_uid(AuthorId::Runner);
+    let shown = path.display();
+    let found = fs::metadata(path).map_err(|error| format!("{shown}: {error}; make it"))?;
+    let (owner, group, others) = (0o300, 0o030, 0o003);
+    let mode = found.mode();
+    let can = (found.uid() == runner && mode & owner == owner)
+        || (found.gid() == runner && mode & group == group)
+        || mode & others == others;
+    if can {
+        Ok(format!("{shown}, writable for the runner"))
+    } else {
+        Err(format!(
+            "the runner cannot write to {shown}: run `sudo chown {runner} {shown}`"
+        ))
+    }
+}

@@ -1,0 +1,155 @@
+//! Looks at a deployment in containers: what the engine says of each, and whose the files are.
+
+use std::process::Command;
+
+use serde::Deserialize;
+
+use super::Findings;
+use crate::{
+    Dir,
+    containers::{self, Containers, shares},
+    init::Facts,
+};
+
+/// Most bytes of what is quoted.
+const QUOTED_BYTES_MAX: usize = 400;
+
+/// What `docker inspect` says, as far as it is needed.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    state: State,
+    #[serde(default)]
+    restart_count: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct State {
+    status: String,
+    exit_code: i64,
+    #[serde(rename = "OOMKilled", default)]
+    is_oom_killed: bool,
+    #[serde(default)]
+    error: String,
+    health: Option<Health>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: String,
+    #[serde(default)]
+    log: Option<Vec<Check>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Check {
+    exit_code: i64,
+    output: String,
+}
+
+/// Owners, modes, the workspace, and every container; returns the services that are well.
+pub(super) fn look(
+    findings: &mut Findings,
+    dir: &Dir,
+    facts: &Facts,
+    of: &Containers,
+) -> Vec<&'static str> {
+    let wrong = containers::misplaced(dir);
+    let owners = if wrong.is_empty() {
+        Ok("every container has its files, and no other's".to_owned())
+    } else {
+        Err(wrong.join("; "))
+    };
+    findings.note("owners", owners);
+    findings.note("workspace", containers::workspace(&facts.workspace));
+    let mut well = Vec::new();
+    for share in shares() {
+        if findings.note(share.service, seen(&of.container(share.service))) {
+            well.push(share.service);
+        }
+    }
+    well
+}
+
+fn seen(container: &str) -> Result<String, String> {
+    let missing = || format!("there is no container {container}: run `deploy/stack start`");
+    let said = docker(&["inspect", "--type", "container", container])?.ok_or_else(missing)?;
+    let inspected: Vec<Inspected> =
+        serde_json::from_str(&said).map_err(|error| format!("docker inspect: {error}"))?;
+    let Inspected {
+        state,
+        restart_count,
+    } = inspected.into_iter().next().ok_or_else(missing)?;
+    let logs = format!("see `docker logs {container}`");
+    match state.status.as_str() {
+        "running" => {}
+        "paused" => return Err(format!("it is paused: run `docker unpause {container}`")),
+        status => {
+            let killed = if state.is_oom_killed {
+                " for want of memory (mem_limit)"
+            } else {
+                ""
+            };
+            let why = quoted(&[state.error.as_str(), &last_line(container)].join(" "));
+            return Err(format!(
+                "{status}, ended with {}{killed} after {restart_count} restarts: {why}; {logs}",
+                state.exit_code
+            ));
+        }
+    }
+    let Some(health) = state.health else {
+        return Ok("runs; it has no health check".to_owned());
+    };
+    let last = health.log.as_deref().unwrap_or_default().last();
+    let said = last.map_or_else(String::new, |check| quoted(&check.output));
+    match last {
+        Some(check) if check.exit_code != 0 => Err(format!("{said}; {logs}")),
+        None => Err(format!(
+            "{}: not asked yet; wait a few seconds",
+            health.status
+        )),
+        Some(_) => Ok(if said.is_empty() { health.status } else { said }),
+    }
+}
+
+fn last_line(container: &str) -> String {
+    docker(&["logs", "--tail", "1", container])
+        .ok()
+        .flatten()
+        .unwrap_or_default()
+}
+
+/// What the engine answers: output and complaints together; none if it knows no such container.
+fn docker(arguments: &[&str]) -> Result<Option<String>, String> {
+    let output = Command::new("docker").args(arguments).output();
+    let output = output.map_err(|error| format!("docker: {error}; install it, or set PATH"))?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        // A container's standard error is where services log.
+        return Ok(Some(if said.is_empty() {
+            complaint.into_owned()
+        } else {
+            said
+        }));
+    }
+    if complaint.to_ascii_lowercase().contains("no such") {
+        return Ok(None);
+    }
+    Err(format!("docker: {}", quoted(&complaint)))
+}
+
+/// One line of bounded length.
+fn quoted(text: &str) -> String {
+    let words: Vec<_> = text.split_whitespace().collect();
+    let mut line = words.join(" ");
+    let mut end = QUOTED_BYTES_MAX.min(line.len());
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    line.truncate(end);
+    line
+}

@@ -1,0 +1,258 @@
+//! The sidecar as it runs: where it is, what it says of itself, and what its log says when it says nothing.
+
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::Invalid;
+
+/// Its socket in its own container.
+const SOCKET: &str = "/tmp/tailscaled.sock";
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How much of its log is read, from the end.
+const LOG_BYTES_MAX: u64 = 64 << 10;
+const LOG_LINES: &str = "400";
+
+/// `sidecar.toml` in the state directory: how this machine reaches the sidecar. Paths are relative to that directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sidecar {
+    /// The folder with `serve.json` and `policy.hujson`.
+    pub folder: PathBuf,
+    /// Where it runs.
+    #[serde(flatten)]
+    pub at: At,
+}
+
+/// Where it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum At {
+    /// In a container of Docker.
+    Container {
+        /// The container's name.
+        container: String,
+    },
+    /// On this machine.
+    Machine {
+        /// The program `tailscale`.
+        tailscale: PathBuf,
+        /// The socket of `tailscaled`.
+        socket: PathBuf,
+        /// The log of `containerboot`.
+        log: PathBuf,
+    },
+}
+
+/// What it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Status {
+    /// `Running`, `NeedsLogin`, `NeedsMachineAuth`, `Starting`, `Stopped`, `NoState`.
+    pub backend_state: String,
+    /// The names that it can have certificates for; none if the tailnet has HTTPS off.
+    pub cert_domains: Option<Vec<String>>,
+    /// The node.
+    #[serde(rename = "Self")]
+    pub node: Option<Node>,
+}
+
+/// The node that it is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Node {
+    /// Its name in the tailnet, with a dot at the end.
+    #[serde(rename = "DNSName")]
+    pub dns_name: String,
+    /// Its addresses in the tailnet.
+    #[serde(rename = "TailscaleIPs")]
+    pub addresses: Option<Vec<String>>,
+    /// Its tags.
+    pub tags: Option<Vec<String>>,
+    /// When its key is over, if ever.
+    pub key_expiry: Option<String>,
+    /// Whether its key is over.
+    #[serde(default)]
+    pub expired: bool,
+}
+
+impl Sidecar {
+    /// What `sidecar.toml` in the state directory `dir` says; none if there is no sidecar.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read(dir: &Path) -> Result<Option<Self>, Invalid> {
+        let path = dir.join("sidecar.toml");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Invalid(format!("{}: {error}", path.display()))),
+        };
+        let read: Self = toml::from_str(&text)
+            .map_err(|error| Invalid(format!("{}: {error}", path.display())))?;
+        Ok(Some(Self {
+            folder: dir.join(read.folder),
+            at: read.at.beneath(dir),
+        }))
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub async fn status(&self) -> Result<Status, Invalid> {
+        self.ask(&["status", "--json", "--peers=false"]).await
+    }
+
+    /// What it serves.
+    ///
+    /// # Errors
+    /// Why it does not answer.
+    pub async fn served(&self) -> Result<Value, Invalid> {
+        self.ask(&["serve", "status", "--json"]).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, question: &[&str]) -> Result<T, Invalid> {
+        let mut command = match &self.at {
+            At::Container { container } => {
+                let mut command = Command::new("docker");
+                command.args(["exec", container, "tailscale"]);
+                command.arg(format!("--socket={SOCKET}"));
+                command
+            }
+            At::Machine {
+                tailscale, socket, ..
+            } => {
+                let mut command = Command::new(tailscale);
+                command.arg(format!("--socket={}", socket.display()));
+                command
+            }
+        };
+        command.args(question);
+        let (done, said, complaint) = run(command).await?;
+        if !done {
+            let last = complaint.trim().lines().next_back().unwrap_or("no answer");
+            return Err(Invalid(last.to_owned()));
+        }
+        serde_json::from_str(&said).map_err(|error| Invalid(format!("its answer: {error}")))
+    }
+
+    /// The end of its log, since it was started last.
+    pub async fn log(&self) -> String {
+        let text = match &self.at {
+            At::Container { container } => {
+                let mut command = Command::new("docker");
+                command.args(["logs", "--tail", LOG_LINES, container]);
+                let ran = run(command).await;
+                ran.map_or_else(|error| error.0, |(_, said, more)| said + &more)
+            }
+            At::Machine { log, .. } => end(log).unwrap_or_else(|error| error.to_string()),
+        };
+        let started = text.rfind("Starting tailscaled").unwrap_or(0);
+        text.get(started..).unwrap_or_default().to_owned()
+    }
+}
+
+impl At {
+    fn beneath(self, dir: &Path) -> Self {
+        match self {
+            Self::Container { .. } => self,
+            Self::Machine {
+                tailscale,
+                socket,
+                log,
+            } => Self::Machine {
+                tailscale,
+                socket: dir.join(socket),
+                log: dir.join(log),
+            },
+        }
+    }
+}
+
+/// Whether it succeeded, and what it wrote.
+async fn run(mut command: Command) -> Result<(bool, String, String), Invalid> {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let program = command
+        .as_std()
+        .get_program()
+        .to_string_lossy()
+        .into_owned();
+    let ran = tokio::time::timeout(ANSWER, command.output()).await;
+    let ran = ran.map_err(|_| Invalid(format!("{program} does not answer in time")))?;
+    let output = ran.map_err(|error| Invalid(format!("cannot run {program}: {error}")))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((
+        output.status.success(),
+        text(&output.stdout),
+        text(&output.stderr),
+    ))
+}
+
+fn end(log: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(log)?;
+    let len = file.metadata()?.len();
+    file.seek(SeekFrom::Start(len.saturating_sub(LOG_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What is known to go wrong: what the log says then, all of it in one line, and what to do.
+const FAULTS: &[(&[&str], &str)] = &[
+    (&["invalid authkey"], AUTH_KEY),
+    (&["backend error", "invalid key"], AUTH_KEY),
+    (&["backend error", "API key"], AUTH_KEY),
+    (
+        &["state store is unhealthy"],
+        "its state folder is not writable for its user: give the volume on /var/lib/tailscale to 10010:10010, mode 0700",
+    ),
+    (
+        &["authkey", "no such file or directory"],
+        "the file with the auth key is missing: make one in the console, see tailscale/README.md",
+    ),
+    (
+        &["authkey", "permission denied"],
+        "the file with the auth key is not readable for its user: make it 10010:10010, mode 0400",
+    ),
+    (
+        &["tailscaled.sock", "bind:"],
+        "it cannot make its socket: mount a tmpfs on /tmp that belongs to 10010:10010",
+    ),
+    (
+        &["unable to create tuntap"],
+        "it tries to make a network device: set TS_USERSPACE=true",
+    ),
+    (
+        &["failed to read serve config"],
+        "it cannot read serve.json: take the one that ships",
+    ),
+    (
+        &["failed to add fsnotify watch"],
+        "the folder of serve.json is not mounted: mount the folder tailscale/ on /config",
+    ),
+    (
+        &["no serve config at"],
+        "there is no serve.json in the mounted folder: mount the folder tailscale/ on /config",
+    ),
+];
+const AUTH_KEY: &str = "Tailscale does not take the auth key: it was used before, is over or revoked; make a new one in \
+     the console, replace the file and restart the sidecar";
+
+/// What is known to be wrong by the end of a log, the newest first.
+#[must_use]
+pub fn fault(log: &str) -> Option<&'static str> {
+    let of = |line: &str| {
+        let is = |words: &&(&[&str], &str)| words.0.iter().all(|word| line.contains(word));
+        FAULTS.iter().find(is).map(|(_, fix)| *fix)
+    };
+    log.lines().rev().find_map(of)
+}

@@ -1,0 +1,71 @@
+//! Events of a task's life.
+
+use bus_schema::{
+    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Digest,
+    Draft, DraftGrant, Grant, Policy, Runner, TaskAdmitted, TaskFinished, TaskId, TaskOutcome,
+    Usage, Worker,
+};
+
+use crate::world::content;
+
+pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
+    let contract = Digest::of(&[b"contract"]);
+    Draft::of(
+        task,
+        TaskAdmitted {
+            contract,
+            playbook: content(b"playbook"),
+        },
+    )
+}
+
+pub(crate) fn proposed(draft: &DraftGrant) -> Draft<Worker> {
+    Draft::of(
+        draft.task,
+        ActionProposed {
+            action: draft.action,
+            step: "read".parse().unwrap(),
+            index: 0,
+            item: 0,
+            items: 1,
+            attempt: 1,
+            tool: draft.tool.clone(),
+            args: draft.args,
+        },
+    )
+}
+
+pub(crate) fn granted(draft: &DraftGrant) -> Draft<Policy> {
+    let grant = Grant {
+        draft: draft.clone(),
+        approvals: Vec::new(),
+    };
+    Draft::of(draft.task, ActionGranted { grant })
+}
+
+pub(crate) fn started(task: TaskId, action: ActionId) -> Draft<Runner> {
+    Draft::of(task, ActionStarted { action })
+}
+
+pub(crate) fn finished(task: TaskId, action: ActionId) -> Draft<Runner> {
+    let (outcome, usage) = (ActionOutcome::Succeeded, Usage::default());
+    Draft::of(
+        task,
+        ActionFinished {
+            action,
+            outcome,
+            usage,
+            output: content(b"out"),
+        },
+    )
+}
+
+pub(crate) fn over(task: TaskId) -> Draft<Worker> {
+    Draft::of(
+        task,
+        TaskFinished {
+            outcome: TaskOutcome::Succeeded,
+            detail: None,
+        },
+    )
+}

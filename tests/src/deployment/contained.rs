@@ -1,0 +1,167 @@
+//! Services as the shipped container holds them: own user, no privileges, read-only root, a list of system calls.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown},
+    path::{Path, PathBuf},
+};
+
+use actor::hardening::shipped_uid;
+use bus_schema::{AuthorId, Property};
+
+use super::{Deployment, NATS};
+use crate::{contractual, nats_server};
+
+/// Sets up the file systems of a container: everything read-only but the deployment's folder, which is `$1`, and an
+/// empty `/tmp`; then becomes the rest of its arguments. `$2` says whether the root is to be read-only.
+const MOUNTS: &str = r#"set -e
+mount --bind "$1" /mnt
+mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 tmpfs /tmp
+mkdir -p "$1"
+mount --bind /mnt "$1"
+umount /mnt
+[ "$2" = writable ] || mount -o remount,bind,ro /
+shift 2
+exec "$@""#;
+
+/// The folder of the shipped profiles.
+fn profiles() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/seccomp")
+}
+
+/// Whether this test can make such containers; says so if it cannot, and fails where it has to.
+///
+/// # Panics
+/// If `CONTRACTUAL_TESTS_MANDATORY` is 1 and it is not root.
+#[must_use]
+pub fn can_contain() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    let mandatory = std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
+    assert!(root || !mandatory, "only root can make containers");
+    root
+}
+
+/// The shipped profile of a service, or of `nats` and `tailscale`.
+#[must_use]
+pub fn profile(name: &str) -> PathBuf {
+    profiles().join(format!("{name}.json"))
+}
+
+impl Deployment {
+    /// Gives a service's files to the user it is shipped with, and adds `table` to its configuration.
+    ///
+    /// # Panics
+    /// If they cannot be changed.
+    pub fn ship(&self, author: AuthorId, table: &str) {
+        let folder = self.dir().of(author.name());
+        let config = self.dir().config(author);
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&config, format!("{text}\n{table}\n")).unwrap();
+        give(&folder, shipped_uid(author));
+        // Also another user is to come as far as the check.
+        for (path, mode) in [(folder, 0o711), (config, 0o644)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let ca = self.dir().ca();
+        let ways = [self.scratch(), self.dir().path(), ca.parent().unwrap()];
+        for path in ways {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o711)).unwrap();
+        }
+        for path in [ca, self.dir().catalogue()] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        if author == AuthorId::Runner {
+            give(self.workspace(), shipped_uid(author));
+        }
+        let program = self.scratch().join("contractual");
+        if !program.exists() {
+            fs::copy(contractual(), &program).unwrap();
+        }
+    }
+
+    /// Starts a service that was shipped in its container, `without` some of its properties, under the profile at
+    /// `seccomp`, which `under` installs. Does not wait for it.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn launch_contained(
+        &self,
+        author: AuthorId,
+        without: &[Property],
+        under: &str,
+        seccomp: &Path,
+    ) {
+        let lacks = |property| without.contains(&property);
+        let id = shipped_uid(author).to_string();
+        let scratch = self.scratch().to_str().unwrap();
+        let root = if lacks(Property::ReadOnlyRoot) {
+            "writable"
+        } else {
+            "read-only"
+        };
+        let core = if lacks(Property::Core) {
+            "--core=1024:1024"
+        } else {
+            "--core=0:0"
+        };
+        let config = self.dir().config(author);
+        let program = self.scratch().join("contractual");
+        let mut arguments = vec![
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            MOUNTS,
+            "sh",
+        ];
+        arguments.extend([scratch, root, "prlimit", core, "setpriv", "--clear-groups"]);
+        if !lacks(Property::OwnUser) {
+            arguments.extend(["--reuid", &id, "--regid", &id]);
+        }
+        arguments.extend(["--inh-caps=-all", "--ambient-caps=-all"]);
+        if !lacks(Property::Capabilities) {
+            arguments.push("--bounding-set=-all");
+        }
+        if !lacks(Property::NoNewPrivileges) {
+            arguments.push("--no-new-privs");
+        }
+        if !lacks(Property::Seccomp) {
+            arguments.extend([under, seccomp.to_str().unwrap()]);
+        }
+        arguments.extend([
+            program.to_str().unwrap(),
+            "service",
+            author.name(),
+            "--config",
+        ]);
+        arguments.push(config.to_str().unwrap());
+        self.spawn(author.name(), Path::new("unshare"), &arguments, &[]);
+    }
+
+    /// Starts the server under its shipped profile, which `under` installs, and waits until it is ready.
+    ///
+    /// # Panics
+    /// With its last lines, if it does not get ready.
+    pub async fn start_nats_contained(&self, under: &str) {
+        let config = self.dir().nats().join("nats.conf");
+        let profile = profile(NATS);
+        let arguments = [
+            profile.to_str().unwrap(),
+            nats_server().to_str().unwrap(),
+            "-c",
+            config.to_str().unwrap(),
+        ];
+        self.spawn(NATS, Path::new(under), &arguments, &[]);
+        self.ready(NATS).await;
+    }
+}
+
+fn give(path: &Path, uid: u32) {
+    chown(path, Some(uid), Some(uid)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), uid);
+        }
+    }
+}
