@@ -7,11 +7,11 @@ use bus_schema::{
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
     CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
-    ContractSigned, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant,
-    HaltLifted, HaltOrdered, Hardening, Head, Junk, JunkFound, Money, MountPoint, Profile, Proof,
-    Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
-    Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
-    TaskSubmitted, Usage, public_key, wire,
+    ContractSigned, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated,
+    Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk, JunkFound, Money, MountPoint,
+    Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted,
+    Signed, Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected,
+    TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -55,6 +55,10 @@ pub(crate) fn draft() -> DraftGrant {
             approvers: vec![owner(), second()],
             quorum: 1,
             until: T0.plus_ms(600_000),
+            escalation: Some(Escalated {
+                approvers: vec![public_key(&new_key(43))],
+                from: T0,
+            }),
         }),
     }
 }

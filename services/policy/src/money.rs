@@ -10,7 +10,7 @@ const SUM_PLACES: u32 = 4;
 
 /// Why a text is no currency or no amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MoneyError {
+pub(crate) enum MoneyError {
     /// Not three capital letters.
     #[error("a currency is three capital letters, such as EUR")]
     Currency,
