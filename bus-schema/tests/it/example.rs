@@ -56,7 +56,7 @@ pub(crate) fn draft() -> DraftGrant {
             quorum: 1,
             until: T0.plus_ms(600_000),
             escalation: Some(Escalated {
-                approvers: vec![public_key(&new_key(43))],
+                approvers: vec![public_key(&new_key(AuthorId::Worker))],
                 from: T0,
             }),
         }),
