@@ -56,7 +56,7 @@ pub(crate) fn draft() -> DraftGrant {
             quorum: 1,
             until: T0.plus_ms(600_000),
             escalation: Some(Escalated {
-                approvers: vec![public_key(&new_key(AuthorId::Worker))],
+                approvers: vec![third()],
                 from: T0,
             }),
         }),
@@ -66,6 +66,11 @@ pub(crate) fn draft() -> DraftGrant {
 /// Somebody whom the contract names beside the owner.
 pub(crate) fn second() -> PublicKey {
     public_key(&new_key(AuthorId::Runner))
+}
+
+/// Somebody who is asked after the others kept silent.
+pub(crate) fn third() -> PublicKey {
+    public_key(&new_key(AuthorId::Worker))
 }
 
 pub(crate) fn envelope() -> Envelope {
@@ -81,7 +86,7 @@ pub(crate) fn envelope() -> Envelope {
         output_bytes_max: 65_536,
         hosts: vec!["api.example.com".to_owned()],
         secrets: vec![name("smtp.password")],
-        approvers: vec![second()],
+        approvers: vec![second(), third()],
     }
 }
 

@@ -1,4 +1,6 @@
-//! `contract check` and `contract sign`: reads a contract as policy does, and puts the owner's signature under it.
+//! `contract …`: reads a contract as policy does, and puts the owner's signature under it.
+
+mod decide;
 
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use bus_schema::{ContractSigned, Deployment, Digest, Draft, Time};
 use policy::{Catalogue, Contract};
 use serde::Serialize;
 
+pub use self::decide::decide;
 use crate::{Dir, Error, init::Facts};
 
 /// Largest document that is read: 256 KiB.

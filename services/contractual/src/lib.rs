@@ -35,9 +35,11 @@ use bus_schema::AuthorId;
 use clap::Parser as _;
 
 use args::{
-    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, TaskCommand,
+    Arguments, AsksArgument, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments,
+    TaskCommand,
 };
 use output::Output;
+use policy::batch::Asks;
 
 pub use dir::{Dir, Route};
 pub use error::Error;
@@ -164,7 +166,10 @@ fn today() -> SystemTime {
 
 /// Performs a command; if the deployment is in containers, with a way to them.
 async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> Result<(), Error> {
-    let makes = matches!(command, Command::Init(_) | Command::Demo { .. });
+    let makes = matches!(
+        command,
+        Command::Init(_) | Command::Demo { .. } | Command::Contract(ContractCommand::Decide { .. })
+    );
     let facts = if makes {
         None
     } else {
@@ -359,6 +364,19 @@ async fn contract_command(
             contract::check(&file, &tools, clock)?.summary()
         }
         ContractCommand::Sign { file } => contract::sign(dir, &file, clock).await?,
+        ContractCommand::Decide {
+            contract,
+            tools,
+            asks,
+            at,
+        } => {
+            let asks = match asks {
+                AsksArgument::Approve => Asks::Approve,
+                AsksArgument::Deny => Asks::Deny,
+            };
+            let at = at.unwrap_or_else(|| clock.wall());
+            return contract::decide(&contract, &tools, asks, at);
+        }
     };
     out.print(&summary, || {
         let said = summary.seq.map_or_else(

@@ -232,6 +232,11 @@ impl<'a> Refused<'a> {
                 return None;
             }
             let value = lookup(around.args, argument);
+            let absent = value.is_none_or(serde_json::Value::is_null);
+            // Without the argument, the rule would say nothing at all of some calls.
+            if absent && !rule.bounds_all(around.args) {
+                return None;
+            }
             let bound = widen::widen(rule.bounds.get(argument)?, value, around)?;
             let toml = format!("where.{} = {bound}", key(argument));
             let mut changed = rule.clone();

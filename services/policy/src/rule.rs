@@ -163,7 +163,7 @@ impl Rule {
     /// is, otherwise unknown. A rule that describes calls without further arguments judges those with some as
     /// outside.
     pub(crate) fn judge(&self, around: &Around<'_>) -> Judgement {
-        if self.only && !self.each_bound(around.args, &|_, _| true) {
+        if self.only && !self.bounds_all(around.args) {
             return Judgement::Outside;
         }
         let bounds = self.bounds.iter();
@@ -192,8 +192,13 @@ impl Rule {
     /// Whether what the rule says beside its bounds is within.
     pub(crate) fn rest_holds(&self, around: &Around<'_>) -> bool {
         let after = self.after.iter().map(|after| after.judge(around));
-        let only = !self.only || self.each_bound(around.args, &|_, _| true);
+        let only = !self.only || self.bounds_all(around.args);
         only && Judgement::every(after) == Judgement::Within
+    }
+
+    /// Whether every argument has a bound.
+    pub(crate) fn bounds_all(&self, args: &Map<String, Value>) -> bool {
+        self.each_bound(args, &|_, _| true)
     }
 
     /// Whether every argument is one that the contract, the owner's words or a trusted result named.
