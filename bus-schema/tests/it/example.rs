@@ -7,11 +7,11 @@ use bus_schema::{
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
     CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
-    ContractSigned, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated,
-    Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk, JunkFound, Money, MountPoint,
-    Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted,
-    Signed, Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected,
-    TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
+    EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk,
+    JunkFound, Money, MountPoint, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt,
+    Scope, Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished,
+    TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -202,6 +202,9 @@ pub(crate) fn events() -> Vec<Example> {
             D,
             ContractSigned {
                 contract: digest(5),
+                name: name("invoice-stocktake"),
+                version: 2,
+                language: 1,
                 document: content(8),
                 envelope: envelope(),
             },
@@ -219,6 +222,14 @@ pub(crate) fn events() -> Vec<Example> {
             ContractActivated {
                 contract: digest(5),
                 name: name("invoice-stocktake"),
+                supersedes: Some(digest(4)),
+            },
+        ),
+        event(
+            D,
+            ContractSuspended {
+                contract: digest(5),
+                why: Some(content(3)),
             },
         ),
         event(

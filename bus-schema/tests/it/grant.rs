@@ -158,7 +158,7 @@ fn an_approval_counts_to_its_last_moment() {
 #[test]
 fn whoever_is_asked_after_silence_counts_from_that_moment_on() {
     let third = new_key(AuthorId::Worker);
-    let mut grant = asked(1, &[third.clone()]);
+    let mut grant = asked(1, std::slice::from_ref(&third));
     let asks = grant.draft.asked.as_mut().expect("it asks");
     let from = T0.plus_ms(1000);
     asks.escalation.as_mut().expect("it escalates").from = from;

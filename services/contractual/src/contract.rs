@@ -125,6 +125,9 @@ pub async fn sign(dir: &Dir, file: &Path, clock: &Clock) -> Result<Summary, Erro
         .map_err(|error| Error::Document(error.to_string()))?;
     let fact = ContractSigned {
         contract: checked.contract.digest(),
+        name: checked.contract.name().clone(),
+        version: checked.contract.version(),
+        language: policy::LANGUAGE,
         document: document.content(),
         envelope: checked.envelope.clone(),
     };

@@ -7,10 +7,13 @@ use actor::diagnostic::{Diagnostic, Diagnostics};
 use bus_schema::{ContractName, Digest, PublicKey, RuleId, Time};
 
 use crate::catalogue::Catalogue;
-use crate::limits::Limits;
+use crate::limits::{Caps, Limits};
 use crate::parse;
+use crate::quota::Quota;
 use crate::rule::Rule;
 
+/// The version of the contract language: a contract that is read by another one has to be signed again.
+pub const LANGUAGE: u16 = 1;
 /// Longest contract, in bytes.
 pub(crate) const CONTRACT_BYTES_MAX: usize = 256 << 10;
 /// Longest name of a contract or rule, in bytes.
@@ -153,6 +156,17 @@ impl Contract {
     #[must_use]
     pub fn roles(&self) -> &BTreeMap<String, Role> {
         &self.roles
+    }
+
+    /// Whether what one task does counts against another's limits.
+    pub(crate) fn counts_over_tasks(&self) -> bool {
+        let limits = &self.head.limits;
+        let quotas = |rule: &Rule| {
+            rule.quotas.hour != Quota::default() || rule.quotas.day != Quota::default()
+        };
+        limits.hour != Caps::default()
+            || limits.day != Caps::default()
+            || self.rules.iter().any(quotas)
     }
 
     /// Bounds on everything that is done under it.

@@ -168,13 +168,16 @@ pub fn decide(
     decide_with(contract, catalogue, view, call).0
 }
 
+/// A tool and arguments that its schema takes.
+pub(crate) type Valid<'c> = (&'c Tool, Map<String, Value>);
+
 /// The same, with the arguments as they were read if they are valid, and the tool.
 pub(crate) fn decide_with<'c>(
     contract: &Contract,
     catalogue: &'c Catalogue,
     view: &View<'_>,
     call: &Call<'_>,
-) -> (Verdict, Option<(&'c Tool, Map<String, Value>)>) {
+) -> (Verdict, Option<Valid<'c>>) {
     let (tool, args) = match arguments(catalogue, call) {
         Ok(valid) => valid,
         Err(refusal) => {

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use actor::{Core, Out};
 use bus_schema::{
-    ActionId, Asked, AuthorId, Content, Digest, DraftGrant, Envelope, Escalated, Grant,
-    OutsideEnvelope, RefusalCode, RuleId, TaskId, Time, ToolName,
+    ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, EnvelopeTool,
+    Escalated, Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, Time, ToolName,
 };
 
-use crate::budget::Shared;
-use crate::contract::{Contract, rule_id};
+use crate::budget::{Reserve, Shared};
+use crate::contract::{Contract, LANGUAGE, rule_id};
 use crate::core::{Document, PolicyCore, is_too_long};
 use crate::decide::{Call, Code, Verdict, decide};
+use crate::recall::Recall;
 use crate::record::View;
 use crate::rule::Question;
+use crate::state::Active;
 
 /// The age at which audit's last word about its log is too old.
 const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
@@ -69,6 +71,14 @@ pub(crate) enum Decision {
     Grant(DraftGrant),
 }
 
+/// What the contract permits.
+struct Permitted {
+    rule: RuleId,
+    reserve: Reserve,
+    secrets: Vec<SecretName>,
+    question: Option<Question>,
+}
+
 pub(crate) struct Refusal {
     pub(crate) rule: RuleId,
     pub(crate) code: RefusalCode,
@@ -104,57 +114,94 @@ impl PolicyCore {
         let Some(active) = active.filter(|_| !revoked) else {
             return Decision::Refuse(Refusal::no_contract());
         };
-        let (contract, args) = match self.read((task.contract, active.document), call) {
+        let (contract, args) = match self.read((task.contract, active), call) {
             Ok(read) => read,
             Err(decision) => return *decision,
+        };
+        let recall = Recall::of(contract, call.tool.as_str());
+        let record = self.pasts.record(call.task, task, &recall, &self.catalogue);
+        let Some(record) = record else {
+            return Decision::Wait;
+        };
+        let unused = Shared::default();
+        let shared = self.state.shared.get(&task.name).unwrap_or(&unused);
+        let view = View {
+            now_ms: moment.now.ns().div_euclid(1_000_000),
+            record: &record,
+            shared,
         };
         let said = Call {
             tool: call.tool.as_str(),
             args,
         };
-        let (record, shared) = (task.ledger.as_record(), Shared::default());
-        let view = View {
-            now_ms: moment.now.ns().div_euclid(1_000_000),
-            record: &record,
-            shared: &shared,
-        };
-        let (rule, reserve, secrets, question) =
-            match decide(contract, &self.catalogue, &view, &said) {
-                Verdict::Refused {
+        let permitted = match decide(contract, &self.catalogue, &view, &said) {
+            Verdict::Refused {
+                rule,
+                code,
+                why,
+                fix,
+            } => {
+                return Decision::Refuse(Refusal {
                     rule,
-                    code,
+                    code: refusal_code(code),
                     why,
-                    fix,
-                } => {
-                    return Decision::Refuse(Refusal {
-                        rule,
-                        code: refusal_code(code),
-                        why,
-                        fix: fix.map(String::from),
-                    });
-                }
-                Verdict::Granted {
-                    rule,
-                    reserve,
-                    secrets,
-                    ..
-                } => (rule, reserve, secrets, None),
-                Verdict::Ask {
-                    rule,
-                    question,
-                    reserve,
-                    secrets,
-                    ..
-                } => (rule, reserve, secrets, Some(question)),
-            };
-        let Some(tool) = self.catalogue.get(call.tool.as_str()) else {
+                    fix: fix.map(String::from),
+                });
+            }
+            Verdict::Granted {
+                rule,
+                reserve,
+                secrets,
+                ..
+            } => Permitted {
+                rule,
+                reserve,
+                secrets,
+                question: None,
+            },
+            Verdict::Ask {
+                rule,
+                question,
+                reserve,
+                secrets,
+                ..
+            } => Permitted {
+                rule,
+                reserve,
+                secrets,
+                question: Some(question),
+            },
+        };
+        self.drafted(deployment, contract, permitted, call, moment)
+    }
+
+    /// The draft of what the contract permits, held against the envelope.
+    fn drafted(
+        &self,
+        deployment: DeploymentId,
+        contract: &Contract,
+        permitted: Permitted,
+        call: &Judged<'_>,
+        moment: &Moment,
+    ) -> Decision {
+        let Permitted {
+            rule,
+            reserve,
+            secrets,
+            question,
+        } = permitted;
+        let digest = contract.digest();
+        let (Some(tool), Some(active)) = (
+            self.catalogue.get(call.tool.as_str()),
+            self.state.contracts.get(&digest),
+        ) else {
             return Decision::Refuse(outside(OutsideEnvelope::Tool));
         };
         let draft = DraftGrant {
             deployment,
             task: call.task,
             action: call.action,
-            contract: task.contract,
+            contract: digest,
             rule,
             tool: call.tool.clone(),
             tool_digest: tool.digest(),
@@ -196,22 +243,24 @@ impl PolicyCore {
     /// The contract and the arguments, or what is said without them.
     fn read(
         &self,
-        contract: (Digest, Content),
+        (contract, active): (Digest, &Active),
         call: &Judged<'_>,
     ) -> Result<(&Contract, &[u8]), Box<Decision>> {
         let refuse = |rule, code, why: &str| {
             Box::new(Decision::Refuse(Refusal::new(rule_id(rule), code, why)))
         };
         let unreadable = |why: &str| refuse("arguments", RefusalCode::Arguments, why);
-        let contract = match self.documents.get(&contract) {
-            None => return Err(Box::new(Decision::Wait)),
-            Some(Document::Contract(contract)) => contract,
-            Some(Document::Unusable(why)) => {
-                return Err(refuse(
-                    "contract",
-                    RefusalCode::InvalidContract,
-                    clipped(why),
-                ));
+        let document = self.documents.get(&(contract, active.document));
+        let Some(document) = document else {
+            return Err(Box::new(Decision::Wait));
+        };
+        let contract = match (document, drift(active, document)) {
+            (Document::Contract(contract, _), None) if !active.suspended => contract,
+            (_, changed) => {
+                let why = changed.unwrap_or_else(|| "it was found to have changed".to_owned());
+                let why =
+                    format!("the contract is suspended until the owner signs it again: {why}");
+                return Err(refuse("contract", RefusalCode::Suspended, clipped(&why)));
             }
         };
         if is_too_long(&call.args) {
@@ -249,10 +298,48 @@ impl PolicyCore {
     }
 }
 
+/// How a contract in force differs from what the owner signed, in words.
+pub(crate) fn drift(active: &Active, document: &Document) -> Option<String> {
+    if active.language != LANGUAGE {
+        let signed = active.language;
+        return Some(format!(
+            "it was signed for version {signed} of the contract language, and this policy reads version {LANGUAGE}"
+        ));
+    }
+    let now = match document {
+        Document::Contract(_, envelope) if *envelope == active.envelope => return None,
+        Document::Contract(_, envelope) => envelope,
+        Document::Unusable(why) => return Some(why.clone()),
+    };
+    let find = |all: &[EnvelopeTool], tool: &EnvelopeTool| {
+        let same = all.iter().find(|one| one.name == tool.name);
+        same.map(|same| same.digest == tool.digest)
+    };
+    let mut changes = Vec::new();
+    for tool in &active.envelope.tools {
+        match find(&now.tools, tool) {
+            None => changes.push(format!("`{}` is gone", tool.name)),
+            Some(false) => changes.push(format!("`{}` has changed", tool.name)),
+            Some(true) => {}
+        }
+    }
+    let new = now
+        .tools
+        .iter()
+        .filter(|tool| find(&active.envelope.tools, tool).is_none());
+    changes.extend(new.map(|tool| format!("`{}` is new", tool.name)));
+    if changes.is_empty() {
+        changes.push("what it allows at most has changed".to_owned());
+    }
+    Some(changes.join(", "))
+}
+
 /// Whether an approval of `asked` lifts the question that is asked `again`: by the same rule, with no less left.
 pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
     asked.rule == again.rule
         && asked.contract == again.contract
+        && asked.counts == again.counts
+        && asked.secrets == again.secrets
         && asked.wall_ms <= again.wall_ms
         && asked.output_bytes_max <= again.output_bytes_max
 }

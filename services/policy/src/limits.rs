@@ -97,7 +97,7 @@ impl Full {
         let key = self.kind.key();
         match self.period {
             Period::Task => format!("limits.{key}"),
-            period => format!("limits.{}.{key}", period.word()),
+            Period::Hour | Period::Day => format!("limits.{}.{key}", self.period.word()),
         }
     }
 
@@ -105,7 +105,7 @@ impl Full {
     pub(crate) fn why(&self) -> String {
         let whose = match self.period {
             Period::Task => "the task has".to_owned(),
-            period => format!("all tasks of this {} have", period.word()),
+            Period::Hour | Period::Day => format!("all tasks of this {} have", self.period.word()),
         };
         if let Kind::Spend(currency) = self.kind {
             let money = |minor| Money { currency, minor };

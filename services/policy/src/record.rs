@@ -102,6 +102,14 @@ impl Record {
         &self.succeeded
     }
 
+    /// Counts calls that succeeded and of which nothing else is looked at.
+    pub(crate) fn count(&mut self, tool: &str, succeeded: u64) {
+        if succeeded > 0 {
+            let count = self.succeeded.entry(tool.to_owned()).or_default();
+            *count = count.saturating_add(succeeded);
+        }
+    }
+
     /// Joins labels that come from elsewhere, such as memory or a child task.
     pub fn taint(&mut self, labels: Labels) {
         self.labels = self.labels.join(labels);

@@ -330,7 +330,7 @@ fn undecidable(rule: &Rule, case: &Case<'_>) -> Refusal {
 fn spent(rule: &Rule, period: Period, lack: Lack) -> Refusal {
     let within = match period {
         Period::Task => "in this task".to_owned(),
-        period => format!("in this {}", period.word()),
+        Period::Hour | Period::Day => format!("in this {}", period.word()),
     };
     let (what, code) = match &lack {
         Lack::Calls => ("no calls left".to_owned(), Code::RuleCalls),

@@ -55,10 +55,8 @@ impl HostPattern {
         match text.strip_prefix("*.") {
             Some(parent) => {
                 let parent = canonical(parent)?;
-                parent
-                    .parse::<Ipv4Addr>()
-                    .is_err()
-                    .then(|| Self::Below(parent))
+                let named = parent.parse::<Ipv4Addr>().is_err();
+                named.then_some(Self::Below(parent))
             }
             None => canonical(text).map(Self::Exact),
         }

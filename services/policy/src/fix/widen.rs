@@ -39,25 +39,7 @@ pub(super) fn widen(bound: &Bound, value: Option<&Value>, around: &Around<'_>) -
 
 fn widen_operator(operator: &Operator, value: &Value, around: &Around<'_>) -> Option<Operator> {
     match operator {
-        Operator::Range { min, max } => {
-            let value = Number::of(value.as_number()?)?;
-            let lower = |min: Number| {
-                if min.compare(value).is_gt() {
-                    value
-                } else {
-                    min
-                }
-            };
-            let higher = |max: Number| {
-                if max.compare(value).is_lt() {
-                    value
-                } else {
-                    max
-                }
-            };
-            let (min, max) = (min.map(lower), max.map(higher));
-            Some(Operator::Range { min, max })
-        }
+        Operator::Range { min, max } => widen_range(*min, *max, Number::of(value.as_number()?)?),
         Operator::Length { min, max } => {
             let length = length(value)?;
             Some(Operator::Length {
@@ -119,6 +101,24 @@ fn widen_operator(operator: &Operator, value: &Value, around: &Around<'_>) -> Op
         | Operator::Relation(..)
         | Operator::From(_) => None,
     }
+}
+
+fn widen_range(min: Option<Number>, max: Option<Number>, value: Number) -> Option<Operator> {
+    let min = min.map(|min| {
+        if min.compare(value).is_gt() {
+            value
+        } else {
+            min
+        }
+    });
+    let max = max.map(|max| {
+        if max.compare(value).is_lt() {
+            value
+        } else {
+            max
+        }
+    });
+    Some(Operator::Range { min, max })
 }
 
 fn widen_date(

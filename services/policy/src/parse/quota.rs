@@ -97,7 +97,11 @@ fn most(source: &mut Source<'_>, node: &Node<'_>) -> Option<u64> {
             ten_thousandths(&value.into())
         }
         DeValue::Float(written) => scaled(&written.as_str().replace('_', ""), 4),
-        _ => None,
+        DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => None,
     };
     if found.is_none() {
         let fix = "write a number with at most four decimals, such as 100 or 99.95";

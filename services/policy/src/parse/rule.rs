@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{RuleId, SecretName};
-use toml::de::DeValue;
 
 use super::source::{Fields, Node, Source};
 use super::tools::{About, unknown_tool};
@@ -276,22 +275,19 @@ fn after<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Opt
         equal.insert(own.to_owned(), other.to_owned());
         Some(())
     };
-    match of.table.get("equal") {
-        None => {}
-        Some(node) => match node.get_ref() {
-            DeValue::Table(table) if !table.is_empty() => {
-                for (own, node) in table {
-                    let other = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
-                    pair(source, node, own.get_ref(), &other)?;
-                }
+    if let Some(node) = of.table.get("equal") {
+        let table = node.get_ref().as_table().filter(|table| !table.is_empty());
+        if let Some(table) = table {
+            for (own, node) in table {
+                let other = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
+                pair(source, node, own.get_ref(), &other)?;
             }
-            _ => {
-                for node in source.items(node, "`equal`")? {
-                    let name = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
-                    pair(source, node, &name, &name)?;
-                }
+        } else {
+            for node in source.items(node, "`equal`")? {
+                let name = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
+                pair(source, node, &name, &name)?;
             }
-        },
+        }
     }
     let tool = tool.name().to_string();
     Some(Some(After { tool, equal }))

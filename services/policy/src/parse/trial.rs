@@ -72,7 +72,21 @@ pub(super) fn run<'t>(
         args: &bytes,
     };
     let verdict = decide(contract, catalogue, &view, &said);
-    let (word, found, fix) = match &verdict {
+    let wanted = Wanted {
+        word: (expected, at),
+        rule,
+    };
+    compare(source, &verdict, &wanted, call);
+}
+
+/// What a test expects, each with its place.
+struct Wanted<'t> {
+    word: (&'static str, &'t Node<'t>),
+    rule: Option<(String, &'t Node<'t>)>,
+}
+
+fn compare(source: &mut Source<'_>, verdict: &Verdict, wanted: &Wanted<'_>, call: &Node<'_>) {
+    let (word, found, fix) = match verdict {
         Verdict::Granted { rule, .. } => ("allow", rule, None),
         Verdict::Ask { rule, .. } => ("ask", rule, None),
         Verdict::Refused {
@@ -91,6 +105,7 @@ pub(super) fn run<'t>(
         }
         Verdict::Refused { rule, fix, .. } => ("deny", rule, fix.as_ref()),
     };
+    let (expected, at) = wanted.word;
     if word != expected {
         let problem = format!("the test expects `{expected}`, but `{found}` says `{word}`");
         let fix = fix.map_or_else(
@@ -98,7 +113,11 @@ pub(super) fn run<'t>(
             |fix| format!("{fix}\nor expect `{word}`"),
         );
         source.report(at.span(), problem, fix);
-    } else if let Some((rule, node)) = rule.filter(|(rule, _)| rule != found.as_str()) {
+    } else if let Some((rule, node)) = wanted
+        .rule
+        .as_ref()
+        .filter(|(rule, _)| rule != found.as_str())
+    {
         let problem = format!("the test expects `{rule}` to decide, but `{found}` does");
         let fix = format!("change the rules, or expect `{found}`");
         source.report(node.span(), problem, fix);

@@ -14,8 +14,11 @@ mod conformance;
 mod contracts;
 mod envelope;
 mod example;
+mod lifecycle;
 mod messages;
+mod pasts;
 mod properties;
+mod roles;
 mod strict_json;
 mod world;
 
