@@ -58,6 +58,9 @@ pub enum Command {
         task: TaskId,
         /// The action.
         action: ActionId,
+        /// The key of somebody else whom the contract names; the owner's if left out.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
     /// Sign a no to an action that the contract asks about.
     #[command(after_help = "Example: contractual deny TASK ACTION")]
@@ -66,6 +69,15 @@ pub enum Command {
         task: TaskId,
         /// The action.
         action: ActionId,
+        /// The key of somebody else whom the contract names; the owner's if left out.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Make a key for somebody whom contracts name under `[roles]`, and print its public half.
+    #[command(after_help = "Example: contractual key ~/finance.pem")]
+    Key {
+        /// Where; a key that is there already is kept.
+        file: PathBuf,
     },
     /// Check and sign contracts.
     #[command(subcommand)]

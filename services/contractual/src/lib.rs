@@ -168,7 +168,10 @@ fn today() -> SystemTime {
 async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> Result<(), Error> {
     let makes = matches!(
         command,
-        Command::Init(_) | Command::Demo { .. } | Command::Contract(ContractCommand::Decide { .. })
+        Command::Init(_)
+            | Command::Demo { .. }
+            | Command::Key { .. }
+            | Command::Contract(ContractCommand::Decide { .. })
     );
     let facts = if makes {
         None
@@ -235,10 +238,25 @@ async fn perform(
         Command::Run(arguments) => run::command(&dir, &arguments, out, &clock).await,
         Command::Task(TaskCommand::List) => run::list(&dir, out, &clock).await,
         Command::Task(TaskCommand::Show { task }) => run::show(&dir, task, out, &clock).await,
-        Command::Approve { task, action } => {
-            run::decide(&dir, task, action, true, out, &clock).await
+        Command::Approve { task, action, key } => {
+            let answer = run::Said { approve: true, key };
+            run::decide(&dir, (task, action), answer, out, &clock).await
         }
-        Command::Deny { task, action } => run::decide(&dir, task, action, false, out, &clock).await,
+        Command::Deny { task, action, key } => {
+            let answer = run::Said {
+                approve: false,
+                key,
+            };
+            run::decide(&dir, (task, action), answer, out, &clock).await
+        }
+        Command::Key { file } => {
+            let (key, _) = actor::signing_key::create(&file)?;
+            let key = bus_schema::public_key(&key);
+            out.print(&serde_json::json!({ "public_key": key }), || {
+                key.to_string()
+            });
+            Ok(())
+        }
         Command::Contract(command) => contract_command(command, &dir, out, &clock).await,
         Command::Halt => halt(&dir, true, out, &clock).await,
         Command::Resume => halt(&dir, false, out, &clock).await,
