@@ -154,13 +154,14 @@ impl Used {
     }
 }
 
-/// What all tasks of one contract used in the current hour and the current day of UTC.
+/// What all tasks of one contract used: in the current hour and the current day of UTC, and ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shared {
     hour: i64,
     of_hour: Used,
     day: i64,
     of_day: Used,
+    of_all: Used,
 }
 
 impl Shared {
@@ -175,15 +176,16 @@ impl Shared {
         }
         self.of_hour.reserve(rule, call);
         self.of_day.reserve(rule, call);
+        self.of_all.reserve(rule, call);
     }
 
-    /// Forgets a grant of `granted_ms` that was never acted on, if its hour or day is still the current one.
+    /// Forgets a grant of `granted_ms` that was never acted on; of its hour and day, if that is still the current one.
     pub fn release(&mut self, granted_ms: i64, rule: &RuleId, call: &Reserve) {
         self.at(granted_ms, |used| used.release(rule, call));
     }
 
-    /// Puts what was used in the place of what was reserved at `granted_ms`, if that hour or day is still the
-    /// current one.
+    /// Puts what was used in the place of what was reserved at `granted_ms`; of its hour and day, if that is still
+    /// the current one.
     pub fn settle(&mut self, granted_ms: i64, call: &Reserve, spent: Spent) {
         self.at(granted_ms, |used| used.settle(call, spent));
     }
@@ -195,6 +197,7 @@ impl Shared {
         if granted_ms.div_euclid(DAY_MS) >= self.day {
             change(&mut self.of_day);
         }
+        change(&mut self.of_all);
     }
 
     /// What was used in the hour of `now_ms`; a clock that went back does not empty it.
@@ -204,6 +207,11 @@ impl Shared {
         } else {
             &self.of_hour
         }
+    }
+
+    /// What was used ever.
+    pub(crate) fn all(&self) -> &Used {
+        &self.of_all
     }
 
     /// The same of the day.
@@ -225,11 +233,13 @@ pub enum Period {
     Hour,
     /// All tasks of the contract in one day of UTC.
     Day,
+    /// All tasks there ever were of the contract, in all its versions.
+    Contract,
 }
 
 impl Period {
     /// All of them, shortest scope first.
-    pub(crate) const ALL: [Self; 3] = [Self::Task, Self::Hour, Self::Day];
+    pub(crate) const ALL: [Self; 4] = [Self::Task, Self::Hour, Self::Day, Self::Contract];
 
     /// The word for people.
     pub(crate) fn word(self) -> &'static str {
@@ -237,6 +247,7 @@ impl Period {
             Self::Task => "task",
             Self::Hour => "hour",
             Self::Day => "day",
+            Self::Contract => "contract",
         }
     }
 }

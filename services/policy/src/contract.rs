@@ -6,6 +6,7 @@ use std::ops::Range;
 use actor::diagnostic::{Diagnostic, Diagnostics};
 use bus_schema::{ContractName, Digest, PublicKey, RuleId, Time};
 
+use crate::budget::Period;
 use crate::catalogue::Catalogue;
 use crate::limits::{Caps, Limits};
 use crate::parse;
@@ -160,13 +161,11 @@ impl Contract {
 
     /// Whether what one task does counts against another's limits.
     pub(crate) fn counts_over_tasks(&self) -> bool {
-        let limits = &self.head.limits;
-        let quotas = |rule: &Rule| {
-            rule.quotas.hour != Quota::default() || rule.quotas.day != Quota::default()
-        };
-        limits.hour != Caps::default()
-            || limits.day != Caps::default()
-            || self.rules.iter().any(quotas)
+        let shared = [Period::Hour, Period::Day, Period::Contract];
+        shared.into_iter().any(|period| {
+            let counts = |rule: &Rule| *rule.quotas.of(period) != Quota::default();
+            *self.head.limits.of(period) != Caps::default() || self.rules.iter().any(counts)
+        })
     }
 
     /// Bounds on everything that is done under it.

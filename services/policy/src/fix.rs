@@ -292,11 +292,7 @@ impl<'a> Refused<'a> {
     fn more(&self, id: &RuleId, period: Period, lack: &Lack) -> Option<Try> {
         let mut rule = self.rule(id)?.clone();
         let view = &self.case.around.view;
-        let used = match period {
-            Period::Task => &view.record.used,
-            Period::Hour => view.shared.hour(view.now_ms),
-            Period::Day => view.shared.day(view.now_ms),
-        };
+        let used = view.used(period);
         let used = used.rule(id).cloned().unwrap_or_default();
         let args = self.case.around.args;
         let quota = rule.quotas.of_mut(period);

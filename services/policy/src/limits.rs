@@ -21,6 +21,8 @@ pub struct Limits {
     pub hour: Caps,
     /// Of all tasks, in one day of UTC.
     pub day: Caps,
+    /// Of all tasks there ever were.
+    pub contract: Caps,
 }
 
 /// Bounds on everything that is done in one period; `None` is no bound.
@@ -97,7 +99,9 @@ impl Full {
         let key = self.kind.key();
         match self.period {
             Period::Task => format!("limits.{key}"),
-            Period::Hour | Period::Day => format!("limits.{}.{key}", self.period.word()),
+            Period::Hour | Period::Day | Period::Contract => {
+                format!("limits.{}.{key}", self.period.word())
+            }
         }
     }
 
@@ -105,7 +109,9 @@ impl Full {
     pub(crate) fn why(&self) -> String {
         let whose = match self.period {
             Period::Task => "the task has".to_owned(),
-            Period::Hour | Period::Day => format!("all tasks of this {} have", self.period.word()),
+            Period::Hour | Period::Day | Period::Contract => {
+                format!("all tasks of this {} have", self.period.word())
+            }
         };
         if let Kind::Spend(currency) = self.kind {
             let money = |minor| Money { currency, minor };
@@ -136,6 +142,7 @@ impl Limits {
             Period::Task => &self.task,
             Period::Hour => &self.hour,
             Period::Day => &self.day,
+            Period::Contract => &self.contract,
         }
     }
 
@@ -144,6 +151,7 @@ impl Limits {
             Period::Task => &mut self.task,
             Period::Hour => &mut self.hour,
             Period::Day => &mut self.day,
+            Period::Contract => &mut self.contract,
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Quotas {
     pub hour: Quota,
     /// In all tasks of the contract, in one day of UTC.
     pub day: Quota,
+    /// In all tasks there ever were of the contract.
+    pub contract: Quota,
 }
 
 /// How much a rule may permit in one period; what is left out is left to the limits.
@@ -82,6 +84,7 @@ impl Quotas {
             Period::Task => &self.task,
             Period::Hour => &self.hour,
             Period::Day => &self.day,
+            Period::Contract => &self.contract,
         }
     }
 
@@ -90,6 +93,7 @@ impl Quotas {
             Period::Task => &mut self.task,
             Period::Hour => &mut self.hour,
             Period::Day => &mut self.day,
+            Period::Contract => &mut self.contract,
         }
     }
 
@@ -169,6 +173,7 @@ impl fmt::Display for Quotas {
             ("per_task", &task),
             ("per_hour", &self.hour),
             ("per_day", &self.day),
+            ("per_contract", &self.contract),
         ] {
             if *quota != Quota::default() {
                 writeln!(f, "{key} = {quota}")?;

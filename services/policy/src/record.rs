@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::budget::{Shared, Used};
+use crate::budget::{Period, Shared, Used};
 use crate::flow::Labels;
 
 /// What a decision may know beside the contract, the catalogue and the call.
@@ -14,8 +14,20 @@ pub struct View<'a> {
     pub now_ms: i64,
     /// What is on record of the task.
     pub record: &'a Record,
-    /// What all tasks of the contract used in this hour and this day.
+    /// What all tasks of the contract used.
     pub shared: &'a Shared,
+}
+
+impl<'a> View<'a> {
+    /// What counts against the limits of a period.
+    pub(crate) fn used(&self, period: Period) -> &'a Used {
+        match period {
+            Period::Task => &self.record.used,
+            Period::Hour => self.shared.hour(self.now_ms),
+            Period::Day => self.shared.day(self.now_ms),
+            Period::Contract => self.shared.all(),
+        }
+    }
 }
 
 /// What is on record of one task. It only grows: labels never go down, and outcomes stay.

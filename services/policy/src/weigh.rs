@@ -176,11 +176,7 @@ fn offer<'r>(rule: &'r Rule, limits: &Limits, case: &Case<'_>) -> Result<Offer<'
     let mut left = u64::MAX;
     for period in Period::ALL {
         let quota = rule.quotas.of(period);
-        let used = match period {
-            Period::Task => &view.record.used,
-            Period::Hour => view.shared.hour(view.now_ms),
-            Period::Day => view.shared.day(view.now_ms),
-        };
+        let used = view.used(period);
         match quota.room(used.rule(&rule.id), &reserve.counts) {
             Ok(room) => left = left.min(room),
             Err(lack) => return Err(spent(rule, period, lack)),
@@ -286,11 +282,7 @@ fn permitted<'r>(
     } = offer;
     let view = &case.around.view;
     for period in Period::ALL {
-        let used = match period {
-            Period::Task => &view.record.used,
-            Period::Hour => view.shared.hour(view.now_ms),
-            Period::Day => view.shared.day(view.now_ms),
-        };
+        let used = view.used(period);
         let taken = limits.of(period).take(period, used, &mut reserve);
         taken.map_err(Refusal::full)?;
     }
@@ -331,6 +323,7 @@ fn spent(rule: &Rule, period: Period, lack: Lack) -> Refusal {
     let within = match period {
         Period::Task => "in this task".to_owned(),
         Period::Hour | Period::Day => format!("in this {}", period.word()),
+        Period::Contract => "under this contract".to_owned(),
     };
     let (what, code) = match &lack {
         Lack::Calls => ("no calls left".to_owned(), Code::RuleCalls),

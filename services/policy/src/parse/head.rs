@@ -34,20 +34,22 @@ const CAPS_KEYS: [&str; 7] = [
     "messages",
 ];
 
-/// Reads `[limits]` with `[limits.hour]` and `[limits.day]`.
+/// Reads `[limits]` with `[limits.hour]`, `[limits.day]` and `[limits.contract]`.
 pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) -> Option<Limits> {
     let mut limits = Limits {
         task: Caps::default(),
         hour: Caps::default(),
         day: Caps::default(),
+        contract: Caps::default(),
     };
     if let Some(node) = node {
-        let keys = [&CAPS_KEYS[..], &["hour", "day"]].concat();
+        let keys = [&CAPS_KEYS[..], &["hour", "day", "contract"]].concat();
         let of = source.table(node, "`[limits]`", &keys)?;
         limits.task = caps(source, node, "`[limits]`", &keys, DURATION_MS_MAX)?;
         for (key, what, period) in [
             ("hour", "`[limits.hour]`", Period::Hour),
             ("day", "`[limits.day]`", Period::Day),
+            ("contract", "`[limits.contract]`", Period::Contract),
         ] {
             if let Some(node) = of.table.get(key) {
                 *limits.of_mut(period) = caps(source, node, what, &CAPS_KEYS, DAY_WALL_MS_MAX)?;

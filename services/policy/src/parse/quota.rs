@@ -15,7 +15,7 @@ use crate::rule::Rule;
 /// Longest amount of money, in characters.
 const MONEY_CHARS_MAX: usize = 40;
 
-/// Reads `calls`, `per_task`, `per_hour` and `per_day`.
+/// Reads `calls`, `per_task`, `per_hour`, `per_day` and `per_contract`.
 pub(super) fn read<'t>(
     source: &mut Source<'t>,
     of: &Fields<'t>,
@@ -27,6 +27,7 @@ pub(super) fn read<'t>(
         ("per_task", "`per_task`", Period::Task),
         ("per_hour", "`per_hour`", Period::Hour),
         ("per_day", "`per_day`", Period::Day),
+        ("per_contract", "`per_contract`", Period::Contract),
     ] {
         let Some(node) = of.table.get(key) else {
             continue;

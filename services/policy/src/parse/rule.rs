@@ -21,7 +21,7 @@ const ASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 const SECRETS_MAX: usize = 32;
 
 const DENY_KEYS: [&str; 5] = ["name", "tool", "where", "only", "after"];
-const ALLOW_KEYS: [&str; 14] = [
+const ALLOW_KEYS: [&str; 15] = [
     "name",
     "tool",
     "where",
@@ -31,6 +31,7 @@ const ALLOW_KEYS: [&str; 14] = [
     "per_task",
     "per_hour",
     "per_day",
+    "per_contract",
     "spend",
     "tokens",
     "secrets",
