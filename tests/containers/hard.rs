@@ -50,14 +50,25 @@ fn file(stack: &Stack, path: &Path) -> Table {
     let mut table = Table::new();
     for (service, _) in SERVICES {
         let of = &said["services"][service];
-        let mut row = |name: &str, value: String| table.insert((format!("file: {name}"), service), value);
+        let mut row =
+            |name: &str, value: String| table.insert((format!("file: {name}"), service), value);
         row("user", of["user"].to_string());
-        row("health check", of["healthcheck"]["test"].is_array().to_string());
+        row(
+            "health check",
+            of["healthcheck"]["test"].is_array().to_string(),
+        );
         let waits = of["depends_on"].as_object().into_iter().flatten();
         let waits: Vec<_> = waits
             .map(|(name, how)| format!("{name}:{}", how["condition"].as_str().unwrap_or("")))
             .collect();
-        row("waits for", if waits.is_empty() { "nobody".to_owned() } else { waits.join(" ") });
+        row(
+            "waits for",
+            if waits.is_empty() {
+                "nobody".to_owned()
+            } else {
+                waits.join(" ")
+            },
+        );
     }
     table
 }
@@ -95,7 +106,10 @@ fn networks() -> Table {
             internal.push(format!("{short}={}", network[0]["Internal"]));
             bare.push(format!("{short}={}", inhibits == "true"));
         }
-        table.insert(("networks: internal".to_owned(), service), internal.join(" "));
+        table.insert(
+            ("networks: internal".to_owned(), service),
+            internal.join(" "),
+        );
         let row = "networks: without an address of the host".to_owned();
         table.insert((row, service), bare.join(" "));
     }
@@ -124,7 +138,10 @@ async fn every_container_is_as_hard_as_it_is_shipped() {
         let found = &one.fact["hardening"];
         assert_eq!(found["profile"], "container");
         assert_eq!(found["waived"], serde_json::json!([]), "{found}");
-        assert_eq!((&found["seccomp"], &found["no_new_privileges"]), (&2.into(), &true.into()));
+        assert_eq!(
+            (&found["seccomp"], &found["no_new_privileges"]),
+            (&2.into(), &true.into())
+        );
     }
 }
 
@@ -158,8 +175,16 @@ async fn without_a_line_of_the_file_its_row_is_otherwise() {
 const NOTICES: [(&str, &str, &str); 5] = [
     (r"(?m)^  read_only: true\n", "", "`read_only: true`"),
     (r"(?m)^  cap_drop: .*\n", "", "`cap_drop: [ALL]`"),
-    (r#""no-new-privileges:true", "#, "", "`no-new-privileges:true`"),
-    (r#"seccomp=./seccomp/worker.json"#, "seccomp=unconfined", "`seccomp=…`"),
+    (
+        r#""no-new-privileges:true", "#,
+        "",
+        "`no-new-privileges:true`",
+    ),
+    (
+        r#"seccomp=./seccomp/worker.json"#,
+        "seccomp=unconfined",
+        "`seccomp=…`",
+    ),
     (r"core: 0, ", "core: 1024, ", "`core: 0`"),
 ];
 
@@ -175,11 +200,23 @@ async fn an_actor_in_a_weaker_container_refuses_and_names_the_line() {
         assert!(started.status.success(), "{}", text(&started));
         let said = eventually(NOTICED, async || {
             let said = logs("worker");
-            if said.contains("see docker-compose.yml") { Ok(said) } else { Err(said) }
+            if said.contains("see docker-compose.yml") {
+                Ok(said)
+            } else {
+                Err(said)
+            }
         })
         .await;
         assert!(said.contains(named), "without {line}: {said}");
-        let code = run("docker", &["inspect", "--format", "{{.State.ExitCode}}", &container("worker")]);
+        let code = run(
+            "docker",
+            &[
+                "inspect",
+                "--format",
+                "{{.State.ExitCode}}",
+                &container("worker"),
+            ],
+        );
         assert_eq!(text(&code).trim(), "64");
         let gone = stack.compose(&path, &["down", "--timeout", "1"]);
         assert!(gone.status.success(), "{}", text(&gone));
@@ -198,11 +235,16 @@ async fn no_container_has_a_key_that_is_not_its_own() {
     for (service, uid) in SERVICES {
         let mounts = inspect(service)["Mounts"].clone();
         let sources = mounts.as_array().unwrap().iter();
-        let sources: BTreeSet<_> = sources.map(|mount| mount["Source"].as_str().unwrap()).collect();
+        let sources: BTreeSet<_> = sources
+            .map(|mount| mount["Source"].as_str().unwrap())
+            .collect();
         for source in sources {
             let Ok(within) = Path::new(source).strip_prefix(dir) else {
                 let workspace = stack.deployment.workspace();
-                assert!(Path::new(source) == workspace || service == "tailscale", "{service}: {source}");
+                assert!(
+                    Path::new(source) == workspace || service == "tailscale",
+                    "{service}: {source}"
+                );
                 continue;
             };
             let public = ["ca/ca.pem", "tools.json"].contains(&within.to_str().unwrap());

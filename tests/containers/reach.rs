@@ -57,7 +57,9 @@ fn connect(to: SocketAddr) -> &'static str {
 /// All at once.
 fn connect_all(targets: &[(String, SocketAddr)]) -> Vec<&'static str> {
     thread::scope(|scope| {
-        let tried = targets.iter().map(|(_, to)| scope.spawn(move || connect(*to)));
+        let tried = targets
+            .iter()
+            .map(|(_, to)| scope.spawn(move || connect(*to)));
         let tried: Vec<_> = tried.collect();
         tried.into_iter().map(|one| one.join().unwrap()).collect()
     })
@@ -94,7 +96,12 @@ fn resolve(name: &str) -> String {
 fn resolver(socket: &UdpSocket) {
     let mut asked = [0; 512];
     while let Ok((length, from)) = socket.recv_from(&mut asked) {
-        let end = asked[12..length].iter().position(|byte| *byte == 0).unwrap() + 12 + 5;
+        let end = asked[12..length]
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap()
+            + 12
+            + 5;
         let mut answer = asked[..end].to_vec();
         answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
         answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
@@ -111,7 +118,9 @@ fn listen(folder: &Path) {
         });
         thread::spawn(move || while taken.accept().is_ok() {});
     }
-    let socket = within(&folder.join("world"), || UdpSocket::bind((WORLD, 53)).unwrap());
+    let socket = within(&folder.join("world"), || {
+        UdpSocket::bind((WORLD, 53)).unwrap()
+    });
     thread::spawn(move || resolver(&socket));
 }
 
@@ -122,7 +131,10 @@ fn addresses() -> BTreeMap<(&'static str, String), Ipv4Addr> {
         let networks = inspect(service)["NetworkSettings"]["Networks"].clone();
         for (name, at) in networks.as_object().unwrap() {
             let name = name.trim_start_matches("contractual_").to_owned();
-            found.insert((service, name), at["IPAddress"].as_str().unwrap().parse().unwrap());
+            found.insert(
+                (service, name),
+                at["IPAddress"].as_str().unwrap().parse().unwrap(),
+            );
         }
     }
     found
@@ -133,12 +145,27 @@ fn targets() -> Vec<(String, SocketAddr)> {
     let mut targets = Vec::new();
     for ((service, network), address) in addresses() {
         for port in PORTS {
-            targets.push((format!("{service}@{network}:{port}"), (address, port).into()));
+            targets.push((
+                format!("{service}@{network}:{port}"),
+                (address, port).into(),
+            ));
         }
     }
-    let networks = docker(&["network", "ls", "--quiet", "--filter", "label=com.docker.compose.project=contractual"]);
+    let networks = docker(&[
+        "network",
+        "ls",
+        "--quiet",
+        "--filter",
+        "label=com.docker.compose.project=contractual",
+    ]);
     for id in networks.split_whitespace() {
-        let said = docker(&["network", "inspect", "--format", "{{.Name}} {{range .IPAM.Config}}{{.Subnet}}{{end}}", id]);
+        let said = docker(&[
+            "network",
+            "inspect",
+            "--format",
+            "{{.Name}} {{range .IPAM.Config}}{{.Subnet}}{{end}}",
+            id,
+        ]);
         let (name, subnet) = said.trim().split_once(' ').unwrap();
         let base: Ipv4Addr = subnet.split('/').next().unwrap().parse().unwrap();
         // The host takes the first address of a network, where it takes one.
@@ -168,13 +195,26 @@ async fn only_the_designed_edges_answer() {
     let folder = engine().unwrap();
     listen(&folder);
     let (targets, addresses) = (targets(), addresses());
-    let mut text = "# Connections: who reaches what. Each other pair of the matrix came to nothing.\n".to_owned();
+    let mut text =
+        "# Connections: who reaches what. Each other pair of the matrix came to nothing.\n"
+            .to_owned();
     let mut tried = 0;
     for (source, network) in sources(&folder) {
-        let own: Vec<_> = addresses.iter().filter(|((of, _), _)| *of == source).map(|(_, at)| IpAddr::V4(*at)).collect();
+        let own: Vec<_> = addresses
+            .iter()
+            .filter(|((of, _), _)| *of == source)
+            .map(|(_, at)| IpAddr::V4(*at))
+            .collect();
         // Itself is no edge.
-        let others: Vec<_> = targets.iter().filter(|(_, to)| !own.contains(&to.ip())).cloned().collect();
-        let others: Vec<_> = others.into_iter().filter(|(name, _)| !name.starts_with(source)).collect();
+        let others: Vec<_> = targets
+            .iter()
+            .filter(|(_, to)| !own.contains(&to.ip()))
+            .cloned()
+            .collect();
+        let others: Vec<_> = others
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with(source))
+            .collect();
         let answers = within(&network, || connect_all(&others));
         tried += answers.len();
         for ((target, _), answer) in others.iter().zip(answers) {
@@ -189,7 +229,9 @@ async fn only_the_designed_edges_answer() {
         for name in SERVICES.iter().map(|(name, _)| *name).chain(outside) {
             let said = within(&network, || resolve(name));
             let known = addresses.iter().find(|(_, at)| at.to_string() == said);
-            let said = known.map_or(said.clone(), |((service, network), _)| format!("{service}@{network}"));
+            let said = known.map_or(said.clone(), |((service, network), _)| {
+                format!("{service}@{network}")
+            });
             if said != "." && said != "no such name" {
                 writeln!(text, "{source:10} {name:28} {said}").unwrap();
             }

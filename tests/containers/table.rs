@@ -41,7 +41,12 @@ fn seccomp(service: &str, options: &Value) -> String {
     let path = root().join(format!("deploy/seccomp/{service}.json"));
     let shipped: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let found: Option<Value> = serde_json::from_str(said).ok();
-    if found == Some(shipped) { "its own" } else { "another" }.to_owned()
+    if found == Some(shipped) {
+        "its own"
+    } else {
+        "another"
+    }
+    .to_owned()
 }
 
 fn privileges(options: &Value) -> String {
@@ -49,7 +54,12 @@ fn privileges(options: &Value) -> String {
     let closed = options
         .iter()
         .any(|one| one == "no-new-privileges:true" || one == "no-new-privileges");
-    if closed { "no new ones" } else { "can be gained" }.to_owned()
+    if closed {
+        "no new ones"
+    } else {
+        "can be gained"
+    }
+    .to_owned()
 }
 
 fn limit(ulimits: &Value, name: &str) -> String {
@@ -62,7 +72,10 @@ fn limit(ulimits: &Value, name: &str) -> String {
 }
 
 fn health(check: &Value) -> String {
-    let words = check["Test"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let words = check["Test"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let text: Vec<_> = words.iter().skip(1).map(word).collect();
     let seconds = check["Interval"].as_u64().unwrap_or(0) / 1_000_000_000;
     if words.is_empty() {
@@ -73,7 +86,10 @@ fn health(check: &Value) -> String {
 
 /// Where each mount lies inside, and whether it can be written to.
 fn mounts(found: &Value) -> String {
-    let all = found["Mounts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let all = found["Mounts"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let mut words: Vec<_> = all
         .iter()
         .map(|mount| {
@@ -93,7 +109,11 @@ fn temporary(found: &Value) -> String {
         .map(|(path, options)| format!("{path}:{}", word(options)))
         .collect();
     words.sort();
-    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(" ")
+    }
 }
 
 fn networks(found: &Value) -> String {
@@ -116,7 +136,9 @@ pub(crate) fn outside() -> Table {
     for (service, _) in SERVICES {
         let found = inspect(service);
         let (config, host) = (&found["Config"], &found["HostConfig"]);
-        let ports = host["PortBindings"].as_object().is_some_and(|all| !all.is_empty());
+        let ports = host["PortBindings"]
+            .as_object()
+            .is_some_and(|all| !all.is_empty());
         let restart = &host["RestartPolicy"];
         let rows = [
             ("user", word(&config["User"])),
@@ -137,9 +159,23 @@ pub(crate) fn outside() -> Table {
             ("processors (1e-9)", word(&host["NanoCpus"])),
             ("core limit", limit(&host["Ulimits"], "core")),
             ("files limit", limit(&host["Ulimits"], "nofile")),
-            ("restart", format!("{}:{}", word(&restart["Name"]), restart["MaximumRetryCount"])),
+            (
+                "restart",
+                format!(
+                    "{}:{}",
+                    word(&restart["Name"]),
+                    restart["MaximumRetryCount"]
+                ),
+            ),
             ("health check", health(&config["Healthcheck"])),
-            ("log", format!("{} {}", word(&host["LogConfig"]["Type"]), host["LogConfig"]["Config"])),
+            (
+                "log",
+                format!(
+                    "{} {}",
+                    word(&host["LogConfig"]["Type"]),
+                    host["LogConfig"]["Config"]
+                ),
+            ),
             ("seconds to stop", word(&config["StopTimeout"])),
             ("resolver", list(&host["Dns"])),
             ("temporary files", temporary(&found)),
@@ -171,12 +207,17 @@ pub(crate) fn inside() -> Table {
             words.get(..2).map(|two| two.join(" ")).unwrap_or_default()
         };
         let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
-        let none = sets.iter().all(|set| field(set).trim_matches('0').is_empty());
+        let none = sets
+            .iter()
+            .all(|set| field(set).trim_matches('0').is_empty());
         let rows = [
             ("uids", field("Uid:")),
             ("gids", field("Gid:")),
             ("other groups", field("Groups:")),
-            ("capabilities", if none { "none" } else { "some" }.to_owned()),
+            (
+                "capabilities",
+                if none { "none" } else { "some" }.to_owned(),
+            ),
             ("no new privileges", field("NoNewPrivs:")),
             ("seccomp mode", field("Seccomp:")),
             ("core bytes", bound("Max core file size")),
@@ -185,7 +226,11 @@ pub(crate) fn inside() -> Table {
             ("users of its processes", users(pid)),
         ];
         let rows = rows.map(|(row, value)| {
-            let value = if value.is_empty() { "none".to_owned() } else { value };
+            let value = if value.is_empty() {
+                "none".to_owned()
+            } else {
+                value
+            };
             ((format!("inside: {row}"), service), value)
         });
         table.extend(rows);
@@ -225,7 +270,11 @@ fn users(pid: u64) -> String {
         if fs::read_link(path.join("ns/pid")).is_ok_and(|of| of == own) {
             let status = fs::read_to_string(path.join("status")).unwrap_or_default();
             let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-            found.extend(uids.unwrap_or_default().split_whitespace().map(str::to_owned));
+            found.extend(
+                uids.unwrap_or_default()
+                    .split_whitespace()
+                    .map(str::to_owned),
+            );
         }
     }
     found.into_iter().collect::<Vec<_>>().join(" ")
