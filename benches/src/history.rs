@@ -76,7 +76,11 @@ impl History {
         let name = "bench".parse().map_err(|_| "a name that is none")?;
         history.say(&Draft::<Policy>::of(
             Whole,
-            ContractActivated { contract, name },
+            ContractActivated {
+                contract,
+                name,
+                supersedes: None,
+            },
         ))?;
         while history.stream.len() < events {
             history.tasks(of, contract)?;

@@ -122,9 +122,15 @@ facts! {
     "contract.signed" v 1 by Owner, of Deployment: ContractSigned {
         /// SHA-256 of the document.
         contract: Digest,
+        /// Its name; one contract of a name is in force.
+        name: ContractName,
+        /// Its version; a higher one takes the place of a lower one.
+        version: u32,
+        /// The version of the contract language by which it was read.
+        language: u16,
         /// The document (TOML).
         document: Content,
-        /// What it allows at most.
+        /// What it allows at most, over exactly these tools.
         envelope: Envelope,
     } contents |fact| vec![fact.document];
     /// Nothing is granted or claimed under this contract any more.
@@ -191,7 +197,17 @@ facts! {
         contract: Digest,
         /// Its name.
         name: ContractName,
+        /// The version before it, which is in force no more.
+        supersedes: Option<Digest>,
     };
+    /// Nothing is granted under the contract until the owner signs it again: the tools that it names, or how it is
+    /// read, are not those that were signed.
+    "contract.suspended" v 1 by Policy, of Deployment: ContractSuspended {
+        /// SHA-256 of its document.
+        contract: Digest,
+        /// What differs (text).
+        why: Option<Content>,
+    } contents |fact| fact.why.into_iter().collect();
     /// The contract is not in force, and why.
     "contract.rejected" v 1 by Policy, of Deployment: ContractRejected {
         /// SHA-256 of its document.
@@ -347,6 +363,12 @@ pub enum RefusalCode {
     /// The document is not what the owner's event says of it.
     #[error("the contract's envelope does not follow from its document")]
     EnvelopeDiffers,
+    /// A contract of that name with this or a higher version is in force.
+    #[error("this or a newer version of the contract is in force")]
+    NotNewer,
+    /// Its tools, or how it is read, have changed since the owner signed it.
+    #[error("the contract is suspended until the owner signs it again")]
+    Suspended,
     /// The contract has expired.
     #[error("the contract has expired")]
     Expired,

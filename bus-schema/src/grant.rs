@@ -129,6 +129,18 @@ pub struct Asked {
     pub quorum: u8,
     /// The last moment of bus time at which it may be granted.
     pub until: Time,
+    /// Who is asked as well when they keep silent.
+    pub escalation: Option<Escalated>,
+}
+
+/// Who is asked as well after some silence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escalated {
+    /// Whose answer counts, too.
+    pub approvers: Vec<PublicKey>,
+    /// From this moment of bus time on.
+    pub from: Time,
 }
 
 /// What one of those who are asked says to a draft.
@@ -138,6 +150,8 @@ pub struct Answer {
     pub by: PublicKey,
     /// Yes or no.
     pub yes: bool,
+    /// The moment from which it counts.
+    pub from: Time,
 }
 
 /// A draft, and the signatures of those who were asked.
@@ -204,10 +218,9 @@ impl DraftGrant {
     /// Says why it is no answer to it.
     pub fn answer(&self, statement: &Signed) -> Result<Answer, OutsideEnvelope> {
         let by = statement.by();
-        let asked = self.asked.as_ref().map(|asked| asked.approvers.as_slice());
-        if !asked.is_some_and(|approvers| approvers.contains(&by)) {
-            return Err(NotSigned::UnknownKey.into());
-        }
+        let asked = self.asked.as_ref();
+        let from = asked.and_then(|asked| asked.from(&by));
+        let from = from.ok_or(NotSigned::UnknownKey)?;
         let Statement::Approval(said) = statement.open(&by)? else {
             return Err(OutsideEnvelope::ApprovalDiffers);
         };
@@ -220,10 +233,21 @@ impl DraftGrant {
             && said.draft == self.digest();
         if same {
             let yes = said.approve;
-            Ok(Answer { by, yes })
+            Ok(Answer { by, yes, from })
         } else {
             Err(OutsideEnvelope::ApprovalDiffers)
         }
+    }
+}
+
+impl Asked {
+    /// The moment from which the answer of `key` counts; none if it never does.
+    fn from(&self, key: &PublicKey) -> Option<Time> {
+        if self.approvers.contains(key) {
+            return Some(Time::default());
+        }
+        let later = self.escalation.as_ref()?;
+        later.approvers.contains(key).then_some(later.from)
     }
 }
 
@@ -285,13 +309,14 @@ impl Grant {
         stored: Time,
     ) -> Result<(), OutsideEnvelope> {
         let named = |key: &PublicKey| key == owner || envelope.approvers.contains(key);
-        if asked.quorum == 0 || !asked.approvers.iter().all(named) {
+        let later = asked.escalation.iter().flat_map(|later| &later.approvers);
+        if asked.quorum == 0 || !asked.approvers.iter().chain(later).all(named) {
             return Err(OutsideEnvelope::Approver);
         }
         let mut said = BTreeSet::new();
         for statement in &self.approvals {
             let answer = self.draft.answer(statement)?;
-            if !answer.yes || !said.insert(answer.by) {
+            if !answer.yes || answer.from > stored || !said.insert(answer.by) {
                 return Err(OutsideEnvelope::ApprovalDiffers);
             }
         }

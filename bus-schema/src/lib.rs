@@ -28,13 +28,14 @@ pub use event::{
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
-    CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned, FACTS,
-    HaltLifted, HaltOrdered, JunkFound, RefusalCode, RosterChanged, ServiceStarted, Spec,
-    TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted, Usage,
+    CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
+    ContractSuspended, FACTS, HaltLifted, HaltOrdered, JunkFound, RefusalCode, RosterChanged,
+    ServiceStarted, Spec, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted,
+    Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
-    EnvelopeTool, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope,
+    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope,
 };
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{

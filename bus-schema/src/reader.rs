@@ -3,8 +3,9 @@
 use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CheckpointSigned,
-    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, HaltLifted, HaltOrdered,
-    JunkFound, RosterChanged, TaskAdmitted, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, ContractSuspended,
+    HaltLifted, HaltOrdered, JunkFound, RosterChanged, TaskAdmitted, TaskFinished, TaskRejected,
+    TaskSubmitted, reads,
 };
 
 reads! {
@@ -20,7 +21,7 @@ reads! {
 }
 reads! {
     /// What policy decides by, its own decisions included.
-    PolicyFact = RosterChanged ContractSigned ContractRevoked ContractActivated ContractRejected HaltOrdered
+    PolicyFact = RosterChanged ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
         HaltLifted TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired

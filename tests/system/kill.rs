@@ -50,6 +50,7 @@ fn tools() -> String {
 pub(super) fn contract(wall_time: &str) -> String {
     assert!(example::CONTRACT.contains("\"30m\""));
     let text = example::CONTRACT.replace("\"30m\"", &format!("\"{wall_time}\""));
+    let text = text.replacen("\"\n", &format!("-{wall_time}\"\n"), 1);
     format!("{text}\n[[allow]]\ntool = \"line.*\"\n")
 }
 

@@ -89,6 +89,7 @@ impl<'a> Theft<'a> {
             approvers: vec![public_key(&self.deployment.signing_key(whom))],
             quorum: 1,
             until: self.deployment.clock().wall().plus_ms(600_000),
+            escalation: None,
         });
         draft
     }

@@ -7,11 +7,11 @@ use bus_schema::{
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
     CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
-    ContractSigned, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Event, Grant,
-    HaltLifted, HaltOrdered, Hardening, Head, Junk, JunkFound, Money, MountPoint, Profile, Proof,
-    Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed,
-    Statement, Subject, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
-    TaskSubmitted, Usage, public_key, wire,
+    ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
+    EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk,
+    JunkFound, Money, MountPoint, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt,
+    Scope, Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished,
+    TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -55,6 +55,10 @@ pub(crate) fn draft() -> DraftGrant {
             approvers: vec![owner(), second()],
             quorum: 1,
             until: T0.plus_ms(600_000),
+            escalation: Some(Escalated {
+                approvers: vec![third()],
+                from: T0,
+            }),
         }),
     }
 }
@@ -62,6 +66,11 @@ pub(crate) fn draft() -> DraftGrant {
 /// Somebody whom the contract names beside the owner.
 pub(crate) fn second() -> PublicKey {
     public_key(&new_key(AuthorId::Runner))
+}
+
+/// Somebody who is asked after the others kept silent.
+pub(crate) fn third() -> PublicKey {
+    public_key(&new_key(AuthorId::Worker))
 }
 
 pub(crate) fn envelope() -> Envelope {
@@ -77,7 +86,7 @@ pub(crate) fn envelope() -> Envelope {
         output_bytes_max: 65_536,
         hosts: vec!["api.example.com".to_owned()],
         secrets: vec![name("smtp.password")],
-        approvers: vec![second()],
+        approvers: vec![second(), third()],
     }
 }
 
@@ -193,6 +202,9 @@ pub(crate) fn events() -> Vec<Example> {
             D,
             ContractSigned {
                 contract: digest(5),
+                name: name("invoice-stocktake"),
+                version: 2,
+                language: 1,
                 document: content(8),
                 envelope: envelope(),
             },
@@ -210,6 +222,14 @@ pub(crate) fn events() -> Vec<Example> {
             ContractActivated {
                 contract: digest(5),
                 name: name("invoice-stocktake"),
+                supersedes: Some(digest(4)),
+            },
+        ),
+        event(
+            D,
+            ContractSuspended {
+                contract: digest(5),
+                why: Some(content(3)),
             },
         ),
         event(

@@ -8,7 +8,7 @@ use bus_schema::{
 };
 
 use crate::{
-    example::{approval, content, digest, draft, envelope, signed},
+    example::{approval, content, digest, draft, envelope, second, signed},
     fixture::{T0, id, key_of, name, new_key, owner},
 };
 
@@ -153,6 +153,29 @@ fn an_approval_counts_to_its_last_moment() {
     assert_eq!(at(until), Ok(()));
     let late = bus_schema::Time::from_ns(until.ns() + 1);
     assert_eq!(at(late), Err(OutsideEnvelope::ApprovalExpired));
+}
+
+#[test]
+fn whoever_is_asked_after_silence_counts_from_that_moment_on() {
+    let third = new_key(AuthorId::Worker);
+    let mut grant = asked(1, std::slice::from_ref(&third));
+    let asks = grant.draft.asked.as_mut().expect("it asks");
+    let from = T0.plus_ms(1000);
+    asks.escalation.as_mut().expect("it escalates").from = from;
+    let said = Statement::Approval(approval(&grant.draft));
+    grant.approvals = vec![Signed::new(&said, &third)];
+    let at = |stored| grant.check_envelope(&envelope(), &owner(), 0, stored);
+    assert_eq!(at(from), Ok(()));
+    let early = bus_schema::Time::from_ns(from.ns() - 1);
+    assert_eq!(at(early), Err(OutsideEnvelope::ApprovalDiffers));
+    let unnamed = Envelope {
+        approvers: vec![second()],
+        ..envelope()
+    };
+    assert_eq!(
+        grant.check_envelope(&unnamed, &owner(), 0, from),
+        Err(OutsideEnvelope::Approver)
+    );
 }
 
 fn check(said: &ApprovalStatement) -> Result<bool, OutsideEnvelope> {

@@ -58,6 +58,9 @@ fn an_event_of_exactly_the_largest_size_is_an_event() {
             let document = crate::example::content(8);
             let fact = bus_schema::ContractSigned {
                 contract,
+                name: crate::fixture::name("c"),
+                version: 1,
+                language: 1,
                 document,
                 envelope: envelope.clone(),
             };

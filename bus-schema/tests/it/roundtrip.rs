@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     example::{content, digest, envelope, events, head, prove, statements},
-    fixture::id,
+    fixture::{id, name},
 };
 
 fn whole<E: Event>(at: (u64, i64, u128, Option<u128>), prev: [u8; 32], fact: E) -> Body<E> {
@@ -59,12 +59,12 @@ proptest! {
     }
 
     #[test]
-    fn a_contract_survives(at in place(), prev: [u8; 32], hosts in prop::collection::vec(".{0,300}", 0..20), expires: i64, calls: u32) {
+    fn a_contract_survives(at in place(), prev: [u8; 32], hosts in prop::collection::vec(".{0,300}", 0..20), expires: i64, calls: u32, version: u32) {
         let mut envelope = envelope();
         envelope.hosts = hosts;
         envelope.expires = Time::from_ns(expires);
         envelope.tools[0].calls = calls;
-        survives(&whole(at, prev, ContractSigned { contract: digest(5), document: content(8), envelope }))?;
+        survives(&whole(at, prev, ContractSigned { contract: digest(5), name: name("c"), version, language: 1, document: content(8), envelope }))?;
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use bus_schema::{ActionId, AuthorId, Property, TaskId};
+use bus_schema::{ActionId, AuthorId, Property, TaskId, Time};
 use clap::{Args, Parser, Subcommand};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
@@ -58,6 +58,9 @@ pub enum Command {
         task: TaskId,
         /// The action.
         action: ActionId,
+        /// The key of somebody else whom the contract names; the owner's if left out.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
     },
     /// Sign a no to an action that the contract asks about.
     #[command(after_help = "Example: contractual deny TASK ACTION")]
@@ -66,6 +69,15 @@ pub enum Command {
         task: TaskId,
         /// The action.
         action: ActionId,
+        /// The key of somebody else whom the contract names; the owner's if left out.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Make a key for somebody whom contracts name under `[roles]`, and print its public half.
+    #[command(after_help = "Example: contractual key ~/finance.pem")]
+    Key {
+        /// Where; a key that is there already is kept.
+        file: PathBuf,
     },
     /// Check and sign contracts.
     #[command(subcommand)]
@@ -224,12 +236,42 @@ pub enum ContractCommand {
         #[arg(long, value_name = "FILE")]
         tools: Option<PathBuf>,
     },
+    /// Say what policy would say to calls, with no deployment: a JSON line each in, a JSON line each out.
+    #[command(
+        after_help = "Example: contractual contract decide --contract contract.toml --tools tools.json < calls.jsonl\n\n\
+            A call: {\"task\", \"call\", \"tool\", \"args\"}, and if known \"output\" (its labels) and \"result\" (what it \
+            returned). The owner's words, before a task's calls: {\"task\", \"text\"}.\n\
+            A verdict: {\"task\", \"call\", \"verdict\": \"granted\" | \"refused\" | \"ask\", \"rule\", \"why\", \"fix\"}."
+    )]
+    Decide {
+        /// The contract (TOML).
+        #[arg(long, value_name = "FILE")]
+        contract: PathBuf,
+        /// The tool catalogue (JSON).
+        #[arg(long, value_name = "FILE")]
+        tools: PathBuf,
+        /// What people say to every question.
+        #[arg(long, value_enum, default_value_t = AsksArgument::Approve)]
+        asks: AsksArgument,
+        /// When the calls are made, such as 2030-01-31T18:00:00Z; now if left out.
+        #[arg(long, value_name = "TIME")]
+        at: Option<Time>,
+    },
     /// Check a contract and put the owner's signature under it.
     #[command(after_help = "Example: contractual contract sign contract.toml")]
     Sign {
         /// The contract (TOML).
         file: PathBuf,
     },
+}
+
+/// What people say to every question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AsksArgument {
+    /// Yes.
+    Approve,
+    /// No.
+    Deny,
 }
 
 /// `certs …`

@@ -1,4 +1,6 @@
-//! `contract check` and `contract sign`: reads a contract as policy does, and puts the owner's signature under it.
+//! `contract …`: reads a contract as policy does, and puts the owner's signature under it.
+
+mod decide;
 
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use bus_schema::{ContractSigned, Deployment, Digest, Draft, Time};
 use policy::{Catalogue, Contract};
 use serde::Serialize;
 
+pub use self::decide::decide;
 use crate::{Dir, Error, init::Facts};
 
 /// Largest document that is read: 256 KiB.
@@ -122,6 +125,9 @@ pub async fn sign(dir: &Dir, file: &Path, clock: &Clock) -> Result<Summary, Erro
         .map_err(|error| Error::Document(error.to_string()))?;
     let fact = ContractSigned {
         contract: checked.contract.digest(),
+        name: checked.contract.name().clone(),
+        version: checked.contract.version(),
+        language: policy::LANGUAGE,
         document: document.content(),
         envelope: checked.envelope.clone(),
     };

@@ -35,9 +35,11 @@ use bus_schema::AuthorId;
 use clap::Parser as _;
 
 use args::{
-    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, TaskCommand,
+    Arguments, AsksArgument, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments,
+    TaskCommand,
 };
 use output::Output;
+use policy::batch::Asks;
 
 pub use dir::{Dir, Route};
 pub use error::Error;
@@ -164,7 +166,13 @@ fn today() -> SystemTime {
 
 /// Performs a command; if the deployment is in containers, with a way to them.
 async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> Result<(), Error> {
-    let makes = matches!(command, Command::Init(_) | Command::Demo { .. });
+    let makes = matches!(
+        command,
+        Command::Init(_)
+            | Command::Demo { .. }
+            | Command::Key { .. }
+            | Command::Contract(ContractCommand::Decide { .. })
+    );
     let facts = if makes {
         None
     } else {
@@ -230,10 +238,25 @@ async fn perform(
         Command::Run(arguments) => run::command(&dir, &arguments, out, &clock).await,
         Command::Task(TaskCommand::List) => run::list(&dir, out, &clock).await,
         Command::Task(TaskCommand::Show { task }) => run::show(&dir, task, out, &clock).await,
-        Command::Approve { task, action } => {
-            run::decide(&dir, task, action, true, out, &clock).await
+        Command::Approve { task, action, key } => {
+            let answer = run::Said { approve: true, key };
+            run::decide(&dir, (task, action), answer, out, &clock).await
         }
-        Command::Deny { task, action } => run::decide(&dir, task, action, false, out, &clock).await,
+        Command::Deny { task, action, key } => {
+            let answer = run::Said {
+                approve: false,
+                key,
+            };
+            run::decide(&dir, (task, action), answer, out, &clock).await
+        }
+        Command::Key { file } => {
+            let (key, _) = actor::signing_key::create(&file)?;
+            let key = bus_schema::public_key(&key);
+            out.print(&serde_json::json!({ "public_key": key }), || {
+                key.to_string()
+            });
+            Ok(())
+        }
         Command::Contract(command) => contract_command(command, &dir, out, &clock).await,
         Command::Halt => halt(&dir, true, out, &clock).await,
         Command::Resume => halt(&dir, false, out, &clock).await,
@@ -359,6 +382,19 @@ async fn contract_command(
             contract::check(&file, &tools, clock)?.summary()
         }
         ContractCommand::Sign { file } => contract::sign(dir, &file, clock).await?,
+        ContractCommand::Decide {
+            contract,
+            tools,
+            asks,
+            at,
+        } => {
+            let asks = match asks {
+                AsksArgument::Approve => Asks::Approve,
+                AsksArgument::Deny => Asks::Deny,
+            };
+            let at = at.unwrap_or_else(|| clock.wall());
+            return contract::decide(&contract, &tools, asks, at);
+        }
     };
     out.print(&summary, || {
         let said = summary.seq.map_or_else(

@@ -150,15 +150,23 @@ async fn ask_terminal() -> bool {
     asking.await.unwrap_or(false)
 }
 
+/// What a person says to a question.
+#[derive(Debug)]
+pub struct Said {
+    /// Yes or no.
+    pub approve: bool,
+    /// The key to sign it with; the owner's if there is none.
+    pub key: Option<std::path::PathBuf>,
+}
+
 /// Signs yes or no to an action that waits for it.
 ///
 /// # Errors
 /// [`Error::Refused`] if nothing is asked about it.
 pub async fn decide(
     dir: &Dir,
-    task: TaskId,
-    action: ActionId,
-    approve: bool,
+    (task, action): (TaskId, ActionId),
+    answer: Said,
     out: &Output,
     clock: &Clock,
 ) -> Result<(), Error> {
@@ -180,8 +188,14 @@ pub async fn decide(
         timeline.show(event, &client).await;
     }
     out.line_for_people(&timeline.question(&draft, &client).await);
-    let carried = client.approve(&draft, approve).await?;
-    let said = if approve { "approved" } else { "denied" };
+    let carried = match &answer.key {
+        None => client.approve(&draft, answer.approve).await?,
+        Some(file) => {
+            let key = signing_key::load(file)?;
+            client.answer(&draft, answer.approve, &key).await?
+        }
+    };
+    let said = if answer.approve { "approved" } else { "denied" };
     out.print(&carried, || {
         format!("{said}; carried as message {}", carried.seq)
     });

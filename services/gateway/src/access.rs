@@ -74,6 +74,23 @@ pub(crate) fn statement(edge: &Edge, signed: &Signed) -> Result<Statement, Probl
         .map_err(|error| Problem::quoting(Kind::NotSigned, &error, "sign it with the owner's key"))
 }
 
+/// What the owner, or somebody who was asked about the task, signed.
+pub(crate) fn answer(edge: &Edge, signed: &Signed) -> Result<Statement, Problem> {
+    let by = signed.by();
+    if by == edge.owner {
+        return statement(edge, signed);
+    }
+    let next = "sign it with the owner's key, or with one that the question asks";
+    let said = signed.open(&by);
+    let said = said.map_err(|error| Problem::quoting(Kind::NotSigned, &error, next))?;
+    match &said {
+        Statement::Approval(of) if edge.shelf.read().was_asked(of.task, &by) => Ok(said),
+        Statement::Approval(_) | Statement::Task(_) | Statement::Access(_) => {
+            Err(Problem::new(Kind::NotSigned, next))
+        }
+    }
+}
+
 /// Refuses what was signed for another deployment.
 pub(crate) fn deployment(here: DeploymentId, said: DeploymentId) -> Result<(), Problem> {
     if here == said {

@@ -203,6 +203,19 @@ impl Client {
     /// # Errors
     /// [`Error`]
     pub async fn approve(&self, draft: &DraftGrant, approve: bool) -> Result<Carried, Error> {
+        self.answer(draft, approve, &self.key).await
+    }
+
+    /// The same by another person, who is asked as well.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn answer(
+        &self,
+        draft: &DraftGrant,
+        approve: bool,
+        key: &SigningKey,
+    ) -> Result<Carried, Error> {
         let said = Statement::Approval(ApprovalStatement {
             deployment: self.deployment,
             task: draft.task,
@@ -212,7 +225,7 @@ impl Client {
             approve,
             at: self.clock.wall(),
         });
-        let signed = Signed::new(&said, &self.key);
+        let signed = Signed::new(&said, key);
         self.post("/v1/approvals", &CarryApproval { signed }).await
     }
 

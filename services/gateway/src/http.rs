@@ -295,7 +295,7 @@ async fn approve(
     request: Request,
 ) -> Result<(StatusCode, Json<Carried>), Problem> {
     let asked: CarryApproval = read(&edge, request).await?;
-    let Statement::Approval(said) = access::statement(&edge, &asked.signed)? else {
+    let Statement::Approval(said) = access::answer(&edge, &asked.signed)? else {
         return Err(Problem::new(
             Kind::Malformed,
             "the statement is not an approval; sign one",

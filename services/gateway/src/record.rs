@@ -6,8 +6,8 @@ use std::{
 };
 
 use bus_schema::{
-    ActionId, DeploymentId, Digest, GatewayFact, Grant, Meta, OUTCOME_GRACE_MS, RefusalCode,
-    Signed, TaskId, TaskOutcome, Time, wire,
+    APPROVERS_MAX, ActionId, DeploymentId, Digest, DraftGrant, GatewayFact, Grant, Meta,
+    OUTCOME_GRACE_MS, PublicKey, RefusalCode, Signed, TaskId, TaskOutcome, Time, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -91,6 +91,8 @@ struct Kept {
     ended: Option<(u64, Time)>,
     open: BTreeMap<ActionId, Open>,
     carried: BTreeSet<Digest>,
+    /// Whoever was asked anything about it, beside the owner.
+    approvers: BTreeSet<PublicKey>,
     lines: Vec<Line>,
     text_bytes: usize,
     complete: bool,
@@ -148,6 +150,12 @@ impl Record {
         self.tasks
             .get(&task)
             .is_some_and(|kept| kept.carried.contains(statement))
+    }
+
+    /// Whether somebody beside the owner was asked anything about `task`.
+    pub(crate) fn was_asked(&self, task: TaskId, key: &PublicKey) -> bool {
+        let kept = self.tasks.get(&task);
+        kept.is_some_and(|kept| kept.approvers.contains(key))
     }
 
     /// Folds one fact; `line` is how it is shown.
@@ -221,6 +229,7 @@ impl Kept {
             ended: None,
             open: BTreeMap::new(),
             carried: BTreeSet::new(),
+            approvers: BTreeSet::new(),
             lines: Vec::new(),
             text_bytes: 0,
             complete: true,
@@ -279,7 +288,7 @@ impl Kept {
             }
             GatewayFact::ActionGranted(_, granted) => self.grant(meta, &granted.grant),
             GatewayFact::ActionRefused(..) => self.refused = self.refused.saturating_add(1),
-            GatewayFact::ApprovalRequested(..) => self.asked = self.asked.saturating_add(1),
+            GatewayFact::ApprovalRequested(_, requested) => self.ask(&requested.draft),
             GatewayFact::ApprovalCarried(_, carried) => {
                 if self.carried.len() < EVENTS_MAX {
                     self.carried.insert(statement_digest(&carried.statement));
@@ -294,6 +303,16 @@ impl Kept {
             | GatewayFact::ApprovalRefused(..)
             | GatewayFact::ActionDeclined(..)
             | GatewayFact::ActionExpired(..) => {}
+        }
+    }
+
+    fn ask(&mut self, draft: &DraftGrant) {
+        self.asked = self.asked.saturating_add(1);
+        if let Some(asked) = &draft.asked {
+            let later = asked.escalation.iter().flat_map(|later| &later.approvers);
+            let room = APPROVERS_MAX.saturating_sub(self.approvers.len());
+            self.approvers
+                .extend(asked.approvers.iter().chain(later).take(room));
         }
     }
 

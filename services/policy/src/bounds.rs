@@ -4,11 +4,26 @@
 //! missing or of another kind: such a value is `Unknown`, which never permits and always
 //! restricts.
 
-use std::fmt;
+pub(crate) mod date;
+pub(crate) mod determined;
+pub(crate) mod email;
+pub(crate) mod host;
+pub(crate) mod number;
+pub(crate) mod print;
 
-use serde_json::Value;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
-use crate::glob::PathGlob;
+use serde_json::{Map, Value};
+
+pub use date::{End, When};
+pub use email::{Address, EmailBound};
+pub use host::{HostPattern, UrlBound, UrlPath};
+pub use number::Number;
+
+use crate::glob::{PathGlob, TextGlob};
+use crate::origin::Origin;
+use crate::record::View;
 
 /// What a bound says about a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +51,7 @@ impl Judgement {
     }
 
     /// Within if any is, outside if all are, otherwise unknown.
-    fn any(each: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn any(each: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self::Outside;
         for one in each {
             match one {
@@ -48,9 +63,42 @@ impl Judgement {
         whole
     }
 
-    fn of(within: bool) -> Self {
+    pub(crate) fn of(within: bool) -> Self {
         if within { Self::Within } else { Self::Outside }
     }
+
+    fn told(within: Option<bool>) -> Self {
+        within.map_or(Self::Unknown, Self::of)
+    }
+
+    fn opposite(self) -> Self {
+        match self {
+            Self::Within => Self::Outside,
+            Self::Outside => Self::Within,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// A call and all that a bound on one of its arguments may look at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) tool: &'a str,
+    pub(crate) args: &'a Map<String, Value>,
+    pub(crate) view: View<'a>,
+}
+
+/// The value of an argument; a name with dots leads into objects, unless an argument has just this name.
+pub(crate) fn lookup<'v>(args: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    if let Some(value) = args.get(name) {
+        return Some(value);
+    }
+    let mut parts = name.split('.');
+    let mut value = args.get(parts.next()?)?;
+    for part in parts {
+        value = value.as_object()?.get(part)?;
+    }
+    Some(value)
 }
 
 /// One value that a contract can name.
@@ -58,10 +106,8 @@ impl Judgement {
 pub enum Scalar {
     /// `true` or `false`.
     Bool(bool),
-    /// An integer within ±(2^53 − 1).
-    Integer(i64),
-    /// A finite number that is not whole.
-    Decimal(f64),
+    /// A number.
+    Number(Number),
     /// A text, compared code point by code point.
     Text(String),
 }
@@ -72,10 +118,7 @@ impl Scalar {
         match value {
             Value::Bool(value) => Some(Self::Bool(*value)),
             Value::String(value) => Some(Self::Text(value.clone())),
-            Value::Number(value) => value
-                .as_i64()
-                .map(Self::Integer)
-                .or_else(|| value.as_f64().map(Self::Decimal)),
+            Value::Number(value) => Number::of(value).map(Self::Number),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }
@@ -84,8 +127,8 @@ impl Scalar {
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {
             Self::Bool(_) => &["boolean"],
-            Self::Integer(_) => &["integer", "number"],
-            Self::Decimal(_) => &["number"],
+            Self::Number(Number::Integer(_)) => &["integer", "number"],
+            Self::Number(Number::Decimal(_)) => &["number"],
             Self::Text(_) => &["string"],
         }
     }
@@ -94,15 +137,10 @@ impl Scalar {
         match (self, value) {
             (Self::Bool(own), Value::Bool(other)) => Judgement::of(own == other),
             (Self::Text(own), Value::String(other)) => Judgement::of(own == other),
-            (Self::Integer(own), Value::Number(other)) => {
-                Judgement::of(other.as_i64() == Some(*own))
+            (Self::Number(own), Value::Number(other)) => {
+                Judgement::told(Number::of(other).map(|other| *own == other))
             }
-            (Self::Decimal(own), Value::Number(other)) => {
-                Judgement::of(other.as_f64() == Some(*own))
-            }
-            (Self::Bool(_) | Self::Text(_) | Self::Integer(_) | Self::Decimal(_), _) => {
-                Judgement::Unknown
-            }
+            (Self::Bool(_) | Self::Text(_) | Self::Number(_), _) => Judgement::Unknown,
         }
     }
 }
@@ -119,12 +157,16 @@ pub enum Bound {
 /// One test of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operator {
-    /// An integer from `min` to `max`, both included; at least one is given.
+    /// Whether the argument is there and not null; always tells.
+    Present(bool),
+    /// An argument that is absent or null is within, whatever else the bound says.
+    Optional,
+    /// A number from `min` to `max`, both included; at least one is given.
     Range {
         /// The least.
-        min: Option<i64>,
+        min: Option<Number>,
         /// The greatest.
-        max: Option<i64>,
+        max: Option<Number>,
     },
     /// A relative path that the pattern takes in.
     Path(PathGlob),
@@ -139,70 +181,176 @@ pub enum Operator {
     Prefix(String),
     /// A text that ends so.
     Suffix(String),
+    /// A text that the pattern takes in.
+    Like(TextGlob),
+    /// A host name that is one of these; never empty.
+    Host(Vec<HostPattern>),
+    /// Such a URL.
+    Url(UrlBound),
+    /// Such an e-mail address.
+    Email(EmailBound),
+    /// A date between two ends, both included; at least one is given.
+    Date {
+        /// The earliest.
+        from: Option<End>,
+        /// The latest.
+        to: Option<End>,
+    },
+    /// A value that stands so to another argument.
+    Relation(Relation, String),
+    /// A value that comes from one of these; never empty.
+    From(Vec<Origin>),
+    /// An object whose fields of these names are within.
+    Fields(BTreeMap<String, Bound>),
     /// A list with at least one item whose items are all within; an empty list is unknown.
     Every(Box<Bound>),
     /// A list with an item that is within.
     Any(Box<Bound>),
+    /// A value that the bound describes as outside.
+    Not(Box<Bound>),
 }
 
-impl Bound {
-    /// Judges the value of an argument; `None` means that the call does not have it.
+/// How a value stands to another argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// The same value.
+    SameAs,
+    /// Another value of the same kind.
+    DiffersFrom,
+    /// A number or date that is not greater or later.
+    AtMost,
+    /// A number or date that is not less or earlier.
+    AtLeast,
+}
+
+impl Relation {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] =
+        [Self::SameAs, Self::DiffersFrom, Self::AtMost, Self::AtLeast];
+
+    /// The key of the contract.
     #[must_use]
-    pub fn judge(&self, value: Option<&Value>) -> Judgement {
-        let Some(value) = value else {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::SameAs => "same_as",
+            Self::DiffersFrom => "differs_from",
+            Self::AtMost => "at_most",
+            Self::AtLeast => "at_least",
+        }
+    }
+
+    fn judge(self, value: &Value, other: &Value) -> Judgement {
+        if std::mem::discriminant(value) != std::mem::discriminant(other) {
             return Judgement::Unknown;
+        }
+        let order = || match (value, other) {
+            (Value::Number(value), Value::Number(other)) => {
+                Some(Number::of(value)?.compare(Number::of(other)?))
+            }
+            (Value::String(value), Value::String(other)) => {
+                When::new(value)?.compare(When::new(other)?)
+            }
+            (
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_),
+                _,
+            ) => None,
         };
         match self {
-            Self::OneOf(set) => {
-                let mut kin = set.iter().map(|one| one.judge(value));
-                // Members of another kind say nothing if one of the value's own kind speaks.
-                let spoken = kin.clone().filter(|one| *one != Judgement::Unknown);
-                if kin.all(|one| one == Judgement::Unknown) {
-                    Judgement::Unknown
-                } else {
-                    Judgement::any(spoken)
-                }
-            }
-            Self::All(operators) => Judgement::every(operators.iter().map(|one| one.judge(value))),
+            Self::SameAs => Judgement::of(value == other),
+            Self::DiffersFrom => Judgement::of(value != other),
+            Self::AtMost => Judgement::told(order().map(Ordering::is_le)),
+            Self::AtLeast => Judgement::told(order().map(Ordering::is_ge)),
         }
     }
 }
 
-impl Operator {
-    fn judge(&self, value: &Value) -> Judgement {
-        match (self, value) {
-            (Self::Range { min, max }, Value::Number(number)) => {
-                number.as_i64().map_or(Judgement::Unknown, |number| {
-                    Judgement::of(
-                        min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max),
-                    )
-                })
+impl Bound {
+    /// Judges the value of an argument; `None` means that the call does not have it.
+    pub(crate) fn judge(&self, value: Option<&Value>, around: &Around<'_>) -> Judgement {
+        match self {
+            Self::OneOf(set) => value.map_or(Judgement::Unknown, |value| one_of(set, value)),
+            Self::All(operators) => {
+                let present = value.filter(|value| !value.is_null());
+                if present.is_none() && operators.contains(&Operator::Optional) {
+                    return Judgement::Within;
+                }
+                Judgement::every(operators.iter().map(|one| match (one, value) {
+                    (Operator::Present(wanted), _) => Judgement::of(*wanted == present.is_some()),
+                    (Operator::Not(bound), value) => bound.judge(value, around).opposite(),
+                    (one, Some(value)) => one.judge(value, around),
+                    (_, None) => Judgement::Unknown,
+                }))
             }
-            (Self::Path(glob), Value::String(path)) => {
-                glob.judge(path).map_or(Judgement::Unknown, Judgement::of)
+        }
+    }
+}
+
+fn one_of(set: &[Scalar], value: &Value) -> Judgement {
+    let mut kin = set.iter().map(|one| one.judge(value));
+    // Members of another kind say nothing if one of the value's own kind speaks.
+    let spoken = kin.clone().filter(|one| *one != Judgement::Unknown);
+    if kin.all(|one| one == Judgement::Unknown) {
+        Judgement::Unknown
+    } else {
+        Judgement::any(spoken)
+    }
+}
+
+impl Operator {
+    /// Judges a value that is there.
+    pub(crate) fn judge(&self, value: &Value, around: &Around<'_>) -> Judgement {
+        match (self, value) {
+            (Self::Present(wanted), value) => Judgement::of(*wanted != value.is_null()),
+            (Self::Optional, _) => Judgement::Within,
+            (Self::Range { min, max }, Value::Number(number)) => {
+                let number = Number::of(number);
+                Judgement::told(number.map(|number| {
+                    min.is_none_or(|min| number.compare(min).is_ge())
+                        && max.is_none_or(|max| number.compare(max).is_le())
+                }))
             }
             (Self::Length { min, max }, Value::String(text)) => {
                 in_length(text.chars().count(), *min, *max)
             }
             (Self::Length { min, max }, Value::Array(items)) => in_length(items.len(), *min, *max),
-            (Self::Prefix(prefix), Value::String(text)) => {
-                Judgement::of(text.starts_with(prefix.as_str()))
+            (_, Value::String(text)) if self.is_text() => self.judge_text(text, around),
+            (Self::Relation(relation, other), value) => {
+                let other = lookup(around.args, other);
+                other.map_or(Judgement::Unknown, |other| relation.judge(value, other))
             }
-            (Self::Suffix(suffix), Value::String(text)) => {
-                Judgement::of(text.ends_with(suffix.as_str()))
+            (Self::From(origins), value) => {
+                let record = around.view.record;
+                Judgement::any(origins.iter().map(|origin| origin.judge(value, record)))
             }
+            (Self::Fields(fields), Value::Object(object)) => Judgement::every(
+                fields
+                    .iter()
+                    .map(|(name, bound)| bound.judge(lookup(object, name), around)),
+            ),
             (Self::Every(bound), Value::Array(items)) if !items.is_empty() => {
-                Judgement::every(items.iter().map(|item| bound.judge(Some(item))))
+                Judgement::every(items.iter().map(|item| bound.judge(Some(item), around)))
             }
             (Self::Any(bound), Value::Array(items)) => {
-                Judgement::any(items.iter().map(|item| bound.judge(Some(item))))
+                Judgement::any(items.iter().map(|item| bound.judge(Some(item), around)))
             }
+            (Self::Not(bound), value) => bound.judge(Some(value), around).opposite(),
             (
                 Self::Range { .. }
                 | Self::Path(_)
                 | Self::Length { .. }
                 | Self::Prefix(_)
                 | Self::Suffix(_)
+                | Self::Like(_)
+                | Self::Host(_)
+                | Self::Url(_)
+                | Self::Email(_)
+                | Self::Date { .. }
+                | Self::Fields(_)
                 | Self::Every(_)
                 | Self::Any(_),
                 _,
@@ -210,13 +358,55 @@ impl Operator {
         }
     }
 
-    /// The JSON Schema types that the operator can judge.
+    fn is_text(&self) -> bool {
+        self.types() == ["string"]
+    }
+
+    fn judge_text(&self, text: &str, around: &Around<'_>) -> Judgement {
+        match self {
+            Self::Path(glob) => Judgement::told(glob.judge(text)),
+            Self::Prefix(prefix) => Judgement::of(text.starts_with(prefix.as_str())),
+            Self::Suffix(suffix) => Judgement::of(text.ends_with(suffix.as_str())),
+            Self::Like(glob) => Judgement::of(glob.matches(text)),
+            Self::Host(hosts) => Judgement::told(host::judge(hosts, text)),
+            Self::Url(url) => Judgement::told(url.judge(text)),
+            Self::Email(email) => Judgement::told(email.judge(text)),
+            Self::Date { from, to } => {
+                Judgement::told(date::within(text, *from, *to, around.view.now_ms))
+            }
+            Self::Present(_)
+            | Self::Optional
+            | Self::Range { .. }
+            | Self::Length { .. }
+            | Self::Relation(..)
+            | Self::From(_)
+            | Self::Fields(_)
+            | Self::Every(_)
+            | Self::Any(_)
+            | Self::Not(_) => Judgement::Unknown,
+        }
+    }
+
+    /// The JSON Schema types that the operator can judge; empty for any.
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {
             Self::Range { .. } => &["integer", "number"],
-            Self::Path(_) | Self::Prefix(_) | Self::Suffix(_) => &["string"],
+            Self::Path(_)
+            | Self::Prefix(_)
+            | Self::Suffix(_)
+            | Self::Like(_)
+            | Self::Host(_)
+            | Self::Url(_)
+            | Self::Email(_)
+            | Self::Date { .. } => &["string"],
             Self::Length { .. } => &["string", "array"],
             Self::Every(_) | Self::Any(_) => &["array"],
+            Self::Fields(_) => &["object"],
+            Self::From(_) => &["string", "integer", "number", "boolean"],
+            Self::Relation(Relation::AtMost | Relation::AtLeast, _) => {
+                &["string", "integer", "number"]
+            }
+            Self::Present(_) | Self::Optional | Self::Relation(..) | Self::Not(_) => &[],
         }
     }
 }
@@ -224,61 +414,4 @@ impl Operator {
 fn in_length(length: usize, min: Option<u64>, max: Option<u64>) -> Judgement {
     let length = u64::try_from(length).unwrap_or(u64::MAX);
     Judgement::of(min.is_none_or(|min| length >= min) && max.is_none_or(|max| length <= max))
-}
-
-/// Writes a text as a TOML basic string on one line.
-pub(crate) fn quoted(text: &str) -> String {
-    // Every escape of JSON is one of TOML, which further wants U+007F escaped.
-    Value::from(text).to_string().replace('\u{7f}', "\\u007F")
-}
-
-/// Writes `min` and `max` as the entries of a TOML inline table.
-fn entries<T: fmt::Display>(min: Option<&T>, max: Option<&T>) -> String {
-    let min = min.map(|min| format!("min = {min}"));
-    let max = max.map(|max| format!("max = {max}"));
-    min.into_iter().chain(max).collect::<Vec<_>>().join(", ")
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(value) => value.fmt(f),
-            Self::Integer(value) => value.fmt(f),
-            Self::Decimal(value) => write!(f, "{value:?}"),
-            Self::Text(value) => f.write_str(&quoted(value)),
-        }
-    }
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Range { min, max } => f.write_str(&entries(min.as_ref(), max.as_ref())),
-            Self::Path(glob) => write!(f, "path = {}", quoted(glob.as_str())),
-            Self::Length { min, max } => {
-                write!(f, "length = {{ {} }}", entries(min.as_ref(), max.as_ref()))
-            }
-            Self::Prefix(text) => write!(f, "prefix = {}", quoted(text)),
-            Self::Suffix(text) => write!(f, "suffix = {}", quoted(text)),
-            Self::Every(bound) => write!(f, "every = {bound}"),
-            Self::Any(bound) => write!(f, "any = {bound}"),
-        }
-    }
-}
-
-/// Writes the bound as the TOML value that is read back as it.
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |each: &mut dyn Iterator<Item = String>| each.collect::<Vec<_>>().join(", ");
-        match self {
-            Self::OneOf(set) => match set.as_slice() {
-                [one] => one.fmt(f),
-                several => write!(f, "[{}]", list(&mut several.iter().map(Scalar::to_string))),
-            },
-            Self::All(operators) => {
-                let inner = list(&mut operators.iter().map(Operator::to_string));
-                write!(f, "{{ {inner} }}")
-            }
-        }
-    }
 }

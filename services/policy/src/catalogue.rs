@@ -6,6 +6,8 @@ use bus_schema::{Digest, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::bounds::Around;
+use crate::flow::{Labels, WrittenLabels};
 use crate::json;
 use crate::schema::Arguments;
 
@@ -26,36 +28,16 @@ pub enum Effect {
     Outward,
 }
 
-/// Whether what a tool returns may carry somebody else's words.
+/// How bad it is when a call of a tool goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Integrity {
-    /// Written by the owner or by a program the owner trusts.
-    Trusted,
-    /// May have been written by anybody.
-    Untrusted,
-}
-
-/// Who may learn what a tool returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Secrecy {
-    /// Anybody.
-    Public,
-    /// The owner and whom the contract names.
-    Private,
-    /// Nobody outside.
-    Secret,
-}
-
-/// The labels of what a tool returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Output {
-    /// Who may have written it.
-    pub integrity: Integrity,
-    /// Who may learn it.
-    pub secrecy: Secrecy,
+pub enum Risk {
+    /// Easily put right.
+    Low,
+    /// Costs somebody work.
+    Medium,
+    /// Cannot be undone, or moves money.
+    High,
 }
 
 /// One tool of the catalogue.
@@ -74,15 +56,10 @@ struct Entry {
     description: String,
     input_schema: Value,
     effect: Effect,
-    output: WrittenOutput,
+    output: WrittenLabels,
+    risk: Option<Risk>,
+    idempotent: Option<bool>,
     exec: Option<Map<String, Value>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum WrittenOutput {
-    Word(Integrity),
-    Labels(Output),
 }
 
 impl Tool {
@@ -110,16 +87,27 @@ impl Tool {
         self.entry.effect
     }
 
+    /// What one call of the tool does.
+    pub(crate) fn effect_of(&self, _around: &Around<'_>) -> Effect {
+        self.entry.effect
+    }
+
     /// The labels of what the tool returns; a bare word in the catalogue means `private`.
     #[must_use]
-    pub fn output(&self) -> Output {
-        match self.entry.output {
-            WrittenOutput::Word(integrity) => Output {
-                integrity,
-                secrecy: Secrecy::Private,
-            },
-            WrittenOutput::Labels(labels) => labels,
-        }
+    pub fn output(&self) -> Labels {
+        self.entry.output.into()
+    }
+
+    /// How bad it is when a call goes wrong, if the catalogue says so.
+    #[must_use]
+    pub fn risk(&self) -> Option<Risk> {
+        self.entry.risk
+    }
+
+    /// Whether doing it twice is doing it once, if the catalogue says so.
+    #[must_use]
+    pub fn idempotent(&self) -> Option<bool> {
+        self.entry.idempotent
     }
 
     /// After how many milliseconds the tool ends by its own limits; without one, never.

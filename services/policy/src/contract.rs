@@ -1,19 +1,20 @@
 //! Says what a contract is: who signed what for how long, its limits and its rules.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use actor::diagnostic::{Diagnostic, Diagnostics};
-use bus_schema::{ContractName, Digest, RuleId, Time};
-use serde_json::{Map, Value};
+use bus_schema::{ContractName, Digest, PublicKey, RuleId, Time};
 
-use crate::bounds::{Bound, Judgement, quoted};
+use crate::budget::Period;
 use crate::catalogue::Catalogue;
-use crate::glob::ToolGlob;
+use crate::limits::{Caps, Limits};
 use crate::parse;
+use crate::quota::Quota;
+use crate::rule::Rule;
 
+/// The version of the contract language: a contract that is read by another one has to be signed again.
+pub const LANGUAGE: u16 = 1;
 /// Longest contract, in bytes.
 pub(crate) const CONTRACT_BYTES_MAX: usize = 256 << 10;
 /// Longest name of a contract or rule, in bytes.
@@ -26,109 +27,45 @@ pub struct Contract {
     pub(crate) version: u32,
     pub(crate) purpose: String,
     pub(crate) owner: String,
-    pub(crate) expires_ms: i64,
+    pub(crate) head: Head,
     pub(crate) expires_span: Range<usize>,
-    pub(crate) limits: Limits,
-    pub(crate) rules: Vec<Arc<Rule>>,
+    pub(crate) roles: BTreeMap<String, Role>,
+    pub(crate) rules: Vec<Rule>,
+    /// The places of the rules about each tool, in the order of the rules.
+    pub(crate) by_tool: BTreeMap<String, Vec<usize>>,
     pub(crate) digest: Digest,
 }
 
-/// Bounds on everything one task does under a contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Most calls.
-    pub calls: u64,
-    /// Most milliseconds that all calls together run.
-    pub wall_ms: u64,
-    /// Most bytes that all calls together return.
-    pub output_bytes: u64,
-}
-
-/// One `[[allow]]`, `[[ask]]` or `[[deny]]`.
+/// What has to hold before any rule is asked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    /// Its name, or its kind and its place among the rules of that kind (`allow.2`).
-    pub id: RuleId,
-    /// What it does with the calls that it describes.
-    pub kind: RuleKind,
-    /// The tools it is about.
-    pub tool: Matcher,
-    /// What it says about their arguments, by name.
-    pub bounds: BTreeMap<String, Bound>,
-    /// Whether it describes only calls without any argument that it does not bound.
-    pub only: bool,
-    /// How many calls of a task it may permit; `None` leaves that to the limits.
-    pub calls: Option<u64>,
+pub(crate) struct Head {
+    pub(crate) starts_ms: Option<i64>,
+    pub(crate) expires_ms: i64,
+    pub(crate) principals: Vec<String>,
+    pub(crate) limits: Limits,
 }
 
-/// What a rule does with the calls that it describes.
+/// Whose yes a question can ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RuleKind {
-    /// Permits them.
-    Allow,
-    /// Permits each of them when a person approves it.
-    Ask {
-        /// What the person is told.
-        reason: String,
-        /// How long the question stands, in milliseconds.
-        expires_ms: u64,
-    },
-    /// Refuses them, whatever else permits them.
-    Deny,
+pub struct Role {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// The keys of its members, each once; never empty.
+    pub keys: Vec<PublicKey>,
 }
 
-impl RuleKind {
-    /// The word that starts such a rule.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Ask { .. } => "ask",
-            Self::Deny => "deny",
-        }
-    }
-}
-
-/// The tools a rule is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Matcher {
-    /// The tool of this name.
-    Exact(String),
-    /// Every tool of the catalogue that the pattern takes in.
-    Glob(ToolGlob),
-}
-
-impl Matcher {
-    /// Whether the rule is about this tool; upper and lower case differ.
-    #[must_use]
-    pub fn matches(&self, tool: &str) -> bool {
-        match self {
-            Self::Exact(name) => name == tool,
-            Self::Glob(glob) => glob.matches(tool),
-        }
-    }
-}
-
-impl fmt::Display for Matcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(name) => f.write_str(name),
-            Self::Glob(glob) => glob.fmt(f),
-        }
-    }
-}
-
-/// Names of the built-in checks, which no contract may give to a rule. Together with `limits.calls`,
-/// `limits.wall_time` and `limits.output_bytes`, which no rule can be called, they are every [`RuleId`] that is
-/// not a rule of a contract.
-pub(crate) const RESERVED: [&str; 7] = [
+/// Names of the built-in checks, which no contract may give to a rule. Together with those that begin with `limits.`
+/// and `flow.`, which no rule can be called, they are every [`RuleId`] that is not a rule of a contract.
+pub(crate) const RESERVED: [&str; 9] = [
     "action",
     "arguments",
     "catalogue",
     "contract",
     "default",
     "expired",
+    "principal",
     "schema",
+    "starts",
 ];
 
 /// The id of a rule or check whose name was checked before.
@@ -138,65 +75,6 @@ pub(crate) const RESERVED: [&str; 7] = [
 pub(crate) fn rule_id(text: &str) -> RuleId {
     text.parse()
         .expect("the name of a rule or a built-in check is a rule id")
-}
-
-impl Rule {
-    /// Judges the arguments of a call of a tool that the rule is about: within if every bound
-    /// is, outside if one is, otherwise unknown. A rule that describes calls without further
-    /// arguments judges those with some as outside.
-    #[must_use]
-    pub fn judge(&self, args: &Map<String, Value>) -> Judgement {
-        if self.only && args.keys().any(|name| !self.bounds.contains_key(name)) {
-            return Judgement::Outside;
-        }
-        let each = self.bounds.iter();
-        Judgement::every(each.map(|(name, bound)| bound.judge(args.get(name))))
-    }
-
-    /// The arguments whose bounds do not judge `within`.
-    pub(crate) fn failing<'a>(&'a self, args: &Map<String, Value>) -> Vec<&'a str> {
-        let fails = |name: &str, bound: &Bound| bound.judge(args.get(name)) != Judgement::Within;
-        let each = self
-            .bounds
-            .iter()
-            .filter(|(name, bound)| fails(name, bound));
-        each.map(|(name, _)| name.as_str()).collect()
-    }
-}
-
-/// Writes the rule as the TOML table that is read back as it.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "[[{}]]", self.kind.word())?;
-        if parse::is_name(self.id.as_str()) {
-            writeln!(f, "name = {}", quoted(self.id.as_str()))?;
-        }
-        writeln!(f, "tool = {}", quoted(&self.tool.to_string()))?;
-        for (name, bound) in &self.bounds {
-            writeln!(f, "where.{} = {bound}", key(name))?;
-        }
-        if self.only {
-            writeln!(f, "only = true")?;
-        }
-        if let Some(calls) = self.calls {
-            writeln!(f, "calls = {calls}")?;
-        }
-        if let RuleKind::Ask { reason, expires_ms } = &self.kind {
-            writeln!(f, "reason = {}", quoted(reason))?;
-            writeln!(f, "expires = \"{}s\"", expires_ms.div_ceil(1000))?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes a TOML key.
-pub(crate) fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(bare) {
-        name.to_owned()
-    } else {
-        quoted(name)
-    }
 }
 
 impl Contract {
@@ -218,7 +96,7 @@ impl Contract {
     /// # Errors
     /// One diagnostic at its `expires`, when that moment has come.
     pub fn in_force(&self, file: &str, text: &str, now_ms: i64) -> Result<(), Diagnostics> {
-        if now_ms < self.expires_ms {
+        if now_ms < self.head.expires_ms {
             return Ok(());
         }
         let span = self.expires_span.clone();
@@ -254,24 +132,57 @@ impl Contract {
     /// date alone means the end of that day in UTC.
     #[must_use]
     pub fn expires_ms(&self) -> i64 {
-        self.expires_ms
+        self.head.expires_ms
     }
 
     /// The same as bus time; the last representable moment if it is later than that.
     #[must_use]
     pub fn expires(&self) -> Time {
-        Time::from_ns(self.expires_ms.saturating_mul(1_000_000))
+        Time::from_ns(self.head.expires_ms.saturating_mul(1_000_000))
     }
 
-    /// Bounds on everything one task does.
+    /// The first moment at which it is in force, if it says one, in milliseconds since 1970 UTC.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        self.limits
+    pub fn starts_ms(&self) -> Option<i64> {
+        self.head.starts_ms
+    }
+
+    /// On whose behalf a task under it may run: `session`, `job`, or one of them by name (`job:nightly`).
+    #[must_use]
+    pub fn principals(&self) -> &[String] {
+        &self.head.principals
+    }
+
+    /// The roles that it names; `owner` is not among them.
+    #[must_use]
+    pub fn roles(&self) -> &BTreeMap<String, Role> {
+        &self.roles
+    }
+
+    /// Whether what one task does counts against another's limits.
+    pub(crate) fn counts_over_tasks(&self) -> bool {
+        let shared = [Period::Hour, Period::Day, Period::Contract];
+        shared.into_iter().any(|period| {
+            let counts = |rule: &Rule| *rule.quotas.of(period) != Quota::default();
+            *self.head.limits.of(period) != Caps::default() || self.rules.iter().any(counts)
+        })
+    }
+
+    /// Bounds on everything that is done under it.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.head.limits
     }
 
     /// All rules: allow, then ask, then deny, each in the order of the document.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter().map(AsRef::as_ref)
+        self.rules.iter()
+    }
+
+    /// The rules about a tool of the catalogue it was parsed against, in the same order.
+    pub(crate) fn about(&self, tool: &str) -> impl Iterator<Item = &Rule> {
+        let places = self.by_tool.get(tool).into_iter().flatten();
+        places.filter_map(|at| self.rules.get(*at))
     }
 
     /// SHA-256 of exactly the bytes that were parsed.

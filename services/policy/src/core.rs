@@ -1,17 +1,21 @@
 //! The pure core of the actor: what it remembers, what it has fetched, and what it wants next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actor::{Core, Key, Out};
 use bus_schema::{
-    ActionId, AuthorId, Content, Digest, Policy as Me, PolicyFact, PublicKey, RefusalCode, Seen,
+    ActionId, AuthorId, Content, Digest, Envelope, Policy as Me, PolicyFact, PublicKey,
+    RefusalCode, Seen, TaskId, ToolName,
 };
 
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::ARGUMENTS_BYTES_MAX;
+use crate::envelope::envelope;
 use crate::judge::Moment;
+use crate::past::{Half, Pasts};
+use crate::recall::Recall;
 use crate::state::{Active, Answer, Offered, Proposal, State};
 
 /// How many proposals, and how many answered questions, are looked at in one turn: bounds the cost of a turn and
@@ -28,6 +32,7 @@ pub struct PolicyCore {
     pub(crate) documents: BTreeMap<(Digest, Content), Document>,
     /// None: the bytes were erased.
     pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
+    pub(crate) pasts: Pasts,
     no_grants: AtomicBool,
     halt_logged: AtomicBool,
 }
@@ -35,8 +40,8 @@ pub struct PolicyCore {
 /// What was found where the owner put a contract.
 #[derive(Debug)]
 pub(crate) enum Document {
-    /// A contract of the digest that was asked for.
-    Contract(Box<Contract>),
+    /// A contract of the digest that was asked for, and what it allows at most.
+    Contract(Box<Contract>, Envelope),
     /// Nothing usable, and why.
     Unusable(String),
 }
@@ -60,6 +65,26 @@ pub enum Fetch {
         /// The arguments.
         content: Content,
     },
+    /// What the owner signed of a task, put there by the gateway.
+    Words {
+        /// The task.
+        task: TaskId,
+        /// The text.
+        content: Content,
+    },
+    /// One half of an earlier call of a task.
+    Earlier {
+        /// The task.
+        task: TaskId,
+        /// The call.
+        action: ActionId,
+        /// Which half.
+        half: Half,
+        /// Who put it there.
+        by: AuthorId,
+        /// The half itself.
+        content: Content,
+    },
 }
 
 /// What came of a [`Fetch`].
@@ -69,6 +94,10 @@ pub enum Fetched {
     Document(Digest, Content, Option<Vec<u8>>),
     /// The arguments of an action; none if they were erased.
     Arguments(ActionId, Option<Vec<u8>>),
+    /// What the owner signed of a task; none if it was erased.
+    Words(TaskId, Option<Vec<u8>>),
+    /// One half of an earlier call; none if it was erased.
+    Earlier(TaskId, ActionId, Half, Option<Vec<u8>>),
     /// The bus did not answer; it is asked again.
     Unreachable,
 }
@@ -83,6 +112,7 @@ impl PolicyCore {
             state: State::default(),
             documents: BTreeMap::new(),
             arguments: BTreeMap::new(),
+            pasts: Pasts::default(),
             no_grants: AtomicBool::new(true),
             halt_logged: AtomicBool::new(false),
         }
@@ -95,11 +125,21 @@ impl PolicyCore {
         for offered in self.state.signed.values() {
             self.want_document(&offered.contract, &offered.active, &mut wanted);
         }
+        // Whether their tools have changed is found without a proposal.
+        for (contract, active) in self
+            .state
+            .contracts
+            .iter()
+            .filter(|(_, one)| !one.suspended)
+        {
+            self.want_document(contract, active, &mut wanted);
+        }
         for proposal in self.state.proposed.values().take(WINDOW) {
             let active = self.active(proposal);
             if let (Some((contract, active)), false) = (active, proposal.revoked) {
                 self.want_document(contract, active, &mut wanted);
                 self.want_arguments(proposal.action, proposal.by, proposal.args, &mut wanted);
+                self.want_past(proposal.task, &proposal.tool, &mut wanted);
             }
         }
         for (_, task, action) in self.state.answered.iter().take(WINDOW) {
@@ -111,9 +151,28 @@ impl PolicyCore {
             if let (Some(active), Some(Answer::Yes(_))) = (active, &question.answer) {
                 self.want_document(&draft.contract, active, &mut wanted);
                 self.want_arguments(*action, draft.args_by, draft.args, &mut wanted);
+                self.want_past(*task, &draft.tool, &mut wanted);
             }
         }
+        let mut named = BTreeSet::new();
+        wanted.retain(|(key, _)| named.insert(*key));
         wanted
+    }
+
+    fn want_past(&self, id: TaskId, tool: &ToolName, to: &mut Vec<(Key, Fetch)>) {
+        let Some(task) = self.state.tasks.get(&id) else {
+            return;
+        };
+        if let Some(Document::Contract(contract, _)) = self.document_of(&task.contract) {
+            let recall = Recall::of(contract, tool.as_str());
+            self.pasts.want(id, task, &recall, to);
+        }
+    }
+
+    /// What was found as the document of a contract in force.
+    pub(crate) fn document_of(&self, contract: &Digest) -> Option<&Document> {
+        let active = self.state.contracts.get(contract)?;
+        self.documents.get(&(*contract, active.document))
     }
 
     /// The contract in force that a proposal was made under.
@@ -161,7 +220,10 @@ impl PolicyCore {
             return Document::Unusable("the contract's document is not UTF-8".to_owned());
         };
         match Contract::parse("contract.toml", &text, &self.catalogue) {
-            Ok(contract) => Document::Contract(Box::new(contract)),
+            Ok(contract) => {
+                let envelope = envelope(&contract, &self.catalogue);
+                Document::Contract(Box::new(contract), envelope)
+            }
             Err(found) => Document::Unusable(found.to_string()),
         }
     }
@@ -179,6 +241,7 @@ impl PolicyCore {
                 self.arguments.remove(&fact.draft.action);
             }
             PolicyFact::TaskFinished(task, _) => {
+                self.pasts.forget(task);
                 if let Some(of) = self.state.tasks.get(task) {
                     self.arguments.retain(|id, _| !of.actions.contains_key(id));
                 }
@@ -187,6 +250,7 @@ impl PolicyCore {
             | PolicyFact::ContractSigned(..)
             | PolicyFact::ContractRevoked(..)
             | PolicyFact::ContractActivated(..)
+            | PolicyFact::ContractSuspended(..)
             | PolicyFact::ContractRejected(..)
             | PolicyFact::HaltOrdered(..)
             | PolicyFact::HaltLifted(..)
@@ -236,6 +300,7 @@ impl Core for PolicyCore {
         self.state = state;
         self.documents.clear();
         self.arguments.clear();
+        self.pasts.clear();
     }
 
     fn fold(&mut self, fact: Seen<PolicyFact>) {
@@ -262,6 +327,16 @@ impl Core for PolicyCore {
                 let wanted = Key::Action("arguments", action);
                 if self.fetches().iter().any(|(key, _)| *key == wanted) {
                     self.arguments.insert(action, bytes);
+                }
+            }
+            Fetched::Words(task, bytes) => {
+                if self.state.tasks.contains_key(&task) {
+                    self.pasts.take_words(task, bytes);
+                }
+            }
+            Fetched::Earlier(task, action, half, bytes) => {
+                if self.state.tasks.contains_key(&task) {
+                    self.pasts.take(task, action, half, bytes);
                 }
             }
             Fetched::Unreachable => {}

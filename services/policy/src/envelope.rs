@@ -1,18 +1,28 @@
 //! Flattens a contract to the maxima that executors and the broker check by themselves.
 
-use bus_schema::{Ask, Envelope, EnvelopeTool};
+use std::collections::BTreeSet;
 
-use crate::catalogue::{Catalogue, Tool};
-use crate::contract::{Contract, Rule, RuleKind};
-use crate::decide::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX};
+use bus_schema::{Ask, Envelope, EnvelopeTool, PublicKey};
+
+use crate::catalogue::{Catalogue, Effect, Tool};
+use crate::contract::Contract;
+use crate::flow::Passage;
+use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX};
+use crate::rule::{Rule, RuleKind};
 
 /// Computes the envelope of a contract over the catalogue it was parsed against, its tools sorted by name:
 /// everything that the contract could ever permit lies inside. It may be wider than the contract, never
 /// narrower.
 #[must_use]
 pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
-    let limits = contract.limits();
-    let most = |limit: u64, call: u64| u32::try_from(limit.min(call)).unwrap_or(u32::MAX);
+    let limits = &contract.limits().task;
+    let most = |limit: Option<u64>, call: u64| {
+        u32::try_from(limit.unwrap_or(u64::MAX).min(call)).unwrap_or(u32::MAX)
+    };
+    let permits = contract.rules().filter(|rule| rule.kind != RuleKind::Deny);
+    let secrets: BTreeSet<_> = permits
+        .flat_map(|rule| rule.secrets.iter().cloned())
+        .collect();
     Envelope {
         expires: contract.expires(),
         tools: catalogue
@@ -22,9 +32,20 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
         wall_ms_max: most(limits.wall_ms, CALL_WALL_MS_MAX),
         output_bytes_max: most(limits.output_bytes, CALL_OUTPUT_BYTES_MAX),
         hosts: Vec::new(),
-        secrets: Vec::new(),
-        approvers: Vec::new(),
+        secrets: secrets.into_iter().collect(),
+        approvers: approvers(contract),
     }
+}
+
+/// Everybody whom the roles of a contract name.
+fn approvers(contract: &Contract) -> Vec<PublicKey> {
+    let mut keys: Vec<PublicKey> = Vec::new();
+    for key in contract.roles().values().flat_map(|role| &role.keys) {
+        if !keys.contains(key) {
+            keys.push(*key);
+        }
+    }
+    keys
 }
 
 /// What a contract can permit of one tool; `None` for nothing.
@@ -35,12 +56,15 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
     let (mut allows, mut asks, mut asks_all) = (false, false, false);
     let mut calls = 0_u64;
     for rule in about {
-        let unbound = rule.bounds.is_empty() && !rule.only;
+        let unbound = rule.is_unconditional();
         match rule.kind {
             RuleKind::Deny if unbound => return None,
             RuleKind::Deny => continue,
-            RuleKind::Allow => allows = true,
-            RuleKind::Ask { .. } => {
+            RuleKind::Allow => {
+                allows = true;
+                asks |= tool.effect() == Effect::Outward && may_ask(rule);
+            }
+            RuleKind::Ask(_) => {
                 asks = true;
                 asks_all |= unbound;
             }
@@ -53,14 +77,21 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
         (true, true) if !asks_all => Ask::Sometimes,
         (true | false, true) => Ask::Always,
     };
+    let limit = contract.limits().task.calls.unwrap_or(u64::MAX);
     Some(EnvelopeTool {
         name: tool.name().clone(),
         digest: tool.digest(),
         ask,
-        calls: u32::try_from(calls.min(contract.limits().calls)).unwrap_or(u32::MAX),
+        calls: u32::try_from(calls.min(limit)).unwrap_or(u32::MAX),
     })
 }
 
+/// Whether an allow can lead to a question after what the task has seen.
+fn may_ask(rule: &Rule) -> bool {
+    let ask = Some(Passage::Ask);
+    rule.untrusted.is_none() || rule.untrusted == ask || rule.secret == ask
+}
+
 fn most(rule: &Rule) -> u64 {
-    rule.calls.unwrap_or(u64::MAX)
+    rule.quotas.task.calls.unwrap_or(u64::MAX)
 }

@@ -1,26 +1,30 @@
 //! Finds the smallest change of a contract after which a refused call is permitted, and checks
 //! it by deciding again.
 
+mod widen;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use bus_schema::RuleId;
 use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::Offset;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
-use crate::bounds::{Bound, Judgement, Operator, Scalar};
-use crate::catalogue::Tool;
-use crate::contract::{Contract, Matcher, Rule, RuleKind, key, rule_id};
-use crate::decide::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, Code, Refusal, Task, weigh};
+use crate::bounds::print::{key, quoted, quoted_list};
+use crate::bounds::{Judgement, lookup};
+use crate::budget::Period;
+use crate::contract::{Contract, Head, rule_id};
+use crate::decide::{Code, Refusal};
+use crate::flow::Passage;
+use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, Full, Kind};
+use crate::quota::{Lack, Quota, moneys};
+use crate::rule::{Matcher, Rule, RuleKind};
+use crate::weigh::{Case, Judged, Short, weigh};
 
 /// Longest change that is still worth reading, in bytes.
 const FIX_BYTES_MAX: usize = 4096;
-/// Characters up to which a text is bound exactly; a longer one is bound by its length.
-const EXACT_CHARS_MAX: usize = 200;
 
 /// A change of a contract, checked: with it, the call it was found for is granted or asked about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,20 +39,18 @@ pub struct Fix {
 pub enum Change {
     /// The snippet is a further rule.
     AddRule,
-    /// The snippet replaces one bound.
-    ReplaceBound {
-        /// The rule that has it.
-        rule: RuleId,
-    },
-    /// The snippet replaces the calls that a rule may permit.
-    RaiseCalls {
+    /// The snippet replaces what one rule says under the same key, or stands beside it.
+    ChangeRule {
         /// The rule.
         rule: RuleId,
     },
-    /// The snippet replaces one limit.
-    RaiseLimit,
-    /// The snippet replaces the date of expiry.
-    Extend,
+    /// The snippet replaces one limit of this period.
+    RaiseLimit {
+        /// The period.
+        period: Period,
+    },
+    /// The snippet replaces a line of the contract's head.
+    ChangeHead,
     /// Each of these rules must take in less; there is no snippet.
     Narrow {
         /// All denies that stand in the way.
@@ -75,11 +77,14 @@ impl fmt::Display for Fix {
         let toml = self.toml.trim_end();
         match &self.change {
             Change::AddRule => write!(f, "add to the contract:\n{toml}"),
-            Change::ReplaceBound { rule } | Change::RaiseCalls { rule } => {
-                write!(f, "in `{rule}`, write:\n{toml}")
+            Change::ChangeRule { rule } => write!(f, "in `{rule}`, write:\n{toml}"),
+            Change::RaiseLimit {
+                period: Period::Task,
+            } => write!(f, "in `[limits]`, write:\n{toml}"),
+            Change::RaiseLimit { period } => {
+                write!(f, "in `[limits.{}]`, write:\n{toml}", period.word())
             }
-            Change::RaiseLimit => write!(f, "in `[limits]`, write:\n{toml}"),
-            Change::Extend => write!(f, "write:\n{toml}"),
+            Change::ChangeHead => write!(f, "write:\n{toml}"),
             Change::Narrow { rules } => {
                 let rules: Vec<&str> = rules.iter().map(RuleId::as_str).collect();
                 write!(
@@ -98,300 +103,330 @@ impl From<Fix> for String {
     }
 }
 
+/// A changed contract that was not tried yet.
+enum Changed {
+    /// Instead of the rule of the same id.
+    Rule(Rule),
+    /// Beside the others.
+    Further(Rule),
+    /// Without the denies that do not judge `outside`.
+    FewerDenies,
+    Head(Head),
+}
+
+type Try = (Changed, Fix);
+
 /// The call that was refused.
 struct Refused<'a> {
     contract: &'a Contract,
-    task: &'a Task,
-    tool: &'a str,
-    args: &'a Map<String, Value>,
-    /// Whether the tool takes arguments that the call does not have.
-    more: bool,
+    judged: &'a Judged<'a>,
+    case: &'a Case<'a>,
 }
 
 /// Finds the first change, smallest first, with which `weigh` permits the call.
 pub(crate) fn find(
     contract: &Contract,
-    task: &Task,
-    tool: &Tool,
-    args: &Map<String, Value>,
+    judged: &Judged<'_>,
+    case: &Case<'_>,
     refusal: &Refusal,
 ) -> Option<Fix> {
-    let (more, tool) = (tool.arguments().others(args), tool.name().as_str());
     let call = Refused {
         contract,
-        task,
-        tool,
-        args,
-        more,
+        judged,
+        case,
     };
-    let permits = |(changed, fix): (Contract, Fix)| {
-        let short = fix.toml.len() <= FIX_BYTES_MAX;
-        (short && weigh(&changed, task, tool, args).is_ok()).then_some(fix)
-    };
+    let permits = |tried: Try| call.permits(tried);
     match refusal.code {
         Code::NotAllowed => {
-            let mut widened = call.widened();
-            widened
-                .find_map(permits)
-                .or_else(|| call.added(RuleKind::Allow).and_then(permits))
+            let found = call.widened().find_map(permits);
+            let added = || call.added(RuleKind::Allow, None).and_then(permits);
+            let secret = || {
+                call.added(RuleKind::Allow, Some(Passage::Ask))
+                    .and_then(permits)
+            };
+            found.or_else(added).or_else(secret)
         }
         Code::Denied => call.narrowed().and_then(permits),
         Code::Undecidable => {
             let narrowed = call.narrowed().and_then(permits);
             narrowed.or_else(|| call.asked(&refusal.rule).and_then(permits))
         }
-        Code::RuleCalls => call.more_calls(&refusal.rule).and_then(permits),
-        Code::Calls | Code::WallTime | Code::OutputBytes => {
-            call.raised(refusal.code).and_then(permits)
-        }
+        Code::RuleCalls
+        | Code::RuleSum
+        | Code::RuleSpend
+        | Code::Calls
+        | Code::WallTime
+        | Code::OutputBytes
+        | Code::Tokens
+        | Code::Spend
+        | Code::BytesOut
+        | Code::Messages
+        | Code::Secret
+        | Code::Untrusted => match refusal.short.as_ref()? {
+            Short::Quota(period, lack) => call.more(&refusal.rule, *period, lack).and_then(permits),
+            Short::Limit(full) => call.raised(full).and_then(permits),
+            Short::Flow(rule) => call.asked_first(rule, refusal.code).and_then(permits),
+        },
         Code::Expired => call.extended().and_then(permits),
+        Code::NotStarted => call.begun().and_then(permits),
+        Code::Principal => call.also_for().and_then(permits),
         Code::UnknownTool | Code::Arguments | Code::Schema => None,
     }
 }
 
-impl Refused<'_> {
+impl<'a> Refused<'a> {
+    /// Decides again. What the other rules say of the call depends on nothing that changes, so it is taken over.
+    fn permits(&self, (changed, fix): Try) -> Option<Fix> {
+        let (contract, case) = (self.contract, self.case);
+        let judge = |rule: &Rule| rule.judge(&case.around);
+        let with = |head: &Head, judged: &Judged<'_>| {
+            head.open(&case.around.view, &contract.name).is_ok()
+                && weigh(&head.limits, judged, case).is_ok()
+        };
+        let found = fix.toml.len() <= FIX_BYTES_MAX
+            && match &changed {
+                Changed::Rule(rule) => {
+                    let each = self.judged.iter();
+                    let judged = each.map(|(own, found)| {
+                        if own.id == rule.id {
+                            (rule, judge(rule))
+                        } else {
+                            (*own, *found)
+                        }
+                    });
+                    with(&contract.head, &judged.collect())
+                }
+                Changed::Further(rule) => {
+                    let mut judged: Judged<'_> = self.judged.clone();
+                    judged.push((rule, judge(rule)));
+                    with(&contract.head, &judged)
+                }
+                Changed::FewerDenies => {
+                    let each = self.judged.iter().filter(|(rule, found)| {
+                        rule.kind != RuleKind::Deny || *found == Judgement::Outside
+                    });
+                    with(&contract.head, &each.copied().collect())
+                }
+                Changed::Head(head) => with(head, self.judged),
+            };
+        found.then_some(fix)
+    }
+
+    fn rule(&self, id: &RuleId) -> Option<&'a Rule> {
+        let found = self.judged.iter().find(|(rule, _)| rule.id == *id);
+        found.map(|(rule, _)| *rule)
+    }
+
     /// For each rule that permits the tool and fails in one bound, ask first: the rule with this
     /// bound widened by the value of the call.
-    fn widened(&self) -> impl Iterator<Item = (Contract, Fix)> {
-        let rules = &self.contract.rules;
-        let asks = rules
-            .iter()
-            .filter(|rule| matches!(rule.kind, RuleKind::Ask { .. }));
-        let allows = rules.iter().filter(|rule| rule.kind == RuleKind::Allow);
-        let about = asks
-            .chain(allows)
-            .filter(|rule| rule.tool.matches(self.tool));
-        about.filter_map(|rule| {
-            let [argument] = rule.failing(self.args)[..] else {
+    fn widened(&self) -> impl Iterator<Item = Try> {
+        let rules = || self.judged.iter().map(|(rule, _)| *rule);
+        let asks = rules().filter(|rule| matches!(rule.kind, RuleKind::Ask(_)));
+        let allows = rules().filter(|rule| rule.kind == RuleKind::Allow);
+        let around = &self.case.around;
+        asks.chain(allows).filter_map(move |rule| {
+            let [argument] = rule.failing(around)[..] else {
                 return None;
             };
-            let bound = widen(rule.bounds.get(argument)?, self.args.get(argument)?)?;
+            if !rule.rest_holds(around) {
+                return None;
+            }
+            let value = lookup(around.args, argument);
+            let absent = value.is_none_or(serde_json::Value::is_null);
+            // Without the argument, the rule would say nothing at all of some calls.
+            if absent && !rule.bounds_all(around.args) {
+                return None;
+            }
+            let bound = widen::widen(rule.bounds.get(argument)?, value, around)?;
             let toml = format!("where.{} = {bound}", key(argument));
-            let changed = self.replaced(&rule.id, |rule| {
-                rule.bounds.insert(argument.to_owned(), bound);
-            });
-            let rule = rule.id.clone();
-            Some((
-                changed,
-                Fix {
-                    change: Change::ReplaceBound { rule },
-                    toml,
-                },
-            ))
+            let mut changed = rule.clone();
+            changed.bounds.insert(argument.to_owned(), bound);
+            Some(changed_rule(changed, toml))
         })
     }
 
     /// A further rule for exactly this call; `None` when bounds cannot describe an argument.
-    fn added(&self, kind: RuleKind) -> Option<(Contract, Fix)> {
-        let exact = |(name, value): (&String, &Value)| Some((name.clone(), exactly(value)?));
-        let bounds: Option<BTreeMap<_, _>> = self.args.iter().map(exact).collect();
+    fn added(&self, kind: RuleKind, secret: Option<Passage>) -> Option<Try> {
+        let args = self.case.around.args;
+        let each = args.iter();
+        let bounds: Option<BTreeMap<_, _>> = each
+            .map(|(name, value)| Some((name.clone(), widen::exactly(value)?)))
+            .collect();
         let word = kind.word();
-        let same = self
-            .contract
-            .rules
-            .iter()
-            .filter(|rule| rule.kind.word() == word);
+        let same = self.contract.rules();
+        let place = same.filter(|rule| rule.kind.word() == word).count() + 1;
+        let tool = Matcher::Exact(self.case.around.tool.to_owned());
         let rule = Rule {
-            id: rule_id(&format!("{word}.{}", same.count() + 1)),
-            kind,
-            tool: Matcher::Exact(self.tool.to_owned()),
             bounds: bounds?,
-            only: self.more,
-            calls: None,
+            only: self.case.tool.arguments().others(args),
+            secret,
+            ..Rule::about(rule_id(&format!("{word}.{place}")), kind, tool)
         };
         let toml = rule.to_string();
-        let mut changed = self.contract.clone();
-        changed.rules.push(Arc::new(rule));
-        Some((
-            changed,
-            Fix {
-                change: Change::AddRule,
-                toml,
-            },
-        ))
+        let change = Change::AddRule;
+        Some((Changed::Further(rule), Fix { change, toml }))
     }
 
     /// The question of the ask `id`, put about exactly this call.
-    fn asked(&self, id: &RuleId) -> Option<(Contract, Fix)> {
-        let rule = self.contract.rules.iter().find(|rule| rule.id == *id)?;
+    fn asked(&self, id: &RuleId) -> Option<Try> {
+        let rule = self.rule(id)?;
         match &rule.kind {
-            RuleKind::Ask { .. } => self.added(rule.kind.clone()),
+            RuleKind::Ask(_) => self.added(rule.kind.clone(), None),
             RuleKind::Allow | RuleKind::Deny => None,
         }
     }
 
     /// The contract without the denies that describe the call, or might.
-    fn narrowed(&self) -> Option<(Contract, Fix)> {
-        let hits = |rule: &Rule| {
-            rule.kind == RuleKind::Deny
-                && rule.tool.matches(self.tool)
-                && rule.judge(self.args) != Judgement::Outside
-        };
-        let mut changed = self.contract.clone();
-        changed.rules.retain(|rule| !hits(rule));
-        let hit = self.contract.rules.iter().filter(|rule| hits(rule));
-        let rules: Vec<RuleId> = hit.map(|rule| rule.id.clone()).collect();
-        let fix = Fix {
-            change: Change::Narrow { rules },
-            toml: String::new(),
-        };
-        (changed.rules.len() < self.contract.rules.len()).then_some((changed, fix))
+    fn narrowed(&self) -> Option<Try> {
+        let each = self.judged.iter();
+        let hit = each
+            .filter(|(rule, found)| rule.kind == RuleKind::Deny && *found != Judgement::Outside);
+        let rules: Vec<RuleId> = hit.map(|(rule, _)| rule.id.clone()).collect();
+        let some = !rules.is_empty();
+        let change = Change::Narrow { rules };
+        let toml = String::new();
+        some.then_some((Changed::FewerDenies, Fix { change, toml }))
     }
 
-    fn more_calls(&self, id: &RuleId) -> Option<(Contract, Fix)> {
-        let used = self.task.calls_by_rule.get(id).copied().unwrap_or_default();
-        let calls = used.checked_add(1)?;
-        let changed = self.replaced(id, |rule| rule.calls = Some(calls));
-        let change = Change::RaiseCalls { rule: id.clone() };
-        Some((
-            changed,
-            Fix {
-                change,
-                toml: format!("calls = {calls}"),
-            },
-        ))
+    /// The rule with as much more as this call needs.
+    fn more(&self, id: &RuleId, period: Period, lack: &Lack) -> Option<Try> {
+        let mut rule = self.rule(id)?.clone();
+        let view = &self.case.around.view;
+        let used = view.used(period);
+        let used = used.rule(id).cloned().unwrap_or_default();
+        let args = self.case.around.args;
+        let quota = rule.quotas.of_mut(period);
+        match lack {
+            Lack::Calls => quota.calls = Some(used.calls.checked_add(1)?),
+            Lack::Sum(name) => {
+                let amount = lookup(args, name.as_str()).and_then(crate::money::ten_thousandths)?;
+                let so_far = used.sums.get(name).copied().unwrap_or_default();
+                quota.sums.insert(name.clone(), so_far.checked_add(amount)?);
+            }
+            Lack::Spend(currency) => {
+                let money = rule.spend.as_ref()?.money(args)?;
+                let so_far = used.spend.get(currency).copied().unwrap_or_default();
+                quota
+                    .spend
+                    .insert(*currency, so_far.checked_add(money.minor)?);
+            }
+        }
+        let quota = rule.quotas.of(period);
+        let toml = match (period, lack) {
+            (Period::Task, Lack::Calls) => format!("calls = {}", quota.calls?),
+            (Period::Task, Lack::Sum(_) | Lack::Spend(_)) => {
+                let calls = None;
+                format!(
+                    "per_task = {}",
+                    Quota {
+                        calls,
+                        ..quota.clone()
+                    }
+                )
+            }
+            (period, _) => format!("per_{} = {quota}", period.word()),
+        };
+        Some(changed_rule(rule, toml))
+    }
+
+    /// The rule that asks a person where it refused.
+    fn asked_first(&self, id: &RuleId, code: Code) -> Option<Try> {
+        let mut rule = self.rule(id)?.clone();
+        let (key, passage) = if code == Code::Secret {
+            ("secret", &mut rule.secret)
+        } else {
+            ("untrusted", &mut rule.untrusted)
+        };
+        *passage = Some(Passage::Ask);
+        Some(changed_rule(rule, format!("{key} = \"ask\"")))
     }
 
     /// One limit raised by what one call needs.
-    fn raised(&self, code: Code) -> Option<(Contract, Fix)> {
-        let mut changed = self.contract.clone();
-        let limits = &mut changed.limits;
-        let toml = if code == Code::Calls {
-            limits.calls = self.task.calls.checked_add(1)?;
-            format!("calls = {}", limits.calls)
-        } else if code == Code::WallTime {
-            let seconds = self
-                .task
-                .wall_ms
-                .checked_add(CALL_WALL_MS_MAX)?
-                .div_ceil(1000);
-            limits.wall_ms = seconds.checked_mul(1000)?;
-            format!("wall_time = \"{seconds}s\"")
-        } else {
-            limits.output_bytes = self.task.output_bytes.checked_add(CALL_OUTPUT_BYTES_MAX)?;
-            format!("output_bytes = {}", limits.output_bytes)
+    fn raised(&self, full: &Full) -> Option<Try> {
+        let mut head = self.contract.head.clone();
+        let needed = match full.kind {
+            Kind::WallTime => CALL_WALL_MS_MAX,
+            Kind::OutputBytes => CALL_OUTPUT_BYTES_MAX,
+            Kind::Calls | Kind::Tokens | Kind::BytesOut | Kind::Messages | Kind::Spend(_) => {
+                full.needed
+            }
         };
-        Some((
-            changed,
-            Fix {
-                change: Change::RaiseLimit,
-                toml,
-            },
-        ))
+        let mut limit = full.used.checked_add(needed)?;
+        if full.kind == Kind::WallTime {
+            limit = limit.div_ceil(1000).checked_mul(1000)?;
+        }
+        let caps = head.limits.of_mut(full.period);
+        caps.set(full.kind, limit);
+        let key = full.kind.key();
+        let toml = match full.kind {
+            Kind::WallTime => format!("{key} = \"{}s\"", limit / 1000),
+            Kind::Spend(_) => format!("{key} = {}", moneys(&caps.spend)),
+            Kind::Calls | Kind::OutputBytes | Kind::Tokens | Kind::BytesOut | Kind::Messages => {
+                format!("{key} = {limit}")
+            }
+        };
+        let change = Change::RaiseLimit {
+            period: full.period,
+        };
+        Some((Changed::Head(head), Fix { change, toml }))
     }
 
     /// The contract in force until the end of the day.
-    fn extended(&self) -> Option<(Contract, Fix)> {
-        let now = Timestamp::from_millisecond(self.task.now_ms).ok()?;
+    fn extended(&self) -> Option<Try> {
+        let now = Timestamp::from_millisecond(self.case.around.view.now_ms).ok()?;
         let date = Offset::UTC.to_datetime(now).date();
         let midnight = date.tomorrow().ok()?.to_datetime(Time::midnight());
         let end = Offset::UTC.to_timestamp(midnight).ok()?;
-        let mut changed = self.contract.clone();
-        changed.expires_ms = end.as_millisecond();
-        Some((
-            changed,
-            Fix {
-                change: Change::Extend,
-                toml: format!("expires = {date}"),
-            },
-        ))
+        let expires_ms = end.as_millisecond();
+        let head = Head {
+            expires_ms,
+            ..self.contract.head.clone()
+        };
+        Some(changed_head(head, format!("expires = {date}")))
     }
 
-    fn replaced(&self, id: &RuleId, change: impl FnOnce(&mut Rule)) -> Contract {
-        let mut changed = self.contract.clone();
-        if let Some(rule) = changed.rules.iter_mut().find(|rule| rule.id == *id) {
-            change(Arc::make_mut(rule));
-        }
-        changed
+    /// The contract in force from the start of the day.
+    fn begun(&self) -> Option<Try> {
+        let now = Timestamp::from_millisecond(self.case.around.view.now_ms).ok()?;
+        let date = Offset::UTC.to_datetime(now).date();
+        let start = Offset::UTC
+            .to_timestamp(date.to_datetime(Time::midnight()))
+            .ok()?;
+        let head = Head {
+            starts_ms: Some(start.as_millisecond()),
+            ..self.contract.head.clone()
+        };
+        Some(changed_head(head, format!("starts = {date}")))
     }
-}
 
-/// The bound that takes in what `bound` does, and `value`; `None` for patterns.
-fn widen(bound: &Bound, value: &Value) -> Option<Bound> {
-    match bound {
-        Bound::OneOf(set) => {
-            let mut set = set.clone();
-            set.push(Scalar::of(value)?);
-            Some(Bound::OneOf(set))
+    /// The contract also for this principal.
+    fn also_for(&self) -> Option<Try> {
+        let who = self.case.around.view.record.principal();
+        let who = who
+            .split_once(':')
+            .filter(|(kind, _)| *kind == "session")
+            .map_or(who, |(kind, _)| kind);
+        if !crate::parse::is_principal(who) {
+            return None;
         }
-        Bound::All(operators) => {
-            let each = operators.iter().map(|operator| {
-                let alone = Bound::All(vec![operator.clone()]);
-                if alone.judge(Some(value)) == Judgement::Within {
-                    return Some(operator.clone());
-                }
-                widen_operator(operator, value)
-            });
-            each.collect::<Option<_>>().map(Bound::All)
-        }
-    }
-}
-
-fn widen_operator(operator: &Operator, value: &Value) -> Option<Operator> {
-    match operator {
-        Operator::Range { min, max } => {
-            let value = value.as_i64()?;
-            Some(Operator::Range {
-                min: min.map(|min| min.min(value)),
-                max: max.map(|max| max.max(value)),
-            })
-        }
-        Operator::Length { min, max } => {
-            let length = length(value)?;
-            Some(Operator::Length {
-                min: min.map(|min| min.min(length)),
-                max: max.map(|max| max.max(length)),
-            })
-        }
-        Operator::Every(bound) => {
-            let outside = |item: &&Value| bound.judge(Some(item)) != Judgement::Within;
-            let mut items = value.as_array()?.iter().filter(outside);
-            // An item that the bound so far widened already takes in is not added twice.
-            let widened = items.try_fold(bound.as_ref().clone(), |bound, item| {
-                if bound.judge(Some(item)) == Judgement::Within {
-                    return Some(bound);
-                }
-                widen(&bound, item)
-            });
-            widened.map(|bound| Operator::Every(Box::new(bound)))
-        }
-        Operator::Any(_) | Operator::Path(_) | Operator::Prefix(_) | Operator::Suffix(_) => None,
+        let mut head = self.contract.head.clone();
+        head.principals.push(who.to_owned());
+        let toml = match head.principals.as_slice() {
+            [one] => format!("principal = {}", quoted(one)),
+            several => format!("principal = {}", quoted_list(several)),
+        };
+        Some(changed_head(head, toml))
     }
 }
 
-/// The narrowest readable bound that takes in `value`.
-fn exactly(value: &Value) -> Option<Bound> {
-    let fixed = |length| Operator::Length {
-        min: Some(length),
-        max: Some(length),
+fn changed_rule(rule: Rule, toml: String) -> Try {
+    let change = Change::ChangeRule {
+        rule: rule.id.clone(),
     };
-    match value {
-        Value::String(text) if text.chars().count() > EXACT_CHARS_MAX => {
-            Some(Bound::All(vec![fixed(length(value)?)]))
-        }
-        Value::Array(items) => {
-            let mut all = vec![fixed(length(value)?)];
-            let mut set: Vec<Scalar> = Vec::new();
-            for item in items {
-                let item = Scalar::of(item)?;
-                if !set.contains(&item) {
-                    set.push(item);
-                }
-            }
-            if !set.is_empty() {
-                all.push(Operator::Every(Box::new(Bound::OneOf(set))));
-            }
-            Some(Bound::All(all))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            Some(Bound::OneOf(vec![Scalar::of(value)?]))
-        }
-    }
+    (Changed::Rule(rule), Fix { change, toml })
 }
 
-/// Characters of a text, items of a list.
-fn length(value: &Value) -> Option<u64> {
-    let text = value.as_str().map(|text| text.chars().count());
-    let length = text.or_else(|| value.as_array().map(Vec::len))?;
-    u64::try_from(length).ok()
+fn changed_head(head: Head, toml: String) -> Try {
+    let change = Change::ChangeHead;
+    (Changed::Head(head), Fix { change, toml })
 }

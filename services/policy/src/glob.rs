@@ -48,6 +48,31 @@ impl ToolGlob {
     }
 }
 
+/// A pattern on texts: `*` stands for any characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextGlob(String);
+
+impl TextGlob {
+    /// Takes any text of 1 to 1024 bytes; only `*` has a meaning in it.
+    #[must_use]
+    pub fn new(pattern: &str) -> Option<Self> {
+        let fits = (1..=PATTERN_BYTES_MAX).contains(&pattern.len());
+        fits.then(|| Self(pattern.to_owned()))
+    }
+
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the pattern takes in the whole of `text`; upper and lower case differ.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        one(&self.0, text)
+    }
+}
+
 /// A pattern on relative paths: `*` stands for any characters of one name, a whole name `**` for
 /// any number of names (for at least one at the end of the pattern).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,6 +50,19 @@ pub enum Error {
 /// # Errors
 /// The first thing that is refused, with its place.
 pub fn parse(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
+    read(bytes, bytes_max, false)
+}
+
+/// Parses what a tool returned: as [`parse`], but integers may be as large as 64 bits hold, or are read as the
+/// nearest double.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_wide(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
+    read(bytes, bytes_max, true)
+}
+
+fn read(bytes: &[u8], bytes_max: usize, wide: bool) -> Result<Value, Error> {
     if bytes.len() > bytes_max {
         return Err(Error::TooLong {
             bytes: bytes.len(),
@@ -57,7 +70,7 @@ pub fn parse(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
         });
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut reader);
+    let value = Strict { depth: 0, wide }.deserialize(&mut reader);
     value
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|error| malformed(&error))
@@ -87,6 +100,7 @@ fn malformed(error: &serde_json::Error) -> Error {
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
+    wide: bool,
 }
 
 impl Strict {
@@ -95,7 +109,7 @@ impl Strict {
         if depth > DEPTH_MAX {
             return Err(E::custom(format_args!("nested deeper than {DEPTH_MAX}")));
         }
-        Ok(Self { depth })
+        Ok(Self { depth, ..self })
     }
 }
 
@@ -123,22 +137,29 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        if value.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
+        if !self.wide && value.unsigned_abs() > INTEGER_MAX.unsigned_abs() {
             return Err(too_large());
         }
         Ok(Value::from(value))
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        i64::try_from(value).map_or_else(|_| Err(too_large()), |value| self.visit_i64(value))
+        match i64::try_from(value) {
+            Ok(value) => self.visit_i64(value),
+            Err(_) if self.wide => Ok(Value::from(value)),
+            Err(_) => Err(too_large()),
+        }
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         if value.fract() == 0.0 {
             // Exact: a double is a whole number beyond 2^53 or an integer that fits.
             let text = format!("{value:.0}");
-            let whole = text.parse::<i64>().map_err(|_| too_large())?;
-            return self.visit_i64(whole);
+            match text.parse::<i64>() {
+                Ok(whole) => return self.visit_i64(whole),
+                Err(_) if self.wide => {}
+                Err(_) => return Err(too_large()),
+            }
         }
         Number::from_f64(value)
             .map(Value::Number)

@@ -4,13 +4,18 @@ use std::time::Duration;
 
 use actor::{Core, Out};
 use bus_schema::{
-    ActionId, Asked, AuthorId, Content, Counts, Digest, DraftGrant, Envelope, Grant,
-    OutsideEnvelope, RefusalCode, RuleId, TaskId, Time, ToolName,
+    ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, EnvelopeTool,
+    Escalated, Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, Time, ToolName,
 };
 
-use crate::contract::{Contract, rule_id};
+use crate::budget::{Reserve, Shared};
+use crate::contract::{Contract, LANGUAGE, rule_id};
 use crate::core::{Document, PolicyCore, is_too_long};
 use crate::decide::{Call, Code, Verdict, decide};
+use crate::recall::Recall;
+use crate::record::View;
+use crate::rule::Question;
+use crate::state::Active;
 
 /// The age at which audit's last word about its log is too old.
 const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
@@ -66,6 +71,14 @@ pub(crate) enum Decision {
     Grant(DraftGrant),
 }
 
+/// What the contract permits.
+struct Permitted {
+    rule: RuleId,
+    reserve: Reserve,
+    secrets: Vec<SecretName>,
+    question: Option<Question>,
+}
+
 pub(crate) struct Refusal {
     pub(crate) rule: RuleId,
     pub(crate) code: RefusalCode,
@@ -101,16 +114,27 @@ impl PolicyCore {
         let Some(active) = active.filter(|_| !revoked) else {
             return Decision::Refuse(Refusal::no_contract());
         };
-        let (contract, args) = match self.read((task.contract, active.document), call) {
+        let (contract, args) = match self.read((task.contract, active), call) {
             Ok(read) => read,
             Err(decision) => return *decision,
+        };
+        let recall = Recall::of(contract, call.tool.as_str());
+        let record = self.pasts.record(call.task, task, &recall, &self.catalogue);
+        let Some(record) = record else {
+            return Decision::Wait;
+        };
+        let unused = Shared::default();
+        let shared = self.state.shared.get(&task.name).unwrap_or(&unused);
+        let view = View {
+            now_ms: moment.now.ns().div_euclid(1_000_000),
+            record: &record,
+            shared,
         };
         let said = Call {
             tool: call.tool.as_str(),
             args,
         };
-        let ledger = task.ledger.as_task(moment.now);
-        let (rule, reserve, question) = match decide(contract, &self.catalogue, &ledger, &said) {
+        let permitted = match decide(contract, &self.catalogue, &view, &said) {
             Verdict::Refused {
                 rule,
                 code,
@@ -124,22 +148,60 @@ impl PolicyCore {
                     fix: fix.map(String::from),
                 });
             }
-            Verdict::Granted { rule, reserve } => (rule, reserve, None),
+            Verdict::Granted {
+                rule,
+                reserve,
+                secrets,
+                ..
+            } => Permitted {
+                rule,
+                reserve,
+                secrets,
+                question: None,
+            },
             Verdict::Ask {
                 rule,
-                reason,
-                expires_ms,
+                question,
                 reserve,
-            } => (rule, reserve, Some((reason, expires_ms))),
+                secrets,
+                ..
+            } => Permitted {
+                rule,
+                reserve,
+                secrets,
+                question: Some(question),
+            },
         };
-        let Some(tool) = self.catalogue.get(call.tool.as_str()) else {
+        self.drafted(deployment, contract, permitted, call, moment)
+    }
+
+    /// The draft of what the contract permits, held against the envelope.
+    fn drafted(
+        &self,
+        deployment: DeploymentId,
+        contract: &Contract,
+        permitted: Permitted,
+        call: &Judged<'_>,
+        moment: &Moment,
+    ) -> Decision {
+        let Permitted {
+            rule,
+            reserve,
+            secrets,
+            question,
+        } = permitted;
+        let digest = contract.digest();
+        let (Some(tool), Some(active)) = (
+            self.catalogue.get(call.tool.as_str()),
+            self.state.contracts.get(&digest),
+        ) else {
             return Decision::Refuse(outside(OutsideEnvelope::Tool));
         };
         let draft = DraftGrant {
             deployment,
             task: call.task,
             action: call.action,
-            contract: task.contract,
+            contract: digest,
             rule,
             tool: call.tool.clone(),
             tool_digest: tool.digest(),
@@ -149,37 +211,56 @@ impl PolicyCore {
             ttl_ms: TTL_MS,
             wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
             output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
-            secrets: Vec::new(),
-            counts: Counts::default(),
-            asked: question.as_ref().map(|(_, expires_ms)| Asked {
-                approvers: vec![self.owner],
-                quorum: 1,
-                until: moment.now.plus_ms(*expires_ms),
-            }),
+            secrets,
+            counts: reserve.counts,
+            asked: question
+                .as_ref()
+                .map(|question| self.asked(contract, question, moment)),
         };
-        let reason = question.map(|(reason, _)| reason);
+        let reason = question.map(|question| question.reason);
         self.inside(draft, reason, &active.envelope, moment)
+    }
+
+    /// Whose yes a question asks for.
+    fn asked(&self, contract: &Contract, question: &Question, moment: &Moment) -> Asked {
+        let keys = |role: &str| match contract.roles().get(role) {
+            Some(role) => role.keys.clone(),
+            None => vec![self.owner],
+        };
+        let approvers = keys(&question.role);
+        let escalation = question.escalate.as_ref().map(|later| Escalated {
+            approvers: keys(&later.role),
+            from: moment.now.plus_ms(later.after_ms),
+        });
+        Asked {
+            approvers,
+            quorum: u8::try_from(question.quorum).unwrap_or(u8::MAX),
+            until: moment.now.plus_ms(question.expires_ms),
+            escalation,
+        }
     }
 
     /// The contract and the arguments, or what is said without them.
     fn read(
         &self,
-        contract: (Digest, Content),
+        (contract, active): (Digest, &Active),
         call: &Judged<'_>,
     ) -> Result<(&Contract, &[u8]), Box<Decision>> {
         let refuse = |rule, code, why: &str| {
             Box::new(Decision::Refuse(Refusal::new(rule_id(rule), code, why)))
         };
         let unreadable = |why: &str| refuse("arguments", RefusalCode::Arguments, why);
-        let contract = match self.documents.get(&contract) {
-            None => return Err(Box::new(Decision::Wait)),
-            Some(Document::Contract(contract)) => contract,
-            Some(Document::Unusable(why)) => {
-                return Err(refuse(
-                    "contract",
-                    RefusalCode::InvalidContract,
-                    clipped(why),
-                ));
+        let document = self.documents.get(&(contract, active.document));
+        let Some(document) = document else {
+            return Err(Box::new(Decision::Wait));
+        };
+        let contract = match (document, drift(active, document)) {
+            (Document::Contract(contract, _), None) if !active.suspended => contract,
+            (_, changed) => {
+                let why = changed.unwrap_or_else(|| "it was found to have changed".to_owned());
+                let why =
+                    format!("the contract is suspended until the owner signs it again: {why}");
+                return Err(refuse("contract", RefusalCode::Suspended, clipped(&why)));
             }
         };
         if is_too_long(&call.args) {
@@ -217,10 +298,48 @@ impl PolicyCore {
     }
 }
 
+/// How a contract in force differs from what the owner signed, in words.
+pub(crate) fn drift(active: &Active, document: &Document) -> Option<String> {
+    if active.language != LANGUAGE {
+        let signed = active.language;
+        return Some(format!(
+            "it was signed for version {signed} of the contract language, and this policy reads version {LANGUAGE}"
+        ));
+    }
+    let now = match document {
+        Document::Contract(_, envelope) if *envelope == active.envelope => return None,
+        Document::Contract(_, envelope) => envelope,
+        Document::Unusable(why) => return Some(why.clone()),
+    };
+    let find = |all: &[EnvelopeTool], tool: &EnvelopeTool| {
+        let same = all.iter().find(|one| one.name == tool.name);
+        same.map(|same| same.digest == tool.digest)
+    };
+    let mut changes = Vec::new();
+    for tool in &active.envelope.tools {
+        match find(&now.tools, tool) {
+            None => changes.push(format!("`{}` is gone", tool.name)),
+            Some(false) => changes.push(format!("`{}` has changed", tool.name)),
+            Some(true) => {}
+        }
+    }
+    let new = now
+        .tools
+        .iter()
+        .filter(|tool| find(&active.envelope.tools, tool).is_none());
+    changes.extend(new.map(|tool| format!("`{}` is new", tool.name)));
+    if changes.is_empty() {
+        changes.push("what it allows at most has changed".to_owned());
+    }
+    Some(changes.join(", "))
+}
+
 /// Whether an approval of `asked` lifts the question that is asked `again`: by the same rule, with no less left.
 pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
     asked.rule == again.rule
         && asked.contract == again.contract
+        && asked.counts == again.counts
+        && asked.secrets == again.secrets
         && asked.wall_ms <= again.wall_ms
         && asked.output_bytes_max <= again.output_bytes_max
 }
@@ -229,11 +348,21 @@ pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
 const fn refusal_code(code: Code) -> RefusalCode {
     match code {
         Code::Expired => RefusalCode::Expired,
+        Code::NotStarted | Code::Principal => RefusalCode::NoContract,
         Code::UnknownTool => RefusalCode::Tool,
         Code::Arguments | Code::Schema => RefusalCode::Arguments,
         Code::Denied | Code::Undecidable => RefusalCode::Denied,
-        Code::NotAllowed => RefusalCode::NotAllowed,
-        Code::RuleCalls | Code::Calls | Code::WallTime | Code::OutputBytes => RefusalCode::Limit,
+        Code::NotAllowed | Code::Secret | Code::Untrusted => RefusalCode::NotAllowed,
+        Code::RuleCalls
+        | Code::RuleSum
+        | Code::RuleSpend
+        | Code::Calls
+        | Code::WallTime
+        | Code::OutputBytes
+        | Code::Tokens
+        | Code::Spend
+        | Code::BytesOut
+        | Code::Messages => RefusalCode::Limit,
     }
 }
 

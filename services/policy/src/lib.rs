@@ -1,29 +1,53 @@
 #![doc = include_str!("../README.md")]
 
+mod after;
+pub mod batch;
 mod bounds;
+mod budget;
 mod catalogue;
 mod contract;
 mod core;
 mod decide;
 mod envelope;
 mod fix;
+mod flow;
 mod glob;
 pub mod json;
 mod judge;
-mod ledger;
+mod limits;
+mod money;
+mod origin;
 mod parse;
+mod past;
+mod quota;
+mod recall;
+mod record;
+mod rule;
 mod schema;
 mod service;
 mod state;
 mod verdict;
+mod weigh;
 
-pub use bounds::{Bound, Judgement, Operator, Scalar};
-pub use catalogue::{Catalogue, CatalogueError, Effect, Integrity, Output, Secrecy, Tool};
-pub use contract::{Contract, Limits, Matcher, Rule, RuleKind};
+pub use after::After;
+pub use bounds::{
+    Address, Bound, EmailBound, End, HostPattern, Judgement, Number, Operator, Relation, Scalar,
+    UrlBound, UrlPath, When,
+};
+pub use budget::{Period, Reserve, Shared, Spent, Used, UsedByRule};
+pub use catalogue::{Catalogue, CatalogueError, Effect, Risk, Tool};
+pub use contract::{Contract, LANGUAGE, Role};
 pub use core::{Fetch, Fetched, PolicyCore};
-pub use decide::{Call, Code, Reserve, Task, Verdict, decide};
+pub use decide::{Call, Code, Verdict, decide};
 pub use envelope::envelope;
 pub use fix::{Change, Fix};
-pub use glob::{PathGlob, PathGlobError, ToolGlob};
+pub use flow::{Integrity, Labels, Passage, Secrecy};
+pub use glob::{PathGlob, PathGlobError, TextGlob, ToolGlob};
+pub use limits::{Caps, Limits};
+pub use origin::{FieldPath, Origin};
+pub use past::Half;
+pub use quota::{Quota, Quotas, Spend, SpendCurrency};
+pub use record::{Record, Started, View};
+pub use rule::{Escalation, Matcher, OWNER, Question, Rule, RuleKind};
 pub use service::{Config, Policy};
 pub use state::{APPROVALS_REFUSED_MAX, State};

@@ -1,23 +1,28 @@
 //! Reads a contract from TOML, noting every problem with its place and its repair.
 
 mod bound;
+mod head;
+mod quota;
 mod rule;
 mod source;
+mod tools;
 mod trial;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 use actor::diagnostic::{Diagnostic, Diagnostics};
 use bus_schema::{Digest, ENVELOPE_TOOLS_MAX, wire};
-use jiff::{SignedDuration, Timestamp, civil, tz::Offset};
-use toml::de::{DeTable, DeValue};
+use jiff::SignedDuration;
+use toml::de::DeTable;
 
 use crate::catalogue::Catalogue;
-use crate::contract::{CONTRACT_BYTES_MAX, Contract, Limits, NAME_BYTES_MAX, Rule};
+use crate::contract::{CONTRACT_BYTES_MAX, Contract, Head, NAME_BYTES_MAX};
 use crate::envelope::envelope;
+use crate::rule::Rule;
 use source::{Fields, Node, Source};
+
+pub(crate) use head::is_principal;
 
 /// Most rules of a contract.
 const RULES_MAX: usize = 1000;
@@ -30,15 +35,20 @@ const DURATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Longest encoded envelope, so that the event that signs it stays below
 /// [`bus_schema::EVENT_BYTES_MAX`].
 const ENVELOPE_BYTES_MAX: usize = 6144;
-/// Limits of a contract that does not say its own.
-const LIMITS_DEFAULT: Limits = Limits {
-    calls: 100,
-    wall_ms: 30 * 60 * 1000,
-    output_bytes: 16 << 20,
-};
-
-const CONTRACT_KEYS: [&str; 10] = [
-    "contract", "version", "purpose", "owner", "expires", "limits", "allow", "ask", "deny", "test",
+const CONTRACT_KEYS: [&str; 13] = [
+    "contract",
+    "version",
+    "purpose",
+    "owner",
+    "principal",
+    "starts",
+    "expires",
+    "limits",
+    "roles",
+    "allow",
+    "ask",
+    "deny",
+    "test",
 ];
 
 /// Parses and checks a contract, its inline tests included.
@@ -129,33 +139,67 @@ fn read<'t>(
     let (purpose, owner) = (words("purpose"), words("owner"));
     let expires = source
         .required(of, "expires")
-        .and_then(|node| Some((moment(source, node)?, node.span())));
-    let limits = of
-        .table
-        .get("limits")
-        .map_or(Some(LIMITS_DEFAULT), |node| limits(source, node));
-    let rules = rules(source, of, catalogue);
+        .and_then(|node| Some((head::moment(source, node, "expires", true)?, node.span())));
+    let starts = of.table.get("starts");
+    let starts = starts.map_or(Some(None), |node| {
+        let found = head::moment(source, node, "starts", false)?;
+        Some(Some((found, node.span())))
+    });
+    let principals = head::principals(source, of.table.get("principal"));
+    let limits = head::limits(source, of.table.get("limits"));
+    let roles = head::roles(source, of.table.get("roles"));
+    let rules = rules(
+        source,
+        of,
+        &rule::Against {
+            catalogue,
+            roles: roles.as_ref().unwrap_or(&BTreeMap::new()),
+        },
+    );
     let (expires_ms, expires_span) = expires?;
+    let starts = starts?;
+    if let Some((starts_ms, span)) = &starts
+        && *starts_ms >= expires_ms
+    {
+        let problem = "the contract expires before it starts";
+        source.report(
+            span.clone(),
+            problem,
+            "write an earlier `starts` or a later `expires`",
+        );
+    }
+    let by_tool = catalogue.tools().map(|tool| {
+        let name = tool.name().as_str();
+        let about = rules.iter().enumerate();
+        let about = about.filter(|(_, rule)| rule.tool.matches(name));
+        (name.to_owned(), about.map(|(at, _)| at).collect())
+    });
     Some(Contract {
         name: name?.parse().ok()?,
         version: u32::try_from(version?).ok()?,
         purpose: purpose?,
         owner: owner?,
-        expires_ms,
+        head: Head {
+            starts_ms: starts.map(|(starts_ms, _)| starts_ms),
+            expires_ms,
+            principals: principals?,
+            limits: limits?,
+        },
         expires_span,
-        limits: limits?,
+        roles: roles.clone()?,
+        by_tool: by_tool.collect(),
         rules,
         digest: Digest::of(&[text.as_bytes()]),
     })
 }
 
-fn rules<'t>(source: &mut Source<'t>, of: &Fields<'t>, catalogue: &Catalogue) -> Vec<Arc<Rule>> {
+fn rules<'t>(source: &mut Source<'t>, of: &Fields<'t>, against: &rule::Against<'_>) -> Vec<Rule> {
     let (mut rules, mut names, mut written) = (Vec::new(), BTreeSet::new(), 0);
     for word in ["allow", "ask", "deny"] {
         for (place, node) in tables(source, of, word, RULES_MAX).iter().enumerate() {
             written += 1;
-            if let Some(rule) = rule::read(source, node, word, place + 1, &mut names, catalogue) {
-                rules.push(Arc::new(rule));
+            if let Some(rule) = rule::read(source, node, word, place + 1, &mut names, against) {
+                rules.push(rule);
             }
         }
     }
@@ -192,31 +236,6 @@ fn tables<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str, most: usize) 
     items
 }
 
-fn limits<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Limits> {
-    let of = source.table(node, "`[limits]`", &["calls", "wall_time", "output_bytes"])?;
-    let calls = of
-        .table
-        .get("calls")
-        .map_or(Some(LIMITS_DEFAULT.calls), |node| {
-            source.count(node, "`calls`", 1)
-        });
-    let wall_ms = of
-        .table
-        .get("wall_time")
-        .map_or(Some(LIMITS_DEFAULT.wall_ms), |node| {
-            duration(source, node, "`wall_time`", DURATION_MS_MAX)
-        });
-    let output = of.table.get("output_bytes");
-    let output_bytes = output.map_or(Some(LIMITS_DEFAULT.output_bytes), |node| {
-        source.count(node, "`output_bytes`", 1)
-    });
-    Some(Limits {
-        calls: calls?,
-        wall_ms: wall_ms?,
-        output_bytes: output_bytes?,
-    })
-}
-
 fn name(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<String> {
     let text = source.text(node, what, NAME_BYTES_MAX)?;
     if !is_name(&text) {
@@ -245,36 +264,6 @@ fn duration(source: &mut Source<'_>, node: &Node<'_>, what: &str, most_ms: u64) 
         source.report(node.span(), format!("{what} is not such a duration"), fix);
     }
     value
-}
-
-/// Reads a date or a moment as milliseconds since 1970 UTC.
-fn moment(source: &mut Source<'_>, node: &Node<'_>) -> Option<i64> {
-    let fix = "write a date such as 2030-01-31, or a moment such as 2030-01-31T18:00:00Z";
-    let DeValue::Datetime(written) = node.get_ref() else {
-        source.report(
-            node.span(),
-            "`expires` is not a date",
-            format!("{fix}, without quotes"),
-        );
-        return None;
-    };
-    let found = match (written.date, written.time, written.offset) {
-        (Some(_), Some(_), Some(_)) => written.to_string().parse::<Timestamp>().ok(),
-        (Some(_), None, None) => end_of_day(&written.to_string()),
-        _ => None,
-    };
-    if found.is_none() {
-        let problem = "`expires` does not say one moment for every place on earth";
-        source.report(node.span(), problem, fix);
-    }
-    found.map(Timestamp::as_millisecond)
-}
-
-fn end_of_day(date: &str) -> Option<Timestamp> {
-    let next = date.parse::<civil::Date>().ok()?.tomorrow().ok()?;
-    Offset::UTC
-        .to_timestamp(next.to_datetime(civil::Time::midnight()))
-        .ok()
 }
 
 /// The place of an entry of a table, or of the table itself.

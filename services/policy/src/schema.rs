@@ -1,12 +1,12 @@
 //! Validates the arguments of one tool against its JSON Schema, closed against surprises.
 
+mod dialect;
+
 use std::collections::BTreeMap;
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
-/// The only dialect that is read.
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// How many local references are followed to find the names of arguments.
 const REFERENCES_MAX: usize = 32;
 /// Bound on a compiled pattern, in bytes.
@@ -31,6 +31,7 @@ const IN_PLACE: [&str; 9] = [
 #[derive(Debug)]
 pub(crate) struct Arguments {
     validator: Validator,
+    schema: Value,
     names: BTreeMap<String, Vec<String>>,
     open: bool,
 }
@@ -43,9 +44,11 @@ impl Arguments {
             return Err("its top level lacks `\"type\": \"object\"`; add it".to_owned());
         }
         local_only(schema)?;
+        let mut schema = schema.clone();
+        dialect::modern(&mut schema);
         let mut names = BTreeMap::new();
         let mut left = REFERENCES_MAX;
-        let open = declared(schema, schema, &mut names, &mut left);
+        let open = declared(&schema, &schema, &mut names, &mut left);
         let mut closed = schema.clone();
         close(&mut closed);
         let validator = jsonschema::options()
@@ -60,6 +63,7 @@ impl Arguments {
             .map_err(|error| format!("{}; correct the schema", short(&error.to_string())))?;
         Ok(Self {
             validator,
+            schema,
             names,
             open,
         })
@@ -79,9 +83,9 @@ impl Arguments {
         self.names.keys().map(String::as_str)
     }
 
-    /// Whether an argument of this name can exist.
+    /// Whether an argument of this name can exist; a name with dots leads into objects.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.open || self.names.contains_key(name)
+        self.open || self.names.contains_key(name) || self.below(name).is_some()
     }
 
     /// Whether an argument can exist that `given` does not have.
@@ -90,8 +94,28 @@ impl Arguments {
     }
 
     /// The JSON types that the argument may have, empty when the schema does not say simply.
-    pub(crate) fn types(&self, name: &str) -> &[String] {
-        self.names.get(name).map_or(&[], Vec::as_slice)
+    pub(crate) fn types(&self, name: &str) -> Vec<String> {
+        let own = self.names.get(name).cloned();
+        own.or_else(|| self.below(name)).unwrap_or_default()
+    }
+
+    /// The types at a name with dots; none if no such place can exist.
+    fn below(&self, name: &str) -> Option<Vec<String>> {
+        let (parent, last) = name.rsplit_once('.')?;
+        let mut left = REFERENCES_MAX;
+        let mut places = vec![&self.schema];
+        for part in parent.split('.') {
+            let mut inner = Vec::new();
+            for place in places {
+                inside(&self.schema, place, part, &mut left, &mut inner);
+            }
+            places = inner;
+        }
+        let (mut names, mut open, some) = (BTreeMap::new(), false, !places.is_empty());
+        for place in places {
+            open |= declared(&self.schema, place, &mut names, &mut left);
+        }
+        names.remove(last).or_else(|| (open && some).then(Vec::new))
     }
 }
 
@@ -101,9 +125,10 @@ fn local_only(schema: &Value) -> Result<(), String> {
         Value::Object(map) => {
             map.iter()
                 .try_for_each(|(key, value)| match (key.as_str(), value.as_str()) {
-                    ("$schema", Some(dialect)) if dialect.trim_end_matches('#') != DIALECT => Err(
-                        format!("it is written in another dialect; write it for {DIALECT}"),
-                    ),
+                    ("$schema", Some(dialect)) if !dialect::is_read(dialect) => Err(format!(
+                        "it is written in another dialect; write it for {}",
+                        dialect::NEWEST
+                    )),
                     ("$ref" | "$dynamicRef", Some(target)) if !target.starts_with('#') => {
                         Err(format!(
                             "the reference {:?} leads out of it; copy what it names into `$defs`",
@@ -162,6 +187,30 @@ fn declared(
         }
     }
     open
+}
+
+/// Collects the schemas of the property `name`.
+fn inside<'v>(
+    root: &'v Value,
+    schema: &'v Value,
+    name: &str,
+    left: &mut usize,
+    found: &mut Vec<&'v Value>,
+) {
+    let Some(map) = schema.as_object() else {
+        return;
+    };
+    found.extend(map.get("properties").and_then(|each| each.get(name)));
+    let lists = ["allOf", "anyOf", "oneOf"].iter();
+    for item in lists.filter_map(|key| map.get(*key)?.as_array()).flatten() {
+        inside(root, item, name, left, found);
+    }
+    let target = map.get("$ref").and_then(Value::as_str);
+    let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
+    if let (Some(target), Some(rest)) = (target, left.checked_sub(1)) {
+        *left = rest;
+        inside(root, target, name, left, found);
+    }
 }
 
 fn types(property: &Value) -> Vec<String> {

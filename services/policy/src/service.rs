@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Bus, Context, Error, Service};
+use bus_schema::AuthorId;
 use serde::Deserialize;
 
 use crate::catalogue::Catalogue;
@@ -45,14 +46,24 @@ impl Service for Policy {
 
     async fn perform(_service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Policy>) -> Fetched {
         let (by, content) = match fetch {
-            Fetch::Document { content, .. } => (bus_schema::AuthorId::Owner, content),
-            Fetch::Arguments { by, content, .. } => (by, content),
+            Fetch::Document { content, .. } => (AuthorId::Owner, content),
+            Fetch::Arguments { by, content, .. } | Fetch::Earlier { by, content, .. } => {
+                (by, content)
+            }
+            Fetch::Words { content, .. } => (AuthorId::Gateway, content),
         };
         match (bus.get(by, &content).await, fetch) {
             (Ok(bytes), Fetch::Document { contract, .. }) => {
                 Fetched::Document(contract, content, bytes)
             }
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
+            (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
+            (
+                Ok(bytes),
+                Fetch::Earlier {
+                    task, action, half, ..
+                },
+            ) => Fetched::Earlier(task, action, half, bytes),
             (Err(error), _) => {
                 tracing::warn!(
                     error = actor::chain(&error),

@@ -1,16 +1,17 @@
 //! Holds what policy knows of the stream: contracts in force, open tasks, and the work that has no verdict yet.
 
 mod fold;
+mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionId, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, EventId, RefusalCode,
-    Signed, TaskId, Time, ToolName,
+    ActionId, AuthorId, Content, ContractName, DeploymentId, Digest, DraftGrant, Envelope, EventId,
+    RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{Ledger, Reservation};
+use crate::budget::{Reserve, Shared, Used};
 
 /// Most refused approvals that are recorded of one action, and of all unknown actions of one task.
 pub const APPROVALS_REFUSED_MAX: u8 = 8;
@@ -26,8 +27,10 @@ pub struct State {
     /// The stored time of the last fact.
     pub(crate) now: Time,
     pub(crate) halted: bool,
-    /// The contracts in force.
+    /// The contracts in force, at most one of each name.
     pub(crate) contracts: BTreeMap<Digest, Active>,
+    /// What all tasks of a contract used, by its name.
+    pub(crate) shared: BTreeMap<ContractName, Shared>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     tasks_seen: BTreeSet<TaskId>,
     actions_seen: BTreeSet<ActionId>,
@@ -47,11 +50,16 @@ pub struct State {
     pub(crate) strays: BTreeMap<u64, Stray>,
 }
 
-/// A contract in force.
+/// What the owner signed of a contract.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Active {
+    pub(crate) name: ContractName,
+    pub(crate) version: u32,
+    pub(crate) language: u16,
     pub(crate) document: Content,
     pub(crate) envelope: Envelope,
+    /// Whether it was found that its tools, or how it is read, have changed.
+    pub(crate) suspended: bool,
 }
 
 /// A contract that the owner signed.
@@ -84,11 +92,55 @@ pub(crate) struct Submitted {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) contract: Digest,
-    pub(crate) ledger: Ledger,
+    pub(crate) name: ContractName,
+    pub(crate) playbook: Content,
+    /// What was granted to it, reserved or used; without what lapsed or was declined.
+    pub(crate) used: Used,
+    /// The calls that were started, by tool.
+    pub(crate) deeds: BTreeMap<ToolName, Deeds>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
     /// Grants nobody has claimed, by the last moment at which that counts.
     unclaimed: BTreeSet<(Time, ActionId)>,
     strays: u8,
+}
+
+/// The started calls of one tool.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Deeds {
+    /// How many of them succeeded.
+    pub(crate) succeeded: u64,
+    /// Oldest first.
+    pub(crate) each: Vec<Deed>,
+}
+
+/// One started call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Deed {
+    pub(crate) action: ActionId,
+    pub(crate) args: Content,
+    pub(crate) args_by: AuthorId,
+    pub(crate) came: Came,
+}
+
+/// What came of a started call.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Came {
+    /// Nothing is known, and perhaps never will be.
+    Unknown,
+    Failed,
+    Succeeded(Content),
+}
+
+/// What a grant takes from the limits, until it is settled or released.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reservation {
+    pub(crate) rule: RuleId,
+    pub(crate) tool: ToolName,
+    pub(crate) args: Content,
+    pub(crate) args_by: AuthorId,
+    pub(crate) reserve: Reserve,
+    /// When it was granted, in milliseconds since 1970 UTC.
+    pub(crate) granted_ms: i64,
 }
 
 /// An action of an open task.
@@ -105,14 +157,16 @@ pub(crate) enum Stage {
     Proposed(u64),
     Asked(Box<Question>),
     Granted {
-        reservation: Reservation,
+        reservation: Box<Reservation>,
         /// The last moment at which a claim counts.
         claim_by: Time,
     },
     Started {
-        reservation: Reservation,
+        reservation: Box<Reservation>,
         /// The last moment at which an outcome counts.
         finish_by: Time,
+        /// Its place among the deeds of its tool.
+        place: usize,
     },
     Over,
 }
@@ -189,6 +243,11 @@ impl State {
                 .signed
                 .values()
                 .any(|one| one.contract == *contract && one.active.document == *content)
+    }
+
+    /// The contract of a name that is in force.
+    pub(crate) fn in_force(&self, name: &ContractName) -> Option<(&Digest, &Active)> {
+        self.contracts.iter().find(|(_, one)| one.name == *name)
     }
 
     /// Whether a contract was signed and has no verdict yet.

@@ -6,15 +6,14 @@ use std::collections::BTreeSet;
 use actor::Out;
 use bus_schema::{
     ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
-    ContractRejected, Deployment, Draft, Grant, Policy as Me, RefusalCode, Sealed, TaskAdmitted,
-    TaskId, TaskRejected,
+    ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
+    Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
 };
 
 use crate::contract::rule_id;
 use crate::core::{Document, PolicyCore, WINDOW, due};
-use crate::envelope::envelope;
-use crate::judge::{Decision, Judged, Moment, Refusal, clipped, lifts};
-use crate::state::{Answer, Proposal, Question, Submitted};
+use crate::judge::{Decision, Judged, Moment, Refusal, clipped, drift, lifts};
+use crate::state::{Answer, Offered, Proposal, Question, Submitted};
 
 /// Fewest verdicts that are appended together: the server takes a few one by one sooner than at once.
 const TOGETHER_MIN: usize = 4;
@@ -30,6 +29,7 @@ impl PolicyCore {
     pub(crate) fn verdicts(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
         let one = self
             .on_contract(out, moment)
+            .or_else(|| self.on_drift(out))
             .or_else(|| self.on_stray())
             .or_else(|| self.on_answer(out, moment))
             .or_else(|| self.on_silence(out, moment))
@@ -44,40 +44,100 @@ impl PolicyCore {
     fn on_contract(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
         let (offered, document) = due(&self.state, &self.documents)?;
         let contract = offered.contract;
-        let signed = &offered.active.envelope;
-        let refused = |code, why: &str| {
-            let why = seal(out, clipped(why).as_bytes());
-            let fact = ContractRejected {
-                contract,
-                code,
-                why: why.as_ref().map(Sealed::content),
-            };
-            with(Draft::of(Deployment, fact), why)
-        };
-        let draft = match document {
-            _ if offered.revoked => refused(
-                RefusalCode::NoContract,
-                "the contract was revoked before it was in force",
-            ),
-            Some(Document::Unusable(why)) => refused(RefusalCode::InvalidContract, why),
-            None => return None,
-            Some(Document::Contract(found)) if envelope(found, &self.catalogue) != *signed => {
-                refused(
-                    RefusalCode::EnvelopeDiffers,
-                    "the signed envelope is not the one that follows from the document and the catalogue; \
-                     sign the contract again with the catalogue that policy has",
-                )
+        let in_force = self.state.in_force(&offered.active.name);
+        let (fact, why) = match self.acceptable(offered, document, moment) {
+            Ok(name) => {
+                let old = in_force.map(|(digest, _)| *digest);
+                let supersedes = old.filter(|digest| *digest != contract);
+                let fact = ContractActivated {
+                    contract,
+                    name,
+                    supersedes,
+                };
+                return Some(Draft::of(Deployment, fact).because(offered.id));
             }
-            Some(Document::Contract(_)) if moment.now >= signed.expires => refused(
-                RefusalCode::Expired,
-                "the contract has expired; write a later date and sign it again",
-            ),
-            Some(Document::Contract(found)) => {
-                let name = found.name().clone();
-                Draft::of(Deployment, ContractActivated { contract, name })
-            }
+            Err(refused) => refused,
         };
-        Some(draft.because(offered.id))
+        let stays = in_force.map_or_else(String::new, |(_, active)| {
+            format!(
+                "\nversion {} of `{}` stays in force",
+                active.version, active.name
+            )
+        });
+        let why = seal(out, format!("{}{stays}", clipped(&why)).as_bytes());
+        let fact = ContractRejected {
+            contract,
+            code: fact,
+            why: why.as_ref().map(Sealed::content),
+        };
+        Some(with(Draft::of(Deployment, fact), why).because(offered.id))
+    }
+
+    /// The name under which an offered contract comes into force, or why it does not.
+    fn acceptable(
+        &self,
+        offered: &Offered,
+        document: Option<&Document>,
+        moment: &Moment,
+    ) -> Result<ContractName, (RefusalCode, String)> {
+        let signed = &offered.active;
+        let no = |code, why: &str| Err((code, why.to_owned()));
+        if offered.revoked {
+            let why = "the contract was revoked before it was in force";
+            return no(RefusalCode::NoContract, why);
+        }
+        let found = match document {
+            Some(Document::Contract(found, _)) => found,
+            Some(Document::Unusable(why)) => return no(RefusalCode::InvalidContract, why),
+            None => return no(RefusalCode::InvalidContract, "there is no document"),
+        };
+        if document.is_none_or(|document| drift(signed, document).is_some()) {
+            let why = "the signed envelope is not the one that follows from the document and the catalogue; \
+                       sign the contract again with the catalogue that policy has";
+            return no(RefusalCode::EnvelopeDiffers, why);
+        }
+        if (found.name(), found.version()) != (&signed.name, signed.version) {
+            let why =
+                "it was signed under another name or version than its document has; sign it again";
+            return no(RefusalCode::EnvelopeDiffers, why);
+        }
+        if moment.now >= signed.envelope.expires {
+            let why = "the contract has expired; write a later date and sign it again";
+            return no(RefusalCode::Expired, why);
+        }
+        let newest = self.state.in_force(&signed.name);
+        let newer = newest.filter(|(digest, active)| {
+            **digest != offered.contract && active.version >= signed.version
+        });
+        match newer {
+            None => Ok(signed.name.clone()),
+            Some((_, active)) => {
+                let next = active.version.saturating_add(1);
+                let why = format!(
+                    "it is no newer than what is in force; write `version = {next}` and sign it"
+                );
+                Err((RefusalCode::NotNewer, why))
+            }
+        }
+    }
+
+    /// Suspends a contract in force whose tools, or how it is read, are not what the owner signed.
+    fn on_drift(&self, out: &Out<'_, Self>) -> Option<Draft<Me>> {
+        let mut each = self
+            .state
+            .contracts
+            .iter()
+            .filter(|(_, active)| !active.suspended);
+        let (contract, why) = each.find_map(|(contract, active)| {
+            let document = self.documents.get(&(*contract, active.document))?;
+            Some((*contract, drift(active, document)?))
+        })?;
+        let why = seal(out, clipped(&why).as_bytes());
+        let fact = ContractSuspended {
+            contract,
+            why: why.as_ref().map(Sealed::content),
+        };
+        Some(with(Draft::of(Deployment, fact), why))
     }
 
     fn on_stray(&self) -> Option<Draft<Me>> {
@@ -184,6 +244,10 @@ impl PolicyCore {
     fn admissible(&self, said: Submitted, moment: &Moment) -> Result<Submitted, RefusalCode> {
         let active = self.state.contracts.get(&said.contract);
         let active = active.ok_or(RefusalCode::NoContract)?;
+        let document = self.document_of(&said.contract);
+        if active.suspended || document.is_some_and(|found| drift(active, found).is_some()) {
+            return Err(RefusalCode::Suspended);
+        }
         if moment.now < active.envelope.expires {
             Ok(said)
         } else {
@@ -204,10 +268,10 @@ impl PolicyCore {
 
     /// Proposals of one task have their verdicts in the order of the stream, but for grants that wait.
     ///
-    /// Limits are a task's own, so that verdicts about several tasks stand side by side; of one task there is one at
-    /// a time.
+    /// Most limits are a task's own, so that verdicts about several tasks stand side by side; of one task, and of one
+    /// contract that counts over its tasks, there is one at a time.
     fn on_proposals(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
-        let mut passed = BTreeSet::new();
+        let (mut passed, mut together) = (BTreeSet::new(), BTreeSet::new());
         let mut drafts = Vec::new();
         for (seq, proposal) in self.state.proposed.iter().take(WINDOW) {
             if passed.contains(&proposal.task) {
@@ -217,6 +281,12 @@ impl PolicyCore {
             if matches!(decision, Decision::Grant(_)) && !self.may_grant(moment, *seq) {
                 continue;
             }
+            if let Decision::Grant(draft) = &decision
+                && self.counts_over_tasks(draft)
+                && !together.insert(draft.contract)
+            {
+                continue;
+            }
             passed.insert(proposal.task);
             drafts.extend(self.said(out, proposal, decision));
         }
@@ -224,6 +294,13 @@ impl PolicyCore {
             drafts.truncate(1);
         }
         drafts
+    }
+
+    fn counts_over_tasks(&self, draft: &DraftGrant) -> bool {
+        match self.document_of(&draft.contract) {
+            Some(Document::Contract(contract, _)) => contract.counts_over_tasks(),
+            Some(Document::Unusable(_)) | None => true,
+        }
     }
 
     fn may_grant(&self, moment: &Moment, seq: u64) -> bool {

@@ -14,15 +14,15 @@ use crate::{
     },
 };
 
-fn stranger() -> SigningKey {
+pub(crate) fn stranger() -> SigningKey {
     SigningKey::from_bytes(&[3; 32])
 }
 
-fn elsewhere() -> DeploymentId {
+pub(crate) fn elsewhere() -> DeploymentId {
     DeploymentId::new(Uuid::from_u128(8))
 }
 
-fn assert_refused(answer: &Answer, what: &str, status: u16, problem: &str) {
+pub(crate) fn assert_refused(answer: &Answer, what: &str, status: u16, problem: &str) {
     assert_eq!(
         (answer.status, answer.problem().as_str()),
         (status, problem),
@@ -358,63 +358,6 @@ async fn tasks_that_are_not_whole_or_not_the_owners_are_refused() {
         "used",
     );
     assert_eq!(world.stream().seq, seq + 1);
-}
-
-#[tokio::test]
-async fn approvals_that_are_replayed_or_not_the_owners_are_refused() {
-    let world = World::start().await;
-    let task = world.submitted();
-    let draft = world.draft(task);
-    let body = |signed: &Signed| json!({ "signed": base64(signed) }).to_string();
-    let nowhere = world.draft(world.task().task);
-    let foreign = bus_schema::DraftGrant {
-        deployment: elsewhere(),
-        ..draft.clone()
-    };
-    let theirs = Statement::Approval(bus_schema::ApprovalStatement {
-        deployment: deployment(),
-        task,
-        action: draft.action,
-        contract: draft.contract,
-        draft: draft.digest(),
-        approve: true,
-        at: Time::from_ns(1),
-    });
-    let seq = world.stream().seq;
-    for (what, body, status, problem) in [
-        ("no JSON", "[]".to_owned(), 400, "malformed"),
-        ("a task", body(&world.task().signed), 400, "malformed"),
-        (
-            "another key",
-            body(&Signed::new(&theirs, &stranger())),
-            403,
-            "not-signed",
-        ),
-        (
-            "another deployment",
-            body(&approval(&foreign)),
-            403,
-            "not-signed",
-        ),
-        ("no such task", body(&approval(&nowhere)), 404, "not-found"),
-    ] {
-        assert_refused(
-            &world.post("/v1/approvals", &body).await,
-            what,
-            status,
-            problem,
-        );
-    }
-    assert_eq!(world.stream().seq, seq, "something was appended");
-    assert_eq!(
-        world
-            .post("/v1/approvals", &body(&approval(&draft)))
-            .await
-            .status,
-        202
-    );
-    let again = world.post("/v1/approvals", &body(&approval(&draft))).await;
-    assert_refused(&again, "replayed", 409, "used");
 }
 
 #[tokio::test]

@@ -1,31 +1,64 @@
 //! Reads what a rule says about one argument.
 
-use super::source::{Fields, Node, Source};
-use crate::bounds::{Bound, Operator, Scalar};
-use crate::glob::{PATTERN_BYTES_MAX, PathGlob};
-use crate::json::INTEGER_MAX;
+mod origin;
+mod pattern;
+
+use std::collections::BTreeMap;
+
 use toml::de::DeValue;
 
-/// Deepest nesting of `every` and `any`.
+use super::source::{Fields, Node, Source};
+use super::tools::About;
+use crate::bounds::{Bound, Number, Operator, Relation, Scalar};
+use crate::json::INTEGER_MAX;
+
+/// Deepest nesting of bounds.
 const DEPTH_MAX: usize = 8;
 /// Most members of a set.
 const SET_MAX: usize = 1000;
 /// Most characters of a text that a bound names.
 const VALUE_CHARS_MAX: usize = 4096;
 
-const KEYS: [&str; 9] = [
-    "min", "max", "glob", "path", "length", "prefix", "suffix", "every", "any",
+const KEYS: [&str; 23] = [
+    "present",
+    "optional",
+    "min",
+    "max",
+    "glob",
+    "path",
+    "length",
+    "prefix",
+    "suffix",
+    "like",
+    "host",
+    "url",
+    "email",
+    "date",
+    "same_as",
+    "differs_from",
+    "at_most",
+    "at_least",
+    "from",
+    "fields",
+    "every",
+    "any",
+    "not",
 ];
 
 /// Reads a value (equality), a list (set) or a table of operators (all must hold).
-pub(super) fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>, depth: usize) -> Option<Bound> {
+pub(super) fn read<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    depth: usize,
+    about: &About<'_>,
+) -> Option<Bound> {
     if depth > DEPTH_MAX {
-        let problem = format!("`every` and `any` are nested deeper than {DEPTH_MAX}");
-        source.report(node.span(), problem, "bound the list less deeply");
+        let problem = format!("bounds are nested deeper than {DEPTH_MAX}");
+        source.report(node.span(), problem, "bound the value less deeply");
         return None;
     }
     match node.get_ref() {
-        DeValue::Table(_) => operators(source, node, depth),
+        DeValue::Table(_) => operators(source, node, depth, about),
         DeValue::Array(_) => set(source, node),
         DeValue::String(_)
         | DeValue::Integer(_)
@@ -40,14 +73,14 @@ pub(super) fn fits(
     source: &mut Source<'_>,
     node: &Node<'_>,
     bound: &Bound,
-    types: &[&[String]],
+    types: &[Vec<String>],
 ) -> bool {
     let judged: Vec<&[&str]> = match bound {
         Bound::OneOf(set) => set.iter().map(Scalar::types).collect(),
         Bound::All(operators) => operators.iter().map(Operator::types).collect(),
     };
     let speaks = |judges: &[&str], has: &[String]| {
-        has.is_empty() || has.iter().any(|one| judges.contains(&one.as_str()))
+        judges.is_empty() || has.is_empty() || has.iter().any(|one| judges.contains(&one.as_str()))
     };
     let mute = types
         .iter()
@@ -98,22 +131,8 @@ fn scalar(source: &mut Source<'_>, node: &Node<'_>) -> Option<Scalar> {
                 .map(Scalar::Text)
         }
         DeValue::Boolean(value) => Some(Scalar::Bool(*value)),
-        DeValue::Integer(_) => source
-            .integer(node, "the value", -INTEGER_MAX..=INTEGER_MAX)
-            .map(Scalar::Integer),
-        DeValue::Float(written) => {
-            let value = written.as_str().parse::<f64>().ok();
-            // Read as an argument is, so that 1.0 is the integer 1 on both sides.
-            let value = value
-                .and_then(serde_json::Number::from_f64)
-                .map(|n| n.to_string());
-            let value = value.and_then(|text| crate::json::parse(text.as_bytes(), 64).ok());
-            let value = value.as_ref().and_then(Scalar::of);
-            if value.is_none() {
-                let fix = "write a finite number within ±(2^53 − 1)";
-                source.report(node.span(), "no argument can have this value", fix);
-            }
-            value
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            number(source, node, "the value").map(Scalar::Number)
         }
         DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
             source.mistyped(node, "the value", "a text, a number, true or false");
@@ -122,7 +141,42 @@ fn scalar(source: &mut Source<'_>, node: &Node<'_>) -> Option<Scalar> {
     }
 }
 
-fn operators<'t>(source: &mut Source<'t>, node: &'t Node<'t>, depth: usize) -> Option<Bound> {
+/// Reads a number as an argument is read, so that 1.0 is the integer 1 on both sides.
+fn number(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<Number> {
+    let DeValue::Float(written) = node.get_ref() else {
+        let within = -INTEGER_MAX..=INTEGER_MAX;
+        return source.integer(node, what, within).map(Number::Integer);
+    };
+    let value = written.as_str().parse::<f64>().ok();
+    let value = value
+        .and_then(serde_json::Number::from_f64)
+        .map(|n| n.to_string());
+    let value = value.and_then(|text| crate::json::parse(text.as_bytes(), 64).ok());
+    let value = value
+        .as_ref()
+        .and_then(|value| Number::of(value.as_number()?));
+    if value.is_none() {
+        let fix = "write a finite number within ±(2^53 − 1)";
+        source.report(node.span(), "no argument can have this value", fix);
+    }
+    value
+}
+
+/// What was read of one table, in the order in which bounds are written.
+struct Reader<'s, 't, 'a> {
+    source: &'s mut Source<'t>,
+    of: Fields<'t>,
+    depth: usize,
+    about: &'a About<'a>,
+    all: Vec<Operator>,
+}
+
+fn operators<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    depth: usize,
+    about: &About<'_>,
+) -> Option<Bound> {
     let of = source.table(node, "a bound", &KEYS)?;
     if of
         .table
@@ -136,102 +190,204 @@ fn operators<'t>(source: &mut Source<'t>, node: &'t Node<'t>, depth: usize) -> O
         source.report(node.span(), "the bound says nothing", fix);
         return None;
     }
-    let mut all = Vec::new();
-    if let Some((min, max)) = range(source, &of, -INTEGER_MAX)? {
-        all.push(Operator::Range { min, max });
-    }
     if let (Some(_), Some(second)) = (of.table.get("glob"), of.table.get("path")) {
-        let fix = "keep one of them";
-        source.report(
-            second.span(),
-            "`glob` and `path` are two words for one bound",
-            fix,
-        );
+        let problem = "`glob` and `path` are two words for one bound";
+        source.report(second.span(), problem, "keep one of them");
         return None;
     }
-    if let Some(node) = of.table.get("glob").or_else(|| of.table.get("path")) {
-        all.push(Operator::Path(path(source, node)?));
-    }
-    if let Some(node) = of.table.get("length") {
-        all.push(length(source, node)?);
-    }
-    for (key, operator) in [
-        ("prefix", Operator::Prefix as fn(String) -> Operator),
-        ("suffix", Operator::Suffix),
-    ] {
-        if let Some(node) = of.table.get(key) {
-            all.push(operator(source.text(
-                node,
-                &format!("`{key}`"),
-                VALUE_CHARS_MAX,
-            )?));
-        }
-    }
-    for (key, operator) in [
-        ("every", Operator::Every as fn(Box<Bound>) -> Operator),
-        ("any", Operator::Any),
-    ] {
-        if let Some(node) = of.table.get(key) {
-            all.push(operator(Box::new(read(source, node, depth + 1)?)));
-        }
-    }
-    Some(Bound::All(all))
+    let mut reader = Reader {
+        source,
+        of,
+        depth,
+        about,
+        all: Vec::new(),
+    };
+    reader.presence()?;
+    reader.sizes()?;
+    reader.texts()?;
+    reader.relations()?;
+    reader.inner()?;
+    let all = reader.all;
+    (!all.is_empty()).then_some(Bound::All(all))
 }
 
-fn path(source: &mut Source<'_>, node: &Node<'_>) -> Option<PathGlob> {
-    let text = source.text(node, "the pattern", PATTERN_BYTES_MAX)?;
-    PathGlob::new(&text)
-        .map_err(|error| {
-            let message = error.to_string();
-            let (problem, fix) = message.split_once("; ").unwrap_or((&message, ""));
-            source.report(node.span(), problem, fix);
-        })
-        .ok()
+impl<'t> Reader<'_, 't, '_> {
+    fn node(&self, key: &str) -> Option<&'t Node<'t>> {
+        self.of.table.get(key)
+    }
+
+    fn presence(&mut self) -> Option<()> {
+        if let Some(node) = self.node("optional") {
+            if !self.source.boolean(node, "`optional`")? {
+                let fix = "remove it: arguments that are bounded have to be there";
+                self.source
+                    .report(node.span(), "`optional = false` says nothing", fix);
+                return None;
+            }
+            self.all.push(Operator::Optional);
+        }
+        if let Some(node) = self.node("present") {
+            let present = self.source.boolean(node, "`present`")?;
+            if self.node("optional").is_some() {
+                let problem = "`present` and `optional` contradict each other";
+                self.source.report(node.span(), problem, "keep one of them");
+                return None;
+            }
+            if !present && self.of.table.len() > 1 {
+                let problem = "an argument that is not there has nothing else to bound";
+                self.source
+                    .report(node.span(), problem, "write `optional = true` instead");
+                return None;
+            }
+            self.all.push(Operator::Present(present));
+        }
+        Some(())
+    }
+
+    fn sizes(&mut self) -> Option<()> {
+        let end = |source: &mut Source<'t>, node: Option<&'t Node<'t>>, what: &str| match node {
+            Some(node) => number(source, node, what).map(|value| Some((value, node.span()))),
+            None => Some(None),
+        };
+        let (min, max) = (self.node("min"), self.node("max"));
+        let (min, max) = (
+            end(self.source, min, "`min`"),
+            end(self.source, max, "`max`"),
+        );
+        let (min, max) = (min?, max?);
+        if let (Some((min, span)), Some((max, _))) = (&min, &max)
+            && min > max
+        {
+            let problem = format!("`min` {min} is greater than `max` {max}, so nothing is within");
+            self.source.report(span.clone(), problem, "exchange them");
+            return None;
+        }
+        let (min, max) = (min.map(|(min, _)| min), max.map(|(max, _)| max));
+        if min.is_some() || max.is_some() {
+            self.all.push(Operator::Range { min, max });
+        }
+        if let Some(node) = self.node("glob").or_else(|| self.node("path")) {
+            self.all
+                .push(Operator::Path(pattern::path(self.source, node)?));
+        }
+        if let Some(node) = self.node("length") {
+            self.all.push(length(self.source, node)?);
+        }
+        Some(())
+    }
+
+    fn texts(&mut self) -> Option<()> {
+        for (key, operator) in [
+            ("prefix", Operator::Prefix as fn(String) -> Operator),
+            ("suffix", Operator::Suffix),
+        ] {
+            if let Some(node) = self.node(key) {
+                let text = self
+                    .source
+                    .text(node, &format!("`{key}`"), VALUE_CHARS_MAX)?;
+                self.all.push(operator(text));
+            }
+        }
+        type Read<'t> = fn(&mut Source<'t>, &'t Node<'t>) -> Option<Operator>;
+        let each: [(&str, Read<'t>); 5] = [
+            ("like", pattern::like),
+            ("host", pattern::host),
+            ("url", pattern::url),
+            ("email", pattern::email),
+            ("date", pattern::date),
+        ];
+        for (key, read) in each {
+            if let Some(node) = self.node(key) {
+                self.all.push(read(self.source, node)?);
+            }
+        }
+        Some(())
+    }
+
+    fn relations(&mut self) -> Option<()> {
+        for relation in Relation::ALL {
+            let Some(node) = self.node(relation.word()) else {
+                continue;
+            };
+            let what = format!("`{}`", relation.word());
+            let name = self.source.text(node, &what, VALUE_CHARS_MAX)?;
+            self.about.check(self.source, node.span(), &name)?;
+            self.all.push(Operator::Relation(relation, name));
+        }
+        if let Some(node) = self.node("from") {
+            let origins = origin::read(self.source, node, self.about)?;
+            self.all.push(Operator::From(origins));
+        }
+        Some(())
+    }
+
+    fn inner(&mut self) -> Option<()> {
+        if let Some(node) = self.node("fields") {
+            let fields = fields(self.source, node, self.depth, self.about)?;
+            self.all.push(Operator::Fields(fields));
+        }
+        for (key, operator) in [
+            ("every", Operator::Every as fn(Box<Bound>) -> Operator),
+            ("any", Operator::Any),
+            ("not", Operator::Not),
+        ] {
+            if let Some(node) = self.node(key) {
+                let inner = read(self.source, node, self.depth + 1, self.about)?;
+                self.all.push(operator(Box::new(inner)));
+            }
+        }
+        Some(())
+    }
+}
+
+fn fields<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    depth: usize,
+    about: &About<'_>,
+) -> Option<BTreeMap<String, Bound>> {
+    let Some(table) = node.get_ref().as_table().filter(|table| !table.is_empty()) else {
+        source.mistyped(
+            node,
+            "`fields`",
+            "`fields = { name = …, … }` with at least one field",
+        );
+        return None;
+    };
+    let mut fields = BTreeMap::new();
+    for (key, node) in table {
+        let bound = read(source, node, depth + 1, about)?;
+        fields.insert(key.get_ref().to_string(), bound);
+    }
+    Some(fields)
 }
 
 fn length<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Operator> {
     let of = source.table(node, "`length`", &["min", "max"])?;
-    let Some((min, max)) = range(source, &of, 0)? else {
-        source.report(
-            node.span(),
-            "`length` says nothing",
-            "write `min`, `max` or both",
-        );
-        return None;
-    };
-    let count = |bound: Option<i64>| bound.and_then(|bound| u64::try_from(bound).ok());
-    Some(Operator::Length {
-        min: count(min),
-        max: count(max),
-    })
-}
-
-/// The least and the greatest of a range.
-type Ends = (Option<i64>, Option<i64>);
-
-/// Reads `min` and `max`; the outer `None` means that a problem was noted.
-fn range<'t>(source: &mut Source<'t>, of: &Fields<'t>, least: i64) -> Option<Option<Ends>> {
     let mut end = |key: &str| match of.table.get(key) {
         Some(node) => {
-            let value = source.integer(node, &format!("`{key}`"), least..=INTEGER_MAX);
-            value.map(|value| Some((value, node.span())))
+            let value = source.integer(node, &format!("`{key}`"), 0..=INTEGER_MAX);
+            value.map(Some)
         }
         None => Some(None),
     };
     let (min, max) = (end("min"), end("max"));
     let (min, max) = (min?, max?);
-    if let (Some((min, span)), Some((max, _))) = (&min, &max)
-        && min > max
-    {
-        let problem = format!("`min` {min} is greater than `max` {max}, so nothing is within");
-        source.report(span.clone(), problem, "exchange them");
-        return None;
-    }
-    if min.is_none() && max.is_none() {
-        return Some(None);
-    }
-    Some(Some((
-        min.map(|(value, _)| value),
-        max.map(|(value, _)| value),
-    )))
+    let (problem, fix) = match (min, max) {
+        (None, None) => (
+            "`length` says nothing".to_owned(),
+            "write `min`, `max` or both",
+        ),
+        (Some(min), Some(max)) if min > max => (
+            format!("`min` {min} is greater than `max` {max}, so nothing is within"),
+            "exchange them",
+        ),
+        (Some(_), _) | (_, Some(_)) => {
+            let count = |end: Option<i64>| end.and_then(|end| u64::try_from(end).ok());
+            let (min, max) = (count(min), count(max));
+            return Some(Operator::Length { min, max });
+        }
+    };
+    source.report(node.span(), problem, fix);
+    None
 }

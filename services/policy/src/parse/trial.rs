@@ -3,15 +3,24 @@
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::rule::unknown_tool;
 use super::source::{Fields, Node, Source};
-use crate::catalogue::Catalogue;
+use super::tools::unknown_tool;
+use super::{TEXT_CHARS_MAX, head, is_principal};
+use crate::budget::Shared;
+use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
-use crate::decide::{Call, Code, Task, Verdict, decide};
+use crate::decide::{Call, Code, Verdict, decide};
+use crate::flow::{Integrity, Labels, Secrecy, WrittenLabels};
 use crate::glob::PATTERN_BYTES_MAX;
 use crate::json;
+use crate::record::{Record, View};
 
-/// Decides the call of one `[[test]]` as the first of a task and notes when the verdict is
+/// Most characters of the owner's words in a test.
+const WORDS_CHARS_MAX: usize = 64 << 10;
+/// Most earlier calls of a test.
+const EARLIER_MAX: usize = 1000;
+
+/// Decides the call of one `[[test]]` after its earlier calls and notes when the verdict is
 /// another than it expects, or when the test proves nothing.
 pub(super) fn run<'t>(
     source: &mut Source<'t>,
@@ -19,7 +28,16 @@ pub(super) fn run<'t>(
     contract: &Contract,
     catalogue: &Catalogue,
 ) {
-    let Some(of) = source.table(node, "`[[test]]`", &["call", "expect"]) else {
+    let keys = [
+        "call",
+        "expect",
+        "rule",
+        "text",
+        "earlier",
+        "at",
+        "principal",
+    ];
+    let Some(of) = source.table(node, "`[[test]]`", &keys) else {
         return;
     };
     let expected = source.required(&of, "expect");
@@ -28,21 +46,47 @@ pub(super) fn run<'t>(
         let of = source.table(node, "`call`", &["tool", "args"])?;
         Some((tool(source, &of, catalogue)?, args(source, &of)?, node))
     });
-    let (Some((expected, at)), Some((tool, args, call))) = (expected, call) else {
+    let rule = of.table.get("rule").map_or(Some(None), |node| {
+        let text = source.text(node, "`rule`", 64)?;
+        Some(Some((text, node)))
+    });
+    let now_ms = of.table.get("at").map_or(Some(usual_ms(contract)), |node| {
+        head::moment(source, node, "at", false)
+    });
+    let before = before(source, &of, contract, catalogue, now_ms.unwrap_or_default());
+    let (Some((expected, at)), Some((tool, args, call)), Some(rule)) = (expected, call, rule)
+    else {
         return;
     };
-    let task = Task::new(i64::MIN);
+    let (Some(now_ms), Some((record, shared))) = (now_ms, before) else {
+        return;
+    };
     let bytes = json::canonical(&Value::Object(args));
-    let verdict = decide(
-        contract,
-        catalogue,
-        &task,
-        &Call {
-            tool: &tool,
-            args: &bytes,
-        },
-    );
-    let (word, rule, fix) = match &verdict {
+    let view = View {
+        now_ms,
+        record: &record,
+        shared: &shared,
+    };
+    let said = Call {
+        tool: tool.name().as_str(),
+        args: &bytes,
+    };
+    let verdict = decide(contract, catalogue, &view, &said);
+    let wanted = Wanted {
+        word: (expected, at),
+        rule,
+    };
+    compare(source, &verdict, &wanted, call);
+}
+
+/// What a test expects, each with its place.
+struct Wanted<'t> {
+    word: (&'static str, &'t Node<'t>),
+    rule: Option<(String, &'t Node<'t>)>,
+}
+
+fn compare(source: &mut Source<'_>, verdict: &Verdict, wanted: &Wanted<'_>, call: &Node<'_>) {
+    let (word, found, fix) = match verdict {
         Verdict::Granted { rule, .. } => ("allow", rule, None),
         Verdict::Ask { rule, .. } => ("ask", rule, None),
         Verdict::Refused {
@@ -61,14 +105,110 @@ pub(super) fn run<'t>(
         }
         Verdict::Refused { rule, fix, .. } => ("deny", rule, fix.as_ref()),
     };
+    let (expected, at) = wanted.word;
     if word != expected {
-        let problem = format!("the test expects `{expected}`, but `{rule}` says `{word}`");
+        let problem = format!("the test expects `{expected}`, but `{found}` says `{word}`");
         let fix = fix.map_or_else(
-            || format!("change `{rule}`, or expect `{word}`"),
+            || format!("change `{found}`, or expect `{word}`"),
             |fix| format!("{fix}\nor expect `{word}`"),
         );
         source.report(at.span(), problem, fix);
+    } else if let Some((rule, node)) = wanted
+        .rule
+        .as_ref()
+        .filter(|(rule, _)| rule != found.as_str())
+    {
+        let problem = format!("the test expects `{rule}` to decide, but `{found}` does");
+        let fix = format!("change the rules, or expect `{found}`");
+        source.report(node.span(), problem, fix);
     }
+}
+
+/// The moment of a test that does not say its own: the first of the contract, or long before its end.
+fn usual_ms(contract: &Contract) -> i64 {
+    let last = contract.expires_ms().saturating_sub(1);
+    contract.starts_ms().unwrap_or(0).min(last)
+}
+
+/// What is on record before the call.
+fn before<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    contract: &Contract,
+    catalogue: &Catalogue,
+    now_ms: i64,
+) -> Option<(Record, Shared)> {
+    let text = match of.table.get("text") {
+        Some(node) => Some(source.text(node, "`text`", WORDS_CHARS_MAX)?),
+        None => None,
+    };
+    let principal = match of.table.get("principal") {
+        Some(node) => {
+            let text = source.text(node, "`principal`", TEXT_CHARS_MAX)?;
+            if !is_principal(&text) {
+                let fix = "write \"session\", or one job such as \"job:nightly\"";
+                source.report(node.span(), format!("{text:?} is no principal"), fix);
+                return None;
+            }
+            text
+        }
+        None => contract.principals().first().cloned().unwrap_or_default(),
+    };
+    let (mut record, mut shared) = (Record::new(principal, text), Shared::default());
+    let Some(node) = of.table.get("earlier") else {
+        return Some((record, shared));
+    };
+    let items = source.items(node, "`earlier`")?;
+    if items.len() > EARLIER_MAX {
+        let problem = format!("the test has more than {EARLIER_MAX} earlier calls");
+        source.report(node.span(), problem, "keep those that matter");
+        return None;
+    }
+    for item in items {
+        let of = source.table(item, "`earlier`", &["tool", "args", "result", "output"])?;
+        let (tool, args) = (tool(source, &of, catalogue)?, args(source, &of)?);
+        let result = match of.table.get("result") {
+            Some(node) => Some(value(source, node)?),
+            None => None,
+        };
+        let labels = match of.table.get("output") {
+            Some(node) => labels(source, node)?,
+            None => tool.output(),
+        };
+        let bytes = json::canonical(&Value::Object(args.clone()));
+        let name = tool.name().as_str();
+        let view = View {
+            now_ms,
+            record: &record,
+            shared: &shared,
+        };
+        let said = Call {
+            tool: name,
+            args: &bytes,
+        };
+        // What stands here happened; what the contract permits of it counts.
+        if let Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } =
+            decide(contract, catalogue, &view, &said)
+        {
+            record.used.reserve(&rule, &reserve);
+            shared.reserve(now_ms, &rule, &reserve);
+        }
+        let started = record.start(name, args, labels);
+        record.succeed(&started, result);
+    }
+    Some((record, shared))
+}
+
+fn labels<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Labels> {
+    let written = value(source, node)?;
+    let labels = serde_json::from_value::<WrittenLabels>(written).ok();
+    if labels.is_none() {
+        let (integrity, secrecy) = (Integrity::Untrusted, Secrecy::Private);
+        let like = serde_json::json!({ "integrity": integrity, "secrecy": secrecy });
+        let fix = format!("write \"trusted\", \"untrusted\", or both labels as in {like}");
+        source.report(node.span(), "`output` says no labels", fix);
+    }
+    labels.map(Labels::from)
 }
 
 fn expectation(source: &mut Source<'_>, node: &Node<'_>) -> Option<&'static str> {
@@ -82,14 +222,18 @@ fn expectation(source: &mut Source<'_>, node: &Node<'_>) -> Option<&'static str>
     word
 }
 
-fn tool<'t>(source: &mut Source<'t>, of: &Fields<'t>, catalogue: &Catalogue) -> Option<String> {
+fn tool<'t, 'c>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    catalogue: &'c Catalogue,
+) -> Option<&'c Tool> {
     let node = source.required(of, "tool")?;
     let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
-    if catalogue.get(&text).is_none() {
+    let found = catalogue.get(&text);
+    if found.is_none() {
         unknown_tool(source, node, &text, catalogue);
-        return None;
     }
-    Some(text)
+    found
 }
 
 fn args<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Map<String, Value>> {

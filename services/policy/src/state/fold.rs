@@ -1,32 +1,45 @@
 //! Folds facts into the state; total, and the same for every reader of the same stream.
 
 use bus_schema::{
-    ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionProposed, ActionRefused,
-    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, ContractSigned, Digest,
-    Meta, NotSigned, OUTCOME_GRACE_MS, OutsideEnvelope, PolicyFact, PublicKey, RefusalCode, Signed,
-    Statement, TaskId, TaskSubmitted, Time, Usage,
+    ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalCarried, ApprovalRefused,
+    ApprovalRequested, ContractSigned, Digest, Meta, NotSigned, OutsideEnvelope, PolicyFact,
+    PublicKey, RefusalCode, Signed, Statement, TaskId, TaskSubmitted,
 };
 
 use super::{
-    APPROVALS_REFUSED_MAX, Action, Active, Answer, Offered, Proposal, Question, Stage, State,
-    Stray, Submission, Submitted, Task,
+    APPROVALS_REFUSED_MAX, Action, Active, Answer, Offered, Proposal, Question, Reservation, Stage,
+    State, Stray, Submission, Submitted, Task,
 };
-use crate::ledger::{Ledger, Reservation};
+use crate::budget::Shared;
 
 impl State {
     /// Takes in one fact; `owner` is whose statements count.
     pub(crate) fn fold(&mut self, meta: &Meta, fact: PolicyFact, owner: &PublicKey) {
         self.now = self.now.max(meta.stored);
         if let Some(task) = meta.task.and_then(|task| self.tasks.get_mut(&task)) {
-            task.release_lapsed(meta.stored);
+            let shared = self.shared.entry(task.name.clone()).or_default();
+            task.release_lapsed(meta.stored, shared);
         }
         match fact {
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
             PolicyFact::ContractSigned(_, fact) => self.contract_signed(meta, *fact),
-            PolicyFact::ContractRevoked(_, fact) => self.contract_revoked(meta, &fact.contract),
+            PolicyFact::ContractRevoked(_, fact) => {
+                for offered in self.signed.values_mut() {
+                    offered.revoked |= offered.contract == fact.contract;
+                }
+                self.ended(meta, &fact.contract);
+            }
             PolicyFact::ContractActivated(_, fact) => {
                 if let Some(offered) = self.take_offered(&fact.contract) {
+                    if let Some(old) = fact.supersedes {
+                        self.ended(meta, &old);
+                    }
                     self.contracts.insert(fact.contract, offered.active);
+                }
+            }
+            PolicyFact::ContractSuspended(_, fact) => {
+                if let Some(active) = self.contracts.get_mut(&fact.contract) {
+                    active.suspended = true;
                 }
             }
             PolicyFact::ContractRejected(_, fact) => drop(self.take_offered(&fact.contract)),
@@ -35,7 +48,11 @@ impl State {
             PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
             PolicyFact::TaskAdmitted(task, fact) => {
                 self.take_submission(task);
-                self.tasks.insert(task, Task::under(fact.contract));
+                if let Some(active) = self.contracts.get(&fact.contract) {
+                    let name = active.name.clone();
+                    self.tasks
+                        .insert(task, Task::under(fact.contract, name, fact.playbook));
+                }
             }
             PolicyFact::TaskRejected(task, _) => self.take_submission(task),
             PolicyFact::TaskFinished(task, _) => self.finished(task),
@@ -45,19 +62,24 @@ impl State {
             PolicyFact::ApprovalRequested(task, fact) => self.requested(meta, task, *fact),
             PolicyFact::ApprovalCarried(task, fact) => self.carried(meta, task, *fact),
             PolicyFact::ApprovalRefused(task, fact) => self.approval_refused(task, &fact),
-            PolicyFact::ActionStarted(task, fact) => self.task(task, |of| of.started(meta, &fact)),
-            PolicyFact::ActionFinished(task, fact) => {
-                self.task(task, |of| of.finished(meta, &fact));
+            PolicyFact::ActionStarted(task, fact) => {
+                self.task(task, |of, _| of.started(meta, &fact))
             }
-            PolicyFact::ActionDeclined(task, fact) => self.task(task, |of| of.declined(&fact)),
+            PolicyFact::ActionFinished(task, fact) => {
+                self.task(task, |of, shared| of.finished(meta, &fact, shared));
+            }
+            PolicyFact::ActionDeclined(task, fact) => {
+                self.task(task, |of, shared| of.release(fact.action, shared));
+            }
             // Its stored time, which is all it says, was taken in above.
             PolicyFact::ActionExpired(..) => {}
         }
     }
 
-    fn task(&mut self, task: TaskId, change: impl FnOnce(&mut Task)) {
+    fn task(&mut self, task: TaskId, change: impl FnOnce(&mut Task, &mut Shared)) {
         if let Some(of) = self.tasks.get_mut(&task) {
-            change(of);
+            let shared = self.shared.entry(of.name.clone()).or_default();
+            change(of, shared);
         }
     }
 
@@ -65,8 +87,12 @@ impl State {
         let offered = Offered {
             contract: fact.contract,
             active: Active {
+                name: fact.name,
+                version: fact.version,
+                language: fact.language,
                 document: fact.document,
                 envelope: fact.envelope,
+                suspended: false,
             },
             id: meta.id,
             revoked: false,
@@ -74,11 +100,9 @@ impl State {
         self.signed.insert(meta.seq, offered);
     }
 
-    fn contract_revoked(&mut self, meta: &Meta, contract: &Digest) {
+    /// A contract is in force no more, nor is anything that waits under it.
+    fn ended(&mut self, meta: &Meta, contract: &Digest) {
         self.contracts.remove(contract);
-        for offered in self.signed.values_mut() {
-            offered.revoked |= offered.contract == *contract;
-        }
         let tasks = &mut self.tasks;
         for proposal in self.proposed.values_mut() {
             let of = tasks.get(&proposal.task);
@@ -190,15 +214,17 @@ impl State {
 
     fn granted(&mut self, meta: &Meta, task: TaskId, fact: &ActionGranted) {
         let draft = &fact.grant.draft;
-        let reservation = Reservation::of(draft);
+        let reservation = Reservation::of(draft, meta);
         let claim_by = meta.stored.plus_ms(u64::from(draft.ttl_ms));
         let stage = Stage::Granted {
-            reservation: reservation.clone(),
+            reservation: Box::new(reservation.clone()),
             claim_by,
         };
         if self.close(task, draft.action, stage).is_some() {
-            self.task(task, |of| {
-                of.ledger.reserve(&reservation);
+            self.task(task, |of, shared| {
+                let Reservation { rule, reserve, .. } = &reservation;
+                of.used.reserve(rule, reserve);
+                shared.reserve(reservation.granted_ms, rule, reserve);
                 of.unclaimed.insert((claim_by, draft.action));
             });
         }
@@ -310,6 +336,9 @@ fn taken(
     if meta.stored > question.until {
         return Err(RefusalCode::ApprovalExpired);
     }
+    if meta.stored < said.from {
+        return Err(RefusalCode::ApproverUnknown);
+    }
     if !said.yes {
         return match question.answer {
             None | Some(Answer::Yes(_)) => Ok(Some(Answer::No(meta.id))),
@@ -344,83 +373,5 @@ const fn no_answer(why: OutsideEnvelope) -> RefusalCode {
         | OutsideEnvelope::ApprovalMissing
         | OutsideEnvelope::ApprovalExpired
         | OutsideEnvelope::Approver => RefusalCode::BadStatement,
-    }
-}
-
-impl Task {
-    fn under(contract: Digest) -> Self {
-        Self {
-            contract,
-            ledger: Ledger::default(),
-            actions: std::collections::BTreeMap::new(),
-            unclaimed: std::collections::BTreeSet::new(),
-            strays: 0,
-        }
-    }
-
-    /// Releases what can no longer be claimed: a later message proves that every claim in time was read before.
-    fn release_lapsed(&mut self, now: Time) {
-        while let Some((claim_by, action)) = self.unclaimed.first().copied() {
-            if claim_by >= now {
-                return;
-            }
-            self.release(action);
-        }
-    }
-
-    fn release(&mut self, action: ActionId) {
-        let Some(of) = self.actions.get_mut(&action) else {
-            return;
-        };
-        if let Stage::Granted {
-            reservation,
-            claim_by,
-        } = &of.stage
-        {
-            self.ledger.release(reservation);
-            self.unclaimed.remove(&(*claim_by, action));
-            of.stage = Stage::Over;
-        }
-    }
-
-    fn started(&mut self, meta: &Meta, fact: &ActionStarted) {
-        let Some(of) = self.actions.get_mut(&fact.action) else {
-            return;
-        };
-        if let Stage::Granted {
-            reservation,
-            claim_by,
-        } = &of.stage
-        {
-            self.unclaimed.remove(&(*claim_by, fact.action));
-            let wall_ms = u64::from(reservation.wall_ms());
-            let finish_by = meta.stored.plus_ms(wall_ms + u64::from(OUTCOME_GRACE_MS));
-            of.stage = Stage::Started {
-                reservation: reservation.clone(),
-                finish_by,
-            };
-        }
-    }
-
-    /// What is unknown may have used all that was reserved, and a late outcome changes nothing.
-    fn finished(&mut self, meta: &Meta, fact: &ActionFinished) {
-        let Some(of) = self.actions.get_mut(&fact.action) else {
-            return;
-        };
-        if let Stage::Started {
-            reservation,
-            finish_by,
-        } = &of.stage
-        {
-            if meta.stored <= *finish_by {
-                let used: Usage = fact.usage;
-                self.ledger.settle(reservation, used);
-            }
-            of.stage = Stage::Over;
-        }
-    }
-
-    fn declined(&mut self, fact: &ActionDeclined) {
-        self.release(fact.action);
     }
 }

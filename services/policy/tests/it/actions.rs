@@ -5,7 +5,7 @@ use std::time::Duration;
 use actor::Core as _;
 use bus_schema::{
     ActionDeclined, ActionExpired, ActionId, AuthorId, Deployment, Grant, HaltLifted, HaltOrdered,
-    Owner, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
+    Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
 };
 use policy::Catalogue;
 use uuid::Uuid;
@@ -81,18 +81,47 @@ fn each_reason_has_its_code_rule_and_explanation() {
 }
 
 #[test]
-fn changed_tool_is_refused_and_an_expired_contract_too() {
-    let (mut world, _, task) = World::with_task(RULES);
+fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
+    let (mut world, contract, task) = World::with_task(RULES);
     world.propose(task, 1);
     let tools = include_str!("../conformance/tools.json");
     let changed = tools.replace("Takes one argument of each type", "Takes arguments");
     assert_ne!(changed, tools);
     world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
-    assert_eq!(words(&world.turn()), ["Tool"]);
-    world.propose(task, 1);
-    world.restart_with(Catalogue::parse(b"[]").unwrap());
-    assert_eq!(words(&world.turn()), ["InvalidContract"]);
+    let facts = world.turn();
+    assert_eq!(words(&facts), ["suspended", "Suspended"]);
+    let PolicyFact::ContractSuspended(_, fact) = &facts[0] else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(world.why(fact.why), "`t.any` has changed");
+    // Neither the old catalogue nor a new process lifts it.
     world.restart();
+    world.propose(task, 1);
+    world.submit(contract);
+    assert_eq!(
+        words(&world.turn()),
+        ["not admitted: Suspended", "Suspended"]
+    );
+    world.sign(RULES);
+    world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["activated", "granted"]);
+    world.restart_with(Catalogue::parse(b"[]").unwrap());
+    world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["suspended", "Suspended"]);
+    world.restart();
+    world.rebuild();
+}
+
+#[test]
+fn drift_is_found_without_a_proposal() {
+    let (mut world, ..) = World::with_task(RULES);
+    world.restart_with(Catalogue::parse(b"[]").unwrap());
+    assert_eq!(words(&world.turn()), ["suspended"]);
+}
+
+#[test]
+fn nothing_is_granted_under_an_expired_contract() {
+    let (mut world, _, task) = World::with_task(RULES);
     world.now = "2037-01-01T00:00:00Z".parse().unwrap();
     world.propose(task, 1);
     assert_eq!(words(&world.turn()), ["Expired"]);

@@ -199,7 +199,7 @@ fn yes_lifts_the_question_and_nothing_else() {
     let tools = include_str!("../conformance/tools.json");
     let changed = tools.replace("Takes one argument of each type", "Takes arguments");
     world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
-    assert_eq!(words(&world.turn()), ["Tool"]);
+    assert_eq!(words(&world.turn()), ["suspended", "Suspended"]);
 
     // The arguments were erased.
     let (mut world, task, action, draft) = open();

@@ -55,8 +55,15 @@ fn dangling_reference_is_refused_at_load() {
 
 #[test]
 fn other_dialect_is_refused_at_load() {
-    let schema = "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\"}";
-    assert!(one(schema).unwrap_err().contains("another dialect"));
+    let schema = |dialect: &str| format!("{{\"$schema\":\"{dialect}\",\"type\":\"object\"}}");
+    for known in [
+        "https://json-schema.org/draft/2020-12/schema",
+        "http://json-schema.org/draft-07/schema#",
+    ] {
+        assert_eq!(one(&schema(known)).map(drop), Ok(()));
+    }
+    let other = one(&schema("http://json-schema.org/draft-04/schema#"));
+    assert!(other.unwrap_err().contains("dialect"));
 }
 
 #[test]

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bus_schema::RuleId;
-use policy::{Call, Catalogue, Contract, Task, Verdict, decide};
+use bus_schema::{Counts, RuleId};
+use policy::{Call, Catalogue, Contract, Labels, Record, Reserve, Shared, Verdict, View, decide};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The least number of cases; grows with the set.
 const CASES_MIN: usize = 148;
@@ -19,6 +20,7 @@ struct File {
     case: Vec<Case>,
 }
 
+/// One call, what is on record when it is made, and what is said to it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -32,17 +34,107 @@ struct Case {
     #[serde(default)]
     no_fix: bool,
     now: Option<String>,
+    text: Option<String>,
+    principal: Option<String>,
     #[serde(default)]
-    calls: u64,
+    earlier: Vec<Earlier>,
     #[serde(default)]
-    by_rule: BTreeMap<RuleId, u64>,
+    before: Vec<Before>,
+    wall_left: Option<u64>,
+    output_left: Option<u64>,
+    expires_ms: Option<u64>,
+}
+
+/// A call of the task that was started.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Earlier {
+    tool: String,
+    #[serde(default)]
+    args: serde_json::Map<String, Value>,
+    /// JSON; without it none was recorded.
+    result: Option<String>,
+    /// Other labels than the catalogue's.
+    output: Option<Labels>,
+    /// `succeeded`, `failed` or `running`.
+    stage: Option<String>,
+}
+
+/// A grant that counts against the limits.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Before {
+    rule: RuleId,
+    #[serde(default = "one")]
+    times: u64,
+    /// In another task of the contract.
+    #[serde(default)]
+    other_task: bool,
+    #[serde(default)]
+    ago_ms: i64,
     #[serde(default)]
     wall_ms: u64,
     #[serde(default)]
     output_bytes: u64,
-    wall_left: Option<u64>,
-    output_left: Option<u64>,
-    expires_ms: Option<u64>,
+    #[serde(default)]
+    counts: BTreeMap<String, Value>,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+impl Before {
+    fn reserve(&self) -> Reserve {
+        let mut counts = serde_json::to_value(Counts::default()).unwrap();
+        for (key, value) in &self.counts {
+            counts[key] = value.clone();
+        }
+        Reserve {
+            wall_ms: self.wall_ms,
+            output_bytes: self.output_bytes,
+            counts: serde_json::from_value(counts).unwrap(),
+        }
+    }
+}
+
+impl Case {
+    fn now_ms(&self) -> i64 {
+        let now = self.now.as_ref();
+        now.map_or(0, |now| {
+            now.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+        })
+    }
+
+    fn on_record(&self, tools: &Catalogue) -> (Record, Shared) {
+        let principal = self.principal.as_deref().unwrap_or("session");
+        let mut record = Record::new(principal, self.text.clone());
+        let mut shared = Shared::default();
+        for one in &self.earlier {
+            let labels = one
+                .output
+                .or_else(|| tools.get(&one.tool).map(policy::Tool::output));
+            let started = record.start(&one.tool, one.args.clone(), labels.expect("a tool"));
+            let result = one.result.as_ref();
+            let result = result.map(|result| serde_json::from_str(result).unwrap());
+            match one.stage.as_deref() {
+                None | Some("succeeded") => record.succeed(&started, result),
+                Some("failed") => record.fail(&started),
+                Some("running") => {}
+                Some(other) => panic!("{other:?} is no stage"),
+            }
+        }
+        for one in &self.before {
+            for _ in 0..one.times {
+                let reserve = one.reserve();
+                shared.reserve(self.now_ms() - one.ago_ms, &one.rule, &reserve);
+                if !one.other_task {
+                    record.used.reserve(&one.rule, &reserve);
+                }
+            }
+        }
+        (record, shared)
+    }
 }
 
 #[test]
@@ -77,20 +169,17 @@ fn every_case_is_decided_as_written() {
 }
 
 fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Result<(), String> {
-    let task = Task {
-        now_ms: case.now.as_ref().map_or(0, |now| {
-            now.parse::<jiff::Timestamp>().unwrap().as_millisecond()
-        }),
-        calls: case.calls,
-        calls_by_rule: case.by_rule.clone(),
-        wall_ms: case.wall_ms,
-        output_bytes: case.output_bytes,
+    let (record, shared) = case.on_record(tools);
+    let view = View {
+        now_ms: case.now_ms(),
+        record: &record,
+        shared: &shared,
     };
     let call = Call {
         tool: &case.tool,
         args: case.args.as_bytes(),
     };
-    let verdict = decide(contract, tools, &task, &call);
+    let verdict = decide(contract, tools, &view, &call);
     let shown = serde_json::to_value(&verdict).unwrap();
     let expected = (
         case.verdict.as_str(),
@@ -99,7 +188,7 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     );
     let found = (&shown["verdict"], &shown["rule"], shown.get("code"));
     if (found.0.as_str(), found.1.as_str()) != (Some(expected.0), Some(expected.1))
-        || found.2.and_then(serde_json::Value::as_str) != expected.2
+        || found.2.and_then(Value::as_str) != expected.2
     {
         return Err(format!("{shown}"));
     }
@@ -131,7 +220,7 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     }
     let text = format!("{}\n{}", text.replace("allow = []", ""), fix.toml());
     let added = Contract::parse("fixed", &text, tools).map_err(|found| found.to_string())?;
-    match decide(&added, tools, &task, &call) {
+    match decide(&added, tools, &view, &call) {
         Verdict::Granted { .. } | Verdict::Ask { .. } => Ok(()),
         Verdict::Refused { why, .. } => Err(format!("the fix as text does not help: {why}")),
     }

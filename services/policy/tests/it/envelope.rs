@@ -1,9 +1,8 @@
 //! Checks that the envelope takes in what the contract can permit, and its maxima.
 
 use bus_schema::{
-    ActionId, ApprovalStatement, Ask, Asked, AuthorId, Counts, DeploymentId, Digest, DraftGrant,
-    Envelope, Grant, OutsideEnvelope, Salt, Sealed, Signed, Statement, TaskId, Time, public_key,
-    wire,
+    ActionId, ApprovalStatement, Ask, Asked, AuthorId, DeploymentId, Digest, DraftGrant, Envelope,
+    Grant, OutsideEnvelope, Salt, Sealed, Signed, Statement, TaskId, Time, public_key, wire,
 };
 use ed25519_dalek::SigningKey;
 use policy::{Catalogue, Contract, Reserve, envelope};
@@ -101,11 +100,12 @@ pub(crate) fn inside(
         wall_ms: reserve.wall_ms.try_into().unwrap(),
         output_bytes_max: reserve.output_bytes.try_into().unwrap(),
         secrets: Vec::new(),
-        counts: Counts::default(),
+        counts: reserve.counts,
         asked: approved.then(|| Asked {
             approvers: vec![public_key(&owner)],
             quorum: 1,
             until: Time::default(),
+            escalation: None,
         }),
     };
     let said = ApprovalStatement {
@@ -122,30 +122,29 @@ pub(crate) fn inside(
     Grant { draft, approvals }.check_envelope(envelope, &public_key(&owner), used, Time::default())
 }
 
-const MOST: Reserve = Reserve {
-    wall_ms: 5_000,
-    output_bytes: 1 << 20,
-};
+fn most() -> Reserve {
+    Reserve::new(5_000, 1 << 20)
+}
 
 #[test]
 fn every_maximum_is_held_by_executors() {
     let tools = crate::tools();
     let envelope = envelope(&crate::contract(RULES, &tools), &tools);
     let try_one = |tool: &str, used, reserve| inside(&envelope, &tools, tool, false, used, reserve);
-    assert_eq!(try_one("t.any", 5, MOST), Ok(()));
-    assert_eq!(try_one("t.any", 6, MOST), Err(OutsideEnvelope::Calls));
+    assert_eq!(try_one("t.any", 5, most()), Ok(()));
+    assert_eq!(try_one("t.any", 6, most()), Err(OutsideEnvelope::Calls));
     let longer = Reserve {
         wall_ms: 5_001,
-        ..MOST
+        ..most()
     };
     assert_eq!(try_one("t.any", 5, longer), Err(OutsideEnvelope::Limits));
-    assert_eq!(try_one("t.pattern", 0, MOST), Err(OutsideEnvelope::Tool));
+    assert_eq!(try_one("t.pattern", 0, most()), Err(OutsideEnvelope::Tool));
     assert_eq!(
-        try_one("mail.send", 0, MOST),
+        try_one("mail.send", 0, most()),
         Err(OutsideEnvelope::ApprovalMissing)
     );
     assert_eq!(
-        inside(&envelope, &tools, "mail.send", true, 0, MOST),
+        inside(&envelope, &tools, "mail.send", true, 0, most()),
         Ok(())
     );
 }

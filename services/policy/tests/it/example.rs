@@ -1,6 +1,8 @@
 //! Checks that the example that ships is accepted and does what its first screen promises.
 
-use policy::{Call, Catalogue, Contract, Task, Verdict, decide};
+use policy::{Call, Catalogue, Contract, Record, Verdict, decide};
+
+use crate::view;
 
 const TOOLS: &[u8] = include_bytes!("../../../../deploy/examples/stocktake/tools.json");
 const TEXT: &str = include_str!("../../../../deploy/examples/stocktake/contract.toml");
@@ -15,7 +17,13 @@ fn stocktake_lists_reads_adds_up_asks_and_refuses() {
             tool,
             args: args.as_bytes(),
         };
-        serde_json::to_value(decide(&contract, &tools, &Task::new(0), &call)).unwrap()
+        serde_json::to_value(decide(
+            &contract,
+            &tools,
+            &view(0, &Record::default()),
+            &call,
+        ))
+        .unwrap()
     };
     assert_eq!(
         say("file.list", r#"{"path":".","pattern":"*.txt"}"#)["verdict"],
@@ -50,7 +58,7 @@ fn unknown_tool_stays_unknown_with_any_clock() {
             tool: "file.erase",
             args: b"{}",
         };
-        let verdict = decide(&contract, &tools, &Task::new(now_ms), &call);
+        let verdict = decide(&contract, &tools, &view(now_ms, &Record::default()), &call);
         assert!(matches!(
             verdict,
             Verdict::Refused {

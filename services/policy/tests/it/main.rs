@@ -14,12 +14,17 @@ mod conformance;
 mod contracts;
 mod envelope;
 mod example;
+mod lifecycle;
 mod messages;
+mod pasts;
 mod properties;
+mod roles;
 mod strict_json;
 mod world;
 
-use policy::{Catalogue, Contract};
+use std::sync::LazyLock;
+
+use policy::{Catalogue, Contract, Record, Shared, View};
 
 /// The tools of the conformance set.
 fn tools() -> Catalogue {
@@ -31,6 +36,16 @@ fn text(rules: &str) -> String {
     let head =
         "contract = \"c\"\nversion = 1\npurpose = \"p\"\nowner = \"o\"\nexpires = 2036-12-31";
     format!("{head}\n{rules}")
+}
+
+/// What is decided at `now_ms` about a task with this record, the only one of its contract.
+fn view<'a>(now_ms: i64, record: &'a Record) -> View<'a> {
+    static ALONE: LazyLock<Shared> = LazyLock::new(Shared::default);
+    View {
+        now_ms,
+        record,
+        shared: &ALONE,
+    }
 }
 
 /// The contract of [`text`].

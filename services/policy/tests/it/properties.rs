@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use policy::{Call, Catalogue, Contract, Task, Verdict, decide, envelope};
+use policy::{Call, Catalogue, Contract, Record, Reserve, Verdict, decide, envelope};
+
+use crate::view;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
@@ -90,14 +92,17 @@ fn args() -> impl Strategy<Value = Value> {
     })
 }
 
-fn task() -> impl Strategy<Value = Task> {
+fn task() -> impl Strategy<Value = Record> {
     (0..4_u64, proptest::collection::vec(0..3_u64, 7)).prop_map(|(calls, by_rule)| {
-        let mut task = Task::new(0);
-        task.calls = calls;
-        for (at, calls) in by_rule.into_iter().enumerate() {
-            task.calls_by_rule
-                .insert(format!("r{at}").try_into().unwrap(), calls);
+        let mut task = Record::default();
+        let nothing = Reserve::new(0, 0);
+        for (at, times) in by_rule.into_iter().enumerate() {
+            for _ in 0..times {
+                task.used
+                    .reserve(&format!("r{at}").parse().unwrap(), &nothing);
+            }
         }
+        task.used.calls = calls;
         task
     })
 }
@@ -108,12 +113,12 @@ fn parse(rules: &[String]) -> Contract {
     crate::contract(&format!("{none}limits.calls = 3\n{rules}"), &TOOLS)
 }
 
-fn verdict(rules: &[String], task: &Task, args: &Value) -> Verdict {
+fn verdict(rules: &[String], task: &Record, args: &Value) -> Verdict {
     let args = args.to_string();
     decide(
         &parse(rules),
         &TOOLS,
-        task,
+        &view(0, task),
         &Call {
             tool: "t.any",
             args: args.as_bytes(),
@@ -181,33 +186,33 @@ proptest! {
     ) {
         let contract = parse(&rules);
         let envelope = envelope(&contract, &TOOLS);
-        let mut task = Task::new(0);
+        let mut task = Record::default();
         for args in calls {
             let args = args.to_string();
-            let verdict = decide(&contract, &TOOLS, &task, &Call { tool: "t.any", args: args.as_bytes() });
+            let verdict = decide(&contract, &TOOLS, &view(0, &task), &Call { tool: "t.any", args: args.as_bytes() });
             let (rule, reserve, approved) = match verdict {
-                Verdict::Granted { rule, reserve } => (rule, reserve, false),
+                Verdict::Granted { rule, reserve, .. } => (rule, reserve, false),
                 Verdict::Ask { rule, reserve, .. } => (rule, reserve, true),
                 Verdict::Refused { .. } => continue,
             };
-            let used = u32::try_from(task.calls).unwrap();
-            let inside = crate::envelope::inside(&envelope, &TOOLS, "t.any", approved, used, reserve);
+            let used = u32::try_from(task.used.calls).unwrap();
+            let inside = crate::envelope::inside(&envelope, &TOOLS, "t.any", approved, used, reserve.clone());
             prop_assert_eq!(inside, Ok(()));
-            task.count(&rule, reserve);
-            prop_assert!(task.calls <= contract.limits().calls);
+            task.used.reserve(&rule, &reserve);
+            prop_assert!(Some(task.used.calls) <= contract.limits().task.calls);
             for rule in contract.rules() {
-                let used = task.calls_by_rule.get(&rule.id).copied().unwrap_or_default();
-                prop_assert!(rule.calls.is_none_or(|calls| used <= calls));
+                let used = task.used.by_rule.get(&rule.id).map_or(0, |used| used.calls);
+                prop_assert!(rule.quotas.task.calls.is_none_or(|calls| used <= calls));
             }
         }
     }
 
     #[test]
     fn added_rule_of_a_fix_works_as_text(rules in rules(), args in args()) {
-        let Verdict::Refused { fix: Some(fix), .. } = verdict(&rules, &Task::new(0), &args) else { return Ok(()) };
+        let Verdict::Refused { fix: Some(fix), .. } = verdict(&rules, &Record::default(), &args) else { return Ok(()) };
         if *fix.change() == policy::Change::AddRule {
             let more = [rules, vec![fix.toml().to_owned()]].concat();
-            prop_assert!(rank(&verdict(&more, &Task::new(0), &args)) > 0);
+            prop_assert!(rank(&verdict(&more, &Record::default(), &args)) > 0);
         }
     }
 

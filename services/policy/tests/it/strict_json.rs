@@ -1,6 +1,6 @@
 //! Checks what the strict reader refuses beyond the conformance set, and the canonical form.
 
-use policy::{Call, Code, Task, Verdict, decide, json};
+use policy::{Call, Code, Record, Verdict, decide, json};
 use proptest::prelude::*;
 
 #[test]
@@ -36,7 +36,12 @@ fn arguments_have_at_most_64_kib() {
             tool: "t.any",
             args: args.as_bytes(),
         };
-        let verdict = decide(&contract, &tools, &Task::new(0), &call);
+        let verdict = decide(
+            &contract,
+            &tools,
+            &crate::view(0, &Record::default()),
+            &call,
+        );
         assert_eq!(
             matches!(verdict, Verdict::Granted { .. }),
             good,

@@ -116,6 +116,11 @@ impl World {
         self.contents.remove(&content);
     }
 
+    /// Erases every content of these bytes.
+    pub(crate) fn erase_bytes(&mut self, bytes: &[u8]) {
+        self.contents.retain(|_, stored| stored != bytes);
+    }
+
     /// Appends a fact of any author and lets policy fold it.
     pub(crate) fn say<A: Author + Says<E>, E: Event>(
         &mut self,
@@ -158,6 +163,15 @@ impl World {
 
     /// At most one verdict.
     pub(crate) fn step(&mut self) -> bool {
+        // What is found in a document says what else to read, so that there are several rounds.
+        for _ in 0..3 {
+            self.fetch();
+        }
+        assert_eq!(self.core.fetches(), [], "an answer must end the asking");
+        self.step_without_bytes()
+    }
+
+    fn fetch(&mut self) {
         for (_, fetch) in self.core.fetches() {
             let get = |content: &Content| self.contents.get(content).cloned();
             let fetched = match &fetch {
@@ -167,11 +181,17 @@ impl World {
                 Fetch::Arguments {
                     action, content, ..
                 } => Fetched::Arguments(*action, get(content)),
+                Fetch::Words { task, content } => Fetched::Words(*task, get(content)),
+                Fetch::Earlier {
+                    task,
+                    action,
+                    half,
+                    content,
+                    ..
+                } => Fetched::Earlier(*task, *action, *half, get(content)),
             };
             self.core.input(fetched);
         }
-        assert_eq!(self.core.fetches(), [], "an answer must end the asking");
-        self.step_without_bytes()
     }
 
     pub(crate) fn step_without_bytes(&mut self) -> bool {
@@ -248,6 +268,9 @@ impl World {
         let contract = Contract::parse("c", text, &tools).unwrap();
         let fact = ContractSigned {
             contract: contract.digest(),
+            name: contract.name().clone(),
+            version: contract.version(),
+            language: policy::LANGUAGE,
             document,
             envelope: envelope(&contract, &tools),
         };
@@ -262,7 +285,12 @@ impl World {
     }
 
     pub(crate) fn submit_as(&mut self, task: TaskId, contract: Digest) {
-        let playbook = self.put(b"p");
+        self.submit_saying(task, contract, b"p");
+    }
+
+    /// Hands in a task of these words of the owner.
+    pub(crate) fn submit_saying(&mut self, task: TaskId, contract: Digest, words: &[u8]) {
+        let playbook = self.put(words);
         let statement = TaskStatement {
             deployment: deployment(),
             task,
@@ -317,7 +345,18 @@ impl World {
     }
 
     pub(crate) fn finish(&mut self, task: TaskId, action: ActionId, usage: Usage) {
-        let output = self.put(b"o");
+        self.finish_with(task, action, usage, b"o");
+    }
+
+    /// The action succeeds with this output.
+    pub(crate) fn finish_with(
+        &mut self,
+        task: TaskId,
+        action: ActionId,
+        usage: Usage,
+        output: &[u8],
+    ) {
+        let output = self.put(output);
         let fact = ActionFinished {
             action,
             outcome: ActionOutcome::Succeeded,
@@ -384,6 +423,7 @@ fn word(fact: &PolicyFact) -> String {
         PolicyFact::ActionRefused(_, fact) => format!("{:?}", fact.code),
         PolicyFact::ApprovalRefused(_, fact) => format!("not taken: {:?}", fact.code),
         PolicyFact::ContractActivated(..) => "activated".to_owned(),
+        PolicyFact::ContractSuspended(..) => "suspended".to_owned(),
         PolicyFact::ContractRejected(_, fact) => format!("rejected: {:?}", fact.code),
         PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
         PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),

@@ -180,6 +180,7 @@ fn a_draft_edited_after_the_approval_is_declined() {
         approvers: vec![public(1)],
         quorum: 1,
         until: START.plus_ms(60_000),
+        escalation: None,
     });
     let mut edited = signed.clone();
     edited.args = other_content();

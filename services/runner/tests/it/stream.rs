@@ -205,6 +205,9 @@ impl Stream {
         let document = sealed(b"document").content();
         let fact = ContractSigned {
             contract,
+            name: "c".parse().unwrap(),
+            version: 1,
+            language: 1,
             document,
             envelope,
         };

@@ -1,0 +1,208 @@
+//! Reads dates and moments of RFC 3339 and compares them with each other and with now.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+
+/// A day or a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// A whole day of UTC.
+    Day(Date),
+    /// A moment; one without a zone is of UTC.
+    Moment(Timestamp),
+}
+
+impl When {
+    /// Reads `2026-01-31`, `2026-01-31T18:00:00Z`, `2026-01-31 18:00` or the like with an offset; none for
+    /// anything else.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let (date, time) = match text.split_at_checked(10)? {
+            (date, "") => (date, None),
+            (date, rest) => (date, Some(rest.strip_prefix(['T', ' '])?)),
+        };
+        if !shaped(date, "dddd-dd-dd") {
+            return None;
+        }
+        let date: Date = date.parse().ok()?;
+        let Some(time) = time else {
+            return Some(Self::Day(date));
+        };
+        let (clock, offset) = match time.find(['Z', '+', '-']) {
+            Some(at) => time.split_at_checked(at)?,
+            None => (time, "Z"),
+        };
+        let offset = offset_of(offset)?;
+        let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+        let fractional = clock.len() > whole.len();
+        let digits = fraction.bytes().all(|c| c.is_ascii_digit());
+        let short = shaped(whole, "dd:dd") && !fractional;
+        if !(short || shaped(whole, "dd:dd:dd"))
+            || !digits
+            || fraction.len() > 9
+            || (fractional && fraction.is_empty())
+        {
+            return None;
+        }
+        let clock = clock.parse().ok()?;
+        let moment = offset
+            .to_timestamp(DateTime::from_parts(date, clock))
+            .ok()?;
+        Some(Self::Moment(moment))
+    }
+
+    /// How two of them stand to each other; none if one lies within the other.
+    pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Day(one), Self::Day(other)) => Some(one.cmp(&other)),
+            (Self::Moment(one), Self::Moment(other)) => Some(one.cmp(&other)),
+            (Self::Day(_), Self::Moment(other)) => self
+                .compare(Self::Day(day(other)))
+                .filter(|found| found.is_ne()),
+            (Self::Moment(one), Self::Day(_)) => Self::Day(day(one))
+                .compare(other)
+                .filter(|found| found.is_ne()),
+        }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Day(date) => date.fmt(f),
+            Self::Moment(moment) => moment.fmt(f),
+        }
+    }
+}
+
+/// The day of UTC in which a moment lies.
+fn day(moment: Timestamp) -> Date {
+    Offset::UTC.to_datetime(moment).date()
+}
+
+fn offset_of(text: &str) -> Option<Offset> {
+    if text == "Z" {
+        return Some(Offset::UTC);
+    }
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let rest = text.get(1..)?;
+    if !shaped(rest, "dd:dd") {
+        return None;
+    }
+    let hours: i32 = rest.get(..2)?.parse().ok()?;
+    let minutes: i32 = rest.get(3..)?.parse().ok()?;
+    let fits = hours < 24 && minutes < 60;
+    fits.then(|| Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok())?
+}
+
+/// Whether a text has a digit for each `d` and the same character otherwise.
+fn shaped(text: &str, shape: &str) -> bool {
+    let fits = |(c, want): (u8, u8)| {
+        if want == b'd' {
+            c.is_ascii_digit()
+        } else {
+            c == want
+        }
+    };
+    text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(fits)
+}
+
+/// One end of a range of dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// This day, or this moment.
+    At(When),
+    /// So many milliseconds from now.
+    Now {
+        /// Negative for the past.
+        plus_ms: i64,
+    },
+}
+
+impl End {
+    /// Reads a date, a moment, `now`, `now+30d` or `now-2h`; none for anything else.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let Some(rest) = text.strip_prefix("now") else {
+            return When::new(text).map(Self::At);
+        };
+        if rest.is_empty() {
+            return Some(Self::Now { plus_ms: 0 });
+        }
+        let (sign, span) = match rest.split_at_checked(1)? {
+            ("+", span) => (1, span),
+            ("-", span) => (-1, span),
+            _ => return None,
+        };
+        let ms = span_ms(span)?;
+        Some(Self::Now { plus_ms: sign * ms })
+    }
+
+    fn when(self, now_ms: i64) -> When {
+        match self {
+            Self::At(when) => when,
+            Self::Now { plus_ms } => {
+                let ms = now_ms.saturating_add(plus_ms);
+                let least = Timestamp::MIN.as_millisecond();
+                let most = Timestamp::MAX.as_millisecond();
+                let moment = Timestamp::from_millisecond(ms.clamp(least, most));
+                When::Moment(moment.unwrap_or(Timestamp::MIN))
+            }
+        }
+    }
+
+    /// How a date stands to this end: a day is compared with the day of a moment.
+    pub(crate) fn compare(self, value: When, now_ms: i64) -> Ordering {
+        let end = self.when(now_ms);
+        value.compare(end).unwrap_or(Ordering::Equal)
+    }
+}
+
+/// Reads a span of days, hours, minutes and seconds such as `30d` or `1h30m`.
+fn span_ms(text: &str) -> Option<i64> {
+    let (days, rest) = match text.split_once('d') {
+        Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
+        None => (0, text),
+    };
+    let plain = |text: &str| {
+        text.bytes()
+            .all(|c| c.is_ascii_digit() || b"hms".contains(&c))
+    };
+    let rest_ms = match rest {
+        "" if days > 0 => 0,
+        rest if plain(rest) => rest.parse::<SignedDuration>().ok()?.as_millis(),
+        _ => return None,
+    };
+    i64::try_from(rest_ms)
+        .ok()?
+        .checked_add(i64::from(days) * 24 * 60 * 60 * 1000)
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(when) => when.fmt(f),
+            Self::Now { plus_ms: 0 } => f.write_str("now"),
+            Self::Now { plus_ms } => {
+                let sign = if *plus_ms < 0 { '-' } else { '+' };
+                let seconds = plus_ms.unsigned_abs() / 1000;
+                match (seconds % 86_400, seconds / 86_400) {
+                    (0, days) => write!(f, "now{sign}{days}d"),
+                    _ => write!(f, "now{sign}{seconds}s"),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a date lies between two ends, both included; none if the text is no date.
+pub(crate) fn within(text: &str, from: Option<End>, to: Option<End>, now_ms: i64) -> Option<bool> {
+    let value = When::new(text)?;
+    let after = from.is_none_or(|end| end.compare(value, now_ms).is_ge());
+    let before = to.is_none_or(|end| end.compare(value, now_ms).is_le());
+    Some(after && before)
+}

@@ -1,0 +1,253 @@
+//! Counts what was granted, in total and by rule: reserved at the grant, settled by the outcome, released on lapse.
+
+use std::collections::BTreeMap;
+
+use bus_schema::{ArgumentName, Counts, Currency, RuleId};
+use serde::{Deserialize, Serialize};
+
+/// An hour in milliseconds.
+const HOUR_MS: i64 = 60 * 60 * 1000;
+/// A day in milliseconds.
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What a call may use; with the call itself, what a grant takes from the limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reserve {
+    /// Milliseconds, at least 1.
+    pub wall_ms: u64,
+    /// Bytes of output, at least 1.
+    pub output_bytes: u64,
+    /// What it takes from the other limits.
+    pub counts: Counts,
+}
+
+impl Reserve {
+    /// So much time and output, and nothing else.
+    #[must_use]
+    pub fn new(wall_ms: u64, output_bytes: u64) -> Self {
+        let counts = Counts::default();
+        Self {
+            wall_ms,
+            output_bytes,
+            counts,
+        }
+    }
+}
+
+/// What a call used of what it had reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Milliseconds.
+    pub wall_ms: u64,
+    /// Bytes of output.
+    pub output_bytes: u64,
+    /// Tokens of a model.
+    pub tokens: u64,
+}
+
+/// The sum over grants.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Used {
+    /// Calls, those in flight included.
+    pub calls: u64,
+    /// Milliseconds used or reserved.
+    pub wall_ms: u64,
+    /// Bytes of output used or reserved.
+    pub output_bytes: u64,
+    /// Tokens used or reserved.
+    pub tokens: u64,
+    /// Canonical bytes of arguments that left.
+    pub bytes_out: u64,
+    /// Calls that let something leave.
+    pub messages: u64,
+    /// Money that was moved, in minor units.
+    pub spend: BTreeMap<Currency, u64>,
+    /// The same, by the rule that permitted it.
+    pub by_rule: BTreeMap<RuleId, UsedByRule>,
+}
+
+/// The sum over the grants of one rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UsedByRule {
+    /// Calls.
+    pub calls: u64,
+    /// Sums of arguments, in ten-thousandths.
+    pub sums: BTreeMap<ArgumentName, u64>,
+    /// Money, in minor units.
+    pub spend: BTreeMap<Currency, u64>,
+}
+
+fn nothing() -> &'static Used {
+    static NOTHING: Used = Used {
+        calls: 0,
+        wall_ms: 0,
+        output_bytes: 0,
+        tokens: 0,
+        bytes_out: 0,
+        messages: 0,
+        spend: BTreeMap::new(),
+        by_rule: BTreeMap::new(),
+    };
+    &NOTHING
+}
+
+impl Used {
+    /// Counts a call that `rule` permitted.
+    pub fn reserve(&mut self, rule: &RuleId, call: &Reserve) {
+        self.each(rule, call, u64::saturating_add);
+    }
+
+    /// Forgets a grant that was never acted on.
+    pub fn release(&mut self, rule: &RuleId, call: &Reserve) {
+        self.each(rule, call, u64::saturating_sub);
+    }
+
+    /// Puts what was used in the place of what was reserved; the call, its money and its sums stay counted.
+    pub fn settle(&mut self, call: &Reserve, spent: Spent) {
+        let replace = |used: &mut u64, reserved: u64, spent: u64| {
+            *used = used.saturating_sub(reserved).saturating_add(spent);
+        };
+        replace(&mut self.wall_ms, call.wall_ms, spent.wall_ms);
+        replace(
+            &mut self.output_bytes,
+            call.output_bytes,
+            spent.output_bytes,
+        );
+        replace(&mut self.tokens, call.counts.tokens, spent.tokens);
+    }
+
+    fn each(&mut self, rule: &RuleId, call: &Reserve, change: fn(u64, u64) -> u64) {
+        let outward = u64::from(call.counts.outward);
+        self.calls = change(self.calls, 1);
+        self.wall_ms = change(self.wall_ms, call.wall_ms);
+        self.output_bytes = change(self.output_bytes, call.output_bytes);
+        self.tokens = change(self.tokens, call.counts.tokens);
+        self.bytes_out = change(self.bytes_out, call.counts.bytes_out);
+        self.messages = change(self.messages, outward);
+        if !self.by_rule.contains_key(rule) {
+            self.by_rule.insert(rule.clone(), UsedByRule::default());
+        }
+        let by_rule = self.by_rule.get_mut(rule);
+        for by_rule in by_rule.into_iter() {
+            by_rule.calls = change(by_rule.calls, 1);
+            for (argument, amount) in &call.counts.sums {
+                let sum = by_rule.sums.entry(argument.clone()).or_default();
+                *sum = change(*sum, *amount);
+            }
+            if let Some(money) = call.counts.spend {
+                let sum = by_rule.spend.entry(money.currency).or_default();
+                *sum = change(*sum, money.minor);
+            }
+        }
+        if let Some(money) = call.counts.spend {
+            let sum = self.spend.entry(money.currency).or_default();
+            *sum = change(*sum, money.minor);
+        }
+    }
+
+    /// What one rule permitted.
+    pub(crate) fn rule(&self, rule: &RuleId) -> Option<&UsedByRule> {
+        self.by_rule.get(rule)
+    }
+}
+
+/// What all tasks of one contract used: in the current hour and the current day of UTC, and ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    hour: i64,
+    of_hour: Used,
+    day: i64,
+    of_day: Used,
+    of_all: Used,
+}
+
+impl Shared {
+    /// Counts a call that `rule` permitted at `now_ms`.
+    pub fn reserve(&mut self, now_ms: i64, rule: &RuleId, call: &Reserve) {
+        let (hour, day) = (now_ms.div_euclid(HOUR_MS), now_ms.div_euclid(DAY_MS));
+        if hour > self.hour {
+            (self.hour, self.of_hour) = (hour, Used::default());
+        }
+        if day > self.day {
+            (self.day, self.of_day) = (day, Used::default());
+        }
+        self.of_hour.reserve(rule, call);
+        self.of_day.reserve(rule, call);
+        self.of_all.reserve(rule, call);
+    }
+
+    /// Forgets a grant of `granted_ms` that was never acted on; of its hour and day, if that is still the current one.
+    pub fn release(&mut self, granted_ms: i64, rule: &RuleId, call: &Reserve) {
+        self.at(granted_ms, |used| used.release(rule, call));
+    }
+
+    /// Puts what was used in the place of what was reserved at `granted_ms`; of its hour and day, if that is still
+    /// the current one.
+    pub fn settle(&mut self, granted_ms: i64, call: &Reserve, spent: Spent) {
+        self.at(granted_ms, |used| used.settle(call, spent));
+    }
+
+    fn at(&mut self, granted_ms: i64, change: impl Fn(&mut Used)) {
+        if granted_ms.div_euclid(HOUR_MS) >= self.hour {
+            change(&mut self.of_hour);
+        }
+        if granted_ms.div_euclid(DAY_MS) >= self.day {
+            change(&mut self.of_day);
+        }
+        change(&mut self.of_all);
+    }
+
+    /// What was used in the hour of `now_ms`; a clock that went back does not empty it.
+    pub(crate) fn hour(&self, now_ms: i64) -> &Used {
+        if now_ms.div_euclid(HOUR_MS) > self.hour {
+            nothing()
+        } else {
+            &self.of_hour
+        }
+    }
+
+    /// What was used ever.
+    pub(crate) fn all(&self) -> &Used {
+        &self.of_all
+    }
+
+    /// The same of the day.
+    pub(crate) fn day(&self, now_ms: i64) -> &Used {
+        if now_ms.div_euclid(DAY_MS) > self.day {
+            nothing()
+        } else {
+            &self.of_day
+        }
+    }
+}
+
+/// Over what is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Period {
+    /// One task.
+    Task,
+    /// All tasks of the contract in one hour of UTC.
+    Hour,
+    /// All tasks of the contract in one day of UTC.
+    Day,
+    /// All tasks there ever were of the contract, in all its versions.
+    Contract,
+}
+
+impl Period {
+    /// All of them, shortest scope first.
+    pub(crate) const ALL: [Self; 4] = [Self::Task, Self::Hour, Self::Day, Self::Contract];
+
+    /// The word for people.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Contract => "contract",
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Checks what policy makes of what a task did before, from the record alone.
+
+use bus_schema::{Digest, TaskId, Usage};
+use uuid::Uuid;
+
+use crate::world::{World, granted, judged, words};
+
+const USAGE: Usage = Usage {
+    wall_ms: 1,
+    cpu_ms: 1,
+    output_bytes: 1,
+};
+
+fn task_saying(world: &mut World, rules: &str, said: &str) -> TaskId {
+    let contract = world.sign(rules);
+    let task = TaskId::new(Uuid::from_u128(77));
+    world.submit_saying(task, contract, said.as_bytes());
+    assert_eq!(words(&world.turn()), ["activated", "admitted"]);
+    task
+}
+
+fn say(world: &mut World, task: TaskId, tool: &str, args: &str) -> Vec<String> {
+    world.propose_call(task, tool, args.as_bytes());
+    words(&world.turn())
+}
+
+/// Proposes, and runs it with this output.
+fn done(world: &mut World, task: TaskId, tool: &str, args: &str, output: &str) {
+    world.propose_call(task, tool, args.as_bytes());
+    let action = judged(&world.turn())[0];
+    world.start(task, action);
+    world.finish_with(task, action, USAGE, output.as_bytes());
+}
+
+#[test]
+fn what_was_read_taints_what_leaves_until_the_task_ends() {
+    let rules = "[[allow]]\ntool = \"*\"\nsecret = \"ask\"";
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "go");
+    let mail = r#"{"to":"a@b.example","body":"x"}"#;
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["granted"]);
+    // Granted is not read yet; started is.
+    world.propose_call(task, "t.deep", b"{}");
+    let facts = world.turn();
+    let Some(fact) = granted(&facts).first().copied() else {
+        panic!("{facts:?}");
+    };
+    let action = fact.grant.draft.action;
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["granted"]);
+    world.start(task, action);
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
+    world.restart();
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
+    world.rebuild();
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
+}
+
+#[test]
+fn secret_does_not_leave_without_a_word_in_the_contract() {
+    let mut world = World::new();
+    let task = task_saying(&mut world, "[[allow]]\ntool = \"*\"", "go");
+    done(&mut world, task, "t.deep", "{}", "the secret");
+    let mail = r#"{"to":"a@b.example","body":"x"}"#;
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["NotAllowed"]);
+}
+
+#[test]
+fn value_comes_from_the_words_that_the_owner_signed() {
+    let rules = "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = \"task\" }";
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "Write to ann@b.example, please.");
+    let to = |to: &str| format!(r#"{{"to":"{to}","body":"x"}}"#);
+    assert_eq!(
+        say(&mut world, task, "mail.send", &to("ann@b.example")),
+        ["granted"]
+    );
+    assert_eq!(
+        say(&mut world, task, "mail.send", &to("nn@b.example")),
+        ["NotAllowed"]
+    );
+    world.restart();
+    assert_eq!(
+        say(&mut world, task, "mail.send", &to("ann@b.example")),
+        ["granted"]
+    );
+}
+
+#[test]
+fn value_comes_from_a_recorded_result_and_not_from_an_erased_one() {
+    let rules = "[[allow]]\ntool = \"t.free\"\n[[allow]]\ntool = \"mail.send\"\n\
+                 where.to = { from = { tool = \"t.free\", field = \"found[].mail\" } }";
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "go");
+    let mail = r#"{"to":"a@b.example","body":"x"}"#;
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["NotAllowed"]);
+    let result = r#"{"found":[{"mail":"c@b.example"},{"mail":"a@b.example"}]}"#;
+    done(&mut world, task, "t.free", "{}", result);
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["granted"]);
+    world.erase_bytes(result.as_bytes());
+    assert_eq!(
+        say(&mut world, task, "mail.send", mail),
+        ["granted"],
+        "it was read before"
+    );
+    world.restart();
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["NotAllowed"]);
+}
+
+#[test]
+fn call_comes_after_one_with_the_same_argument() {
+    let rules = "[[allow]]\ntool = \"t.free\"\n[[allow]]\ntool = \"t.any\"\n\
+                 after = { tool = \"t.free\", equal = [\"n\"] }";
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "go");
+    done(&mut world, task, "t.free", r#"{"n":1}"#, "");
+    assert_eq!(say(&mut world, task, "t.any", r#"{"n":2}"#), ["NotAllowed"]);
+    assert_eq!(say(&mut world, task, "t.any", r#"{"n":1}"#), ["granted"]);
+}
+
+fn task_of(world: &mut World, contract: Digest) -> TaskId {
+    let task = world.submit(contract);
+    assert_eq!(words(&world.turn()), ["admitted"]);
+    task
+}
+
+#[test]
+fn tasks_of_one_contract_share_its_day() {
+    let rules = "[limits.day]\ncalls = 5\n[[allow]]\ntool = \"t.any\"";
+    let mut world = World::new();
+    let contract = world.sign(rules);
+    assert_eq!(words(&world.turn()), ["activated"]);
+    let tasks: Vec<_> = (0..8).map(|_| task_of(&mut world, contract)).collect();
+    for task in &tasks {
+        world.propose(*task, 1);
+    }
+    let mut said = words(&world.turn());
+    said.sort_unstable();
+    assert_eq!(
+        said,
+        [
+            "Limit", "Limit", "Limit", "granted", "granted", "granted", "granted", "granted"
+        ]
+    );
+    world.restart();
+    world.rebuild();
+    // What nobody claims is free again once the task speaks later.
+    world.pass_ms(11_000);
+    world.propose(tasks[0], 1);
+    world.propose(tasks[1], 1);
+    assert_eq!(words(&world.turn()), ["granted", "granted"]);
+    world.propose(tasks[1], 1);
+    assert_eq!(words(&world.turn()), ["Limit"]);
+    // The next day begins anew.
+    world.pass_ms(24 * 60 * 60 * 1000);
+    world.propose(tasks[1], 1);
+    assert_eq!(words(&world.turn()), ["granted"]);
+    world.rebuild();
+}
