@@ -8,6 +8,7 @@ use std::{
 
 use actor::hardening::shipped_uid;
 use bus_schema::{AuthorId, Property};
+use contractual::{Route, init::Facts};
 
 use super::{Deployment, NATS};
 use crate::{contractual, nats_server};
@@ -48,6 +49,17 @@ pub fn profile(name: &str) -> PathBuf {
 }
 
 impl Deployment {
+    /// The same deployment, reached another way.
+    ///
+    /// # Panics
+    /// If its facts cannot be read.
+    #[must_use]
+    pub fn through(mut self, route: Route) -> Self {
+        self.dir = self.dir.clone().through(route);
+        self.facts = Facts::read(&self.dir).unwrap();
+        self
+    }
+
     /// Gives a service's files to the user it is shipped with, and adds `table` to its configuration.
     ///
     /// # Panics
