@@ -85,10 +85,17 @@ impl Deployment {
         if author == AuthorId::Runner {
             give(self.workspace(), shipped_uid(author));
         }
-        let program = self.scratch().join("contractual");
-        if !program.exists() {
-            fs::copy(contractual(), &program).unwrap();
+        self.inside(contractual(), 0o755);
+    }
+
+    /// A copy of a file where every container of this deployment sees it and every user may read it.
+    fn inside(&self, file: &Path, mode: u32) -> PathBuf {
+        let copy = self.scratch().join(file.file_name().unwrap());
+        if !copy.exists() {
+            fs::copy(file, &copy).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
         }
+        copy
     }
 
     /// Starts a service that was shipped in its container, `without` some of its properties, under the profile at
@@ -117,7 +124,9 @@ impl Deployment {
             "--core=0:0"
         };
         let config = self.dir().config(author);
-        let program = self.scratch().join("contractual");
+        let program = self.inside(contractual(), 0o755);
+        let under = self.inside(Path::new(under), 0o755);
+        let seccomp = self.inside(seccomp, 0o644);
         let mut arguments = vec![
             "--mount",
             "--propagation",
@@ -139,7 +148,7 @@ impl Deployment {
             arguments.push("--no-new-privs");
         }
         if !lacks(Property::Seccomp) {
-            arguments.extend([under, seccomp.to_str().unwrap()]);
+            arguments.extend([under.to_str().unwrap(), seccomp.to_str().unwrap()]);
         }
         arguments.extend([
             program.to_str().unwrap(),
