@@ -76,7 +76,7 @@ const OF_THE_CONTAINER: &[Wrong] = &[
     ),
     (
         |tailnet, set_up| mount(tailnet, set_up, None),
-        "sidecar",
+        "what is served",
         "there is no serve.json in the mounted folder",
     ),
     (

@@ -157,9 +157,12 @@ async fn served(findings: &mut Findings, sidecar: &Sidecar, domain: &str) {
         Ok(served) if serve::is_served(&text, domain, &served) => {
             Ok(format!("https://{domain}/ as serve.json says"))
         }
-        Ok(served) => Err(format!(
-            "not what serve.json says, but {served}: mount the folder tailscale/, not the file, and restart the sidecar"
-        )),
+        Ok(served) => {
+            let log = sidecar.log().await;
+            let fix = fault(&log)
+                .unwrap_or("mount the folder tailscale/, not the file, and restart the sidecar");
+            Err(format!("not what serve.json says, but {served}: {fix}"))
+        }
     };
     findings.note("what is served", seen);
 }

@@ -244,7 +244,7 @@ const FAULTS: &[(&[&str], &str)] = &[
     (&["backend error", "invalid key"], AUTH_KEY),
     (&["backend error", "API key"], AUTH_KEY),
     (&["state store is unhealthy"], STATE),
-    (&["State store failed to initialize"], STATE),
+    (&["store.New failed"], STATE),
     (
         &["authkey", "no such file or directory"],
         "the file with the auth key is missing: make one in the console, see tailscale/README.md",
