@@ -25,7 +25,12 @@ const fn contents_of(reader: AuthorId) -> &'static [AuthorId] {
             AuthorId::Policy,
             AuthorId::Runner,
         ],
-        AuthorId::Policy => &[AuthorId::Owner, AuthorId::Worker],
+        AuthorId::Policy => &[
+            AuthorId::Owner,
+            AuthorId::Gateway,
+            AuthorId::Worker,
+            AuthorId::Runner,
+        ],
         AuthorId::Worker => &[AuthorId::Gateway, AuthorId::Runner],
         AuthorId::Runner => &[AuthorId::Worker],
         AuthorId::Audit => &[],

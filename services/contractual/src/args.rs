@@ -1,9 +1,13 @@
 //! The arguments of every command, with an example in each help.
 
+mod contract;
+
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use bus_schema::{ActionId, AuthorId, Property, TaskId, Time};
 use clap::{Args, Parser, Subcommand};
+
+pub use self::contract::ExplainArguments;
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
 
@@ -257,6 +261,9 @@ pub enum ContractCommand {
         #[arg(long, value_name = "TIME")]
         at: Option<Time>,
     },
+    /// Say what policy would say to one call, and what every rule about its tool says of it; needs no deployment.
+    #[command(after_help = contract::EXPLAIN)]
+    Explain(ExplainArguments),
     /// Check a contract and put the owner's signature under it.
     #[command(after_help = "Example: contractual contract sign contract.toml")]
     Sign {
@@ -272,6 +279,15 @@ pub enum AsksArgument {
     Approve,
     /// No.
     Deny,
+}
+
+impl From<AsksArgument> for policy::batch::Asks {
+    fn from(asks: AsksArgument) -> Self {
+        match asks {
+            AsksArgument::Approve => Self::Approve,
+            AsksArgument::Deny => Self::Deny,
+        }
+    }
 }
 
 /// `certs …`

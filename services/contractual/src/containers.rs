@@ -25,9 +25,11 @@ pub const WORKSPACE: &str = "/workspace";
 pub const BUS_URL: &str = "tls://nats:4222";
 /// Where the server listens: on each of its networks, which hold one actor each.
 pub const BUS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4222));
-/// Where the gateway listens: its static address on `edge`.
-pub const GATEWAY: SocketAddr =
-    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 89, 1, 2), 8080));
+/// Where the gateway listens for who comes through `docker exec`.
+pub const GATEWAY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
+/// Where it listens for the sidecar: their static addresses on `edge`.
+pub(crate) const EDGE: &str =
+    "\n[service.edge]\nlisten = \"10.89.1.2:8080\"\nsidecar = \"10.89.1.3\"\n";
 /// Where `contractual relay` listens for the bus, and the contexts of the `nats` command line look for it.
 pub const RELAYED: u16 = 4222;
 /// The server's address for the `nats` command line.

@@ -1,6 +1,7 @@
 //! `contract …`: reads a contract as policy does, and puts the owner's signature under it.
 
 mod decide;
+mod explain;
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use policy::{Catalogue, Contract};
 use serde::Serialize;
 
 pub use self::decide::decide;
+pub use self::explain::explain;
 use crate::{Dir, Error, init::Facts};
 
 /// Largest document that is read: 256 KiB.

@@ -310,7 +310,8 @@ fn configuration(
         AuthorId::Gateway => {
             let name = facts.containers.as_ref().and_then(|set| set.name.as_ref());
             let hosts = name.map_or_else(String::new, |name| format!("hosts = [{name:?}]\n"));
-            format!("listen = \"{}\"\n{hosts}", facts.gateway)
+            let edge = facts.containers.as_ref().map_or("", |_| containers::EDGE);
+            format!("listen = \"{}\"\n{hosts}{edge}", facts.gateway)
         }
         AuthorId::Policy => "catalogue = \"../tools.json\"\n".to_owned(),
         AuthorId::Runner => {

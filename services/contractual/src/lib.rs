@@ -35,11 +35,9 @@ use bus_schema::AuthorId;
 use clap::Parser as _;
 
 use args::{
-    Arguments, AsksArgument, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments,
-    TaskCommand,
+    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, TaskCommand,
 };
 use output::Output;
-use policy::batch::Asks;
 
 pub use dir::{Dir, Route};
 pub use error::Error;
@@ -171,7 +169,7 @@ async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> 
         Command::Init(_)
             | Command::Demo { .. }
             | Command::Key { .. }
-            | Command::Contract(ContractCommand::Decide { .. })
+            | Command::Contract(ContractCommand::Decide { .. } | ContractCommand::Explain(_))
     );
     let facts = if makes {
         None
@@ -388,12 +386,11 @@ async fn contract_command(
             asks,
             at,
         } => {
-            let asks = match asks {
-                AsksArgument::Approve => Asks::Approve,
-                AsksArgument::Deny => Asks::Deny,
-            };
             let at = at.unwrap_or_else(|| clock.wall());
-            return contract::decide(&contract, &tools, asks, at);
+            return contract::decide(&contract, &tools, asks.into(), at);
+        }
+        ContractCommand::Explain(arguments) => {
+            return contract::explain(dir, &arguments, out, clock);
         }
     };
     out.print(&summary, || {

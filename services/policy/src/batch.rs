@@ -11,6 +11,7 @@ use crate::budget::Shared;
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::{Call, Code, Verdict, decide_with};
+use crate::explain::{Considered, explain};
 use crate::fix::Fix;
 use crate::flow::{Labels, WrittenLabels};
 use crate::json;
@@ -57,6 +58,20 @@ pub struct Batch<'c> {
     now_ms: i64,
     tasks: BTreeMap<String, Task>,
     shared: Shared,
+    explains: bool,
+}
+
+/// A call of a batch, and what was said to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// Its task.
+    pub task: String,
+    /// Its name.
+    pub call: Value,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What each rule about its tool says of it; nothing unless the batch explains.
+    pub rules: Option<Vec<Considered>>,
 }
 
 #[derive(Debug)]
@@ -68,7 +83,7 @@ struct Task {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Line<'l> {
-    task: String,
+    task: Option<String>,
     text: Option<String>,
     principal: Option<String>,
     call: Option<Value>,
@@ -91,6 +106,8 @@ struct Said<'a> {
     fix: Option<&'a Fix>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<&'a [Considered]>,
 }
 
 impl<'c> Batch<'c> {
@@ -104,6 +121,17 @@ impl<'c> Batch<'c> {
             now_ms,
             tasks: BTreeMap::new(),
             shared: Shared::default(),
+            explains: false,
+        }
+    }
+
+    /// The same, which also says of each call what every rule about its tool says of it, and takes calls that
+    /// name neither their task nor themselves.
+    #[must_use]
+    pub fn explaining(self) -> Self {
+        Self {
+            explains: true,
+            ..self
         }
     }
 
@@ -113,39 +141,47 @@ impl<'c> Batch<'c> {
     /// # Errors
     /// What is wrong with the line.
     pub fn line(&mut self, line: &str) -> Result<Option<String>, String> {
+        let decided = self.decide(line)?;
+        Ok(decided.map(|decided| decided.to_json()))
+    }
+
+    /// The same, with the verdict as it is.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn decide(&mut self, line: &str) -> Result<Option<Decided>, String> {
         let read: Line<'_> = serde_json::from_str(line).map_err(|error| {
             format!("{error}; write {{\"task\", \"call\", \"tool\", \"args\"}} or {{\"task\", \"text\"}}")
         })?;
-        match read {
-            Line {
-                task,
-                call: Some(call),
-                tool: Some(tool),
-                args: Some(args),
-                text: None,
-                principal: None,
-                output,
-                result,
-            } => {
+        let Line {
+            task,
+            call,
+            tool,
+            args,
+            text,
+            principal,
+            output,
+            result,
+        } = read;
+        let (task, call) = if self.explains {
+            let one = call.or_else(|| tool.is_some().then(|| Value::from("call")));
+            (Some(task.unwrap_or_else(|| "task".to_owned())), one)
+        } else {
+            (task, call)
+        };
+        let task = task.ok_or("`task` is missing; name the task")?;
+        match (call, tool, args, text, principal) {
+            (Some(call), Some(tool), Some(args), None, None) => {
                 if !call.is_string() && !call.is_number() {
                     return Err("`call` is neither a text nor a number; name the call".to_owned());
                 }
                 let output = output.map(Labels::from);
-                self.call(&task, &call, (&tool, args), output, result).map(Some)
+                self.call(task, call, (&tool, args), output, result).map(Some)
             }
-            Line {
-                task,
-                text: Some(text),
-                principal,
-                call: None,
-                tool: None,
-                args: None,
-                output: None,
-                result: None,
-            } => self.words(task, text, principal).map(|()| None),
-            Line { .. } => {
-                Err("the line is neither a call (`task`, `call`, `tool`, `args`) nor a task's words (`task`, `text`)".to_owned())
+            (None, None, None, Some(text), principal) if output.is_none() && result.is_none() => {
+                self.words(task, text, principal).map(|()| None)
             }
+            _ => Err("the line is neither a call (`task`, `call`, `tool`, `args`) nor a task's words (`task`, `text`)".to_owned()),
         }
     }
 
@@ -183,18 +219,18 @@ impl<'c> Batch<'c> {
 
     fn call(
         &mut self,
-        task: &str,
-        call: &Value,
+        task: String,
+        call: Value,
         (tool, args): (&str, &RawValue),
         output: Option<Labels>,
         result: Option<&RawValue>,
-    ) -> Result<String, String> {
-        if !self.tasks.contains_key(task) {
+    ) -> Result<Decided, String> {
+        if !self.tasks.contains_key(&task) {
             let record = Record::new(self.principal(), None);
             let called = true;
-            self.tasks.insert(task.to_owned(), Task { record, called });
+            self.tasks.insert(task.clone(), Task { record, called });
         }
-        let Some(Task { record, called }) = self.tasks.get_mut(task) else {
+        let Some(Task { record, called }) = self.tasks.get_mut(&task) else {
             return Err(format!("task {task:?} is unknown"));
         };
         *called = true;
@@ -208,6 +244,9 @@ impl<'c> Batch<'c> {
             args: args.get().as_bytes(),
         };
         let (verdict, valid) = decide_with(self.contract, self.catalogue, &view, &said);
+        let rules = self
+            .explains
+            .then(|| explain(self.contract, self.catalogue, &view, &said, &verdict));
         let happens = match &verdict {
             Verdict::Granted { rule, reserve, .. } => Some((rule, reserve)),
             Verdict::Ask { rule, reserve, .. } if self.asks == Asks::Approve => {
@@ -225,26 +264,12 @@ impl<'c> Batch<'c> {
                 .and_then(|result| json::parse_wide(result.get().as_bytes(), LINE_BYTES_MAX).ok());
             record.succeed(&started, result);
         }
-        let (word, rule, why, fix, code) = match &verdict {
-            Verdict::Granted { rule, why, .. } => ("granted", rule, why, None, None),
-            Verdict::Ask { rule, why, .. } => ("ask", rule, why, None, None),
-            Verdict::Refused {
-                rule,
-                code,
-                why,
-                fix,
-            } => ("refused", rule, why, fix.as_ref(), Some(*code)),
-        };
-        let said = Said {
+        Ok(Decided {
             task,
             call,
-            verdict: word,
-            rule: rule.as_str(),
-            why,
-            fix,
-            code,
-        };
-        serde_json::to_string(&said).map_err(|error| error.to_string())
+            verdict,
+            rules,
+        })
     }
 
     /// Decides every line of `calls` and writes each verdict as soon as it is known.
@@ -286,5 +311,33 @@ impl<'c> Batch<'c> {
             }
         }
         Ok(())
+    }
+}
+
+impl Decided {
+    /// The verdict as one line of JSON, without its end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let (verdict, rule, why, fix, code) = match &self.verdict {
+            Verdict::Granted { rule, why, .. } => ("granted", rule, why, None, None),
+            Verdict::Ask { rule, why, .. } => ("ask", rule, why, None, None),
+            Verdict::Refused {
+                rule,
+                code,
+                why,
+                fix,
+            } => ("refused", rule, why, fix.as_ref(), Some(*code)),
+        };
+        let said = Said {
+            task: &self.task,
+            call: &self.call,
+            verdict,
+            rule: rule.as_str(),
+            why,
+            fix,
+            code,
+            rules: self.rules.as_deref(),
+        };
+        serde_json::to_string(&said).unwrap_or_default()
     }
 }

@@ -258,7 +258,7 @@ fn refused(refusal: Refusal, fix: Option<Fix>) -> Verdict {
 }
 
 /// The tool of a call and its arguments, valid against the schema.
-fn arguments<'c>(
+pub(crate) fn arguments<'c>(
     catalogue: &'c Catalogue,
     call: &Call<'_>,
 ) -> Result<(&'c Tool, Map<String, Value>), Refusal> {

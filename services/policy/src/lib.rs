@@ -5,10 +5,12 @@ pub mod batch;
 mod bounds;
 mod budget;
 mod catalogue;
+mod cedar;
 mod contract;
 mod core;
 mod decide;
 mod envelope;
+mod explain;
 mod fix;
 mod flow;
 mod glob;
@@ -35,11 +37,13 @@ pub use bounds::{
     UrlBound, UrlPath, When,
 };
 pub use budget::{Period, Reserve, Shared, Spent, Used, UsedByRule};
-pub use catalogue::{Catalogue, CatalogueError, Effect, Risk, Tool};
+pub use catalogue::{Catalogue, CatalogueError, Effect, Effects, Risk, Tool};
+pub use cedar::{CONDITION_BYTES_MAX, Condition, ConditionError};
 pub use contract::{Contract, LANGUAGE, Role};
 pub use core::{Fetch, Fetched, PolicyCore};
 pub use decide::{Call, Code, Verdict, decide};
 pub use envelope::envelope;
+pub use explain::{Considered, Says, explain};
 pub use fix::{Change, Fix};
 pub use flow::{Integrity, Labels, Passage, Secrecy};
 pub use glob::{PathGlob, PathGlobError, TextGlob, ToolGlob};

@@ -91,7 +91,7 @@ impl Head {
 }
 
 /// What one rule makes of a call that it describes.
-struct Offer<'r> {
+pub(crate) struct Offer<'r> {
     rule: &'r Rule,
     passage: Passage,
     /// Calls that the rule has left.
@@ -170,7 +170,11 @@ fn best<'r, K: Ord>(
 }
 
 /// What a rule that describes the call makes of it.
-fn offer<'r>(rule: &'r Rule, limits: &Limits, case: &Case<'_>) -> Result<Offer<'r>, Refusal> {
+pub(crate) fn offer<'r>(
+    rule: &'r Rule,
+    limits: &Limits,
+    case: &Case<'_>,
+) -> Result<Offer<'r>, Refusal> {
     let reserve = charge(rule, limits, case)?;
     let view = &case.around.view;
     let mut left = u64::MAX;
@@ -342,12 +346,7 @@ fn not_allowed(judged: &Judged<'_>, case: &Case<'_>) -> Refusal {
     let near = judged.iter().find(|(rule, _)| permits(&rule.kind));
     let near = near.map_or_else(String::new, |(rule, _)| {
         let failing = match rule.failing(&case.around)[..] {
-            [] => match &rule.after {
-                Some(after) if !rule.rest_holds(&case.around) => {
-                    format!("before `{}` has succeeded", after.tool)
-                }
-                Some(_) | None => "with further arguments".to_owned(),
-            },
+            [] => rule.lacks(&case.around),
             ref names => format!("with this `{}`", names.join("`, `")),
         };
         format!("; `{}` is about this tool, but not {failing}", rule.id)

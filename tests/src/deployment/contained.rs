@@ -8,6 +8,7 @@ use std::{
 
 use actor::hardening::shipped_uid;
 use bus_schema::{AuthorId, Property};
+use contractual::{Route, init::Facts};
 
 use super::{Deployment, NATS};
 use crate::{contractual, nats_server};
@@ -48,6 +49,17 @@ pub fn profile(name: &str) -> PathBuf {
 }
 
 impl Deployment {
+    /// The same deployment, reached another way.
+    ///
+    /// # Panics
+    /// If its facts cannot be read.
+    #[must_use]
+    pub fn through(mut self, route: Route) -> Self {
+        self.dir = self.dir.clone().through(route);
+        self.facts = Facts::read(&self.dir).unwrap();
+        self
+    }
+
     /// Gives a service's files to the user it is shipped with, and adds `table` to its configuration.
     ///
     /// # Panics
@@ -73,10 +85,17 @@ impl Deployment {
         if author == AuthorId::Runner {
             give(self.workspace(), shipped_uid(author));
         }
-        let program = self.scratch().join("contractual");
-        if !program.exists() {
-            fs::copy(contractual(), &program).unwrap();
+        self.inside(contractual(), 0o755);
+    }
+
+    /// A copy of a file where every container of this deployment sees it and every user may read it.
+    fn inside(&self, file: &Path, mode: u32) -> PathBuf {
+        let copy = self.scratch().join(file.file_name().unwrap());
+        if !copy.exists() {
+            fs::copy(file, &copy).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
         }
+        copy
     }
 
     /// Starts a service that was shipped in its container, `without` some of its properties, under the profile at
@@ -105,7 +124,9 @@ impl Deployment {
             "--core=0:0"
         };
         let config = self.dir().config(author);
-        let program = self.scratch().join("contractual");
+        let program = self.inside(contractual(), 0o755);
+        let under = self.inside(Path::new(under), 0o755);
+        let seccomp = self.inside(seccomp, 0o644);
         let mut arguments = vec![
             "--mount",
             "--propagation",
@@ -127,7 +148,7 @@ impl Deployment {
             arguments.push("--no-new-privs");
         }
         if !lacks(Property::Seccomp) {
-            arguments.extend([under, seccomp.to_str().unwrap()]);
+            arguments.extend([under.to_str().unwrap(), seccomp.to_str().unwrap()]);
         }
         arguments.extend([
             program.to_str().unwrap(),

@@ -1,0 +1,34 @@
+//! The arguments of `contract explain`, and of what works on the contracts of a deployment.
+
+use std::path::PathBuf;
+
+use bus_schema::Time;
+use clap::Args;
+
+use super::AsksArgument;
+
+/// The help of `contract explain` after its arguments.
+pub(super) const EXPLAIN: &str = "Example: contractual contract explain --contract contract.toml --tools tools.json \
+    '{\"tool\": \"file.read\", \"args\": {\"path\": \"a.txt\"}}'\n\n\
+    With -, lines as `contract decide` reads them: each call is explained as the record of its task stands by then.\n\n\
+    Exit codes: 0 explained, whatever the verdict · 64 the contract, the tools or the call cannot be read";
+
+/// `contract explain …`
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// The contract (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub contract: PathBuf,
+    /// The tool catalogue (JSON); the deployment's if there is none.
+    #[arg(long, value_name = "FILE")]
+    pub tools: Option<PathBuf>,
+    /// What people say to every question.
+    #[arg(long, value_enum, default_value_t = AsksArgument::Approve)]
+    pub asks: AsksArgument,
+    /// When the calls are made, such as 2030-01-31T18:00:00Z; now if left out.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Time>,
+    /// The call: `{"tool", "args"}`, and what else a line of `contract decide` may hold; - reads lines of them.
+    #[arg(value_name = "CALL")]
+    pub call: String,
+}

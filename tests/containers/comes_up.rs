@@ -1,0 +1,139 @@
+//! The shipped file, unchanged, with the shipped script: up, a task with an approval by the command line, and figures.
+
+use std::fs;
+
+use harness::{contract, contractual, playbook};
+use serde_json::Value;
+
+use crate::{
+    engine::{SERVICES, docker, health, inspect, pid, run, text},
+    stack::Stack,
+};
+
+/// Most bytes of an image of ours; the runner's holds programs as well, and the server's holds the official program.
+const IMAGE_BYTES_MAX: u64 = 15 * (1 << 20);
+const LARGER: [(&str, u64); 2] = [("runner", 40 << 20), ("nats", 20 << 20)];
+/// Most memory of everything that runs, idle.
+const IDLE_KIB_MAX: u64 = 150 << 10;
+
+/// What the command line prints on this deployment.
+///
+/// # Panics
+/// If it does not succeed.
+fn said(stack: &Stack, arguments: &[&str]) -> String {
+    let output = stack.deployment.command(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn the_shipped_file_comes_up_and_a_task_runs_with_an_approval() {
+    let Some(stack) = Stack::files().await else {
+        return;
+    };
+    // Images are there: what is measured is the start.
+    stack.script(&["start"]);
+    stack.script(&["stop"]);
+    let began = stack.deployment.clock().elapsed();
+    stack.script(&["start"]);
+    let up = stack.deployment.clock().elapsed().saturating_sub(began);
+    println!(
+        "FIGURE cold start until everything is healthy: {} ms",
+        up.as_millis()
+    );
+    for (service, _) in SERVICES {
+        assert_eq!(health(service), "healthy", "{service}");
+        assert_eq!(inspect(service)["RestartCount"], 0, "{service}");
+    }
+    idle();
+    let folder = stack.deployment.scratch();
+    let (signed, job) = (folder.join("contract.toml"), folder.join("playbook.toml"));
+    fs::write(&signed, contract()).unwrap();
+    fs::write(&job, playbook()).unwrap();
+    let (signed, job) = (signed.to_str().unwrap(), job.to_str().unwrap());
+    said(&stack, &["contract", "sign", signed]);
+    let told = said(
+        &stack,
+        &["run", "--contract", signed, "--playbook", job, "--yes"],
+    );
+    for word in ["signed with --yes", "granted", "refused", "succeeded"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    assert!(stack.deployment.workspace().join("report.md").exists());
+    let verified = said(&stack, &["audit", "verify"]);
+    assert!(verified.contains(" 0 junk"), "{verified}");
+    let found = stack.doctor();
+    assert!(!found.contains("BAD "), "{found}");
+    let status = stack.script(&["status"]);
+    assert_eq!(
+        status.matches("(healthy)").count(),
+        SERVICES.len(),
+        "{status}"
+    );
+}
+
+/// Memory of every process, shared pages in proportion.
+fn idle() {
+    let mut total = 0;
+    for (service, _) in SERVICES {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", pid(service))).unwrap();
+        let pss = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+        let kib: u64 = pss.unwrap().trim_end_matches("kB").trim().parse().unwrap();
+        println!("FIGURE {service}: {kib} KiB idle");
+        total += kib;
+    }
+    println!("FIGURE whole stack: {total} KiB idle");
+    assert!(total <= IDLE_KIB_MAX, "{total} KiB");
+}
+
+#[tokio::test]
+async fn images_are_small_and_hold_no_more_than_they_need() {
+    let Some(stack) = Stack::up().await else {
+        return;
+    };
+    for (service, uid) in SERVICES
+        .into_iter()
+        .filter(|(service, _)| *service != "tailscale")
+    {
+        let image = format!("contractual/{service}:0.1.0");
+        let found: Value = serde_json::from_str(&docker(&["image", "inspect", &image])).unwrap();
+        let bytes = found[0]["Size"].as_u64().unwrap();
+        println!("FIGURE image {service}: {bytes} bytes");
+        let larger = LARGER.iter().find(|(of, _)| *of == service);
+        let most = larger.map_or(IMAGE_BYTES_MAX, |(_, bytes)| *bytes);
+        assert!(bytes <= most, "{service}: {bytes} bytes");
+        // An image that somebody runs without the compose file is nobody's root either, and knows its check.
+        assert_eq!(found[0]["Config"]["User"], format!("{uid}:{uid}"));
+        assert!(found[0]["Config"]["Healthcheck"]["Test"].is_array());
+        let names = listed(&stack, service);
+        let shells = names.iter().filter(|name| {
+            let last = name.rsplit('/').next().unwrap();
+            ["sh", "bash", "busybox", "apt", "apk", "dpkg"].contains(&last)
+        });
+        assert_eq!(shells.count(), 0, "{names:?}");
+        println!("FIGURE image {service}: {} files", names.len());
+    }
+    assert!(contractual().exists());
+}
+
+/// The files of a service's container that are not the engine's own.
+fn listed(stack: &Stack, service: &str) -> Vec<String> {
+    let archive = stack.deployment.scratch().join(format!("{service}.tar"));
+    let archive = archive.to_str().unwrap();
+    docker(&[
+        "export",
+        "--output",
+        archive,
+        &crate::engine::container(service),
+    ]);
+    let names = text(&run("tar", &["--list", "--file", archive]));
+    let engines = |name: &str| {
+        ["dev/", "etc/", "proc/", "sys/", "contractual/"]
+            .iter()
+            .any(|of| name.starts_with(of))
+    };
+    let kept = names
+        .lines()
+        .filter(|name| !name.ends_with('/') && !engines(name) && *name != ".dockerenv");
+    kept.map(str::to_owned).collect()
+}

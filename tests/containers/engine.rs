@@ -1,0 +1,103 @@
+//! The engine that `.ci/engine` started: its client, and programs in the namespaces of what it runs.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+/// Every service of the compose file, with its user id.
+pub(crate) const SERVICES: [(&str, u32); 7] = [
+    ("nats", 10_012),
+    ("policy", 10_003),
+    ("runner", 10_004),
+    ("audit", 10_007),
+    ("worker", 10_008),
+    ("gateway", 10_001),
+    ("tailscale", 10_010),
+];
+
+/// The engine's folder. Without one the test is passed over, and says so; where it has to run, it fails.
+///
+/// # Panics
+/// If there is none and `CONTRACTUAL_TESTS_MANDATORY` is 1.
+pub(crate) fn engine() -> Option<PathBuf> {
+    let folder = std::env::var_os("CONTRACTUAL_ENGINE").map(PathBuf::from);
+    let mandatory = std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
+    assert!(
+        folder.is_some() || !mandatory,
+        "there is no engine: run `bash .ci/run containers`"
+    );
+    if folder.is_none() {
+        println!("PASSED OVER: there is no engine; `bash .ci/run containers` starts one");
+    }
+    folder
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// Runs a program to its end, without input.
+pub(crate) fn run(program: impl AsRef<OsStr>, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+/// Its two outputs, one after the other.
+pub(crate) fn text(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(out),
+        String::from_utf8_lossy(err)
+    )
+}
+
+/// What `docker` prints.
+///
+/// # Panics
+/// With what it complains of.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = run("docker", arguments);
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}",
+        text(&output)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The name of a service's container.
+pub(crate) fn container(service: &str) -> String {
+    format!("contractual-{service}-1")
+}
+
+/// What the engine says of a service's container.
+pub(crate) fn inspect(service: &str) -> Value {
+    let said = docker(&["inspect", "--type", "container", &container(service)]);
+    let all: Value = serde_json::from_str(&said).unwrap();
+    all[0].clone()
+}
+
+/// The process of a service, as this machine counts; 0 if it does not run.
+pub(crate) fn pid(service: &str) -> u64 {
+    inspect(service)["State"]["Pid"].as_u64().unwrap()
+}
+
+/// Whether it runs, and what its health check says: `healthy`, `unhealthy`, `starting`.
+pub(crate) fn health(service: &str) -> String {
+    let state = &inspect(service)["State"];
+    let health = state["Health"]["Status"].as_str().unwrap_or("none");
+    match state["Status"].as_str().unwrap() {
+        "running" => health.to_owned(),
+        other => other.to_owned(),
+    }
+}

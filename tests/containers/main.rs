@@ -1,0 +1,10 @@
+//! The shipped compose file on a real engine: hardening, reachability, faults, figures. `.ci/run containers` runs it.
+
+mod comes_up;
+mod engine;
+mod faults;
+mod hard;
+mod images;
+mod reach;
+mod stack;
+mod table;

@@ -1,0 +1,242 @@
+//! Who reaches whom: container, host and world, tried from inside each one's network, names included.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::File,
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::{
+    engine::{SERVICES, docker, engine, inspect, pid},
+    stack::Stack,
+    table::golden,
+};
+
+/// What answers is there at once; this is for what does not.
+const ANSWER: Duration = Duration::from_millis(1_500);
+/// Where something listens on the host, on all of its addresses, and in the world.
+const OPEN: u16 = 7_777;
+const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// What the world's resolver says to every question.
+const SAID: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+/// The engine's resolver, in every container.
+const RESOLVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 53);
+/// The server, its monitor, the gateway, the sidecar's health, and one where nothing listens.
+const PORTS: [u16; 5] = [4222, 8222, 8080, 9002, 1];
+
+/// Does something on a thread of the network at `path`.
+fn within<T: Send>(path: &Path, job: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let inside = scope.spawn(|| {
+            let network = File::open(path).unwrap();
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(std::os::fd::AsFd::as_fd(&network), kind).unwrap();
+            job()
+        });
+        inside.join().unwrap()
+    })
+}
+
+/// Whether a connection is taken (`open`), refused by whoever is there (`closed`), or comes to nothing (`.`).
+fn connect(to: SocketAddr) -> &'static str {
+    match TcpStream::connect_timeout(&to, ANSWER) {
+        Ok(_) => "open",
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => "closed",
+        Err(_) => ".",
+    }
+}
+
+/// All at once.
+fn connect_all(targets: &[(String, SocketAddr)]) -> Vec<&'static str> {
+    thread::scope(|scope| {
+        let tried = targets
+            .iter()
+            .map(|(_, to)| scope.spawn(move || connect(*to)));
+        let tried: Vec<_> = tried.collect();
+        tried.into_iter().map(|one| one.join().unwrap()).collect()
+    })
+}
+
+/// A question for the address of `name`.
+fn question(name: &str) -> Vec<u8> {
+    let mut bytes = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).unwrap());
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0, 1]);
+    bytes
+}
+
+/// What the resolver of this network says: an address, `no such name`, or nothing.
+fn resolve(name: &str) -> String {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    socket.set_read_timeout(Some(ANSWER * 2)).unwrap();
+    let mut answer = [0; 512];
+    let asked = socket.send_to(&question(name), RESOLVER);
+    let Some(length) = asked.and_then(|_| socket.recv(&mut answer)).ok() else {
+        return ".".to_owned();
+    };
+    let answers = u16::from_be_bytes([answer[6], answer[7]]);
+    match (answer[3] & 15, answers, &answer[..length]) {
+        (0, 1.., [.., a, b, c, d]) => Ipv4Addr::new(*a, *b, *c, *d).to_string(),
+        _ => "no such name".to_owned(),
+    }
+}
+
+/// Answers every question with one address.
+fn resolver(socket: &UdpSocket) {
+    let mut asked = [0; 512];
+    while let Ok((length, from)) = socket.recv_from(&mut asked) {
+        let end = asked[12..length]
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap()
+            + 12
+            + 5;
+        let mut answer = asked[..end].to_vec();
+        answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+        answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        answer.extend(SAID.octets());
+        socket.send_to(&answer, from).ok();
+    }
+}
+
+/// What listens on the host and in the world, for as long as the test runs.
+fn listen(folder: &Path) {
+    for name in ["host", "world"] {
+        let taken = within(&folder.join(name), || {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, OPEN)).unwrap()
+        });
+        thread::spawn(move || while taken.accept().is_ok() {});
+    }
+    let socket = within(&folder.join("world"), || {
+        UdpSocket::bind((WORLD, 53)).unwrap()
+    });
+    thread::spawn(move || resolver(&socket));
+}
+
+/// Each container's addresses, by service and network.
+fn addresses() -> BTreeMap<(&'static str, String), Ipv4Addr> {
+    let mut found = BTreeMap::new();
+    for (service, _) in SERVICES {
+        let networks = inspect(service)["NetworkSettings"]["Networks"].clone();
+        for (name, at) in networks.as_object().unwrap() {
+            let name = name.trim_start_matches("contractual_").to_owned();
+            found.insert(
+                (service, name),
+                at["IPAddress"].as_str().unwrap().parse().unwrap(),
+            );
+        }
+    }
+    found
+}
+
+/// Everything that could be reached: each address of each container, the host's, the world.
+fn targets() -> Vec<(String, SocketAddr)> {
+    let mut targets = Vec::new();
+    for ((service, network), address) in addresses() {
+        for port in PORTS {
+            targets.push((
+                format!("{service}@{network}:{port}"),
+                (address, port).into(),
+            ));
+        }
+    }
+    let networks = docker(&[
+        "network",
+        "ls",
+        "--quiet",
+        "--filter",
+        "label=com.docker.compose.project=contractual",
+    ]);
+    for id in networks.split_whitespace() {
+        let said = docker(&[
+            "network",
+            "inspect",
+            "--format",
+            "{{.Name}} {{range .IPAM.Config}}{{.Subnet}}{{end}}",
+            id,
+        ]);
+        let (name, subnet) = said.trim().split_once(' ').unwrap();
+        let base: Ipv4Addr = subnet.split('/').next().unwrap().parse().unwrap();
+        // The host takes the first address of a network, where it takes one.
+        let first = Ipv4Addr::from(u32::from(base) + 1);
+        let name = name.trim_start_matches("contractual_");
+        targets.push((format!("host@{name}:{OPEN}"), (first, OPEN).into()));
+    }
+    targets.push((format!("host:{OPEN}"), (HOST, OPEN).into()));
+    targets.push((format!("world:{OPEN}"), (WORLD, OPEN).into()));
+    targets.sort();
+    targets
+}
+
+fn sources(folder: &Path) -> Vec<(&'static str, PathBuf)> {
+    let of = |service| PathBuf::from(format!("/proc/{}/ns/net", pid(service)));
+    let containers = SERVICES.iter().map(|(service, _)| (*service, of(service)));
+    let outside = ["host", "world"].map(|name| (name, folder.join(name)));
+    containers.chain(outside).collect()
+}
+
+/// What answers whom. Everything that is not listed came to nothing, from everywhere.
+#[tokio::test]
+async fn only_the_designed_edges_answer() {
+    let Some(_stack) = Stack::up().await else {
+        return;
+    };
+    let folder = engine().unwrap();
+    listen(&folder);
+    let (targets, addresses) = (targets(), addresses());
+    let mut text =
+        "# Connections: who reaches what. Each other pair of the matrix came to nothing.\n"
+            .to_owned();
+    let mut tried = 0;
+    for (source, network) in sources(&folder) {
+        let own: Vec<_> = addresses
+            .iter()
+            .filter(|((of, _), _)| *of == source)
+            .map(|(_, at)| IpAddr::V4(*at))
+            .collect();
+        // Itself is no edge.
+        let others: Vec<_> = targets
+            .iter()
+            .filter(|(_, to)| !own.contains(&to.ip()))
+            .cloned()
+            .collect();
+        let others: Vec<_> = others
+            .into_iter()
+            .filter(|(name, _)| !name.starts_with(source))
+            .collect();
+        let answers = within(&network, || connect_all(&others));
+        tried += answers.len();
+        for ((target, _), answer) in others.iter().zip(answers) {
+            if answer != "." {
+                writeln!(text, "{source:10} {target:28} {answer}").unwrap();
+            }
+        }
+    }
+    text.push_str("\n# Names: what the resolver of each container's network says.\n");
+    let outside = ["host.docker.internal", "example.com"];
+    for (source, network) in sources(&folder).into_iter().take(SERVICES.len()) {
+        for name in SERVICES.iter().map(|(name, _)| *name).chain(outside) {
+            let said = within(&network, || resolve(name));
+            let known = addresses.iter().find(|(_, at)| at.to_string() == said);
+            let said = known.map_or(said.clone(), |((service, network), _)| {
+                format!("{service}@{network}")
+            });
+            if said != "." && said != "no such name" {
+                writeln!(text, "{source:10} {name:28} {said}").unwrap();
+            }
+        }
+    }
+    println!("{tried} connections tried");
+    golden("reach.txt", &text);
+}
