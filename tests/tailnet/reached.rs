@@ -232,7 +232,7 @@ fn restart_of_the_sidecar_keeps_address_and_service() {
                 if stop_it {
                     tailnet.stop_sidecar().await;
                 } else {
-                    tailnet.kill_sidecar();
+                    tailnet.kill_sidecar().await;
                 }
                 assert_eq!(tailnet.ask("laptop", HEALTH, &[]).status, 0);
                 tailnet.start_sidecar(&set_up);

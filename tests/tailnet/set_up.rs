@@ -16,7 +16,7 @@ async fn each_is_found(tailnet: &Tailnet, wrong: &[Wrong]) {
         tailnet.make_sidecar(&set_up);
         tailnet.start_sidecar(&set_up);
         tailnet.found(what, words).await;
-        tailnet.kill_sidecar();
+        tailnet.kill_sidecar().await;
     }
 }
 
@@ -76,7 +76,7 @@ const OF_THE_CONTAINER: &[Wrong] = &[
     ),
     (
         |tailnet, set_up| mount(tailnet, set_up, None),
-        "sidecar",
+        "what is served",
         "there is no serve.json in the mounted folder",
     ),
     (

@@ -178,16 +178,25 @@ impl Tailnet {
 
     /// Asks it to stop, as the engine does, and waits until it has.
     pub(crate) async fn stop_sidecar(&self) {
-        let pid = self.deployment.pid(NAME).unwrap();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        let first: i32 = children.trim().parse().unwrap();
-        kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
-        self.deployment.ended(NAME).await;
+        self.end_sidecar(Signal::TERM).await;
     }
 
     /// Kills it, with all that it started.
-    pub(crate) fn kill_sidecar(&self) {
-        self.deployment.kill_named(NAME);
+    pub(crate) async fn kill_sidecar(&self) {
+        self.end_sidecar(Signal::KILL).await;
+    }
+
+    /// Signals the first process of its namespace, which all others there end with.
+    async fn end_sidecar(&self, signal: Signal) {
+        let pid = self.deployment.pid(NAME).unwrap();
+        // None if it has ended by itself.
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let children = fs::read_to_string(children).unwrap_or_default();
+        if let Ok(first) = children.trim().parse() {
+            // It may end in this moment.
+            kill_process(Pid::from_raw(first).unwrap(), signal).ok();
+        }
+        self.deployment.ended(NAME).await;
     }
 
     fn unmount(&self) {

@@ -10,11 +10,12 @@ use bus_schema::AuthorId;
 use super::Findings;
 use crate::{
     Dir,
+    init::Facts,
     tailnet::{
         TAG,
         policy::{Policy, Source},
         serve,
-        sidecar::{Sidecar, Status, fault},
+        sidecar::{At, Sidecar, Status, fault},
     },
 };
 
@@ -30,6 +31,7 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
             return;
         }
     };
+    let sidecar = sidecar.or_else(|| in_container(dir, folder?));
     let own = sidecar.as_ref().map(|sidecar| sidecar.folder.clone());
     let Some(folder) = folder.map(PathBuf::from).or(own) else {
         return;
@@ -42,6 +44,17 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
         served(findings, &sidecar, domain).await;
     }
     findings.note("gateway's edge", edge(dir, target, domain.as_deref()));
+}
+
+/// The sidecar of a deployment in containers, which is found by its name there.
+fn in_container(dir: &Dir, folder: &Path) -> Option<Sidecar> {
+    let of = Facts::read(dir).ok()?.containers?;
+    Some(Sidecar {
+        folder: folder.to_owned(),
+        at: At::Container {
+            container: of.container("tailscale"),
+        },
+    })
 }
 
 /// The address that `serve.json` names.
@@ -157,9 +170,12 @@ async fn served(findings: &mut Findings, sidecar: &Sidecar, domain: &str) {
         Ok(served) if serve::is_served(&text, domain, &served) => {
             Ok(format!("https://{domain}/ as serve.json says"))
         }
-        Ok(served) => Err(format!(
-            "not what serve.json says, but {served}: mount the folder tailscale/, not the file, and restart the sidecar"
-        )),
+        Ok(served) => {
+            let log = sidecar.log().await;
+            let fix = fault(&log)
+                .unwrap_or("mount the folder tailscale/, not the file, and restart the sidecar");
+            Err(format!("not what serve.json says, but {served}: {fix}"))
+        }
     };
     findings.note("what is served", seen);
 }

@@ -23,7 +23,7 @@ const LOG_LINES: &str = "400";
 
 /// `sidecar.toml` in the state directory: how this machine reaches the sidecar. Paths are relative to that directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "File")]
 pub struct Sidecar {
     /// The folder with `serve.json` and `policy.hujson`.
     pub folder: PathBuf,
@@ -32,8 +32,40 @@ pub struct Sidecar {
     pub at: At,
 }
 
+/// The file as it stands there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    folder: PathBuf,
+    container: Option<String>,
+    tailscale: Option<PathBuf>,
+    socket: Option<PathBuf>,
+    log: Option<PathBuf>,
+}
+
+impl TryFrom<File> for Sidecar {
+    type Error = Invalid;
+    fn try_from(file: File) -> Result<Self, Invalid> {
+        let at = match (file.container, file.tailscale, file.socket, file.log) {
+            (Some(container), None, None, None) => At::Container { container },
+            (None, Some(tailscale), Some(socket), Some(log)) => At::Machine {
+                tailscale,
+                socket,
+                log,
+            },
+            _ => {
+                let what =
+                    "name the sidecar's `container`, or else `tailscale`, `socket` and `log`";
+                return Err(Invalid(what.to_owned()));
+            }
+        };
+        let folder = file.folder;
+        Ok(Self { folder, at })
+    }
+}
+
 /// Where it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum At {
     /// In a container of Docker.
@@ -211,10 +243,8 @@ const FAULTS: &[(&[&str], &str)] = &[
     (&["invalid authkey"], AUTH_KEY),
     (&["backend error", "invalid key"], AUTH_KEY),
     (&["backend error", "API key"], AUTH_KEY),
-    (
-        &["state store is unhealthy"],
-        "its state folder is not writable for its user: give the volume on /var/lib/tailscale to 10010:10010, mode 0700",
-    ),
+    (&["state store is unhealthy"], STATE),
+    (&["store.New failed"], STATE),
     (
         &["authkey", "no such file or directory"],
         "the file with the auth key is missing: make one in the console, see tailscale/README.md",
@@ -244,6 +274,8 @@ const FAULTS: &[(&[&str], &str)] = &[
         "there is no serve.json in the mounted folder: mount the folder tailscale/ on /config",
     ),
 ];
+const STATE: &str = "its state folder is not writable for its user: give the volume on /var/lib/tailscale to \
+     10010:10010, mode 0700";
 const AUTH_KEY: &str = "Tailscale does not take the auth key: it was used before, is over or revoked; make a new one in \
      the console, replace the file and restart the sidecar";
 

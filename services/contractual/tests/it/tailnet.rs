@@ -204,3 +204,37 @@ fn newest_known_fault_in_a_log_is_named() {
     assert!(sidecar::fault(log).unwrap().contains("10010:10010"));
     assert_eq!(sidecar::fault("magicsock: all is well"), None);
 }
+
+#[test]
+fn sidecar_is_in_a_container_or_on_the_machine() {
+    let read = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("sidecar.toml"), text).unwrap();
+        let read = sidecar::Sidecar::read(dir.path());
+        let read = read.map_err(|error| error.to_string())?.unwrap();
+        let folder = read.folder.strip_prefix(dir.path()).unwrap().to_owned();
+        assert_eq!(folder, Path::new("tailscale"));
+        Ok::<_, String>(toml::to_string(&read).unwrap())
+    };
+    let folder = "folder = \"tailscale\"\n";
+    let container = read(&format!("{folder}container = \"contractual-tailscale-1\"")).unwrap();
+    assert!(container.contains("container = \"contractual-tailscale-1\""));
+    let machine = "tailscale = \"bin/tailscale\"\nsocket = \"run/socket\"\nlog = \"run/log\"\n";
+    assert!(
+        read(&format!("{folder}{machine}"))
+            .unwrap()
+            .contains("run/socket")
+    );
+    for (text, why) in [
+        (folder.to_owned(), "name the sidecar's `container`"),
+        (format!("{folder}{machine}container = \"a\""), "or else"),
+        (
+            format!("{folder}container = \"a\"\nother = 1"),
+            "unknown field `other`",
+        ),
+        (format!("{folder}tailscale = \"a\""), "`socket` and `log`"),
+    ] {
+        let refused = read(&text).expect_err(&text);
+        assert!(refused.contains(why), "{text}: {refused}");
+    }
+}
