@@ -1,1 +1,250 @@
-//! Faults.
+//! Faults while a task waits for an approval: health and `doctor` say what is wrong, and then it goes on as if nothing was.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use actor::chain;
+use bus_schema::{ActionId, Digest, DraftGrant, TaskId};
+use futures::StreamExt as _;
+use gateway::api::Event;
+use harness::{contract, eventually, playbook};
+use rustix::process::Signal;
+
+use crate::{
+    engine::{SERVICES, container, docker, health, text},
+    stack::{NOTICED, Stack, restarts, signal},
+};
+
+/// How long a task may take from one event to the one that is waited for, on a busy machine.
+const STEP: Duration = Duration::from_secs(300);
+/// How long the server is away.
+const AWAY: Duration = Duration::from_secs(60);
+/// The stand-in for the sidecar answers its health check whatever happens to it.
+const STAND_IN: &str = "tailscale";
+/// Volumes that are filled, each with the service whose it is, and the bytes that it has.
+const VOLUMES: [(&str, &str, u32, &str); 6] = [
+    ("nats", "nats/data", 10_012, "96m"),
+    ("policy", "policy/state", 10_003, "24m"),
+    ("runner", "runner/state", 10_004, "24m"),
+    ("worker", "worker/state", 10_008, "24m"),
+    ("gateway", "gateway/state", 10_001, "24m"),
+    ("audit", "audit/log", 10_007, "24m"),
+];
+
+/// Follows a task through everything that happens to the gateway until an event satisfies `last`.
+async fn follow(stack: &Stack, task: TaskId, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let gateway = stack.deployment.gateway();
+    let mut events: Vec<Event> = Vec::new();
+    let over = async {
+        loop {
+            events.clear();
+            let mut coming = std::pin::pin!(gateway.follow(task));
+            while let Some(event) = coming.next().await {
+                match event {
+                    Ok(event) => {
+                        events.push(event);
+                        if events.last().is_some_and(&last) {
+                            return;
+                        }
+                    }
+                    Err(error) if error.is_passing() => break,
+                    Err(error) => panic!("{}", chain(&error)),
+                }
+            }
+        }
+    };
+    if tokio::time::timeout(STEP, over).await.is_err() {
+        let last = events.last().map(|event| event.kind.clone());
+        panic!("task {task} does not get there; its last event is {last:?}");
+    }
+    events
+}
+
+/// Submits the example's task, and follows it until it asks.
+async fn asked(stack: &Stack, contract: Digest) -> DraftGrant {
+    // There is none before the first.
+    fs::remove_file(stack.deployment.workspace().join("report.md")).ok();
+    let task = stack.deployment.submit(contract, playbook()).await;
+    let events = follow(stack, task, |event| event.kind == "approval.requested").await;
+    let asked = events.last().unwrap();
+    serde_json::from_value(asked.body["fact"]["draft"].clone()).unwrap()
+}
+
+/// Says yes, and follows the task to its end: nothing is lost, and nothing is done twice.
+async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
+    let gateway = stack.deployment.gateway();
+    eventually(STEP, async || {
+        let carried = |event: &Event| event.kind == "approval.carried";
+        match gateway.task(draft.task).await {
+            Ok(task) if task.events.iter().any(carried) => Ok(()),
+            Ok(_) => {
+                let said = gateway.approve(draft, true).await;
+                said.map(drop).map_err(|error| chain(&error))
+            }
+            Err(error) => Err(chain(&error)),
+        }
+    })
+    .await;
+    let events = follow(stack, draft.task, Event::ends_task).await;
+    let outcome = &events.last().unwrap().body["fact"]["outcome"];
+    assert_eq!(outcome, "succeeded", "after {after}");
+    let record = stack.deployment.record().await;
+    assert_eq!(record.junk().count(), 0, "after {after}");
+    let mut counts = Vec::new();
+    for kind in [
+        "action.proposed",
+        "action.granted",
+        "action.started",
+        "action.finished",
+    ] {
+        let mut found: BTreeMap<ActionId, usize> = BTreeMap::new();
+        for message in record.of(kind).filter(|one| one.task() == Some(draft.task)) {
+            *found.entry(message.action().unwrap()).or_default() += 1;
+        }
+        assert!(
+            found.values().all(|times| *times == 1),
+            "after {after}: {kind} {found:?}"
+        );
+        counts.push(found.len());
+    }
+    // One of those proposed is refused by the example's contract.
+    let [proposed, granted, started, finished] = counts.try_into().unwrap();
+    assert_eq!((granted, started), (finished, finished), "after {after}");
+    assert_eq!(proposed, granted + 1, "after {after}");
+    let report = fs::read_to_string(stack.deployment.workspace().join("report.md")).unwrap();
+    assert!(report.contains("EUR 3392.00"), "after {after}: {report}");
+}
+
+/// What `doctor` finds wrong with a service.
+fn complaint(stack: &Stack, service: &str) -> Option<String> {
+    let found = stack.doctor();
+    let mut lines = found.lines().filter_map(|line| line.strip_prefix("BAD "));
+    let line = lines.find(|line| line.trim_start().starts_with(service));
+    line.map(str::to_owned)
+}
+
+fn is_well(stack: &Stack) {
+    let found = stack.doctor();
+    assert!(!found.contains("BAD "), "{found}");
+    let verified = text(&stack.deployment.command(&["audit", "verify"]));
+    assert!(verified.contains(" 0 junk"), "{verified}");
+}
+
+#[tokio::test]
+async fn whatever_is_killed_comes_back_and_the_task_goes_on() {
+    let Some(stack) = Stack::up().await else {
+        return;
+    };
+    let contract = stack.deployment.sign(contract()).await;
+    for (service, _) in SERVICES {
+        let draft = asked(&stack, contract).await;
+        let before = restarts(service);
+        signal(service, Signal::KILL);
+        eventually(NOTICED, async || match restarts(service) {
+            now if now > before => Ok(()),
+            now => Err(format!("{service}: {now} restarts")),
+        })
+        .await;
+        stack.all_healthy().await;
+        goes_on(&stack, &draft, service).await;
+        println!("killed {service}: the task went on");
+    }
+    is_well(&stack);
+}
+
+#[tokio::test]
+async fn whatever_hangs_is_named_and_the_task_goes_on_afterwards() {
+    let Some(stack) = Stack::up().await else {
+        return;
+    };
+    let contract = stack.deployment.sign(contract()).await;
+    for (service, _) in SERVICES.into_iter().filter(|(one, _)| *one != STAND_IN) {
+        let draft = asked(&stack, contract).await;
+        signal(service, Signal::STOP);
+        stack.becomes(service, "unhealthy").await;
+        let said = complaint(&stack, service);
+        signal(service, Signal::CONT);
+        println!("hung {service}: {said:?}");
+        assert!(said.is_some(), "{service}");
+        stack.all_healthy().await;
+        goes_on(&stack, &draft, service).await;
+    }
+    is_well(&stack);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_for_a_minute_is_waited_for() {
+    let Some(stack) = Stack::up().await else {
+        return;
+    };
+    let contract = stack.deployment.sign(contract()).await;
+    let draft = asked(&stack, contract).await;
+    docker(&["stop", &container("nats")]);
+    let since = stack.deployment.clock().elapsed();
+    let actors = ["policy", "runner", "audit", "worker", "gateway"];
+    for service in actors {
+        stack.becomes(service, "unhealthy").await;
+    }
+    assert!(complaint(&stack, "nats").is_some_and(|said| said.contains("exited")));
+    for service in actors {
+        assert!(complaint(&stack, service).is_some(), "{service}");
+        assert_eq!(
+            restarts(service),
+            0,
+            "{service} waits, and does not fall over"
+        );
+    }
+    let left = AWAY.saturating_sub(stack.deployment.clock().elapsed().saturating_sub(since));
+    tokio::time::sleep(left).await;
+    docker(&["start", &container("nats")]);
+    stack.all_healthy().await;
+    goes_on(&stack, &draft, "a minute without a server").await;
+    is_well(&stack);
+}
+
+/// Writes into a folder until nothing more fits.
+fn fill(folder: &Path) {
+    let filler = folder.join("filler");
+    let chunk = vec![1; 64 << 10];
+    let mut file = fs::File::create(filler).unwrap();
+    while std::io::Write::write_all(&mut file, &chunk).is_ok() {}
+    while std::io::Write::write_all(&mut file, &[1]).is_ok() {}
+}
+
+#[tokio::test]
+async fn a_full_volume_is_named_and_the_task_goes_on_once_there_is_room() {
+    let Some(mut stack) = Stack::files().await else {
+        return;
+    };
+    for (_, volume, uid, size) in VOLUMES {
+        stack.bound(volume, uid, size);
+    }
+    stack.script(&["start"]);
+    let contract = stack.deployment.sign(contract()).await;
+    for (service, volume, ..) in VOLUMES {
+        let draft = asked(&stack, contract).await;
+        let folder = stack.deployment.dir().path().join(volume);
+        fill(&folder);
+        // The gateway's answer needs room in the streams.
+        let yes = stack.deployment.gateway();
+        let said = tokio::time::timeout(NOTICED, yes.approve(&draft, true)).await;
+        println!("{service} without room: {said:?}");
+        eventually(NOTICED, async || match health(service) {
+            found if found == "healthy" => Err(crate::stack::logs(service)),
+            _ => Ok(()),
+        })
+        .await;
+        let said = complaint(&stack, service);
+        println!("{service} without room: {said:?}");
+        assert!(said.is_some(), "{service}");
+        fs::remove_file(folder.join("filler")).unwrap();
+        // The one that does not try again by itself, and says so.
+        if service == "nats" {
+            let fix = format!("docker restart {}", container(service));
+            assert!(said.is_some_and(|said| said.contains(&fix)));
+            docker(&["restart", &container(service)]);
+        }
+        stack.all_healthy().await;
+        goes_on(&stack, &draft, volume).await;
+    }
+    is_well(&stack);
+}

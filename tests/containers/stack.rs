@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,7 +15,7 @@ use contractual::{
 use harness::{Deployment, contractual, eventually};
 use tokio::task::JoinSet;
 
-use crate::engine::{SERVICES, container, docker, engine, health, inspect, root, text};
+use crate::engine::{SERVICES, container, docker, engine, health, inspect, root, run, text};
 
 /// Its networks are one set of addresses: there is one stack at a time.
 static ONE: Mutex<()> = Mutex::new(());
@@ -24,6 +24,8 @@ pub(crate) const NOTICED: Duration = Duration::from_secs(90);
 
 /// A deployment made for containers, and the way to it.
 pub(crate) struct Stack {
+    // Taken away before the folder that they lie in.
+    bounded: Vec<Bounded>,
     /// Its files; reached through the containers.
     pub(crate) deployment: Deployment,
     _relay: JoinSet<()>,
@@ -51,6 +53,7 @@ impl Stack {
         let mut joined = JoinSet::new();
         joined.spawn(async move { relay.run().await });
         Some(Self {
+            bounded: Vec::new(),
             deployment,
             _relay: joined,
             _one: one,
@@ -87,6 +90,20 @@ impl Stack {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
+    /// Gives a volume, which must be empty, a file system of its own, of bounded size.
+    ///
+    /// # Panics
+    /// If it cannot be mounted.
+    pub(crate) fn bound(&mut self, volume: &str, uid: u32, size: &str) {
+        let path = self.deployment.dir().path().join(volume);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "{volume}");
+        let options = format!("size={size},mode=0700,uid={uid},gid={uid},nosuid,nodev,noexec");
+        let at = path.to_str().unwrap();
+        let mounted = run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", at]);
+        assert!(mounted.status.success(), "{}", text(&mounted));
+        self.bounded.push(Bounded(path));
+    }
+
     /// Runs `docker compose` with a compose file, the shipped one or a copy.
     pub(crate) fn compose(&self, file: &Path, arguments: &[&str]) -> Output {
         let environment = self.deployment.dir().path().join("compose.env");
@@ -103,7 +120,7 @@ impl Stack {
     ///
     /// # Panics
     /// If the change changes nothing.
-    pub(crate) fn altered(&self, change: impl FnOnce(&str) -> String) -> std::path::PathBuf {
+    pub(crate) fn altered(&self, change: impl FnOnce(&str) -> String) -> PathBuf {
         let shipped = fs::read_to_string(root().join("deploy/docker-compose.yml")).unwrap();
         let copy = change(&shipped);
         assert_ne!(copy, shipped);
@@ -141,6 +158,15 @@ impl Stack {
     }
 }
 
+/// A file system of a test's own.
+struct Bounded(PathBuf);
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        run("umount", &["--lazy", self.0.to_str().unwrap()]);
+    }
+}
+
 impl Drop for Stack {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -158,7 +184,7 @@ impl Drop for Stack {
 
 /// The last lines that a service's container has logged.
 pub(crate) fn logs(service: &str) -> String {
-    let output = crate::engine::run("docker", &["logs", "--tail", "12", &container(service)]);
+    let output = run("docker", &["logs", "--tail", "12", &container(service)]);
     text(&output)
 }
 
@@ -169,7 +195,7 @@ pub(crate) fn signal(service: &str, signal: rustix::process::Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// Takes a container's own limits from the engine's group of it, so that no fault of a test is one of its.
+/// How often the engine has started a container again.
 pub(crate) fn restarts(service: &str) -> u64 {
     let said = docker(&[
         "inspect",

@@ -60,7 +60,13 @@ pub fn health(address: SocketAddr, path: &str) -> io::Result<String> {
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+    read.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::other(format!("no answer within {TIMEOUT:?}: it hangs"))
+        }
+        _ => error,
+    })?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let mut status = head.split(' ');

@@ -14,6 +14,9 @@ use crate::{
 /// Most bytes of what is quoted.
 const QUOTED_BYTES_MAX: usize = 400;
 
+/// What the system says of a volume that is full.
+const FULL: &str = "no space left";
+
 /// What `docker inspect` says, as far as it is needed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -106,6 +109,9 @@ fn seen(container: &str) -> Result<String, String> {
     let last = health.log.as_deref().unwrap_or_default().last();
     let said = last.map_or_else(String::new, |check| quoted(&check.output));
     match last {
+        Some(check) if check.exit_code != 0 && said.contains(FULL) => Err(format!(
+            "{said}; make room in its volumes, then run `docker restart {container}`"
+        )),
         Some(check) if check.exit_code != 0 => Err(format!("{said}; {logs}")),
         None => Err(format!(
             "{}: not asked yet; wait a few seconds",
