@@ -391,7 +391,18 @@ impl Deployment {
         operator.unwrap_or_else(|error| panic!("{user}: {}", actor::chain(&error)))
     }
 
-    fn spawn(&self, name: &str, program: &Path, arguments: &[&str], variables: &[(&str, &str)]) {
+    /// Starts any program as a process of this deployment, in its folder and with these environment variables alone;
+    /// does not wait for it.
+    ///
+    /// # Panics
+    /// If it cannot be started, or one of that name runs already.
+    pub fn spawn(
+        &self,
+        name: &str,
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) {
         let log = self.log_path(name);
         // There is none before the first start.
         std::fs::rename(&log, log.with_extension("before")).ok();
@@ -400,7 +411,9 @@ impl Deployment {
         assert!(before.is_none(), "{name} runs already");
     }
 
-    fn log_path(&self, name: &str) -> PathBuf {
+    /// Where a process logs to.
+    #[must_use]
+    pub fn log_path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(format!("{name}.log"))
     }
 

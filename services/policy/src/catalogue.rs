@@ -6,13 +6,16 @@ use bus_schema::{Digest, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::bounds::Around;
+use crate::bounds::{Around, Judgement};
+use crate::cedar::Condition;
 use crate::flow::{Labels, WrittenLabels};
 use crate::json;
 use crate::schema::Arguments;
 
 /// Longest catalogue, in bytes.
 pub(crate) const CATALOGUE_BYTES_MAX: usize = 1 << 20;
+/// Most entries of what the calls of one tool do.
+const EFFECTS_MAX: usize = 32;
 /// Most tools of a catalogue.
 const TOOLS_MAX: usize = 1000;
 
@@ -40,10 +43,41 @@ pub enum Risk {
     High,
 }
 
+/// What the calls of a tool do to the world.
+#[derive(Debug, PartialEq)]
+pub struct Effects {
+    /// What calls do on which one of these conditions holds: the first that does counts.
+    pub some: Vec<(Condition, Effect)>,
+    /// What all other calls do.
+    pub other: Effect,
+}
+
+impl Effects {
+    /// The most outward of them.
+    #[must_use]
+    pub fn most(&self) -> Effect {
+        let some = self.some.iter().map(|(_, effect)| *effect);
+        some.fold(self.other, Effect::max)
+    }
+
+    /// What one call does; the most outward of all if a condition cannot tell.
+    fn of(&self, around: &Around<'_>) -> Effect {
+        for (when, effect) in &self.some {
+            match when.judge(around) {
+                Judgement::Within => return *effect,
+                Judgement::Outside => {}
+                Judgement::Unknown => return self.most(),
+            }
+        }
+        self.other
+    }
+}
+
 /// One tool of the catalogue.
 #[derive(Debug)]
 pub struct Tool {
     entry: Entry,
+    effects: Effects,
     arguments: Arguments,
     digest: Digest,
 }
@@ -55,11 +89,28 @@ struct Entry {
     name: ToolName,
     description: String,
     input_schema: Value,
-    effect: Effect,
+    effect: WrittenEffects,
     output: WrittenLabels,
     risk: Option<Risk>,
     idempotent: Option<bool>,
     exec: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`effect` is \"read\", \"write\" or \"outward\", or a list of them with conditions"
+)]
+enum WrittenEffects {
+    Word(Effect),
+    Cases(Vec<WrittenEffect>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEffect {
+    when: Option<String>,
+    effect: Effect,
 }
 
 impl Tool {
@@ -81,15 +132,15 @@ impl Tool {
         &self.entry.input_schema
     }
 
-    /// What the tool does to the world.
+    /// What calls of the tool do to the world.
     #[must_use]
-    pub fn effect(&self) -> Effect {
-        self.entry.effect
+    pub fn effects(&self) -> &Effects {
+        &self.effects
     }
 
     /// What one call of the tool does.
-    pub(crate) fn effect_of(&self, _around: &Around<'_>) -> Effect {
-        self.entry.effect
+    pub(crate) fn effect_of(&self, around: &Around<'_>) -> Effect {
+        self.effects.of(around)
     }
 
     /// The labels of what the tool returns; a bare word in the catalogue means `private`.
@@ -231,6 +282,10 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
         let problem = format!("`{}` has an empty part between dots", entry.name);
         return Err(CatalogueError::Entry { place, problem });
     }
+    let effects = effects(&entry.effect).map_err(|problem| CatalogueError::Entry {
+        place,
+        problem: format!("the effect of `{}`: {problem}", entry.name),
+    })?;
     let arguments =
         Arguments::new(&entry.input_schema).map_err(|problem| CatalogueError::Schema {
             name: entry.name.clone(),
@@ -238,7 +293,39 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
         })?;
     Ok(Tool {
         entry,
+        effects,
         arguments,
         digest,
+    })
+}
+
+/// Reads what calls of a tool do: one word, or cases of which the last has no condition.
+fn effects(written: &WrittenEffects) -> Result<Effects, String> {
+    let cases = match written {
+        WrittenEffects::Word(effect) => {
+            return Ok(Effects {
+                some: Vec::new(),
+                other: *effect,
+            });
+        }
+        WrittenEffects::Cases(cases) => cases,
+    };
+    let Some((last, some)) = cases.split_last().filter(|(last, _)| last.when.is_none()) else {
+        return Err("the last entry says what all other calls do, without `when`".to_owned());
+    };
+    if some.len() >= EFFECTS_MAX {
+        return Err(format!("there are more than {EFFECTS_MAX} entries"));
+    }
+    let some = some.iter().map(|case| {
+        let when = case.when.as_deref();
+        let when = when.ok_or("only the last entry has no `when`")?;
+        let condition = Condition::of_arguments(when);
+        let condition =
+            condition.map_err(|error| format!("in {when:?} at byte {}: {error}", error.at()))?;
+        Ok((condition, case.effect))
+    });
+    Ok(Effects {
+        some: some.collect::<Result<_, String>>()?,
+        other: last.effect,
     })
 }

@@ -62,7 +62,7 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
             RuleKind::Deny => continue,
             RuleKind::Allow => {
                 allows = true;
-                asks |= tool.effect() == Effect::Outward && may_ask(rule);
+                asks |= tool.effects().most() == Effect::Outward && may_ask(rule);
             }
             RuleKind::Ask(_) => {
                 asks = true;

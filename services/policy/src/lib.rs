@@ -5,6 +5,7 @@ pub mod batch;
 mod bounds;
 mod budget;
 mod catalogue;
+mod cedar;
 mod contract;
 mod core;
 mod decide;
@@ -36,7 +37,8 @@ pub use bounds::{
     UrlBound, UrlPath, When,
 };
 pub use budget::{Period, Reserve, Shared, Spent, Used, UsedByRule};
-pub use catalogue::{Catalogue, CatalogueError, Effect, Risk, Tool};
+pub use catalogue::{Catalogue, CatalogueError, Effect, Effects, Risk, Tool};
+pub use cedar::{CONDITION_BYTES_MAX, Condition, ConditionError};
 pub use contract::{Contract, LANGUAGE, Role};
 pub use core::{Fetch, Fetched, PolicyCore};
 pub use decide::{Call, Code, Verdict, decide};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bounds::{Bound, Operator};
+use crate::cedar::Condition;
 use crate::contract::Contract;
 use crate::origin::Origin;
 
@@ -29,6 +30,7 @@ impl<'c> Recall<'c> {
     pub(crate) fn of(contract: &'c Contract, tool: &str) -> Self {
         let mut recall = Self::default();
         for rule in contract.about(tool) {
+            recall.words |= rule.when.as_ref().is_some_and(Condition::reads_words);
             if let Some(after) = &rule.after {
                 let need = recall.tools.entry(&after.tool).or_default();
                 need.args |= !after.equal.is_empty();

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::after::After;
 use crate::bounds::print::{key, quoted};
 use crate::bounds::{Around, Bound, Judgement, lookup};
+use crate::cedar::Condition;
 use crate::flow::Passage;
 use crate::glob::ToolGlob;
 use crate::parse;
@@ -33,6 +34,8 @@ pub struct Rule {
     pub bounds: BTreeMap<String, Bound>,
     /// Whether it describes only calls without any argument that it does not bound.
     pub only: bool,
+    /// What has to be true of the call.
+    pub when: Option<Condition>,
     /// What has to have succeeded before.
     pub after: Option<After>,
     /// How much it may permit.
@@ -149,6 +152,7 @@ impl Rule {
             tool,
             bounds: BTreeMap::new(),
             only: false,
+            when: None,
             after: None,
             quotas: Quotas::default(),
             spend: None,
@@ -168,13 +172,17 @@ impl Rule {
         }
         let bounds = self.bounds.iter();
         let bounds = bounds.map(|(name, bound)| bound.judge(lookup(around.args, name), around));
-        let after = self.after.iter().map(|after| after.judge(around));
-        Judgement::every(bounds.chain(after))
+        Judgement::every(bounds.chain(self.conditions(around)))
+    }
+
+    fn conditions(&self, around: &Around<'_>) -> impl Iterator<Item = Judgement> {
+        let when = self.when.iter().map(|when| when.judge(around));
+        when.chain(self.after.iter().map(|after| after.judge(around)))
     }
 
     /// Whether the rule describes every call of the tools that it is about.
     pub(crate) fn is_unconditional(&self) -> bool {
-        self.bounds.is_empty() && !self.only && self.after.is_none()
+        self.bounds.is_empty() && !self.only && self.when.is_none() && self.after.is_none()
     }
 
     /// The arguments whose bounds do not judge `within`.
@@ -191,9 +199,22 @@ impl Rule {
 
     /// Whether what the rule says beside its bounds is within.
     pub(crate) fn rest_holds(&self, around: &Around<'_>) -> bool {
-        let after = self.after.iter().map(|after| after.judge(around));
         let only = !self.only || self.bounds_all(around.args);
-        only && Judgement::every(after) == Judgement::Within
+        only && Judgement::every(self.conditions(around)) == Judgement::Within
+    }
+
+    /// What a call lacks that keeps every bound and is not described all the same.
+    pub(crate) fn lacks(&self, around: &Around<'_>) -> String {
+        let holds = |judged: Judgement| judged == Judgement::Within;
+        match (&self.when, &self.after) {
+            (Some(when), _) if !holds(when.judge(around)) => {
+                "when its condition does not hold".to_owned()
+            }
+            (_, Some(after)) if !holds(after.judge(around)) => {
+                format!("before `{}` has succeeded", after.tool)
+            }
+            _ => "with further arguments".to_owned(),
+        }
     }
 
     /// Whether every argument has a bound.
@@ -250,6 +271,9 @@ impl fmt::Display for Rule {
         }
         if self.only {
             writeln!(f, "only = true")?;
+        }
+        if let Some(when) = &self.when {
+            writeln!(f, "when = {}", quoted(when.text()))?;
         }
         if let Some(after) = &self.after {
             writeln!(f, "after = {after}")?;

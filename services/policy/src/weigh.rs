@@ -346,12 +346,7 @@ fn not_allowed(judged: &Judged<'_>, case: &Case<'_>) -> Refusal {
     let near = judged.iter().find(|(rule, _)| permits(&rule.kind));
     let near = near.map_or_else(String::new, |(rule, _)| {
         let failing = match rule.failing(&case.around)[..] {
-            [] => match &rule.after {
-                Some(after) if !rule.rest_holds(&case.around) => {
-                    format!("before `{}` has succeeded", after.tool)
-                }
-                Some(_) | None => "with further arguments".to_owned(),
-            },
+            [] => rule.lacks(&case.around),
             ref names => format!("with this `{}`", names.join("`, `")),
         };
         format!("; `{}` is about this tool, but not {failing}", rule.id)

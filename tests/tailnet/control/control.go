@@ -29,6 +29,8 @@ const (
 
 // tailnet is what the test has decided, in a file that is read again before every answer.
 type tailnet struct {
+	// The auth key that every registration has to bring, also that of a node that is known; none if it is empty.
+	Key string
 	// The tag that the allowed ones may reach.
 	Tag string
 	// Whose device a machine is, by its host name; one that asks for tags is nobody's.
@@ -41,6 +43,8 @@ type tailnet struct {
 	Unapproved []string
 	// Machines whose node key is over, by host name.
 	Expired []string
+	// Machines whose node key will be over one day, by host name.
+	Expiring []string
 }
 
 // allowed is one rule: a person or one device, and ports.
@@ -58,7 +62,6 @@ type server struct {
 func control(arguments []string) error {
 	flags := flag.NewFlagSet("control", flag.ExitOnError)
 	ip := flags.String("ip", "", "the address to serve on, port 8080")
-	authKey := flags.String("key", "", "the one valid auth key")
 	domain := flags.String("domain", "example.ts.net", "the tailnet's name")
 	file := flags.String("tailnet", "", "the file with people, rules and settings")
 	if err := flags.Parse(arguments); err != nil {
@@ -68,7 +71,6 @@ func control(arguments []string) error {
 	s := &server{file: *file, Server: &testcontrol.Server{
 		Logf:            log.Printf,
 		ExplicitBaseURL: base,
-		RequireAuthKey:  *authKey,
 		MagicDNSDomain:  *domain,
 		DERPMap:         integration.RunDERPAndSTUN(outside{}, logger.Discard, *ip),
 		DNSConfig:       &tailcfg.DNSConfig{Proxied: true, Domains: []string{*domain}},
@@ -77,6 +79,8 @@ func control(arguments []string) error {
 		return err
 	}
 	s.AltMapStream = s.stream
+	// Asked at the start of every registration.
+	s.MaybeRateLimitRegister = s.demand
 	log.Printf("control server at %s", base)
 	return http.ListenAndServe(*ip+":8080", s)
 }
@@ -90,6 +94,16 @@ func (s *server) read() (*tailnet, error) {
 	decoder.DisallowUnknownFields()
 	read := new(tailnet)
 	return read, decoder.Decode(read)
+}
+
+// demand takes over which key a registration has to bring.
+func (s *server) demand() (reject bool, retryAfter, message string) {
+	decided, err := s.read()
+	if err != nil {
+		return true, "1", err.Error()
+	}
+	s.RequireAuthKey = decided.Key
+	return false, "", ""
 }
 
 // stream answers one poll: a short one at once, a long one whenever something has changed.
@@ -180,6 +194,9 @@ func (t *tailnet) settle(node *tailcfg.Node) {
 	node.Tags = node.Hostinfo.RequestTags().AsSlice()
 	node.MachineAuthorized = !slices.Contains(t.Unapproved, host)
 	node.KeyExpiry = time.Time{}
+	if slices.Contains(t.Expiring, host) {
+		node.KeyExpiry = time.Now().Add(180 * 24 * time.Hour).Truncate(24 * time.Hour)
+	}
 	if slices.Contains(t.Expired, host) {
 		node.KeyExpiry = time.Unix(1, 0)
 		node.Expired = true

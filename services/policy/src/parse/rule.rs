@@ -10,6 +10,7 @@ use super::{TEXT_CHARS_MAX, bound, duration, name, place, quota};
 use crate::after::After;
 use crate::bounds::Bound;
 use crate::catalogue::Catalogue;
+use crate::cedar::{CONDITION_BYTES_MAX, Condition};
 use crate::contract::{RESERVED, Role, rule_id};
 use crate::flow::Passage;
 use crate::glob::{PATTERN_BYTES_MAX, ToolGlob};
@@ -20,12 +21,13 @@ const ASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// Most secrets of one rule.
 const SECRETS_MAX: usize = 32;
 
-const DENY_KEYS: [&str; 5] = ["name", "tool", "where", "only", "after"];
-const ALLOW_KEYS: [&str; 15] = [
+const DENY_KEYS: [&str; 6] = ["name", "tool", "where", "only", "when", "after"];
+const ALLOW_KEYS: [&str; 16] = [
     "name",
     "tool",
     "where",
     "only",
+    "when",
     "after",
     "calls",
     "per_task",
@@ -80,6 +82,7 @@ pub(super) fn read<'t>(
         .table
         .get("only")
         .map_or(Some(false), |node| source.boolean(node, "`only`"));
+    let when = when(source, &of, &about);
     let after = after(source, &of, &about);
     let quotas = quota::read(source, &of, &about);
     let spend = quota::spend(source, &of, &about);
@@ -95,6 +98,7 @@ pub(super) fn read<'t>(
     let mut rule = Rule::about(id?, kind?, tool?);
     rule.bounds = bounds??;
     rule.only = only?;
+    rule.when = when?;
     rule.after = after?;
     rule.quotas = quotas?;
     rule.spend = spend?;
@@ -237,7 +241,7 @@ fn matcher(source: &mut Source<'_>, node: &Node<'_>, catalogue: &Catalogue) -> O
         if catalogue.get(&text).is_some() {
             return Some(Matcher::Exact(text));
         }
-        unknown_tool(source, node, &text, catalogue);
+        unknown_tool(source, node.span(), &text, catalogue);
         return None;
     }
     let Some(glob) = ToolGlob::new(&text) else {
@@ -249,10 +253,48 @@ fn matcher(source: &mut Source<'_>, node: &Node<'_>, catalogue: &Catalogue) -> O
         .tools()
         .any(|tool| glob.matches(tool.name().as_str()))
     {
-        unknown_tool(source, node, &text, catalogue);
+        unknown_tool(source, node.span(), &text, catalogue);
         return None;
     }
     Some(Matcher::Glob(glob))
+}
+
+/// Reads a condition; the outer `None` means that a problem was noted.
+fn when<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    about: &About<'_>,
+) -> Option<Option<Condition>> {
+    let Some(node) = of.table.get("when") else {
+        return Some(None);
+    };
+    let text = source.text(node, "`when`", CONDITION_BYTES_MAX)?;
+    let each = about.matched.iter();
+    let tools: Vec<_> = each
+        .map(|tool| (tool.name().as_str(), tool.input_schema()))
+        .collect();
+    if tools.is_empty() {
+        return None;
+    }
+    match Condition::parse(&text, &tools) {
+        Ok(condition) => {
+            let known = |name: &str| about.catalogue.get(name).is_some();
+            let unknown = condition.earlier().find(|(name, _)| !known(name));
+            if let Some((name, at)) = unknown {
+                let span = source.within(node, at);
+                unknown_tool(source, span, name, about.catalogue);
+                return None;
+            }
+            Some(Some(condition))
+        }
+        Err(error) => {
+            let span = source.within(node, error.at());
+            let said = error.to_string();
+            let (problem, fix) = said.rsplit_once("; ").unwrap_or((&said, "correct it"));
+            source.report(span, problem, fix);
+            None
+        }
+    }
 }
 
 /// Reads what has to have succeeded before; the outer `None` means that a problem was noted.

@@ -139,6 +139,20 @@ impl<'t> Source<'t> {
         Some(text.to_owned())
     }
 
+    /// The place of the `at`-th byte of what a text in quotes says; the whole text if it stands there with escapes.
+    pub(crate) fn within(&self, node: &Node<'_>, at: usize) -> Range<usize> {
+        let whole = node.span();
+        let written = self.text.get(whole.clone()).unwrap_or_default();
+        let said = node.get_ref().as_str().unwrap_or_default();
+        let Some(start) = written.find(said) else {
+            return whole;
+        };
+        let from = whole.start + start + at;
+        let rest = said.get(at..).unwrap_or_default();
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+        from..from + word.unwrap_or(rest.len()).max(1)
+    }
+
     /// Takes a value as `true` or `false`.
     pub(crate) fn boolean(&mut self, node: &Node<'_>, what: &str) -> Option<bool> {
         let value = node.get_ref().as_bool();

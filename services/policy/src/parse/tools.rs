@@ -57,7 +57,7 @@ impl<'c> About<'c> {
         let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
         let found = self.catalogue.get(&text);
         if found.is_none() {
-            unknown_tool(source, node, &text, self.catalogue);
+            unknown_tool(source, node.span(), &text, self.catalogue);
         }
         found
     }
@@ -66,7 +66,7 @@ impl<'c> About<'c> {
 /// Notes a tool that the catalogue does not have.
 pub(super) fn unknown_tool(
     source: &mut Source<'_>,
-    node: &Node<'_>,
+    span: Range<usize>,
     text: &str,
     catalogue: &Catalogue,
 ) {
@@ -78,9 +78,5 @@ pub(super) fn unknown_tool(
         },
         |near| format!("did you mean `{near}`?"),
     );
-    source.report(
-        node.span(),
-        format!("the catalogue has no tool `{text}`"),
-        fix,
-    );
+    source.report(span, format!("the catalogue has no tool `{text}`"), fix);
 }

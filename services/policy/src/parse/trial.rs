@@ -231,7 +231,7 @@ fn tool<'t, 'c>(
     let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
     let found = catalogue.get(&text);
     if found.is_none() {
-        unknown_tool(source, node, &text, catalogue);
+        unknown_tool(source, node.span(), &text, catalogue);
     }
     found
 }

@@ -22,7 +22,7 @@ fn labels_and_effects_are_read() {
     let tools = crate::tools();
     let deep = tools.get("t.deep").unwrap();
     assert_eq!(
-        (deep.effect(), deep.output().secrecy),
+        (deep.effects().most(), deep.output().secrecy),
         (Effect::Write, Secrecy::Secret)
     );
     assert_eq!(deep.output().integrity, Integrity::Untrusted);

@@ -1,0 +1,12 @@
+//! Tests the way in from a tailnet, with Tailscale's own programs: README.md beside this file says what is real.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot have ends it"
+)]
+
+mod isolated;
+mod reached;
+mod set_up;
+mod sidecar;
+mod tailnet;
