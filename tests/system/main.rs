@@ -7,6 +7,7 @@
 
 mod cli;
 mod confined;
+mod contracts;
 mod demo;
 mod door;
 mod hardening;

@@ -4,10 +4,10 @@ mod contract;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use bus_schema::{ActionId, AuthorId, Property, TaskId, Time};
+use bus_schema::{ActionId, AuthorId, ContractName, Property, TaskId, Time};
 use clap::{Args, Parser, Subcommand};
 
-pub use self::contract::ExplainArguments;
+pub use self::contract::{ExplainArguments, SignArguments};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
 
@@ -264,11 +264,17 @@ pub enum ContractCommand {
     /// Say what policy would say to one call, and what every rule about its tool says of it; needs no deployment.
     #[command(after_help = contract::EXPLAIN)]
     Explain(ExplainArguments),
-    /// Check a contract and put the owner's signature under it.
-    #[command(after_help = "Example: contractual contract sign contract.toml")]
-    Sign {
-        /// The contract (TOML).
-        file: PathBuf,
+    /// Check a contract, put the owner's signature under it, and wait for what policy says to it.
+    #[command(after_help = contract::SIGN)]
+    Sign(SignArguments),
+    /// Every contract that was signed: where it stands, until when, and how many tasks ran under it.
+    #[command(after_help = contract::LIST)]
+    List,
+    /// Say as the owner that nothing more is granted or claimed under a contract.
+    #[command(after_help = contract::REVOKE)]
+    Revoke {
+        /// The contract's name.
+        name: ContractName,
     },
 }
 

@@ -2,16 +2,24 @@
 
 mod decide;
 mod explain;
+mod history;
+mod ledger;
+mod lines;
+mod sign;
+mod standing;
 
 use std::path::Path;
 
 use actor::{Clock, Operator, files, signing_key};
-use bus_schema::{ContractSigned, Deployment, Digest, Draft, Time};
+use bus_schema::{Deployment, Digest, Draft, Time};
 use policy::{Catalogue, Contract};
 use serde::Serialize;
 
 pub use self::decide::decide;
 pub use self::explain::explain;
+pub use self::ledger::{Listed, Standing};
+pub use self::sign::{Said, command as sign_and_wait, sign};
+pub use self::standing::{list, revoke};
 use crate::{Dir, Error, init::Facts};
 
 /// Largest document that is read: 256 KiB.
@@ -42,6 +50,24 @@ pub struct Summary {
     /// Its place in the stream, once it was signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+}
+
+impl Summary {
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let said = self.seq.map_or_else(
+            || "good".to_owned(),
+            |seq| format!("signed as message {seq}"),
+        );
+        format!(
+            "{}: {said}\ncontract {}\nexpires  {}\ntools    {}",
+            self.name,
+            self.contract,
+            self.expires,
+            self.tools.join(", ")
+        )
+    }
 }
 
 impl Checked {
@@ -110,35 +136,6 @@ pub fn check(file: &Path, catalogue: &Path, clock: &Clock) -> Result<Checked, Er
         text,
         contract,
         envelope,
-    })
-}
-
-/// Signs a contract with the owner's key and says so on the bus.
-///
-/// # Errors
-/// As [`check`], and what the bus refused.
-pub async fn sign(dir: &Dir, file: &Path, clock: &Clock) -> Result<Summary, Error> {
-    let facts = Facts::read(dir)?;
-    let checked = check(file, &dir.catalogue(), clock)?;
-    let key = signing_key::load(&dir.owner_key())?;
-    let bus = Operator::connect(&dir.access("owner", &facts.url()), clock.clone()).await?;
-    let mut pen = bus.owner(key).await?;
-    let document = bus_schema::Sealed::new(clock.salt(), checked.text.as_bytes())
-        .map_err(|error| Error::Document(error.to_string()))?;
-    let fact = ContractSigned {
-        contract: checked.contract.digest(),
-        name: checked.contract.name().clone(),
-        version: checked.contract.version(),
-        language: policy::LANGUAGE,
-        document: document.content(),
-        envelope: checked.envelope.clone(),
-    };
-    let seq = pen
-        .say(&bus, Draft::of(Deployment, fact).with(document))
-        .await?;
-    Ok(Summary {
-        seq: Some(seq),
-        ..checked.summary()
     })
 }
 

@@ -379,7 +379,11 @@ async fn contract_command(
             let tools = tools.unwrap_or_else(|| dir.catalogue());
             contract::check(&file, &tools, clock)?.summary()
         }
-        ContractCommand::Sign { file } => contract::sign(dir, &file, clock).await?,
+        ContractCommand::Sign(arguments) => {
+            return contract::sign_and_wait(dir, &arguments, out, clock).await;
+        }
+        ContractCommand::List => return contract::list(dir, out, clock).await,
+        ContractCommand::Revoke { name } => return contract::revoke(dir, &name, out, clock).await,
         ContractCommand::Decide {
             contract,
             tools,
@@ -393,17 +397,7 @@ async fn contract_command(
             return contract::explain(dir, &arguments, out, clock);
         }
     };
-    out.print(&summary, || {
-        let said = summary.seq.map_or_else(
-            || "good".to_owned(),
-            |seq| format!("signed as message {seq}"),
-        );
-        let (name, contract, expires) = (&summary.name, summary.contract, summary.expires);
-        format!(
-            "{name}: {said}\ncontract {contract}\nexpires  {expires}\ntools    {}",
-            summary.tools.join(", ")
-        )
-    });
+    out.print(&summary, || summary.text());
     Ok(())
 }
 

@@ -128,7 +128,7 @@ async fn ask(
 }
 
 /// Asks until there is a clear answer; the end of input is a no.
-async fn ask_terminal() -> bool {
+pub(crate) async fn ask_terminal() -> bool {
     let asking = tokio::task::spawn_blocking(|| {
         let mut terminal = std::io::stderr();
         loop {

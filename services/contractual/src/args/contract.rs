@@ -13,6 +13,36 @@ pub(super) const EXPLAIN: &str = "Example: contractual contract explain --contra
     With -, lines as `contract decide` reads them: each call is explained as the record of its task stands by then.\n\n\
     Exit codes: 0 explained, whatever the verdict · 64 the contract, the tools or the call cannot be read";
 
+/// The same of `contract sign`.
+pub(super) const SIGN: &str = "Example: contractual contract sign contract.toml\n\n\
+    It shows the lines that differ from the version in force, and on a terminal asks before it signs.\n\n\
+    Exit codes: 0 in force · 1 policy refused it, and the version before stays in force, or says nothing · 64 the contract \
+    is not valid · 130 not signed";
+
+/// The same of `contract list`.
+pub(super) const LIST: &str = "Example: contractual contract list --json\n\n\
+    States: offered (policy has said nothing yet) · active · suspended (its tools have changed: sign it again) · superseded \
+    · revoked · expired · refused\n\n\
+    Exit codes: 0 listed · 1 the bus does not answer";
+
+/// The same of `contract revoke`.
+pub(super) const REVOKE: &str = "Example: contractual contract revoke stocktake\n\n\
+    Grants that nobody has claimed are claimed no more; what runs already runs to its end: `contractual halt` kills it.\n\n\
+    Exit codes: 0 revoked · 1 no contract of that name is in force";
+
+/// `contract sign …`
+#[derive(Debug, Args)]
+pub struct SignArguments {
+    /// The contract (TOML).
+    pub file: PathBuf,
+    /// Sign without asking.
+    #[arg(long)]
+    pub yes: bool,
+    /// Do not wait for policy.
+    #[arg(long)]
+    pub detach: bool,
+}
+
 /// `contract explain …`
 #[derive(Debug, Args)]
 pub struct ExplainArguments {

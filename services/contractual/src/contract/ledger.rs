@@ -1,0 +1,221 @@
+//! Where each contract that was ever signed stands, by the recorded facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bus_schema::{Content, ContractName, Digest, Meta, PolicyFact, TaskId, Time};
+use serde::Serialize;
+
+/// Where a contract stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Signed; policy has said nothing yet.
+    Offered,
+    /// In force.
+    Active,
+    /// Found to have changed; nothing is granted until it is signed again.
+    Suspended,
+    /// A newer version is in force.
+    Superseded,
+    /// The owner revoked it.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// Policy did not take it.
+    Refused,
+}
+
+impl Standing {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Superseded => "superseded",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// One contract that was signed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: ContractName,
+    /// Its version.
+    pub version: u32,
+    /// SHA-256 of its document.
+    pub contract: Digest,
+    /// Where it stands.
+    pub state: Standing,
+    /// When it was signed last, by the time of the bus.
+    pub signed: Time,
+    /// When it ends.
+    pub expires: Time,
+    /// How many tasks ran or run under it.
+    pub tasks: usize,
+    /// How many of them are not over.
+    pub open: usize,
+    /// Its text, as the owner put it there.
+    #[serde(skip)]
+    pub document: Content,
+}
+
+/// Every contract, by its digest.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    contracts: BTreeMap<Digest, Listed>,
+    open: BTreeMap<TaskId, Digest>,
+    tasks: BTreeSet<TaskId>,
+}
+
+impl Ledger {
+    /// Where everything stands after these facts, at the time `now`.
+    pub(super) fn of(facts: &[(Meta, PolicyFact)], now: Time) -> Self {
+        let mut ledger = Self::default();
+        for (meta, fact) in facts {
+            ledger.fold(meta, fact);
+        }
+        for listed in ledger.contracts.values_mut() {
+            if listed.is_in_force() && now >= listed.expires {
+                listed.state = Standing::Expired;
+            }
+        }
+        for contract in ledger.open.values() {
+            if let Some(listed) = ledger.contracts.get_mut(contract) {
+                listed.open += 1;
+            }
+        }
+        ledger
+    }
+
+    /// All of them: by name, newest version first.
+    pub(super) fn listed(&self) -> Vec<&Listed> {
+        let mut all: Vec<_> = self.contracts.values().collect();
+        all.sort_by_key(|one| (&one.name, std::cmp::Reverse((one.version, one.signed))));
+        all
+    }
+
+    /// Those of a name that policy grants under, or may yet.
+    pub(super) fn live(&self, name: &ContractName) -> impl Iterator<Item = &Listed> {
+        let live = |one: &&Listed| one.is_in_force() || one.state == Standing::Offered;
+        let named = self.contracts.values().filter(move |one| one.name == *name);
+        named.filter(live)
+    }
+
+    /// The version of a name that is in force.
+    pub(super) fn in_force(&self, name: &ContractName) -> Option<&Listed> {
+        let mut each = self.contracts.values();
+        each.find(|one| one.name == *name && one.is_in_force())
+    }
+
+    /// The contract of a digest.
+    pub(super) fn get(&self, contract: &Digest) -> Option<&Listed> {
+        self.contracts.get(contract)
+    }
+
+    fn set(&mut self, contract: &Digest, state: Standing) {
+        if let Some(listed) = self.contracts.get_mut(contract) {
+            listed.state = state;
+        }
+    }
+
+    fn fold(&mut self, meta: &Meta, fact: &PolicyFact) {
+        match fact {
+            PolicyFact::ContractSigned(_, fact) => {
+                let before = self.contracts.get(&fact.contract);
+                let in_force = before.filter(|one| one.is_in_force());
+                let listed = Listed {
+                    name: fact.name.clone(),
+                    version: fact.version,
+                    contract: fact.contract,
+                    state: in_force.map_or(Standing::Offered, |one| one.state),
+                    signed: meta.stored,
+                    expires: fact.envelope.expires,
+                    tasks: before.map_or(0, |one| one.tasks),
+                    open: 0,
+                    document: fact.document,
+                };
+                self.contracts.insert(fact.contract, listed);
+            }
+            PolicyFact::ContractActivated(_, fact) => {
+                if let Some(old) = fact.supersedes {
+                    self.set(&old, Standing::Superseded);
+                }
+                self.set(&fact.contract, Standing::Active);
+            }
+            PolicyFact::ContractSuspended(_, fact) => {
+                self.set(&fact.contract, Standing::Suspended);
+            }
+            PolicyFact::ContractRejected(_, fact) => {
+                let offered = |one: &mut Listed| one.state == Standing::Offered;
+                if self.contracts.get_mut(&fact.contract).is_some_and(offered) {
+                    self.set(&fact.contract, Standing::Refused);
+                }
+            }
+            PolicyFact::ContractRevoked(_, fact) => self.set(&fact.contract, Standing::Revoked),
+            PolicyFact::TaskAdmitted(task, fact) => {
+                if self.tasks.insert(*task)
+                    && let Some(listed) = self.contracts.get_mut(&fact.contract)
+                {
+                    listed.tasks += 1;
+                    self.open.insert(*task, fact.contract);
+                }
+            }
+            PolicyFact::TaskFinished(task, _) => {
+                self.open.remove(task);
+            }
+            PolicyFact::RosterChanged(..)
+            | PolicyFact::HaltOrdered(..)
+            | PolicyFact::HaltLifted(..)
+            | PolicyFact::TaskSubmitted(..)
+            | PolicyFact::TaskRejected(..)
+            | PolicyFact::ActionProposed(..)
+            | PolicyFact::ActionGranted(..)
+            | PolicyFact::ActionRefused(..)
+            | PolicyFact::ApprovalRequested(..)
+            | PolicyFact::ApprovalCarried(..)
+            | PolicyFact::ApprovalRefused(..)
+            | PolicyFact::ActionStarted(..)
+            | PolicyFact::ActionFinished(..)
+            | PolicyFact::ActionDeclined(..)
+            | PolicyFact::ActionExpired(..) => {}
+        }
+    }
+}
+
+impl Listed {
+    /// Whether it is the version of its name that counts.
+    pub(super) const fn is_in_force(&self) -> bool {
+        matches!(self.state, Standing::Active | Standing::Suspended)
+    }
+
+    /// In one line.
+    pub(super) fn text(&self) -> String {
+        let Self {
+            name,
+            version,
+            state,
+            expires,
+            tasks,
+            open,
+            ..
+        } = self;
+        let running = if *open > 0 {
+            format!(", {open} running")
+        } else {
+            String::new()
+        };
+        let tasks = match tasks {
+            1 => "1 task".to_owned(),
+            tasks => format!("{tasks} tasks"),
+        };
+        format!(
+            "{:<24} version {version:<4} {:<10} until {expires}  {tasks}{running}",
+            name.as_str(),
+            state.word()
+        )
+    }
+}

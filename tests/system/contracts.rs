@@ -1,0 +1,135 @@
+//! The life of a contract from the command line: signed, in force, replaced, refused, revoked.
+
+use std::fs;
+
+use contractual::contract::example;
+use harness::{Deployment, SOON, eventually, playbook};
+use serde_json::Value;
+
+use crate::cli::{Ended, run};
+
+/// The example's contract in another version, with one call more of everything.
+fn version(version: u32) -> String {
+    assert!(example::CONTRACT.contains("version  = 1\n"));
+    example::CONTRACT.replace("version  = 1\n", &format!("version  = {version}\n"))
+}
+
+fn written(deployment: &Deployment, name: &str, text: &str) -> String {
+    let path = deployment.scratch().join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// What `contract list` says: version and state, as it lists them.
+fn listed(deployment: &Deployment) -> Vec<(u64, String, u64, u64)> {
+    let ended = run(deployment, &["contract", "list", "--json"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    let all: Vec<Value> = serde_json::from_str(&ended.printed).unwrap();
+    let count = |one: &Value, key: &str| one[key].as_u64().unwrap();
+    all.iter()
+        .map(|one| {
+            assert_eq!(one["name"], "stocktake");
+            let state = one["state"].as_str().unwrap().to_owned();
+            (
+                count(one, "version"),
+                state,
+                count(one, "tasks"),
+                count(one, "open"),
+            )
+        })
+        .collect()
+}
+
+fn state(version: u64, state: &str, tasks: u64, open: u64) -> (u64, String, u64, u64) {
+    (version, state.to_owned(), tasks, open)
+}
+
+#[tokio::test]
+async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands() {
+    let deployment = Deployment::running().await;
+    assert_eq!(listed(&deployment), []);
+    let first = written(&deployment, "first.toml", &version(1));
+    let signed = run(&deployment, &["contract", "sign", &first]);
+    assert_eq!(signed.code, Some(0), "{}", signed.said);
+    assert!(signed.printed.contains("in force"), "{}", signed.printed);
+    let contract = contractual::contract::digest(first.as_ref()).unwrap();
+    let task = deployment.submit(contract, playbook()).await;
+    assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
+    assert_eq!(listed(&deployment), [state(1, "active", 1, 0)]);
+
+    // A newer version takes its place, and the lines that change are shown.
+    let text = version(2).replace("calls = 10", "calls = 11");
+    let second = written(&deployment, "second.toml", &text);
+    let signed = run(&deployment, &["contract", "sign", &second, "--json"]);
+    assert_eq!(signed.code, Some(0), "{}", signed.said);
+    let said: Value = serde_json::from_str(&signed.printed).unwrap();
+    assert_eq!(
+        (said["verdict"].as_str(), said["supersedes"].as_u64()),
+        (Some("activated"), Some(1))
+    );
+    let changes = said["changes"].as_array().unwrap();
+    assert!(changes.contains(&"- calls = 10".into()) && changes.contains(&"+ calls = 11".into()));
+    assert_eq!(
+        listed(&deployment),
+        [state(2, "active", 0, 0), state(1, "superseded", 1, 0)]
+    );
+
+    // One that is no newer is refused, and what is in force stays.
+    let again = run(&deployment, &["contract", "sign", &first]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.said.contains("write `version = 3`"), "{}", again.said);
+    assert!(
+        again
+            .said
+            .contains("version 2 of `stocktake` stays in force"),
+        "{}",
+        again.said
+    );
+    let standing = [state(2, "active", 0, 0), state(1, "refused", 1, 0)];
+    assert_eq!(listed(&deployment), standing);
+
+    let revoked = run(&deployment, &["contract", "revoke", "stocktake"]);
+    assert_eq!(revoked.code, Some(0), "{}", revoked.said);
+    assert_eq!(listed(&deployment)[0], state(2, "revoked", 0, 0));
+    let contract = contractual::contract::digest(second.as_ref()).unwrap();
+    let task = deployment.submit(contract, playbook()).await;
+    assert_eq!(deployment.follow(task, true).await.outcome(), "rejected");
+    let again = run(&deployment, &["contract", "revoke", "stocktake"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+}
+
+#[tokio::test]
+async fn revocation_refuses_what_waits_and_what_is_not_claimed() {
+    let deployment = Deployment::running().await;
+    let contract = deployment.sign(example::CONTRACT).await;
+    let task = deployment.submit(contract, playbook()).await;
+    // It asks before it writes the report, and nobody answers.
+    eventually(SOON, async || {
+        let events = deployment.gateway().task(task).await.unwrap().events;
+        let asked = events
+            .iter()
+            .any(|event| event.kind == "approval.requested");
+        if asked {
+            Ok(())
+        } else {
+            Err(format!("{} events", events.len()))
+        }
+    })
+    .await;
+    assert_eq!(listed(&deployment), [state(1, "active", 1, 1)]);
+    let revoked: Ended = run(&deployment, &["contract", "revoke", "stocktake", "--json"]);
+    assert_eq!(revoked.code, Some(0), "{}", revoked.said);
+    let said: Value = serde_json::from_str(&revoked.printed).unwrap();
+    assert_eq!(said["open"], 1);
+    let ran = deployment.follow(task, false).await;
+    let record = deployment.record().await;
+    let after = |kind: &str| {
+        let seq = said["seq"].as_u64().unwrap();
+        record.of(kind).filter(|one| one.stored.seq > seq).count()
+    };
+    assert_eq!((after("action.granted"), after("action.started")), (0, 0));
+    assert_eq!(ran.outcome(), "failed");
+    let refused = record.of("action.refused");
+    let codes: Vec<_> = refused.map(|one| one.fact["code"].clone()).collect();
+    assert!(codes.contains(&"no_contract".into()), "{codes:?}");
+}
