@@ -1,6 +1,7 @@
 //! A whole deployment in a temporary folder: its files, its server, its services, and the ways in.
 
 mod contained;
+mod nats;
 
 use std::{
     collections::BTreeMap,
@@ -23,11 +24,12 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
-    SOON, contractual, eventually, nats_server,
+    SOON, contractual, eventually,
     process::{Process, tail},
 };
 
 pub use contained::{can_contain, profile};
+pub use nats::Nats;
 
 /// The server's name among the processes.
 pub const NATS: &str = "nats";
@@ -439,51 +441,6 @@ impl Drop for Deployment {
             processes.into_iter().partition(|(name, _)| name == NATS);
         drop(services);
         drop(nats);
-    }
-}
-
-/// The server of a deployment.
-#[derive(Debug, Clone, Copy)]
-pub struct Nats<'a>(&'a Deployment);
-
-impl Nats<'_> {
-    /// Starts it and waits until it is ready.
-    ///
-    /// # Panics
-    /// With its last lines, if it does not get ready.
-    pub async fn start(self) {
-        let config = self.0.dir.nats().join("nats.conf");
-        let arguments = ["-c", config.to_str().unwrap()];
-        self.0.spawn(NATS, nats_server(), &arguments, &[]);
-        self.0.ready(NATS).await;
-    }
-
-    /// Asks it to stop and waits until it has.
-    ///
-    /// # Panics
-    /// If it does not run, or does not stop.
-    pub async fn stop(self) -> ExitStatus {
-        self.0.stop_named(NATS).await
-    }
-
-    /// Kills it without notice.
-    pub fn kill(self) -> bool {
-        self.0.kill_named(NATS)
-    }
-
-    /// Stops it in order and starts it again.
-    ///
-    /// # Panics
-    /// With its last lines, if it does not get ready.
-    pub async fn restart(self) {
-        self.stop().await;
-        self.start().await;
-    }
-
-    /// Where it keeps its streams.
-    #[must_use]
-    pub fn store(self) -> PathBuf {
-        self.0.dir.nats().join("data")
     }
 }
 

@@ -61,11 +61,12 @@ pub fn health(address: SocketAddr, path: &str) -> io::Result<String> {
     )?;
     let mut answer = Vec::new();
     let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
-    read.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => {
+    read.map_err(|error| {
+        if error.kind() == io::ErrorKind::WouldBlock {
             io::Error::other(format!("no answer within {TIMEOUT:?}: it hangs"))
+        } else {
+            error
         }
-        _ => error,
     })?;
     let answer = String::from_utf8_lossy(&answer);
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
