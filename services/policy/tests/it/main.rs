@@ -14,6 +14,7 @@ mod conformance;
 mod contracts;
 mod envelope;
 mod example;
+mod examples;
 mod lifecycle;
 mod messages;
 mod pasts;
