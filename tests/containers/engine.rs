@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -90,6 +91,16 @@ pub(crate) fn inspect(service: &str) -> Value {
 /// The process of a service, as this machine counts; 0 if it does not run.
 pub(crate) fn pid(service: &str) -> u64 {
     inspect(service)["State"]["Pid"].as_u64().unwrap()
+}
+
+/// Everything that runs in the namespace of process ids of a process, itself included.
+pub(crate) fn processes(pid: u64) -> Vec<u64> {
+    let own = fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
+    let all = fs::read_dir("/proc").unwrap();
+    let ids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    // One that has ended meanwhile is in none.
+    ids.filter(|id: &u64| fs::read_link(format!("/proc/{id}/ns/pid")).is_ok_and(|of| of == own))
+        .collect()
 }
 
 /// Whether it runs, and what its health check says: `healthy`, `unhealthy`, `starting`.

@@ -8,3 +8,4 @@ mod images;
 mod reach;
 mod stack;
 mod table;
+mod tailnet;

@@ -35,6 +35,15 @@ pub(crate) struct Stack {
 impl Stack {
     /// Files only; none where there is no engine.
     pub(crate) async fn files() -> Option<Self> {
+        Self::made(None).await
+    }
+
+    /// The same, for a gateway that has this name in a tailnet.
+    pub(crate) async fn named(name: &str) -> Option<Self> {
+        Self::made(Some(name.to_owned())).await
+    }
+
+    async fn made(name: Option<String>) -> Option<Self> {
         engine()?;
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let key = tempfile::NamedTempFile::new().unwrap();
@@ -42,7 +51,7 @@ impl Stack {
         let choices = Choices {
             person: Person { uid: 0, gid: 0 },
             authkey: Some(key.path().to_owned()),
-            name: None,
+            name,
         };
         let found_by = choices.found_by();
         let made = Deployment::with(|all| all.containers = Some(choices));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use serde_json::Value;
 
-use crate::engine::{SERVICES, inspect, root};
+use crate::engine::{SERVICES, inspect, processes, root};
 
 /// Value by property and service.
 pub(crate) type Table = BTreeMap<(String, &'static str), String>;
@@ -260,22 +260,18 @@ fn writable(mounts: &str) -> String {
     words.join(" ")
 }
 
-/// The user ids of everything that runs in the process's namespace of process ids.
+/// The user ids of everything that runs beside a process.
 fn users(pid: u64) -> String {
-    let own = fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
     let mut found = std::collections::BTreeSet::new();
-    for entry in fs::read_dir("/proc").unwrap() {
-        let path = entry.unwrap().path();
+    for one in processes(pid) {
         // It may end at any moment.
-        if fs::read_link(path.join("ns/pid")).is_ok_and(|of| of == own) {
-            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
-            let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-            found.extend(
-                uids.unwrap_or_default()
-                    .split_whitespace()
-                    .map(str::to_owned),
-            );
-        }
+        let status = fs::read_to_string(format!("/proc/{one}/status")).unwrap_or_default();
+        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        found.extend(
+            uids.unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned),
+        );
     }
     found.into_iter().collect::<Vec<_>>().join(" ")
 }

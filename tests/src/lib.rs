@@ -7,6 +7,7 @@
 
 mod client;
 mod deployment;
+mod fetch;
 mod process;
 mod program;
 mod record;
@@ -17,6 +18,7 @@ use std::{fmt, time::Duration};
 
 pub use client::{Ack, Client};
 pub use deployment::{Deployment, NATS, Nats, can_contain, profile};
+pub use fetch::{Answer, fetch};
 pub use program::{contractual, nats_server};
 pub use record::{Message, Record};
 pub use stolen::{Stolen, link};

@@ -2,11 +2,11 @@
 
 use bus_schema::{AccessStatement, Signed, Statement, wire};
 use data_encoding::BASE64;
-use harness::{SOON, eventually};
+use harness::{Answer, SOON, eventually};
 
 use crate::{
     isolated::isolated,
-    tailnet::{Answer, DOMAIN, Tailnet},
+    tailnet::{DOMAIN, Tailnet},
 };
 
 const HEALTH: &str = "/v1/health";

@@ -235,7 +235,11 @@ fn environment() -> BTreeMap<String, String> {
     let pairs = pairs.map(|(name, value)| {
         let value = value
             .trim_matches('"')
-            .replace("${CONTRACTUAL_HOSTNAME:-contractual}", NAME);
+            .replace("${CONTRACTUAL_HOSTNAME:-contractual}", NAME)
+            .replace(
+                "${CONTRACTUAL_LOGIN_SERVER:+ --login-server=$CONTRACTUAL_LOGIN_SERVER}",
+                "",
+            );
         assert!(!value.contains('$'), "{name} is not known here: {value}");
         (name.to_owned(), value)
     });
