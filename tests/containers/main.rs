@@ -6,5 +6,6 @@ mod faults;
 mod hard;
 mod images;
 mod reach;
+mod scripts;
 mod stack;
 mod table;
