@@ -94,6 +94,8 @@ pub enum Property {
     Core,
     /// Memory that no other process of the user can read.
     Dumpable,
+    /// Landlock, for who starts programs.
+    Landlock,
 }
 
 impl Property {
@@ -106,6 +108,7 @@ impl Property {
         Self::ReadOnlyRoot,
         Self::Core,
         Self::Dumpable,
+        Self::Landlock,
     ];
 
     /// Its name, as configuration and commands write it.
@@ -119,6 +122,7 @@ impl Property {
             Self::ReadOnlyRoot => "read-only-root",
             Self::Core => "core",
             Self::Dumpable => "dumpable",
+            Self::Landlock => "landlock",
         }
     }
 }
@@ -135,7 +139,7 @@ impl FromStr for Property {
         let found = Self::ALL.iter().find(|property| property.name() == text);
         found.copied().ok_or_else(|| {
             Invalid::new(
-                "own-user, capabilities, no-new-privileges, seccomp, read-only-root, core or dumpable",
+                "own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable or landlock",
                 text,
             )
         })

@@ -6,6 +6,7 @@ mod faults;
 mod hard;
 mod images;
 mod reach;
+mod scripts;
 mod stack;
 mod table;
 mod tailnet;

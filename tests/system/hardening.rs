@@ -55,6 +55,11 @@ fn launch(deployment: &Deployment, without: &[Property]) {
 /// Starts the worker so, and returns the one sentence with which it refuses to work.
 async fn refusal(deployment: &Deployment, without: &[Property]) -> String {
     launch(deployment, without);
+    refused(deployment).await
+}
+
+/// The one sentence with which the worker that was started has refused to work.
+async fn refused(deployment: &Deployment) -> String {
     let status = deployment.ended(WORKER.name()).await;
     let log = deployment.log(WORKER.name());
     let errors: Vec<Value> = log
@@ -62,11 +67,7 @@ async fn refusal(deployment: &Deployment, without: &[Property]) -> String {
         .filter_map(|line| serde_json::from_str(line).ok())
         .filter(|line: &Value| line["level"] == "ERROR")
         .collect();
-    assert_eq!(
-        (status.code(), errors.len()),
-        (Some(64), 1),
-        "{without:?}: {log}"
-    );
+    assert_eq!((status.code(), errors.len()), (Some(64), 1), "{log}");
     errors[0]["message"].as_str().unwrap().to_owned()
 }
 
@@ -94,6 +95,40 @@ async fn a_weaker_container_is_refused_and_the_missing_line_is_named() {
         said.contains("`core: 0`") && said.contains("`read_only: true`"),
         "{said}"
     );
+}
+
+/// What an engine's own filter lets through, the shipped one does not.
+#[tokio::test]
+async fn another_filter_than_the_shipped_one_is_refused() {
+    if !can_contain() {
+        return;
+    }
+    let deployment = Deployment::new();
+    deployment.ship(WORKER, CONTAINER);
+    let text = fs::read_to_string(profile("worker")).unwrap();
+    let mut wider: Value = serde_json::from_str(&text).unwrap();
+    let rules = wider["syscalls"].as_array_mut().unwrap();
+    rules.retain(|rule| rule["names"] != json!(["socket"]));
+    rules.push(json!({"names": ["socket"], "action": "SCMP_ACT_ALLOW"}));
+    let path = deployment.scratch().join("wider.json");
+    fs::write(&path, wider.to_string()).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    deployment.launch_contained(WORKER, &[], UNDER, &path);
+    let said = refused(&deployment).await;
+    assert!(said.contains("`seccomp=./seccomp/worker.json`"), "{said}");
+}
+
+/// The image says that it is one; a configuration that nobody signed does not undo that.
+#[tokio::test]
+async fn a_program_of_an_image_insists_whatever_its_configuration_says() {
+    if !can_contain() {
+        return;
+    }
+    let deployment = Deployment::new();
+    deployment.ship(WORKER, "[hardening]\nprofile = \"host\"");
+    fs::write(deployment.scratch().join("hardening.container"), "").unwrap();
+    let said = refusal(&deployment, &[Property::ReadOnlyRoot]).await;
+    assert!(said.contains("`read_only: true`"), "{said}");
 }
 
 #[tokio::test]

@@ -28,4 +28,5 @@ mod stolen;
 mod tamper;
 mod together;
 mod twins;
+mod upgrade;
 mod versions;

@@ -13,11 +13,15 @@ use crate::Error;
 pub use exception::{Exception, NotExcepted};
 pub use measure::measure;
 
+/// The file beside a program that says: this is an image of ours. No configuration talks the program out of insisting.
+const IMAGE: &str = "hardening.container";
+
 /// The table `[hardening]` of a service's configuration; without it the process measures and records.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `host`: it measures and records. `container`: it refuses to work with less than the shipped container gives.
+    /// `host`: it measures and records. `container`: it refuses to work with less than the shipped container gives,
+    /// as it does in an image of ours whatever this says.
     #[serde(default)]
     pub profile: Profile,
     /// The user id to insist on; the one that the service is shipped with if there is none.
@@ -71,35 +75,55 @@ pub struct Missing {
     pub text: String,
 }
 
+/// What a service is shipped in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shipped {
+    /// Which service.
+    pub service: AuthorId,
+    /// Its user id.
+    pub uid: u32,
+    /// Its group id.
+    pub gid: u32,
+}
+
 /// What is weaker than the shipped container: `found` as the process was given it, `holds` after [`harden`].
+/// `lets_through` says that its system calls are not held by the filter that is shipped: see [`measure`].
 #[must_use]
-pub fn weaker(found: &Hardening, holds: &Hardening, uid: u32, gid: u32) -> Vec<Missing> {
+pub fn weaker(
+    found: &Hardening,
+    holds: &Hardening,
+    lets_through: bool,
+    shipped: &Shipped,
+) -> Vec<Missing> {
     let held = |property: &Property| match property {
         Property::OwnUser => {
-            holds.uid != 0 && (holds.uid, holds.gid, holds.other_groups) == (uid, gid, 0)
+            let is = (holds.uid, holds.gid, holds.other_groups);
+            holds.uid != 0 && is == (shipped.uid, shipped.gid, 0)
         }
         Property::Capabilities => holds.capabilities.is_empty(),
         // The process sets both for itself as well; a child of another program in the container would be without.
         Property::NoNewPrivileges => found.no_new_privileges && holds.no_new_privileges,
         Property::Core => found.core_bytes_max == 0 && holds.core_bytes_max == 0,
-        Property::Seccomp => holds.seccomp == 2,
+        Property::Seccomp => holds.seccomp == 2 && !lets_through,
         Property::ReadOnlyRoot => holds.read_only_root,
         Property::Dumpable => !holds.dumpable,
+        // It alone starts programs, in a cage that is made of it.
+        Property::Landlock => shipped.service != AuthorId::Runner || holds.landlock_abi > 0,
     };
     let missing = Property::ALL.iter().filter(|property| !held(property));
     missing
         .map(|property| Missing {
             property: *property,
-            text: remedy(*property, holds, uid, gid),
+            text: remedy(*property, holds, shipped),
         })
         .collect()
 }
 
-fn remedy(property: Property, holds: &Hardening, uid: u32, gid: u32) -> String {
+fn remedy(property: Property, holds: &Hardening, shipped: &Shipped) -> String {
     match property {
         Property::OwnUser => format!(
-            "it runs as {}:{} with {} other groups (put back the line `user: \"{uid}:{gid}\"`)",
-            holds.uid, holds.gid, holds.other_groups
+            "it runs as {}:{} with {} other groups (put back the line `user: \"{}:{}\"`)",
+            holds.uid, holds.gid, holds.other_groups, shipped.uid, shipped.gid
         ),
         Property::Capabilities => {
             "it has capabilities (put back the line `cap_drop: [ALL]`, and no `cap_add`)".to_owned()
@@ -108,10 +132,15 @@ fn remedy(property: Property, holds: &Hardening, uid: u32, gid: u32) -> String {
             "it could gain privileges (put back `no-new-privileges:true` under `security_opt:`)"
                 .to_owned()
         }
-        Property::Seccomp => {
-            "no filter holds its system calls (put back `seccomp=…` under `security_opt:`)"
-                .to_owned()
-        }
+        Property::Seccomp => format!(
+            "{} holds its system calls (put back `seccomp=…` under `security_opt:`: `seccomp=./seccomp/{}.json`)",
+            if holds.seccomp == 2 {
+                "another filter than its own"
+            } else {
+                "no filter"
+            },
+            shipped.service
+        ),
         Property::ReadOnlyRoot => {
             "its root file system is writable (put back the line `read_only: true`)".to_owned()
         }
@@ -123,7 +152,20 @@ fn remedy(property: Property, holds: &Hardening, uid: u32, gid: u32) -> String {
             "it cannot close its memory to others (let its seccomp profile allow `prctl`)"
                 .to_owned()
         }
+        Property::Landlock => {
+            "it cannot cage programs (add `landlock` to the kernel's `lsm=` list, and let its seccomp profile allow the \
+             calls of Landlock)"
+                .to_owned()
+        }
     }
+}
+
+/// Whether this program is one of an image of ours; so it is if that cannot be told.
+fn is_in_image() -> bool {
+    let program = std::env::current_exe();
+    program.map_or(true, |path| {
+        path.with_file_name(IMAGE).try_exists().unwrap_or(true)
+    })
 }
 
 /// What this process records of itself, if it may work like this.
@@ -139,12 +181,17 @@ pub(crate) fn insist(
     now: Time,
 ) -> Result<Hardening, Error> {
     let mut holds = measure();
-    if config.profile == Profile::Host {
+    if config.profile == Profile::Host && !is_in_image() {
         return Ok(holds);
     }
     holds.profile = Profile::Container;
     let uid = config.uid.unwrap_or(shipped_uid(service));
-    let mut missing = weaker(found, &holds, uid, config.gid.unwrap_or(uid));
+    let shipped = Shipped {
+        service,
+        uid,
+        gid: config.gid.unwrap_or(uid),
+    };
+    let mut missing = weaker(found, &holds, measure::lets_through(), &shipped);
     if let (false, Some(path)) = (missing.is_empty(), &config.exception) {
         let exception = Exception::read(path, service, owner, now);
         let exception = exception.map_err(|source| Error::Exception {

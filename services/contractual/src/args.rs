@@ -115,7 +115,7 @@ pub enum Command {
     Waive {
         /// Which service.
         service: AuthorId,
-        /// What it may do without: own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable.
+        /// What it may do without: own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable, landlock.
         #[arg(required = true)]
         properties: Vec<Property>,
         /// For how many days.

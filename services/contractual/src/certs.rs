@@ -13,7 +13,8 @@ use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use crate::{
-    Dir, Error,
+    Dir, Error, containers,
+    init::Facts,
     pki::{self, Ca, Leaf, Side},
 };
 
@@ -79,13 +80,11 @@ pub struct Renewed {
 impl Renewed {
     /// For people.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, dir: &Dir) -> String {
         let mut text = format!("{} hold until {}", self.names.join(", "), self.until);
         text.push_str("\nservices take theirs up within seconds");
         if self.names.contains(&NATS) {
-            text.push_str(
-                "; so does nats-server under `contractual up`, and elsewhere when it is told to:\n  docker compose kill -s HUP nats",
-            );
+            text.push_str(&format!("; nats-server when it is told to: {}", tell(dir)));
         }
         text
     }
@@ -102,16 +101,24 @@ impl Authorities {
     /// For people.
     #[must_use]
     pub fn text(&self, dir: &Dir) -> String {
-        let dir = dir.path().display();
+        let (tell, dir) = (tell(dir), dir.path().display());
         if self.trusted == 1 {
-            return "one authority is trusted; tell nats-server: docker compose kill -s HUP nats"
-                .to_owned();
+            return format!("one authority is trusted; tell nats-server: {tell}");
         }
         format!(
-            "{} authorities are trusted and the newest signs; next:\n  docker compose kill -s HUP nats\n  \
-             contractual certs renew --dir {dir}\n  contractual certs authority --retire --dir {dir}",
+            "{} authorities are trusted and the newest signs; next, each after the one before:\n  {tell}\n  \
+             contractual certs renew --dir {dir}\n  {tell}\n  contractual certs authority --retire --dir {dir}\n  {tell}",
             self.trusted
         )
+    }
+}
+
+/// What has nats-server read its certificates again.
+fn tell(dir: &Dir) -> String {
+    let containers = Facts::read(dir).ok().and_then(|facts| facts.containers);
+    match containers {
+        Some(of) => format!("docker kill --signal HUP {}", of.container(NATS)),
+        None => "send it SIGHUP, which `contractual up` does by itself".to_owned(),
     }
 }
 
@@ -127,7 +134,14 @@ pub fn names() -> Vec<&'static str> {
 /// # Errors
 /// If its files cannot be used.
 pub fn authority(dir: &Dir, now: SystemTime) -> Result<Ca, Error> {
-    let key = files::read_secret(&dir.ca_key())?;
+    let path = dir.ca_key();
+    if !path.exists() && dir.ca().exists() {
+        let path = path.display();
+        return Err(Error::Refused(format!(
+            "the authority's key is offline: bring {path} back for this"
+        )));
+    }
+    let key = files::read_secret(&path)?;
     let certificate = files::read_public(&dir.ca())?;
     Ok(Ca::load(
         &String::from_utf8_lossy(&key),
@@ -284,6 +298,7 @@ pub fn new_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error> {
     // Trusted before it signs: at any moment the key that lies there belongs to a certificate that is trusted.
     let (old, new) = (before.cert_pem().trim_end(), next.cert_pem().trim_end());
     files::replace(&dir.ca(), format!("{new}\n{old}\n").as_bytes())?;
+    containers::publish(dir)?;
     files::replace(&dir.ca_key(), next.key_pem().as_bytes())?;
     Ok(Authorities { trusted: 2 })
 }
@@ -307,6 +322,7 @@ pub fn retire_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error
     }
     let own = format!("{}\n", ca.cert_pem().trim_end());
     files::replace(&dir.ca(), own.as_bytes())?;
+    containers::publish(dir)?;
     Ok(Authorities { trusted: 1 })
 }
 

@@ -51,6 +51,7 @@ const SECRET: u32 = 0o400;
 const PUBLIC: u32 = 0o444;
 const FOLDER: u32 = 0o500;
 const VOLUME: u32 = 0o700;
+const READABLE: u32 = 0o755;
 /// A workspace that was made here: the person's group shares it.
 const SHARED: u32 = 0o2770;
 
@@ -177,9 +178,16 @@ pub(crate) fn may_give_away() -> Result<(), Error> {
     ))
 }
 
-/// Gives every file of the deployment to whom it belongs: to a container's user, or to `person`.
-///
-/// `is_new` says that the workspace was made just now.
+/// What was made just now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fresh {
+    /// The deployment.
+    pub(crate) deployment: bool,
+    /// The workspace.
+    pub(crate) workspace: bool,
+}
+
+/// Gives every file of the deployment to whom it belongs: to a container's user, or to its person.
 ///
 /// # Errors
 /// What could not be changed.
@@ -187,10 +195,10 @@ pub(crate) fn settle(
     dir: &Dir,
     facts: &Facts,
     choices: &Choices,
-    is_new: bool,
+    fresh: Fresh,
     made: &mut Made,
 ) -> Result<(), Error> {
-    let person = choices.person;
+    let person = person(dir, choices, fresh)?;
     let environment = format!(
         "CONTRACTUAL_DIR={}\nCONTRACTUAL_WORKSPACE={}\n",
         plain(dir.path())?,
@@ -203,20 +211,25 @@ pub(crate) fn settle(
     }
     if let Some(authkey) = &choices.authkey {
         let key = contract::read_text(authkey)?;
-        init::keep(&dir.of("tailscale").join("authkey"), &key, made)?;
+        init::refresh(&dir.of("tailscale").join("authkey"), &key, made)?;
     }
+    publish(dir)?;
     let is_shared = |path: &Path| {
         let name = path.file_name().and_then(|name| name.to_str());
         shares.iter().any(|share| name == Some(share.service))
     };
     keep_for(person, dir.path(), &is_shared)?;
-    for path in [dir.ca(), dir.catalogue()] {
-        give(&path, person, PUBLIC)?;
+    let trusted = dir.trusted();
+    for path in [&dir.ca(), &trusted, &dir.catalogue()] {
+        give(path, person, PUBLIC)?;
+    }
+    if let Some(folder) = trusted.parent() {
+        give(folder, person, READABLE)?;
     }
     for share in &shares {
         hand_over(dir, share)?;
     }
-    if is_new {
+    if fresh.workspace {
         let runner = Person {
             uid: shipped_uid(AuthorId::Runner),
             gid: person.gid,
@@ -225,6 +238,37 @@ pub(crate) fn settle(
     }
     made.next = Some(format!("deploy/stack start {}", dir.path().display()));
     Ok(())
+}
+
+/// Whose the rest is: a deployment stays whose it is, whoever runs this again.
+fn person(dir: &Dir, choices: &Choices, fresh: Fresh) -> Result<Person, Error> {
+    let found = fs::metadata(dir.path()).map_err(Error::io("look at", dir.path()))?;
+    if fresh.deployment || found.uid() == 0 {
+        return Ok(choices.person);
+    }
+    Ok(Person {
+        uid: found.uid(),
+        gid: found.gid(),
+    })
+}
+
+/// Puts what every service trusts where containers see it, if this deployment runs in any.
+///
+/// # Errors
+/// What could not be read or written.
+pub(crate) fn publish(dir: &Dir) -> Result<(), Error> {
+    if Facts::read(dir)?.containers.is_none() {
+        return Ok(());
+    }
+    let (path, bytes) = (dir.trusted(), files::read_public(&dir.ca())?);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    }
+    // Services take a file that is written anew for another one.
+    if fs::read(&path).is_ok_and(|found| found == bytes) {
+        return Ok(());
+    }
+    Ok(files::replace(&path, &bytes)?)
 }
 
 /// A path that stands in the environment file as it is.
@@ -319,13 +363,17 @@ fn misplaced_one(path: &PathBuf, uid: u32, mode: u32) -> Option<String> {
         // Its folder belongs to another user: only root sees into it.
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
         Err(_) if path.ends_with("tailscale/authkey") => return None,
-        Err(_) => return Some(format!("{shown} is missing: run `contractual init` again")),
+        Err(_) => {
+            return Some(format!(
+                "{shown} is missing: run `sudo contractual init --containers` again"
+            ));
+        }
     };
     let is = (found.uid(), found.mode() & 0o7777);
     (is != (uid, mode)).then(|| {
         format!(
             "{shown} belongs to {} with mode {:04o} instead of {uid} with {mode:04o}: \
-             run `sudo contractual init` again",
+             run `sudo contractual init --containers` again",
             is.0, is.1
         )
     })

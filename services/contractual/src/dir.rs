@@ -76,10 +76,23 @@ impl Dir {
         self.of("owner").join("signing.pem")
     }
 
+    /// The owner's public key, which stays when the key itself is taken offline.
+    #[must_use]
+    pub fn owner_public(&self) -> PathBuf {
+        self.path.join("owner.pub")
+    }
+
     /// The certificate authority's certificate.
     #[must_use]
     pub fn ca(&self) -> PathBuf {
         self.path.join("ca").join("ca.pem")
+    }
+
+    /// A copy of it in a folder that holds nothing else, which containers mount: a file that is mounted by itself would
+    /// stay what it was when another takes its name.
+    #[must_use]
+    pub fn trusted(&self) -> PathBuf {
+        self.path.join("trust").join("ca.pem")
     }
 
     /// The certificate authority's key.

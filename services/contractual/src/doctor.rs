@@ -135,6 +135,11 @@ async fn in_containers(
 }
 
 async fn gateway(findings: &mut Findings, dir: &Dir, clock: &Clock) {
+    if !dir.owner_key().exists() {
+        let said = "not asked: it answers the owner's key, which is offline".to_owned();
+        findings.note("gateway's answer", Ok(said));
+        return;
+    }
     let tasks = async { Ok::<_, Error>(run::client(dir, clock)?.tasks().await?) };
     let tasks = tasks.await;
     let seen = tasks.map(|tasks| format!("{} tasks", tasks.tasks.len()));
@@ -192,38 +197,47 @@ async fn cage(findings: &mut Findings) {
 }
 
 fn identities(findings: &mut Findings, dir: &Dir) {
-    let mut wrong = Vec::new();
+    let (mut wrong, mut offline) = (Vec::new(), Vec::new());
     let mut names: Vec<_> = permission::users().iter().map(|user| user.name).collect();
     names.push("sys");
+    let is_actor = |name: &str| ACTORS.iter().any(|author| author.name() == name);
+    names.retain(|name| {
+        let is_there = is_actor(name) || dir.of(name).exists();
+        if !is_there {
+            offline.push(*name);
+        }
+        is_there
+    });
     for name in &names {
         let folder = dir.of(name);
-        wrong.extend(
-            UserKey::load(&folder.join("user.nk"))
-                .err()
-                .map(|error| actor::chain(&error)),
-        );
-        wrong.extend(
-            files::read_secret(&folder.join("key.pem"))
-                .err()
-                .map(|error| error.to_string()),
-        );
+        let nkey = UserKey::load(&folder.join("user.nk"));
+        wrong.extend(nkey.err().map(|error| actor::chain(&error)));
+        let key = files::read_secret(&folder.join("key.pem"));
+        wrong.extend(key.err().map(|error| error.to_string()));
     }
     let signers = ACTORS
         .iter()
         .map(|author| dir.of(author.name()).join("signing.pem"));
-    for path in signers.chain([dir.owner_key()]) {
-        wrong.extend(
-            signing_key::load(&path)
-                .err()
-                .map(|error| actor::chain(&error)),
-        );
+    let mut signers: Vec<_> = signers.collect();
+    if dir.owner_key().exists() {
+        signers.push(dir.owner_key());
+    } else if names.contains(&"owner") {
+        offline.push("the owner's signing key");
+    }
+    if !dir.ca_key().exists() {
+        offline.push("the authority's key");
+    }
+    for path in &signers {
+        let key = signing_key::load(path);
+        wrong.extend(key.err().map(|error| actor::chain(&error)));
     }
     let seen = if wrong.is_empty() {
-        Ok(format!(
-            "{} users, {} signing keys, private",
-            names.len(),
-            ACTORS.len() + 1
-        ))
+        let (users, keys) = (names.len(), signers.len());
+        let mut text = format!("{users} users, {keys} signing keys, private");
+        if !offline.is_empty() {
+            text.push_str(&format!("; offline: {}", offline.join(", ")));
+        }
+        Ok(text)
     } else {
         Err(wrong.join("; "))
     };
@@ -293,10 +307,19 @@ async fn agreement(findings: &mut Findings, dir: &Dir, clock: &Clock) {
 }
 
 async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
+    // Whoever sees them all may be offline.
+    let (user, only) = if dir.of("provision").exists() {
+        ("provision", None)
+    } else {
+        ("audit-reader", Some(AUDIT))
+    };
     let asked = async {
-        let bus = Operator::connect(&dir.access("provision", &facts.url()), clock.clone()).await?;
+        let bus = Operator::connect(&dir.access(user, &facts.url()), clock.clone()).await?;
         let mut seen = Vec::new();
-        for stream in STREAMS {
+        let seen_by = STREAMS
+            .iter()
+            .filter(|stream| only.is_none_or(|only| only == stream.name));
+        for stream in seen_by {
             let info = bus
                 .api(
                     &format!("STREAM.INFO.{}", stream.name),
@@ -326,6 +349,10 @@ async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Cloc
                     )),
                 };
                 findings.note(format!("stream {name}"), seen);
+            }
+            if only.is_some() {
+                let said = "not looked at: provision is offline".to_owned();
+                findings.note("other streams", Ok(said));
             }
         }
     }

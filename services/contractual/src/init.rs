@@ -1,4 +1,8 @@
-//! `init`: makes the identities and configurations of a deployment. Keeps what exists, overwrites nothing.
+//! `init`: makes the identities and configurations of a deployment, or brings one to this version. Keeps what exists:
+//! neither a key nor an edited configuration is made anew, and what was taken offline is not missed.
+
+mod roster;
+mod server;
 
 use std::{
     net::SocketAddr,
@@ -12,22 +16,18 @@ use actor::{
     nkey::UserKey,
     signing_key,
 };
-use bus_schema::{
-    ACTORS, AuthorId, AuthorKey, Deployment, DeploymentId, Digest, Draft, EventId, Link, Owner,
-    RosterChanged, Signature, SignedEvent, permission, public_key,
-};
+use bus_schema::{ACTORS, AuthorId, AuthorKey, DeploymentId, PublicKey, permission, public_key};
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Dir, Error, certs,
-    containers::{self, Containers},
+    containers::{self, Containers, Fresh},
     dir::Route,
-    pki::Ca,
+    pki::{self, Ca},
 };
 
-/// The server's configuration, as it is shipped.
-const NATS_CONF: &str = include_str!("../../../nats/nats.conf");
-const PERMISSIONS_CONF: &str = include_str!("../../../nats/permissions.conf");
+pub(crate) use roster::{first as first_roster, wanted as wanted_roster};
 
 /// What is the deployment's own: `deployment.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,6 +113,8 @@ pub struct Made {
     pub created: Vec<PathBuf>,
     /// Files that were there and are good.
     pub kept: Vec<PathBuf>,
+    /// Files that say something else now: what ships with the program, and what was asked for.
+    pub replaced: Vec<PathBuf>,
     /// What to do next, if that is not `contractual up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -123,12 +125,17 @@ impl Made {
     #[must_use]
     pub fn text(&self, dir: &Dir) -> String {
         let (created, kept) = (self.created.len(), self.kept.len());
+        let replaced: String = self
+            .replaced
+            .iter()
+            .map(|path| format!("\nreplaced: {}", path.display()))
+            .collect();
         let path = dir.path().display();
         let next = match &self.next {
             Some(next) => next.clone(),
             None => format!("contractual up --dir {path}"),
         };
-        format!("{path}: {created} files made, {kept} kept\nnext: {next}")
+        format!("{path}: {created} files made, {kept} kept{replaced}\nnext: {next}")
     }
 
     fn note(&mut self, path: &Path, written: Written) {
@@ -139,7 +146,7 @@ impl Made {
     }
 }
 
-/// Makes a deployment in `dir`, or completes it.
+/// Makes a deployment in `dir`, completes it, or brings it to this version.
 ///
 /// # Errors
 /// What could not be made or read, and what to do about it.
@@ -148,21 +155,24 @@ pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Res
     if choices.containers.is_some() {
         containers::may_give_away()?;
     }
-    let is_new = !dir.deployment().exists() && !choices.workspace.exists();
+    let is_new = !dir.deployment().exists();
+    let makes_workspace = is_new && !choices.workspace.exists();
     if let Some(parent) = dir.path().parent() {
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     }
     files::private_dir(dir.path())?;
-    let facts = facts(dir, choices, clock, &mut made)?;
+    let mut facts = facts(dir, choices, clock, &mut made)?;
     keep(&dir.catalogue(), &choices.catalogue, &mut made)?;
-    let ca = authority(dir, now, &mut made)?;
+    let authority = Authority::open(dir, now, &mut made)?;
+    let known = server::known(dir)?;
     let mut nkeys = Vec::new();
-    for user in permission::users() {
-        nkeys.push((user.name, identity(dir, user.name, &ca, now, &mut made)?));
+    let users = permission::users().into_iter().map(|user| user.name);
+    for user in users.chain(["sys"]) {
+        let known = known.get(&permission::nkey_variable(user));
+        let key = identity(dir, user, known, &authority, &mut made)?;
+        nkeys.push((user, key));
     }
-    nkeys.push(("sys", identity(dir, "sys", &ca, now, &mut made)?));
-    let (owner, written) = signing_key::create(&dir.owner_key())?;
-    made.note(&dir.owner_key(), written);
+    let (owner, signer) = make_owner(dir, &mut made)?;
     let mut keys = Vec::new();
     for author in ACTORS {
         let path = dir.of(author.name()).join("signing.pem");
@@ -172,21 +182,29 @@ pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Res
             author: *author,
             key: public_key(&key),
         });
-        configuration(
-            dir,
-            *author,
-            &facts,
-            bus_schema::public_key(&owner),
-            &mut made,
-        )?;
+        let text = configuration(*author, &facts, owner);
+        keep(&dir.config(*author), &text, &mut made)?;
     }
-    roster(dir, &facts, &owner, keys, clock, &mut made)?;
-    server(dir, &facts, choices, &ca, &nkeys, now, &mut made)?;
+    if let Some(name) = choices
+        .containers
+        .as_ref()
+        .and_then(|set| set.name.as_ref())
+    {
+        rename(dir, &mut facts, name, owner, &mut made)?;
+    }
+    roster::keep(dir, &facts, signer.as_ref(), keys, clock, &mut made)?;
+    files::private_dir(&dir.nats())?;
+    leaf(&dir.nats(), "nats", &authority, &mut made)?;
+    server::write(dir, &facts, &choices.sync, &nkeys, &mut made)?;
     for user in ["audit-reader", "trigger"] {
-        context(dir, user, &facts, &mut made)?;
+        server::context(dir, user, &facts, &mut made)?;
     }
     if let Some(choices) = &choices.containers {
-        containers::settle(dir, &facts, choices, is_new, &mut made)?;
+        let fresh = Fresh {
+            deployment: is_new,
+            workspace: makes_workspace,
+        };
+        containers::settle(dir, &facts, choices, fresh, &mut made)?;
     }
     Ok(made)
 }
@@ -240,72 +258,193 @@ pub(crate) fn keep(path: &Path, text: &str, made: &mut Made) -> Result<(), Error
     Ok(())
 }
 
-/// Writes what ships with the program: it holds nothing of the deployment, and an old one would lack rights.
-fn refresh(path: &Path, text: &str, made: &mut Made) -> Result<(), Error> {
-    match std::fs::read_to_string(path) {
-        Ok(found) if found == text => made.kept.push(path.to_owned()),
-        Ok(_) => {
-            std::fs::remove_file(path).map_err(Error::io("replace", path))?;
-            return keep(path, text, made);
-        }
-        Err(_) => return keep(path, text, made),
+/// Writes what is not the person's to edit: an old one would lack what this version needs.
+pub(crate) fn refresh(path: &Path, text: &str, made: &mut Made) -> Result<(), Error> {
+    if !path.exists() {
+        return keep(path, text, made);
     }
+    if files::read_public(path)? == text.as_bytes() {
+        made.kept.push(path.to_owned());
+        return Ok(());
+    }
+    files::replace(path, text.as_bytes())?;
+    made.replaced.push(path.to_owned());
     Ok(())
 }
 
-fn authority(dir: &Dir, now: SystemTime, made: &mut Made) -> Result<Ca, Error> {
-    let (certificate, key) = (dir.ca(), dir.ca_key());
-    if let Some(folder) = key.parent() {
-        files::private_dir(folder)?;
-    }
-    if key.exists() && certificate.exists() {
-        made.kept.extend([key, certificate]);
-        return certs::authority(dir, now);
-    }
-    let ca = Ca::create(now)?;
-    files::write_new(&key, ca.key_pem().as_bytes())?;
-    files::write_new(&certificate, ca.cert_pem().as_bytes())?;
-    made.created.extend([key, certificate]);
-    Ok(ca)
+/// The authority: its key is offline, or signs.
+struct Authority<'a> {
+    dir: &'a Dir,
+    ca: Option<Ca>,
+    now: SystemTime,
 }
 
-/// A user's NKey and certificate; returns the NKey's public half.
+impl<'a> Authority<'a> {
+    /// Makes one for a deployment that has none.
+    fn open(dir: &'a Dir, now: SystemTime, made: &mut Made) -> Result<Self, Error> {
+        let (certificate, key) = (dir.ca(), dir.ca_key());
+        if let Some(folder) = key.parent() {
+            files::private_dir(folder)?;
+        }
+        let ca = match (certificate.exists(), key.exists()) {
+            (true, true) => {
+                made.kept.extend([key, certificate]);
+                Some(certs::authority(dir, now)?)
+            }
+            (true, false) => {
+                made.kept.push(certificate);
+                None
+            }
+            (false, _) if dir.roster().exists() => {
+                return Err(Error::Refused(format!(
+                    "bring {} back: every service trusts that certificate; only its key may be elsewhere",
+                    certificate.display()
+                )));
+            }
+            (false, _) => {
+                let ca = Ca::create(now)?;
+                files::write_new(&key, ca.key_pem().as_bytes())?;
+                files::write_new(&certificate, ca.cert_pem().as_bytes())?;
+                made.created.extend([key, certificate]);
+                Some(ca)
+            }
+        };
+        Ok(Self { dir, ca, now })
+    }
+
+    /// A certificate for one of [`certs::names`].
+    fn issue(&self, name: &str) -> Result<pki::Leaf, Error> {
+        let ca = self.ca.as_ref().ok_or_else(|| {
+            Error::Refused(format!(
+                "bring {} back and run this again: {name} needs a certificate",
+                self.dir.ca_key().display()
+            ))
+        })?;
+        Ok(certs::issue(ca, name, certs::LEAF_DAYS, self.now)?)
+    }
+}
+
+/// The NKey and certificate of a user whose NKey the server may have `known` before; returns the NKey's public half.
 fn identity(
     dir: &Dir,
     user: &str,
-    ca: &Ca,
-    now: SystemTime,
+    known: Option<&String>,
+    authority: &Authority<'_>,
     made: &mut Made,
 ) -> Result<String, Error> {
     let folder = dir.of(user);
-    files::private_dir(&folder)?;
     let path = folder.join("user.nk");
+    let is_actor = ACTORS.iter().any(|author| author.name() == user);
+    if let (false, false, Some(known)) = (is_actor, path.exists(), known) {
+        // It was taken offline.
+        return Ok(known.clone());
+    }
+    files::private_dir(&folder)?;
     let (nkey, written) = UserKey::create(&path)?;
     made.note(&path, written);
-    leaf(&folder, user, ca, now, made)?;
+    leaf(&folder, user, authority, made)?;
     Ok(nkey.public().to_owned())
 }
 
-fn leaf(folder: &Path, name: &str, ca: &Ca, now: SystemTime, made: &mut Made) -> Result<(), Error> {
+fn leaf(
+    folder: &Path,
+    name: &str,
+    authority: &Authority<'_>,
+    made: &mut Made,
+) -> Result<(), Error> {
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     if key.exists() && certificate.exists() {
         made.kept.extend([key, certificate]);
         return Ok(());
     }
-    let leaf = certs::issue(ca, name, certs::LEAF_DAYS, now)?;
-    files::write_new(&key, leaf.key_pem.as_bytes())?;
-    files::write_new(&certificate, leaf.cert_pem.as_bytes())?;
+    let leaf = authority.issue(name)?;
+    files::replace(&key, leaf.key_pem.as_bytes())?;
+    files::replace(&certificate, leaf.cert_pem.as_bytes())?;
     made.created.extend([key, certificate]);
     Ok(())
 }
 
-fn configuration(
+/// The owner's public key, and the key itself unless it is offline; made for a deployment that has none.
+fn make_owner(dir: &Dir, made: &mut Made) -> Result<(PublicKey, Option<SigningKey>), Error> {
+    let (path, shown) = (dir.owner_key(), dir.owner_public());
+    if !path.exists() && dir.roster().exists() {
+        let owner = owner(dir)?;
+        refresh(&shown, &format!("{owner}\n"), made)?;
+        return Ok((owner, None));
+    }
+    let (key, written) = signing_key::create(&path)?;
+    made.note(&path, written);
+    let owner = public_key(&key);
+    if shown.exists() && self::read_owner(&shown)? != owner {
+        return Err(Error::Refused(format!(
+            "{} is another owner's: bring the key back that belongs to {}",
+            path.display(),
+            shown.display()
+        )));
+    }
+    keep(&shown, &format!("{owner}\n"), made)?;
+    Ok((owner, Some(key)))
+}
+
+/// The owner's public key, whether the key itself is there or not.
+///
+/// # Errors
+/// If nothing tells it.
+pub(crate) fn owner(dir: &Dir) -> Result<PublicKey, Error> {
+    if dir.owner_key().exists() {
+        return Ok(public_key(&signing_key::load(&dir.owner_key())?));
+    }
+    if dir.owner_public().exists() {
+        return read_owner(&dir.owner_public());
+    }
+    // Deployments of before that file.
+    let read = actor::config::read::<toml::Table>(&dir.config(AuthorId::Policy));
+    Ok(read?.0.owner)
+}
+
+fn read_owner(path: &Path) -> Result<PublicKey, Error> {
+    let bytes = files::read_public(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim()
+        .parse()
+        .map_err(|_| Error::Document(format!("{} is not the owner's public key", path.display())))
+}
+
+/// Gives the gateway its name in the tailnet, if the files still say what was written at first.
+fn rename(
     dir: &Dir,
-    author: AuthorId,
-    facts: &Facts,
-    owner: bus_schema::PublicKey,
+    facts: &mut Facts,
+    name: &str,
+    owner: PublicKey,
     made: &mut Made,
 ) -> Result<(), Error> {
+    let before = facts
+        .containers
+        .as_ref()
+        .and_then(|set| set.name.as_deref());
+    if before == Some(name) {
+        return Ok(());
+    }
+    let path = dir.config(AuthorId::Gateway);
+    let found = files::read_public(&path)?;
+    let was = configuration(AuthorId::Gateway, facts, owner);
+    if let Some(containers) = &mut facts.containers {
+        containers.name = Some(name.to_owned());
+    }
+    let text = configuration(AuthorId::Gateway, facts, owner);
+    if found != was.as_bytes() && found != text.as_bytes() {
+        return Err(Error::Refused(format!(
+            "{} was edited and is not overwritten: put `hosts = [{name:?}]` there yourself",
+            path.display()
+        )));
+    }
+    refresh(&path, &text, made)?;
+    let text = toml::to_string(facts).map_err(|error| Error::Document(error.to_string()))?;
+    refresh(&dir.deployment(), &text, made)
+}
+
+/// An actor's configuration, as it is made.
+fn configuration(author: AuthorId, facts: &Facts, owner: PublicKey) -> String {
     let service = match author {
         AuthorId::Gateway => {
             let name = facts.containers.as_ref().and_then(|set| set.name.as_ref());
@@ -332,156 +471,10 @@ fn configuration(
         Some(_) => containers::HARDENING,
         None => "",
     };
-    let text = format!(
+    format!(
         "[bus]\nurl = \"{}\"\nca = \"../ca/ca.pem\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
          nkey = \"user.nk\"\nsigning_key = \"signing.pem\"\nowner = \"{owner}\"\nstate = \"state\"\n\n\
          {hardening}[service]\n{service}",
         facts.service_url(),
-    );
-    keep(&dir.config(author), &text, made)
-}
-
-/// An event that was signed before there was a bus.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Presigned {
-    subject: String,
-    schema: String,
-    signature: Signature,
-    id: EventId,
-    body: String,
-}
-
-fn roster(
-    dir: &Dir,
-    facts: &Facts,
-    owner: &ed25519_dalek::SigningKey,
-    keys: Vec<AuthorKey>,
-    clock: &Clock,
-    made: &mut Made,
-) -> Result<(), Error> {
-    let fact = RosterChanged {
-        deployment: facts.deployment,
-        keys,
-    };
-    let id = EventId::new(clock.uuid());
-    let link = Link {
-        seq: 1,
-        prev: Digest::ZERO,
-        id,
-        at: clock.wall(),
-    };
-    let event = Draft::<Owner>::of(Deployment, fact).sign(link, owner);
-    let presigned = Presigned {
-        subject: event.subject,
-        schema: event.schema,
-        signature: event.signature,
-        id,
-        body: event
-            .body
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    };
-    let text = serde_json::to_string_pretty(&presigned)
-        .map_err(|error| Error::Document(error.to_string()))?;
-    keep(&dir.roster(), &text, made)
-}
-
-/// The first roster, as `init` signed it.
-///
-/// # Errors
-/// [`Error::Document`] if the file is not what `init` wrote.
-pub(crate) fn first_roster(dir: &Dir) -> Result<SignedEvent, Error> {
-    let path = dir.roster();
-    let wrong = || {
-        Error::Document(format!(
-            "{} is not what `contractual init` writes",
-            path.display()
-        ))
-    };
-    let bytes = files::read_public(&path)?;
-    let read: Presigned = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
-    let digits = read.body.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let body: Option<Vec<u8>> = digits.map(byte).collect();
-    Ok(SignedEvent {
-        subject: read.subject,
-        schema: read.schema,
-        signature: read.signature,
-        id: read.id,
-        body: body.ok_or_else(wrong)?,
-    })
-}
-
-fn server(
-    dir: &Dir,
-    facts: &Facts,
-    choices: &Choices,
-    ca: &Ca,
-    nkeys: &[(&str, String)],
-    now: SystemTime,
-    made: &mut Made,
-) -> Result<(), Error> {
-    let folder = dir.nats();
-    files::private_dir(&folder)?;
-    leaf(&folder, "nats", ca, now, made)?;
-    refresh(&folder.join("nats.conf"), NATS_CONF, made)?;
-    refresh(&folder.join("permissions.conf"), PERMISSIONS_CONF, made)?;
-    let root = match facts.containers {
-        Some(_) => PathBuf::from(containers::INSIDE),
-        None => dir
-            .path()
-            .canonicalize()
-            .map_err(Error::io("find", dir.path()))?,
-    };
-    let quoted = |path: PathBuf| format!("\"{}\"", path.display());
-    let mut local = format!(
-        "# What is this deployment's own. Written by `contractual init`; holds no secret.\n\
-         BUS_LISTEN: \"{}\"\nBUS_STORE: {}\nBUS_CERT: {}\nBUS_KEY: {}\nBUS_CA: {}\nBUS_SYNC: {}\n",
-        facts.bus,
-        quoted(root.join("nats/data")),
-        quoted(root.join("nats/cert.pem")),
-        quoted(root.join("nats/key.pem")),
-        quoted(root.join("ca/ca.pem")),
-        choices.sync,
-    );
-    for (user, key) in nkeys {
-        local.push_str(&format!("{}: {key}\n", permission::nkey_variable(user)));
-    }
-    if facts.containers.is_some() {
-        local.push_str(containers::MONITOR);
-    }
-    keep(&folder.join("local.conf"), &local, made)
-}
-
-/// A context of the `nats` command line.
-fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> Result<(), Error> {
-    let home = dir.contexts().join("nats");
-    let folder = home.join("context");
-    for folder in [&dir.contexts(), &home, &folder] {
-        files::private_dir(folder)?;
-    }
-    let root = dir
-        .path()
-        .canonicalize()
-        .map_err(Error::io("find", dir.path()))?;
-    let identity = root.join(user);
-    let context = serde_json::json!({
-        "description": format!("Contractual: {user}"),
-        "url": match facts.containers {
-            Some(_) => containers::RELAYED_URL.to_owned(),
-            None => facts.url(),
-        },
-        "nkey": identity.join("user.nk"),
-        "cert": identity.join("cert.pem"),
-        "key": identity.join("key.pem"),
-        "ca": root.join("ca/ca.pem"),
-        "inbox_prefix": format!("_INBOX.{user}"),
-    });
-    keep(
-        &folder.join(format!("{user}.json")),
-        &format!("{context:#}\n"),
-        made,
     )
 }

@@ -269,7 +269,7 @@ async fn perform(
             days,
         } => {
             let waived = waive::waive(&dir, service, properties, days, &clock)?;
-            out.print(&waived, || waived.text());
+            out.print(&waived, || waived.text(&dir));
             Ok(())
         }
         Command::Health { name, state } => health(&dir, name, state, out, &clock),
@@ -350,7 +350,7 @@ fn certs_command(command: CertsCommand, dir: &Dir, out: &Output) -> Result<(), E
     match command {
         CertsCommand::Renew { service, days } => {
             let renewed = certs::renew(dir, service.as_deref(), days, today())?;
-            out.print(&renewed, || renewed.text());
+            out.print(&renewed, || renewed.text(dir));
         }
         CertsCommand::Show => {
             let all = certs::show(dir, today())?;

@@ -1,7 +1,7 @@
 //! `provision`: creates streams and consumers, and appends the first roster, under an identity that nobody else has.
 
-use actor::{Clock, Operator};
-use bus_schema::{AUDIT, STREAMS, consumers};
+use actor::{Clock, Operator, signing_key};
+use bus_schema::{AUDIT, AuthorKey, Deployment, Draft, STREAMS, consumers};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -89,7 +89,28 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
     };
     list.push("the first roster".to_owned());
     bus.flush().await;
+    if say_roster(dir, url, clock).await? {
+        done.created.push("a new roster".to_owned());
+    }
     Ok(done)
+}
+
+/// Has the owner say whose keys count now, if the stream has it otherwise; without the owner's key nothing new was
+/// signed either.
+async fn say_roster(dir: &Dir, url: &str, clock: &Clock) -> Result<bool, Error> {
+    if !dir.owner_key().exists() {
+        return Ok(false);
+    }
+    let wanted = init::wanted_roster(dir)?;
+    let bus = Operator::connect(&dir.access("owner", url), clock.clone()).await?;
+    let mut pen = bus.owner(signing_key::load(&dir.owner_key())?).await?;
+    let holds = |entry: &AuthorKey| pen.key(entry.author) == Some(entry.key);
+    if wanted.keys.iter().all(holds) {
+        return Ok(false);
+    }
+    pen.say(&bus, Draft::of(Deployment, wanted)).await?;
+    bus.flush().await;
+    Ok(true)
 }
 
 fn differs(name: &str, wanted: &Value, found: &Value) -> Result<(), Error> {

@@ -6,11 +6,14 @@ use actor::{Clock, files, hardening::Exception, signing_key};
 use bus_schema::{AuthorId, Property, Time};
 use serde::Serialize;
 
-use crate::{Dir, Error};
+use crate::{Dir, Error, init::Facts};
 
 /// Most days that an exception holds.
 pub const DAYS_MAX: u16 = 90;
 const DAY_MS: u64 = 86_400_000;
+/// The table of a configuration, and the line in it that names the exception.
+const TABLE: &str = "[hardening]";
+const LINE: &str = "exception = \"exception.json\"";
 
 /// What was signed.
 #[derive(Debug, Serialize)]
@@ -28,16 +31,34 @@ pub struct Waived {
 impl Waived {
     /// For people.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, dir: &Dir) -> String {
         let names: Vec<_> = self.properties.iter().map(|one| one.name()).collect();
+        let (service, until) = (self.service, self.until);
+        let config = dir.config(service);
+        let next = instruction(&std::fs::read_to_string(&config).unwrap_or_default());
+        let restart = match Facts::read(dir).ok().and_then(|facts| facts.containers) {
+            Some(of) => format!("docker restart {}", of.container(service.name())),
+            None => format!("start {service} again"),
+        };
         format!(
-            "{} may do without {} until {}\nmount {} beside its configuration, and put there:\n\n[hardening]\nexception = \"exception.json\"",
-            self.service,
+            "{service} may do without {} until {until}\nin {}{next}\nthen: {restart}",
             names.join(", "),
-            self.until,
-            self.path.display()
+            config.display(),
         )
     }
+}
+
+/// What to change in a configuration so that it names the exception.
+fn instruction(config: &str) -> String {
+    let is = |wanted: &str| config.lines().any(|line| line.trim() == wanted);
+    if is(LINE) {
+        return ", nothing has to change".to_owned();
+    }
+    // A table stands in a file once.
+    if is(TABLE) {
+        return format!(", put this line under the line `{TABLE}`:\n\n{LINE}\n");
+    }
+    format!(", put these lines at the end:\n\n{TABLE}\n{LINE}\n")
 }
 
 /// Signs with the owner's key that `service` may do without `properties`, and writes it beside its configuration.

@@ -60,6 +60,19 @@ pub fn measure() -> Hardening {
     }
 }
 
+/// Whether the kernel lets this process make a socket of a family that every shipped profile refuses and the engine's
+/// own allows: it talks to the kernel about networks, sends nothing by itself, and is closed at once.
+pub(super) fn lets_through() -> bool {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    let made = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    made.err() != Some(rustix::io::Errno::PERM)
+}
+
 struct Status<'a>(&'a str);
 
 impl Status<'_> {

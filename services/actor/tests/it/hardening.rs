@@ -1,6 +1,9 @@
 //! What is weaker than the shipped container, property by property, and what the configuration can say of it.
 
-use actor::{config, hardening};
+use actor::{
+    config,
+    hardening::{self, Shipped},
+};
 use bus_schema::{AuthorId, Capabilities, Hardening, Profile, Property};
 
 /// As the shipped container gives it.
@@ -22,11 +25,50 @@ fn shipped() -> Hardening {
     }
 }
 
+/// What it is shipped in.
+fn container(service: AuthorId, id: u32) -> Shipped {
+    Shipped {
+        service,
+        uid: id,
+        gid: id,
+    }
+}
+
 fn missing(change: impl Fn(&mut Hardening)) -> Vec<Property> {
     let mut found = shipped();
     change(&mut found);
-    let missing = hardening::weaker(&found, &found, 10_008, 10_008);
+    let missing = hardening::weaker(&found, &found, false, &container(AuthorId::Worker, 10_008));
     missing.into_iter().map(|one| one.property).collect()
+}
+
+/// The engine's own filter is one as well.
+#[test]
+fn another_filter_than_the_shipped_one_is_none_and_the_line_is_named() {
+    let here = container(AuthorId::Worker, 10_008);
+    let missing = hardening::weaker(&shipped(), &shipped(), true, &here);
+    let [one] = missing.as_slice() else {
+        panic!("{missing:?}");
+    };
+    assert_eq!(one.property, Property::Seccomp);
+    assert!(one.text.contains("another filter"), "{}", one.text);
+    assert!(
+        one.text.contains("`seccomp=./seccomp/worker.json`"),
+        "{}",
+        one.text
+    );
+}
+
+#[test]
+fn only_the_runner_cannot_do_without_landlock() {
+    let bare = Hardening {
+        landlock_abi: 0,
+        ..shipped()
+    };
+    let missing = |service| hardening::weaker(&bare, &bare, false, &container(service, 10_008));
+    assert_eq!(missing(AuthorId::Worker), []);
+    let [one] = missing(AuthorId::Runner).try_into().unwrap();
+    assert_eq!(one.property, Property::Landlock);
+    assert!(one.text.contains("lsm="), "{}", one.text);
 }
 
 #[test]
@@ -75,7 +117,7 @@ fn root_is_never_the_expected_user() {
         gid: 0,
         ..shipped()
     };
-    let missing = hardening::weaker(&root, &root, 0, 0);
+    let missing = hardening::weaker(&root, &root, false, &container(AuthorId::Worker, 0));
     assert!(missing.iter().any(|one| one.property == Property::OwnUser));
 }
 
@@ -87,7 +129,12 @@ fn what_the_process_sets_itself_is_missed_in_the_container_all_the_same() {
         core_bytes_max: u64::MAX,
         ..shipped()
     };
-    let missing = hardening::weaker(&bare, &shipped(), 10_008, 10_008);
+    let missing = hardening::weaker(
+        &bare,
+        &shipped(),
+        false,
+        &container(AuthorId::Worker, 10_008),
+    );
     let missing: Vec<_> = missing.into_iter().map(|one| one.property).collect();
     assert_eq!(missing, [Property::NoNewPrivileges, Property::Core]);
 }

@@ -1,6 +1,6 @@
 //! Looks at a deployment in containers: what the engine says of each, and whose the files are.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use serde::Deserialize;
 
@@ -119,6 +119,24 @@ fn seen(container: &str) -> Result<String, String> {
         )),
         Some(_) => Ok(if said.is_empty() { health.status } else { said }),
     }
+}
+
+/// The folder of this machine that a container has at `place`.
+pub(super) fn mounted(container: &str, place: &str) -> Option<PathBuf> {
+    let format = format!(
+        "{{{{range .Mounts}}}}{{{{if eq .Destination {place:?}}}}}{{{{.Source}}}}{{{{end}}}}{{{{end}}}}"
+    );
+    let asked = [
+        "inspect",
+        "--type",
+        "container",
+        "--format",
+        &format,
+        container,
+    ];
+    let said = docker(&asked).ok().flatten()?;
+    let path = said.trim();
+    (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
 fn last_line(container: &str) -> String {

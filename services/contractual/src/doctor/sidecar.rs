@@ -7,7 +7,7 @@ use std::{
 
 use bus_schema::AuthorId;
 
-use super::Findings;
+use super::{Findings, containers::mounted};
 use crate::{
     Dir,
     init::Facts,
@@ -31,34 +31,47 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
             return;
         }
     };
-    let sidecar = sidecar.or_else(|| in_container(dir, folder?));
+    let is_asked = folder.is_some() || sidecar.is_some();
+    let sidecar = sidecar.or_else(|| in_container(dir, folder));
     let own = sidecar.as_ref().map(|sidecar| sidecar.folder.clone());
     let Some(folder) = folder.map(PathBuf::from).or(own) else {
         return;
     };
-    let target = files(findings, &folder);
+    let target = files(findings, &folder, is_asked);
     let Some(sidecar) = sidecar else { return };
     let status = running(findings, &sidecar).await;
     let domain = status.as_ref().and_then(|status| domain(findings, status));
     if let Some(domain) = &domain {
         served(findings, &sidecar, domain).await;
     }
-    findings.note("gateway's edge", edge(dir, target, domain.as_deref()));
+    let hidden = std::fs::File::open(dir.config(AuthorId::Gateway));
+    let edge = match hidden {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(
+            "not looked at: its configuration belongs to the container; run it with sudo"
+                .to_owned(),
+        ),
+        Ok(_) | Err(_) => edge(dir, target, domain.as_deref()),
+    };
+    findings.note("gateway's edge", edge);
 }
 
-/// The sidecar of a deployment in containers, which is found by its name there.
-fn in_container(dir: &Dir, folder: &Path) -> Option<Sidecar> {
+/// The sidecar of a deployment in containers, with the folder that is mounted there unless another is named; none
+/// where the container is missing, which is a finding of its own.
+fn in_container(dir: &Dir, folder: Option<&Path>) -> Option<Sidecar> {
     let of = Facts::read(dir).ok()?.containers?;
+    let container = of.container("tailscale");
+    let folder = folder
+        .map(PathBuf::from)
+        .or_else(|| mounted(&container, "/config"))?;
     Some(Sidecar {
-        folder: folder.to_owned(),
-        at: At::Container {
-            container: of.container("tailscale"),
-        },
+        folder,
+        at: At::Container { container },
     })
 }
 
-/// The address that `serve.json` names.
-fn files(findings: &mut Findings, folder: &Path) -> Option<SocketAddr> {
+/// The address that `serve.json` names. What the policy has to say counts in the console: that the file beside still
+/// names nobody is a fault only where somebody asks about it.
+fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<SocketAddr> {
     let read = |name: &str| {
         let path = folder.join(name);
         let text = std::fs::read_to_string(&path);
@@ -75,7 +88,11 @@ fn files(findings: &mut Findings, folder: &Path) -> Option<SocketAddr> {
     );
     let policy = read("policy.hujson")
         .and_then(|text| Policy::parse(&text).map_err(|error| error.to_string()));
-    findings.note("policy.hujson", policy.and_then(|policy| people(&policy)));
+    let people = policy.and_then(|policy| match people(&policy) {
+        Err(said) if !is_asked => Ok(format!("{said}, unless it is there already")),
+        said => said,
+    });
+    findings.note("policy.hujson", people);
     target.ok()
 }
 

@@ -54,7 +54,7 @@ impl Machine {
 
 /// Another process writes the script: a file this one holds open for writing while a thread
 /// starts a child could not be executed.
-fn script(path: &Path, text: &str) {
+pub(crate) fn script(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut shell = Command::new("/bin/sh")
         .args(["-c", r#"cat >"$0" && chmod 755 "$0""#])

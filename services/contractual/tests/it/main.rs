@@ -1,6 +1,8 @@
-//! Tests of what the command line does on the machine: finding nats-server, making certificates, checking what ships for the tailnet.
+//! Tests of what the command line does on the machine: making and keeping deployments, finding
+//! nats-server, making certificates, checking what ships for the tailnet.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod deployment;
 mod find;
 mod pki;
 mod tailnet;
