@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use actor::Clock;
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicySet, Request};
 use contractual::run;
-use policy::{Call, Catalogue, Contract, Integrity, Labels, Record, Secrecy, Shared, Verdict, View};
+use policy::{
+    Call, Catalogue, Contract, Integrity, Labels, Record, Secrecy, Shared, Verdict, View,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -93,7 +95,10 @@ fn contract(rules: usize) -> String {
     );
     for rule in 0..rules {
         let (tool, place) = (rule % TOOLS, rule / TOOLS);
-        let body = BODIES.get(place % BODIES.len()).copied().unwrap_or_default();
+        let body = BODIES
+            .get(place % BODIES.len())
+            .copied()
+            .unwrap_or_default();
         let head = format!("]]\ntool = \"tool.t{tool}\"");
         let n = (place / BODIES.len()).to_string();
         text.push_str(&body.replacen("]]", &head, 1).replace("{n}", &n));
@@ -112,14 +117,26 @@ fn contract(rules: usize) -> String {
 fn calls() -> Vec<(&'static str, Value)> {
     vec![
         ("granted", json!({"kind": "path-0", "path": "in/0/a/b.txt"})),
-        ("granted", json!({"kind": "mail-0", "to": "ann@a.example", "text": "Friday is fine."})),
-        ("granted", json!({"kind": "web-0", "url": "https://x.web.example/v2/items/1"})),
+        (
+            "granted",
+            json!({"kind": "mail-0", "to": "ann@a.example", "text": "Friday is fine."}),
+        ),
+        (
+            "granted",
+            json!({"kind": "web-0", "url": "https://x.web.example/v2/items/1"}),
+        ),
         ("granted", json!({"kind": "pay-0", "amount": 12.5})),
         ("granted", json!({"kind": "id-0", "id": "i-7"})),
-        ("granted", json!({"kind": "list-0", "labels": ["x", "y", "x"]})),
+        (
+            "granted",
+            json!({"kind": "list-0", "labels": ["x", "y", "x"]}),
+        ),
         ("granted", json!({"kind": "day-0", "day": "2026-06-10"})),
         ("ask", json!({"kind": "ask-0", "count": 12})),
-        ("refused", json!({"kind": "deny-0", "text": "a secret0 of mine"})),
+        (
+            "refused",
+            json!({"kind": "deny-0", "text": "a secret0 of mine"}),
+        ),
         ("refused", json!({"kind": "path-0", "path": "out/b.txt"})),
         ("refused", json!({"kind": "unknown"})),
     ]
@@ -149,7 +166,10 @@ struct Kind {
 }
 
 fn in_process(rules: usize) -> Result<Vec<Row>, Error> {
-    table::line(&format!("\n== {rules} rules, load average {}", table::load()));
+    table::line(&format!(
+        "\n== {rules} rules, load average {}",
+        table::load()
+    ));
     let clock = Clock::system();
     let catalogue = Catalogue::parse(tools().to_string().as_bytes())?;
     let text = contract(rules);
@@ -157,7 +177,8 @@ fn in_process(rules: usize) -> Result<Vec<Row>, Error> {
     let mut parsed = None;
     for _ in 0..LOADS {
         let since = clock.elapsed();
-        let contract = Contract::parse("bench.toml", &text, &catalogue).map_err(|found| found.to_string())?;
+        let contract =
+            Contract::parse("bench.toml", &text, &catalogue).map_err(|found| found.to_string())?;
         load.push(ms(&clock, since));
         parsed = Some(contract);
     }
@@ -177,12 +198,24 @@ fn in_process(rules: usize) -> Result<Vec<Row>, Error> {
         for percent in [50, 99] {
             let ours = kind.ours.percentile(percent);
             let case = |what: &str| format!("{rules} rules, {word}: p{percent} µs {what}");
-            rows.push(Row::new(case("beside Cedar and its request"), ours, Some(kind.cedar.percentile(percent))));
-            rows.push(Row::new(case("beside Cedar alone"), ours, Some(kind.alone.percentile(percent))));
+            rows.push(Row::new(
+                case("beside Cedar and its request"),
+                ours,
+                Some(kind.cedar.percentile(percent)),
+            ));
+            rows.push(Row::new(
+                case("beside Cedar alone"),
+                ours,
+                Some(kind.alone.percentile(percent)),
+            ));
         }
     }
     let case = format!("load and check {rules} rules: p50 ms beside parsing in Cedar");
-    rows.push(Row::new(case, load.percentile(50), Some(cedar_load.percentile(50))));
+    rows.push(Row::new(
+        case,
+        load.percentile(50),
+        Some(cedar_load.percentile(50)),
+    ));
     Ok(rows)
 }
 
@@ -203,11 +236,15 @@ fn measure(
         .filter(|(verdict, _)| *verdict == word)
         .map(|(_, args)| args)
         .collect();
-    let bytes: Vec<Vec<u8>> = calls.iter().map(|args| args.to_string().into_bytes()).collect();
+    let bytes: Vec<Vec<u8>> = calls
+        .iter()
+        .map(|args| args.to_string().into_bytes())
+        .collect();
     let mut kind = Kind::default();
     for at in 0..CALLS.0 + CALLS.1 {
         let tool = format!("tool.t{}", at % TOOLS);
-        let (Some(args), Some(written)) = (calls.get(at % calls.len()), bytes.get(at % calls.len()))
+        let (Some(args), Some(written)) =
+            (calls.get(at % calls.len()), bytes.get(at % calls.len()))
         else {
             continue;
         };
@@ -260,7 +297,9 @@ impl Cedar {
     fn new(set: PolicySet) -> Self {
         let mut beyond = Map::new();
         let facts = set.policies().flat_map(|policy| {
-            let notes = policy.annotations().filter(|(key, _)| key.starts_with("beyond_"));
+            let notes = policy
+                .annotations()
+                .filter(|(key, _)| key.starts_with("beyond_"));
             let facts = notes.filter_map(|(_, said)| Some(said.split_once(": ")?.0.to_owned()));
             facts.collect::<Vec<_>>()
         });
@@ -278,7 +317,8 @@ impl Cedar {
         if let Some(amount) = args.get("amount").cloned() {
             let amount = amount.as_f64().unwrap_or_default();
             let decimal = json!({"__extn": {"fn": "decimal", "arg": format!("{amount:.2}")}});
-            args.as_object_mut().map(|args| args.insert("amount".to_owned(), decimal));
+            args.as_object_mut()
+                .map(|args| args.insert("amount".to_owned(), decimal));
         }
         let context = json!({
             "args": args, "approved": false, "principal": "session", "beyond": self.beyond,
@@ -287,11 +327,19 @@ impl Cedar {
         let context = Context::from_json_value(context, None)?;
         let uid = |text: &str| text.parse::<EntityUid>();
         let action = uid(&format!("Action::\"{tool}\""))?;
-        Ok(Request::new(uid("Task::\"t\"")?, action, uid("Tool::\"t\"")?, context, None)?)
+        Ok(Request::new(
+            uid("Task::\"t\"")?,
+            action,
+            uid("Tool::\"t\"")?,
+            context,
+            None,
+        )?)
     }
 
     fn decide(&self, request: &Request) {
-        let said = self.authorizer.is_authorized(request, &self.set, &self.entities);
+        let said = self
+            .authorizer
+            .is_authorized(request, &self.set, &self.entities);
         std::hint::black_box(said);
     }
 }
@@ -310,7 +358,10 @@ fn through_the_bus(sync: &str) -> Result<Row, Error> {
         fleet.stop().await;
         measured
     }))??;
-    table::line(&format!("sync {sync}, proposal → verdict: {}", measured.text()));
+    table::line(&format!(
+        "sync {sync}, proposal → verdict: {}",
+        measured.text()
+    ));
     let case = format!("sync {sync}, proposal → verdict through the bus: p50 ms beside the goal");
     Ok(Row::new(case, measured.percentile(50), Some(1.0)))
 }
@@ -321,6 +372,9 @@ async fn one_task(deployment: &Deployment) -> Result<Times, Error> {
     let text = playbook(STEPS.0);
     let submitted = client.submit(contract, text.as_bytes()).await?;
     finished(&client, &BTreeSet::from([submitted.task])).await?;
-    let [verdicts, ..] = actions(deployment, submitted.seq).await?.measured(STEPS.1).hops;
+    let [verdicts, ..] = actions(deployment, submitted.seq)
+        .await?
+        .measured(STEPS.1)
+        .hops;
     Ok(verdicts)
 }

@@ -110,12 +110,14 @@ impl Differ<'_> {
             ("contract", old.name().as_str(), new.name().as_str()),
         ] {
             if before != after {
-                self.notes.push(format!("`{what}` was {before:?} and is {after:?}"));
+                self.notes
+                    .push(format!("`{what}` was {before:?} and is {after:?}"));
             }
         }
         if old.version() != new.version() {
             let (before, after) = (old.version(), new.version());
-            self.notes.push(format!("`version` was {before} and is {after}"));
+            self.notes
+                .push(format!("`version` was {before} and is {after}"));
         }
         if old.starts_ms() != new.starts_ms() {
             let said = |contract: &Contract| contract.starts_ms().map(show::starts);
@@ -128,7 +130,10 @@ impl Differ<'_> {
         if old.principals() != new.principals() {
             let said = |contract: &Contract| {
                 let who = contract.principals().iter().map(|one| show::principal(one));
-                Some(format!("it is for {}", who.collect::<Vec<_>>().join(" and ")))
+                Some(format!(
+                    "it is for {}",
+                    who.collect::<Vec<_>>().join(" and ")
+                ))
             };
             self.check("principal", said(old), said(new));
         }
@@ -143,7 +148,13 @@ impl Differ<'_> {
         };
         let names = self.catalogue.tools().map(|tool| tool.name().as_str());
         let permitted: Vec<&str> = names
-            .filter(|tool| self.old.about(tool).chain(self.new.about(tool)).next().is_some())
+            .filter(|tool| {
+                self.old
+                    .about(tool)
+                    .chain(self.new.about(tool))
+                    .next()
+                    .is_some()
+            })
             .collect();
         let examples = example::of_check(self.old, self.new, self.catalogue, rule, &permitted);
         self.entries.push(Entry {
@@ -224,22 +235,22 @@ impl Differ<'_> {
         };
         let (before, after) = (lines(old), lines(new));
         let alone = |own: &[String], other: &[String]| -> Vec<String> {
-            own.iter().filter(|line| !other.contains(line)).cloned().collect()
+            own.iter()
+                .filter(|line| !other.contains(line))
+                .cloned()
+                .collect()
         };
         let (removed, added) = match change {
             Turn::Changed => (alone(&before, &after), alone(&after, &before)),
             Turn::Added | Turn::Removed => (before, after),
         };
-        let examples = example::of_rules(
-            (self.old, old),
-            (self.new, new),
-            self.catalogue,
-            &tools,
-        );
+        let examples = example::of_rules((self.old, old), (self.new, new), self.catalogue, &tools);
         let sentence = |rule: Option<&Rule>, contract: &Contract| {
             rule.map(|rule| show::sentence(rule, contract, self.catalogue))
         };
-        let name = either().next().map_or_else(|| rule_id("default"), |rule| rule.id.clone());
+        let name = either()
+            .next()
+            .map_or_else(|| rule_id("default"), |rule| rule.id.clone());
         self.entries.push(Entry {
             change,
             rule: name.to_string(),

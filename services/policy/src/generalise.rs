@@ -16,8 +16,8 @@ use crate::rule::{Matcher, Question, Rule, RuleKind};
 mod exact;
 mod text;
 
-pub use self::text::draft;
 use self::exact::Exact;
+pub use self::text::draft;
 
 /// What is asked about a call that cannot be written down exactly.
 const NOT_EXACT: &str = "the contract cannot say exactly what this call said; read it";
@@ -122,13 +122,19 @@ impl Generalised {
     #[must_use]
     pub fn choice(&self) -> Option<Choice> {
         for rule in &self.rules {
-            let Matcher::Exact(tool) = &rule.tool else { continue };
+            let Matcher::Exact(tool) = &rule.tool else {
+                continue;
+            };
             for argument in rule.bounds.keys() {
                 if self.settled.contains(&(tool.clone(), argument.clone())) {
                     continue;
                 }
                 let mut values: Vec<Value> = Vec::new();
-                for one in self.rules.iter().filter(|one| differ_in(rule, one, argument)) {
+                for one in self
+                    .rules
+                    .iter()
+                    .filter(|one| differ_in(rule, one, argument))
+                {
                     for value in one.bounds.get(argument).map(values_of).unwrap_or_default() {
                         if !values.contains(&value) {
                             values.push(value);
@@ -199,7 +205,11 @@ impl Generalised {
             let tool = text::slug(&rule.tool.to_string());
             let place = names.entry(tool.clone()).or_default();
             *place += 1;
-            let name = if *place == 1 { tool } else { format!("{tool}-{place}") };
+            let name = if *place == 1 {
+                tool
+            } else {
+                format!("{tool}-{place}")
+            };
             let named = Rule {
                 id: rule_id(&name),
                 ..rule.clone()
@@ -240,10 +250,12 @@ fn rule(call: &Recorded, catalogue: &Catalogue) -> Rule {
         conditions,
         complete,
     } = exact::of(&call.args);
-    let schema = catalogue.get(&call.tool).map(crate::catalogue::Tool::input_schema);
-    let when = schema.filter(|_| !conditions.is_empty()).map(|schema| {
-        Condition::parse(&conditions.join(" && "), &[(call.tool.as_str(), schema)])
-    });
+    let schema = catalogue
+        .get(&call.tool)
+        .map(crate::catalogue::Tool::input_schema);
+    let when = schema
+        .filter(|_| !conditions.is_empty())
+        .map(|schema| Condition::parse(&conditions.join(" && "), &[(call.tool.as_str(), schema)]));
     let complete = complete && !matches!(when, Some(Err(_)));
     let kind = match &call.asked {
         Some(reason) => RuleKind::Ask(Question::to_owner(reason.clone())),
@@ -342,20 +354,30 @@ fn offers(values: &[Value]) -> Vec<Offer> {
 fn globs(paths: &[&str]) -> Vec<PathGlob> {
     let end = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
-        name.rfind('.').and_then(|at| name.get(at..)).unwrap_or_default().to_owned()
+        name.rfind('.')
+            .and_then(|at| name.get(at..))
+            .unwrap_or_default()
+            .to_owned()
     };
     let ends: BTreeSet<String> = paths.iter().map(|path| end(path)).collect();
     let end = match ends.len() {
         1 => ends.first().cloned().unwrap_or_default(),
         _ => String::new(),
     };
-    let folder = |path: &str| path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or_default().to_owned();
+    let folder = |path: &str| {
+        path.rfind('/')
+            .and_then(|at| path.get(..=at))
+            .unwrap_or_default()
+            .to_owned()
+    };
     let folders: BTreeSet<String> = paths.iter().map(|path| folder(path)).collect();
     let common = common_prefix(&folders.iter().map(String::as_str).collect::<Vec<_>>()).to_owned();
     let common = folder(&common);
     let one = format!("{common}*{end}");
     let below = format!("{common}**/*{end}");
-    let each = [one, below].into_iter().filter_map(|text| PathGlob::new(&text).ok());
+    let each = [one, below]
+        .into_iter()
+        .filter_map(|text| PathGlob::new(&text).ok());
     let all = |glob: &PathGlob| paths.iter().all(|path| glob.judge(path) == Some(true));
     each.filter(all).collect()
 }
@@ -369,5 +391,7 @@ fn common_prefix<'t>(texts: &[&'t str]) -> &'t str {
         let same = first.bytes().zip(other.bytes()).take_while(|(a, b)| a == b);
         end = end.min(same.count());
     }
-    first.get(..first.floor_char_boundary(end)).unwrap_or_default()
+    first
+        .get(..first.floor_char_boundary(end))
+        .unwrap_or_default()
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use actor::Core as _;
 use actor::diagnostic::Diagnostics;
 use bus_schema::{
-    ActionId, Author as _, ContractName, Counts, DraftGrant, Envelope, Meta, PolicyFact,
-    PublicKey, RefusalCode, SecretName, TaskId, Time, ToolName,
+    ActionId, Author as _, ContractName, Counts, DraftGrant, Envelope, Meta, PolicyFact, PublicKey,
+    RefusalCode, SecretName, TaskId, Time, ToolName,
 };
 use serde::Serialize;
 
@@ -338,12 +338,7 @@ impl Replay {
     }
 
     /// What the core says to a proposal, or to a question that was answered with yes.
-    fn decide(
-        &self,
-        task: TaskId,
-        action: ActionId,
-        now: Time,
-    ) -> Option<(Word, Option<String>)> {
+    fn decide(&self, task: TaskId, action: ActionId, now: Time) -> Option<(Word, Option<String>)> {
         let state = &self.core.state;
         let moment = Moment {
             now,

@@ -194,7 +194,10 @@ pub(crate) fn caps(caps: &Caps) -> Vec<String> {
         each.push(format!("at most {} of results", bytes(*most)));
     }
     if let Some(tokens) = tokens {
-        each.push(format!("at most {} of a model", counted(*tokens, "token", "tokens")));
+        each.push(format!(
+            "at most {} of a model",
+            counted(*tokens, "token", "tokens")
+        ));
     }
     if let Some(most) = bytes_out {
         each.push(format!("at most {} that leave", bytes(*most)));
@@ -262,7 +265,9 @@ fn tools(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
             (true, Effect::Write) => "It changes something of the owner's.",
             (true, Effect::Outward) => "It lets something leave.",
             (false, Effect::Outward) => "Some of its calls let something leave.",
-            (false, Effect::Read | Effect::Write) => "Some of its calls change something of the owner's.",
+            (false, Effect::Read | Effect::Write) => {
+                "Some of its calls change something of the owner's."
+            }
         };
         let Labels { integrity, secrecy } = tool.output();
         let output = match (integrity, secrecy) {
@@ -276,7 +281,10 @@ fn tools(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
             }
         };
         let description = quoted(tool.description().trim());
-        format!("`{}` is described as {description}. {does}{output}", tool.name())
+        format!(
+            "`{}` is described as {description}. {does}{output}",
+            tool.name()
+        )
     });
     plain(named.collect())
 }

@@ -103,7 +103,11 @@ impl Told {
 #[must_use]
 pub fn lower(contract: &Contract, catalogue: &Catalogue) -> Lowered {
     let mut lowered = Lowered {
-        cedar: format!("// {}, version {}\n{HEAD}", contract.name(), contract.version()),
+        cedar: format!(
+            "// {}, version {}\n{HEAD}",
+            contract.name(),
+            contract.version()
+        ),
         beyond: Vec::new(),
     };
     lowered.head(contract);
@@ -122,17 +126,26 @@ impl Lowered {
             format!("datetime(\"{at:.3}\")")
         };
         let ends = moment(contract.expires_ms());
-        let mut heads = vec![("expired", format!("context has now && context.now < {ends}"))];
+        let mut heads = vec![(
+            "expired",
+            format!("context has now && context.now < {ends}"),
+        )];
         if let Some(ms) = contract.starts_ms() {
             let starts = moment(ms);
-            heads.push(("starts", format!("context has now && context.now >= {starts}")));
+            heads.push((
+                "starts",
+                format!("context has now && context.now >= {starts}"),
+            ));
         }
         let who = contract.principals().iter().map(|one| {
             let same = format!("context.principal == {}", text(one));
             if one.contains(':') {
                 return same;
             }
-            format!("{same} || context.principal like {}", text(&format!("{one}:*")))
+            format!(
+                "{same} || context.principal like {}",
+                text(&format!("{one}:*"))
+            )
         });
         let who = who.collect::<Vec<_>>().join(" || ");
         heads.push(("principal", format!("context has principal && ({who})")));
@@ -196,10 +209,19 @@ impl Lowered {
                 .push_str(&format!("{head}{effect} {scope}\n  {clause};\n"));
         };
         match &rule.kind {
-            RuleKind::Allow => say("permit", &format!("when {{ !context.approved && {within} }}")),
+            RuleKind::Allow => say(
+                "permit",
+                &format!("when {{ !context.approved && {within} }}"),
+            ),
             RuleKind::Ask(_) => {
-                say("permit", &format!("when {{ context.approved && {within} }}"));
-                say("forbid", &format!("unless {{ context.approved || {outside} }}"));
+                say(
+                    "permit",
+                    &format!("when {{ context.approved && {within} }}"),
+                );
+                say(
+                    "forbid",
+                    &format!("unless {{ context.approved || {outside} }}"),
+                );
             }
             RuleKind::Deny => say("forbid", &format!("unless {{ {outside} }}")),
         }
@@ -209,8 +231,19 @@ impl Lowered {
 /// The lines of a rule that say how much, who is asked, and what may flow.
 fn counted(rule: &Rule) -> Vec<String> {
     const KEYS: [&str; 13] = [
-        "calls", "per_task", "per_hour", "per_day", "per_contract", "spend", "tokens", "secrets",
-        "untrusted", "secret", "role", "quorum", "escalate",
+        "calls",
+        "per_task",
+        "per_hour",
+        "per_day",
+        "per_contract",
+        "spend",
+        "tokens",
+        "secrets",
+        "untrusted",
+        "secret",
+        "role",
+        "quorum",
+        "escalate",
     ];
     let text = rule.to_string();
     let counts = |line: &&str| {
@@ -284,7 +317,11 @@ impl<'a> About<'a> {
         let (mut value, mut has) = ("context.args".to_owned(), Vec::new());
         let mut fields = &self.fields;
         let whole = fields.known.contains_key(name);
-        let parts: Vec<&str> = if whole { vec![name] } else { name.split('.').collect() };
+        let parts: Vec<&str> = if whole {
+            vec![name]
+        } else {
+            name.split('.').collect()
+        };
         for part in parts {
             let field = fields.known.get(part)?;
             has.push(format!("{value} has {}", attribute(part)));
@@ -312,7 +349,9 @@ impl<'a> About<'a> {
         if names.iter().any(|name| self.is_nullable(name)) {
             return None;
         }
-        let each = names.iter().map(|name| format!("!(context.args has {})", attribute(name)));
+        let each = names
+            .iter()
+            .map(|name| format!("!(context.args has {})", attribute(name)));
         let each: Vec<String> = each.collect();
         Some(if each.is_empty() {
             Told::new("true", "false")
@@ -340,7 +379,9 @@ impl<'a> About<'a> {
 /// Whether a condition computes or calls something, which can fail.
 fn computes(condition: &str) -> bool {
     let outside = condition.split('"').step_by(2);
-    outside.into_iter().any(|part| part.contains(['+', '-', '*', '(']))
+    outside
+        .into_iter()
+        .any(|part| part.contains(['+', '-', '*', '(']))
 }
 
 fn holds_decimal(shape: &Shape) -> bool {
@@ -348,7 +389,10 @@ fn holds_decimal(shape: &Shape) -> bool {
         Shape::Decimal => true,
         Shape::Bool | Shape::Long | Shape::Text => false,
         Shape::Set(item) => holds_decimal(item),
-        Shape::Record(fields) => fields.known.values().any(|field| holds_decimal(&field.shape)),
+        Shape::Record(fields) => fields
+            .known
+            .values()
+            .any(|field| holds_decimal(&field.shape)),
     }
 }
 
@@ -362,12 +406,18 @@ fn is_plain(name: &str) -> bool {
         "true", "false", "if", "then", "else", "in", "is", "like", "has", "__cedar", "",
     ];
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !WORDS.contains(&name) && name.chars().all(fits) && !name.starts_with(|c: char| c.is_ascii_digit())
+    !WORDS.contains(&name)
+        && name.chars().all(fits)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Writes the name of an attribute behind `has`.
 fn attribute(name: &str) -> String {
-    if is_plain(name) { name.to_owned() } else { text(name) }
+    if is_plain(name) {
+        name.to_owned()
+    } else {
+        text(name)
+    }
 }
 
 /// Writes the access to an attribute.

@@ -468,7 +468,9 @@ impl<'a> Before<'a> {
         };
         let call = Call { tool, args: &bytes };
         let verdict = decide(self.contract, self.catalogue, &view, &call);
-        if let Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } = &verdict {
+        if let Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } =
+            &verdict
+        {
             self.record.used.reserve(rule, reserve);
             self.shared.reserve(now_ms, rule, reserve);
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::example::Earlier;
 use self::past::{Past, within};
 use self::schema::{LENGTH_MAX, long, of_schema};
+use super::example::Earlier;
 use crate::bounds::{
     Around, Bound, EmailBound, End, HostPattern, Judgement, Number, Operator, Relation, Scalar,
     When, lookup,
@@ -100,21 +100,29 @@ impl<'a> Samples<'a> {
         let mut args = Map::new();
         for (name, values) in &self.values {
             let bounds = aim.map(|rule| rule.bounds.iter());
-            let own = bounds.into_iter().flatten().find(|(bounded, _)| *bounded == name);
+            let own = bounds
+                .into_iter()
+                .flatten()
+                .find(|(bounded, _)| *bounded == name);
             let Some((_, bound)) = own else {
                 let deeper = aim.is_some_and(|rule| {
                     let below = |bounded: &String| bounded.starts_with(&format!("{name}."));
                     rule.bounds.keys().any(below)
                 });
                 if self.is_required(name) || deeper {
-                    let value = if deeper { values.first() } else { values.last() };
+                    let value = if deeper {
+                        values.first()
+                    } else {
+                        values.last()
+                    };
                     args.extend(value.map(|value| (name.clone(), value.clone())));
                 }
                 continue;
             };
             let mut own = Vec::new();
             self.of_bound(bound, values.last().unwrap_or(&Value::Null), &mut own);
-            let absent = matches!(bound, Bound::All(each) if each.contains(&Operator::Present(false)));
+            let absent =
+                matches!(bound, Bound::All(each) if each.contains(&Operator::Present(false)));
             let fits = |value: &&Value| self.fits(bound, value);
             let first = own.iter().find(fits).or_else(|| own.first());
             let first = first.or_else(|| values.last());
@@ -187,9 +195,8 @@ impl<'a> Samples<'a> {
         for rule in &self.rules {
             if let Some(after) = &rule.after {
                 let equal = after.equal.iter();
-                let equal = equal.filter_map(|(own, other)| {
-                    Some((other.clone(), lookup(args, own)?.clone()))
-                });
+                let equal = equal
+                    .filter_map(|(own, other)| Some((other.clone(), lookup(args, own)?.clone())));
                 past.call(&after.tool, equal.collect(), None);
             }
             for (name, bound) in &rule.bounds {
@@ -233,10 +240,6 @@ impl<'a> Samples<'a> {
                     to.push(moved(*end, -1.0));
                 }
             }
-            Operator::Path(glob) => {
-                let path = glob.as_str().replace("**", "a/b").replace('*', "a");
-                to.extend([json!(path), json!(format!("z/{path}")), json!(format!("{path}.z"))]);
-            }
             Operator::Length { min, max } => {
                 let ends = [min, max].into_iter().flatten();
                 for end in ends.filter(|end| **end <= LENGTH_MAX) {
@@ -245,28 +248,13 @@ impl<'a> Samples<'a> {
                     }
                 }
             }
-            Operator::Prefix(text) => to.extend([json!(format!("{text}x")), json!(text)]),
-            Operator::Suffix(text) => to.extend([json!(format!("x{text}")), json!(text)]),
-            Operator::Like(glob) => {
-                to.push(json!(glob.as_str().replace('*', "x")));
-                to.push(json!(glob.as_str().replace('*', "")));
-            }
-            Operator::Host(hosts) => to.extend(hosts.iter().map(|one| json!(host(one)))),
-            Operator::Url(url) => {
-                let port = url.port.map_or_else(String::new, |port| format!(":{port}"));
-                let path = url.path.as_ref().map_or_else(|| "/".to_owned(), ToString::to_string);
-                let path = path.replace("**", "a/b").replace('*', "a");
-                for one in &url.hosts {
-                    to.push(json!(format!("{}://{}{port}{path}", url.scheme, host(one))));
-                    to.push(json!(format!("{}://{}{port}/z/z/z", url.scheme, host(one))));
-                }
-            }
-            Operator::Email(EmailBound::Addresses(each)) => {
-                to.extend(each.iter().take(8).map(|one| json!(one.to_string())));
-            }
-            Operator::Email(EmailBound::Domains(each)) => {
-                to.extend(each.iter().take(8).map(|one| json!(format!("x@{one}"))));
-            }
+            Operator::Path(_)
+            | Operator::Prefix(_)
+            | Operator::Suffix(_)
+            | Operator::Like(_)
+            | Operator::Host(_)
+            | Operator::Url(_)
+            | Operator::Email(_) => of_text(operator, to),
             Operator::Date { from, to: until } => {
                 for end in [from, until].into_iter().flatten() {
                     to.extend(days(*end, self.now_ms));
@@ -312,10 +300,62 @@ impl<'a> Samples<'a> {
     }
 }
 
+/// Texts near an operator that judges texts.
+fn of_text(operator: &Operator, to: &mut Vec<Value>) {
+    match operator {
+        Operator::Path(glob) => {
+            let path = glob.as_str().replace("**", "a/b").replace('*', "a");
+            to.extend([
+                json!(path),
+                json!(format!("z/{path}")),
+                json!(format!("{path}.z")),
+            ]);
+        }
+        Operator::Prefix(text) => to.extend([json!(format!("{text}x")), json!(text)]),
+        Operator::Suffix(text) => to.extend([json!(format!("x{text}")), json!(text)]),
+        Operator::Like(glob) => {
+            to.push(json!(glob.as_str().replace('*', "x")));
+            to.push(json!(glob.as_str().replace('*', "")));
+        }
+        Operator::Host(hosts) => to.extend(hosts.iter().map(|one| json!(host(one)))),
+        Operator::Url(url) => {
+            let port = url.port.map_or_else(String::new, |port| format!(":{port}"));
+            let path = url
+                .path
+                .as_ref()
+                .map_or_else(|| "/".to_owned(), ToString::to_string);
+            let path = path.replace("**", "a/b").replace('*', "a");
+            for one in &url.hosts {
+                to.push(json!(format!("{}://{}{port}{path}", url.scheme, host(one))));
+                to.push(json!(format!("{}://{}{port}/z/z/z", url.scheme, host(one))));
+            }
+        }
+        Operator::Email(EmailBound::Addresses(each)) => {
+            to.extend(each.iter().take(8).map(|one| json!(one.to_string())));
+        }
+        Operator::Email(EmailBound::Domains(each)) => {
+            to.extend(each.iter().take(8).map(|one| json!(format!("x@{one}"))));
+        }
+        Operator::Present(_)
+        | Operator::Optional
+        | Operator::Range { .. }
+        | Operator::Length { .. }
+        | Operator::Date { .. }
+        | Operator::Relation(..)
+        | Operator::From(_)
+        | Operator::Fields(_)
+        | Operator::Every(_)
+        | Operator::Any(_)
+        | Operator::Not(_) => {}
+    }
+}
+
 /// Gives arguments that stand in a relation the value of the other one.
 fn related(rule: &Rule, args: &mut Map<String, Value>) {
     for (name, bound) in &rule.bounds {
-        let Bound::All(operators) = bound else { continue };
+        let Bound::All(operators) = bound else {
+            continue;
+        };
         for operator in operators {
             if let Operator::Relation(Relation::DiffersFrom, _) = operator {
                 continue;
@@ -372,7 +412,9 @@ fn host(pattern: &HostPattern) -> String {
 /// The day of an end, and those beside it.
 fn days(end: End, now_ms: i64) -> Vec<Value> {
     let at = match end {
-        End::Now { plus_ms } => jiff::Timestamp::from_millisecond(now_ms.saturating_add(plus_ms)).ok(),
+        End::Now { plus_ms } => {
+            jiff::Timestamp::from_millisecond(now_ms.saturating_add(plus_ms)).ok()
+        }
         End::At(When::Moment(moment)) => Some(moment),
         End::At(When::Day(day)) => {
             let midnight = day.to_datetime(jiff::civil::Time::midnight());
@@ -383,7 +425,9 @@ fn days(end: End, now_ms: i64) -> Vec<Value> {
         return Vec::new();
     };
     let text = |hours: i64| {
-        let at = at.checked_add(jiff::SignedDuration::from_hours(hours)).ok()?;
+        let at = at
+            .checked_add(jiff::SignedDuration::from_hours(hours))
+            .ok()?;
         at.to_string().get(..10).map(|day| json!(day))
     };
     [0, 24, -24].into_iter().filter_map(text).collect()

@@ -39,11 +39,18 @@ impl Exact {
             Value::String(text) if text.chars().count() > TEXT_CHARS_MAX => {
                 let length = u64::try_from(text.chars().count()).ok();
                 self.complete = false;
-                self.bound(name, Operator::Length { min: length, max: length });
+                self.bound(
+                    name,
+                    Operator::Length {
+                        min: length,
+                        max: length,
+                    },
+                );
             }
             Value::Bool(_) | Value::Number(_) | Value::String(_) => match Scalar::of(value) {
                 Some(scalar) => {
-                    self.bounds.insert(name.to_owned(), Bound::OneOf(vec![scalar]));
+                    self.bounds
+                        .insert(name.to_owned(), Bound::OneOf(vec![scalar]));
                 }
                 None => self.complete = false,
             },
@@ -68,7 +75,9 @@ impl Exact {
         let mut each: Vec<Scalar> = Vec::new();
         let mut plain = true;
         for item in items {
-            let short = item.as_str().is_none_or(|text| text.chars().count() <= TEXT_CHARS_MAX);
+            let short = item
+                .as_str()
+                .is_none_or(|text| text.chars().count() <= TEXT_CHARS_MAX);
             match Scalar::of(item).filter(|_| short) {
                 Some(scalar) if !each.contains(&scalar) => each.push(scalar),
                 Some(_) => {}
@@ -88,7 +97,8 @@ impl Exact {
     }
 
     fn bound(&mut self, name: &str, operator: Operator) {
-        self.bounds.insert(name.to_owned(), Bound::All(vec![operator]));
+        self.bounds
+            .insert(name.to_owned(), Bound::All(vec![operator]));
     }
 }
 
@@ -111,5 +121,8 @@ fn there(name: &str, items: &[Value]) -> Option<String> {
             | Value::Object(_) => None,
         })
         .collect();
-    Some(format!("args has {name} && args.{name}.containsAll([{}])", each?.join(", ")))
+    Some(format!(
+        "args has {name} && args.{name}.containsAll([{}])",
+        each?.join(", ")
+    ))
 }

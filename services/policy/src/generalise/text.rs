@@ -27,13 +27,19 @@ pub(super) fn slug(text: &str) -> String {
         }
     }
     let name = name.trim_end_matches('-');
-    if name.is_empty() { "task".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "task".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Writes arguments as an inline table, without those that are null.
 pub(super) fn table(map: &Map<String, Value>) -> String {
     let given = map.iter().filter(|(_, value)| !value.is_null());
-    let each: Vec<String> = given.map(|(name, one)| format!("{} = {}", key(name), value(one))).collect();
+    let each: Vec<String> = given
+        .map(|(name, one)| format!("{} = {}", key(name), value(one)))
+        .collect();
     if each.is_empty() {
         return "{}".to_owned();
     }
@@ -71,10 +77,13 @@ pub fn draft(above: &Above, words: &str, catalogue: &Catalogue) -> String {
     };
     let mut text = String::from(
         "# A draft: it asks about everything. Remove the tools that the task does not need, turn into [[allow]] what may be\n\
-         # done without asking, with bounds, and add a [[test]] for what must never happen.\n#\n# The task:\n"
+         # done without asking, with bounds, and add a [[test]] for what must never happen.\n#\n# The task:\n",
     );
     for line in words.lines() {
-        let plain: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let plain: String = line
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         text.push_str(&format!("#   {plain}\n"));
     }
     text.push_str(&format!(
@@ -103,9 +112,18 @@ fn about(tool: &Tool) -> String {
     let what: String = tool.description().chars().take(REASON_CHARS_MAX).collect();
     let what = what.replace(char::is_control, " ");
     let name = tool.name().as_str();
+    let what = if what.trim().is_empty() {
+        format!("`{name}` is used.")
+    } else {
+        what
+    };
     let mut text = format!("\n# {what} It {effect}{output}.\n");
     if tool.risk() == Some(Risk::High) {
-        text.push_str(&format!("[[deny]]\nname = {}\ntool = {}\n", quoted(&slug(name)), quoted(name)));
+        text.push_str(&format!(
+            "[[deny]]\nname = {}\ntool = {}\n",
+            quoted(&slug(name)),
+            quoted(name)
+        ));
     } else {
         text.push_str(&format!(
             "[[ask]]\nname = {}\ntool = {}\nreason = {}\n",
@@ -118,8 +136,12 @@ fn about(tool: &Tool) -> String {
         let types = tool.arguments().types(argument);
         let first = types.iter().find(|one| *one != "null");
         let hint = match (first.map(String::as_str), tool.effects().most()) {
-            (Some("string"), Effect::Outward) => "{ from = \"task\" } # a value of the owner's words",
-            (Some("string"), Effect::Read | Effect::Write) => "[\"…\"] # or { path = \"folder/*\" }",
+            (Some("string"), Effect::Outward) => {
+                "{ from = \"task\" } # a value of the owner's words"
+            }
+            (Some("string"), Effect::Read | Effect::Write) => {
+                "[\"…\"] # or { path = \"folder/*\" }"
+            }
             (Some("integer" | "number"), _) => "{ min = 0, max = 100 }",
             (Some("boolean"), _) => "false",
             (Some("array"), _) => "{ length = { max = 10 } }",

@@ -1,7 +1,9 @@
 //! Puts what a rule says about one argument into words.
 
 use crate::bounds::print::quoted;
-use crate::bounds::{Bound, EmailBound, End, HostPattern, Number, Operator, Relation, Scalar, UrlBound};
+use crate::bounds::{
+    Bound, EmailBound, End, HostPattern, Number, Operator, Relation, Scalar, UrlBound,
+};
 use crate::origin::Origin;
 
 use super::words::{counted, duration, joined};
@@ -37,7 +39,11 @@ impl Unit {
         match self {
             Self::Characters => counted(many, "character", "characters"),
             Self::Items => counted(many, "item", "items"),
-            Self::Either => format!("{} or {}", counted(many, "character", "characters"), "items"),
+            Self::Either => format!(
+                "{} or {}",
+                counted(many, "character", "characters"),
+                "items"
+            ),
         }
     }
 }
@@ -65,7 +71,9 @@ fn operator(operator: &Operator, unit: Unit) -> String {
         Operator::Present(false) => "is not given".to_owned(),
         Operator::Optional => "is left out or anything at all".to_owned(),
         Operator::Range { min, max } => range(*min, *max),
-        Operator::Path(glob) => format!("is a path in the workspace like {}", quoted(glob.as_str())),
+        Operator::Path(glob) => {
+            format!("is a path in the workspace like {}", quoted(glob.as_str()))
+        }
         Operator::Length { min, max } => length(*min, *max, unit),
         Operator::Prefix(text) => format!("begins with {}", quoted(text)),
         Operator::Suffix(text) => format!("ends with {}", quoted(text)),
@@ -91,9 +99,9 @@ fn operator(operator: &Operator, unit: Unit) -> String {
             format!("is {}", joined(each, "or"))
         }
         Operator::Fields(fields) => {
-            let each = fields.iter().map(|(name, bound)| {
-                format!("its `{name}` {}", predicate(bound, Unit::Either))
-            });
+            let each = fields
+                .iter()
+                .map(|(name, bound)| format!("its `{name}` {}", predicate(bound, Unit::Either)));
             format!("is such that {}", joined(each.collect(), "and"))
         }
         Operator::Every(bound) => {
@@ -179,7 +187,10 @@ fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Task => "in the owner's own words".to_owned(),
         Origin::Field { tool, field } => {
-            format!("what `{tool}` returned before in this task as `{}`", field.as_str())
+            format!(
+                "what `{tool}` returned before in this task as `{}`",
+                field.as_str()
+            )
         }
         Origin::Argument { tool, argument } => {
             format!("what `{tool}` was called with before in this task as `{argument}`")

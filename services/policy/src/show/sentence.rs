@@ -52,7 +52,10 @@ fn what(matcher: &Matcher, tools: &[&Tool]) -> String {
         Matcher::Glob(glob) if glob.as_str() == "*" => "any tool".to_owned(),
         Matcher::Glob(glob) => {
             let names = tools.iter().map(|tool| format!("`{}`", tool.name()));
-            format!("what is called like `{glob}` ({})", joined(names.collect(), "and"))
+            format!(
+                "what is called like `{glob}` ({})",
+                joined(names.collect(), "and")
+            )
         }
     }
 }
@@ -62,7 +65,10 @@ fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
         .bounds
         .iter()
         .map(|(name, bound)| {
-            let types: Vec<_> = tools.iter().map(|tool| tool.arguments().types(name)).collect();
+            let types: Vec<_> = tools
+                .iter()
+                .map(|tool| tool.arguments().types(name))
+                .collect();
             format!("`{name}` {}", predicate(bound, Unit::of(&types)))
         })
         .collect();
@@ -105,14 +111,20 @@ fn quotas(rule: &Rule) -> Vec<String> {
         };
         let Quota { calls, sums, spend } = rule.quotas.of(period);
         if let Some(calls) = calls {
-            each.push(format!("at most {} {within}", counted(*calls, "time", "times")));
+            each.push(format!(
+                "at most {} {within}",
+                counted(*calls, "time", "times")
+            ));
         }
         for (name, most) in sums {
             let most = sum_text(*most);
             each.push(format!("`{name}` adds up to at most {most} {within}"));
         }
         if !spend.is_empty() {
-            each.push(format!("at most {} {within}, and no other money", moneys(spend)));
+            each.push(format!(
+                "at most {} {within}, and no other money",
+                moneys(spend)
+            ));
         }
     }
     each
@@ -131,7 +143,11 @@ fn costs(rule: &Rule) -> Vec<String> {
             SpendCurrency::Fixed(currency) => format!("in {currency}"),
             SpendCurrency::Argument(name) => format!("in the currency that `{name}` names"),
         };
-        let unit = if *minor { ", counted in its smallest unit" } else { "" };
+        let unit = if *minor {
+            ", counted in its smallest unit"
+        } else {
+            ""
+        };
         each.push(format!("`{argument}` is money that it moves, {of}{unit}"));
     }
     if rule.tokens > 0 {
@@ -172,8 +188,14 @@ fn role(name: &str, contract: &Contract) -> String {
     if name == OWNER {
         return "the owner".to_owned();
     }
-    let called = contract.roles().get(name).and_then(|role| role.name.as_ref());
-    called.map_or_else(|| format!("`{name}`"), |called| format!("`{name}` ({called})"))
+    let called = contract
+        .roles()
+        .get(name)
+        .and_then(|role| role.name.as_ref());
+    called.map_or_else(
+        || format!("`{name}`"),
+        |called| format!("`{name}` ({called})"),
+    )
 }
 
 fn asked(question: &Question, contract: &Contract) -> String {

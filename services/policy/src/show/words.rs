@@ -115,10 +115,16 @@ mod tests {
     fn numbers_and_spans_are_said_exactly() {
         assert_eq!(joined(vec!["a".into()], "or"), "a");
         assert_eq!(list(&["a", "b", "c"], "or"), "a, b or c");
-        assert_eq!((grouped(999), grouped(1_234_567)), ("999".into(), "1,234,567".into()));
+        assert_eq!(
+            (grouped(999), grouped(1_234_567)),
+            ("999".into(), "1,234,567".into())
+        );
         assert_eq!(duration(5_400_000), "1 hour and 30 minutes");
         assert_eq!(duration(1_001), "1 second and 1 millisecond");
-        assert_eq!((bytes(1 << 20), bytes(1025)), ("1 MiB".into(), "1,025 bytes".into()));
+        assert_eq!(
+            (bytes(1 << 20), bytes(1025)),
+            ("1 MiB".into(), "1,025 bytes".into())
+        );
         assert_eq!(moment(86_400_000, true), "the end of 1970-01-01 (UTC)");
         assert_eq!(moment(86_400_000, false), "the start of 1970-01-02 (UTC)");
         assert_eq!(moment(1_000, true), "1970-01-01 00:00:01 (UTC)");

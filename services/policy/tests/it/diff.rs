@@ -35,7 +35,12 @@ const RULES: [&str; 22] = [
     "[[allow]]\ntool = \"item.update\"\nonly = true\nwhere.id = { length = { max = 2 } }",
     "[[allow]]\ntool = \"pay.transfer\"\nper_day = { calls = 1, sum = { amount = 100 } }",
 ];
-const LIMITS: [&str; 4] = ["", "limits.calls = 2\n", "limits.messages = 1\n", "limits.day = { calls = 3 }\n"];
+const LIMITS: [&str; 4] = [
+    "",
+    "limits.calls = 2\n",
+    "limits.messages = 1\n",
+    "limits.day = { calls = 3 }\n",
+];
 
 fn call() -> impl Strategy<Value = (String, Value)> {
     let to = select(vec!["x", "y", "ann@a.example", "bob@evil.example"]);
@@ -43,7 +48,14 @@ fn call() -> impl Strategy<Value = (String, Value)> {
     let amount = select(vec![1, 49, 50, 51, 99, 100, 101]);
     let id = select(vec!["x", "ab", "abc"]);
     let high = 0..3_i64;
-    let tool = select(vec!["mail.send", "pay.transfer", "item.update", "item.create", "note.read", "people.search"]);
+    let tool = select(vec![
+        "mail.send",
+        "pay.transfer",
+        "item.update",
+        "item.create",
+        "note.read",
+        "people.search",
+    ]);
     (tool, to, body, amount, id, high).prop_map(|(tool, to, body, amount, id, high)| {
         let args = match tool {
             "mail.send" => json!({"to": to, "body": body}),
@@ -63,7 +75,8 @@ fn rules() -> impl Strategy<Value = (String, Vec<(usize, String)>)> {
         (at, format!("{rule}\n"))
     };
     let some = proptest::collection::btree_set(0..RULES.len(), 1..8);
-    (select(&LIMITS[..]), some).prop_map(move |(limits, some)| (limits.to_owned(), some.into_iter().map(named).collect()))
+    (select(&LIMITS[..]), some)
+        .prop_map(move |(limits, some)| (limits.to_owned(), some.into_iter().map(named).collect()))
 }
 
 fn parse(limits: &str, rules: &[(usize, String)]) -> Contract {
@@ -77,7 +90,12 @@ fn changed(limits: &str, rules: &[(usize, String)], at: Index, other: Index, how
     let mut limits = limits.to_owned();
     let place = at.index(rules.len());
     let new = other.index(RULES.len());
-    let rule = |name: usize| format!("{}\n", RULES[new].replacen("]]", &format!("]]\nname = \"r{name}\""), 1));
+    let rule = |name: usize| {
+        format!(
+            "{}\n",
+            RULES[new].replacen("]]", &format!("]]\nname = \"r{name}\""), 1)
+        )
+    };
     match how {
         0 if rules.len() > 1 => drop(rules.remove(place)),
         1 => {
@@ -156,8 +174,16 @@ proptest! {
 
 /// A pair of rules and the words with which their difference is shown by an example.
 const SHOWN: [(&str, &str, &[&str]); 12] = [
-    ("", "[[allow]]\ntool = \"mail.send\"", &["becomes allowed: mail.send"]),
-    ("[[allow]]\ntool = \"mail.send\"", "", &["no longer allowed: mail.send"]),
+    (
+        "",
+        "[[allow]]\ntool = \"mail.send\"",
+        &["becomes allowed: mail.send"],
+    ),
+    (
+        "[[allow]]\ntool = \"mail.send\"",
+        "",
+        &["no longer allowed: mail.send"],
+    ),
     (
         "[[allow]]\nname = \"r\"\ntool = \"pay.transfer\"\nwhere.amount = { max = 50 }",
         "[[allow]]\nname = \"r\"\ntool = \"pay.transfer\"\nwhere.amount = { max = 60 }",
@@ -166,7 +192,12 @@ const SHOWN: [(&str, &str, &[&str]); 12] = [
     (
         "[[allow]]\nname = \"r\"\ntool = \"mail.send\"\nwhere.to = [\"a\", \"b\"]",
         "[[allow]]\nname = \"r\"\ntool = \"mail.send\"\nwhere.to = [\"b\", \"c\"]",
-        &["becomes allowed: mail.send", "\"to\":\"c\"", "no longer allowed: mail.send", "\"to\":\"a\""],
+        &[
+            "becomes allowed: mail.send",
+            "\"to\":\"c\"",
+            "no longer allowed: mail.send",
+            "\"to\":\"a\"",
+        ],
     ),
     (
         "[[allow]]\nname = \"r\"\ntool = \"mail.send\"",
@@ -186,7 +217,10 @@ const SHOWN: [(&str, &str, &[&str]); 12] = [
     (
         "[[allow]]\nname = \"r\"\ntool = \"mail.send\"",
         "[[allow]]\nname = \"r\"\ntool = \"mail.send\"\nuntrusted = \"allow\"",
-        &["becomes allowed without asking: mail.send", "whose result anybody may have written"],
+        &[
+            "becomes allowed without asking: mail.send",
+            "whose result anybody may have written",
+        ],
     ),
     (
         "[[allow]]\nname = \"r\"\ntool = \"item.update\"\nafter = { tool = \"item.create\", equal = [\"id\"] }",
@@ -206,7 +240,11 @@ const SHOWN: [(&str, &str, &[&str]); 12] = [
     (
         "limits.calls = 3\n[[allow]]\nname = \"r\"\ntool = \"mail.send\"",
         "limits.calls = 2\n[[allow]]\nname = \"r\"\ntool = \"mail.send\"",
-        &["changed `limits.calls` (every tool)", "no longer allowed", "after 2 such calls: granted by `r` → refused by `limits.calls`"],
+        &[
+            "changed `limits.calls` (every tool)",
+            "no longer allowed",
+            "after 2 such calls: granted by `r` → refused by `limits.calls`",
+        ],
     ),
 ];
 
@@ -229,7 +267,11 @@ fn end_start_and_principal_are_shown_at_their_moments() {
     let text = crate::text("[[allow]]\nname = \"r\"\ntool = \"mail.send\"");
     let old = Contract::parse("c", &text, &TOOLS).unwrap();
     let new = text.replace("2036-12-31", "2035-12-31");
-    let new = new.replacen("owner =", "starts = 2026-01-01\nprincipal = \"job\"\nowner =", 1);
+    let new = new.replacen(
+        "owner =",
+        "starts = 2026-01-01\nprincipal = \"job\"\nowner =",
+        1,
+    );
     let new = Contract::parse("c", &new, &TOOLS).unwrap();
     let found = diff(&old, &new, &TOOLS).text();
     for word in [

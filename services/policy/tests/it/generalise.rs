@@ -1,6 +1,8 @@
 //! Checks that a contract made from recorded calls permits these and no neighbours, and widens only as chosen.
 
-use policy::{Above, Call, Catalogue, Contract, Generalised, Offer, Record, Recorded, Verdict, decide, draft};
+use policy::{
+    Above, Call, Catalogue, Contract, Generalised, Offer, Record, Recorded, Verdict, decide, draft,
+};
 use serde_json::{Map, Value, json};
 
 use crate::view;
@@ -30,7 +32,10 @@ fn parse(text: &str, tools: &Catalogue) -> Contract {
 
 fn said(contract: &Contract, tools: &Catalogue, tool: &str, args: &Value) -> &'static str {
     let args = args.to_string();
-    let call = Call { tool, args: args.as_bytes() };
+    let call = Call {
+        tool,
+        args: args.as_bytes(),
+    };
     match decide(contract, tools, &view(0, &Record::default()), &call) {
         Verdict::Granted { .. } => "granted",
         Verdict::Ask { .. } => "ask",
@@ -83,10 +88,16 @@ fn calls() -> Vec<Recorded> {
         recorded("t.any", json!({"path": "in/a.txt"})),
         recorded("t.any", json!({"path": "in/b.txt"})),
         recorded("t.any", json!({"path": "in/b.txt"})),
-        recorded("t.any", json!({"text": "\"quoted\"\\ and\nmore", "n": 3, "x": 2.5, "flag": true})),
+        recorded(
+            "t.any",
+            json!({"text": "\"quoted\"\\ and\nmore", "n": 3, "x": 2.5, "flag": true}),
+        ),
         recorded("t.any", json!({"list": ["b", "a"], "nums": [1]})),
         recorded("t.any", json!({"list": [], "maybe": null})),
-        recorded("item.update", json!({"id": "i", "owner": {"email": "a@b.example"}})),
+        recorded(
+            "item.update",
+            json!({"id": "i", "owner": {"email": "a@b.example"}}),
+        ),
     ]
 }
 
@@ -98,9 +109,15 @@ fn exactly_the_recorded_calls_are_granted_and_their_neighbours_are_not() {
     let contract = parse(&text, &tools);
     for call in &calls {
         let args = Value::Object(call.args.clone());
-        assert_eq!(said(&contract, &tools, &call.tool, &args), "granted", "{args}\n{text}");
+        assert_eq!(
+            said(&contract, &tools, &call.tool, &args),
+            "granted",
+            "{args}\n{text}"
+        );
         for other in neighbours(&call.args) {
-            let recorded = calls.iter().any(|one| Value::Object(one.args.clone()) == other);
+            let recorded = calls
+                .iter()
+                .any(|one| Value::Object(one.args.clone()) == other);
             let refused = said(&contract, &tools, &call.tool, &other) == "refused";
             assert!(refused || recorded, "{other}\n{text}");
         }
@@ -109,7 +126,9 @@ fn exactly_the_recorded_calls_are_granted_and_their_neighbours_are_not() {
     assert_eq!(other, "refused");
     // Each as often as it was done.
     assert!(text.contains("calls = 7"), "{text}");
-    let twice = contract.rules().filter(|rule| rule.quotas.task.calls == Some(2));
+    let twice = contract
+        .rules()
+        .filter(|rule| rule.quotas.task.calls == Some(2));
     assert_eq!(twice.count(), 1);
     assert_eq!(text.matches("[[test]]").count(), 6);
 }
@@ -122,7 +141,10 @@ fn what_was_asked_about_is_asked_about_again_and_so_is_what_cannot_be_said() {
     let long = recorded("t.any", json!({"text": "y".repeat(5000)}));
     let rows = recorded("t.any", json!({"rows": [["a"], ["b"]]}));
     let calls = vec![asked, long, rows];
-    let contract = parse(&Generalised::exactly(above(), calls.clone(), &tools).toml(), &tools);
+    let contract = parse(
+        &Generalised::exactly(above(), calls.clone(), &tools).toml(),
+        &tools,
+    );
     for call in calls {
         let args = Value::Object(call.args);
         assert_eq!(said(&contract, &tools, &call.tool, &args), "ask", "{args}");
@@ -142,10 +164,20 @@ fn choices_make_it_wider_one_argument_at_a_time() {
         said(&parse(&made.toml(), &tools), &tools, "t.any", &args) == "granted"
     };
     let choice = made.choice().unwrap();
-    assert_eq!((choice.tool.as_str(), choice.argument.as_str()), ("t.any", "path"));
+    assert_eq!(
+        (choice.tool.as_str(), choice.argument.as_str()),
+        ("t.any", "path")
+    );
     assert_eq!(choice.values, [json!("in/a.txt"), json!("in/b.txt")]);
     let offers: Vec<String> = choice.offers.iter().map(Offer::text).collect();
-    assert_eq!(offers[..3], ["exactly the recorded calls", "[\"in/a.txt\", \"in/b.txt\"]", "{ path = \"in/*.txt\" }"]);
+    assert_eq!(
+        offers[..3],
+        [
+            "exactly the recorded calls",
+            "[\"in/a.txt\", \"in/b.txt\"]",
+            "{ path = \"in/*.txt\" }"
+        ]
+    );
     assert!(!granted(&made, json!({"path": "in/z.txt", "n": 1})));
     made.settle(&choice, &choice.offers[2]);
     assert!(granted(&made, json!({"path": "in/z.txt", "n": 1})));
@@ -154,7 +186,11 @@ fn choices_make_it_wider_one_argument_at_a_time() {
     assert!(!granted(&made, json!({"path": "out/z.txt", "n": 1})));
     let choice = made.choice().unwrap();
     assert_eq!(choice.argument, "n");
-    let range = choice.offers.iter().find(|one| one.text() == "{ min = 1, max = 4 }").unwrap();
+    let range = choice
+        .offers
+        .iter()
+        .find(|one| one.text() == "{ min = 1, max = 4 }")
+        .unwrap();
     made.settle(&choice, range);
     assert!(granted(&made, json!({"path": "in/z.txt", "n": 2})));
     assert!(!granted(&made, json!({"path": "in/z.txt", "n": 5})));
@@ -169,7 +205,10 @@ fn draft_is_a_contract_that_grants_nothing_without_asking() {
     let text = draft(&above, "Pay Ann\nand tell her.", &tools);
     let contract = parse(&text, &tools);
     assert_eq!(contract.name().as_str(), "pay-ann-and-tell-her");
-    for (tool, args) in [("t.any", json!({})), ("mail.send", json!({"to": "a", "body": "b"}))] {
+    for (tool, args) in [
+        ("t.any", json!({})),
+        ("mail.send", json!({"to": "a", "body": "b"})),
+    ] {
         assert_eq!(said(&contract, &tools, tool, &args), "ask");
     }
     let risky = json!([{"name": "t", "description": "d", "effect": "write", "output": "trusted", "risk": "high",

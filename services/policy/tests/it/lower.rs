@@ -41,19 +41,36 @@ const BOUNDS: [&str; 24] = [
 ];
 
 fn rule() -> impl Strategy<Value = String> {
-    let kind = select(vec!["[[allow]]", "[[allow]]", "[[ask]]\nreason = \"r\"", "[[deny]]"]);
-    (kind, select(&BOUNDS[..]), select(vec!["t.any", "t.any", "*"])).prop_map(|(kind, bound, tool)| {
-        let tool = if bound.is_empty() { tool } else { "t.any" };
-        format!("{kind}\ntool = \"{tool}\"\n{bound}\n")
-    })
+    let kind = select(vec![
+        "[[allow]]",
+        "[[allow]]",
+        "[[ask]]\nreason = \"r\"",
+        "[[deny]]",
+    ]);
+    (
+        kind,
+        select(&BOUNDS[..]),
+        select(vec!["t.any", "t.any", "*"]),
+    )
+        .prop_map(|(kind, bound, tool)| {
+            let tool = if bound.is_empty() { tool } else { "t.any" };
+            format!("{kind}\ntool = \"{tool}\"\n{bound}\n")
+        })
 }
 
 fn args() -> impl Strategy<Value = Value> {
     let text = select(vec!["a", "b", "ab", "", "*b", "axb", "\"\\\n"]);
     let path = select(vec!["a", "b", "z"]);
     let list = subsequence(vec!["a", "b", "c"], 0..=3);
-    (text, path, list, -1..5_i64, any::<bool>(), proptest::bits::u8::masked(31)).prop_map(
-        |(text, path, list, n, flag, given)| {
+    (
+        text,
+        path,
+        list,
+        -1..5_i64,
+        any::<bool>(),
+        proptest::bits::u8::masked(31),
+    )
+        .prop_map(|(text, path, list, n, flag, given)| {
             let all = [
                 ("text", json!(text)),
                 ("path", json!(path)),
@@ -61,15 +78,23 @@ fn args() -> impl Strategy<Value = Value> {
                 ("n", json!(n)),
                 ("flag", json!(flag)),
             ];
-            let given = all.into_iter().enumerate().filter(|(at, _)| given & (1 << at) != 0);
-            given.map(|(_, (name, value))| (name.to_owned(), value)).collect::<Map<_, _>>().into()
-        },
-    )
+            let given = all
+                .into_iter()
+                .enumerate()
+                .filter(|(at, _)| given & (1 << at) != 0);
+            given
+                .map(|(_, (name, value))| (name.to_owned(), value))
+                .collect::<Map<_, _>>()
+                .into()
+        })
 }
 
 /// What Cedar says of a call with and without a yes, in the words of a verdict.
 fn cedar(lowered: &Lowered, tool: &str, args: &Value, now: &str, principal: &str) -> &'static str {
-    let set: PolicySet = lowered.cedar.parse().unwrap_or_else(|error| panic!("{error}\n{}", lowered.cedar));
+    let set: PolicySet = lowered
+        .cedar
+        .parse()
+        .unwrap_or_else(|error| panic!("{error}\n{}", lowered.cedar));
     let allowed = |approved: bool| {
         let context = json!({
             "args": args, "approved": approved, "beyond": {}, "principal": principal,
@@ -78,7 +103,14 @@ fn cedar(lowered: &Lowered, tool: &str, args: &Value, now: &str, principal: &str
         let context = Context::from_json_value(context, None).unwrap();
         let uid = |text: &str| text.parse().unwrap();
         let action = format!("Action::\"{tool}\"").parse().unwrap();
-        let request = Request::new(uid("Task::\"t\""), action, uid("Tool::\"t\""), context, None).unwrap();
+        let request = Request::new(
+            uid("Task::\"t\""),
+            action,
+            uid("Tool::\"t\""),
+            context,
+            None,
+        )
+        .unwrap();
         let said = Authorizer::new().is_authorized(&request, &set, &Entities::empty());
         said.decision() == Decision::Allow
     };
@@ -91,7 +123,10 @@ fn cedar(lowered: &Lowered, tool: &str, args: &Value, now: &str, principal: &str
 
 fn verdict(contract: &policy::Contract, tool: &str, args: &Value) -> &'static str {
     let args = args.to_string();
-    let call = Call { tool, args: args.as_bytes() };
+    let call = Call {
+        tool,
+        args: args.as_bytes(),
+    };
     match decide(contract, &TOOLS, &view(0, &Record::default()), &call) {
         Verdict::Granted { .. } => "granted",
         Verdict::Ask { .. } => "ask",
@@ -133,9 +168,16 @@ fn what_cedar_cannot_say_is_named_and_permits_nothing_until_it_is_told() {
     let rules = "[[allow]]\nname = \"read\"\ntool = \"t.any\"\nwhere.path = { path = \"in/**\" }\ncalls = 5";
     let contract = crate::contract(rules, &TOOLS);
     let lowered = lower(&contract, &TOOLS);
-    let facts: Vec<_> = lowered.beyond.iter().map(|one| (one.fact.as_deref(), one.line.as_str())).collect();
+    let facts: Vec<_> = lowered
+        .beyond
+        .iter()
+        .map(|one| (one.fact.as_deref(), one.line.as_str()))
+        .collect();
     let path = "where.path = { path = \"in/**\" }";
-    assert_eq!(facts, [(None, "calls = 5"), (Some("read/where.path"), path)]);
+    assert_eq!(
+        facts,
+        [(None, "calls = 5"), (Some("read/where.path"), path)]
+    );
     let args = json!({"path": "in/a"});
     assert_eq!(verdict(&contract, "t.any", &args), "granted");
     let now = "1970-01-01T00:00:00Z";
@@ -148,7 +190,10 @@ fn a_deny_that_cannot_be_told_forbids() {
     let contract = crate::contract(rules, &TOOLS);
     let lowered = lower(&contract, &TOOLS);
     let now = "1970-01-01T00:00:00Z";
-    assert_eq!(cedar(&lowered, "t.any", &json!({"path": "out/a"}), now, "session"), "refused");
+    assert_eq!(
+        cedar(&lowered, "t.any", &json!({"path": "out/a"}), now, "session"),
+        "refused"
+    );
 }
 
 #[test]

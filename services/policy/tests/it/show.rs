@@ -51,7 +51,8 @@ pub(crate) fn example(name: &str) -> (Contract, Catalogue) {
 fn sentences(contract: &Contract, tools: &Catalogue) -> BTreeMap<String, String> {
     let shown = show(contract, tools);
     let all = shown.sections.iter().flat_map(|section| &section.sentences);
-    all.filter_map(|one| Some((one.rule.clone()?, one.text.clone()))).collect()
+    all.filter_map(|one| Some((one.rule.clone()?, one.text.clone())))
+        .collect()
 }
 
 #[test]

@@ -60,12 +60,8 @@ fn operator(operator: &Operator, place: &Place<'_>) -> Option<Told> {
         Operator::Not(bound) => return told(bound, place).map(Told::opposite),
         Operator::Optional => Told::new("true", "false"),
         Operator::Range { min, max } => range(*min, *max, place)?,
-        Operator::Prefix(prefix) => {
-            like(place, &format!("{value} like \"{}*\"", pattern(prefix)))
-        }
-        Operator::Suffix(suffix) => {
-            like(place, &format!("{value} like \"*{}\"", pattern(suffix)))
-        }
+        Operator::Prefix(prefix) => like(place, &format!("{value} like \"{}*\"", pattern(prefix))),
+        Operator::Suffix(suffix) => like(place, &format!("{value} like \"*{}\"", pattern(suffix))),
         Operator::Like(glob) => {
             let pieces: Vec<String> = glob.as_str().split('*').map(pattern).collect();
             like(place, &format!("{value} like \"{}\"", pieces.join("*")))
@@ -93,7 +89,10 @@ fn operator(operator: &Operator, place: &Place<'_>) -> Option<Told> {
             let set = items(bound, place)?;
             let inside = format!("{set}.containsAll({value})");
             let full = format!("!{value}.isEmpty()");
-            Told::new(format!("({full} && {inside})"), format!("({full} && !{inside})"))
+            Told::new(
+                format!("({full} && {inside})"),
+                format!("({full} && !{inside})"),
+            )
         }
         Operator::Any(bound) => {
             let set = items(bound, place)?;
@@ -118,7 +117,11 @@ fn one_of(set: &[Scalar], place: &Place<'_>) -> Option<Told> {
     Some(match members(set, place.shape) {
         None => Told::never(),
         Some(members) if members.is_empty() => Told::new("false", "true"),
-        Some(members) => Told::exactly(&format!("[{}].contains({})", members.join(", "), place.value)),
+        Some(members) => Told::exactly(&format!(
+            "[{}].contains({})",
+            members.join(", "),
+            place.value
+        )),
     })
 }
 
@@ -130,7 +133,9 @@ fn members(set: &[Scalar], shape: &Shape) -> Option<Vec<String>> {
         match (one, shape) {
             (Scalar::Bool(value), Shape::Bool) => members.push(value.to_string()),
             (Scalar::Text(value), Shape::Text) => members.push(text(value)),
-            (Scalar::Number(Number::Integer(value)), Shape::Long) => members.push(value.to_string()),
+            (Scalar::Number(Number::Integer(value)), Shape::Long) => {
+                members.push(value.to_string())
+            }
             (Scalar::Number(Number::Decimal(_)), Shape::Long) => {}
             (Scalar::Bool(_) | Scalar::Text(_) | Scalar::Number(_), _) => continue,
         }

@@ -36,7 +36,9 @@ pub(super) fn of_schema(schema: &Value, root: &Value, depth: usize) -> Value {
     };
     match kind {
         "integer" | "number" => {
-            let end = ["minimum", "maximum"].into_iter().find_map(|key| schema.get(key));
+            let end = ["minimum", "maximum"]
+                .into_iter()
+                .find_map(|key| schema.get(key));
             end.cloned().unwrap_or_else(|| json!(1))
         }
         "boolean" => json!(true),
@@ -70,10 +72,8 @@ pub(super) fn long(length: u64, plain: &Value) -> Value {
             let item = items.first().cloned().unwrap_or_else(|| json!("x"));
             Value::Array(vec![item; length.min(ITEMS_MAX)])
         }
-        Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Object(_) => json!("x".repeat(length)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            json!("x".repeat(length))
+        }
     }
 }
