@@ -27,8 +27,9 @@ const HEALTH: &str = "/v1/health";
 /// Where a device lets its programs into the tailnet.
 const SOCKS: [(&str, &str); 2] = [("laptop", "127.0.0.1:1055"), ("intruder", "127.0.0.1:1056")];
 /// What the sidecar would set for a person who may come in.
-const FORGED: [&str; 3] = [
+const FORGED: [&str; 4] = [
     "Host: tower.example.ts.net",
+    "X-Forwarded-For: 100.64.0.1",
     "Tailscale-User-Login: alice@example.test",
     "X-Forwarded-Proto: https",
 ];
@@ -136,7 +137,15 @@ impl Tailnet {
         self.stack.deployment.spawn(
             machine,
             Path::new("nsenter"),
-            &[&net, program.to_str().unwrap()],
+            // All that it starts ends with it.
+            &[
+                &net,
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                program.to_str().unwrap(),
+            ],
             &variables,
         );
         let at = format!("--socket={}", socket.display());
