@@ -8,7 +8,7 @@ use bus_schema::{AuditFact, AuthorId, Digest, Junk, Meta, Proof, Prove, PublicKe
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
-use crate::{Dir, Error, init::Facts};
+use crate::{Dir, Error, init::Facts, junk};
 
 /// How long audit may take to cover the newest event.
 const HEAD: Duration = Duration::from_secs(10);
@@ -22,6 +22,9 @@ pub struct Verified {
     pub events: BTreeMap<AuthorId, u64>,
     /// Messages that are not events.
     pub junk: u64,
+    /// The first hundred of them, one by one; none where the log was not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub junk_found: Vec<junk::Found>,
     /// Leaves of the log under the newest checkpoint.
     pub size: u64,
     /// The log's root.
@@ -38,7 +41,11 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
     let facts = Facts::read(dir)?;
     let owner = bus_schema::public_key(&signing_key::load(&dir.owner_key())?);
     let places = places(dir);
-    let checked = check::check(&places, facts.deployment, owner, |_, _| {})
+    let mut collector = junk::Collector::default();
+    let observe = |entry: &Entry, verdict: Result<&Meta, Junk>| {
+        collector.message(entry, verdict.err());
+    };
+    let checked = check::check(&places, facts.deployment, owner, observe)
         .map_err(|bad| Error::Found(actor::chain(&bad)))?;
     let counts = checked.authors.iter();
     let verified = Verified {
@@ -48,6 +55,7 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
             .map(|(author, counts)| (*author, counts.genuine))
             .collect(),
         junk: counts.map(|(_, counts)| counts.junk).sum::<u64>() + checked.strangers,
+        junk_found: collector.end(),
         size: checked.checkpoint.size(),
         root: Digest::new(checked.checkpoint.root()),
         included: 0,
@@ -106,6 +114,7 @@ pub async fn running(dir: &Dir, task: Option<TaskId>, clock: &Clock) -> Result<V
         messages: messages.len() as u64,
         events: BTreeMap::new(),
         junk: 0,
+        junk_found: Vec::new(),
         size: head.size,
         root: head.root,
         included: 0,

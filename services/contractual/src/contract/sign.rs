@@ -94,7 +94,7 @@ pub async fn command(
     let mut history = History::read(dir, clock).await?;
     let changes = changes(&history, &checked, clock, out).await?;
     let asks = !arguments.yes && !changes.is_empty() && std::io::stdin().is_terminal();
-    if asks && !run::ask_terminal().await {
+    if asks && run::ask_terminal().await != Some(true) {
         return Err(Error::Interrupted);
     }
     let summary = put(&history.operator, dir, &checked, clock).await?;

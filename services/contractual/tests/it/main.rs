@@ -2,5 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod find;
+mod fleet;
+mod help;
 mod pki;
 mod tailnet;
