@@ -1,6 +1,6 @@
 //! Reflection: the server sends what it answers wherever the asker says, also where the asker may not publish.
 
-use bus_schema::{ActionStarted, AuthorId, Draft, Junk, Runner, TaskId};
+use bus_schema::{AUDIT, ActionStarted, AuthorId, Draft, Junk, Runner, TaskId};
 use harness::{Deployment, SOON, eventually};
 
 use crate::scene::{contract, first, kinds, playbook, tools_with_slow_append, until};
@@ -102,6 +102,49 @@ async fn culprit_is_named(deployment: &Deployment, first_junk: u64) {
         let named = record.messages.iter().find(|one| one.stored.seq == seq);
         assert_eq!(named.unwrap().stored.subject, PERMITTED);
     }
+}
+
+/// What `audit verify` says of junk that is the server's own answer.
+#[tokio::test]
+async fn verify_names_whose_identity_asked_for_a_reflected_answer() {
+    let deployment = Deployment::running().await;
+    let thief = deployment.client("gateway").await;
+    let task = TaskId::new(deployment.clock().uuid());
+    let claim = format!("event.runner.{task}.action.started");
+    thief.reflect(PERMITTED, &claim, b"x").await;
+    reflected(&deployment, task, 1).await;
+    let policy = deployment.client("policy").await;
+    let info = format!("$JS.API.CONSUMER.INFO.{AUDIT}.policy");
+    policy.reflect(&info, &claim, b"").await;
+    reflected(&deployment, task, 2).await;
+    let acked = deployment.record().await;
+    let acked = acked.messages.iter().find(|one| one.stored.body == b"x");
+    let acked = acked.unwrap().stored.seq;
+    let said = eventually(SOON, async || {
+        let verified = deployment.command(&["audit", "verify"]);
+        let said = String::from_utf8(verified.stdout).unwrap();
+        if said.matches("asked for with").count() == 2 {
+            Ok(said)
+        } else {
+            Err(format!(
+                "{said}{}",
+                String::from_utf8_lossy(&verified.stderr)
+            ))
+        }
+    })
+    .await;
+    let of_gateway = format!(
+        "{claim}: {}; the server's acknowledgement of message {acked} of AUDIT; \
+         asked for with the identity of gateway",
+        Junk::Unsigned
+    );
+    assert!(said.contains(&of_gateway), "{of_gateway}\n{said}");
+    assert!(
+        said.contains(
+            "the server's answer v1.consumer_info_response; asked for with the identity of policy"
+        ),
+        "{said}"
+    );
 }
 
 /// The attack itself: it defeats a claim that expects an empty subject, and the obvious repair of that.

@@ -1,10 +1,12 @@
 //! Replay: whoever may read the stream can have the server publish what is stored once more, to any subject.
 
+use std::collections::BTreeMap;
+
 use bus_schema::{ACTORS, AUDIT, AuthorId, Draft, Junk, ServiceStarted, Worker};
 use harness::{Client, Deployment, Record, SOON, eventually};
 use serde_json::json;
 
-use crate::scene::kinds;
+use crate::scene::{kinds, until};
 
 /// A reader of one's own; the audit-reader may make one.
 async fn own_consumer(client: &Client, name: &str) {
@@ -136,4 +138,72 @@ async fn event_without_its_compare_and_set_is_stored_again_and_known_for_a_copy(
     .await;
     let said = record.messages.iter().find(|one| one.stored.seq == stored);
     assert_eq!(said.unwrap().by(), Some(AuthorId::Worker));
+}
+
+/// Messages of one batch, as the server gives them out: their places, subjects and headers.
+async fn a_batch(deployment: &Deployment, reader: &Client) -> (String, Vec<(u64, String)>) {
+    let mut batches: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+    for message in deployment.record().await.messages {
+        let question = json!({"seq": message.stored.seq}).to_string();
+        let subject = format!("$JS.API.DIRECT.GET.{AUDIT}");
+        let stored = reader.nats.request(subject, question.into()).await.unwrap();
+        let headers = stored.headers.unwrap();
+        if message.by().is_some() && message.by() != Some(AuthorId::Owner) {
+            // Each has its own: stored without it, it could be stored again.
+            let expected = headers.get("Nats-Expected-Last-Subject-Sequence");
+            assert!(expected.is_some(), "{} {headers:?}", message.kind);
+        }
+        if let Some(id) = headers.get("Nats-Batch-Id") {
+            let place = (message.stored.seq, message.stored.subject.clone());
+            batches.entry(id.to_string()).or_default().push(place);
+        }
+    }
+    let largest = batches.into_iter().max_by_key(|(_, places)| places.len());
+    largest.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn no_event_of_a_batch_can_be_stored_again_in_a_batch_of_a_thiefs() {
+    let deployment = Deployment::running().await;
+    let contract = deployment.sign(harness::contract()).await;
+    deployment.run_demo_task().await;
+    // What comes while policy stands still is decided together.
+    deployment.freeze("policy", true);
+    for _ in 0..40 {
+        deployment.submit(contract, harness::playbook()).await;
+    }
+    deployment.freeze("policy", false);
+    until(&deployment, "task.admitted", 41).await;
+    for author in ACTORS {
+        deployment.stop(*author).await;
+    }
+    let reader = deployment.client("audit-reader").await;
+    let (batch, places) = a_batch(&deployment, &reader).await;
+    assert!(places.len() > 1, "{places:?}");
+    let before = deployment.record().await;
+    // The thief opens a batch of that name with a message of its own; the server puts the rest behind it.
+    let thief = deployment.client("worker").await;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Batch-Id", batch.as_str());
+    headers.insert("Nats-Batch-Sequence", "1");
+    let opened = "event.worker.-.service.started".to_owned();
+    thief
+        .nats
+        .publish_with_headers(opened, headers, "x".into())
+        .await
+        .unwrap();
+    thief.refused().await;
+    let get = format!("$JS.API.DIRECT.GET.{AUDIT}");
+    for (seq, subject) in &places[1..] {
+        let question = json!({"seq": seq}).to_string();
+        reader.reflect(&get, subject, question.as_bytes()).await;
+    }
+    reader.refused().await;
+    let after = deployment.record().await;
+    assert_eq!(
+        after.messages.len(),
+        before.messages.len(),
+        "{}",
+        kinds(&after)
+    );
 }

@@ -28,6 +28,9 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 fn shim(deployment: &Deployment) -> PathBuf {
     let source = deployment.scratch().join("skew.c");
     let library = deployment.scratch().join("skew.so");
+    if library.exists() {
+        return library;
+    }
     std::fs::write(&source, SHIM).unwrap();
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-o"])
@@ -54,21 +57,32 @@ const SKEWED: &[AuthorId] = &[
 
 /// Starts everything, most of it with a clock that is ten minutes off, each to the other side than the one before.
 async fn start_skewed(deployment: &Deployment) {
-    let library = shim(deployment);
     for (n, author) in SKEWED.iter().enumerate() {
-        let skew = if n % 2 == 0 { SKEW_S } else { -SKEW_S }.to_string();
-        let variables = [("LD_PRELOAD", library.to_str().unwrap()), ("SKEW_S", &skew)];
-        deployment.launch_in(
-            author.name(),
+        start(
+            deployment,
             *author,
-            &deployment.dir().config(*author),
-            &variables,
+            if n % 2 == 0 { SKEW_S } else { -SKEW_S },
         );
     }
     for author in SKEWED {
         deployment.ready(author.name()).await;
     }
     deployment.start(AuthorId::Gateway).await;
+}
+
+/// Starts a service with a clock that is some seconds off; does not wait for it.
+fn start(deployment: &Deployment, author: AuthorId, skew_s: i64) {
+    let (library, skew) = (shim(deployment), skew_s.to_string());
+    let variables = [("LD_PRELOAD", library.to_str().unwrap()), ("SKEW_S", &skew)];
+    let config = deployment.dir().config(author);
+    deployment.launch_in(author.name(), author, &config, &variables);
+}
+
+/// Starts a service again with such a clock.
+async fn restart(deployment: &Deployment, author: AuthorId, skew_s: i64) {
+    deployment.stop(author).await;
+    start(deployment, author, skew_s);
+    deployment.ready(author.name()).await;
 }
 
 #[tokio::test]
@@ -108,4 +122,46 @@ async fn clocks_ten_minutes_off_change_no_verdict() {
         one.at > one.stored
     };
     assert!(wrong(SKEWED[0]) && !wrong(SKEWED[1]));
+}
+
+#[tokio::test]
+async fn services_that_start_again_with_another_clock_go_on() {
+    let deployment = Deployment::provisioned().await;
+    start_skewed(&deployment).await;
+    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+    // Twenty minutes earlier than before, while policy, which listens to it, keeps running.
+    restart(&deployment, AuthorId::Audit, -SKEW_S).await;
+    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+    for author in [AuthorId::Policy, AuthorId::Runner, AuthorId::Worker] {
+        restart(&deployment, author, SKEW_S).await;
+        restart(&deployment, author, -SKEW_S).await;
+    }
+    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+    assert_eq!(deployment.record().await.junk().count(), 0);
+}
+
+#[tokio::test]
+async fn a_gateway_whose_clock_is_wrong_shows_nothing_and_changes_no_verdict() {
+    let deployment = Deployment::running().await;
+    let contract = deployment.sign(harness::contract()).await;
+    let mut tasks = Vec::new();
+    for (skew, why) in [
+        (SKEW_S, "the access is over, by the gateway's clock"),
+        (
+            -SKEW_S,
+            "the access lasts longer than 120 seconds, by the gateway's clock",
+        ),
+    ] {
+        restart(&deployment, AuthorId::Gateway, skew).await;
+        let refused = deployment.gateway().tasks().await;
+        let said = actor::chain(&refused.unwrap_err());
+        assert!(said.contains(why), "{said}");
+        // What the owner signed needs no clock of the gateway's.
+        tasks.push(deployment.submit(contract, harness::playbook()).await);
+    }
+    deployment.stop(AuthorId::Gateway).await;
+    deployment.start(AuthorId::Gateway).await;
+    for task in tasks {
+        assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
+    }
 }

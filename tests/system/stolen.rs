@@ -1,9 +1,9 @@
 //! A stolen policy key: whatever it grants, the runner does nothing that the owner's contract does not name.
 
 use bus_schema::{
-    ActionGranted, ActionId, ActionProposed, ApprovalStatement, Asked, AuthorId, Counts, Digest,
-    Draft, DraftGrant, Envelope, Grant, Policy, RefusalCode, Sealed, Signed, Statement, TaskId,
-    Worker, public_key,
+    ActionGranted, ActionId, ActionProposed, ActionStarted, ApprovalStatement, Asked, AuthorId,
+    Counts, Digest, Draft, DraftGrant, Envelope, Grant, Policy, RefusalCode, Runner, Sealed,
+    Signed, Statement, TaskId, Worker, public_key,
 };
 use harness::{Deployment, SOON, Stolen, eventually};
 
@@ -221,6 +221,29 @@ async fn grants_outside_the_envelope_are_declined() {
         change(&mut draft);
         assert_eq!(theft.granted(draft).await, Err(code), "{what}");
     }
+}
+
+/// What the runner's own check prevents: one that skips it claims what lies outside, and everybody else takes its
+/// word for it.
+#[tokio::test]
+async fn runner_that_skips_the_envelope_check_would_have_run_it() {
+    let deployment = Deployment::running().await;
+    let theft = Theft::new(&deployment).await;
+    deployment.stop(AuthorId::Runner).await;
+    let delete = theft.draft("file.delete", r#"{"path":"a.txt"}"#).await;
+    let unasked = DraftGrant {
+        asked: None,
+        ..theft.write("unasked").await
+    };
+    let weak = deployment.steal::<Runner>().await;
+    for draft in [delete, unasked] {
+        let action = theft.grant(draft, None).await;
+        weak.say(Draft::of(theft.task, ActionStarted { action }))
+            .await;
+    }
+    let record = deployment.record().await;
+    assert_eq!(record.count("action.started"), 2, "{}", kinds(&record));
+    assert_eq!(record.junk().count(), 0);
 }
 
 #[tokio::test]

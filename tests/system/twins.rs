@@ -1,11 +1,11 @@
 //! Two instances of one service at once, with the same keys and the same consumer: one acts, whatever happens.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use bus_schema::{ACTORS, AuthorId, Draft, Runner, ServiceStarted};
-use harness::Deployment;
+use harness::{Deployment, eventually};
 
-use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook};
+use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook, until};
 
 /// What the contract allows.
 const CALLS: usize = 10;
@@ -74,6 +74,44 @@ async fn second_instance_takes_over_when_the_first_is_killed() {
     let ran = deployment.run_demo_task().await;
     assert_eq!(ran.outcome(), "succeeded");
     assert_eq!(ran.count("action.granted"), ran.count("action.finished"));
+}
+
+/// A question that a person has this long to answer: longer than the server keeps the first one's place.
+const ASK: &str = "[[ask]]\nname = \"list\"\ntool = \"file.list\"\nwhere.path = \".\"\n\
+                   reason = \"A test.\"\nexpires = \"45s\"\n";
+/// How long that may take.
+const LAPSE: Duration = Duration::from_secs(90);
+
+/// The first one stands still, and the second one takes over and answers for it; then the first one goes on from
+/// what it knew, with the same answer to give.
+#[tokio::test]
+async fn one_that_stood_still_while_the_other_took_over_says_nothing_of_what_it_knew() {
+    let deployment = Deployment::running().await;
+    let twin = deployment.launch_twin(AuthorId::Policy);
+    deployment.logged(&twin, &["stands by"]).await;
+    let signed = deployment.sign(&contract("asks", ASK)).await;
+    let step = format!("{LIST}on_refusal = \"continue\"\n");
+    let task = deployment.submit(signed, &playbook(&step)).await;
+    until(&deployment, "approval.requested", 1).await;
+    deployment.freeze("policy", true);
+    eventually(LAPSE, async || {
+        let record = deployment.record().await;
+        let refused = record.count("action.refused");
+        if refused == 1 {
+            Ok(())
+        } else {
+            Err(kinds(&record))
+        }
+    })
+    .await;
+    deployment.freeze("policy", false);
+    deployment.logged("policy", &["stands by"]).await;
+    let ran = deployment.follow(task, false).await;
+    assert_eq!(ran.count("action.refused"), 1);
+    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+    let record = deployment.record().await;
+    let junk: Vec<_> = record.junk().collect();
+    assert!(junk.is_empty(), "{junk:?}");
 }
 
 /// What the compare-and-set prevents: two instances that know the same record say two things about it.

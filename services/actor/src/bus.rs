@@ -4,10 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     marker::PhantomData,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -23,7 +20,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Clock, Error, error::chain};
+use crate::{Clock, Error, error::chain, live::Numbers};
 
 /// How long one request waits for its answer.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -65,7 +62,7 @@ struct Inner {
     key: SigningKey,
     keys: Keys,
     clock: Clock,
-    lives: AtomicU64,
+    lives: Numbers,
 }
 
 impl<A> Clone for Bus<A> {
@@ -95,7 +92,6 @@ impl<A: Author> Bus<A> {
         let mut jetstream = jetstream::new(client.clone());
         jetstream.set_timeout(REQUEST_TIMEOUT);
         let (outside, inbox) = mpsc::channel(256);
-        let lives = AtomicU64::new(u64::try_from(clock.wall().ns()).unwrap_or(0));
         let inner = Arc::new(Inner {
             client,
             jetstream,
@@ -103,7 +99,7 @@ impl<A: Author> Bus<A> {
             key,
             keys,
             clock,
-            lives,
+            lives: Numbers::default(),
         });
         (
             Self {
@@ -119,6 +115,11 @@ impl<A: Author> Bus<A> {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// The process's first event was stored at `seq`.
+    pub(crate) fn begin(&self, seq: u64) {
+        self.inner.lives.begin(seq);
     }
 
     pub(crate) fn jetstream(&self) -> &jetstream::Context {
@@ -229,7 +230,7 @@ impl<A: Author> Bus<A> {
     pub async fn say<L: Live>(&self, message: L) {
         debug_assert_eq!(L::BY, A::ID);
         let subject = L::subject();
-        let seq = self.inner.lives.fetch_add(1, Ordering::Relaxed);
+        let seq = self.inner.lives.draw();
         let body = self.body(
             &subject,
             format!("{}.v1", L::WHAT),

@@ -54,6 +54,14 @@ impl Clock {
         }
     }
 
+    /// Sets a fake clock back, as a person does; the time that has passed stays passed.
+    pub fn set_back(&self, by: Duration) {
+        if let Source::Fake(fake) = &self.0 {
+            let mut fake = fake.lock().unwrap_or_else(PoisonError::into_inner);
+            fake.wall = Time::from_ns(fake.wall.ns().saturating_sub(ns(by)));
+        }
+    }
+
     /// The wall clock: for people to read; nothing is decided by it.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
@@ -118,20 +126,35 @@ impl Clock {
     }
 }
 
+/// How much later than all before it a message may come before bus time is taken to have gone back.
+const LATE: Duration = Duration::from_secs(1);
+
 /// Bus time between messages: the stored time of a message, and what has passed since it came. It needs no
-/// clock of this machine to be right, and is never ahead of the server's.
+/// clock of this machine to be right, and is never ahead of the server's for longer than until the next message.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BusClock {
-    /// The least distance seen between arrival (time since the process started) and stored time.
+pub struct BusClock {
+    /// The least distance seen between arrival (time since the process started) and stored time, since bus time
+    /// last went back.
     offset_ns: Option<i64>,
 }
 
 impl BusClock {
-    pub(crate) fn saw(&mut self, stored: Time, elapsed: Duration) {
+    /// Takes in a message that was stored then and has come now, `elapsed` after the process started. `live`: it
+    /// was waited for, and nothing had come after it. Says by how much bus time has gone back with it: the
+    /// server's clock was set back. A message that was only held up looks the same for as long as no other comes.
+    /// To be behind costs time; to be ahead would be to see every grant as lapsed, for ever.
+    pub fn saw(&mut self, stored: Time, elapsed: Duration, live: bool) -> Option<Duration> {
         let offset = ns(elapsed).saturating_sub(stored.ns());
-        self.offset_ns = Some(self.offset_ns.map_or(offset, |least| least.min(offset)));
+        let least = self.offset_ns.unwrap_or(offset);
+        let late = Duration::from_nanos(u64::try_from(offset.saturating_sub(least)).unwrap_or(0));
+        let back = live && late > LATE;
+        self.offset_ns = Some(if back { offset } else { least.min(offset) });
+        back.then_some(late)
     }
-    pub(crate) fn now(&self, elapsed: Duration) -> Option<Time> {
+
+    /// Bus time now; none before the first message.
+    #[must_use]
+    pub fn now(&self, elapsed: Duration) -> Option<Time> {
         self.offset_ns
             .map(|offset| Time::from_ns(ns(elapsed).saturating_sub(offset)))
     }

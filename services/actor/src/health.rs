@@ -39,6 +39,11 @@ pub enum Unhealthy {
     /// The file is old: it hangs, or was killed.
     #[error("the last sign of life is {0} ms old: it hangs or was killed")]
     Stale(u64),
+    /// The file is of a later time than now.
+    #[error(
+        "the last sign of life is {0} ms ahead of this machine's clock: the clock went back, and nothing was said since; it hangs or was killed"
+    )]
+    Ahead(u64),
     /// It says itself that it cannot do its job.
     #[error("{0}")]
     Trouble(String),
@@ -67,6 +72,11 @@ pub fn read(folder: &Path, clock: &Clock) -> Result<Health, Unhealthy> {
     let age_ms = clock.wall().ms_since(health.at);
     if u128::from(age_ms) > FRESH.as_millis() {
         return Err(Unhealthy::Stale(age_ms));
+    }
+    // Who lives says something each second, by the same clock.
+    let ahead_ms = health.at.ms_since(clock.wall());
+    if u128::from(ahead_ms) > FRESH.as_millis() {
+        return Err(Unhealthy::Ahead(ahead_ms));
     }
     if health.ok {
         Ok(health)

@@ -12,12 +12,14 @@ mod error;
 pub mod files;
 pub mod hardening;
 pub mod health;
+pub mod live;
 pub mod nkey;
 mod operator;
 mod projection;
 mod publish;
 mod renewal;
 mod run;
+pub mod runtime;
 pub mod signing_key;
 mod telemetry;
 
@@ -36,7 +38,7 @@ use tokio::{sync::mpsc, sync::watch, task::JoinSet};
 
 pub use bus::{Bus, NoAnswer, Stopped};
 pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
-pub use clock::Clock;
+pub use clock::{BusClock, Clock};
 pub use config::Config;
 pub use connect::Access;
 pub use core::{Core, Heard, Key, Out};
@@ -184,14 +186,8 @@ where
     let found = hardening::measure();
     hardening::harden();
     log("info");
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return report(&Error::Service(format!("cannot start: {error}"))),
-    };
-    match runtime.block_on(serve::<S>(path, &found)) {
+    let ran = runtime::run(serve::<S>(path, &found));
+    match ran.unwrap_or_else(|error| Err(Error::Service(format!("cannot start: {error}")))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
     }

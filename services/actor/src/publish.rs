@@ -56,17 +56,16 @@ pub(crate) async fn publish(
     };
     let client = jetstream.client();
     for (at, event) in others.iter().enumerate() {
-        // The server compares before the first and takes nothing in between.
-        let headers = headers(event);
-        let headers = if at == 0 { after(headers) } else { headers };
+        // The server compares each with what was there before the batch; stored with it, none can be stored again.
+        let headers = place(after(headers(event)), at);
         let body = event.body.clone().into();
         let subject = event.subject.clone();
-        let sent = client.publish_with_headers(subject, place(headers, at), body);
+        let sent = client.publish_with_headers(subject, headers, body);
         if let Err(error) = sent.await {
             return Published::Unknown(chain(&error));
         }
     }
-    let mut headers = place(headers(last), others.len());
+    let mut headers = place(after(headers(last)), others.len());
     headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
     stored(jetstream, last, headers).await
 }

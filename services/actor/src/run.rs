@@ -5,7 +5,7 @@ mod read;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bus_schema::{
-    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Hardening, Head, Says, Sees,
+    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Hardening, Says, Sees,
     ServiceStarted, Time, Verifier, wire,
 };
 use futures::StreamExt as _;
@@ -15,12 +15,13 @@ use tokio::{
 };
 
 use crate::{
-    Beside, Bus, Clock, Core, Error, Health, Heard, Key, Out, Service,
+    Beside, Bus, Clock, Core, Error, Health, Key, Out, Service,
     append::{Appender, Then},
     bus::{Keys, Outside},
     clock::BusClock,
     core::Want,
     health,
+    live::Heads,
     projection::{Position, Projection},
 };
 
@@ -29,9 +30,11 @@ const FOLD_AT_ONCE: usize = 256;
 /// Folds after which the projection is kept.
 const SAVE_AFTER: u64 = 20_000;
 /// How long a stopping actor waits for what is on its way.
-const STOP_GRACE: Duration = Duration::from_secs(3);
+const STOP_GRACE: Duration = Duration::from_millis(2500);
 /// How long what runs beside the core may take to end after that.
 const BESIDE_GRACE: Duration = Duration::from_secs(1);
+/// How long the last live messages may take to get out.
+const FLUSH_GRACE: Duration = Duration::from_millis(250);
 
 type Me<S> = <<S as Service>::Core as Core>::Me;
 type Effect<S> = <<S as Service>::Core as Core>::Effect;
@@ -57,7 +60,7 @@ pub(crate) struct Actor<S: Service> {
     beside: JoinSet<Result<(), Error>>,
     running: BTreeSet<Key>,
     effects: JoinSet<(Key, Input<S>)>,
-    heard: Option<(Head, Duration, u64)>,
+    heads: Heads,
     consumed: u64,
     caught_up: bool,
     announced: bool,
@@ -149,7 +152,7 @@ where
             beside: beside.tasks,
             running: BTreeSet::new(),
             effects: JoinSet::new(),
-            heard: None,
+            heads: Heads::default(),
             consumed: 0,
             caught_up: false,
             announced: false,
@@ -233,7 +236,7 @@ where
         self.save()?;
         health::clear(&self.state);
         // What was acknowledged is stored; this only lets the last live messages out.
-        drop(tokio::time::timeout(Duration::from_secs(1), self.bus.client().flush()).await);
+        drop(tokio::time::timeout(FLUSH_GRACE, self.bus.client().flush()).await);
         Ok(())
     }
 
@@ -242,8 +245,9 @@ where
             return;
         }
         let own = self.appender.on_own(meta);
-        if own.is_some() {
-            self.began.get_or_insert(meta.seq);
+        if own.is_some() && self.began.is_none() {
+            self.began = Some(meta.seq);
+            self.bus.begin(meta.seq);
         }
         match own {
             Some(Then::Reply(reply)) => {
@@ -285,10 +289,7 @@ where
             .bus_clock
             .now(self.clock.elapsed())
             .unwrap_or_else(|| self.verifier.now());
-        let heard = self.heard.as_ref().map(|(head, at, _)| Heard {
-            head: head.clone(),
-            age: self.clock.elapsed().saturating_sub(*at),
-        });
+        let heard = self.heads.newest(self.clock.elapsed());
         let mut out = Out::new(now, heard, self.appender.busy(), &self.running, &self.clock);
         wishes(&self.core, &mut out);
         let (wants, wake) = (out.wants, out.wake);

@@ -36,7 +36,7 @@ pub enum Command {
     Demo {
         /// The folder to take stock of; the invoices that ship with the program if there is none.
         folder: Option<PathBuf>,
-        /// Sign what the contract asks for.
+        /// Sign what the contract asks for; without it, the answer is read from standard input, and its end is a no.
         #[arg(long)]
         yes: bool,
     },
@@ -55,7 +55,7 @@ pub enum Command {
     )]
     Run(RunArguments),
     /// List tasks, or show one.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: contractual task list")]
     Task(TaskCommand),
     /// Sign a yes to an action that the contract asks about.
     #[command(after_help = "Example: contractual approve TASK ACTION")]
@@ -86,7 +86,10 @@ pub enum Command {
         file: PathBuf,
     },
     /// Check and sign contracts.
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example: contractual contract sign contract.toml"
+    )]
     Contract(ContractCommand),
     /// Kill what runs and grant nothing more; works without the gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
@@ -95,7 +98,7 @@ pub enum Command {
     #[command(after_help = "Example: contractual resume --dir ~/contractual")]
     Resume,
     /// Verify the record, or show it.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: contractual audit verify")]
     Audit(AuditCommand),
     /// Read one message on standard input and print it as JSON, for `nats … --translate`.
     #[command(
@@ -110,7 +113,7 @@ pub enum Command {
         tailscale: Option<PathBuf>,
     },
     /// Show and renew the certificates of a deployment.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: contractual certs show")]
     Certs(CertsCommand),
     /// Sign that a service may work in a container that lacks something, for some days.
     #[command(after_help = "Example: contractual waive runner read-only-root --days 3")]
@@ -208,10 +211,10 @@ pub struct RunArguments {
     /// The playbook (TOML).
     #[arg(long, value_name = "FILE")]
     pub playbook: PathBuf,
-    /// Sign what the contract asks for.
+    /// Sign what the contract asks for; without it, the answer is read from standard input, and its end is a no.
     #[arg(long)]
     pub yes: bool,
-    /// Do not follow it.
+    /// Do not follow it; `contractual approve` answers what is asked.
     #[arg(long)]
     pub detach: bool,
 }

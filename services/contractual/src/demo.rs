@@ -16,26 +16,32 @@ use crate::{
     fleet::{Fleet, Process},
     init::{self, Choices, Facts},
     output::Output,
-    provision, run,
-    run::Answer,
+    provision, room, run,
+    run::{Answer, Follower},
     timeline::Timeline,
     up,
     verify::{self, Verified},
 };
 
-/// What `--json` prints last.
-#[derive(Debug, Serialize)]
+/// What `--json` prints last, however the demo ends.
+#[derive(Debug, Default, Serialize)]
 struct Report {
-    task: TaskId,
+    /// None if there was none yet.
+    task: Option<TaskId>,
+    /// Empty if it did not end.
     outcome: String,
     granted: u32,
     asked: u32,
     refused: u32,
     events: u64,
     verified: bool,
-    first_action_ms: u64,
+    /// None if no action succeeded.
+    first_action_ms: Option<u64>,
     total_ms: u64,
     processes: Vec<Process>,
+    /// What went wrong, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 /// Runs the demo, in `dir` if the person named one, else in a folder that is gone afterwards.
@@ -49,68 +55,32 @@ pub async fn demo(
     out: &Output,
     clock: &Clock,
 ) -> Result<(), Error> {
-    let began = clock.elapsed();
-    // Before there is anything to clean up.
-    let mut interrupt = up::Interrupt::listen()?;
-    let scratch = TempDir::with_prefix("contractual-demo-")
-        .map_err(Error::io("create", std::env::temp_dir()))?;
-    let dir = dir.unwrap_or_else(|| Dir::new(scratch.path().join("state")));
-    let workspace = match folder {
-        Some(folder) => folder,
-        None => invoices(&scratch.path().join("invoices"))?,
-    };
-    let server = up::find_nats_server(out, &mut interrupt).await?;
-    let fresh = !dir.deployment().exists();
-    if fresh {
-        init::init(&dir, &choices(workspace)?, clock, today())?;
-    }
-    let facts = Facts::read(&dir)?;
-    out.line_for_people(&format!(
-        "nats-server {} · state in {} · workspace {}\n",
-        server.version,
-        dir.path().display(),
-        facts.workspace.display()
-    ));
-    let mut fleet = Fleet::new(dir.clone(), server.path, None);
     let job = Job {
-        dir: &dir,
         yes,
         out,
         clock,
-        began,
+        began: clock.elapsed(),
     };
-    let done = tokio::select! {
-        done = job.run(&mut fleet) => done,
-        () = interrupt.came() => Err(Error::Interrupted),
-    };
-    fleet.stop().await;
-    let offline = done.and_then(|report| {
-        // Once more with everything stopped: files and the owner's public key are all it takes.
-        let (checked, _) = verify::files(&dir)?;
-        out.line_for_people(&format!(
-            "offline  {} messages of the log verify with no service running",
-            checked.messages
-        ));
-        Ok(report)
-    });
-    let report = offline?;
+    let mut report = Report::default();
+    let done = job.run(dir, folder, &mut report).await;
+    if report.total_ms == 0 {
+        report.total_ms = job.ms();
+    }
+    report.error = done.as_ref().err().map(|error| actor::chain(error));
     if out.json() {
         out.print(&report, String::new);
-    } else {
+    } else if done.is_ok() {
         out.line(&report.text());
     }
+    done?;
     if report.outcome == "succeeded" && report.verified {
         Ok(())
     } else {
-        Err(Error::Refused(format!(
-            "the task ended as {}",
-            report.outcome
-        )))
+        Err(Error::Refused(report.verdict()))
     }
 }
 
 struct Job<'a> {
-    dir: &'a Dir,
     yes: bool,
     out: &'a Output,
     clock: &'a Clock,
@@ -118,63 +88,143 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn run(&self, fleet: &mut Fleet) -> Result<Report, Error> {
-        let facts = Facts::read(self.dir)?;
+    async fn run(
+        &self,
+        dir: Option<Dir>,
+        folder: Option<PathBuf>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        // Before there is anything to clean up.
+        let mut interrupt = up::Interrupt::listen()?;
+        let scratch = TempDir::with_prefix("contractual-demo-")
+            .map_err(Error::io("create", std::env::temp_dir()))?;
+        let dir = dir.unwrap_or_else(|| Dir::new(scratch.path().join("state")));
+        let fresh = !dir.deployment().exists();
+        if !fresh {
+            works_on(&dir, folder.as_deref())?;
+        }
+        let folder = match folder {
+            Some(folder) if fresh => Some(usable(folder)?),
+            Some(_) | None => None,
+        };
+        let server = up::find_nats_server(self.out, &mut interrupt).await?;
+        if fresh {
+            let workspace = match folder {
+                Some(folder) => folder,
+                None => invoices(&scratch.path().join("invoices"))?,
+            };
+            init::init(&dir, &choices(workspace)?, self.clock, today())?;
+        }
+        self.out.line_for_people(&format!(
+            "nats-server {} · state in {} · workspace {}\n",
+            server.version,
+            dir.path().display(),
+            Facts::read(&dir)?.workspace.display()
+        ));
+        let mut fleet = Fleet::new(dir.clone(), server.path, None);
+        let gave_up = fleet.gave_up();
+        let done = tokio::select! {
+            biased;
+            done = self.perform(&dir, &mut fleet, report) => done,
+            error = gave_up => Err(error),
+            () = interrupt.came() => Err(Error::Interrupted),
+        };
+        fleet.stop().await;
+        done?;
+        // Once more with everything stopped: files and the owner's public key are all it takes.
+        let (checked, _) = verify::files(&dir)?;
+        self.out.line_for_people(&format!(
+            "offline  {} messages of the log verify with no service running",
+            checked.messages
+        ));
+        Ok(())
+    }
+
+    async fn perform(
+        &self,
+        dir: &Dir,
+        fleet: &mut Fleet,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let facts = Facts::read(dir)?;
         fleet.start_nats().await?;
-        provision::provision(self.dir, &facts.url(), self.clock).await?;
+        provision::provision(dir, &facts.url(), self.clock).await?;
         fleet.start_actors().await?;
-        let contract = self.dir.path().join("contract.toml");
+        let contract = dir.path().join("contract.toml");
         if !contract.exists() {
             contract::write_new(&contract, contract::example::CONTRACT)?;
         }
-        let signed = contract::sign(self.dir, &contract, self.clock).await?;
+        let signed = contract::sign(dir, &contract, self.clock).await?;
         self.out.line_for_people(&format!(
             "contract {} {}\n         signed by the owner's key, until {}\n",
             signed.name, signed.contract, signed.expires
         ));
-        let client = run::client(self.dir, self.clock)?;
+        let client = run::client(dir, self.clock)?;
         let submitted = client
             .submit(signed.contract, contract::example::PLAYBOOK.as_bytes())
             .await?;
+        report.task = Some(submitted.task);
         let started_ms = self.ms();
-        let answer = if self.yes {
-            Answer::Yes
-        } else {
-            Answer::Terminal
+        let answer = if self.yes { Answer::Yes } else { Answer::Asked };
+        let follower = Follower {
+            dir,
+            client: &client,
+            out: self.out,
+            clock: self.clock,
         };
-        let timeline = run::follow(&client, submitted.task, answer, self.out).await?;
-        let processes = fleet.processes();
-        let verified = verify::running(self.dir, None, self.clock).await?;
+        let mut timeline = Timeline::new();
+        let followed = follower.follow(submitted.task, answer, &mut timeline).await;
+        let counts = timeline.counts;
+        report.outcome = counts.outcome;
+        report.granted = counts.granted;
+        report.asked = counts.asked;
+        report.refused = counts.refused;
+        report.first_action_ms = timeline.first_action_ms.map(|ms| started_ms + ms);
+        followed?;
+        report.processes = fleet.processes();
+        let verified = verify::running(dir, None, self.clock).await?;
+        report.events = verified.events.values().sum();
+        report.verified =
+            verified.included == verified.messages && verified.size > verified.messages;
+        report.total_ms = self.ms();
         self.out.line_for_people(&proof(&verified));
-        Ok(self.report(submitted.task, &timeline, &verified, started_ms, processes))
-    }
-
-    fn report(
-        &self,
-        task: TaskId,
-        timeline: &Timeline,
-        verified: &Verified,
-        started_ms: u64,
-        processes: Vec<Process>,
-    ) -> Report {
-        let counts = &timeline.counts;
-        Report {
-            task,
-            outcome: counts.outcome.clone(),
-            granted: counts.granted,
-            asked: counts.asked,
-            refused: counts.refused,
-            events: verified.events.values().sum(),
-            verified: verified.included == verified.messages && verified.size > verified.messages,
-            first_action_ms: started_ms + timeline.first_action_ms.unwrap_or(0),
-            total_ms: self.ms(),
-            processes,
-        }
+        Ok(())
     }
 
     fn ms(&self) -> u64 {
         u64::try_from((self.clock.elapsed() - self.began).as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// A folder of the person's own: it has to be there, and the report is written into it.
+fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
+    if !folder.is_dir() {
+        return Err(Error::Document(format!(
+            "{} is not a folder: name one that is there",
+            folder.display()
+        )));
+    }
+    room::check(&folder)?;
+    Ok(folder)
+}
+
+/// A deployment that is there already has a workspace: another folder is not taken instead.
+fn works_on(dir: &Dir, folder: Option<&Path>) -> Result<(), Error> {
+    let Some(folder) = folder else { return Ok(()) };
+    let workspace = Facts::read(dir)?.workspace;
+    let same = match (folder.canonicalize(), workspace.canonicalize()) {
+        (Ok(folder), Ok(workspace)) => folder == workspace,
+        _ => false,
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Error::Document(format!(
+        "the deployment in {} works on {}, not on {}: leave the folder out, or pass another --dir",
+        dir.path().display(),
+        workspace.display(),
+        folder.display()
+    )))
 }
 
 fn proof(verified: &Verified) -> String {
@@ -194,18 +244,28 @@ fn proof(verified: &Verified) -> String {
 }
 
 impl Report {
+    /// Why this is no success.
+    fn verdict(&self) -> String {
+        if self.outcome == "succeeded" {
+            "not every event is proven to be in the log".to_owned()
+        } else {
+            format!("the task ended as {}", self.outcome)
+        }
+    }
+
     fn text(&self) -> String {
         let rss: u64 = self.processes.iter().map(|process| process.rss_bytes).sum();
         let pss: u64 = self.processes.iter().map(|process| process.pss_bytes).sum();
         format!(
-            "\n{}: {} granted, {} asked, {} refused · {} events · first action after {} ms, all in {} ms\n\
+            "\n{}: {} granted, {} asked, {} refused · {} events · first action {}, all in {} ms\n\
              {} processes, {} MB RSS, {} MB PSS",
             self.outcome,
             self.granted,
             self.asked,
             self.refused,
             self.events,
-            self.first_action_ms,
+            self.first_action_ms
+                .map_or_else(|| "none".to_owned(), |ms| format!("after {ms} ms")),
             self.total_ms,
             self.processes.len(),
             rss / 1_000_000,

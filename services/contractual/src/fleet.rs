@@ -60,6 +60,17 @@ struct Board {
     failed: BTreeMap<String, String>,
 }
 
+impl Board {
+    fn last_lines(&self, name: &str) -> String {
+        let lines = self.kept.get(name);
+        let lines = lines.map(|lines| lines.iter().map(String::as_str).collect::<Vec<_>>());
+        lines.map_or_else(
+            || "  (it logged nothing)".to_owned(),
+            |lines| format!("  {}", lines.join("\n  ")),
+        )
+    }
+}
+
 /// The processes of one deployment.
 #[derive(Debug)]
 pub struct Fleet {
@@ -208,18 +219,31 @@ impl Fleet {
         }
     }
 
+    /// Returns once a process has given up for good, with its last lines; borrows nothing.
+    pub fn gave_up(&self) -> impl Future<Output = Error> + use<> {
+        let board = Arc::clone(&self.board);
+        let mut changed = self.changed.subscribe();
+        async move {
+            loop {
+                {
+                    let board = board.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(name) = board.failed.keys().next() {
+                        let lines = board.last_lines(name);
+                        return Error::Refused(format!("{name} does not run any more:\n{lines}"));
+                    }
+                }
+                if changed.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
     /// The last lines that a process logged.
     #[must_use]
     pub fn last_lines(&self, name: &str) -> String {
         let board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = board
-            .kept
-            .get(name)
-            .map(|lines| lines.iter().map(String::as_str).collect::<Vec<_>>());
-        lines.map_or_else(
-            || "  (it logged nothing)".to_owned(),
-            |lines| format!("  {}", lines.join("\n  ")),
-        )
+        board.last_lines(name)
     }
 
     /// The process ids, by name.
@@ -287,9 +311,11 @@ impl Watched {
         while !*self.stop.borrow() {
             let mut child = match self.spawn() {
                 Ok(child) => child,
+                // The machine may have no room for a process at this moment.
                 Err(error) => {
-                    self.fail(format!("cannot start {}: {error}", self.program.display()));
-                    return;
+                    self.line(format!("cannot start {}: {error}", self.program.display()));
+                    self.wait(&mut pause).await;
+                    continue;
                 }
             };
             let pid = child.id().unwrap_or(0);
@@ -312,10 +338,15 @@ impl Watched {
                 self.fail(format!("gave up: {status}"));
                 return;
             }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF.1),
-                _ = self.stop.changed() => {}
-            }
+            self.wait(&mut pause).await;
+        }
+    }
+
+    /// Waits before the next start, each time longer, unless it is to stop.
+    async fn wait(&mut self, pause: &mut Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(*pause) => *pause = (*pause * 2).min(BACKOFF.1),
+            () = stopped(&mut self.stop) => {}
         }
     }
 

@@ -11,13 +11,16 @@ pub mod doctor;
 mod error;
 pub mod fleet;
 pub mod init;
+pub mod junk;
 pub mod nats_server;
 pub mod output;
 pub mod pki;
 pub mod provision;
 pub mod relay;
+pub mod room;
 pub mod run;
 pub mod show;
+pub mod signed;
 pub mod tailnet;
 pub mod timeline;
 pub mod up;
@@ -443,10 +446,13 @@ async fn audit_command(
             };
             out.print(&verified, || {
                 let events: u64 = verified.events.values().sum();
-                format!(
+                let junk = verified.junk_found.iter().map(ToString::to_string);
+                let mut lines: Vec<_> = junk.collect();
+                lines.push(format!(
                     "verified: {} messages, {events} genuine events, {} junk\nlog size {}, root {}",
                     verified.messages, verified.junk, verified.size, verified.root
-                )
+                ));
+                lines.join("\n")
             });
             Ok(())
         }

@@ -1,12 +1,11 @@
 //! `run`, `task` and `approve`: hands a task in, follows it, and answers what the contract asks.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, Write as _};
 
 use actor::{Clock, signing_key};
-use bus_schema::{ActionId, DraftGrant, TaskId};
+use bus_schema::{ActionId, TaskId};
 use futures::StreamExt as _;
-use gateway::{api::Event, client::Client};
-use serde_json::Value;
+use gateway::client::{self, Client};
 
 use crate::{
     Dir, Error,
@@ -14,14 +13,15 @@ use crate::{
     contract,
     init::Facts,
     output::Output,
-    timeline::{Timeline, json},
+    signed,
+    timeline::{self, Question, Timeline, json},
 };
 
 /// What to do when the contract asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// Ask on the terminal; without one, leave it to `contractual approve`.
-    Terminal,
+    /// Read it from standard input, a terminal or a pipe; its end is a no.
+    Asked,
     /// Sign yes.
     Yes,
 }
@@ -61,9 +61,19 @@ pub async fn command(
     let answer = if arguments.yes {
         Answer::Yes
     } else {
-        Answer::Terminal
+        Answer::Asked
     };
-    let counts = follow(&client, submitted.task, answer, out).await?.counts;
+    let follower = Follower {
+        dir,
+        client: &client,
+        out,
+        clock,
+    };
+    let mut timeline = Timeline::new();
+    follower
+        .follow(submitted.task, answer, &mut timeline)
+        .await?;
+    let counts = timeline.counts;
     if counts.succeeded {
         Ok(())
     } else {
@@ -74,61 +84,112 @@ pub async fn command(
     }
 }
 
-/// Follows a task to its end and answers what is asked meanwhile.
-///
-/// # Errors
-/// What the gateway refused.
-pub async fn follow(
-    client: &Client,
-    task: TaskId,
-    answer: Answer,
-    out: &Output,
-) -> Result<Timeline, Error> {
-    let mut timeline = Timeline::new();
-    let mut events = std::pin::pin!(client.follow(task));
-    while let Some(event) = events.next().await {
-        let event = event?;
-        let shown = timeline.show(&event, client).await;
-        if out.json() {
-            out.line(&json(&event));
-        } else {
-            out.line(&shown.text);
+/// Follows tasks for the owner.
+#[derive(Debug, Clone, Copy)]
+pub struct Follower<'a> {
+    /// The deployment.
+    pub dir: &'a Dir,
+    /// The owner's client of its gateway.
+    pub client: &'a Client,
+    /// Where events and questions go.
+    pub out: &'a Output,
+    /// The process's clock.
+    pub clock: &'a Clock,
+}
+
+impl Follower<'_> {
+    /// Follows a task to its end, adds its events to `timeline`, and answers what is asked meanwhile.
+    ///
+    /// # Errors
+    /// What the gateway refused.
+    pub async fn follow(
+        &self,
+        task: TaskId,
+        answer: Answer,
+        timeline: &mut Timeline,
+    ) -> Result<(), Error> {
+        let mut events = std::pin::pin!(self.client.follow(task));
+        while let Some(event) = events.next().await {
+            let event = event?;
+            let shown = timeline.show(&event, self.client).await;
+            if self.out.json() {
+                self.out.line(&json(&event));
+            } else {
+                self.out.line(&shown.text);
+            }
+            if let Some(question) = shown.ask {
+                self.ask(timeline, &question, answer).await?;
+            }
         }
-        if let Some(draft) = shown.ask {
-            ask(client, &timeline, &draft, answer, out).await?;
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        timeline: &Timeline,
+        question: &Question,
+        answer: Answer,
+    ) -> Result<(), Error> {
+        let draft = &question.draft;
+        let (out, client) = (self.out, self.client);
+        let contract = self.contract(question).await;
+        match timeline.question(question, &contract, client).await {
+            Ok(text) => out.line_for_people(&text),
+            Err(why) => {
+                out.line_for_people(&format!("\n  {why}: nothing is signed\n"));
+                return Ok(());
+            }
+        }
+        let approve = match answer {
+            Answer::Yes => {
+                out.line_for_people("  signed with --yes\n");
+                true
+            }
+            Answer::Asked => {
+                out.line_for_people(&format!(
+                    "  to answer from elsewhere: contractual approve --dir {} {} {}\n",
+                    timeline::quoted(&self.dir.path().display().to_string()),
+                    draft.task,
+                    draft.action
+                ));
+                answered().await
+            }
+        };
+        match client.approve(draft, approve).await {
+            Ok(_) => Ok(()),
+            // The question may be over, and its task with it.
+            Err(error @ client::Error::Refused(_)) => {
+                out.line_for_people(&format!("  too late: {}\n", actor::chain(&error)));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
         }
     }
-    Ok(timeline)
+
+    /// The contract as the owner signed it: read from the bus, because the gateway vouches for nothing.
+    async fn contract(&self, question: &Question) -> String {
+        let digest = &question.draft.contract;
+        match signed::find(self.dir, digest, self.clock).await {
+            Ok(Some(found)) => found.to_string(),
+            Ok(None) => format!("{digest}, which the owner never signed"),
+            Err(error) => format!("{digest} (its name is not known: {})", actor::chain(&error)),
+        }
+    }
 }
 
-async fn ask(
-    client: &Client,
-    timeline: &Timeline,
-    draft: &DraftGrant,
-    answer: Answer,
-    out: &Output,
-) -> Result<(), Error> {
-    out.line_for_people(&timeline.question(draft, client).await);
-    let approve = match answer {
-        Answer::Yes => {
-            out.line_for_people("  signed with --yes\n");
-            true
+/// The answer on standard input; without one it is a no.
+async fn answered() -> bool {
+    match ask_terminal().await {
+        Some(answer) => answer,
+        None => {
+            writeln!(std::io::stderr(), "no answer: that is a no").ok();
+            false
         }
-        Answer::Terminal if std::io::stdin().is_terminal() => ask_terminal().await,
-        Answer::Terminal => {
-            out.line_for_people(&format!(
-                "  waiting: contractual approve {} {}\n",
-                draft.task, draft.action
-            ));
-            return Ok(());
-        }
-    };
-    client.approve(draft, approve).await?;
-    Ok(())
+    }
 }
 
-/// Asks until there is a clear answer; the end of input is a no.
-pub(crate) async fn ask_terminal() -> bool {
+/// Asks until there is a clear answer; none if the input ends before.
+pub(crate) async fn ask_terminal() -> Option<bool> {
     let asking = tokio::task::spawn_blocking(|| {
         let mut terminal = std::io::stderr();
         loop {
@@ -137,17 +198,17 @@ pub(crate) async fn ask_terminal() -> bool {
             terminal.flush().ok();
             let mut line = String::new();
             match std::io::stdin().lock().read_line(&mut line) {
-                Ok(0) | Err(_) => return false,
+                Ok(0) | Err(_) => return None,
                 Ok(_) => {}
             }
             match line.trim() {
-                "yes" | "y" => return true,
-                "no" | "n" => return false,
+                "yes" | "y" => return Some(true),
+                "no" | "n" => return Some(false),
                 _ => {}
             }
         }
     });
-    asking.await.unwrap_or(false)
+    asking.await.unwrap_or_default()
 }
 
 /// What a person says to a question.
@@ -172,22 +233,27 @@ pub async fn decide(
 ) -> Result<(), Error> {
     let client = client(dir, clock)?;
     let events = client.task(task).await?.events;
-    let asked = events
-        .iter()
-        .filter(|event| event.kind == "approval.requested");
-    let draft = asked
-        .filter_map(draft_of)
-        .find(|draft| draft.action == action);
-    let draft = draft.ok_or_else(|| {
+    let mut timeline = Timeline::new();
+    let mut asked = None;
+    for event in &events {
+        let shown = timeline.show(event, &client).await;
+        asked = asked.or(shown.ask.filter(|question| question.draft.action == action));
+    }
+    let question = asked.ok_or_else(|| {
         Error::Refused(format!(
             "nothing is asked about action {action}: see `contractual task show {task}`"
         ))
     })?;
-    let mut timeline = Timeline::new();
-    for event in &events {
-        timeline.show(event, &client).await;
-    }
-    out.line_for_people(&timeline.question(&draft, &client).await);
+    let follower = Follower {
+        dir,
+        client: &client,
+        out,
+        clock,
+    };
+    let contract = follower.contract(&question).await;
+    let text = timeline.question(&question, &contract, &client).await;
+    out.line_for_people(&text.map_err(|why| Error::Refused(format!("{why}: nothing is signed")))?);
+    let draft = question.draft;
     let carried = match &answer.key {
         None => client.approve(&draft, answer.approve).await?,
         Some(file) => {
@@ -200,11 +266,6 @@ pub async fn decide(
         format!("{said}; carried as message {}", carried.seq)
     });
     Ok(())
-}
-
-fn draft_of(event: &Event) -> Option<DraftGrant> {
-    let draft: &Value = event.body.get("fact")?.get("draft")?;
-    serde_json::from_value(draft.clone()).ok()
 }
 
 /// Prints the newest tasks.

@@ -45,13 +45,22 @@ pub struct Timeline {
     colour: bool,
 }
 
-/// A line, and the draft that a person is asked to approve with it.
+/// A line, and what a person is asked with it.
 #[derive(Debug)]
 pub struct Shown {
     /// The text.
     pub text: String,
+    /// What is asked.
+    pub ask: Option<Question>,
+}
+
+/// What a person is asked to sign.
+#[derive(Debug, Clone)]
+pub struct Question {
     /// The draft to be signed.
-    pub ask: Option<DraftGrant>,
+    pub draft: DraftGrant,
+    /// Why the contract asks, in policy's words.
+    pub reason: Option<Content>,
 }
 
 impl Timeline {
@@ -75,7 +84,7 @@ impl Timeline {
         let asked = event.kind == "approval.requested";
         Shown {
             text: format!("{ms:>7} ms  {by:<8} {verdict} {text}"),
-            ask: asked.then(|| field(fact, "draft")).flatten(),
+            ask: asked.then(|| question(fact)).flatten(),
         }
     }
 
@@ -228,25 +237,61 @@ impl Timeline {
         line
     }
 
-    /// Everything that the person has to know before signing `draft`.
-    pub async fn question(&self, draft: &DraftGrant, client: &Client) -> String {
-        let args = bytes(&draft.args, draft.args_by, client).await;
-        let args = match serde_json::from_str::<Value>(&args) {
-            Ok(value) => serde_json::to_string_pretty(&value).unwrap_or(args),
-            Err(_) => args,
+    /// Everything that the person has to know before signing: the arguments byte for byte as the tool will get
+    /// them, canonical JSON on one line. `contract` says which contract asks.
+    ///
+    /// # Errors
+    /// Why the arguments cannot be shown: what cannot be read is not signed.
+    pub async fn question(
+        &self,
+        question: &Question,
+        contract: &str,
+        client: &Client,
+    ) -> Result<String, String> {
+        let Question { draft, reason } = question;
+        let args = match client.content(draft.args_by, &draft.args).await {
+            Ok(Some(bytes)) => {
+                String::from_utf8(bytes).map_err(|_| "the arguments are no text".to_owned())?
+            }
+            Ok(None) => return Err("the arguments were erased".to_owned()),
+            Err(error) => return Err(format!("the arguments cannot be read: {error}")),
         };
-        let mut text = format!(
-            "\n  The contract asks for your yes (rule {}):\n    tool      {}\n    arguments ",
-            draft.rule, draft.tool
-        );
-        text.push_str(&printable(&args).replace('\n', "\n              "));
-        text.push_str(&format!(
-            "\n    limits    {} ms, {} bytes of output, once\n    digest    {}\n",
-            draft.wall_ms,
-            draft.output_bytes_max,
-            draft.digest()
-        ));
-        text
+        let reason = match reason {
+            Some(reason) => bytes(reason, AuthorId::Policy, client).await,
+            None => String::new(),
+        };
+        let proposed = self.actions.get(&draft.action);
+        let step = proposed.map_or("?", |proposed| proposed.step.as_str());
+        let until = draft.asked.as_ref();
+        let until = until.map_or_else(|| "?".to_owned(), |asked| asked.until.to_string());
+        let len = args.len();
+        let lines = [
+            ("contract", contract.to_owned()),
+            ("rule", draft.rule.to_string()),
+            ("reason", printable(&reason.replace('\n', " "))),
+            ("step", step.to_owned()),
+            ("tool", draft.tool.to_string()),
+            ("arguments", printable(&args)),
+            (
+                "",
+                format!("exactly these {len} bytes, as the tool gets them"),
+            ),
+            (
+                "limits",
+                format!(
+                    "{} ms, {} bytes of output, once",
+                    draft.wall_ms, draft.output_bytes_max
+                ),
+            ),
+            ("answer", format!("counts until {until}")),
+            ("digest", draft.digest().to_string()),
+        ];
+        let mut text = "\n  The contract asks for your yes:".to_owned();
+        for (name, value) in lines {
+            text.push_str(&format!("\n    {name:<9} {value}"));
+        }
+        text.push('\n');
+        Ok(text)
     }
 
     fn paint(&self, verdict: &str) -> String {
@@ -278,6 +323,25 @@ fn verdict(kind: &str, fact: &Value) -> String {
         "approval.requested" => "asks".to_owned(),
         "approval.refused" => "ignored".to_owned(),
         kind => kind.rsplit('.').next().unwrap_or(kind).to_owned(),
+    }
+}
+
+/// What `approval.requested` asks.
+fn question(fact: &Value) -> Option<Question> {
+    Some(Question {
+        draft: field(fact, "draft")?,
+        reason: field(fact, "reason"),
+    })
+}
+
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     init::Facts,
     nats_server::{self, Places},
     output::Output,
-    provision, today,
+    provision, room, today,
 };
 
 /// How often the server's certificate files are looked at.
@@ -81,9 +81,10 @@ pub async fn find_nats_server(
 /// Runs everything until Ctrl-C.
 ///
 /// # Errors
-/// What does not start, with its last words.
+/// What does not start, or gave up for good, with its last words.
 pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     let facts = Facts::read(&dir)?;
+    room::check(dir.path())?;
     let mut interrupt = Interrupt::listen()?;
     let server = find_nats_server(out, &mut interrupt).await?;
     let (lines, mut logged) = mpsc::unbounded_channel();
@@ -107,18 +108,20 @@ pub async fn up(dir: Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
             started = starting => started,
             () = interrupt.came() => Err(Error::Interrupted),
         };
+        let mut ran = Ok(());
         if started.is_ok() {
             out.line_for_people(&format!(
                 "ready: the gateway listens on http://{}; Ctrl-C stops everything",
                 facts.gateway
             ));
-            tokio::select! {
-                () = interrupt.came() => {}
-                () = keep_certificates(&dir, &fleet, out) => {}
-            }
+            ran = tokio::select! {
+                () = interrupt.came() => Ok(()),
+                () = keep_certificates(&dir, &fleet, out) => Ok(()),
+                error = fleet.gave_up() => Err(error),
+            };
         }
         fleet.stop().await;
-        started
+        started.and(ran)
     };
     let mut working = std::pin::pin!(working);
     tokio::select! {

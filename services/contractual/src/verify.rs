@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::{
     Dir, Error,
     init::{self, Facts},
+    junk,
 };
 
 /// How long audit may take to cover the newest event.
@@ -25,6 +26,9 @@ pub struct Verified {
     pub events: BTreeMap<AuthorId, u64>,
     /// Messages that are not events.
     pub junk: u64,
+    /// The first hundred of them, one by one; none where the log was not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub junk_found: Vec<junk::Found>,
     /// Leaves of the log under the newest checkpoint.
     pub size: u64,
     /// The log's root.
@@ -41,7 +45,11 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
     let facts = Facts::read(dir)?;
     let owner = init::owner(dir)?;
     let places = places(dir);
-    let checked = check::check(&places, facts.deployment, owner, |_, _| {})
+    let mut collector = junk::Collector::default();
+    let observe = |entry: &Entry, verdict: Result<&Meta, Junk>| {
+        collector.message(entry, verdict.err());
+    };
+    let checked = check::check(&places, facts.deployment, owner, observe)
         .map_err(|bad| Error::Found(actor::chain(&bad)))?;
     let counts = checked.authors.iter();
     let verified = Verified {
@@ -51,6 +59,7 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
             .map(|(author, counts)| (*author, counts.genuine))
             .collect(),
         junk: counts.map(|(_, counts)| counts.junk).sum::<u64>() + checked.strangers,
+        junk_found: collector.end(),
         size: checked.checkpoint.size(),
         root: Digest::new(checked.checkpoint.root()),
         included: 0,
@@ -115,6 +124,7 @@ pub async fn running(dir: &Dir, task: Option<TaskId>, clock: &Clock) -> Result<V
         messages: messages.len() as u64,
         events: BTreeMap::new(),
         junk: 0,
+        junk_found: Vec::new(),
         size: head.size,
         root: head.root,
         included: 0,

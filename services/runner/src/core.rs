@@ -159,8 +159,9 @@ impl RunnerCore {
         let tool = self.installed.get(&draft.tool, &draft.tool_digest);
         let tool = tool.ok_or(Some(RefusalCode::Tool))?;
         match (tool, &self.cage) {
-            (Tool::Exec(_), Some(Ok(()))) | (Tool::File(_), _) => Ok(permit),
-            (Tool::Exec(_), Some(Err(_)) | None) => Err(Some(RefusalCode::NoCage)),
+            (Tool::Exec(_) | Tool::File(_), Some(Ok(()))) => Ok(permit),
+            // Where the kernel confines no program, nothing of what the cage rests on is to be trusted.
+            (Tool::Exec(_) | Tool::File(_), Some(Err(_)) | None) => Err(Some(RefusalCode::NoCage)),
         }
     }
 

@@ -13,9 +13,10 @@ use serde::Serialize;
 
 use crate::{
     held::{Held, Slot, Store, bounded},
+    outcome::Outcome,
     playbook::{PLAYBOOK_BYTES_MAX, Playbook},
     progress::{Fact, StepRef},
-    ready::{Outcome, Todo, ready},
+    ready::{Todo, ready},
     task::Task,
 };
 

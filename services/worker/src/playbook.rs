@@ -194,7 +194,8 @@ pub enum Otherwise {
     /// The task goes on without it.
     Continue,
     /// A new action with the same arguments, while the attempts so far, whatever ended them, are
-    /// at most this many (1 to [`RETRIES_MAX`]); after that the task ends as failed.
+    /// at most this many (1 to [`RETRIES_MAX`]); after that the task ends as failed. An action that
+    /// nobody claimed in time is proposed anew without it, while there were at most that many attempts.
     Retry(u8),
 }
 

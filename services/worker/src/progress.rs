@@ -52,8 +52,13 @@ pub enum Fact {
         /// The action.
         action: ActionId,
     },
-    /// It finished in any other way, or its grant lapsed before anybody claimed it.
+    /// It finished in any other way, or the executor declined it.
     Failed {
+        /// The action.
+        action: ActionId,
+    },
+    /// Its grant lapsed before anybody claimed it: it did not happen and will not.
+    Lapsed {
         /// The action.
         action: ActionId,
     },
@@ -85,6 +90,8 @@ pub enum State {
     Succeeded,
     /// It failed.
     Failed,
+    /// Nobody claimed it in time.
+    Lapsed,
     /// It may or may not have happened.
     Unknown,
 }
@@ -95,7 +102,7 @@ impl State {
     pub fn is_settled(self) -> bool {
         match self {
             Self::Proposed | Self::Asked | Self::Granted => false,
-            Self::Refused | Self::Succeeded | Self::Failed | Self::Unknown => true,
+            Self::Refused | Self::Succeeded | Self::Failed | Self::Lapsed | Self::Unknown => true,
         }
     }
 }
@@ -152,6 +159,7 @@ impl Progress {
             Fact::Refused { action } => self.advance(action, State::Refused),
             Fact::Succeeded { action } => self.advance(action, State::Succeeded),
             Fact::Failed { action } => self.advance(action, State::Failed),
+            Fact::Lapsed { action } => self.advance(action, State::Lapsed),
             Fact::Unknown { action } => self.advance(action, State::Unknown),
             Fact::Erased { at } => {
                 let latest = self.latest_mut(at).ok_or(Ignored)?;
@@ -207,7 +215,7 @@ impl Progress {
             None => attempt == 1,
             Some(last) => {
                 attempt == last.attempt.saturating_add(1)
-                    && matches!(last.state, State::Failed | State::Unknown)
+                    && matches!(last.state, State::Failed | State::Lapsed | State::Unknown)
             }
         };
         if !fits || !follows {

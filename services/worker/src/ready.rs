@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+use crate::outcome::{Exceptions, Outcome, Reason};
 use crate::playbook::{OnRefusal, Otherwise, Playbook, RETRIES_MAX, Step};
 use crate::progress::{Attempt, Progress, State, StepRef};
 use crate::resolve::{Miss, Past, Resolver, Scope};
@@ -46,160 +47,6 @@ pub enum Todo {
         /// How it ended.
         outcome: Outcome,
     },
-}
-
-/// How a task ended.
-///
-/// Texts in it may quote field names of outputs, so they belong into content, not into facts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Outcome {
-    /// Every action succeeded.
-    Succeeded,
-    /// It got to its end, and passed over some actions as its playbook says.
-    SucceededWithExceptions {
-        /// The steps with such actions, in order, at least one.
-        exceptions: Vec<Exceptions>,
-    },
-    /// A step stopped it.
-    Failed {
-        /// The first item, in the order of the playbook, that stopped it; item 0 when the list of
-        /// a `for_each` step is what is wrong.
-        at: StepRef,
-        /// Why.
-        reason: Reason,
-    },
-    /// An output that it still needs is gone.
-    Erased {
-        /// Who needs it; item 0 when the list of a `for_each` step is built from it.
-        at: StepRef,
-        /// Whose output it is.
-        of: StepRef,
-    },
-}
-
-/// How many items of a step did not succeed while the task went on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exceptions {
-    /// Position of the step in the playbook.
-    pub step: u16,
-    /// Items that were refused.
-    pub refused: u16,
-    /// Items that failed.
-    pub failed: u16,
-    /// Items that may or may not have happened.
-    pub unknown: u16,
-    /// Items, or 1 for a whole list, that were never proposed because a reference failed.
-    pub unresolved: u16,
-}
-
-/// Why a step stopped its task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Reason {
-    /// Its action was refused.
-    Refused,
-    /// Its action failed, the last of this many attempts.
-    Failed {
-        /// Attempts made.
-        attempts: u8,
-    },
-    /// Its action may or may not have happened, the last of this many attempts.
-    Unknown {
-        /// Attempts made.
-        attempts: u8,
-    },
-    /// A reference names nothing.
-    Unresolved {
-        /// The reference as it was written.
-        reference: String,
-        /// What was there instead.
-        found: String,
-    },
-    /// Its arguments cannot be proposed.
-    Args {
-        /// What they are, after "the arguments are".
-        problem: String,
-    },
-}
-
-impl Outcome {
-    /// One sentence for the person who reads the task.
-    #[must_use]
-    pub fn sentence(&self, playbook: &Playbook) -> String {
-        match self {
-            Self::Succeeded => "Every action succeeded.".into(),
-            Self::SucceededWithExceptions { exceptions } => {
-                let each = exceptions.iter().map(|e| e.phrase(playbook));
-                let each = each.collect::<Vec<_>>().join("; ");
-                format!("The playbook ran to its end, with exceptions: {each}.")
-            }
-            Self::Failed { at, reason } => {
-                format!(
-                    "{} {}.",
-                    capitalized(&subject(playbook, *at)),
-                    reason.predicate()
-                )
-            }
-            Self::Erased { at, of } => format!(
-                "{} needs the output of {}, which was erased; run the task again.",
-                capitalized(&subject(playbook, *at)),
-                subject(playbook, *of),
-            ),
-        }
-    }
-}
-
-impl Exceptions {
-    fn phrase(&self, playbook: &Playbook) -> String {
-        let counts = [
-            (self.refused, "refused"),
-            (self.failed, "failed"),
-            (self.unknown, "unknown"),
-            (self.unresolved, "not proposed"),
-        ];
-        let said = counts.iter().filter(|(count, _)| *count > 0);
-        let said = said.map(|(count, what)| format!("{count} {what}"));
-        let id = playbook
-            .step(self.step)
-            .map_or("?", |step| step.id().as_str());
-        format!("step `{id}`: {}", said.collect::<Vec<_>>().join(", "))
-    }
-
-    fn is_empty(&self) -> bool {
-        (self.refused, self.failed, self.unknown, self.unresolved) == (0, 0, 0, 0)
-    }
-}
-
-impl Reason {
-    fn predicate(&self) -> String {
-        match self {
-            Self::Refused => "was refused".into(),
-            Self::Failed { attempts } => format!("failed at attempt {attempts}"),
-            Self::Unknown { attempts } => {
-                format!("may or may not have happened at attempt {attempts}")
-            }
-            Self::Unresolved { reference, found } => {
-                format!("failed: `{reference}` names nothing, because {found}")
-            }
-            Self::Args { problem } => format!("failed: its arguments are {problem}"),
-        }
-    }
-}
-
-fn subject(playbook: &Playbook, at: StepRef) -> String {
-    match playbook.step(at.step) {
-        Some(step) if step.is_for_each() => format!("item {} of step `{}`", at.item, step.id()),
-        Some(step) => format!("step `{}`", step.id()),
-        None => format!("step {}", at.step),
-    }
-}
-
-fn capitalized(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_ascii_uppercase());
-    first.into_iter().chain(chars).collect()
 }
 
 /// Says what is to be done next: nothing when all that is left is to wait for the record.
@@ -374,6 +221,9 @@ impl Turn<'_, '_, '_> {
                     OnRefusal::Continue => After::Continue,
                 });
             }
+            // It certainly did not happen, so to ask again repeats nothing, whatever the playbook says.
+            State::Lapsed if attempts < ATTEMPTS_MAX => return Some(After::Retry),
+            State::Lapsed => (self.step.on_failure(), Reason::Lapsed { attempts }),
             State::Failed => (self.step.on_failure(), Reason::Failed { attempts }),
             State::Unknown => (self.step.on_unknown(), Reason::Unknown { attempts }),
         };
@@ -388,7 +238,7 @@ impl Turn<'_, '_, '_> {
     fn count(&mut self, state: State) {
         match state {
             State::Refused => self.exceptions.refused += 1,
-            State::Failed => self.exceptions.failed += 1,
+            State::Failed | State::Lapsed => self.exceptions.failed += 1,
             State::Unknown => self.exceptions.unknown += 1,
             State::Proposed | State::Asked | State::Granted | State::Succeeded => {}
         }
@@ -470,6 +320,7 @@ impl Turn<'_, '_, '_> {
                 let what = match state {
                     Some(State::Refused) => "was refused",
                     Some(State::Failed) => "failed",
+                    Some(State::Lapsed) => "was not claimed in time",
                     Some(State::Unknown) => "may or may not have happened",
                     Some(State::Proposed | State::Asked | State::Granted | State::Succeeded)
                     | None => "was never proposed",

@@ -54,7 +54,7 @@ impl Granted {
         if self.started {
             Fact::Unknown { action }
         } else {
-            Fact::Failed { action }
+            Fact::Lapsed { action }
         }
     }
 }

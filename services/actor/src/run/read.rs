@@ -191,7 +191,14 @@ where
         }
         let stored =
             Time::from_ns(i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0));
-        self.bus_clock.saw(stored, self.clock.elapsed());
+        // What came while nothing was waited for may be old.
+        let live = self.caught_up && last;
+        if let Some(by) = self.bus_clock.saw(stored, self.clock.elapsed(), live) {
+            tracing::warn!(
+                "the server's clock went back by {} ms, or its messages come late; going on by the server's time",
+                by.as_millis()
+            );
+        }
         let raw = Raw {
             subject: &message.subject,
             signature: header(message.headers.as_ref(), bus_schema::HEADER_SIGNATURE),
@@ -259,16 +266,9 @@ where
         let Ok(said) = wire::decode::<Body<Head>>(&message.payload) else {
             return;
         };
-        let genuine = said.subject == Head::subject() && said.author == Head::BY;
-        // A head that was said before is no sign of life.
-        let newer = self
-            .heard
-            .as_ref()
-            .is_none_or(|(_, _, seq)| said.seq > *seq);
-        // Nor is one that does not know of this process: it could have been kept until now.
-        let since = self.began.is_some_and(|began| said.fact.size > began);
-        if genuine && newer && since {
-            self.heard = Some((said.fact, self.clock.elapsed(), said.seq));
+        if said.subject == Head::subject() && said.author == Head::BY {
+            self.heads
+                .hear(said.fact, said.seq, self.began, self.clock.elapsed());
         }
     }
 }

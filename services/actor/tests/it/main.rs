@@ -5,3 +5,5 @@ mod diagnostic;
 mod files;
 mod hardening;
 mod keys;
+mod stopping;
+mod time;

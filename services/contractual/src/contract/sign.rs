@@ -98,7 +98,7 @@ pub async fn command(
     let tools = read_catalogue(&dir.catalogue())?;
     let changes = changes(&history, &checked, &tools, clock, out).await?;
     let asks = !arguments.yes && !changes.is_empty() && std::io::stdin().is_terminal();
-    if asks && !run::ask_terminal().await {
+    if asks && run::ask_terminal().await != Some(true) {
         return Err(Error::Interrupted);
     }
     let summary = put(&history.operator, dir, &checked, clock).await?;

@@ -4,5 +4,7 @@
 
 mod deployment;
 mod find;
+mod fleet;
+mod help;
 mod pki;
 mod tailnet;

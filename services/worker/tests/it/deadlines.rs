@@ -7,7 +7,7 @@ use worker::EXPIRY_MARGIN_MS;
 
 const TTL: u64 = TTL_MS as u64;
 const RUN: u64 = WALL_MS as u64 + OUTCOME_GRACE_MS as u64;
-const LAPSED: &str = r#"{"step":"a","reason":"Step `a` failed at attempt 1."}"#;
+const LAPSED: &str = r#"{"step":"a","reason":"Step `a` was not claimed in time at attempt 6."}"#;
 const UNKNOWN: &str =
     r#"{"step":"a","reason":"Step `a` may or may not have happened at attempt 1."}"#;
 
@@ -16,6 +16,19 @@ fn granted(step: &str) -> (Stream, Node, ActionId) {
     stream.grant(task(1), action);
     assert_eq!(node.run(&mut stream), []);
     (stream, node, action)
+}
+
+/// Says of every attempt after the first that it was granted and that nobody claimed it in time.
+fn never_claimed(stream: &mut Stream, node: &mut Node) {
+    while stream.ended(task(1)).is_none() {
+        let action = stream.last(task(1));
+        stream.grant(task(1), action);
+        stream.wait_ms(TTL + EXPIRY_MARGIN_MS + 1);
+        node.run(stream);
+    }
+    let attempts = stream.proposed(task(1));
+    let attempts: Vec<_> = attempts.iter().map(|one| one.attempt).collect();
+    assert_eq!(attempts, [1, 2, 3, 4, 5, 6]);
 }
 
 fn started(step: &str) -> (Stream, Node, ActionId) {
@@ -28,13 +41,13 @@ fn started(step: &str) -> (Stream, Node, ActionId) {
 
 #[test]
 fn a_claim_counts_up_to_the_last_millisecond_and_not_after_it() {
-    for (late, wanted) in [(0, TaskOutcome::Succeeded), (1, TaskOutcome::Failed)] {
+    for (late, wanted) in [(0, &["task.finished"]), (1, &["action.proposed"])] {
         let (mut stream, mut node, action) = granted("");
         stream.wait_ms(TTL + late);
         stream.start(task(1), action);
         stream.end(task(1), action, ActionOutcome::Succeeded);
-        node.run(&mut stream);
-        assert_eq!(stream.ended(task(1)).unwrap().0, wanted);
+        let kinds: Vec<_> = node.run(&mut stream).iter().map(|said| said.kind).collect();
+        assert_eq!(kinds, wanted);
     }
 }
 
@@ -55,9 +68,9 @@ fn an_outcome_counts_up_to_the_last_millisecond_and_not_after_it() {
 
 #[test]
 fn a_passed_deadline_is_marked_after_the_margin() {
-    for (make, wait, wanted) in [
-        (granted as fn(&str) -> _, TTL, LAPSED),
-        (started as fn(&str) -> _, RUN, UNKNOWN),
+    for (make, wait, then) in [
+        (granted as fn(&str) -> _, TTL, "action.proposed"),
+        (started as fn(&str) -> _, RUN, "task.finished"),
     ] {
         let (mut stream, mut node, _): (Stream, Node, ActionId) = make("");
         stream.wait_ms(wait + EXPIRY_MARGIN_MS);
@@ -65,9 +78,29 @@ fn a_passed_deadline_is_marked_after_the_margin() {
         stream.wait_ms(1);
         let said = node.run(&mut stream);
         let kinds: Vec<_> = said.iter().map(|said| said.kind).collect();
-        assert_eq!(kinds, ["action.expired", "task.finished"]);
-        assert_eq!(failure(&stream), wanted);
+        assert_eq!(kinds, ["action.expired", then]);
     }
+}
+
+#[test]
+fn what_nobody_claims_is_proposed_anew_and_then_given_up() {
+    let (mut stream, mut node, _) = granted("");
+    stream.wait_ms(TTL + EXPIRY_MARGIN_MS + 1);
+    node.run(&mut stream);
+    never_claimed(&mut stream, &mut node);
+    assert_eq!(failure(&stream), LAPSED);
+}
+
+#[test]
+fn what_nobody_claimed_is_done_once_somebody_claims_it() {
+    let (mut stream, mut node, first) = granted("");
+    stream.wait_ms(TTL + EXPIRY_MARGIN_MS + 1);
+    node.run(&mut stream);
+    let second = stream.last(task(1));
+    assert_ne!(first, second);
+    stream.succeed(task(1), "");
+    node.run(&mut stream);
+    assert_eq!(stream.ended(task(1)), Some((TaskOutcome::Succeeded, None)));
 }
 
 #[test]
@@ -80,12 +113,12 @@ fn a_restarted_worker_marks_deadlines_that_passed_meanwhile() {
 
 #[test]
 fn a_mark_counts_only_if_its_own_time_proves_it() {
-    for (wait, ended) in [(TTL, false), (TTL + 1, true)] {
+    for (wait, given_up) in [(TTL, false), (TTL + 1, true)] {
         let (mut stream, mut node, action) = granted("");
         stream.wait_ms(wait);
         stream.say::<Worker, _>(task(1), ActionExpired { action });
         node.run(&mut stream);
-        assert_eq!(stream.ended(task(1)).is_some(), ended);
+        assert_eq!(stream.proposed(task(1)).len() == 2, given_up);
     }
 }
 
@@ -111,7 +144,7 @@ fn marks_in_vain_become_rare() {
     let action = stream.last(task(1));
     stream.say::<Worker, _>(task(1), ActionExpired { action });
     node.run(&mut stream);
-    assert_eq!(failure(&stream), LAPSED);
+    assert_eq!(stream.proposed(task(1)).len(), 2);
 }
 
 #[test]

@@ -143,6 +143,65 @@ fn attempts_count_together_whatever_ended_them() {
 }
 
 #[test]
+fn what_nobody_claimed_is_asked_for_again_without_retries() {
+    let mut run = single("");
+    let ends = |place: StepRef, attempt| match (place.step, attempt) {
+        (0, 1..=5) => End::Lapsed,
+        _ => End::Succeeded,
+    };
+    let outcome = run.finish(|place, attempt| (ends(place, attempt), Vec::new()));
+    assert_eq!(outcome, Outcome::Succeeded);
+    assert_eq!(attempts(&run, at(0, 0)), 6);
+}
+
+#[test]
+fn what_nobody_claims_at_all_is_left_after_six_attempts() {
+    for lines in ["", "on_failure = { retry = 1 }"] {
+        let mut run = single(lines);
+        let outcome = run.finish(|_, _| (End::Lapsed, Vec::new()));
+        let reason = Reason::Lapsed { attempts: 6 };
+        assert_eq!(
+            outcome,
+            Outcome::Failed {
+                at: at(0, 0),
+                reason
+            }
+        );
+        assert_eq!(run.proposed.len(), 6);
+        assert_eq!(
+            outcome.sentence(&run.playbook),
+            "Step `a` was not claimed in time at attempt 6."
+        );
+    }
+    let mut run = single("on_failure = \"continue\"");
+    let ends = |place: StepRef| match place.step {
+        0 => End::Lapsed,
+        _ => End::Succeeded,
+    };
+    let outcome = run.finish(|place, _| (ends(place), Vec::new()));
+    let exceptions = vec![Exceptions {
+        failed: 1,
+        ..Exceptions::default()
+    }];
+    assert_eq!(outcome, Outcome::SucceededWithExceptions { exceptions });
+}
+
+#[test]
+fn what_failed_after_it_was_not_claimed_is_not_repeated_without_retries() {
+    let mut run = single("");
+    let ends = [End::Lapsed, End::Failed];
+    let outcome = run.finish(|_, attempt| (ends[usize::from(attempt) - 1], Vec::new()));
+    let reason = Reason::Failed { attempts: 2 };
+    assert_eq!(
+        outcome,
+        Outcome::Failed {
+            at: at(0, 0),
+            reason
+        }
+    );
+}
+
+#[test]
 fn an_unknown_action_is_not_repeated_by_on_failure() {
     let mut run = single("on_failure = { retry = 5 }");
     let outcome = run.finish(|_, _| (End::Unknown, Vec::new()));

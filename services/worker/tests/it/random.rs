@@ -6,7 +6,13 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 use worker::{Fact, Playbook, Progress, StepRef, Todo, ready};
 
-const ENDS: [End; 4] = [End::Refused, End::Succeeded, End::Failed, End::Unknown];
+const ENDS: [End; 5] = [
+    End::Refused,
+    End::Succeeded,
+    End::Failed,
+    End::Lapsed,
+    End::Unknown,
+];
 const OUTPUTS: [&str; 6] = ["[1,2,3]", "[]", "{\"x\":[1]}", "not json", "7", "[[1],[2]]"];
 const ARGS: [&str; 6] = [
     "1",

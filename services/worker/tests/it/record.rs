@@ -35,6 +35,7 @@ fn facts_that_do_not_follow_change_nothing() {
     let refused = [open[0], Fact::Refused { action }];
     let granted = [open[0], Fact::Granted { action }];
     let succeeded = [open[0], Fact::Succeeded { action }];
+    let lapsed = [open[0], granted[1], Fact::Lapsed { action }];
     let retried = [failed[0], failed[1], proposed(2, AT, 2, 2)];
     let cases: &[(&[Fact], Fact)] = &[
         (&[], Fact::Granted { action }),
@@ -53,6 +54,8 @@ fn facts_that_do_not_follow_change_nothing() {
         (&failed, Fact::Succeeded { action }),
         (&failed, proposed(1, AT, 2, 2)),
         (&failed, proposed(2, AT, 2, 3)),
+        (&lapsed, Fact::Succeeded { action }),
+        (&lapsed, proposed(2, AT, 2, 1)),
         (&refused, proposed(2, AT, 2, 2)),
         (&succeeded, Fact::Failed { action }),
         (&succeeded, proposed(2, AT, 2, 2)),

@@ -10,6 +10,7 @@ pub(crate) enum End {
     Refused,
     Succeeded,
     Failed,
+    Lapsed,
     Unknown,
 }
 
@@ -103,6 +104,7 @@ impl Run {
                 self.fold(Fact::Succeeded { action });
             }
             End::Failed => self.fold(Fact::Failed { action }),
+            End::Lapsed => self.fold(Fact::Lapsed { action }),
             End::Unknown | End::Refused => self.fold(Fact::Unknown { action }),
         }
     }

@@ -201,12 +201,7 @@ fn relation(relation: Relation, other: &str, place: &Place<'_>) -> Option<Told> 
         (Relation::AtLeast, Shape::Long) => ">=",
         (
             Relation::SameAs | Relation::DiffersFrom | Relation::AtMost | Relation::AtLeast,
-            Shape::Bool
-            | Shape::Long
-            | Shape::Decimal
-            | Shape::Text
-            | Shape::Set(_)
-            | Shape::Record(_),
+            Shape::Bool | Shape::Decimal | Shape::Text | Shape::Set(_) | Shape::Record(_),
         ) => return None,
     };
     let has = format!("context.args has {}", attribute(other));

@@ -1,0 +1,61 @@
+//! Live messages: how they are numbered, and which head of the log is the newest word.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bus_schema::Head;
+
+use crate::Heard;
+
+/// Bits for the live messages of one process; the rest is its place in the stream.
+const COUNT_BITS: u32 = 28;
+
+/// Numbers live messages: higher in each later process, whatever its clock says.
+#[derive(Debug, Default)]
+pub struct Numbers(AtomicU64);
+
+impl Numbers {
+    /// The process's first event was stored at `seq`: no earlier process has one as late.
+    pub fn begin(&self, seq: u64) {
+        self.0.fetch_max(seq << COUNT_BITS, Ordering::Relaxed);
+    }
+
+    /// The next number; before [`Numbers::begin`] it says nothing about earlier processes.
+    pub fn draw(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The newest word of audit about its log.
+#[derive(Debug, Default)]
+pub struct Heads {
+    newest: Option<(Head, Duration, u64)>,
+}
+
+impl Heads {
+    /// Takes in a genuine head with its number, heard `elapsed` after the process started. `began` is the place
+    /// of the process's own first event.
+    pub fn hear(&mut self, head: Head, number: u64, began: Option<u64>, elapsed: Duration) {
+        // A head that was said before is no sign of life.
+        let newer = self
+            .newest
+            .as_ref()
+            .is_none_or(|(_, _, last)| number > *last);
+        // Nor is one that does not know of this process: it could have been kept until now.
+        let since = began.is_some_and(|began| head.size > began);
+        if newer && since {
+            self.newest = Some((head, elapsed, number));
+        }
+    }
+
+    /// The newest one, and how long ago it came.
+    #[must_use]
+    pub fn newest(&self, elapsed: Duration) -> Option<Heard> {
+        self.newest.as_ref().map(|(head, at, _)| Heard {
+            head: head.clone(),
+            age: elapsed.saturating_sub(*at),
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! How a task ended and why, and the sentence that says so to a person.
+
+use serde::{Deserialize, Serialize};
+
+use crate::playbook::Playbook;
+use crate::progress::StepRef;
+
+/// How a task ended.
+///
+/// Texts in it may quote field names of outputs, so they belong into content, not into facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Outcome {
+    /// Every action succeeded.
+    Succeeded,
+    /// It got to its end, and passed over some actions as its playbook says.
+    SucceededWithExceptions {
+        /// The steps with such actions, in order, at least one.
+        exceptions: Vec<Exceptions>,
+    },
+    /// A step stopped it.
+    Failed {
+        /// The first item, in the order of the playbook, that stopped it; item 0 when the list of
+        /// a `for_each` step is what is wrong.
+        at: StepRef,
+        /// Why.
+        reason: Reason,
+    },
+    /// An output that it still needs is gone.
+    Erased {
+        /// Who needs it; item 0 when the list of a `for_each` step is built from it.
+        at: StepRef,
+        /// Whose output it is.
+        of: StepRef,
+    },
+}
+
+/// How many items of a step did not succeed while the task went on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exceptions {
+    /// Position of the step in the playbook.
+    pub step: u16,
+    /// Items that were refused.
+    pub refused: u16,
+    /// Items that failed.
+    pub failed: u16,
+    /// Items that may or may not have happened.
+    pub unknown: u16,
+    /// Items, or 1 for a whole list, that were never proposed because a reference failed.
+    pub unresolved: u16,
+}
+
+/// Why a step stopped its task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reason {
+    /// Its action was refused.
+    Refused,
+    /// Its action failed, the last of this many attempts.
+    Failed {
+        /// Attempts made.
+        attempts: u8,
+    },
+    /// Nobody claimed its action in time, the last of this many attempts.
+    Lapsed {
+        /// Attempts made.
+        attempts: u8,
+    },
+    /// Its action may or may not have happened, the last of this many attempts.
+    Unknown {
+        /// Attempts made.
+        attempts: u8,
+    },
+    /// A reference names nothing.
+    Unresolved {
+        /// The reference as it was written.
+        reference: String,
+        /// What was there instead.
+        found: String,
+    },
+    /// Its arguments cannot be proposed.
+    Args {
+        /// What they are, after "the arguments are".
+        problem: String,
+    },
+}
+
+impl Outcome {
+    /// One sentence for the person who reads the task.
+    #[must_use]
+    pub fn sentence(&self, playbook: &Playbook) -> String {
+        match self {
+            Self::Succeeded => "Every action succeeded.".into(),
+            Self::SucceededWithExceptions { exceptions } => {
+                let each = exceptions.iter().map(|e| e.phrase(playbook));
+                let each = each.collect::<Vec<_>>().join("; ");
+                format!("The playbook ran to its end, with exceptions: {each}.")
+            }
+            Self::Failed { at, reason } => {
+                format!(
+                    "{} {}.",
+                    capitalized(&subject(playbook, *at)),
+                    reason.predicate()
+                )
+            }
+            Self::Erased { at, of } => format!(
+                "{} needs the output of {}, which was erased; run the task again.",
+                capitalized(&subject(playbook, *at)),
+                subject(playbook, *of),
+            ),
+        }
+    }
+}
+
+impl Exceptions {
+    fn phrase(&self, playbook: &Playbook) -> String {
+        let counts = [
+            (self.refused, "refused"),
+            (self.failed, "failed"),
+            (self.unknown, "unknown"),
+            (self.unresolved, "not proposed"),
+        ];
+        let said = counts.iter().filter(|(count, _)| *count > 0);
+        let said = said.map(|(count, what)| format!("{count} {what}"));
+        let id = playbook
+            .step(self.step)
+            .map_or("?", |step| step.id().as_str());
+        format!("step `{id}`: {}", said.collect::<Vec<_>>().join(", "))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        (self.refused, self.failed, self.unknown, self.unresolved) == (0, 0, 0, 0)
+    }
+}
+
+impl Reason {
+    fn predicate(&self) -> String {
+        match self {
+            Self::Refused => "was refused".into(),
+            Self::Failed { attempts } => format!("failed at attempt {attempts}"),
+            Self::Lapsed { attempts } => {
+                format!("was not claimed in time at attempt {attempts}")
+            }
+            Self::Unknown { attempts } => {
+                format!("may or may not have happened at attempt {attempts}")
+            }
+            Self::Unresolved { reference, found } => {
+                format!("failed: `{reference}` names nothing, because {found}")
+            }
+            Self::Args { problem } => format!("failed: its arguments are {problem}"),
+        }
+    }
+}
+
+fn subject(playbook: &Playbook, at: StepRef) -> String {
+    match playbook.step(at.step) {
+        Some(step) if step.is_for_each() => format!("item {} of step `{}`", at.item, step.id()),
+        Some(step) => format!("step `{}`", step.id()),
+        None => format!("step {}", at.step),
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}

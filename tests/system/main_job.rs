@@ -1,0 +1,378 @@
+//! The main job as a person runs it: the demo to its end, the question that it asks, and `run`, `approve`, `deny`.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use bus_schema::AuthorId;
+use contractual::contract::example;
+use harness::{Deployment, SOON, eventually};
+use serde_json::Value;
+
+use crate::cli::{Ended, end, one_sentence, program};
+
+/// Two invoices of 100.50 and 20.25.
+fn invoices() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, total) in [("2026-01-a.txt", "100.50"), ("2026-02-b.txt", "20.25")] {
+        let text = format!("Invoice\n\nTotal: EUR {total}\n");
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+/// The demo with its temporary files in `temporary`.
+fn demo(temporary: &Path, arguments: &[&str]) -> Command {
+    let mut command = program(None, &[&["demo"], arguments].concat());
+    command.env("TMPDIR", temporary);
+    command
+}
+
+/// Runs a command with this on its standard input.
+fn told(command: &mut Command, input: &str) -> Ended {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may not ask at all.
+    child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        code: output.status.code(),
+        printed: String::from_utf8(output.stdout).unwrap(),
+        said: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn has(text: &str, words: &[&str]) {
+    for word in words {
+        assert!(text.contains(word), "{word:?} is missing:\n{text}");
+    }
+}
+
+#[test]
+fn the_demo_runs_to_its_end_and_shows_rules_the_smallest_change_and_the_proof() {
+    let temporary = tempfile::tempdir().unwrap();
+    let ended = end(&mut demo(temporary.path(), &["--yes"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    has(
+        &ended.printed,
+        &[
+            "list: file.list by list-the-folder",
+            "total: invoice.total by add-up-invoices",
+            "report: file.write by write-the-report, signed by a person",
+            "tidy: file.delete by default: no rule permits this call of `file.delete`",
+            "smallest change that would allow it:",
+            "[[allow]]\n              tool = \"file.delete\"\n              where.path = \"2026-09-brandt-printing.txt\"",
+            "The contract asks for your yes:",
+            "contract  stocktake version 1, until 2037-01-01T",
+            "rule      write-the-report",
+            "reason    The report is written into your folder; a report.md that is there is replaced.",
+            "step      report",
+            "tool      file.write",
+            "arguments {\"path\":\"report.md\",\"text\":\"# Stock-take",
+            "answer    counts until 20",
+            "signed with --yes",
+            "proof    every signature and every chain verifies: owner 2,",
+            "0 junk",
+            "offline  ",
+            "succeeded: 9 granted, 1 asked, 1 refused",
+        ],
+    );
+    assert_eq!(ended.said, "");
+}
+
+#[test]
+fn the_demo_on_a_folder_writes_the_report_there_and_says_all_of_it_as_json() {
+    let (temporary, folder) = (tempfile::tempdir().unwrap(), invoices());
+    let path = folder.path().to_str().unwrap();
+    let ended = end(&mut demo(temporary.path(), &[path, "--yes", "--json"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    has(&report, &["Invoices: 2", "120.75", "2026-01-a.txt"]);
+    let lines: Vec<Value> = ended
+        .printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let last = lines.last().unwrap().as_object().unwrap();
+    let fields: Vec<_> = last.keys().map(String::as_str).collect();
+    let wanted = [
+        "asked",
+        "events",
+        "first_action_ms",
+        "granted",
+        "outcome",
+        "processes",
+        "refused",
+        "task",
+        "total_ms",
+        "verified",
+    ];
+    let mut fields = fields;
+    fields.sort_unstable();
+    assert_eq!(fields, wanted);
+    assert_eq!(last["outcome"], "succeeded");
+    assert_eq!(last["verified"], true);
+    assert_eq!((&last["asked"], &last["refused"]), (&1.into(), &1.into()));
+    assert!(last["task"].is_string() && last["events"].as_u64() > Some(20));
+    let (first, total) = (&last["first_action_ms"], &last["total_ms"]);
+    assert!(first.as_u64() > Some(0) && first.as_u64() < total.as_u64());
+    let names: Vec<_> = last["processes"].as_array().unwrap().iter().collect();
+    assert_eq!(names.len(), 6);
+    for process in names {
+        let bytes = |field: &str| process[field].as_u64().unwrap();
+        assert!(bytes("rss_bytes") > 1_000_000, "{process}");
+        assert!(bytes("pss_bytes") <= bytes("rss_bytes"), "{process}");
+    }
+}
+
+#[test]
+fn the_question_is_answered_on_standard_input_and_its_end_is_a_no() {
+    for (input, code, verdict) in [
+        ("perhaps\nyes\n", 0, "signed by a person"),
+        ("no\n", 1, "the task ended as failed"),
+        ("", 1, "no answer: that is a no"),
+    ] {
+        let (temporary, folder) = (tempfile::tempdir().unwrap(), invoices());
+        let path = folder.path().to_str().unwrap();
+        let ended = told(&mut demo(temporary.path(), &[path]), input);
+        assert_eq!(ended.code, Some(code), "{input:?}: {ended:?}");
+        has(&format!("{}{}", ended.printed, ended.said), &[verdict]);
+        let elsewhere = format!(
+            "to answer from elsewhere: contractual approve --dir {}",
+            temporary.path().display()
+        );
+        has(&ended.printed, &[&elsewhere]);
+        assert_eq!(folder.path().join("report.md").exists(), code == 0);
+    }
+}
+
+#[test]
+fn json_ends_with_the_object_also_when_the_demo_fails_early() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = demo(temporary.path(), &["--yes", "--json"]);
+    let ended = end(command.env("NATS_SERVER", "/nonexistent"));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    one_sentence(&ended.said, &["NATS_SERVER names /nonexistent"]);
+    let last: Value = serde_json::from_str(ended.printed.lines().last().unwrap()).unwrap();
+    assert_eq!(last["verified"], false);
+    assert!(
+        last["task"].is_null() && last["first_action_ms"].is_null(),
+        "{last}"
+    );
+    has(last["error"].as_str().unwrap(), &["does not exist"]);
+}
+
+#[test]
+fn another_folder_than_the_deployment_works_on_is_refused() {
+    let deployment = Deployment::new();
+    let other = invoices();
+    let (dir, path) = (deployment.dir().path(), other.path().to_str().unwrap());
+    let ended = end(&mut program(Some(dir), &["demo", path, "--yes"]));
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    let workspace = deployment.workspace().display().to_string();
+    one_sentence(&ended.said, &[path, &workspace, "another --dir"]);
+    assert!(!other.path().join("report.md").exists());
+}
+
+/// A deployment that runs, and files with the example's contract and playbook.
+async fn with_files() -> (Deployment, [String; 4]) {
+    let deployment = Deployment::running().await;
+    for (name, text) in example::INVOICES {
+        fs::write(deployment.workspace().join(name), text).unwrap();
+    }
+    let file = |name: &str, text: &str| {
+        let path = deployment.scratch().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let arguments = [
+        "--contract".to_owned(),
+        file("contract.toml", example::CONTRACT),
+        "--playbook".to_owned(),
+        file("playbook.toml", example::PLAYBOOK),
+    ];
+    deployment.sign(example::CONTRACT).await;
+    (deployment, arguments)
+}
+
+fn run(deployment: &Deployment, arguments: &[String; 4], more: &[&str]) -> Command {
+    let arguments = arguments.iter().map(String::as_str);
+    let arguments: Vec<_> = std::iter::once("run")
+        .chain(arguments)
+        .chain(more.iter().copied())
+        .collect();
+    program(Some(deployment.dir().path()), &arguments)
+}
+
+/// The task that was handed in last and the action that it asks about.
+async fn asked(deployment: &Deployment) -> (String, String) {
+    eventually(SOON, async || {
+        let tasks = deployment.gateway().tasks().await.unwrap().tasks;
+        let task = tasks.first().ok_or("no task")?.task;
+        let events = deployment.gateway().task(task).await.unwrap().events;
+        let asks = |event: &&gateway::api::Event| event.kind == "approval.requested";
+        let event = events.iter().find(asks).ok_or("nothing is asked")?;
+        let action = event.body["fact"]["draft"]["action"].as_str().unwrap();
+        Ok::<_, &str>((task.to_string(), action.to_owned()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn run_follows_a_task_and_its_answer_decides() {
+    let (deployment, arguments) = with_files().await;
+    let ended = told(&mut run(&deployment, &arguments, &[]), "yes\n");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    has(
+        &ended.printed,
+        &["The contract asks for your yes:", "report.md"],
+    );
+    let ended = told(&mut run(&deployment, &arguments, &[]), "no\n");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.said.contains("the task ended as failed"),
+        "{}",
+        ended.said
+    );
+    let ended = end(&mut run(&deployment, &arguments, &["--yes", "--json"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let is_json = |line: &str| serde_json::from_str::<Value>(line).is_ok();
+    assert!(ended.printed.lines().all(is_json), "{}", ended.printed);
+}
+
+#[tokio::test]
+async fn approve_and_deny_answer_a_detached_task() {
+    let (deployment, arguments) = with_files().await;
+    for (answer, said, outcome) in [
+        ("approve", "approved", "succeeded"),
+        ("deny", "denied", "failed"),
+    ] {
+        let ended = end(&mut run(&deployment, &arguments, &["--detach"]));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let (task, action) = asked(&deployment).await;
+        has(&ended.printed, &[&task]);
+        let words = [answer, &task, &action];
+        let ended = end(&mut program(Some(deployment.dir().path()), &words));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        has(&ended.printed, &["contract  stocktake version 1", said]);
+        let ran = deployment.follow(task.parse().unwrap(), false).await;
+        assert_eq!(ran.outcome(), outcome);
+        // What is over is asked about no more.
+        let words = [answer, &task, &task];
+        let ended = end(&mut program(Some(deployment.dir().path()), &words));
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        one_sentence(&ended.said, &["nothing is asked about action"]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_does_not_end_the_one_who_follows() {
+    let (deployment, arguments) = with_files().await;
+    let mut child = run(&deployment, &arguments, &[])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (task, action) = asked(&deployment).await;
+    // Somebody else says no meanwhile, and the task ends.
+    let words = ["deny", &task, &action];
+    let ended = end(&mut program(Some(deployment.dir().path()), &words));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ran = deployment.follow(task.parse().unwrap(), false).await;
+    assert_eq!(ran.outcome(), "failed");
+    child.stdin.take().unwrap().write_all(b"yes\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the task ended as failed"), "{said}");
+}
+
+#[tokio::test]
+async fn what_dies_under_up_comes_back_and_work_goes_on() {
+    let files = Deployment::new();
+    let printed = files.scratch().join("up.log");
+    let mut up = program(Some(files.dir().path()), &["up"])
+        .stdout(fs::File::create(&printed).unwrap())
+        .spawn()
+        .unwrap();
+    let log = || fs::read_to_string(&printed).unwrap();
+    let says = async |word: &str, times: usize| {
+        eventually(SOON, async || match log() {
+            log if log.matches(word).count() >= times => Ok(()),
+            log => Err(log),
+        })
+        .await;
+    };
+    says("ready: the gateway listens", 1).await;
+    let contract = files.sign(example::CONTRACT).await;
+    for author in ["policy", "runner", "nats"] {
+        let pid = pid_under(up.id(), author);
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        says(&format!("{author:<8} ended with signal: 9"), 1).await;
+        eventually(SOON, async || match find_under(up.id(), author) {
+            Some(again) if again != pid => Ok(()),
+            found => Err(format!("{author}: {found:?}")),
+        })
+        .await;
+        let task = files.submit(contract, example::PLAYBOOK).await;
+        let ran = files.follow(task, true).await;
+        assert_eq!(ran.outcome(), "succeeded", "{}", log());
+    }
+    let pid = i32::try_from(up.id()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(up.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn up_ends_with_an_error_when_a_service_gives_up() {
+    let files = Deployment::new();
+    let printed = files.scratch().join("up.log");
+    let mut up = program(Some(files.dir().path()), &["up"])
+        .stdout(fs::File::create(&printed).unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually(SOON, async || match fs::read_to_string(&printed).unwrap() {
+        log if log.contains("ready: the gateway listens") => Ok(()),
+        log => Err(log),
+    })
+    .await;
+    // What it is started with next is not valid: exit code 64.
+    fs::write(files.dir().config(AuthorId::Worker), "not = [valid").unwrap();
+    let pid = pid_under(up.id(), "worker");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    eventually(SOON, async || up.try_wait().unwrap().ok_or("it goes on")).await;
+    let output = up.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    has(&said, &["worker does not run any more", "gave up"]);
+}
+
+/// The process of a service, or of the server, among those that `parent` started.
+fn find_under(parent: u32, name: &str) -> Option<rustix::process::Pid> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let mut pids = children.split_whitespace();
+    let pid = pids.find(|pid| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<_> = command.split(|byte| *byte == 0).collect();
+        match words.get(1) {
+            Some(&b"service") => words.get(2) == Some(&name.as_bytes()),
+            Some(&b"-c") => name == "nats",
+            _ => false,
+        }
+    })?;
+    rustix::process::Pid::from_raw(pid.parse().ok()?)
+}
+
+fn pid_under(parent: u32, name: &str) -> rustix::process::Pid {
+    find_under(parent, name).unwrap_or_else(|| panic!("{name} does not run"))
+}
