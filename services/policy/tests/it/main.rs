@@ -15,11 +15,14 @@ mod contracts;
 mod envelope;
 mod example;
 mod examples;
+mod interleavings;
+mod laws;
 mod lifecycle;
 mod messages;
 mod pasts;
 mod properties;
 mod roles;
+mod same;
 mod strict_json;
 mod world;
 
