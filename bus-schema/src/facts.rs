@@ -429,4 +429,7 @@ pub enum RefusalCode {
     /// The executor cannot set up the tool's isolation.
     #[error("the tool's isolation cannot be set up")]
     NoCage,
+    /// The statement was made about another action.
+    #[error("the approval was given for another action")]
+    ApprovalOtherAction,
 }

@@ -27,8 +27,9 @@ reads! {
         ActionDeclined ActionExpired
 }
 reads! {
-    /// What the runner acts by: grants, and what the owner signed of contracts and tasks.
-    RunnerFact = RosterChanged ContractSigned ContractRevoked HaltOrdered HaltLifted TaskSubmitted ActionGranted ActionStarted
+    /// What the runner acts by: grants, what the owner signed of contracts and tasks, and which contract took the place of
+    /// which.
+    RunnerFact = RosterChanged ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted TaskSubmitted ActionGranted ActionStarted
         ActionFinished ActionDeclined
 }
 reads! {

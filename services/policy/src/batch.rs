@@ -255,13 +255,11 @@ impl<'c> Batch<'c> {
             Verdict::Ask { .. } | Verdict::Refused { .. } => None,
         };
         if let (Some((rule, reserve)), Some((tool, args))) = (happens, valid) {
-            record.used.reserve(rule, reserve);
-            self.shared.reserve(self.now_ms, rule, reserve);
+            let output_bytes = result.map_or(0, |result| result.get().len());
+            record.done(&mut self.shared, self.now_ms, (rule, reserve), output_bytes);
             let labels = output.unwrap_or_else(|| tool.output());
             let started = record.start(tool.name().as_str(), args, labels);
-            // A result that two readers could read differently is no evidence of anything.
-            let result = result
-                .and_then(|result| json::parse_wide(result.get().as_bytes(), LINE_BYTES_MAX).ok());
+            let result = result.and_then(|result| json::result(result.get().as_bytes()));
             record.succeed(&started, result);
         }
         Ok(Decided {

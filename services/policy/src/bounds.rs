@@ -88,8 +88,18 @@ pub(crate) struct Around<'a> {
     pub(crate) view: View<'a>,
 }
 
-/// The value of an argument; a name with dots leads into objects, unless an argument has just this name.
+/// Whether a name with dots is that of an argument, and may lead into another one as well.
+pub(crate) fn is_ambiguous(args: &Map<String, Value>, name: &str) -> bool {
+    let first = name.split_once('.').map(|(first, _)| first);
+    first.is_some_and(|first| args.contains_key(first)) && args.contains_key(name)
+}
+
+/// The value of an argument; a name with dots leads into objects, unless an argument has just this name. None if
+/// both could be meant.
 pub(crate) fn lookup<'v>(args: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    if is_ambiguous(args, name) {
+        return None;
+    }
     if let Some(value) = args.get(name) {
         return Some(value);
     }
@@ -270,6 +280,19 @@ impl Relation {
 }
 
 impl Bound {
+    /// Judges the argument of this name; unknown if two could be meant.
+    pub(crate) fn judge_at(
+        &self,
+        args: &Map<String, Value>,
+        name: &str,
+        around: &Around<'_>,
+    ) -> Judgement {
+        if is_ambiguous(args, name) {
+            return Judgement::Unknown;
+        }
+        self.judge(lookup(args, name), around)
+    }
+
     /// Judges the value of an argument; `None` means that the call does not have it.
     pub(crate) fn judge(&self, value: Option<&Value>, around: &Around<'_>) -> Judgement {
         match self {
@@ -330,7 +353,7 @@ impl Operator {
             (Self::Fields(fields), Value::Object(object)) => Judgement::every(
                 fields
                     .iter()
-                    .map(|(name, bound)| bound.judge(lookup(object, name), around)),
+                    .map(|(name, bound)| bound.judge_at(object, name, around)),
             ),
             (Self::Every(bound), Value::Array(items)) if !items.is_empty() => {
                 Judgement::every(items.iter().map(|item| bound.judge(Some(item), around)))

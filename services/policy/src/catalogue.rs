@@ -155,6 +155,11 @@ impl Tool {
         self.entry.risk
     }
 
+    /// Whether a call may move money, as far as the catalogue says: it lets something leave, or is of high risk.
+    pub(crate) fn may_move_money(&self) -> bool {
+        self.effects.most() == Effect::Outward || self.risk() == Some(Risk::High)
+    }
+
     /// Whether doing it twice is doing it once, if the catalogue says so.
     #[must_use]
     pub fn idempotent(&self) -> Option<bool> {
@@ -282,15 +287,15 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
         let problem = format!("`{}` has an empty part between dots", entry.name);
         return Err(CatalogueError::Entry { place, problem });
     }
-    let effects = effects(&entry.effect).map_err(|problem| CatalogueError::Entry {
-        place,
-        problem: format!("the effect of `{}`: {problem}", entry.name),
-    })?;
     let arguments =
         Arguments::new(&entry.input_schema).map_err(|problem| CatalogueError::Schema {
             name: entry.name.clone(),
             problem,
         })?;
+    let effects = effects(&entry.effect, &arguments).map_err(|problem| CatalogueError::Entry {
+        place,
+        problem: format!("the effect of `{}`: {problem}", entry.name),
+    })?;
     Ok(Tool {
         entry,
         effects,
@@ -300,7 +305,7 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
 }
 
 /// Reads what calls of a tool do: one word, or cases of which the last has no condition.
-fn effects(written: &WrittenEffects) -> Result<Effects, String> {
+fn effects(written: &WrittenEffects, arguments: &Arguments) -> Result<Effects, String> {
     let cases = match written {
         WrittenEffects::Word(effect) => {
             return Ok(Effects {
@@ -319,7 +324,7 @@ fn effects(written: &WrittenEffects) -> Result<Effects, String> {
     let some = some.iter().map(|case| {
         let when = case.when.as_deref();
         let when = when.ok_or("only the last entry has no `when`")?;
-        let condition = Condition::of_arguments(when);
+        let condition = Condition::of_arguments(when, arguments);
         let condition =
             condition.map_err(|error| format!("in {when:?} at byte {}: {error}", error.at()))?;
         Ok((condition, case.effect))

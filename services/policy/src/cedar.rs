@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use actor::diagnostic::nearest;
 use cedar_policy::{
     Context, Entities, EntityId, EntityTypeName, EntityUid, EvalResult, Expression, Policy,
     PolicyId, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
@@ -15,6 +16,7 @@ use self::shape::Fields;
 use self::tokens::{Chain, Source};
 use crate::bounds::{Around, Judgement};
 use crate::flow::{Integrity, Labels, Secrecy};
+use crate::schema::Arguments;
 
 mod lower;
 mod names;
@@ -109,15 +111,27 @@ impl Condition {
         })
     }
 
-    /// Reads a condition on nothing but `args`, whose values have the types that they show in each call.
+    /// Reads a condition on nothing but the arguments that `tool` takes, whose values have the types that they show
+    /// in each call.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
-    pub fn of_arguments(text: &str) -> Result<Self, ConditionError> {
+    pub(crate) fn of_arguments(text: &str, tool: &Arguments) -> Result<Self, ConditionError> {
         let (source, read) = Read::new(text)?;
         if let Some(other) = source.chains.iter().find(|chain| chain.root != "args") {
             let problem = format!("`{}` is not known here; use `args`", other.root);
             return Err(ConditionError::new(other.span.start, problem));
+        }
+        // A name that no call can have would leave the condition false for ever.
+        let mut names = source.chains.iter();
+        if let Some(chain) = names.find(|chain| !tool.has(&chain.path.join("."))) {
+            let written = chain.path.join(".");
+            let fix = nearest(&written, tool.names()).map_or_else(
+                || "name one that its schema has".to_owned(),
+                |near| format!("did you mean `args.{near}`?"),
+            );
+            let problem = format!("there is no argument `{written}`; {fix}");
+            return Err(ConditionError::new(chain.span.start, problem));
         }
         policy(&source)?;
         Ok(Self {

@@ -31,7 +31,8 @@ pub struct Contract {
     pub(crate) expires_span: Range<usize>,
     pub(crate) roles: BTreeMap<String, Role>,
     pub(crate) rules: Vec<Rule>,
-    /// The places of the rules about each tool, in the order of the rules.
+    /// The places of the rules about each tool, in the order of their ids, so that nothing follows from the order of
+    /// the document.
     pub(crate) by_tool: BTreeMap<String, Vec<usize>>,
     pub(crate) digest: Digest,
 }
@@ -179,7 +180,7 @@ impl Contract {
         self.rules.iter()
     }
 
-    /// The rules about a tool of the catalogue it was parsed against, in the same order.
+    /// The rules about a tool of the catalogue it was parsed against, in the order of their ids.
     pub(crate) fn about(&self, tool: &str) -> impl Iterator<Item = &Rule> {
         let places = self.by_tool.get(tool).into_iter().flatten();
         places.filter_map(|at| self.rules.get(*at))

@@ -96,6 +96,8 @@ pub enum Code {
     Denied,
     /// A deny or an ask cannot tell whether it describes the call, or a rule cannot tell how much it would count.
     Undecidable,
+    /// Asks that describe the call want a yes of different people.
+    Conflict,
     /// Nothing permits the call.
     NotAllowed,
     /// Something would leave, and the task has seen a secret.

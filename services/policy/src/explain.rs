@@ -4,7 +4,7 @@ use bus_schema::RuleId;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bounds::{Around, Judgement, lookup};
+use crate::bounds::{Around, Judgement, is_ambiguous, lookup};
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::{Call, Verdict, arguments};
@@ -78,7 +78,7 @@ pub fn explain(
         view: *view,
     };
     let case = Case::new(tool, around);
-    let about = contract.about(call.tool);
+    let about = contract.rules().filter(|rule| rule.tool.matches(call.tool));
     about
         .map(|rule| considered(rule, contract, &case, verdict))
         .collect()
@@ -125,8 +125,11 @@ fn misses(rule: &Rule, case: &Case<'_>) -> Vec<String> {
             continue;
         };
         let value = lookup(around.args, name);
-        let outside = bound.judge(value, around) == Judgement::Outside;
+        let outside = bound.judge_at(around.args, name, around) == Judgement::Outside;
         why.push(match value {
+            None if is_ambiguous(around.args, name) => {
+                format!("`{name}` could mean two of the arguments")
+            }
             None => format!("`{name}` is missing, and the rule wants {bound}"),
             Some(value) if outside => {
                 format!("`{name}` is {}, and the rule wants {bound}", shown(value))

@@ -12,15 +12,17 @@ use jiff::civil::Time;
 use jiff::tz::Offset;
 use serde::Serialize;
 
+use crate::asks;
 use crate::bounds::print::{key, quoted, quoted_list};
 use crate::bounds::{Judgement, lookup};
 use crate::budget::Period;
+use crate::catalogue::Risk;
 use crate::contract::{Contract, Head, rule_id};
 use crate::decide::{Code, Refusal};
 use crate::flow::Passage;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, Full, Kind};
 use crate::quota::{Lack, Quota, moneys};
-use crate::rule::{Matcher, Rule, RuleKind};
+use crate::rule::{Matcher, Question, Rule, RuleKind};
 use crate::weigh::{Case, Judged, Short, weigh};
 
 /// Longest change that is still worth reading, in bytes.
@@ -139,12 +141,10 @@ pub(crate) fn find(
     match refusal.code {
         Code::NotAllowed => {
             let found = call.widened().find_map(permits);
-            let added = || call.added(RuleKind::Allow, None).and_then(permits);
-            let secret = || {
-                call.added(RuleKind::Allow, Some(Passage::Ask))
-                    .and_then(permits)
-            };
-            found.or_else(added).or_else(secret)
+            let added = |secret| call.added(call.kind(), secret).and_then(permits);
+            found
+                .or_else(|| added(None))
+                .or_else(|| added(Some(Passage::Ask)))
         }
         Code::Denied => call.narrowed().and_then(permits),
         Code::Undecidable => {
@@ -170,7 +170,7 @@ pub(crate) fn find(
         Code::Expired => call.extended().and_then(permits),
         Code::NotStarted => call.begun().and_then(permits),
         Code::Principal => call.also_for().and_then(permits),
-        Code::UnknownTool | Code::Arguments | Code::Schema => None,
+        Code::UnknownTool | Code::Arguments | Code::Schema | Code::Conflict => None,
     }
 }
 
@@ -245,6 +245,25 @@ impl<'a> Refused<'a> {
         })
     }
 
+    /// What a further rule does with the call: a person is asked about what lets something leave, about what cannot
+    /// be put right, and where the contract asks already.
+    fn kind(&self) -> RuleKind {
+        let asks = self.judged.iter().map(|(rule, _)| *rule);
+        let asks = asks.filter(|rule| matches!(rule.kind, RuleKind::Ask(_)));
+        if let Some(strictest) = asks.min_by(|one, other| asks::strictest_first(one, other)) {
+            return strictest.kind.clone();
+        }
+        let case = self.case;
+        let reason = if case.outward {
+            "this call lets something leave"
+        } else if case.tool.risk() == Some(Risk::High) {
+            "this call cannot be undone, or moves money"
+        } else {
+            return RuleKind::Allow;
+        };
+        RuleKind::Ask(Question::to_owner(reason))
+    }
+
     /// A further rule for exactly this call; `None` when bounds cannot describe an argument.
     fn added(&self, kind: RuleKind, secret: Option<Passage>) -> Option<Try> {
         let args = self.case.around.args;
@@ -252,6 +271,19 @@ impl<'a> Refused<'a> {
         let bounds: Option<BTreeMap<_, _>> = each
             .map(|(name, value)| Some((name.clone(), widen::exactly(value)?)))
             .collect();
+        // What other rules about the tool say of its calls, this one says as well.
+        let about = || self.judged.iter().map(|(rule, _)| *rule);
+        let limits = &self.contract.head.limits;
+        let tokens = about().map(|rule| rule.tokens).max().unwrap_or_default();
+        let spend = about().find_map(|rule| rule.spend.clone());
+        let said = spend.is_some() || about().any(|rule| rule.moves_nothing);
+        let counts = limits.count_money() && self.case.tool.may_move_money() && !said;
+        if (limits.count_tokens() && tokens == 0)
+            || (counts && self.case.tool.risk() == Some(Risk::High))
+        {
+            return None;
+        }
+        let moves_nothing = spend.is_none() && (said || counts);
         let word = kind.word();
         let same = self.contract.rules();
         let place = same.filter(|rule| rule.kind.word() == word).count() + 1;
@@ -260,6 +292,9 @@ impl<'a> Refused<'a> {
             bounds: bounds?,
             only: self.case.tool.arguments().others(args),
             secret,
+            spend,
+            moves_nothing,
+            tokens,
             ..Rule::about(rule_id(&format!("{word}.{place}")), kind, tool)
         };
         let toml = rule.to_string();

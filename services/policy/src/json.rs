@@ -62,6 +62,25 @@ pub(crate) fn parse_wide(bytes: &[u8], bytes_max: usize) -> Result<Value, Error>
     read(bytes, bytes_max, true)
 }
 
+/// Longest result of a tool that is looked at, in bytes.
+pub(crate) const RESULT_BYTES_MAX: usize = 1 << 20;
+
+/// Reads what a tool returned: strict JSON, or else a text. JSON that two readers could read differently, and what
+/// is longer than [`RESULT_BYTES_MAX`], is no evidence of anything and so nothing.
+pub(crate) fn result(bytes: &[u8]) -> Option<Value> {
+    match parse_wide(bytes, RESULT_BYTES_MAX) {
+        Ok(value) => Some(value),
+        Err(Error::TooLong { .. }) => None,
+        Err(Error::Malformed { .. }) if is_json(bytes) => None,
+        Err(Error::Malformed { .. }) => std::str::from_utf8(bytes).ok().map(Value::from),
+    }
+}
+
+/// Whether some reader takes these bytes for JSON.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<de::IgnoredAny>(bytes).is_ok()
+}
+
 fn read(bytes: &[u8], bytes_max: usize, wide: bool) -> Result<Value, Error> {
     if bytes.len() > bytes_max {
         return Err(Error::TooLong {

@@ -351,7 +351,7 @@ const fn refusal_code(code: Code) -> RefusalCode {
         Code::NotStarted | Code::Principal => RefusalCode::NoContract,
         Code::UnknownTool => RefusalCode::Tool,
         Code::Arguments | Code::Schema => RefusalCode::Arguments,
-        Code::Denied | Code::Undecidable => RefusalCode::Denied,
+        Code::Denied | Code::Undecidable | Code::Conflict => RefusalCode::Denied,
         Code::NotAllowed | Code::Secret | Code::Untrusted => RefusalCode::NotAllowed,
         Code::RuleCalls
         | Code::RuleSum

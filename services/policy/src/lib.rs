@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod after;
+mod asks;
 pub mod batch;
 mod bounds;
 mod budget;

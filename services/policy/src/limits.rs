@@ -155,6 +155,18 @@ impl Limits {
         }
     }
 
+    /// Whether money is counted.
+    pub(crate) fn count_money(&self) -> bool {
+        let mut all = Period::ALL.iter();
+        all.any(|period| !self.of(*period).spend.is_empty())
+    }
+
+    /// Whether tokens are counted.
+    pub(crate) fn count_tokens(&self) -> bool {
+        let mut all = Period::ALL.iter();
+        all.any(|period| self.of(*period).tokens.is_some())
+    }
+
     /// Whether the bytes of arguments are counted.
     pub(crate) fn count_bytes(&self) -> bool {
         Period::ALL

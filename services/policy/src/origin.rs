@@ -4,14 +4,11 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::bounds::Judgement;
 use crate::bounds::print::quoted;
+use crate::bounds::{Judgement, is_ambiguous};
 use crate::flow::Integrity;
 use crate::json;
 use crate::record::{Record, Stage};
-
-/// Longest result that is read as JSON inside a text, in bytes.
-const RESULT_BYTES_MAX: usize = 4 << 20;
 
 /// One place that a value may come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +72,13 @@ impl FieldPath {
         &self.text
     }
 
-    /// Whether some value at this way equals `wanted`.
+    /// Whether some value at this way equals `wanted`. A result that is a text with JSON in it is read as that; texts
+    /// inside of a result are what somebody may have written, and stay texts.
     fn finds(&self, value: &Value, wanted: &Value) -> bool {
-        finds(&self.steps, value, wanted)
+        let inner = value
+            .as_str()
+            .and_then(|text| json::parse_wide(text.as_bytes(), json::RESULT_BYTES_MAX).ok());
+        finds(&self.steps, inner.as_ref().unwrap_or(value), wanted)
     }
 }
 
@@ -90,10 +91,6 @@ fn finds(steps: &[Step], value: &Value, wanted: &Value) -> bool {
             .get(name)
             .is_some_and(|inner| finds(rest, inner, wanted)),
         (Step::Each, Value::Array(items)) => items.iter().any(|item| finds(rest, item, wanted)),
-        (Step::Name(_) | Step::Each, Value::String(text)) => {
-            let inner = json::parse_wide(text.as_bytes(), RESULT_BYTES_MAX);
-            inner.is_ok_and(|inner| !inner.is_string() && finds(steps, &inner, wanted))
-        }
         (Step::Name(_) | Step::Each, _) => false,
     }
 }
@@ -123,6 +120,9 @@ impl Origin {
             }
             Self::Argument { tool, argument } => {
                 let each = record.outcomes(tool).iter().map(|outcome| {
+                    if is_ambiguous(&outcome.args, argument) {
+                        return Judgement::Unknown;
+                    }
                     let equal = crate::bounds::lookup(&outcome.args, argument) == Some(value);
                     match (equal, &outcome.stage) {
                         (false, _) | (true, Stage::Failed) => Judgement::Outside,

@@ -1,6 +1,7 @@
 //! Reads a contract from TOML, noting every problem with its place and its repair.
 
 mod bound;
+mod counted;
 mod head;
 mod quota;
 mod rule;
@@ -20,6 +21,7 @@ use crate::catalogue::Catalogue;
 use crate::contract::{CONTRACT_BYTES_MAX, Contract, Head, NAME_BYTES_MAX};
 use crate::envelope::envelope;
 use crate::rule::Rule;
+use counted::Written;
 use source::{Fields, Node, Source};
 
 pub(crate) use head::is_principal;
@@ -156,6 +158,10 @@ fn read<'t>(
             roles: roles.as_ref().unwrap_or(&BTreeMap::new()),
         },
     );
+    if let (Some(version), Some(limits)) = (version, &limits) {
+        counted::check(source, (version, limits), &rules, catalogue);
+    }
+    let rules: Vec<Rule> = rules.into_iter().map(|(rule, _)| rule).collect();
     let (expires_ms, expires_span) = expires?;
     let starts = starts?;
     if let Some((starts_ms, span)) = &starts
@@ -172,7 +178,9 @@ fn read<'t>(
         let name = tool.name().as_str();
         let about = rules.iter().enumerate();
         let about = about.filter(|(_, rule)| rule.tool.matches(name));
-        (name.to_owned(), about.map(|(at, _)| at).collect())
+        let mut places: Vec<usize> = about.map(|(at, _)| at).collect();
+        places.sort_by_key(|at| rules.get(*at).map(|rule| &rule.id));
+        (name.to_owned(), places)
     });
     Some(Contract {
         name: name?.parse().ok()?,
@@ -193,13 +201,26 @@ fn read<'t>(
     })
 }
 
-fn rules<'t>(source: &mut Source<'t>, of: &Fields<'t>, against: &rule::Against<'_>) -> Vec<Rule> {
+fn rules<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    against: &rule::Against<'_>,
+) -> Vec<(Rule, Written)> {
     let (mut rules, mut names, mut written) = (Vec::new(), BTreeSet::new(), 0);
     for word in ["allow", "ask", "deny"] {
         for (place, node) in tables(source, of, word, RULES_MAX).iter().enumerate() {
             written += 1;
             if let Some(rule) = rule::read(source, node, word, place + 1, &mut names, against) {
-                rules.push(rule);
+                let says = |key: &str| {
+                    let table = node.get_ref().as_table();
+                    table.is_some_and(|table| table.contains_key(key))
+                };
+                let written = Written {
+                    span: node.span(),
+                    says_tokens: says("tokens"),
+                    named: says("name"),
+                };
+                rules.push((rule, written));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actor::Key;
-use bus_schema::{ActionId, AuthorId, TaskId};
+use bus_schema::{ActionId, AuthorId, Digest, TaskId};
 use serde_json::{Map, Value};
 
 use crate::catalogue::{Catalogue, Tool};
@@ -15,11 +15,9 @@ use crate::recall::{Need, Recall};
 use crate::record::Record;
 use crate::state::{Came, Deed, Task};
 
-/// Longest result that is looked at, in bytes.
-const RESULT_BYTES_MAX: usize = 1 << 20;
 /// On whose behalf a task runs that a person handed in.
 const PRINCIPAL: &str = "session";
-/// The labels of what came from a tool that the catalogue no longer has.
+/// The labels of what came from a tool that the catalogue has no longer, or has otherwise.
 const GONE: Labels = Labels {
     integrity: Integrity::Untrusted,
     secrecy: Secrecy::Secret,
@@ -80,6 +78,7 @@ impl Pasts {
                 args,
                 args_by,
                 came,
+                ..
             } = *deed;
             if need.args {
                 add("earlier arguments", action, Half::Arguments, args_by, args);
@@ -102,7 +101,7 @@ impl Pasts {
         self.tasks.entry(task).or_default().words = Some(words);
     }
 
-    /// Takes in one half of an earlier call. A result that is no strict JSON is a text.
+    /// Takes in one half of an earlier call.
     pub(crate) fn take(
         &mut self,
         task: TaskId,
@@ -112,10 +111,7 @@ impl Pasts {
     ) {
         let value = bytes.and_then(|bytes| match half {
             Half::Arguments => json::parse(&bytes, ARGUMENTS_BYTES_MAX).ok(),
-            Half::Result => {
-                let read = json::parse_wide(&bytes, RESULT_BYTES_MAX).ok();
-                read.or_else(|| String::from_utf8(bytes).ok().map(Value::String))
-            }
+            Half::Result => json::result(&bytes),
         });
         let past = self.tasks.entry(task).or_default();
         past.halves.insert((action, half), value);
@@ -148,18 +144,28 @@ impl Pasts {
         record.used = task.used.clone();
         for (tool, deeds) in &task.deeds {
             let tool = tool.as_str();
-            let labels = catalogue.get(tool).map_or(GONE, Tool::output);
-            record.taint(labels);
+            let of = |digest: &Digest| labels(catalogue.get(tool), digest);
+            deeds
+                .digests
+                .iter()
+                .for_each(|digest| record.taint(of(digest)));
             let Some(need) = recall.tools.get(tool) else {
                 record.count(tool, deeds.succeeded);
                 continue;
             };
             for deed in &deeds.each {
-                past.add(&mut record, tool, labels, deed, *need)?;
+                past.add(&mut record, tool, of(&deed.digest), deed, *need)?;
             }
         }
         Some(record)
     }
+}
+
+/// The labels that a tool had when it was granted with this digest. A catalogue that has another one by now says
+/// nothing of them, and so cannot lower them.
+fn labels(tool: Option<&Tool>, granted: &Digest) -> Labels {
+    let same = tool.filter(|tool| tool.digest() == *granted);
+    same.map_or(GONE, Tool::output)
 }
 
 fn recalled<'t>(task: &'t Task, recall: &Recall<'_>) -> impl Iterator<Item = (&'t Deed, Need)> {

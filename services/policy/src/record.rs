@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
-use crate::budget::{Period, Shared, Used};
+use crate::budget::{Period, Reserve, Shared, Spent, Used};
 use crate::flow::Labels;
 
 /// What a decision may know beside the contract, the catalogue and the call.
@@ -120,6 +121,25 @@ impl Record {
             let count = self.succeeded.entry(tool.to_owned()).or_default();
             *count = count.saturating_add(succeeded);
         }
+    }
+
+    /// Counts a call that is done at once: as reserved, but for its time, which is none, and its output.
+    pub(crate) fn done(
+        &mut self,
+        shared: &mut Shared,
+        now_ms: i64,
+        (rule, reserve): (&RuleId, &Reserve),
+        output_bytes: usize,
+    ) {
+        let spent = Spent {
+            wall_ms: 0,
+            output_bytes: u64::try_from(output_bytes).unwrap_or(u64::MAX),
+            tokens: reserve.counts.tokens,
+        };
+        self.used.reserve(rule, reserve);
+        self.used.settle(reserve, spent);
+        shared.reserve(now_ms, rule, reserve);
+        shared.settle(now_ms, reserve, spent);
     }
 
     /// Joins labels that come from elsewhere, such as memory or a child task.

@@ -9,12 +9,13 @@ use serde_json::{Map, Value};
 
 use crate::after::After;
 use crate::bounds::print::{key, quoted};
-use crate::bounds::{Around, Bound, Judgement, lookup};
+use crate::bounds::{Around, Bound, Judgement};
 use crate::cedar::Condition;
 use crate::flow::Passage;
 use crate::glob::ToolGlob;
 use crate::parse;
 use crate::quota::{Quotas, Spend};
+use crate::schema::Arguments;
 
 /// The role that every contract has: whoever signed it.
 pub const OWNER: &str = "owner";
@@ -42,6 +43,8 @@ pub struct Rule {
     pub quotas: Quotas,
     /// How much money a call moves.
     pub spend: Option<Spend>,
+    /// Whether it says that a call moves no money.
+    pub moves_nothing: bool,
     /// Tokens that a call reserves.
     pub tokens: u64,
     /// Secrets that may be released for a call.
@@ -156,6 +159,7 @@ impl Rule {
             after: None,
             quotas: Quotas::default(),
             spend: None,
+            moves_nothing: false,
             tokens: 0,
             secrets: Vec::new(),
             untrusted: None,
@@ -171,13 +175,18 @@ impl Rule {
             return Judgement::Outside;
         }
         let bounds = self.bounds.iter();
-        let bounds = bounds.map(|(name, bound)| bound.judge(lookup(around.args, name), around));
+        let bounds = bounds.map(|(name, bound)| bound.judge_at(around.args, name, around));
         Judgement::every(bounds.chain(self.conditions(around)))
     }
 
     fn conditions(&self, around: &Around<'_>) -> impl Iterator<Item = Judgement> {
         let when = self.when.iter().map(|when| when.judge(around));
         when.chain(self.after.iter().map(|after| after.judge(around)))
+    }
+
+    /// Whether it says how much money a call moves.
+    pub(crate) fn says_spend(&self) -> bool {
+        self.spend.is_some() || self.moves_nothing
     }
 
     /// Whether the rule describes every call of the tools that it is about.
@@ -188,7 +197,7 @@ impl Rule {
     /// The arguments whose bounds do not judge `within`.
     pub(crate) fn failing<'a>(&'a self, around: &Around<'_>) -> Vec<&'a str> {
         let fails = |name: &str, bound: &Bound| {
-            bound.judge(lookup(around.args, name), around) != Judgement::Within
+            bound.judge_at(around.args, name, around) != Judgement::Within
         };
         let each = self
             .bounds
@@ -222,11 +231,23 @@ impl Rule {
         self.each_bound(args, &|_, _| true)
     }
 
-    /// Whether every argument is one that the contract, the owner's words or a trusted result named.
-    pub(crate) fn determines(&self, around: &Around<'_>) -> bool {
+    /// Whether every argument is one that the contract, the owner's words or a trusted result named, and the rule
+    /// says of each argument that `tool` could have beside them that it is left out. What a call without arguments
+    /// does is named by nobody.
+    pub(crate) fn determines(&self, tool: &Arguments, around: &Around<'_>) -> bool {
         let fits = |bound: &Bound, value: &Value| bound.determines(value, around);
-        let mut present = around.args.iter().filter(|(_, value)| !value.is_null());
-        present.all(|(name, value)| self.bound_fits(name, value, &fits))
+        let present = || around.args.iter().filter(|(_, value)| !value.is_null());
+        let named = |name: &str| {
+            let mut each = self.bounds.keys();
+            each.any(|bound| bound == name || is_below(bound, name))
+        };
+        let mut absent = tool.names().filter(|name| {
+            let value = around.args.get(*name);
+            value.is_none_or(Value::is_null)
+        });
+        present().next().is_some()
+            && present().all(|(name, value)| self.bound_fits(name, value, &fits))
+            && (self.only || (!tool.is_open() && absent.all(named)))
     }
 
     /// Whether every argument that is present has a bound which fits; objects may have it on each of their fields.
@@ -281,6 +302,8 @@ impl fmt::Display for Rule {
         self.quotas.fmt(f)?;
         if let Some(spend) = &self.spend {
             writeln!(f, "spend = {spend}")?;
+        } else if self.moves_nothing {
+            writeln!(f, "spend = \"nothing\"")?;
         }
         if self.tokens > 0 {
             writeln!(f, "tokens = {}", self.tokens)?;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
+use crate::bounds::When;
+
 /// How many local references are followed to find the names of arguments.
 const REFERENCES_MAX: usize = 32;
 /// Bound on a compiled pattern, in bytes.
@@ -43,9 +45,10 @@ impl Arguments {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its top level lacks `\"type\": \"object\"`; add it".to_owned());
         }
-        local_only(schema)?;
+        local_only(schema, true)?;
         let mut schema = schema.clone();
         dialect::modern(&mut schema);
+        references(&schema, &schema)?;
         let mut names = BTreeMap::new();
         let mut left = REFERENCES_MAX;
         let open = declared(&schema, &schema, &mut names, &mut left);
@@ -54,6 +57,11 @@ impl Arguments {
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(false)
+            .with_format("date-time", |text: &str| {
+                matches!(When::new(text), Some(When::Moment(_)))
+            })
             .with_pattern_options(
                 PatternOptions::regex()
                     .size_limit(PATTERN_BYTES_MAX)
@@ -93,6 +101,11 @@ impl Arguments {
         self.open || self.names.keys().any(|name| !given.contains_key(name))
     }
 
+    /// Whether a call may have arguments that the schema does not name.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// The JSON types that the argument may have, empty when the schema does not say simply.
     pub(crate) fn types(&self, name: &str) -> Vec<String> {
         let own = self.names.get(name).cloned();
@@ -120,7 +133,7 @@ impl Arguments {
 }
 
 /// Refuses other dialects and references that lead out of the schema.
-fn local_only(schema: &Value) -> Result<(), String> {
+fn local_only(schema: &Value, is_root: bool) -> Result<(), String> {
     match schema {
         Value::Object(map) => {
             map.iter()
@@ -135,12 +148,61 @@ fn local_only(schema: &Value) -> Result<(), String> {
                             short(target)
                         ))
                     }
-                    _ => local_only(value),
+                    ("$id", Some(_)) if !is_root => Err(
+                        "it has an `$id` inside, which changes what references mean; remove it"
+                            .to_owned(),
+                    ),
+                    _ => local_only(value, false),
                 })
         }
-        Value::Array(items) => items.iter().try_for_each(local_only),
+        Value::Array(items) => items.iter().try_for_each(|item| local_only(item, false)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }
+}
+
+/// Refuses references to places that [`close`] does not close.
+fn references(root: &Value, schema: &Value) -> Result<(), String> {
+    match schema {
+        Value::Object(map) => map.iter().try_for_each(|(key, value)| {
+            let target = value.as_str().filter(|_| key == "$ref" || key == "$dynamicRef");
+            match target {
+                Some(target) if !is_schema(root, target) => Err(format!(
+                    "the reference {:?} does not name a schema of it; put what it names into `$defs` and write `#/$defs/<name>`",
+                    short(target)
+                )),
+                Some(_) => Ok(()),
+                None => references(root, value),
+            }
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| references(root, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// Whether a local reference leads from schema to schema, through places that describe a part of the arguments.
+fn is_schema(root: &Value, target: &str) -> bool {
+    let mut steps = target.split('/');
+    if steps.next() != Some("#") || root.pointer(target.trim_start_matches('#')).is_none() {
+        return false;
+    }
+    while let Some(step) = steps.next() {
+        match step {
+            "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas"
+            | "prefixItems" | "allOf" | "anyOf" | "oneOf" => {
+                if steps.next().is_none() {
+                    return false;
+                }
+            }
+            "items"
+            | "additionalProperties"
+            | "unevaluatedProperties"
+            | "unevaluatedItems"
+            | "then"
+            | "else" => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Collects the names of top-level properties; true when there can be others than these.

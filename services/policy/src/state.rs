@@ -32,6 +32,10 @@ pub struct State {
     /// What all tasks of a contract used, by its name.
     pub(crate) shared: BTreeMap<ContractName, Shared>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
+    /// Tasks that are over and of which a grant may still be claimed, or an outcome may still come.
+    ending: BTreeMap<TaskId, Task>,
+    /// Grants nobody has claimed, by the last moment at which that counts.
+    unclaimed: BTreeSet<(Time, TaskId, ActionId)>,
     tasks_seen: BTreeSet<TaskId>,
     actions_seen: BTreeSet<ActionId>,
     /// Signed contracts without a verdict, by their place in the stream.
@@ -99,8 +103,6 @@ pub(crate) struct Task {
     /// The calls that were started, by tool.
     pub(crate) deeds: BTreeMap<ToolName, Deeds>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
-    /// Grants nobody has claimed, by the last moment at which that counts.
-    unclaimed: BTreeSet<(Time, ActionId)>,
     strays: u8,
 }
 
@@ -109,6 +111,8 @@ pub(crate) struct Task {
 pub(crate) struct Deeds {
     /// How many of them succeeded.
     pub(crate) succeeded: u64,
+    /// The tool, each time that it was not the same, as it was when a call was granted.
+    pub(crate) digests: BTreeSet<Digest>,
     /// Oldest first.
     pub(crate) each: Vec<Deed>,
 }
@@ -117,6 +121,8 @@ pub(crate) struct Deeds {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Deed {
     pub(crate) action: ActionId,
+    /// The tool as it was when the call was granted.
+    pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
     pub(crate) came: Came,
@@ -136,6 +142,7 @@ pub(crate) enum Came {
 pub(crate) struct Reservation {
     pub(crate) rule: RuleId,
     pub(crate) tool: ToolName,
+    pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
     pub(crate) reserve: Reserve,

@@ -107,7 +107,9 @@ impl PolicyCore {
         }
         let newest = self.state.in_force(&signed.name);
         let newer = newest.filter(|(digest, active)| {
-            **digest != offered.contract && active.version >= signed.version
+            **digest != offered.contract
+                && active.version >= signed.version
+                && moment.now < active.envelope.expires
         });
         match newer {
             None => Ok(signed.name.clone()),

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use bus_schema::{ContractName, Counts, RuleId};
 
+use crate::asks;
 use crate::bounds::{Around, Judgement};
 use crate::budget::{Period, Reserve};
 use crate::catalogue::{Effect, Tool};
@@ -14,7 +15,7 @@ use crate::json;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, Full, Limits};
 use crate::quota::Lack;
 use crate::record::View;
-use crate::rule::{OWNER, Question, Rule, RuleKind};
+use crate::rule::{Question, Rule, RuleKind};
 
 /// What a person is told when a call would let something leave after the task has seen untrusted things.
 const UNTRUSTED: &str =
@@ -26,7 +27,8 @@ const SECRET: &str = "the task has seen a secret, and this call lets something l
 pub(crate) struct Case<'a> {
     pub(crate) tool: &'a Tool,
     pub(crate) around: Around<'a>,
-    outward: bool,
+    /// Whether it lets something leave.
+    pub(crate) outward: bool,
 }
 
 impl<'a> Case<'a> {
@@ -120,49 +122,64 @@ pub(crate) fn weigh<'r>(
     if let Some(rule) = those(deny, Judgement::Unknown).next() {
         return Err(undecidable(rule, case));
     }
-    let asks = those(ask, Judgement::Within);
-    if let Some(best) = best(asks, limits, case, |offer| strictness(offer.rule)) {
-        return permitted(limits, best?, case);
-    }
-    let allows = those(allow, Judgement::Within);
-    if let Some(best) = best(allows, limits, case, |offer| offer.passage) {
-        let best = best?;
-        if let Some(unsure) = those(ask, Judgement::Unknown).next() {
+    let unsure = || those(ask, Judgement::Unknown);
+    let asked = together(those(ask, Judgement::Within), case)?;
+    if let Some((rule, question)) = asked {
+        // A spent ask is not replaced by a weaker one: none but the strictest is held against its quotas.
+        let offer = offer(rule, limits, case)?;
+        let whole = asks::together(those(ask, Judgement::Within).chain(unsure()));
+        let same = |(_, whole): &(_, Question)| asks::is_no_stricter(whole, &question);
+        let told = matches!(&whole, Ok(Some(whole)) if same(whole));
+        if let Some(unsure) = unsure().next().filter(|_| !told) {
             return Err(undecidable(unsure, case));
         }
-        return permitted(limits, best, case);
+        return permitted(limits, offer, Some(question), case);
+    }
+    let allows = those(allow, Judgement::Within);
+    if let Some(best) = best(allows, limits, case) {
+        let best = best?;
+        if let Some(unsure) = unsure().next() {
+            return Err(undecidable(unsure, case));
+        }
+        return permitted(limits, best, None, case);
     }
     Err(not_allowed(judged, case))
 }
 
-/// How strict a question is: how many have to say yes, whether they are others than the owner, how soon.
-type Strictness = (u32, bool, Reverse<u64>);
-
-fn strictness(rule: &Rule) -> Strictness {
-    match &rule.kind {
-        RuleKind::Ask(question) => (
-            question.quorum,
-            question.role != OWNER,
-            Reverse(question.expires_ms),
-        ),
-        RuleKind::Allow | RuleKind::Deny => (0, false, Reverse(u64::MAX)),
-    }
+fn together<'r>(
+    rules: impl Iterator<Item = &'r Rule>,
+    case: &Case<'_>,
+) -> Result<Option<(&'r Rule, Question)>, Refusal> {
+    asks::together(rules).map_err(|(one, other)| {
+        let why = format!(
+            "`{}` and `{}` ask different people about this call of `{}`; let only one of them describe it",
+            one.id, other.id, case.around.tool
+        );
+        Refusal::by(one, Code::Conflict, why)
+    })
 }
 
-/// The best offer of rules that describe the call, or why none of them permits it; `None` if there is none.
-fn best<'r, K: Ord>(
-    rules: impl Iterator<Item = &'r Rule>,
+/// The best offer of allows that describe the call, or why none of them permits it; `None` if there is none. What
+/// decides between them says nothing of where they stand in the file.
+fn best<'r>(
+    allows: impl Iterator<Item = &'r Rule>,
     limits: &Limits,
     case: &Case<'_>,
-    rank: impl Fn(&Offer<'r>) -> K,
 ) -> Option<Result<Offer<'r>, Refusal>> {
     let mut best: Option<Result<Offer<'r>, Refusal>> = None;
-    let key = |offer: &Offer<'r>| (rank(offer), offer.left);
-    for rule in rules {
+    let key = |offer: &Offer<'r>| (offer.passage, offer.left, Reverse(offer.rule.secrets.len()));
+    let better = |one: &Offer<'r>, other: &Offer<'r>| {
+        let order = key(one).cmp(&key(other));
+        order
+            .then_with(|| asks::same_rank(other.rule, one.rule))
+            .is_gt()
+    };
+    for rule in allows {
         let offer = offer(rule, limits, case);
+        let offer = offer.and_then(|offer| take(limits, &offer.reserve, case).map(|_| offer));
         best = Some(match (best, offer) {
             (None, offer) | (Some(Err(_)), offer @ Ok(_)) => offer,
-            (Some(Ok(best)), Ok(offer)) if key(&offer) > key(&best) => Ok(offer),
+            (Some(Ok(best)), Ok(offer)) if better(&offer, &best) => Ok(offer),
             (Some(best), _) => best,
         });
     }
@@ -258,7 +275,7 @@ fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
     }
     if labels.integrity == Integrity::Untrusted {
         let after = rule.untrusted.unwrap_or_else(|| {
-            if rule.determines(&case.around) {
+            if rule.determines(case.tool.arguments(), &case.around) {
                 Passage::Allow
             } else {
                 Passage::Ask
@@ -272,33 +289,33 @@ fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
     Ok(passage)
 }
 
+/// What the call may use of what is left of the limits.
+fn take(limits: &Limits, reserve: &Reserve, case: &Case<'_>) -> Result<Reserve, Refusal> {
+    let mut reserve = reserve.clone();
+    for period in Period::ALL {
+        let used = case.around.view.used(period);
+        let taken = limits.of(period).take(period, used, &mut reserve);
+        taken.map_err(Refusal::full)?;
+    }
+    Ok(reserve)
+}
+
 /// Takes what the call may use from the limits.
 fn permitted<'r>(
     limits: &Limits,
     offer: Offer<'r>,
+    question: Option<Question>,
     case: &Case<'_>,
 ) -> Result<Weighed<'r>, Refusal> {
-    let Offer {
-        rule,
-        passage,
-        mut reserve,
-        ..
-    } = offer;
+    let (rule, passage) = (offer.rule, offer.passage);
     let view = &case.around.view;
-    for period in Period::ALL {
-        let used = view.used(period);
-        let taken = limits.of(period).take(period, used, &mut reserve);
-        taken.map_err(Refusal::full)?;
-    }
-    let question = match &rule.kind {
-        RuleKind::Ask(question) => Some(question.clone()),
-        RuleKind::Allow | RuleKind::Deny if passage == Passage::Allow => None,
-        RuleKind::Allow | RuleKind::Deny => {
-            let secret = view.record.labels().secrecy == Secrecy::Secret;
-            let secret = secret && rule.secret == Some(Passage::Ask);
-            Some(Question::to_owner(if secret { SECRET } else { UNTRUSTED }))
-        }
+    let reserve = take(limits, &offer.reserve, case)?;
+    let after_seen = || {
+        let secret = view.record.labels().secrecy == Secrecy::Secret;
+        let secret = secret && rule.secret == Some(Passage::Ask);
+        Question::to_owner(if secret { SECRET } else { UNTRUSTED })
     };
+    let question = question.or_else(|| (passage != Passage::Allow).then(after_seen));
     Ok(Weighed {
         rule,
         reserve,

@@ -138,7 +138,7 @@ impl RunnerCore {
         }
         let envelope = self.state.envelopes.get(&draft.contract);
         let envelope = envelope
-            .filter(|_| !self.state.revoked.contains(&draft.contract))
+            .filter(|_| !granted.is_revoked() && !self.state.revoked.contains(&draft.contract))
             .ok_or(Some(RefusalCode::NoContract))?;
         if self.state.deployment != Some(draft.deployment) {
             return Err(Some(RefusalCode::OutsideEnvelope));
@@ -227,11 +227,20 @@ impl Core for RunnerCore {
         match fact {
             RunnerFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
             RunnerFact::ContractSigned(_, fact) => {
+                // Signed again, it holds again: policy says whether it is in force.
+                state.revoked.remove(&fact.contract);
                 state.envelopes.insert(fact.contract, fact.envelope);
+                self.tell();
             }
             RunnerFact::ContractRevoked(_, fact) => {
-                state.revoked.insert(fact.contract);
+                state.revoke(fact.contract);
                 self.tell();
+            }
+            RunnerFact::ContractActivated(_, fact) => {
+                if let Some(old) = fact.supersedes {
+                    state.revoke(old);
+                    self.tell();
+                }
             }
             RunnerFact::HaltOrdered(..) => {
                 state.halted = true;

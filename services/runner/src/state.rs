@@ -25,6 +25,7 @@ pub struct State {
     pub(crate) halted: bool,
     /// By the digest of the contract, in the owner's own words.
     pub(crate) envelopes: BTreeMap<Digest, Envelope>,
+    /// Those that the owner revoked, or that a newer version took the place of, and did not sign again since.
     pub(crate) revoked: BTreeSet<Digest>,
     /// Granted to the runner, neither claimed nor declined; by place in the stream.
     pub(crate) open: BTreeMap<u64, Granted>,
@@ -54,6 +55,8 @@ pub(crate) struct Granted {
     id: EventId,
     seq: u64,
     stored: Time,
+    /// Whether its contract was revoked after it, whatever was signed since.
+    revoked: bool,
 }
 
 /// What holds at this point of the stream for actions that are claimed already.
@@ -81,6 +84,11 @@ impl Granted {
 
     pub(crate) const fn granted(&self) -> &ActionGranted {
         &self.granted
+    }
+
+    /// Whether its contract was revoked since it was given.
+    pub(crate) const fn is_revoked(&self) -> bool {
+        self.revoked
     }
 
     /// The task whose chain speaks about it.
@@ -135,6 +143,14 @@ impl State {
         }
     }
 
+    /// Takes in that nothing more is to start under a contract.
+    pub(crate) fn revoke(&mut self, contract: Digest) {
+        self.revoked.insert(contract);
+        for granted in self.open.values_mut() {
+            granted.revoked |= granted.granted.grant.draft.contract == contract;
+        }
+    }
+
     pub(crate) fn gate(&self) -> Gate {
         Gate {
             halted: self.halted,
@@ -168,6 +184,7 @@ impl State {
             id: meta.id,
             seq: meta.seq,
             stored: meta.stored,
+            revoked: false,
             granted,
         };
         self.open.insert(meta.seq, granted);

@@ -67,7 +67,7 @@ fn widen_operator(operator: &Operator, value: &Value, around: &Around<'_>) -> Op
             let object = value.as_object()?;
             let each = fields.iter().map(|(name, bound)| {
                 let value = crate::bounds::lookup(object, name);
-                let fits = bound.judge(value, around) == Judgement::Within;
+                let fits = bound.judge_at(object, name, around) == Judgement::Within;
                 let bound = if fits {
                     bound.clone()
                 } else {

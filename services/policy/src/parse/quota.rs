@@ -143,15 +143,28 @@ pub(super) fn moneys<'t>(
     Some(all)
 }
 
-/// Reads how much money a call moves; the outer `None` means that a problem was noted.
+/// What a rule says of the money that a call moves.
+pub(super) enum Moves {
+    /// Nothing is said.
+    Unsaid,
+    /// None is moved.
+    Nothing,
+    /// So much.
+    Money(Spend),
+}
+
+/// Reads how much money a call moves.
 pub(super) fn spend<'t>(
     source: &mut Source<'t>,
     of: &Fields<'t>,
     about: &About<'_>,
-) -> Option<Option<Spend>> {
+) -> Option<Moves> {
     let Some(node) = of.table.get("spend") else {
-        return Some(None);
+        return Some(Moves::Unsaid);
     };
+    if node.get_ref().as_str() == Some("nothing") {
+        return Some(Moves::Nothing);
+    }
     let of = source.table(node, "`spend`", &["argument", "currency", "unit"])?;
     let argument = argument(source, &of, about);
     let currency = source.required(&of, "currency");
@@ -169,7 +182,7 @@ pub(super) fn spend<'t>(
             }
         },
     };
-    Some(Some(Spend {
+    Some(Moves::Money(Spend {
         argument: argument?,
         currency: currency?,
         minor: minor?,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{RuleId, SecretName};
 
+use super::quota::Moves;
 use super::source::{Fields, Node, Source};
 use super::tools::{About, unknown_tool};
 use super::{TEXT_CHARS_MAX, bound, duration, name, place, quota};
@@ -78,10 +79,7 @@ pub(super) fn read<'t>(
         }),
     };
     let bounds = tool.is_some().then(|| bounds(source, &of, &about));
-    let only = of
-        .table
-        .get("only")
-        .map_or(Some(false), |node| source.boolean(node, "`only`"));
+    let only = only(source, &of, word);
     let when = when(source, &of, &about);
     let after = after(source, &of, &about);
     let quotas = quota::read(source, &of, &about);
@@ -89,7 +87,7 @@ pub(super) fn read<'t>(
     let tokens = of
         .table
         .get("tokens")
-        .map_or(Some(0), |node| source.count(node, "`tokens`", 1));
+        .map_or(Some(0), |node| source.count(node, "`tokens`", 0));
     let secrets = secrets(source, &of);
     let passages = (
         passage(source, &of, "untrusted"),
@@ -101,12 +99,29 @@ pub(super) fn read<'t>(
     rule.when = when?;
     rule.after = after?;
     rule.quotas = quotas?;
-    rule.spend = spend?;
+    (rule.spend, rule.moves_nothing) = match spend? {
+        Moves::Unsaid => (None, false),
+        Moves::Nothing => (None, true),
+        Moves::Money(spend) => (Some(spend), false),
+    };
     rule.tokens = tokens?;
     rule.secrets = secrets?;
     (rule.untrusted, rule.secret) = (passages.0?, passages.1?);
     quota::counts_money(source, &of, &rule)?;
     Some(rule)
+}
+
+/// A deny about calls without further arguments would be got round by adding one.
+fn only<'t>(source: &mut Source<'t>, of: &Fields<'t>, word: &str) -> Option<bool> {
+    let Some(node) = of.table.get("only") else {
+        return Some(false);
+    };
+    if word == "deny" {
+        let problem = "with `only`, one argument more would lead past the deny";
+        source.report(node.span(), problem, "remove `only`");
+        return None;
+    }
+    source.boolean(node, "`only`")
 }
 
 fn id<'t>(

@@ -17,6 +17,8 @@ use crate::record::{Record, View};
 
 /// Most characters of the owner's words in a test.
 const WORDS_CHARS_MAX: usize = 64 << 10;
+/// Half a day in milliseconds.
+const HALF_DAY_MS: i64 = 12 * 60 * 60 * 1000;
 /// Most earlier calls of a test.
 const EARLIER_MAX: usize = 1000;
 
@@ -124,10 +126,10 @@ fn compare(source: &mut Source<'_>, verdict: &Verdict, wanted: &Wanted<'_>, call
     }
 }
 
-/// The moment of a test that does not say its own: the first of the contract, or long before its end.
+/// The moment of a test that does not say its own: the first of the contract, or half a day before its end.
 fn usual_ms(contract: &Contract) -> i64 {
-    let last = contract.expires_ms().saturating_sub(1);
-    contract.starts_ms().unwrap_or(0).min(last)
+    let late = contract.expires_ms().saturating_sub(HALF_DAY_MS);
+    contract.starts_ms().unwrap_or(late)
 }
 
 /// What is on record before the call.
@@ -190,8 +192,9 @@ fn before<'t>(
         if let Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } =
             decide(contract, catalogue, &view, &said)
         {
-            record.used.reserve(&rule, &reserve);
-            shared.reserve(now_ms, &rule, &reserve);
+            let result = result.as_ref();
+            let output_bytes = result.map_or(0, |result| json::canonical(result).len());
+            record.done(&mut shared, now_ms, (&rule, &reserve), output_bytes);
         }
         let started = record.start(name, args, labels);
         record.succeed(&started, result);

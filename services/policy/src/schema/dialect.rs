@@ -14,6 +14,27 @@ const READ: [&str; 5] = [
     "https://json-schema.org/draft/2019-09/schema",
 ];
 
+/// Formats that say how a value is kept or shown and not which values there are: they are not checked.
+const TOLD: [&str; 17] = [
+    "int32",
+    "int64",
+    "uint",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float",
+    "double",
+    "decimal",
+    "password",
+    "byte",
+    "binary",
+    "path",
+    "file-path",
+    "directory-path",
+    "json-string",
+];
+
 pub(super) fn is_read(dialect: &str) -> bool {
     READ.contains(&dialect.trim_end_matches('#'))
 }
@@ -28,6 +49,10 @@ pub(super) fn modern(schema: &mut Value) {
         return;
     };
     map.remove("$schema");
+    let told = map.get("format").and_then(Value::as_str);
+    if told.is_some_and(|format| TOLD.contains(&format)) {
+        map.remove("format");
+    }
     if map.get("items").is_some_and(Value::is_array) {
         let prefix = map.remove("items").unwrap_or_default();
         map.insert("prefixItems".to_owned(), prefix);

@@ -3,7 +3,7 @@
 use bus_schema::{
     ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ContractSigned, Digest, Meta, NotSigned, OutsideEnvelope, PolicyFact,
-    PublicKey, RefusalCode, Signed, Statement, TaskId, TaskSubmitted,
+    PublicKey, RefusalCode, Signed, Statement, TaskId, TaskSubmitted, Time,
 };
 
 use super::{
@@ -16,10 +16,7 @@ impl State {
     /// Takes in one fact; `owner` is whose statements count.
     pub(crate) fn fold(&mut self, meta: &Meta, fact: PolicyFact, owner: &PublicKey) {
         self.now = self.now.max(meta.stored);
-        if let Some(task) = meta.task.and_then(|task| self.tasks.get_mut(&task)) {
-            let shared = self.shared.entry(task.name.clone()).or_default();
-            task.release_lapsed(meta.stored, shared);
-        }
+        self.release_lapsed(meta.stored);
         match fact {
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
             PolicyFact::ContractSigned(_, fact) => self.contract_signed(meta, *fact),
@@ -77,10 +74,23 @@ impl State {
     }
 
     fn task(&mut self, task: TaskId, change: impl FnOnce(&mut Task, &mut Shared)) {
-        if let Some(of) = self.tasks.get_mut(&task) {
+        let open = self.tasks.get_mut(&task);
+        if let Some(of) = open.or_else(|| self.ending.get_mut(&task)) {
             let shared = self.shared.entry(of.name.clone()).or_default();
             change(of, shared);
         }
+    }
+
+    /// Releases what can no longer be claimed: a later message proves that every claim in time was read before.
+    fn release_lapsed(&mut self, now: Time) {
+        while let Some((claim_by, task, action)) = self.unclaimed.first().copied() {
+            if claim_by >= now {
+                break;
+            }
+            self.unclaimed.pop_first();
+            self.task(task, |of, shared| of.release(action, shared));
+        }
+        self.ending.retain(|_, of| of.may_change(now));
     }
 
     fn contract_signed(&mut self, meta: &Meta, fact: ContractSigned) {
@@ -160,7 +170,11 @@ impl State {
     }
 
     fn finished(&mut self, task: TaskId) {
-        if self.tasks.remove(&task).is_some() {
+        if let Some(mut of) = self.tasks.remove(&task) {
+            of.end();
+            if of.may_change(self.now) {
+                self.ending.insert(task, of);
+            }
             self.proposed.retain(|_, one| one.task != task);
             self.reused.retain(|(of, _), _| *of != task);
             self.answered.retain(|(_, of, _)| *of != task);
@@ -225,8 +239,8 @@ impl State {
                 let Reservation { rule, reserve, .. } = &reservation;
                 of.used.reserve(rule, reserve);
                 shared.reserve(reservation.granted_ms, rule, reserve);
-                of.unclaimed.insert((claim_by, draft.action));
             });
+            self.unclaimed.insert((claim_by, task, draft.action));
         }
     }
 
@@ -332,7 +346,14 @@ fn taken(
     statement: Signed,
     meta: &Meta,
 ) -> Result<Option<Answer>, RefusalCode> {
-    let said = question.draft.answer(&statement).map_err(no_answer)?;
+    let said = question.draft.answer(&statement).map_err(|why| {
+        let other = why == OutsideEnvelope::ApprovalDiffers && is_of_other(question, &statement);
+        if other {
+            RefusalCode::ApprovalOtherAction
+        } else {
+            no_answer(why)
+        }
+    })?;
     if meta.stored > question.until {
         return Err(RefusalCode::ApprovalExpired);
     }
@@ -355,6 +376,16 @@ fn taken(
     let quorum = question.draft.asked.as_ref().map(|asked| asked.quorum);
     let enough = quorum.is_some_and(|quorum| question.yes.len() >= usize::from(quorum));
     Ok(enough.then_some(Answer::Yes(meta.id)))
+}
+
+/// Whether a statement, by whoever signed it, was made about another action than the one that is asked about.
+fn is_of_other(question: &Question, statement: &Signed) -> bool {
+    match statement.open(&statement.by()) {
+        Ok(Statement::Approval(said)) => {
+            (said.task, said.action) != (question.draft.task, question.draft.action)
+        }
+        Ok(Statement::Task(_) | Statement::Access(_)) | Err(_) => false,
+    }
 }
 
 /// Why a statement is no answer to a draft.

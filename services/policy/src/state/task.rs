@@ -1,6 +1,6 @@
 //! Follows one task from grant to outcome: what it has reserved, used and done.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, Content, ContractName, Digest,
@@ -15,6 +15,7 @@ impl Reservation {
         Self {
             rule: draft.rule.clone(),
             tool: draft.tool.clone(),
+            digest: draft.tool_digest,
             args: draft.args,
             args_by: draft.args_by,
             reserve: Reserve {
@@ -36,34 +37,36 @@ impl Task {
             used: Used::default(),
             deeds: BTreeMap::new(),
             actions: BTreeMap::new(),
-            unclaimed: BTreeSet::new(),
             strays: 0,
         }
     }
 
-    /// Releases what can no longer be claimed: a later message proves that every claim in time was read before.
-    pub(super) fn release_lapsed(&mut self, now: Time, shared: &mut Shared) {
-        while let Some((claim_by, action)) = self.unclaimed.first().copied() {
-            if claim_by >= now {
-                return;
-            }
-            self.release(action, shared);
-        }
+    /// Whether a grant may still be claimed at `now`, or an outcome may still count.
+    pub(super) fn may_change(&self, now: Time) -> bool {
+        self.actions.values().any(|action| match &action.stage {
+            Stage::Granted { claim_by, .. } => now <= *claim_by,
+            Stage::Started { finish_by, .. } => now <= *finish_by,
+            Stage::Proposed(_) | Stage::Asked(_) | Stage::Over => false,
+        })
+    }
+
+    /// Forgets all but what [`Task::may_change`] looks at.
+    pub(super) fn end(&mut self) {
+        self.deeds.clear();
+        self.actions.retain(|_, action| match action.stage {
+            Stage::Granted { .. } | Stage::Started { .. } => true,
+            Stage::Proposed(_) | Stage::Asked(_) | Stage::Over => false,
+        });
     }
 
     pub(super) fn release(&mut self, action: ActionId, shared: &mut Shared) {
         let Some(of) = self.actions.get_mut(&action) else {
             return;
         };
-        if let Stage::Granted {
-            reservation,
-            claim_by,
-        } = &of.stage
-        {
+        if let Stage::Granted { reservation, .. } = &of.stage {
             let Reservation { rule, reserve, .. } = &**reservation;
             self.used.release(rule, reserve);
             shared.release(reservation.granted_ms, rule, reserve);
-            self.unclaimed.remove(&(*claim_by, action));
             of.stage = Stage::Over;
         }
     }
@@ -72,16 +75,13 @@ impl Task {
         let Some(of) = self.actions.get_mut(&fact.action) else {
             return;
         };
-        if let Stage::Granted {
-            reservation,
-            claim_by,
-        } = &of.stage
-        {
-            self.unclaimed.remove(&(*claim_by, fact.action));
+        if let Stage::Granted { reservation, .. } = &of.stage {
             let deeds = self.deeds.entry(reservation.tool.clone()).or_default();
             let place = deeds.each.len();
+            deeds.digests.insert(reservation.digest);
             deeds.each.push(Deed {
                 action: fact.action,
+                digest: reservation.digest,
                 args: reservation.args,
                 args_by: reservation.args_by,
                 came: Came::Unknown,

@@ -105,11 +105,11 @@ fn statement_of_anything_else_is_refused_and_the_question_stays_open() {
         contract: Digest::ZERO,
         ..draft.clone()
     };
-    let (differs, unknown) = ("ApprovalDiffers", "ApproverUnknown");
+    let (other_action, unknown) = ("ApprovalOtherAction", "ApproverUnknown");
     let wrong: [(ActionId, Signed, &str); 6] = [
-        (action, answer(&other, true), differs),
-        (second, answer(&draft, true), differs),
-        (action, answer(&edited, true), differs),
+        (action, answer(&other, true), other_action),
+        (second, answer(&draft, true), other_action),
+        (action, answer(&edited, true), "ApprovalDiffers"),
         (action, answer(&elsewhere, true), "ApprovalOtherContract"),
         (action, answer_by(AuthorId::Gateway, &draft, true), unknown),
         (action, answer_by(AuthorId::Gateway, &draft, false), unknown),
@@ -235,7 +235,8 @@ fn yes_to_more_than_is_left_is_refused() {
 #[test]
 fn yes_to_the_question_of_one_rule_does_not_answer_that_of_another() {
     let ask = "[[ask]]\ntool = \"t.any\"\nreason = \"r\"\n";
-    let rules = format!("{ask}expires = \"2s\"\ncalls = 1\n{ask}expires = \"3s\"\n");
+    let first = "expires = \"2s\"\nwhen = 'task.calls < 1'\n";
+    let rules = format!("{ask}{first}{ask}expires = \"3s\"\n");
     let (mut world, _, task) = World::with_task(&rules);
     let mut asks = Vec::new();
     for n in [1, 2] {
@@ -247,8 +248,73 @@ fn yes_to_the_question_of_one_rule_does_not_answer_that_of_another() {
     for (action, draft) in &asks {
         world.carry(task, *action, &answer(draft, true));
     }
-    // By the time of the second yes, the one call of the first rule is spent and the second rule asks.
+    // By the time of the second yes, a call was made and the second rule alone asks.
     assert_eq!(words(&world.turn()), ["granted", "Limit"]);
     world.propose(task, 3);
     assert_eq!(asked(&world.turn()).rule.as_str(), "ask.2");
+}
+
+/// A statement about the open question that is no answer; the code with which it is refused.
+type Wrong = fn(&mut World, TaskId, ActionId, &DraftGrant);
+
+#[test]
+fn each_way_in_which_an_approval_is_wrong_has_a_code_of_its_own() {
+    let ways: [(&str, Wrong); 7] = [
+        // Given for another action, and replayed here.
+        ("ApprovalOtherAction", |world, task, action, _| {
+            world.propose(task, 3);
+            let other = asked(&world.turn());
+            world.carry(task, other.action, &answer(&other, true));
+            assert_eq!(words(&world.turn()), ["granted"]);
+            world.carry(task, action, &answer(&other, true));
+        }),
+        ("ApprovalExpired", |world, task, action, draft| {
+            world.pass_ms(3_001);
+            world.carry(task, action, &answer(draft, true));
+        }),
+        // Of a device that nobody named.
+        ("ApproverUnknown", |world, task, action, draft| {
+            world.carry(task, action, &answer_by(AuthorId::Gateway, draft, true));
+        }),
+        // The very arguments are part of what is signed.
+        ("ApprovalDiffers", |world, task, action, draft| {
+            let args = world.put(br#"{"n":5}"#);
+            let edited = DraftGrant {
+                args,
+                ..draft.clone()
+            };
+            world.carry(task, action, &answer(&edited, true));
+        }),
+        ("ApprovalOtherContract", |world, task, action, draft| {
+            let contract = Digest::of(&[b"another version"]);
+            let other = DraftGrant {
+                contract,
+                ..draft.clone()
+            };
+            world.carry(task, action, &answer(&other, true));
+        }),
+        // A second time, after it was taken.
+        ("ApprovalNotOpen", |world, task, action, draft| {
+            world.carry(task, action, &answer(draft, true));
+            assert_eq!(words(&world.turn()), ["granted"]);
+            world.carry(task, action, &answer(draft, true));
+        }),
+        // Twice at once, before policy answers the first.
+        ("ApprovalUsed", |world, task, action, draft| {
+            world.carry(task, action, &answer(draft, true));
+            world.carry(task, action, &answer(draft, true));
+        }),
+    ];
+    let mut codes = std::collections::BTreeSet::new();
+    for (code, wrong) in ways {
+        let (mut world, task, action, draft) = open();
+        wrong(&mut world, task, action, &draft);
+        let said = words(&world.turn());
+        assert_eq!(said[0], format!("not taken: {code}"), "{said:?}");
+        let granted = said.iter().filter(|word| *word == "granted").count();
+        assert_eq!(granted, usize::from(code == "ApprovalUsed"), "{said:?}");
+        world.rebuild();
+        codes.insert(code);
+    }
+    assert_eq!(codes.len(), 7);
 }

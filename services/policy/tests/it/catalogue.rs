@@ -122,3 +122,118 @@ fn tool_digest_is_that_of_the_canonical_entry() {
         bus_schema::Digest::of(&[canonical.as_bytes()])
     );
 }
+
+fn with_effect(when: &str, schema: &str) -> Result<Catalogue, String> {
+    let text = format!(
+        "[{{\"name\":\"a\",\"description\":\"\",\"output\":\"trusted\",\"input_schema\":{schema},\
+          \"effect\":[{{\"when\":{when:?},\"effect\":\"outward\"}},{{\"effect\":\"read\"}}]}}]"
+    );
+    Catalogue::parse(text.as_bytes()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn effect_that_names_no_argument_is_refused_at_load() {
+    let schema = r#"{"type":"object","properties":{"participants":{"type":"array","items":{"type":"string"}},
+        "to":{"type":"object","properties":{"email":{"type":"string"}}}}}"#;
+    let open = r#"{"type":"object","additionalProperties":true}"#;
+    for (when, schema, names) in [
+        (
+            "args has participants && !args.participants.isEmpty()",
+            schema,
+            true,
+        ),
+        (
+            "args has participant && !args.participant.isEmpty()",
+            schema,
+            false,
+        ),
+        (
+            "args has to && args.to has email && args.to.email like \"*@x\"",
+            schema,
+            true,
+        ),
+        ("args has to && args.to has mail", schema, false),
+        ("args has anything", open, true),
+    ] {
+        let read = with_effect(when, schema);
+        assert_eq!(read.is_ok(), names, "{when}: {read:?}");
+        if let Err(error) = read {
+            assert!(error.contains("there is no argument"), "{error}");
+        }
+    }
+    let error = with_effect("args.participant.isEmpty()", schema).unwrap_err();
+    assert!(
+        error.contains("did you mean `args.participants`?"),
+        "{error}"
+    );
+}
+
+fn say(schema: &str, args: &str) -> bool {
+    let tools = one(schema).unwrap();
+    let contract = crate::contract("[[allow]]\ntool = \"a\"", &tools);
+    let call = policy::Call {
+        tool: "a",
+        args: args.as_bytes(),
+    };
+    let record = policy::Record::default();
+    let verdict = policy::decide(&contract, &tools, &crate::view(0, &record), &call);
+    matches!(verdict, policy::Verdict::Granted { .. })
+}
+
+#[test]
+fn references_close_what_they_name_or_are_refused_at_load() {
+    let person = r#"{"type":"object","properties":{"name":{"type":"object","properties":{"first":{"type":"string"}}}}}"#;
+    let schema = |target: &str| {
+        format!(
+            r##"{{"type":"object","properties":{{"one":{{"$ref":{target:?}}},"two":{person}}},
+            "$defs":{{"person":{person},"more":{{"person":{person}}}}},"components":{{"person":{person}}}}}"##
+        )
+    };
+    for target in ["#/$defs/person", "#/properties/two"] {
+        assert!(say(&schema(target), r#"{"one":{"name":{"first":"x"}}}"#));
+        assert!(!say(
+            &schema(target),
+            r#"{"one":{"name":{"first":"x","more":1}}}"#
+        ));
+        assert!(!say(&schema(target), r#"{"one":{"more":1}}"#));
+    }
+    for target in [
+        "#/components/person",
+        "#/$defs/more/person",
+        "#person",
+        "#/$defs",
+    ] {
+        let error = one(&schema(target)).unwrap_err();
+        assert!(
+            error.contains("does not name a schema"),
+            "{target}: {error}"
+        );
+    }
+    let inner = r#"{"type":"object","properties":{"x":{"$id":"http://a/b","type":"string"}}}"#;
+    assert!(one(inner).unwrap_err().contains("`$id`"));
+}
+
+#[test]
+fn formats_are_checked_and_unknown_ones_refused_at_load() {
+    let schema = |format: &str| {
+        format!(
+            r#"{{"type":"object","properties":{{"x":{{"type":"string","format":{format:?}}}}}}}"#
+        )
+    };
+    for (format, right, wrong) in [
+        ("date", "2026-02-28", "2026-02-30"),
+        ("date-time", "2026-02-28T12:00:00Z", "tomorrow"),
+        ("date-time", "2026-02-28T12:00", "2026-02-28"),
+        ("email", "a@b.example", "a"),
+        ("uri", "https://a.example/b", "a b"),
+        ("uuid", "00000000-0000-0000-0000-000000000000", "0"),
+        ("ipv4", "127.0.0.1", "127.0.0"),
+        ("hostname", "a.example", "-a"),
+    ] {
+        let text = |value: &str| format!(r#"{{"x":{value:?}}}"#);
+        assert!(say(&schema(format), &text(right)), "{format} {right}");
+        assert!(!say(&schema(format), &text(wrong)), "{format} {wrong}");
+    }
+    assert!(say(&schema("password"), r#"{"x":"anything"}"#));
+    assert!(one(&schema("colour")).is_err());
+}

@@ -17,6 +17,8 @@ const CASES_MIN: usize = 430;
 #[serde(deny_unknown_fields)]
 struct File {
     rules: String,
+    /// The catalogue (JSON) instead of `tools.json`.
+    tools: Option<String>,
     case: Vec<Case>,
 }
 
@@ -43,6 +45,14 @@ struct Case {
     wall_left: Option<u64>,
     output_left: Option<u64>,
     expires_ms: Option<u64>,
+    /// What the question says.
+    reason: Option<String>,
+    role: Option<String>,
+    quorum: Option<u64>,
+    /// Whose yes counts after silence, or `nobody`.
+    escalate: Option<String>,
+    /// What may be released.
+    secrets: Option<Vec<String>>,
 }
 
 /// A call of the task that was started.
@@ -139,7 +149,6 @@ impl Case {
 
 #[test]
 fn every_case_is_decided_as_written() {
-    let tools = crate::tools();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
     let (mut cases, mut wrong) = (0, Vec::new());
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -149,6 +158,11 @@ fn every_case_is_decided_as_written() {
         }
         let file: File = toml::from_str(&std::fs::read_to_string(&path).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let own = file.tools.as_ref();
+        let tools = own.map_or_else(crate::tools, |text| {
+            Catalogue::parse(text.as_bytes())
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        });
         let text = crate::text(&file.rules);
         let contract = Contract::parse("case", &text, &tools)
             .unwrap_or_else(|found| panic!("{}: {found}", path.display()));
@@ -203,6 +217,26 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     {
         return Err(format!("{shown}"));
     }
+    let secrets = case
+        .secrets
+        .as_ref()
+        .map(|secrets| Value::from(secrets.clone()));
+    let (nobody, whom) = (Value::from("nobody"), &shown["escalate"]["role"]);
+    let whom = if whom.is_null() { &nobody } else { whom };
+    let texts = [
+        (&case.reason, &shown["reason"]),
+        (&case.role, &shown["role"]),
+        (&case.escalate, whom),
+    ];
+    let other = |(want, has): &(&Option<String>, &Value)| {
+        want.as_ref().is_some_and(|want| *has != want.as_str())
+    };
+    if texts.iter().any(other)
+        || case.quorum.is_some_and(|quorum| shown["quorum"] != quorum)
+        || secrets.is_some_and(|secrets| secrets != shown["secrets"])
+    {
+        return Err(format!("{shown}"));
+    }
     let Verdict::Refused { fix, .. } = verdict else {
         return Ok(());
     };
@@ -215,13 +249,71 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
         return Err(format!("fix: {told}"));
     }
     let Some(fix) = fix else { return Ok(()) };
-    if *fix.change() != policy::Change::AddRule {
+    if matches!(fix.change(), policy::Change::Narrow { .. }) {
         return Ok(());
     }
-    let text = format!("{}\n{}", text.replace("allow = []", ""), fix.toml());
-    let added = Contract::parse("fixed", &text, tools).map_err(|found| found.to_string())?;
-    match decide(&added, tools, &view, &call) {
+    let text = changed(text, &fix);
+    let fixed = Contract::parse("fixed", &text, tools)
+        .map_err(|found| format!("the fix cannot be read: {found}"))?;
+    match decide(&fixed, tools, &view, &call) {
         Verdict::Granted { .. } | Verdict::Ask { .. } => Ok(()),
         Verdict::Refused { why, .. } => Err(format!("the fix as text does not help: {why}")),
     }
+}
+
+/// The contract with a fix written where the fix says.
+fn changed(text: &str, fix: &policy::Fix) -> String {
+    if *fix.change() == policy::Change::AddRule {
+        return format!("{}\n{}", text.replace("allow = []", ""), fix.toml());
+    }
+    let mut whole: toml::Table = toml::from_str(text).unwrap();
+    let snippet: toml::Table = toml::from_str(fix.toml()).unwrap();
+    let place = match fix.change() {
+        policy::Change::ChangeRule { rule } => rule_of(&mut whole, rule.as_str()),
+        policy::Change::RaiseLimit { period } => {
+            let limits = table(&mut whole, "limits");
+            match period {
+                policy::Period::Task => limits,
+                policy::Period::Hour => table(limits, "hour"),
+                policy::Period::Day => table(limits, "day"),
+                policy::Period::Contract => table(limits, "contract"),
+            }
+        }
+        policy::Change::ChangeHead => &mut whole,
+        policy::Change::AddRule | policy::Change::Narrow { .. } => unreachable!(),
+    };
+    for (key, value) in snippet {
+        match (key.as_str(), value) {
+            ("where", toml::Value::Table(bounds)) => table(place, "where").extend(bounds),
+            ("calls", value) if place.contains_key("per_task") => {
+                table(place, "per_task").insert(key, value);
+            }
+            (_, value) => drop(place.insert(key, value)),
+        }
+    }
+    toml::to_string(&whole).unwrap()
+}
+
+fn table<'t>(of: &'t mut toml::Table, key: &str) -> &'t mut toml::Table {
+    let inner = of.entry(key).or_insert_with(|| toml::Table::new().into());
+    inner.as_table_mut().unwrap()
+}
+
+/// The rule of this name, or at this place of its kind.
+fn rule_of<'t>(of: &'t mut toml::Table, id: &str) -> &'t mut toml::Table {
+    let place = id.split_once('.');
+    let place = place.map(|(word, place)| (word, place.parse::<usize>().unwrap() - 1));
+    for (word, rules) in of.iter_mut() {
+        for (at, rule) in rules.as_array_mut().into_iter().flatten().enumerate() {
+            let rule = rule.as_table_mut().unwrap();
+            let same = match place {
+                Some(place) => place == (word.as_str(), at),
+                None => rule.get("name").and_then(toml::Value::as_str) == Some(id),
+            };
+            if same && ["allow", "ask", "deny"].contains(&word.as_str()) {
+                return rule;
+            }
+        }
+    }
+    panic!("no rule `{id}`");
 }

@@ -82,3 +82,17 @@ fn contracts_of_other_names_stand_side_by_side() {
     world.propose(task, 1);
     assert_eq!(words(&world.turn()), ["activated", "granted"]);
 }
+
+#[test]
+fn expired_version_does_not_stand_in_the_way_of_another_with_its_number() {
+    let mut world = World::new();
+    let short = crate::text(ALLOW).replace("2036-12-31", "2027-02-01");
+    world.sign_text(&short);
+    assert_eq!(words(&world.turn()), ["activated"]);
+    world.sign_text(&crate::text(ASK));
+    assert_eq!(words(&world.turn()), ["rejected: NotNewer"]);
+    world.pass_ms(30 * 24 * 60 * 60 * 1000);
+    world.sign_text(&crate::text(ASK));
+    assert_eq!(words(&world.turn()), ["activated"]);
+    world.rebuild();
+}

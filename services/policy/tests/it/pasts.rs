@@ -143,16 +143,101 @@ fn tasks_of_one_contract_share_its_day() {
     );
     world.restart();
     world.rebuild();
-    // What nobody claims is free again once the task speaks later.
+    // What nobody claims is free again once anybody speaks later.
     world.pass_ms(11_000);
-    world.propose(tasks[0], 1);
-    world.propose(tasks[1], 1);
-    assert_eq!(words(&world.turn()), ["granted", "granted"]);
-    world.propose(tasks[1], 1);
-    assert_eq!(words(&world.turn()), ["Limit"]);
+    for _ in 0..6 {
+        world.propose(tasks[0], 1);
+    }
+    let mut said = words(&world.turn());
+    said.sort_unstable();
+    assert_eq!(
+        said,
+        [
+            "Limit", "granted", "granted", "granted", "granted", "granted"
+        ]
+    );
     // The next day begins anew.
     world.pass_ms(24 * 60 * 60 * 1000);
     world.propose(tasks[1], 1);
     assert_eq!(words(&world.turn()), ["granted"]);
     world.rebuild();
+}
+
+#[test]
+fn labels_of_a_running_task_do_not_go_down_with_the_catalogue() {
+    let rules =
+        "[[allow]]\ntool = \"note.read\"\n[[allow]]\ntool = \"mail.send\"\nsecret = \"ask\"";
+    let tools = include_str!("../conformance/tools.json");
+    let from = tools.find("\"note.read\"").unwrap();
+    let (before, note) = tools.split_at(from);
+    let trusted = format!("{before}{}", note.replace("untrusted", "trusted"));
+    assert_ne!(trusted, tools);
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "go");
+    let mail = r#"{"to":"a@b.example","body":"x"}"#;
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["granted"]);
+    done(&mut world, task, "note.read", "{}", "anything");
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
+    world.change_tools(trusted.as_bytes());
+    assert_eq!(words(&world.turn()), ["suspended"]);
+    world.sign(rules);
+    assert_eq!(words(&world.turn()), ["activated"]);
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
+    world.rebuild();
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
+    // What is read from now on is trusted.
+    let contract = world.sign(rules);
+    let other = TaskId::new(Uuid::from_u128(78));
+    world.submit_saying(other, contract, b"go");
+    assert_eq!(words(&world.turn()), ["activated", "admitted"]);
+    done(&mut world, other, "note.read", "{}", "anything");
+    assert_eq!(say(&mut world, other, "mail.send", mail), ["granted"]);
+}
+
+#[test]
+fn what_ends_with_a_task_is_free_again_and_what_it_started_stays_counted() {
+    let rules = "[limits.contract]\ncalls = 3\nwall_time = \"3h\"\n[[allow]]\ntool = \"t.any\"";
+    let mut world = World::new();
+    let contract = world.sign(rules);
+    assert_eq!(words(&world.turn()), ["activated"]);
+    let task = task_of(&mut world, contract);
+    let actions = [1, 2, 3].map(|n| world.propose(task, n));
+    assert_eq!(words(&world.turn()), ["granted"; 3]);
+    world.start(task, actions[0]);
+    world.end(task);
+    let other = task_of(&mut world, contract);
+    world.propose(other, 1);
+    assert_eq!(words(&world.turn()), ["Limit"], "they may still be claimed");
+    world.start(task, actions[1]);
+    world.finish(task, actions[0], USAGE);
+    world.restart();
+    world.pass_ms(11_000);
+    world.propose(other, 1);
+    world.propose(other, 2);
+    assert_eq!(words(&world.turn()), ["granted", "Limit"]);
+    world.rebuild();
+    world.pass_ms(120_000);
+    world.propose(other, 1);
+    world.propose(other, 1);
+    assert_eq!(words(&world.turn()), ["granted", "Limit"]);
+}
+
+#[test]
+fn result_that_two_readers_read_differently_is_no_evidence() {
+    let rules = "[[allow]]\ntool = \"t.free\"\n[[allow]]\ntool = \"mail.send\"\n\
+                 where.to = { from = { tool = \"t.free\", field = \"mail\" } }\n\
+                 [[deny]]\ntool = \"mail.send\"\n\
+                 where.to = { from = { tool = \"t.free\", field = \"never\" } }";
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "go");
+    let mail = r#"{"to":"a@b.example","body":"x"}"#;
+    done(
+        &mut world,
+        task,
+        "t.free",
+        "{}",
+        r#"{"mail":"a@b.example","mail":"c@b.example"}"#,
+    );
+    // The deny cannot tell, either.
+    assert_eq!(say(&mut world, task, "mail.send", mail), ["Denied"]);
 }

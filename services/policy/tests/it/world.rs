@@ -6,16 +6,20 @@ use std::time::Duration;
 
 use actor::{Clock, Core as _, Heard, Out};
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionRefused,
-    ActionStarted, ApprovalCarried, ApprovalStatement, Author, AuthorId, AuthorKey, Chain, Content,
-    ContractSigned, Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, EventId,
-    Facts as _, Head, Link, Policy as Me, PolicyFact, PublicKey, Raw, Read, RosterChanged, Salt,
-    Says, Sealed, Sees, Signed, SignedEvent, Statement, Subject, TaskId, TaskStatement,
-    TaskSubmitted, Time, Usage, Verifier, public_key, wire,
+    ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionStarted, ApprovalCarried,
+    ApprovalStatement, Author, AuthorId, AuthorKey, Chain, Content, ContractSigned, Deployment,
+    DeploymentId, Digest, Draft, DraftGrant, Event, EventId, Facts as _, Head, Link, Policy as Me,
+    PolicyFact, PublicKey, Raw, Read, RosterChanged, Salt, Says, Sealed, Sees, Signed, SignedEvent,
+    Statement, Subject, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time,
+    Usage, Verifier, public_key, wire,
 };
 use ed25519_dalek::SigningKey;
 use policy::{Catalogue, Contract, Fetch, Fetched, PolicyCore, envelope};
 use uuid::Uuid;
+
+pub(crate) use self::said::{asked, granted, judged, refused, words};
+
+mod said;
 
 /// The moment at which each stream starts.
 pub(crate) const START: Time = Time::from_ns(1_800_000_000_000_000_000);
@@ -50,6 +54,8 @@ impl Stored {
 /// A task that waits in a world, and a signed contract.
 pub(crate) struct World {
     pub(crate) core: PolicyCore,
+    /// The catalogue of its processes.
+    tools: Vec<u8>,
     verifier: Verifier,
     tips: BTreeMap<(AuthorId, Option<TaskId>), (u64, Digest)>,
     stream: Vec<Stored>,
@@ -65,8 +71,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_tools(include_bytes!("../conformance/tools.json"))
+    }
+
+    /// A world whose processes have this catalogue.
+    pub(crate) fn with_tools(tools: &[u8]) -> Self {
         let mut world = Self {
-            core: PolicyCore::new(owner(), crate::tools()),
+            core: PolicyCore::new(owner(), Catalogue::parse(tools).unwrap()),
+            tools: tools.to_vec(),
             verifier: Verifier::new(owner(), Sees::Own(AuthorId::Policy)),
             tips: BTreeMap::new(),
             stream: Vec::new(),
@@ -96,6 +108,16 @@ impl World {
         let task = world.submit(contract);
         world.turn();
         (world, contract, task)
+    }
+
+    fn tools(&self) -> Catalogue {
+        Catalogue::parse(&self.tools).unwrap()
+    }
+
+    /// The catalogue of its processes from the next one on; what is signed from now on is signed with it.
+    pub(crate) fn change_tools(&mut self, tools: &[u8]) {
+        self.tools = tools.to_vec();
+        self.restart();
     }
 
     fn id(&mut self) -> Uuid {
@@ -221,7 +243,7 @@ impl World {
     /// Puts the kept state into a fresh process.
     pub(crate) fn restart(&mut self) {
         let kept = wire::encode(self.core.state());
-        let mut core = PolicyCore::new(owner(), crate::tools());
+        let mut core = PolicyCore::new(owner(), self.tools());
         core.restore(wire::decode(&kept).unwrap());
         assert_eq!(core.state(), self.core.state());
         self.core = core;
@@ -229,7 +251,7 @@ impl World {
 
     /// Reads the stream again from its start.
     pub(crate) fn rebuild(&mut self) {
-        let mut core = PolicyCore::new(owner(), crate::tools());
+        let mut core = PolicyCore::new(owner(), self.tools());
         let mut verifier = Verifier::new(owner(), Sees::Own(AuthorId::Policy));
         for stored in &self.stream {
             fold(&mut core, &mut verifier, stored);
@@ -264,7 +286,7 @@ impl World {
 
     pub(crate) fn sign_text(&mut self, text: &str) -> Digest {
         let document = self.put(text.as_bytes());
-        let tools = crate::tools();
+        let tools = self.tools();
         let contract = Contract::parse("c", text, &tools).unwrap();
         let fact = ContractSigned {
             contract: contract.digest(),
@@ -372,6 +394,13 @@ impl World {
         self.say::<bus_schema::Gateway, _>(task, ApprovalCarried { action, statement });
     }
 
+    /// The end of a task.
+    pub(crate) fn end(&mut self, task: TaskId) {
+        let outcome = TaskOutcome::Succeeded;
+        let detail = None;
+        self.say::<bus_schema::Worker, _>(task, TaskFinished { outcome, detail });
+    }
+
     /// What the stored explanation of a refusal says.
     pub(crate) fn why(&self, content: Option<Content>) -> String {
         String::from_utf8(self.contents[&content.unwrap()].clone()).unwrap()
@@ -409,79 +438,4 @@ pub(crate) fn answer_by(author: AuthorId, draft: &DraftGrant, approve: bool) -> 
         at: START,
     };
     Signed::new(&Statement::Approval(said), &key(author))
-}
-
-/// The verdicts as words: `granted`, `asked`, or the code of a refusal.
-pub(crate) fn words(facts: &[PolicyFact]) -> Vec<String> {
-    facts.iter().map(word).collect()
-}
-
-fn word(fact: &PolicyFact) -> String {
-    match fact {
-        PolicyFact::ActionGranted(..) => "granted".to_owned(),
-        PolicyFact::ApprovalRequested(..) => "asked".to_owned(),
-        PolicyFact::ActionRefused(_, fact) => format!("{:?}", fact.code),
-        PolicyFact::ApprovalRefused(_, fact) => format!("not taken: {:?}", fact.code),
-        PolicyFact::ContractActivated(..) => "activated".to_owned(),
-        PolicyFact::ContractSuspended(..) => "suspended".to_owned(),
-        PolicyFact::ContractRejected(_, fact) => format!("rejected: {:?}", fact.code),
-        PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
-        PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
-        PolicyFact::RosterChanged(..)
-        | PolicyFact::ContractSigned(..)
-        | PolicyFact::ContractRevoked(..)
-        | PolicyFact::HaltOrdered(..)
-        | PolicyFact::HaltLifted(..)
-        | PolicyFact::TaskSubmitted(..)
-        | PolicyFact::TaskFinished(..)
-        | PolicyFact::ActionProposed(..)
-        | PolicyFact::ApprovalCarried(..)
-        | PolicyFact::ActionStarted(..)
-        | PolicyFact::ActionFinished(..)
-        | PolicyFact::ActionDeclined(..)
-        | PolicyFact::ActionExpired(..) => panic!("policy does not say {fact:?}"),
-    }
-}
-
-/// The action that each verdict on a proposal is about.
-pub(crate) fn judged(facts: &[PolicyFact]) -> Vec<ActionId> {
-    let granted = granted(facts)
-        .into_iter()
-        .map(|fact| fact.grant.draft.action);
-    let refused = refused(facts).into_iter().map(|fact| fact.action);
-    granted.chain(refused).collect()
-}
-
-pub(crate) fn granted(facts: &[PolicyFact]) -> Vec<&ActionGranted> {
-    let mut found = Vec::new();
-    for fact in facts {
-        if let PolicyFact::ActionGranted(_, fact) = fact {
-            found.push(&**fact);
-        }
-    }
-    found
-}
-
-pub(crate) fn refused(facts: &[PolicyFact]) -> Vec<&ActionRefused> {
-    let mut found = Vec::new();
-    for fact in facts {
-        if let PolicyFact::ActionRefused(_, fact) = fact {
-            found.push(&**fact);
-        }
-    }
-    found
-}
-
-/// The draft of the one question among the verdicts.
-pub(crate) fn asked(facts: &[PolicyFact]) -> DraftGrant {
-    let mut found = Vec::new();
-    for fact in facts {
-        if let PolicyFact::ApprovalRequested(_, fact) = fact {
-            found.push(fact.draft.clone());
-        }
-    }
-    let [draft] = &found[..] else {
-        panic!("{facts:?}");
-    };
-    draft.clone()
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use actor::Core as _;
 use bus_schema::{
-    ActionDeclined, Asked, AuthorId, ContractRevoked, Deployment, Digest, HaltLifted, HaltOrdered,
-    Owner, RefusalCode, Runner,
+    ActionDeclined, Asked, AuthorId, ContractActivated, ContractRevoked, Deployment, Digest,
+    HaltLifted, HaltOrdered, Owner, Policy, RefusalCode, Runner,
 };
 use runner::Input;
 
@@ -336,7 +336,7 @@ fn a_halt_stops_claims_and_is_told_at_once() {
 }
 
 #[test]
-fn a_revoked_contract_stays_revoked() {
+fn what_was_granted_before_a_revocation_stays_revoked() {
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.write"));
     let contract = contract();
@@ -345,6 +345,30 @@ fn a_revoked_contract_stays_revoked() {
     assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
     stream.sign(contract, envelope());
     assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
+}
+
+#[test]
+fn what_was_granted_under_an_older_version_is_declined() {
+    let mut stream = Stream::new();
+    stream.ready(draft(1, "file.write"));
+    let fact = ContractActivated {
+        contract: Digest::of(&[b"newer"]),
+        name: "c".parse().unwrap(),
+        supersedes: Some(contract()),
+    };
+    assert!(stream.say::<Policy, _>(Deployment, fact));
+    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
+}
+
+#[test]
+fn a_revoked_contract_that_is_signed_again_holds_again() {
+    let mut stream = Stream::new();
+    let contract = contract();
+    assert!(stream.say::<Owner, _>(Deployment, ContractRevoked { contract }));
+    stream.sign(contract, envelope());
+    assert!(!stream.gate.borrow().revoked.contains(&contract));
+    stream.ready(draft(1, "file.write"));
+    assert_eq!(stream.wants(), claimed(1));
 }
 
 #[test]

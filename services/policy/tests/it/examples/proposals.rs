@@ -28,7 +28,7 @@ const NUMBERS: [f64; 22] = [
     250.0, 250.01, 499.0, 500.0, 500.01, 600.0, 600.01,
 ];
 
-pub(super) struct Attacker {
+pub(crate) struct Attacker {
     words: String,
     /// The calls that it has seen, with what came of them.
     seen: Vec<(String, Map<String, Value>, Value)>,
@@ -41,7 +41,7 @@ pub(super) struct Attacker {
 }
 
 impl Attacker {
-    pub(super) fn new(calls: &str, tools: &Catalogue) -> Self {
+    pub(crate) fn new(calls: &str, tools: &Catalogue) -> Self {
         let lines = calls
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -91,7 +91,7 @@ impl Attacker {
     }
 
     /// What the owner said, which nobody else can choose.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         self.words.clone()
     }
 
@@ -105,7 +105,7 @@ impl Attacker {
     }
 
     /// A tool, arguments, and what the call returns: whatever the attacker likes, if the tool is not trusted.
-    pub(super) fn propose(&mut self) -> (String, Map<String, Value>, Value) {
+    pub(crate) fn propose(&mut self) -> (String, Map<String, Value>, Value) {
         let at = self.below(self.seen.len());
         let (mut tool, mut args, _) = self.seen[at].clone();
         if self.one_in(4) {

@@ -1,0 +1,184 @@
+//! Checks that no order of grants, claims, outcomes, lapses, ends and restarts passes a budget or leaks one.
+
+use bus_schema::{ActionDeclined, ActionId, PolicyFact, RefusalCode, Runner, TaskId, Usage};
+use proptest::prelude::*;
+
+use crate::world::World;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const RULES: &str = r#"
+[limits]
+spend = "EUR 60.00"
+
+[limits.day]
+spend = "EUR 100.00"
+
+[limits.contract]
+spend = "EUR 250.00"
+
+[[allow]]
+name = "pay"
+tool = "pay.send"
+spend = { argument = "amount", currency = "EUR" }
+"#;
+const TASK: u64 = 60;
+const DAY: u64 = 100;
+const CONTRACT: u64 = 250;
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// One of three tasks proposes to pay so much.
+    Propose(usize, u64),
+    /// The runner claims one of the grants.
+    Claim(prop::sample::Index),
+    Decline(prop::sample::Index),
+    Finish(prop::sample::Index),
+    Pass(u64),
+    Restart,
+    /// A task ends and another begins in its place.
+    End(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let any = any::<prop::sample::Index>;
+    prop_oneof![
+        6 => (0..3_usize, 1..40_u64).prop_map(|(task, amount)| Step::Propose(task, amount)),
+        3 => any().prop_map(Step::Claim),
+        1 => any().prop_map(Step::Decline),
+        2 => any().prop_map(Step::Finish),
+        2 => prop::sample::select(vec![1, 9_999, 10_001, 70_000, DAY_MS / 2]).prop_map(Step::Pass),
+        1 => Just(Step::Restart),
+        1 => (0..3_usize).prop_map(Step::End),
+    ]
+}
+
+/// A grant, as somebody sees it who keeps the books by hand.
+#[derive(Debug)]
+struct Paid {
+    task: TaskId,
+    action: ActionId,
+    amount: u64,
+    day: u64,
+    claim_by: u64,
+    claimed: bool,
+    declined: bool,
+}
+
+/// The books, with the time since the world began.
+#[derive(Default)]
+struct Books {
+    now: u64,
+    paid: Vec<Paid>,
+}
+
+impl Books {
+    fn day(&self) -> u64 {
+        // The world begins at eight in the morning.
+        (self.now + 8 * 60 * 60 * 1000) / DAY_MS
+    }
+
+    /// What is paid, or may still be.
+    fn sum(&self, of: impl Fn(&Paid) -> bool) -> u64 {
+        let counts = |paid: &&Paid| paid.claimed || (!paid.declined && self.now <= paid.claim_by);
+        let each = self.paid.iter().filter(counts);
+        each.filter(|paid| of(paid)).map(|paid| paid.amount).sum()
+    }
+
+    /// Whether as much more would pass a limit.
+    fn passes(&self, task: TaskId, amount: u64) -> bool {
+        let day = self.day();
+        self.sum(|paid| paid.task == task) + amount > TASK
+            || self.sum(|paid| paid.day == day) + amount > DAY
+            || self.sum(|_| true) + amount > CONTRACT
+    }
+
+    fn open(&mut self, at: &prop::sample::Index) -> Option<&mut Paid> {
+        let now = self.now;
+        let open = |paid: &&mut Paid| !paid.claimed && !paid.declined && now <= paid.claim_by;
+        let mut each: Vec<&mut Paid> = self.paid.iter_mut().filter(open).collect();
+        (!each.is_empty()).then(|| each.swap_remove(at.index(each.len())))
+    }
+}
+
+fn run(steps: Vec<Step>) {
+    let (mut world, contract, first) = World::with_task(RULES);
+    let mut tasks = vec![first];
+    for _ in 1..3 {
+        tasks.push(world.submit(contract));
+    }
+    world.turn();
+    let mut books = Books::default();
+    for step in steps {
+        match step {
+            Step::Propose(of, amount) => {
+                let task = tasks[of];
+                let args = format!(r#"{{"to":"a","amount":{amount},"currency":"EUR"}}"#);
+                let action = world.propose_call(task, "pay.send", args.as_bytes());
+                let too_much = books.passes(task, amount);
+                match &world.turn()[..] {
+                    [PolicyFact::ActionGranted(..)] => assert!(!too_much, "{amount} of {of}"),
+                    [PolicyFact::ActionRefused(_, fact)] => {
+                        assert_eq!(fact.code, RefusalCode::Limit);
+                        assert!(too_much, "{amount} of {of} would fit: {:?}", books.paid);
+                        continue;
+                    }
+                    other => panic!("{other:?}"),
+                }
+                books.paid.push(Paid {
+                    task,
+                    action,
+                    amount,
+                    day: books.day(),
+                    claim_by: books.now + 10_000,
+                    claimed: false,
+                    declined: false,
+                });
+            }
+            Step::Claim(at) => {
+                if let Some(paid) = books.open(&at) {
+                    paid.claimed = true;
+                    world.start(paid.task, paid.action);
+                }
+            }
+            Step::Decline(at) => {
+                if let Some(paid) = books.open(&at) {
+                    paid.declined = true;
+                    let (action, code) = (paid.action, RefusalCode::Tool);
+                    world.say::<Runner, _>(paid.task, ActionDeclined { action, code });
+                }
+            }
+            Step::Finish(at) => {
+                let claimed: Vec<&Paid> = books.paid.iter().filter(|paid| paid.claimed).collect();
+                if !claimed.is_empty() {
+                    let paid = claimed[at.index(claimed.len())];
+                    let usage = Usage {
+                        wall_ms: 1,
+                        cpu_ms: 1,
+                        output_bytes: 1,
+                    };
+                    world.finish(paid.task, paid.action, usage);
+                }
+            }
+            Step::Pass(ms) => {
+                world.pass_ms(ms);
+                books.now += ms;
+            }
+            Step::Restart => world.restart(),
+            Step::End(of) => {
+                world.end(tasks[of]);
+                tasks[of] = world.submit(contract);
+                world.turn();
+            }
+        }
+    }
+    world.rebuild();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_interleaving_passes_a_budget_and_none_leaks_one(steps in proptest::collection::vec(step(), 1..40)) {
+        run(steps);
+    }
+}

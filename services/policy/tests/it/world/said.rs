@@ -1,0 +1,78 @@
+//! Reads what policy said: as words, or the facts of one kind.
+
+use bus_schema::{ActionGranted, ActionId, ActionRefused, DraftGrant, PolicyFact};
+
+/// The verdicts as words: `granted`, `asked`, or the code of a refusal.
+pub(crate) fn words(facts: &[PolicyFact]) -> Vec<String> {
+    facts.iter().map(word).collect()
+}
+
+fn word(fact: &PolicyFact) -> String {
+    match fact {
+        PolicyFact::ActionGranted(..) => "granted".to_owned(),
+        PolicyFact::ApprovalRequested(..) => "asked".to_owned(),
+        PolicyFact::ActionRefused(_, fact) => format!("{:?}", fact.code),
+        PolicyFact::ApprovalRefused(_, fact) => format!("not taken: {:?}", fact.code),
+        PolicyFact::ContractActivated(..) => "activated".to_owned(),
+        PolicyFact::ContractSuspended(..) => "suspended".to_owned(),
+        PolicyFact::ContractRejected(_, fact) => format!("rejected: {:?}", fact.code),
+        PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
+        PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
+        PolicyFact::RosterChanged(..)
+        | PolicyFact::ContractSigned(..)
+        | PolicyFact::ContractRevoked(..)
+        | PolicyFact::HaltOrdered(..)
+        | PolicyFact::HaltLifted(..)
+        | PolicyFact::TaskSubmitted(..)
+        | PolicyFact::TaskFinished(..)
+        | PolicyFact::ActionProposed(..)
+        | PolicyFact::ApprovalCarried(..)
+        | PolicyFact::ActionStarted(..)
+        | PolicyFact::ActionFinished(..)
+        | PolicyFact::ActionDeclined(..)
+        | PolicyFact::ActionExpired(..) => panic!("policy does not say {fact:?}"),
+    }
+}
+
+/// The action that each verdict on a proposal is about.
+pub(crate) fn judged(facts: &[PolicyFact]) -> Vec<ActionId> {
+    let granted = granted(facts)
+        .into_iter()
+        .map(|fact| fact.grant.draft.action);
+    let refused = refused(facts).into_iter().map(|fact| fact.action);
+    granted.chain(refused).collect()
+}
+
+pub(crate) fn granted(facts: &[PolicyFact]) -> Vec<&ActionGranted> {
+    let mut found = Vec::new();
+    for fact in facts {
+        if let PolicyFact::ActionGranted(_, fact) = fact {
+            found.push(&**fact);
+        }
+    }
+    found
+}
+
+pub(crate) fn refused(facts: &[PolicyFact]) -> Vec<&ActionRefused> {
+    let mut found = Vec::new();
+    for fact in facts {
+        if let PolicyFact::ActionRefused(_, fact) = fact {
+            found.push(&**fact);
+        }
+    }
+    found
+}
+
+/// The draft of the one question among the verdicts.
+pub(crate) fn asked(facts: &[PolicyFact]) -> DraftGrant {
+    let mut found = Vec::new();
+    for fact in facts {
+        if let PolicyFact::ApprovalRequested(_, fact) = fact {
+            found.push(fact.draft.clone());
+        }
+    }
+    let [draft] = &found[..] else {
+        panic!("{facts:?}");
+    };
+    draft.clone()
+}
