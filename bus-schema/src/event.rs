@@ -328,7 +328,7 @@ pub fn parse_fact<E: Event>(
 #[macro_export]
 macro_rules! reads { ($(#[$doc:meta])* $F:ident = $($E:ident)*) => {
     $(#[$doc])*
-    #[derive(Debug)]
+    #[derive(Debug, Clone)]
     pub enum $F { $(
         #[doc = concat!("See [`", stringify!($E), "`].")]
         $E(<$E as $crate::Event>::Scope, Box<$E>),

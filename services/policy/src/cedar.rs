@@ -16,11 +16,14 @@ use self::tokens::{Chain, Source};
 use crate::bounds::{Around, Judgement};
 use crate::flow::{Integrity, Labels, Secrecy};
 
+mod lower;
 mod names;
 mod problem;
 mod shape;
 mod tokens;
 mod value;
+
+pub use self::lower::{Beyond, Lowered, lower};
 
 /// Longest condition, in bytes.
 pub const CONDITION_BYTES_MAX: usize = 4 << 10;

@@ -69,6 +69,12 @@ impl FieldPath {
         })
     }
 
+    /// The way as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether some value at this way equals `wanted`.
     fn finds(&self, value: &Value, wanted: &Value) -> bool {
         finds(&self.steps, value, wanted)

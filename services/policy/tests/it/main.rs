@@ -12,14 +12,18 @@ mod catalogue;
 mod config;
 mod conformance;
 mod contracts;
+mod diff;
 mod envelope;
 mod example;
 mod examples;
+mod generalise;
 mod lifecycle;
+mod lower;
 mod messages;
 mod pasts;
 mod properties;
 mod roles;
+mod show;
 mod strict_json;
 mod world;
 
