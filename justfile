@@ -20,7 +20,7 @@ test name='':
 golden:
     GOLDEN=write cargo test --workspace -- golden permissions
 
-# One benchmark: gated-action, cold-start or rebuild.
+# One benchmark: gated-action, decide, cold-start or rebuild.
 bench name *options:
     cargo run --release -p benches -- {{name}} {{options}}
 

@@ -277,7 +277,7 @@ async fn watch(
 }
 
 /// Waits until all of `tasks` are over, and fails unless all of them succeeded.
-async fn finished(client: &Client, tasks: &BTreeSet<TaskId>) -> Result<(), Error> {
+pub(crate) async fn finished(client: &Client, tasks: &BTreeSet<TaskId>) -> Result<(), Error> {
     let all = async {
         loop {
             let found = client.tasks().await?;
@@ -298,7 +298,8 @@ async fn finished(client: &Client, tasks: &BTreeSet<TaskId>) -> Result<(), Error
     tokio::time::timeout(WITHIN, all).await?
 }
 
-async fn actions(deployment: &Deployment, from: u64) -> Result<Actions, Error> {
+/// The actions of the stream from a place on.
+pub(crate) async fn actions(deployment: &Deployment, from: u64) -> Result<Actions, Error> {
     let bus = owner(deployment).await?;
     let mut actions = Actions::default();
     bus.scan("event.>", from, |stored| {

@@ -3,6 +3,7 @@
 mod actions;
 mod cold_start;
 mod compare_and_set;
+mod decide;
 mod deployment;
 mod floor;
 mod gated_action;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     let done = match first.as_str() {
         "gated-action" => gated_action::run(&rest),
+        "decide" => decide::run(&rest),
         "cold-start" => cold_start::run(),
         "rebuild" => rebuild::run(&rest),
         _ => return contractual::main(),

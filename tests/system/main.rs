@@ -7,6 +7,7 @@
 
 mod cli;
 mod confined;
+mod contract_commands;
 mod contracts;
 mod demo;
 mod door;

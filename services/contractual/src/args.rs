@@ -7,7 +7,9 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use bus_schema::{ActionId, AuthorId, ContractName, Property, TaskId, Time};
 use clap::{Args, Parser, Subcommand};
 
-pub use self::contract::{ExplainArguments, SignArguments};
+pub use self::contract::{
+    DiffArguments, ExplainArguments, NewArguments, ReplayArguments, ShowArguments, SignArguments,
+};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
 
@@ -264,6 +266,18 @@ pub enum ContractCommand {
     /// Say what policy would say to one call, and what every rule about its tool says of it; needs no deployment.
     #[command(after_help = contract::EXPLAIN)]
     Explain(ExplainArguments),
+    /// Say in plain sentences what a contract allows, asks, forbids and limits.
+    #[command(after_help = contract::SHOW)]
+    Show(ShowArguments),
+    /// Say what another version of a contract makes allowed and what it no longer allows, each with a call.
+    #[command(after_help = contract::DIFF)]
+    Diff(DiffArguments),
+    /// Decide the recorded history again: identical verdicts, or exactly the differences.
+    #[command(after_help = contract::REPLAY)]
+    Replay(ReplayArguments),
+    /// Write a contract: a draft for a task, or what a recorded task did and nothing more.
+    #[command(after_help = contract::NEW)]
+    New(NewArguments),
     /// Check a contract, put the owner's signature under it, and wait for what policy says to it.
     #[command(after_help = contract::SIGN)]
     Sign(SignArguments),

@@ -1,10 +1,14 @@
 //! `contract …`: reads a contract as policy does, and puts the owner's signature under it.
 
 mod decide;
+mod diff;
 mod explain;
 mod history;
 mod ledger;
 mod lines;
+mod new;
+mod replay;
+mod show;
 mod sign;
 mod standing;
 
@@ -16,8 +20,12 @@ use policy::{Catalogue, Contract};
 use serde::Serialize;
 
 pub use self::decide::decide;
+pub use self::diff::diff;
 pub use self::explain::explain;
 pub use self::ledger::{Listed, Standing};
+pub use self::new::new;
+pub use self::replay::replay;
+pub use self::show::show;
 pub use self::sign::{Said, command as sign_and_wait, sign};
 pub use self::standing::{list, revoke};
 use crate::{Dir, Error, init::Facts};
@@ -116,6 +124,14 @@ pub fn read_catalogue(path: &Path) -> Result<Catalogue, Error> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
     Catalogue::parse(&text)
         .map_err(|error| Error::Document(format!("{}: {}", path.display(), actor::chain(&error))))
+}
+
+/// Reads a contract against a catalogue and its own tests, whether it is in force or not.
+///
+/// # Errors
+/// [`Error::Document`] with every problem's line, column and fix.
+fn parse(name: &str, text: &str, catalogue: &Catalogue) -> Result<Contract, Error> {
+    Contract::parse(name, text, catalogue).map_err(|problems| Error::Document(problems.to_string()))
 }
 
 /// Checks a contract against a catalogue, its own tests and the clock.

@@ -169,7 +169,11 @@ async fn reach(command: Command, dir: Dir, named: Option<Dir>, out: &Output) -> 
         Command::Init(_)
             | Command::Demo { .. }
             | Command::Key { .. }
-            | Command::Contract(ContractCommand::Decide { .. } | ContractCommand::Explain(_))
+            | Command::Contract(
+                ContractCommand::Decide { .. }
+                    | ContractCommand::Explain(_)
+                    | ContractCommand::Diff(_)
+            )
     );
     let facts = if makes {
         None
@@ -395,6 +399,16 @@ async fn contract_command(
         }
         ContractCommand::Explain(arguments) => {
             return contract::explain(dir, &arguments, out, clock);
+        }
+        ContractCommand::Show(arguments) => {
+            return contract::show(dir, &arguments, out, clock).await;
+        }
+        ContractCommand::Diff(arguments) => return contract::diff(dir, &arguments, out),
+        ContractCommand::Replay(arguments) => {
+            return contract::replay(dir, &arguments, out, clock).await;
+        }
+        ContractCommand::New(arguments) => {
+            return contract::new(dir, &arguments, out, clock).await;
         }
     };
     out.print(&summary, || summary.text());

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use actor::{Clock, Operator, signing_key};
 use bus_schema::{AuthorId, ContractSigned, Deployment, Draft, PolicyFact, RefusalCode};
+use policy::Catalogue;
 use serde::Serialize;
 
-use super::{Checked, Summary, check, history::History, ledger::Ledger, lines};
+use super::{
+    Checked, Summary, check, history::History, ledger::Ledger, lines, parse, read_catalogue,
+};
 use crate::{Dir, Error, args::SignArguments, init::Facts, output::Output, run};
 
 /// How long policy may take to say something.
@@ -92,7 +95,8 @@ pub async fn command(
 ) -> Result<(), Error> {
     let checked = check(&arguments.file, &dir.catalogue(), clock)?;
     let mut history = History::read(dir, clock).await?;
-    let changes = changes(&history, &checked, clock, out).await?;
+    let tools = read_catalogue(&dir.catalogue())?;
+    let changes = changes(&history, &checked, &tools, clock, out).await?;
     let asks = !arguments.yes && !changes.is_empty() && std::io::stdin().is_terminal();
     if asks && !run::ask_terminal().await {
         return Err(Error::Interrupted);
@@ -130,10 +134,11 @@ pub async fn command(
     }
 }
 
-/// The lines that differ from the version in force, shown to people.
+/// The lines that differ from the version in force. People are shown what they mean, if today's tools still tell.
 async fn changes(
     history: &History,
     checked: &Checked,
+    tools: &Catalogue,
     clock: &Clock,
     out: &Output,
 ) -> Result<Vec<String>, Error> {
@@ -158,7 +163,10 @@ async fn changes(
         out.line_for_people(&format!(
             "what changes against version {} of `{name}`, which is in force:\n{}",
             old.version,
-            changes.join("\n")
+            match parse(name.as_str(), &text, tools) {
+                Ok(before) => policy::diff(&before, &checked.contract, tools).text(),
+                Err(_) => changes.join("\n"),
+            }
         ));
     }
     Ok(changes)
