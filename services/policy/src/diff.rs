@@ -75,8 +75,9 @@ impl Turn {
 
 /// What `new` changes against `old`, both parsed against `catalogue`.
 ///
-/// It names more rather than less: whenever the versions decide a call of a task differently, some entry is about its
-/// tool and about a rule or check that takes part in one of the verdicts.
+/// It names more rather than less: whenever the versions decide a call differently on the same record, some entry is
+/// about its tool and about a rule or check that takes part in one of the verdicts. A call that another rule permits
+/// than before counts under that rule, so that what is left for later calls may differ, too.
 #[must_use]
 pub fn diff(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Diff {
     let mut found = Differ {

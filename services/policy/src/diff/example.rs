@@ -171,6 +171,8 @@ struct Search<'a> {
     new: &'a Contract,
     catalogue: &'a Catalogue,
     left: usize,
+    /// The check that has to take part in an example.
+    check: Option<String>,
     /// At most one that permits more, and one that permits less.
     found: Vec<Example>,
 }
@@ -201,6 +203,7 @@ pub(super) fn of_check(
     tools: &[&str],
 ) -> Vec<Example> {
     let mut search = Search::new(old, new, catalogue);
+    search.check = Some(check.to_owned());
     for tool in tools {
         let aims: Vec<&Rule> = old.about(tool).chain(new.about(tool)).collect();
         for aim in aims {
@@ -221,6 +224,7 @@ impl<'a> Search<'a> {
             new,
             catalogue,
             left: TRIES_MAX,
+            check: None,
             found: Vec::new(),
         }
     }
@@ -295,7 +299,8 @@ impl<'a> Search<'a> {
             let starts = starts.into_iter().flat_map(|ms| [ms.saturating_sub(1), ms]);
             starts.chain([one.expires_ms().saturating_sub(1), one.expires_ms()])
         });
-        let edges: Vec<i64> = edges.collect();
+        let mut edges: Vec<i64> = edges.collect();
+        edges.sort_unstable();
         for at_ms in edges {
             let (timed, plain) = (true, plain.clone());
             self.run(&Tried {
@@ -375,6 +380,10 @@ impl<'a> Search<'a> {
     }
 
     fn note(&mut self, tried: Tried, before: Outcome, after: Outcome) {
+        let check = self.check.as_ref();
+        if check.is_some_and(|check| before.rule != *check && after.rule != *check) {
+            return;
+        }
         let example = Example {
             tried,
             before,

@@ -26,7 +26,7 @@ const BOUNDS: [&str; 24] = [
     "where.text = { present = true }",
     "where.text = { present = false }",
     "where.n = 3",
-    "where.n = [1, 2.5]",
+    "where.n = [1, 3]",
     "where.n = { min = 0, max = 3 }",
     "where.n = { min = 2 }",
     "where.n = { optional = true, max = 2 }",
