@@ -176,9 +176,13 @@ fn best<'r>(
     };
     for rule in allows {
         let offer = offer(rule, limits, case);
-        let offer = offer.and_then(|offer| take(limits, &offer.reserve, case).map(|_| offer));
-        best = Some(match (best, offer) {
-            (None, offer) | (Some(Err(_)), offer @ Ok(_)) => offer,
+        // A rule that has some left and meets the limits says more than one that is spent.
+        let full = offer.as_ref().ok();
+        let full = full.and_then(|offer| take(limits, &offer.reserve, case).err());
+        let is_full = full.is_some();
+        best = Some(match (best, full.map_or(offer, Err)) {
+            (None, offer) => offer,
+            (Some(Err(_)), offer) if is_full || offer.is_ok() => offer,
             (Some(Ok(best)), Ok(offer)) if better(&offer, &best) => Ok(offer),
             (Some(best), _) => best,
         });

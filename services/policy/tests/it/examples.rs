@@ -125,7 +125,10 @@ pub(crate) const EXAMPLES: [Example; 5] = [
                 "where.traveller = { from = \"task\" }",
                 "where.traveller = { length = { min = 1 } }",
             ),
-            ("max = 600 }", "max = 601 }"),
+            (
+                "where.until = { from = \"task\" }",
+                "where.until = { length = { min = 1 } }",
+            ),
             (
                 "where.offer = { from = { tool = \"flight.search\", field = \"offers[].id\" } }",
                 "where.offer = { length = { min = 1 } }",

@@ -18,22 +18,26 @@ pub(crate) const EXAMPLES: [&str; 6] = [
 #[derive(Deserialize)]
 struct Rules {
     rules: String,
+    tools: Option<String>,
 }
 
 fn folder(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The contracts of the conformance set.
-pub(crate) fn contracts(tools: &Catalogue) -> Vec<Contract> {
+/// The contracts of the conformance set, each with its tools.
+pub(crate) fn contracts() -> Vec<(Contract, Catalogue)> {
     let files = std::fs::read_dir(folder("tests/conformance")).unwrap();
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
     paths.sort();
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        let Rules { rules } = toml::from_str(&text).unwrap();
-        crate::contract(&rules, tools)
+        let Rules { rules, tools } = toml::from_str(&text).unwrap();
+        let tools = tools.map_or_else(crate::tools, |own| {
+            Catalogue::parse(own.as_bytes()).unwrap()
+        });
+        (crate::contract(&rules, &tools), tools)
     };
     paths.iter().map(read).collect()
 }
@@ -73,11 +77,10 @@ fn golden_every_example_says_what_its_file_says() {
 
 #[test]
 fn every_rule_has_one_sentence_of_its_own() {
-    let tools = crate::tools();
-    let contracts = contracts(&tools);
+    let contracts = contracts();
     assert!(contracts.len() >= 35, "{}", contracts.len());
-    for contract in &contracts {
-        let sentences = sentences(contract, &tools);
+    for (contract, tools) in &contracts {
+        let sentences = sentences(contract, tools);
         let ids: Vec<String> = contract.rules().map(|rule| rule.id.to_string()).collect();
         assert_eq!(sentences.len(), ids.len());
         assert!(ids.iter().all(|id| sentences.contains_key(id)));
@@ -86,9 +89,8 @@ fn every_rule_has_one_sentence_of_its_own() {
 
 #[test]
 fn rules_that_say_different_things_have_different_sentences() {
-    let tools = crate::tools();
     let mut said: BTreeMap<String, String> = BTreeMap::new();
-    for contract in contracts(&tools) {
+    for (contract, tools) in contracts() {
         let sentences = sentences(&contract, &tools);
         for rule in contract.rules() {
             let text = rule.to_string();
@@ -104,9 +106,8 @@ fn rules_that_say_different_things_have_different_sentences() {
 
 #[test]
 fn leaving_any_part_of_a_rule_out_changes_its_sentence() {
-    let tools = crate::tools();
     let mut tried = 0;
-    for contract in contracts(&tools) {
+    for (contract, tools) in contracts() {
         // Roles are keys of the head, which a rule alone does not have.
         if !contract.roles().is_empty() {
             continue;
@@ -138,7 +139,7 @@ fn limits_roles_and_the_end_have_their_sentences() {
         "starts = 2026-01-01\nprincipal = [\"session\", \"job:nightly\"]\n\
          [limits]\ncalls = 7\nwall_time = \"90m\"\noutput_bytes = 1024\ntokens = 5000\nbytes_out = 3\nmessages = 2\n\
          spend = \"EUR 9.50\"\n[limits.hour]\ncalls = 11\n[limits.day]\ncalls = 12\n[limits.contract]\ncalls = 13\n\
-         [[allow]]\ntool = \"mail.send\"",
+         [[allow]]\ntool = \"mail.send\"\nspend = \"nothing\"\ntokens = 1",
         &tools,
     );
     let text = show(&contract, &tools).text();
