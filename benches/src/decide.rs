@@ -325,15 +325,9 @@ impl Cedar {
             "now": {"__extn": {"fn": "datetime", "arg": NOW.1}},
         });
         let context = Context::from_json_value(context, None)?;
-        let uid = |text: &str| text.parse::<EntityUid>();
-        let action = uid(&format!("Action::\"{tool}\""))?;
-        Ok(Request::new(
-            uid("Task::\"t\"")?,
-            action,
-            uid("Tool::\"t\"")?,
-            context,
-            None,
-        )?)
+        let action: EntityUid = format!("Action::\"{tool}\"").parse()?;
+        let (principal, resource) = ("Task::\"t\"".parse()?, "Tool::\"t\"".parse()?);
+        Ok(Request::new(principal, action, resource, context, None)?)
     }
 
     fn decide(&self, request: &Request) {

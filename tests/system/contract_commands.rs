@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
-use bus_schema::{AuthorId, Content};
+use bus_schema::{AuthorId, Content, TaskId};
 use contractual::contract::example;
-use harness::Deployment;
+use harness::{Deployment, Record};
 use serde_json::{Value, json};
 
 use crate::cli::{Ended, end, program, run};
@@ -150,16 +150,22 @@ async fn recorded_task_is_replayed_and_made_into_a_contract_of_its_own() {
     assert_eq!(each.len(), verdicts);
     assert_eq!(counts["identical"], verdicts);
 
-    // Under another contract, exactly what it changes differs.
+    other_contract(&deployment, ran.task);
+    made_from(&deployment, ran.task);
+    erased(&deployment, &record, verdicts).await;
+}
+
+/// Under another contract, exactly what it changes differs.
+fn other_contract(deployment: &Deployment, task: TaskId) {
     let stricter = example::CONTRACT.replace(
         "where.path = { path = \"*.txt\" }",
         "where.path = { path = \"*-10-*.txt\" }",
     );
     let stricter = stricter.split("[[test]]").next().unwrap().to_owned();
-    let stricter = written(&deployment, "stricter.toml", &stricter);
-    let task = ran.task.to_string();
+    let stricter = written(deployment, "stricter.toml", &stricter);
+    let task = task.to_string();
     let other = run(
-        &deployment,
+        deployment,
         &[
             "contract",
             "replay",
@@ -180,17 +186,20 @@ async fn recorded_task_is_replayed_and_made_into_a_contract_of_its_own() {
         .iter()
         .all(|line| line.contains("file.read") && line.contains("now refused by `default`"));
     assert!(all, "{}", other.printed);
+}
 
-    let made = deployment.scratch().join("made.toml");
+/// A contract that is made from the task permits what the task did, and nothing beside it.
+fn made_from(deployment: &Deployment, task: TaskId) {
+    let (made, task) = (deployment.scratch().join("made.toml"), task.to_string());
     let made = made.to_str().unwrap();
     let new = run(
-        &deployment,
+        deployment,
         &["contract", "new", "--from", &task, "--yes", "--out", made],
     );
     assert_eq!(new.code, Some(0), "{}", new.said);
-    let checked = run(&deployment, &["contract", "check", made]);
+    let checked = run(deployment, &["contract", "check", made]);
     assert_eq!(checked.code, Some(0), "{}", checked.said);
-    let tools = written(&deployment, "tools.json", example::TOOLS);
+    let tools = written(deployment, "tools.json", example::TOOLS);
     let (mut calls, mut expected) = (Vec::new(), Vec::new());
     for name in ["2026-09-kessel-heating.txt", "2026-10-lindgren-coffee.txt"] {
         calls.push(("file.read", json!({"path": name})));
@@ -205,8 +214,10 @@ async fn recorded_task_is_replayed_and_made_into_a_contract_of_its_own() {
     calls.push(("file.delete", json!({"path": "report.md"})));
     expected.push("refused");
     assert_eq!(decided(made, &tools, &calls), expected);
+}
 
-    // What a verdict rests on may be erased; then nobody can tell any more, and that is said.
+/// What a verdict rests on may be erased; then nobody can tell any more, and that is said.
+async fn erased(deployment: &Deployment, record: &Record, verdicts: usize) {
     let proposed = record.of("action.proposed").next().unwrap();
     let args: Content = serde_json::from_value(proposed.fact["args"].clone()).unwrap();
     let subject = args.subject(AuthorId::Worker, 0);
@@ -216,7 +227,7 @@ async fn recorded_task_is_replayed_and_made_into_a_contract_of_its_own() {
         .await
         .unwrap();
     assert_eq!(purged["purged"], json!(1), "{purged}");
-    let erased = run(&deployment, &["contract", "replay"]);
+    let erased = run(deployment, &["contract", "replay"]);
     assert_eq!(erased.code, Some(0), "{erased:?}");
     assert!(
         erased

@@ -17,7 +17,7 @@ use bus_schema::{Digest, ENVELOPE_TOOLS_MAX, wire};
 use jiff::SignedDuration;
 use toml::de::DeTable;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Tool};
 use crate::contract::{CONTRACT_BYTES_MAX, Contract, Head, NAME_BYTES_MAX};
 use crate::envelope::envelope;
 use crate::rule::Rule;
@@ -150,12 +150,14 @@ fn read<'t>(
     let principals = head::principals(source, of.table.get("principal"));
     let limits = head::limits(source, of.table.get("limits"));
     let roles = head::roles(source, of.table.get("roles"));
+    let nobody = BTreeMap::new();
+    let known = roles.as_ref().unwrap_or(&nobody);
     let rules = rules(
         source,
         of,
         &rule::Against {
             catalogue,
-            roles: roles.as_ref().unwrap_or(&BTreeMap::new()),
+            roles: known,
         },
     );
     if let (Some(version), Some(limits)) = (version, &limits) {
@@ -174,14 +176,6 @@ fn read<'t>(
             "write an earlier `starts` or a later `expires`",
         );
     }
-    let by_tool = catalogue.tools().map(|tool| {
-        let name = tool.name().as_str();
-        let about = rules.iter().enumerate();
-        let about = about.filter(|(_, rule)| rule.tool.matches(name));
-        let mut places: Vec<usize> = about.map(|(at, _)| at).collect();
-        places.sort_by_key(|at| rules.get(*at).map(|rule| &rule.id));
-        (name.to_owned(), places)
-    });
     Some(Contract {
         name: name?.parse().ok()?,
         version: u32::try_from(version?).ok()?,
@@ -195,10 +189,23 @@ fn read<'t>(
         },
         expires_span,
         roles: roles.clone()?,
-        by_tool: by_tool.collect(),
+        by_tool: by_tool(&rules, catalogue),
         rules,
         digest: Digest::of(&[text.as_bytes()]),
     })
+}
+
+/// The places of the rules about each tool, in the order of their names.
+fn by_tool(rules: &[Rule], catalogue: &Catalogue) -> BTreeMap<String, Vec<usize>> {
+    let places = |tool: &Tool| {
+        let name = tool.name().as_str();
+        let about = rules.iter().enumerate();
+        let about = about.filter(|(_, rule)| rule.tool.matches(name));
+        let mut places: Vec<usize> = about.map(|(at, _)| at).collect();
+        places.sort_by_key(|at| rules.get(*at).map(|rule| &rule.id));
+        (name.to_owned(), places)
+    };
+    catalogue.tools().map(places).collect()
 }
 
 fn rules<'t>(

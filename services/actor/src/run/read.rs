@@ -191,14 +191,7 @@ where
         }
         let stored =
             Time::from_ns(i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0));
-        // What came while nothing was waited for may be old.
-        let live = self.caught_up && last;
-        if let Some(by) = self.bus_clock.saw(stored, self.clock.elapsed(), live) {
-            tracing::warn!(
-                "the server's clock went back by {} ms, or its messages come late; going on by the server's time",
-                by.as_millis()
-            );
-        }
+        self.saw(stored, last);
         let raw = Raw {
             subject: &message.subject,
             signature: header(message.headers.as_ref(), bus_schema::HEADER_SIGNATURE),
@@ -238,6 +231,18 @@ where
         }
         self.caught_up |= last;
         Ok(true)
+    }
+
+    /// Takes over the server's time from a message; `last` says that no other waits.
+    fn saw(&mut self, stored: Time, last: bool) {
+        // What came while nothing was waited for may be old.
+        let live = self.caught_up && last;
+        if let Some(by) = self.bus_clock.saw(stored, self.clock.elapsed(), live) {
+            tracing::warn!(
+                "the server's clock went back by {} ms, or its messages come late; going on by the server's time",
+                by.as_millis()
+            );
+        }
     }
 
     fn share_keys(&self) {

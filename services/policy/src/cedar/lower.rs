@@ -16,6 +16,9 @@ use crate::rule::{Rule, RuleKind};
 
 mod bound;
 
+/// Something that Cedar is told instead of finding it itself: its name, and the line of the rule that it stands for.
+type Fact = (String, String);
+
 /// What stands above the policies.
 const HEAD: &str = "\
 // Of a call: action is the tool, as in Action::\"file.read\"; context.args its arguments without those that are null,
@@ -167,7 +170,7 @@ impl Lowered {
                 line,
             });
         }
-        let mut cases: BTreeMap<(Told, Vec<(String, String)>), Vec<&Tool>> = BTreeMap::new();
+        let mut cases: BTreeMap<(Told, Vec<Fact>), Vec<&Tool>> = BTreeMap::new();
         let tools = catalogue.tools();
         for tool in tools.filter(|tool| rule.tool.matches(tool.name().as_str())) {
             let mut about = About::new(rule, tool);
@@ -189,7 +192,7 @@ impl Lowered {
         }
     }
 
-    fn policies(&mut self, rule: &Rule, told: &Told, facts: &[(String, String)], tools: &[&Tool]) {
+    fn policies(&mut self, rule: &Rule, told: &Told, facts: &[Fact], tools: &[&Tool]) {
         let actions: Vec<String> = tools
             .iter()
             .map(|tool| format!("Action::{}", text(tool.name().as_str())))

@@ -109,6 +109,49 @@ impl Before {
 }
 
 impl Case {
+    /// Whether everything that the file says of the verdict is so; the fix is looked at by itself.
+    fn is_as_written(&self, shown: &Value) -> bool {
+        let expected = (
+            self.verdict.as_str(),
+            self.rule.as_str(),
+            self.code.as_deref(),
+        );
+        let found = (&shown["verdict"], &shown["rule"], shown.get("code"));
+        if (found.0.as_str(), found.1.as_str()) != (Some(expected.0), Some(expected.1))
+            || found.2.and_then(Value::as_str) != expected.2
+        {
+            return false;
+        }
+        let numbers = [
+            (self.wall_left, &shown["reserve"]["wall_ms"]),
+            (self.output_left, &shown["reserve"]["output_bytes"]),
+            (self.expires_ms, &shown["expires_ms"]),
+        ];
+        if numbers
+            .iter()
+            .any(|(want, has)| want.is_some() && *want != has.as_u64())
+        {
+            return false;
+        }
+        let secrets = self
+            .secrets
+            .as_ref()
+            .map(|secrets| Value::from(secrets.clone()));
+        let (nobody, whom) = (Value::from("nobody"), &shown["escalate"]["role"]);
+        let whom = if whom.is_null() { &nobody } else { whom };
+        let texts = [
+            (&self.reason, &shown["reason"]),
+            (&self.role, &shown["role"]),
+            (&self.escalate, whom),
+        ];
+        let other = |(want, has): &(&Option<String>, &Value)| {
+            want.as_ref().is_some_and(|want| *has != want.as_str())
+        };
+        !(texts.iter().any(other)
+            || self.quorum.is_some_and(|quorum| shown["quorum"] != quorum)
+            || secrets.is_some_and(|secrets| secrets != shown["secrets"]))
+    }
+
     fn now_ms(&self) -> i64 {
         let now = self.now.as_ref();
         now.map_or(0, |now| {
@@ -195,46 +238,7 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     };
     let verdict = decide(contract, tools, &view, &call);
     let shown = serde_json::to_value(&verdict).unwrap();
-    let expected = (
-        case.verdict.as_str(),
-        case.rule.as_str(),
-        case.code.as_deref(),
-    );
-    let found = (&shown["verdict"], &shown["rule"], shown.get("code"));
-    if (found.0.as_str(), found.1.as_str()) != (Some(expected.0), Some(expected.1))
-        || found.2.and_then(Value::as_str) != expected.2
-    {
-        return Err(format!("{shown}"));
-    }
-    let numbers = [
-        (case.wall_left, &shown["reserve"]["wall_ms"]),
-        (case.output_left, &shown["reserve"]["output_bytes"]),
-        (case.expires_ms, &shown["expires_ms"]),
-    ];
-    if numbers
-        .iter()
-        .any(|(want, has)| want.is_some() && *want != has.as_u64())
-    {
-        return Err(format!("{shown}"));
-    }
-    let secrets = case
-        .secrets
-        .as_ref()
-        .map(|secrets| Value::from(secrets.clone()));
-    let (nobody, whom) = (Value::from("nobody"), &shown["escalate"]["role"]);
-    let whom = if whom.is_null() { &nobody } else { whom };
-    let texts = [
-        (&case.reason, &shown["reason"]),
-        (&case.role, &shown["role"]),
-        (&case.escalate, whom),
-    ];
-    let other = |(want, has): &(&Option<String>, &Value)| {
-        want.as_ref().is_some_and(|want| *has != want.as_str())
-    };
-    if texts.iter().any(other)
-        || case.quorum.is_some_and(|quorum| shown["quorum"] != quorum)
-        || secrets.is_some_and(|secrets| secrets != shown["secrets"])
-    {
+    if !case.is_as_written(&shown) {
         return Err(format!("{shown}"));
     }
     let Verdict::Refused { fix, .. } = verdict else {

@@ -1,6 +1,8 @@
 //! Checks that no order of grants, claims, outcomes, lapses, ends and restarts passes a budget or leaks one.
 
-use bus_schema::{ActionDeclined, ActionId, PolicyFact, RefusalCode, Runner, TaskId, Usage};
+use bus_schema::{
+    ActionDeclined, ActionId, Digest, PolicyFact, RefusalCode, Runner, TaskId, Usage,
+};
 use proptest::prelude::*;
 
 use crate::world::World;
@@ -100,13 +102,19 @@ impl Books {
     }
 }
 
-fn run(steps: Vec<Step>) {
+/// A world with three tasks under one contract.
+fn three() -> (World, Digest, Vec<TaskId>) {
     let (mut world, contract, first) = World::with_task(RULES);
     let mut tasks = vec![first];
     for _ in 1..3 {
         tasks.push(world.submit(contract));
     }
     world.turn();
+    (world, contract, tasks)
+}
+
+fn run(steps: Vec<Step>) {
+    let (mut world, contract, mut tasks) = three();
     let mut books = Books::default();
     for step in steps {
         match step {

@@ -84,10 +84,10 @@ impl<'a> Past<'a> {
 
     fn origin(&mut self, origin: &Origin, value: &Value) {
         match origin {
-            Origin::Task => match value {
-                Value::String(text) => self.words.push(text.clone()),
-                other => self.words.push(other.to_string()),
-            },
+            Origin::Task => {
+                let text = value.as_str().map(str::to_owned);
+                self.words.push(text.unwrap_or_else(|| value.to_string()));
+            }
             Origin::Field { tool, field } => {
                 let result = result(field.as_str(), value);
                 self.call(tool, Map::new(), Some(result));
