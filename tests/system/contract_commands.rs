@@ -207,9 +207,11 @@ fn made_from(deployment: &Deployment, task: TaskId) {
         calls.push(("file.read", json!({"path": format!("other-{name}")})));
         expected.push("refused");
     }
-    calls.push(("file.list", json!({"path": "."})));
+    calls.push(("file.list", json!({"path": ".", "pattern": "*.txt"})));
     expected.push("granted");
-    calls.push(("file.list", json!({"path": "invoices"})));
+    calls.push(("file.list", json!({"path": "."})));
+    expected.push("refused");
+    calls.push(("file.list", json!({"path": "invoices", "pattern": "*.txt"})));
     expected.push("refused");
     calls.push(("file.delete", json!({"path": "report.md"})));
     expected.push("refused");

@@ -70,12 +70,14 @@ fn init_keeps_what_exists_and_nobody_else_can_read_it() {
             assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
         }
     }
-    // What is lost is made again, and nothing else with it.
+    // What is lost is made again, and nothing else with it but whom the server lets in by it.
     let lost = dir.join("worker/user.nk");
     fs::remove_file(&lost).unwrap();
     init(&[]);
     let mut after = files(&dir);
     assert_ne!(after.remove(&lost), None);
+    let let_in = dir.join("nats/local.conf");
+    assert_ne!(after.remove(&let_in).as_ref(), Some(&before[&let_in]));
     assert!(after.iter().all(|(path, bytes)| before[path] == *bytes));
 }
 
