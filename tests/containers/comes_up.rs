@@ -1,6 +1,6 @@
 //! The shipped file, unchanged, with the shipped script: up, a task with an approval by the command line, and figures.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use harness::{contract, contractual, playbook};
 use serde_json::Value;
@@ -10,9 +10,16 @@ use crate::{
     stack::Stack,
 };
 
-/// Most bytes of an image of ours; the runner's holds programs as well, and the server's holds the official program.
+/// Most bytes of an image of ours; the runner's holds programs as well, the server's holds the official program, and
+/// policy's holds Cedar and a validator of JSON Schema.
 const IMAGE_BYTES_MAX: u64 = 15 * (1 << 20);
-const LARGER: [(&str, u64); 2] = [("runner", 40 << 20), ("nats", 20 << 20)];
+const LARGER: [(&str, u64); 3] = [
+    ("runner", 40 << 20),
+    ("nats", 20 << 20),
+    ("policy", 20 << 20),
+];
+/// How long a start from nothing may take, once there are images.
+const START: Duration = Duration::from_secs(15);
 /// Most memory of everything that runs, idle.
 const IDLE_KIB_MAX: u64 = 150 << 10;
 

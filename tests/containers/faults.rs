@@ -18,9 +18,11 @@ use crate::{
 const STEP: Duration = Duration::from_secs(300);
 /// How long the server is away.
 const AWAY: Duration = Duration::from_secs(60);
+/// Where the streams are.
+const NATS_VOLUME: &str = "nats/data";
 /// Volumes that are filled, each with the service whose it is, and the bytes that it has.
 const VOLUMES: [(&str, &str, u32, &str); 6] = [
-    ("nats", "nats/data", 10_012, "96m"),
+    ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
     ("runner", "runner/state", 10_004, "24m"),
     ("worker", "worker/state", 10_008, "24m"),
@@ -57,23 +59,28 @@ async fn follow(stack: &Stack, task: TaskId, last: impl Fn(&Event) -> bool) -> V
     events
 }
 
+/// What an event asks, if it is a question.
+fn question(event: &Event) -> Option<DraftGrant> {
+    let asks = event.kind == "approval.requested";
+    asks.then(|| serde_json::from_value(event.body["fact"]["draft"].clone()).unwrap())
+}
+
 /// Submits the example's task, and follows it until it asks.
 async fn asked(stack: &Stack, contract: Digest) -> DraftGrant {
     // There is none before the first.
     fs::remove_file(stack.deployment.workspace().join("report.md")).ok();
     let task = stack.deployment.submit(contract, playbook()).await;
     let events = follow(stack, task, |event| event.kind == "approval.requested").await;
-    let asked = events.last().unwrap();
-    serde_json::from_value(asked.body["fact"]["draft"].clone()).unwrap()
+    events.last().and_then(question).unwrap()
 }
 
-/// Says yes, and follows the task to its end: nothing is lost, and nothing is done twice.
-async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
+/// Says yes to the one question of a task that is `nth` on its record, until the gateway has carried it.
+async fn say_yes(stack: &Stack, draft: &DraftGrant, nth: usize) {
     let gateway = stack.deployment.gateway();
     eventually(STEP, async || {
-        let carried = |event: &Event| event.kind == "approval.carried";
+        let carried = |event: &&Event| event.kind == "approval.carried";
         match gateway.task(draft.task).await {
-            Ok(task) if task.events.iter().any(carried) => Ok(()),
+            Ok(task) if task.events.iter().filter(carried).count() >= nth => Ok(()),
             Ok(_) => {
                 let said = gateway.approve(draft, true).await;
                 said.map(drop).map_err(|error| chain(&error))
@@ -82,7 +89,27 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
         }
     })
     .await;
-    let events = follow(stack, draft.task, Event::ends_task).await;
+}
+
+/// Says yes, and follows the task to its end: nothing is lost, and nothing is done twice. What was granted and could not
+/// be claimed in time is asked about anew.
+async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
+    say_yes(stack, draft, 1).await;
+    let mut answered = vec![draft.action];
+    let events = loop {
+        let is_new = |event: &Event| match question(event) {
+            Some(draft) => !answered.contains(&draft.action),
+            None => event.ends_task(),
+        };
+        let events = follow(stack, draft.task, is_new).await;
+        match events.last().and_then(question) {
+            Some(draft) => {
+                answered.push(draft.action);
+                say_yes(stack, &draft, answered.len()).await;
+            }
+            None => break events,
+        }
+    };
     let outcome = &events.last().unwrap().body["fact"]["outcome"];
     assert_eq!(outcome, "succeeded", "after {after}");
     let record = stack.deployment.record().await;
@@ -93,6 +120,7 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
         "action.granted",
         "action.started",
         "action.finished",
+        "action.expired",
     ] {
         let mut found: BTreeMap<ActionId, usize> = BTreeMap::new();
         for message in record.of(kind).filter(|one| one.task() == Some(draft.task)) {
@@ -105,9 +133,13 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
         counts.push(found.len());
     }
     // One of those proposed is refused by the example's contract.
-    let [proposed, granted, started, finished] = counts.try_into().unwrap();
-    assert_eq!((granted, started), (finished, finished), "after {after}");
+    let [proposed, granted, started, finished, expired] = counts.try_into().unwrap();
+    assert_eq!(granted, finished + expired, "after {after}");
+    assert!((finished..=granted).contains(&started), "after {after}");
     assert_eq!(proposed, granted + 1, "after {after}");
+    // Only while nothing can be stored does a grant lapse.
+    assert_eq!(answered.len(), 1 + expired, "after {after}");
+    assert!(expired == 0 || after == NATS_VOLUME, "after {after}");
     let report = fs::read_to_string(stack.deployment.workspace().join("report.md")).unwrap();
     assert!(report.contains("EUR 3392.00"), "after {after}: {report}");
 }
