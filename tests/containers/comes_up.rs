@@ -48,6 +48,7 @@ async fn the_shipped_file_comes_up_and_a_task_runs_with_an_approval() {
         "FIGURE cold start until everything is healthy: {} ms",
         up.as_millis()
     );
+    assert!(up <= START, "{up:?}");
     for (service, _) in SERVICES {
         assert_eq!(health(service), "healthy", "{service}");
         assert_eq!(inspect(service)["RestartCount"], 0, "{service}");

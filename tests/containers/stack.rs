@@ -19,6 +19,8 @@ use crate::engine::{SERVICES, container, docker, engine, health, inspect, root, 
 
 /// Its networks are one set of addresses: there is one stack at a time.
 static ONE: Mutex<()> = Mutex::new(());
+/// The gateway's name in the tailnet of the engine's world.
+const NAME: &str = "contractual.example.ts.net";
 /// How long the engine may take to notice something: three health checks that fail, on a busy machine.
 pub(crate) const NOTICED: Duration = Duration::from_secs(90);
 
@@ -35,15 +37,11 @@ pub(crate) struct Stack {
 impl Stack {
     /// Files only; none where there is no engine.
     pub(crate) async fn files() -> Option<Self> {
-        Self::made(None).await
+        Self::named(NAME).await
     }
 
     /// The same, for a gateway that has this name in a tailnet.
     pub(crate) async fn named(name: &str) -> Option<Self> {
-        Self::made(Some(name.to_owned())).await
-    }
-
-    async fn made(name: Option<String>) -> Option<Self> {
         engine()?;
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let key = tempfile::NamedTempFile::new().unwrap();
@@ -51,7 +49,7 @@ impl Stack {
         let choices = Choices {
             person: Person { uid: 0, gid: 0 },
             authkey: Some(key.path().to_owned()),
-            name,
+            name: Some(name.to_owned()),
         };
         let found_by = choices.found_by();
         let made = Deployment::with(|all| all.containers = Some(choices));
