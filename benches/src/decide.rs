@@ -77,7 +77,7 @@ const BODIES: [&str; 10] = [
     "[[allow]]\nwhere.kind = \"path-{n}\"\nwhere.path = { path = \"in/{n}/**\" }\ncalls = 100000",
     "[[allow]]\nwhere.kind = \"mail-{n}\"\nwhere.to = { email = { domain = [\"a.example\", \"b{n}.example\"] } }\nwhere.text = { length = { max = 2000 } }",
     "[[allow]]\nwhere.kind = \"web-{n}\"\nwhere.url = { url = { host = [\"api{n}.example\", \"*.web.example\"], path = \"/v2/**\" } }",
-    "[[allow]]\nwhere.kind = \"pay-{n}\"\nwhere.amount = { min = 0.01, max = 50 }\nspend = { argument = \"amount\", currency = \"EUR\" }\nper_day = { spend = \"EUR 1000000.00\" }",
+    "[[allow]]\nwhere.kind = \"pay-{n}\"\nwhere.amount = { min = 0.01, max = 50 }\nper_day = { sum = { amount = 1000000 } }",
     "[[allow]]\nwhere.kind = \"id-{n}\"\nwhere.id = { from = { tool = \"tool.t0\", field = \"results[].id\" } }\nafter = \"tool.t0\"",
     "[[allow]]\nwhere.kind = \"list-{n}\"\nwhere.labels = { every = [\"x\", \"y\", \"z{n}\"], length = { max = 9 } }",
     "[[allow]]\nwhere.kind = \"day-{n}\"\nwhere.day = { date = { from = \"now\", to = \"now+30d\" } }\nper_hour = { calls = 1000000 }",
@@ -90,7 +90,7 @@ const BODIES: [&str; 10] = [
 fn contract(rules: usize) -> String {
     let mut text = String::from(
         "contract = \"bench\"\nversion = 1\npurpose = \"Decides again and again\"\nowner = \"The benchmark\"\nexpires = 2036-12-31\n\
-         [limits]\ncalls = 1000000\nmessages = 1000000\nbytes_out = 1000000000\nspend = \"EUR 1000000.00\"\n\
+         [limits]\ncalls = 1000000\nmessages = 1000000\nbytes_out = 1000000000\n\
          [limits.day]\ncalls = 1000000\n",
     );
     for rule in 0..rules {
