@@ -43,6 +43,8 @@ pub(crate) const MONITOR: &str = "http: \"127.0.0.1:8222\"\n";
 
 /// The values that the compose file takes from a deployment.
 const ENVIRONMENT: &str = "compose.env";
+/// The line in it with the name under which the sidecar joins the tailnet: the first label of the gateway's.
+const HOSTNAME: &str = "CONTRACTUAL_HOSTNAME=";
 /// The user and group id of each container.
 const NATS_UID: u32 = 10_012;
 const TAILSCALE_UID: u32 = 10_010;
@@ -199,12 +201,7 @@ pub(crate) fn settle(
     made: &mut Made,
 ) -> Result<(), Error> {
     let person = person(dir, choices, fresh)?;
-    let environment = format!(
-        "CONTRACTUAL_DIR={}\nCONTRACTUAL_WORKSPACE={}\n",
-        plain(dir.path())?,
-        plain(&facts.workspace)?
-    );
-    init::keep(&dir.path().join(ENVIRONMENT), &environment, made)?;
+    environment(dir, facts, choices, made)?;
     let shares = shares();
     for share in &shares {
         files::private_dir(&dir.of(share.service))?;
@@ -238,6 +235,30 @@ pub(crate) fn settle(
     }
     made.next = Some(format!("deploy/stack start {}", dir.path().display()));
     Ok(())
+}
+
+/// What compose puts in its variables' places. Of a file that is there only the machine's name changes: the rest may be a
+/// person's.
+fn environment(dir: &Dir, facts: &Facts, choices: &Choices, made: &mut Made) -> Result<(), Error> {
+    let path = dir.path().join(ENVIRONMENT);
+    let (folder, workspace) = (plain(dir.path())?, plain(&facts.workspace)?);
+    let fresh = format!("CONTRACTUAL_DIR={folder}\nCONTRACTUAL_WORKSPACE={workspace}\n");
+    let text = if path.exists() {
+        contract::read_text(&path)?
+    } else {
+        fresh
+    };
+    let Some(machine) = choices
+        .name
+        .as_deref()
+        .and_then(|name| name.split('.').next())
+    else {
+        return init::keep(&path, &text, made);
+    };
+    let others = text.lines().filter(|line| !line.starts_with(HOSTNAME));
+    let mut text: String = others.map(|line| format!("{line}\n")).collect();
+    text.push_str(&format!("{HOSTNAME}{machine}\n"));
+    init::refresh(&path, &text, made)
 }
 
 /// Whose the rest is: a deployment stays whose it is, whoever runs this again.
