@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use crate::{
     engine::{SERVICES, docker, health, inspect, root, text},
+    probe::probed,
     stack::{NOTICED, Stack, logs},
     table::{Table, golden, inside, outside, rendered},
 };
 
 /// Lines of the compose file: what is taken out, what is put there instead, and the row of the table that notices.
-const LINES: [(&str, &str, &str); 20] = [
+const LINES: [(&str, &str, &str); 21] = [
     (r#"(?m)^    user: .*\n"#, "", "file: user"),
     (r"(?m)^  read_only: true\n", "", "root is read-only"),
     (r"(?m)^  cap_drop: .*\n", "", "capabilities dropped"),
@@ -34,6 +35,22 @@ const LINES: [(&str, &str, &str); 20] = [
     (r"(?m)^ +tmpfs: .*\n", "", "temporary files"),
     (r"read_only: true, bind", "bind", "mounts"),
     (r"(?m)^ +depends_on: .*\n", "", "file: waits for"),
+    (
+        r"networks: \[bus-(\w+)\]",
+        "networks: [bus-$1, uplink]",
+        "networks",
+    ),
+];
+
+/// What no service has: lines that are put in for all of them, and the rows that notice.
+const ADDED: [(&str, &str); 7] = [
+    ("privileged: true", "privileged"),
+    ("cap_add: [NET_RAW]", "capabilities added"),
+    ("pid: host", "process namespace"),
+    ("userns_mode: host", "user namespace"),
+    ("uts: host", "host name namespace"),
+    ("devices: [/dev/null:/dev/probe]", "devices"),
+    (r#"ports: ["127.0.0.1:9:9"]"#, "published ports"),
 ];
 
 /// The row of a network, and what is taken out of the file for it.
@@ -123,6 +140,7 @@ async fn every_container_is_as_hard_as_it_is_shipped() {
     };
     let mut table = outside();
     table.append(&mut inside());
+    table.append(&mut probed());
     table.append(&mut file(&stack, &shipped()));
     table.append(&mut networks());
     golden("containers.txt", &rendered(&table));
@@ -159,24 +177,50 @@ async fn without_a_line_of_the_file_its_row_is_otherwise() {
         let pattern = Regex::new(line).unwrap();
         let path = stack.altered(|file| pattern.replace_all(file, instead).into_owned());
         let less = created(&stack, &path).unwrap_or_else(|| panic!("{line} is refused"));
-        let other: BTreeSet<_> = whole
-            .iter()
-            .filter(|(of, value)| less.get(*of) != Some(value))
-            .map(|((row, _), _)| row.as_str())
-            .collect();
         let mut expected = BTreeSet::from([row.as_str()]);
         // What follows from a line follows it; the sidecar's image names neither user nor health check.
         match row.as_str() {
             "memory" => expected.insert("memory and swap"),
             "file: user" => expected.insert("user"),
             "file: health check" => expected.insert("health check"),
+            "networks" => {
+                expected.insert("networks: internal");
+                expected.insert("networks: without an address of the host")
+            }
             _ => false,
         };
+        let other = differing(&whole, &less);
         if other != expected {
             wrong.push(format!("without {line}: {other:?}, not {expected:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The rows in which two tables differ.
+pub(crate) fn differing<'a>(whole: &'a Table, less: &Table) -> BTreeSet<&'a str> {
+    let cells = whole.iter();
+    cells
+        .filter(|(of, value)| less.get(*of) != Some(value))
+        .map(|((row, _), _)| row.as_str())
+        .collect()
+}
+
+#[tokio::test]
+async fn with_lines_that_give_more_their_rows_are_otherwise() {
+    let Some(stack) = Stack::files().await else {
+        return;
+    };
+    let whole = created(&stack, &shipped()).unwrap();
+    let lines: String = ADDED
+        .iter()
+        .map(|(line, _)| format!("  {line}\n"))
+        .collect();
+    let first = "  restart: unless-stopped\n";
+    let path = stack.altered(|file| file.replacen(first, &format!("{first}{lines}"), 1));
+    let more = created(&stack, &path).unwrap();
+    let rows = ADDED.map(|(_, row)| row);
+    assert_eq!(differing(&whole, &more), rows.into_iter().collect());
 }
 
 /// What an actor notices of its own container, and the line that it names.

@@ -1,4 +1,5 @@
-//! Who reaches whom: container, host and world, tried from inside each one's network, names included.
+//! Who reaches whom: container, host and world, tried from inside each one's network, names included. IPv6 needs no trying:
+//! the table of the containers shows that no interface has any.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,8 @@ const SAID: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 /// The engine's resolver, in every container.
 const RESOLVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 53);
 /// The server, its monitor, the gateway, the sidecar's health, and one where nothing listens.
-const PORTS: [u16; 5] = [4222, 8222, 8080, 9002, 1];
+const PORTS: [u16; 5] = [4222, 8222, 8080, 9002, NOWHERE];
+const NOWHERE: u16 = 1;
 
 /// Does something on a thread of the network at `path`.
 fn within<T: Send>(path: &Path, job: impl FnOnce() -> T + Send) -> T {
@@ -54,12 +56,46 @@ fn connect(to: SocketAddr) -> &'static str {
     }
 }
 
+/// Whether a datagram is answered, refused by whoever is there, or comes to nothing.
+fn send(to: SocketAddr) -> &'static str {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    socket.set_read_timeout(Some(ANSWER)).unwrap();
+    let sent = socket.connect(to).and_then(|()| socket.send(b"?"));
+    match sent.and_then(|_| socket.recv(&mut [0; 1])) {
+        Ok(_) => "open",
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => "closed",
+        Err(_) => ".",
+    }
+}
+
+/// What could be reached, under the name that the table has for it.
+#[derive(Clone)]
+struct Target {
+    name: String,
+    to: SocketAddr,
+    by: fn(SocketAddr) -> &'static str,
+}
+
+impl Target {
+    fn new(at: &str, address: Ipv4Addr, port: u16) -> Self {
+        let (name, to) = (format!("{at}:{port}"), (address, port).into());
+        Self {
+            name,
+            to,
+            by: connect,
+        }
+    }
+
+    fn datagrams(at: &str, address: Ipv4Addr, port: u16) -> Self {
+        let (name, to) = (format!("{at}:{port}/udp"), (address, port).into());
+        Self { name, to, by: send }
+    }
+}
+
 /// All at once.
-fn connect_all(targets: &[(String, SocketAddr)]) -> Vec<&'static str> {
+fn try_all(targets: &[Target]) -> Vec<&'static str> {
     thread::scope(|scope| {
-        let tried = targets
-            .iter()
-            .map(|(_, to)| scope.spawn(move || connect(*to)));
+        let tried = targets.iter().map(|one| scope.spawn(|| (one.by)(one.to)));
         let tried: Vec<_> = tried.collect();
         tried.into_iter().map(|one| one.join().unwrap()).collect()
     })
@@ -110,6 +146,14 @@ fn resolver(socket: &UdpSocket) {
     }
 }
 
+/// Sends back what comes.
+fn echo(socket: &UdpSocket) {
+    let mut heard = [0; 1];
+    while let Ok((_, from)) = socket.recv_from(&mut heard) {
+        socket.send_to(&heard, from).ok();
+    }
+}
+
 /// What listens on the host and in the world, for as long as the test runs.
 fn listen(folder: &Path) {
     for name in ["host", "world"] {
@@ -117,6 +161,10 @@ fn listen(folder: &Path) {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, OPEN)).unwrap()
         });
         thread::spawn(move || while taken.accept().is_ok() {});
+        let heard = within(&folder.join(name), || {
+            UdpSocket::bind((Ipv4Addr::UNSPECIFIED, OPEN)).unwrap()
+        });
+        thread::spawn(move || echo(&heard));
     }
     let socket = within(&folder.join("world"), || {
         UdpSocket::bind((WORLD, 53)).unwrap()
@@ -141,15 +189,12 @@ fn addresses() -> BTreeMap<(&'static str, String), Ipv4Addr> {
 }
 
 /// Everything that could be reached: each address of each container, the host's, the world.
-fn targets() -> Vec<(String, SocketAddr)> {
+fn targets() -> Vec<Target> {
     let mut targets = Vec::new();
     for ((service, network), address) in addresses() {
-        for port in PORTS {
-            targets.push((
-                format!("{service}@{network}:{port}"),
-                (address, port).into(),
-            ));
-        }
+        let at = format!("{service}@{network}");
+        targets.extend(PORTS.map(|port| Target::new(&at, address, port)));
+        targets.push(Target::datagrams(&at, address, NOWHERE));
     }
     let networks = docker(&[
         "network",
@@ -158,6 +203,7 @@ fn targets() -> Vec<(String, SocketAddr)> {
         "--filter",
         "label=com.docker.compose.project=contractual",
     ]);
+    let mut outside = vec![("host".to_owned(), HOST), ("world".to_owned(), WORLD)];
     for id in networks.split_whitespace() {
         let said = docker(&[
             "network",
@@ -171,11 +217,13 @@ fn targets() -> Vec<(String, SocketAddr)> {
         // The host takes the first address of a network, where it takes one.
         let first = Ipv4Addr::from(u32::from(base) + 1);
         let name = name.trim_start_matches("contractual_");
-        targets.push((format!("host@{name}:{OPEN}"), (first, OPEN).into()));
+        outside.push((format!("host@{name}"), first));
     }
-    targets.push((format!("host:{OPEN}"), (HOST, OPEN).into()));
-    targets.push((format!("world:{OPEN}"), (WORLD, OPEN).into()));
-    targets.sort();
+    for (at, address) in outside {
+        targets.push(Target::new(&at, address, OPEN));
+        targets.push(Target::datagrams(&at, address, OPEN));
+    }
+    targets.sort_by(|one, other| one.name.cmp(&other.name));
     targets
 }
 
@@ -196,7 +244,7 @@ async fn only_the_designed_edges_answer() {
     listen(&folder);
     let (targets, addresses) = (targets(), addresses());
     let mut text =
-        "# Connections: who reaches what. Each other pair of the matrix came to nothing.\n"
+        "# Connections and datagrams: who reaches what. Each other pair of the matrix came to nothing.\n"
             .to_owned();
     let mut tried = 0;
     for (source, network) in sources(&folder) {
@@ -208,18 +256,14 @@ async fn only_the_designed_edges_answer() {
         // Itself is no edge.
         let others: Vec<_> = targets
             .iter()
-            .filter(|(_, to)| !own.contains(&to.ip()))
+            .filter(|one| !own.contains(&one.to.ip()) && !one.name.starts_with(source))
             .cloned()
             .collect();
-        let others: Vec<_> = others
-            .into_iter()
-            .filter(|(name, _)| !name.starts_with(source))
-            .collect();
-        let answers = within(&network, || connect_all(&others));
+        let answers = within(&network, || try_all(&others));
         tried += answers.len();
-        for ((target, _), answer) in others.iter().zip(answers) {
+        for (Target { name, .. }, answer) in others.iter().zip(answers) {
             if answer != "." {
-                writeln!(text, "{source:10} {target:28} {answer}").unwrap();
+                writeln!(text, "{source:10} {name:28} {answer}").unwrap();
             }
         }
     }

@@ -97,18 +97,25 @@ impl Stack {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Gives a volume, which must be empty, a file system of its own, of bounded size.
+    /// Gives a folder a file system of its own, of bounded size; the files that lie in it are copied there.
     ///
     /// # Panics
     /// If it cannot be mounted.
-    pub(crate) fn bound(&mut self, volume: &str, uid: u32, size: &str) {
-        let path = self.deployment.dir().path().join(volume);
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "{volume}");
+    pub(crate) fn bound(&mut self, path: PathBuf, uid: u32, size: &str) {
+        let files = fs::read_dir(&path).unwrap().map(|entry| {
+            let file = entry.unwrap().path();
+            let bytes = fs::read(&file).unwrap();
+            (file, bytes)
+        });
+        let files: Vec<_> = files.collect();
         let options = format!("size={size},mode=0700,uid={uid},gid={uid},nosuid,nodev,noexec");
         let at = path.to_str().unwrap();
         let mounted = run("mount", &["-t", "tmpfs", "-o", &options, "tmpfs", at]);
         assert!(mounted.status.success(), "{}", text(&mounted));
         self.bounded.push(Bounded(path));
+        for (file, bytes) in files {
+            fs::write(file, bytes).unwrap();
+        }
     }
 
     /// Runs `docker compose` with a compose file, the shipped one or a copy.

@@ -189,53 +189,75 @@ pub(crate) fn outside() -> Table {
     table
 }
 
-/// What a process of the container finds of itself.
+/// What the process of each container finds of itself.
 pub(crate) fn inside() -> Table {
-    let mut table = Table::new();
-    for (service, _) in SERVICES {
-        let pid = crate::engine::pid(service);
-        let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
-        let (status, limits, mounts) = (read("status"), read("limits"), read("mountinfo"));
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let words = line.unwrap_or_default().split_whitespace();
-            words.collect::<Vec<_>>().join(" ")
+    SERVICES
+        .into_iter()
+        .flat_map(|(service, _)| inside_of(service))
+        .collect()
+}
+
+/// What the process of one container finds of itself.
+pub(crate) fn inside_of(service: &'static str) -> Table {
+    let pid = crate::engine::pid(service);
+    let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
+    let (status, limits, mounts) = (read("status"), read("limits"), read("mountinfo"));
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let words = line.unwrap_or_default().split_whitespace();
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let bound = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name));
+        let words: Vec<_> = line.unwrap_or_default().split_whitespace().collect();
+        words.get(..2).map(|two| two.join(" ")).unwrap_or_default()
+    };
+    let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
+    let none = sets
+        .iter()
+        .all(|set| field(set).trim_matches('0').is_empty());
+    let rows = [
+        ("uids", field("Uid:")),
+        ("gids", field("Gid:")),
+        ("other groups", field("Groups:")),
+        (
+            "capabilities",
+            if none { "none" } else { "some" }.to_owned(),
+        ),
+        ("no new privileges", field("NoNewPrivs:")),
+        ("seccomp mode", field("Seccomp:")),
+        ("core bytes", bound("Max core file size")),
+        ("open files", bound("Max open files")),
+        ("file systems that can be written to", writable(&mounts)),
+        ("users of its processes", users(pid)),
+        ("interfaces", interfaces(&read("net/dev"))),
+        ("interfaces with IPv6", with_ipv6(&read("net/if_inet6"))),
+    ];
+    let rows = rows.map(|(row, value)| {
+        let value = if value.is_empty() {
+            "none".to_owned()
+        } else {
+            value
         };
-        let bound = |name: &str| {
-            let line = limits.lines().find_map(|line| line.strip_prefix(name));
-            let words: Vec<_> = line.unwrap_or_default().split_whitespace().collect();
-            words.get(..2).map(|two| two.join(" ")).unwrap_or_default()
-        };
-        let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
-        let none = sets
-            .iter()
-            .all(|set| field(set).trim_matches('0').is_empty());
-        let rows = [
-            ("uids", field("Uid:")),
-            ("gids", field("Gid:")),
-            ("other groups", field("Groups:")),
-            (
-                "capabilities",
-                if none { "none" } else { "some" }.to_owned(),
-            ),
-            ("no new privileges", field("NoNewPrivs:")),
-            ("seccomp mode", field("Seccomp:")),
-            ("core bytes", bound("Max core file size")),
-            ("open files", bound("Max open files")),
-            ("file systems that can be written to", writable(&mounts)),
-            ("users of its processes", users(pid)),
-        ];
-        let rows = rows.map(|(row, value)| {
-            let value = if value.is_empty() {
-                "none".to_owned()
-            } else {
-                value
-            };
-            ((format!("inside: {row}"), service), value)
-        });
-        table.extend(rows);
-    }
-    table
+        ((format!("inside: {row}"), service), value)
+    });
+    Table::from(rows)
+}
+
+/// How many there are beside the loopback: their names follow the order in which they were made.
+fn interfaces(devices: &str) -> String {
+    let names = devices.lines().filter_map(|line| line.split_once(':'));
+    let count = names.filter(|(name, _)| name.trim() != "lo").count();
+    format!("lo and {count}")
+}
+
+/// How many have an address of that kind, the loopback apart.
+fn with_ipv6(addresses: &str) -> String {
+    let names = addresses
+        .lines()
+        .filter_map(|line| line.split_whitespace().last());
+    let names: std::collections::BTreeSet<_> = names.filter(|name| *name != "lo").collect();
+    names.len().to_string()
 }
 
 /// Mounts that are not read-only, with what they still forbid.
