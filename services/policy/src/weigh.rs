@@ -133,7 +133,7 @@ pub(crate) fn weigh<'r>(
         if let Some(unsure) = unsure().next().filter(|_| !told) {
             return Err(undecidable(unsure, case));
         }
-        return permitted(limits, offer, Some(question), case);
+        return Ok(permitted(offer.taken(limits, case)?, Some(question), case));
     }
     let allows = those(allow, Judgement::Within);
     if let Some(best) = best(allows, limits, case) {
@@ -141,7 +141,7 @@ pub(crate) fn weigh<'r>(
         if let Some(unsure) = unsure().next() {
             return Err(undecidable(unsure, case));
         }
-        return permitted(limits, best, None, case);
+        return Ok(permitted(best, None, case));
     }
     Err(not_allowed(judged, case))
 }
@@ -159,8 +159,8 @@ fn together<'r>(
     })
 }
 
-/// The best offer of allows that describe the call, or why none of them permits it; `None` if there is none. What
-/// decides between them says nothing of where they stand in the file.
+/// The best offer of allows that describe the call, with what it takes of the limits, or why none of them permits it;
+/// `None` if there is none. What decides between them says nothing of where they stand in the file.
 fn best<'r>(
     allows: impl Iterator<Item = &'r Rule>,
     limits: &Limits,
@@ -177,12 +177,11 @@ fn best<'r>(
     for rule in allows {
         let offer = offer(rule, limits, case);
         // A rule that has some left and meets the limits says more than one that is spent.
-        let full = offer.as_ref().ok();
-        let full = full.and_then(|offer| take(limits, &offer.reserve, case).err());
-        let is_full = full.is_some();
-        best = Some(match (best, full.map_or(offer, Err)) {
+        let has_left = offer.is_ok();
+        let offer = offer.and_then(|offer| offer.taken(limits, case));
+        best = Some(match (best, offer) {
             (None, offer) => offer,
-            (Some(Err(_)), offer) if is_full || offer.is_ok() => offer,
+            (Some(Err(_)), offer) if has_left => offer,
             (Some(Ok(best)), Ok(offer)) if better(&offer, &best) => Ok(offer),
             (Some(best), _) => best,
         });
@@ -293,38 +292,38 @@ fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
     Ok(passage)
 }
 
-/// What the call may use of what is left of the limits.
-fn take(limits: &Limits, reserve: &Reserve, case: &Case<'_>) -> Result<Reserve, Refusal> {
-    let mut reserve = reserve.clone();
-    for period in Period::ALL {
-        let used = case.around.view.used(period);
-        let taken = limits.of(period).take(period, used, &mut reserve);
-        taken.map_err(Refusal::full)?;
+impl Offer<'_> {
+    /// Takes the call from what is left of the limits, and lowers what it may use to that.
+    fn taken(mut self, limits: &Limits, case: &Case<'_>) -> Result<Self, Refusal> {
+        for period in Period::ALL {
+            let used = case.around.view.used(period);
+            let taken = limits.of(period).take(period, used, &mut self.reserve);
+            taken.map_err(Refusal::full)?;
+        }
+        Ok(self)
     }
-    Ok(reserve)
 }
 
-/// Takes what the call may use from the limits.
-fn permitted<'r>(
-    limits: &Limits,
-    offer: Offer<'r>,
-    question: Option<Question>,
-    case: &Case<'_>,
-) -> Result<Weighed<'r>, Refusal> {
-    let (rule, passage) = (offer.rule, offer.passage);
+/// What an offer that was taken permits.
+fn permitted<'r>(offer: Offer<'r>, question: Option<Question>, case: &Case<'_>) -> Weighed<'r> {
+    let Offer {
+        rule,
+        passage,
+        left: _,
+        reserve,
+    } = offer;
     let view = &case.around.view;
-    let reserve = take(limits, &offer.reserve, case)?;
     let after_seen = || {
         let secret = view.record.labels().secrecy == Secrecy::Secret;
         let secret = secret && rule.secret == Some(Passage::Ask);
         Question::to_owner(if secret { SECRET } else { UNTRUSTED })
     };
     let question = question.or_else(|| (passage != Passage::Allow).then(after_seen));
-    Ok(Weighed {
+    Weighed {
         rule,
         reserve,
         question,
-    })
+    }
 }
 
 fn undecidable(rule: &Rule, case: &Case<'_>) -> Refusal {
