@@ -25,6 +25,7 @@ use counted::Written;
 use source::{Fields, Node, Source};
 
 pub(crate) use head::is_principal;
+pub(crate) use rule::{ASKED, COUNTED};
 
 /// Most rules of a contract.
 const RULES_MAX: usize = 1000;

@@ -12,6 +12,7 @@ use crate::bounds::print::{key, quoted};
 use crate::catalogue::{Catalogue, Tool};
 use crate::cedar::Condition;
 use crate::contract::Contract;
+use crate::parse::{ASKED, COUNTED};
 use crate::rule::{Rule, RuleKind};
 
 mod bound;
@@ -233,25 +234,10 @@ impl Lowered {
 
 /// The lines of a rule that say how much, who is asked, and what may flow.
 fn counted(rule: &Rule) -> Vec<String> {
-    const KEYS: [&str; 13] = [
-        "calls",
-        "per_task",
-        "per_hour",
-        "per_day",
-        "per_contract",
-        "spend",
-        "tokens",
-        "secrets",
-        "untrusted",
-        "secret",
-        "role",
-        "quorum",
-        "escalate",
-    ];
     let text = rule.to_string();
     let counts = |line: &&str| {
         let key = line.split(" = ").next().unwrap_or_default();
-        KEYS.contains(&key)
+        COUNTED.contains(&key) || ASKED.contains(&key)
     };
     text.lines().filter(counts).map(str::to_owned).collect()
 }

@@ -22,14 +22,10 @@ const ASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// Most secrets of one rule.
 const SECRETS_MAX: usize = 32;
 
-const DENY_KEYS: [&str; 6] = ["name", "tool", "where", "only", "when", "after"];
-const ALLOW_KEYS: [&str; 16] = [
-    "name",
-    "tool",
-    "where",
-    "only",
-    "when",
-    "after",
+/// What every rule can say: which calls it describes.
+const DESCRIBED: [&str; 6] = ["name", "tool", "where", "only", "when", "after"];
+/// What rules that permit can say besides: how much, and what may flow.
+pub(crate) const COUNTED: [&str; 10] = [
     "calls",
     "per_task",
     "per_hour",
@@ -41,7 +37,10 @@ const ALLOW_KEYS: [&str; 16] = [
     "untrusted",
     "secret",
 ];
-const ASK_KEYS: [&str; 5] = ["role", "quorum", "escalate", "reason", "expires"];
+/// What rules that ask can say besides: who is asked,
+pub(crate) const ASKED: [&str; 3] = ["role", "quorum", "escalate"];
+/// and what they are told.
+const TOLD: [&str; 2] = ["reason", "expires"];
 
 /// What rules are read against.
 pub(super) struct Against<'c> {
@@ -58,13 +57,12 @@ pub(super) fn read<'t>(
     names: &mut BTreeSet<String>,
     against: &Against<'_>,
 ) -> Option<Rule> {
-    let all = [&ALLOW_KEYS[..], &ASK_KEYS[..]].concat();
-    let (what, keys): (_, &[&str]) = match word {
-        "allow" => ("`[[allow]]`", &ALLOW_KEYS),
-        "ask" => ("`[[ask]]`", &all),
-        _ => ("`[[deny]]`", &DENY_KEYS),
+    let (what, keys): (_, &[&[&str]]) = match word {
+        "allow" => ("`[[allow]]`", &[&DESCRIBED, &COUNTED]),
+        "ask" => ("`[[ask]]`", &[&DESCRIBED, &COUNTED, &ASKED, &TOLD]),
+        _ => ("`[[deny]]`", &[&DESCRIBED]),
     };
-    let of = source.table(node, what, keys)?;
+    let of = source.table(node, what, &keys.concat())?;
     let id = id(source, &of, word, place, names);
     let tool = source
         .required(&of, "tool")
