@@ -1,8 +1,9 @@
-//! Checks the laws of deciding over generated contracts, tasks and calls.
+//! Checks over generated contracts that limits and the envelope hold, and that a repair repairs; the laws of deciding
+//! are in `laws.rs`.
 
 use std::sync::LazyLock;
 
-use policy::{Call, Catalogue, Contract, Record, Reserve, Verdict, decide, envelope};
+use policy::{Call, Catalogue, Contract, Record, Verdict, decide, envelope};
 
 use crate::view;
 use proptest::prelude::*;
@@ -92,33 +93,19 @@ fn args() -> impl Strategy<Value = Value> {
     })
 }
 
-fn task() -> impl Strategy<Value = Record> {
-    (0..4_u64, proptest::collection::vec(0..3_u64, 7)).prop_map(|(calls, by_rule)| {
-        let mut task = Record::default();
-        let nothing = Reserve::new(0, 0);
-        for (at, times) in by_rule.into_iter().enumerate() {
-            for _ in 0..times {
-                task.used
-                    .reserve(&format!("r{at}").parse().unwrap(), &nothing);
-            }
-        }
-        task.used.calls = calls;
-        task
-    })
-}
-
 fn parse(rules: &[String]) -> Contract {
     let rules = rules.concat();
     let none = if rules.is_empty() { "allow = []\n" } else { "" };
     crate::contract(&format!("{none}limits.calls = 3\n{rules}"), &TOOLS)
 }
 
-fn verdict(rules: &[String], task: &Record, args: &Value) -> Verdict {
+/// What is said to the first call of a task.
+fn verdict(rules: &[String], args: &Value) -> Verdict {
     let args = args.to_string();
     decide(
         &parse(rules),
         &TOOLS,
-        &view(0, task),
+        &view(0, &Record::default()),
         &Call {
             tool: "t.any",
             args: args.as_bytes(),
@@ -126,59 +113,8 @@ fn verdict(rules: &[String], task: &Record, args: &Value) -> Verdict {
     )
 }
 
-/// How much a verdict permits.
-fn rank(verdict: &Verdict) -> u8 {
-    match verdict {
-        Verdict::Refused { .. } => 0,
-        Verdict::Ask { .. } => 1,
-        Verdict::Granted { .. } => 2,
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn adding_a_deny_never_allows_more(rules in rules(), deny in rule("deny"), task in task(), args in args()) {
-        let before = rank(&verdict(&rules, &task, &args));
-        let after = rank(&verdict(&[rules, vec![deny]].concat(), &task, &args));
-        prop_assert!(after == before || after == 0);
-    }
-
-    #[test]
-    fn removing_an_allow_never_allows_more(rules in rules(), at in any::<prop::sample::Index>(), task in task(), args in args()) {
-        let at = at.index(rules.len());
-        if rules[at].starts_with("[[allow]]") {
-            let before = rank(&verdict(&rules, &task, &args));
-            let mut fewer = rules.clone();
-            fewer.remove(at);
-            prop_assert!(rank(&verdict(&fewer, &task, &args)) <= before);
-        }
-    }
-
-    #[test]
-    fn adding_an_ask_never_grants_more(rules in rules(), ask in rule("ask"), task in task(), args in args()) {
-        let before = verdict(&rules, &task, &args);
-        let after = verdict(&[rules, vec![ask]].concat(), &task, &args);
-        prop_assert!(rank(&after) < 2 || rank(&before) == 2);
-    }
-
-    #[test]
-    fn rule_order_does_not_matter(
-        (rules, moved) in rules().prop_flat_map(|rules| (Just(rules.clone()), Just(rules).prop_shuffle())),
-        task in task(), args in args(),
-    ) {
-        let (one, other) = (verdict(&rules, &task, &args), verdict(&moved, &task, &args));
-        prop_assert_eq!(rank(&one), rank(&other));
-        if let (Verdict::Refused { code: one, .. }, Verdict::Refused { code: other, .. }) = (&one, &other) {
-            prop_assert_eq!(one, other);
-        }
-    }
-
-    #[test]
-    fn deciding_is_deterministic(rules in rules(), task in task(), args in args()) {
-        prop_assert_eq!(verdict(&rules, &task, &args), verdict(&rules, &task, &args));
-    }
 
     #[test]
     fn no_sequence_of_calls_passes_a_limit_or_leaves_the_envelope(
@@ -209,10 +145,11 @@ proptest! {
 
     #[test]
     fn added_rule_of_a_fix_works_as_text(rules in rules(), args in args()) {
-        let Verdict::Refused { fix: Some(fix), .. } = verdict(&rules, &Record::default(), &args) else { return Ok(()) };
+        let Verdict::Refused { fix: Some(fix), .. } = verdict(&rules, &args) else { return Ok(()) };
         if *fix.change() == policy::Change::AddRule {
             let more = [rules, vec![fix.toml().to_owned()]].concat();
-            prop_assert!(rank(&verdict(&more, &Record::default(), &args)) > 0);
+            let again = verdict(&more, &args);
+            prop_assert!(!matches!(again, Verdict::Refused { .. }), "{:?}", again);
         }
     }
 
