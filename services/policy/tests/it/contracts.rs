@@ -24,7 +24,8 @@ fn signed_contract_comes_into_force_under_its_name() {
     assert_eq!(world.turn().len(), 0);
 }
 
-fn offer(world: &mut World, text: &str, change: impl FnOnce(&mut ContractSigned)) {
+/// The owner signs a document, whatever it is, with the envelope of a good one.
+pub(crate) fn offer(world: &mut World, text: &str, change: impl FnOnce(&mut ContractSigned)) {
     let tools = crate::tools();
     let good = Contract::parse("c", &crate::text(RULES), &tools).unwrap();
     let mut fact = ContractSigned {
