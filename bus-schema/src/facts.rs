@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{
     ActionId, AuthorId, Body, Content, ContractName, Deployment, DeploymentId, Digest, DraftGrant,
-    Envelope, Event, Grant, Hardening, Junk, PublicKey, RuleId, Says, Signed, StepName, Subject,
-    TaskId, ToolName, Version, parse_fact, wire,
+    Envelope, Event, Grant, Hardening, Junk, Pins, PublicKey, RuleId, Says, Signed, StepName,
+    Subject, TaskId, ToolName, Version, parse_fact, wire,
 };
 
 /// What the table knows of one fact.
@@ -118,7 +118,8 @@ facts! {
         /// One key for each author that may speak.
         keys: Vec<AuthorKey>,
     };
-    /// The owner signs a contract: its exact text by digest, and the flat envelope that executors check.
+    /// The owner signs a contract: its exact text by digest, by what it was read, and the flat envelope that executors
+    /// check.
     "contract.signed" v 1 by Owner, of Deployment: ContractSigned {
         /// SHA-256 of the document.
         contract: Digest,
@@ -126,13 +127,13 @@ facts! {
         name: ContractName,
         /// Its version; a higher one takes the place of a lower one.
         version: u32,
-        /// The version of the contract language by which it was read.
-        language: u16,
         /// The document (TOML).
         document: Content,
+        /// By what it was read.
+        pins: Pins,
         /// What it allows at most, over exactly these tools.
         envelope: Envelope,
-    } contents |fact| vec![fact.document];
+    } contents |fact| vec![fact.document, fact.pins.tools];
     /// Nothing is granted or claimed under this contract any more.
     "contract.revoked" v 1 by Owner, of Deployment: ContractRevoked {
         /// SHA-256 of its document.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, Money, NotSigned, PublicKey,
-    RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName, wire,
+    RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName, Version, wire,
 };
 
 /// Longest time between the stored times of a grant and of the claim on it.
@@ -37,6 +37,21 @@ pub struct Envelope {
     pub secrets: Vec<SecretName>,
     /// Whose yes counts beside the owner's.
     pub approvers: Vec<PublicKey>,
+}
+
+/// By what a contract was read when the owner signed it: read by anything else, the same text may mean something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pins {
+    /// The version of the contract language.
+    pub language: u16,
+    /// The version of the program that read it; an older one may have a flaw that was put right since.
+    pub policy: Version,
+    /// SHA-256 of the canonical JSON of the whole tool catalogue.
+    pub catalogue: Digest,
+    /// The catalogue's entries of the tools that the envelope names (a JSON array). Each has the digest that the
+    /// envelope gives to its tool, so that any copy can be checked.
+    pub tools: Content,
 }
 
 /// One tool of an envelope.

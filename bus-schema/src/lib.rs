@@ -35,7 +35,7 @@ pub use facts::{
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
-    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope,
+    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope, Pins,
 };
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use bus_schema::AuthorId;
 use contractual::contract::example;
 use harness::{Deployment, SOON, eventually, playbook};
 use serde_json::Value;
@@ -96,6 +97,47 @@ async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands
     assert_eq!(deployment.follow(task, true).await.outcome(), "rejected");
     let again = run(&deployment, &["contract", "revoke", "stocktake"]);
     assert_eq!(again.code, Some(1), "{again:?}");
+}
+
+/// A policy with another catalogue than the one that was signed.
+#[tokio::test]
+async fn changed_tool_is_shown_as_it_was_and_is_and_is_signed_so() {
+    let deployment = Deployment::running().await;
+    let file = written(&deployment, "first.toml", &version(1));
+    let signed = run(&deployment, &["contract", "sign", &file, "--json"]);
+    assert_eq!(signed.code, Some(0), "{}", signed.said);
+    assert!(!signed.printed.contains("drift"), "{}", signed.printed);
+
+    let path = deployment.dir().catalogue();
+    let tools = fs::read_to_string(&path).unwrap();
+    let changed = tools.replacen("\"effect\": \"read\"", "\"effect\": \"write\"", 1);
+    assert_ne!(changed, tools);
+    fs::write(&path, changed).unwrap();
+    for author in [AuthorId::Policy, AuthorId::Runner] {
+        deployment.stop(author).await;
+        deployment.start(author).await;
+    }
+    let differs = "`file.list` /effect: was \"read\", is \"write\"";
+    eventually(SOON, async || match &listed(&deployment)[..] {
+        [one] if *one == state(1, "suspended", 0, 0) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let list = run(&deployment, &["contract", "list"]);
+    assert!(list.printed.contains(differs), "{}", list.printed);
+    let doctor = run(&deployment, &["doctor"]);
+    assert_eq!(doctor.code, Some(2), "{}", doctor.printed);
+    assert!(doctor.printed.contains(differs), "{}", doctor.printed);
+
+    let signed = run(&deployment, &["contract", "sign", &file]);
+    assert_eq!(signed.code, Some(0), "{}", signed.said);
+    assert!(signed.printed.contains(differs), "{}", signed.printed);
+    assert_eq!(listed(&deployment), [state(1, "active", 0, 0)]);
+    let contract = contractual::contract::digest(file.as_ref()).unwrap();
+    let task = deployment.submit(contract, playbook()).await;
+    assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
+    let doctor = run(&deployment, &["doctor"]);
+    assert!(!doctor.printed.contains(differs), "{}", doctor.printed);
 }
 
 #[tokio::test]

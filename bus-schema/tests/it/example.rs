@@ -9,8 +9,8 @@ use bus_schema::{
     CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
     ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
     EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk,
-    JunkFound, Money, MountPoint, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt,
-    Scope, Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished,
+    JunkFound, Money, MountPoint, Pins, Profile, Proof, Property, Prove, PublicKey, RefusalCode,
+    Salt, Scope, Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished,
     TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
@@ -87,6 +87,15 @@ pub(crate) fn envelope() -> Envelope {
         hosts: vec!["api.example.com".to_owned()],
         secrets: vec![name("smtp.password")],
         approvers: vec![second(), third()],
+    }
+}
+
+pub(crate) fn pins() -> Pins {
+    Pins {
+        language: 1,
+        policy: name("0.1.0"),
+        catalogue: digest(15),
+        tools: content(16),
     }
 }
 
@@ -204,8 +213,8 @@ pub(crate) fn events() -> Vec<Example> {
                 contract: digest(5),
                 name: name("invoice-stocktake"),
                 version: 2,
-                language: 1,
                 document: content(8),
+                pins: pins(),
                 envelope: envelope(),
             },
         ),

@@ -60,8 +60,8 @@ fn an_event_of_exactly_the_largest_size_is_an_event() {
                 contract,
                 name: crate::fixture::name("c"),
                 version: 1,
-                language: 1,
                 document,
+                pins: crate::example::pins(),
                 envelope: envelope.clone(),
             };
             stream.clone().say::<Owner, _>(Deployment, fact)

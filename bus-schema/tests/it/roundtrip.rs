@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    example::{content, digest, envelope, events, head, prove, statements},
+    example::{content, digest, envelope, events, head, pins, prove, statements},
     fixture::{id, name},
 };
 
@@ -64,7 +64,7 @@ proptest! {
         envelope.hosts = hosts;
         envelope.expires = Time::from_ns(expires);
         envelope.tools[0].calls = calls;
-        survives(&whole(at, prev, ContractSigned { contract: digest(5), name: name("c"), version, language: 1, document: content(8), envelope }))?;
+        survives(&whole(at, prev, ContractSigned { contract: digest(5), name: name("c"), version, document: content(8), pins: pins(), envelope }))?;
     }
 
     #[test]

@@ -280,7 +280,8 @@ fn quote(source: &str, lead: usize, marked: usize) -> (String, usize, usize) {
 }
 
 /// Replaces what could move a cursor, reorder text or hide in it by its escape.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\t' {

@@ -27,6 +27,7 @@ pub use self::new::new;
 pub use self::replay::replay;
 pub use self::show::show;
 pub use self::sign::{Said, command as sign_and_wait, sign};
+pub(crate) use self::standing::listed;
 pub use self::standing::{list, revoke};
 use crate::{Dir, Error, init::Facts};
 
@@ -40,6 +41,8 @@ pub struct Checked {
     pub text: String,
     /// What it says.
     pub contract: Contract,
+    /// The tools it was read with.
+    pub tools: Catalogue,
     /// What it allows at most.
     pub envelope: bus_schema::Envelope,
 }
@@ -151,6 +154,7 @@ pub fn check(file: &Path, catalogue: &Path, clock: &Clock) -> Result<Checked, Er
     Ok(Checked {
         text,
         contract,
+        tools: catalogue,
         envelope,
     })
 }

@@ -13,6 +13,7 @@ use crate::{
     Dir, Error,
     certs::{self, State},
     containers::Containers,
+    contract::{self, Listed, Standing},
     init::Facts,
     nats_server::{self, Places},
     output::Output,
@@ -124,6 +125,7 @@ async fn in_containers(
         streams(findings, dir, facts, clock).await;
         if is_root {
             agreement(findings, dir, clock).await;
+            contracts(findings, dir, clock).await;
         }
     }
     if up.contains(&"gateway") {
@@ -298,6 +300,30 @@ fn reachable(
 async fn bus(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
     streams(findings, dir, facts, clock).await;
     agreement(findings, dir, clock).await;
+    contracts(findings, dir, clock).await;
+}
+
+/// Whether a contract is suspended, and what differs from what was signed.
+async fn contracts(findings: &mut Findings, dir: &Dir, clock: &Clock) {
+    if !dir.owner_key().exists() {
+        let said = "not looked at: the owner's key is offline".to_owned();
+        findings.note("contracts", Ok(said));
+        return;
+    }
+    let seen = match contract::listed(dir, clock).await {
+        Ok(all) => {
+            let suspended = |one: &&Listed| one.state == Standing::Suspended;
+            let suspended: Vec<String> = all.iter().filter(suspended).map(Listed::text).collect();
+            let active = all.iter().filter(|one| one.state == Standing::Active);
+            if suspended.is_empty() {
+                Ok(format!("{} in force, none suspended", active.count()))
+            } else {
+                Err(suspended.join("\n"))
+            }
+        }
+        Err(error) => Err(actor::chain(&error)),
+    };
+    findings.note("contracts", seen);
 }
 
 async fn agreement(findings: &mut Findings, dir: &Dir, clock: &Clock) {

@@ -77,6 +77,7 @@ impl Effects {
 #[derive(Debug)]
 pub struct Tool {
     entry: Entry,
+    written: Value,
     effects: Effects,
     arguments: Arguments,
     digest: Digest,
@@ -186,6 +187,11 @@ impl Tool {
         self.digest
     }
 
+    /// Everything that the catalogue says of the tool, as it is written.
+    pub(crate) fn entry(&self) -> &Value {
+        &self.written
+    }
+
     pub(crate) fn arguments(&self) -> &Arguments {
         &self.arguments
     }
@@ -279,7 +285,7 @@ impl Catalogue {
 
 fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     let digest = Digest::of(&[&json::canonical(&written)]);
-    let entry: Entry = serde_json::from_value(written).map_err(|error| CatalogueError::Entry {
+    let entry = Entry::deserialize(&written).map_err(|error| CatalogueError::Entry {
         place,
         problem: error.to_string(),
     })?;
@@ -298,6 +304,7 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     })?;
     Ok(Tool {
         entry,
+        written,
         effects,
         arguments,
         digest,

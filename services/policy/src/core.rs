@@ -30,6 +30,9 @@ pub struct PolicyCore {
     pub(crate) state: State,
     /// By contract and by the content that the owner named as its document.
     pub(crate) documents: BTreeMap<(Digest, Content), Document>,
+    /// What was signed of the tools of contracts that are not read as they were signed, by where it was put. None: the
+    /// bytes were erased.
+    pub(crate) tools: BTreeMap<Content, Option<Vec<u8>>>,
     /// None: the bytes were erased.
     pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
     pub(crate) pasts: Pasts,
@@ -46,6 +49,16 @@ pub(crate) enum Document {
     Unusable(String),
 }
 
+impl Document {
+    /// What the contract allows at most, or why it cannot be read.
+    pub(crate) fn envelope(&self) -> Result<&Envelope, &str> {
+        match self {
+            Self::Contract(_, envelope) => Ok(envelope),
+            Self::Unusable(why) => Err(why),
+        }
+    }
+}
+
 /// Bytes that a verdict needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetch {
@@ -54,6 +67,11 @@ pub enum Fetch {
         /// The contract.
         contract: Digest,
         /// Its text.
+        content: Content,
+    },
+    /// What the owner signed of the tools of a contract, put there by the owner.
+    Tools {
+        /// The catalogue's entries.
         content: Content,
     },
     /// The arguments of an action.
@@ -92,6 +110,8 @@ pub enum Fetch {
 pub enum Fetched {
     /// The document of a contract; none if it was erased.
     Document(Digest, Content, Option<Vec<u8>>),
+    /// What the owner signed of the tools of a contract; none if it was erased.
+    Tools(Content, Option<Vec<u8>>),
     /// The arguments of an action; none if they were erased.
     Arguments(ActionId, Option<Vec<u8>>),
     /// What the owner signed of a task; none if it was erased.
@@ -111,6 +131,7 @@ impl PolicyCore {
             catalogue,
             state: State::default(),
             documents: BTreeMap::new(),
+            tools: BTreeMap::new(),
             arguments: BTreeMap::new(),
             pasts: Pasts::default(),
             no_grants: AtomicBool::new(true),
@@ -133,6 +154,7 @@ impl PolicyCore {
             .filter(|(_, one)| !one.suspended)
         {
             self.want_document(contract, active, &mut wanted);
+            self.want_tools(contract, active, &mut wanted);
         }
         for proposal in self.state.proposed.values().take(WINDOW) {
             let active = self.active(proposal);
@@ -188,6 +210,18 @@ impl PolicyCore {
                 content: active.document,
             };
             to.push((Key::Digest("document", *active.document.digest()), fetch));
+        }
+    }
+
+    fn want_tools(&self, contract: &Digest, active: &Active, to: &mut Vec<(Key, Fetch)>) {
+        let content = active.pins.tools;
+        let document = self.documents.get(&(*contract, active.document));
+        let differs = document.is_some_and(|found| !active.is_read_as_signed(found));
+        if differs && !self.tools.contains_key(&content) {
+            to.push((
+                Key::Digest("tools", *content.digest()),
+                Fetch::Tools { content },
+            ));
         }
     }
 
@@ -299,6 +333,7 @@ impl Core for PolicyCore {
     fn restore(&mut self, state: State) {
         self.state = state;
         self.documents.clear();
+        self.tools.clear();
         self.arguments.clear();
         self.pasts.clear();
     }
@@ -312,6 +347,7 @@ impl Core for PolicyCore {
             let state = &self.state;
             self.documents
                 .retain(|(contract, content), _| state.needs_document(contract, content));
+            self.tools.retain(|content, _| state.needs_tools(content));
         }
     }
 
@@ -321,6 +357,11 @@ impl Core for PolicyCore {
                 if self.state.needs_document(&contract, &content) {
                     let document = self.document(contract, bytes);
                     self.documents.insert((contract, content), document);
+                }
+            }
+            Fetched::Tools(content, bytes) => {
+                if self.state.needs_tools(&content) {
+                    self.tools.insert(content, bytes);
                 }
             }
             Fetched::Arguments(action, bytes) => {

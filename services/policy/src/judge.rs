@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use actor::{Core, Out};
 use bus_schema::{
-    ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, EnvelopeTool,
-    Escalated, Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, Time, ToolName,
+    ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, Escalated,
+    Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, Time, ToolName,
 };
 
 use crate::budget::{Reserve, Shared};
-use crate::contract::{Contract, LANGUAGE, rule_id};
+use crate::contract::{Contract, rule_id};
 use crate::core::{Document, PolicyCore, is_too_long};
 use crate::decide::{Call, Code, Verdict, decide};
+use crate::pins::{self, Drift, ReadNow};
 use crate::recall::Recall;
 use crate::record::View;
 use crate::rule::Question;
@@ -254,12 +255,10 @@ impl PolicyCore {
         let Some(document) = document else {
             return Err(Box::new(Decision::Wait));
         };
-        let contract = match (document, drift(active, document)) {
-            (Document::Contract(contract, _), None) if !active.suspended => contract,
-            (_, changed) => {
-                let why = changed.unwrap_or_else(|| "it was found to have changed".to_owned());
-                let why =
-                    format!("the contract is suspended until the owner signs it again: {why}");
+        let contract = match (document, active.is_read_as_signed(document)) {
+            (Document::Contract(contract, _), true) if !active.suspended => contract,
+            (Document::Contract(..) | Document::Unusable(_), _) => {
+                let why = self.suspended(active, document);
                 return Err(refuse("contract", RefusalCode::Suspended, clipped(&why)));
             }
         };
@@ -273,6 +272,32 @@ impl PolicyCore {
             Some(None) => Err(unreadable("the arguments were erased; propose it again")),
             Some(Some(args)) => Ok((contract, args)),
         }
+    }
+
+    /// Why nothing is granted under a contract that is not read as it was signed, or was found not to be.
+    fn suspended(&self, active: &Active, document: &Document) -> String {
+        let found = self.drift(active, document, None);
+        let found = found.map_or_else(
+            || "it was found to have changed".to_owned(),
+            |found| found.summary(),
+        );
+        format!(
+            "the contract is suspended until the owner signs it again (`contractual contract list` shows what differs): {found}"
+        )
+    }
+
+    /// How what a contract is read by differs from what the owner signed, given what was put as its tools.
+    pub(crate) fn drift(
+        &self,
+        active: &Active,
+        document: &Document,
+        tools: Option<&[u8]>,
+    ) -> Option<Drift> {
+        let now = ReadNow {
+            catalogue: &self.catalogue,
+            envelope: document.envelope(),
+        };
+        pins::drift((&active.pins, &active.envelope), tools, &now)
     }
 
     /// Holds a draft against the envelope as its executor will; how often a tool may be used is in the rules that
@@ -298,40 +323,11 @@ impl PolicyCore {
     }
 }
 
-/// How a contract in force differs from what the owner signed, in words.
-pub(crate) fn drift(active: &Active, document: &Document) -> Option<String> {
-    if active.language != LANGUAGE {
-        let signed = active.language;
-        return Some(format!(
-            "it was signed for version {signed} of the contract language, and this policy reads version {LANGUAGE}"
-        ));
+impl Active {
+    /// Whether what was found as its document is read just as it was signed.
+    pub(crate) fn is_read_as_signed(&self, document: &Document) -> bool {
+        pins::is_same(&self.pins, &self.envelope, document.envelope())
     }
-    let now = match document {
-        Document::Contract(_, envelope) if *envelope == active.envelope => return None,
-        Document::Contract(_, envelope) => envelope,
-        Document::Unusable(why) => return Some(why.clone()),
-    };
-    let find = |all: &[EnvelopeTool], tool: &EnvelopeTool| {
-        let same = all.iter().find(|one| one.name == tool.name);
-        same.map(|same| same.digest == tool.digest)
-    };
-    let mut changes = Vec::new();
-    for tool in &active.envelope.tools {
-        match find(&now.tools, tool) {
-            None => changes.push(format!("`{}` is gone", tool.name)),
-            Some(false) => changes.push(format!("`{}` has changed", tool.name)),
-            Some(true) => {}
-        }
-    }
-    let new = now
-        .tools
-        .iter()
-        .filter(|tool| find(&active.envelope.tools, tool).is_none());
-    changes.extend(new.map(|tool| format!("`{}` is new", tool.name)));
-    if changes.is_empty() {
-        changes.push("what it allows at most has changed".to_owned());
-    }
-    Some(changes.join(", "))
 }
 
 /// Whether an approval of `asked` lifts the question that is asked `again`: by the same rule, with no less left.

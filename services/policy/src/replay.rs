@@ -11,10 +11,11 @@ use bus_schema::{
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
-use crate::contract::{Contract, LANGUAGE};
+use crate::contract::Contract;
 use crate::core::{Document, Fetch, Fetched, PolicyCore};
 use crate::envelope::envelope;
 use crate::judge::{Decision, Judged, Moment, Refusal, lifts};
+use crate::pins::pins;
 use crate::state::{Answer, State};
 
 /// Most verdicts whose earlier moments are looked at: each is folded again from the start.
@@ -221,7 +222,7 @@ impl Replay {
         match fact {
             PolicyFact::ContractSigned(_, signed) if signed.name == *contract.name() => {
                 signed.envelope = envelope.clone();
-                signed.language = LANGUAGE;
+                signed.pins = pins(&self.core.catalogue, signed.pins.tools);
                 let mut own = contract.clone();
                 own.digest = signed.contract;
                 let document = Document::Contract(Box::new(own), envelope.clone());

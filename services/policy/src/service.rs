@@ -46,7 +46,9 @@ impl Service for Policy {
 
     async fn perform(_service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Policy>) -> Fetched {
         let (by, content) = match fetch {
-            Fetch::Document { content, .. } => (AuthorId::Owner, content),
+            Fetch::Document { content, .. } | Fetch::Tools { content } => {
+                (AuthorId::Owner, content)
+            }
             Fetch::Arguments { by, content, .. } | Fetch::Earlier { by, content, .. } => {
                 (by, content)
             }
@@ -56,6 +58,7 @@ impl Service for Policy {
             (Ok(bytes), Fetch::Document { contract, .. }) => {
                 Fetched::Document(contract, content, bytes)
             }
+            (Ok(bytes), Fetch::Tools { .. }) => Fetched::Tools(content, bytes),
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
             (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
             (

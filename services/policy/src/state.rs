@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionId, AuthorId, Content, ContractName, DeploymentId, Digest, DraftGrant, Envelope, EventId,
-    RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
+    Pins, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,8 +59,8 @@ pub struct State {
 pub(crate) struct Active {
     pub(crate) name: ContractName,
     pub(crate) version: u32,
-    pub(crate) language: u16,
     pub(crate) document: Content,
+    pub(crate) pins: Pins,
     pub(crate) envelope: Envelope,
     /// Whether it was found that its tools, or how it is read, have changed.
     pub(crate) suspended: bool,
@@ -250,6 +250,12 @@ impl State {
                 .signed
                 .values()
                 .any(|one| one.contract == *contract && one.active.document == *content)
+    }
+
+    /// Whether `content` is what the owner put as the tools of a contract in force that may be found to have changed.
+    pub(crate) fn needs_tools(&self, content: &Content) -> bool {
+        let mut each = self.contracts.values();
+        each.any(|active| !active.suspended && active.pins.tools == *content)
     }
 
     /// The contract of a name that is in force.

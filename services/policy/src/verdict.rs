@@ -12,11 +12,13 @@ use bus_schema::{
 
 use crate::contract::rule_id;
 use crate::core::{Document, PolicyCore, WINDOW, due};
-use crate::judge::{Decision, Judged, Moment, Refusal, clipped, drift, lifts};
+use crate::judge::{Decision, Judged, Moment, Refusal, clipped, lifts};
 use crate::state::{Answer, Offered, Proposal, Question, Submitted};
 
 /// Fewest verdicts that are appended together: the server takes a few one by one sooner than at once.
 const TOGETHER_MIN: usize = 4;
+/// Longest difference that is recorded as it is.
+const DRIFT_BYTES_MAX: usize = 1 << 20;
 
 impl PolicyCore {
     /// Whether nothing but the contract stands between a proposal and its grant.
@@ -86,15 +88,20 @@ impl PolicyCore {
             let why = "the contract was revoked before it was in force";
             return no(RefusalCode::NoContract, why);
         }
-        let found = match document {
-            Some(Document::Contract(found, _)) => found,
-            Some(Document::Unusable(why)) => return no(RefusalCode::InvalidContract, why),
-            None => return no(RefusalCode::InvalidContract, "there is no document"),
+        let Some(document) = document else {
+            return no(RefusalCode::InvalidContract, "there is no document");
         };
-        if document.is_none_or(|document| drift(signed, document).is_some()) {
-            let why = "the signed envelope is not the one that follows from the document and the catalogue; \
-                       sign the contract again with the catalogue that policy has";
-            return no(RefusalCode::EnvelopeDiffers, why);
+        let found = match document {
+            Document::Contract(found, _) => found,
+            Document::Unusable(why) => return no(RefusalCode::InvalidContract, why),
+        };
+        if let Some(differs) = self.drift(signed, document, None) {
+            let why = format!(
+                "the signed envelope is not the one that follows from the document and the catalogue ({}); \
+                 sign the contract again with the catalogue and the program that policy has",
+                differs.summary()
+            );
+            return no(RefusalCode::EnvelopeDiffers, &why);
         }
         if (found.name(), found.version()) != (&signed.name, signed.version) {
             let why =
@@ -130,11 +137,22 @@ impl PolicyCore {
             .contracts
             .iter()
             .filter(|(_, active)| !active.suspended);
-        let (contract, why) = each.find_map(|(contract, active)| {
+        let (contract, differs) = each.find_map(|(contract, active)| {
             let document = self.documents.get(&(*contract, active.document))?;
-            Some((*contract, drift(active, document)?))
+            let tools = self.tools.get(&active.pins.tools)?;
+            let differs = self.drift(active, document, tools.as_deref())?;
+            Some((*contract, differs))
         })?;
-        let why = seal(out, clipped(&why).as_bytes());
+        let text = differs.text();
+        let why = if text.len() <= DRIFT_BYTES_MAX {
+            text
+        } else {
+            let summary = differs.summary();
+            format!(
+                "{summary}; all of it is longer than {DRIFT_BYTES_MAX} bytes: `contractual contract sign` shows it"
+            )
+        };
+        let why = seal(out, why.as_bytes());
         let fact = ContractSuspended {
             contract,
             why: why.as_ref().map(Sealed::content),
@@ -247,7 +265,7 @@ impl PolicyCore {
         let active = self.state.contracts.get(&said.contract);
         let active = active.ok_or(RefusalCode::NoContract)?;
         let document = self.document_of(&said.contract);
-        if active.suspended || document.is_some_and(|found| drift(active, found).is_some()) {
+        if active.suspended || document.is_some_and(|found| !active.is_read_as_signed(found)) {
             return Err(RefusalCode::Suspended);
         }
         if moment.now < active.envelope.expires {

@@ -15,14 +15,14 @@ pub(super) const EXPLAIN: &str = "Example: contractual contract explain --contra
 
 /// The same of `contract sign`.
 pub(super) const SIGN: &str = "Example: contractual contract sign contract.toml\n\n\
-    It shows what becomes allowed and what no longer is against the version in force, each with a call, and on a terminal \
-    asks before it signs.\n\n\
+    It shows what becomes allowed and what no longer is against the version in force, each with a call, and how the tools \
+    and the program that it is read by differ from those that were signed; on a terminal it asks before it signs.\n\n\
     Exit codes: 0 in force · 1 policy refused it, and the version before stays in force, or says nothing · 64 the contract \
     is not valid · 130 not signed";
 
 /// The same of `contract list`.
 pub(super) const LIST: &str = "Example: contractual contract list --json\n\n\
-    States: offered (policy has said nothing yet) · active · suspended (its tools have changed: sign it again) · superseded \
+    States: offered (policy has said nothing yet) · active · suspended (it shows what has changed: sign it again) · superseded \
     · revoked · expired · refused\n\n\
     Exit codes: 0 listed · 1 the bus does not answer";
 

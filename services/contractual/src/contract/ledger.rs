@@ -1,8 +1,10 @@
 //! Where each contract that was ever signed stands, by the recorded facts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bus_schema::{Content, ContractName, Digest, Meta, PolicyFact, TaskId, Time};
+use bus_schema::{
+    Content, ContractName, ContractSigned, Digest, Envelope, Meta, Pins, PolicyFact, TaskId, Time,
+};
 use serde::Serialize;
 
 /// Where a contract stands.
@@ -61,6 +63,20 @@ pub struct Listed {
     /// Its text, as the owner put it there.
     #[serde(skip)]
     pub document: Content,
+    /// By what it was read when the signature was made that is in force, or the last one if none is.
+    pub pins: Pins,
+    /// What that signature allows at most.
+    #[serde(skip)]
+    pub envelope: Envelope,
+    /// What policy found to differ from that signature, if it is suspended.
+    #[serde(skip)]
+    pub found: Option<Content>,
+    /// The same as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
+    /// Signatures without a verdict, in the order of the stream.
+    #[serde(skip)]
+    waiting: VecDeque<(Pins, Envelope)>,
 }
 
 /// Every contract, by its digest.
@@ -92,9 +108,12 @@ impl Ledger {
     }
 
     /// All of them: by name, newest version first.
-    pub(super) fn listed(&self) -> Vec<&Listed> {
-        let mut all: Vec<_> = self.contracts.values().collect();
-        all.sort_by_key(|one| (&one.name, std::cmp::Reverse((one.version, one.signed))));
+    pub(super) fn listed(self) -> Vec<Listed> {
+        let mut all: Vec<_> = self.contracts.into_values().collect();
+        all.sort_by(|a, b| {
+            let age = |one: &Listed| (one.version, one.signed);
+            a.name.cmp(&b.name).then_with(|| age(b).cmp(&age(a)))
+        });
         all
     }
 
@@ -122,34 +141,60 @@ impl Ledger {
         }
     }
 
+    fn signed(&mut self, meta: &Meta, fact: &ContractSigned) {
+        let before = self.contracts.remove(&fact.contract);
+        let in_force = before.as_ref().filter(|one| one.is_in_force());
+        let (pins, envelope) = in_force.map_or_else(
+            || (fact.pins.clone(), fact.envelope.clone()),
+            |one| (one.pins.clone(), one.envelope.clone()),
+        );
+        let mut listed = Listed {
+            name: fact.name.clone(),
+            version: fact.version,
+            contract: fact.contract,
+            state: in_force.map_or(Standing::Offered, |one| one.state),
+            signed: meta.stored,
+            expires: fact.envelope.expires,
+            tasks: before.as_ref().map_or(0, |one| one.tasks),
+            open: 0,
+            document: fact.document,
+            pins,
+            envelope,
+            found: in_force.and_then(|one| one.found),
+            differs: None,
+            waiting: before.map_or_else(VecDeque::new, |one| one.waiting),
+        };
+        let signature = (fact.pins.clone(), fact.envelope.clone());
+        listed.waiting.push_back(signature);
+        self.contracts.insert(fact.contract, listed);
+    }
+
     fn fold(&mut self, meta: &Meta, fact: &PolicyFact) {
         match fact {
             PolicyFact::ContractSigned(_, fact) => {
-                let before = self.contracts.get(&fact.contract);
-                let in_force = before.filter(|one| one.is_in_force());
-                let listed = Listed {
-                    name: fact.name.clone(),
-                    version: fact.version,
-                    contract: fact.contract,
-                    state: in_force.map_or(Standing::Offered, |one| one.state),
-                    signed: meta.stored,
-                    expires: fact.envelope.expires,
-                    tasks: before.map_or(0, |one| one.tasks),
-                    open: 0,
-                    document: fact.document,
-                };
-                self.contracts.insert(fact.contract, listed);
+                self.signed(meta, fact);
             }
             PolicyFact::ContractActivated(_, fact) => {
                 if let Some(old) = fact.supersedes {
                     self.set(&old, Standing::Superseded);
                 }
                 self.set(&fact.contract, Standing::Active);
+                if let Some(listed) = self.contracts.get_mut(&fact.contract)
+                    && let Some((pins, envelope)) = listed.waiting.pop_front()
+                {
+                    (listed.pins, listed.envelope) = (pins, envelope);
+                }
             }
             PolicyFact::ContractSuspended(_, fact) => {
                 self.set(&fact.contract, Standing::Suspended);
+                if let Some(listed) = self.contracts.get_mut(&fact.contract) {
+                    listed.found = fact.why;
+                }
             }
             PolicyFact::ContractRejected(_, fact) => {
+                if let Some(listed) = self.contracts.get_mut(&fact.contract) {
+                    listed.waiting.pop_front();
+                }
                 let offered = |one: &mut Listed| one.state == Standing::Offered;
                 if self.contracts.get_mut(&fact.contract).is_some_and(offered) {
                     self.set(&fact.contract, Standing::Refused);
@@ -192,8 +237,8 @@ impl Listed {
         matches!(self.state, Standing::Active | Standing::Suspended)
     }
 
-    /// In one line.
-    pub(super) fn text(&self) -> String {
+    /// In one line, and what differs from what was signed on lines of its own.
+    pub(crate) fn text(&self) -> String {
         let Self {
             name,
             version,
@@ -212,10 +257,15 @@ impl Listed {
             1 => "1 task".to_owned(),
             tasks => format!("{tasks} tasks"),
         };
-        format!(
+        let mut text = format!(
             "{:<24} version {version:<4} {:<10} until {expires}  {tasks}{running}",
             name.as_str(),
             state.word()
-        )
+        );
+        for line in self.differs.iter().flat_map(|differs| differs.lines()) {
+            text.push_str("\n    ");
+            text.push_str(line);
+        }
+        text
     }
 }

@@ -71,6 +71,10 @@ async fn fetched(history: &History, fetch: Fetch) -> Result<Fetched, Error> {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
             Fetched::Document(contract, content, bytes)
         }
+        Fetch::Tools { content } => {
+            let bytes = history.operator.get(AuthorId::Owner, &content).await?;
+            Fetched::Tools(content, bytes)
+        }
         Fetch::Arguments {
             action,
             by,

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use actor::{Clock, Operator, signing_key};
 use bus_schema::{AuthorId, ContractSigned, Deployment, Draft, PolicyFact, RefusalCode};
-use policy::Catalogue;
+use policy::{Catalogue, Contract, Drift, ReadNow};
 use serde::Serialize;
 
-use super::{
-    Checked, Summary, check, history::History, ledger::Ledger, lines, parse, read_catalogue,
-};
+use super::{Checked, Listed, Summary, check, history::History, ledger::Ledger, lines, parse};
 use crate::{Dir, Error, args::SignArguments, init::Facts, output::Output, run};
 
 /// How long policy may take to say something.
@@ -38,15 +36,18 @@ async fn put(
     let mut pen = bus.owner(key).await?;
     let document = bus_schema::Sealed::new(clock.salt(), checked.text.as_bytes())
         .map_err(|error| Error::Document(error.to_string()))?;
+    let entries = policy::entries(&checked.tools, &checked.envelope);
+    let tools = bus_schema::Sealed::new(clock.salt(), &entries)
+        .map_err(|error| Error::Document(format!("the tools of the contract: {error}")))?;
     let fact = ContractSigned {
         contract: checked.contract.digest(),
         name: checked.contract.name().clone(),
         version: checked.contract.version(),
-        language: policy::LANGUAGE,
         document: document.content(),
+        pins: policy::pins(&checked.tools, tools.content()),
         envelope: checked.envelope.clone(),
     };
-    let draft = Draft::of(Deployment, fact).with(document);
+    let draft = Draft::of(Deployment, fact).with(document).with(tools);
     let seq = pen.say(bus, draft).await?;
     Ok(Summary {
         seq: Some(seq),
@@ -77,9 +78,22 @@ pub enum Said {
 struct Signed<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
+    /// Lines of the text.
     changes: &'a [String],
+    /// What it is read by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'a Drift>,
     #[serde(flatten)]
     said: Option<&'a Said>,
+}
+
+/// What a signature changes against the version in force.
+#[derive(Default)]
+struct Changes {
+    /// Lines that stand in one of the texts alone.
+    lines: Vec<String>,
+    /// How what it is read by differs from what was signed.
+    drift: Option<Drift>,
 }
 
 /// Shows what a contract changes against the version in force, signs it, and waits for policy's verdict.
@@ -95,9 +109,9 @@ pub async fn command(
 ) -> Result<(), Error> {
     let checked = check(&arguments.file, &dir.catalogue(), clock)?;
     let mut history = History::read(dir, clock).await?;
-    let tools = read_catalogue(&dir.catalogue())?;
-    let changes = changes(&history, &checked, &tools, clock, out).await?;
-    let asks = !arguments.yes && !changes.is_empty() && std::io::stdin().is_terminal();
+    let changes = changes(&history, &checked, clock, out).await?;
+    let differs = !changes.lines.is_empty() || changes.drift.is_some();
+    let asks = !arguments.yes && differs && std::io::stdin().is_terminal();
     if asks && run::ask_terminal().await != Some(true) {
         return Err(Error::Interrupted);
     }
@@ -109,7 +123,8 @@ pub async fn command(
     };
     let signed = Signed {
         summary: &summary,
-        changes: &changes,
+        changes: &changes.lines,
+        drift: changes.drift.as_ref(),
         said: said.as_ref(),
     };
     out.print(&signed, || match &said {
@@ -134,42 +149,76 @@ pub async fn command(
     }
 }
 
-/// The lines that differ from the version in force. People are shown what they mean, if today's tools still tell.
+/// What differs from the version in force, in its text and in what it is read by, shown to people as well.
 async fn changes(
     history: &History,
     checked: &Checked,
-    tools: &Catalogue,
     clock: &Clock,
     out: &Output,
-) -> Result<Vec<String>, Error> {
+) -> Result<Changes, Error> {
     let ledger = Ledger::of(&history.facts, clock.wall());
     let name = checked.contract.name();
     let Some(old) = ledger.in_force(name) else {
         out.line_for_people(&format!("no version of `{name}` is in force"));
-        return Ok(Vec::new());
+        return Ok(Changes::default());
     };
-    let text = history.text(AuthorId::Owner, &old.document).await?;
-    let Some(text) = text else {
-        out.line_for_people(&format!(
-            "version {} of `{name}` is in force; its text was erased",
-            old.version
-        ));
-        return Ok(Vec::new());
-    };
-    let changes = lines::changed(&text, &checked.text);
-    if changes.is_empty() {
-        out.line_for_people(&format!("exactly this text of `{name}` is in force"));
+    let is_same = old.contract == checked.contract.digest();
+    let text = if is_same {
+        Some(checked.text.clone())
     } else {
+        history.text(AuthorId::Owner, &old.document).await?
+    };
+    let before = match &text {
+        Some(text) => parse(name.as_str(), text, &checked.tools).map_err(|error| error.to_string()),
+        None => Err("its text was erased".to_owned()),
+    };
+    let lines = text
+        .as_ref()
+        .map_or_else(Vec::new, |text| lines::changed(text, &checked.text));
+    let version = old.version;
+    let meaning = || match &before {
+        Ok(before) => policy::diff(before, &checked.contract, &checked.tools).text(),
+        Err(_) => lines.join("\n"),
+    };
+    out.line_for_people(&if is_same {
+        format!("exactly this text of `{name}` is in force")
+    } else if text.is_none() {
+        format!("version {version} of `{name}` is in force; its text was erased")
+    } else {
+        format!(
+            "what changes against version {version} of `{name}`, which is in force:\n{}",
+            meaning()
+        )
+    });
+    let drift = drift(history, old, before.as_ref(), &checked.tools).await?;
+    if let Some(drift) = &drift {
         out.line_for_people(&format!(
-            "what changes against version {} of `{name}`, which is in force:\n{}",
-            old.version,
-            match parse(name.as_str(), &text, tools) {
-                Ok(before) => policy::diff(&before, &checked.contract, tools).text(),
-                Err(_) => changes.join("\n"),
-            }
+            "what it is read by is not what was signed; this is signed with it:\n{}",
+            drift.text()
         ));
     }
-    Ok(changes)
+    Ok(Changes { lines, drift })
+}
+
+/// How what the version in force is read by differs from what was signed.
+async fn drift(
+    history: &History,
+    old: &Listed,
+    before: Result<&Contract, &String>,
+    tools: &Catalogue,
+) -> Result<Option<Drift>, Error> {
+    let signed = history.operator.get(AuthorId::Owner, &old.pins.tools);
+    let signed = signed.await?;
+    let envelope = before.map(|before| policy::envelope(before, tools));
+    let now = ReadNow {
+        catalogue: tools,
+        envelope: envelope.as_ref().map_err(|why| why.as_str()),
+    };
+    Ok(policy::drift(
+        (&old.pins, &old.envelope),
+        signed.as_deref(),
+        &now,
+    ))
 }
 
 /// Waits for what policy says to what was signed.

@@ -1,25 +1,47 @@
 //! `contract list` and `contract revoke`: where the contracts of a deployment stand, and the owner's word against one.
 
 use actor::{Clock, signing_key};
-use bus_schema::{ContractName, ContractRevoked, Deployment, Draft};
+use bus_schema::{AuthorId, ContractName, ContractRevoked, Deployment, Draft};
 use serde_json::json;
 
-use super::{history::History, ledger::Ledger};
+use super::{
+    history::History,
+    ledger::{Ledger, Listed, Standing},
+};
 use crate::{Dir, Error, output::Output};
+
+/// Every contract that was ever signed, with where it stands, and of those that are suspended what differs from what was
+/// signed, as policy found it.
+///
+/// # Errors
+/// What the bus refused.
+pub(crate) async fn listed(dir: &Dir, clock: &Clock) -> Result<Vec<Listed>, Error> {
+    let history = History::read(dir, clock).await?;
+    let mut all = Ledger::of(&history.facts, clock.wall()).listed();
+    let suspended = |one: &&mut Listed| one.state == Standing::Suspended;
+    for one in all.iter_mut().filter(suspended) {
+        let text = match &one.found {
+            Some(found) => history.text(AuthorId::Policy, found).await?,
+            None => None,
+        };
+        let text = text.unwrap_or_else(|| "what differs is on record no more".to_owned());
+        let how = "read it, and sign the contract again: `contractual contract sign` shows it and signs it";
+        one.differs = Some(format!("{text}\n{how}"));
+    }
+    Ok(all)
+}
 
 /// Prints every contract that was ever signed, with where it stands.
 ///
 /// # Errors
 /// What the bus refused.
 pub async fn list(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
-    let history = History::read(dir, clock).await?;
-    let ledger = Ledger::of(&history.facts, clock.wall());
-    let listed = ledger.listed();
+    let listed = listed(dir, clock).await?;
     out.print(&listed, || {
         if listed.is_empty() {
             return "no contract yet: see `contractual contract sign --help`".to_owned();
         }
-        let lines = listed.iter().map(|one| one.text());
+        let lines = listed.iter().map(Listed::text);
         lines.collect::<Vec<_>>().join("\n")
     });
     Ok(())

@@ -99,8 +99,8 @@ impl State {
             active: Active {
                 name: fact.name,
                 version: fact.version,
-                language: fact.language,
                 document: fact.document,
+                pins: fact.pins,
                 envelope: fact.envelope,
                 suspended: false,
             },

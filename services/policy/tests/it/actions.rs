@@ -93,7 +93,17 @@ fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
     let PolicyFact::ContractSuspended(_, fact) = &facts[0] else {
         panic!("{facts:?}");
     };
-    assert_eq!(world.why(fact.why), "`t.any` has changed");
+    let differs = world.why(fact.why);
+    let [description, catalogue] = differs.lines().collect::<Vec<_>>()[..] else {
+        panic!("{differs}");
+    };
+    assert_eq!(
+        description,
+        "`t.any` /description: was \"Takes one argument of each type, all optional.\", is \"Takes arguments, all optional.\""
+    );
+    assert!(catalogue.starts_with("the whole catalogue: its digest was "));
+    let why = refused(&facts)[0].why;
+    assert!(world.why(why).contains("`t.any` has changed"));
     // Neither the old catalogue nor a new process lifts it.
     world.restart();
     world.propose(task, 1);

@@ -5,7 +5,7 @@ use bus_schema::{
     PolicyFact, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted,
     Worker,
 };
-use policy::{Contract, LANGUAGE, envelope};
+use policy::{Contract, envelope};
 use uuid::Uuid;
 
 use crate::world::{START, World, deployment, key, words};
@@ -32,8 +32,8 @@ pub(crate) fn offer(world: &mut World, text: &str, change: impl FnOnce(&mut Cont
         contract: Digest::of(&[text.as_bytes()]),
         name: good.name().clone(),
         version: Contract::parse("c", text, &tools).map_or(2, |it| it.version()),
-        language: LANGUAGE,
         document: world.put(text.as_bytes()),
+        pins: policy::pins(&tools, world.put(b"[]")),
         envelope: Contract::parse("c", text, &tools)
             .map_or_else(|_| envelope(&good, &tools), |it| envelope(&it, &tools)),
     };

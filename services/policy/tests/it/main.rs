@@ -23,6 +23,7 @@ mod lifecycle;
 mod lower;
 mod messages;
 mod pasts;
+mod pins;
 mod properties;
 mod roles;
 mod same;

@@ -200,6 +200,7 @@ impl World {
                 Fetch::Document { contract, content } => {
                     Fetched::Document(*contract, *content, get(content))
                 }
+                Fetch::Tools { content } => Fetched::Tools(*content, get(content)),
                 Fetch::Arguments {
                     action, content, ..
                 } => Fetched::Arguments(*action, get(content)),
@@ -285,17 +286,29 @@ impl World {
     }
 
     pub(crate) fn sign_text(&mut self, text: &str) -> Digest {
+        self.sign_as(text, |_| {})
+    }
+
+    /// The same, with something of what is signed changed.
+    pub(crate) fn sign_as(
+        &mut self,
+        text: &str,
+        change: impl FnOnce(&mut ContractSigned),
+    ) -> Digest {
         let document = self.put(text.as_bytes());
         let tools = self.tools();
         let contract = Contract::parse("c", text, &tools).unwrap();
-        let fact = ContractSigned {
+        let envelope = envelope(&contract, &tools);
+        let entries = self.put(&policy::entries(&tools, &envelope));
+        let mut fact = ContractSigned {
             contract: contract.digest(),
             name: contract.name().clone(),
             version: contract.version(),
-            language: policy::LANGUAGE,
             document,
-            envelope: envelope(&contract, &tools),
+            pins: policy::pins(&tools, entries),
+            envelope,
         };
+        change(&mut fact);
         self.say::<bus_schema::Owner, _>(Deployment, fact);
         contract.digest()
     }

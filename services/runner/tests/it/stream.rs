@@ -8,9 +8,9 @@ use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
     ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Counts,
     Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId,
-    Gateway, Grant, Link, Owner, Policy, PublicKey, Raw, Read, RosterChanged, Runner, RunnerFact,
-    Says, Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement, TaskSubmitted, Time,
-    Tip, ToolName, Usage, Verifier,
+    Gateway, Grant, Link, Owner, Pins, Policy, PublicKey, Raw, Read, RosterChanged, Runner,
+    RunnerFact, Says, Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement,
+    TaskSubmitted, Time, Tip, ToolName, Usage, Verifier,
 };
 use ed25519_dalek::SigningKey;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
@@ -207,8 +207,13 @@ impl Stream {
             contract,
             name: "c".parse().unwrap(),
             version: 1,
-            language: 1,
             document,
+            pins: Pins {
+                language: 1,
+                policy: "0.1.0".parse().unwrap(),
+                catalogue: Digest::ZERO,
+                tools: document,
+            },
             envelope,
         };
         self.say::<Owner, _>(Deployment, fact);
