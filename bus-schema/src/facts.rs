@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::{
     ActionId, AuthorId, Body, Content, ContractName, Deployment, DeploymentId, Digest, DraftGrant,
-    Envelope, Event, Grant, Hardening, Junk, Pins, PublicKey, RuleId, Says, Signed, StepName,
-    Subject, TaskId, ToolName, Version, parse_fact, wire,
+    Envelope, Event, Grant, Hardening, Junk, Money, Pins, PublicKey, RuleId, Says, Signed,
+    StepName, Subject, TaskId, ToolName, Version, parse_fact, wire,
 };
 
 /// What the table knows of one fact.
@@ -313,7 +313,7 @@ pub struct AuthorKey {
     pub key: PublicKey,
 }
 
-/// What an action used.
+/// What an action used. What its executor cannot know is left out of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
@@ -323,6 +323,15 @@ pub struct Usage {
     pub cpu_ms: u32,
     /// Bytes of output.
     pub output_bytes: u32,
+    /// Tokens of a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Bytes of its arguments that left the owner's reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_out: Option<u64>,
+    /// Money that it moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<Money>,
 }
 
 /// How an action ended.

@@ -313,6 +313,7 @@ fn actions() -> Vec<Example> {
             wall_ms: 12,
             cpu_ms: 8,
             output_bytes: 300,
+            ..Usage::default()
         },
         output: content(3),
     };

@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ActionFinished, ActionOutcome, AuthorId, Body, ContractSigned, Digest, Event, EventId, FACTS,
-    Junk, JunkFound, Subject, Time, Usage, wire,
+    Junk, JunkFound, Money, Subject, Time, Usage, wire,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -46,9 +46,13 @@ fn place() -> impl Strategy<Value = (u64, i64, u128, Option<u128>)> {
 
 proptest! {
     #[test]
-    fn an_outcome_survives(at in place(), prev: [u8; 32], wall_ms: u32, cpu_ms: u32, output_bytes: u32) {
+    fn an_outcome_survives(
+        at in place(), prev: [u8; 32], times: [u32; 3], tokens: Option<u64>, bytes_out: Option<u64>, minor: Option<u64>,
+    ) {
         let outcome = ActionOutcome::TimedOut;
-        let usage = Usage { wall_ms, cpu_ms, output_bytes };
+        let [wall_ms, cpu_ms, output_bytes] = times;
+        let spend = minor.map(|minor| Money { currency: "EUR".parse().unwrap(), minor });
+        let usage = Usage { wall_ms, cpu_ms, output_bytes, tokens, bytes_out, spend };
         survives(&whole(at, prev, ActionFinished { action: id(4), outcome, usage, output: content(3) }))?;
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{ArgumentName, Counts, Currency, RuleId};
+use bus_schema::{ArgumentName, Counts, Currency, Money, RuleId};
 use serde::{Deserialize, Serialize};
 
 /// An hour in milliseconds.
@@ -35,7 +35,8 @@ impl Reserve {
     }
 }
 
-/// What a call used of what it had reserved.
+/// What a call used, whether that is less than it had reserved or more. Of what nobody knows, all that was reserved
+/// counts as used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
     /// Milliseconds.
@@ -43,10 +44,14 @@ pub struct Spent {
     /// Bytes of output.
     pub output_bytes: u64,
     /// Tokens of a model.
-    pub tokens: u64,
+    pub tokens: Option<u64>,
+    /// Bytes of arguments that left.
+    pub bytes_out: Option<u64>,
+    /// Money that was moved.
+    pub spend: Option<Money>,
 }
 
-/// The sum over grants.
+/// The sum over grants. A sum that is too large to be counted stays so, whatever is settled or released after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Used {
@@ -80,6 +85,15 @@ pub struct UsedByRule {
     pub spend: BTreeMap<Currency, u64>,
 }
 
+/// A sum without one of its parts.
+fn less(sum: u64, part: u64) -> u64 {
+    if sum == u64::MAX {
+        sum
+    } else {
+        sum.saturating_sub(part)
+    }
+}
+
 fn nothing() -> &'static Used {
     static NOTHING: Used = Used {
         calls: 0,
@@ -102,21 +116,32 @@ impl Used {
 
     /// Forgets a grant that was never acted on.
     pub fn release(&mut self, rule: &RuleId, call: &Reserve) {
-        self.each(rule, call, u64::saturating_sub);
+        self.each(rule, call, less);
     }
 
-    /// Puts what was used in the place of what was reserved; the call, its money and its sums stay counted.
-    pub fn settle(&mut self, call: &Reserve, spent: Spent) {
-        let replace = |used: &mut u64, reserved: u64, spent: u64| {
-            *used = used.saturating_sub(reserved).saturating_add(spent);
+    /// Puts what was used in the place of what `rule` had reserved; the call and its sums stay counted.
+    pub fn settle(&mut self, rule: &RuleId, call: &Reserve, spent: &Spent) {
+        let replace = |used: &mut u64, reserved: u64, spent: Option<u64>| {
+            if let Some(spent) = spent {
+                *used = less(*used, reserved).saturating_add(spent);
+            }
         };
-        replace(&mut self.wall_ms, call.wall_ms, spent.wall_ms);
-        replace(
-            &mut self.output_bytes,
-            call.output_bytes,
-            spent.output_bytes,
-        );
-        replace(&mut self.tokens, call.counts.tokens, spent.tokens);
+        let counts = &call.counts;
+        replace(&mut self.wall_ms, call.wall_ms, Some(spent.wall_ms));
+        let output = Some(spent.output_bytes);
+        replace(&mut self.output_bytes, call.output_bytes, output);
+        replace(&mut self.tokens, counts.tokens, spent.tokens);
+        replace(&mut self.bytes_out, counts.bytes_out, spent.bytes_out);
+        if let Some(money) = spent.spend {
+            // Money of another currency than was reserved comes on top of it.
+            let same = |reserved: &Money| reserved.currency == money.currency;
+            let reserved = counts.spend.filter(same).map_or(0, |money| money.minor);
+            let by_rule = self.by_rule.entry(rule.clone()).or_default();
+            for sums in [&mut self.spend, &mut by_rule.spend] {
+                let sum = sums.entry(money.currency).or_default();
+                replace(sum, reserved, Some(money.minor));
+            }
+        }
     }
 
     fn each(&mut self, rule: &RuleId, call: &Reserve, change: fn(u64, u64) -> u64) {
@@ -186,8 +211,8 @@ impl Shared {
 
     /// Puts what was used in the place of what was reserved at `granted_ms`; of its hour and day, if that is still
     /// the current one.
-    pub fn settle(&mut self, granted_ms: i64, call: &Reserve, spent: Spent) {
-        self.at(granted_ms, |used| used.settle(call, spent));
+    pub fn settle(&mut self, granted_ms: i64, rule: &RuleId, call: &Reserve, spent: &Spent) {
+        self.at(granted_ms, |used| used.settle(rule, call, spent));
     }
 
     fn at(&mut self, granted_ms: i64, change: impl Fn(&mut Used)) {

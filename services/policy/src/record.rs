@@ -134,12 +134,14 @@ impl Record {
         let spent = Spent {
             wall_ms: 0,
             output_bytes: u64::try_from(output_bytes).unwrap_or(u64::MAX),
-            tokens: reserve.counts.tokens,
+            tokens: None,
+            bytes_out: None,
+            spend: None,
         };
         self.used.reserve(rule, reserve);
-        self.used.settle(reserve, spent);
+        self.used.settle(rule, reserve, &spent);
         shared.reserve(now_ms, rule, reserve);
-        shared.settle(now_ms, reserve, spent);
+        shared.settle(now_ms, rule, reserve, &spent);
     }
 
     /// Joins labels that come from elsewhere, such as memory or a child task.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Clock, chain};
-use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, Digest, DraftGrant, Usage};
+use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, Digest, DraftGrant, Money, Usage};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -38,7 +38,8 @@ pub struct Execution {
 pub struct Done {
     /// How it ended.
     pub outcome: ActionOutcome,
-    /// What it used; processor time is measured of programs only.
+    /// What it used; processor time is measured of programs only, and tokens, money and bytes that left are known of
+    /// what never began.
     pub usage: Usage,
     /// The output of the tool, or `{"error"}` of a file tool and `{"error", "code", "stderr"}` of a program
     /// that did not succeed; never more than the grant allows.
@@ -53,15 +54,16 @@ impl Execution {
     pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let started = self.clock.elapsed();
         let mut done = if self.barred(&draft.contract) {
-            Some(ended(
-                ActionOutcome::Killed,
-                "nothing was done: it was stopped before it began",
-            ))
+            let text = "nothing was done: it was stopped before it began";
+            Some(not_begun(draft, ActionOutcome::Killed, text))
         } else {
             match self.installed.get(&draft.tool, &draft.tool_digest) {
                 Some(Tool::File(tool)) => self.file(*tool, draft, args).await,
                 Some(Tool::Exec(tool)) => Box::pin(self.exec(tool, draft, args)).await,
-                None => Some(failed("the tool is not installed here")),
+                None => {
+                    let text = "the tool is not installed here";
+                    Some(not_begun(draft, ActionOutcome::Failed, text))
+                }
             }
         }?;
         let bound = output_bytes_max(draft);
@@ -116,7 +118,8 @@ impl Execution {
 
     async fn exec(&self, tool: &ExecTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let Ok(args) = policy::json::parse(args, CONTENT_BYTES_MAX) else {
-            return Some(failed("the arguments are not JSON"));
+            let text = "the arguments are not JSON";
+            return Some(not_begun(draft, ActionOutcome::Failed, text));
         };
         let bound = output_bytes_max(draft);
         let tool = tool.within(u64::from(draft.wall_ms), bound);
@@ -133,7 +136,7 @@ impl Execution {
             }
             Err(error @ (ExecError::Args(_) | ExecError::Refused(_) | ExecError::Launch(_))) => {
                 tracing::warn!(error = chain(&error), "a program did not start");
-                Some(failed(&chain(&error)))
+                Some(not_begun(draft, ActionOutcome::Failed, &chain(&error)))
             }
         }
     }
@@ -163,6 +166,21 @@ fn ended(outcome: ActionOutcome, text: &str) -> Done {
         outcome,
         usage: Usage::default(),
         output: json!({ "error": text }).to_string().into_bytes(),
+    }
+}
+
+/// Of what never began, no tokens, no money and no bytes are gone. Of all else the runner cannot know that.
+fn not_begun(draft: &DraftGrant, outcome: ActionOutcome, text: &str) -> Done {
+    let nothing = |money: Money| Money { minor: 0, ..money };
+    let usage = Usage {
+        tokens: Some(0),
+        bytes_out: Some(0),
+        spend: draft.counts.spend.map(nothing),
+        ..Usage::default()
+    };
+    Done {
+        usage,
+        ..ended(outcome, text)
     }
 }
 

@@ -108,14 +108,17 @@ impl Task {
         } = &of.stage
         {
             if meta.stored <= *finish_by {
-                let reserve = &reservation.reserve;
+                let Reservation { rule, reserve, .. } = &**reservation;
+                let usage = &fact.usage;
                 let spent = Spent {
-                    wall_ms: u64::from(fact.usage.wall_ms),
-                    output_bytes: u64::from(fact.usage.output_bytes),
-                    tokens: reserve.counts.tokens,
+                    wall_ms: u64::from(usage.wall_ms),
+                    output_bytes: u64::from(usage.output_bytes),
+                    tokens: usage.tokens,
+                    bytes_out: usage.bytes_out,
+                    spend: usage.spend,
                 };
-                self.used.settle(reserve, spent);
-                shared.settle(reservation.granted_ms, reserve, spent);
+                self.used.settle(rule, reserve, &spent);
+                shared.settle(reservation.granted_ms, rule, reserve, &spent);
                 if let Some(deeds) = self.deeds.get_mut(&reservation.tool) {
                     deeds.settle(*place, fact);
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actor::Core as _;
 use bus_schema::{
     ActionDeclined, ActionExpired, ActionId, AuthorId, Deployment, Grant, HaltLifted, HaltOrdered,
-    Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
+    Money, Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
 };
 use policy::Catalogue;
 use uuid::Uuid;
@@ -219,6 +219,70 @@ fn outcome_replaces_the_reservation_unless_it_is_late() {
     world.finish(task, second, Usage::default());
     assert_eq!(wall_ms(&mut world).1, 61_000 - 500 - 1_000);
     world.rebuild();
+}
+
+#[test]
+fn tokens_money_and_bytes_count_as_their_executor_says_and_otherwise_as_reserved() {
+    let limits = "[limits]\ntokens = 100\nspend = \"EUR 1.00\"\nbytes_out = 100";
+    let rules = format!(
+        "{limits}\n[[allow]]\ntool = \"web.post\"\ntokens = 40\nspend = \"nothing\"\nuntrusted = \"allow\"\n\
+         [[allow]]\ntool = \"pay.send\"\ntokens = 40\nspend = {{ argument = \"amount\", currency = \"EUR\" }}"
+    );
+    let pay = |cents: u64| format!(r#"{{"amount":0.{cents},"currency":"EUR","to":"a"}}"#);
+    // 40 bytes as canonical JSON.
+    let post = format!(r#"{{"body":"{}"}}"#, "x".repeat(29));
+    let euros = |minor| Money {
+        currency: "EUR".parse().unwrap(),
+        minor,
+    };
+    let said = |tokens, bytes_out, spend: Option<u64>| Usage {
+        tokens,
+        bytes_out,
+        spend: spend.map(euros),
+        ..Usage::default()
+    };
+    // What the first two calls said that they used, and whether a third like them fits.
+    let cases = [
+        ("web.post", post.clone(), said(None, None, None), false),
+        ("web.post", post.clone(), said(Some(30), None, None), false),
+        (
+            "web.post",
+            post.clone(),
+            said(Some(30), Some(30), None),
+            true,
+        ),
+        (
+            "web.post",
+            post.clone(),
+            said(Some(30), Some(31), None),
+            false,
+        ),
+        ("web.post", post, said(Some(31), Some(30), None), false),
+        ("pay.send", pay(40), said(Some(0), None, None), false),
+        ("pay.send", pay(40), said(Some(0), None, Some(30)), true),
+        ("pay.send", pay(40), said(Some(0), None, Some(31)), false),
+        ("pay.send", pay(10), said(Some(0), None, Some(46)), false),
+        (
+            "pay.send",
+            pay(10),
+            said(Some(0), None, Some(u64::MAX)),
+            false,
+        ),
+    ];
+    for (tool, args, usage, fits) in cases {
+        let (mut world, _, task) = World::with_task(&rules);
+        let actions = [0, 1].map(|_| world.propose_call(task, tool, args.as_bytes()));
+        assert_eq!(words(&world.turn()), ["granted", "granted"]);
+        for action in actions {
+            world.start(task, action);
+            world.finish(task, action, usage);
+        }
+        world.restart();
+        world.propose_call(task, tool, args.as_bytes());
+        let word = if fits { "granted" } else { "Limit" };
+        assert_eq!(words(&world.turn()), [word], "{tool} {usage:?}");
+        world.rebuild();
+    }
 }
 
 #[test]

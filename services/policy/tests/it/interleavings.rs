@@ -1,7 +1,7 @@
 //! Checks that no order of grants, claims, outcomes, lapses, ends and restarts passes a budget or leaks one.
 
 use bus_schema::{
-    ActionDeclined, ActionId, Digest, PolicyFact, RefusalCode, Runner, TaskId, Usage,
+    ActionDeclined, ActionId, Digest, Money, PolicyFact, RefusalCode, Runner, TaskId, Usage,
 };
 use proptest::prelude::*;
 
@@ -23,9 +23,11 @@ name = "pay"
 tool = "pay.send"
 spend = { argument = "amount", currency = "EUR" }
 "#;
-const TASK: u64 = 60;
-const DAY: u64 = 100;
-const CONTRACT: u64 = 250;
+const TASK: u128 = 6_000;
+const DAY: u128 = 10_000;
+const CONTRACT: u128 = 25_000;
+/// The wall time that is reserved for a call, and the grace behind it.
+const RUN_MS: u64 = 65_000;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -34,7 +36,8 @@ enum Step {
     /// The runner claims one of the grants.
     Claim(prop::sample::Index),
     Decline(prop::sample::Index),
-    Finish(prop::sample::Index),
+    /// The runner says what became of a claimed one, and perhaps how much was paid.
+    Finish(prop::sample::Index, Option<u64>),
     Pass(u64),
     Restart,
     /// A task ends and another begins in its place.
@@ -47,10 +50,18 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..3_usize, 1..40_u64).prop_map(|(task, amount)| Step::Propose(task, amount)),
         3 => any().prop_map(Step::Claim),
         1 => any().prop_map(Step::Decline),
-        2 => any().prop_map(Step::Finish),
+        4 => (any(), paid()).prop_map(|(at, paid)| Step::Finish(at, paid)),
         2 => prop::sample::select(vec![1, 9_999, 10_001, 70_000, DAY_MS / 2]).prop_map(Step::Pass),
         1 => Just(Step::Restart),
         1 => (0..3_usize).prop_map(Step::End),
+    ]
+}
+
+fn paid() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![
+        2 => Just(None),
+        3 => (0..8_000_u64).prop_map(Some),
+        1 => Just(Some(u64::MAX)),
     ]
 }
 
@@ -59,11 +70,14 @@ fn step() -> impl Strategy<Value = Step> {
 struct Paid {
     task: TaskId,
     action: ActionId,
-    amount: u64,
+    cents: u64,
     day: u64,
     claim_by: u64,
     claimed: bool,
     declined: bool,
+    /// The last moment at which an outcome counts.
+    finish_by: u64,
+    finished: bool,
 }
 
 /// The books, with the time since the world began.
@@ -80,18 +94,34 @@ impl Books {
     }
 
     /// What is paid, or may still be.
-    fn sum(&self, of: impl Fn(&Paid) -> bool) -> u64 {
+    fn sum(&self, of: impl Fn(&Paid) -> bool) -> u128 {
         let counts = |paid: &&Paid| paid.claimed || (!paid.declined && self.now <= paid.claim_by);
         let each = self.paid.iter().filter(counts);
-        each.filter(|paid| of(paid)).map(|paid| paid.amount).sum()
+        each.filter(|paid| of(paid))
+            .map(|paid| u128::from(paid.cents))
+            .sum()
     }
 
     /// Whether as much more would pass a limit.
-    fn passes(&self, task: TaskId, amount: u64) -> bool {
-        let day = self.day();
-        self.sum(|paid| paid.task == task) + amount > TASK
-            || self.sum(|paid| paid.day == day) + amount > DAY
-            || self.sum(|_| true) + amount > CONTRACT
+    fn passes(&self, task: TaskId, cents: u64) -> bool {
+        let (day, more) = (self.day(), u128::from(cents));
+        self.sum(|paid| paid.task == task) + more > TASK
+            || self.sum(|paid| paid.day == day) + more > DAY
+            || self.sum(|_| true) + more > CONTRACT
+    }
+
+    /// What became of a claimed grant: only the first word in time counts, and none of an amount leaves it as it was.
+    fn finish(&mut self, at: &prop::sample::Index, cents: Option<u64>) -> Option<&Paid> {
+        let mut claimed: Vec<_> = self.paid.iter_mut().filter(|paid| paid.claimed).collect();
+        if claimed.is_empty() {
+            return None;
+        }
+        let paid = claimed.swap_remove(at.index(claimed.len()));
+        if !paid.finished && self.now <= paid.finish_by {
+            paid.cents = cents.unwrap_or(paid.cents);
+        }
+        paid.finished = true;
+        Some(paid)
     }
 
     fn open(&mut self, at: &prop::sample::Index) -> Option<&mut Paid> {
@@ -122,7 +152,7 @@ fn run(steps: Vec<Step>) {
                 let task = tasks[of];
                 let args = format!(r#"{{"to":"a","amount":{amount},"currency":"EUR"}}"#);
                 let action = world.propose_call(task, "pay.send", args.as_bytes());
-                let too_much = books.passes(task, amount);
+                let too_much = books.passes(task, amount * 100);
                 match &world.turn()[..] {
                     [PolicyFact::ActionGranted(..)] => assert!(!too_much, "{amount} of {of}"),
                     [PolicyFact::ActionRefused(_, fact)] => {
@@ -135,16 +165,19 @@ fn run(steps: Vec<Step>) {
                 books.paid.push(Paid {
                     task,
                     action,
-                    amount,
+                    cents: amount * 100,
                     day: books.day(),
                     claim_by: books.now + 10_000,
                     claimed: false,
                     declined: false,
+                    finish_by: 0,
+                    finished: false,
                 });
             }
             Step::Claim(at) => {
+                let finish_by = books.now + RUN_MS;
                 if let Some(paid) = books.open(&at) {
-                    paid.claimed = true;
+                    (paid.claimed, paid.finish_by) = (true, finish_by);
                     world.start(paid.task, paid.action);
                 }
             }
@@ -155,14 +188,14 @@ fn run(steps: Vec<Step>) {
                     world.say::<Runner, _>(paid.task, ActionDeclined { action, code });
                 }
             }
-            Step::Finish(at) => {
-                let claimed: Vec<&Paid> = books.paid.iter().filter(|paid| paid.claimed).collect();
-                if !claimed.is_empty() {
-                    let paid = claimed[at.index(claimed.len())];
+            Step::Finish(at, cents) => {
+                if let Some(paid) = books.finish(&at, cents) {
+                    let currency = "EUR".parse().unwrap();
                     let usage = Usage {
                         wall_ms: 1,
-                        cpu_ms: 1,
                         output_bytes: 1,
+                        spend: cents.map(|minor| Money { currency, minor }),
+                        ..Usage::default()
                     };
                     world.finish(paid.task, paid.action, usage);
                 }

@@ -8,6 +8,7 @@
 
 mod actions;
 mod approvals;
+mod budgets;
 mod catalogue;
 mod config;
 mod conformance;

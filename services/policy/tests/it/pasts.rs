@@ -9,6 +9,9 @@ const USAGE: Usage = Usage {
     wall_ms: 1,
     cpu_ms: 1,
     output_bytes: 1,
+    tokens: None,
+    bytes_out: None,
+    spend: None,
 };
 
 fn task_saying(world: &mut World, rules: &str, said: &str) -> TaskId {

@@ -36,9 +36,8 @@ fn of_service(world: &mut World, task: TaskId, (tool, args, result): &Made) -> S
             let rule = fact.grant.draft.rule.to_string();
             let output = result.to_string();
             let usage = Usage {
-                wall_ms: 0,
-                cpu_ms: 0,
                 output_bytes: u32::try_from(output.len()).unwrap(),
+                ..Usage::default()
             };
             world.start(task, action);
             world.finish_with(task, action, usage, output.as_bytes());

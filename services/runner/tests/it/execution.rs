@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actor::Clock;
-use bus_schema::{ActionOutcome, DraftGrant};
+use bus_schema::{ActionOutcome, Digest, DraftGrant, Money};
 use runner::{Done, Execution, Gate};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -151,6 +151,33 @@ async fn arguments_that_do_not_fit_run_nothing() {
     let done = hands.perform(&draft(1, "sh"), &json!({"other": "x"})).await;
     assert_eq!(done.outcome, ActionOutcome::Failed);
     assert!(said(&done)["error"].as_str().unwrap().contains("other"));
+}
+
+#[tokio::test]
+async fn of_what_never_began_nothing_is_used_and_of_all_else_that_is_not_known() {
+    let hands = hands();
+    let mut draft = draft(1, "sh");
+    draft.counts.spend = Some(Money {
+        currency: "EUR".parse().unwrap(),
+        minor: 500,
+    });
+    let used = |done: &Done| {
+        let spend = done.usage.spend.map(|money| money.minor);
+        (done.usage.tokens, done.usage.bytes_out, spend)
+    };
+    let nothing = (Some(0), Some(0), Some(0));
+    let done = hands.perform(&draft, &json!({"other": "x"})).await;
+    assert_eq!(used(&done), nothing);
+    for script in ["true", "false"] {
+        let done = hands.perform(&draft, &json!({"script": script})).await;
+        assert_eq!(used(&done), (None, None, None));
+    }
+    draft.tool_digest = Digest::ZERO;
+    let done = hands.perform(&draft, &json!({"script": "true"})).await;
+    assert_eq!(used(&done), nothing);
+    hands.stop.send_modify(|stop| *stop = true);
+    let done = hands.perform(&draft, &json!({"script": "true"})).await;
+    assert_eq!(used(&done), nothing);
 }
 
 #[tokio::test]
