@@ -1,11 +1,11 @@
-//! Live messages: how they are numbered, and which head of the log is the newest word.
+//! Live messages: how they are numbered, what counts as audit's word, and which head of the log is the newest.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use bus_schema::Head;
+use bus_schema::{Body, Head, Live as _, Verifier, wire};
 
 use crate::Heard;
 
@@ -28,8 +28,17 @@ impl Numbers {
     }
 }
 
+/// The head that a message on its subject brings, with its number; none if audit did not say it, and say it as a
+/// head: the server sends there whatever somebody has it send.
+pub fn said(verifier: &mut Verifier, body: &[u8], signature: &str) -> Option<(Head, u64)> {
+    verifier.check_message(Head::BY, body, signature).ok()?;
+    let said: Body<Head> = wire::decode(body).ok()?;
+    let is_head = said.subject == Head::subject() && said.author == Head::BY;
+    is_head.then_some((said.fact, said.seq))
+}
+
 /// The newest word of audit about its log.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Heads {
     newest: Option<(Head, Duration, u64)>,
 }

@@ -7,8 +7,8 @@ use async_nats::jetstream::{
     stream::ConsumerErrorKind,
 };
 use bus_schema::{
-    AUDIT, Author as _, AuthorId, Body, Digest, Head, Live as _, Raw, Read, Says, Sees,
-    ServiceStarted, Time, Verifier, wire,
+    AUDIT, Author as _, AuthorId, Digest, Head, Live as _, Raw, Read, Says, Sees, ServiceStarted,
+    Time, Verifier,
 };
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 
@@ -17,6 +17,7 @@ use crate::{
     Core, Error, Service,
     bus::{REQUEST_TIMEOUT, header},
     error::chain,
+    live::said,
     projection::Position,
 };
 
@@ -261,19 +262,9 @@ where
     pub(super) fn hear(&mut self, message: &async_nats::Message) {
         let signature =
             header(message.headers.as_ref(), bus_schema::HEADER_SIGNATURE).unwrap_or_default();
-        if self
-            .verifier
-            .check_message(Head::BY, &message.payload, signature)
-            .is_err()
-        {
-            return;
-        }
-        let Ok(said) = wire::decode::<Body<Head>>(&message.payload) else {
-            return;
-        };
-        if said.subject == Head::subject() && said.author == Head::BY {
+        if let Some((head, number)) = said(&mut self.verifier, &message.payload, signature) {
             self.heads
-                .hear(said.fact, said.seq, self.began, self.clock.elapsed());
+                .hear(head, number, self.began, self.clock.elapsed());
         }
     }
 }
