@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::Error;
 
 /// Changes when the meaning of what is kept changes; an older one is rebuilt.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SNAPSHOT: &[u8] = b"snapshot";
 /// Kept in memory by the store; a snapshot is written and read once.
 const CACHE_BYTES: u64 = 1 << 20;
@@ -18,7 +18,8 @@ const CACHE_BYTES: u64 = 1 << 20;
 pub(crate) struct Position {
     /// The last message that was folded; 0 before the first.
     pub(crate) seq: u64,
-    /// SHA-256 of its body: another stream, or a restored one, has another message there.
+    /// SHA-256 of its stored time, subject and body: another stream, or a restored one, has another message there;
+    /// a copy of its bytes has another time.
     pub(crate) digest: Digest,
 }
 

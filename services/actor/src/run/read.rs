@@ -180,7 +180,13 @@ where
         }
         let again = self.consumed == 0 && self.position.seq > 0;
         self.consumed += 1;
-        let digest = Digest::of(&[&message.payload]);
+        let stored =
+            Time::from_ns(i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0));
+        let digest = Digest::of(&[
+            &stored.ns().to_be_bytes(),
+            message.subject.as_bytes(),
+            &message.payload,
+        ]);
         let last = info.pending == 0;
         if again {
             if info.stream_sequence != self.position.seq || digest != self.position.digest {
@@ -190,8 +196,6 @@ where
             self.caught_up |= last;
             return Ok(true);
         }
-        let stored =
-            Time::from_ns(i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0));
         self.saw(stored, last);
         let raw = Raw {
             subject: &message.subject,
