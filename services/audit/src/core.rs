@@ -10,6 +10,7 @@ use bus_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::glance::{is, roster};
+use crate::recovery::{Broken, SHORTER};
 use crate::{Entry, Leaves, Verdict, View, unreported::Unreported};
 
 /// Most messages that wait for the log; while there are as many, no more are read.
@@ -24,8 +25,6 @@ pub const CHECKPOINT_EVERY_MS: u64 = 10_000;
 /// Least bus time between two `junk.found`.
 pub const JUNK_EVERY_MS: u64 = 5_000;
 
-const SHORTER: &str = "the stream is shorter than the log: it was restored or replaced; restore \
-                       its newest copy or start a new epoch";
 const RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
@@ -86,43 +85,6 @@ pub enum Input {
     Said,
 }
 
-/// Why log and stream are not one; nothing is proven until a person has looked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Broken {
-    /// They hold different messages, or one lacks it.
-    #[error(
-        "log and stream disagree at {0}: one of them was changed; run `contractual audit verify`, \
-         restore the right copy or start a new epoch"
-    )]
-    Disagree(u64),
-    /// The stream ends first.
-    #[error(
-        "the stream is shorter than the log (it ends at {stream}, the log at {log}): it was \
-         restored or replaced; restore its newest copy or start a new epoch"
-    )]
-    StreamShorter {
-        /// Last sequence of the stream.
-        stream: u64,
-        /// Last index of the log.
-        log: u64,
-    },
-    /// Audit said in the stream that the log is another one.
-    #[error(
-        "the log is not the one whose first {0} entries were signed in the stream: it was \
-         replaced; restore the right copy or start a new epoch"
-    )]
-    LogReplaced(u64),
-    /// The roster names another deployment.
-    #[error(
-        "the stream belongs to the deployment {0}: set `deployment` in [service], or connect to \
-         the right bus"
-    )]
-    Deployment(DeploymentId),
-    /// The log cannot be read.
-    #[error("{0}")]
-    Unreadable(String),
-}
-
 #[derive(Debug)]
 struct Failed {
     sentence: String,
@@ -151,7 +113,8 @@ pub struct AuditCore {
     /// The last start of policy: it grants nothing before it hears of a log that knows of it.
     hailed: u64,
     failed: Option<Failed>,
-    broken: Option<Broken>,
+    /// Why log and stream are not one, and what to do.
+    broken: Option<String>,
 }
 
 impl AuditCore {
@@ -177,20 +140,12 @@ impl AuditCore {
         }
     }
 
-    /// What is wrong, in one sentence that says what to do.
-    #[must_use]
-    pub fn problem(&self) -> Option<String> {
-        let failed = || self.failed.as_ref().map(|failed| failed.sentence.clone());
-        let broken = self.broken.as_ref().map(ToString::to_string);
-        broken.or_else(failed)
-    }
-
-    fn fail(&mut self, broken: Broken) {
+    fn fail(&mut self, broken: &Broken) {
         if self.broken.is_some() {
             return;
         }
         tracing::error!("{broken}");
-        self.broken = Some(broken);
+        self.broken = Some(broken.to_string());
         self.waiting.clear();
         self.waiting_bytes = 0;
     }
@@ -207,14 +162,14 @@ impl AuditCore {
         if seq < size {
             match self.agrees(&entry) {
                 Ok(true) => {}
-                Ok(false) => self.fail(Broken::Disagree(seq)),
-                Err(error) => self.fail(Broken::Unreadable(actor::chain(&error))),
+                Ok(false) => self.fail(&Broken::Disagree(seq)),
+                Err(error) => self.fail(&Broken::Unreadable(actor::chain(&error))),
             }
         } else if u64::try_from(self.waiting.len()).ok() == Some(seq - size) {
             self.waiting_bytes += entry.bytes();
             self.waiting.push_back(Arc::new(entry));
         } else {
-            self.fail(Broken::Disagree(seq));
+            self.fail(&Broken::Disagree(seq));
         }
     }
 
@@ -236,8 +191,8 @@ impl AuditCore {
             None => self.confirmed = true,
             Some(claimed) if reached(&claimed) => match self.view.root_at(claimed.size) {
                 Ok(root) if root == *claimed.root.as_bytes() => self.confirmed = true,
-                Ok(_) => self.fail(Broken::LogReplaced(claimed.size)),
-                Err(error) => self.fail(Broken::Unreadable(actor::chain(&error))),
+                Ok(_) => self.fail(&Broken::LogReplaced(claimed.size)),
+                Err(error) => self.fail(&Broken::Unreadable(actor::chain(&error))),
             },
             Some(_) => self.confirmed = false,
         }
@@ -257,7 +212,7 @@ impl AuditCore {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(entry.bytes());
             // What was stored came from a reading that ended since.
             if reading != self.reading && !self.agrees(&entry).unwrap_or(false) {
-                self.fail(Broken::Disagree(entry.seq));
+                self.fail(&Broken::Disagree(entry.seq));
             }
         }
         if !self.confirmed {
@@ -360,7 +315,7 @@ impl Core for AuditCore {
             self.confirm();
         }
         if let Some(other) = self.state.deployment.filter(|id| *id != self.deployment) {
-            self.fail(Broken::Deployment(other));
+            self.fail(&Broken::Deployment(other));
         }
     }
 
@@ -401,7 +356,7 @@ impl Core for AuditCore {
                 if let Some(found) = roster(raw, meta) {
                     self.state.deployment = Some(found);
                     if found != self.deployment {
-                        self.fail(Broken::Deployment(found));
+                        self.fail(&Broken::Deployment(found));
                     }
                 }
             }
@@ -411,7 +366,7 @@ impl Core for AuditCore {
             }
         }
         if raw.seq != expected {
-            self.fail(Broken::Disagree(expected));
+            self.fail(&Broken::Disagree(expected));
         }
         if self.broken.is_none() {
             self.log(Entry::of(raw, Verdict::from(verdict)));
@@ -470,7 +425,7 @@ impl Core for AuditCore {
         self.head_due = true;
         if self.is_behind() {
             let (stream, log) = (self.state.seq, self.view.size() - 1);
-            self.fail(Broken::StreamShorter { stream, log });
+            self.fail(&Broken::StreamShorter { stream, log });
         } else {
             self.confirm();
         }
@@ -480,20 +435,11 @@ impl Core for AuditCore {
         self.waiting.len() < WAITING_MAX && self.waiting_bytes < WAITING_BYTES_MAX
     }
 
-    fn trouble(&self) -> Option<&'static str> {
-        let broken = self.broken.as_ref().map(|broken| match broken {
-            Broken::Disagree(_) => "log and stream disagree; the log of this service says where",
-            Broken::StreamShorter { .. } => SHORTER,
-            Broken::LogReplaced(_) => {
-                "the log is not the one that was signed in the stream: restore the right copy or \
-                 start a new epoch"
-            }
-            Broken::Deployment(_) => "the stream belongs to another deployment",
-            Broken::Unreadable(_) => "the log cannot be read; the log of this service says why",
-        });
+    fn trouble(&self) -> Option<&str> {
         let failed = self.failed.as_ref();
-        broken
+        self.broken
+            .as_deref()
             .or((self.caught_up && self.is_behind()).then_some(SHORTER))
-            .or(failed.map(|_| "the log cannot be written; the log of this service says why"))
+            .or(failed.map(|failed| failed.sentence.as_str()))
     }
 }

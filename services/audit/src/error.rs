@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bus_schema::DeploymentId;
 
+use crate::recovery::{FIND_OUT, PUT_THE_LOG_BACK, PUT_THE_STREAM_BACK};
+
 /// A failure of the log; the `Display` text says what to do next.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,15 +60,14 @@ pub enum Error {
     },
     /// There is no checkpoint where one must be.
     #[error(
-        "{path} is missing, so the log cannot be told from a rolled back one: restore that file \
-         from the newest backup, or start a new epoch"
+        "{path} is missing, so the log cannot be told from a rolled back one: {PUT_THE_LOG_BACK}"
     )]
     NoCheckpoint {
         /// Where it must be.
         path: PathBuf,
     },
     /// A checkpoint does not verify.
-    #[error("{path} is not a checkpoint of this log ({refused}): restore it or start a new epoch")]
+    #[error("{path} is not a checkpoint of this log ({refused}): {PUT_THE_LOG_BACK}")]
     Checkpoint {
         /// The file.
         path: PathBuf,
@@ -76,7 +77,7 @@ pub enum Error {
     /// The anchor holds a newer checkpoint than the log.
     #[error(
         "the log was rolled back: {log} entries are signed here but {anchor} in the anchor; \
-         restore the newest copy or start a new epoch"
+         {PUT_THE_LOG_BACK}"
     )]
     RolledBack {
         /// Size of the log's checkpoint.
@@ -86,8 +87,8 @@ pub enum Error {
     },
     /// The log is not a continuation of the anchored checkpoint.
     #[error(
-        "the log was replaced: its first {size} entries are not those the anchor signed; restore \
-         the right copy or start a new epoch"
+        "the log was replaced: its first {size} entries are not those the anchor signed; \
+         {PUT_THE_LOG_BACK}"
     )]
     Replaced {
         /// Size of the anchored checkpoint.
@@ -96,7 +97,7 @@ pub enum Error {
     /// A file that the last checkpoint covers is gone or cut short.
     #[error(
         "the log is shorter than its last checkpoint of {size} entries: {path} is missing or cut \
-         short; restore the newest copy or start a new epoch"
+         short; {PUT_THE_LOG_BACK}"
     )]
     Shorter {
         /// Size of the checkpoint.
@@ -105,10 +106,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file differs from what the last checkpoint covers.
-    #[error(
-        "{path} differs from what the last checkpoint covers: run a full verification, then \
-         restore the newest copy"
-    )]
+    #[error("{path} differs from what the last checkpoint covers; {PUT_THE_LOG_BACK}")]
     Differs {
         /// The file.
         path: PathBuf,
@@ -149,7 +147,7 @@ pub enum Error {
     /// The stream ends before the log does.
     #[error(
         "the stream ends at sequence {stream} but the log holds {log}: the stream was rolled back; \
-         restore it or start a new epoch"
+         {PUT_THE_STREAM_BACK}"
     )]
     StreamShorter {
         /// Last sequence of the stream.
@@ -158,7 +156,7 @@ pub enum Error {
         log: u64,
     },
     /// Log and stream hold different messages under one sequence.
-    #[error("log and stream differ at sequence {index}: one was replaced; start a new epoch")]
+    #[error("log and stream differ at sequence {index}: one was replaced; {FIND_OUT}")]
     StreamDiffers {
         /// First such sequence.
         index: u64,

@@ -10,6 +10,7 @@ mod error;
 mod glance;
 mod layout;
 mod log;
+mod recovery;
 mod service;
 mod store;
 mod unreported;
@@ -17,7 +18,7 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, MAX_NOTE_BYTES, MAX_SIZE, Origin};
 pub use core::{
-    AuditCore, Broken, CHECKPOINT_EVERY_MS, Effect, Input, JUNK_EVERY_MS, STORE_AT, State,
+    AuditCore, CHECKPOINT_EVERY_MS, Effect, Input, JUNK_EVERY_MS, STORE_AT, State,
     WAITING_BYTES_MAX, WAITING_MAX,
 };
 #[cfg(feature = "steps")]
@@ -27,5 +28,6 @@ pub use entry::{
 };
 pub use error::{Bad, Error, Place, Problem, Refused};
 pub use log::{Agreed, ConsistencyProof, InclusionProof, Leaves, Log, MAX_BATCH, Places, View};
+pub use recovery::Broken;
 pub use service::{Audit, Config};
 pub use verify::{MAX_PROOF_HASHES, Report, verify, verify_consistency, verify_inclusion};

@@ -15,7 +15,7 @@ const SECONDS_10: Duration = Duration::from_secs(10);
 
 fn problem(desk: &Desk) -> String {
     assert!(desk.core.trouble().is_some());
-    desk.core.problem().unwrap()
+    desk.core.trouble().unwrap().to_owned()
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_projection_ahead_of_the_log_is_rebuilt_and_one_within_it_is_gone_on_from() 
     desk.core.restore(within);
     (desk.verifier, desk.read) = (verifier, 10);
     desk.catch_up(&world);
-    assert_eq!((desk.core.problem(), desk.log.size()), (None, 16));
+    assert_eq!((desk.core.trouble(), desk.log.size()), (None, 16));
     assert_eq!(desk.core.to_say().unwrap().size, 16);
 }
 

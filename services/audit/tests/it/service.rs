@@ -81,7 +81,8 @@ fn a_log_that_was_lost_is_not_made_anew_while_its_anchor_is_there() {
     drop(open_with(folder.path(), key, "anchor").unwrap());
     fs::remove_dir_all(folder.path().join("data")).unwrap();
     let error = open_with(folder.path(), key, "anchor").unwrap_err();
-    assert!(error.to_string().contains("restore that file"), "{error}");
+    let both = "put `audit/log` and `audit/anchor` back from one backup";
+    assert!(error.to_string().contains(both), "{error}");
 }
 
 #[test]
