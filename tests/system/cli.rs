@@ -51,6 +51,29 @@ pub(super) fn run(deployment: &Deployment, arguments: &[&str]) -> Ended {
     end(&mut program(Some(deployment.dir().path()), arguments))
 }
 
+/// What is bad has a fix, and what is good has none; each command that a fix names has a help.
+fn each_fix_is_a_command_that_exists(deployment: &Deployment) {
+    let doctor = run(deployment, &["doctor", "--json"]);
+    let findings: Vec<Value> = serde_json::from_str(&doctor.printed).unwrap();
+    let mut named = 0;
+    for one in &findings {
+        assert_eq!(one["ok"] == false, one["fix"].is_string(), "{one}");
+        let fix = one["fix"].as_str().unwrap_or_default();
+        assert!(one["ok"] == true || !fix.is_empty(), "{one}");
+        for quoted in fix.split('`').skip(1).step_by(2) {
+            let Some(command) = quoted.strip_prefix("contractual ") else {
+                continue;
+            };
+            let words = command.split(' ').take_while(|word| !word.starts_with('-'));
+            let words: Vec<_> = words.chain(["--help"]).collect();
+            let help = end(&mut program(None, &words));
+            assert_eq!(help.code, Some(0), "{fix}: {}", help.said);
+            named += 1;
+        }
+    }
+    assert!(named > 3, "{findings:?}");
+}
+
 /// Whether a command said one thing on one line, all of `words` in it.
 pub(super) fn one_sentence(said: &str, words: &[&str]) {
     let lines: Vec<_> = said.lines().collect();
@@ -128,6 +151,7 @@ fn wrong_input_ends_with_64_and_a_failed_check_with_2() {
         "{}",
         doctor.printed
     );
+    each_fix_is_a_command_that_exists(&deployment);
     let list = run(&deployment, &["task", "list"]);
     assert_eq!(list.code, Some(1), "{list:?}");
     one_sentence(&list.said, &["the gateway at", "is it running?"]);
@@ -290,11 +314,9 @@ async fn doctor_finds_nothing_on_a_good_deployment_and_names_a_service_that_hang
         .collect();
     assert_eq!(bad.len(), 1, "{bad:?}");
     assert_eq!(bad[0]["what"], "worker");
-    let text = bad[0]["text"].as_str().unwrap();
-    assert!(
-        text.contains("hangs") && text.contains("look at its log"),
-        "{text}"
-    );
+    let (text, fix) = (bad[0]["text"].as_str(), bad[0]["fix"].as_str());
+    assert!(text.unwrap().contains("hangs"), "{text:?}");
+    assert!(fix.unwrap().contains("look at its log"), "{fix:?}");
     let health = run(&deployment, &["health", "worker"]);
     assert_eq!(health.code, Some(2), "{health:?}");
     deployment.freeze("worker", false);

@@ -205,15 +205,14 @@ impl Tailnet {
         harness::fetch(net, &self.programs, arguments)
     }
 
-    /// What `contractual doctor` finds about one thing: whether it is good, and the text.
+    /// What `contractual doctor` finds about one thing: whether it is good, and the text, with the fix if it is not.
     pub(crate) fn finding(&self, what: &str) -> Option<(bool, String)> {
         let looked = self.deployment.command(&["--json", "doctor"]);
         let said: Vec<Value> = serde_json::from_slice(&looked.stdout).unwrap();
         let found = said.into_iter().find(|finding| finding["what"] == what)?;
-        Some((
-            found["ok"] == true,
-            found["text"].as_str().unwrap().to_owned(),
-        ))
+        let (text, fix) = (found["text"].as_str()?, found["fix"].as_str());
+        let text = [text, fix.unwrap_or_default()].join("; ");
+        Some((found["ok"] == true, text))
     }
 
     /// Waits until `contractual doctor` finds something wrong about `what`, and says `words`.

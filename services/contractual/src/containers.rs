@@ -385,36 +385,23 @@ fn misplaced_one(path: &PathBuf, uid: u32, mode: u32) -> Option<String> {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
         Err(_) if path.ends_with("tailscale/authkey") => return None,
         Err(_) => {
-            return Some(format!(
-                "{shown} is missing: run `sudo contractual init --containers` again"
-            ));
+            return Some(format!("{shown} is missing"));
         }
     };
     let is = (found.uid(), found.mode() & 0o7777);
     (is != (uid, mode)).then(|| {
         format!(
-            "{shown} belongs to {} with mode {:04o} instead of {uid} with {mode:04o}: \
-             run `sudo contractual init --containers` again",
+            "{shown} belongs to {} with mode {:04o} instead of {uid} with {mode:04o}",
             is.0, is.1
         )
     })
 }
 
-/// Whether the runner can write to the workspace, by owner and mode.
-pub(crate) fn workspace(path: &Path) -> Result<String, String> {
-    let runner = shipped_uid(AuthorId::Runner);
-    let shown = path.display();
-    let found = fs::metadata(path).map_err(|error| format!("{shown}: {error}; make it"))?;
+/// Whether the user may write to a folder, by owner and mode.
+pub(crate) fn can_write(found: &fs::Metadata, user: u32) -> bool {
     let (owner, group, others) = (0o300, 0o030, 0o003);
     let mode = found.mode();
-    let can = (found.uid() == runner && mode & owner == owner)
-        || (found.gid() == runner && mode & group == group)
-        || mode & others == others;
-    if can {
-        Ok(format!("{shown}, writable for the runner"))
-    } else {
-        Err(format!(
-            "the runner cannot write to {shown}: run `sudo chown {runner} {shown}`"
-        ))
-    }
+    (found.uid() == user && mode & owner == owner)
+        || (found.gid() == user && mode & group == group)
+        || mode & others == others
 }

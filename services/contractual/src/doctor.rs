@@ -1,14 +1,16 @@
 //! `doctor`: checks everything that can be checked from here, and names the fix for each finding.
 
 mod containers;
+mod finding;
 mod sidecar;
 
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
 use actor::{Clock, Operator, files, nkey::UserKey, signing_key};
 use bus_schema::{ACTORS, AUDIT, STREAMS, permission};
-use serde::Serialize;
 
+pub use self::finding::Finding;
+use self::finding::{Fault, Findings};
 use crate::{
     Dir, Error,
     certs::{self, State},
@@ -20,32 +22,9 @@ use crate::{
     run, verify,
 };
 
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    pub what: String,
-    /// Whether it is good.
-    pub ok: bool,
-    /// What was seen, and what to do about it if it is not good.
-    pub text: String,
-}
-
-#[derive(Debug, Default)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn note(&mut self, what: impl Into<String>, seen: Result<String, String>) -> bool {
-        let ok = seen.is_ok();
-        let text = seen.unwrap_or_else(|text| text);
-        self.0.push(Finding {
-            what: what.into(),
-            ok,
-            text,
-        });
-        ok
-    }
-}
+/// What to do about a stream that fills: nothing is ever taken out of the record.
+const ANOTHER: &str = "make another deployment with `contractual init` and go on there before it is full; what is here \
+                       stays provable with `contractual audit verify --offline`";
 
 /// Looks at everything; at the files for the tailnet in `tailscale`, or in the sidecar's own folder.
 ///
@@ -67,7 +46,14 @@ pub async fn doctor(
         let cancel = std::sync::atomic::AtomicBool::new(false);
         let server = nats_server::find(&Places::from_env(), &cancel, &mut |_| {});
         let server = server.map(|found| format!("{} at {}", found.version, found.path.display()));
-        findings.note("nats-server", server.map_err(|error| actor::chain(&error)));
+        let fix = format!(
+            "install nats-server {} or newer, or name one in NATS_SERVER",
+            nats_server::OLDEST
+        );
+        findings.note(
+            "nats-server",
+            server.map_err(|error| Fault::of(&error, fix)),
+        );
     }
     kernel(&mut findings);
     if inside.is_none() {
@@ -78,7 +64,12 @@ pub async fn doctor(
         facts
             .as_ref()
             .map(|_| dir.path().display().to_string())
-            .map_err(ToString::to_string),
+            .map_err(|error| {
+                Fault::of(
+                    error,
+                    "name the deployment's folder with --dir, or run `contractual init`",
+                )
+            }),
     );
     match (facts, inside) {
         (Err(_), _) => {}
@@ -86,7 +77,7 @@ pub async fn doctor(
         (Ok(facts), Some(of)) => in_containers(&mut findings, dir, &facts, &of, clock).await,
     }
     sidecar::tailnet(&mut findings, dir, tailscale).await;
-    report(findings, out)
+    findings.report(out)
 }
 
 /// A deployment of processes on this machine.
@@ -145,27 +136,11 @@ async fn gateway(findings: &mut Findings, dir: &Dir, clock: &Clock) {
     let tasks = async { Ok::<_, Error>(run::client(dir, clock)?.tasks().await?) };
     let tasks = tasks.await;
     let seen = tasks.map(|tasks| format!("{} tasks", tasks.tasks.len()));
+    let fix = "look at the gateway's log, and whether its clock and this machine's agree";
     findings.note(
         "gateway's answer",
-        seen.map_err(|error| actor::chain(&error)),
+        seen.map_err(|error| Fault::of(&error, fix)),
     );
-}
-
-fn report(findings: Findings, out: &Output) -> Result<(), Error> {
-    out.print(&findings.0, || {
-        let line = |finding: &Finding| {
-            let mark = if finding.ok { "ok  " } else { "BAD " };
-            format!("{mark} {:<22} {}", finding.what, finding.text)
-        };
-        findings.0.iter().map(line).collect::<Vec<_>>().join("\n")
-    });
-    match findings.0.iter().filter(|finding| !finding.ok).count() {
-        0 => Ok(()),
-        bad => Err(Error::Found(format!(
-            "{bad} of {} checks found something",
-            findings.0.len()
-        ))),
-    }
 }
 
 fn kernel(findings: &mut Findings) {
@@ -175,8 +150,9 @@ fn kernel(findings: &mut Findings) {
     let seen = if landlock.is_empty() || landlock.contains("landlock") {
         Ok(format!("Linux {release}"))
     } else {
-        Err(format!(
-            "Linux {release} runs without Landlock: add landlock to the kernel's lsm= list"
+        Err(Fault::new(
+            format!("Linux {release} runs without Landlock"),
+            "add landlock to the kernel's lsm= list",
         ))
     };
     findings.note("kernel", seen);
@@ -188,12 +164,16 @@ async fn cage(findings: &mut Findings) {
     };
     let probed = runner::Cage::new(program).probe().await;
     let probed = probed.map(|_| "exec tools can be caged (Landlock, seccomp)".to_owned());
-    findings.note("cage", probed.map_err(|error| actor::chain(&error)));
+    let fix = "run it on Linux 6.12 or newer, with Landlock and seccomp; no tool runs without them";
+    findings.note("cage", probed.map_err(|error| Fault::of(&error, fix)));
     let awk = Command::new("awk").arg("BEGIN { print 1 }").output();
     let seen = if awk.is_ok_and(|output| output.status.success()) {
         Ok("awk answers".to_owned())
     } else {
-        Err("awk is missing: install mawk or gawk for the example's totals".to_owned())
+        Err(Fault::new(
+            "awk is missing",
+            "install mawk or gawk for the example's totals",
+        ))
     };
     findings.note("example's program", seen);
 }
@@ -241,7 +221,11 @@ fn identities(findings: &mut Findings, dir: &Dir) {
         }
         Ok(text)
     } else {
-        Err(wrong.join("; "))
+        let (wrong, dir) = (wrong.join("; "), dir.path().display());
+        let fix = format!(
+            "put each back from a backup; what is missing, `contractual init --dir {dir}` makes anew"
+        );
+        Err(Fault::new(wrong, fix))
     };
     findings.note("keys", seen);
     certificates(findings, dir);
@@ -253,15 +237,19 @@ fn identities(findings: &mut Findings, dir: &Dir) {
 )]
 fn certificates(findings: &mut Findings, dir: &Dir) {
     let seen = certs::show(dir, std::time::SystemTime::now());
-    let seen = seen.map_err(|error| actor::chain(&error)).and_then(|all| {
+    let fix = format!(
+        "run `contractual certs renew --dir {}`",
+        dir.path().display()
+    );
+    let unread = |error| Fault::of(&error, fix.clone());
+    let seen = seen.map_err(unread).and_then(|all| {
         let bad = all.iter().filter(|one| one.state != State::Good);
         let bad: Vec<_> = bad.map(ToString::to_string).collect();
         let soonest = all.iter().map(|one| one.days_left).min().unwrap_or(0);
         if bad.is_empty() {
             Ok(format!("the first one expires in {soonest} days"))
         } else {
-            let (bad, dir) = (bad.join("; "), dir.path().display());
-            Err(format!("{bad}: run `contractual certs renew --dir {dir}`"))
+            Err(Fault::new(bad.join("; "), fix.clone()))
         }
     });
     findings.note("certificates", seen);
@@ -275,10 +263,8 @@ fn workspace(findings: &mut Findings, path: &Path) {
     findings.note(
         "workspace",
         seen.map_err(|error| {
-            format!(
-                "{}: {error}; make it a folder you can write to",
-                path.display()
-            )
+            let seen = format!("{}: {error}", path.display());
+            Fault::new(seen, "make it a folder you can write to")
         }),
     );
 }
@@ -293,7 +279,7 @@ fn reachable(
     let seen = connected.map(|_| format!("{address} answers"));
     findings.note(
         what,
-        seen.map_err(|error| format!("{address}: {error}; {fix}")),
+        seen.map_err(|error| Fault::new(format!("{address}: {error}"), fix)),
     )
 }
 
@@ -329,7 +315,25 @@ async fn contracts(findings: &mut Findings, dir: &Dir, clock: &Clock) {
 async fn agreement(findings: &mut Findings, dir: &Dir, clock: &Clock) {
     let verified = verify::files_and_stream(dir, clock).await;
     let seen = verified.map(|verified| format!("{} leaves agree with {AUDIT}", verified.size));
-    findings.note("log and stream", seen.map_err(|error| actor::chain(&error)));
+    findings.note(
+        "log and stream",
+        seen.map_err(|error| unverified(dir, &error)),
+    );
+}
+
+/// Where the record does not hold, the place says what to put back; where there is none, audit may not have run yet.
+fn unverified(dir: &Dir, error: &Error) -> Fault {
+    let Error::Bad { bad } = error else {
+        let fix = "look at nats-server's log, and run `contractual audit verify`";
+        return Fault::of(error, fix);
+    };
+    let fix = bad.problem.fix();
+    if dir.of("audit").join("log").exists() {
+        Fault::new(bad.to_string(), fix)
+    } else {
+        let first = "run `contractual up`, which begins a log; if there was one before";
+        Fault::new(bad.to_string(), format!("{first}, {fix}"))
+    }
 }
 
 async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
@@ -363,15 +367,20 @@ async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Cloc
         Ok::<_, actor::Error>(seen)
     };
     match asked.await {
-        Err(error) => drop(findings.note("streams", Err(actor::chain(&error)))),
+        Err(error) => {
+            let fix =
+                "look at nats-server's log; what is missing there, `contractual provision` makes";
+            findings.note("streams", Err(Fault::of(&error, fix)));
+        }
         Ok(streams) => {
             for (name, messages, percent) in streams {
                 let text = format!("{messages} messages, {percent} % full");
                 let seen = match percent {
                     0..50 => Ok(text),
-                    50..80 => Err(format!("{text}: plan more room or a new epoch")),
-                    _ => Err(format!(
-                        "{text}: at 100 % nothing more is stored; make room now"
+                    50..80 => Err(Fault::new(text, ANOTHER)),
+                    _ => Err(Fault::new(
+                        format!("{text}; at 100 % nothing more is stored"),
+                        ANOTHER,
                     )),
                 };
                 findings.note(format!("stream {name}"), seen);
@@ -395,7 +404,7 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
         });
         findings.note(
             author.name(),
-            seen.map_err(|error| format!("{error}; look at its log, or run `contractual up`")),
+            seen.map_err(|error| Fault::of(&error, "look at its log, or run `contractual up`")),
         );
     }
 }
@@ -403,5 +412,5 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
 fn log(findings: &mut Findings, dir: &Dir) {
     let checked = verify::files(dir)
         .map(|(verified, _)| format!("{} leaves, root {}", verified.size, verified.root));
-    findings.note("log", checked.map_err(|error| actor::chain(&error)));
+    findings.note("log", checked.map_err(|error| unverified(dir, &error)));
 }

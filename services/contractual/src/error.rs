@@ -48,6 +48,12 @@ pub enum Error {
     /// A check found something.
     #[error("{0}")]
     Found(String),
+    /// The record is not what was signed, or log and stream are not one.
+    #[error("{bad}; {}", bad.problem.fix())]
+    Bad {
+        /// The first bad place.
+        bad: audit::Bad,
+    },
     /// The person stopped it.
     #[error("stopped")]
     Interrupted,
@@ -64,7 +70,7 @@ impl Error {
             | Self::Nkey(_)
             | Self::SigningKey(_) => 64,
             Self::Actor(error) => error.exit_code(),
-            Self::Found(_) => 2,
+            Self::Found(_) | Self::Bad { .. } => 2,
             Self::Interrupted => 130,
             Self::Pki(_)
             | Self::NatsServer(_)

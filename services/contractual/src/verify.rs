@@ -40,7 +40,7 @@ pub struct Verified {
 /// Checks the log's files alone: needs no service, no bus and no key but the owner's public one.
 ///
 /// # Errors
-/// [`Error::Found`] names the first bad place.
+/// [`Error::Bad`] names the first bad place.
 pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
     let facts = Facts::read(dir)?;
     let owner = init::owner(dir)?;
@@ -50,7 +50,7 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
         collector.message(entry, verdict.err());
     };
     let checked = check::check(&places, facts.deployment, owner, observe)
-        .map_err(|bad| Error::Found(actor::chain(&bad)))?;
+        .map_err(|bad| Error::Bad { bad })?;
     let counts = checked.authors.iter();
     let verified = Verified {
         messages: checked.checkpoint.size().saturating_sub(1),
@@ -78,7 +78,7 @@ fn places(dir: &Dir) -> Places {
 /// Checks the log's files, then the live stream against them, message by message.
 ///
 /// # Errors
-/// [`Error::Found`] names the first bad place.
+/// [`Error::Bad`] names the first bad place.
 pub async fn files_and_stream(dir: &Dir, clock: &Clock) -> Result<Verified, Error> {
     let facts = Facts::read(dir)?;
     // The same facts for both; the owner may be offline.
@@ -98,7 +98,7 @@ pub async fn files_and_stream(dir: &Dir, clock: &Clock) -> Result<Verified, Erro
     })
     .await?;
     match bad.map_or_else(|| comparison.end().err(), Some) {
-        Some(bad) => Err(Error::Found(actor::chain(&bad))),
+        Some(bad) => Err(Error::Bad { bad }),
         None => Ok(verified),
     }
 }

@@ -1,14 +1,19 @@
 //! Looks at a deployment in containers: what the engine says of each, and whose the files are.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
+use actor::hardening::shipped_uid;
+use bus_schema::AuthorId;
 use rustix::fs::statvfs;
 use serde::Deserialize;
 
-use super::Findings;
+use super::{Fault, Findings};
 use crate::{
     Dir,
-    containers::{self, Containers, shares},
+    containers::{self, Containers, can_write, shares},
     init::Facts,
 };
 
@@ -68,10 +73,11 @@ pub(super) fn look(
     let owners = if wrong.is_empty() {
         Ok("every container has its files, and no other's".to_owned())
     } else {
-        Err(wrong.join("; "))
+        let fix = "run `sudo contractual init --containers` again";
+        Err(Fault::new(wrong.join("; "), fix))
     };
     findings.note("owners", owners);
-    findings.note("workspace", containers::workspace(&facts.workspace));
+    findings.note("workspace", workspace(&facts.workspace));
     findings.note("room", room(dir, facts));
     let mut well = Vec::new();
     for share in shares() {
@@ -83,7 +89,7 @@ pub(super) fn look(
 }
 
 /// Whether every volume that can be looked at has room for what is written next.
-fn room(dir: &Dir, facts: &Facts) -> Result<String, String> {
+fn room(dir: &Dir, facts: &Facts) -> Result<String, Fault> {
     let shares = shares();
     let volumes = shares.iter().flat_map(|share| {
         let folder = dir.of(share.service);
@@ -103,18 +109,39 @@ fn room(dir: &Dir, facts: &Facts) -> Result<String, String> {
     if full.is_empty() {
         return Ok(format!("each of {looked_at} volumes has some"));
     }
-    Err(format!(
-        "{}: make room, at least {} MiB",
-        full.join("; "),
-        ROOM_BYTES_MIN >> 20
-    ))
+    let fix = format!("make room, at least {} MiB", ROOM_BYTES_MIN >> 20);
+    Err(Fault::new(full.join("; "), fix))
 }
 
-fn seen(container: &str) -> Result<String, String> {
-    let missing = || format!("there is no container {container}: run `deploy/stack start`");
+/// Whether the runner can write to the workspace.
+fn workspace(path: &Path) -> Result<String, Fault> {
+    let runner = shipped_uid(AuthorId::Runner);
+    let shown = path.display();
+    let found = std::fs::metadata(path);
+    let found = found.map_err(|error| Fault::new(format!("{shown}: {error}"), "make it"))?;
+    if can_write(&found, runner) {
+        Ok(format!("{shown}, writable for the runner"))
+    } else {
+        Err(Fault::new(
+            format!("the runner cannot write to {shown}"),
+            format!("run `sudo chown {runner} {shown}`"),
+        ))
+    }
+}
+
+fn seen(container: &str) -> Result<String, Fault> {
+    let missing = || {
+        let seen = format!("there is no container {container}");
+        Fault::new(seen, "run `deploy/stack start`")
+    };
     let said = docker(&["inspect", "--type", "container", container])?.ok_or_else(missing)?;
-    let inspected: Vec<Inspected> =
-        serde_json::from_str(&said).map_err(|error| format!("docker inspect: {error}"))?;
+    let inspected: Vec<Inspected> = serde_json::from_str(&said).map_err(|error| {
+        let seen = format!("docker inspect: {error}");
+        Fault::new(
+            seen,
+            "use an engine that answers as Docker 20.10 or newer does",
+        )
+    })?;
     let Inspected {
         state,
         restart_count,
@@ -122,7 +149,10 @@ fn seen(container: &str) -> Result<String, String> {
     let logs = format!("see `docker logs {container}`");
     match state.status.as_str() {
         "running" => {}
-        "paused" => return Err(format!("it is paused: run `docker unpause {container}`")),
+        "paused" => {
+            let fix = format!("run `docker unpause {container}`");
+            return Err(Fault::new("it is paused", fix));
+        }
         status => {
             let killed = if state.is_oom_killed {
                 " for want of memory (mem_limit)"
@@ -130,10 +160,11 @@ fn seen(container: &str) -> Result<String, String> {
                 ""
             };
             let why = quoted(&[state.error.as_str(), &last_line(container)].join(" "));
-            return Err(format!(
-                "{status}, ended with {}{killed} after {restart_count} restarts: {why}; {logs}",
+            let seen = format!(
+                "{status}, ended with {}{killed} after {restart_count} restarts: {why}",
                 state.exit_code
-            ));
+            );
+            return Err(Fault::new(seen, logs));
         }
     }
     let Some(health) = state.health else {
@@ -142,13 +173,14 @@ fn seen(container: &str) -> Result<String, String> {
     let last = health.log.as_deref().unwrap_or_default().last();
     let said = last.map_or_else(String::new, |check| quoted(&check.output));
     match last {
-        Some(check) if check.exit_code != 0 && said.contains(FULL) => Err(format!(
-            "{said}; make room in its volumes, then run `docker restart {container}`"
+        Some(check) if check.exit_code != 0 && said.contains(FULL) => Err(Fault::new(
+            said,
+            format!("make room in its volumes, then run `docker restart {container}`"),
         )),
-        Some(check) if check.exit_code != 0 => Err(format!("{said}; {logs}")),
-        None => Err(format!(
-            "{}: not asked yet; wait a few seconds",
-            health.status
+        Some(check) if check.exit_code != 0 => Err(Fault::new(said, logs)),
+        None => Err(Fault::new(
+            format!("{}: not asked yet", health.status),
+            "wait a few seconds",
         )),
         Some(_) => Ok(if said.is_empty() { health.status } else { said }),
     }
@@ -180,9 +212,10 @@ fn last_line(container: &str) -> String {
 }
 
 /// What the engine answers: output and complaints together; none if it knows no such container.
-fn docker(arguments: &[&str]) -> Result<Option<String>, String> {
+fn docker(arguments: &[&str]) -> Result<Option<String>, Fault> {
     let output = Command::new("docker").args(arguments).output();
-    let output = output.map_err(|error| format!("docker: {error}; install it, or set PATH"))?;
+    let missing = |error| Fault::new(format!("docker: {error}"), "install it, or set PATH");
+    let output = output.map_err(missing)?;
     let complaint = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -196,7 +229,10 @@ fn docker(arguments: &[&str]) -> Result<Option<String>, String> {
     if complaint.to_ascii_lowercase().contains("no such") {
         return Ok(None);
     }
-    Err(format!("docker: {}", quoted(&complaint)))
+    Err(Fault::new(
+        format!("docker: {}", quoted(&complaint)),
+        "start the engine, and run this as somebody who may ask it",
+    ))
 }
 
 /// One line of bounded length.

@@ -7,7 +7,7 @@ use std::{
 
 use bus_schema::AuthorId;
 
-use super::{Findings, containers::mounted};
+use super::{Fault, Findings, containers::mounted};
 use crate::{
     Dir,
     init::Facts,
@@ -19,6 +19,11 @@ use crate::{
     },
 };
 
+/// What to do about a file that is missing or says something else.
+const SHIPPED: &str = "take the one that ships in tailscale/";
+/// What to do about a policy that is as it ships.
+const NAME_THEM: &str = "name your people, also in the tests, and put it into the console";
+
 /// Where the policy's people do not live.
 const PLACEHOLDER: &str = "@example.com";
 
@@ -27,7 +32,8 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
     let sidecar = match Sidecar::read(dir.path()) {
         Ok(sidecar) => sidecar,
         Err(error) => {
-            findings.note("sidecar.toml", Err(error.to_string()));
+            let fix = "put it right, or take it away if there is no sidecar";
+            findings.note("sidecar.toml", Err(Fault::of(&error, fix)));
             return;
         }
     };
@@ -75,10 +81,10 @@ fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<Socke
     let read = |name: &str| {
         let path = folder.join(name);
         let text = std::fs::read_to_string(&path);
-        text.map_err(|error| format!("{}: {error}", path.display()))
+        text.map_err(|error| Fault::new(format!("{}: {error}", path.display()), SHIPPED))
     };
-    let target =
-        read("serve.json").and_then(|text| serve::target(&text).map_err(|error| error.to_string()));
+    let target = read("serve.json")
+        .and_then(|text| serve::target(&text).map_err(|error| Fault::of(&error, SHIPPED)));
     findings.note(
         "serve.json",
         target
@@ -86,16 +92,22 @@ fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<Socke
             .map(|target| format!("HTTPS to {target}, nothing else"))
             .map_err(Clone::clone),
     );
-    let policy = read("policy.hujson")
-        .and_then(|text| Policy::parse(&text).map_err(|error| error.to_string()));
+    let policy = read("policy.hujson").and_then(|text| {
+        let fix = "put it right, or begin with the one that ships";
+        Policy::parse(&text).map_err(|error| Fault::of(&error, fix))
+    });
     let people = policy.and_then(|policy| match people(&policy) {
-        Err(said) if !is_asked => Ok(format!("{said}, unless it is there already")),
-        said => said,
+        Err(nobody) if !is_asked => {
+            Ok(format!("{nobody}: {NAME_THEM}, unless it is there already"))
+        }
+        Err(nobody) => Err(Fault::new(nobody, NAME_THEM)),
+        Ok(people) => Ok(people),
     });
     findings.note("policy.hujson", people);
     target.ok()
 }
 
+/// How many people and devices may connect; or that one of them is nobody.
 fn people(policy: &Policy) -> Result<String, String> {
     let is_placeholder =
         |source: &Source| matches!(source, Source::Login(login) if login.ends_with(PLACEHOLDER));
@@ -104,9 +116,7 @@ fn people(policy: &Policy) -> Result<String, String> {
         .iter()
         .find(|source| is_placeholder(source))
     {
-        Some(Source::Login(login)) => Err(format!(
-            "{login} is nobody: name your people, also in the tests, and put it into the console"
-        )),
+        Some(Source::Login(login)) => Err(format!("{login} is nobody")),
         Some(Source::Device(_)) | None => Ok(format!(
             "{} people and devices, {} tests hold",
             policy.sources().len(),
@@ -121,32 +131,33 @@ async fn running(findings: &mut Findings, sidecar: &Sidecar) -> Option<Status> {
         Ok(status) => status,
         Err(error) => {
             let log = sidecar.log().await;
-            let why = fault(&log).map_or_else(
-                || format!("{error}; start it, and look at its log"),
-                str::to_owned,
-            );
-            findings.note("sidecar", Err(why));
+            let unknown = Fault::of(&error, "start it, and look at its log");
+            let known = fault(&log).map(Fault::from);
+            findings.note("sidecar", Err(known.unwrap_or(unknown)));
             return None;
         }
     };
     let node = status.node.as_ref();
     let is_over = node.is_some_and(|node| node.expired);
     let seen = match status.backend_state.as_str() {
-        _ if is_over => Err(
-            "its node key is over: give it a new auth key, then turn key expiry off for it in the console"
-                .to_owned(),
-        ),
+        _ if is_over => Err(Fault::new(
+            "its node key is over",
+            "give it a new auth key, then turn key expiry off for it in the console",
+        )),
         "Running" => {
-            let addresses = node.and_then(|node| node.addresses.clone()).unwrap_or_default();
+            let addresses = node
+                .and_then(|node| node.addresses.clone())
+                .unwrap_or_default();
             Ok(format!("in the tailnet as {}", addresses.join(", ")))
         }
-        "NeedsMachineAuth" => Err(
-            "an admin has to approve it: console, Machines, or make the auth key pre-approved".to_owned(),
-        ),
+        "NeedsMachineAuth" => Err(Fault::new(
+            "an admin has to approve it",
+            "console, Machines; or make the auth key pre-approved",
+        )),
         state => {
-            let log = sidecar.log().await;
-            let fix = fault(&log).unwrap_or("give it a new auth key, and look at its log");
-            Err(format!("{state}: {fix}"))
+            let known = fault(&sidecar.log().await);
+            let unknown = || Fault::new(state, "give it a new auth key, and look at its log");
+            Err(known.map_or_else(unknown, |known| Fault::from(known).while_it_is(state)))
         }
     };
     findings.note("sidecar", seen).then_some(status)
@@ -157,12 +168,16 @@ fn domain(findings: &mut Findings, status: &Status) -> Option<String> {
     let node = status.node.as_ref();
     let tags = node.and_then(|node| node.tags.clone()).unwrap_or_default();
     let tag = match node.and_then(|node| node.key_expiry.as_deref()) {
-        _ if tags != [TAG] => Err(format!(
-            "its tags are [{}], not [{TAG}]: make an auth key with that tag, or the policy lets nobody in",
-            tags.join(", ")
+        _ if tags != [TAG] => Err(Fault::new(
+            format!(
+                "its tags are [{}], not [{TAG}], so the policy lets nobody in",
+                tags.join(", ")
+            ),
+            "make an auth key with that tag",
         )),
-        Some(until) => Err(format!(
-            "its key is over on {until}: turn key expiry off for it in the console"
+        Some(until) => Err(Fault::new(
+            format!("its key is over on {until}"),
+            "turn key expiry off for it in the console",
         )),
         None => Ok(format!("{TAG}, its key does not expire")),
     };
@@ -171,9 +186,10 @@ fn domain(findings: &mut Findings, status: &Status) -> Option<String> {
     findings.note(
         "HTTPS",
         domain.clone().ok_or_else(|| {
-            "the tailnet has HTTPS off, so nothing is served: console, DNS, enable MagicDNS and HTTPS \
-             certificates, then restart the sidecar"
-                .to_owned()
+            Fault::new(
+                "the tailnet has HTTPS off, so nothing is served",
+                "console, DNS, enable MagicDNS and HTTPS certificates, then restart the sidecar",
+            )
         }),
     );
     domain
@@ -183,37 +199,45 @@ async fn served(findings: &mut Findings, sidecar: &Sidecar, domain: &str) {
     let path = sidecar.folder.join("serve.json");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let seen = match sidecar.served().await {
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(Fault::of(
+            &error,
+            "restart the sidecar, and look at its log",
+        )),
         Ok(served) if serve::is_served(&text, domain, &served) => {
             Ok(format!("https://{domain}/ as serve.json says"))
         }
         Ok(served) => {
-            let log = sidecar.log().await;
-            let fix = fault(&log)
-                .unwrap_or("mount the folder tailscale/, not the file, and restart the sidecar");
-            Err(format!("not what serve.json says, but {served}: {fix}"))
+            let state = format!("not what serve.json says, but {served}");
+            let known = fault(&sidecar.log().await);
+            let fix = "mount the folder tailscale/, not the file, and restart the sidecar";
+            let unknown = || Fault::new(state.clone(), fix);
+            Err(known.map_or_else(unknown, |known| Fault::from(known).while_it_is(&state)))
         }
     };
     findings.note("what is served", seen);
 }
 
 /// Whether the gateway listens where the sidecar sends, for the name that it has.
-fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<String, String> {
+fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<String, Fault> {
     let read = actor::config::read::<gateway::Config>(&dir.config(AuthorId::Gateway));
-    let (_, config) = read.map_err(|error| actor::chain(&error))?;
+    let (_, config) = read.map_err(|error| Fault::of(&error, "put its configuration right"))?;
     let edge = config.edge.ok_or_else(|| {
-        "the gateway takes nothing in from the sidecar: add the table [service.edge] to its configuration"
-            .to_owned()
+        Fault::new(
+            "the gateway takes nothing in from the sidecar",
+            "add the table [service.edge] to its configuration",
+        )
     })?;
     let address = edge.address();
     if let Some(target) = target.filter(|target| *target != address) {
-        return Err(format!(
-            "serve.json sends to {target}, and the gateway listens on {address}: make them one"
+        return Err(Fault::new(
+            format!("serve.json sends to {target}, and the gateway listens on {address}"),
+            "make them one",
         ));
     }
     match domain {
-        Some(domain) if !config.hosts.contains(domain) => Err(format!(
-            "the gateway does not know its name: add {domain:?} to `hosts` in its configuration, and restart it"
+        Some(domain) if !config.hosts.contains(domain) => Err(Fault::new(
+            "the gateway does not know its name",
+            format!("add {domain:?} to `hosts` in its configuration, and restart it"),
         )),
         Some(_) | None => Ok(format!("{address}, for {} alone", edge.sidecar())),
     }

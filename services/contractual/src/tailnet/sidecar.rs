@@ -238,8 +238,17 @@ fn end(log: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A fault that a log tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// What is wrong.
+    pub seen: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
 /// What is known to go wrong: what the log says then, all of it in one line, and what to do.
-const FAULTS: &[(&[&str], &str)] = &[
+const FAULTS: &[(&[&str], Known)] = &[
     (&["invalid authkey"], AUTH_KEY),
     (&["backend error", "invalid key"], AUTH_KEY),
     (&["backend error", "API key"], AUTH_KEY),
@@ -247,44 +256,69 @@ const FAULTS: &[(&[&str], &str)] = &[
     (&["store.New failed"], STATE),
     (
         &["authkey", "no such file or directory"],
-        "the file with the auth key is missing: make one in the console, see tailscale/README.md",
+        Known {
+            seen: "the file with the auth key is missing",
+            fix: "make one in the console, see tailscale/README.md",
+        },
     ),
     (
         &["authkey", "permission denied"],
-        "the file with the auth key is not readable for its user: make it 10010:10010, mode 0400",
+        Known {
+            seen: "the file with the auth key is not readable for its user",
+            fix: "make it 10010:10010, mode 0400",
+        },
     ),
     (
         &["tailscaled.sock", "bind:"],
-        "it cannot make its socket: mount a tmpfs on /tmp that belongs to 10010:10010",
+        Known {
+            seen: "it cannot make its socket",
+            fix: "mount a tmpfs on /tmp that belongs to 10010:10010",
+        },
     ),
     (
         &["unable to create tuntap"],
-        "it tries to make a network device: set TS_USERSPACE=true",
+        Known {
+            seen: "it tries to make a network device",
+            fix: "set TS_USERSPACE=true",
+        },
     ),
     (
         &["failed to read serve config"],
-        "it cannot read serve.json: take the one that ships",
+        Known {
+            seen: "it cannot read serve.json",
+            fix: "take the one that ships",
+        },
     ),
     (
         &["failed to add fsnotify watch"],
-        "the folder of serve.json is not mounted: mount the folder tailscale/ on /config",
+        Known {
+            seen: "the folder of serve.json is not mounted",
+            fix: "mount the folder tailscale/ on /config",
+        },
     ),
     (
         &["no serve config at"],
-        "there is no serve.json in the mounted folder: mount the folder tailscale/ on /config",
+        Known {
+            seen: "there is no serve.json in the mounted folder",
+            fix: "mount the folder tailscale/ on /config",
+        },
     ),
 ];
-const STATE: &str = "its state folder is not writable for its user: give the volume on /var/lib/tailscale to \
-     10010:10010, mode 0700";
-const AUTH_KEY: &str = "Tailscale does not take the auth key: it was used before, is over or revoked; make a new one in \
-     the console, replace the file and restart the sidecar";
+const STATE: Known = Known {
+    seen: "its state folder is not writable for its user",
+    fix: "give the volume on /var/lib/tailscale to 10010:10010, mode 0700",
+};
+const AUTH_KEY: Known = Known {
+    seen: "Tailscale does not take the auth key: it was used before, is over or revoked",
+    fix: "make a new one in the console, replace the file and restart the sidecar",
+};
 
 /// What is known to be wrong by the end of a log, the newest first.
 #[must_use]
-pub fn fault(log: &str) -> Option<&'static str> {
+pub fn fault(log: &str) -> Option<Known> {
     let of = |line: &str| {
-        let is = |words: &&(&[&str], &str)| words.0.iter().all(|word| line.contains(word));
-        FAULTS.iter().find(is).map(|(_, fix)| *fix)
+        let is = |words: &&(&[&str], Known)| words.0.iter().all(|word| line.contains(word));
+        FAULTS.iter().find(is).map(|(_, known)| *known)
     };
     log.lines().rev().find_map(of)
 }

@@ -201,7 +201,7 @@ fn tests_of_a_policy_decide() {
 #[test]
 fn newest_known_fault_in_a_log_is_named() {
     let log = "boot: Starting tailscaled\nbackend error: invalid authkey\nstate store is unhealthy\nother\n";
-    assert!(sidecar::fault(log).unwrap().contains("10010:10010"));
+    assert!(sidecar::fault(log).unwrap().fix.contains("10010:10010"));
     assert_eq!(sidecar::fault("magicsock: all is well"), None);
 }
 
