@@ -1,11 +1,18 @@
 //! Heads of the log: policy grants by what audit says now, not by what somebody plays back.
 
+use std::time::Duration;
+
+use actor::live::{Heads, said};
 use async_nats::{HeaderMap, Message};
-use bus_schema::{AUDIT, AuthorId, BLOBS, HEADER_SIGNATURE, Head, Live as _, TaskId};
+use bus_schema::{
+    AUDIT, AuthorId, BLOBS, Body, Digest, ENVELOPE_V, EventId, HEADER_SIGNATURE, Head, Live as _,
+    TaskId, wire,
+};
 use futures::StreamExt as _;
 use harness::{Client, Deployment, SOON, eventually};
 use serde_json::json;
 
+use crate::by_hand::{ByHand, stored};
 use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook, policy_has_looked, troubled, until};
 
 /// Heads that are recorded.
@@ -126,6 +133,112 @@ async fn nothing_that_is_played_back_stands_for_audit() {
     // Only the head was missing.
     deployment.start(AuthorId::Audit).await;
     assert_eq!(deployment.follow(task, false).await.outcome(), "succeeded");
+}
+
+/// What can be heard where audit speaks, once `thieves` have had the server say all they can: heads that audit said
+/// before, an acknowledgement, stored events, and a head of the runner's own making.
+async fn overheard(deployment: &Deployment, thieves: &Thieves) -> Vec<Message> {
+    let own = Body {
+        v: ENVELOPE_V,
+        subject: Head::subject(),
+        schema: "head.v1".to_owned(),
+        author: Head::BY,
+        seq: u64::MAX,
+        prev: Digest::ZERO,
+        id: EventId::new(deployment.clock().uuid()),
+        cause: None,
+        at: deployment.clock().wall(),
+        fact: Head {
+            size: u64::MAX,
+            root: Digest::ZERO,
+            stored: deployment.clock().wall(),
+        },
+    };
+    let own = wire::encode(&own);
+    let place = place(HEADS);
+    let put = thieves.runner.store(&place, HeaderMap::new(), &own);
+    put.await.unwrap().stored().unwrap();
+    let owner = deployment.client("owner").await;
+    let mut heard = owner.nats.subscribe(Head::subject()).await.unwrap();
+    owner.refused().await;
+    thieves.reflect(deployment).await;
+    let get = format!("$JS.API.DIRECT.GET.{BLOBS}.{place}");
+    thieves.worker.reflect(&get, &Head::subject(), b"").await;
+    let checkpoint = deployment.record().await;
+    let checkpoint = checkpoint.of("checkpoint.signed").next().unwrap();
+    let recorded = thieves.heads.iter().map(|head| head.payload.to_vec());
+    let mut missing: Vec<Vec<u8>> = recorded.collect();
+    missing.extend([own, checkpoint.stored.body.clone()]);
+    let (mut all, mut acknowledged) = (Vec::new(), false);
+    while !(missing.is_empty() && acknowledged) {
+        let next = tokio::time::timeout(SOON, heard.next()).await;
+        let next = next.unwrap().unwrap();
+        missing.retain(|body| *body != next.payload);
+        acknowledged |= next.payload.starts_with(br#"{"stream""#);
+        all.push(next);
+    }
+    all
+}
+
+fn signature(message: &Message) -> &str {
+    let headers = message.headers.as_ref();
+    let found = headers.and_then(|headers| headers.get(HEADER_SIGNATURE));
+    found.map_or("", |value| value.as_str())
+}
+
+/// Each check on what is heard, left out once: then something that was played back is a sign of life, and policy
+/// grants on it.
+#[tokio::test]
+async fn without_any_one_check_on_heads_something_played_back_is_granted_on() {
+    let deployment = Deployment::running().await;
+    until(&deployment, "checkpoint.signed", 1).await;
+    let thieves = Thieves::new(&deployment).await;
+    assert!(deployment.kill(AuthorId::Audit));
+    troubled(&deployment, AuthorId::Policy, NO_GRANTS).await;
+    waiting(&deployment).await;
+    let heard = overheard(&deployment, &thieves).await;
+    let mut policy = ByHand::new(&deployment);
+    for one in stored(&deployment).await {
+        policy.read(&one).unwrap();
+    }
+    let genuine = |message: &Message| {
+        said(
+            &mut policy.verifier.clone(),
+            &message.payload,
+            signature(message),
+        )
+    };
+    let unchecked = |message: &Message| {
+        let body: Body<Head> = wire::decode(&message.payload).ok()?;
+        Some((body.fact, body.seq))
+    };
+    let by_audit: Vec<_> = heard.iter().filter_map(genuine).collect();
+    let by_anybody: Vec<_> = heard.iter().filter_map(unchecked).collect();
+    assert_eq!((by_audit.len(), by_anybody.len()), (HEADS, HEADS + 1));
+    let (past, now) = (Duration::from_secs(10), Duration::from_secs(30));
+    // One that heard them when audit said them, and one that has begun since and knows where.
+    let mut listens = Heads::default();
+    for (head, number) in &by_audit {
+        listens.hear(head.clone(), *number, Some(0), past);
+    }
+    let began = deployment.record().await.last();
+    let replay = |mut to: Heads, heads: &[(Head, u64)], began: u64| {
+        for (head, number) in heads {
+            to.hear(head.clone(), *number, Some(began), now);
+        }
+        to.newest(now)
+    };
+    let none: [&str; 0] = [];
+    let knows = replay(listens.clone(), &by_audit, 0);
+    assert_eq!(policy.wants(knows).await, none);
+    let begins = replay(Heads::default(), &by_audit, began);
+    assert_eq!(policy.wants(begins).await, none);
+    for (check, heard) in [
+        ("signature", replay(listens, &by_anybody, 0)),
+        ("number", replay(Heads::default(), &by_audit, 0)),
+    ] {
+        assert_eq!(policy.wants(heard).await, ["action.granted"], "{check}");
+    }
 }
 
 /// What the signature and the compare with what was heard keep out: a head that audit did not say, and that

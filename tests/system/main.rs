@@ -5,6 +5,7 @@
     reason = "what a test cannot have ends it"
 )]
 
+mod by_hand;
 mod cli;
 mod confined;
 mod contract_commands;

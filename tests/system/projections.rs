@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use bus_schema::{ACTORS, AuthorId};
-use harness::Deployment;
+use harness::{Deployment, SOON, eventually};
+
+use crate::by_hand::{ByHand, fresh, stored};
 
 /// The services whose state is nothing but a projection.
 const FOLDING: &[AuthorId] = &[
@@ -37,6 +39,11 @@ pub(crate) async fn stop_all(deployment: &Deployment) {
 /// Starts over with an empty stream and an empty log, but with what the other services kept.
 async fn begin_another_stream(deployment: &Deployment) {
     stop_all(deployment).await;
+    empty(deployment).await;
+}
+
+/// The same where the services are stopped already.
+async fn empty(deployment: &Deployment) {
     deployment.nats().stop().await;
     fs::remove_dir_all(deployment.nats().store()).unwrap();
     let audit = deployment.dir().of("audit");
@@ -128,6 +135,10 @@ async fn projection_of_another_stream_is_rebuilt() {
     let deployment = Deployment::running().await;
     stop_all(&deployment).await;
     let stands = deployment.record().await.last();
+    let mut weak = ByHand::new(&deployment);
+    for one in stored(&deployment).await {
+        weak.read(&one).unwrap();
+    }
     deployment.start_all().await;
     begin_another_stream(&deployment).await;
     let contract = deployment.sign(harness::contract()).await;
@@ -152,4 +163,50 @@ async fn projection_of_another_stream_is_rebuilt() {
     }
     let task = deployment.submit(contract, harness::playbook()).await;
     assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
+    // The check that is left out: it goes on from where it stands, and knows no such contract.
+    let stored = stored(&deployment).await;
+    let submitted = |subject: &str| subject.ends_with(&format!("{task}.task.submitted"));
+    let end = stored
+        .iter()
+        .position(|one| submitted(&one.subject))
+        .unwrap();
+    for one in stored[..=end].iter().filter(|one| one.seq > stands) {
+        weak.read(one).unwrap();
+    }
+    assert_eq!(weak.wants(fresh(&stored)).await, ["task.rejected"]);
+}
+
+/// The very bytes that stood there were put there again: whoever may store anything can do that, and cannot choose
+/// when they are stored.
+#[tokio::test]
+async fn projection_is_rebuilt_where_only_a_copy_of_its_last_message_stands() {
+    let deployment = Deployment::running().await;
+    works(&deployment).await;
+    for author in ACTORS.iter().filter(|author| **author != AuthorId::Policy) {
+        deployment.stop(*author).await;
+    }
+    let asked = deployment.clock().wall();
+    let stands = eventually(SOON, async || match deployment.health(AuthorId::Policy) {
+        Ok(health) if health.at > asked => Ok(health.seq),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    deployment.stop(AuthorId::Policy).await;
+    let before = deployment.record().await;
+    let last = before.messages.iter().find(|one| one.stored.seq == stands);
+    let last = last.unwrap();
+    empty(&deployment).await;
+    let thief = deployment.client(last.by().unwrap().name()).await;
+    let store = async |body: &[u8]| {
+        let subject = &last.stored.subject;
+        let ack = thief.store(subject, async_nats::HeaderMap::new(), body);
+        ack.await.unwrap().stored().unwrap()
+    };
+    while store(b"junk").await + 1 < stands {}
+    assert_eq!(store(&last.stored.body).await, stands);
+    deployment.start(AuthorId::Policy).await;
+    assert!(deployment.log("policy").contains(REBUILT));
+    deployment.stop(AuthorId::Policy).await;
+    deployment.start_all().await;
+    works(&deployment).await;
 }

@@ -1,11 +1,14 @@
-//! Rollback: a stream restored from yesterday is noticed by its log, and nothing is granted on it.
+//! Rollback: a stream restored from yesterday is noticed by its log, nothing is granted on it, and what is said to help
+//! does.
 
 use std::{fs, path::Path};
 
 use bus_schema::{ACTORS, AuthorId};
-use harness::Deployment;
+use harness::{Deployment, SOON, eventually};
+use serde_json::Value;
 
 use crate::{
+    cli,
     projections::{copy, stop_all},
     scene::{LIST, MAY_LIST, contract, kinds, playbook, policy_has_looked, troubled, until},
 };
@@ -27,6 +30,30 @@ fn put_back(from: &Path, to: &Path) {
     copy(from, to);
 }
 
+/// What `doctor` says to do about a finding that is not good.
+fn fix(deployment: &Deployment, what: &str) -> String {
+    let doctor = cli::run(deployment, &["doctor", "--json"]);
+    assert_eq!(doctor.code, Some(2), "{doctor:?}");
+    let findings: Vec<Value> = serde_json::from_str(&doctor.printed).unwrap();
+    let found = findings.into_iter().find(|one| one["what"] == what);
+    let found = found.unwrap();
+    assert!(found["text"].as_str().unwrap().contains("entry"), "{found}");
+    found["fix"].as_str().unwrap().to_owned()
+}
+
+/// Everything runs, is found good, and works.
+async fn is_well(deployment: &Deployment) {
+    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+    eventually(SOON, async || {
+        let doctor = cli::run(deployment, &["doctor"]);
+        let good = doctor.code == Some(0);
+        if good { Ok(()) } else { Err(doctor.printed) }
+    })
+    .await;
+    let verified = cli::run(deployment, &["audit", "verify"]);
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}
+
 /// Two days of work; returns the copies of the stream and of the log that were made in between.
 async fn two_days(deployment: &Deployment) -> (std::path::PathBuf, std::path::PathBuf) {
     deployment.run_demo_task().await;
@@ -45,6 +72,8 @@ async fn two_days(deployment: &Deployment) -> (std::path::PathBuf, std::path::Pa
 async fn stream_of_yesterday_under_the_log_of_today_gets_no_heads_and_no_grants() {
     let deployment = Deployment::running().await;
     let (stream, _) = two_days(&deployment).await;
+    let today = deployment.scratch().join("today");
+    copy(&deployment.nats().store(), &today);
     put_back(&stream, &deployment.nats().store());
     let others = [
         AuthorId::Policy,
@@ -69,18 +98,52 @@ async fn stream_of_yesterday_under_the_log_of_today_gets_no_heads_and_no_grants(
         "{}",
         kinds(&record)
     );
-    let doctor = deployment.command(&["doctor"]);
-    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
-    assert!(!doctor.status.success(), "{said}");
-    let line = said.lines().find(|line| line.contains("log and stream"));
-    assert!(
-        line.is_some_and(|line| line.starts_with("BAD") && line.contains("entry")),
-        "{said}"
-    );
+    // The way on, as it is said wherever somebody looks.
+    let newest = "put the newest copy of the stream (`nats/data`) back";
+    let said = fix(&deployment, "log and stream");
+    assert!(said.contains(newest), "{said}");
+    troubled(&deployment, AuthorId::Audit, "`contractual audit verify`").await;
+    let verify = cli::run(&deployment, &["audit", "verify"]);
+    assert_eq!(verify.code, Some(2), "{verify:?}");
+    cli::one_sentence(&verify.said, &["entry ", &said]);
+    stop(&deployment).await;
+    put_back(&today, &deployment.nats().store());
+    start_nats_and(&deployment, ACTORS).await;
+    is_well(&deployment).await;
 }
 
-/// The attack itself: whoever can roll back the stream and the log and its anchor at once is not noticed here.
-/// That is why the anchor belongs on another volume.
+/// A log that is damaged, of which there is only a copy of yesterday: the copy of the log alone is refused, with its
+/// anchor it catches up.
+#[tokio::test]
+async fn damaged_log_is_put_back_with_its_anchor_and_catches_up() {
+    let deployment = Deployment::running().await;
+    let (_, yesterday) = two_days(&deployment).await;
+    let audit = deployment.dir().of("audit");
+    let tiles = audit.join("log/tile");
+    fs::rename(&tiles, deployment.scratch().join("lost")).unwrap();
+    deployment.nats().start().await;
+    deployment.launch(AuthorId::Audit);
+    deployment.ended("audit").await;
+    let both = "put `audit/log` and `audit/anchor` back from one backup";
+    let logged = deployment.log("audit");
+    assert!(logged.contains(both), "{logged}");
+    let verify = cli::run(&deployment, &["audit", "verify", "--offline"]);
+    cli::one_sentence(&verify.said, &["is missing", both]);
+    put_back(&yesterday.join("log"), &audit.join("log"));
+    deployment.launch(AuthorId::Audit);
+    deployment.ended("audit").await;
+    let logged = deployment.log("audit");
+    assert!(
+        logged.contains("rolled back") && logged.contains(both),
+        "{logged}"
+    );
+    put_back(&yesterday.join("anchor"), &audit.join("anchor"));
+    deployment.start_all().await;
+    is_well(&deployment).await;
+}
+
+/// The attack itself: whoever can roll back the stream and the log and its anchor at once is not noticed here. That is
+/// why the anchor belongs on another volume; and it is the way on where there is no newer copy of the stream.
 #[tokio::test]
 async fn stream_and_log_of_yesterday_together_are_believed() {
     let deployment = Deployment::running().await;
@@ -88,5 +151,5 @@ async fn stream_and_log_of_yesterday_together_are_believed() {
     put_back(&stream, &deployment.nats().store());
     put_back(&log, &deployment.dir().of("audit"));
     start_nats_and(&deployment, ACTORS).await;
-    assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
+    is_well(&deployment).await;
 }

@@ -2,8 +2,9 @@
 
 use std::{path::PathBuf, process::Command};
 
-use bus_schema::AuthorId;
-use harness::Deployment;
+use actor::{NoPermit, Permit};
+use bus_schema::{ActionGranted, AuthorId, Envelope, Runner};
+use harness::{Deployment, Record};
 
 /// Ten minutes.
 const SKEW_S: i64 = 600;
@@ -116,12 +117,34 @@ async fn clocks_ten_minutes_off_change_no_verdict() {
             "{author}: {ahead} {behind}"
         );
     }
+    own_clocks_would_have_declined(&deployment, &record);
     let wrong = |author: AuthorId| {
         let mut all = record.messages.iter().filter_map(|one| one.verdict.ok());
         let one = all.find(|meta| meta.by == author).unwrap();
         one.at > one.stored
     };
     assert!(wrong(SKEWED[0]) && !wrong(SKEWED[1]));
+}
+
+/// The attack itself: one who takes the time from the services' clocks finds each grant of this record claimed too
+/// late; by the stream's own time each was in time.
+fn own_clocks_would_have_declined(deployment: &Deployment, record: &Record) {
+    let signed = record.of("contract.signed").next().unwrap();
+    let envelope: Envelope = serde_json::from_value(signed.fact["envelope"].clone()).unwrap();
+    let claimed: Vec<_> = record.of("action.started").collect();
+    assert!(!claimed.is_empty());
+    for started in claimed {
+        let mut grants = record.of("action.granted");
+        let granted = grants.find(|one| one.action() == started.action()).unwrap();
+        let fact: ActionGranted = serde_json::from_value(granted.fact.clone()).unwrap();
+        let meta = granted.verdict.unwrap();
+        let claims = |now| {
+            Permit::<Runner>::check(&meta, &fact, &envelope, &deployment.owner(), 0, now).map(drop)
+        };
+        let claim = started.verdict.unwrap();
+        assert_eq!(claims(claim.stored), Ok(()));
+        assert_eq!(claims(claim.at), Err(NoPermit::TooLate));
+    }
 }
 
 #[tokio::test]

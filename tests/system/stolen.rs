@@ -7,7 +7,7 @@ use bus_schema::{
 };
 use harness::{Deployment, SOON, Stolen, eventually};
 
-use crate::scene::kinds;
+use crate::scene::{contract, kinds};
 
 /// Everything that the thief has: policy's identity, and the worker's, to put arguments where they are read.
 struct Theft<'a> {
@@ -22,7 +22,12 @@ struct Theft<'a> {
 impl<'a> Theft<'a> {
     /// A task that the owner signed, and a policy that is not there any more.
     async fn new(deployment: &'a Deployment) -> Self {
-        let contract = deployment.sign(harness::contract()).await;
+        Self::under(deployment, harness::contract()).await
+    }
+
+    /// The same under this contract (TOML).
+    async fn under(deployment: &'a Deployment, contract: &str) -> Self {
+        let contract = deployment.sign(contract).await;
         deployment.stop(AuthorId::Policy).await;
         deployment.stop(AuthorId::Worker).await;
         let task = deployment.submit(contract, harness::playbook()).await;
@@ -221,6 +226,22 @@ async fn grants_outside_the_envelope_are_declined() {
         change(&mut draft);
         assert_eq!(theft.granted(draft).await, Err(code), "{what}");
     }
+}
+
+/// Nothing but the envelope stands in the way: where the owner signed one that names the tool, without a question, the
+/// same word of the thief's is done, against the rule's own condition.
+#[tokio::test]
+async fn same_grant_is_done_under_a_contract_that_names_its_tool() {
+    let deployment = Deployment::running().await;
+    let rule = "[[allow]]\nname = \"tidy\"\ntool = \"file.delete\"\nwhere.path = \"nothing.txt\"\n";
+    let theft = Theft::under(&deployment, &contract("tidy", rule)).await;
+    let file = "2026-09-nordlicht-paper.txt";
+    let delete = theft
+        .draft("file.delete", &format!(r#"{{"path":"{file}"}}"#))
+        .await;
+    assert!(deployment.workspace().join(file).exists());
+    assert_eq!(theft.granted(delete).await, Ok(()));
+    assert!(!deployment.workspace().join(file).exists());
 }
 
 /// What the runner's own check prevents: one that skips it claims what lies outside, and everybody else takes its

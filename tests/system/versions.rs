@@ -7,6 +7,11 @@ use bus_schema::{
 use ed25519_dalek::Signer as _;
 use harness::{Deployment, Stolen, link};
 
+use crate::{
+    by_hand::{ByHand, fresh, stored},
+    scene::{LIST, MAY_LIST, contract, playbook, troubled, until},
+};
+
 /// Signs a fact of a version that is still to come as the author's next, and stores it.
 async fn say_unknown<A: Author>(thief: &Stolen<'_, A>, kind: &str) -> u64 {
     let record = thief.deployment.record().await;
@@ -78,7 +83,36 @@ async fn unknown_version_of_policy_stops_those_who_read_it() {
     stopped(&deployment, &[AuthorId::Policy, AuthorId::Audit], &said).await;
 }
 
-/// The same event by somebody whom nobody obeys: what a reader that passed over everything would do.
+/// What the stop prevents: a policy that passes over what it does not understand, as it does with anybody else's word,
+/// grants under a contract that the owner has taken back in words of tomorrow.
+#[tokio::test]
+async fn policy_that_passed_over_the_owners_unknown_word_would_grant_what_was_taken_back() {
+    let deployment = Deployment::running().await;
+    // Without heads the proposal waits for its grant.
+    assert!(deployment.kill(AuthorId::Audit));
+    troubled(&deployment, AuthorId::Policy, "no grants").await;
+    let signed = deployment.sign(&contract("list", MAY_LIST)).await;
+    deployment.submit(signed, &playbook(LIST)).await;
+    until(&deployment, "action.proposed", 1).await;
+    let thief = deployment.steal::<Owner>().await;
+    let seq = say_unknown(&thief, "contract.revoked").await;
+    let said = format!("owner said contract.revoked.v9, at {seq}");
+    stopped(&deployment, &[AuthorId::Policy], &said).await;
+    let stored = stored(&deployment).await;
+    let mut shipped = ByHand::new(&deployment);
+    let stops = stored.iter().find_map(|one| shipped.read(one).err());
+    assert_eq!(stops.unwrap().seq, seq);
+    let mut weak = ByHand::new(&deployment);
+    for one in &stored {
+        // The check that is left out.
+        weak.read(one).ok();
+    }
+    assert_eq!(weak.wants(fresh(&stored)).await, ["action.granted"]);
+    let granted = |subject: &str| subject.ends_with("action.granted");
+    assert!(!stored.iter().any(|one| granted(&one.subject)));
+}
+
+/// The same event by somebody whom nobody obeys: who stops for it as well can be stopped by anybody.
 #[tokio::test]
 async fn unknown_version_of_anybody_else_is_passed_over() {
     let deployment = Deployment::running().await;
@@ -92,6 +126,10 @@ async fn unknown_version_of_anybody_else_is_passed_over() {
         .map(|(one, junk)| (one.stored.seq, junk))
         .collect();
     assert_eq!(passed, [(seq, Junk::Version)]);
+    let mut strict = record.messages.iter();
+    let read = strict.position(|one| one.verdict == Err(Junk::Version));
+    let read = &record.messages[..read.unwrap()];
+    assert!(!read.iter().any(|one| one.kind == "task.submitted"));
     for author in ACTORS {
         assert!(deployment.pid(author.name()).is_some());
         deployment.stop(*author).await;

@@ -1,0 +1,108 @@
+//! Policy driven by hand: the shipped core on the stored bytes, under a loop that a test takes one check out of. What
+//! it wants then is what that check prevents.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use actor::{Core as _, Heard, Operator, Out, Stored};
+use bus_schema::{AuthorId, Digest, Head, PolicyFact, Read, Sees, TooOld, Verifier};
+use contractual::contract::example;
+use harness::Deployment;
+use policy::{Catalogue, Fetch, Fetched, PolicyCore};
+
+/// How often what was fetched says what else to fetch: a document, what it asks about, the halves of earlier calls.
+const ROUNDS: usize = 4;
+
+/// Policy without the loop around it.
+pub(crate) struct ByHand<'a> {
+    deployment: &'a Deployment,
+    pub(crate) verifier: Verifier,
+    core: PolicyCore,
+}
+
+impl<'a> ByHand<'a> {
+    /// One that has read nothing.
+    pub(crate) fn new(deployment: &'a Deployment) -> Self {
+        let catalogue = Catalogue::parse(example::TOOLS.as_bytes()).unwrap();
+        Self {
+            deployment,
+            verifier: Verifier::new(deployment.owner(), Sees::Own(AuthorId::Policy)),
+            core: PolicyCore::new(deployment.owner(), catalogue),
+        }
+    }
+
+    /// Reads and folds one message, as the loop does.
+    pub(crate) fn read(&mut self, stored: &Stored) -> Result<(), TooOld> {
+        if let Read::Fact(seen) = self.verifier.read::<PolicyFact>(&stored.raw())? {
+            self.core.fold(seen);
+        }
+        Ok(())
+    }
+
+    /// The kinds of what it would append now.
+    pub(crate) async fn wants(&mut self, heard: Option<Heard>) -> Vec<&'static str> {
+        let owner = self.deployment.operator("owner").await;
+        for _ in 0..ROUNDS {
+            for (_, fetch) in self.core.fetches() {
+                self.core.input(fetched(&owner, fetch).await);
+            }
+        }
+        let (busy, running) = (BTreeSet::new(), BTreeSet::new());
+        let (now, clock) = (self.verifier.now(), self.deployment.clock());
+        let mut out = Out::new(now, heard, &busy, &running, clock);
+        self.core.next(&mut out);
+        out.drafts().iter().map(|draft| draft.kind()).collect()
+    }
+}
+
+async fn fetched(owner: &Operator, fetch: Fetch) -> Fetched {
+    match fetch {
+        Fetch::Document { contract, content } => {
+            let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
+            Fetched::Document(contract, content, bytes)
+        }
+        Fetch::Arguments {
+            action,
+            by,
+            content,
+        } => Fetched::Arguments(action, owner.get(by, &content).await.unwrap()),
+        Fetch::Words { task, content } => {
+            let bytes = owner.get(AuthorId::Gateway, &content).await.unwrap();
+            Fetched::Words(task, bytes)
+        }
+        Fetch::Earlier {
+            task,
+            action,
+            half,
+            by,
+            content,
+        } => {
+            let bytes = owner.get(by, &content).await.unwrap();
+            Fetched::Earlier(task, action, half, bytes)
+        }
+    }
+}
+
+/// The stored bytes, with no verdict on them.
+pub(crate) async fn stored(deployment: &Deployment) -> Vec<Stored> {
+    let mut all = Vec::new();
+    let owner = deployment.operator("owner").await;
+    let scanned = owner.scan(">", 1, |stored| {
+        all.push(stored);
+        true
+    });
+    scanned.await.unwrap();
+    all
+}
+
+/// The head of a log that has everything so far, heard just now.
+pub(crate) fn fresh(stored: &[Stored]) -> Option<Heard> {
+    let last = stored.last()?;
+    Some(Heard {
+        head: Head {
+            size: last.seq + 1,
+            root: Digest::ZERO,
+            stored: last.stored,
+        },
+        age: Duration::ZERO,
+    })
+}
