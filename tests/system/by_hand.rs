@@ -60,6 +60,10 @@ async fn fetched(owner: &Operator, fetch: Fetch) -> Fetched {
             let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
             Fetched::Document(contract, content, bytes)
         }
+        Fetch::Tools { content } => {
+            let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
+            Fetched::Tools(content, bytes)
+        }
         Fetch::Arguments {
             action,
             by,

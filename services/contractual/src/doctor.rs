@@ -304,10 +304,11 @@ async fn contracts(findings: &mut Findings, dir: &Dir, clock: &Clock) {
             if suspended.is_empty() {
                 Ok(format!("{} in force, none suspended", active.count()))
             } else {
-                Err(suspended.join("\n"))
+                let fix = "put back what was signed, or sign what is there now: `contractual contract sign`";
+                Err(Fault::new(suspended.join("\n"), fix))
             }
         }
-        Err(error) => Err(actor::chain(&error)),
+        Err(error) => Err(Fault::of(&error, "look at nats-server's log")),
     };
     findings.note("contracts", seen);
 }
