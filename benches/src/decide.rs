@@ -37,7 +37,7 @@ const ROUNDS: [Rounds; 2] = [
 /// Most milliseconds from a stored proposal to its stored verdict.
 const BUS_GOAL_MS: f64 = 1.0;
 /// Actions of the task that goes through the bus, and those at its beginning that are not measured.
-const STEPS: (usize, usize) = (300, 20);
+const STEPS: (usize, usize) = (240, 20);
 /// When the calls are made: 2026-06-01T12:00:00Z.
 const NOW: (i64, &str) = (1_780_315_200_000, "2026-06-01T12:00:00Z");
 
@@ -404,9 +404,11 @@ async fn one_task(deployment: &Deployment) -> Result<Times, Error> {
     let text = playbook(STEPS.0);
     let submitted = client.submit(contract, text.as_bytes()).await?;
     finished(&client, &BTreeSet::from([submitted.task])).await?;
-    let [verdicts, ..] = actions(deployment, submitted.seq)
-        .await?
-        .measured(STEPS.1)
-        .hops;
+    let measured = actions(deployment, submitted.seq).await?.measured(STEPS.1);
+    let due = STEPS.0 - STEPS.1;
+    if measured.count != due {
+        return Err(format!("{} actions were recorded, not {due}", measured.count).into());
+    }
+    let [verdicts, ..] = measured.hops;
     Ok(verdicts)
 }
