@@ -21,8 +21,9 @@ use crate::{
     table::Table,
 };
 
-/// What the kernel shows of itself; the table of mounts says what of it can be written to.
-const KERNEL: [&str; 2] = ["/proc", "/sys"];
+/// What the kernel shows of itself, where the table of mounts says what can be written to; and the sidecar's volume
+/// beneath its folder, which changes all the time.
+const PASSED_OVER: [&str; 3] = ["/proc", "/sys", "/contractual/tailscale/state"];
 
 /// Does something on a thread in all namespaces of a process but that of process ids, as a user without capabilities.
 pub(crate) fn within<T: Send>(pid: u64, user: u32, job: impl FnOnce() -> T + Send) -> T {
@@ -80,7 +81,7 @@ impl Found {
             let meta = fs::symlink_metadata(&path).unwrap();
             let kind = meta.file_type();
             if kind.is_dir() {
-                if !KERNEL.iter().any(|one| path == Path::new(one)) {
+                if !PASSED_OVER.iter().any(|one| path == Path::new(one)) {
                     self.walk(&path);
                 }
             } else if path.starts_with("/dev") {

@@ -76,7 +76,7 @@ const CHANGES: [Change; 9] = [
     ("nats", &[(r"(?m)^  read_only: true\n", "")], &[WRITABLE]),
     ("nats", &[(r"(?m)^  ipc: none\n", "")], &[WRITABLE, FOLDERS]),
     ("nats", &[("read_only: true, bind", "bind")], &[WRITABLE]),
-    ("runner", &[("rw,noexec,", "rw,")], &[WRITABLE]),
+    ("runner", &[("rw,noexec,", "rw,exec,")], &[WRITABLE]),
 ];
 
 /// What is found in a service that is started alone, with a file.
