@@ -1,6 +1,6 @@
 //! The shipped file, unchanged, with the shipped script: up, a task with an approval by the command line, and figures.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use harness::{contract, contractual, playbook};
 use serde_json::Value;
@@ -18,6 +18,8 @@ const LARGER: [(&str, u64); 3] = [
     ("nats", 20 << 20),
     ("policy", 20 << 20),
 ];
+/// How long a start from nothing may take, once there are images.
+const START: Duration = Duration::from_secs(15);
 /// Most memory of everything that runs, idle.
 const IDLE_KIB_MAX: u64 = 150 << 10;
 
@@ -46,6 +48,7 @@ async fn the_shipped_file_comes_up_and_a_task_runs_with_an_approval() {
         "FIGURE cold start until everything is healthy: {} ms",
         up.as_millis()
     );
+    assert!(up <= START, "{up:?}");
     for (service, _) in SERVICES {
         assert_eq!(health(service), "healthy", "{service}");
         assert_eq!(inspect(service)["RestartCount"], 0, "{service}");
