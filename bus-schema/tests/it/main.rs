@@ -7,6 +7,7 @@ mod golden;
 mod grant;
 mod malformed;
 mod matrix;
+mod own;
 mod refuse;
 mod roster;
 mod roundtrip;

@@ -123,7 +123,7 @@ impl<A: Author, E> Appender<A, E> {
     }
 
     /// Launches what waits for chains that are idle.
-    pub(crate) fn launch_waiting(&mut self, verifier: &Verifier) {
+    pub(crate) fn launch_waiting(&mut self, verifier: &mut Verifier) {
         let idle: Vec<_> = self
             .waiting
             .keys()
@@ -145,13 +145,19 @@ impl<A: Author, E> Appender<A, E> {
     }
 
     /// Signs drafts as the next events of their chain and sends them: all of them are stored, or none.
-    pub(crate) fn launch(&mut self, drafts: Vec<Draft<A>>, then: Then<A, E>, verifier: &Verifier) {
+    pub(crate) fn launch(
+        &mut self,
+        drafts: Vec<Draft<A>>,
+        then: Then<A, E>,
+        verifier: &mut Verifier,
+    ) {
         let Some(task) = drafts.first().map(Draft::task) else {
             return;
         };
         let chain = chain_of::<A>(task);
         let tip = verifier.tip(A::ID, task);
         let (mut seq, mut prev) = (tip.seq, tip.digest);
+        let key = bus_schema::public_key(self.bus.key());
         let mut events = Vec::with_capacity(drafts.len());
         for draft in &drafts {
             seq += 1;
@@ -164,6 +170,7 @@ impl<A: Author, E> Appender<A, E> {
             };
             let event = draft.sign(link, self.bus.key());
             prev = event.digest();
+            verifier.made(key, &event);
             events.push(event);
         }
         let flight = InFlight {

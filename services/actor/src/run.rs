@@ -188,7 +188,7 @@ where
                 self.ask(S::Core::next);
             }
             self.watch_health()?;
-            self.appender.launch_waiting(&self.verifier);
+            self.appender.launch_waiting(&mut self.verifier);
             if stopping && self.effects.is_empty() && self.appender.is_empty() {
                 break;
             }
@@ -297,12 +297,13 @@ where
         for want in wants {
             match want {
                 Want::Append(drafts) => {
-                    self.appender.launch(drafts, Then::Nothing, &self.verifier);
+                    self.appender
+                        .launch(drafts, Then::Nothing, &mut self.verifier);
                 }
                 Want::Claim(permit, run) => {
                     let draft = permit.started();
                     let then = Then::Run(permit, run);
-                    self.appender.launch(vec![draft], then, &self.verifier);
+                    self.appender.launch(vec![draft], then, &mut self.verifier);
                 }
                 Want::Effect(key, effect) => self.perform(key, effect),
             }

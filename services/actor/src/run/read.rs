@@ -139,7 +139,7 @@ where
         messages: &mut pull::Stream,
     ) -> Result<bool, Error> {
         let mut next = first;
-        for _ in 0..FOLD_AT_ONCE {
+        for left in (0..FOLD_AT_ONCE).rev() {
             match next {
                 Some(Ok(message)) => {
                     if !self.fold(&message)? {
@@ -154,7 +154,8 @@ where
                 }
                 None => return Ok(false),
             }
-            if !self.core.ready() {
+            // What is taken out here and not folded would be missing for ever.
+            if left == 0 || !self.core.ready() {
                 break;
             }
             match messages.next().now_or_never() {
