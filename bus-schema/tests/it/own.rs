@@ -22,10 +22,11 @@ fn example() -> (Stream, Verifier, Stored) {
 
 /// What was signed here, if it was `stored`.
 fn made(stored: &Stored) -> SignedEvent {
+    let signature = stored.signature.as_deref().expect("it has one");
     SignedEvent {
         subject: stored.subject.clone(),
         schema: "action.proposed.v1".to_owned(),
-        signature: stored.signature.as_deref().unwrap().parse().unwrap(),
+        signature: signature.parse().expect("a signature"),
         body: stored.body.clone(),
         id: id::<EventId>(1),
     }
