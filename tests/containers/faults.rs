@@ -130,10 +130,13 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
         assert_eq!(found.len(), messages.len(), "after {after}: {kind} twice");
         found
     };
-    let [granted, started, finished, expired] =
-        ["granted", "started", "finished", "expired"].map(|verb| of(&format!("action.{verb}")));
+    let proposed = of("action.proposed");
+    let granted = of("action.granted");
+    let started = of("action.started");
+    let finished = of("action.finished");
+    let expired = of("action.expired");
     // One of those proposed is refused by the example's contract.
-    assert_eq!(of("action.proposed").len(), granted.len() + 1, "{after}");
+    assert_eq!(proposed.len(), granted.len() + 1, "after {after}");
     let mut lapsed = granted.clone();
     lapsed.retain(|action, _| !finished.contains_key(action));
     for (action, granted) in &lapsed {
@@ -145,8 +148,13 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
         let open = started.is_none() && expired.contains_key(action);
         assert!(late || open, "after {after}: {action} is lost");
     }
-    let claimed = |action: &ActionId| started.contains_key(action) && granted.contains_key(action);
-    assert!(finished.keys().all(claimed), "after {after}");
+    let all_in = |some: &BTreeMap<_, _>, others: &BTreeMap<_, _>| {
+        let mut each = some.keys();
+        each.all(|action: &ActionId| others.contains_key(action))
+    };
+    assert!(all_in(&started, &granted), "after {after}");
+    assert!(all_in(&finished, &started), "after {after}");
+    assert!(all_in(&expired, &lapsed), "after {after}");
     // Only while nothing can be stored does a grant lapse.
     assert_eq!(answered.len(), 1 + lapsed.len(), "after {after}");
     assert!(lapsed.is_empty() || after == NATS_VOLUME, "after {after}");
