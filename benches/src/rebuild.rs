@@ -4,7 +4,7 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use actor::{Clock, Core};
 use audit::{AuditCore, Effect, Input, Log, Origin, Places};
-use bus_schema::{AuthorId, Digest, PublicKey, Read, Sees, Time, Verifier, consumers, wire};
+use bus_schema::{AuthorId, Digest, PublicKey, Read, Sees, Time, Verifier, wire};
 use futures::StreamExt as _;
 use gateway::Shelf;
 use policy::{Catalogue, PolicyCore};
@@ -174,15 +174,6 @@ impl Reader<'_> {
         after: &mut dyn FnMut(&mut C) -> Result<(), Error>,
     ) -> Result<Vec<Row>, Error> {
         let me = self.me;
-        let filters = consumers()
-            .into_iter()
-            .find(|one| one.of == me)
-            .map(|one| one.filters)
-            .unwrap_or_default();
-        let filters: Vec<Vec<&str>> = filters.iter().map(|f| f.split('.').collect()).collect();
-        let delivered = |subject: &str| {
-            filters.is_empty() || filters.iter().any(|filter| matches(filter, subject))
-        };
         let sees = if me == AuthorId::Audit {
             Sees::Everything
         } else {
@@ -194,9 +185,6 @@ impl Reader<'_> {
         let mut count: u32 = 0;
         let began = self.clock.elapsed();
         for stored in &self.history.stream {
-            if !delivered(&stored.subject) {
-                continue;
-            }
             count += 1;
             let raw = stored.raw();
             last = (raw.seq, Digest::of(&[raw.body]));
@@ -261,8 +249,6 @@ async fn deliveries(deployment: &Deployment, events: u64) -> Result<Vec<Row>, Er
     let rows = async {
         let mut rows = Vec::new();
         for author in bus_schema::ACTORS {
-            let filters = consumers().into_iter().find(|one| one.of == *author);
-            let filters = filters.map_or(0, |one| one.filters.len());
             let wire = Wire::connect(deployment, *author).await?;
             let last = events.saturating_sub(u64::from(DELIVERIES) * 2).max(1);
             for (place, from) in [("the start", 1), ("near the end", last)] {
@@ -276,7 +262,7 @@ async fn deliveries(deployment: &Deployment, events: u64) -> Result<Vec<Row>, Er
                     came += 1;
                 }
                 let took = (deployment.clock.elapsed() - began).as_secs_f64();
-                let case = format!("{author}: {filters} filters, delivered from {place}: events/s");
+                let case = format!("{author}: delivered from {place}: events/s");
                 rows.push(Row::new(case, f64::from(came) / took, None));
             }
         }
@@ -326,15 +312,6 @@ async fn processes(deployment: &Deployment) -> Result<Vec<Row>, Error> {
         ));
     }
     Ok(rows)
-}
-
-fn matches(filter: &[&str], subject: &str) -> bool {
-    let mut tokens = subject.split('.');
-    filter.iter().all(|want| {
-        tokens
-            .next()
-            .is_some_and(|token| *want == "*" || *want == token)
-    }) && tokens.next().is_none()
 }
 
 /// Resident memory of this process.

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    AuthorId, Chain, EVENT_BYTES_MAX, Facts,
-    reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact},
-};
+use crate::{ACTORS, AuthorId, Chain, EVENT_BYTES_MAX};
 
 /// The append-only stream of every fact.
 pub const AUDIT: &str = "AUDIT";
@@ -78,13 +75,12 @@ pub const STREAMS: &[StreamSpec] = &[
     },
 ];
 
-/// A durable consumer of `AUDIT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A durable consumer of `AUDIT`. It delivers everything: with a filter of several subjects the server looks through
+/// all subjects of a block for each message, once a reader is further behind than there are subjects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsumerSpec {
     /// Whose.
     pub of: AuthorId,
-    /// The subjects it delivers; none is all.
-    pub filters: Vec<String>,
 }
 
 impl ConsumerSpec {
@@ -95,45 +91,15 @@ impl ConsumerSpec {
         json!({
             "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "none",
             "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
-            "filter_subjects": self.filters,
         })
     }
 }
 
-/// The consumers: one for each actor, filtered on its own events, the roster, and the facts it reads.
+/// The consumers: one for each actor.
 #[must_use]
 pub fn consumers() -> Vec<ConsumerSpec> {
-    vec![
-        consumer::<GatewayFact>(AuthorId::Gateway),
-        consumer::<WorkerFact>(AuthorId::Worker),
-        consumer::<PolicyFact>(AuthorId::Policy),
-        consumer::<RunnerFact>(AuthorId::Runner),
-        ConsumerSpec {
-            filters: Vec::new(),
-            ..consumer::<AuditFact>(AuthorId::Audit)
-        },
-    ]
-}
-
-fn consumer<F: Facts>(of: AuthorId) -> ConsumerSpec {
-    // The owner's chain is read whole by everybody: it begins with the deployment's roster, so nothing that
-    // the owner said to another deployment can be slipped in, and nothing said to this one can be left out.
-    let mut filters = vec![
-        format!("event.{of}.*.*.*"),
-        format!("event.{}.*.*.*", AuthorId::Owner),
-    ];
-    for (authors, kind) in F::READS {
-        // Two filters must not overlap.
-        for author in authors
-            .iter()
-            .filter(|author| **author != of && **author != AuthorId::Owner)
-        {
-            filters.push(format!("event.{author}.*.{kind}"));
-        }
-    }
-    filters.sort();
-    filters.dedup();
-    ConsumerSpec { of, filters }
+    let of = ACTORS.iter().copied();
+    of.map(|of| ConsumerSpec { of }).collect()
 }
 
 /// The filter whose last message an append of `author` about `task` expects.

@@ -95,13 +95,12 @@ impl Tip {
     };
 }
 
-/// Which chains a reader sees whole.
+/// Which chains a reader holds to every link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sees {
-    /// Every event there is: each chain must be contiguous.
+    /// All of them.
     Everything,
-    /// All of one author's events, all of the owner's, and some kinds of the others': theirs must only move
-    /// forward.
+    /// One author's own and the owner's; the others' must only move forward.
     Own(AuthorId),
 }
 
@@ -299,7 +298,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Whether every event of `author` is delivered here.
+    /// Whether a gap in what `author` says is junk here.
     fn sees_whole(&self, author: AuthorId) -> bool {
         match self.sees {
             Sees::Everything => true,

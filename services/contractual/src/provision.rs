@@ -64,16 +64,9 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
             .await
             .is_ok();
         let question = json!({"stream_name": AUDIT, "config": consumer.config()});
-        let filter = match consumer.filters.as_slice() {
-            [one] => format!(".{one}"),
-            _ => String::new(),
-        };
-        // A new version reads more: creating again is how the filters grow.
-        bus.api(
-            &format!("CONSUMER.CREATE.{AUDIT}.{name}{filter}"),
-            &question,
-        )
-        .await?;
+        // What another version has made otherwise is changed by creating it again.
+        bus.api(&format!("CONSUMER.CREATE.{AUDIT}.{name}"), &question)
+            .await?;
         let list = if there {
             &mut done.kept
         } else {
