@@ -165,7 +165,30 @@ impl Actions {
 }
 
 impl Measured {
-    /// One line for people.
+    /// Several runs as one: their times together, and their actions in the time that they took in all.
+    pub(crate) fn all(runs: Vec<Self>) -> Self {
+        let count = |measured: &Self| f64::from(u32::try_from(measured.count).unwrap_or(u32::MAX));
+        let mut all = Self::default();
+        let mut seconds = 0.0;
+        for run in runs {
+            seconds += count(&run) / run.per_second.max(0.001);
+            all.count += run.count;
+            all.pause_ms = all.pause_ms.max(run.pause_ms);
+            all.whole.append(run.whole);
+            for (all, hop) in all.hops.iter_mut().zip(run.hops) {
+                all.append(hop);
+            }
+        }
+        all.per_second = count(&all) / f64::max(seconds, 0.001);
+        all
+    }
+
+    /// The least that says how a run went.
+    pub(crate) fn brief(&self) -> String {
+        format!("{}, {:.0} actions/s", self.whole.text(), self.per_second)
+    }
+
+    /// Some lines for people.
     pub(crate) fn text(&self) -> String {
         let [a, b, c, d] = &self.hops;
         format!(

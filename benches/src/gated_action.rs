@@ -20,16 +20,24 @@ use crate::{
     table::{self, Row, Times},
 };
 
-/// Tasks at once in the second half.
+/// How often system and floors take turns: the machine's speed changes under them, and so it does for all.
+const ROUNDS: usize = 3;
+/// Tasks at once.
 const TASKS: usize = 64;
-/// Actions of each of them, and of a task that runs alone.
-const STEPS: (usize, usize) = (48, 200);
-/// Tasks that run alone, one after the other.
-const ALONE: usize = 3;
+/// Actions of each of them in a round, and of the one that runs alone.
+const STEPS: (usize, usize) = (20, 200);
 /// Actions at the beginning of a task that are not measured.
 const WARM: usize = 5;
-/// Longest time that the tasks of one half may take.
+/// Longest time that the tasks of one round may take.
 const WITHIN: Duration = Duration::from_secs(180);
+
+/// The floors: their names, whether messages are delivered to all who read them, and whether events carry the
+/// compare-and-set.
+const FLOORS: [(&str, bool, bool); 3] = [
+    ("floor", true, false),
+    ("floor with compare-and-set", true, true),
+    ("bare floor", false, false),
+];
 
 /// Arguments: which parts, of `always`, `2m` (settings of the server) and `cas` (the compare-and-set on a million
 /// events); all of them if none is named.
@@ -48,7 +56,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The system's numbers, and what the floor needs to send the same.
+/// The system's numbers of a round, and what the floor needs to send the same.
 struct Ours {
     cpu: [String; 2],
     alone: Actions,
@@ -58,88 +66,99 @@ struct Ours {
     tips: (u64, u64),
 }
 
+/// One action at a time, and many.
+type Pair = (Measured, Measured);
+
 fn one_setting(sync: &str) -> Result<Vec<Row>, Error> {
-    table::line(&format!(
-        "\n== sync_interval {sync}, load average {}",
-        table::load()
-    ));
     let deployment = Deployment::create(sync)?;
-    let ours = crate::block_on(Box::pin(system(&deployment)))??;
-    let alone = ours.alone.measured(WARM);
-    let together = ours.together.measured(WARM);
-    table::line(&format!("ours, one at a time: {}", alone.text()));
-    table::line(&format!("    seen by the client: {}", ours.client.text()));
-    table::line(&format!("ours, {TASKS} in flight: {}", together.text()));
-    let [alone_cpu, together_cpu] = &ours.cpu;
-    table::line(&format!(
-        "    processor time per action, one at a time: {alone_cpu}"
-    ));
-    table::line(&format!(
-        "    processor time per action, {TASKS} in flight: {together_cpu}"
-    ));
-    let mut tips = ours.tips;
-    let mut floors = Vec::new();
-    for (name, deliveries, compare_and_set) in [
-        ("floor", true, false),
-        ("floor with compare-and-set", true, true),
-        ("bare floor", false, false),
-    ] {
-        let mut pair = Vec::new();
-        for (lanes, actions) in [(1, STEPS.1 * ALONE), (TASKS, STEPS.0)] {
-            let floor = Floor {
-                lanes,
-                actions,
-                sizes: ours.alone.sizes(),
-                deliveries,
-                compare_and_set,
-                tips,
+    let mut contract = None;
+    let mut ours = Vec::new();
+    let mut client = Times::default();
+    let mut floors: BTreeMap<&str, Vec<Pair>> = BTreeMap::new();
+    for round in 1..=ROUNDS {
+        table::line(&format!(
+            "\n== sync_interval {sync}, round {round} of {ROUNDS}, load average {}",
+            table::load()
+        ));
+        let system = system(&deployment, &mut contract);
+        let system = crate::block_on(Box::pin(system))??;
+        let [alone, together] = &system.cpu;
+        table::line(&format!(
+            "processor time per action, one at a time: {alone}"
+        ));
+        table::line(&format!(
+            "processor time per action, {TASKS} in flight: {together}"
+        ));
+        client.append(system.client);
+        let sizes = system.alone.sizes();
+        ours.push(pair("ours", &system.alone, &system.together));
+        let mut tips = system.tips;
+        for (name, deliveries, compare_and_set) in FLOORS {
+            let mut of = |lanes, actions| -> Result<Actions, Error> {
+                let floor = Floor {
+                    lanes,
+                    actions,
+                    sizes,
+                    deliveries,
+                    compare_and_set,
+                    tips,
+                };
+                let (measured, after) = one_floor(&deployment, floor)?;
+                tips = after;
+                Ok(measured)
             };
-            let (measured, after) = one_floor(&deployment, floor)?;
-            table::line(&format!("{name}, {lanes} in flight: {}", measured.text()));
-            pair.push(measured);
-            tips = after;
+            let (alone, together) = (of(1, STEPS.1)?, of(TASKS, STEPS.0)?);
+            let found = floors.entry(name).or_default();
+            found.push(pair(name, &alone, &together));
         }
-        floors.push((name, pair));
     }
+    table::line(&format!("\n== sync_interval {sync}, all rounds"));
+    let (alone, together) = all("ours", ours);
+    table::line(&format!("    seen by the client: {}", client.text()));
     let mut rows = Vec::new();
-    for (name, pair) in &floors {
-        for (ours, floor, flight) in [
-            (&alone, pair.first(), "1 in flight".to_owned()),
-            (&together, pair.get(1), format!("{TASKS} in flight")),
-        ] {
-            rows.extend(compare(sync, &flight, name, ours, floor));
-        }
+    for (name, ..) in FLOORS {
+        let floor = all(name, floors.remove(name).unwrap_or_default());
+        rows.extend(compare(sync, "1 in flight", name, &alone, &floor.0));
+        let flight = format!("{TASKS} in flight");
+        rows.extend(compare(sync, &flight, name, &together, &floor.1));
     }
-    let client = ours.client.percentile(50);
     let case = format!("sync {sync}, 1 in flight, client's view: p50 ms");
-    rows.push(Row::new(case, client, Some(alone.whole.percentile(50))));
+    let whole = alone.whole.percentile(50);
+    rows.push(Row::new(case, client.percentile(50), Some(whole)));
     Ok(rows)
 }
 
-fn compare(
-    sync: &str,
-    flight: &str,
-    name: &str,
-    ours: &Measured,
-    floor: Option<&Measured>,
-) -> Vec<Row> {
+/// What a round measured, on two lines for people.
+fn pair(name: &str, alone: &Actions, together: &Actions) -> Pair {
+    let pair = (alone.measured(WARM), together.measured(WARM));
+    table::line(&format!("{name}, one at a time: {}", pair.0.brief()));
+    table::line(&format!("{name}, {TASKS} in flight: {}", pair.1.brief()));
+    pair
+}
+
+/// The rounds together, hop by hop for people.
+fn all(name: &str, rounds: Vec<Pair>) -> Pair {
+    let (alone, together): (Vec<_>, Vec<_>) = rounds.into_iter().unzip();
+    let pair = (Measured::all(alone), Measured::all(together));
+    table::line(&format!("{name}, one at a time: {}", pair.0.text()));
+    table::line(&format!("{name}, {TASKS} in flight: {}", pair.1.text()));
+    pair
+}
+
+fn compare(sync: &str, flight: &str, name: &str, ours: &Measured, floor: &Measured) -> Vec<Row> {
     let case = |what: &str| format!("sync {sync}, {flight}, {name}: {what}");
     let at = |percent| {
         Row::new(
             case(&format!("p{percent} ms")),
             ours.whole.percentile(percent),
-            floor.map(|floor| floor.whole.percentile(percent)),
+            Some(floor.whole.percentile(percent)),
         )
     };
-    let speed = Row::new(
-        case("actions/s"),
-        ours.per_second,
-        floor.map(|floor| floor.per_second),
-    );
+    let speed = Row::new(case("actions/s"), ours.per_second, Some(floor.per_second));
     vec![at(50), at(99), speed]
 }
 
-fn one_floor(deployment: &Deployment, floor: Floor) -> Result<(Measured, (u64, u64)), Error> {
+fn one_floor(deployment: &Deployment, floor: Floor) -> Result<(Actions, (u64, u64)), Error> {
     // It keeps the server's process, and does nothing while the floor runs.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -148,7 +167,7 @@ fn one_floor(deployment: &Deployment, floor: Floor) -> Result<(Measured, (u64, u
     let ran = floor.run(deployment);
     let tips = runtime.block_on(tips(deployment));
     runtime.block_on(fleet.stop());
-    Ok((ran?.measured(WARM), tips?))
+    Ok((ran?, tips?))
 }
 
 /// The last message of the stream, and of policy.
@@ -171,10 +190,14 @@ async fn owner(deployment: &Deployment) -> Result<Operator, Error> {
     Ok(Operator::connect(&access, deployment.clock.clone()).await?)
 }
 
-async fn system(deployment: &Deployment) -> Result<Ours, Error> {
+/// Runs the system for a round; the contract is signed in the first.
+async fn system(deployment: &Deployment, contract: &mut Option<Digest>) -> Result<Ours, Error> {
     let mut fleet = deployment.start_nats().await?;
     fleet.start_actors().await?;
-    let contract = deployment.sign_contract().await?;
+    let contract = match contract {
+        Some(contract) => *contract,
+        None => *contract.insert(deployment.sign_contract().await?),
+    };
     let client = run::client(&deployment.dir, &deployment.clock)?;
     let measured = Box::pin(measure(deployment, &client, contract, &fleet)).await;
     fleet.stop().await;
@@ -217,18 +240,12 @@ async fn measure(
     let warm = client.submit(contract, playbook(20).as_bytes()).await?;
     finished(client, &BTreeSet::from([warm.task])).await?;
     let mut times = Times::default();
-    let mut from = 0;
     let before = cpu(fleet);
-    for _ in 0..ALONE {
-        let text = playbook(STEPS.1);
-        let submitted = client.submit(contract, text.as_bytes()).await?;
-        from = if from == 0 { submitted.seq } else { from };
-        watch(deployment, client, submitted.task, &mut times).await?;
-    }
-    let alone_cpu = spent(&before, fleet, ALONE * STEPS.1);
-    let alone = actions(deployment, from).await?;
-    // Audit and the others come to rest.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    let text = playbook(STEPS.1);
+    let submitted = client.submit(contract, text.as_bytes()).await?;
+    watch(deployment, client, submitted.task, &mut times).await?;
+    let alone_cpu = spent(&before, fleet, STEPS.1);
+    let alone = actions(deployment, submitted.seq).await?;
     let text = playbook(STEPS.0);
     let mut tasks = BTreeSet::new();
     let mut from = 0;

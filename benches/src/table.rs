@@ -86,6 +86,11 @@ impl Times {
         self.0.push(ms);
     }
 
+    /// Adds all of another.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
     /// The nearest-rank percentile; 0 of nothing.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let mut sorted = self.0.clone();
