@@ -23,6 +23,9 @@ use crate::{
     verify::{self, Verified},
 };
 
+/// Most files that the example's tool adds up at once.
+const INVOICES_MAX: usize = 1000;
+
 /// What `--json` prints last, however the demo ends.
 #[derive(Debug, Default, Serialize)]
 struct Report {
@@ -98,6 +101,11 @@ impl Job<'_> {
         let mut interrupt = up::Interrupt::listen()?;
         let scratch = TempDir::with_prefix("contractual-demo-")
             .map_err(Error::io("create", std::env::temp_dir()))?;
+        // What stays has its invoices with it.
+        let own = dir.as_ref().map_or_else(
+            || scratch.path().join("invoices"),
+            |dir| dir.path().join("workspace"),
+        );
         let dir = dir.unwrap_or_else(|| Dir::new(scratch.path().join("state")));
         let fresh = !dir.deployment().exists();
         if !fresh {
@@ -109,11 +117,12 @@ impl Job<'_> {
         };
         let server = up::find_nats_server(self.out, &mut interrupt).await?;
         if fresh {
-            let workspace = match folder {
-                Some(folder) => folder,
-                None => invoices(&scratch.path().join("invoices"))?,
-            };
-            init::init(&dir, &choices(workspace)?, self.clock, today())?;
+            let shipped = folder.is_none();
+            let choices = choices(folder.unwrap_or(own))?;
+            init::init(&dir, &choices, self.clock, today())?;
+            if shipped {
+                invoices(&choices.workspace)?;
+            }
         }
         self.out.line_for_people(&format!(
             "nats-server {} · state in {} · workspace {}\n",
@@ -184,8 +193,9 @@ impl Job<'_> {
         report.processes = fleet.processes();
         let verified = verify::running(dir, None, self.clock).await?;
         report.events = verified.events.values().sum();
-        report.verified =
-            verified.included == verified.messages && verified.size > verified.messages;
+        report.verified = verified.included == verified.messages
+            && verified.size > verified.messages
+            && verified.junk == 0;
         report.total_ms = self.ms();
         self.out.line_for_people(&proof(&verified));
         Ok(())
@@ -196,16 +206,42 @@ impl Job<'_> {
     }
 }
 
-/// A folder of the person's own: it has to be there, and the report is written into it.
+/// A folder of the person's own: it has to be there with something to add up, and the report is written into it.
 fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
+    let shown = folder.display();
     if !folder.is_dir() {
         return Err(Error::Document(format!(
-            "{} is not a folder: name one that is there",
-            folder.display()
+            "{shown} is not a folder: name one that is there"
         )));
     }
     room::check(&folder)?;
-    Ok(folder)
+    let mut invoices = 0;
+    for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+        let entry = entry.map_err(Error::io("read", &folder))?;
+        let path = entry.path();
+        let found = entry.metadata().map_err(Error::io("look at", &path))?;
+        if !found.is_file() || path.extension().is_none_or(|found| found != "txt") {
+            continue;
+        }
+        invoices += 1;
+        if found.len() > runner::FILE_BYTES_MAX as u64 {
+            return Err(Error::Document(format!(
+                "{} is longer than the {} KiB that the demo reads of a file: take it out of the folder",
+                path.display(),
+                runner::FILE_BYTES_MAX >> 10
+            )));
+        }
+    }
+    match invoices {
+        1..=INVOICES_MAX => Ok(folder),
+        0 => Err(Error::Document(format!(
+            "{shown} has no file *.txt: the demo adds up invoices, text files with a line such as \
+             `Total: EUR 1204.50`; put one there, or leave the folder out"
+        ))),
+        _ => Err(Error::Document(format!(
+            "{shown} has {invoices} files *.txt, and the demo adds up {INVOICES_MAX} at most: name another folder"
+        ))),
+    }
 }
 
 /// A deployment that is there already has a workspace: another folder is not taken instead.
@@ -247,7 +283,7 @@ impl Report {
     /// Why this is no success.
     fn verdict(&self) -> String {
         if self.outcome == "succeeded" {
-            "not every event is proven to be in the log".to_owned()
+            "not every message is a genuine event that is proven to be in the log".to_owned()
         } else {
             format!("the task ended as {}", self.outcome)
         }
@@ -293,13 +329,12 @@ fn free_port() -> Result<SocketAddr, Error> {
         .map_err(Error::io("listen on", "127.0.0.1"))
 }
 
-fn invoices(folder: &Path) -> Result<PathBuf, Error> {
-    std::fs::create_dir(folder).map_err(Error::io("create", folder))?;
+fn invoices(folder: &Path) -> Result<(), Error> {
     for (name, text) in contract::example::INVOICES {
         let path = folder.join(name);
         std::fs::write(&path, text).map_err(Error::io("write", path))?;
     }
-    Ok(folder.to_owned())
+    Ok(())
 }
 
 #[expect(

@@ -2,6 +2,7 @@
 
 mod containers;
 mod finding;
+mod on_disk;
 mod sidecar;
 
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
@@ -84,6 +85,9 @@ pub async fn doctor(
 async fn here(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
     identities(findings, dir);
     workspace(findings, &facts.workspace);
+    let places = [dir.path().to_owned(), facts.workspace.clone()];
+    findings.note("room", on_disk::room(&places));
+    findings.note("server's files", on_disk::server_files(dir));
     let fix = "run `contractual up`, or start nats-server";
     if reachable(findings, "bus", facts.bus, fix) {
         bus(findings, dir, facts, clock).await;
@@ -107,6 +111,7 @@ async fn in_containers(
     let is_root = rustix::process::geteuid().is_root();
     if is_root {
         identities(findings, dir);
+        findings.note("server's files", on_disk::server_files(dir));
     } else {
         let said = "not looked at: they belong to the containers; run it with sudo".to_owned();
         findings.note("keys", Ok(said));
@@ -364,6 +369,10 @@ async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Cloc
             };
             let percent = of("state", "bytes") * 100 / of("config", "max_bytes").max(1);
             seen.push((stream.name, of("state", "messages"), percent));
+        }
+        for author in ACTORS {
+            let consumer = format!("CONSUMER.INFO.{AUDIT}.{author}");
+            bus.api(&consumer, &serde_json::json!({})).await?;
         }
         Ok::<_, actor::Error>(seen)
     };

@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub(crate) use roster::{first as first_roster, wanted as wanted_roster};
+pub(crate) use server::outdated;
 
 /// What is the deployment's own: `deployment.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

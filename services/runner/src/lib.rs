@@ -35,7 +35,7 @@ pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
 pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, SYSTEM_PATH, ToolError};
 pub use wire::{Limits, Missing, Outcome, Refusal};
-pub use workspace::{FileError, FileTool, Workspace};
+pub use workspace::{FILE_BYTES_MAX, FileError, FileTool, Workspace};
 
 /// First argument of the supervisor stage.
 pub const SUPERVISOR_STAGE: &str = "cage-supervisor";

@@ -25,7 +25,7 @@ use crate::path::{PathError, WorkspacePath};
 use crate::wire::Place;
 
 /// Largest file read or written, in bytes.
-pub(crate) const FILE_BYTES_MAX: usize = 1024 * 1024;
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// Most files in one listing.
 pub(crate) const LIST_FILES_MAX: usize = 10_000;
 /// Most directory entries looked at for one listing.

@@ -7,10 +7,9 @@ use std::{
 
 use actor::hardening::shipped_uid;
 use bus_schema::AuthorId;
-use rustix::fs::statvfs;
 use serde::Deserialize;
 
-use super::{Fault, Findings};
+use super::{Fault, Findings, on_disk::room};
 use crate::{
     Dir,
     containers::{self, Containers, can_write, shares},
@@ -19,9 +18,6 @@ use crate::{
 
 /// Most bytes of what is quoted.
 const QUOTED_BYTES_MAX: usize = 400;
-
-/// Least bytes that a volume has left for what is written next: a content of the greatest length.
-const ROOM_BYTES_MIN: u64 = 4 << 20;
 
 /// What the system says of a volume that is full.
 const FULL: &str = "no space left";
@@ -78,7 +74,7 @@ pub(super) fn look(
     };
     findings.note("owners", owners);
     findings.note("workspace", workspace(&facts.workspace));
-    findings.note("room", room(dir, facts));
+    findings.note("room", room(&volumes(dir, facts)));
     let mut well = Vec::new();
     for share in shares() {
         if findings.note(share.service, seen(&of.container(share.service))) {
@@ -88,29 +84,14 @@ pub(super) fn look(
     well
 }
 
-/// Whether every volume that can be looked at has room for what is written next.
-fn room(dir: &Dir, facts: &Facts) -> Result<String, Fault> {
+/// The folders that the containers write to.
+fn volumes(dir: &Dir, facts: &Facts) -> Vec<PathBuf> {
     let shares = shares();
     let volumes = shares.iter().flat_map(|share| {
         let folder = dir.of(share.service);
         share.volumes.iter().map(move |name| folder.join(name))
     });
-    let mut looked_at = 0;
-    let mut full = Vec::new();
-    for path in volumes.chain([facts.workspace.clone()]) {
-        // Only root sees into what is a container's.
-        let Ok(found) = statvfs(&path) else { continue };
-        looked_at += 1;
-        let left = found.f_bavail.saturating_mul(found.f_frsize);
-        if left < ROOM_BYTES_MIN {
-            full.push(format!("{} has {} KiB left", path.display(), left >> 10));
-        }
-    }
-    if full.is_empty() {
-        return Ok(format!("each of {looked_at} volumes has some"));
-    }
-    let fix = format!("make room, at least {} MiB", ROOM_BYTES_MIN >> 20);
-    Err(Fault::new(full.join("; "), fix))
+    volumes.chain([facts.workspace.clone()]).collect()
 }
 
 /// Whether the runner can write to the workspace.

@@ -66,6 +66,19 @@ pub(super) fn write(
     refresh(&folder.join("local.conf"), &local, made)
 }
 
+/// The server's files that are not those of this version.
+pub(crate) fn outdated(dir: &Dir) -> Vec<PathBuf> {
+    let shipped = [
+        ("nats.conf", NATS_CONF),
+        ("permissions.conf", PERMISSIONS_CONF),
+    ];
+    let found = shipped.map(|(name, text)| (dir.nats().join(name), text));
+    let others = found.into_iter().filter(|(path, text)| {
+        files::read_public(path).map_or(true, |found| found != text.as_bytes())
+    });
+    others.map(|(path, _)| path).collect()
+}
+
 /// A context of the `nats` command line.
 pub(super) fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> Result<(), Error> {
     let home = dir.contexts().join("nats");
