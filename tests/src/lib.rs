@@ -14,7 +14,7 @@ mod record;
 mod stolen;
 mod task;
 
-use std::{fmt, time::Duration};
+use std::{fmt, io::Write as _, time::Duration};
 
 pub use client::{Ack, Client};
 pub use deployment::{Deployment, NATS, Nats, can_contain, profile};
@@ -29,6 +29,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// How long something that takes a moment may take on a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
+
+/// Says that a test was skipped, and why: also where what tests print is kept back.
+///
+/// # Panics
+/// If the standard error is closed.
+pub fn skipped(why: &str) {
+    let text = format!("SKIPPED: {why}\n");
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
 
 /// Asks `look` until it answers `Ok`, at most for `within`.
 ///

@@ -64,10 +64,10 @@ impl<A: Author> Stolen<'_, A> {
     ///
     /// # Panics
     /// If the server does not store it.
-    pub async fn say(&self, draft: Draft<A>) -> u64 {
-        self.put(&draft).await;
+    pub async fn say(&self, draft: &Draft<A>) -> u64 {
+        self.put(draft).await;
         for _ in 0..20 {
-            let (event, subtree, last) = self.sign(&draft).await;
+            let (event, subtree, last) = self.sign(draft).await;
             let ack = self.client.publish(&event, Some((&subtree, last))).await;
             let ack = ack.unwrap_or_else(|error| panic!("{draft:?}: {error}"));
             match ack.stored() {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use actor::{Core as _, Heard, Operator, Out, Stored};
-use bus_schema::{AuthorId, Digest, Head, PolicyFact, Read, Sees, TooOld, Verifier};
+use bus_schema::{AuthorId, Digest, Draft, Head, Policy, PolicyFact, Read, Sees, TooOld, Verifier};
 use contractual::contract::example;
 use harness::Deployment;
 use policy::{Catalogue, Fetch, Fetched, PolicyCore};
@@ -40,6 +40,15 @@ impl<'a> ByHand<'a> {
 
     /// The kinds of what it would append now.
     pub(crate) async fn wants(&mut self, heard: Option<Heard>) -> Vec<&'static str> {
+        self.say(heard, async |_| {}).await
+    }
+
+    /// Has each draft that it would append now said; returns their kinds.
+    pub(crate) async fn say(
+        &mut self,
+        heard: Option<Heard>,
+        mut say: impl AsyncFnMut(&Draft<Policy>),
+    ) -> Vec<&'static str> {
         let owner = self.deployment.operator("owner").await;
         for _ in 0..ROUNDS {
             for (_, fetch) in self.core.fetches() {
@@ -50,7 +59,12 @@ impl<'a> ByHand<'a> {
         let (now, clock) = (self.verifier.now(), self.deployment.clock());
         let mut out = Out::new(now, heard, &busy, &running, clock);
         self.core.next(&mut out);
-        out.drafts().iter().map(|draft| draft.kind()).collect()
+        let mut kinds = Vec::new();
+        for draft in out.drafts() {
+            say(draft).await;
+            kinds.push(draft.kind());
+        }
+        kinds
     }
 }
 

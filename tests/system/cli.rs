@@ -296,27 +296,7 @@ async fn doctor_finds_nothing_on_a_good_deployment_and_names_a_service_that_hang
     })
     .await;
     deployment.freeze("worker", true);
-    let found = eventually(SOON, async || {
-        let doctor = run(&deployment, &["doctor", "--json"]);
-        if doctor.code == Some(2) {
-            Ok(doctor.printed)
-        } else {
-            Err(doctor.printed)
-        }
-    })
-    .await;
-    let found: Value = serde_json::from_str(&found).unwrap();
-    let bad: Vec<_> = found
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["ok"] == false)
-        .collect();
-    assert_eq!(bad.len(), 1, "{bad:?}");
-    assert_eq!(bad[0]["what"], "worker");
-    let (text, fix) = (bad[0]["text"].as_str(), bad[0]["fix"].as_str());
-    assert!(text.unwrap().contains("hangs"), "{text:?}");
-    assert!(fix.unwrap().contains("look at its log"), "{fix:?}");
+    the_only_finding(&deployment, "worker", "hangs", "look at its log").await;
     let health = run(&deployment, &["health", "worker"]);
     assert_eq!(health.code, Some(2), "{health:?}");
     deployment.freeze("worker", false);
@@ -327,6 +307,51 @@ async fn doctor_finds_nothing_on_a_good_deployment_and_names_a_service_that_hang
         }
     })
     .await;
+}
+
+/// Waits until `doctor` finds one thing, and this.
+async fn the_only_finding(deployment: &Deployment, what: &str, text: &str, fix: &str) {
+    let found = eventually(SOON, async || {
+        let doctor = run(deployment, &["doctor", "--json"]);
+        if doctor.code == Some(2) {
+            Ok(doctor.printed)
+        } else {
+            Err(doctor.printed)
+        }
+    })
+    .await;
+    let found: Vec<Value> = serde_json::from_str(&found).expect("it is JSON");
+    let bad: Vec<_> = found.iter().filter(|one| one["ok"] == false).collect();
+    assert_eq!(bad.len(), 1, "{bad:?}");
+    assert_eq!(bad[0]["what"], what);
+    let says = |field: &str, words| {
+        bad[0][field]
+            .as_str()
+            .is_some_and(|said| said.contains(words))
+    };
+    assert!(says("text", text) && says("fix", fix), "{bad:?}");
+}
+
+#[tokio::test]
+async fn doctor_names_permissions_that_are_not_this_versions_and_its_fix_puts_them_back() {
+    let deployment = Deployment::running().await;
+    let permissions = deployment.dir().nats().join("permissions.conf");
+    let shipped = fs::read_to_string(&permissions).unwrap();
+    let wider = shipped.replace("event.worker.*.task.finished", "event.>");
+    assert_ne!(wider, shipped);
+    fs::write(&permissions, wider).unwrap();
+    let text = permissions.to_str().unwrap();
+    the_only_finding(
+        &deployment,
+        "server's files",
+        text,
+        "contractual init --dir",
+    )
+    .await;
+    let ended = run(&deployment, &["init"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(fs::read_to_string(&permissions).unwrap(), shipped);
+    assert_eq!(run(&deployment, &["doctor"]).code, Some(0));
 }
 
 #[tokio::test]

@@ -133,6 +133,26 @@ fn the_demo_on_a_folder_writes_the_report_there_and_says_all_of_it_as_json() {
 }
 
 #[test]
+fn a_demo_in_a_folder_of_its_own_stays_there_and_goes_on() {
+    let (temporary, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let dir = folder.path().join("state");
+    let arguments = ["--dir", dir.to_str().unwrap(), "--yes", "--json"];
+    let mut events = 0;
+    for _ in 0..2 {
+        let ended = end(&mut demo(temporary.path(), &arguments));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let last: Value = serde_json::from_str(ended.printed.lines().last().unwrap()).unwrap();
+        assert_eq!(last["verified"], true);
+        // The second one proves what the first one said, too.
+        let seen = last["events"].as_u64().unwrap();
+        assert!(seen > events + 20, "{events}, then {seen}");
+        events = seen;
+    }
+    let task = end(&mut program(Some(&dir), &["audit", "verify", "--offline"]));
+    assert_eq!(task.code, Some(0), "{task:?}");
+}
+
+#[test]
 fn the_question_is_answered_on_standard_input_and_its_end_is_a_no() {
     for (input, code, verdict) in [
         ("perhaps\nyes\n", 0, "signed by a person"),

@@ -9,7 +9,6 @@ use harness::{Deployment, Record};
 use serde_json::Value;
 
 /// The real program, if it is installed.
-#[expect(clippy::print_stderr, reason = "a test that was skipped has to say so")]
 fn nats() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join("go/bin"));
@@ -20,7 +19,7 @@ fn nats() -> Option<PathBuf> {
             std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
         let how = "go install github.com/nats-io/natscli/nats@latest";
         assert!(!mandatory, "the nats command line is missing: {how}");
-        eprintln!("SKIPPED: the nats command line is missing: {how}");
+        harness::skipped(&format!("the nats command line is missing: {how}"));
     }
     found
 }

@@ -65,6 +65,25 @@ fn a_folder_that_is_not_there_is_said_and_not_made() {
     assert!(!missing.exists());
 }
 
+#[test]
+fn a_folder_without_an_invoice_is_refused_before_anything_starts() {
+    let (empty, long) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(empty.path().join("notes.md"), "Total: EUR 1.00").unwrap();
+    fs::create_dir(empty.path().join("2026.txt")).unwrap();
+    let text = " ".repeat(runner::FILE_BYTES_MAX + 1);
+    fs::write(long.path().join("long.txt"), text).unwrap();
+    for (folder, words) in [
+        (&empty, ["has no file *.txt", "Total: EUR"]),
+        (&long, ["long.txt is longer", "1024 KiB"]),
+    ] {
+        let path = folder.path().to_str().unwrap();
+        let mut command = program(None, &["demo", path, "--yes"]);
+        let demo = end(command.env("NATS_SERVER", "/nonexistent"));
+        assert_eq!(demo.code, Some(64), "{demo:?}");
+        one_sentence(&demo.said, &[path, words[0], words[1]]);
+    }
+}
+
 /// Runs a shell script where `$1` is an empty disk of this size, and `$2` is the program.
 fn on_disk(size: &str, script: &str) -> Ended {
     let folder = tempfile::tempdir().unwrap();

@@ -87,6 +87,18 @@ async fn acts_once(deployment: &Deployment, before: &Record) {
     for kind in ["action.granted", "action.started", "action.finished"] {
         assert_eq!(after.count(kind), 2 * before.count(kind), "{kind}");
     }
+    // What came later than the server was asked for, too.
+    let bodies = |record: &Record| -> BTreeMap<Vec<u8>, usize> {
+        let mut times = BTreeMap::new();
+        for one in &record.messages {
+            *times.entry(one.stored.body.clone()).or_default() += 1;
+        }
+        times
+    };
+    let (before, after) = (bodies(before), bodies(&after));
+    for (body, times) in before {
+        assert_eq!(after.get(&body), Some(&times));
+    }
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ impl<'a> Theft<'a> {
         let grant = Grant { draft, approvals };
         let task = grant.draft.task;
         self.policy
-            .say(Draft::of(task, ActionGranted { grant }))
+            .say(&Draft::of(task, ActionGranted { grant }))
             .await;
         action
     }
@@ -247,7 +247,7 @@ async fn same_grant_is_done_under_a_contract_that_names_its_tool() {
 /// What the runner's own check prevents: one that skips it claims what lies outside, and everybody else takes its
 /// word for it.
 #[tokio::test]
-async fn runner_that_skips_the_envelope_check_would_have_run_it() {
+async fn claim_of_a_runner_that_skips_the_envelope_check_is_believed() {
     let deployment = Deployment::running().await;
     let theft = Theft::new(&deployment).await;
     deployment.stop(AuthorId::Runner).await;
@@ -259,7 +259,7 @@ async fn runner_that_skips_the_envelope_check_would_have_run_it() {
     let weak = deployment.steal::<Runner>().await;
     for draft in [delete, unasked] {
         let action = theft.grant(draft, None).await;
-        weak.say(Draft::of(theft.task, ActionStarted { action }))
+        weak.say(&Draft::of(theft.task, ActionStarted { action }))
             .await;
     }
     let record = deployment.record().await;

@@ -2,40 +2,49 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use bus_schema::{ACTORS, AuthorId, Draft, Runner, ServiceStarted};
+use bus_schema::{ACTORS, AuthorId, Digest, Draft, Policy};
 use harness::{Deployment, eventually};
 
-use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook, until};
+use crate::{
+    by_hand::{ByHand, fresh, stored},
+    scene::{LIST, MAY_LIST, contract, kinds, playbook, until},
+};
 
 /// What the contract allows.
 const CALLS: usize = 10;
 /// What the task proposes.
 const PROPOSALS: usize = 100;
 
-#[tokio::test]
-async fn two_policies_and_two_runners_grant_and_run_exactly_what_the_contract_allows() {
-    let deployment = Deployment::provisioned().await;
-    for n in 0..PROPOSALS {
+/// Writes files, signs a contract that allows so many of them to be read, and gives the steps that list them and
+/// propose to read each.
+async fn reads_of(deployment: &Deployment, files: usize, calls: usize) -> (Digest, String) {
+    for n in 0..files {
         let file = deployment.workspace().join(format!("a-{n:03}.txt"));
-        std::fs::write(file, "text").unwrap();
-    }
-    let policy = deployment.launch_twin(AuthorId::Policy);
-    let runner = deployment.launch_twin(AuthorId::Runner);
-    for author in ACTORS {
-        deployment.launch(*author);
+        std::fs::write(file, "text").expect("the workspace can be written");
     }
     let rule = format!(
         "{MAY_LIST}\n[[allow]]\nname = \"read\"\ntool = \"file.read\"\n\
-         where.path = {{ path = \"a-*.txt\" }}\ncalls = {CALLS}\n"
+         where.path = {{ path = \"a-*.txt\" }}\ncalls = {calls}\n"
     );
-    deployment.ready(AuthorId::Gateway.name()).await;
-    let signed = deployment.sign(&contract("ten", &rule)).await;
     let steps = format!(
         "{}\n[[step]]\nid = \"read\"\nfor_each = \"{{list.files}}\"\nparallel = true\n\
          tool = \"file.read\"\nargs = {{ path = \"{{item.path}}\" }}\non_refusal = \"continue\"\n\
          on_failure = \"continue\"\non_unknown = \"continue\"\n",
         LIST.replace("*.txt", "a-*.txt")
     );
+    (deployment.sign(&contract("ten", &rule)).await, steps)
+}
+
+#[tokio::test]
+async fn two_policies_and_two_runners_grant_and_run_exactly_what_the_contract_allows() {
+    let deployment = Deployment::provisioned().await;
+    let policy = deployment.launch_twin(AuthorId::Policy);
+    let runner = deployment.launch_twin(AuthorId::Runner);
+    for author in ACTORS {
+        deployment.launch(*author);
+    }
+    deployment.ready(AuthorId::Gateway.name()).await;
+    let (signed, steps) = reads_of(&deployment, PROPOSALS, CALLS).await;
     let task = deployment.submit(signed, &playbook(&steps)).await;
     let ran = deployment.follow(task, false).await;
     let record = deployment.record().await;
@@ -114,38 +123,52 @@ async fn one_that_stood_still_while_the_other_took_over_says_nothing_of_what_it_
     assert!(junk.is_empty(), "{junk:?}");
 }
 
-/// What the compare-and-set prevents: two instances that know the same record say two things about it.
+/// As many proposals as a worker has open at once.
+const OPEN: usize = 16;
+
+/// What the compare-and-set prevents: of two policies that know the same record, each grants the one call that the
+/// contract allows, and what the second one says is as genuine as what the first one says.
 #[tokio::test]
-async fn two_instances_without_the_compare_and_set_both_speak() {
-    let deployment = Deployment::provisioned().await;
-    let (one, other) = (
-        deployment.steal::<Runner>().await,
-        deployment.steal::<Runner>().await,
-    );
-    let fact = ServiceStarted {
-        version: actor::version(),
-        hardening: actor::hardening::measure(),
+async fn two_policies_without_the_compare_and_set_grant_twice_what_the_contract_allows() {
+    let deployment = Deployment::running().await;
+    let (signed, steps) = reads_of(&deployment, OPEN, 1).await;
+    // The proposals come when there is nobody to decide them.
+    deployment.freeze("runner", true);
+    deployment.submit(signed, &playbook(&steps)).await;
+    until(&deployment, "action.granted", 1).await;
+    assert!(deployment.kill(AuthorId::Policy));
+    deployment.freeze("runner", false);
+    until(&deployment, "action.proposed", 1 + OPEN).await;
+    let known = stored(&deployment).await;
+    let mut policies = [(); 3].map(|()| ByHand::new(&deployment));
+    for policy in &mut policies {
+        for one in &known {
+            policy.read(one).unwrap();
+        }
+    }
+    let [mut first, mut second, mut weak] = policies;
+    let stolen = deployment.steal::<Policy>().await;
+    let granted = async || deployment.record().await.count("action.granted");
+    let fences = async |draft: &Draft<Policy>| assert!(stolen.say(draft).await > 0);
+    let all = first.say(fresh(&known), fences).await;
+    assert!(all.contains(&"action.granted"), "{all:?}");
+    assert_eq!(granted().await, 1 + 1);
+    let last = second.verifier.subtree(AuthorId::Policy, None);
+    let fenced = async |draft: &Draft<Policy>| {
+        let (event, subtree, _) = stolen.sign(draft).await;
+        let ack = stolen.client.publish(&event, Some((&subtree, last))).await;
+        assert_eq!(ack.unwrap().stored(), Err(10_071));
     };
-    let draft = Draft::of(bus_schema::Deployment, fact);
-    let (first, subtree, last) = one.sign(&draft).await;
-    let (second, _, _) = other.sign(&draft).await;
-    assert!(
-        one.client
-            .publish(&first, Some((&subtree, last)))
-            .await
-            .unwrap()
-            .stored()
-            .is_ok()
-    );
-    let fenced = other.client.publish(&second, Some((&subtree, last))).await;
-    assert_eq!(fenced.unwrap().stored(), Err(10_071));
-    assert!(
-        other
-            .client
-            .publish(&second, None)
-            .await
-            .unwrap()
-            .stored()
-            .is_ok()
-    );
+    assert_eq!(second.say(fresh(&known), fenced).await, all);
+    let now = stored(&deployment).await;
+    for one in &now[known.len()..] {
+        second.read(one).unwrap();
+    }
+    let again = second.wants(fresh(&now)).await;
+    assert!(!again.contains(&"action.granted"), "{again:?}");
+    let blindly = async |draft: &Draft<Policy>| {
+        assert!(stolen.say_blindly(draft).await.stored().is_ok());
+    };
+    assert_eq!(weak.say(fresh(&known), blindly).await, all);
+    assert_eq!(granted().await, 1 + 2);
 }

@@ -80,7 +80,8 @@ async fn unknown_version_of_policy_stops_those_who_read_it() {
     let seq = say_unknown(&thief, "contract.activated").await;
     let said = format!("policy said contract.activated.v9, at {seq}");
     deployment.launch(AuthorId::Policy);
-    stopped(&deployment, &[AuthorId::Policy, AuthorId::Audit], &said).await;
+    let readers = [AuthorId::Policy, AuthorId::Runner, AuthorId::Audit];
+    stopped(&deployment, &readers, &said).await;
 }
 
 /// What the stop prevents: a policy that passes over what it does not understand, as it does with anybody else's word,
