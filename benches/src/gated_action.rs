@@ -25,7 +25,7 @@ const ROUNDS: usize = 3;
 /// Tasks at once.
 const TASKS: usize = 64;
 /// Actions of each of them in a round, and of the one that runs alone.
-const STEPS: (usize, usize) = (20, 200);
+const STEPS: (usize, usize) = (48, 200);
 /// Actions at the beginning of a task that are not measured.
 const WARM: usize = 5;
 /// Longest time that the tasks of one round may take.
