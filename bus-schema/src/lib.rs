@@ -50,5 +50,5 @@ pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, STATEMENT_BYTES_MAX, Signed, Statement,
     TaskStatement, verify,
 };
-pub use stream::{AUDIT, BLOBS, ConsumerSpec, STREAMS, StreamSpec, TRIGGERS, consumers};
+pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TRIGGERS, consumer};
 pub use verify::{Meta, Read, Seen, Sees, Tip, TooOld, Verifier};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{ACTORS, AuthorId, Chain, EVENT_BYTES_MAX};
+use crate::{AuthorId, Chain, EVENT_BYTES_MAX};
 
 /// The append-only stream of every fact.
 pub const AUDIT: &str = "AUDIT";
@@ -75,31 +75,16 @@ pub const STREAMS: &[StreamSpec] = &[
     },
 ];
 
-/// A durable consumer of `AUDIT`. It delivers everything: with a filter of several subjects the server looks through
-/// all subjects of a block for each message, once a reader is further behind than there are subjects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConsumerSpec {
-    /// Whose.
-    pub of: AuthorId,
-}
-
-impl ConsumerSpec {
-    /// The configuration, as the server's API takes it.
-    #[must_use]
-    pub fn config(&self) -> Value {
-        let name = self.of.name();
-        json!({
-            "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "none",
-            "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
-        })
-    }
-}
-
-/// The consumers: one for each actor.
+/// The configuration of an actor's durable consumer of `AUDIT`, as the server's API takes it. It delivers everything:
+/// with a filter of several subjects the server looks through all subjects of a block for each message, once a reader
+/// is further behind than there are subjects.
 #[must_use]
-pub fn consumers() -> Vec<ConsumerSpec> {
-    let of = ACTORS.iter().copied();
-    of.map(|of| ConsumerSpec { of }).collect()
+pub fn consumer(of: AuthorId) -> Value {
+    let name = of.name();
+    json!({
+        "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "none",
+        "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
+    })
 }
 
 /// The filter whose last message an append of `author` about `task` expects.

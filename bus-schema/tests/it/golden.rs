@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
     ACTORS, AuthorId, CALLS, FACTS, Facts as _, GatewayFact, Head, Live as _, PolicyFact,
-    RunnerFact, STREAMS, Subject, WorkerFact, consumers,
+    RunnerFact, STREAMS, Subject, WorkerFact, consumer,
     permission::{nkey_variable, permissions_conf, permissions_variable, users},
     wire,
 };
@@ -207,7 +207,7 @@ fn no_picture_of_a_forgotten_kind_is_left() {
 fn subjects_streams_permissions_and_matrix_are_as_checked_in() {
     let streams = json!({
         "streams": STREAMS.iter().map(|stream| stream.config()).collect::<Vec<_>>(),
-        "consumers": consumers().iter().map(|consumer| consumer.config()).collect::<Vec<_>>(),
+        "consumers": ACTORS.iter().map(|of| consumer(*of)).collect::<Vec<_>>(),
     });
     golden(&BTreeMap::from([
         ("bus-schema/schema/subjects.txt".to_owned(), subjects()),

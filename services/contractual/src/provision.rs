@@ -1,7 +1,7 @@
 //! `provision`: creates streams and consumers, and appends the first roster, under an identity that nobody else has.
 
 use actor::{Clock, Operator, signing_key};
-use bus_schema::{AUDIT, AuthorKey, Deployment, Draft, STREAMS, consumers};
+use bus_schema::{ACTORS, AUDIT, AuthorKey, Deployment, Draft, STREAMS, consumer};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -57,13 +57,13 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
             Err(error) => return Err(error.into()),
         }
     }
-    for consumer in consumers() {
-        let name = consumer.of.name();
+    for of in ACTORS {
+        let name = of.name();
         let there = bus
             .api(&format!("CONSUMER.INFO.{AUDIT}.{name}"), &json!({}))
             .await
             .is_ok();
-        let question = json!({"stream_name": AUDIT, "config": consumer.config()});
+        let question = json!({"stream_name": AUDIT, "config": consumer(*of)});
         // What another version has made otherwise is changed by creating it again.
         bus.api(&format!("CONSUMER.CREATE.{AUDIT}.{name}"), &question)
             .await?;
