@@ -22,7 +22,7 @@ pub(crate) fn isolated<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Pat
             let mandatory =
                 std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
             assert!(!mandatory, "{name} cannot run: {missing}");
-            skipped(name, &missing);
+            harness::skipped(&format!("{name}: {missing}"));
             return;
         }
     };
@@ -72,10 +72,4 @@ fn programs() -> Result<PathBuf, String> {
         Some(name) => Err(format!("{PROGRAMS} holds no {name}")),
         None => Ok(folder),
     }
-}
-
-/// Beside the captured output, so that nobody takes it for a pass.
-fn skipped(name: &str, why: &str) {
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "SKIPPED {name}: {why}").ok();
 }
