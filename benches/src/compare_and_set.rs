@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use async_nats::HeaderMap;
-use bus_schema::{AuthorId, TaskId};
+use bus_schema::{AuthorId, TaskId, stream};
 
 use crate::{
     Error,
@@ -76,7 +76,7 @@ impl Stream {
             let (wire, subject) = if workers {
                 (&self.worker, format!("event.worker.{task}.action.proposed"))
             } else {
-                (&self.policy, format!("event.policy.{task}.action.granted"))
+                (&self.policy, "event.policy.action.granted".to_owned())
             };
             let body = self.noise.bytes(BYTES);
             let ack = wire.begin(subject, HeaderMap::new(), body).await?;
@@ -119,16 +119,16 @@ impl Stream {
         let mut times = Times::default();
         for _ in 0..=APPENDS {
             let expected = Expected {
-                subtree: "event.policy.>".to_owned(),
+                subtree: stream::subtree(AuthorId::Policy, None),
                 last: self.policy_tip,
             };
-            let subject = format!("event.policy.{task}.action.granted");
+            let subject = "event.policy.action.granted".to_owned();
             let body = self.noise.bytes(BYTES);
             let began = elapsed();
             self.policy_tip = self.policy.event(subject, body, Some(&expected)).await?;
             note(&mut first, &mut times, elapsed() - began);
         }
-        kinds.push(("an author, event.policy.>", first.unwrap_or(0.0), times));
+        kinds.push(("an author, event.policy.*.*", first.unwrap_or(0.0), times));
         let (mut first, mut times) = (None, Times::default());
         for _ in 0..=APPENDS {
             let last = self.tasks.len() - 1;

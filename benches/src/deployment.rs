@@ -54,6 +54,7 @@ impl Deployment {
         let clock = Clock::system();
         let dir = Dir::new(scratch.path().join("state"));
         let choices = Choices {
+            copy: true,
             bus: free_port()?,
             gateway: free_port()?,
             workspace: scratch.path().join("workspace"),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_nats::jetstream::Message;
-use bus_schema::{AuthorId, TaskId, Time};
+use bus_schema::{AuthorId, Subject, TaskId, Time, stream};
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{Barrier, watch};
 
@@ -97,7 +97,7 @@ impl Floor {
 impl Came {
     fn of(message: &Message) -> Result<Self, Error> {
         let info = message.info()?;
-        let subject = bus_schema::Subject::parse(&message.subject);
+        let subject = Subject::parse(&message.subject);
         let kind = subject.map(|subject| subject.kind);
         let number = |range| {
             let text = message.payload.get(range).map(String::from_utf8_lossy);
@@ -126,7 +126,12 @@ impl Together {
 
     fn subject(&self, by: AuthorId, lane: usize, step: usize) -> Result<String, Error> {
         let kind = KINDS.get(step).ok_or("a step that is not there")?;
-        Ok(format!("event.{by}.{}.{kind}", self.task(lane)?))
+        Ok(Subject {
+            by,
+            task: Some(self.task(lane)?),
+            kind,
+        }
+        .to_string())
     }
 
     /// Unique in the life of the server.
@@ -194,7 +199,7 @@ async fn propose(
     let args = body(lane, n, together.floor.sizes.args);
     let by = AuthorId::Worker;
     wire.content(together.content(by, lane, n)?, args).await?;
-    let expected = together.expected(format!("event.{by}.{}.>", together.task(lane)?), tip);
+    let expected = together.expected(stream::subtree(by, Some(together.task(lane)?)), tip);
     let subject = together.subject(by, lane, 0)?;
     wire.event(subject, together.body(lane, n, 0), expected.as_ref())
         .await?;
@@ -219,7 +224,7 @@ async fn follow(of: &Deployment, me: AuthorId, together: Together) -> Result<(),
         // One compare-and-set at a time over policy's whole chain; as many as there are without.
         while !queue.is_empty() && (sending.is_empty() || !floor.compare_and_set) {
             if let Some((lane, n)) = queue.pop_front() {
-                let expected = together.expected("event.policy.>".to_owned(), tip);
+                let expected = together.expected(stream::subtree(AuthorId::Policy, None), tip);
                 sending.push(Box::pin(grant(&wire, &together, lane, n, expected)));
             }
         }
@@ -297,7 +302,7 @@ async fn say(
     tip: u64,
 ) -> Result<Option<u64>, Error> {
     let by = AuthorId::Runner;
-    let expected = together.expected(format!("event.{by}.{}.>", together.task(lane)?), tip);
+    let expected = together.expected(stream::subtree(by, Some(together.task(lane)?)), tip);
     let subject = together.subject(by, lane, step)?;
     wire.event(subject, together.body(lane, n, step), expected.as_ref())
         .await?;

@@ -11,7 +11,7 @@ use async_nats::{
         message::PublishMessage,
     },
 };
-use bus_schema::{AUDIT, AuthorId};
+use bus_schema::{AUDIT, AuthorId, account::API};
 
 use crate::{Error, deployment::Deployment};
 
@@ -40,7 +40,7 @@ impl Wire {
             .require_tls(true)
             .custom_inbox_prefix(format!("_INBOX.{}", access.user));
         let client = options.connect(&access.url).await?;
-        let mut jetstream = jetstream::new(client.clone());
+        let mut jetstream = jetstream::with_prefix(client.clone(), API);
         jetstream.set_timeout(Duration::from_secs(10));
         Ok(Self { client, jetstream })
     }
@@ -95,7 +95,7 @@ impl Wire {
 
     /// Reads a content.
     pub(crate) async fn fetch(&self, subject: &str) -> Result<usize, Error> {
-        let subject = format!("$JS.API.DIRECT.GET.BLOBS.{subject}");
+        let subject = format!("{API}.DIRECT.GET.BLOBS.{subject}");
         Ok(self.client.request(subject, "".into()).await?.payload.len())
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Author, AuthorId, Digest, Owner};
+use crate::{Author, AuthorId, Digest, Owner, Time};
 
 /// A call: subject `call.<TO>.<caller>.<VERB>`.
 pub trait Call: Serialize + DeserializeOwned + Send + 'static {
@@ -36,11 +36,15 @@ pub struct CallSpec {
 }
 
 /// Every call there is.
-pub const CALLS: &[CallSpec] = &[CallSpec {
-    to: Prove::TO,
-    verb: Prove::VERB,
-    from: Prove::FROM,
-}];
+pub const CALLS: &[CallSpec] = &[spec::<Prove>(), spec::<Halt>()];
+
+const fn spec<C: Call>() -> CallSpec {
+    CallSpec {
+        to: C::TO,
+        verb: C::VERB,
+        from: C::FROM,
+    }
+}
 
 /// Asks for the proof that one message is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,3 +75,30 @@ impl Call for Prove {
 }
 
 impl May<Prove> for Owner {}
+
+/// Orders an executor to stop everything, whatever the stream can take; `halt.ordered` puts it on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Halt {
+    /// When, by the owner's clock. An order that is older than the last halt or resume on record counts no more.
+    pub at: Time,
+}
+
+/// What an executor does after a halt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Halted {
+    /// Whether it starts nothing more.
+    pub halted: bool,
+    /// How many actions still run.
+    pub running: u32,
+}
+
+impl Call for Halt {
+    const TO: AuthorId = AuthorId::Runner;
+    const VERB: &'static str = "halt";
+    const FROM: &'static [AuthorId] = &[AuthorId::Owner];
+    type Reply = Halted;
+}
+
+impl May<Halt> for Owner {}

@@ -5,8 +5,8 @@ use std::{fmt, marker::PhantomData};
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::{
-    Author, AuthorId, Body, Content, Digest, ENVELOPE_V, Event, EventId, PublicKey, Says,
-    Scope as _, Sealed, Signature, Subject, TaskId, Time, wire,
+    Author, Body, Content, Digest, ENVELOPE_V, Event, EventId, PublicKey, Says, Scope as _, Sealed,
+    Signature, Subject, TaskId, Time, wire,
 };
 
 /// Where an event stands in its author's chain.
@@ -22,7 +22,7 @@ pub struct Link {
     pub at: Time,
 }
 
-type Encode = Box<dyn Fn(AuthorId, &str, Option<EventId>, Link) -> Vec<u8> + Send + Sync>;
+type Encode = Box<dyn Fn(Subject<'_>, Option<EventId>, Link) -> Vec<u8> + Send + Sync>;
 
 /// A fact that `A` wants to say, with the contents that must be stored before it.
 pub struct Draft<A> {
@@ -40,6 +40,8 @@ pub struct Draft<A> {
 pub struct SignedEvent {
     /// The subject it is published to.
     pub subject: String,
+    /// The task it is about.
+    pub task: Option<TaskId>,
     /// The header [`crate::HEADER_SCHEMA`].
     pub schema: String,
     /// The header [`crate::HEADER_SIGNATURE`].
@@ -65,12 +67,13 @@ impl<A: Author> Draft<A> {
     where
         A: Says<E>,
     {
-        let encode: Encode = Box::new(move |author, subject, cause, link| {
+        let encode: Encode = Box::new(move |subject, cause, link| {
             wire::encode(&Body {
                 v: ENVELOPE_V,
-                subject: subject.to_owned(),
+                subject: subject.to_string(),
                 schema: format!("{}.v{}", E::KIND, E::V),
-                author,
+                author: subject.by,
+                task: subject.task,
                 seq: link.seq,
                 prev: link.prev,
                 id: link.id,
@@ -135,13 +138,13 @@ impl<A: Author> Draft<A> {
             by: A::ID,
             task: self.task,
             kind: self.kind,
-        }
-        .to_string();
-        let body = (self.encode)(A::ID, &subject, self.cause, link);
+        };
+        let body = (self.encode)(subject, self.cause, link);
         SignedEvent {
             schema: format!("{}.v{}", self.kind, self.v),
             signature: Signature::new(key.sign(&body).to_bytes()),
-            subject,
+            subject: subject.to_string(),
+            task: self.task,
             body,
             id: link.id,
         }

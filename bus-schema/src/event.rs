@@ -9,13 +9,13 @@ use crate::{Content, Digest, EventId, Invalid, TaskId, Time, wire};
 /// Most bytes of an event's body; the stream refuses more.
 pub const EVENT_BYTES_MAX: usize = 8 << 10;
 /// The version of the envelope.
-pub const ENVELOPE_V: u8 = 1;
+pub const ENVELOPE_V: u8 = 2;
 /// Header: Ed25519 over exactly the body, lower-case hexadecimal.
 pub const HEADER_SIGNATURE: &str = "Contractual-Sig";
 /// Header: the schema, for people with a plain `nats` command line; not signed, not read by actors.
 pub const HEADER_SCHEMA: &str = "Contractual-Schema";
 
-macro_rules! authors { ($($(#[$doc:meta])* $T:ident = $name:literal $chain:ident;)*) => {
+macro_rules! authors { ($($(#[$doc:meta])* $T:ident = $name:literal $chain:ident $reads:ident;)*) => {
     /// Everybody who can author an event: the actors, and the owner.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
@@ -30,6 +30,11 @@ macro_rules! authors { ($($(#[$doc:meta])* $T:ident = $name:literal $chain:ident
         /// Whether all of the author's events are one chain, or those of each task.
         #[must_use]
         pub const fn chain(self) -> Chain { match self { $(Self::$T => Chain::$chain,)* } }
+        /// How soon it reads what is stored.
+        const fn reads(self) -> Reads { match self { $(Self::$T => Reads::$reads,)* } }
+        /// Whether an action waits for it, so that it is delivered each message at once.
+        #[must_use]
+        pub const fn is_prompt(self) -> bool { matches!(self.reads(), Reads::Prompt) }
     }
 
     $($(#[$doc])* #[derive(Debug, Clone, Copy)] pub struct $T;
@@ -45,6 +50,15 @@ pub enum Chain {
     PerTask,
 }
 
+/// How soon an author reads what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// At once: an action waits for it.
+    Prompt,
+    /// What has gathered in some milliseconds.
+    Patient,
+}
+
 /// A type that stands for an author, so that the compiler knows who may say what.
 pub trait Author: fmt::Debug + Send + Sync + 'static {
     /// Who.
@@ -53,17 +67,17 @@ pub trait Author: fmt::Debug + Send + Sync + 'static {
 
 authors! {
     /// The person; signs contracts, tasks and approvals, and can halt everything.
-    Owner = "owner" Whole;
+    Owner = "owner" Whole Patient;
     /// The only way in.
-    Gateway = "gateway" PerTask;
+    Gateway = "gateway" PerTask Patient;
     /// Runs playbooks; can only propose.
-    Worker = "worker" PerTask;
+    Worker = "worker" PerTask Prompt;
     /// Decides; the only one whose grants are honoured.
-    Policy = "policy" Whole;
+    Policy = "policy" Whole Prompt;
     /// Executes granted tool calls in a sandbox.
-    Runner = "runner" PerTask;
+    Runner = "runner" PerTask Prompt;
     /// Keeps the proof.
-    Audit = "audit" Whole;
+    Audit = "audit" Whole Patient;
 }
 
 impl fmt::Display for AuthorId {
@@ -82,9 +96,9 @@ impl FromStr for AuthorId {
     }
 }
 
-/// What an event is about: one task, or the deployment as a whole (`-` in the subject).
+/// What an event is about: one task, or the deployment as a whole.
 pub trait Scope: Copy + fmt::Debug + Send + Sync + 'static {
-    /// Out of the subject's token.
+    /// Out of the envelope.
     fn parse(task: Option<TaskId>) -> Option<Self>;
     /// The task, if it is one.
     fn task(self) -> Option<TaskId>;
@@ -112,7 +126,7 @@ impl Scope for TaskId {
     }
 }
 
-/// A fact: subject `event.<author>.<task>.<KIND>`, schema `<KIND>.v<V>`.
+/// A fact, with the schema `<KIND>.v<V>`; its subject is a [`Subject`].
 pub trait Event: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
     /// What it is about.
     type Scope: Scope;
@@ -131,44 +145,45 @@ pub trait Event: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'stat
 /// The right of an author to say `E`; one line of the table in `facts.rs` each.
 pub trait Says<E: Event>: Author {}
 
-/// A parsed subject of an event.
+/// A parsed subject of an event: `event.<author>.<task>.<noun>.<past-verb>`, with `-` for no task; of an author with
+/// one chain `event.<author>.<noun>.<past-verb>`. The server looks for the last message of a chain among all its
+/// subjects, so those of one chain must not grow in number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// Who may publish there.
     pub by: AuthorId,
-    /// The task, or none for `-`.
+    /// The task, if it is named there.
     pub task: Option<TaskId>,
     /// `<noun>.<past-verb>`.
     pub kind: &'a str,
 }
 
 impl<'a> Subject<'a> {
-    /// Parses `event.<author>.<task>.<noun>.<past-verb>`.
+    /// Parses one.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         let rest = text.strip_prefix("event.")?;
         let (by, rest) = rest.split_once('.')?;
-        let (task, kind) = rest.split_once('.')?;
-        let task = if task == "-" {
-            None
-        } else {
-            Some(task.parse().ok()?)
+        let by: AuthorId = by.parse().ok()?;
+        let (task, kind) = match by.chain() {
+            Chain::Whole => (None, rest),
+            Chain::PerTask => match rest.split_once('.')? {
+                ("-", kind) => (None, kind),
+                (task, kind) => (Some(task.parse().ok()?), kind),
+            },
         };
         let (noun, verb) = kind.split_once('.')?;
         let plain = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
-        (plain(noun) && plain(verb)).then_some(Self {
-            by: by.parse().ok()?,
-            task,
-            kind,
-        })
+        (plain(noun) && plain(verb)).then_some(Self { by, task, kind })
     }
 }
 
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.task {
-            Some(task) => write!(f, "event.{}.{task}.{}", self.by, self.kind),
-            None => write!(f, "event.{}.-.{}", self.by, self.kind),
+        match (self.by.chain(), self.task) {
+            (Chain::Whole, _) => write!(f, "event.{}.{}", self.by, self.kind),
+            (Chain::PerTask, Some(task)) => write!(f, "event.{}.{task}.{}", self.by, self.kind),
+            (Chain::PerTask, None) => write!(f, "event.{}.-.{}", self.by, self.kind),
         }
     }
 }
@@ -185,6 +200,8 @@ pub struct Body<F> {
     pub schema: String,
     /// Who says it.
     pub author: AuthorId,
+    /// The task it is about, if it is about one.
+    pub task: Option<TaskId>,
     /// Its place in the author's chain, from 1.
     pub seq: u64,
     /// SHA-256 of the body before it in the chain, [`Digest::ZERO`] at the first.
@@ -238,8 +255,8 @@ pub enum Junk {
     /// Not canonical MessagePack of the expected shape.
     #[error("malformed")]
     Malformed,
-    /// Signed for another subject or another deployment.
-    #[error("signed for another subject or another deployment")]
+    /// Signed for another subject, task or deployment.
+    #[error("signed for another subject, task or deployment")]
     Copied,
     /// A kind that is not known, or not this author's to say.
     #[error("unknown kind")]
@@ -264,6 +281,7 @@ pub(crate) struct Head {
     pub(crate) subject: String,
     pub(crate) schema: String,
     pub(crate) author: AuthorId,
+    pub(crate) task: Option<TaskId>,
     pub(crate) seq: u64,
     pub(crate) prev: Digest,
     pub(crate) id: EventId,
@@ -313,7 +331,6 @@ pub fn parse_fact<E: Event>(
     if subject.kind != E::KIND || !E::BY.contains(&subject.by) {
         return Err(Junk::Kind);
     }
-    let scope = E::Scope::parse(subject.task).ok_or(Junk::Subject)?;
     let version = schema
         .strip_prefix(E::KIND)
         .and_then(|rest| rest.strip_prefix(".v"));
@@ -321,6 +338,7 @@ pub fn parse_fact<E: Event>(
         return Err(Junk::Version);
     }
     let body: Body<E> = wire::decode(body).map_err(|_| Junk::Malformed)?;
+    let scope = E::Scope::parse(body.task).ok_or(Junk::Subject)?;
     Ok((scope, body.fact))
 }
 

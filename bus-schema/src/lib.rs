@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod account;
 mod call;
 mod content;
 mod draft;
@@ -10,14 +11,14 @@ mod hardening;
 mod id;
 mod live;
 mod money;
-pub mod permission;
 mod reader;
 mod signed;
 pub mod stream;
 mod verify;
 pub mod wire;
 
-pub use call::{CALLS, Call, CallSpec, May, Proof, Prove};
+pub use account::{ACTORS, User, users};
+pub use call::{CALLS, Call, CallSpec, Halt, Halted, May, Proof, Prove};
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
@@ -44,7 +45,6 @@ pub use id::{
 };
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
-pub use permission::{ACTORS, User, users};
 pub use reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
 pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, STATEMENT_BYTES_MAX, Signed, Statement,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{AuthorId, Chain, EVENT_BYTES_MAX};
+use crate::{AuthorId, Chain, EVENT_BYTES_MAX, account::API};
 
 /// The append-only stream of every fact.
 pub const AUDIT: &str = "AUDIT";
@@ -10,6 +10,15 @@ pub const AUDIT: &str = "AUDIT";
 pub const BLOBS: &str = "BLOBS";
 /// Messages from outside that may start a job.
 pub const TRIGGERS: &str = "TRIGGERS";
+
+/// Who may have a copy of `AUDIT` in the own account.
+pub const COPIER: &str = "audit-reader";
+/// Where the server delivers what is copied.
+pub const COPY_DELIVERED: &str = "copy.audit-reader.AUDIT";
+/// How long a pull waits for its first message, in seconds.
+pub const PULL_SECONDS: u8 = 5;
+/// How long the answers to a pull find their way. A pull that waits longer loses what comes later.
+pub const PULL_ANSWERS_SECONDS: u8 = 12;
 
 const DAY_NS: u64 = 86_400_000_000_000;
 
@@ -35,7 +44,7 @@ pub const STREAMS: &[StreamSpec] = &[
         name: AUDIT,
         config: || {
             json!({
-                "name": AUDIT, "subjects": ["event.*.*.*.*"],
+                "name": AUDIT, "subjects": ["event.*.*.*", "event.*.*.*.*"],
                 "storage": "file", "compression": "s2", "num_replicas": 1,
                 "retention": "limits", "discard": "new", "max_age": 0, "max_msgs": -1,
                 "max_bytes": 8_i64 << 30, "max_msg_size": EVENT_BYTES_MAX + 1024,
@@ -87,12 +96,47 @@ pub fn consumer(of: AuthorId) -> Value {
     })
 }
 
+/// The configuration of the consumer that a copy of `AUDIT` is made through.
+#[must_use]
+pub fn copy_consumer() -> Value {
+    json!({
+        "name": COPIER, "durable_name": COPIER, "deliver_policy": "all", "ack_policy": "flow_control",
+        "replay_policy": "instant", "max_deliver": -1, "num_replicas": 1, "max_ack_pending": 1000,
+        "deliver_subject": COPY_DELIVERED, "flow_control": true, "idle_heartbeat": 1_000_000_000_u64,
+    })
+}
+
+/// The configuration of a copy of `AUDIT` in the account of [`COPIER`]. It can be made anew, so it need not survive a
+/// power cut.
+#[must_use]
+pub fn copy() -> Value {
+    json!({
+        "name": AUDIT, "storage": "file", "compression": "s2", "num_replicas": 1, "persist_mode": "async",
+        "retention": "limits", "discard": "old", "max_age": 0, "max_msgs": -1, "max_bytes": 8_i64 << 30,
+        "allow_direct": true,
+        "mirror": {
+            "name": AUDIT,
+            "external": { "api": API, "deliver": "" },
+            "consumer": { "name": COPIER, "deliver_subject": COPY_DELIVERED },
+        },
+    })
+}
+
+/// The subjects of everything that `author` may say.
+#[must_use]
+pub fn family(author: AuthorId) -> String {
+    match author.chain() {
+        Chain::Whole => format!("event.{author}.*.*"),
+        Chain::PerTask => format!("event.{author}.*.*.*"),
+    }
+}
+
 /// The filter whose last message an append of `author` about `task` expects.
 #[must_use]
 pub fn subtree(author: AuthorId, task: Option<crate::TaskId>) -> String {
     match (author.chain(), task) {
-        (Chain::Whole, _) => format!("event.{author}.>"),
-        (Chain::PerTask, Some(task)) => format!("event.{author}.{task}.>"),
-        (Chain::PerTask, None) => format!("event.{author}.-.>"),
+        (Chain::Whole, _) => family(author),
+        (Chain::PerTask, Some(task)) => format!("event.{author}.{task}.*.*"),
+        (Chain::PerTask, None) => format!("event.{author}.-.*.*"),
     }
 }

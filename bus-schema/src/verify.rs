@@ -337,15 +337,23 @@ impl Verifier {
     }
 
     fn check<'a>(&mut self, raw: &Raw<'a>) -> Result<(Subject<'a>, Head), Junk> {
-        let subject = Subject::parse(raw.subject).ok_or(Junk::Subject)?;
+        let named = Subject::parse(raw.subject).ok_or(Junk::Subject)?;
         if raw.body.len() > EVENT_BYTES_MAX {
             return Err(Junk::Oversize);
         }
         let signature = raw.signature.ok_or(Junk::Unsigned)?;
-        let key = self.key_at(subject.by, raw.seq).ok_or(Junk::NoKey)?;
+        let key = self.key_at(named.by, raw.seq).ok_or(Junk::NoKey)?;
         self.check_signature(key, raw.body, signature)?;
         let head = Head::peek(raw.body)?;
-        if head.subject != raw.subject || head.author != subject.by {
+        let subject = Subject {
+            task: head.task,
+            ..named
+        };
+        // Printed again it must be the same: the task of the envelope is the one that the subject names.
+        if head.subject != raw.subject
+            || head.author != named.by
+            || subject.to_string() != raw.subject
+        {
             return Err(Junk::Copied);
         }
         let tip = self.tip(subject.by, subject.task);

@@ -134,7 +134,7 @@ async fn an_upgrade_makes_what_is_new_and_everything_goes_on() {
     fs::remove_dir_all(dir.of("trigger")).unwrap();
     for (name, old, new) in [
         ("local.conf", "NKEY_TRIGGER: ", "NKEY_FORMER: "),
-        ("permissions.conf", "trigger.cli.*", "trigger.former.*"),
+        ("accounts.conf", "trigger.cli.*", "trigger.former.*"),
     ] {
         let path = dir.nats().join(name);
         let now = fs::read_to_string(&path).unwrap();
@@ -154,7 +154,7 @@ async fn an_upgrade_makes_what_is_new_and_everything_goes_on() {
     stack.script(&["upgrade"]);
     all_are_healthy();
     assert_ne!(inspect("nats")["Id"], before);
-    let rights = fs::read_to_string(dir.nats().join("permissions.conf")).unwrap();
+    let rights = fs::read_to_string(dir.nats().join("accounts.conf")).unwrap();
     assert!(rights.contains("trigger.cli.*") && !rights.contains("former"));
     drop(stack.deployment.operator("trigger").await);
     assert!(!owner.exists(), "it was made anew");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actor::nkey::UserKey;
 use async_nats::{ConnectOptions, Event, HeaderMap, ServerError};
-use bus_schema::{AUDIT, HEADER_SCHEMA, HEADER_SIGNATURE, SignedEvent};
+use bus_schema::{AUDIT, HEADER_SCHEMA, HEADER_SIGNATURE, SignedEvent, account};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -64,6 +64,8 @@ struct Heard {
 pub struct Client {
     /// The connection.
     pub nats: async_nats::Client,
+    /// Where its identity asks the JetStream API.
+    pub api: &'static str,
     heard: Arc<Heard>,
 }
 
@@ -74,9 +76,12 @@ impl Deployment {
     /// If the server does not let it in.
     pub async fn client(&self, user: &str) -> Client {
         let options = self.options(user, user);
-        Client::connect(options, &self.url())
-            .await
-            .unwrap_or_else(|error| panic!("{user}: {error}"))
+        let client = Client::connect(options, &self.url()).await;
+        let client = client.unwrap_or_else(|error| panic!("{user}: {error}"));
+        Client {
+            api: account::api_of(user),
+            ..client
+        }
     }
 
     /// How to connect with the NKey of one user and the certificate of another.
@@ -121,7 +126,8 @@ impl Client {
         let connecting = tokio::time::timeout(ANSWER, options.connect(url)).await;
         let connected = connecting.map_err(|_| "no answer".to_owned())?;
         let nats = connected.map_err(|error| actor::chain(&error))?;
-        Ok(Self { nats, heard })
+        let api = account::API;
+        Ok(Self { nats, api, heard })
     }
 
     /// Publishes and waits for the server's acknowledgement.
@@ -174,10 +180,23 @@ impl Client {
     ) -> Result<serde_json::Value, String> {
         let answer = self
             .nats
-            .request(format!("$JS.API.{subject}"), question.to_string().into())
+            .request(
+                format!("{}.{subject}", self.api),
+                question.to_string().into(),
+            )
             .await
             .map_err(|error| actor::chain(&error))?;
         serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())
+    }
+
+    /// The message at `seq` of `AUDIT`, with all its headers.
+    ///
+    /// # Panics
+    /// If the server does not hand it out.
+    pub async fn message(&self, seq: u64) -> async_nats::Message {
+        let subject = format!("{}.DIRECT.GET.{AUDIT}", self.api);
+        let question = format!("{{\"seq\":{seq}}}");
+        self.nats.request(subject, question.into()).await.unwrap()
     }
 
     /// Publishes with a reply subject of one's own choice, which the server does not check.

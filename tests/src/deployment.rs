@@ -2,6 +2,7 @@
 
 mod contained;
 mod nats;
+mod one_account;
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +18,7 @@ use std::{
 };
 
 use actor::{Clock, Health, Operator, signing_key};
-use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, permission, public_key};
+use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, public_key};
 use contractual::{Dir, contract, init, init::Choices, init::Facts, provision};
 use ed25519_dalek::SigningKey;
 use rustix::process::Signal;
@@ -81,6 +82,7 @@ impl Deployment {
             workspace,
             catalogue: contract::example::TOOLS.to_owned(),
             sync: "always".to_owned(),
+            copy: true,
             containers: None,
         };
         change(&mut choices);
@@ -159,26 +161,6 @@ impl Deployment {
     #[must_use]
     pub fn owner(&self) -> PublicKey {
         public_key(&self.signing_key(AuthorId::Owner))
-    }
-
-    /// Takes every restriction off the users of the server, from its next start on: what a test shows to work
-    /// then, the shipped permissions prevent.
-    ///
-    /// # Panics
-    /// If the file cannot be written.
-    pub fn without_permissions(&self) {
-        // All but one subject, by which `Client::refused` sees that everything was judged.
-        let everything = "{ publish: { allow: [\">\"], deny: [\"refused.>\"] }, subscribe: { allow: [\">\"] } }\n";
-        let text: String = permission::users()
-            .iter()
-            .map(|user| {
-                format!(
-                    "{}: {everything}",
-                    permission::permissions_variable(user.name)
-                )
-            })
-            .collect();
-        std::fs::write(self.dir.nats().join("permissions.conf"), text).unwrap();
     }
 
     /// The server.

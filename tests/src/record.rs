@@ -141,7 +141,7 @@ impl Record {
     #[must_use]
     pub fn subtree(&self, author: AuthorId, task: Option<TaskId>) -> (String, u64) {
         let filter = stream::subtree(author, task);
-        let prefix = filter.trim_end_matches('>');
+        let prefix = filter.trim_end_matches("*.*");
         let mut last = self.messages.iter().rev();
         let last = last.find(|one| one.stored.subject.starts_with(prefix));
         let seq = last.map_or(0, |one| one.stored.seq);

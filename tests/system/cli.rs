@@ -335,7 +335,7 @@ async fn the_only_finding(deployment: &Deployment, what: &str, text: &str, fix: 
 #[tokio::test]
 async fn doctor_names_permissions_that_are_not_this_versions_and_its_fix_puts_them_back() {
     let deployment = Deployment::running().await;
-    let permissions = deployment.dir().nats().join("permissions.conf");
+    let permissions = deployment.dir().nats().join("accounts.conf");
     let shipped = fs::read_to_string(&permissions).unwrap();
     let wider = shipped.replace("event.worker.*.task.finished", "event.>");
     assert_ne!(wider, shipped);

@@ -113,7 +113,7 @@ async fn rights_follow_the_nkey_and_not_the_certificate() {
     let deployment = server().await;
     let options = deployment.options("worker", "policy");
     let client = Client::connect(options, &deployment.url()).await.unwrap();
-    let grant = "event.policy.TASK.action.granted";
+    let grant = "event.policy.action.granted";
     client.nats.publish(grant, "x".into()).await.unwrap();
     assert!(
         client
@@ -154,7 +154,7 @@ async fn system_account_has_no_way_into_the_bus() {
     let before = deployment.record().await.last();
     let client = deployment.client("sys").await;
     let stored = client.store(
-        "event.owner.-.halt.ordered",
+        "event.owner.halt.ordered",
         async_nats::HeaderMap::new(),
         b"x",
     );

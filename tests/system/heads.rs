@@ -105,7 +105,7 @@ async fn waiting(deployment: &Deployment) -> TaskId {
 
 #[tokio::test]
 async fn nothing_that_is_played_back_stands_for_audit() {
-    let deployment = Deployment::running().await;
+    let deployment = Deployment::running_in_one_account().await;
     let thieves = Thieves::new(&deployment).await;
     assert!(deployment.kill(AuthorId::Audit));
     troubled(&deployment, AuthorId::Policy, NO_GRANTS).await;
@@ -143,6 +143,7 @@ async fn overheard(deployment: &Deployment, thieves: &Thieves) -> Vec<Message> {
         subject: Head::subject(),
         schema: "head.v1".to_owned(),
         author: Head::BY,
+        task: None,
         seq: u64::MAX,
         prev: Digest::ZERO,
         id: EventId::new(deployment.clock().uuid()),
@@ -190,7 +191,7 @@ fn signature(message: &Message) -> &str {
 /// grants on it.
 #[tokio::test]
 async fn without_any_one_check_on_heads_something_played_back_is_granted_on() {
-    let deployment = Deployment::running().await;
+    let deployment = Deployment::running_in_one_account().await;
     until(&deployment, "checkpoint.signed", 1).await;
     let thieves = Thieves::new(&deployment).await;
     assert!(deployment.kill(AuthorId::Audit));

@@ -285,10 +285,10 @@ impl Kill {
         let mut left = self.after;
         while left > 0 {
             let next = tokio::time::timeout(SOON, seen.next()).await;
-            let subject = next
+            let trace = next
                 .unwrap_or_else(|_| panic!("{self:?}: {left} events too few"))
                 .unwrap();
-            left -= u64::from(subject.contains(&task.to_string()));
+            left -= u64::from(trace.contains(&task.to_string().replace('-', "")));
         }
         assert!(deployment.kill_named(self.victim), "{self:?}");
         match self.victim.parse::<AuthorId>() {
@@ -343,7 +343,7 @@ impl Kill {
     }
 }
 
-/// Subjects as they are stored.
+/// The traces of messages as they are stored.
 trait Seen: futures::Stream<Item = String> + Unpin {}
 impl<S: futures::Stream<Item = String> + Unpin> Seen for S {}
 
@@ -363,7 +363,9 @@ async fn watch(reader: &async_nats::Client, name: String) -> impl Seen {
     let messages = consumer.messages().await.unwrap();
     messages
         .filter_map(|message| {
-            std::future::ready(message.ok().map(|message| message.subject.to_string()))
+            let headers = message.ok().and_then(|message| message.headers.clone());
+            let trace = headers.and_then(|headers| Some(headers.get("traceparent")?.to_string()));
+            std::future::ready(trace)
         })
         .boxed()
 }

@@ -5,6 +5,8 @@
     reason = "what a test cannot have ends it"
 )]
 
+mod accounts;
+mod attacks;
 mod by_hand;
 mod cli;
 mod confined;

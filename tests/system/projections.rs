@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use bus_schema::{ACTORS, AuthorId};
+use bus_schema::{ACTORS, AuthorId, Subject};
 use harness::{Deployment, SOON, eventually};
 
 use crate::by_hand::{ByHand, fresh, stored};
@@ -145,7 +145,12 @@ async fn projection_of_another_stream_is_rebuilt() {
     for author in FOLDING {
         let client = deployment.client(author.name()).await;
         for n in 0..=stands + 10 {
-            let subject = format!("event.{author}.-.service.started");
+            let subject = Subject {
+                by: *author,
+                task: None,
+                kind: "service.started",
+            };
+            let subject = subject.to_string();
             let text = format!("junk {n}");
             let ack = client.store(&subject, async_nats::HeaderMap::new(), text.as_bytes());
             ack.await.unwrap().stored().unwrap();

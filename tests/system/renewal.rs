@@ -71,7 +71,7 @@ async fn seen_now(deployment: &Deployment) -> BTreeMap<String, String> {
     let question = json!({"auth": true}).to_string();
     let answer = sys
         .nats
-        .request("$SYS.REQ.SERVER.PING.CONNZ", question.into())
+        .request("server.connz", question.into())
         .await
         .unwrap();
     let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
@@ -110,10 +110,7 @@ async fn presented(
 /// Until when the server's own certificate holds.
 async fn server_until(deployment: &Deployment) -> String {
     let sys = deployment.client("sys").await;
-    let answer = sys
-        .nats
-        .request("$SYS.REQ.SERVER.PING.VARZ", "".into())
-        .await;
+    let answer = sys.nats.request("server.varz", "".into()).await;
     let answer: Value = serde_json::from_slice(&answer.unwrap().payload).unwrap();
     answer["data"]["tls_cert_not_after"]
         .as_str()

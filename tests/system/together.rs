@@ -1,9 +1,8 @@
 //! Verdicts about several tasks are stored together, and one by one where the server does not take that.
 
 use async_nats::HeaderMap;
-use bus_schema::{AUDIT, AuthorId, TaskId};
+use bus_schema::{AuthorId, TaskId};
 use harness::Deployment;
-use serde_json::json;
 
 use crate::scene::{LIST, MAY_LIST, contract, playbook, until};
 
@@ -34,13 +33,11 @@ async fn all_done(deployment: &Deployment, tasks: Vec<TaskId>) {
 
 /// How many of policy's verdicts were stored together with others.
 async fn together(deployment: &Deployment) -> usize {
-    let reader = deployment.client("audit-reader").await;
+    let owner = deployment.client("owner").await;
     let record = deployment.record().await;
     let mut count = 0;
     for granted in record.of("action.granted") {
-        let question = json!({"seq": granted.stored.seq}).to_string();
-        let get = format!("$JS.API.DIRECT.GET.{AUDIT}");
-        let message = reader.nats.request(get, question.into()).await.unwrap();
+        let message = owner.message(granted.stored.seq).await;
         let headers = message.headers.unwrap();
         count += usize::from(headers.get("Nats-Batch-Id").is_some());
     }

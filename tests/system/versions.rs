@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ACTORS, Author, AuthorId, Body, ENVELOPE_V, Junk, Owner, Policy, Signature, SignedEvent,
-    Worker, wire,
+    Subject, Worker, wire,
 };
 use ed25519_dalek::Signer as _;
 use harness::{Deployment, Stolen, link};
@@ -18,13 +18,19 @@ async fn say_unknown<A: Author>(thief: &Stolen<'_, A>, kind: &str) -> u64 {
     let tip = record.verifier().tip(A::ID, None);
     let (subtree, last) = record.subtree(A::ID, None);
     let link = link(thief.deployment.clock(), tip.seq + 1, tip.digest);
-    let subject = format!("event.{}.-.{kind}", A::ID);
+    let subject = Subject {
+        by: A::ID,
+        task: None,
+        kind,
+    }
+    .to_string();
     let schema = format!("{kind}.v9");
     let body = wire::encode(&Body {
         v: ENVELOPE_V,
         subject: subject.clone(),
         schema: schema.clone(),
         author: A::ID,
+        task: None,
         seq: link.seq,
         prev: link.prev,
         id: link.id,
@@ -35,6 +41,7 @@ async fn say_unknown<A: Author>(thief: &Stolen<'_, A>, kind: &str) -> u64 {
     let signature = Signature::new(thief.key.sign(&body).to_bytes());
     let event = SignedEvent {
         subject,
+        task: None,
         schema,
         signature,
         body,

@@ -183,6 +183,7 @@ fn event<E: Event + PartialEq>(scope: E::Scope, fact: E) -> Example {
         subject: subject.clone(),
         schema: schema.clone(),
         author: by,
+        task: scope.task(),
         seq: 2,
         prev: digest(1),
         id: id(10),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bus_schema::{
     Author, AuthorId, AuthorKey, Body, Chain, Deployment, DeploymentId, Digest, Draft, ENVELOPE_V,
-    Event, EventId, Facts, Junk, Link, Owner, PublicKey, Raw, Read, RosterChanged, Says, Sees,
-    Signature, TaskId, Time, TooOld, Verifier, public_key, wire,
+    Event, EventId, FACTS, Facts, Junk, Link, Owner, PublicKey, Raw, Read, RosterChanged, Says,
+    Sees, Signature, Subject, TaskId, Time, TooOld, Verifier, public_key, wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -187,9 +187,38 @@ fn chain(author: AuthorId, task: Option<TaskId>) -> (AuthorId, Option<TaskId>) {
     (author, task.filter(|_| author.chain() == Chain::PerTask))
 }
 
+/// The task that a subject names, and for a chain that names none in its subjects that of the tests.
+fn named_task(subject: &str) -> Option<TaskId> {
+    let subject = Subject::parse(subject)?;
+    let spec = FACTS.iter().find(|spec| spec.kind == subject.kind);
+    match subject.by.chain() {
+        Chain::PerTask => subject.task,
+        Chain::Whole => spec.is_some_and(|spec| spec.of_task).then(task),
+    }
+}
+
 /// A body that its author need not have been allowed to say.
 pub(crate) fn body<F: serde::Serialize>(
     author: AuthorId,
+    subject: &str,
+    schema: &str,
+    (seq, prev): (u64, Digest),
+    fact: F,
+) -> Vec<u8> {
+    body_about(
+        author,
+        named_task(subject),
+        subject,
+        schema,
+        (seq, prev),
+        fact,
+    )
+}
+
+/// The same about any task.
+pub(crate) fn body_about<F: serde::Serialize>(
+    author: AuthorId,
+    task: Option<TaskId>,
     subject: &str,
     schema: &str,
     (seq, prev): (u64, Digest),
@@ -200,6 +229,7 @@ pub(crate) fn body<F: serde::Serialize>(
         subject: subject.to_owned(),
         schema: schema.to_owned(),
         author,
+        task,
         seq,
         prev,
         id: id::<EventId>(77),

@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
     ACTORS, AuthorId, CALLS, FACTS, Facts as _, GatewayFact, Head, Live as _, PolicyFact,
-    RunnerFact, STREAMS, Subject, WorkerFact, consumer,
-    permission::{nkey_variable, permissions_conf, permissions_variable, users},
-    wire,
+    RunnerFact, STREAMS, Subject, WorkerFact,
+    account::{API, accounts_conf, nkey_variable},
+    consumer, stream, users, wire,
 };
 use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{example, matrix};
+use crate::{
+    example,
+    matrix::{self, subjects_of},
+};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -145,14 +148,13 @@ fn subjects() -> String {
     };
     for spec in FACTS {
         for by in spec.by {
-            let scope = if spec.of_task { "<task>" } else { "-" };
-            let subject = format!("event.{by}.{scope}.{}", spec.kind);
+            let subject = subjects_of(*by, spec, "<task>");
             let readers = readers(*by, spec.kind);
             line(subject, by.name(), &readers);
         }
     }
     for by in AuthorId::ALL.iter().filter(|by| **by != AuthorId::Audit) {
-        let read = format!("$JS.API.DIRECT.GET.BLOBS.blob.{by}.digest.0");
+        let read = format!("{API}.DIRECT.GET.BLOBS.blob.{by}.digest.0");
         let readers: Vec<_> = users()
             .iter()
             .filter(|user| matrix::may_publish(user, &read))
@@ -208,29 +210,31 @@ fn subjects_streams_permissions_and_matrix_are_as_checked_in() {
     let streams = json!({
         "streams": STREAMS.iter().map(|stream| stream.config()).collect::<Vec<_>>(),
         "consumers": ACTORS.iter().map(|of| consumer(*of)).collect::<Vec<_>>(),
+        "copy": { "stream": stream::copy(), "consumer": stream::copy_consumer() },
     });
     golden(&BTreeMap::from([
         ("bus-schema/schema/subjects.txt".to_owned(), subjects()),
-        ("nats/permissions.conf".to_owned(), permissions_conf()),
+        ("nats/accounts.conf".to_owned(), accounts_conf()),
         ("nats/streams.json".to_owned(), pretty(&streams)),
         ("nats/matrix.txt".to_owned(), matrix::table()),
     ]));
 }
 
 #[test]
-fn the_shipped_configuration_lists_exactly_the_users_with_their_own_permissions() {
+fn the_shipped_configuration_names_no_user_of_its_own() {
     let text = fs::read_to_string(root().join("nats/nats.conf")).unwrap();
-    let found: Vec<_> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.contains("nkey:"))
-        .collect();
-    let line = |name: &str| {
-        let (nkey, permissions) = (nkey_variable(name), permissions_variable(name));
-        format!("{{ nkey: ${nkey}, permissions: ${permissions} }}")
-    };
-    let mut wanted: Vec<_> = users().iter().map(|user| line(user.name)).collect();
-    wanted.push("SYS { users: [ { nkey: $NKEY_SYS } ] }".to_owned());
-    assert_eq!(found, wanted);
-    assert!(!text.contains("no_auth_user") && !text.contains("allow_responses"));
+    for word in [
+        "nkey",
+        "permissions",
+        "users",
+        "no_auth_user",
+        "allow_responses",
+    ] {
+        assert!(!text.contains(word), "{word}");
+    }
+    let accounts = accounts_conf();
+    for user in users() {
+        let named = format!("nkey: ${},", nkey_variable(user.name));
+        assert_eq!(accounts.matches(&named).count(), 1, "{named}");
+    }
 }

@@ -1,6 +1,8 @@
 //! Bodies that nobody should make: of any size, shape and depth they are junk, even if their author signed them.
 
-use bus_schema::{AuditFact, AuthorId, Deployment, EVENT_BYTES_MAX, Junk, Owner, PolicyFact, Sees};
+use bus_schema::{
+    AuditFact, AuthorId, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Junk, Owner, PolicyFact, Sees,
+};
 use proptest::prelude::*;
 
 use crate::{
@@ -109,8 +111,8 @@ fn replace(body: &[u8], key: &str, next: &str, value: &[u8]) -> Vec<u8> {
 
 fn with_one_more_key(mut body: Vec<u8>, entry: &[u8]) -> Vec<u8> {
     let keys = body.first_mut().expect("a body is a map");
-    assert_eq!(*keys, 0x8a);
-    *keys = 0x8b;
+    assert_eq!(*keys, 0x8b);
+    *keys = 0x8c;
     body.extend_from_slice(entry);
     body
 }
@@ -122,11 +124,11 @@ fn a_second_form_of_the_same_value_is_junk() {
     };
     malformed("trailing byte", &|body| [body, vec![0xc0]].concat());
     malformed("duplicate key", &|body| {
-        with_one_more_key(body, b"\xa1v\x01")
+        with_one_more_key(body, b"\xa1v\x02")
     });
     malformed("unknown key", &|body| with_one_more_key(body, b"\xa1x\x01"));
     malformed("wide integer", &|body| {
-        replace(&body, "v", "subject", &[0xcc, 1])
+        replace(&body, "v", "subject", &[0xcc, ENVELOPE_V])
     });
     malformed("wider integer", &|body| {
         replace(&body, "seq", "prev", &[0xcf, 0, 0, 0, 0, 0, 0, 0, 1])

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use bus_schema::{
-    ACTORS, AUDIT, AuthorId, CALLS, FACTS, Head, Live as _, STREAMS, permission::User, users,
+    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, STREAMS, Spec,
+    account::{API, Form, OWN_API, User},
+    stream, users,
 };
 
 /// Whether `pattern` covers `subject`.
@@ -23,11 +25,20 @@ fn any(patterns: &[String], subject: &str) -> bool {
 }
 
 pub(crate) fn may_publish(user: &User, subject: &str) -> bool {
-    any(&user.publish, subject) && !any(&user.deny, subject)
+    any(&user.publish, subject)
 }
 
 fn may_subscribe(user: &User, subject: &str) -> bool {
     any(&user.subscribe, subject)
+}
+
+/// The subject of a fact of `by`, with `task` where a task is named.
+pub(crate) fn subjects_of(by: AuthorId, spec: &Spec, task: &str) -> String {
+    match (by.chain(), spec.of_task) {
+        (Chain::Whole, _) => format!("event.{by}.{}", spec.kind),
+        (Chain::PerTask, true) => format!("event.{by}.{task}.{}", spec.kind),
+        (Chain::PerTask, false) => format!("event.{by}.-.{}", spec.kind),
+    }
 }
 
 /// One subject of each family of the whole system, allowed to somebody or not.
@@ -35,17 +46,55 @@ fn families() -> Vec<String> {
     let mut all = Vec::new();
     for by in AuthorId::ALL {
         for spec in FACTS.iter().filter(|spec| spec.by.contains(by)) {
-            let scope = if spec.of_task { "TASK" } else { "-" };
-            all.push(format!("event.{by}.{scope}.{}", spec.kind));
+            all.push(subjects_of(*by, spec, "TASK"));
         }
+        all.push(format!("event.{by}.some.thing"));
         all.push(format!("event.{by}.-.some.thing"));
         all.push(format!("blob.{by}.DIGEST.0"));
-        all.push(format!("$JS.API.DIRECT.GET.BLOBS.blob.{by}.DIGEST.0"));
-        all.push(format!(
-            "$JS.API.DIRECT.GET.{AUDIT}.event.{by}.-.some.thing"
-        ));
     }
-    all.push(format!("$JS.API.DIRECT.GET.{AUDIT}"));
+    all.extend([API, OWN_API].into_iter().flat_map(requests));
+    for call in CALLS {
+        let from = call.from.iter().map(|from| from.name()).chain(["other"]);
+        all.extend(from.map(|from| format!("call.{}.{from}.{}", call.to, call.verb)));
+    }
+    all.push(Head::subject());
+    all.extend(AuthorId::ALL.iter().map(|by| format!("live.{by}.what.-")));
+    all.extend(["cli", "other"].map(|source| format!("trigger.{source}.NAME")));
+    all.extend(
+        users()
+            .iter()
+            .map(|user| format!("_INBOX.{}.ID", user.name)),
+    );
+    for actor in ACTORS.iter().map(|actor| actor.name()).chain(["other"]) {
+        all.push(format!("$JS.ACK.{AUDIT}.{actor}.1.1.1.1.0"));
+        all.push(format!("$JS.FC.{AUDIT}.{actor}.ID"));
+    }
+    let rest = [
+        "_R_.ID",
+        stream::COPY_DELIVERED,
+        "server.varz",
+        "$SRV.PING",
+        "$SYS.REQ.SERVER.PING",
+        "$KV.B.KEY",
+        "$O.B.C.ID",
+        "other",
+    ];
+    all.extend(rest.map(str::to_owned));
+    all
+}
+
+/// One request of each kind to the JetStream API under `api`.
+fn requests(api: &str) -> Vec<String> {
+    let mut all: Vec<_> = AuthorId::ALL
+        .iter()
+        .flat_map(|by| {
+            [
+                format!("DIRECT.GET.BLOBS.blob.{by}.DIGEST.0"),
+                format!("DIRECT.GET.{AUDIT}.event.{by}.some.thing"),
+            ]
+        })
+        .collect();
+    all.push(format!("DIRECT.GET.{AUDIT}"));
     for stream in STREAMS {
         for verb in [
             "CREATE",
@@ -59,46 +108,35 @@ fn families() -> Vec<String> {
             "RESTORE",
             "LEADER.STEPDOWN",
         ] {
-            all.push(format!("$JS.API.STREAM.{verb}.{}", stream.name));
+            all.push(format!("STREAM.{verb}.{}", stream.name));
         }
     }
-    for consumer in ACTORS.iter().map(|actor| actor.name()).chain(["other"]) {
+    for consumer in ACTORS
+        .iter()
+        .map(|actor| actor.name())
+        .chain([stream::COPIER, "other"])
+    {
         for verb in [
             "CREATE", "INFO", "MSG.NEXT", "RESET", "DELETE", "PAUSE", "UNPIN",
         ] {
-            all.push(format!("$JS.API.CONSUMER.{verb}.{AUDIT}.{consumer}"));
+            all.push(format!("CONSUMER.{verb}.{AUDIT}.{consumer}"));
         }
         all.push(format!(
-            "$JS.API.CONSUMER.CREATE.{AUDIT}.{consumer}.event.policy.-.some.thing"
+            "CONSUMER.CREATE.{AUDIT}.{consumer}.event.policy.some.thing"
         ));
-        all.push(format!(
-            "$JS.API.CONSUMER.DURABLE.CREATE.{AUDIT}.{consumer}"
-        ));
-        all.push(format!("$JS.ACK.{AUDIT}.{consumer}.1.1.1.1.0"));
+        all.push(format!("CONSUMER.DURABLE.CREATE.{AUDIT}.{consumer}"));
     }
-    all.push("$JS.API.CONSUMER.CREATE.BLOBS.other".to_owned());
-    all.push("$JS.API.CONSUMER.MSG.NEXT.BLOBS.other".to_owned());
-    for call in CALLS {
-        let from = call.from.iter().map(|from| from.name()).chain(["other"]);
-        all.extend(from.map(|from| format!("call.{}.{from}.{}", call.to, call.verb)));
-    }
-    all.push(Head::subject());
-    all.extend(AuthorId::ALL.iter().map(|by| format!("live.{by}.what.-")));
-    all.extend(["cli", "other"].map(|source| format!("trigger.{source}.NAME")));
-    all.extend(
-        users()
-            .iter()
-            .map(|user| format!("_INBOX.{}.ID", user.name)),
-    );
     let rest = [
-        "$JS.API.INFO",
-        "$JS.API.STREAM.LIST",
-        "$JS.API.STREAM.NAMES",
-        "$SRV.PING",
+        "CONSUMER.CREATE.BLOBS.other",
+        "CONSUMER.MSG.NEXT.BLOBS.other",
+        "INFO",
+        "STREAM.LIST",
+        "STREAM.NAMES",
     ];
     all.extend(rest.map(str::to_owned));
-    all.extend(["$SYS.REQ.SERVER.PING", "$KV.B.KEY", "$O.B.C.ID", "other"].map(str::to_owned));
-    all
+    all.iter()
+        .map(|request| format!("{api}.{request}"))
+        .collect()
 }
 
 /// The table: `p` may publish, `s` may subscribe, `.` neither.
@@ -126,6 +164,155 @@ pub(crate) fn table() -> String {
     text
 }
 
+/// Whether some subject is covered by both.
+fn overlap(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (one.split('.'), other.split('.'));
+    loop {
+        match (one.next(), other.next()) {
+            (Some(">"), Some(_)) | (Some(_), Some(">")) | (None, None) => return true,
+            (Some("*"), Some(_)) | (Some(_), Some("*")) => {}
+            (Some(this), Some(that)) if this == that => {}
+            (Some(_) | None, Some(_) | None) => return false,
+        }
+    }
+}
+
+/// Whether it covers more than one subject.
+fn is_wide(pattern: &str) -> bool {
+    pattern.split('.').any(|token| token == "*" || token == ">")
+}
+
+/// The subjects of all streams.
+fn stored() -> Vec<String> {
+    let configs = STREAMS.iter().map(|stream| stream.config());
+    let subjects = configs.flat_map(|config| {
+        let subjects = config["subjects"].as_array().expect("a list").clone();
+        subjects.into_iter()
+    });
+    subjects
+        .map(|subject| subject.as_str().expect("a subject").to_owned())
+        .collect()
+}
+
+/// Answers are stored under a literal subject that is imported; with a wildcard they keep the server's own subject.
+#[test]
+fn every_import_into_a_stream_has_a_wildcard() {
+    let mut seen = 0;
+    for user in users() {
+        for import in &user.imports {
+            let into = |subject: &String| overlap(&import.subject, subject);
+            if import.form == Form::Stream || !stored().iter().any(into) {
+                continue;
+            }
+            seen += 1;
+            assert!(is_wide(&import.subject), "{}: {import:?}", user.name);
+            assert!(is_wide(&import.to), "{}: {import:?}", user.name);
+        }
+    }
+    // Events of six authors, contents of five, and triggers.
+    assert_eq!(seen, 12);
+}
+
+/// An account without JetStream answers on `$JS.API` itself, and first.
+#[test]
+fn every_request_to_the_api_is_imported_under_another_name() {
+    for user in users() {
+        for import in &user.imports {
+            assert!(
+                !import.to.starts_with("$JS.API"),
+                "{}: {import:?}",
+                user.name
+            );
+            assert_eq!(
+                import.subject.starts_with("$JS.API."),
+                import.to.starts_with("$JS.BUS.API."),
+                "{}: {import:?}",
+                user.name
+            );
+        }
+    }
+}
+
+/// A pull that waits longer than its answers find their way is counted as delivered and loses them.
+#[test]
+fn every_pull_ends_well_before_its_answers_are_lost() {
+    const { assert!(stream::PULL_SECONDS * 2 <= stream::PULL_ANSWERS_SECONDS) };
+    for user in users() {
+        for import in &user.imports {
+            let pull = import.subject.contains(".MSG.NEXT.");
+            let lasts = Form::Answers(stream::PULL_ANSWERS_SECONDS);
+            assert!(!pull || import.form == lasts, "{}: {import:?}", user.name);
+        }
+    }
+}
+
+#[test]
+fn nobody_imports_what_makes_changes_or_ends_anything() {
+    for user in users() {
+        for import in &user.imports {
+            let forbidden = [
+                "CREATE",
+                "UPDATE",
+                "DELETE",
+                "PURGE",
+                "SNAPSHOT",
+                "RESTORE",
+                "STEPDOWN",
+                "PAUSE",
+                "UNPIN",
+                "$SYS.REQ.ACCOUNT",
+                "RELOAD",
+                "KICK",
+            ];
+            let found = forbidden
+                .iter()
+                .find(|word| import.subject.contains(**word));
+            assert_eq!(found, None, "{}: {import:?}", user.name);
+            let consumer = import.subject.starts_with("$JS.API.CONSUMER.");
+            let own = import.subject.ends_with(&format!(".{}", user.name));
+            assert!(!consumer || own, "{}: {import:?}", user.name);
+        }
+    }
+}
+
+/// What an account imports from a service cannot be exported as a stream again.
+#[test]
+fn what_is_heard_comes_from_the_account_of_whoever_says_it() {
+    for user in users() {
+        for import in user.imports.iter().filter(|one| one.form == Form::Stream) {
+            let says = |user: &User| may_publish(user, &import.subject.replace('*', "-"));
+            let by = users().into_iter().find(says);
+            let by = by.map_or("BUS".to_owned(), |user| user.account());
+            assert_eq!(import.from, by, "{}: {import:?}", user.name);
+        }
+    }
+}
+
+/// Nothing that may be published leads nowhere, and what is imported is what its user may name.
+#[test]
+fn publishing_and_importing_are_one() {
+    for user in users() {
+        for subject in &user.publish {
+            let imported = user.imports.iter().any(|one| overlap(&one.to, subject));
+            let own =
+                user.jetstream && (subject.starts_with("$JS.") || subject.starts_with("event."));
+            let answers = subject == "_R_.>";
+            let live = subject.starts_with("live.");
+            assert!(
+                imported || own || answers || live,
+                "{}: {subject}",
+                user.name
+            );
+        }
+        for import in user.imports.iter().filter(|one| one.form != Form::Stream) {
+            let named = user.publish.iter().any(|one| overlap(&import.to, one));
+            // The server itself copies.
+            let copies = user.name == stream::COPIER && import.to.contains(stream::COPIER);
+            assert!(named || copies, "{}: {import:?}", user.name);
+        }
+    }
+}
+
 #[test]
 fn nobody_publishes_into_the_subtree_of_another_author() {
     for user in users() {
@@ -137,8 +324,8 @@ fn nobody_publishes_into_the_subtree_of_another_author() {
                 let theirs = family.starts_with(&format!("event.{author}."))
                     || family.starts_with(&format!("blob.{author}."))
                     || family.starts_with(&format!("live.{author}."))
-                    || family.starts_with(&format!("$JS.API.CONSUMER.MSG.NEXT.{AUDIT}.{author}"))
-                    || family.starts_with(&format!("$JS.API.CONSUMER.RESET.{AUDIT}.{author}"));
+                    || family.starts_with(&format!("{API}.CONSUMER.MSG.NEXT.{AUDIT}.{author}"))
+                    || family.starts_with(&format!("{API}.CONSUMER.RESET.{AUDIT}.{author}"));
                 // The first roster is signed beforehand and stored by whoever creates the stream.
                 let first = user.name == "provision" && family.ends_with("roster.changed");
                 assert!(
@@ -147,38 +334,6 @@ fn nobody_publishes_into_the_subtree_of_another_author() {
                     user.name
                 );
             }
-        }
-    }
-}
-
-#[test]
-fn nobody_changes_a_consumer_or_deletes_what_was_said() {
-    for user in users() {
-        for family in families() {
-            let forbidden = [
-                "STREAM.DELETE",
-                "MSG.DELETE",
-                "STREAM.SNAPSHOT",
-                "STREAM.RESTORE",
-            ]
-            .iter()
-            .chain(&[
-                "CONSUMER.DELETE",
-                "CONSUMER.PAUSE",
-                "$JS.ACK",
-                "$SYS",
-                "$KV",
-                "$O.",
-            ])
-            .chain(&["STREAM.PURGE.AUDIT", "STREAM.PURGE.TRIGGERS"])
-            .any(|word| family.contains(word));
-            let changes = family.contains("CONSUMER.CREATE") && !family.contains(".other");
-            let refused = forbidden || (changes && user.name != "provision");
-            assert!(
-                !refused || !may_publish(&user, &family),
-                "{}: {family}",
-                user.name
-            );
         }
     }
 }

@@ -25,6 +25,7 @@ fn made(stored: &Stored) -> SignedEvent {
     let signature = stored.signature.as_deref().expect("it has one");
     SignedEvent {
         subject: stored.subject.clone(),
+        task: Some(task()),
         schema: "action.proposed.v1".to_owned(),
         signature: signature.parse().expect("a signature"),
         body: stored.body.clone(),

@@ -193,7 +193,7 @@ fn a_roster_that_is_not_the_owners_is_junk() {
         Junk::Signature
     );
     // Under policy's own name it is a kind that is not policy's to say, and still the next of its chain.
-    let subject = "event.policy.-.roster.changed";
+    let subject = "event.policy.roster.changed";
     let (seq, prev) = stream.tip(AuthorId::Policy, None);
     let mut usurped = roster_with(AuthorId::Worker, Some(&new_key(AuthorId::Worker)));
     usurped.deployment = deployment();

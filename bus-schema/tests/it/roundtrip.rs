@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ActionFinished, ActionOutcome, AuthorId, Body, ContractSigned, Digest, Event, EventId, FACTS,
-    Junk, JunkFound, Money, Subject, Time, Usage, wire,
+    Junk, JunkFound, Money, Subject, TaskId, Time, Usage, wire,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -18,6 +18,7 @@ fn whole<E: Event>(at: (u64, i64, u128, Option<u128>), prev: [u8; 32], fact: E) 
         subject: format!("event.x.-.{}", E::KIND),
         schema: format!("{}.v{}", E::KIND, E::V),
         author: AuthorId::Runner,
+        task: at.3.map(id::<TaskId>),
         seq: at.0,
         prev: Digest::new(prev),
         id: id(at.2),

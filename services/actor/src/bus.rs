@@ -14,7 +14,8 @@ use async_nats::{
 };
 use bus_schema::{
     Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, Content, Digest, Draft, ENVELOPE_V,
-    EventId, HEADER_SIGNATURE, Live, May, Meta, PublicKey, Sealed, Signature, verify, wire,
+    EventId, HEADER_SIGNATURE, Live, May, Meta, PublicKey, Sealed, Signature, account::API, verify,
+    wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
@@ -89,7 +90,7 @@ impl<A: Author> Bus<A> {
         keys: Keys,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<Outside<A>>) {
-        let mut jetstream = jetstream::new(client.clone());
+        let mut jetstream = jetstream::with_prefix(client.clone(), API);
         jetstream.set_timeout(REQUEST_TIMEOUT);
         let (outside, inbox) = mpsc::channel(256);
         let inner = Arc::new(Inner {
@@ -326,6 +327,7 @@ impl<A: Author> Bus<A> {
             subject: subject.to_owned(),
             schema,
             author: A::ID,
+            task: None,
             seq,
             prev,
             id: EventId::new(self.inner.clock.uuid()),
@@ -369,7 +371,7 @@ pub(crate) async fn get(
     };
     let mut stored = Vec::with_capacity(content.len() as usize + 32);
     for n in 0..content.chunks() {
-        let subject = format!("$JS.API.DIRECT.GET.{BLOBS}.{}", content.subject(author, n));
+        let subject = format!("{API}.DIRECT.GET.{BLOBS}.{}", content.subject(author, n));
         let reply = client.request(subject, "".into()).await;
         let reply = reply.map_err(|error| failed(chain(&error)))?;
         match reply.status.map(|status| status.as_u16()) {

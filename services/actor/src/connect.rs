@@ -72,18 +72,16 @@ fn options(access: &Access) -> Result<ConnectOptions, Error> {
         .name(&access.user))
 }
 
-/// Connects and leaves again: whether the server takes the identity as it lies there.
+/// Connects, without waiting for a server that is not there.
 ///
 /// # Errors
-/// As [`connect`], without waiting for a server that is not there.
-pub(crate) async fn try_once(access: &Access) -> Result<(), Error> {
+/// As [`connect`].
+pub(crate) async fn try_once(access: &Access) -> Result<Client, Error> {
     let trying = options(access)?
         .connection_timeout(TRIAL_TIMEOUT)
+        .request_timeout(Some(REQUEST_TIMEOUT))
         .connect(&access.url);
-    let tried = trying.await;
-    tried
-        .map(drop)
-        .map_err(|error| refused(access, chain(&error)))
+    trying.await.map_err(|error| refused(access, chain(&error)))
 }
 
 /// Connects with mutual TLS and NKey; both files are read again at every reconnect, which the receiver counts.

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 /// Largest identity file that is read or written, in bytes.
-pub const FILE_BYTES_MAX: u64 = 16 * 1024;
+pub const FILE_BYTES_MAX: u64 = 256 << 10;
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
@@ -59,7 +59,7 @@ pub enum Error {
         fix: u32,
     },
     /// It is larger than [`FILE_BYTES_MAX`].
-    #[error("{} is larger than {FILE_BYTES_MAX} bytes, so it is not an identity file; name another one", path.display())]
+    #[error("{} is larger than {FILE_BYTES_MAX} bytes; name another one", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

@@ -8,8 +8,8 @@ use std::{
 
 use bus_schema::{
     AUDIT, Author as _, AuthorId, Body, Content, Draft, EventId, Facts, Head, Junk, Link,
-    Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, Sees, SignedEvent, Time, Verifier, stream,
-    wire,
+    Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, Sees, SignedEvent, Time, Verifier, account,
+    stream, wire,
 };
 use ed25519_dalek::SigningKey;
 use futures::StreamExt as _;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::{
     Access, Bus, Clock, Error,
     bus::{get, header},
-    connect::connect,
+    connect::{connect, try_once},
     error::chain,
     publish::{Published, publish},
 };
@@ -64,6 +64,8 @@ impl Stored {
 #[derive(Debug)]
 pub struct Operator {
     client: async_nats::Client,
+    /// Where it asks the JetStream API.
+    api: &'static str,
     reconnected: watch::Receiver<u64>,
     clock: Clock,
 }
@@ -77,6 +79,23 @@ impl Operator {
         let (client, reconnected) = connect(access).await?;
         Ok(Self {
             client,
+            api: account::api_of(&access.user),
+            reconnected,
+            clock,
+        })
+    }
+
+    /// Connects once, without waiting for a server that is not there.
+    ///
+    /// # Errors
+    /// As [`Operator::connect`].
+    pub async fn connect_once(access: &Access, clock: Clock) -> Result<Self, Error> {
+        let client = try_once(access).await?;
+        let (_, reconnected) = watch::channel(0);
+        let api = account::api_of(&access.user);
+        Ok(Self {
+            client,
+            api,
             reconnected,
             clock,
         })
@@ -94,7 +113,7 @@ impl Operator {
         let body = question.to_string();
         let reply = self
             .client
-            .request(format!("$JS.API.{subject}"), body.into())
+            .request(format!("{}.{subject}", self.api), body.into())
             .await;
         let reply = reply.map_err(|error| refused(format!("{subject}: {}", chain(&error))))?;
         let answer: Value = serde_json::from_slice(&reply.payload)
@@ -132,7 +151,7 @@ impl Operator {
                 .await
                 .map_err(|error| failed(chain(&error)))?;
             let question = json!({"seq": next, "next_by_subj": filter, "batch": BATCH}).to_string();
-            let subject = format!("$JS.API.DIRECT.GET.{AUDIT}");
+            let subject = format!("{}.DIRECT.GET.{AUDIT}", self.api);
             let asked = self
                 .client
                 .publish_with_reply(subject, inbox, question.into())

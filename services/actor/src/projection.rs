@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::Error;
 
 /// Changes when the meaning of what is kept changes; an older one is rebuilt.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const SNAPSHOT: &[u8] = b"snapshot";
 /// Kept in memory by the store; a snapshot is written and read once.
 const CACHE_BYTES: u64 = 1 << 20;

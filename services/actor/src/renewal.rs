@@ -32,7 +32,7 @@ pub(crate) async fn watch(access: Access, client: Client, stop: watch::Receiver<
             continue;
         }
         match try_once(&access).await {
-            Ok(()) => {
+            Ok(_connected) => {
                 tracing::info!("the certificates were renewed; connecting anew");
                 if client.force_reconnect().await.is_err() {
                     return;

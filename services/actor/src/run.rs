@@ -1,5 +1,6 @@
 //! The loop around a core: read, verify, fold, ask what is wanted, append.
 
+mod pull;
 mod read;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -69,6 +70,8 @@ pub(crate) struct Actor<S: Service> {
     /// The first own event that was read back.
     began: Option<u64>,
     wake: Option<Time>,
+    /// Whether somebody waits for what is still to be read.
+    hurry: watch::Sender<bool>,
     reconnected: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
 }
@@ -159,6 +162,7 @@ where
             troubled: true,
             began: None,
             wake: None,
+            hurry: watch::Sender::new(false),
             reconnected,
             stop,
         })
@@ -192,6 +196,7 @@ where
             if stopping && self.effects.is_empty() && self.appender.is_empty() {
                 break;
             }
+            self.hurry.send_replace(!self.appender.is_empty());
             let wake = self.wake_in();
             tokio::select! {
                 message = messages.next(), if self.core.ready() => {

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use bus_schema::{SignedEvent, Subject};
+use bus_schema::SignedEvent;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// Starts logging: readable on a terminal, JSON otherwise. `filter` is a `tracing` directive such as `info`.
@@ -29,8 +29,7 @@ pub fn start(filter: &str) {
 /// state beside the record.
 pub(crate) fn traceparent(event: &SignedEvent) -> String {
     let id = event.id.uuid().into_bytes();
-    let task = Subject::parse(&event.subject).and_then(|subject| subject.task);
-    let trace = task.map_or(id, |task| task.uuid().into_bytes());
+    let trace = event.task.map_or(id, |task| task.uuid().into_bytes());
     let [.., a, b, c, d, e, f, g, h] = id;
     let span = SpanContext::new(
         TraceId::from_bytes(trace),

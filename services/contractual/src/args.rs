@@ -191,6 +191,9 @@ pub struct InitArguments {
     /// When nats-server syncs to disk: always, or an interval such as 2m.
     #[arg(long, default_value = "always")]
     pub sync: String,
+    /// Keep no copy of the record for the `nats` command line: saves as much disk space as the record takes.
+    #[arg(long)]
+    pub no_copy: bool,
     /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to give each container its files.
     #[arg(long, conflicts_with_all = ["bus", "gateway"])]
     pub containers: bool,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use actor::files;
-use bus_schema::{Time, permission};
+use bus_schema::{Time, account};
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
@@ -122,11 +122,11 @@ fn tell(dir: &Dir) -> String {
     }
 }
 
-/// Everybody who can have a certificate: the users of the bus, its watcher, and the server.
+/// Everybody who can have a certificate: the users of the bus, and the server.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
-    let users = permission::users().into_iter().map(|user| user.name);
-    users.chain(["sys", NATS]).collect()
+    let users = account::users().into_iter().map(|user| user.name);
+    users.chain([NATS]).collect()
 }
 
 /// The authority that signs.

@@ -150,7 +150,7 @@ pub fn shares() -> Vec<Share> {
                 "cert.pem",
                 "key.pem",
                 "nats.conf",
-                "permissions.conf",
+                "accounts.conf",
                 "local.conf",
             ],
             volumes: &["data"],

@@ -14,8 +14,8 @@ mod standing;
 
 use std::path::Path;
 
-use actor::{Clock, Operator, files, signing_key};
-use bus_schema::{Deployment, Digest, Draft, Time};
+use actor::{Clock, files};
+use bus_schema::{Digest, Time};
 use policy::{Catalogue, Contract};
 use serde::Serialize;
 
@@ -29,7 +29,7 @@ pub use self::show::show;
 pub use self::sign::{Said, command as sign_and_wait, sign};
 pub(crate) use self::standing::listed;
 pub use self::standing::{list, revoke};
-use crate::{Dir, Error, init::Facts};
+use crate::Error;
 
 /// Largest document that is read: 256 KiB.
 const DOCUMENT_BYTES_MAX: u64 = 256 << 10;
@@ -165,23 +165,6 @@ pub fn check(file: &Path, catalogue: &Path, clock: &Clock) -> Result<Checked, Er
 /// As [`read_text`].
 pub fn digest(file: &Path) -> Result<Digest, Error> {
     Ok(Digest::of(&[read_text(file)?.as_bytes()]))
-}
-
-/// Halts everything, or lifts the halt; works without the gateway.
-///
-/// # Errors
-/// What the bus refused.
-pub async fn halt(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, Error> {
-    let facts = Facts::read(dir)?;
-    let key = signing_key::load(&dir.owner_key())?;
-    let bus = Operator::connect(&dir.access("owner", &facts.url()), clock.clone()).await?;
-    let mut pen = bus.owner(key).await?;
-    let draft = if halt {
-        Draft::of(Deployment, bus_schema::HaltOrdered {})
-    } else {
-        Draft::of(Deployment, bus_schema::HaltLifted {})
-    };
-    Ok(pen.say(&bus, draft).await?)
 }
 
 /// The catalogue and contract that ship as the example, for `init` without a choice of one's own.

@@ -317,6 +317,7 @@ fn choices(workspace: PathBuf) -> Result<Choices, Error> {
         workspace,
         catalogue: contract::example::TOOLS.to_owned(),
         sync: "always".to_owned(),
+        copy: true,
         containers: None,
     })
 }

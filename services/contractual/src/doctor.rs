@@ -8,7 +8,7 @@ mod sidecar;
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
 use actor::{Clock, Operator, files, nkey::UserKey, signing_key};
-use bus_schema::{ACTORS, AUDIT, STREAMS, permission};
+use bus_schema::{ACTORS, AUDIT, STREAMS, account};
 
 pub use self::finding::Finding;
 use self::finding::{Fault, Findings};
@@ -185,8 +185,7 @@ async fn cage(findings: &mut Findings) {
 
 fn identities(findings: &mut Findings, dir: &Dir) {
     let (mut wrong, mut offline) = (Vec::new(), Vec::new());
-    let mut names: Vec<_> = permission::users().iter().map(|user| user.name).collect();
-    names.push("sys");
+    let mut names: Vec<_> = account::users().iter().map(|user| user.name).collect();
     let is_actor = |name: &str| ACTORS.iter().any(|author| author.name() == name);
     names.retain(|name| {
         let is_there = is_actor(name) || dir.of(name).exists();

@@ -16,7 +16,7 @@ use actor::{
     nkey::UserKey,
     signing_key,
 };
-use bus_schema::{ACTORS, AuthorId, AuthorKey, DeploymentId, PublicKey, permission, public_key};
+use bus_schema::{ACTORS, AuthorId, AuthorKey, DeploymentId, PublicKey, account, public_key};
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,9 @@ pub struct Facts {
     pub gateway: SocketAddr,
     /// The folder that tools work in.
     pub workspace: PathBuf,
+    /// Whether the server keeps a copy of the record for the `nats` command line.
+    #[serde(default = "yes")]
+    pub copy: bool,
     /// What it runs in, if that is not this machine itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<Containers>,
@@ -49,12 +52,25 @@ pub struct Facts {
     route: Option<Route>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 impl Facts {
     /// Reads the deployment in `dir`.
     ///
     /// # Errors
-    /// [`Error::NoDeployment`] if there is none.
+    /// [`Error::NoDeployment`] if there is none, [`Error::Refused`] if it is of a version whose record this one cannot
+    /// read.
     pub fn read(dir: &Dir) -> Result<Self, Error> {
+        // What that version had instead of accounts.
+        if dir.nats().join("permissions.conf").exists() {
+            return Err(Error::Refused(format!(
+                "{} was made by an earlier version, whose record this one cannot read: run it with that version, or make \
+                 a new deployment with --dir",
+                dir.path().display()
+            )));
+        }
         let path = dir.deployment();
         let text = std::fs::read_to_string(&path)
             .map_err(|_| Error::NoDeployment(dir.path().to_owned()))?;
@@ -103,6 +119,8 @@ pub struct Choices {
     pub catalogue: String,
     /// When the server syncs to disk: `always`, or an interval such as `2m`.
     pub sync: String,
+    /// Whether the server keeps a copy of the record for the `nats` command line.
+    pub copy: bool,
     /// That it is to run in containers, and whose the rest is; `bus` and `gateway` do not count then.
     pub containers: Option<containers::Choices>,
 }
@@ -167,9 +185,9 @@ pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Res
     let authority = Authority::open(dir, now, &mut made)?;
     let known = server::known(dir)?;
     let mut nkeys = Vec::new();
-    let users = permission::users().into_iter().map(|user| user.name);
-    for user in users.chain(["sys"]) {
-        let known = known.get(&permission::nkey_variable(user));
+    let users = account::users().into_iter().map(|user| user.name);
+    for user in users {
+        let known = known.get(&account::nkey_variable(user));
         let key = identity(dir, user, known, &authority, &mut made)?;
         nkeys.push((user, key));
     }
@@ -197,9 +215,7 @@ pub fn init(dir: &Dir, choices: &Choices, clock: &Clock, now: SystemTime) -> Res
     files::private_dir(&dir.nats())?;
     leaf(&dir.nats(), "nats", &authority, &mut made)?;
     server::write(dir, &facts, &choices.sync, &nkeys, &mut made)?;
-    for user in ["audit-reader", "trigger"] {
-        server::context(dir, user, &facts, &mut made)?;
-    }
+    server::contexts(dir, &facts, &mut made)?;
     if let Some(choices) = &choices.containers {
         let fresh = Fresh {
             deployment: is_new,
@@ -238,6 +254,7 @@ fn facts(dir: &Dir, choices: &Choices, clock: &Clock, made: &mut Made) -> Result
             .as_ref()
             .map_or(choices.gateway, |_| containers::GATEWAY),
         workspace,
+        copy: choices.copy,
         containers: choices
             .containers
             .as_ref()

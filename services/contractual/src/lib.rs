@@ -10,6 +10,7 @@ mod dir;
 pub mod doctor;
 mod error;
 pub mod fleet;
+mod halt;
 pub mod init;
 pub mod junk;
 pub mod nats_server;
@@ -263,8 +264,8 @@ async fn perform(
             Ok(())
         }
         Command::Contract(command) => contract_command(command, &dir, out, &clock).await,
-        Command::Halt => halt(&dir, true, out, &clock).await,
-        Command::Resume => halt(&dir, false, out, &clock).await,
+        Command::Halt => halt::halt(&dir, out, &clock).await,
+        Command::Resume => halt::resume(&dir, out, &clock).await,
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
         Command::Doctor { tailscale } => {
             doctor::doctor(&dir, tailscale.as_deref(), out, &clock).await
@@ -292,6 +293,7 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         bus,
         gateway,
         sync,
+        no_copy,
         containers,
         authkey,
         tailnet_name,
@@ -303,9 +305,12 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         }
         None => contract::example::TOOLS.to_owned(),
     };
-    let plain = !sync.is_empty() && sync.bytes().all(|b| b.is_ascii_alphanumeric());
-    if !plain {
-        let wrong = format!("--sync {sync:?} is neither always nor an interval such as 2m");
+    let digits = sync.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = sync.get(digits.len()..).unwrap_or_default();
+    let interval = digits.parse::<u32>().is_ok() && ["ms", "s", "m", "h"].contains(&unit);
+    if !interval && sync != "always" {
+        let wrong =
+            format!("--sync {sync:?} is neither always nor an interval such as 500ms, 30s or 2m");
         return Err(Error::Document(wrong));
     }
     Ok(init::Choices {
@@ -314,6 +319,7 @@ fn choices(arguments: InitArguments) -> Result<init::Choices, Error> {
         workspace,
         catalogue,
         sync,
+        copy: !no_copy,
         containers: containers.then(|| containers::Choices {
             person: person(),
             authkey,
@@ -415,19 +421,6 @@ async fn contract_command(
         }
     };
     out.print(&summary, || summary.text());
-    Ok(())
-}
-
-async fn halt(dir: &Dir, halt: bool, out: &Output, clock: &Clock) -> Result<(), Error> {
-    let seq = contract::halt(dir, halt, clock).await?;
-    let said = if halt {
-        "halted: nothing runs, nothing is granted"
-    } else {
-        "the halt is lifted"
-    };
-    out.print(&serde_json::json!({"halted": halt, "seq": seq}), || {
-        format!("{said} (message {seq})")
-    });
     Ok(())
 }
 

@@ -1,11 +1,14 @@
 //! `provision`: creates streams and consumers, and appends the first roster, under an identity that nobody else has.
 
 use actor::{Clock, Operator, signing_key};
-use bus_schema::{ACTORS, AUDIT, AuthorKey, Deployment, Draft, STREAMS, consumer};
+use bus_schema::{
+    ACTORS, AUDIT, AuthorKey, Deployment, Draft, STREAMS, consumer,
+    stream::{self, COPIER},
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Dir, Error, init};
+use crate::{Dir, Error, init, init::Facts};
 
 /// What was created, and what was there.
 #[derive(Debug, Default, Serialize)]
@@ -17,6 +20,15 @@ pub struct Provisioned {
 }
 
 impl Provisioned {
+    fn note(&mut self, what: String, is_new: bool) {
+        let list = if is_new {
+            &mut self.created
+        } else {
+            &mut self.kept
+        };
+        list.push(what);
+    }
+
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
@@ -26,6 +38,27 @@ impl Provisioned {
             self.kept.join(", ")
         )
     }
+}
+
+/// Makes the copy of `AUDIT` that the `nats` command line reads, unless the deployment is to have none or the identity it
+/// belongs to is offline.
+async fn copy(dir: &Dir, url: &str, clock: &Clock, done: &mut Provisioned) -> Result<(), Error> {
+    if !Facts::read(dir)?.copy || !dir.of(COPIER).exists() {
+        return Ok(());
+    }
+    let reader = Operator::connect(&dir.access(COPIER, url), clock.clone()).await?;
+    let there = reader
+        .api(&format!("STREAM.INFO.{AUDIT}"), &json!({}))
+        .await
+        .is_ok();
+    if !there {
+        reader
+            .api(&format!("STREAM.CREATE.{AUDIT}"), &stream::copy())
+            .await?;
+    }
+    reader.flush().await;
+    done.note(format!("the copy of {AUDIT}"), !there);
+    Ok(())
 }
 
 /// Creates what is missing. Never changes a stream that exists.
@@ -57,30 +90,22 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
             Err(error) => return Err(error.into()),
         }
     }
-    for of in ACTORS {
-        let name = of.name();
+    let consumers = ACTORS.iter().map(|of| (of.name(), consumer(*of)));
+    for (name, config) in consumers.chain([(COPIER, stream::copy_consumer())]) {
         let there = bus
             .api(&format!("CONSUMER.INFO.{AUDIT}.{name}"), &json!({}))
             .await
             .is_ok();
-        let question = json!({"stream_name": AUDIT, "config": consumer(*of)});
+        let question = json!({"stream_name": AUDIT, "config": config});
         // What another version has made otherwise is changed by creating it again.
         bus.api(&format!("CONSUMER.CREATE.{AUDIT}.{name}"), &question)
             .await?;
-        let list = if there {
-            &mut done.kept
-        } else {
-            &mut done.created
-        };
-        list.push(format!("{AUDIT}/{name}"));
+        done.note(format!("{AUDIT}/{name}"), !there);
     }
+    copy(dir, url, clock, &mut done).await?;
     let roster = init::first_roster(dir)?;
-    let list = if bus.publish_first(&roster).await? {
-        &mut done.created
-    } else {
-        &mut done.kept
-    };
-    list.push("the first roster".to_owned());
+    let is_first = bus.publish_first(&roster).await?;
+    done.note("the first roster".to_owned(), is_first);
     bus.flush().await;
     if say_roster(dir, url, clock).await? {
         done.created.push("a new roster".to_owned());

@@ -42,6 +42,8 @@ pub enum Input {
     Unanswered,
     /// The action is over.
     Ran(ActionId),
+    /// The owner ordered a halt beside the stream.
+    Halt(Time),
 }
 
 /// Arguments that were asked for.
@@ -90,6 +92,8 @@ pub struct RunnerCore {
     state: State,
     /// Told while folding, so that nothing starts that comes after a halt in the stream.
     gate: watch::Sender<Gate>,
+    /// When the owner last ordered a halt beside the stream.
+    ordered: Time,
     cage: Option<Result<(), &'static str>>,
     args: BTreeMap<ActionId, Args>,
     /// Claimed in this life.
@@ -113,6 +117,7 @@ impl RunnerCore {
             programs,
             state: State::default(),
             gate,
+            ordered: Time::default(),
             cage: None,
             args: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -121,8 +126,16 @@ impl RunnerCore {
         (core, held)
     }
 
+    /// Whether the owner wants nothing to run.
+    fn is_halted(&self) -> bool {
+        self.state.halted || self.ordered > self.state.decided
+    }
+
     fn tell(&self) {
-        let gate = self.state.gate();
+        let gate = Gate {
+            halted: self.is_halted(),
+            revoked: self.state.revoked.clone(),
+        };
         self.gate.send_if_modified(|told| {
             let changed = *told != gate;
             *told = gate;
@@ -244,10 +257,12 @@ impl Core for RunnerCore {
             }
             RunnerFact::HaltOrdered(..) => {
                 state.halted = true;
+                state.decided = state.decided.max(meta.at);
                 self.tell();
             }
             RunnerFact::HaltLifted(..) => {
                 state.halted = false;
+                state.decided = state.decided.max(meta.at);
                 self.tell();
             }
             RunnerFact::TaskSubmitted(task, fact) => {
@@ -286,6 +301,10 @@ impl Core for RunnerCore {
                 }
             }
             Input::Unanswered => {}
+            Input::Halt(at) => {
+                self.ordered = self.ordered.max(at);
+                self.tell();
+            }
             Input::Ran(action) => {
                 self.running.remove(&action);
             }
@@ -297,7 +316,7 @@ impl Core for RunnerCore {
             out.effect(Key::Once("probe"), || Effect::Probe);
             return;
         }
-        if self.state.halted {
+        if self.is_halted() {
             return;
         }
         let mut free = self.free(out);

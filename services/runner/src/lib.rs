@@ -6,6 +6,7 @@ mod exec;
 mod execution;
 mod file_messages;
 mod glob;
+mod halt;
 mod installed;
 mod landlock_rules;
 mod path;

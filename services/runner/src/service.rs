@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Bus, Claim, Context, Error, Service, chain};
-use bus_schema::Runner as Me;
+use actor::{Beside, Bus, Claim, Context, Error, Service, chain};
+use bus_schema::{Halt, Halted, Runner as Me};
 use serde::Deserialize;
 
 use crate::cage::Cage;
 use crate::core::{Effect, Input, RunnerCore};
 use crate::exec::ExecError;
 use crate::execution::Execution;
+use crate::halt::Order;
 use crate::installed::Installed;
 use crate::probe::ProbeError;
 use crate::workspace::Workspace;
@@ -54,6 +55,7 @@ const fn programs() -> u16 {
 #[derive(Debug)]
 pub struct Runner {
     execution: Execution,
+    halt: Arc<Order>,
 }
 
 impl Service for Runner {
@@ -97,7 +99,32 @@ impl Service for Runner {
             stop: context.stop.clone(),
             clock: context.clock.clone(),
         };
-        Ok((Self { execution }, core))
+        let halt = Arc::new(Order::open(&context.state)?);
+        Ok((Self { execution, halt }, core))
+    }
+
+    fn start(service: &Arc<Self>, beside: &mut Beside<Self>) -> Result<(), Error> {
+        let order = Arc::clone(&service.halt);
+        let (input, gate) = (beside.input.clone(), service.execution.gate.clone());
+        if let Some(at) = order.kept() {
+            // The channel is empty at the start.
+            input.try_send(Input::Halt(at)).ok();
+        }
+        let bus = beside.bus.clone();
+        beside.spawn(async move {
+            bus.serve(move |halt: Halt| {
+                order.keep(halt.at);
+                // Who asks does so until it is done.
+                input.try_send(Input::Halt(halt.at)).ok();
+                Halted {
+                    halted: gate.borrow().halted,
+                    running: order.running(),
+                }
+            })
+            .await;
+            Ok(())
+        });
+        Ok(())
     }
 
     async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<Me>) -> Input {
@@ -111,14 +138,18 @@ impl Service for Runner {
                     Input::Unanswered
                 }
             },
-            Effect::Run(claim) => Box::pin(act(&service.execution, *claim, &bus)).await,
+            Effect::Run(claim) => Box::pin(act(&service, *claim, &bus)).await,
         }
     }
 }
 
-async fn act(execution: &Execution, claim: Claim<Me>, bus: &Bus<Me>) -> Input {
+async fn act(service: &Runner, claim: Claim<Me>, bus: &Bus<Me>) -> Input {
     let action = claim.draft().action;
-    if let Some(done) = execution.perform(claim.draft(), claim.args()).await {
+    let done = {
+        let _running = service.halt.run();
+        service.execution.perform(claim.draft(), claim.args()).await
+    };
+    if let Some(done) = done {
         match bus.seal(&done.output) {
             // Whoever stops before it is stored leaves the outcome unknown to every reader.
             Ok(output) => drop(

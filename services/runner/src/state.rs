@@ -23,6 +23,8 @@ const SWEEP_EVERY_MS: u64 = 3_600_000;
 pub struct State {
     pub(crate) deployment: Option<DeploymentId>,
     pub(crate) halted: bool,
+    /// When the owner last ordered or lifted a halt on record, by the owner's clock.
+    pub(crate) decided: Time,
     /// By the digest of the contract, in the owner's own words.
     pub(crate) envelopes: BTreeMap<Digest, Envelope>,
     /// Those that the owner revoked, or that a newer version took the place of, and did not sign again since.
@@ -148,13 +150,6 @@ impl State {
         self.revoked.insert(contract);
         for granted in self.open.values_mut() {
             granted.revoked |= granted.granted.grant.draft.contract == contract;
-        }
-    }
-
-    pub(crate) fn gate(&self) -> Gate {
-        Gate {
-            halted: self.halted,
-            revoked: self.revoked.clone(),
         }
     }
 

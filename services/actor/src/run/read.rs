@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{
-    consumer::{PullConsumer, pull},
-    stream::ConsumerErrorKind,
-};
+use async_nats::jetstream::{Message, consumer::PullConsumer, stream::ConsumerErrorKind};
 use bus_schema::{
     AUDIT, Author as _, AuthorId, Digest, Head, Live as _, Raw, Read, Says, Sees, ServiceStarted,
     Time, Verifier,
 };
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 
-use super::{Actor, FOLD_AT_ONCE, Me};
+use super::{
+    Actor, FOLD_AT_ONCE, Me,
+    pull::{Messages, PATIENCE, patient, prompt},
+};
 use crate::{
     Core, Error, Service,
     bus::{REQUEST_TIMEOUT, header},
@@ -39,7 +39,7 @@ where
     }
 
     /// Puts the consumer to where the projection stands and starts pulling.
-    pub(super) async fn open(&mut self) -> Result<pull::Stream, Error> {
+    pub(super) async fn open(&mut self) -> Result<Messages, Error> {
         let name = Me::<S>::ID.name();
         let mut tried = 0;
         loop {
@@ -63,12 +63,12 @@ where
     }
 
     /// The old stream goes first: its waiting request would be given what the new one is to read.
-    pub(super) async fn reopen(&mut self, old: pull::Stream) -> Result<pull::Stream, Error> {
+    pub(super) async fn reopen(&mut self, old: Messages) -> Result<Messages, Error> {
         drop(old);
         self.open().await
     }
 
-    async fn try_open(&mut self, name: &str) -> Result<pull::Stream, Error> {
+    async fn try_open(&mut self, name: &str) -> Result<Messages, Error> {
         let failed = |what: &'static str| move |reason: String| Error::Bus { what, reason };
         let found = self
             .bus
@@ -89,7 +89,7 @@ where
             }
         })?;
         // Two instances would take each other's messages away for ever: the second waits until the first is gone.
-        if consumer.cached_info().num_waiting > 0 {
+        if self.is_read(&mut consumer).await? {
             return Err(failed("to read the stream")(
                 "another instance of this service reads it; this one stands by".to_owned(),
             ));
@@ -105,15 +105,25 @@ where
         }
         self.consumed = 0;
         self.caught_up = pending == 0;
-        let stream = consumer
-            .stream()
-            .max_messages_per_batch(FOLD_AT_ONCE)
-            .expires(Duration::from_secs(30))
-            .heartbeat(Duration::from_secs(2));
-        stream
-            .messages()
-            .await
-            .map_err(|error| failed("to pull")(chain(&error)))
+        if Me::<S>::ID.is_prompt() {
+            prompt(&consumer).await.map_err(failed("to pull"))
+        } else {
+            Ok(patient(consumer, self.hurry.subscribe()))
+        }
+    }
+
+    /// Whether another instance reads: one that waits, or one that was given something since it was looked at.
+    async fn is_read(&self, consumer: &mut PullConsumer) -> Result<bool, Error> {
+        let before = consumer.cached_info().delivered.consumer_sequence;
+        if consumer.cached_info().num_waiting > 0 || Me::<S>::ID.is_prompt() {
+            return Ok(consumer.cached_info().num_waiting > 0);
+        }
+        tokio::time::sleep(2 * PATIENCE).await;
+        let now = consumer.info().await.map_err(|error| Error::Bus {
+            what: "to look at the consumer",
+            reason: chain(&error),
+        })?;
+        Ok(now.num_waiting > 0 || now.delivered.consumer_sequence != before)
     }
 
     fn rebuild(&mut self, why: &str) {
@@ -135,8 +145,8 @@ where
     /// Folds what there is, up to a bound. `false`: the consumer has to be opened anew.
     pub(super) async fn fold_some(
         &mut self,
-        first: Option<Result<async_nats::jetstream::Message, pull::MessagesError>>,
-        messages: &mut pull::Stream,
+        first: Option<Result<Message, String>>,
+        messages: &mut Messages,
     ) -> Result<bool, Error> {
         let mut next = first;
         for left in (0..FOLD_AT_ONCE).rev() {
@@ -149,7 +159,7 @@ where
                     }
                 }
                 Some(Err(error)) => {
-                    tracing::warn!(error = chain(&error), "reading the stream was interrupted");
+                    tracing::warn!(error, "reading the stream was interrupted");
                     return Ok(false);
                 }
                 None => return Ok(false),
@@ -167,7 +177,7 @@ where
     }
 
     /// Folds one message. `false`: it is not the one that had to come.
-    fn fold(&mut self, message: &async_nats::jetstream::Message) -> Result<bool, Error> {
+    fn fold(&mut self, message: &Message) -> Result<bool, Error> {
         let Ok(info) = message.info() else {
             return Ok(false);
         };

@@ -162,8 +162,8 @@ fn link_pipe_folder_missing_and_oversize_secrets_are_told_apart() {
         rustix::fs::Mode::from_raw_mode(0o600),
     )
     .unwrap();
-    fs::write(at("big"), vec![0; 16 * 1024 + 1]).unwrap();
-    fs::write(at("full"), vec![0; 16 * 1024]).unwrap();
+    fs::write(at("big"), vec![0; files::FILE_BYTES_MAX as usize + 1]).unwrap();
+    fs::write(at("full"), vec![0; files::FILE_BYTES_MAX as usize]).unwrap();
     chmod(&at("big"), 0o600);
     chmod(&at("full"), 0o600);
     assert!(matches!(
@@ -186,5 +186,8 @@ fn link_pipe_folder_missing_and_oversize_secrets_are_told_apart() {
         files::read_secret(&at("big")),
         Err(Error::TooLarge { .. })
     ));
-    assert_eq!(files::read_secret(&at("full")).unwrap().len(), 16 * 1024);
+    assert_eq!(
+        files::read_secret(&at("full")).unwrap().len() as u64,
+        files::FILE_BYTES_MAX
+    );
 }

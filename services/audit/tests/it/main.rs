@@ -40,7 +40,7 @@ fn entry(seq: u64) -> Entry {
     Entry {
         seq,
         stored_ns: NOW_NS + i64::try_from(seq).unwrap(),
-        subject: format!("event.policy.-.action.granted-{}", seq % 5),
+        subject: format!("event.policy.action.granted-{}", seq % 5),
         signature: (!junk).then(|| vec![u8::try_from(seq % 251).unwrap(); 64]),
         body: seq.to_be_bytes().repeat(4),
         verdict: if junk {

@@ -140,7 +140,7 @@ impl World {
 
     /// A message that nobody signed.
     pub(crate) fn junk(&mut self) {
-        self.put("event.policy.-.halt.ordered".into(), None, b"junk".to_vec());
+        self.put("event.policy.halt.ordered".into(), None, b"junk".to_vec());
     }
 
     /// A copy of an event that was genuine where it was.

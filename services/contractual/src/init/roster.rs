@@ -96,6 +96,7 @@ pub(crate) fn first(dir: &Dir) -> Result<SignedEvent, Error> {
     let body: Option<Vec<u8>> = digits.map(byte).collect();
     Ok(SignedEvent {
         subject: read.subject,
+        task: None,
         schema: read.schema,
         signature: read.signature,
         id: read.id,

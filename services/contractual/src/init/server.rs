@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use actor::files;
-use bus_schema::permission;
+use bus_schema::{account, stream::COPIER};
 
 use super::{Facts, Made, keep, refresh};
 use crate::{Dir, Error, containers};
 
 /// The server's configuration, as it is shipped.
 const NATS_CONF: &str = include_str!("../../../../nats/nats.conf");
-const PERMISSIONS_CONF: &str = include_str!("../../../../nats/permissions.conf");
+const ACCOUNTS_CONF: &str = include_str!("../../../../nats/accounts.conf");
 /// The variable of what the person chose once and may have changed since.
 const SYNC: &str = "BUS_SYNC";
 
@@ -37,7 +37,7 @@ pub(super) fn write(
 ) -> Result<(), Error> {
     let folder = dir.nats();
     refresh(&folder.join("nats.conf"), NATS_CONF, made)?;
-    refresh(&folder.join("permissions.conf"), PERMISSIONS_CONF, made)?;
+    refresh(&folder.join("accounts.conf"), ACCOUNTS_CONF, made)?;
     let root = match facts.containers {
         Some(_) => PathBuf::from(containers::INSIDE),
         None => dir
@@ -45,20 +45,20 @@ pub(super) fn write(
             .canonicalize()
             .map_err(Error::io("find", dir.path()))?,
     };
-    let quoted = |path: PathBuf| format!("\"{}\"", path.display());
+    let path = |inside: &str| quoted(&root.join(inside).display().to_string());
     let known = known(dir)?;
     let mut local = format!(
         "# What is this deployment's own. Written by `contractual init`; holds no secret.\n\
-         BUS_LISTEN: \"{}\"\nBUS_STORE: {}\nBUS_CERT: {}\nBUS_KEY: {}\nBUS_CA: {}\n{SYNC}: {}\n",
-        facts.bus,
-        quoted(root.join("nats/data")),
-        quoted(root.join("nats/cert.pem")),
-        quoted(root.join("nats/key.pem")),
-        quoted(root.join("ca/ca.pem")),
-        known.get(SYNC).map_or(sync, String::as_str),
+         BUS_LISTEN: {}\nBUS_STORE: {}\nBUS_CERT: {}\nBUS_KEY: {}\nBUS_CA: {}\n{SYNC}: {}\n",
+        quoted(&facts.bus.to_string()),
+        path("nats/data"),
+        path("nats/cert.pem"),
+        path("nats/key.pem"),
+        path("ca/ca.pem"),
+        known.get(SYNC).cloned().unwrap_or_else(|| quoted(sync)),
     );
     for (user, key) in nkeys {
-        local.push_str(&format!("{}: {key}\n", permission::nkey_variable(user)));
+        local.push_str(&format!("{}: {key}\n", account::nkey_variable(user)));
     }
     if facts.containers.is_some() {
         local.push_str(containers::MONITOR);
@@ -66,12 +66,14 @@ pub(super) fn write(
     refresh(&folder.join("local.conf"), &local, made)
 }
 
+/// A string of the server's configuration. Without quotes `2m` is a number there: two million.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// The server's files that are not those of this version.
 pub(crate) fn outdated(dir: &Dir) -> Vec<PathBuf> {
-    let shipped = [
-        ("nats.conf", NATS_CONF),
-        ("permissions.conf", PERMISSIONS_CONF),
-    ];
+    let shipped = [("nats.conf", NATS_CONF), ("accounts.conf", ACCOUNTS_CONF)];
     let found = shipped.map(|(name, text)| (dir.nats().join(name), text));
     let others = found.into_iter().filter(|(path, text)| {
         files::read_public(path).map_or(true, |found| found != text.as_bytes())
@@ -79,8 +81,29 @@ pub(crate) fn outdated(dir: &Dir) -> Vec<PathBuf> {
     others.map(|(path, _)| path).collect()
 }
 
-/// A context of the `nats` command line.
-pub(super) fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> Result<(), Error> {
+/// The contexts of the `nats` command line.
+pub(super) fn contexts(dir: &Dir, facts: &Facts, made: &mut Made) -> Result<(), Error> {
+    // The copy of the record in the reader's own account, and the record itself.
+    let (copy, record) = (account::OWN_API, account::API);
+    let all = [
+        ("audit-reader", COPIER, copy),
+        ("audit-direct", COPIER, record),
+        ("trigger", "trigger", record),
+    ];
+    for (name, user, api) in all {
+        context(dir, name, user, api, facts, made)?;
+    }
+    Ok(())
+}
+
+fn context(
+    dir: &Dir,
+    name: &str,
+    user: &str,
+    api: &str,
+    facts: &Facts,
+    made: &mut Made,
+) -> Result<(), Error> {
     let home = dir.contexts().join("nats");
     let folder = home.join("context");
     for folder in [&dir.contexts(), &home, &folder] {
@@ -92,7 +115,8 @@ pub(super) fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> 
         .map_err(Error::io("find", dir.path()))?;
     let identity = root.join(user);
     let context = serde_json::json!({
-        "description": format!("Contractual: {user}"),
+        "description": format!("Contractual: {name}"),
+        "jetstream_api_prefix": api,
         "url": match facts.containers {
             Some(_) => containers::RELAYED_URL.to_owned(),
             None => facts.url(),
@@ -104,7 +128,7 @@ pub(super) fn context(dir: &Dir, user: &str, facts: &Facts, made: &mut Made) -> 
         "inbox_prefix": format!("_INBOX.{user}"),
     });
     keep(
-        &folder.join(format!("{user}.json")),
+        &folder.join(format!("{name}.json")),
         &format!("{context:#}\n"),
         made,
     )

@@ -42,6 +42,7 @@ impl Deployed {
     fn new(containers: Option<containers::Choices>) -> Self {
         let folder = TempDir::new().unwrap();
         let choices = Choices {
+            copy: true,
             bus: "127.0.0.1:4222".parse().unwrap(),
             gateway: "127.0.0.1:8480".parse().unwrap(),
             workspace: folder.path().join("workspace"),
@@ -184,7 +185,7 @@ fn what_this_version_adds_is_made_and_signed_and_edited_files_stay() {
     made.again().unwrap();
     assert_eq!(fs::read_to_string(&config).unwrap(), edited);
     let server = made.read("nats/local.conf");
-    assert!(server.contains("BUS_SYNC: 2m\n"), "{server}");
+    assert!(server.contains("BUS_SYNC: \"2m\"\n"), "{server}");
     for name in ["worker", "trigger"] {
         let nkey = actor::nkey::UserKey::load(&made.dir.of(name).join("user.nk")).unwrap();
         let line = format!("NKEY_{}: {}\n", name.to_uppercase(), nkey.public());

@@ -1,0 +1,118 @@
+//! `nats/accounts.conf`: the accounts as nats-server reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::{BUS, Form, Import, SYS, User, users};
+
+/// The variable of the server's configuration that holds a user's NKey.
+#[must_use]
+pub fn nkey_variable(user: &str) -> String {
+    format!("NKEY_{}", user.to_uppercase().replace('-', "_"))
+}
+
+/// What one account gives away: form and subject, and to whom.
+type Exports = BTreeMap<(Form, String), BTreeSet<String>>;
+
+/// `nats/accounts.conf`: every account with its user, exports and imports.
+#[must_use]
+pub fn accounts_conf() -> String {
+    let users = users();
+    let mut exports: BTreeMap<String, Exports> = BTreeMap::new();
+    for user in &users {
+        for import in &user.imports {
+            let of = exports.entry(import.from.clone()).or_default();
+            of.entry((import.form, import.subject.clone()))
+                .or_default()
+                .insert(user.account());
+        }
+    }
+    let mut text = String::from(
+        "# Generated from bus-schema by `just golden`; a test keeps it equal. One account for each identity: what it can\n\
+         # reach at all is what it imports. BUS holds the streams; nobody but `provision` is in it.\n\
+         include \"local.conf\"\n\naccounts {\n",
+    );
+    for user in &users {
+        account(&mut text, user, exports.get(&user.account()));
+    }
+    let _infallible = writeln!(text, "  {SYS} {{");
+    give(&mut text, exports.get(SYS));
+    text.push_str("  }\n}\n");
+    text
+}
+
+fn account(text: &mut String, user: &User, exports: Option<&Exports>) {
+    let name = user.account();
+    let _infallible = writeln!(text, "  {name} {{");
+    if name == BUS {
+        text.push_str(
+            "    jetstream { max_mem: 16MB, max_file: 18GB, max_streams: 4, max_consumers: 64 }\n",
+        );
+    } else if user.jetstream {
+        text.push_str(
+            "    jetstream { max_mem: 16MB, max_file: 9GB, max_streams: 1, max_consumers: 64 }\n",
+        );
+    }
+    text.push_str("    limits { max_connections: 16, max_subscriptions: 64, max_payload: 1MB }\n");
+    let nkey = nkey_variable(user.name);
+    let _infallible = writeln!(text, "    users: [ {{ nkey: ${nkey}, permissions: {{");
+    list(text, "publish", &user.publish);
+    list(text, "subscribe", &user.subscribe);
+    text.push_str("    } } ]\n");
+    give(text, exports);
+    if !user.imports.is_empty() {
+        text.push_str("    imports: [\n");
+        for import in &user.imports {
+            let _infallible = writeln!(text, "      {}", taken(import));
+        }
+        text.push_str("    ]\n");
+    }
+    text.push_str("  }\n");
+}
+
+/// Both lists are always there and never empty: without one, everything would be allowed.
+fn list(text: &mut String, right: &str, subjects: &[String]) {
+    let _infallible = writeln!(text, "      {right}: {{ allow: [");
+    for subject in subjects {
+        let _infallible = writeln!(text, "        \"{subject}\"");
+    }
+    text.push_str("      ] }\n");
+}
+
+fn give(text: &mut String, exports: Option<&Exports>) {
+    let Some(exports) = exports else {
+        return;
+    };
+    text.push_str("    exports: [\n");
+    for ((form, subject), to) in exports {
+        let to = to.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let export = match form {
+            Form::Answer => format!("service: \"{subject}\", accounts: [{to}], threshold: \"10s\""),
+            Form::Answers(seconds) => format!(
+                "service: \"{subject}\", accounts: [{to}], response_type: stream, threshold: \"{seconds}s\""
+            ),
+            Form::Stream => format!("stream: \"{subject}\", accounts: [{to}]"),
+        };
+        let _infallible = writeln!(text, "      {{ {export} }}");
+    }
+    text.push_str("    ]\n");
+}
+
+fn taken(import: &Import) -> String {
+    let Import {
+        from,
+        form,
+        subject,
+        to,
+    } = import;
+    let form = match form {
+        Form::Answer | Form::Answers(_) => "service",
+        Form::Stream => "stream",
+    };
+    let renamed = if subject == to {
+        String::new()
+    } else {
+        format!(", to: \"{to}\"")
+    };
+    format!("{{ {form}: {{ account: {from}, subject: \"{subject}\" }}{renamed} }}")
+}

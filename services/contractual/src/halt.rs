@@ -1,0 +1,151 @@
+//! `halt` and `resume`: stops every executor at once, and puts it on record as soon as the stream takes it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use actor::{Clock, Operator, signing_key};
+use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Time};
+use ed25519_dalek::SigningKey;
+use serde::Serialize;
+
+use crate::{Dir, Error, Output, init, init::Facts};
+
+/// How long executors and the stream are tried.
+const WITHIN: Duration = Duration::from_secs(15);
+/// How long one connection may take, while somebody else takes all there are.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// What came of an order.
+#[derive(Debug, Serialize)]
+struct Done {
+    halted: bool,
+    /// How long each executor took to confirm that nothing runs; none if it did not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stopped_ms: BTreeMap<AuthorId, Option<u64>>,
+    /// Where it stands in the record; none if the stream did not take it.
+    seq: Option<u64>,
+}
+
+/// Halts.
+///
+/// # Errors
+/// If an executor has not confirmed, or the stream has not taken it: what holds, and what to do.
+pub(crate) async fn halt(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+    // What no repeating repairs.
+    drop((owner(dir)?, Facts::read(dir)?));
+    let at = clock.wall();
+    let live = tokio::time::timeout(WITHIN, stop(dir, at, clock));
+    let record = tokio::time::timeout(WITHIN, say(dir, true, clock));
+    let (stopped, recorded) = tokio::join!(live, record);
+    let took = stopped.map_err(|_| "it did not answer".to_owned());
+    let recorded = recorded.unwrap_or_else(|_| Err("the bus did not answer in time".to_owned()));
+    let done = Done {
+        halted: true,
+        stopped_ms: BTreeMap::from([(AuthorId::Runner, took.as_ref().ok().copied())]),
+        seq: recorded.as_ref().ok().copied(),
+    };
+    match (&took, &recorded) {
+        (Ok(ms), Ok(seq)) => {
+            let said =
+                format!("halted: runner stopped after {ms} ms; nothing is granted (message {seq})");
+            out.print(&done, || said);
+            Ok(())
+        }
+        (Ok(ms), Err(why)) => Err(Error::Refused(format!(
+            "halted: runner stopped after {ms} ms and stays so, but the halt is not on record: {why}; \
+             repair that and run `contractual halt` again"
+        ))),
+        (Err(why), Ok(seq)) => Err(Error::Refused(format!(
+            "the halt is on record (message {seq}), but runner has not confirmed that nothing runs: {why}; \
+             if it runs at all, run `contractual halt` again"
+        ))),
+        (Err(why), Err(other)) => Err(Error::Refused(format!(
+            "not halted: runner has not confirmed ({why}), and the stream has not taken it ({other}); \
+             stop the runner itself, or nats-server"
+        ))),
+    }
+}
+
+/// Lifts a halt.
+///
+/// # Errors
+/// What the bus refused.
+pub(crate) async fn resume(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+    let seq = append(dir, false, clock).await?;
+    let done = Done {
+        halted: false,
+        stopped_ms: BTreeMap::new(),
+        seq: Some(seq),
+    };
+    out.print(&done, || format!("the halt is lifted (message {seq})"));
+    Ok(())
+}
+
+/// Orders the runner to stop until it says that nothing runs; returns how many milliseconds that took. It asks whatever
+/// goes wrong: the bus may be flooded, all its connections taken, the server stopped.
+async fn stop(dir: &Dir, at: Time, clock: &Clock) -> u64 {
+    let began = clock.elapsed();
+    loop {
+        if ask(dir, at, clock).await.is_ok() {
+            return u64::try_from(clock.elapsed().saturating_sub(began).as_millis())
+                .unwrap_or(u64::MAX);
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Asks over one connection until the runner has stopped, or does not answer.
+async fn ask(dir: &Dir, at: Time, clock: &Clock) -> Result<(), Error> {
+    let (key, access) = (owner(dir)?, dir.access("owner", &Facts::read(dir)?.url()));
+    let connecting = Operator::connect_once(&access, clock.clone());
+    let late = |_| Error::Refused("the bus did not answer".to_owned());
+    let operator = tokio::time::timeout(CONNECT, connecting)
+        .await
+        .map_err(late)??;
+    let roster = init::wanted_roster(dir)?;
+    let keys = roster.keys.iter().map(|entry| (entry.author, entry.key));
+    let bus = operator.bus(key, keys.collect());
+    loop {
+        let asked = tokio::time::timeout(ANSWER, bus.ask(Halt { at }));
+        let answer = asked.await.map_err(late)?;
+        let answer = answer.map_err(|error| Error::Refused(error.to_string()))?;
+        if answer.halted && answer.running == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Puts it on record, again until the stream takes it.
+async fn say(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, String> {
+    let mut last;
+    let until = clock.elapsed() + WITHIN - ANSWER;
+    loop {
+        match append(dir, halt, clock).await {
+            Ok(seq) => return Ok(seq),
+            Err(error) => last = actor::chain(&error),
+        }
+        if clock.elapsed() > until {
+            return Err(last);
+        }
+        tokio::time::sleep(AGAIN * 10).await;
+    }
+}
+
+async fn append(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, Error> {
+    let access = dir.access("owner", &Facts::read(dir)?.url());
+    let bus = Operator::connect(&access, clock.clone()).await?;
+    let mut pen = bus.owner(owner(dir)?).await?;
+    let draft = if halt {
+        Draft::of(Deployment, HaltOrdered {})
+    } else {
+        Draft::of(Deployment, HaltLifted {})
+    };
+    Ok(pen.say(&bus, draft).await?)
+}
+
+fn owner(dir: &Dir) -> Result<SigningKey, Error> {
+    Ok(signing_key::load(&dir.owner_key())?)
+}
