@@ -1,7 +1,7 @@
 //! Who may: the checks that a request passes before anything is looked up or said.
 
 use axum::http::{HeaderMap, HeaderName, Request, header};
-use bus_schema::{DeploymentId, Signed, Statement};
+use bus_schema::{AccessStatement, DeploymentId, Signed, Statement};
 
 use crate::{
     api::{self, ACCESS_MS_MAX, SCHEME},
@@ -35,8 +35,8 @@ pub(crate) fn origin<B>(edge: &Edge, door: Door, request: &Request<B>) -> Result
     Ok(())
 }
 
-/// Takes only requests that carry the owner's signed access to this deployment, for a short time.
-pub(crate) fn reader(edge: &Edge, headers: &HeaderMap) -> Result<(), Problem> {
+/// The owner's signed access to this deployment, for a short time: a request without one is refused.
+pub(crate) fn reader(edge: &Edge, headers: &HeaderMap) -> Result<AccessStatement, Problem> {
     let refused = |why: &str| {
         let next = format!("{why}; send `Authorization: {SCHEME}` and a fresh signed access");
         Problem::new(Kind::NoAccess, next)
@@ -64,7 +64,7 @@ pub(crate) fn reader(edge: &Edge, headers: &HeaderMap) -> Result<(), Problem> {
             "the access lasts longer than 120 seconds, by the gateway's clock",
         ));
     }
-    Ok(())
+    Ok(access)
 }
 
 /// What the owner signed.

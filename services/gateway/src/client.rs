@@ -93,7 +93,7 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Silent(_) | Self::BrokeOff => true,
-            Self::Refused(problem) => matches!(problem.status, 408 | 503 | 504),
+            Self::Refused(problem) => matches!(problem.status, 408 | 429 | 503 | 504),
             Self::Url(_)
             | Self::Playbook(_)
             | Self::TooLarge(_)

@@ -11,6 +11,7 @@ use crate::{
     config::Hosts,
     problem::{Kind, Problem},
     shelf::{Reserved, Shelf},
+    streams::Streams,
 };
 
 /// How much of anything there may be at a time, and for how long.
@@ -20,6 +21,8 @@ pub struct Limits {
     pub connections: usize,
     /// Streams of events.
     pub streams: usize,
+    /// Streams of events with one access.
+    pub streams_each: usize,
     /// Bodies that are being read.
     pub bodies: usize,
     /// Until a request's header has come, also between two requests.
@@ -41,6 +44,7 @@ impl Limits {
     pub const SERVICE: Self = Self {
         connections: 256,
         streams: 64,
+        streams_each: 8,
         bodies: 32,
         header: Duration::from_secs(10),
         body: Duration::from_secs(10),
@@ -61,7 +65,7 @@ pub struct Edge {
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) bodies: Semaphore,
     carrier: mpsc::Sender<Ask>,
 }
@@ -84,7 +88,7 @@ impl Edge {
             shelf,
             hosts,
             limits,
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            streams: Streams::new(limits.streams, limits.streams_each),
             bodies: Semaphore::new(limits.bodies),
             carrier,
         })

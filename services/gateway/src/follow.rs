@@ -1,6 +1,6 @@
-//! Server-sent events: the events of one task, from where a reader stopped, as they come.
+//! Server-sent events: the events of one task, from where a reader stopped, as they come, until its access is over.
 
-use std::{collections::VecDeque, convert::Infallible, sync::Arc};
+use std::{collections::VecDeque, convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Path, State, rejection::PathRejection},
@@ -12,7 +12,10 @@ use axum::{
 };
 use bus_schema::TaskId;
 use futures::stream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep},
+};
 
 use crate::{
     access,
@@ -21,6 +24,7 @@ use crate::{
     problem::{Kind, Problem},
     record::{Known, Line, Record},
     shelf::Shelf,
+    streams::Stream,
 };
 
 /// The place in the stream of the last event that a reader has.
@@ -33,7 +37,7 @@ pub(crate) async fn events(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    access::reader(&edge, &headers)?;
+    let access = access::reader(&edge, &headers)?;
     let task = task_id(id)?;
     let last = match access::only(&headers, &LAST) {
         Ok(None) => Some(0),
@@ -52,21 +56,19 @@ pub(crate) async fn events(
         // For an event source of a browser this alone means not to come again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let permit = Arc::clone(&edge.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| {
-        Problem::new(
-            Kind::Busy,
-            "too many streams of events are open; close some or try again later",
-        )
-    })?;
+    let now = edge.clock.wall();
+    let stream = edge.streams.open(access.until, now)?;
+    // Counted from here, so that nobody who sets the clock back makes it last longer.
+    let over = sleep(Duration::from_millis(access.until.ms_since(now)));
     let cursor = Cursor {
         shelf: Arc::clone(&edge.shelf),
         task,
         last,
         batch,
         newest,
+        over: Box::pin(over),
         stop: edge.stop.clone(),
-        _permit: permit,
+        _stream: stream,
     };
     let alive = KeepAlive::new().interval(edge.limits.keep_alive);
     Ok(Sse::new(stream::unfold(cursor, Cursor::next))
@@ -94,15 +96,17 @@ struct Cursor {
     last: u64,
     batch: VecDeque<Line>,
     newest: watch::Receiver<u64>,
+    /// When its access is over.
+    over: Pin<Box<Sleep>>,
     stop: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    _stream: Stream,
 }
 
 impl Cursor {
-    /// The next event; none once the task is over, is no longer kept, or the gateway stops.
+    /// The next event; none once the task or the access is over, the task is no longer kept, or the gateway stops.
     async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {
-            if *self.stop.borrow() {
+            if *self.stop.borrow() || self.over.is_elapsed() {
                 return None;
             }
             if let Some(line) = self.batch.pop_front() {
@@ -122,6 +126,7 @@ impl Cursor {
             } else {
                 tokio::select! {
                     changed = self.newest.changed() => changed.ok()?,
+                    () = self.over.as_mut() => {}
                     _ = self.stop.changed() => {}
                 }
             }

@@ -15,6 +15,7 @@ mod problem;
 pub mod record;
 mod serve;
 mod shelf;
+mod streams;
 
 use std::{convert::Infallible, sync::Arc};
 

@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     TooLarge,
     NotJson,
     Misdirected,
+    TooMany,
     Busy,
     NotReady,
     NoAnswer,
@@ -50,6 +51,7 @@ impl Kind {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -74,6 +76,7 @@ impl Kind {
             Self::TooLarge => ("too-large", "The request is too large"),
             Self::NotJson => ("not-json", "The request is not JSON"),
             Self::Misdirected => ("misdirected", "This is not that host"),
+            Self::TooMany => ("too-many", "Too much is open with one access"),
             Self::Busy => ("busy", "Too much is open already"),
             Self::NotReady => ("not-ready", "The gateway is not ready"),
             Self::NoAnswer => ("no-answer", "The bus does not answer"),

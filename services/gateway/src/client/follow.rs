@@ -12,7 +12,7 @@ use crate::api::Event;
 
 /// Longest silence; the gateway comments every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
-/// Most tries in a row that bring no event.
+/// Most tries in a row that fail.
 const TRIES_MAX: u32 = 10;
 /// First and longest pause between two tries.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -90,7 +90,12 @@ impl Follower {
         };
         let frame = tokio::time::timeout(SILENCE, body.frame()).await;
         let frame = frame.map_err(|_| Error::Silent(self.client.base.clone()))?;
-        let frame = frame.ok_or(Error::BrokeOff)?.map_err(|_| Error::BrokeOff)?;
+        let Some(frame) = frame else {
+            // It ended whole, as it does with its access: the next one is opened with a fresh one.
+            self.tries = 0;
+            return Err(Error::BrokeOff);
+        };
+        let frame = frame.map_err(|_| Error::BrokeOff)?;
         let taken = frame.into_data().is_ok_and(|data| self.frames.take(&data));
         if taken {
             Ok(())

@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use actor::Clock;
+use bus_schema::{AuthorId, Time};
 use futures::StreamExt as _;
-use gateway::{Limits, api::Event};
+use gateway::{Limits, api::Event, client::Client};
 use tokio::time::timeout;
 
-use crate::{said, world::World};
+use crate::{
+    said,
+    world::{World, access, authorization, deployment, key},
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -107,6 +112,47 @@ async fn client_sees_each_event_once_over_connections_that_end() {
         seqs.push(next().await);
     }
     assert_eq!(seqs, [2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn stream_ends_with_its_access() {
+    let world = World::start().await;
+    let task = world.submitted();
+    let until = world.clock.wall().plus_ms(100);
+    let access = authorization(&access(deployment(), until));
+    let answer = world
+        .ask(&format!("GET /v1/tasks/{task}/events"), &[&access], "")
+        .await;
+    assert_eq!((answer.status, ids(&answer.body)), (200, vec![2]));
+    assert!(
+        answer.body.ends_with("0\r\n\r\n"),
+        "the stream ends whole: {}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn client_goes_on_with_a_fresh_access_however_long_nothing_is_said() {
+    let world = World::start().await;
+    let task = world.submitted();
+    // Its clock is almost a minute behind, so that by the gateway's clock its accesses hold for 50 ms.
+    let behind = world.clock.wall().ns() - 59_950_000_000;
+    let client = Client::new(
+        &format!("http://{}", world.address),
+        key(AuthorId::Owner),
+        deployment(),
+        Clock::fake(Time::from_ns(behind)),
+    );
+    let mut events = Box::pin(client.unwrap().follow(task));
+    let first = timeout(SOON, events.next()).await.unwrap().unwrap();
+    assert_eq!(first.unwrap().seq, 2);
+    // So long that, were these ends failures, it would be in the middle of a pause of seconds.
+    let quiet = timeout(Duration::from_millis(3_500), events.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    world.append(said::admitted(task));
+    let second = timeout(Duration::from_secs(2), events.next()).await;
+    let second = second.expect("it is there, and not pausing").unwrap();
+    assert_eq!(second.unwrap().seq, 3);
 }
 
 #[tokio::test]

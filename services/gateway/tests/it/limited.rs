@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bus_schema::TaskId;
 use gateway::Limits;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -102,19 +103,8 @@ async fn streams_are_limited() {
     .await;
     let task = world.submitted();
     let path = format!("/v1/tasks/{task}/events");
-    let mut open = TcpStream::connect(world.address).await.unwrap();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\n{}\r\n\r\n",
-        world.address,
-        world.access()
-    );
-    open.write_all(request.as_bytes()).await.unwrap();
-    let mut first = [0; 15];
-    timeout(SOON, open.read_exact(&mut first))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    let open = opened(&world, task, &world.access()).await;
+    assert_eq!(open.0, 200);
     let second = world.get(&path).await;
     assert_eq!((second.status, second.problem().as_str()), (503, "busy"));
     assert_eq!(
@@ -122,6 +112,51 @@ async fn streams_are_limited() {
         200,
         "everything else goes on"
     );
+}
+
+#[tokio::test]
+async fn streams_are_limited_for_each_access() {
+    let world = World::with(Limits {
+        streams_each: 2,
+        ..Limits::SERVICE
+    })
+    .await;
+    let task = world.submitted();
+    let access = world.access();
+    let first = opened(&world, task, &access).await;
+    let (second, third) = (
+        opened(&world, task, &access).await,
+        opened(&world, task, &access).await,
+    );
+    assert_eq!((first.0, second.0, third.0), (200, 200, 429));
+    let refused = world
+        .ask(&format!("GET /v1/tasks/{task}/events"), &[&access], "")
+        .await;
+    assert_eq!(refused.problem(), "too-many");
+    assert!(refused.body.contains("sign a fresh one"), "{refused:?}");
+    world.clock.advance(Duration::from_millis(1));
+    let other = opened(&world, task, &world.access()).await;
+    assert_eq!(other.0, 200, "another access is another reader");
+    drop(first);
+    let again = async { while opened(&world, task, &access).await.0 != 200 {} };
+    timeout(SOON, again)
+        .await
+        .expect("the place of a stream that was closed is free");
+}
+
+/// The status that a stream of events is answered with, and its connection.
+async fn opened(world: &World, task: TaskId, access: &str) -> (u16, TcpStream) {
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let request = format!(
+        "GET /v1/tasks/{task}/events HTTP/1.1\r\nHost: {}\r\n{access}\r\n\r\n",
+        world.address
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    let read = timeout(SOON, socket.read_exact(&mut first));
+    read.await.unwrap().unwrap();
+    let status = String::from_utf8_lossy(&first[9..]).parse().unwrap();
+    (status, socket)
 }
 
 #[tokio::test]
