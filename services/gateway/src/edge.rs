@@ -4,12 +4,14 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actor::{Clock, Context};
 use bus_schema::{AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey, Sealed};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    api::ACCESS_MS_MAX,
     carry::Ask,
     config::Hosts,
     problem::{Kind, Problem},
+    room::Room,
     shelf::{Reserved, Shelf},
     streams::Streams,
 };
@@ -17,13 +19,13 @@ use crate::{
 /// How much of anything there may be at a time, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections; others wait in the listener's queue.
+    /// Connections of a door; for a new one the oldest goes that the gateway waits for.
     pub connections: usize,
     /// Streams of events.
     pub streams: usize,
     /// Streams of events with one access.
     pub streams_each: usize,
-    /// Bodies that are being read.
+    /// Bodies that are being read; for a new one the oldest is given up.
     pub bodies: usize,
     /// Until a request's header has come, also between two requests.
     pub header: Duration,
@@ -31,6 +33,8 @@ pub struct Limits {
     pub body: Duration,
     /// Until the bus has answered.
     pub answer: Duration,
+    /// Until a connection gives way to others although its request is being answered: no access lasts longer.
+    pub kept: Duration,
     /// Until a connection is ended, whatever it does; a stream of events is taken up again on another one.
     pub connection: Duration,
     /// Between two comments on a stream of events that has nothing to say.
@@ -49,6 +53,7 @@ impl Limits {
         header: Duration::from_secs(10),
         body: Duration::from_secs(10),
         answer: Duration::from_secs(15),
+        kept: Duration::from_millis(ACCESS_MS_MAX),
         connection: Duration::from_mins(15),
         keep_alive: Duration::from_secs(15),
         grace: Duration::from_secs(2),
@@ -66,7 +71,7 @@ pub struct Edge {
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
     pub(crate) streams: Arc<Streams>,
-    pub(crate) bodies: Semaphore,
+    pub(crate) bodies: Arc<Room>,
     carrier: mpsc::Sender<Ask>,
 }
 
@@ -89,7 +94,7 @@ impl Edge {
             hosts,
             limits,
             streams: Streams::new(limits.streams, limits.streams_each),
-            bodies: Semaphore::new(limits.bodies),
+            bodies: Room::new(limits.bodies, limits.body),
             carrier,
         })
     }

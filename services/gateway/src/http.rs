@@ -353,13 +353,23 @@ async fn read<T: DeserializeOwned>(edge: &Edge, request: Request) -> Result<T, P
         return Err(too_large());
     }
     let reading = async {
-        // The semaphore is never closed.
-        let _room = edge.bodies.acquire().await.ok();
-        Limited::<Body>::new(body, BODY_BYTES_MAX).collect().await
+        let place = edge.bodies.enter().await;
+        let whole = Limited::<Body>::new(body, BODY_BYTES_MAX).collect();
+        tokio::select! {
+            // A body that came along with its header is taken.
+            biased;
+            read = whole => Some(read),
+            () = place.displaced() => None,
+        }
     };
     let read = tokio::time::timeout(edge.limits.body, reading).await;
     let read =
         read.map_err(|_| Problem::new(Kind::TooSlow, "send the whole body within 10 seconds"))?;
+    let read = read.ok_or_else(|| {
+        let next =
+            "this request was the oldest of too many that come slowly; send it again, all at once";
+        Problem::new(Kind::Busy, next)
+    })?;
     let bytes = match read {
         Ok(read) => read.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),

@@ -13,14 +13,16 @@ pub mod http;
 mod identity;
 mod problem;
 pub mod record;
+mod room;
 mod serve;
 mod shelf;
 mod streams;
+mod turns;
 
 use std::{convert::Infallible, sync::Arc};
 
 use actor::{Beside, Bus, Context, Error, Service};
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::sync::mpsc;
 
 pub use carry::{Ask, Fetched};
 pub use config::Config;
@@ -68,7 +70,7 @@ impl Service for Gateway {
         beside.spawn(carry::carry(beside.bus.clone(), asks));
         for (key, door) in doors {
             let address = door.address();
-            let listener = listen(address).map_err(|error| {
+            let listener = serve::listen(address).map_err(|error| {
                 Error::Service(format!(
                     "cannot listen on {address}: {error}; free it or change `{key}`"
                 ))
@@ -86,10 +88,4 @@ impl Service for Gateway {
     ) -> Infallible {
         match effect {}
     }
-}
-
-fn listen(address: std::net::SocketAddr) -> std::io::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
 }

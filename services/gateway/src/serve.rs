@@ -1,17 +1,14 @@
 //! The listener: takes connections one by one, within limits, and ends them when the gateway stops.
 
-use std::sync::Arc;
+use std::{io, net::SocketAddr, pin::pin, sync::Arc};
 
 use actor::Error;
 use axum::Router;
 use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -19,12 +16,28 @@ use tokio::{
 use crate::{
     door::Door,
     edge::{Edge, Limits},
+    room::{Place, Room},
+    turns::taking_turns,
 };
 
 /// Most bytes of a request's header.
 const HEADER_BYTES_MAX: usize = 16 << 10;
 /// Most headers of a request.
 const HEADERS_MAX: usize = 64;
+
+/// Most connections that the kernel holds until they are taken; past it, whoever connects tries again after a second.
+const BACKLOG: u32 = 1024;
+
+/// Listens on `address`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers on `listener`, to those whom `door` admits, until the gateway stops.
 ///
@@ -33,17 +46,22 @@ const HEADERS_MAX: usize = 64;
 pub async fn serve(listener: TcpListener, door: Door, edge: Arc<Edge>) -> Result<(), Error> {
     let (limits, stop) = (edge.limits, edge.stop.clone());
     let mut ending = stop.clone();
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let room = Room::new(limits.connections, limits.kept);
     let router = crate::http::router(edge, door);
     let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            (stream, permit) = accept(&listener, door, &room, &limits) => {
-                let connection = connection(stream, router.clone(), limits, stop.clone(), permit);
-                connections.spawn(connection);
+    let coming = || arrival(&listener, door, &room, &limits);
+    {
+        let mut next = pin!(coming());
+        loop {
+            tokio::select! {
+                (stream, place) = next.as_mut() => {
+                    let connection = connection(stream, router.clone(), limits, stop.clone(), place);
+                    connections.spawn(connection);
+                    next.set(coming());
+                }
+                Some(_) = connections.join_next() => {}
+                () = stopped(&mut ending) => break,
             }
-            Some(_) = connections.join_next() => {}
-            () = stopped(&mut ending) => break,
         }
     }
     drop(listener);
@@ -54,18 +72,16 @@ pub async fn serve(listener: TcpListener, door: Door, edge: Arc<Edge>) -> Result
     Ok(())
 }
 
-/// The next connection, once there is room for it.
-async fn accept(
+/// The next connection, with a place that another had to leave if there was none.
+async fn arrival(
     listener: &TcpListener,
     door: Door,
-    room: &Arc<Semaphore>,
+    room: &Arc<Room>,
     limits: &Limits,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed.
-    let permit = Arc::clone(room).acquire_owned().await.ok();
+) -> (TcpStream, Place) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) if door.admits(peer.ip()) => return (stream, permit),
+            Ok((stream, peer)) if door.admits(peer.ip()) => return (stream, room.enter().await),
             Ok((_, peer)) => {
                 tracing::warn!(%peer, "not the sidecar: the connection is closed");
             }
@@ -83,28 +99,37 @@ async fn connection(
     router: Router,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
-    _permit: Option<OwnedSemaphorePermit>,
+    place: Place,
 ) {
+    let place = Arc::new(place);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(serving);
-    tokio::select! {
-        ended = serving.as_mut() => {
-            if let Err(error) = ended {
-                tracing::debug!(error = actor::chain(&error), "a connection ended early");
+        .serve_connection(TokioIo::new(stream), taking_turns(router, &place));
+    let served = async {
+        let mut serving = pin!(serving);
+        tokio::select! {
+            ended = serving.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error = actor::chain(&error), "a connection ended early");
+                }
+                return;
             }
-            return;
+            () = sleep(limits.connection) => {}
+            () = stopped(&mut stop) => {}
         }
-        () = sleep(limits.connection) => {}
-        () = stopped(&mut stop) => {}
-    }
-    serving.as_mut().graceful_shutdown();
-    if timeout(limits.grace, serving).await.is_err() {
-        tracing::debug!("a connection was cut");
+        serving.as_mut().graceful_shutdown();
+        if timeout(limits.grace, serving).await.is_err() {
+            tracing::debug!("a connection was cut");
+        }
+    };
+    tokio::select! {
+        // What the client has sent counts before it is displaced.
+        biased;
+        () = served => {}
+        () = place.displaced() => tracing::debug!("a connection gave way to a new one"),
     }
 }
 

@@ -160,26 +160,6 @@ async fn opened(world: &World, task: TaskId, access: &str) -> (u16, TcpStream) {
 }
 
 #[tokio::test]
-async fn connections_past_the_limit_wait_for_others_to_end() {
-    let world = World::with(Limits {
-        connections: 1,
-        header: SOON * 6,
-        ..Limits::SERVICE
-    })
-    .await;
-    let mut first = TcpStream::connect(world.address).await.unwrap();
-    first.write_all(b"G").await.unwrap();
-    let second = world.get("/v1/tasks");
-    tokio::pin!(second);
-    assert!(
-        timeout(SHORT, second.as_mut()).await.is_err(),
-        "there is room for one"
-    );
-    drop(first);
-    assert_eq!(timeout(SOON, second).await.unwrap().status, 200);
-}
-
-#[tokio::test]
 async fn silent_bus_is_said_to_be_silent_and_nothing_is_carried_twice() {
     let world = World::with(Limits {
         answer: SHORT,

@@ -7,6 +7,7 @@
 
 mod answered;
 mod configured;
+mod crowded;
 mod documented;
 mod doors;
 mod followed;
