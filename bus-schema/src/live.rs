@@ -19,7 +19,7 @@ pub trait Live: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 
     }
 }
 
-/// The log is durable up to here. Without a fresh one policy grants nothing.
+/// The log is durable up to here. Without a fresh one nothing is granted and nothing claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
@@ -34,5 +34,10 @@ pub struct Head {
 impl Live for Head {
     const BY: AuthorId = AuthorId::Audit;
     const WHAT: &'static str = "head";
-    const TO: &'static [AuthorId] = &[AuthorId::Policy, AuthorId::Gateway, AuthorId::Owner];
+    const TO: &'static [AuthorId] = &[
+        AuthorId::Policy,
+        AuthorId::Runner,
+        AuthorId::Gateway,
+        AuthorId::Owner,
+    ];
 }

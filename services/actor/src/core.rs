@@ -77,6 +77,11 @@ pub enum Key {
 pub struct Heard {
     /// What it said.
     pub head: Head,
+/// The age at which audit's last word about its log is too old.
+const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
+/// How many events the log may be behind what is acted on.
+const HEAD_BEHIND_MAX: u64 = 1000;
+
     /// How long ago.
     pub age: Duration,
 }
@@ -86,6 +91,29 @@ pub(crate) enum Want<C: Core> {
     Append(Vec<Draft<C::Me>>),
     Claim(Box<Permit<C::Me>>, fn(crate::Claim<C::Me>) -> C::Effect),
     Effect(Key, C::Effect),
+impl Heard {
+    /// How far the log is, if audit said so lately.
+    #[must_use]
+    pub fn logged(&self) -> Option<Logged> {
+        (self.age < HEAD_AGE_MAX).then_some(Logged(self.head.size))
+    }
+}
+
+/// How far the log is: without it nothing is granted and nothing claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Logged(u64);
+
+impl Logged {
+    /// A log that has everything there will ever be, for replay.
+    pub const EVERYTHING: Self = Self(u64::MAX);
+
+    /// Whether what stands at `seq` of the stream is close enough behind the log to be acted on.
+    #[must_use]
+    pub const fn covers(self, seq: u64) -> bool {
+        self.0.saturating_add(HEAD_BEHIND_MAX) > seq
+    }
+}
+
 }
 
 /// What the core can see of the moment, and where it says what it wants.

@@ -41,7 +41,7 @@ pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
 pub use clock::{BusClock, Clock};
 pub use config::Config;
 pub use connect::Access;
-pub use core::{Core, Heard, Key, Out};
+pub use core::{Core, Heard, Key, Logged, Out};
 pub use error::{Error, chain};
 pub use health::Health;
 pub use operator::{Operator, Pen, Reading, Stored};

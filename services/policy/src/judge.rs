@@ -1,8 +1,6 @@
 //! Judges one call against the contract, the catalogue and what is on record of its task.
 
-use std::time::Duration;
-
-use actor::{Core, Out};
+use actor::{Core, Heard, Logged, Out};
 use bus_schema::{
     ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, Escalated,
     Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, Time, ToolName,
@@ -18,10 +16,6 @@ use crate::record::View;
 use crate::rule::Question;
 use crate::state::Active;
 
-/// The age at which audit's last word about its log is too old.
-const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
-/// How many events the log may be behind a proposal.
-const HEAD_BEHIND_MAX: u64 = 1000;
 /// From a grant's stored time to its claim's.
 const TTL_MS: u32 = 10_000;
 /// Longest explanation of an unusable contract, in bytes.
@@ -32,22 +26,20 @@ const WHY_BYTES_MAX: usize = 4 << 10;
 pub(crate) struct Moment {
     pub(crate) now: Time,
     /// How far the log is, if audit said so lately.
-    pub(crate) logged: Option<u64>,
+    pub(crate) logged: Option<Logged>,
 }
 
 impl Moment {
     pub(crate) fn of<C: Core>(out: &Out<'_, C>, folded: Time) -> Self {
-        let heard = out.heard().filter(|heard| heard.age < HEAD_AGE_MAX);
         Self {
             now: out.now().max(folded),
-            logged: heard.map(|heard| heard.head.size),
+            logged: out.heard().and_then(Heard::logged),
         }
     }
 
     /// Whether a proposal at `seq` of the stream is close enough behind the log.
     pub(crate) fn covers(&self, seq: u64) -> bool {
-        let covered = |size: u64| size.saturating_add(HEAD_BEHIND_MAX) > seq;
-        self.logged.is_some_and(covered)
+        self.logged.is_some_and(|logged| logged.covers(seq))
     }
 }
 

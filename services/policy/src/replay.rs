@@ -343,7 +343,7 @@ impl Replay {
         let state = &self.core.state;
         let moment = Moment {
             now,
-            logged: Some(u64::MAX),
+            logged: Some(actor::Logged::EVERYTHING),
         };
         let proposals = || state.proposed.values();
         let waits = proposals().find(|one| one.task == task && one.action == action);

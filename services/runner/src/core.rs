@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use actor::{Claim, Core, Key, NoPermit, Out, Permit};
+use actor::{Claim, Core, Heard, Key, NoPermit, Out, Permit};
 use bus_schema::{
     ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Draft, DraftGrant,
     OutsideEnvelope, PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
@@ -99,6 +100,8 @@ pub struct RunnerCore {
     /// Claimed in this life.
     running: BTreeMap<ActionId, Running>,
     live: bool,
+    /// Whether audit's log is too old, or too far behind, to claim anything.
+    no_claims: AtomicBool,
 }
 
 impl RunnerCore {
@@ -122,6 +125,7 @@ impl RunnerCore {
             args: BTreeMap::new(),
             running: BTreeMap::new(),
             live: false,
+            no_claims: AtomicBool::new(true),
         };
         (core, held)
     }
@@ -312,6 +316,8 @@ impl Core for RunnerCore {
     }
 
     fn next(&self, out: &mut Out<'_, Self>) {
+        let logged = out.heard().and_then(Heard::logged);
+        self.no_claims.store(logged.is_none(), Ordering::Relaxed);
         if self.cage.is_none() {
             out.effect(Key::Once("probe"), || Effect::Probe);
             return;
@@ -336,7 +342,10 @@ impl Core for RunnerCore {
                 Some(Args::Unusable) => decline(granted, RefusalCode::Arguments, out),
                 Some(Args::Here(args)) => {
                     ahead = ahead.saturating_sub(1);
-                    if out.idle(granted.task()) && free.take(self.is_program(draft)) {
+                    // Without audit it waits, and lapses if audit does not come back in time.
+                    if !logged.is_some_and(|logged| logged.covers(granted.seq())) {
+                        self.no_claims.store(true, Ordering::Relaxed);
+                    } else if out.idle(granted.task()) && free.take(self.is_program(draft)) {
                         let permit = permit.with_args(Arc::clone(args));
                         out.claim(permit, |claim| Effect::Run(Box::new(claim)));
                     }
@@ -361,7 +370,10 @@ impl Core for RunnerCore {
     fn trouble(&self) -> Option<&'static str> {
         match self.cage {
             None => Some("the cage is being tested"),
-            Some(Ok(())) => None,
+            Some(Ok(())) => {
+                let no_claims = self.no_claims.load(Ordering::Relaxed);
+                no_claims.then_some("audit's log is not up to date: nothing is claimed")
+            }
             Some(Err(missing)) => Some(missing),
         }
     }

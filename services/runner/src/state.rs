@@ -105,6 +105,11 @@ impl Granted {
     /// The last moment at which a claim can be stored.
     pub(crate) fn lapses(&self) -> Time {
         self.stored.plus_ms(u64::from(self.draft().ttl_ms))
+    /// Its place in the stream.
+    pub(crate) const fn seq(&self) -> u64 {
+        self.seq
+    }
+
     }
 
     /// The part of the event's `Meta` that a check of the grant looks at.

@@ -1,6 +1,7 @@
 //! Which grants are claimed, which are declined, and which wait.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use actor::Core as _;
 use bus_schema::{
@@ -80,6 +81,41 @@ fn without_a_cage_nothing_runs() {
     assert_eq!(stream.wants(), Wants::default());
     stream.ready(draft(2, "file.write"));
     assert_eq!(stream.wants(), declined(2, RefusalCode::NoCage));
+}
+
+/// The rule is policy's: younger than five seconds, and at most a thousand events behind.
+#[test]
+fn nothing_is_claimed_or_declined_for_it_without_a_fresh_head() {
+    let mut stream = Stream::new();
+    stream.junk(2_000);
+    stream.ready(draft(1, "file.write"));
+    let (young, old) = (Duration::from_millis(4_999), Duration::from_secs(5));
+    for (head, fresh) in [
+        (None, false),
+        (Some((0, old)), false),
+        (Some((1_001, Duration::ZERO)), false),
+        (Some((1_000, Duration::ZERO)), true),
+        (Some((0, young)), true),
+    ] {
+        stream.head = head;
+        let wanted = if fresh { claimed(1) } else { Wants::default() };
+        assert_eq!(stream.wants(), wanted, "{head:?}");
+        let trouble = "audit's log is not up to date: nothing is claimed";
+        let said = (!fresh).then_some(trouble);
+        assert_eq!(stream.core.trouble(), said, "{head:?}");
+    }
+    // It waits no longer than it may.
+    stream.head = None;
+    stream.now = stream.now.plus_ms(TTL_MS + 1);
+    assert_eq!(stream.wants(), Wants::default());
+}
+
+#[test]
+fn what_lies_outside_is_declined_without_a_head() {
+    let mut stream = Stream::new();
+    stream.head = None;
+    stream.ready(draft(1, "file.list"));
+    assert_eq!(stream.wants(), declined(1, RefusalCode::Tool));
 }
 
 #[test]

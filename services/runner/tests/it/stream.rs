@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
-use actor::{Clock, Core as _, Key, Out};
+use actor::{Clock, Core as _, Heard, Key, Out};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
     ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Counts,
     Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId,
-    Gateway, Grant, Link, Owner, Pins, Policy, PublicKey, Raw, Read, RosterChanged, Runner,
+    Gateway, Grant, Head, Link, Owner, Pins, Policy, PublicKey, Raw, Read, RosterChanged, Runner,
     RunnerFact, Says, Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement,
     TaskSubmitted, Time, Tip, ToolName, Usage, Verifier,
 };
@@ -134,6 +135,8 @@ pub(crate) struct Stream {
     chains: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
     seq: u64,
     pub(crate) policy_key: u8,
+    /// How many events audit's last head is behind the stream, and how old it is.
+    pub(crate) head: Option<(u64, Duration)>,
     submitted: BTreeSet<TaskId>,
 }
 
@@ -188,6 +191,7 @@ impl Stream {
             chains: BTreeMap::new(),
             seq: 0,
             policy_key: key_of(AuthorId::Policy),
+            head: Some((0, Duration::ZERO)),
             submitted: BTreeSet::new(),
         };
         let entry = |author| AuthorKey {
@@ -303,6 +307,11 @@ impl Stream {
         ));
     }
 
+    /// Junk, up to `count` messages, which only moves the end of the stream.
+    pub(crate) fn junk(&mut self, count: u64) {
+        self.seq += count;
+    }
+
     /// Grants, and brings the arguments.
     pub(crate) fn ready(&mut self, draft: DraftGrant) {
         let action = draft.action;
@@ -346,7 +355,15 @@ impl Stream {
 
     pub(crate) fn wants_while(&self, busy: &BTreeSet<Option<TaskId>>) -> Wants {
         let (running, clock) = (BTreeSet::new(), Clock::fake(START));
-        let mut out = Out::new(self.now, None, busy, &running, &clock);
+        let heard = self.head.map(|(behind, age)| Heard {
+            head: Head {
+                size: self.seq + 1 - behind,
+                root: Digest::ZERO,
+                stored: self.now,
+            },
+            age,
+        });
+        let mut out = Out::new(self.now, heard, busy, &running, &clock);
         self.core.next(&mut out);
         let claims = out.claims().iter().map(|draft| draft.action).collect();
         let appends = out.drafts().into_iter().map(|draft| self.read(draft));
