@@ -244,9 +244,7 @@ impl Core for RunnerCore {
         match fact {
             RunnerFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
             RunnerFact::ContractSigned(_, fact) => {
-                // Signed again, it holds again: policy says whether it is in force.
-                state.revoked.remove(&fact.contract);
-                state.envelopes.insert(fact.contract, fact.envelope);
+                state.sign(*fact);
                 self.tell();
             }
             RunnerFact::ContractRevoked(_, fact) => {

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionGranted, ActionId, AuthorId, DeploymentId, Digest, DraftGrant, Envelope, EventId, Meta,
-    OUTCOME_GRACE_MS, PublicKey, Signed, Statement, TaskId, Time, ToolName,
+    ActionGranted, ActionId, AuthorId, ContractName, ContractSigned, DeploymentId, Digest,
+    DraftGrant, Envelope, EventId, Meta, OUTCOME_GRACE_MS, PublicKey, Signed, Statement, TaskId,
+    Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub struct State {
     pub(crate) decided: Time,
     /// By the digest of the contract, in the owner's own words.
     pub(crate) envelopes: BTreeMap<Digest, Envelope>,
+    /// The name and version of each of them.
+    versions: BTreeMap<Digest, (ContractName, u32)>,
     /// Those that the owner revoked, or that a newer version took the place of, and did not sign again since.
     pub(crate) revoked: BTreeSet<Digest>,
     /// Granted to the runner, neither claimed nor declined; by place in the stream.
@@ -102,14 +105,14 @@ impl Granted {
         self.id
     }
 
-    /// The last moment at which a claim can be stored.
-    pub(crate) fn lapses(&self) -> Time {
-        self.stored.plus_ms(u64::from(self.draft().ttl_ms))
     /// Its place in the stream.
     pub(crate) const fn seq(&self) -> u64 {
         self.seq
     }
 
+    /// The last moment at which a claim can be stored.
+    pub(crate) fn lapses(&self) -> Time {
+        self.stored.plus_ms(u64::from(self.draft().ttl_ms))
     }
 
     /// The part of the event's `Meta` that a check of the grant looks at.
@@ -148,6 +151,27 @@ impl State {
         if said.task == task && Some(said.deployment) == self.deployment {
             self.signed.entry(task).or_insert(said.contract);
         }
+    }
+
+    /// Takes in what the owner signed. It ends each lower version of its name at once, whatever policy says of it;
+    /// signed again, a contract holds again.
+    pub(crate) fn sign(&mut self, signed: ContractSigned) {
+        let ContractSigned {
+            contract,
+            name,
+            version,
+            envelope,
+            ..
+        } = signed;
+        let lower = self.versions.iter();
+        let lower = lower.filter(|(_, (of, older))| *of == name && *older < version);
+        let lower: Vec<_> = lower.map(|(contract, _)| *contract).collect();
+        for contract in lower {
+            self.revoke(contract);
+        }
+        self.revoked.remove(&contract);
+        self.versions.insert(contract, (name, version));
+        self.envelopes.insert(contract, envelope);
     }
 
     /// Takes in that nothing more is to start under a contract.

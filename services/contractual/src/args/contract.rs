@@ -17,8 +17,8 @@ pub(super) const EXPLAIN: &str = "Example: contractual contract explain --contra
 pub(super) const SIGN: &str = "Example: contractual contract sign contract.toml\n\n\
     It shows what becomes allowed and what no longer is against the version in force, each with a call, and how the tools \
     and the program that it is read by differ from those that were signed; on a terminal it asks before it signs.\n\n\
-    Exit codes: 0 in force · 1 policy refused it, and the version before stays in force, or says nothing · 64 the contract \
-    is not valid · 130 not signed";
+    Exit codes: 0 in force · 1 policy refused it, or says nothing: the runner acts under no lower version from now on, \
+    until that one is signed again · 64 the contract is not valid · 130 not signed";
 
 /// The same of `contract list`.
 pub(super) const LIST: &str = "Example: contractual contract list --json\n\n\

@@ -65,7 +65,7 @@ pub enum Said {
         #[serde(skip_serializing_if = "Option::is_none")]
         supersedes: Option<u32>,
     },
-    /// It is not; what was in force before stays.
+    /// It is not; what was in force before stays, for policy.
     Refused {
         /// Why, for programs.
         code: RefusalCode,

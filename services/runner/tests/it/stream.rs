@@ -206,11 +206,21 @@ impl Stream {
     }
 
     pub(crate) fn sign(&mut self, contract: Digest, envelope: Envelope) {
+        self.sign_as(contract, ("c", 1), envelope);
+    }
+
+    /// Signs a contract with a name and a version.
+    pub(crate) fn sign_as(
+        &mut self,
+        contract: Digest,
+        (name, version): (&str, u32),
+        envelope: Envelope,
+    ) {
         let document = sealed(b"document").content();
         let fact = ContractSigned {
             contract,
-            name: "c".parse().unwrap(),
-            version: 1,
+            name: name.parse().unwrap(),
+            version,
             document,
             pins: Pins {
                 language: 1,
