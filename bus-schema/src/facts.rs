@@ -143,6 +143,20 @@ facts! {
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
     /// The halt is over.
     "halt.lifted" v 1 by Owner, of Deployment: HaltLifted {};
+    /// The author finds another stream than the one it stood in, and claims nothing until the owner adopts this one.
+    "stream.doubted" v 1 by Runner, of Deployment: StreamDoubted {
+        /// The place of the last message that it had folded.
+        lost_seq: u64,
+        /// That message: SHA-256 of its stored time, subject and body.
+        lost: Digest,
+    };
+    /// The executor may go on in this stream from here; what was granted before stays unclaimed.
+    "stream.adopted" v 1 by Owner, of Deployment: StreamAdopted {
+        /// Who doubted it.
+        executor: AuthorId,
+        /// The message that it lost, as its doubt names it; ends no other doubt.
+        lost: Digest,
+    };
 
     /// Somebody handed in a signed task; the gateway vouches for nothing in it.
     "task.submitted" v 1 by Gateway, of TaskId: TaskSubmitted {

@@ -24,15 +24,15 @@ pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
     Audit, Author, AuthorId, Body, Chain, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts,
     Gateway, HEADER_SCHEMA, HEADER_SIGNATURE, Junk, Owner, Policy, Raw, Runner, Says, Scope,
-    Subject, Worker, parse_fact,
+    Subject, Worker, parse_fact, read_as,
 };
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
     ContractSuspended, FACTS, HaltLifted, HaltOrdered, JunkFound, RefusalCode, RosterChanged,
-    ServiceStarted, Spec, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskSubmitted,
-    Usage,
+    ServiceStarted, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskFinished, TaskOutcome,
+    TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
@@ -45,7 +45,7 @@ pub use id::{
 };
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
-pub use reader::{AuditFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
+pub use reader::{AuditFact, DoubtFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
 pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, STATEMENT_BYTES_MAX, Signed, Statement,
     TaskStatement, verify,

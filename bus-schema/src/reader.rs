@@ -4,8 +4,8 @@ use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CheckpointSigned,
     ContractActivated, ContractRejected, ContractRevoked, ContractSigned, ContractSuspended,
-    HaltLifted, HaltOrdered, JunkFound, RosterChanged, TaskAdmitted, TaskFinished, TaskRejected,
-    TaskSubmitted, reads,
+    HaltLifted, HaltOrdered, JunkFound, RosterChanged, StreamAdopted, StreamDoubted, TaskAdmitted,
+    TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
@@ -27,10 +27,14 @@ reads! {
         ActionDeclined ActionExpired
 }
 reads! {
-    /// What the runner acts by: grants, what the owner signed of contracts and tasks, and which contract took the place of
-    /// which.
-    RunnerFact = RosterChanged ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted TaskSubmitted ActionGranted ActionStarted
-        ActionFinished ActionDeclined
+    /// What the runner acts by: grants, what the owner signed of contracts and tasks, which contract took the place of
+    /// which, and whether the stream is the one it was.
+    RunnerFact = RosterChanged ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
+        StreamAdopted TaskSubmitted ActionGranted ActionStarted ActionFinished ActionDeclined
+}
+reads! {
+    /// What the loop around an executor folds for it: whether it may act in this stream.
+    DoubtFact = StreamDoubted StreamAdopted
 }
 reads! {
     /// What audit folds; it observes every other message as well.

@@ -10,8 +10,9 @@ use bus_schema::{
     ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
     EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk,
     JunkFound, Money, MountPoint, Pins, Profile, Proof, Property, Prove, PublicKey, RefusalCode,
-    Salt, Scope, Sealed, ServiceStarted, Signed, Statement, Subject, TaskAdmitted, TaskFinished,
-    TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    Salt, Scope, Sealed, ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject,
+    TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage,
+    public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -227,6 +228,20 @@ pub(crate) fn events() -> Vec<Example> {
         ),
         event(D, HaltOrdered {}),
         event(D, HaltLifted {}),
+        event(
+            D,
+            StreamDoubted {
+                lost_seq: 41,
+                lost: digest(17),
+            },
+        ),
+        event(
+            D,
+            StreamAdopted {
+                executor: AuthorId::Runner,
+                lost: digest(17),
+            },
+        ),
         event(
             D,
             ContractActivated {

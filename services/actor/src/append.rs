@@ -80,6 +80,8 @@ pub(crate) struct Appender<A, E> {
     busy: BTreeSet<Option<TaskId>>,
     waiting: BTreeMap<Option<TaskId>, VecDeque<Outside<A>>>,
     acks: FuturesUnordered<BoxFuture<'static, Acked>>,
+    /// The grants whose claims were dropped because somebody was first.
+    given_back: Vec<EventId>,
     /// Why the server does not take what is said here.
     trouble: Option<String>,
 }
@@ -92,6 +94,7 @@ impl<A: Author, E> Appender<A, E> {
             busy: BTreeSet::new(),
             waiting: BTreeMap::new(),
             acks: FuturesUnordered::new(),
+            given_back: Vec::new(),
             trouble: None,
         }
     }
@@ -336,10 +339,19 @@ impl<A: Author, E> Appender<A, E> {
     /// Somebody was first: the core decides again, and what came from outside is said again.
     fn lost(&mut self, mut flight: InFlight<A, E>) {
         tracing::debug!(kind = flight.kind(), "somebody was first; deciding again");
-        if let (Then::Reply(reply), Some(draft)) = (flight.then, flight.drafts.pop()) {
-            let chain = chain_of::<A>(draft.task());
-            let queue = self.waiting.entry(chain).or_default();
-            queue.push_front((draft, reply));
+        match (flight.then, flight.drafts.pop()) {
+            (Then::Reply(reply), Some(draft)) => {
+                let chain = chain_of::<A>(draft.task());
+                let queue = self.waiting.entry(chain).or_default();
+                queue.push_front((draft, reply));
+            }
+            (Then::Run(permit, _), _) => self.given_back.push(permit.granted()),
+            (Then::Nothing | Then::Reply(_), _) => {}
         }
+    }
+
+    /// The grants whose claims were dropped since it was asked last: the stream does not hold them.
+    pub(crate) fn given_back(&mut self) -> Vec<EventId> {
+        std::mem::take(&mut self.given_back)
     }
 }

@@ -30,6 +30,7 @@ impl fmt::Debug for Args {
 pub struct Permit<A> {
     grant: DraftGrant,
     granted: EventId,
+    seq: u64,
     stored: Time,
     args: Args,
     /// Made where the compiler knows that `A` may say it.
@@ -80,6 +81,7 @@ impl<A: Executor> Permit<A> {
         Ok(Self {
             grant: draft.clone(),
             granted: meta.id,
+            seq: meta.seq,
             stored: meta.stored,
             args: Args::default(),
             started: |grant| {
@@ -106,6 +108,16 @@ impl<A: Author> Permit<A> {
     pub fn with_args(mut self, args: Arc<[u8]>) -> Self {
         self.args = Args(args);
         self
+    }
+
+    /// The grant's event.
+    pub(crate) const fn granted(&self) -> EventId {
+        self.granted
+    }
+
+    /// The place of the grant in the stream.
+    pub(crate) const fn seq(&self) -> u64 {
+        self.seq
     }
 
     /// The claim, as an event.

@@ -3,12 +3,17 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bus_schema::{
-    ActionId, Author, Chain, Digest, Draft, Facts, Head, Junk, Meta, Raw, Sealed, Seen, TaskId,
-    Time,
+    ActionId, Author, Chain, Digest, Draft, EventId, Facts, Head, Junk, Meta, Raw, Sealed, Seen,
+    TaskId, Time,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Clock, claim::Permit};
+use crate::{
+    Clock,
+    claim::Permit,
+    doubt::{Doubt, Standing},
+    ledger::Ledger,
+};
 
 /// An actor without its I/O. Replay and every unit test call these functions and nothing else.
 pub trait Core: Send + 'static {
@@ -72,25 +77,20 @@ pub enum Key {
     Once(&'static str),
 }
 
-/// The newest word of audit about its log, and how long ago it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// What it said.
-    pub head: Head,
 /// The age at which audit's last word about its log is too old.
 const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
 /// How many events the log may be behind what is acted on.
 const HEAD_BEHIND_MAX: u64 = 1000;
 
+/// The newest word of audit about its log, and how long ago it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// What it said.
+    pub head: Head,
     /// How long ago.
     pub age: Duration,
 }
 
-pub(crate) enum Want<C: Core> {
-    /// Drafts of one chain, never none.
-    Append(Vec<Draft<C::Me>>),
-    Claim(Box<Permit<C::Me>>, fn(crate::Claim<C::Me>) -> C::Effect),
-    Effect(Key, C::Effect),
 impl Heard {
     /// How far the log is, if audit said so lately.
     #[must_use]
@@ -114,6 +114,11 @@ impl Logged {
     }
 }
 
+pub(crate) enum Want<C: Core> {
+    /// Drafts of one chain, never none.
+    Append(Vec<Draft<C::Me>>),
+    Claim(Box<Permit<C::Me>>, fn(crate::Claim<C::Me>) -> C::Effect),
+    Effect(Key, C::Effect),
 }
 
 /// What the core can see of the moment, and where it says what it wants.
@@ -123,6 +128,8 @@ pub struct Out<'a, C: Core> {
     pub(crate) busy: &'a BTreeSet<Option<TaskId>>,
     pub(crate) running: &'a BTreeSet<Key>,
     pub(crate) clock: &'a Clock,
+    standing: Option<&'a Standing>,
+    ledger: Option<&'a Ledger>,
     pub(crate) wants: Vec<Want<C>>,
     pub(crate) wake: Option<Time>,
 }
@@ -143,9 +150,34 @@ impl<'a, C: Core> Out<'a, C> {
             busy,
             running,
             clock,
+            standing: None,
+            ledger: None,
             wants: Vec::new(),
             wake: None,
         }
+    }
+
+    /// The same for an executor, which these may keep from claiming.
+    #[must_use]
+    pub const fn of_executor(mut self, standing: &'a Standing, ledger: &'a Ledger) -> Self {
+        self.standing = Some(standing);
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// What an executor doubts of the stream; it acts on nothing then.
+    #[must_use]
+    pub fn doubt(&self) -> Option<&'a Doubt> {
+        self.standing.and_then(Standing::doubt)
+    }
+
+    /// Whether the grant in the event `granted`, at `seq` of the stream, may be claimed: not in doubt, not if it is of
+    /// before an adoption, and not a second time.
+    #[must_use]
+    pub fn may_claim(&self, granted: EventId, seq: u64) -> bool {
+        let doubted = self.standing.is_some_and(|standing| standing.bars(seq));
+        let claimed = self.ledger.is_some_and(|ledger| ledger.bars(granted));
+        !doubted && !claimed
     }
 
     /// Bus time, as far as it is known here; never ahead of the server's.
@@ -188,9 +220,10 @@ impl<'a, C: Core> Out<'a, C> {
         }
     }
 
-    /// Claims a grant, if the chain is idle; `run` makes the effect that acts on the claim.
+    /// Claims a grant, if it may be claimed and the chain is idle; `run` makes the effect that acts on the claim.
     pub fn claim(&mut self, permit: Permit<C::Me>, run: fn(crate::Claim<C::Me>) -> C::Effect) {
-        if self.idle(Some(permit.draft().task)) {
+        let may = self.may_claim(permit.granted(), permit.seq());
+        if may && self.idle(Some(permit.draft().task)) {
             self.wants.push(Want::Claim(Box::new(permit), run));
         }
     }

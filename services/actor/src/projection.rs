@@ -97,6 +97,38 @@ impl Projection {
         })
     }
 
+    /// Keeps something beside the snapshot; returns once it is durable.
+    pub(crate) fn keep<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
+        let bytes = wire::encode(value);
+        let kept = self.store.insert(name.as_bytes(), bytes);
+        let kept = kept.and_then(|_| self.store.flush());
+        kept.map(drop)
+            .map_err(|error| self.broken(format!("{error}; free space or make it writable")))
+    }
+
+    /// What was kept beside the snapshot; none if nothing was.
+    ///
+    /// # Errors
+    /// [`Error::State`] if it is there and cannot be read.
+    pub(crate) fn kept<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let unread = |error: String| {
+            self.broken(format!(
+                "what was kept as `{name}` cannot be read ({error}); put the folder back from a backup"
+            ))
+        };
+        let bytes = self.store.get(name.as_bytes());
+        let bytes = bytes.map_err(|error| unread(error.to_string()))?;
+        let read = bytes.map(|bytes| rmp_serde::from_slice(&bytes)).transpose();
+        read.map_err(|error| unread(error.to_string()))
+    }
+
+    fn broken(&self, reason: String) -> Error {
+        Error::State {
+            path: self.folder.clone(),
+            reason,
+        }
+    }
+
     /// Keeps a snapshot; returns once it is durable.
     pub(crate) fn save<S: Serialize>(
         &self,
@@ -115,9 +147,8 @@ impl Projection {
             .store
             .insert(SNAPSHOT, wire::encode(&written))
             .and_then(|_| self.store.flush());
-        saved.map(drop).map_err(|error| Error::State {
-            path: self.folder.clone(),
-            reason: format!("{error}; free space or make it writable"),
-        })
+        saved
+            .map(drop)
+            .map_err(|error| self.broken(format!("{error}; free space or make it writable")))
     }
 }

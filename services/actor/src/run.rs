@@ -1,5 +1,6 @@
 //! The loop around a core: read, verify, fold, ask what is wanted, append.
 
+mod claims;
 mod pull;
 mod read;
 
@@ -15,6 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 
+use self::claims::Claims;
 use crate::{
     Beside, Bus, Clock, Core, Error, Health, Key, Out, Service,
     append::{Appender, Then},
@@ -56,6 +58,8 @@ pub(crate) struct Actor<S: Service> {
     /// What the process says of itself in its first event.
     hardening: Hardening,
     appender: Appender<Me<S>, Effect<S>>,
+    /// None of an actor that acts on no grants.
+    claims: Option<Claims<Me<S>, Effect<S>>>,
     outside: mpsc::Receiver<Outside<Me<S>>>,
     inbox: mpsc::Receiver<Input<S>>,
     beside: JoinSet<Result<(), Error>>,
@@ -112,6 +116,7 @@ where
         let reads = <S::Core as Core>::Fact::READS;
         let reads = Digest::of(&[&wire::encode(&reads)]);
         let projection = Projection::open(&state.join("projection"), reads)?;
+        let claims = Claims::open(&state, &projection)?;
         let sees = if Me::<S>::ID == AuthorId::Audit {
             Sees::Everything
         } else {
@@ -144,6 +149,7 @@ where
             projection,
             unsaved: 0,
             appender: Appender::new(bus.clone()),
+            claims,
             bus,
             keys,
             clock,
@@ -193,7 +199,12 @@ where
             }
             self.watch_health()?;
             self.appender.launch_waiting(&mut self.verifier);
-            if stopping && self.effects.is_empty() && self.appender.is_empty() {
+            let mut records = false;
+            if let Some(claims) = &mut self.claims {
+                claims.write();
+                records = !claims.is_idle();
+            }
+            if stopping && self.effects.is_empty() && self.appender.is_empty() && !records {
                 break;
             }
             self.hurry.send_replace(!self.appender.is_empty());
@@ -213,6 +224,7 @@ where
                     self.appender.on_ack(acked, &self.verifier, self.position.seq)?;
                 }
                 Some(done) = self.effects.join_next() => self.effect_done(done)?,
+                written = Claims::written(&mut self.claims) => self.recorded(written)?,
                 Some(outside) = self.outside.recv() => self.appender.queue(outside),
                 Some(input) = self.inbox.recv() => self.core.input(input),
                 Some(message) = heads.next() => self.hear(&message),
@@ -259,15 +271,7 @@ where
                 // Whoever asked may have gone away.
                 reply.send(*meta).ok();
             }
-            Some(Then::Run(permit, run)) => {
-                let key = Key::Action("run", permit.draft().action);
-                if permit.in_time(meta.stored) {
-                    let claim = crate::Claim::new(*permit, meta.id);
-                    self.perform(key, run(claim));
-                } else {
-                    tracing::warn!("the claim was stored too late; nothing runs");
-                }
-            }
+            Some(Then::Run(permit, run)) => self.read_back(*permit, run, meta),
             Some(Then::Nothing) | None => {}
         }
     }
@@ -295,7 +299,12 @@ where
             .now(self.clock.elapsed())
             .unwrap_or_else(|| self.verifier.now());
         let heard = self.heads.newest(self.clock.elapsed());
+        let given_back = self.appender.given_back();
         let mut out = Out::new(now, heard, self.appender.busy(), &self.running, &self.clock);
+        if let Some(claims) = &mut self.claims {
+            given_back.into_iter().for_each(|one| claims.give_back(one));
+            out = out.of_executor(&claims.standing, &claims.ledger);
+        }
         wishes(&self.core, &mut out);
         let (wants, wake) = (out.wants, out.wake);
         self.wake = wake;
@@ -306,6 +315,10 @@ where
                         .launch(drafts, Then::Nothing, &mut self.verifier);
                 }
                 Want::Claim(permit, run) => {
+                    let Some(claims) = &mut self.claims else {
+                        continue;
+                    };
+                    claims.take(permit.granted());
                     let draft = permit.started();
                     let then = Then::Run(permit, run);
                     self.appender.launch(vec![draft], then, &mut self.verifier);
@@ -339,6 +352,9 @@ where
         if self.unsaved >= SAVE_AFTER {
             self.save()?;
         }
+        if let Some(claims) = &mut self.claims {
+            claims.repair();
+        }
         self.write_health(None)
     }
 
@@ -358,6 +374,7 @@ where
         (!connected)
             .then_some("not connected to the bus")
             .or(self.appender.trouble())
+            .or(self.claims.as_ref().and_then(Claims::trouble))
             .or(self.core.trouble())
             .or((!self.caught_up).then_some("still reading the stream"))
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actor::{Claim, Core, Heard, Key, NoPermit, Out, Permit};
 use bus_schema::{
-    ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Draft, DraftGrant,
+    ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Deployment, Draft, DraftGrant,
     OutsideEnvelope, PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
 };
 use tokio::sync::watch;
@@ -267,6 +267,8 @@ impl Core for RunnerCore {
                 state.decided = state.decided.max(meta.at);
                 self.tell();
             }
+            // The loop holds claims back by these.
+            RunnerFact::StreamDoubted(..) | RunnerFact::StreamAdopted(..) => {}
             RunnerFact::TaskSubmitted(task, fact) => {
                 state.submit(task, &fact.statement, &self.owner);
             }
@@ -320,6 +322,12 @@ impl Core for RunnerCore {
             out.effect(Key::Once("probe"), || Effect::Probe);
             return;
         }
+        if let Some(doubt) = out.doubt() {
+            if !doubt.is_said() {
+                out.append(Draft::of(Deployment, doubt.fact()));
+            }
+            return;
+        }
         if self.is_halted() {
             return;
         }
@@ -328,6 +336,9 @@ impl Core for RunnerCore {
         let mut ahead = ACTIONS_MAX;
         for granted in self.state.open.values() {
             let draft = granted.draft();
+            if !out.may_claim(granted.id(), granted.seq()) {
+                continue;
+            }
             let permit = match self.judge(granted, out.now()) {
                 Ok(permit) => permit,
                 Err(None) => continue,

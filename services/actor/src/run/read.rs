@@ -100,7 +100,7 @@ where
         let reset = reset.map_err(|error| failed("to put the consumer back")(chain(&error)))?;
         let pending = reset.info.num_pending;
         if self.position.seq > 0 && pending == 0 {
-            self.rebuild("the stream ends before it");
+            self.rebuild("the stream ends before it")?;
             return Box::pin(self.try_open(name)).await;
         }
         self.consumed = 0;
@@ -126,12 +126,13 @@ where
         Ok(now.num_waiting > 0 || now.delivered.consumer_sequence != before)
     }
 
-    fn rebuild(&mut self, why: &str) {
+    fn rebuild(&mut self, why: &str) -> Result<(), Error> {
         tracing::warn!(
             why,
             seq = self.position.seq,
             "the projection is of another stream; rebuilding it"
         );
+        self.doubt()?;
         let sees = if Me::<S>::ID == AuthorId::Audit {
             Sees::Everything
         } else {
@@ -140,6 +141,7 @@ where
         self.verifier = Verifier::new(self.verifier.owner(), sees);
         self.position = Position::START;
         self.core.restore(<S::Core as Core>::State::default());
+        Ok(())
     }
 
     /// Folds what there is, up to a bound. `false`: the consumer has to be opened anew.
@@ -201,7 +203,7 @@ where
         let last = info.pending == 0;
         if again {
             if info.stream_sequence != self.position.seq || digest != self.position.digest {
-                self.rebuild("another message stands where it stopped");
+                self.rebuild("another message stands where it stopped")?;
                 return Ok(false);
             }
             self.caught_up |= last;
@@ -227,11 +229,13 @@ where
                 let meta = *seen.meta();
                 self.core.observe(&raw, Ok(&meta));
                 self.core.fold(seen);
+                self.heed(&meta, &raw)?;
                 self.own(&meta);
                 (Some(meta.by), None)
             }
             Read::Other(meta) => {
                 self.core.observe(&raw, Ok(&meta));
+                self.heed(&meta, &raw)?;
                 self.own(&meta);
                 (Some(meta.by), None)
             }

@@ -5,5 +5,6 @@ mod diagnostic;
 mod files;
 mod hardening;
 mod keys;
+mod ledger;
 mod stopping;
 mod time;

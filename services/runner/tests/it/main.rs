@@ -5,6 +5,7 @@ mod bounds;
 mod call;
 mod config;
 mod core;
+mod doubt;
 mod escape;
 mod execution;
 mod files;

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actor::doubt::Standing;
+use actor::ledger::Ledger;
 use actor::{Clock, Core as _, Heard, Key, Out};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
     ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Counts,
     Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId,
     Gateway, Grant, Head, Link, Owner, Pins, Policy, PublicKey, Raw, Read, RosterChanged, Runner,
-    RunnerFact, Says, Scope as _, Sealed, Sees, Signed, Statement, TaskId, TaskStatement,
-    TaskSubmitted, Time, Tip, ToolName, Usage, Verifier,
+    RunnerFact, Says, Scope as _, Sealed, Sees, Signed, Statement, StreamDoubted, TaskId,
+    TaskStatement, TaskSubmitted, Time, Tip, ToolName, Usage, Verifier, read_as,
 };
 use ed25519_dalek::SigningKey;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
@@ -137,6 +139,9 @@ pub(crate) struct Stream {
     pub(crate) policy_key: u8,
     /// How many events audit's last head is behind the stream, and how old it is.
     pub(crate) head: Option<(u64, Duration)>,
+    /// What the loop keeps of doubts and claims.
+    pub(crate) standing: Standing,
+    pub(crate) ledger: Ledger,
     submitted: BTreeSet<TaskId>,
 }
 
@@ -147,6 +152,8 @@ pub(crate) struct Wants {
     pub(crate) claims: Vec<ActionId>,
     /// Facts to be appended.
     pub(crate) appends: Vec<Said>,
+    /// Doubts to be said.
+    pub(crate) doubts: Vec<StreamDoubted>,
     /// Arguments to be fetched.
     pub(crate) fetches: Vec<ActionId>,
 }
@@ -192,6 +199,8 @@ impl Stream {
             seq: 0,
             policy_key: key_of(AuthorId::Policy),
             head: Some((0, Duration::ZERO)),
+            standing: Standing::default(),
+            ledger: Ledger::default(),
             submitted: BTreeSet::new(),
         };
         let entry = |author| AuthorKey {
@@ -263,7 +272,12 @@ impl Stream {
             stored: self.now,
         };
         match self.verifier.read::<RunnerFact>(&raw).unwrap() {
-            Read::Fact(seen) => self.core.fold(seen),
+            Read::Fact(seen) => {
+                if let Some(fact) = read_as(&raw) {
+                    self.standing.heed(AuthorId::Runner, seen.meta(), &fact);
+                }
+                self.core.fold(seen);
+            }
             Read::Other(_) => {}
             Read::Junk(_) => return false,
         }
@@ -322,6 +336,11 @@ impl Stream {
         self.seq += count;
     }
 
+    /// The id of the event that was said last.
+    pub(crate) fn last(&self) -> EventId {
+        EventId::new(Uuid::from_u128(u128::from(self.seq)))
+    }
+
     /// Grants, and brings the arguments.
     pub(crate) fn ready(&mut self, draft: DraftGrant) {
         let action = draft.action;
@@ -373,11 +392,14 @@ impl Stream {
             },
             age,
         });
-        let mut out = Out::new(self.now, heard, busy, &running, &clock);
+        let mut out = Out::new(self.now, heard, busy, &running, &clock)
+            .of_executor(&self.standing, &self.ledger);
         self.core.next(&mut out);
         let claims = out.claims().iter().map(|draft| draft.action).collect();
-        let appends = out.drafts().into_iter().map(|draft| self.read(draft));
-        let appends = appends.collect();
+        let doubts = |draft: &&Draft<Runner>| draft.kind() == StreamDoubted::KIND;
+        let (doubts, declines): (Vec<_>, Vec<_>) = out.drafts().into_iter().partition(doubts);
+        let appends = declines.into_iter().map(|draft| self.read(draft)).collect();
+        let doubts = doubts.into_iter().map(|draft| self.read(draft)).collect();
         // An effect is made only if it is not wanted yet.
         let mut fetches = Vec::new();
         for action in (0..64).map(action) {
@@ -391,11 +413,12 @@ impl Stream {
         Wants {
             claims,
             appends,
+            doubts,
             fetches,
         }
     }
 
-    fn read(&self, draft: &Draft<Runner>) -> Said {
+    fn read<E: Event>(&self, draft: &Draft<Runner>) -> E {
         let link = Link {
             seq: 1,
             prev: Digest::ZERO,
@@ -403,7 +426,7 @@ impl Stream {
             at: self.now,
         };
         let event = draft.sign(link, &key(key_of(AuthorId::Runner)));
-        let body: bus_schema::Body<ActionDeclined> = bus_schema::wire::decode(&event.body).unwrap();
+        let body: bus_schema::Body<E> = bus_schema::wire::decode(&event.body).unwrap();
         body.fact
     }
 }
