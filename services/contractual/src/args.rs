@@ -13,6 +13,11 @@ pub use self::contract::{
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input or configuration · 130 stopped";
 
+const ADOPT: &str = "Example: contractual stream adopt\n\n\
+    It shows which executor stood where and since when it doubts, insists that audit's log covers the end of the stream, \
+    and asks before it signs. What was granted before is never claimed.\n\n\
+    Exit codes: 0 adopted, or nothing to adopt · 1 audit does not agree, or the bus refused it · 130 not signed";
+
 /// Runs agents that can act only under a contract that a person has signed.
 #[derive(Debug, Parser)]
 #[command(name = "contractual", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -97,6 +102,9 @@ pub enum Command {
     /// Lift a halt.
     #[command(after_help = "Example: contractual resume --dir ~/contractual")]
     Resume,
+    /// Say as the owner how executors stand to the stream.
+    #[command(subcommand, after_help = "Example: contractual stream adopt")]
+    Stream(StreamCommand),
     /// Verify the record, or show it.
     #[command(subcommand, after_help = "Example: contractual audit verify")]
     Audit(AuditCommand),
@@ -338,6 +346,18 @@ pub enum CertsCommand {
         /// Trust the newest authority alone, once every certificate is signed by it.
         #[arg(long)]
         retire: bool,
+    },
+}
+
+/// `stream …`
+#[derive(Debug, Subcommand)]
+pub enum StreamCommand {
+    /// Let executors go on in a stream that is not the one they stood in: restored, replaced or made again.
+    #[command(after_help = ADOPT)]
+    Adopt {
+        /// Sign without asking.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

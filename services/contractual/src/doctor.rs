@@ -7,7 +7,7 @@ mod sidecar;
 
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
-use actor::{Clock, Operator, files, nkey::UserKey, signing_key};
+use actor::{Clock, Operator, doubt::IN_DOUBT, files, nkey::UserKey, signing_key};
 use bus_schema::{ACTORS, AUDIT, STREAMS, account};
 
 pub use self::finding::Finding;
@@ -20,7 +20,7 @@ use crate::{
     init::Facts,
     nats_server::{self, Places},
     output::Output,
-    run, verify,
+    run, stream, verify,
 };
 
 /// What to do about a stream that fills: nothing is ever taken out of the record.
@@ -413,7 +413,14 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
         });
         findings.note(
             author.name(),
-            seen.map_err(|error| Fault::of(&error, "look at its log, or run `contractual up`")),
+            seen.map_err(|error| {
+                let fix = if error.to_string() == IN_DOUBT {
+                    stream::FIX
+                } else {
+                    "look at its log, or run `contractual up`"
+                };
+                Fault::of(&error, fix)
+            }),
         );
     }
 }

@@ -22,6 +22,7 @@ pub mod room;
 pub mod run;
 pub mod show;
 pub mod signed;
+pub mod stream;
 pub mod tailnet;
 pub mod timeline;
 pub mod up;
@@ -39,7 +40,8 @@ use bus_schema::AuthorId;
 use clap::Parser as _;
 
 use args::{
-    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, TaskCommand,
+    Arguments, AuditCommand, CertsCommand, Command, ContractCommand, InitArguments, StreamCommand,
+    TaskCommand,
 };
 use output::Output;
 
@@ -266,6 +268,9 @@ async fn perform(
         Command::Contract(command) => contract_command(command, &dir, out, &clock).await,
         Command::Halt => halt::halt(&dir, out, &clock).await,
         Command::Resume => halt::resume(&dir, out, &clock).await,
+        Command::Stream(StreamCommand::Adopt { yes }) => {
+            stream::adopt(&dir, yes, out, &clock).await
+        }
         Command::Audit(command) => audit_command(command, &dir, out, &clock).await,
         Command::Doctor { tailscale } => {
             doctor::doctor(&dir, tailscale.as_deref(), out, &clock).await

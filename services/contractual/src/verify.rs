@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use actor::{Clock, Operator, Reading, Stored, signing_key};
 use audit::{Entry, InclusionProof, Origin, Places, check};
-use bus_schema::{AuditFact, AuthorId, Digest, Junk, Meta, Proof, Prove, PublicKey, TaskId};
+use bus_schema::{
+    AuditFact, AuthorId, DeploymentId, Digest, Junk, Meta, Proof, Prove, PublicKey, TaskId,
+};
 use ed25519_dalek::VerifyingKey;
 use serde::Serialize;
 
@@ -130,7 +132,6 @@ pub async fn running(dir: &Dir, task: Option<TaskId>, clock: &Clock) -> Result<V
         included: 0,
     };
     let asks = bus.bus(key, BTreeMap::from([(AuthorId::Audit, audit)]));
-    let origin = Origin::of(facts.deployment);
     for (stored, verdict) in &messages {
         match verdict {
             Ok(meta) => *verified.events.entry(meta.by).or_default() += 1,
@@ -141,7 +142,7 @@ pub async fn running(dir: &Dir, task: Option<TaskId>, clock: &Clock) -> Result<V
             let proof = asks.ask(Prove { seq: stored.seq }).await;
             let proof = proof.map_err(|error| Error::Refused(error.to_string()))?;
             let proof = proof.ok_or_else(|| found(stored.seq, "is not in the log"))?;
-            included(stored, &proof, &origin, &audit)?;
+            included(stored, &proof, facts.deployment, &audit)?;
             verified.included += 1;
         }
     }
@@ -149,12 +150,13 @@ pub async fn running(dir: &Dir, task: Option<TaskId>, clock: &Clock) -> Result<V
 }
 
 /// Whether `proof` puts exactly this message under a checkpoint that audit signed.
-fn included(
+pub(crate) fn included(
     stored: &Stored,
     proof: &Proof,
-    origin: &Origin,
+    deployment: DeploymentId,
     audit: &PublicKey,
 ) -> Result<(), Error> {
+    let origin = Origin::of(deployment);
     let wrong = |why: String| {
         found(
             stored.seq,
@@ -164,7 +166,7 @@ fn included(
     let key =
         VerifyingKey::from_bytes(audit.as_bytes()).map_err(|error| wrong(error.to_string()))?;
     let note = proof.checkpoint.as_bytes();
-    let size = audit::Checkpoint::parse(note, origin, &key)
+    let size = audit::Checkpoint::parse(note, &origin, &key)
         .map_err(|error| wrong(actor::chain(&error)))?
         .size();
     let hashes = proof.path.iter().map(|hash| *hash.as_bytes()).collect();
@@ -173,7 +175,7 @@ fn included(
         size,
         hashes,
     };
-    let (entry, _) = audit::verify_inclusion(&proof.entry, stored.seq, &path, note, &key, origin)
+    let (entry, _) = audit::verify_inclusion(&proof.entry, stored.seq, &path, note, &key, &origin)
         .map_err(|error| wrong(actor::chain(&error)))?;
     if Entry::of(&stored.raw(), entry.verdict).encode() == proof.entry {
         Ok(())
@@ -212,6 +214,6 @@ fn found(seq: u64, what: &str) -> Error {
     Error::Found(format!("message {seq} {what}"))
 }
 
-fn no_roster() -> Error {
+pub(crate) fn no_roster() -> Error {
     Error::Found("the stream has no roster: run `contractual provision`".to_owned())
 }

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use actor::hardening::shipped_uid;
+use actor::{doubt::IN_DOUBT, hardening::shipped_uid};
 use bus_schema::AuthorId;
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use crate::{
     Dir,
     containers::{self, Containers, can_write, shares},
     init::Facts,
+    stream,
 };
 
 /// Most bytes of what is quoted.
@@ -158,6 +159,9 @@ fn seen(container: &str) -> Result<String, Fault> {
             said,
             format!("make room in its volumes, then run `docker restart {container}`"),
         )),
+        Some(check) if check.exit_code != 0 && said.contains(IN_DOUBT) => {
+            Err(Fault::new(said, stream::FIX))
+        }
         Some(check) if check.exit_code != 0 => Err(Fault::new(said, logs)),
         None => Err(Fault::new(
             format!("{}: not asked yet", health.status),
