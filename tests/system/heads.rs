@@ -19,6 +19,8 @@ use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook, policy_has_looked,
 const HEADS: usize = 4;
 /// What policy says of itself without a fresh head.
 const NO_GRANTS: &str = "no grants";
+/// What the runner says of itself without one.
+const NO_CLAIMS: &str = "nothing is claimed";
 
 /// Two services that were taken over, and what they recorded.
 struct Thieves {
@@ -109,6 +111,7 @@ async fn nothing_that_is_played_back_stands_for_audit() {
     let thieves = Thieves::new(&deployment).await;
     assert!(deployment.kill(AuthorId::Audit));
     troubled(&deployment, AuthorId::Policy, NO_GRANTS).await;
+    troubled(&deployment, AuthorId::Runner, NO_CLAIMS).await;
     let task = waiting(&deployment).await;
     // The attack itself: what audit once said is heard once more, as genuine as before.
     let owner = deployment.client("owner").await;
@@ -122,6 +125,7 @@ async fn nothing_that_is_played_back_stands_for_audit() {
     assert_eq!(again.payload, thieves.heads[0].payload);
     policy_has_looked(&deployment).await;
     assert_eq!(deployment.record().await.count("action.granted"), 0);
+    troubled(&deployment, AuthorId::Runner, NO_CLAIMS).await;
     // Nor does a policy that has just begun, and never heard a head, take it.
     assert!(deployment.kill(AuthorId::Policy));
     deployment.start(AuthorId::Policy).await;

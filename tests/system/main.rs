@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod adopt;
 mod attacks;
 mod by_hand;
 mod cli;

@@ -1,10 +1,12 @@
-//! Projections: what a service kept is used if it is of this stream, and rebuilt otherwise; never guessed.
+//! Projections: what a service kept is used if it is of this stream, and rebuilt otherwise; never guessed. What acts
+//! waits for the owner then.
 
 use std::{fs, path::Path};
 
 use bus_schema::{ACTORS, AuthorId, Subject};
 use harness::{Deployment, SOON, eventually};
 
+use crate::adopt::adopted;
 use crate::by_hand::{ByHand, fresh, stored};
 
 /// The services whose state is nothing but a projection.
@@ -43,18 +45,23 @@ async fn begin_another_stream(deployment: &Deployment) {
 }
 
 /// The same where the services are stopped already.
-async fn empty(deployment: &Deployment) {
+pub(crate) async fn empty(deployment: &Deployment) {
     deployment.nats().stop().await;
     fs::remove_dir_all(deployment.nats().store()).unwrap();
-    let audit = deployment.dir().of("audit");
-    for folder in ["log", "anchor", "state"] {
-        fs::remove_dir_all(audit.join(folder)).unwrap();
-    }
+    forget_log(deployment);
     deployment.nats().start().await;
     deployment.provision().await;
 }
 
-async fn works(deployment: &Deployment) {
+/// Deletes all that audit keeps.
+pub(crate) fn forget_log(deployment: &Deployment) {
+    let audit = deployment.dir().of("audit");
+    for folder in ["log", "anchor", "state"] {
+        fs::remove_dir_all(audit.join(folder)).unwrap();
+    }
+}
+
+pub(crate) async fn works(deployment: &Deployment) {
     let ran = deployment.run_demo_task().await;
     assert_eq!(ran.outcome(), "succeeded");
     assert_eq!(ran.count("action.granted"), ran.count("action.finished"));
@@ -126,6 +133,7 @@ async fn projection_that_is_ahead_of_the_stream_is_rebuilt() {
     for author in FOLDING {
         assert!(deployment.log(author.name()).contains(REBUILT), "{author}");
     }
+    adopted(&deployment).await;
     works(&deployment).await;
 }
 
@@ -166,6 +174,7 @@ async fn projection_of_another_stream_is_rebuilt() {
     for author in FOLDING {
         assert!(deployment.log(author.name()).contains(REBUILT), "{author}");
     }
+    adopted(&deployment).await;
     let task = deployment.submit(contract, harness::playbook()).await;
     assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
     // The check that is left out: it goes on from where it stands, and knows no such contract.
@@ -213,5 +222,6 @@ async fn projection_is_rebuilt_where_only_a_copy_of_its_last_message_stands() {
     assert!(deployment.log("policy").contains(REBUILT));
     deployment.stop(AuthorId::Policy).await;
     deployment.start_all().await;
+    adopted(&deployment).await;
     works(&deployment).await;
 }

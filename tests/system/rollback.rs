@@ -8,6 +8,7 @@ use harness::{Deployment, SOON, eventually};
 use serde_json::Value;
 
 use crate::{
+    adopt::{adopted, lapses, runs_after_adoption},
     cli,
     projections::{copy, stop_all},
     scene::{LIST, MAY_LIST, contract, kinds, playbook, policy_has_looked, troubled, until},
@@ -109,6 +110,8 @@ async fn stream_of_yesterday_under_the_log_of_today_gets_no_heads_and_no_grants(
     stop(&deployment).await;
     put_back(&today, &deployment.nats().store());
     start_nats_and(&deployment, ACTORS).await;
+    // It folded the other stream, and cannot know which one is right.
+    adopted(&deployment).await;
     is_well(&deployment).await;
 }
 
@@ -142,14 +145,20 @@ async fn damaged_log_is_put_back_with_its_anchor_and_catches_up() {
     is_well(&deployment).await;
 }
 
-/// The attack itself: whoever can roll back the stream and the log and its anchor at once is not noticed here. That is
-/// why the anchor belongs on another volume; and it is the way on where there is no newer copy of the stream.
+/// The attack itself: whoever can roll back the stream and the log and its anchor at once is not noticed by audit. That is
+/// why the anchor belongs on another volume; and it is the way on where there is no newer copy of the stream. The runner
+/// notices all the same, and waits for the owner.
 #[tokio::test]
-async fn stream_and_log_of_yesterday_together_are_believed() {
+async fn stream_and_log_of_yesterday_together_are_believed_by_all_but_the_runner() {
     let deployment = Deployment::running().await;
     let (stream, log) = two_days(&deployment).await;
     put_back(&stream, &deployment.nats().store());
     put_back(&log, &deployment.dir().of("audit"));
     start_nats_and(&deployment, ACTORS).await;
+    let signed = deployment.sign(&contract("list", MAY_LIST)).await;
+    let task = deployment.submit(signed, &playbook(LIST)).await;
+    lapses(&deployment, task).await;
+    adopted(&deployment).await;
+    runs_after_adoption(&deployment, task).await;
     is_well(&deployment).await;
 }
