@@ -230,20 +230,6 @@ pub(crate) fn events() -> Vec<Example> {
         event(D, HaltLifted {}),
         event(
             D,
-            StreamDoubted {
-                lost_seq: 41,
-                lost: digest(17),
-            },
-        ),
-        event(
-            D,
-            StreamAdopted {
-                executor: AuthorId::Runner,
-                lost: digest(17),
-            },
-        ),
-        event(
-            D,
             ContractActivated {
                 contract: digest(5),
                 name: name("invoice-stocktake"),
@@ -281,9 +267,23 @@ pub(crate) fn events() -> Vec<Example> {
             },
         ),
     ];
+    all.extend(streams());
     all.extend(tasks());
     all.extend(actions());
     all
+}
+
+fn streams() -> Vec<Example> {
+    use bus_schema::Deployment as D;
+    let doubted = StreamDoubted {
+        lost_seq: 41,
+        lost: digest(17),
+    };
+    let adopted = StreamAdopted {
+        executor: AuthorId::Runner,
+        lost: digest(17),
+    };
+    vec![event(D, doubted), event(D, adopted)]
 }
 
 fn tasks() -> Vec<Example> {
