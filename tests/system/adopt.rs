@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use actor::Stored;
 use async_nats::HeaderMap;
-use bus_schema::{AUDIT, AuthorId, HEADER_SCHEMA, HEADER_SIGNATURE, Subject, TaskId};
+use bus_schema::{ACTORS, AUDIT, AuthorId, HEADER_SCHEMA, HEADER_SIGNATURE, Subject, TaskId};
 use harness::{Deployment, Message, Record, SOON, eventually};
 use serde_json::Value;
 
@@ -193,6 +193,27 @@ async fn in_a_stream_made_again_nothing_runs_until_the_owner_adopts_it() {
     let lines = lines(&deployment);
     let counts = ["before", "doubted"].map(|line| count(&lines, line));
     assert_eq!(counts, [1, 1], "{lines:?}");
+}
+
+/// It left no snapshot that is of use, and knows all the same where it stood.
+#[tokio::test]
+async fn killed_runner_does_not_take_another_stream_for_its_own() {
+    let deployment = everything().await;
+    mark(&deployment, "before").await;
+    let (last, asked) = (deployment.record().await.last(), deployment.clock().wall());
+    eventually(SOON, async || match deployment.health(AuthorId::Runner) {
+        Ok(health) if health.at > asked && health.seq >= last => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    assert!(deployment.kill(AuthorId::Runner));
+    for author in ACTORS.iter().filter(|one| **one != AuthorId::Runner) {
+        deployment.stop(*author).await;
+    }
+    empty(&deployment).await;
+    deployment.start_all().await;
+    adopted(&deployment).await;
+    mark(&deployment, "after").await;
 }
 
 /// Old words of the owner, and old grants, stored anew by the server: neither the doubt nor what ran before is undone.

@@ -1,6 +1,8 @@
 //! Whether an executor may act in the stream that it reads: not in another one than it stood in, until the owner adopts
 //! that one.
 
+use std::cmp::Ordering;
+
 use bus_schema::{AuthorId, Digest, DoubtFact, Meta, StreamDoubted};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,8 @@ pub struct Standing {
     doubt: Option<Doubt>,
     /// Where the owner adopted this stream; 0 if nobody had to.
     adopted: u64,
+    /// Where it stood lately, and the message there: a snapshot may be much older, or be of no use to a later version.
+    stood: Option<(u64, Digest)>,
 }
 
 impl Standing {
@@ -48,19 +52,45 @@ impl Standing {
         self.doubt.as_ref()
     }
 
-    /// Takes in that the stream does not hold the message that was folded last, at `lost_seq`. A doubt that stands
-    /// already stays: only the first one knows where the executor acted last.
-    pub fn lose(&mut self, lost_seq: u64, lost: Digest) {
-        let first = self
-            .doubt
-            .map_or((lost_seq, lost), |first| (first.lost_seq, first.lost));
+    /// Notes the last message that was folded, if it is further than what was noted; `true` if so.
+    pub fn stand(&mut self, seq: u64, digest: Digest) -> bool {
+        let is_further = self.stood.is_none_or(|(stood, _)| seq > stood);
+        if is_further {
+            self.stood = Some((seq, digest));
+        }
+        is_further
+    }
+
+    /// Whether the stream does not hold the message that was noted: behind the one at `before`, its next one is at `seq`
+    /// and has this digest; `is_last` says that there is none behind that.
+    #[must_use]
+    pub fn misses(&self, before: u64, seq: u64, digest: Digest, is_last: bool) -> bool {
+        self.stood.is_some_and(|(stood, noted)| {
+            before < stood
+                && match seq.cmp(&stood) {
+                    Ordering::Less => is_last,
+                    Ordering::Equal => digest != noted,
+                    Ordering::Greater => true,
+                }
+        })
+    }
+
+    /// Takes in that the stream does not hold the message that was folded last, at `seq`, or noted after it. A doubt that
+    /// stands already stays: only the first one knows where the executor acted last.
+    pub fn lose(&mut self, seq: u64, digest: Digest) {
+        let noted = self.stood.filter(|(stood, _)| *stood > seq);
+        let (lost_seq, lost) = match self.doubt {
+            Some(first) => (first.lost_seq, first.lost),
+            None => noted.unwrap_or((seq, digest)),
+        };
         *self = Self {
             doubt: Some(Doubt {
-                lost_seq: first.0,
-                lost: first.1,
+                lost_seq,
+                lost,
                 is_said: false,
             }),
             adopted: 0,
+            stood: None,
         };
     }
 
@@ -80,10 +110,8 @@ impl Standing {
                 let ends =
                     meta.by == AuthorId::Owner && said.executor == me && said.lost == doubt.lost;
                 if ends {
-                    *self = Self {
-                        doubt: None,
-                        adopted: meta.seq,
-                    };
+                    self.doubt = None;
+                    self.adopted = meta.seq;
                 }
                 ends
             }

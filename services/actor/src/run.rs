@@ -43,6 +43,15 @@ type Me<S> = <<S as Service>::Core as Core>::Me;
 type Effect<S> = <<S as Service>::Core as Core>::Effect;
 type Input<S> = <<S as Service>::Core as Core>::Input;
 
+/// What an author reads of the chains.
+fn sees(me: AuthorId) -> Sees {
+    if me == AuthorId::Audit {
+        Sees::Everything
+    } else {
+        Sees::Own(me)
+    }
+}
+
 pub(crate) struct Actor<S: Service> {
     service: Arc<S>,
     core: S::Core,
@@ -117,12 +126,7 @@ where
         let reads = Digest::of(&[&wire::encode(&reads)]);
         let projection = Projection::open(&state.join("projection"), reads)?;
         let claims = Claims::open(&state, &projection)?;
-        let sees = if Me::<S>::ID == AuthorId::Audit {
-            Sees::Everything
-        } else {
-            Sees::Own(Me::<S>::ID)
-        };
-        let mut verifier = Verifier::new(owner, sees);
+        let mut verifier = Verifier::new(owner, sees(Me::<S>::ID));
         let mut position = Position::START;
         if let Some(kept) = projection.load::<<S::Core as Core>::State>()
             && kept.verifier.owner() == owner
@@ -355,6 +359,7 @@ where
         if let Some(claims) = &mut self.claims {
             claims.repair();
         }
+        self.stand()?;
         self.write_health(None)
     }
 

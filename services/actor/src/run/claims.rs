@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus_schema::{
-    ActionStarted, Author, AuthorId, DoubtFact, Event as _, EventId, Meta, Raw, Says,
+    ActionStarted, Author, AuthorId, Digest, DoubtFact, Event as _, EventId, Meta, Raw, Says,
     ServiceStarted, read_as,
 };
 use tokio::task::{JoinError, JoinSet};
@@ -174,6 +174,29 @@ where
         self.began = None;
         self.heads = Heads::default();
         tracing::error!(seq = self.position.seq, "{IN_DOUBT}");
+        Ok(())
+    }
+
+    /// Doubts the stream if the next message of it shows that it does not hold what was noted of it.
+    pub(super) fn compare(&mut self, seq: u64, digest: Digest, is_last: bool) -> Result<(), Error> {
+        let before = self.position.seq;
+        let misses = |claims: &Claims<_, _>| claims.standing.misses(before, seq, digest, is_last);
+        if self.claims.as_ref().is_some_and(misses) {
+            self.doubt()?;
+        }
+        Ok(())
+    }
+
+    /// Notes where this actor stands, if it acts on grants.
+    pub(super) fn stand(&mut self) -> Result<(), Error> {
+        let Position { seq, digest } = self.position;
+        if let Some(claims) = &mut self.claims
+            && self.caught_up
+            && seq > 0
+            && claims.standing.stand(seq, digest)
+        {
+            self.projection.keep(STANDING, &claims.standing)?;
+        }
         Ok(())
     }
 

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::{Message, consumer::PullConsumer, stream::ConsumerErrorKind};
 use bus_schema::{
-    AUDIT, Author as _, AuthorId, Digest, Head, Live as _, Raw, Read, Says, Sees, ServiceStarted,
-    Time, Verifier,
+    AUDIT, Author as _, AuthorId, Digest, Head, Live as _, Raw, Read, Says, ServiceStarted, Time,
+    Verifier,
 };
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 
 use super::{
     Actor, FOLD_AT_ONCE, Me,
     pull::{Messages, PATIENCE, patient, prompt},
+    sees,
 };
 use crate::{
     Core, Error, Service,
@@ -133,12 +134,7 @@ where
             "the projection is of another stream; rebuilding it"
         );
         self.doubt()?;
-        let sees = if Me::<S>::ID == AuthorId::Audit {
-            Sees::Everything
-        } else {
-            Sees::Own(Me::<S>::ID)
-        };
-        self.verifier = Verifier::new(self.verifier.owner(), sees);
+        self.verifier = Verifier::new(self.verifier.owner(), sees(Me::<S>::ID));
         self.position = Position::START;
         self.core.restore(<S::Core as Core>::State::default());
         Ok(())
@@ -195,11 +191,7 @@ where
         self.consumed += 1;
         let stored =
             Time::from_ns(i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0));
-        let digest = Digest::of(&[
-            &stored.ns().to_be_bytes(),
-            message.subject.as_bytes(),
-            &message.payload,
-        ]);
+        let digest = digest(message, stored);
         let last = info.pending == 0;
         if again {
             if info.stream_sequence != self.position.seq || digest != self.position.digest {
@@ -209,6 +201,7 @@ where
             self.caught_up |= last;
             return Ok(true);
         }
+        self.compare(info.stream_sequence, digest, last)?;
         self.saw(stored, last);
         let raw = Raw {
             subject: &message.subject,
@@ -286,4 +279,13 @@ where
                 .hear(head, number, self.began, self.clock.elapsed());
         }
     }
+}
+
+/// What tells a message from every other, also from a copy of its bytes.
+fn digest(message: &async_nats::Message, stored: Time) -> Digest {
+    Digest::of(&[
+        &stored.ns().to_be_bytes(),
+        message.subject.as_bytes(),
+        &message.payload,
+    ])
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod diagnostic;
+mod doubt;
 mod files;
 mod hardening;
 mod keys;
