@@ -1,6 +1,10 @@
 //! An executor in another stream than it stood in: nothing runs until the owner adopts it, and nothing runs twice.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fs,
+    path::Path,
+};
 
 use actor::Stored;
 use async_nats::HeaderMap;
@@ -135,8 +139,8 @@ async fn replay(deployment: &Deployment) {
     // The first roster is there.
     for one in all.iter().skip(1).filter(|one| !is_left_out(one)) {
         let by = Subject::parse(&one.subject).unwrap().by;
-        if !clients.contains_key(&by) {
-            clients.insert(by, deployment.client(by.name()).await);
+        if let Entry::Vacant(none) = clients.entry(by) {
+            none.insert(deployment.client(by.name()).await);
         }
         let mut headers = HeaderMap::new();
         let signature = one.signature.clone().unwrap();
