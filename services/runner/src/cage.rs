@@ -140,7 +140,8 @@ fn limit(limits: &Limits, tasks: u64) -> rustix::io::Result<()> {
     Ok(())
 }
 
-fn open_place(place: &Place) -> std::io::Result<OwnedFd> {
+/// Opens the directory, if it is still the same one.
+pub(crate) fn open_place(place: &Place) -> std::io::Result<OwnedFd> {
     let fd = open_path(&place.path, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
     let stat = fstat(&fd)?;
     if (stat.st_dev, stat.st_ino) == (place.dev, place.ino) {
@@ -152,7 +153,8 @@ fn open_place(place: &Place) -> std::io::Result<OwnedFd> {
     }
 }
 
-fn open_path(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+/// Opens what stands at a path, to look at it.
+pub(crate) fn open_path(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     open(path, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::cage::Cage;
+use crate::disk::Room;
 use crate::exec::{ExecError, Finished, run_until};
 use crate::installed::{Installed, Tool};
 use crate::state::Gate;
 use crate::tool::ExecTool;
-use crate::wire::Outcome;
+use crate::wire::{Added, Outcome};
 use crate::workspace::{FileTool, Workspace};
 
 /// The hands of the runner: a workspace, a cage, and what stops them.
@@ -53,11 +54,16 @@ impl Execution {
     /// `None`: nobody knows what became of it, so nothing may be said of it.
     pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let started = self.clock.elapsed();
+        let tool = self.installed.get(&draft.tool, &draft.tool_digest);
         let mut done = if self.barred(&draft.contract) {
             let text = "nothing was done: it was stopped before it began";
             Some(not_begun(draft, ActionOutcome::Killed, text))
+        } else if tool.is_some_and(Tool::adds) && !self.has_room() {
+            let text =
+                "nothing was done: a volume that it may write is nearly full; free some space";
+            Some(not_begun(draft, ActionOutcome::Failed, text))
         } else {
-            match self.installed.get(&draft.tool, &draft.tool_digest) {
+            match tool {
                 Some(Tool::File(tool)) => self.file(*tool, draft, args).await,
                 Some(Tool::Exec(tool)) => Box::pin(self.exec(tool, draft, args)).await,
                 None => {
@@ -81,6 +87,14 @@ impl Execution {
     fn barred(&self, contract: &Digest) -> bool {
         let gate = self.gate.borrow();
         *self.stop.borrow() || gate.halted || gate.revoked.contains(contract)
+    }
+
+    /// Whether enough is free where files are written; a volume that does not say so has no room.
+    fn has_room(&self) -> bool {
+        let rooms = [self.workspace.room(), Room::at(&self.cage.scratch)];
+        rooms
+            .into_iter()
+            .all(|room| room.is_ok_and(Room::is_enough))
     }
 
     /// Ready once everything is halted or the runner stops.
@@ -142,6 +156,16 @@ impl Execution {
     }
 }
 
+impl Tool {
+    /// Whether it may take space on a volume.
+    const fn adds(&self) -> bool {
+        match self {
+            Self::File(FileTool::Write) | Self::Exec(_) => true,
+            Self::File(FileTool::List | FileTool::Read | FileTool::Delete) => false,
+        }
+    }
+}
+
 impl FileTool {
     /// Whether it changes the workspace.
     const fn changes(self) -> bool {
@@ -191,7 +215,9 @@ fn reported(finished: Finished, bound: usize) -> Done {
         | Outcome::TimedOut
         | Outcome::Killed { .. }
         | Outcome::OutputExceeded
-        | Outcome::ProcessesExceeded => None,
+        | Outcome::ProcessesExceeded
+        | Outcome::AddedExceeded(_)
+        | Outcome::NoRoom => None,
     };
     let (outcome, text) = match finished.outcome {
         Outcome::Succeeded => (ActionOutcome::Succeeded, String::new()),
@@ -212,6 +238,23 @@ fn reported(finished: Finished, bound: usize) -> Done {
             ActionOutcome::Failed,
             "the program had more processes than its tool allows".to_owned(),
         ),
+        Outcome::AddedExceeded(Added::Bytes) => (
+            ActionOutcome::Failed,
+            "the folders that the program may write grew by more bytes than its tool allows \
+             (`added_bytes_max`), or hid them; what it wrote in the workspace is still there"
+                .to_owned(),
+        ),
+        Outcome::AddedExceeded(Added::Files) => (
+            ActionOutcome::Failed,
+            "the folders that the program may write grew by more files than its tool allows \
+             (`added_files_max`); what it wrote in the workspace is still there"
+                .to_owned(),
+        ),
+        Outcome::NoRoom => (
+            ActionOutcome::Failed,
+            "the program was ended because the volume that it may write was nearly full; free some space"
+                .to_owned(),
+        ),
     };
     let output = match finished.outcome {
         Outcome::Succeeded => finished.output,
@@ -219,7 +262,9 @@ fn reported(finished: Finished, bound: usize) -> Done {
         | Outcome::TimedOut
         | Outcome::Killed { .. }
         | Outcome::OutputExceeded
-        | Outcome::ProcessesExceeded => diagnosed(&text, code, &finished.diagnostics, bound),
+        | Outcome::ProcessesExceeded
+        | Outcome::AddedExceeded(_)
+        | Outcome::NoRoom => diagnosed(&text, code, &finished.diagnostics, bound),
     };
     Done {
         outcome,

@@ -2,6 +2,7 @@
 
 mod cage;
 mod core;
+mod disk;
 mod exec;
 mod execution;
 mod file_messages;
@@ -16,6 +17,7 @@ mod service;
 mod state;
 mod supervisor;
 mod syscalls;
+mod temporary;
 mod tool;
 mod wire;
 mod workspace;
@@ -35,7 +37,7 @@ pub use service::{Config, Runner};
 pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
 pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, SYSTEM_PATH, ToolError};
-pub use wire::{Limits, Missing, Outcome, Refusal};
+pub use wire::{Added, Limits, Missing, Outcome, Refusal};
 pub use workspace::{FILE_BYTES_MAX, FileError, FileTool, Workspace};
 
 /// First argument of the supervisor stage.

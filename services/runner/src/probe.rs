@@ -83,6 +83,8 @@ impl Cage {
                 processes_max: 4,
                 file_bytes_max: 4096,
                 files_open_max: 32,
+                added_bytes_max: 4096,
+                added_files_max: 0,
             },
         })?;
         Ok(run(self, &tool, &json!({}), &workspace).await?)

@@ -1,15 +1,23 @@
-//! Reads from `/proc` how many processes a call has and what they cost.
+//! Reads from `/proc` how many processes a call has, what they cost and which files only they know.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+
+use rustix::fs::{FileType, Stat};
 
 /// Whether more than `max` processes, living or dead, are below this one, or `/proc` has more than `entries_max`
 /// entries.
 pub(crate) fn more_descendants_than(max: u64, entries_max: usize) -> bool {
+    descendants(max, entries_max).is_none()
+}
+
+/// The processes below this one, unless there are more than `max`, or more than `entries_max` entries of `/proc`.
+fn descendants(max: u64, entries_max: usize) -> Option<Vec<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for (entry, seen) in pids.zip(0_usize..) {
         if seen >= entries_max {
-            return true;
+            return None;
         }
         let name = entry.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -21,21 +29,51 @@ pub(crate) fn more_descendants_than(max: u64, entries_max: usize) -> bool {
         }
     }
     let mut open = vec![rustix::process::getpid().as_raw_nonzero().get()];
-    let mut count = 0_u64;
+    let mut found = Vec::new();
     while let Some(below) = open
         .pop()
         .map(|parent| children.remove(&parent).unwrap_or_default())
     {
-        count += u64::try_from(below.len()).unwrap_or(u64::MAX);
-        open.extend(below);
-        if count > max {
-            return true;
-        }
-        if open.is_empty() {
-            break;
+        open.extend(&below);
+        found.extend(below);
+        if u64::try_from(found.len()).unwrap_or(u64::MAX) > max {
+            return None;
         }
     }
-    false
+    Some(found)
+}
+
+/// The files without a name that processes below this one have open, each as often as it is open. `None` if not all
+/// of them can be seen, or `/proc` has more than `entries_max` entries.
+pub(crate) fn nameless_files(entries_max: usize) -> Option<Vec<Stat>> {
+    let mut found = Vec::new();
+    for pid in descendants(u64::MAX, entries_max)? {
+        // A thread may have descriptors of its own.
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        for task in tasks.into_iter().flatten().flatten() {
+            let files = match std::fs::read_dir(task.path().join("fd")) {
+                Ok(files) => files,
+                // What is dead has nothing open, and its folder belongs to root.
+                Err(_) if is_dead(&task.path()) => continue,
+                Err(_) => return None,
+            };
+            for file in files.flatten() {
+                // What was closed meanwhile is not there any more.
+                let about = rustix::fs::stat(file.path()).ok();
+                found.extend(about.filter(|about| {
+                    about.st_nlink == 0
+                        && FileType::from_raw_mode(about.st_mode) == FileType::RegularFile
+                }));
+            }
+        }
+    }
+    Some(found)
+}
+
+/// Whether the task has ended, or is about to: then it has no memory any more.
+fn is_dead(task: &Path) -> bool {
+    let stat = std::fs::read(task.join("stat")).unwrap_or_default();
+    stat_field(&stat, 23).is_none_or(|memory_bytes| memory_bytes == 0)
 }
 
 /// Tasks on this machine, of every uid.

@@ -9,10 +9,9 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -20,11 +19,13 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
+use crate::disk::{Disk, Glance};
 use crate::landlock_rules::scope_signals;
 use crate::processes::{children_cpu_ms, more_descendants_than, tasks};
+use crate::temporary::Temporary;
 use crate::wire::{
-    CageSpec, CallSpec, Limits, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX, read_frame,
-    write_frame,
+    Added, CageSpec, CallSpec, Limits, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX,
+    read_frame, write_frame,
 };
 
 /// How often the processes of the call are counted, in milliseconds.
@@ -32,6 +33,9 @@ const COUNT_EVERY_MS: u64 = 50;
 /// How often the tasks of the whole machine are looked at, in milliseconds: one short file, and when they have
 /// grown by more than the call may have, the processes are counted at once.
 const GLANCE_EVERY_MS: u64 = 10;
+/// How much longer than a count of the files the time to the next is, so that a large workspace does not keep the
+/// supervisor busy.
+const PAUSE_PER_COUNT: u64 = 10;
 /// Dead children reaped before something else gets its turn.
 const REAPED_AT_ONCE: usize = 256;
 /// Entries of `/proc` beyond one for each task, before a count counts as never ending.
@@ -75,7 +79,8 @@ fn supervise() -> Result<Option<Ended>, Refusal> {
         .map_err(Refusal::of(Missing::Limits))?;
     let domain = SignalDomain::enter()?;
     let temporary = Temporary::create(&call.scratch).map_err(Refusal::of(Missing::Temporary))?;
-    let mut child = Caged::start(call, &temporary.0)?;
+    let disk = Disk::before(&call, temporary.path())?;
+    let mut child = Caged::start(call, temporary.path(), disk)?;
     let stop = child.watch(&domain);
     domain.end_all(&mut child);
     let ended = child.finish(stop?)?;
@@ -138,47 +143,6 @@ impl SignalDomain {
     }
 }
 
-/// A directory that goes with its owner.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn create(scratch: &Path) -> io::Result<Self> {
-        let mut random = [0_u8; 12];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-        let path = scratch
-            .canonicalize()?
-            .join(format!("call-{}", crate::workspace::hex(&random)));
-        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if std::fs::remove_dir_all(&self.0).is_err() {
-            // Every process of the call is gone, so paths are stable here.
-            unlock(&self.0, 0);
-            drop(std::fs::remove_dir_all(&self.0));
-        }
-    }
-}
-
-/// Gives the owner access to directories from which the tool took it.
-fn unlock(folder: &Path, depth: usize) {
-    const DEPTH_MAX: usize = 256;
-    let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|about| about.is_dir());
-    if !is_folder || depth > DEPTH_MAX {
-        return;
-    }
-    drop(std::fs::set_permissions(
-        folder,
-        std::fs::Permissions::from_mode(0o700),
-    ));
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        unlock(&entry.path(), depth + 1);
-    }
-}
-
 /// Why watching ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
@@ -186,6 +150,8 @@ enum Stop {
     TimedOut,
     OutputExceeded,
     ProcessesExceeded,
+    AddedExceeded(Added),
+    NoRoom,
     RunnerGone,
 }
 
@@ -238,12 +204,13 @@ struct Caged {
     status: UnixStream,
     streams: [Stream; 2],
     limits: Limits,
+    disk: Disk,
     tasks: u64,
     started_ms: u64,
 }
 
 impl Caged {
-    fn start(call: CallSpec, temporary: &Path) -> Result<Self, Refusal> {
+    fn start(call: CallSpec, temporary: &Path, disk: Disk) -> Result<Self, Refusal> {
         let stage = || Refusal::of::<io::Error>(Missing::Stage);
         let limits = call.limits;
         let (mut status, theirs) = UnixStream::pair().map_err(stage())?;
@@ -282,6 +249,7 @@ impl Caged {
             status,
             streams,
             limits,
+            disk,
             tasks,
             started_ms,
         })
@@ -294,6 +262,7 @@ impl Caged {
         let deadline_ms = self.started_ms.saturating_add(self.limits.wall_ms);
         let mut glance_ms = self.started_ms + GLANCE_EVERY_MS;
         let mut count_ms = self.started_ms + COUNT_EVERY_MS;
+        let mut files_ms = count_ms;
         loop {
             self.reap(REAPED_AT_ONCE);
             let now = now_ms();
@@ -310,6 +279,18 @@ impl Caged {
                         return Ok(Stop::ProcessesExceeded);
                     }
                     count_ms = now_ms() + COUNT_EVERY_MS;
+                }
+                let glance = self.disk.glance();
+                if glance == Glance::NoRoom {
+                    return Ok(Stop::NoRoom);
+                }
+                if glance == Glance::Suspect || now >= files_ms {
+                    let began = now_ms();
+                    if let Some(added) = self.adds_too_much(domain) {
+                        return Ok(Stop::AddedExceeded(added));
+                    }
+                    let took = now_ms().saturating_sub(began);
+                    files_ms = now_ms() + COUNT_EVERY_MS.max(took * PAUSE_PER_COUNT);
                 }
                 glance_ms = now_ms() + GLANCE_EVERY_MS;
             }
@@ -345,10 +326,7 @@ impl Caged {
     /// while all of them stand still, because a count of a growing tree may never end.
     fn exceeds(&mut self, domain: &SignalDomain, suspect: bool) -> bool {
         let max = self.limits.processes_max;
-        let bound = usize::try_from(tasks())
-            .unwrap_or(usize::MAX)
-            .saturating_add(ENTRIES_SPARE);
-        if !suspect && !more_descendants_than(max, bound) {
+        if !suspect && !more_descendants_than(max, entries_max()) {
             return false;
         }
         domain.signal(Signal::STOP);
@@ -358,6 +336,18 @@ impl Caged {
             domain.signal(Signal::CONT);
         }
         exceeds
+    }
+
+    /// What the call added too much of; in the same way, because files move.
+    fn adds_too_much(&mut self, domain: &SignalDomain) -> Option<Added> {
+        self.disk.excess(entries_max())?;
+        domain.signal(Signal::STOP);
+        self.reap(usize::MAX);
+        let excess = self.disk.excess(usize::MAX);
+        if excess.is_none() {
+            domain.signal(Signal::CONT);
+        }
+        excess
     }
 
     /// Reaps up to `max` dead children, its own and inherited ones.
@@ -384,6 +374,9 @@ impl Caged {
         }
         let wall_ms = now_ms().saturating_sub(self.started_ms);
         self.entered(stop)?;
+        // What was quicker than the watch is found out now, when nothing can change any more.
+        let added = (stop == Stop::Exited).then(|| self.disk.excess(usize::MAX));
+        let stop = added.flatten().map_or(stop, Stop::AddedExceeded);
         for stream in &mut self.streams {
             let mut chunks = 0;
             while chunks < DRAIN_CHUNKS_MAX && stream.read() {
@@ -395,6 +388,8 @@ impl Caged {
             Stop::TimedOut => Outcome::TimedOut,
             Stop::ProcessesExceeded => Outcome::ProcessesExceeded,
             Stop::OutputExceeded => Outcome::OutputExceeded,
+            Stop::AddedExceeded(added) => Outcome::AddedExceeded(added),
+            Stop::NoRoom => Outcome::NoRoom,
             Stop::Exited | Stop::RunnerGone if stdout.truncated => Outcome::OutputExceeded,
             Stop::Exited | Stop::RunnerGone => ended(self.exited),
         };
@@ -438,6 +433,12 @@ fn ended(status: Option<WaitStatus>) -> Outcome {
         },
         None => Outcome::Killed { signal: 0 },
     }
+}
+
+/// Entries of `/proc` at which a count counts as never ending.
+fn entries_max() -> usize {
+    let tasks = usize::try_from(tasks()).unwrap_or(usize::MAX);
+    tasks.saturating_add(ENTRIES_SPARE)
 }
 
 fn now_ms() -> u64 {

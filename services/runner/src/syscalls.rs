@@ -6,7 +6,9 @@
 //! them go on without. Killing would turn each such probe into a broken tool and protects nothing more:
 //! the call is not made either way. What no program does by accident does kill: a call by another
 //! architecture's table, and any number of the x32 table. `clone3` answers `ENOSYS`, because its flags lie
-//! in memory where a filter cannot see them and because the C library then falls back to `clone`.
+//! in memory where a filter cannot see them and because the C library then falls back to `clone`. `fallocate`
+//! answers `EOPNOTSUPP`: it takes gigabytes of a volume at once and beyond every limit of sizes, and programs know
+//! file systems without it and write instead.
 //!
 //! Paths that reach `chmod`, `chown`, `utimensat` or `setxattr` are not covered by Landlock, so these calls
 //! are not on the list. Their descriptor forms are allowed to unprivileged callers of writable tools only:
@@ -39,6 +41,11 @@ const AUDIT_ARCH: u32 = 0xC000_003E;
 const AUDIT_ARCH: u32 = 0xC000_00B7;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const AUDIT_ARCH: u32 = 0;
+
+#[cfg(target_arch = "x86_64")]
+const FALLOCATE: u32 = 285;
+#[cfg(not(target_arch = "x86_64"))]
+const FALLOCATE: u32 = 47;
 
 /// First number of the x32 table, which shares the architecture word of x86-64.
 const X32_FIRST: u32 = 0x4000_0000;
@@ -85,7 +92,6 @@ const CALLS: &[i64] = &[
     libc::SYS_sync_file_range,
     libc::SYS_truncate,
     libc::SYS_ftruncate,
-    libc::SYS_fallocate,
     libc::SYS_fadvise64,
     libc::SYS_readahead,
     libc::SYS_copy_file_range,
@@ -288,8 +294,8 @@ fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError
     values.iter().map(rule).collect()
 }
 
-/// What a map from numbers to rules cannot say: foreign tables die, `clone3` does not exist. Falls through
-/// to the list behind it.
+/// What a map from numbers to rules cannot say: foreign tables die, `clone3` does not exist, `fallocate` is not
+/// supported. Falls through to the list behind it.
 fn gate() -> BpfProgram {
     const LOAD: u16 = 0x20;
     const JUMP_EQUAL: u16 = 0x15;
@@ -299,6 +305,7 @@ fn gate() -> BpfProgram {
     const ARCH: u32 = 4;
     const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | 38;
     const CLONE3: u32 = 435;
+    const NOT_SUPPORTED: u32 = libc::SECCOMP_RET_ERRNO | 95;
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
     vec![
         step(LOAD, 0, 0, ARCH),
@@ -309,5 +316,7 @@ fn gate() -> BpfProgram {
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
         step(JUMP_EQUAL, 0, 1, CLONE3),
         step(RETURN, 0, 0, NO_SUCH_CALL),
+        step(JUMP_EQUAL, 0, 1, FALLOCATE),
+        step(RETURN, 0, 0, NOT_SUPPORTED),
     ]
 }

@@ -35,6 +35,9 @@ const FILES_OPEN_MIN: u64 = 8;
 /// Descriptors: common soft limit.
 const FILES_OPEN_MAX: u64 = 1024;
 
+/// Files and folders that a call may add.
+const ADDED_FILES_MAX: u64 = 1_000_000;
+
 /// One entry of an argv template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -325,6 +328,13 @@ fn in_range(limits: &Limits) -> Result<(), ToolError> {
             limits.files_open_max,
             FILES_OPEN_MIN,
             FILES_OPEN_MAX,
+        ),
+        ("added_bytes_max", limits.added_bytes_max, 0, u64::MAX / 2),
+        (
+            "added_files_max",
+            limits.added_files_max,
+            0,
+            ADDED_FILES_MAX,
         ),
     ] {
         if !(min..=max).contains(&value) {

@@ -29,6 +29,20 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Descriptors open at once in each process.
     pub files_open_max: u64,
+    /// Bytes by which the folders that the call may write grow; 64 MiB if left out.
+    #[serde(default = "added_bytes_max")]
+    pub added_bytes_max: u64,
+    /// Files and folders by which they grow; 1,000 if left out.
+    #[serde(default = "added_files_max")]
+    pub added_files_max: u64,
+}
+
+const fn added_bytes_max() -> u64 {
+    64 * 1024 * 1024
+}
+
+const fn added_files_max() -> u64 {
+    1000
 }
 
 /// A directory by path and identity.
@@ -86,6 +100,21 @@ pub enum Outcome {
     OutputExceeded,
     /// Ended because it had more processes than allowed.
     ProcessesExceeded,
+    /// The folders that it may write grew by more than allowed, or hid what they hold. It was ended, unless it was
+    /// quicker than the watch and had ended itself.
+    AddedExceeded(Added),
+    /// Ended because the volume that it may write was nearly full.
+    NoRoom,
+}
+
+/// What a call adds to the folders that it may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Added {
+    /// Bytes.
+    Bytes,
+    /// Files and folders.
+    Files,
 }
 
 /// The report of the supervisor; standard output and error follow it as raw bytes.

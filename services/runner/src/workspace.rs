@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
+use crate::disk::Room;
 use crate::file_messages::{Deleted, ListArgs, ListedFile, Listing, PathArgs, WriteArgs, Written};
 use crate::glob::glob;
 use crate::path::{PathError, WorkspacePath};
@@ -304,6 +305,11 @@ impl Workspace {
         Ok(Deleted {
             path: args.path.clone(),
         })
+    }
+
+    /// Space on its volume.
+    pub(crate) fn room(&self) -> rustix::io::Result<Room> {
+        Room::of(&self.root)
     }
 
     /// Where the workspace is, in a form that another process can open and compare.

@@ -1,5 +1,6 @@
 //! Runs programs in a cage for the other tests.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,9 +90,48 @@ pub(crate) fn limits() -> Limits {
         processes_max: 32,
         file_bytes_max: 4 * 1024 * 1024,
         files_open_max: 64,
+        added_bytes_max: 16 * 1024 * 1024,
+        added_files_max: 100,
     }
 }
 
 pub(crate) fn text(finished: &Finished) -> String {
     String::from_utf8_lossy(&finished.output).into_owned()
+}
+
+/// Whether this process makes its grounds on a volume of 64 MiB of their own. If not, runs `test` again in one that
+/// does: it returns at once then.
+pub(crate) fn on_a_small_volume(test: &str) -> bool {
+    const HERE: &str = "RUNNER_IT_SMALL_VOLUME";
+    if std::env::var_os(HERE).is_some() {
+        return true;
+    }
+    let ground = Ground::new();
+    let script =
+        "mount -t tmpfs -o size=64m tmpfs \"$1\" && export TMPDIR=\"$1\" && shift && exec \"$@\"";
+    let mut again = std::process::Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        again.arg("--map-root-user");
+    }
+    let again = again
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .arg(&ground.root)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .current_dir("/")
+        .env(HERE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    if !said.contains("running 1 test") {
+        let why = String::from_utf8_lossy(&again.stderr);
+        let mandatory =
+            std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
+        assert!(!mandatory, "no volume can be mounted here: {why}");
+        let text = format!("SKIPPED: no volume can be mounted here: {why}\n");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
+        return false;
+    }
+    assert!(again.status.success(), "{said}");
+    false
 }

@@ -8,7 +8,7 @@ use runner::{Done, Execution, Gate};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::call::Ground;
+use crate::call::{Ground, on_a_small_volume};
 use crate::stream::{draft, installed};
 
 struct Hands {
@@ -220,4 +220,52 @@ async fn nothing_starts_under_a_contract_that_was_revoked_meanwhile() {
     let done = hands.perform(&draft, &args).await;
     assert_eq!(done.outcome, ActionOutcome::Killed);
     assert!(!hands.ground.workspace.join("a.txt").exists());
+}
+
+#[tokio::test]
+async fn a_program_that_adds_too_much_fails_and_says_which_limit_it_was() {
+    let hands = hands();
+    for (script, limit) in [
+        (
+            "for i in 1 2 3 4 5 6 7; do yes | head -c 4000000 > f$i; done; rm f*; cd $TMPDIR; \
+          i=0; while [ $i -lt 25 ]; do yes | head -c 4000000 > f$i; i=$((i + 1)); done",
+            "added_bytes_max",
+        ),
+        (
+            "i=0; while [ $i -le 1000 ]; do : > g$i; i=$((i + 1)); done",
+            "added_files_max",
+        ),
+    ] {
+        let done = hands.sh(script, |_| ()).await;
+        assert_eq!(done.outcome, ActionOutcome::Failed);
+        let said = said(&done);
+        let error = said["error"].as_str().unwrap();
+        assert!(error.contains(limit), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_volume_nothing_begins_that_could_write() {
+    if !on_a_small_volume("execution::on_a_full_volume_nothing_begins_that_could_write") {
+        return;
+    }
+    let hands = hands();
+    let big = hands.ground.workspace.join("big.txt");
+    std::fs::write(&big, vec![b'x'; 65_000_000]).unwrap();
+    std::fs::write(hands.ground.workspace.join("a.txt"), "a").unwrap();
+    let write = json!({"path": "b.txt", "text": "b"});
+    let refused = |done: &Done| {
+        assert_eq!(done.outcome, ActionOutcome::Failed);
+        assert_eq!(done.usage.bytes_out, Some(0));
+        let error = said(done)["error"].to_string();
+        assert!(error.contains("nearly full; free some space"), "{error}");
+    };
+    refused(&hands.perform(&draft(1, "file.write"), &write).await);
+    refused(&hands.sh("true", |_| ()).await);
+    let read = json!({"path": "a.txt"});
+    let done = hands.perform(&draft(2, "file.read"), &read).await;
+    assert_eq!(done.outcome, ActionOutcome::Succeeded);
+    std::fs::remove_file(&big).unwrap();
+    let done = hands.perform(&draft(3, "file.write"), &write).await;
+    assert_eq!(done.outcome, ActionOutcome::Succeeded);
 }

@@ -5,6 +5,7 @@ mod bounds;
 mod call;
 mod config;
 mod core;
+mod disk;
 mod doubt;
 mod escape;
 mod execution;
