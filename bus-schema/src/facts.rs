@@ -408,7 +408,7 @@ pub enum RefusalCode {
     /// No such tool in the catalogue, or not the one that was signed.
     #[error("the tool is unknown or has changed since the contract was signed")]
     Tool,
-    /// The arguments are unreadable, or not what the tool's schema says.
+    /// The arguments are unreadable, not in canonical form, or not what the tool's schema says.
     #[error("the arguments do not fit the tool")]
     Arguments,
     /// A `deny` rule matches.

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use actor::diagnostic::is_hidden;
 use bus_schema::AuthorId;
 use contractual::contract::example;
 use harness::{Deployment, SOON, eventually};
@@ -203,10 +204,16 @@ fn another_folder_than_the_deployment_works_on_is_refused() {
 
 /// A deployment that runs, and files with the example's contract and playbook.
 async fn with_files() -> (Deployment, [String; 4]) {
-    let deployment = Deployment::running().await;
+    let (deployment, arguments) = with_documents(example::CONTRACT, example::PLAYBOOK).await;
     for (name, text) in example::INVOICES {
         fs::write(deployment.workspace().join(name), text).unwrap();
     }
+    (deployment, arguments)
+}
+
+/// A deployment that runs and has this contract signed, and files with it and a playbook.
+async fn with_documents(contract: &str, playbook: &str) -> (Deployment, [String; 4]) {
+    let deployment = Deployment::running().await;
     let file = |name: &str, text: &str| {
         let path = deployment.scratch().join(name);
         fs::write(&path, text).unwrap();
@@ -214,11 +221,11 @@ async fn with_files() -> (Deployment, [String; 4]) {
     };
     let arguments = [
         "--contract".to_owned(),
-        file("contract.toml", example::CONTRACT),
+        file("contract.toml", contract),
         "--playbook".to_owned(),
-        file("playbook.toml", example::PLAYBOOK),
+        file("playbook.toml", playbook),
     ];
-    deployment.sign(example::CONTRACT).await;
+    deployment.sign(contract).await;
     (deployment, arguments)
 }
 
@@ -265,6 +272,61 @@ async fn run_follows_a_task_and_its_answer_decides() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let is_json = |line: &str| serde_json::from_str::<Value>(line).is_ok();
     assert!(ended.printed.lines().all(is_json), "{}", ended.printed);
+}
+
+/// Asks about one write of a text that a terminal would not show as it is.
+const ASKS: &str = r#"
+contract = "asks"
+version  = 1
+purpose  = "Ask about each write"
+owner    = "The person who signs this"
+expires  = 2036-12-31
+
+[[ask]]
+name = "write"
+tool = "file.write"
+reason = "A file is written."
+"#;
+const HIDES: &str = r#"
+playbook = "hides"
+purpose = "One write of what no terminal shows."
+
+[[step]]
+id = "w"
+tool = "file.write"
+args = { path = "h\u0430.txt", text = "tag=[\U000E0041] vs16=[\uFE0F] vs17=[\U000E0100] shy=[\u00AD] wj=[\u2060] mvs=[\u180E] filler=[\u3164] half=[\uFFA0] cgj=[\u034F] ls=[\u2028] ps=[\u2029] alm=[\u061C] iss=[\u206A] ia=[\uFFF9] zwsp=[\u200B] rlo=[\u202E] esc=[\u001B] csi=[\u009B] del=[\u007F] lines=[\n\n  sign it? [yes/no] ]" }
+"#;
+
+#[tokio::test]
+async fn a_question_hides_nothing_and_says_what_is_unusual() {
+    let (deployment, arguments) = with_documents(ASKS, HIDES).await;
+    let hidden = |text: &str| {
+        let hidden = text.chars().find(|c| *c != '\n' && is_hidden(*c));
+        assert_eq!(hidden, None, "{text}");
+    };
+    let ended = told(&mut run(&deployment, &arguments, &[]), "no\n");
+    hidden(&ended.printed);
+    hidden(&ended.said);
+    has(
+        &ended.printed,
+        &[
+            "rlo=[\\u{202e}] esc=[\\u001b] csi=[\\u{9b}] del=[\\u{7f}] lines=[\\n\\n  sign it? [yes/no] ]",
+            "unusual   18 invisible characters, ",
+            "; an escape sequence \\u....; a word of several scripts, Cyrillic and Latin: h\u{430}.txt",
+        ],
+    );
+    let (task, _) = asked(&deployment).await;
+    for words in [
+        vec!["task", "show", &task],
+        vec!["task", "show", &task, "--json"],
+        vec!["audit", "show"],
+        vec!["audit", "show", "--json"],
+    ] {
+        let ended = end(&mut program(Some(deployment.dir().path()), &words));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        hidden(&ended.printed);
+        hidden(&ended.said);
+    }
 }
 
 #[tokio::test]

@@ -279,14 +279,14 @@ fn quote(source: &str, lead: usize, marked: usize) -> (String, usize, usize) {
     (excerpt, lead_shown, width.max(1))
 }
 
-/// Replaces what could move a cursor, reorder text or hide in it by its escape.
+/// Replaces what could move a cursor, reorder text or hide in it by its escape: one line, whatever was in it.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\t' {
             out.push(' ');
-        } else if c.is_control() || invisible(c) {
+        } else if is_hidden(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);
@@ -295,8 +295,29 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// Line separators, zero-width characters and direction marks.
-fn invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+/// The same of a text whose lines and tabs are to stay.
+#[must_use]
+pub fn escaped_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) && c != '\n' && c != '\t' {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a person does not see this character, or sees others elsewhere because of it: controls, line separators,
+/// direction marks, what Unicode says may be ignored when text is shown (joiners, fillers, variation selectors, tags),
+/// the blank of Braille, and what is no character.
+#[must_use]
+pub const fn is_hidden(c: char) -> bool {
+    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+        || matches!(c as u32 & 0xffff, 0xfffe | 0xffff)
 }

@@ -40,7 +40,7 @@ pub fn command(out: &Output) -> ExitCode {
         .read_to_end(&mut body)
     {
         Ok(_) => {
-            out.line(&decode(&body).to_string());
+            Output::new(true).line(&decode(&body).to_string());
             ExitCode::SUCCESS
         }
         Err(error) => {

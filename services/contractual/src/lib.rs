@@ -25,6 +25,7 @@ pub mod signed;
 pub mod stream;
 pub mod tailnet;
 pub mod timeline;
+pub mod unusual;
 pub mod up;
 pub mod verify;
 pub mod waive;

@@ -1,7 +1,9 @@
-//! What a command prints: text for people, or JSON for programs.
+//! What a command prints: text for people, or JSON for programs. Much of it came over the wire, so nothing leaves
+//! here that could move a cursor, reorder text or hide in it.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
+use actor::diagnostic::{escaped, escaped_lines, is_hidden};
 use serde::Serialize;
 
 /// Where a command prints to, and how.
@@ -32,16 +34,32 @@ impl Output {
         }
     }
 
-    /// Prints a line.
+    /// Prints a line: of JSON where that is asked for.
     pub fn line(&self, line: &str) {
+        let line = if self.json {
+            escaped_json(line)
+        } else {
+            escaped_lines(line)
+        };
         // Whoever read it may have gone away: that is no failure of the command.
         writeln!(std::io::stdout(), "{line}").ok();
+    }
+
+    /// Prints a line in which one word has a colour (a number of ANSI) where a terminal shows it.
+    pub fn painted(&self, before: &str, (word, colour): (&str, Option<u8>), after: &str) {
+        let (before, word, after) = (escaped(before), escaped(word), escaped_lines(after));
+        let word = match colour.filter(|_| std::io::stdout().is_terminal()) {
+            Some(colour) => format!("\u{1b}[{colour}m{word}\u{1b}[0m"),
+            None => word,
+        };
+        // As above.
+        writeln!(std::io::stdout(), "{before}{word}{after}").ok();
     }
 
     /// Prints a line that is no data: beside the data, if that is JSON.
     pub fn line_for_people(&self, line: &str) {
         if self.json {
-            writeln!(std::io::stderr(), "{line}").ok();
+            writeln!(std::io::stderr(), "{}", escaped_lines(line)).ok();
         } else {
             self.line(line);
         }
@@ -54,6 +72,35 @@ impl Output {
         } else {
             "error: "
         };
-        writeln!(std::io::stderr(), "{prefix}{text}").ok();
+        writeln!(std::io::stderr(), "{prefix}{}", escaped_lines(text)).ok();
+    }
+}
+
+/// The same JSON, in which what a person does not see is escaped: outside of strings JSON has nothing of the kind.
+fn escaped_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped_json;
+
+    #[test]
+    fn json_says_the_same_and_hides_nothing() {
+        let hidden = "a\u{202e}b\u{7f}\u{e0041}\u{ad}\\u{0}";
+        let json = serde_json::to_string(hidden).unwrap();
+        let shown = escaped_json(&json);
+        assert!(shown.is_ascii(), "{shown}");
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hidden);
     }
 }

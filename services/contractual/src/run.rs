@@ -115,7 +115,7 @@ impl Follower<'_> {
             if self.out.json() {
                 self.out.line(&json(&event));
             } else {
-                self.out.line(&shown.text);
+                shown.print(self.out);
             }
             if let Some(question) = shown.ask {
                 self.ask(timeline, &question, answer).await?;
@@ -316,7 +316,7 @@ pub async fn show(dir: &Dir, task: TaskId, out: &Output, clock: &Clock) -> Resul
     }
     let mut timeline = Timeline::new();
     for event in &found.events {
-        out.line(&timeline.show(event, &client).await.text);
+        timeline.show(event, &client).await.print(out);
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! The timeline: a task's events as a person reads them, and what they add up to.
 
-use std::{collections::BTreeMap, io::IsTerminal as _};
+use std::collections::BTreeMap;
 
-use bus_schema::{ActionId, AuthorId, Content, DraftGrant, Time};
+use actor::diagnostic::escaped;
+use bus_schema::{ActionId, AuthorId, CONTENT_BYTES_MAX, Content, DraftGrant, Time};
 use gateway::{api::Event, client::Client};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use crate::{output::Output, unusual::unusual};
 
 /// Most characters of a content that are shown on one line.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -42,14 +45,14 @@ pub struct Timeline {
     pub counts: Counts,
     /// When the first action was finished, after the task was submitted.
     pub first_action_ms: Option<u64>,
-    colour: bool,
 }
 
 /// A line, and what a person is asked with it.
 #[derive(Debug)]
 pub struct Shown {
-    /// The text.
-    pub text: String,
+    head: String,
+    verdict: String,
+    text: String,
     /// What is asked.
     pub ask: Option<Question>,
 }
@@ -67,10 +70,7 @@ impl Timeline {
     /// Before the first event.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            colour: std::io::stdout().is_terminal(),
-            ..Self::default()
-        }
+        Self::default()
     }
 
     /// The next event as a line.
@@ -79,11 +79,12 @@ impl Timeline {
         let fact = event.body.get("fact").unwrap_or(&Value::Null);
         let by: AuthorId = field(&event.body, "author").unwrap_or(AuthorId::Gateway);
         let text = self.text(event, fact, by, client).await;
-        let verdict = self.paint(&verdict(&event.kind, fact));
         let ms = event.stored.ms_since(begun);
         let asked = event.kind == "approval.requested";
         Shown {
-            text: format!("{ms:>7} ms  {by:<8} {verdict} {text}"),
+            head: format!("{ms:>7} ms  {by:<8} "),
+            verdict: verdict(&event.kind, fact),
+            text,
             ask: asked.then(|| question(fact)).flatten(),
         }
     }
@@ -226,12 +227,11 @@ impl Timeline {
             return code;
         };
         let mut line = text(&why, "why");
-        let fix = text(&why, "fix");
-        if !fix.is_empty() {
+        if let Some(fix) = why.get("fix").and_then(Value::as_str) {
             line.push_str("\n            smallest change that would allow it:");
             for part in fix.lines() {
                 line.push_str("\n              ");
-                line.push_str(part);
+                line.push_str(&escaped(part));
             }
         }
         line
@@ -250,9 +250,7 @@ impl Timeline {
     ) -> Result<String, String> {
         let Question { draft, reason } = question;
         let args = match client.content(draft.args_by, &draft.args).await {
-            Ok(Some(bytes)) => {
-                String::from_utf8(bytes).map_err(|_| "the arguments are no text".to_owned())?
-            }
+            Ok(Some(bytes)) => arguments(bytes)?,
             Ok(None) => return Err("the arguments were erased".to_owned()),
             Err(error) => return Err(format!("the arguments cannot be read: {error}")),
         };
@@ -265,17 +263,20 @@ impl Timeline {
         let until = draft.asked.as_ref();
         let until = until.map_or_else(|| "?".to_owned(), |asked| asked.until.to_string());
         let len = args.len();
-        let lines = [
+        let mut lines = vec![
             ("contract", contract.to_owned()),
             ("rule", draft.rule.to_string()),
-            ("reason", printable(&reason.replace('\n', " "))),
+            ("reason", one_line(&reason)),
             ("step", step.to_owned()),
             ("tool", draft.tool.to_string()),
-            ("arguments", printable(&args)),
+            ("arguments", args.clone()),
             (
                 "",
                 format!("exactly these {len} bytes, as the tool gets them"),
             ),
+        ];
+        lines.extend(unusual(&args).map(|what| ("unusual", what)));
+        lines.extend([
             (
                 "limits",
                 format!(
@@ -285,28 +286,27 @@ impl Timeline {
             ),
             ("answer", format!("counts until {until}")),
             ("digest", draft.digest().to_string()),
-        ];
+        ]);
         let mut text = "\n  The contract asks for your yes:".to_owned();
         for (name, value) in lines {
-            text.push_str(&format!("\n    {name:<9} {value}"));
+            text.push_str(&format!("\n    {name:<9} {}", escaped(&value)));
         }
         text.push('\n');
         Ok(text)
     }
+}
 
-    fn paint(&self, verdict: &str) -> String {
-        let padded = format!("{verdict:<9}");
-        let colour = match verdict {
-            "granted" | "succeeded" => "32",
-            "refused" | "rejected" | "failed" | "declined" | "expired" => "31",
-            "asks" | "carried" => "33",
-            _ => return padded,
+impl Shown {
+    /// Prints the line.
+    pub fn print(&self, out: &Output) {
+        let colour = match self.verdict.as_str() {
+            "granted" | "succeeded" => Some(32),
+            "refused" | "rejected" | "failed" | "declined" | "expired" => Some(31),
+            "asks" | "carried" => Some(33),
+            _ => None,
         };
-        if self.colour {
-            format!("\u{1b}[{colour}m{padded}\u{1b}[0m")
-        } else {
-            padded
-        }
+        let verdict = format!("{:<9}", self.verdict);
+        out.painted(&self.head, (&verdict, colour), &format!(" {}", self.text));
     }
 }
 
@@ -366,9 +366,9 @@ fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
 
 fn text(value: &Value, name: &str) -> String {
     match value.get(name) {
-        Some(Value::String(text)) => printable(text),
+        Some(Value::String(text)) => one_line(text),
         Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
+        Some(other) => escaped(&other.to_string()),
     }
 }
 
@@ -385,22 +385,20 @@ async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
     }
 }
 
-/// What came from a tool or a model must not move the cursor of the one who reads it.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if c == '\n' || !(c.is_control() || hidden) {
-            shown.push(c);
-        } else {
-            shown.extend(c.escape_unicode());
-        }
-    }
-    shown
+/// The arguments as a person may sign them: the one canonical text of what they say.
+fn arguments(bytes: Vec<u8>) -> Result<String, String> {
+    policy::json::parse_canonical(&bytes, CONTENT_BYTES_MAX)
+        .map_err(|error| format!("the arguments cannot be shown as they are ({error})"))?;
+    String::from_utf8(bytes).map_err(|_| "the arguments are no text".to_owned())
+}
+
+/// What came from a tool or a model must not move the cursor of the one who reads it, nor look like lines of ours.
+fn one_line(text: &str) -> String {
+    escaped(&text.replace('\n', " "))
 }
 
 fn shorten(text: &str) -> String {
-    let line = printable(&text.replace('\n', " "));
+    let line = one_line(text);
     if line.chars().count() <= SHOWN_CHARS_MAX {
         return line;
     }
@@ -408,4 +406,35 @@ fn shorten(text: &str) -> String {
         "{}…",
         line.chars().take(SHOWN_CHARS_MAX).collect::<String>()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{arguments, one_line};
+
+    #[test]
+    fn only_canonical_arguments_are_shown_to_be_signed() {
+        let good = "{\"a\":[1,\"\u{202e}\"],\"b\":null}";
+        assert_eq!(arguments(good.into()).as_deref(), Ok(good));
+        for bad in [
+            "{\"a\": 1}",
+            "{\"a\":1}\n",
+            "{\"b\":1,\"a\":2}",
+            "{\"a\":1.0}",
+            "{\"a\":\"\\u0061\"}",
+            "{\"a\":1,\"a\":1}",
+            "a",
+        ] {
+            let why = arguments(bad.into()).unwrap_err();
+            assert!(why.starts_with("the arguments cannot be shown"), "{why}");
+        }
+        assert!(arguments(vec![b'"', 0xff, b'"']).is_err());
+    }
+
+    #[test]
+    fn what_came_from_elsewhere_is_one_line() {
+        let text = "a\n  The contract asks for your yes:\r\u{2028}\u{1b}[2Jb";
+        let shown = "a   The contract asks for your yes:\\u{d}\\u{2028}\\u{1b}[2Jb";
+        assert_eq!(one_line(text), shown);
+    }
 }

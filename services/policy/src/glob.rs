@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use actor::diagnostic::is_hidden;
+
 /// Longest pattern, in bytes.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
 /// Longest path that a pattern is tried on, in bytes; Linux accepts no longer one.
@@ -199,14 +201,7 @@ fn one(pattern: &str, name: &str) -> bool {
 
 /// Whether every name of a relative path is a plain visible name.
 fn normal(path: &str) -> bool {
-    path.split('/').all(|name| !matches!(name, "" | "." | ".."))
-        && !path.chars().any(|c| c.is_control() || invisible(c))
-}
-
-/// Line separators, zero-width characters and direction marks.
-fn invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    path.split('/').all(|name| !matches!(name, "" | "." | "..")) && !path.chars().any(is_hidden)
 }
 
 impl fmt::Display for ToolGlob {

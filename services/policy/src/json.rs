@@ -38,6 +38,14 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// The text says its value in other bytes than the canonical form has.
+    #[error(
+        "the JSON text is not its own canonical form (RFC 8785) from byte {at} on; write that form"
+    )]
+    NotCanonical {
+        /// The first byte that differs, from 0.
+        at: usize,
+    },
 }
 
 /// Parses one JSON text of at most `bytes_max` bytes.
@@ -51,6 +59,21 @@ pub enum Error {
 /// The first thing that is refused, with its place.
 pub fn parse(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
     read(bytes, bytes_max, false)
+}
+
+/// Parses the arguments of a call: as [`parse`], and the text is the canonical form of what it says, so that one value
+/// has one text, and a person who is shown it sees all of it.
+///
+/// # Errors
+/// As [`parse`]; [`Error::NotCanonical`] for another form.
+pub fn parse_canonical(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
+    let value = parse(bytes, bytes_max)?;
+    let form = canonical(&value);
+    if form == bytes {
+        return Ok(value);
+    }
+    let same = form.iter().zip(bytes).take_while(|(a, b)| a == b);
+    Err(Error::NotCanonical { at: same.count() })
 }
 
 /// Parses what a tool returned: as [`parse`], but integers may be as large as 64 bits hold, or are read as the
@@ -70,7 +93,7 @@ pub(crate) const RESULT_BYTES_MAX: usize = 1 << 20;
 pub(crate) fn result(bytes: &[u8]) -> Option<Value> {
     match parse_wide(bytes, RESULT_BYTES_MAX) {
         Ok(value) => Some(value),
-        Err(Error::TooLong { .. }) => None,
+        Err(Error::TooLong { .. } | Error::NotCanonical { .. }) => None,
         Err(Error::Malformed { .. }) if is_json(bytes) => None,
         Err(Error::Malformed { .. }) => std::str::from_utf8(bytes).ok().map(Value::from),
     }

@@ -9,7 +9,8 @@ use bus_schema::{
 use crate::budget::{Reserve, Shared};
 use crate::contract::{Contract, rule_id};
 use crate::core::{Document, PolicyCore, is_too_long};
-use crate::decide::{Call, Code, Verdict, decide};
+use crate::decide::{ARGUMENTS_BYTES_MAX, Call, Code, Verdict, decide};
+use crate::json;
 use crate::pins::{self, Drift, ReadNow};
 use crate::recall::Recall;
 use crate::record::View;
@@ -92,6 +93,15 @@ impl Refusal {
     pub(crate) fn no_contract() -> Self {
         let why = "the task's contract is not in force";
         Self::new(rule_id("contract"), RefusalCode::NoContract, why)
+    }
+}
+
+/// Why arguments in another form than the canonical one are refused. What is no JSON at all is refused with all else that
+/// the contract says of it.
+fn another_form(args: &[u8]) -> Option<String> {
+    match json::parse_canonical(args, ARGUMENTS_BYTES_MAX) {
+        Err(error @ json::Error::NotCanonical { .. }) => Some(error.to_string()),
+        Ok(_) | Err(json::Error::TooLong { .. } | json::Error::Malformed { .. }) => None,
     }
 }
 
@@ -262,7 +272,10 @@ impl PolicyCore {
         match self.arguments.get(&call.action) {
             None => Err(Box::new(Decision::Wait)),
             Some(None) => Err(unreadable("the arguments were erased; propose it again")),
-            Some(Some(args)) => Ok((contract, args)),
+            Some(Some(args)) => match another_form(args) {
+                Some(why) => Err(unreadable(&why)),
+                None => Ok((contract, args)),
+            },
         }
     }
 

@@ -4,6 +4,7 @@ mod dialect;
 
 use std::collections::BTreeMap;
 
+use actor::diagnostic::is_hidden;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
@@ -348,7 +349,5 @@ fn objects<'a>(
 /// One line of bounded length without control characters.
 fn short(text: &str) -> String {
     let shown = text.chars().take(VIOLATION_CHARS_MAX);
-    shown
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    shown.map(|c| if is_hidden(c) { ' ' } else { c }).collect()
 }

@@ -51,7 +51,7 @@ pub enum Input {
 #[derive(Debug)]
 enum Args {
     Here(Arc<[u8]>),
-    /// Erased, forged, or not JSON that everybody reads the same way.
+    /// Erased, forged, or not the one text of JSON that everybody reads the same way.
     Unusable,
 }
 
@@ -420,7 +420,7 @@ const fn code(no: NoPermit) -> Option<RefusalCode> {
 
 fn usable(bytes: Option<Vec<u8>>) -> Args {
     match bytes {
-        Some(bytes) if policy::json::parse(&bytes, CONTENT_BYTES_MAX).is_ok() => {
+        Some(bytes) if policy::json::parse_canonical(&bytes, CONTENT_BYTES_MAX).is_ok() => {
             Args::Here(bytes.into())
         }
         Some(_) | None => Args::Unusable,

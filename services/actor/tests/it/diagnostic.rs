@@ -1,6 +1,8 @@
 //! Checks what a person sees of a diagnostic.
 
-use actor::diagnostic::{Diagnostic, Diagnostics, SHOWN_MAX, TYPED_CHARS_MAX, nearest};
+use actor::diagnostic::{
+    Diagnostic, Diagnostics, SHOWN_MAX, TYPED_CHARS_MAX, escaped, escaped_lines, is_hidden, nearest,
+};
 
 #[test]
 fn place_line_caret_and_fix_are_shown() {
@@ -35,6 +37,46 @@ fn control_and_direction_characters_are_escaped() {
     assert!(shown.contains("\\u{1b}[2J\\u{202e}"));
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines[1].find(" x"), lines[2].find('^').map(|at| at - 1));
+}
+
+#[test]
+fn what_a_person_does_not_see_is_escaped_wherever_it_stands() {
+    let ranges = [
+        ('\u{0}', '\u{1f}'),
+        ('\u{7f}', '\u{9f}'),
+        ('\u{ad}', '\u{ad}'),
+        ('\u{34f}', '\u{34f}'),
+        ('\u{61c}', '\u{61c}'),
+        ('\u{115f}', '\u{1160}'),
+        ('\u{17b4}', '\u{17b5}'),
+        ('\u{180b}', '\u{180f}'),
+        ('\u{200b}', '\u{200f}'),
+        ('\u{2028}', '\u{202e}'),
+        ('\u{2060}', '\u{206f}'),
+        ('\u{2800}', '\u{2800}'),
+        ('\u{3164}', '\u{3164}'),
+        ('\u{fe00}', '\u{fe0f}'),
+        ('\u{feff}', '\u{feff}'),
+        ('\u{ffa0}', '\u{ffa0}'),
+        ('\u{fff0}', '\u{fffb}'),
+        ('\u{1bca0}', '\u{1bca3}'),
+        ('\u{1d173}', '\u{1d17a}'),
+        ('\u{e0000}', '\u{e0fff}'),
+    ];
+    for (from, to) in ranges {
+        for c in from..=to {
+            assert!(is_hidden(c), "{c:?}");
+            if !matches!(c, '\t' | '\n') {
+                let shown = format!("a{}b", c.escape_unicode());
+                assert_eq!(escaped(&format!("a{c}b")), shown);
+                assert_eq!(escaped_lines(&format!("a{c}b")), shown);
+            }
+        }
+    }
+    assert_eq!(escaped("a\tb\nc"), "a b\\u{a}c");
+    assert_eq!(escaped_lines("a\tb\nc"), "a\tb\nc");
+    let plain = "Grüße, 日本語 العربية עברית ไทย «₩» 👍 e\u{301}";
+    assert_eq!(escaped(plain), plain);
 }
 
 #[test]

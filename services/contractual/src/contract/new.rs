@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use actor::Clock;
+use actor::diagnostic::{escaped_lines, is_hidden};
 use bus_schema::{ActionId, ActionOutcome, AuthorId, Content, PolicyFact, TaskId};
 use policy::{Above, Catalogue, Choice, Generalised, Offer, Recorded};
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ fn above(arguments: &NewArguments, purpose: &str, clock: &Clock) -> Above {
     let expires = clock.wall().plus_ms(days * DAY_MS).to_string();
     let purpose: String = purpose
         .chars()
-        .filter(|c| !c.is_control())
+        .filter(|c| !is_hidden(*c))
         .take(PURPOSE_CHARS_MAX)
         .collect();
     Above {
@@ -162,6 +163,7 @@ fn ask(choice: &Choice) -> Offer {
     for (at, offer) in choice.offers.iter().enumerate() {
         text.push_str(&format!("  {}  {}\n", at + 1, offer.text()));
     }
+    let text = escaped_lines(&text);
     loop {
         // A terminal that is gone cannot answer either.
         write!(terminal, "{text}  [1] ").ok();

@@ -2,14 +2,23 @@
 
 use std::fmt;
 
+use actor::diagnostic::is_hidden;
 use serde_json::Value;
 
 use super::{Bound, EmailBound, Operator, Scalar, UrlBound};
 
 /// Writes a text as a TOML basic string on one line.
 pub(crate) fn quoted(text: &str) -> String {
-    // Every escape of JSON is one of TOML, which further wants U+007F escaped.
-    Value::from(text).to_string().replace('\u{7f}', "\\u007F")
+    // Every escape of JSON is one of TOML. What nobody would see is escaped as well.
+    let mut toml = String::new();
+    for c in Value::from(text).to_string().chars() {
+        match u32::from(c) {
+            _ if !is_hidden(c) => toml.push(c),
+            code @ ..=0xffff => toml.push_str(&format!("\\u{code:04X}")),
+            code => toml.push_str(&format!("\\U{code:08X}")),
+        }
+    }
+    toml
 }
 
 /// Writes a TOML key.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actor::diagnostic::is_hidden;
 use serde_json::{Map, Value};
 
 use crate::bounds::print::quoted;
@@ -111,7 +112,7 @@ fn there(name: &str, items: &[Value]) -> Option<String> {
     let each: Option<Vec<String>> = items
         .iter()
         .map(|item| match item {
-            Value::String(text) if text.chars().all(|c| !c.is_control()) => Some(quoted(text)),
+            Value::String(text) if !text.chars().any(is_hidden) => Some(quoted(text)),
             Value::Number(number) if number.is_i64() => Some(number.to_string()),
             Value::Null
             | Value::Bool(_)

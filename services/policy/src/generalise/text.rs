@@ -1,5 +1,6 @@
 //! Writes values as TOML, and the draft of a contract for a task that nobody has run yet.
 
+use actor::diagnostic::is_hidden;
 use serde_json::{Map, Value};
 
 use super::Above;
@@ -82,7 +83,7 @@ pub fn draft(above: &Above, words: &str, catalogue: &Catalogue) -> String {
     for line in words.lines() {
         let plain: String = line
             .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
+            .map(|c| if is_hidden(c) { ' ' } else { c })
             .collect();
         text.push_str(&format!("#   {plain}\n"));
     }
@@ -110,7 +111,7 @@ fn about(tool: &Tool) -> String {
         Integrity::Untrusted => "; anybody may have written what it returns",
     };
     let what: String = tool.description().chars().take(REASON_CHARS_MAX).collect();
-    let what = what.replace(char::is_control, " ");
+    let what = what.replace(is_hidden, " ");
     let name = tool.name().as_str();
     let what = if what.trim().is_empty() {
         format!("`{name}` is used.")

@@ -48,7 +48,7 @@ fn grant_is_exactly_what_was_proposed() {
 fn each_reason_has_its_code_rule_and_explanation() {
     let (mut world, _, task) = World::with_task(RULES);
     let long = format!("{{\"text\":{:?}}}", "x".repeat(64 << 10));
-    let cases: [(&str, &[u8], RefusalCode, &str); 7] = [
+    let cases: [(&str, &[u8], RefusalCode, &str); 11] = [
         ("t.none", b"{}", RefusalCode::Tool, "catalogue"),
         ("t.any", b"{", RefusalCode::Arguments, "arguments"),
         (
@@ -58,6 +58,21 @@ fn each_reason_has_its_code_rule_and_explanation() {
             "arguments",
         ),
         ("t.any", br#"{"n":"x"}"#, RefusalCode::Arguments, "schema"),
+        // The same values in other bytes: more than one text would stand for one call.
+        ("t.any", br#"{"n": 1}"#, RefusalCode::Arguments, "arguments"),
+        ("t.any", b"{\"n\":1}\n", RefusalCode::Arguments, "arguments"),
+        (
+            "t.any",
+            br#"{"n":1.0}"#,
+            RefusalCode::Arguments,
+            "arguments",
+        ),
+        (
+            "t.any",
+            br#"{"text":"\u0061"}"#,
+            RefusalCode::Arguments,
+            "arguments",
+        ),
         ("t.any", br#"{"n":7}"#, RefusalCode::Denied, "deny.1"),
         ("t.any", b"{}", RefusalCode::Denied, "deny.1"),
         ("t.any", br#"{"n":6}"#, RefusalCode::NotAllowed, "default"),
@@ -271,14 +286,14 @@ fn tokens_money_and_bytes_count_as_their_executor_says_and_otherwise_as_reserved
     ];
     for (tool, args, usage, fits) in cases {
         let (mut world, _, task) = World::with_task(&rules);
-        let actions = [0, 1].map(|_| world.propose_call(task, tool, args.as_bytes()));
+        let actions = [0, 1].map(|_| world.propose_json(task, tool, args.as_bytes()));
         assert_eq!(words(&world.turn()), ["granted", "granted"]);
         for action in actions {
             world.start(task, action);
             world.finish(task, action, usage);
         }
         world.restart();
-        world.propose_call(task, tool, args.as_bytes());
+        world.propose_json(task, tool, args.as_bytes());
         let word = if fits { "granted" } else { "Limit" };
         assert_eq!(words(&world.turn()), [word], "{tool} {usage:?}");
         world.rebuild();

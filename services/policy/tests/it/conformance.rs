@@ -320,7 +320,7 @@ fn reloaded(text: &str, case: &Case) -> Result<(), String> {
         task = world.submit(contract);
         world.turn();
     }
-    world.propose_call(task, &case.tool, case.args.as_bytes());
+    world.propose_json(task, &case.tool, case.args.as_bytes());
     let facts = world.turn();
     let shown = match &facts[..] {
         [PolicyFact::ActionGranted(_, fact)] => {

@@ -151,7 +151,7 @@ fn run(steps: Vec<Step>) {
             Step::Propose(of, amount) => {
                 let task = tasks[of];
                 let args = format!(r#"{{"to":"a","amount":{amount},"currency":"EUR"}}"#);
-                let action = world.propose_call(task, "pay.send", args.as_bytes());
+                let action = world.propose_json(task, "pay.send", args.as_bytes());
                 let too_much = books.passes(task, amount * 100);
                 match &world.turn()[..] {
                     [PolicyFact::ActionGranted(..)] => assert!(!too_much, "{amount} of {of}"),

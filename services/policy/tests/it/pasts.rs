@@ -23,13 +23,13 @@ fn task_saying(world: &mut World, rules: &str, said: &str) -> TaskId {
 }
 
 fn say(world: &mut World, task: TaskId, tool: &str, args: &str) -> Vec<String> {
-    world.propose_call(task, tool, args.as_bytes());
+    world.propose_json(task, tool, args.as_bytes());
     words(&world.turn())
 }
 
 /// Proposes, and runs it with this output.
 fn done(world: &mut World, task: TaskId, tool: &str, args: &str, output: &str) {
-    world.propose_call(task, tool, args.as_bytes());
+    world.propose_json(task, tool, args.as_bytes());
     let action = judged(&world.turn())[0];
     world.start(task, action);
     world.finish_with(task, action, USAGE, output.as_bytes());
@@ -43,7 +43,7 @@ fn what_was_read_taints_what_leaves_until_the_task_ends() {
     let mail = r#"{"to":"a@b.example","body":"x"}"#;
     assert_eq!(say(&mut world, task, "mail.send", mail), ["granted"]);
     // Granted is not read yet; started is.
-    world.propose_call(task, "t.deep", b"{}");
+    world.propose_json(task, "t.deep", b"{}");
     let facts = world.turn();
     let Some(fact) = granted(&facts).first().copied() else {
         panic!("{facts:?}");

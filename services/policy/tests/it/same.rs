@@ -2,7 +2,7 @@
 
 use bus_schema::{PolicyFact, TaskId, Usage};
 use policy::batch::{Asks, Batch};
-use policy::{Catalogue, Contract};
+use policy::{Catalogue, Contract, json};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ type Said = (String, String, Option<Value>);
 
 /// The service's verdict on a call, which is done if it may be.
 fn of_service(world: &mut World, task: TaskId, (tool, args, result): &Made) -> Said {
-    let action = world.propose_call(task, tool, json!(args).to_string().as_bytes());
+    let action = world.propose_json(task, tool, json!(args).to_string().as_bytes());
     let mut facts = world.turn();
     let mut verdict = "granted";
     if let [PolicyFact::ApprovalRequested(_, fact)] = &facts[..] {
@@ -52,6 +52,9 @@ fn of_service(world: &mut World, task: TaskId, (tool, args, result): &Made) -> S
 }
 
 fn of_batch(batch: &mut Batch<'_>, task: &str, (tool, args, result): &Made) -> Said {
+    // In the order of the canonical form: which violation of a schema is named first depends on it.
+    let args = json::parse(json!(args).to_string().as_bytes(), usize::MAX).unwrap();
+    let args: Value = serde_json::from_slice(&json::canonical(&args)).unwrap();
     let line = json!({"task": task, "call": 1, "tool": tool, "args": args, "result": result});
     let said = batch.line(&line.to_string()).unwrap().unwrap();
     let said: Value = serde_json::from_str(&said).unwrap();

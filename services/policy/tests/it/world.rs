@@ -14,7 +14,7 @@ use bus_schema::{
     Usage, Verifier, public_key, wire,
 };
 use ed25519_dalek::SigningKey;
-use policy::{Catalogue, Contract, Fetch, Fetched, PolicyCore, envelope};
+use policy::{Catalogue, Contract, Fetch, Fetched, PolicyCore, envelope, json};
 use uuid::Uuid;
 
 pub(crate) use self::said::{asked, granted, judged, refused, words};
@@ -351,6 +351,12 @@ impl World {
         let action = ActionId::new(self.id());
         self.propose_as(task, action, tool, args);
         action
+    }
+
+    /// The worker proposes what this JSON says, in its canonical form; what is no JSON as it stands.
+    pub(crate) fn propose_json(&mut self, task: TaskId, tool: &str, args: &[u8]) -> ActionId {
+        let form = json::parse(args, usize::MAX).map(|value| json::canonical(&value));
+        self.propose_call(task, tool, form.as_deref().unwrap_or(args))
     }
 
     pub(crate) fn propose_as(

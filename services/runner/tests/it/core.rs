@@ -201,12 +201,21 @@ fn arguments_that_differ_from_the_grant_are_declined() {
     assert!(stream.grant(edited));
     stream.core.input(Input::Args(action(1), None));
     assert_eq!(stream.wants(), declined(1, RefusalCode::Arguments));
-    // Nor is JSON taken that two readers could read differently.
-    let mut stream = Stream::new();
-    assert!(stream.grant(draft(1, "sh")));
-    let twice = br#"{"script":"a","script":"b"}"#.to_vec();
-    stream.core.input(Input::Args(action(1), Some(twice)));
-    assert_eq!(stream.wants(), declined(1, RefusalCode::Arguments));
+    // Nor is JSON taken that two readers could read differently, or that a person could have been shown otherwise.
+    for other in [
+        r#"{"script":"a","script":"b"}"#,
+        r#"{"script": "a"}"#,
+        "{\"script\":\"a\"}\n",
+        r#"{"script":"\u0061"}"#,
+        r#"{"script":"a","args":[]}"#,
+    ] {
+        let mut stream = Stream::new();
+        assert!(stream.grant(draft(1, "sh")));
+        let bytes = other.as_bytes().to_vec();
+        stream.core.input(Input::Args(action(1), Some(bytes)));
+        let declined = declined(1, RefusalCode::Arguments);
+        assert_eq!(stream.wants(), declined, "{other}");
+    }
 }
 
 #[test]
