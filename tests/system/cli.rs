@@ -51,6 +51,13 @@ pub(super) fn run(deployment: &Deployment, arguments: &[&str]) -> Ended {
     end(&mut program(Some(deployment.dir().path()), arguments))
 }
 
+/// The same while something else happens.
+pub(super) async fn run_beside(deployment: &Deployment, arguments: &[&str]) -> Ended {
+    let mut command = program(Some(deployment.dir().path()), arguments);
+    let running = tokio::task::spawn_blocking(move || end(&mut command));
+    running.await.unwrap()
+}
+
 /// What is bad has a fix, and what is good has none; each command that a fix names has a help.
 fn each_fix_is_a_command_that_exists(deployment: &Deployment) {
     let doctor = run(deployment, &["doctor", "--json"]);

@@ -147,8 +147,8 @@ async fn delivered(clients: &[Client], rights: &[Allowed], families: &[String]) 
             }
         }
     }
-    // The head to three readers, and the question for a proof.
-    assert_eq!(pairs, 4);
+    // The head to four readers, the question for a proof, and the order to halt.
+    assert_eq!(pairs, 6);
 }
 
 /// One subject of each family: those of the table that is worked out, and every other way into the server.

@@ -10,7 +10,9 @@ use serde::Serialize;
 use crate::{Dir, Error, Output, init, init::Facts};
 
 /// How long executors and the stream are tried.
-const WITHIN: Duration = Duration::from_secs(15);
+const WITHIN: Duration = Duration::from_secs(10);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(4);
 /// How long one connection may take, while somebody else takes all there are.
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long one answer may take.
@@ -34,13 +36,17 @@ struct Done {
 /// If an executor has not confirmed, or the stream has not taken it: what holds, and what to do.
 pub(crate) async fn halt(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
     // What no repeating repairs.
-    drop((owner(dir)?, Facts::read(dir)?));
+    drop((Facts::read(dir)?, owner(dir)?));
     let at = clock.wall();
-    let live = tokio::time::timeout(WITHIN, stop(dir, at, clock));
-    let record = tokio::time::timeout(WITHIN, say(dir, true, clock));
-    let (stopped, recorded) = tokio::join!(live, record);
-    let took = stopped.map_err(|_| "it did not answer".to_owned());
-    let recorded = recorded.unwrap_or_else(|_| Err("the bus did not answer in time".to_owned()));
+    let live = repeat(clock, AGAIN, async || ask(dir, at, clock).await);
+    let record = repeat(clock, AGAIN * 10, async || append(dir, true, clock).await);
+    let began = clock.elapsed();
+    let live = async {
+        let stopped = live.await;
+        let took = clock.elapsed().saturating_sub(began);
+        stopped.map(|()| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    };
+    let (took, recorded) = tokio::join!(live, record);
     let done = Done {
         halted: true,
         stopped_ms: BTreeMap::from([(AuthorId::Runner, took.as_ref().ok().copied())]),
@@ -63,7 +69,7 @@ pub(crate) async fn halt(dir: &Dir, out: &Output, clock: &Clock) -> Result<(), E
         ))),
         (Err(why), Err(other)) => Err(Error::Refused(format!(
             "not halted: runner has not confirmed ({why}), and the stream has not taken it ({other}); \
-             stop the runner itself, or nats-server"
+             is nats-server running? Where it is not, a program that runs already still does: stop the runner itself"
         ))),
     }
 }
@@ -83,20 +89,28 @@ pub(crate) async fn resume(dir: &Dir, out: &Output, clock: &Clock) -> Result<(),
     Ok(())
 }
 
-/// Orders the runner to stop until it says that nothing runs; returns how many milliseconds that took. It asks whatever
-/// goes wrong: the bus may be flooded, all its connections taken, the server stopped.
-async fn stop(dir: &Dir, at: Time, clock: &Clock) -> u64 {
-    let began = clock.elapsed();
+/// Tries again until it succeeds, whatever goes wrong: the bus may be flooded, all its connections taken, the server
+/// stopped. The last reason, if it does not succeed in time.
+async fn repeat<T>(
+    clock: &Clock,
+    pause: Duration,
+    tried: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, String> {
+    let until = clock.elapsed() + WITHIN;
     loop {
-        if ask(dir, at, clock).await.is_ok() {
-            return u64::try_from(clock.elapsed().saturating_sub(began).as_millis())
-                .unwrap_or(u64::MAX);
+        let why = match tokio::time::timeout(ATTEMPT, tried()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => actor::chain(&error),
+            Err(_) => "the bus did not answer in time".to_owned(),
+        };
+        if clock.elapsed() > until {
+            return Err(why);
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// Asks over one connection until the runner has stopped, or does not answer.
+/// Orders the runner over one connection to stop, until it says that nothing runs.
 async fn ask(dir: &Dir, at: Time, clock: &Clock) -> Result<(), Error> {
     let (key, access) = (owner(dir)?, dir.access("owner", &Facts::read(dir)?.url()));
     let connecting = Operator::connect_once(&access, clock.clone());
@@ -118,25 +132,9 @@ async fn ask(dir: &Dir, at: Time, clock: &Clock) -> Result<(), Error> {
     }
 }
 
-/// Puts it on record, again until the stream takes it.
-async fn say(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, String> {
-    let mut last;
-    let until = clock.elapsed() + WITHIN - ANSWER;
-    loop {
-        match append(dir, halt, clock).await {
-            Ok(seq) => return Ok(seq),
-            Err(error) => last = actor::chain(&error),
-        }
-        if clock.elapsed() > until {
-            return Err(last);
-        }
-        tokio::time::sleep(AGAIN * 10).await;
-    }
-}
-
 async fn append(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, Error> {
     let access = dir.access("owner", &Facts::read(dir)?.url());
-    let bus = Operator::connect(&access, clock.clone()).await?;
+    let bus = Operator::connect_once(&access, clock.clone()).await?;
     let mut pen = bus.owner(owner(dir)?).await?;
     let draft = if halt {
         Draft::of(Deployment, HaltOrdered {})

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actor::Core as _;
 use bus_schema::{
-    ActionDeclined, Asked, AuthorId, ContractActivated, ContractRevoked, Deployment, Digest,
-    HaltLifted, HaltOrdered, Owner, Policy, RefusalCode, Runner,
+    ActionDeclined, Asked, AuthorId, Deployment, Digest, HaltLifted, HaltOrdered, Owner,
+    RefusalCode, Runner,
 };
 use runner::Input;
 
@@ -15,14 +15,14 @@ use crate::stream::{
     other_content, public, task,
 };
 
-fn claimed(n: u128) -> Wants {
+pub(crate) fn claimed(n: u128) -> Wants {
     Wants {
         claims: vec![action(n)],
         ..Wants::default()
     }
 }
 
-fn declined(n: u128, code: RefusalCode) -> Wants {
+pub(crate) fn declined(n: u128, code: RefusalCode) -> Wants {
     let action = action(n);
     Wants {
         appends: vec![ActionDeclined { action, code }],
@@ -381,81 +381,22 @@ fn a_halt_stops_claims_and_is_told_at_once() {
 }
 
 #[test]
-fn what_was_granted_before_a_revocation_stays_revoked() {
+fn an_order_beside_the_stream_halts_until_the_record_is_younger() {
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.write"));
-    let contract = contract();
-    assert!(stream.say::<Owner, _>(Deployment, ContractRevoked { contract }));
-    assert!(stream.gate.borrow().revoked.contains(&contract));
-    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
-    stream.sign(contract, envelope());
-    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
-}
-
-#[test]
-fn what_was_granted_under_an_older_version_is_declined() {
-    let mut stream = Stream::new();
-    stream.ready(draft(1, "file.write"));
-    let fact = ContractActivated {
-        contract: Digest::of(&[b"newer"]),
-        name: "c".parse().unwrap(),
-        supersedes: Some(contract()),
-    };
-    assert!(stream.say::<Policy, _>(Deployment, fact));
-    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
-}
-
-/// The owner's word is enough: policy may be late, or not want to say it.
-#[test]
-fn higher_version_that_the_owner_signed_ends_the_lower_one_at_once() {
-    let newer = Digest::of(&[b"newer"]);
-    let mut stream = Stream::new();
-    stream.ready(draft(1, "file.write"));
-    stream.sign_as(newer, ("c", 2), envelope());
-    assert!(stream.gate.borrow().revoked.contains(&contract()));
-    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
-    stream.restart();
-    stream.bring(action(1));
-    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
-    let mut stream = Stream::new();
-    stream.sign_as(newer, ("c", 2), envelope());
-    stream.ready(draft(1, "file.write"));
-    assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
-    let mut under = draft(2, "file.write");
-    under.task = task(2);
-    under.contract = newer;
-    stream.ready(under);
-    assert_eq!(stream.wants().claims, [action(2)]);
-}
-
-#[test]
-fn another_name_or_no_higher_version_ends_nothing() {
-    let newer = Digest::of(&[b"newer"]);
-    for (name, version) in [("d", 2), ("c", 1), ("c", 0)] {
-        let mut stream = Stream::new();
-        stream.ready(draft(1, "file.write"));
-        stream.sign_as(newer, (name, version), envelope());
-        assert_eq!(stream.wants(), claimed(1), "{name} {version}");
-    }
-}
-
-#[test]
-fn lower_version_that_is_signed_again_holds_again() {
-    let mut stream = Stream::new();
-    stream.sign_as(Digest::of(&[b"newer"]), ("c", 2), envelope());
-    stream.sign(contract(), envelope());
-    stream.ready(draft(1, "file.write"));
+    let order = stream.now;
+    stream.core.input(Input::Halt(order));
+    assert!(stream.gate.borrow().halted);
+    assert_eq!(stream.wants(), Wants::default());
+    assert!(stream.say::<Owner, _>(Deployment, HaltLifted {}));
+    assert!(!stream.gate.borrow().halted);
+    // Said again by somebody who kept it, it is older than the record.
+    stream.core.input(Input::Halt(order));
     assert_eq!(stream.wants(), claimed(1));
-}
-
-#[test]
-fn a_revoked_contract_that_is_signed_again_holds_again() {
-    let mut stream = Stream::new();
-    let contract = contract();
-    assert!(stream.say::<Owner, _>(Deployment, ContractRevoked { contract }));
-    stream.sign(contract, envelope());
-    assert!(!stream.gate.borrow().revoked.contains(&contract));
-    stream.ready(draft(1, "file.write"));
+    stream.core.input(Input::Halt(stream.now.plus_ms(1)));
+    assert!(stream.gate.borrow().halted);
+    assert!(stream.say::<Owner, _>(Deployment, HaltOrdered {}));
+    assert!(stream.say::<Owner, _>(Deployment, HaltLifted {}));
     assert_eq!(stream.wants(), claimed(1));
 }
 

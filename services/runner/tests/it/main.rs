@@ -4,6 +4,7 @@
 mod bounds;
 mod call;
 mod config;
+mod contracts;
 mod core;
 mod disk;
 mod doubt;

@@ -1,0 +1,267 @@
+//! A halt arrives whatever else happens: within two seconds nothing runs, and it is on record once the stream takes it.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bus_schema::{AUDIT, AuthorId, User, account::users};
+use harness::{Client, Deployment, SOON, eventually};
+use serde_json::{Value, json};
+
+use crate::{
+    cli,
+    scene::{contract, playbook, tools_with_slow_append, until},
+};
+
+/// Within which a halt arrives.
+const ARRIVES: Duration = Duration::from_secs(2);
+
+/// A deployment in which a program runs for longer than any of these tests; its arguments hold the mark.
+struct Scene {
+    deployment: Deployment,
+    mark: String,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let mark = format!("6{}", std::process::id());
+        let tools = tools_with_slow_append()
+            .replace("exec sleep 60", &format!("exec sleep {mark}"))
+            .replace("\"wall_ms\":3000", "\"wall_ms\":60000");
+        let deployment = Deployment::with(|choices| choices.catalogue = tools);
+        deployment.nats().start().await;
+        deployment.provision().await;
+        deployment.start_all().await;
+        let rule = "[[allow]]\nname = \"append\"\ntool = \"slow.append\"\n";
+        let signed = deployment.sign(&contract("append", rule)).await;
+        let step = "[[step]]\nid = \"append\"\ntool = \"slow.append\"\non_unknown = \"continue\"\n";
+        deployment.submit(signed, &playbook(step)).await;
+        let scene = Self { deployment, mark };
+        eventually(SOON, async || {
+            if scene.runs() {
+                Ok(())
+            } else {
+                Err("it does not run")
+            }
+        })
+        .await;
+        scene
+    }
+
+    /// Whether the program of this deployment runs.
+    fn runs(&self) -> bool {
+        let home = self.deployment.workspace().canonicalize().unwrap();
+        let processes = std::fs::read_dir("/proc").unwrap();
+        processes.filter_map(Result::ok).any(|process| {
+            let text = std::fs::read_to_string(process.path().join("cmdline"));
+            let here = std::fs::read_link(process.path().join("cwd"));
+            text.is_ok_and(|text| text.contains(&self.mark)) && here.is_ok_and(|here| here == home)
+        })
+    }
+
+    /// Orders a halt and holds it to the bound; the code that the command ended with.
+    async fn halts(&self, attack: &str) -> (Option<i32>, String) {
+        let began = self.deployment.clock().elapsed();
+        let arrived = async {
+            eventually(
+                SOON,
+                async || if self.runs() { Err("it runs") } else { Ok(()) },
+            )
+            .await;
+            self.deployment.clock().elapsed() - began
+        };
+        let (took, ended) = tokio::join!(arrived, cli::run_beside(&self.deployment, &["halt"]));
+        assert!(took <= ARRIVES, "{attack}: {took:?}");
+        (ended.code, format!("{}{}", ended.printed, ended.said))
+    }
+}
+
+#[tokio::test]
+async fn halt_arrives_while_gateway_or_policy_stands_still() {
+    for frozen in ["gateway", "policy"] {
+        let scene = Scene::new().await;
+        scene.deployment.freeze(frozen, true);
+        let (code, said) = scene.halts(frozen).await;
+        assert_eq!(code, Some(0), "{frozen}: {said}");
+        assert_eq!(scene.deployment.record().await.count("halt.ordered"), 1);
+        scene.deployment.freeze(frozen, false);
+    }
+}
+
+#[tokio::test]
+async fn halt_arrives_as_soon_as_a_server_that_stood_still_goes_on() {
+    let scene = Scene::new().await;
+    scene.deployment.freeze("nats", true);
+    let ordered = cli::run_beside(&scene.deployment, &["halt"]);
+    let meanwhile = async {
+        // It is the standing still that is tested.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(scene.runs());
+        scene.deployment.freeze("nats", false);
+        let began = scene.deployment.clock().elapsed();
+        eventually(
+            SOON,
+            async || if scene.runs() { Err("it runs") } else { Ok(()) },
+        )
+        .await;
+        scene.deployment.clock().elapsed() - began
+    };
+    let (ended, took) = tokio::join!(ordered, meanwhile);
+    assert!(took <= ARRIVES, "{took:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+/// Gives `AUDIT` so much room.
+async fn widen(deployment: &Deployment, bytes: impl Fn(u64) -> u64) {
+    let provision = deployment.client("provision").await;
+    let info = provision
+        .api(&format!("STREAM.INFO.{AUDIT}"), &json!({}))
+        .await;
+    let info = info.unwrap();
+    let mut config = info["config"].clone();
+    config["max_bytes"] = json!(bytes(info["state"]["bytes"].as_u64().unwrap()));
+    let updated = provision
+        .api(&format!("STREAM.UPDATE.{AUDIT}"), &config)
+        .await;
+    let updated = updated.unwrap();
+    assert!(updated.get("error").is_none(), "{updated}");
+}
+
+#[tokio::test]
+async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_is_on_record() {
+    let scene = Scene::new().await;
+    let deployment = &scene.deployment;
+    widen(deployment, |used| used).await;
+    let (code, said) = scene.halts("full").await;
+    assert_ne!(code, Some(0), "{said}");
+    assert!(
+        said.contains("halted: runner stopped") && said.contains("not on record"),
+        "{said}"
+    );
+    // The order stands, also for a runner that has begun since.
+    assert!(deployment.kill(AuthorId::Runner));
+    widen(deployment, |used| used + (1 << 20)).await;
+    deployment.start(AuthorId::Runner).await;
+    let rule = "[[allow]]\nname = \"list\"\ntool = \"file.list\"\nwhere.path = \".\"\n";
+    let signed = deployment.sign(&contract("list", rule)).await;
+    let claims = deployment.record().await.count("action.started");
+    deployment
+        .submit(signed, &playbook(crate::scene::LIST))
+        .await;
+    until(deployment, "action.expired", 1).await;
+    assert_eq!(deployment.record().await.count("action.started"), claims);
+    let again = cli::run(deployment, &["halt"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(cli::run(deployment, &["resume"]).code, Some(0));
+    until(deployment, "action.started", claims + 1).await;
+}
+
+/// Sends what `user` may send as fast as the server takes it, until `stop`.
+async fn flood(user: User, client: Client, stop: Arc<AtomicBool>) {
+    let task = "019abcde-0000-7000-8000-000000000003";
+    let bodies = |subject: &str| -> &'static str {
+        if subject.ends_with("DIRECT.GET.AUDIT") {
+            r#"{"batch":1000,"seq":1}"#
+        } else if subject.contains("MSG.NEXT") {
+            r#"{"batch":10,"no_wait":true}"#
+        } else {
+            "a flood of messages of a hundred bytes or so, which the server has to store or to answer one by one"
+        }
+    };
+    let subjects: Vec<_> = user
+        .publish
+        .iter()
+        .map(|one| one.replace('*', task).replace('>', "x.y"))
+        .filter(|one| !one.starts_with("_R_") && !one.contains("CREATE"))
+        .collect();
+    let inbox = client.nats.new_inbox();
+    while !stop.load(Ordering::Relaxed) {
+        for subject in &subjects {
+            for _ in 0..50 {
+                let body = bodies(subject).into();
+                let sent = client
+                    .nats
+                    .publish_with_reply(subject.clone(), inbox.clone(), body);
+                if sent.await.is_err() {
+                    return;
+                }
+            }
+        }
+        client.nats.flush().await.ok();
+    }
+}
+
+#[tokio::test]
+async fn halt_arrives_while_any_identity_floods_the_bus() {
+    for user in users() {
+        let name = user.name;
+        let scene = Scene::new().await;
+        let client = scene.deployment.client(name).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let flooding = tokio::spawn(flood(user, client, Arc::clone(&stop)));
+        // The server is busy with it.
+        let other = scene.deployment.client(name).await;
+        other.refused().await;
+        let (_, said) = scene.halts(name).await;
+        assert!(said.contains("runner stopped after"), "{name}: {said}");
+        stop.store(true, Ordering::Relaxed);
+        flooding.await.unwrap();
+    }
+}
+
+/// Connects again and again without saying anything, until `stop`.
+fn crowd(server: SocketAddr, count: usize, stop: &AtomicBool) {
+    let mut held = std::collections::VecDeque::new();
+    while !stop.load(Ordering::Relaxed) {
+        match TcpStream::connect_timeout(&server, Duration::from_millis(100)) {
+            Ok(stream) => held.push_back(stream),
+            Err(_) => drop(held.pop_front()),
+        }
+        if held.len() > count {
+            held.pop_front();
+        }
+    }
+}
+
+#[tokio::test]
+async fn halt_arrives_while_all_connections_are_taken() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    )
+    .unwrap();
+    let scene = Scene::new().await;
+    let server = scene.deployment.facts().bus;
+    let stop = Arc::new(AtomicBool::new(false));
+    let crowding = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || crowd(server, 5_000, &stop)
+    });
+    // More than the server takes.
+    let watcher = scene.deployment.client("sys").await;
+    let connections = async || {
+        let answer = watcher.nats.request("server.varz", "".into()).await;
+        let varz: Value = serde_json::from_slice(&answer.unwrap().payload).unwrap();
+        varz["data"]["total_connections"].as_u64().unwrap()
+    };
+    let before = connections().await;
+    eventually(SOON, async || match connections().await {
+        now if now > before + 4_096 => Ok(()),
+        now => Err(now - before),
+    })
+    .await;
+    let (code, said) = scene.halts("connections").await;
+    stop.store(true, Ordering::Relaxed);
+    crowding.join().unwrap();
+    assert_eq!(code, Some(0), "{said}");
+}
