@@ -137,7 +137,14 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
     let scene = Scene::new().await;
     let deployment = &scene.deployment;
     widen(deployment, |used| used).await;
+    // With this identity the command makes room.
+    let (provision, away) = (
+        deployment.dir().of("provision"),
+        deployment.scratch().join("away"),
+    );
+    std::fs::rename(&provision, &away).unwrap();
     let (code, said) = scene.halts("full").await;
+    std::fs::rename(&away, &provision).unwrap();
     assert_ne!(code, Some(0), "{said}");
     assert!(
         said.contains("halted: runner stopped") && said.contains("not on record"),
@@ -197,6 +204,18 @@ async fn flood(user: User, client: Client, stop: Arc<AtomicBool>) {
 }
 
 #[tokio::test]
+async fn halt_on_a_full_stream_makes_room_for_itself() {
+    let scene = Scene::new().await;
+    widen(&scene.deployment, |used| used).await;
+    let (code, said) = scene.halts("full").await;
+    assert_eq!(code, Some(0), "{said}");
+    until(&scene.deployment, "halt.ordered", 1).await;
+    // What is wider than it was made is as it should be.
+    widen(&scene.deployment, |_| 9 << 30).await;
+    scene.deployment.provision().await;
+}
+
+#[tokio::test]
 async fn halt_arrives_while_any_identity_floods_the_bus() {
     for user in users() {
         let name = user.name;
@@ -209,6 +228,15 @@ async fn halt_arrives_while_any_identity_floods_the_bus() {
         other.refused().await;
         let (_, said) = scene.halts(name).await;
         assert!(said.contains("runner stopped after"), "{name}: {said}");
+        // Whoever looks is told who it is.
+        let doctor = cli::run_beside(&scene.deployment, &["doctor"]).await;
+        let named = format!("{name} sends and is sent ");
+        let lines = || doctor.printed.lines();
+        let floods = lines().find(|line| line.contains("floods"));
+        assert!(
+            floods.is_some_and(|line| line.contains(&named)),
+            "{name}: {floods:?}"
+        );
         stop.store(true, Ordering::Relaxed);
         flooding.await.unwrap();
     }

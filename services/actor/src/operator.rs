@@ -106,15 +106,21 @@ impl Operator {
     /// # Errors
     /// [`Error::Bus`] with the server's words.
     pub async fn api(&self, subject: &str, question: &Value) -> Result<Value, Error> {
+        self.ask_server(&format!("{}.{subject}", self.api), question)
+            .await
+    }
+
+    /// Asks the server under a subject of its own; an answer with an `error` is one.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] with the server's words.
+    pub async fn ask_server(&self, subject: &str, question: &Value) -> Result<Value, Error> {
         let refused = |reason: String| Error::Bus {
             what: "a question to its API",
             reason,
         };
         let body = question.to_string();
-        let reply = self
-            .client
-            .request(format!("{}.{subject}", self.api), body.into())
-            .await;
+        let reply = self.client.request(subject.to_owned(), body.into()).await;
         let reply = reply.map_err(|error| refused(format!("{subject}: {}", chain(&error))))?;
         let answer: Value = serde_json::from_slice(&reply.payload)
             .map_err(|_| refused(format!("{subject}: the answer is not JSON")))?;

@@ -3,12 +3,13 @@
 mod containers;
 mod finding;
 mod on_disk;
+mod server;
 mod sidecar;
 
 use std::{net::TcpStream, path::Path, process::Command, time::Duration};
 
-use actor::{Clock, Operator, doubt::IN_DOUBT, files, nkey::UserKey, signing_key};
-use bus_schema::{ACTORS, AUDIT, STREAMS, account};
+use actor::{Clock, doubt::IN_DOUBT, files, nkey::UserKey, signing_key};
+use bus_schema::{ACTORS, AUDIT, account};
 
 pub use self::finding::Finding;
 use self::finding::{Fault, Findings};
@@ -22,10 +23,6 @@ use crate::{
     output::Output,
     run, stream, verify,
 };
-
-/// What to do about a stream that fills: nothing is ever taken out of the record.
-const ANOTHER: &str = "make another deployment with `contractual init` and go on there before it is full; what is here \
-                       stays provable with `contractual audit verify --offline`";
 
 /// Looks at everything; at the files for the tailnet in `tailscale`, or in the sidecar's own folder.
 ///
@@ -118,7 +115,8 @@ async fn in_containers(
     }
     let up = containers::look(findings, dir, facts, of);
     if up.contains(&"nats") {
-        streams(findings, dir, facts, clock).await;
+        server::streams(findings, dir, facts, clock).await;
+        server::floods(findings, dir, facts, clock).await;
         if is_root {
             agreement(findings, dir, clock).await;
             contracts(findings, dir, clock).await;
@@ -288,7 +286,8 @@ fn reachable(
 }
 
 async fn bus(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
-    streams(findings, dir, facts, clock).await;
+    server::streams(findings, dir, facts, clock).await;
+    server::floods(findings, dir, facts, clock).await;
     agreement(findings, dir, clock).await;
     contracts(findings, dir, clock).await;
 }
@@ -338,67 +337,6 @@ fn unverified(dir: &Dir, error: &Error) -> Fault {
     } else {
         let first = "run `contractual up`, which begins a log; if there was one before";
         Fault::new(bad.to_string(), format!("{first}, {fix}"))
-    }
-}
-
-async fn streams(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) {
-    // Whoever sees them all may be offline.
-    let (user, only) = if dir.of("provision").exists() {
-        ("provision", None)
-    } else {
-        ("audit-reader", Some(AUDIT))
-    };
-    let asked = async {
-        let bus = Operator::connect(&dir.access(user, &facts.url()), clock.clone()).await?;
-        let mut seen = Vec::new();
-        let seen_by = STREAMS
-            .iter()
-            .filter(|stream| only.is_none_or(|only| only == stream.name));
-        for stream in seen_by {
-            let info = bus
-                .api(
-                    &format!("STREAM.INFO.{}", stream.name),
-                    &serde_json::json!({}),
-                )
-                .await?;
-            let of = |group: &str, field: &str| {
-                info.pointer(&format!("/{group}/{field}"))
-                    .and_then(serde_json::Value::as_u64)
-                    .unwrap_or(0)
-            };
-            let percent = of("state", "bytes") * 100 / of("config", "max_bytes").max(1);
-            seen.push((stream.name, of("state", "messages"), percent));
-        }
-        for author in ACTORS {
-            let consumer = format!("CONSUMER.INFO.{AUDIT}.{author}");
-            bus.api(&consumer, &serde_json::json!({})).await?;
-        }
-        Ok::<_, actor::Error>(seen)
-    };
-    match asked.await {
-        Err(error) => {
-            let fix =
-                "look at nats-server's log; what is missing there, `contractual provision` makes";
-            findings.note("streams", Err(Fault::of(&error, fix)));
-        }
-        Ok(streams) => {
-            for (name, messages, percent) in streams {
-                let text = format!("{messages} messages, {percent} % full");
-                let seen = match percent {
-                    0..50 => Ok(text),
-                    50..80 => Err(Fault::new(text, ANOTHER)),
-                    _ => Err(Fault::new(
-                        format!("{text}; at 100 % nothing more is stored"),
-                        ANOTHER,
-                    )),
-                };
-                findings.note(format!("stream {name}"), seen);
-            }
-            if only.is_some() {
-                let said = "not looked at: provision is offline".to_owned();
-                findings.note("other streams", Ok(said));
-            }
-        }
     }
 }
 

@@ -5,16 +5,19 @@ use std::{collections::BTreeMap, time::Duration};
 use actor::{Clock, Operator, signing_key};
 use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Time};
 use ed25519_dalek::SigningKey;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 
-use crate::{Dir, Error, Output, init, init::Facts};
+use crate::{Dir, Error, Output, init, init::Facts, provision};
 
 /// How long executors and the stream are tried.
 const WITHIN: Duration = Duration::from_secs(10);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(4);
-/// How long one connection may take, while somebody else takes all there are.
-const CONNECT: Duration = Duration::from_secs(1);
+/// Connections tried at once, while somebody else takes all there are.
+const ATTEMPTS: usize = 8;
+/// Between two of them.
+const STAGGER: Duration = Duration::from_millis(150);
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(20);
@@ -113,11 +116,8 @@ async fn repeat<T>(
 /// Orders the runner over one connection to stop, until it says that nothing runs.
 async fn ask(dir: &Dir, at: Time, clock: &Clock) -> Result<(), Error> {
     let (key, access) = (owner(dir)?, dir.access("owner", &Facts::read(dir)?.url()));
-    let connecting = Operator::connect_once(&access, clock.clone());
     let late = |_| Error::Refused("the bus did not answer".to_owned());
-    let operator = tokio::time::timeout(CONNECT, connecting)
-        .await
-        .map_err(late)??;
+    let operator = first(|| Operator::connect_once(&access, clock.clone())).await?;
     let roster = init::wanted_roster(dir)?;
     let keys = roster.keys.iter().map(|entry| (entry.author, entry.key));
     let bus = operator.bus(key, keys.collect());
@@ -132,6 +132,23 @@ async fn ask(dir: &Dir, at: Time, clock: &Clock) -> Result<(), Error> {
     }
 }
 
+/// The first of several attempts that succeeds, each begun while those before it still go on: where connections are scarce,
+/// one may wait for as long as it lasts. The reason of one that fails, if all that were begun have.
+async fn first<T, F: Future<Output = Result<T, actor::Error>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, Error> {
+    let mut all = FuturesUnordered::new();
+    for _ in 0..ATTEMPTS {
+        all.push(attempt());
+        tokio::select! {
+            Some(ended) = all.next() => return Ok(ended?),
+            () = tokio::time::sleep(STAGGER) => {}
+        }
+    }
+    let none = || Error::Refused("the bus did not answer".to_owned());
+    Ok(all.next().await.ok_or_else(none)??)
+}
+
 async fn append(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, Error> {
     let access = dir.access("owner", &Facts::read(dir)?.url());
     let bus = Operator::connect_once(&access, clock.clone()).await?;
@@ -141,7 +158,11 @@ async fn append(dir: &Dir, halt: bool, clock: &Clock) -> Result<u64, Error> {
     } else {
         Draft::of(Deployment, HaltLifted {})
     };
-    Ok(pen.say(&bus, draft).await?)
+    let said = pen.say(&bus, draft).await;
+    if said.is_err() {
+        provision::widen(dir, clock).await?;
+    }
+    Ok(said?)
 }
 
 fn owner(dir: &Dir) -> Result<SigningKey, Error> {

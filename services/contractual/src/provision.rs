@@ -2,7 +2,7 @@
 
 use actor::{Clock, Operator, signing_key};
 use bus_schema::{
-    ACTORS, AUDIT, AuthorKey, Deployment, Draft, STREAMS, consumer,
+    ACTORS, AUDIT, AuthorKey, Deployment, Draft, EVENT_BYTES_MAX, STREAMS, consumer,
     stream::{self, COPIER},
 };
 use serde::Serialize;
@@ -113,6 +113,34 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
     Ok(done)
 }
 
+/// Bytes that a stream without room is given, for what the owner has to say.
+const OWNERS_ROOM: u64 = 1 << 20;
+
+/// Gives `AUDIT` room for the owner if it has none, where the identity that may do so is not offline. Whatever fills it
+/// again is met by the next attempt.
+pub(crate) async fn widen(dir: &Dir, clock: &Clock) -> Result<(), Error> {
+    if !dir.of("provision").exists() {
+        return Ok(());
+    }
+    let access = dir.access("provision", &Facts::read(dir)?.url());
+    let bus = Operator::connect_once(&access, clock.clone()).await?;
+    let info = bus.api(&format!("STREAM.INFO.{AUDIT}"), &json!({})).await?;
+    let of = |place: &str| info.pointer(place).and_then(Value::as_u64).unwrap_or(0);
+    let (used, most) = (of("/state/bytes"), of("/config/max_bytes"));
+    let Some(mut config) = info.get("config").cloned() else {
+        return Ok(());
+    };
+    if most.saturating_sub(used) >= EVENT_BYTES_MAX as u64 * 2 {
+        return Ok(());
+    }
+    if let Some(room) = config.get_mut("max_bytes") {
+        *room = json!(most.max(used) + OWNERS_ROOM);
+    }
+    bus.api(&format!("STREAM.UPDATE.{AUDIT}"), &config).await?;
+    bus.flush().await;
+    Ok(())
+}
+
 /// Has the owner say whose keys count now, if the stream has it otherwise; without the owner's key nothing new was
 /// signed either.
 async fn say_roster(dir: &Dir, url: &str, clock: &Clock) -> Result<bool, Error> {
@@ -137,7 +165,9 @@ fn differs(name: &str, wanted: &Value, found: &Value) -> Result<(), Error> {
         let there = found.get(field).cloned().unwrap_or(Value::Null);
         // The server leaves out what is false, zero or empty.
         let nothing = matches!(value, Value::Bool(false)) || value == &json!(0);
-        if there != *value && !(nothing && there.is_null()) {
+        // Room that was given later stays.
+        let wider = field == "max_bytes" && there.as_u64() > value.as_u64();
+        if there != *value && !(nothing && there.is_null()) && !wider {
             return Err(Error::Refused(format!(
                 "the stream {name} exists with {field} = {there} instead of {value}; it is not changed: \
                  compare with nats/streams.json"
