@@ -12,8 +12,8 @@ use crate::{Dir, init::Facts};
 /// What to do about a stream that fills: nothing is ever taken out of the record.
 const ANOTHER: &str = "make another deployment with `contractual init` and go on there before it is full; what is here \
                        stays provable with `contractual audit verify --offline`";
-/// Messages a second that no identity sends and is sent at work.
-const FLOOD: u64 = 10_000;
+/// Messages a second that no identity sends at work.
+const FLOOD: u64 = 3_000;
 /// Between two looks at who sent how many.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -112,8 +112,7 @@ pub(super) async fn floods(findings: &mut Findings, dir: &Dir, facts: &Facts, cl
         }
         Ok(rates) => {
             let floods = rates.iter().filter(|(_, rate)| *rate >= FLOOD);
-            let each = floods
-                .map(|(name, rate)| format!("{name} sends and is sent {rate} messages a second"));
+            let each = floods.map(|(name, rate)| format!("{name} sends {rate} messages a second"));
             let fix = format!(
                 "stop it and look at its log; if its key may be stolen, delete user.nk in its folder of {}, run `contractual \
                  init` and send nats-server SIGHUP",
@@ -125,7 +124,7 @@ pub(super) async fn floods(findings: &mut Findings, dir: &Dir, facts: &Facts, cl
     findings.note("floods", seen);
 }
 
-/// How many messages each account has sent and was sent over the connections that it has.
+/// How many messages each account has sent over the connections that it has.
 async fn sent(watcher: &Operator) -> Result<BTreeMap<String, u64>, actor::Error> {
     let answer = watcher
         .ask_server("server.connz", &json!({"auth": true, "limit": 4096}))
@@ -139,8 +138,7 @@ async fn sent(watcher: &Operator) -> Result<BTreeMap<String, u64>, actor::Error>
             .get("account")
             .and_then(Value::as_str)
             .unwrap_or_default();
-        let of = |field: &str| one.get(field).and_then(Value::as_u64).unwrap_or(0);
-        let count = of("in_msgs") + of("out_msgs");
+        let count = one.get("in_msgs").and_then(Value::as_u64).unwrap_or(0);
         *sent.entry(account.to_owned()).or_default() += count;
     }
     Ok(sent)
