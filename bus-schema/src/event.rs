@@ -231,7 +231,7 @@ pub struct Raw<'a> {
     pub stored: Time,
 }
 
-/// Why a stored message is not an event. Readers skip and count it; audit reports it.
+/// Why a stored message is not an event. Readers skip and count it; audit logs it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
 )]

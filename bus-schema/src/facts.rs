@@ -3,8 +3,6 @@
 //! To add one: add its lines to the table below, name it in the `reads!` of those who fold it, and run
 //! `just golden`; subjects, permissions, consumers, decoder and documents follow.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -299,15 +297,6 @@ facts! {
         code: RefusalCode,
     };
 
-    /// Stored messages of this stretch of the stream that are not events.
-    "junk.found" v 1 by Audit, of Deployment: JunkFound {
-        /// The first one's place in the stream.
-        from_seq: u64,
-        /// The last one's.
-        to_seq: u64,
-        /// How many of each kind.
-        counts: BTreeMap<Junk, u32>,
-    };
     /// The log is durable up to `size` and signed with `root`.
     "checkpoint.signed" v 1 by Audit, of Deployment: CheckpointSigned {
         /// How many leaves; leaf n is the message with stream sequence n.

@@ -30,9 +30,9 @@ pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
-    ContractSuspended, FACTS, HaltLifted, HaltOrdered, JunkFound, RefusalCode, RosterChanged,
-    ServiceStarted, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskFinished, TaskOutcome,
-    TaskRejected, TaskSubmitted, Usage,
+    ContractSuspended, FACTS, HaltLifted, HaltOrdered, RefusalCode, RosterChanged, ServiceStarted,
+    Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected,
+    TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,

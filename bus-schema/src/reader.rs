@@ -4,7 +4,7 @@ use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CheckpointSigned,
     ContractActivated, ContractRejected, ContractRevoked, ContractSigned, ContractSuspended,
-    HaltLifted, HaltOrdered, JunkFound, RosterChanged, StreamAdopted, StreamDoubted, TaskAdmitted,
+    HaltLifted, HaltOrdered, RosterChanged, StreamAdopted, StreamDoubted, TaskAdmitted,
     TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
@@ -38,5 +38,5 @@ reads! {
 }
 reads! {
     /// What audit folds; it observes every other message as well.
-    AuditFact = CheckpointSigned JunkFound
+    AuditFact = CheckpointSigned
 }

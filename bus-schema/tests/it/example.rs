@@ -8,11 +8,10 @@ use bus_schema::{
     ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
     CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
     ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
-    EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Junk,
-    JunkFound, Money, MountPoint, Pins, Profile, Proof, Property, Prove, PublicKey, RefusalCode,
-    Salt, Scope, Sealed, ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject,
-    TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage,
-    public_key, wire,
+    EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Money,
+    MountPoint, Pins, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed,
+    ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject, TaskAdmitted,
+    TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -249,14 +248,6 @@ pub(crate) fn events() -> Vec<Example> {
                 contract: digest(5),
                 code: RefusalCode::InvalidContract,
                 why: Some(content(3)),
-            },
-        ),
-        event(
-            D,
-            JunkFound {
-                from_seq: 40,
-                to_seq: 42,
-                counts: [(Junk::Copied, 1), (Junk::Replayed, 2)].into(),
             },
         ),
         event(

@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ActionFinished, ActionOutcome, AuthorId, Body, ContractSigned, Digest, Event, EventId, FACTS,
-    Junk, JunkFound, Money, Subject, TaskId, Time, Usage, wire,
+    Money, Subject, TaskId, Time, Usage, wire,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -55,12 +55,6 @@ proptest! {
         let spend = minor.map(|minor| Money { currency: "EUR".parse().unwrap(), minor });
         let usage = Usage { wall_ms, cpu_ms, output_bytes, tokens, bytes_out, spend };
         survives(&whole(at, prev, ActionFinished { action: id(4), outcome, usage, output: content(3) }))?;
-    }
-
-    #[test]
-    fn a_junk_report_survives(at in place(), prev: [u8; 32], from_seq: u64, to_seq: u64, counts: [u32; 3]) {
-        let counts = [Junk::Chain, Junk::Copied, Junk::Unsigned].into_iter().zip(counts).collect();
-        survives(&whole(at, prev, JunkFound { from_seq, to_seq, counts }))?;
     }
 
     #[test]

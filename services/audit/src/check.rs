@@ -185,9 +185,8 @@ impl<F: FnMut(&Entry, Result<&Meta, bus_schema::Junk>)> Review<F> {
         let found = match read.map_err(|too_old| too_old.to_string())? {
             Read::Fact(seen) => {
                 let (meta, fact) = seen.into_parts();
-                if let AuditFact::CheckpointSigned(_, said) = fact {
-                    self.claim(&said)?;
-                }
+                let AuditFact::CheckpointSigned(_, said) = fact;
+                self.claim(&said)?;
                 Ok(meta)
             }
             Read::Other(meta) => Ok(meta),

@@ -1,17 +1,17 @@
-//! Decides what audit does next: what is stored, which heads it gives out, what it reports.
+//! Decides what audit does next: what is stored, which heads it gives out.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use actor::{Core, Key, Out};
 use bus_schema::{
     Audit, AuditFact, AuthorId, CheckpointSigned, Deployment, DeploymentId, Digest, Draft,
-    Event as _, Head, Junk, JunkFound, Meta, Raw, Seen, ServiceStarted, Time,
+    Event as _, Head, Junk, Meta, Raw, Seen, ServiceStarted, Time,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::glance::{is, roster};
 use crate::recovery::{Broken, SHORTER};
-use crate::{Entry, Leaves, Verdict, View, unreported::Unreported};
+use crate::{Entry, Leaves, Verdict, View};
 
 /// Most messages that wait for the log; while there are as many, no more are read.
 pub const WAITING_MAX: usize = 8_192;
@@ -22,8 +22,6 @@ pub const WAITING_BYTES_MAX: usize = 32 << 20;
 pub const STORE_AT: usize = 256;
 /// Least bus time between two `checkpoint.signed`.
 pub const CHECKPOINT_EVERY_MS: u64 = 10_000;
-/// Least bus time between two `junk.found`.
-pub const JUNK_EVERY_MS: u64 = 5_000;
 
 const RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -37,8 +35,6 @@ pub struct State {
     /// The last message that is not a `checkpoint.signed` of audit's own.
     news: u64,
     claimed: Option<Claimed>,
-    junk: Unreported,
-    junk_said: Option<Time>,
 }
 
 /// The last `checkpoint.signed`.
@@ -262,30 +258,21 @@ impl AuditCore {
             && self.broken.is_none()
     }
 
-    fn report(&self, out: &mut Out<'_, Self>) {
-        let Some(report) = self.state.junk.report() else {
-            return;
-        };
-        if due(out, self.state.junk_said, JUNK_EVERY_MS) {
-            out.append(Draft::of(Deployment, report));
-        }
-    }
-
     fn claim(&self, out: &mut Out<'_, Self>) {
         let (size, last) = (self.view.size(), self.state.claimed);
         let covered = last.map_or(0, |claimed| claimed.size);
         // A checkpoint's own fact is no reason for another.
         let news = self.state.news >= covered && self.state.news > 0 && size > covered;
-        if news && due(out, last.map(|claimed| claimed.stored), CHECKPOINT_EVERY_MS) {
+        if news && due(out, last.map(|claimed| claimed.stored)) {
             let root = Digest::new(self.view.signed().root());
             out.append(Draft::of(Deployment, CheckpointSigned { size, root }));
         }
     }
 }
 
-/// Whether so much bus time has passed since; asks to be asked again if not.
-fn due(out: &mut Out<'_, AuditCore>, since: Option<Time>, every_ms: u64) -> bool {
-    let Some(at) = since.map(|since| since.plus_ms(every_ms)) else {
+/// Whether enough bus time has passed since the last one; asks to be asked again if not.
+fn due(out: &mut Out<'_, AuditCore>, since: Option<Time>) -> bool {
+    let Some(at) = since.map(|since| since.plus_ms(CHECKPOINT_EVERY_MS)) else {
         return true;
     };
     if out.now() < at {
@@ -321,24 +308,16 @@ impl Core for AuditCore {
 
     fn fold(&mut self, fact: Seen<AuditFact>) {
         let (meta, fact) = fact.into_parts();
-        match fact {
-            AuditFact::CheckpointSigned(_, fact) => {
-                let CheckpointSigned { size, root } = *fact;
-                self.state.claimed = Some(Claimed {
-                    size,
-                    root,
-                    stored: meta.stored,
-                });
-                self.confirmed = false;
-                if self.caught_up {
-                    self.confirm();
-                }
-            }
-            AuditFact::JunkFound(_, fact) => {
-                let fact: JunkFound = *fact;
-                self.state.junk.said(&fact);
-                self.state.junk_said = Some(meta.stored);
-            }
+        let AuditFact::CheckpointSigned(_, fact) = fact;
+        let CheckpointSigned { size, root } = *fact;
+        self.state.claimed = Some(Claimed {
+            size,
+            root,
+            stored: meta.stored,
+        });
+        self.confirmed = false;
+        if self.caught_up {
+            self.confirm();
         }
     }
 
@@ -360,10 +339,7 @@ impl Core for AuditCore {
                     }
                 }
             }
-            Err(junk) => {
-                self.state.news = raw.seq;
-                self.state.junk.found(raw.seq, junk);
-            }
+            Err(_) => self.state.news = raw.seq,
         }
         if raw.seq != expected {
             self.fail(&Broken::Disagree(expected));
@@ -401,7 +377,6 @@ impl Core for AuditCore {
             out.effect(Key::Once("head"), || Effect::Say(head));
         }
         if self.proves() {
-            self.report(out);
             self.claim(out);
         }
     }

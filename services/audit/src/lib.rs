@@ -13,13 +13,11 @@ mod log;
 mod recovery;
 mod service;
 mod store;
-mod unreported;
 mod verify;
 
 pub use checkpoint::{Checkpoint, MAX_NOTE_BYTES, MAX_SIZE, Origin};
 pub use core::{
-    AuditCore, CHECKPOINT_EVERY_MS, Effect, Input, JUNK_EVERY_MS, STORE_AT, State,
-    WAITING_BYTES_MAX, WAITING_MAX,
+    AuditCore, CHECKPOINT_EVERY_MS, Effect, Input, STORE_AT, State, WAITING_BYTES_MAX, WAITING_MAX,
 };
 #[cfg(feature = "steps")]
 pub use disk::steps;

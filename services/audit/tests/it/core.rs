@@ -4,9 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use actor::{Core as _, Key, Out};
 use audit::{Broken, Effect, Entry, Input, Junk, Log, Verdict, WAITING_MAX};
-use bus_schema::{
-    CheckpointSigned, Deployment, Digest, Draft, JunkFound, Sees, Subject, Verifier, parse_fact,
-};
+use bus_schema::{CheckpointSigned, Deployment, Digest, Draft, Sees, Verifier};
 
 use crate::world::{Desk, World, owner};
 use crate::{Home, NOW_NS, key};
@@ -96,57 +94,6 @@ fn each_kind_of_junk_has_a_code_of_its_own() {
     codes.sort_unstable();
     codes.dedup();
     assert_eq!(codes, (1..=12).collect::<Vec<u8>>());
-}
-
-fn reports(world: &World) -> Vec<JunkFound> {
-    let parse = |m: &crate::world::Message| {
-        let subject = Subject::parse(&m.subject)?;
-        parse_fact::<JunkFound>(subject, "junk.found.v1", &m.body).ok()
-    };
-    world
-        .stream
-        .iter()
-        .filter_map(parse)
-        .map(|(_, fact)| fact)
-        .collect()
-}
-
-#[test]
-fn junk_is_reported_once_in_sum_and_not_again_after_a_restart() {
-    let (mut world, mut desk) = (World::new(), Desk::new());
-    world.halts(2);
-    world.junk();
-    world.replay(2);
-    world.halts(1);
-    world.junk();
-    desk.catch_up(&world);
-    assert_eq!(desk.say(&mut world), Some("junk.found"));
-    let kinds = [
-        (bus_schema::Junk::Unsigned, 2),
-        (bus_schema::Junk::Replayed, 1),
-    ];
-    let first = JunkFound {
-        from_seq: 4,
-        to_seq: 7,
-        counts: kinds.into(),
-    };
-    assert_eq!(reports(&world), [first]);
-
-    world.junk();
-    desk.catch_up(&world);
-    assert_eq!(desk.say(&mut world), Some("checkpoint.signed"));
-    assert_eq!(desk.say(&mut world), None, "at most every five seconds");
-    // The projection is lost: the whole stream is read again.
-    let mut desk = desk.restarted();
-    desk.catch_up(&world);
-    world.clock.advance(SECONDS_10);
-    assert_eq!(desk.say(&mut world), Some("junk.found"));
-    let second = &reports(&world)[1];
-    assert_eq!((second.from_seq, second.to_seq), (9, 9));
-    desk.catch_up(&world);
-    world.clock.advance(SECONDS_10);
-    assert_eq!(desk.say(&mut world), Some("checkpoint.signed"));
-    assert_eq!(reports(&world).len(), 2);
 }
 
 #[test]
