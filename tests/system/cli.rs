@@ -317,7 +317,7 @@ async fn doctor_finds_nothing_on_a_good_deployment_and_names_a_service_that_hang
 }
 
 /// Waits until `doctor` finds one thing, and this.
-async fn the_only_finding(deployment: &Deployment, what: &str, text: &str, fix: &str) {
+pub(super) async fn the_only_finding(deployment: &Deployment, what: &str, text: &str, fix: &str) {
     let bad = eventually(SOON, async || {
         let doctor = run(deployment, &["doctor", "--json"]);
         let found: Vec<Value> = serde_json::from_str(&doctor.printed).expect("it is JSON");

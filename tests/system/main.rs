@@ -18,6 +18,7 @@ mod door;
 mod halt;
 mod hardening;
 mod heads;
+mod junk;
 mod kill;
 mod main_job;
 mod nats_cli;

@@ -29,8 +29,8 @@ pub struct Checked {
     pub anchored: u64,
     /// The messages under each author's subjects.
     pub authors: BTreeMap<AuthorId, Counts>,
-    /// Junk under subjects that are no author's.
-    pub strangers: u64,
+    /// Those under subjects that are no author's.
+    pub strangers: Counts,
     /// The entries after the last full bundle: a running service moves them.
     rest: Vec<Vec<u8>>,
 }
@@ -42,6 +42,15 @@ pub struct Counts {
     pub genuine: u64,
     /// What everybody skips.
     pub junk: u64,
+    /// When the first and the last of that was stored.
+    pub junk_stored: Option<(Time, Time)>,
+}
+
+/// Whose subjects `subject` is one of, event or not: the server lets no other actor store there.
+#[must_use]
+pub fn under(subject: &str) -> Option<AuthorId> {
+    let rest = subject.strip_prefix("event.")?;
+    rest.split('.').next()?.parse().ok()
 }
 
 /// Checks the log of a deployment. The audit's key is the one that the owner's rosters in the log
@@ -65,7 +74,7 @@ pub fn check(
     let mut review = Review {
         verifier: Verifier::new(owner, Sees::Everything),
         authors: BTreeMap::new(),
-        strangers: 0,
+        strangers: Counts::default(),
         claims: first.claims,
         roots: BTreeMap::new(),
         edge: Edge::default(),
@@ -167,7 +176,7 @@ impl First {
 struct Review<F> {
     verifier: Verifier,
     authors: BTreeMap<AuthorId, Counts>,
-    strangers: u64,
+    strangers: Counts,
     claims: BTreeSet<u64>,
     roots: BTreeMap<u64, [u8; 32]>,
     edge: Edge,
@@ -221,18 +230,18 @@ impl<F: FnMut(&Entry, Result<&Meta, bus_schema::Junk>)> Review<F> {
     }
 
     fn count(&mut self, entry: &Entry, genuine: bool) {
-        let counts = match Subject::parse(&entry.subject) {
-            Some(subject) => self.authors.entry(subject.by).or_default(),
-            None => {
-                self.strangers += 1;
-                return;
-            }
+        let counts = match under(&entry.subject) {
+            Some(author) => self.authors.entry(author).or_default(),
+            None => &mut self.strangers,
         };
         if genuine {
             counts.genuine += 1;
-        } else {
-            counts.junk += 1;
+            return;
         }
+        counts.junk += 1;
+        let stored = Time::from_ns(entry.stored_ns);
+        let (first, last) = counts.junk_stored.unwrap_or((stored, stored));
+        counts.junk_stored = Some((first.min(stored), last.max(stored)));
     }
 }
 

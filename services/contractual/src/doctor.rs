@@ -2,6 +2,7 @@
 
 mod containers;
 mod finding;
+mod junk;
 mod on_disk;
 mod server;
 mod sidecar;
@@ -94,7 +95,8 @@ async fn here(findings: &mut Findings, dir: &Dir, facts: &Facts, clock: &Clock) 
         gateway(findings, dir, clock).await;
     }
     services(findings, dir, clock);
-    log(findings, dir);
+    let init = format!("run `contractual init --dir {}`", dir.path().display());
+    log(findings, dir, &init);
 }
 
 /// A deployment in containers, whose files only root can read.
@@ -126,7 +128,8 @@ async fn in_containers(
         gateway(findings, dir, clock).await;
     }
     if is_root {
-        log(findings, dir);
+        let upgrade = format!("run `sudo deploy/stack upgrade {}`", dir.path().display());
+        log(findings, dir, &upgrade);
     }
 }
 
@@ -363,8 +366,12 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
     }
 }
 
-fn log(findings: &mut Findings, dir: &Dir) {
-    let checked = verify::files(dir)
-        .map(|(verified, _)| format!("{} leaves, root {}", verified.size, verified.root));
+fn log(findings: &mut Findings, dir: &Dir, renew: &str) {
+    let checked = verify::files(dir);
+    if let Ok((_, checked)) = &checked {
+        findings.note("junk", junk::look(dir, checked, renew));
+    }
+    let checked =
+        checked.map(|(verified, _)| format!("{} leaves, root {}", verified.size, verified.root));
     findings.note("log", checked.map_err(|error| unverified(dir, &error)));
 }

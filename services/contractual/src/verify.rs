@@ -47,9 +47,13 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
     let facts = Facts::read(dir)?;
     let owner = init::owner(dir)?;
     let places = places(dir);
-    let mut collector = junk::Collector::default();
+    let mut junk_found = Vec::new();
     let observe = |entry: &Entry, verdict: Result<&Meta, Junk>| {
-        collector.message(entry, verdict.err());
+        if let Err(why) = verdict
+            && junk_found.len() < junk::TOLD_MAX
+        {
+            junk_found.push(junk::Found::of(entry, why));
+        }
     };
     let checked = check::check(&places, facts.deployment, owner, observe)
         .map_err(|bad| Error::Bad { bad })?;
@@ -60,8 +64,8 @@ pub fn files(dir: &Dir) -> Result<(Verified, check::Checked), Error> {
             .clone()
             .map(|(author, counts)| (*author, counts.genuine))
             .collect(),
-        junk: counts.map(|(_, counts)| counts.junk).sum::<u64>() + checked.strangers,
-        junk_found: collector.end(),
+        junk: counts.map(|(_, counts)| counts.junk).sum::<u64>() + checked.strangers.junk,
+        junk_found,
         size: checked.checkpoint.size(),
         root: Digest::new(checked.checkpoint.root()),
         included: 0,

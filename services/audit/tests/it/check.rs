@@ -61,7 +61,7 @@ fn an_honest_log_is_checked_entry_by_entry() {
     .unwrap();
     assert_eq!(seen, (1..=601).collect::<Vec<u64>>());
     assert_eq!(checked.checkpoint, *desk.log.signed());
-    assert_eq!((checked.anchored, checked.strangers), (602, 0));
+    assert_eq!((checked.anchored, checked.strangers.junk), (602, 0));
     assert_eq!(checked.key, public_key(&world.audit));
     let counts = |author| checked.authors[&author];
     assert_eq!(
@@ -78,6 +78,9 @@ fn an_honest_log_is_checked_entry_by_entry() {
         ),
         (0, 60)
     );
+    let stored = |seq: usize| world.stream[seq - 1].stored;
+    let stretch = counts(AuthorId::Policy).junk_stored;
+    assert_eq!(stretch, Some((stored(10), stored(601))));
     let genuine = counts(AuthorId::Owner).genuine + counts(AuthorId::Worker).genuine;
     assert_eq!(genuine, 540);
 }
