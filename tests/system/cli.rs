@@ -241,7 +241,7 @@ fn a_missing_or_old_nats_server_is_said_in_one_sentence() {
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
     let ended = up(&old);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
-    one_sentence(&ended.said, &["2.10.4", "too old", "2.14.5 or newer"]);
+    one_sentence(&ended.said, &["2.10.4", "too old", "2.15.1 or newer"]);
 }
 
 #[tokio::test]

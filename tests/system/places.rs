@@ -134,5 +134,5 @@ fn the_demo_says_that_a_server_is_too_old() {
     fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
     let demo = end(program(None, &["demo", "--yes"]).env("NATS_SERVER", &old));
     assert_eq!(demo.code, Some(1), "{demo:?}");
-    one_sentence(&demo.said, &["2.10.4", "too old", "2.14.5 or newer"]);
+    one_sentence(&demo.said, &["2.10.4", "too old", "2.15.1 or newer"]);
 }

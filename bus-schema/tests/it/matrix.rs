@@ -7,6 +7,7 @@ use bus_schema::{
     account::{API, Form, OWN_API, User},
     stream, users,
 };
+use serde_json::Value;
 
 /// Whether `pattern` covers `subject`.
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
@@ -186,8 +187,8 @@ fn is_wide(pattern: &str) -> bool {
 fn stored() -> Vec<String> {
     let configs = STREAMS.iter().map(|stream| stream.config());
     let subjects = configs.flat_map(|config| {
-        let subjects = config["subjects"].as_array().expect("a list").clone();
-        subjects.into_iter()
+        let subjects = config.get("subjects").and_then(Value::as_array).cloned();
+        subjects.expect("a list").into_iter()
     });
     subjects
         .map(|subject| subject.as_str().expect("a subject").to_owned())

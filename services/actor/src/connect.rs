@@ -84,6 +84,13 @@ pub(crate) async fn try_once(access: &Access) -> Result<Client, Error> {
     trying.await.map_err(|error| refused(access, chain(&error)))
 }
 
+/// Whether another attempt may succeed: the server is not there yet, or closed the connection before it was told who this
+/// is, as it does after a second when the machine is busy.
+fn is_passing(kind: async_nats::ConnectErrorKind) -> bool {
+    use async_nats::ConnectErrorKind::{Io, TimedOut};
+    matches!(kind, Io | TimedOut)
+}
+
 /// Connects with mutual TLS and NKey; both files are read again at every reconnect, which the receiver counts.
 ///
 /// # Errors
@@ -126,7 +133,7 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
         loop {
             match options.clone().connect(&access.url).await {
                 Ok(client) => return Ok(client),
-                Err(error) if error.kind() == async_nats::ConnectErrorKind::Io => {
+                Err(error) if is_passing(error.kind()) => {
                     last = chain(&error);
                     tracing::debug!(error = last, "the bus is not there yet");
                     tokio::time::sleep(wait).await;

@@ -2,8 +2,8 @@
 
 use super::version::Version;
 
-/// Oldest release that works: message schedules had defects before it.
-pub const OLDEST: Version = Version::new(2, 14, 5);
+/// Oldest release that keeps accounts apart as `nats/accounts.conf` needs it.
+pub const OLDEST: Version = Version::new(2, 15, 1);
 /// The release that is fetched.
 pub const FETCHED: Version = Version::new(2, 15, 1);
 

