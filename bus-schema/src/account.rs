@@ -12,7 +12,9 @@ use crate::{
     TRIGGERS, stream,
 };
 
-pub use conf::{accounts_conf, nkey_variable};
+pub use conf::{
+    accounts_conf, accounts_conf_of, nkey_variable, one_account_conf, rights_in_one_account,
+};
 
 /// The account that holds the streams.
 pub const BUS: &str = "BUS";

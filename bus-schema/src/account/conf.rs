@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::{BUS, Form, Import, SYS, User, users};
+use super::{API, BUS, Form, Import, OWN_API, SYS, User, users};
 
 /// The variable of the server's configuration that holds a user's NKey.
 #[must_use]
@@ -17,9 +17,14 @@ type Exports = BTreeMap<(Form, String), BTreeSet<String>>;
 /// `nats/accounts.conf`: every account with its user, exports and imports.
 #[must_use]
 pub fn accounts_conf() -> String {
-    let users = users();
+    accounts_conf_of(&users())
+}
+
+/// The same for other users than those that there are.
+#[must_use]
+pub fn accounts_conf_of(users: &[User]) -> String {
     let mut exports: BTreeMap<String, Exports> = BTreeMap::new();
-    for user in &users {
+    for user in users {
         for import in &user.imports {
             let of = exports.entry(import.from.clone()).or_default();
             of.entry((import.form, import.subject.clone()))
@@ -32,13 +37,46 @@ pub fn accounts_conf() -> String {
          # reach at all is what it imports. BUS holds the streams; nobody but `provision` is in it.\n\
          include \"local.conf\"\n\naccounts {\n",
     );
-    for user in &users {
+    for user in users {
         account(&mut text, user, exports.get(&user.account()));
     }
     let _infallible = writeln!(text, "  {SYS} {{");
     give(&mut text, exports.get(SYS));
     text.push_str("  }\n}\n");
     text
+}
+
+/// Everybody in the account of the streams, each with the subjects that `rights` lists to publish and to subscribe to: no
+/// deployment has that. It shows what the accounts prevent, and what they cost.
+#[must_use]
+pub fn one_account_conf(rights: impl Fn(&User) -> (Vec<String>, Vec<String>)) -> String {
+    let mut text = format!(
+        "include \"local.conf\"\naccounts {{\n  {BUS} {{\n    jetstream {{ max_file: 26GB }}\n    users: [\n"
+    );
+    for user in users() {
+        let (publish, subscribe) = rights(&user);
+        let nkey = nkey_variable(user.name);
+        // One subject is refused to all, so that a client can see when everything before it was judged.
+        let _infallible = writeln!(
+            text,
+            "      {{ nkey: ${nkey}, permissions: {{ publish: {{ allow: {publish:?}, deny: [\"refused.>\"] }}, \
+             subscribe: {{ allow: {subscribe:?} }} }} }}"
+        );
+    }
+    // Who is in the account of the streams asks there.
+    let _infallible = write!(
+        text,
+        "    ]\n    mappings: {{ \"{API}.>\": \"{OWN_API}.>\" }}\n  }}\n  {SYS} {{}}\n}}\n"
+    );
+    text
+}
+
+/// The rights of `user` in one account: what it asks there as it names it, and as it is mapped.
+#[must_use]
+pub fn rights_in_one_account(user: &User) -> (Vec<String>, Vec<String>) {
+    let mapped = user.publish.iter().map(|one| one.replace(API, OWN_API));
+    let publish = user.publish.iter().cloned().chain(mapped).collect();
+    (publish, user.subscribe.clone())
 }
 
 fn account(text: &mut String, user: &User, exports: Option<&Exports>) {

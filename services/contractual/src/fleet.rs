@@ -124,20 +124,23 @@ impl Fleet {
     /// # Errors
     /// If the own program cannot be found.
     pub fn start(&mut self, author: AuthorId) -> Result<(), Error> {
+        let config = self.dir.config(author);
+        self.start_as(author.name(), author, config)
+    }
+
+    /// Starts an actor under another name and configuration than the deployment's own; does not wait for it.
+    ///
+    /// # Errors
+    /// If the own program cannot be found.
+    pub fn start_as(&mut self, name: &str, author: AuthorId, config: PathBuf) -> Result<(), Error> {
         let program = std::env::current_exe().map_err(Error::io("find", "the own program"))?;
-        let config = self.dir.config(author).into_os_string();
         let arguments = [
             "service".into(),
             author.name().into(),
             "--config".into(),
-            config,
+            config.into_os_string(),
         ];
-        let watched = self.watched(
-            author.name(),
-            program,
-            &arguments,
-            self.stop_actors.subscribe(),
-        );
+        let watched = self.watched(name, program, &arguments, self.stop_actors.subscribe());
         self.actors.spawn(watched.run());
         Ok(())
     }

@@ -27,15 +27,7 @@ impl Deployment {
     /// # Panics
     /// If the file cannot be written.
     pub fn in_one_account(&self) {
-        self.in_one(|user| {
-            // As they name it, and as it is mapped below.
-            let mapped = user
-                .publish
-                .iter()
-                .map(|one| one.replace(account::API, account::OWN_API));
-            let publish: Vec<_> = user.publish.iter().cloned().chain(mapped).collect();
-            (format!("{publish:?}"), format!("{:?}", user.subscribe))
-        });
+        self.write_accounts(&account::one_account_conf(account::rights_in_one_account));
     }
 
     /// The same, and takes every restriction off the users: what a test shows to work then, accounts or permissions
@@ -44,27 +36,11 @@ impl Deployment {
     /// # Panics
     /// If the file cannot be written.
     pub fn without_permissions(&self) {
-        self.in_one(|_| ("[\">\"]".to_owned(), "[\">\"]".to_owned()));
+        let all = || vec![">".to_owned()];
+        self.write_accounts(&account::one_account_conf(|_| (all(), all())));
     }
 
-    fn in_one(&self, rights: impl Fn(&account::User) -> (String, String)) {
-        let mut text = String::from(
-            "include \"local.conf\"\naccounts {\n  BUS {\n    jetstream { max_file: 26GB }\n    users: [\n",
-        );
-        for user in account::users() {
-            let (publish, subscribe) = rights(&user);
-            // One subject is refused to all, by which `Client::refused` sees that everything was judged.
-            text.push_str(&format!(
-                "      {{ nkey: ${}, permissions: {{ publish: {{ allow: {publish}, deny: [\"refused.>\"] }}, \
-                 subscribe: {{ allow: {subscribe} }} }} }}\n",
-                account::nkey_variable(user.name)
-            ));
-        }
-        // Who is in the account of the streams asks there.
-        text.push_str(&format!(
-            "    ]\n    mappings: {{ \"{}.>\": \"$JS.API.>\" }}\n  }}\n  SYS {{}}\n}}\n",
-            account::API
-        ));
+    fn write_accounts(&self, text: &str) {
         std::fs::write(self.dir.nats().join("accounts.conf"), text).unwrap();
     }
 }
