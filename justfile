@@ -20,7 +20,7 @@ test name='':
 golden:
     GOLDEN=write cargo test --workspace -- golden permissions
 
-# One benchmark: gated-action, decide, cold-start or rebuild.
+# One benchmark: gated-action, growth, decide, cold-start or rebuild; options such as `always --readers 20`.
 bench name *options:
     cargo run --release -p benches -- {{name}} {{options}}
 

@@ -4,11 +4,11 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::atomic::AtomicBool,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use actor::Clock;
-use bus_schema::Digest;
+use bus_schema::{AuthorId, Digest};
 use contractual::{
     Dir, contract,
     fleet::Fleet,
@@ -18,7 +18,10 @@ use contractual::{
 };
 use tempfile::TempDir;
 
-use crate::Error;
+use crate::{
+    Error,
+    accounts::{self, Accounts},
+};
 
 /// Allows the cheapest real tool without a person.
 const CONTRACT: &str = r#"contract = "bench"
@@ -38,37 +41,74 @@ tool = "file.list"
 where.path = "."
 "#;
 
+/// How long readers may take until they are ready.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a deployment is made as.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    /// When the server syncs: `always`, or an interval.
+    pub(crate) sync: &'a str,
+    /// Whether the server keeps a copy of the record for the `nats` command line.
+    pub(crate) copy: bool,
+    /// Who shares an account.
+    pub(crate) accounts: Accounts,
+    /// How many gateways beside the deployment's own read everything.
+    pub(crate) readers: usize,
+}
+
+impl<'a> Shape<'a> {
+    /// As it is shipped.
+    pub(crate) const fn shipped(sync: &'a str) -> Self {
+        Self {
+            sync,
+            copy: true,
+            accounts: Accounts::Own,
+            readers: 0,
+        }
+    }
+}
+
 /// One deployment; its folder goes when it is dropped.
 pub(crate) struct Deployment {
     pub(crate) dir: Dir,
     pub(crate) facts: Facts,
     pub(crate) clock: Clock,
+    readers: Vec<&'static str>,
     server: PathBuf,
     _scratch: TempDir,
 }
 
 impl Deployment {
-    /// Makes identities and configuration. `sync` is when the server syncs: `always`, or an interval.
+    /// Makes identities and configuration as they are shipped. `sync` is when the server syncs: `always`, or an interval.
     pub(crate) fn create(sync: &str) -> Result<Self, Error> {
+        Self::shaped(&Shape::shipped(sync))
+    }
+
+    /// Makes identities and configuration.
+    pub(crate) fn shaped(shape: &Shape<'_>) -> Result<Self, Error> {
         let scratch = TempDir::with_prefix("contractual-bench-")?;
         let clock = Clock::system();
         let dir = Dir::new(scratch.path().join("state"));
         let choices = Choices {
-            copy: true,
+            copy: shape.copy,
             bus: free_port()?,
             gateway: free_port()?,
             workspace: scratch.path().join("workspace"),
             catalogue: contract::example::TOOLS.to_owned(),
-            sync: sync.to_owned(),
+            sync: shape.sync.to_owned(),
             containers: None,
         };
         init::init(&dir, &choices, &clock, now())?;
+        let readers = accounts::readers(shape.readers)?.to_vec();
+        accounts::write(&dir, shape.accounts, &readers)?;
         let server =
             nats_server::find(&Places::from_env(), &AtomicBool::new(false), &mut |_| {})?.path;
         Ok(Self {
             facts: Facts::read(&dir)?,
             dir,
             clock,
+            readers,
             server,
             _scratch: scratch,
         })
@@ -83,8 +123,20 @@ impl Deployment {
     pub(crate) async fn start_nats(&self) -> Result<Fleet, Error> {
         let mut fleet = self.fleet();
         fleet.start_nats().await?;
-        provision::provision(&self.dir, &self.facts.url(), &self.clock).await?;
+        let url = self.facts.url();
+        provision::provision(&self.dir, &url, &self.clock).await?;
+        accounts::provision(&self.dir, &url, &self.clock, &self.readers).await?;
         Ok(fleet)
+    }
+
+    /// Starts every actor and every other reader, and waits until each is ready.
+    pub(crate) async fn start_actors(&self, fleet: &mut Fleet) -> Result<(), Error> {
+        fleet.start_actors().await?;
+        for name in &self.readers {
+            let config = accounts::config(&self.dir, name);
+            fleet.start_as(name, AuthorId::Gateway, config)?;
+        }
+        Ok(fleet.wait_ready(&self.readers, READY_WITHIN).await?)
     }
 
     /// Signs the benchmark's contract and returns its digest.
@@ -109,7 +161,7 @@ pub(crate) fn playbook(steps: usize) -> String {
 }
 
 /// An address on loopback that nobody listens on at this moment.
-fn free_port() -> Result<SocketAddr, Error> {
+pub(crate) fn free_port() -> Result<SocketAddr, Error> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 

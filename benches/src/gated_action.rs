@@ -14,16 +14,18 @@ use gateway::{api::TaskState, client::Client};
 use crate::{
     Error,
     actions::{Actions, Measured},
-    compare_and_set,
     deployment::{Deployment, playbook},
     floor::Floor,
     table::{self, Row, Times},
+    variants::Variants,
 };
 
 /// How often system and floors take turns: the machine's speed changes under them, and so it does for all.
 const ROUNDS: usize = 3;
+/// Readers to compare five with.
+const READERS: usize = 10;
 /// Tasks at once.
-const TASKS: usize = 64;
+pub(crate) const TASKS: usize = 64;
 /// Actions of each of them in a round, and of the one that runs alone.
 const STEPS: (usize, usize) = (48, 200);
 /// Actions at the beginning of a task that are not measured.
@@ -39,17 +41,23 @@ const FLOORS: [(&str, bool, bool); 3] = [
     ("bare floor", false, false),
 ];
 
-/// Arguments: which parts, of `always`, `2m` (settings of the server) and `cas` (the compare-and-set on a million
-/// events); all of them if none is named.
+/// The settings of the server.
+const SETTINGS: [&str; 2] = ["always", "2m"];
+
+/// Arguments: which settings of the server, `always` or `2m`, both if none is named; `--readers N` for another number of
+/// readers than 10 to compare with 5; `--shipped` for nothing but the configuration that is shipped.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
-    let named = |part: &&str| arguments.is_empty() || arguments.iter().any(|said| said == part);
-    let parts: Vec<&str> = ["always", "2m", "cas"].into_iter().filter(named).collect();
+    let said = |part: &str| arguments.iter().any(|said| said == part);
+    let all = !SETTINGS.iter().any(|sync| said(sync));
+    let readers = table::option(arguments, "--readers")?.unwrap_or(READERS);
     let mut rows = Vec::new();
-    for part in parts {
-        rows.extend(match part {
-            "cas" => compare_and_set::run()?,
-            sync => one_setting(sync)?,
-        });
+    for sync in SETTINGS.into_iter().filter(|sync| all || said(sync)) {
+        let variants = if said("--shipped") {
+            Variants::default()
+        } else {
+            Variants::create(sync, readers)?
+        };
+        rows.extend(one_setting(sync, variants)?);
     }
     table::line(&format!("load average at the end: {}", table::load()));
     table::finish("gated-action", &rows);
@@ -57,7 +65,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
 }
 
 /// The system's numbers of a round, and what the floor needs to send the same.
-struct Ours {
+pub(crate) struct Ours {
     cpu: [String; 2],
     alone: Actions,
     client: Times,
@@ -67,9 +75,9 @@ struct Ours {
 }
 
 /// One action at a time, and many.
-type Pair = (Measured, Measured);
+pub(crate) type Pair = (Measured, Measured);
 
-fn one_setting(sync: &str) -> Result<Vec<Row>, Error> {
+fn one_setting(sync: &str, mut variants: Variants) -> Result<Vec<Row>, Error> {
     let deployment = Deployment::create(sync)?;
     let mut contract = None;
     let mut ours = Vec::new();
@@ -80,18 +88,11 @@ fn one_setting(sync: &str) -> Result<Vec<Row>, Error> {
             "\n== sync_interval {sync}, round {round} of {ROUNDS}, load average {}",
             table::load()
         ));
-        let system = system(&deployment, &mut contract);
-        let system = crate::block_on(Box::pin(system))??;
-        let [alone, together] = &system.cpu;
-        table::line(&format!(
-            "processor time per action, one at a time: {alone}"
-        ));
-        table::line(&format!(
-            "processor time per action, {TASKS} in flight: {together}"
-        ));
-        client.append(system.client);
+        let system = system(&deployment, &mut contract)?;
         let sizes = system.alone.sizes();
-        ours.push(pair("ours", &system.alone, &system.together));
+        ours.push(system.pair("ours"));
+        client.append(system.client);
+        variants.round()?;
         let mut tips = system.tips;
         for (name, deliveries, compare_and_set) in FLOORS {
             let mut of = |lanes, actions| -> Result<Actions, Error> {
@@ -113,7 +114,9 @@ fn one_setting(sync: &str) -> Result<Vec<Row>, Error> {
         }
     }
     table::line(&format!("\n== sync_interval {sync}, all rounds"));
-    let (alone, together) = all("ours", ours);
+    let shipped = all("ours", ours);
+    let beside = variants.rows(sync, &shipped);
+    let (alone, together) = shipped;
     table::line(&format!("    seen by the client: {}", client.text()));
     let mut rows = Vec::new();
     for (name, ..) in FLOORS {
@@ -125,6 +128,7 @@ fn one_setting(sync: &str) -> Result<Vec<Row>, Error> {
     let case = format!("sync {sync}, 1 in flight, client's view: p50 ms");
     let whole = alone.whole.percentile(50);
     rows.push(Row::new(case, client.percentile(50), Some(whole)));
+    rows.extend(beside);
     Ok(rows)
 }
 
@@ -137,7 +141,7 @@ fn pair(name: &str, alone: &Actions, together: &Actions) -> Pair {
 }
 
 /// The rounds together, hop by hop for people.
-fn all(name: &str, rounds: Vec<Pair>) -> Pair {
+pub(crate) fn all(name: &str, rounds: Vec<Pair>) -> Pair {
     let (alone, together): (Vec<_>, Vec<_>) = rounds.into_iter().unzip();
     let pair = (Measured::all(alone), Measured::all(together));
     table::line(&format!("{name}, one at a time: {}", pair.0.text()));
@@ -145,7 +149,14 @@ fn all(name: &str, rounds: Vec<Pair>) -> Pair {
     pair
 }
 
-fn compare(sync: &str, flight: &str, name: &str, ours: &Measured, floor: &Measured) -> Vec<Row> {
+/// Rows of what one of them takes beside the other.
+pub(crate) fn compare(
+    sync: &str,
+    flight: &str,
+    name: &str,
+    ours: &Measured,
+    floor: &Measured,
+) -> Vec<Row> {
     let case = |what: &str| format!("sync {sync}, {flight}, {name}: {what}");
     let at = |percent| {
         Row::new(
@@ -190,10 +201,31 @@ async fn owner(deployment: &Deployment) -> Result<Operator, Error> {
     Ok(Operator::connect(&access, deployment.clock.clone()).await?)
 }
 
+impl Ours {
+    /// What it measured, on some lines for people.
+    pub(crate) fn pair(&self, name: &str) -> Pair {
+        let [alone, together] = &self.cpu;
+        table::line(&format!(
+            "{name}, processor time per action, one at a time: {alone}"
+        ));
+        table::line(&format!(
+            "{name}, processor time per action, {TASKS} in flight: {together}"
+        ));
+        pair(name, &self.alone, &self.together)
+    }
+}
+
 /// Runs the system for a round; the contract is signed in the first.
-async fn system(deployment: &Deployment, contract: &mut Option<Digest>) -> Result<Ours, Error> {
+pub(crate) fn system(
+    deployment: &Deployment,
+    contract: &mut Option<Digest>,
+) -> Result<Ours, Error> {
+    crate::block_on(Box::pin(one_round(deployment, contract)))?
+}
+
+async fn one_round(deployment: &Deployment, contract: &mut Option<Digest>) -> Result<Ours, Error> {
     let mut fleet = deployment.start_nats().await?;
-    fleet.start_actors().await?;
+    deployment.start_actors(&mut fleet).await?;
     let contract = match contract {
         Some(contract) => *contract,
         None => *contract.insert(deployment.sign_contract().await?),
@@ -267,7 +299,7 @@ async fn measure(
 }
 
 /// Follows a task as the command line does, and takes the time from each proposal to its outcome.
-async fn watch(
+pub(crate) async fn watch(
     deployment: &Deployment,
     client: &Client,
     task: TaskId,

@@ -1,4 +1,4 @@
-//! A long, really signed history: tasks of 51 events each, in the order in which a stream holds them.
+//! A long, really signed history: finished tasks, in the order in which a stream holds them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,10 +20,10 @@ use crate::{
 
 /// Tasks that are open at the same time.
 const OPEN: usize = 500;
-/// Actions of one task.
-const ACTIONS: u16 = 12;
-/// Events of one task: submitted, admitted, four of each action, finished.
-pub(crate) const OF_TASK: usize = 3 + 4 * ACTIONS as usize;
+/// Events of a task of so many actions: submitted, admitted, four of each action, finished.
+pub(crate) const fn of_task(actions: u16) -> usize {
+    3 + 4 * actions as usize
+}
 /// Between two events, in bus time.
 const STEP_NS: i64 = 250_000;
 /// Events on their way to the server at a time.
@@ -46,15 +46,16 @@ struct Task {
 }
 
 impl History {
-    /// Continues what `of` holds already, its roster and its contract, up to about `events` messages.
+    /// Continues what `of` holds already, its roster and its contract, by so many tasks of so many actions.
     pub(crate) async fn write(
         of: &Deployment,
         contract: Digest,
-        events: usize,
+        tasks: usize,
+        actions: u16,
     ) -> Result<Self, Error> {
         let access = of.dir.access("owner", &of.facts.url());
         let bus = Operator::connect(&access, of.clock.clone()).await?;
-        let mut stream = Vec::with_capacity(events + OF_TASK);
+        let mut stream = Vec::with_capacity((tasks + 1) * of_task(actions));
         bus.scan("event.>", 1, |stored| {
             stream.push(stored);
             true
@@ -82,22 +83,31 @@ impl History {
                 supersedes: None,
             },
         ))?;
-        while history.stream.len() < events {
-            history.tasks(of, contract)?;
+        let mut left = tasks;
+        while left > 0 {
+            let open = left.min(OPEN);
+            history.tasks(of, contract, open, actions)?;
+            left -= open;
         }
         Ok(history)
     }
 
     /// Some tasks side by side, so that each author speaks for all of them in turn.
-    fn tasks(&mut self, of: &Deployment, contract: Digest) -> Result<(), Error> {
+    fn tasks(
+        &mut self,
+        of: &Deployment,
+        contract: Digest,
+        open: usize,
+        actions: u16,
+    ) -> Result<(), Error> {
         let mut tasks = Vec::new();
-        for _ in 0..OPEN {
+        for _ in 0..open {
             let seal = |bytes| Sealed::new(self.clock.salt(), bytes).map(|sealed| sealed.content());
             tasks.push(Task {
                 id: TaskId::new(self.clock.uuid()),
                 playbook: seal(deployment::playbook(1).as_bytes())?,
                 args: seal(br#"{"path":"."}"#)?,
-                actions: (0..ACTIONS)
+                actions: (0..actions)
                     .map(|_| ActionId::new(self.clock.uuid()))
                     .collect(),
             });
@@ -123,7 +133,7 @@ impl History {
             let fact = TaskAdmitted { contract, playbook };
             self.say(&Draft::<Policy>::of(task.id, fact))?;
         }
-        for index in 0..ACTIONS {
+        for index in 0..actions {
             self.actions(of, contract, &tasks, index)?;
         }
         for task in &tasks {

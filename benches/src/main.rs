@@ -1,16 +1,18 @@
 //! Measures the whole system against the bus alone: `cargo run --release -p benches -- NAME`.
 
+mod accounts;
 mod actions;
 mod cold_start;
-mod compare_and_set;
 mod decide;
 mod deployment;
 mod floor;
 mod gated_action;
+mod growth;
 mod history;
 mod raw;
 mod rebuild;
 mod table;
+mod variants;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         "gated-action" => gated_action::run(&rest),
         "decide" => decide::run(&rest),
         "cold-start" => cold_start::run(),
+        "growth" => growth::run(&rest),
         "rebuild" => rebuild::run(&rest),
         _ => return contractual::main(),
     };

@@ -14,13 +14,15 @@ use worker::{HELD_BYTES_MAX, WorkerCore};
 use crate::{
     Error,
     deployment::Deployment,
-    history::History,
+    history::{History, of_task},
     raw::Wire,
     table::{self, Row},
 };
 
 /// Messages of the stream, unless the first argument says otherwise.
 const EVENTS: usize = 1_000_000;
+/// Actions of one task.
+const ACTIONS: u16 = 12;
 /// Longest that a restart from a snapshot may take.
 const RESTART_GOAL_S: f64 = 1.0;
 /// Messages that each consumer is asked for.
@@ -50,7 +52,8 @@ async fn measure(events: usize, with_processes: bool) -> Result<Vec<Row>, Error>
     let written = async {
         let contract = deployment.sign_contract().await?;
         let began = clock.elapsed();
-        let history = History::write(&deployment, contract, events).await?;
+        let tasks = events.div_ceil(of_task(ACTIONS));
+        let history = History::write(&deployment, contract, tasks, ACTIONS).await?;
         let signed = clock.elapsed();
         history.publish(&deployment).await?;
         table::line(&format!(

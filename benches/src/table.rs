@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
+use crate::Error;
+
 /// One line of the result: what was measured, and what the bus alone takes for it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
@@ -54,6 +56,17 @@ pub(crate) fn finish(bench: &str, rows: &[Row]) {
         ));
     }
     line(&serde_json::to_string(&Report { bench, rows }).unwrap_or_default());
+}
+
+/// The number that follows `name` among the arguments.
+pub(crate) fn option(arguments: &[String], name: &str) -> Result<Option<usize>, Error> {
+    let mut rest = arguments.iter().skip_while(|said| *said != name);
+    if rest.next().is_none() {
+        return Ok(None);
+    }
+    let number = rest.next().and_then(|text| text.parse().ok());
+    let number = number.ok_or_else(|| format!("{name} needs a number, such as {name} 10"))?;
+    Ok(Some(number))
 }
 
 /// Prints a line; whoever read it may have gone away.
