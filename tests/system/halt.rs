@@ -168,8 +168,21 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
     until(deployment, "action.started", claims + 1).await;
 }
 
-/// Sends what `user` may send as fast as the server takes it, until `stop`.
-async fn flood(user: User, client: Client, stop: Arc<AtomicBool>) {
+/// What comes of `looking` while `attack` goes on.
+async fn meanwhile<T>(attack: impl Future<Output = ()>, looking: impl Future<Output = T>) -> T {
+    let attack = async {
+        attack.await;
+        // It was cut off.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        found = looking => found,
+        () = attack => panic!("the attack is over"),
+    }
+}
+
+/// Sends what `user` may send as fast as the server takes it.
+async fn flood(user: User, client: Client) {
     let task = "019abcde-0000-7000-8000-000000000003";
     let bodies = |subject: &str| -> &'static str {
         if subject.ends_with("DIRECT.GET.AUDIT") {
@@ -187,7 +200,7 @@ async fn flood(user: User, client: Client, stop: Arc<AtomicBool>) {
         .filter(|one| !one.starts_with("_R_") && !one.contains("CREATE"))
         .collect();
     let inbox = client.nats.new_inbox();
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         for subject in &subjects {
             for _ in 0..50 {
                 let body = bodies(subject).into();
@@ -221,15 +234,14 @@ async fn halt_arrives_while_any_identity_floods_the_bus() {
         let name = user.name;
         let scene = Scene::new().await;
         let client = scene.deployment.client(name).await;
-        let stop = Arc::new(AtomicBool::new(false));
-        let flooding = tokio::spawn(flood(user, client, Arc::clone(&stop)));
-        // The server is busy with it.
-        let other = scene.deployment.client(name).await;
-        other.refused().await;
-        let (_, said) = scene.halts(name).await;
+        let halting = async {
+            // The server is busy with it.
+            let other = scene.deployment.client(name).await;
+            other.refused().await;
+            scene.halts(name).await
+        };
+        let (_, said) = Box::pin(meanwhile(flood(user, client), halting)).await;
         assert!(said.contains("runner stopped after"), "{name}: {said}");
-        stop.store(true, Ordering::Relaxed);
-        flooding.await.unwrap();
     }
 }
 
@@ -237,7 +249,6 @@ async fn halt_arrives_while_any_identity_floods_the_bus() {
 async fn doctor_names_whoever_floods_the_bus() {
     let deployment = Deployment::running().await;
     let thief = deployment.client("gateway").await;
-    let stop = Arc::new(AtomicBool::new(false));
     let mut gateway = users()
         .into_iter()
         .find(|user| user.name == "gateway")
@@ -245,16 +256,13 @@ async fn doctor_names_whoever_floods_the_bus() {
     gateway
         .publish
         .retain(|subject| subject.starts_with("event."));
-    let flooding = tokio::spawn(flood(gateway, thief, Arc::clone(&stop)));
-    eventually(SOON, async || {
+    let named = eventually(SOON, async || {
         let doctor = cli::run_beside(&deployment, &["doctor"]).await;
         let floods = doctor.printed.lines().find(|line| line.contains("floods"));
         let named = floods.is_some_and(|line| line.contains("gateway sends "));
         if named { Ok(()) } else { Err(doctor.printed) }
-    })
-    .await;
-    stop.store(true, Ordering::Relaxed);
-    flooding.await.unwrap();
+    });
+    meanwhile(flood(gateway, thief), named).await;
 }
 
 /// Connects again and again without saying anything, until `stop`.
