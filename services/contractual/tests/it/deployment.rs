@@ -228,6 +228,20 @@ fn the_key_that_an_upgrade_needs_is_named() {
     }
 }
 
+/// That version had no accounts, but permissions.
+#[test]
+fn deployment_of_a_version_without_accounts_is_refused_with_one_sentence_and_left_as_it_is() {
+    let deployed = Deployed::new(None);
+    fs::write(deployed.dir.nats().join("permissions.conf"), "").unwrap();
+    fs::write(deployed.dir.nats().join("nats.conf"), "old").unwrap();
+    let said = deployed.again().unwrap_err();
+    for word in ["made by an earlier version", "--dir"] {
+        assert!(said.contains(word) && !said.contains('\n'), "{said}");
+    }
+    let kept = fs::read_to_string(deployed.dir.nats().join("nats.conf")).unwrap();
+    assert_eq!(kept, "old");
+}
+
 #[test]
 fn neither_another_owner_nor_another_authority_takes_over() {
     let made = Deployed::new(None);
