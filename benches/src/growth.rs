@@ -22,7 +22,7 @@ use crate::{
 
 /// Tasks of the record, from the first to the last, unless an argument says otherwise; each size is ten times the one
 /// before it.
-const TASKS: (usize, usize) = (1_000, 100_000);
+const TASKS: (usize, usize) = (1_000, 10_000);
 /// Actions of each of them: two events of policy, two of the worker, two of the runner, one of the gateway.
 const ACTIONS: u16 = 1;
 /// How often the sizes take turns.
