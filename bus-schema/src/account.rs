@@ -129,11 +129,16 @@ impl User {
     /// May put messages of `family`, a subject with wildcards, into a stream. A literal one would have the server
     /// store answers under it.
     fn stores(&mut self, family: String) {
+        self.takes(BUS.to_owned(), Form::Answer, family);
+    }
+
+    /// Imports a subject under its own name.
+    fn takes(&mut self, from: String, form: Form, subject: String) {
         self.imports.push(Import {
-            from: BUS.to_owned(),
-            form: Form::Answer,
-            subject: family.clone(),
-            to: family,
+            from,
+            form,
+            to: subject.clone(),
+            subject,
         });
     }
 
@@ -174,12 +179,7 @@ impl User {
         if L::TO.contains(&me) {
             let family = format!("{}*", subject.trim_end_matches('-'));
             self.subscribe.push(subject);
-            self.imports.push(Import {
-                from: account_of(L::BY.name()),
-                form: Form::Stream,
-                subject: family.clone(),
-                to: family,
-            });
+            self.takes(account_of(L::BY.name()), Form::Stream, family);
         }
     }
 }
@@ -193,7 +193,7 @@ fn account_of(name: &str) -> String {
 #[must_use]
 pub fn api_of(user: &str) -> &'static str {
     match user {
-        "provision" | "audit-reader" => OWN_API,
+        "provision" | stream::COPIER => OWN_API,
         _ => API,
     }
 }
@@ -249,12 +249,7 @@ fn author(id: AuthorId) -> User {
             if *caller == id {
                 user.publish.push(subject);
                 let family = format!("call.{}.{caller}.*", call.to);
-                user.imports.push(Import {
-                    from: account_of(call.to.name()),
-                    form: Form::Answer,
-                    subject: family.clone(),
-                    to: family,
-                });
+                user.takes(account_of(call.to.name()), Form::Answer, family);
             } else if call.to == id {
                 user.subscribe.push(subject);
                 // Where the server has the answers to imported requests go.
@@ -298,7 +293,7 @@ fn provision() -> User {
 /// Reads a copy of `AUDIT` with the plain `nats` command line, in an account of its own; where there is no copy, it reads
 /// `AUDIT` itself, message by message.
 fn audit_reader() -> User {
-    let mut user = User::new("audit-reader");
+    let mut user = User::new(stream::COPIER);
     user.jetstream = true;
     for verb in ["INFO", "STREAM.LIST", "STREAM.NAMES"] {
         user.publish.push(format!("{OWN_API}.{verb}"));
@@ -330,32 +325,17 @@ fn audit_reader() -> User {
         user.publish.push(format!("$JS.{what}.{AUDIT}.>"));
     }
     // How the server copies: it puts the consumer of that name back, and answers its flow control.
-    let copies = [
-        (
-            format!("{OWN_API}.CONSUMER.RESET.{AUDIT}.{}", user.name),
-            format!("{API}.CONSUMER.RESET.{AUDIT}.{}", user.name),
-            Form::Answer,
-        ),
-        (
-            format!("$JS.FC.{AUDIT}.{}.>", user.name),
-            format!("$JS.FC.{AUDIT}.{}.>", user.name),
-            Form::Answer,
-        ),
-        (
-            stream::COPY_DELIVERED.to_owned(),
-            stream::COPY_DELIVERED.to_owned(),
-            Form::Stream,
-        ),
-    ];
-    for (subject, to, form) in copies {
-        let from = BUS.to_owned();
-        user.imports.push(Import {
-            from,
-            form,
-            subject,
-            to,
-        });
-    }
+    let name = user.name;
+    user.imports.push(Import {
+        from: BUS.to_owned(),
+        form: Form::Answer,
+        subject: format!("{OWN_API}.CONSUMER.RESET.{AUDIT}.{name}"),
+        to: format!("{API}.CONSUMER.RESET.{AUDIT}.{name}"),
+    });
+    let answers = format!("$JS.FC.{AUDIT}.{name}.>");
+    user.takes(BUS.to_owned(), Form::Answer, answers);
+    let delivered = stream::COPY_DELIVERED.to_owned();
+    user.takes(BUS.to_owned(), Form::Stream, delivered);
     user
 }
 

@@ -211,7 +211,9 @@ where
             if stopping && self.effects.is_empty() && self.appender.is_empty() && !records {
                 break;
             }
-            self.hurry.send_replace(!self.appender.is_empty());
+            let hurry = !self.appender.is_empty();
+            self.hurry
+                .send_if_modified(|told| std::mem::replace(told, hurry) != hurry);
             let wake = self.wake_in();
             tokio::select! {
                 message = messages.next(), if self.core.ready() => {
