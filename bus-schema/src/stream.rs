@@ -65,7 +65,7 @@ pub const STREAMS: &[StreamSpec] = &[
                 // The first one to name a digest is the only one: what is stored is never replaced.
                 "max_msgs_per_subject": 1, "discard_new_per_subject": true,
                 "duplicate_window": 120_000_000_000_u64,
-                "allow_rollup_hdrs": false, "allow_direct": true,
+                "allow_rollup_hdrs": false, "allow_direct": true, "allow_atomic": true,
             })
         },
     },

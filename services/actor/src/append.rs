@@ -1,4 +1,4 @@
-//! Appending: what is on its way into the own chains, one event a chain at a time.
+//! Appending: what is on its way into the own chains, one event a chain at a time, those of many chains together.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -8,21 +8,30 @@ use std::{
 use bus_schema::{
     Author, AuthorId, Draft, EventId, Junk, Link, Meta, SignedEvent, TaskId, Verifier, stream,
 };
-use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::oneshot;
 
 use crate::{
     Bus, Claim, Error,
     bus::Outside,
     claim::Permit,
+    contents::put_all,
     core::chain_of,
-    publish::{Published, publish},
+    publish::{Placed, Published, publish},
 };
 
 /// Pause before a publish whose fate is unknown is repeated; the compare-and-set makes repeating safe.
 const RETRY: Duration = Duration::from_millis(200);
 /// Pause after the server said no: it is full, or somebody is repairing it.
 const RETRY_REFUSED: Duration = Duration::from_secs(1);
+
+/// From how many chains on their events are stored together: the server syncs once for all of them, and makes and
+/// removes files of its own for that.
+pub(crate) const TOGETHER: usize = 15;
+/// Most chains whose events are stored together.
+const TOGETHER_MAX: usize = 128;
+/// Publishes on their way from which on others gather until they are enough.
+const APART: usize = 16;
 
 /// What happens once the own event was read back.
 pub(crate) enum Then<A, E> {
@@ -71,7 +80,16 @@ impl<A: Author, E> InFlight<A, E> {
     }
 }
 
-type Acked = (Option<TaskId>, Option<EventId>, Published);
+/// What is on its way into one chain: the name of its flight, and how many events it has.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    chain: Option<TaskId>,
+    id: Option<EventId>,
+    events: u64,
+}
+
+/// The parts of one publish, and what became of all of them.
+pub(crate) type Acked = (Vec<Part>, Published);
 
 /// The own chains and what is on its way into them.
 pub(crate) struct Appender<A, E> {
@@ -79,6 +97,8 @@ pub(crate) struct Appender<A, E> {
     flying: BTreeMap<Option<TaskId>, InFlight<A, E>>,
     busy: BTreeSet<Option<TaskId>>,
     waiting: BTreeMap<Option<TaskId>, VecDeque<Outside<A>>>,
+    /// Chains whose flights are not sent yet, in the order of their launch.
+    ready: VecDeque<Option<TaskId>>,
     acks: FuturesUnordered<BoxFuture<'static, Acked>>,
     /// The grants whose claims were dropped because somebody was first.
     given_back: Vec<EventId>,
@@ -93,6 +113,7 @@ impl<A: Author, E> Appender<A, E> {
             flying: BTreeMap::new(),
             busy: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            ready: VecDeque::new(),
             acks: FuturesUnordered::new(),
             given_back: Vec::new(),
             trouble: None,
@@ -117,6 +138,11 @@ impl<A: Author, E> Appender<A, E> {
             Some(acked) => acked,
             None => std::future::pending().await,
         }
+    }
+
+    /// One more, if it has come already.
+    pub(crate) fn acked_too(&mut self) -> Option<Acked> {
+        self.acks.next().now_or_never().flatten()
     }
 
     /// Takes a draft from beside the core; it goes before what the core wants.
@@ -147,7 +173,7 @@ impl<A: Author, E> Appender<A, E> {
         }
     }
 
-    /// Signs drafts as the next events of their chain and sends them: all of them are stored, or none.
+    /// Signs drafts as the next events of their chain, to be sent by [`Self::send_ready`]: all of them are stored, or none.
     pub(crate) fn launch(
         &mut self,
         drafts: Vec<Draft<A>>,
@@ -184,41 +210,62 @@ impl<A: Author, E> Appender<A, E> {
             then,
             stage: Stage::Sent,
         };
-        self.send(chain, &flight, Duration::ZERO);
+        self.ready.push_back(chain);
         self.busy.insert(chain);
         self.flying.insert(chain, flight);
     }
 
-    fn send(&self, chain: Option<TaskId>, flight: &InFlight<A, E>, pause: Duration) {
+    /// Sends what was launched: together if it is enough, else each alone, unless many are on their way already.
+    pub(crate) fn send_ready(&mut self) {
+        while self.ready.len() >= TOGETHER {
+            let some = self.ready.len().min(TOGETHER_MAX);
+            let chains: Vec<_> = self.ready.drain(..some).collect();
+            self.send(&chains, Duration::ZERO);
+        }
+        while self.acks.len() < APART
+            && let Some(chain) = self.ready.pop_front()
+        {
+            self.send(&[chain], Duration::ZERO);
+        }
+    }
+
+    fn send(&self, chains: &[Option<TaskId>], pause: Duration) {
+        let (mut parts, mut contents, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        for &chain in chains {
+            let Some(flight) = self.flying.get(&chain) else {
+                continue;
+            };
+            let subtree = stream::subtree(A::ID, chain);
+            events.extend(Placed::all(&flight.events, &subtree, flight.expected));
+            let each = flight.drafts.iter().flat_map(Draft::contents);
+            contents.extend(each.cloned());
+            parts.push(Part {
+                chain,
+                id: flight.id(),
+                events: flight.events.len() as u64,
+            });
+        }
         let bus = self.bus.clone();
-        let contents = flight.drafts.iter().flat_map(Draft::contents);
-        let contents: Vec<_> = contents.cloned().collect();
-        let events = flight.events.clone();
-        let id = flight.id();
-        let expected = flight.expected;
-        let subtree = stream::subtree(A::ID, chain);
         self.acks.push(Box::pin(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            for content in &contents {
-                if let Err(error) = bus.put(content).await {
-                    return (chain, id, Published::Refused(crate::error::chain(&error)));
-                }
+            if let Err(error) = put_all(&bus, &contents).await {
+                return (parts, Published::Refused(crate::error::chain(&error)));
             }
-            let published = publish(bus.jetstream(), &events, &subtree, expected).await;
-            (chain, id, published)
+            (parts, publish(bus.jetstream(), &events).await)
         }));
     }
 
     /// Sends again what has no answer: it may have been lost with the connection. The compare-and-set makes
     /// sending twice safe.
-    pub(crate) fn resend(&self) {
-        for (chain, flight) in &self.flying {
-            if matches!(flight.stage, Stage::Sent) {
-                self.send(*chain, flight, Duration::ZERO);
-            }
-        }
+    pub(crate) fn resend(&mut self) {
+        self.acks.clear();
+        let unanswered = self
+            .flying
+            .iter()
+            .filter(|(_, flight)| matches!(flight.stage, Stage::Sent));
+        self.ready = unanswered.map(|(chain, _)| *chain).collect();
     }
 
     /// Takes in an answer of the server.
@@ -231,7 +278,61 @@ impl<A: Author, E> Appender<A, E> {
         verifier: &Verifier,
         read: u64,
     ) -> Result<(), Error> {
-        let (chain, id, published) = acked;
+        let (parts, published) = acked;
+        if parts.len() > 1 {
+            return self.on_ack_of_many(parts, published, verifier, read);
+        }
+        parts.first().map_or(Ok(()), |part| {
+            self.on_part(*part, published, verifier, read)
+        })
+    }
+
+    /// Events of many chains were stored together, or none was and each is sent alone.
+    fn on_ack_of_many(
+        &mut self,
+        parts: Vec<Part>,
+        published: Published,
+        verifier: &Verifier,
+        read: u64,
+    ) -> Result<(), Error> {
+        let pause = match published {
+            Published::At(mut last) => {
+                for part in parts.into_iter().rev() {
+                    self.on_part(part, Published::At(last), verifier, read)?;
+                    last = last.saturating_sub(part.events);
+                }
+                return Ok(());
+            }
+            Published::Conflict(_) => Duration::ZERO,
+            Published::Unknown(reason) => {
+                tracing::warn!(reason, "no answer to a batch; sending each event alone");
+                RETRY
+            }
+            Published::Refused(reason) => {
+                tracing::warn!(
+                    reason,
+                    "the bus does not store several at once; sending each alone"
+                );
+                Duration::ZERO
+            }
+        };
+        for part in parts {
+            let flight = self.flying.get(&part.chain);
+            if flight.is_some_and(|flight| flight.id() == part.id) {
+                self.send(&[part.chain], pause);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_part(
+        &mut self,
+        part: Part,
+        published: Published,
+        verifier: &Verifier,
+        read: u64,
+    ) -> Result<(), Error> {
+        let Part { chain, id, .. } = part;
         let Some(mut flight) = self.flying.remove(&chain) else {
             return Ok(());
         };
@@ -239,6 +340,7 @@ impl<A: Author, E> Appender<A, E> {
             self.flying.insert(chain, flight);
             return Ok(());
         }
+        let mut again = None;
         match published {
             Published::At(seq) => {
                 if read >= seq {
@@ -258,14 +360,14 @@ impl<A: Author, E> Appender<A, E> {
                 self.lost(flight);
                 return Ok(());
             }
-            Published::Conflict(None) => self.send(chain, &flight, RETRY),
+            Published::Conflict(None) => again = Some(RETRY),
             Published::Unknown(reason) => {
                 tracing::warn!(
                     reason,
                     kind = flight.kind(),
                     "no answer to a publish; asking again"
                 );
-                self.send(chain, &flight, RETRY);
+                again = Some(RETRY);
             }
             Published::Refused(reason) if flight.events.len() > 1 => {
                 tracing::warn!(
@@ -274,15 +376,18 @@ impl<A: Author, E> Appender<A, E> {
                 );
                 flight.drafts.truncate(1);
                 flight.events.truncate(1);
-                self.send(chain, &flight, Duration::ZERO);
+                again = Some(Duration::ZERO);
             }
             Published::Refused(reason) => {
                 tracing::error!(reason, kind = flight.kind(), "the bus does not store this");
                 self.trouble = Some(reason);
-                self.send(chain, &flight, RETRY_REFUSED);
+                again = Some(RETRY_REFUSED);
             }
         }
         self.flying.insert(chain, flight);
+        if let Some(pause) = again {
+            self.send(&[chain], pause);
+        }
         Ok(())
     }
 

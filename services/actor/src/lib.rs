@@ -6,6 +6,7 @@ mod claim;
 mod clock;
 pub mod config;
 mod connect;
+mod contents;
 mod core;
 pub mod diagnostic;
 pub mod doubt;

@@ -21,7 +21,7 @@ use crate::{
     bus::{get, header},
     connect::{connect, try_once},
     error::chain,
-    publish::{Published, publish},
+    publish::{Placed, Published, publish},
 };
 
 /// Messages fetched by one request.
@@ -208,7 +208,12 @@ impl Operator {
     pub async fn publish_first(&self, event: &SignedEvent) -> Result<bool, Error> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
         let events = std::slice::from_ref(event);
-        match publish(&jetstream, events, &stream::subtree(Owner::ID, None), 0).await {
+        match publish(
+            &jetstream,
+            &Placed::all(events, &stream::subtree(Owner::ID, None), 0),
+        )
+        .await
+        {
             Published::At(_) => Ok(true),
             Published::Conflict(_) => Ok(false),
             Published::Unknown(reason) | Published::Refused(reason) => Err(Error::Bus {
@@ -361,7 +366,7 @@ impl Pen {
             let expected = self.verifier.subtree(AuthorId::Owner, None);
             let subtree = stream::subtree(Owner::ID, None);
             let events = std::slice::from_ref(&event);
-            match publish(&jetstream, events, &subtree, expected).await {
+            match publish(&jetstream, &Placed::all(events, &subtree, expected)).await {
                 Published::At(seq) => {
                     self.catch_up(operator).await?;
                     return Ok(seq);

@@ -28,62 +28,71 @@ pub(crate) enum Published {
     Refused(String),
 }
 
-/// Publishes events that may only follow the message at `expected` in `subtree`: all of them, one right after the
-/// other, or none.
-pub(crate) async fn publish(
-    jetstream: &jetstream::Context,
-    events: &[SignedEvent],
-    subtree: &str,
-    expected: u64,
-) -> Published {
+/// An event, and the message that it may only follow: the last one of the subtree.
+pub(crate) struct Placed {
+    pub(crate) event: SignedEvent,
+    pub(crate) subtree: String,
+    pub(crate) expected: u64,
+}
+
+impl Placed {
+    /// Events of one chain, all behind the same message.
+    pub(crate) fn all(events: &[SignedEvent], subtree: &str, expected: u64) -> Vec<Self> {
+        let placed = |event: &SignedEvent| Self {
+            event: event.clone(),
+            subtree: subtree.to_owned(),
+            expected,
+        };
+        events.iter().map(placed).collect()
+    }
+}
+
+/// Publishes events: all of them, one right after the other, or none.
+pub(crate) async fn publish(jetstream: &jetstream::Context, events: &[Placed]) -> Published {
     let Some((last, others)) = events.split_last() else {
         return Published::Refused("there is nothing to publish".to_owned());
     };
-    let after = |headers: HeaderMap| {
-        let mut headers = headers;
-        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected.to_string());
-        headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", subtree);
-        headers
-    };
     if others.is_empty() {
-        return stored(jetstream, last, after(headers(last))).await;
+        return stored(jetstream, last, headers(last)).await;
     }
-    let batch = last.id.to_string();
+    let batch = last.event.id.to_string();
     let place = |mut headers: HeaderMap, at: usize| {
         headers.insert(NATS_BATCH_ID, batch.as_str());
         headers.insert(NATS_BATCH_SEQUENCE, (at + 1).to_string());
         headers
     };
     let client = jetstream.client();
-    for (at, event) in others.iter().enumerate() {
-        // The server compares each with what was there before the batch; stored with it, none can be stored again.
-        let headers = place(after(headers(event)), at);
-        let body = event.body.clone().into();
-        let subject = event.subject.clone();
+    for (at, placed) in others.iter().enumerate() {
+        let headers = place(headers(placed), at);
+        let body = placed.event.body.clone().into();
+        let subject = placed.event.subject.clone();
         let sent = client.publish_with_headers(subject, headers, body);
         if let Err(error) = sent.await {
             return Published::Unknown(chain(&error));
         }
     }
-    let mut headers = place(after(headers(last)), others.len());
+    let mut headers = place(headers(last), others.len());
     headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
     stored(jetstream, last, headers).await
 }
 
-fn headers(event: &SignedEvent) -> HeaderMap {
+fn headers(placed: &Placed) -> HeaderMap {
+    let event = &placed.event;
     let mut headers = HeaderMap::new();
     headers.insert(HEADER_SIGNATURE, event.signature.to_string());
     headers.insert(HEADER_SCHEMA, event.schema.as_str());
     headers.insert(HEADER_TRACE, crate::telemetry::traceparent(event));
     headers.insert(NATS_EXPECTED_STREAM, AUDIT);
+    // The server compares each with what was there before the batch; stored with it, none can be stored again.
+    let expected = placed.expected.to_string();
+    headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected);
+    let subtree = placed.subtree.as_str();
+    headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", subtree);
     headers
 }
 
-async fn stored(
-    jetstream: &jetstream::Context,
-    event: &SignedEvent,
-    headers: HeaderMap,
-) -> Published {
+async fn stored(jetstream: &jetstream::Context, placed: &Placed, headers: HeaderMap) -> Published {
+    let event = &placed.event;
     let message = PublishMessage::build()
         .payload(event.body.clone().into())
         .headers(headers);

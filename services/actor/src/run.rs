@@ -19,7 +19,7 @@ use tokio::{
 use self::claims::Claims;
 use crate::{
     Beside, Bus, Clock, Core, Error, Health, Key, Out, Service,
-    append::{Appender, Then},
+    append::{Acked, Appender, Then},
     bus::{Keys, Outside},
     clock::BusClock,
     core::Want,
@@ -42,6 +42,8 @@ const FLUSH_GRACE: Duration = Duration::from_millis(250);
 type Me<S> = <<S as Service>::Core as Core>::Me;
 type Effect<S> = <<S as Service>::Core as Core>::Effect;
 type Input<S> = <<S as Service>::Core as Core>::Input;
+/// How an effect's task ended.
+type Done<S> = Result<(Key, Input<S>), tokio::task::JoinError>;
 
 /// What an author reads of the chains.
 fn sees(me: AuthorId) -> Sees {
@@ -189,20 +191,10 @@ where
         let deadline = tokio::time::sleep(Duration::MAX);
         tokio::pin!(deadline);
         loop {
-            if stopping {
-                self.ask(S::Core::finish);
-            } else if self.caught_up {
-                if !self.announced {
-                    self.core.caught_up();
-                    self.announce();
-                }
-                self.ask(S::Core::next);
-            } else if !self.core.ready() {
-                // It has to get rid of something before it can read on.
-                self.ask(S::Core::next);
-            }
+            self.ask_core(stopping);
             self.watch_health()?;
             self.appender.launch_waiting(&mut self.verifier);
+            self.appender.send_ready();
             let mut records = false;
             if let Some(claims) = &mut self.claims {
                 claims.write();
@@ -226,12 +218,10 @@ where
                     messages = self.reopen(messages).await?;
                     self.appender.resend();
                 }
-                acked = self.appender.acked() => {
-                    self.appender.on_ack(acked, &self.verifier, self.position.seq)?;
-                }
-                Some(done) = self.effects.join_next() => self.effect_done(done)?,
+                acked = self.appender.acked() => self.on_acks(acked)?,
+                Some(done) = self.effects.join_next() => self.effects_done(done)?,
                 written = Claims::written(&mut self.claims) => self.recorded(written)?,
-                Some(outside) = self.outside.recv() => self.appender.queue(outside),
+                Some(outside) = self.outside.recv() => self.queue(outside),
                 Some(input) = self.inbox.recv() => self.core.input(input),
                 Some(message) = heads.next() => self.hear(&message),
                 Some(ended) = self.beside.join_next() => {
@@ -288,14 +278,51 @@ where
         self.effects.spawn(async move { (key, performed.await) });
     }
 
-    fn effect_done(
-        &mut self,
-        done: Result<(Key, Input<S>), tokio::task::JoinError>,
-    ) -> Result<(), Error> {
-        let (key, input) = done.map_err(|error| Error::Service(error.to_string()))?;
-        self.running.remove(&key);
-        self.core.input(input);
+    /// Hands the core the inputs of this effect and of all others that have ended.
+    fn effects_done(&mut self, done: Done<S>) -> Result<(), Error> {
+        let mut next = Some(done);
+        while let Some(done) = next {
+            let (key, input) = done.map_err(|error| Error::Service(error.to_string()))?;
+            self.running.remove(&key);
+            self.core.input(input);
+            next = self.effects.try_join_next();
+        }
         Ok(())
+    }
+
+    /// Takes in this answer of the server and all others that have come.
+    fn on_acks(&mut self, acked: Acked) -> Result<(), Error> {
+        let mut next = Some(acked);
+        while let Some(acked) = next {
+            self.appender
+                .on_ack(acked, &self.verifier, self.position.seq)?;
+            next = self.appender.acked_too();
+        }
+        Ok(())
+    }
+
+    /// Queues this draft from beside the core and all others that wait.
+    fn queue(&mut self, outside: Outside<Me<S>>) {
+        let mut next = Some(outside);
+        while let Some(outside) = next {
+            self.appender.queue(outside);
+            next = self.outside.try_recv().ok();
+        }
+    }
+
+    fn ask_core(&mut self, stopping: bool) {
+        if stopping {
+            self.ask(S::Core::finish);
+        } else if self.caught_up {
+            if !self.announced {
+                self.core.caught_up();
+                self.announce();
+            }
+            self.ask(S::Core::next);
+        } else if !self.core.ready() {
+            // It has to get rid of something before it can read on.
+            self.ask(S::Core::next);
+        }
     }
 
     /// Asks the core what it wants and sets it going.
