@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use bus_schema::{AUDIT, AuthorId, User, account::users};
+use bus_schema::{
+    AUDIT, AuthorId, User,
+    account::{nkey_variable, users},
+};
 use harness::{Client, Deployment, SOON, eventually};
 use serde_json::{Value, json};
 
@@ -259,7 +262,8 @@ async fn doctor_names_whoever_floods_the_bus() {
     let named = eventually(SOON, async || {
         let doctor = cli::run_beside(&deployment, &["doctor"]).await;
         let floods = doctor.printed.lines().find(|line| line.contains("floods"));
-        let named = floods.is_some_and(|line| line.contains("gateway sends "));
+        let named = floods.is_some_and(|line| line.contains("gateway sends "))
+            && doctor.printed.contains(&nkey_variable("gateway"));
         if named { Ok(()) } else { Err(doctor.printed) }
     });
     meanwhile(flood(gateway, thief), named).await;

@@ -27,7 +27,7 @@ pub(super) fn look(dir: &Dir, checked: &Checked, renew: &str) -> Result<String, 
         if made(&nkey).is_some_and(|made| last < made) {
             text.push_str(", before it had its NKey");
         } else {
-            bad.push(format!("{} and {}", nkey.display(), nkey_variable(user)));
+            bad.push(nkey_of(dir, user));
         }
         seen.push(text);
     }
@@ -42,11 +42,20 @@ pub(super) fn look(dir: &Dir, checked: &Checked, renew: &str) -> Result<String, 
         seen,
         format!(
             "see what it is with `contractual audit verify`; somebody else has that identity's NKey, or a \
-             process of its own an old signing key: stop everything, delete {} in {}, then {renew}, which makes another",
+             process of its own an old signing key: stop everything, delete {}, then {renew}, which makes another",
             bad.join(", "),
-            dir.nats().join("local.conf").display()
         ),
     ))
+}
+
+/// An identity's NKey: its file, and the line that tells the server of it.
+pub(super) fn nkey_of(dir: &Dir, user: &str) -> String {
+    format!(
+        "{} and the line {} in {}",
+        dir.of(user).join("user.nk").display(),
+        nkey_variable(user),
+        dir.nats().join("local.conf").display()
+    )
 }
 
 /// When a key was made.

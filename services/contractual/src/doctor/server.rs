@@ -3,10 +3,16 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use actor::{Clock, Operator};
-use bus_schema::{ACTORS, AUDIT, STREAMS, account::WATCHER};
+use bus_schema::{
+    ACTORS, AUDIT, STREAMS,
+    account::{WATCHER, users},
+};
 use serde_json::{Value, json};
 
-use super::finding::{Fault, Findings};
+use super::{
+    finding::{Fault, Findings},
+    junk::nkey_of,
+};
 use crate::{Dir, init::Facts};
 
 /// What to do about a stream that fills: nothing is ever taken out of the record.
@@ -94,10 +100,7 @@ pub(super) async fn floods(findings: &mut Findings, dir: &Dir, facts: &Facts, cl
             // Whoever was cut off and came again is counted from nothing.
             let before = before.get(&account).filter(|before| **before <= count);
             let new = count - before.copied().unwrap_or(0);
-            (
-                account.to_lowercase().replace('_', "-"),
-                new.saturating_mul(1000) / ms,
-            )
+            (name_of(account), new.saturating_mul(1000) / ms)
         });
         let mut rates: Vec<_> = rates.collect();
         rates.sort_by_key(|(_, rate)| std::cmp::Reverse(*rate));
@@ -111,17 +114,26 @@ pub(super) async fn floods(findings: &mut Findings, dir: &Dir, facts: &Facts, cl
             Ok(format!("none; the busiest is {busiest} messages a second"))
         }
         Ok(rates) => {
-            let floods = rates.iter().filter(|(_, rate)| *rate >= FLOOD);
-            let each = floods.map(|(name, rate)| format!("{name} sends {rate} messages a second"));
+            let floods: Vec<_> = rates.iter().filter(|(_, rate)| *rate >= FLOOD).collect();
+            let each = floods
+                .iter()
+                .map(|(name, rate)| format!("{name} sends {rate} messages a second"));
+            let keys: Vec<_> = floods.iter().map(|(name, _)| nkey_of(dir, name)).collect();
             let fix = format!(
-                "stop it and look at its log; if its key may be stolen, delete user.nk in its folder of {}, run `contractual \
-                 init` and send nats-server SIGHUP",
-                dir.path().display()
+                "stop it and look at its log; if its key may be stolen, delete {}, run `contractual init` and send \
+                 nats-server SIGHUP",
+                keys.join(", ")
             );
             Err(Fault::new(each.collect::<Vec<_>>().join("; "), fix))
         }
     };
     findings.note("floods", seen);
+}
+
+/// Whose account that is.
+fn name_of(account: String) -> String {
+    let user = users().into_iter().find(|user| user.account() == account);
+    user.map_or(account, |user| user.name.to_owned())
 }
 
 /// How many messages each account has sent over the connections that it has.
