@@ -4,6 +4,7 @@ use std::fs;
 
 use bus_schema::AuthorId;
 use harness::Deployment;
+use serde_json::json;
 
 use crate::cli;
 
@@ -34,6 +35,25 @@ async fn a_service_that_is_new_gets_its_keys_and_the_owners_word_for_them() {
     let record = deployment.record().await;
     assert_eq!(record.count("roster.changed"), 2);
     assert_eq!(record.junk().count(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_takes_no_batches_is_allowed_to() {
+    let deployment = Deployment::provisioned().await;
+    let provision = deployment.client("provision").await;
+    let blobs = async || {
+        let question = json!({});
+        let info = provision.api("STREAM.INFO.BLOBS", &question).await;
+        info.unwrap()["config"].clone()
+    };
+    let mut config = blobs().await;
+    assert_eq!(config["allow_atomic"], true);
+    config["allow_atomic"] = false.into();
+    let update = provision.api("STREAM.UPDATE.BLOBS", &config);
+    update.await.unwrap();
+    assert_ne!(blobs().await["allow_atomic"], true);
+    deployment.provision().await;
+    assert_eq!(blobs().await["allow_atomic"], true);
 }
 
 #[tokio::test]

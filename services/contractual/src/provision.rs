@@ -61,7 +61,7 @@ async fn copy(dir: &Dir, url: &str, clock: &Clock, done: &mut Provisioned) -> Re
     Ok(())
 }
 
-/// Creates what is missing. Never changes a stream that exists.
+/// Creates what is missing. Of a stream that exists only the permission to store batches is changed.
 ///
 /// # Errors
 /// What the server refused, or the first difference of a stream that exists.
@@ -74,12 +74,15 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
             .api(&format!("STREAM.INFO.{}", stream.name), &json!({}))
             .await
         {
-            Ok(info) => {
-                differs(
-                    stream.name,
-                    &wanted,
-                    info.get("config").unwrap_or(&Value::Null),
-                )?;
+            Ok(mut info) => {
+                let found = info.get_mut("config").map(Value::take);
+                let mut found = found.unwrap_or_default();
+                let may_batch = allow_batches(&wanted, &mut found);
+                differs(stream.name, &wanted, &found)?;
+                if !may_batch {
+                    bus.api(&format!("STREAM.UPDATE.{}", stream.name), &found)
+                        .await?;
+                }
                 done.kept.push(stream.name.to_owned());
             }
             Err(actor::Error::Bus { reason, .. }) if reason.contains("not found") => {
@@ -157,6 +160,18 @@ async fn say_roster(dir: &Dir, url: &str, clock: &Clock) -> Result<bool, Error> 
     pen.say(&bus, Draft::of(Deployment, wanted)).await?;
     bus.flush().await;
     Ok(true)
+}
+
+/// Allows batches in `found` where `wanted` has them; `true` if nothing had to be changed.
+fn allow_batches(wanted: &Value, found: &mut Value) -> bool {
+    const FIELD: &str = "allow_atomic";
+    if wanted.get(FIELD) != Some(&json!(true)) || found.get(FIELD) == Some(&json!(true)) {
+        return true;
+    }
+    if let Some(found) = found.as_object_mut() {
+        found.insert(FIELD.to_owned(), json!(true));
+    }
+    false
 }
 
 fn differs(name: &str, wanted: &Value, found: &Value) -> Result<(), Error> {
