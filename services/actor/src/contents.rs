@@ -1,22 +1,20 @@
 //! Contents of many drafts, stored together.
 
-use async_nats::{
-    HeaderMap,
-    header::{NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE},
-    jetstream::message::PublishMessage,
-};
+use async_nats::{HeaderMap, jetstream::message::PublishMessage};
 use bus_schema::{Author, CHUNK_BYTES_MAX, Sealed};
 use futures::future::try_join_all;
 
-use crate::{Bus, Error, append::TOGETHER, error::chain};
+use crate::{Bus, Error, append::TOGETHER, error::chain, publish::place};
 
 /// Most bytes of contents that are stored together: of larger ones, a sync is the least.
 const BYTES_MAX: usize = 256 << 10;
+// Each content of a batch is one message.
+const _: () = assert!(BYTES_MAX <= CHUNK_BYTES_MAX);
 
 /// Stores contents: together if they are many and small, else side by side.
 pub(crate) async fn put_all<A: Author>(bus: &Bus<A>, contents: &[Sealed]) -> Result<(), Error> {
     let bytes: usize = contents.iter().map(|each| each.stored().len()).sum();
-    if contents.len() >= TOGETHER && bytes <= BYTES_MAX.min(CHUNK_BYTES_MAX) {
+    if contents.len() >= TOGETHER && bytes <= BYTES_MAX {
         match put_together(bus, contents).await {
             Ok(()) => return Ok(()),
             // One of them may be there already; storing that again alone is not an error.
@@ -33,8 +31,7 @@ async fn put_together<A: Author>(bus: &Bus<A>, contents: &[Sealed]) -> Result<()
     let jetstream = bus.jetstream();
     for (n, content) in contents.iter().enumerate() {
         let mut headers = HeaderMap::new();
-        headers.insert(NATS_BATCH_ID, batch.as_str());
-        headers.insert(NATS_BATCH_SEQUENCE, (n + 1).to_string());
+        place(&mut headers, &batch, n, contents.len());
         let subject = content.content().subject(A::ID, 0);
         let body = content.stored().to_vec().into();
         if n + 1 < contents.len() {
@@ -42,7 +39,6 @@ async fn put_together<A: Author>(bus: &Bus<A>, contents: &[Sealed]) -> Result<()
             sent.await.map_err(|error| chain(&error))?;
             continue;
         }
-        headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
         let message = PublishMessage::build().payload(body).headers(headers);
         let sent = jetstream.send_publish(subject, message).await;
         let acked = sent.map_err(|error| chain(&error))?.await;

@@ -56,14 +56,10 @@ pub(crate) async fn publish(jetstream: &jetstream::Context, events: &[Placed]) -
         return stored(jetstream, last, headers(last)).await;
     }
     let batch = last.event.id.to_string();
-    let place = |mut headers: HeaderMap, at: usize| {
-        headers.insert(NATS_BATCH_ID, batch.as_str());
-        headers.insert(NATS_BATCH_SEQUENCE, (at + 1).to_string());
-        headers
-    };
     let client = jetstream.client();
     for (at, placed) in others.iter().enumerate() {
-        let headers = place(headers(placed), at);
+        let mut headers = headers(placed);
+        place(&mut headers, &batch, at, events.len());
         let body = placed.event.body.clone().into();
         let subject = placed.event.subject.clone();
         let sent = client.publish_with_headers(subject, headers, body);
@@ -71,9 +67,18 @@ pub(crate) async fn publish(jetstream: &jetstream::Context, events: &[Placed]) -
             return Published::Unknown(chain(&error));
         }
     }
-    let mut headers = place(headers(last), others.len());
-    headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+    let mut headers = headers(last);
+    place(&mut headers, &batch, others.len(), events.len());
     stored(jetstream, last, headers).await
+}
+
+/// Makes a message the one at index `at` of the `len` of an atomic batch; the last one commits it.
+pub(crate) fn place(headers: &mut HeaderMap, batch: &str, at: usize, len: usize) {
+    headers.insert(NATS_BATCH_ID, batch);
+    headers.insert(NATS_BATCH_SEQUENCE, (at + 1).to_string());
+    if at + 1 == len {
+        headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+    }
 }
 
 fn headers(placed: &Placed) -> HeaderMap {

@@ -77,9 +77,9 @@ pub async fn provision(dir: &Dir, url: &str, clock: &Clock) -> Result<Provisione
             Ok(mut info) => {
                 let found = info.get_mut("config").map(Value::take);
                 let mut found = found.unwrap_or_default();
-                let may_batch = allow_batches(&wanted, &mut found);
+                let changed = allow_batches(&wanted, &mut found);
                 differs(stream.name, &wanted, &found)?;
-                if !may_batch {
+                if changed {
                     bus.api(&format!("STREAM.UPDATE.{}", stream.name), &found)
                         .await?;
                 }
@@ -162,16 +162,15 @@ async fn say_roster(dir: &Dir, url: &str, clock: &Clock) -> Result<bool, Error> 
     Ok(true)
 }
 
-/// Allows batches in `found` where `wanted` has them; `true` if nothing had to be changed.
+/// Allows batches in `found` where `wanted` has them; says whether that changed it.
 fn allow_batches(wanted: &Value, found: &mut Value) -> bool {
     const FIELD: &str = "allow_atomic";
-    if wanted.get(FIELD) != Some(&json!(true)) || found.get(FIELD) == Some(&json!(true)) {
-        return true;
-    }
-    if let Some(found) = found.as_object_mut() {
+    let allowed = |config: &Value| config.get(FIELD) == Some(&json!(true));
+    let changed = allowed(wanted) && !allowed(found);
+    if changed && let Some(found) = found.as_object_mut() {
         found.insert(FIELD.to_owned(), json!(true));
     }
-    false
+    changed
 }
 
 fn differs(name: &str, wanted: &Value, found: &Value) -> Result<(), Error> {
