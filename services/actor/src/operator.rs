@@ -134,7 +134,7 @@ impl Operator {
     }
 
     /// Hands every message of `AUDIT` under `filter`, from `from` on, to `each`, in order, until it returns
-    /// `false` or there are no more.
+    /// `false` or has had all that were stored when the scan began.
     ///
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
@@ -145,6 +145,8 @@ impl Operator {
         mut each: impl FnMut(Stored) -> bool + Send,
     ) -> Result<(), Error> {
         let mut next = from.max(1);
+        // Counted once: whoever stores faster than this reads would else keep it from ever ending.
+        let mut left: Option<u64> = None;
         loop {
             let inbox = self.client.new_inbox();
             let failed = |reason: String| Error::Bus {
@@ -169,11 +171,11 @@ impl Operator {
                     .ok()
                     .flatten()
                     .ok_or_else(|| failed("no answer".to_owned()))?;
+                let pending = header(answer.headers.as_ref(), "Nats-Num-Pending");
                 match answer.status.map(|status| status.as_u16()) {
                     None => {}
                     // The end of the batch; more is pending, or not.
                     Some(204) => {
-                        let pending = header(answer.headers.as_ref(), "Nats-Num-Pending");
                         if pending.is_none_or(|pending| pending == "0") {
                             return Ok(());
                         }
@@ -185,7 +187,11 @@ impl Operator {
                 let stored = stored(&answer)
                     .ok_or_else(|| failed("a message without its place".to_owned()))?;
                 next = stored.seq + 1;
-                if !each(stored) {
+                left = match left {
+                    None => pending.and_then(|pending| pending.parse().ok()),
+                    Some(left) => Some(left.saturating_sub(1)),
+                };
+                if !each(stored) || left == Some(0) {
                     return Ok(());
                 }
             }
