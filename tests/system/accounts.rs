@@ -9,7 +9,7 @@ use bus_schema::{
     stream,
 };
 use futures::{FutureExt as _, StreamExt as _};
-use harness::{Client, Deployment};
+use harness::{Client, Deployment, SOON, eventually};
 use serde_json::{Value, json};
 
 /// Requests sent between two looks at whether the server has judged them.
@@ -372,7 +372,16 @@ async fn in_one_account_the_same_requests_change_what_others_have() {
         let before = held(&watcher).await;
         let (user, client) = clients.iter().find(|(user, _)| user.name == name).unwrap();
         reflect_everything(user, client).await;
-        let after = held(&watcher).await;
+        // The server carries out what it was told after it has answered.
+        let after = eventually(SOON, async || {
+            let after = held(&watcher).await;
+            let created = &after["AUDIT created"];
+            if *created == before["AUDIT created"] {
+                return Err(format!("{name}: AUDIT is still that of {created}"));
+            }
+            Ok(after)
+        })
+        .await;
         let changed = changed_by(name, &before, &after);
         assert!(changed.len() > 10, "{name}: {changed:?}");
         assert_ne!(before["AUDIT created"], after["AUDIT created"], "{name}");
