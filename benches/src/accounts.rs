@@ -8,10 +8,10 @@ use bus_schema::{
     account::{self, BUS, Form, Import, User},
     stream,
 };
-use contractual::Dir;
+use deployment::Dir;
 use serde_json::json;
 
-use crate::{Error, deployment::free_port};
+use crate::{port::free_port, runtime::Error};
 
 /// Gateways beside the deployment's own.
 const READERS: [&str; 15] = [

@@ -2,12 +2,12 @@
 
 use std::{process::Command, time::Duration};
 
-use contractual::fleet::Process;
+use deployment::fleet::Process;
 use serde::Deserialize;
 
 use crate::{
-    Error,
     deployment::Deployment,
+    runtime::Error,
     table::{self, Row, Times},
 };
 
@@ -53,7 +53,7 @@ pub(crate) fn run() -> Result<(), Error> {
         table::load()
     ));
     let after = memory("at the end of the demo", &last);
-    let idle = crate::block_on(Box::pin(idle()))??;
+    let idle = crate::runtime::block_on(Box::pin(idle()))??;
     let idle = memory("idle for 10 s", &idle);
     let memory_row = |case: &str, mb: f64| Row::new(case, mb, Some(MEMORY_GOAL_MB));
     let goal = Some(FIRST_ACTION_GOAL_MS);

@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use actor::Clock;
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicySet, Request};
-use contractual::run;
-use policy::{
+use contract::{
     Call, Catalogue, Contract, Integrity, Labels, Record, Secrecy, Shared, Verdict, View,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Error,
     deployment::{Deployment, playbook},
-    gated_action::{actions, finished},
+    runtime::Error,
+    system::{actions, finished},
     table::{self, Row, Times},
 };
 
@@ -111,6 +110,39 @@ const BODIES: [&str; 10] = [
     "[[deny]]\nwhen = 'args.kind == \"when-{n}\" && args has count && args.count > {n} && args has text && args.text like \"*x*\"'",
 ];
 
+/// The same rules as policies of Cedar, in the same order. What Cedar cannot say (globs with `**`, hosts, calendar
+/// days, earlier results) is told to it in `context.beyond`, as somebody who used it would have to.
+const CEDAR: [&str; 10] = [
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"path-{n}\" && context.args has path && context.beyond.path };",
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"mail-{n}\" && context.args has to && (context.args.to like \"*@a.example\" || context.args.to like \"*@b{n}.example\") && context.args has text && context.beyond.length };",
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"web-{n}\" && context.args has url && context.beyond.url };",
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"pay-{n}\" && context.args has amount && context.args.amount.greaterThanOrEqual(decimal(\"0.01\")) && context.args.amount.lessThanOrEqual(decimal(\"50.0\")) };",
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"id-{n}\" && context.args has id && context.beyond.earlier };",
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"list-{n}\" && context.args has labels && [\"x\", \"y\", \"z{n}\"].containsAll(context.args.labels) && context.beyond.length };",
+    "permit (principal, action == {tool}, resource) when { context.args.kind == \"day-{n}\" && context.args has day && context.beyond.day };",
+    "permit (principal, action == {tool}, resource) when { context.approved && context.args.kind == \"ask-{n}\" && context.args has count && context.args.count >= 10 && context.args.count <= 20 };",
+    "forbid (principal, action == {tool}, resource) when { context.args.kind == \"deny-{n}\" && context.args has text && context.args.text like \"*secret{n}*\" };",
+    "forbid (principal, action == {tool}, resource) when { context.args.kind == \"when-{n}\" && context.args has count && context.args.count > {n} && context.args has text && context.args.text like \"*x*\" };",
+];
+
+/// The tool, the body and the number of a rule.
+fn place_of(rule: usize) -> (String, usize, String) {
+    let (tool, place) = (rule % TOOLS, rule / TOOLS);
+    let n = (place / BODIES.len()).to_string();
+    (format!("tool.t{tool}"), place % BODIES.len(), n)
+}
+
+/// The policies of Cedar beside [`contract`].
+fn policies(rules: usize) -> String {
+    let each = (0..rules).map(|rule| {
+        let (tool, body, n) = place_of(rule);
+        let body = CEDAR.get(body).copied().unwrap_or_default();
+        let action = format!("Action::\"{tool}\"");
+        format!("{}\n", body.replace("{tool}", &action).replace("{n}", &n))
+    });
+    each.collect()
+}
+
 /// A contract of so many rules, every check among them.
 fn contract(rules: usize) -> String {
     let mut text = String::from(
@@ -119,13 +151,9 @@ fn contract(rules: usize) -> String {
          [limits.day]\ncalls = 1000000\n",
     );
     for rule in 0..rules {
-        let (tool, place) = (rule % TOOLS, rule / TOOLS);
-        let body = BODIES
-            .get(place % BODIES.len())
-            .copied()
-            .unwrap_or_default();
-        let head = format!("]]\ntool = \"tool.t{tool}\"");
-        let n = (place / BODIES.len()).to_string();
+        let (tool, body, n) = place_of(rule);
+        let body = BODIES.get(body).copied().unwrap_or_default();
+        let head = format!("]]\ntool = \"{tool}\"");
         text.push_str(&body.replacen("]]", &head, 1).replace("{n}", &n));
         text.push('\n');
     }
@@ -209,12 +237,12 @@ fn in_process(rounds: Rounds) -> Result<Vec<Row>, Error> {
         parsed = Some(contract);
     }
     let contract = parsed.ok_or("nothing was loaded")?;
-    let lowered = policy::lower(&contract, &catalogue).cedar;
+    let policies = policies(rules);
     let mut cedar_load = Times::default();
     let mut set = PolicySet::new();
     for _ in 0..loads {
         let since = clock.elapsed();
-        set = lowered.parse()?;
+        set = policies.parse()?;
         cedar_load.push(ms(&clock, since));
     }
     let (load, cedar_load) = (load.percentile(50), cedar_load.percentile(50));
@@ -291,7 +319,7 @@ fn measure(
             args: written,
         };
         let since = clock.elapsed();
-        let verdict = policy::decide(contract, catalogue, &view, &call);
+        let verdict = contract::decide(contract, catalogue, &view, &call);
         let ours = ms(clock, since) * 1000.0;
         let said = match verdict {
             Verdict::Granted { .. } => "granted",
@@ -323,7 +351,7 @@ fn measure(
     Ok(kind)
 }
 
-/// Cedar with the same rules; what it has no words for is told to it.
+/// Cedar with the same rules.
 struct Cedar {
     authorizer: Authorizer,
     set: PolicySet,
@@ -333,20 +361,11 @@ struct Cedar {
 
 impl Cedar {
     fn new(set: PolicySet) -> Self {
-        let mut beyond = Map::new();
-        let facts = set.policies().flat_map(|policy| {
-            let notes = policy
-                .annotations()
-                .filter(|(key, _)| key.starts_with("beyond_"));
-            let facts = notes.filter_map(|(_, said)| Some(said.split_once(": ")?.0.to_owned()));
-            facts.collect::<Vec<_>>()
-        });
-        beyond.extend(facts.map(|fact| (fact, Value::Bool(true))));
         Self {
             authorizer: Authorizer::new(),
             set,
             entities: Entities::empty(),
-            beyond: Value::Object(beyond),
+            beyond: json!({"path": true, "length": true, "url": true, "earlier": true, "day": true}),
         }
     }
 
@@ -383,7 +402,7 @@ fn ms(clock: &Clock, since: std::time::Duration) -> f64 {
 /// From the stored proposal to the stored verdict, by the time of the bus.
 fn through_the_bus(sync: &str) -> Result<Row, Error> {
     let deployment = Deployment::create(sync)?;
-    let measured = crate::block_on(Box::pin(async {
+    let measured = crate::runtime::block_on(Box::pin(async {
         let mut fleet = deployment.start_nats().await?;
         fleet.start_actors().await?;
         let measured = Box::pin(one_task(&deployment)).await;
@@ -400,7 +419,7 @@ fn through_the_bus(sync: &str) -> Result<Row, Error> {
 
 async fn one_task(deployment: &Deployment) -> Result<Times, Error> {
     let contract = deployment.sign_contract().await?;
-    let client = run::client(&deployment.dir, &deployment.clock)?;
+    let client = contractual::client(&deployment.opened()?)?;
     let text = playbook(STEPS.0);
     let submitted = client.submit(contract, text.as_bytes()).await?;
     finished(&client, &BTreeSet::from([submitted.task])).await?;

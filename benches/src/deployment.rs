@@ -1,7 +1,6 @@
 //! A real deployment in a temporary folder, with the shipped configuration and every actor as a process.
 
 use std::{
-    net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::atomic::AtomicBool,
     time::{Duration, SystemTime},
@@ -9,18 +8,20 @@ use std::{
 
 use actor::Clock;
 use bus_schema::{AuthorId, Digest};
-use contractual::{
-    Dir, contract,
+use contractual::{command::contract::sign, example};
+use deployment::{
+    DeploymentFile, Dir,
     fleet::Fleet,
-    init::{self, Choices, Facts},
+    init::{self, Choices},
     nats_server::{self, Places},
     provision,
 };
 use tempfile::TempDir;
 
 use crate::{
-    Error,
     accounts::{self, Accounts},
+    port::free_port,
+    runtime::Error,
 };
 
 /// Allows the cheapest real tool without a person.
@@ -72,7 +73,7 @@ impl<'a> Shape<'a> {
 /// One deployment; its folder goes when it is dropped.
 pub(crate) struct Deployment {
     pub(crate) dir: Dir,
-    pub(crate) facts: Facts,
+    pub(crate) file: DeploymentFile,
     pub(crate) clock: Clock,
     readers: Vec<&'static str>,
     server: PathBuf,
@@ -95,7 +96,7 @@ impl Deployment {
             bus: free_port()?,
             gateway: free_port()?,
             workspace: scratch.path().join("workspace"),
-            catalogue: contract::example::TOOLS.to_owned(),
+            catalogue: example::TOOLS.to_owned(),
             sync: shape.sync.to_owned(),
             containers: None,
         };
@@ -105,13 +106,18 @@ impl Deployment {
         let server =
             nats_server::find(&Places::from_env(), &AtomicBool::new(false), &mut |_| {})?.path;
         Ok(Self {
-            facts: Facts::read(&dir)?,
+            file: DeploymentFile::read(&dir)?,
             dir,
             clock,
             readers,
             server,
             _scratch: scratch,
         })
+    }
+
+    /// As the command line opens it.
+    pub(crate) fn opened(&self) -> Result<deployment::Deployment, Error> {
+        Ok(deployment::Deployment::open(&self.dir, &self.clock)?)
     }
 
     /// No process yet.
@@ -123,8 +129,8 @@ impl Deployment {
     pub(crate) async fn start_nats(&self) -> Result<Fleet, Error> {
         let mut fleet = self.fleet();
         fleet.start_nats().await?;
-        let url = self.facts.url();
-        provision::provision(&self.dir, &url, &self.clock).await?;
+        let url = self.file.url();
+        provision::provision(&self.opened()?).await?;
         accounts::provision(&self.dir, &url, &self.clock, &self.readers).await?;
         Ok(fleet)
     }
@@ -143,9 +149,7 @@ impl Deployment {
     pub(crate) async fn sign_contract(&self) -> Result<Digest, Error> {
         let path = self.dir.path().join("contract.toml");
         std::fs::write(&path, CONTRACT)?;
-        Ok(contract::sign(&self.dir, &path, &self.clock)
-            .await?
-            .contract)
+        Ok(sign::sign(&self.opened()?, &path).await?.contract)
     }
 }
 
@@ -158,11 +162,6 @@ pub(crate) fn playbook(steps: usize) -> String {
         ));
     }
     text
-}
-
-/// An address on loopback that nobody listens on at this moment.
-pub(crate) fn free_port() -> Result<SocketAddr, Error> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 #[expect(

@@ -13,10 +13,10 @@ use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{Barrier, watch};
 
 use crate::{
-    Error,
     actions::{Actions, KINDS, Sizes},
     deployment::Deployment,
     raw::{Expected, Noise, Wire},
+    runtime::Error,
 };
 
 /// Longest time that one floor may take.
@@ -78,11 +78,11 @@ impl Floor {
                 let (together, author) = (together.clone(), *author);
                 others.push(scope.spawn(move || {
                     let follow = follow(of, author, together);
-                    crate::block_on(async { tokio::time::timeout(WITHIN, follow).await })??
+                    crate::runtime::block_on(async { tokio::time::timeout(WITHIN, follow).await })??
                 }));
             }
             let drive = async { tokio::time::timeout(WITHIN, drive(of, &together)).await };
-            let driven = crate::block_on(drive);
+            let driven = crate::runtime::block_on(drive);
             stopper.send_replace(true);
             for other in others {
                 other

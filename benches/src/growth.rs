@@ -8,15 +8,15 @@ use std::{
 
 use async_nats::HeaderMap;
 use bus_schema::{AuthorId, Digest, TaskId, stream};
-use contractual::{fleet::Fleet, run};
+use deployment::fleet::Fleet;
 
 use crate::{
-    Error,
     accounts::Accounts,
     deployment::{Deployment, Shape, playbook},
-    gated_action::{actions, watch},
     history::History,
     raw::{Expected, Noise, Wire},
+    runtime::Error,
+    system::{actions, watch},
     table::{self, Row, Times},
 };
 
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     sizes.push(most);
     let mut all = Vec::new();
     for tasks in sizes {
-        all.push(crate::block_on(Box::pin(grow(tasks)))??);
+        all.push(crate::runtime::block_on(Box::pin(grow(tasks)))??);
     }
     for round in 1..=ROUNDS {
         let load = table::load();
@@ -90,14 +90,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
             "\n== round {round} of {ROUNDS}, load average {load}"
         ));
         for grown in &mut all {
-            crate::block_on(Box::pin(grown.running()))??;
+            crate::runtime::block_on(Box::pin(grown.running()))??;
         }
     }
     // Last, since nobody signs what is appended here.
     for _ in 0..ROUNDS {
         for grown in &mut all {
-            crate::block_on(Box::pin(grown.appends()))??;
-            crate::block_on(Box::pin(grown.appends_before()))??;
+            crate::runtime::block_on(Box::pin(grown.appends()))??;
+            crate::runtime::block_on(Box::pin(grown.appends_before()))??;
         }
     }
     table::line(&format!("load average at the end: {}", table::load()));
@@ -237,7 +237,7 @@ impl Grown {
         }
         let others = [AuthorId::Audit, AuthorId::Runner, AuthorId::Worker];
         start(fleet, &others).await?;
-        let client = run::client(&self.ours.dir, &clock)?;
+        let client = contractual::client(&self.ours.opened()?)?;
         let text = playbook(STEPS.0);
         let submitted = client.submit(self.contract, text.as_bytes()).await?;
         watch(&self.ours, &client, submitted.task, &mut Times::default()).await?;

@@ -13,9 +13,9 @@ use bus_schema::{
 use ed25519_dalek::SigningKey;
 
 use crate::{
-    Error,
     deployment::{self, Deployment},
     raw::Wire,
+    runtime::Error,
 };
 
 /// Tasks that are open at the same time.
@@ -53,7 +53,7 @@ impl History {
         tasks: usize,
         actions: u16,
     ) -> Result<Self, Error> {
-        let access = of.dir.access("owner", &of.facts.url());
+        let access = of.dir.access("owner", &of.file.url());
         let bus = Operator::connect(&access, of.clock.clone()).await?;
         let mut stream = Vec::with_capacity((tasks + 1) * of_task(actions));
         bus.scan("event.>", 1, |stored| {
@@ -115,7 +115,7 @@ impl History {
         let owner = self.key(AuthorId::Owner)?.clone();
         for task in &tasks {
             let said = Statement::Task(TaskStatement {
-                deployment: of.facts.deployment,
+                deployment: of.file.deployment,
                 task: task.id,
                 contract,
                 playbook: task.playbook,
@@ -171,7 +171,7 @@ impl History {
         }
         for task in tasks {
             let draft = DraftGrant {
-                deployment: of.facts.deployment,
+                deployment: of.file.deployment,
                 task: task.id,
                 action: action(task)?,
                 contract,

@@ -9,15 +9,15 @@ mod floor;
 mod gated_action;
 mod growth;
 mod history;
+mod port;
 mod raw;
 mod rebuild;
+mod runtime;
+mod system;
 mod table;
 mod variants;
 
 use std::process::ExitCode;
-
-/// Whatever stopped a benchmark, with its own words.
-type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Started without a name of its own benchmarks, it is the program under test: the fleet starts its actors, and
 /// `cold-start` its demo, as processes of the very build that is measured.
@@ -39,12 +39,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs one benchmark on a runtime of one thread.
-fn block_on<F: Future>(future: F) -> Result<F::Output, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    Ok(runtime.block_on(future))
 }

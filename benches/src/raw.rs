@@ -13,7 +13,7 @@ use async_nats::{
 };
 use bus_schema::{AUDIT, AuthorId, account::API};
 
-use crate::{Error, deployment::Deployment};
+use crate::{deployment::Deployment, runtime::Error};
 
 /// A connection that is told nothing but addresses.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ pub(crate) struct Expected {
 impl Wire {
     /// Connects as an actor does: mutual TLS and NKey.
     pub(crate) async fn connect(of: &Deployment, author: AuthorId) -> Result<Self, Error> {
-        let access = of.dir.access(author.name(), &of.facts.url());
+        let access = of.dir.access(author.name(), &of.file.url());
         let seed = UserKey::load(&access.nkey)?;
         let options = ConnectOptions::with_nkey(seed.seed().to_owned())
             .add_root_certificates(access.ca)

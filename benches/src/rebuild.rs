@@ -5,17 +5,18 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use actor::{Clock, Core};
 use audit::{AuditCore, Effect, Input, Log, Origin, Places};
 use bus_schema::{AuthorId, Digest, PublicKey, Read, Sees, Time, Verifier, wire};
+use contract::Catalogue;
 use futures::StreamExt as _;
 use gateway::Shelf;
-use policy::{Catalogue, PolicyCore};
+use policy::PolicyCore;
 use runner::{Installed, RunnerCore};
 use worker::{HELD_BYTES_MAX, WorkerCore};
 
 use crate::{
-    Error,
     deployment::Deployment,
     history::{History, of_task},
     raw::Wire,
+    runtime::Error,
     table::{self, Row},
 };
 
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     let mut numbers = arguments.iter().filter_map(|text| text.parse().ok());
     let events = numbers.next().unwrap_or(EVENTS);
     let with_processes = arguments.iter().any(|text| text == "--processes");
-    let rows = crate::block_on(Box::pin(measure(events, with_processes)))??;
+    let rows = crate::runtime::block_on(Box::pin(measure(events, with_processes)))??;
     table::line(&format!("load average at the end: {}", table::load()));
     table::finish("rebuild", &rows);
     Ok(())
@@ -116,7 +117,7 @@ fn audits(deployment: &Deployment, reader: &Reader<'_>) -> Result<Vec<Row>, Erro
     std::fs::create_dir(&places.anchor)?;
     let path = deployment.dir.of("audit").join("signing.pem");
     let key = actor::signing_key::load(&path)?;
-    let id = deployment.facts.deployment;
+    let id = deployment.file.deployment;
     let mut log = Log::create(&places, &Origin::of(id), key, 1)?;
     let view = Arc::new(log.view().ok_or("a log that cannot be read")?);
     let mut cores = || Ok(AuditCore::new(id, Arc::clone(&view), Time::default()));

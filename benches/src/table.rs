@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::Error;
+use crate::runtime::Error;
 
 /// One line of the result: what was measured, and what the bus alone takes for it.
 #[derive(Debug, Clone, Serialize)]

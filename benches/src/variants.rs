@@ -3,10 +3,10 @@
 use bus_schema::Digest;
 
 use crate::{
-    Error,
     accounts::Accounts,
     deployment::{Deployment, Shape},
-    gated_action::{Pair, TASKS, all, compare, system},
+    runtime::Error,
+    system::{Pair, TASKS, all, compare, system},
     table::Row,
 };
 

@@ -8,10 +8,11 @@
 mod conf;
 
 use crate::{
-    AUDIT, AuthorId, BLOBS, CALLS, Chain, FACTS, Head, Live, RosterChanged, STREAMS, Subject,
-    TRIGGERS, stream,
+    ACTORS, AUDIT, AuthorId, BLOBS, CALLS, Chain, FACTS, Head, Live, RosterChanged, STREAMS,
+    Subject, TRIGGERS, stream,
 };
 
+pub use crate::stream::API;
 pub use conf::{
     accounts_conf, accounts_conf_of, nkey_variable, one_account_conf, rights_in_one_account,
 };
@@ -20,44 +21,11 @@ pub use conf::{
 pub const BUS: &str = "BUS";
 /// The server's own account; it has no user.
 const SYS: &str = "SYS";
-/// Where identities ask the JetStream API of [`BUS`]. An account without JetStream answers on `$JS.API` itself.
-pub const API: &str = "$JS.BUS.API";
 /// The JetStream API of the own account.
 pub const OWN_API: &str = "$JS.API";
 /// The name under which the server can be watched, and what may be asked of it.
 pub const WATCHER: &str = "sys";
 const WATCHED: [&str; 4] = ["CONNZ", "HEALTHZ", "JSZ", "VARZ"];
-
-/// The authors that are processes on the bus, in the order in which they start.
-pub const ACTORS: &[AuthorId] = &[
-    AuthorId::Audit,
-    AuthorId::Policy,
-    AuthorId::Runner,
-    AuthorId::Worker,
-    AuthorId::Gateway,
-];
-
-/// Whose contents an author may read.
-const fn contents_of(reader: AuthorId) -> &'static [AuthorId] {
-    match reader {
-        AuthorId::Owner | AuthorId::Gateway => &[
-            AuthorId::Owner,
-            AuthorId::Gateway,
-            AuthorId::Worker,
-            AuthorId::Policy,
-            AuthorId::Runner,
-        ],
-        AuthorId::Policy => &[
-            AuthorId::Owner,
-            AuthorId::Gateway,
-            AuthorId::Worker,
-            AuthorId::Runner,
-        ],
-        AuthorId::Worker => &[AuthorId::Gateway, AuthorId::Runner],
-        AuthorId::Runner => &[AuthorId::Worker],
-        AuthorId::Audit => &[],
-    }
-}
 
 /// What crosses from one account to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -234,7 +202,7 @@ fn author(id: AuthorId) -> User {
         user.publish.push(contents.clone());
         user.stores(contents);
     }
-    for of in contents_of(id) {
+    for of in id.contents() {
         user.asks(&format!("DIRECT.GET.{BLOBS}.blob.{of}.>"), Form::Answer);
     }
     if id == AuthorId::Owner {

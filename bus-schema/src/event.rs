@@ -1,10 +1,10 @@
 //! Events: who can say what, in which form, and how a stored message becomes one.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned, de::IgnoredAny};
 
-use crate::{Content, Digest, EventId, Invalid, TaskId, Time, wire};
+use crate::{Author, AuthorId, Chain, Content, Digest, EventId, TaskId, Time, wire};
 
 /// Most bytes of an event's body; the stream refuses more.
 pub const EVENT_BYTES_MAX: usize = 8 << 10;
@@ -14,87 +14,6 @@ pub const ENVELOPE_V: u8 = 2;
 pub const HEADER_SIGNATURE: &str = "Contractual-Sig";
 /// Header: the schema, for people with a plain `nats` command line; not signed, not read by actors.
 pub const HEADER_SCHEMA: &str = "Contractual-Schema";
-
-macro_rules! authors { ($($(#[$doc:meta])* $T:ident = $name:literal $chain:ident $reads:ident;)*) => {
-    /// Everybody who can author an event: the actors, and the owner.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    pub enum AuthorId { $($(#[$doc])* $T,)* }
-
-    impl AuthorId {
-        /// All of them.
-        pub const ALL: &[Self] = &[$(Self::$T,)*];
-        /// The name: folder, service, crate, binary and NATS user.
-        #[must_use]
-        pub const fn name(self) -> &'static str { match self { $(Self::$T => $name,)* } }
-        /// Whether all of the author's events are one chain, or those of each task.
-        #[must_use]
-        pub const fn chain(self) -> Chain { match self { $(Self::$T => Chain::$chain,)* } }
-        /// How soon it reads what is stored.
-        const fn reads(self) -> Reads { match self { $(Self::$T => Reads::$reads,)* } }
-        /// Whether an action waits for it, so that it is delivered each message at once.
-        #[must_use]
-        pub const fn is_prompt(self) -> bool { matches!(self.reads(), Reads::Prompt) }
-    }
-
-    $($(#[$doc])* #[derive(Debug, Clone, Copy)] pub struct $T;
-      impl Author for $T { const ID: AuthorId = AuthorId::$T; })*
-} }
-
-/// How an author's events are chained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chain {
-    /// One chain: two instances exclude each other.
-    Whole,
-    /// One chain a task: instances can share the work.
-    PerTask,
-}
-
-/// How soon an author reads what is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reads {
-    /// At once: an action waits for it.
-    Prompt,
-    /// What has gathered in some milliseconds.
-    Patient,
-}
-
-/// A type that stands for an author, so that the compiler knows who may say what.
-pub trait Author: fmt::Debug + Send + Sync + 'static {
-    /// Who.
-    const ID: AuthorId;
-}
-
-authors! {
-    /// The person; signs contracts, tasks and approvals, and can halt everything.
-    Owner = "owner" Whole Patient;
-    /// The only way in.
-    Gateway = "gateway" PerTask Patient;
-    /// Runs playbooks; can only propose.
-    Worker = "worker" PerTask Prompt;
-    /// Decides; the only one whose grants are honoured.
-    Policy = "policy" Whole Prompt;
-    /// Executes granted tool calls in a sandbox.
-    Runner = "runner" PerTask Prompt;
-    /// Keeps the proof.
-    Audit = "audit" Whole Patient;
-}
-
-impl fmt::Display for AuthorId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for AuthorId {
-    type Err = Invalid;
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let found = Self::ALL.iter().find(|id| id.name() == text);
-        found
-            .copied()
-            .ok_or_else(|| Invalid::new("an author", text))
-    }
-}
 
 /// What an event is about: one task, or the deployment as a whole.
 pub trait Scope: Copy + fmt::Debug + Send + Sync + 'static {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+mod author;
 mod call;
 mod content;
 mod draft;
@@ -17,14 +18,14 @@ pub mod stream;
 mod verify;
 pub mod wire;
 
-pub use account::{ACTORS, User, users};
+pub use account::{User, users};
+pub use author::{ACTORS, Audit, Author, AuthorId, Chain, Gateway, Owner, Policy, Runner, Worker};
 pub use call::{CALLS, Call, CallSpec, Halt, Halted, May, Proof, Prove};
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
-    Audit, Author, AuthorId, Body, Chain, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts,
-    Gateway, HEADER_SCHEMA, HEADER_SIGNATURE, Junk, Owner, Policy, Raw, Runner, Says, Scope,
-    Subject, Worker, parse_fact, read_as,
+    Body, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts, HEADER_SCHEMA, HEADER_SIGNATURE,
+    Junk, Raw, Says, Scope, Subject, parse_fact, read_as,
 };
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{AuthorId, Chain, EVENT_BYTES_MAX, account::API};
+use crate::{AuthorId, Chain, EVENT_BYTES_MAX};
 
 /// The append-only stream of every fact.
 pub const AUDIT: &str = "AUDIT";
@@ -11,6 +11,9 @@ pub const BLOBS: &str = "BLOBS";
 /// Messages from outside that may start a job.
 pub const TRIGGERS: &str = "TRIGGERS";
 
+/// Where identities ask the JetStream API of the account of the streams. An account without JetStream answers on `$JS.API`
+/// itself.
+pub const API: &str = "$JS.BUS.API";
 /// Who may have a copy of `AUDIT` in the own account.
 pub const COPIER: &str = "audit-reader";
 /// Where the server delivers what is copied.

@@ -278,7 +278,7 @@ async fn a_full_volume_is_named_and_the_task_goes_on_once_there_is_room() {
         let draft = asked(&stack, contract).await;
         let folder = place(volume);
         fill(&folder);
-        let room = complaint(&stack, "room").unwrap();
+        let room = complaint(&stack, "disk space").unwrap();
         assert!(room.contains(folder.to_str().unwrap()), "{volume}: {room}");
         let mut said = room;
         if !CALM.contains(&volume) {

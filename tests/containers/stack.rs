@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use contractual::{
+use deployment::{
     containers::{Choices, Person},
     relay::Relay,
 };
@@ -55,7 +55,7 @@ impl Stack {
         let made = Deployment::with(|all| all.containers = Some(choices));
         // The workspace was there before, so it is the person who lets the runner in.
         std::os::unix::fs::chown(made.workspace(), Some(10_004), None).unwrap();
-        let relay = Relay::open(&found_by, made.facts(), (0, 0)).await.unwrap();
+        let relay = Relay::open(&found_by, made.file(), (0, 0)).await.unwrap();
         let deployment = made.through(relay.route().unwrap());
         let mut joined = JoinSet::new();
         joined.spawn(async move { relay.run().await });

@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use contractual::{
+use deployment::{
     pki::{Ca, Side},
     tailnet::{PORT, TAG},
 };

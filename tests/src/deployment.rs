@@ -19,7 +19,8 @@ use std::{
 
 use actor::{Clock, Health, Operator, signing_key};
 use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, public_key};
-use contractual::{Dir, contract, init, init::Choices, init::Facts, provision};
+use contractual::example;
+use deployment::{DeploymentFile, Dir, init, init::Choices, provision};
 use ed25519_dalek::SigningKey;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -43,7 +44,7 @@ pub struct Deployment {
     // Before the folder they work in.
     processes: Mutex<BTreeMap<String, Process>>,
     dir: Dir,
-    facts: Facts,
+    file: DeploymentFile,
     clock: Clock,
     scratch: TempDir,
 }
@@ -73,14 +74,14 @@ impl Deployment {
         let scratch = TempDir::with_prefix("contractual-test-").unwrap();
         let workspace = scratch.path().join("workspace");
         std::fs::create_dir(&workspace).unwrap();
-        for (name, text) in contract::example::INVOICES {
+        for (name, text) in example::INVOICES {
             std::fs::write(workspace.join(name), text).unwrap();
         }
         let mut choices = Choices {
             bus: free_port(),
             gateway: free_port(),
             workspace,
-            catalogue: contract::example::TOOLS.to_owned(),
+            catalogue: example::TOOLS.to_owned(),
             sync: "always".to_owned(),
             copy: true,
             containers: None,
@@ -89,11 +90,11 @@ impl Deployment {
         let dir = Dir::new(scratch.path().join("state"));
         let clock = Clock::system();
         init::init(&dir, &choices, &clock, today()).unwrap_or_else(|error| panic!("{error}"));
-        let facts = Facts::read(&dir).unwrap();
+        let file = DeploymentFile::read(&dir).unwrap();
         Self {
             processes: Mutex::default(),
             dir,
-            facts,
+            file,
             clock,
             scratch,
         }
@@ -114,25 +115,34 @@ impl Deployment {
         deployment
     }
 
+    /// The deployment as the command line opens it.
+    ///
+    /// # Panics
+    /// If it cannot be opened.
+    #[must_use]
+    pub fn opened(&self) -> deployment::Deployment {
+        deployment::Deployment::open(&self.dir, &self.clock).unwrap()
+    }
+
     /// Its state directory.
     #[must_use]
     pub const fn dir(&self) -> &Dir {
         &self.dir
     }
-    /// Its own facts.
+    /// Its own file.
     #[must_use]
-    pub const fn facts(&self) -> &Facts {
-        &self.facts
+    pub const fn file(&self) -> &DeploymentFile {
+        &self.file
     }
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> DeploymentId {
-        self.facts.deployment
+        self.file.deployment
     }
     /// The folder that tools work in.
     #[must_use]
     pub fn workspace(&self) -> &Path {
-        &self.facts.workspace
+        &self.file.workspace
     }
     /// A folder for the test's own files, gone afterwards.
     #[must_use]
@@ -147,7 +157,7 @@ impl Deployment {
     /// The server's address.
     #[must_use]
     pub fn url(&self) -> String {
-        self.facts.url()
+        self.file.url()
     }
     /// The key that an author signs with, or the owner's.
     ///
@@ -174,7 +184,7 @@ impl Deployment {
     /// # Panics
     /// If the server refuses.
     pub async fn provision(&self) {
-        let done = provision::provision(&self.dir, &self.url(), &self.clock).await;
+        let done = provision::provision(&self.opened()).await;
         done.unwrap_or_else(|error| panic!("{}", actor::chain(&error)));
     }
 

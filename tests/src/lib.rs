@@ -16,8 +16,8 @@ mod task;
 
 use std::{fmt, io::Write as _, time::Duration};
 
+pub use self::deployment::{Deployment, NATS, Nats, can_contain, profile};
 pub use client::{Ack, Client};
-pub use deployment::{Deployment, NATS, Nats, can_contain, profile};
 pub use fetch::{Answer, fetch};
 pub use program::{contractual, nats_server};
 pub use record::{Message, Record};

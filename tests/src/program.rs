@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use contractual::nats_server::{Places, find};
+use deployment::nats_server::{Places, find};
 
 /// What `contractual` is made of.
 const SOURCES: &[&str] = &[

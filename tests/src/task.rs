@@ -1,7 +1,7 @@
 //! A task from the owner's side: signs a contract, hands a playbook in, follows it and answers what is asked.
 
 use bus_schema::{ActionId, Digest, DraftGrant, TaskId};
-use contractual::{contract as contracts, run};
+use contractual::{command::contract::sign, example};
 use futures::StreamExt as _;
 use gateway::api::Event;
 
@@ -51,13 +51,13 @@ impl Ran {
 /// The example's contract.
 #[must_use]
 pub const fn contract() -> &'static str {
-    contracts::example::CONTRACT
+    example::CONTRACT
 }
 
 /// The example's playbook.
 #[must_use]
 pub const fn playbook() -> &'static str {
-    contracts::example::PLAYBOOK
+    example::PLAYBOOK
 }
 
 impl Deployment {
@@ -67,7 +67,7 @@ impl Deployment {
     /// If its key cannot be read.
     #[must_use]
     pub fn gateway(&self) -> gateway::client::Client {
-        run::client(self.dir(), self.clock()).unwrap()
+        contractual::client(&self.opened()).unwrap()
     }
 
     /// Signs a contract (TOML) with the owner's key.
@@ -78,7 +78,7 @@ impl Deployment {
         let digest = Digest::of(&[text.as_bytes()]);
         let file = self.scratch().join(format!("{digest}.toml"));
         std::fs::write(&file, text).unwrap();
-        let signed = contracts::sign(self.dir(), &file, self.clock()).await;
+        let signed = sign::sign(&self.opened(), &file).await;
         signed
             .unwrap_or_else(|error| panic!("{}", actor::chain(&error)))
             .contract

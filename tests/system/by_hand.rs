@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use actor::{Core as _, Heard, Operator, Out, Stored};
 use bus_schema::{AuthorId, Digest, Draft, Head, Policy, PolicyFact, Read, Sees, TooOld, Verifier};
-use contractual::contract::example;
+use contract::Catalogue;
+use contractual::example;
 use harness::Deployment;
-use policy::{Catalogue, Fetch, Fetched, PolicyCore};
+use policy::{Fetch, Fetched, PolicyCore};
 
 /// How often what was fetched says what else to fetch: a document, what it asks about, the halves of earlier calls.
 const ROUNDS: usize = 4;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bus_schema::AuthorId;
-use contractual::contract::example;
+use contractual::example;
 use harness::{Deployment, SOON, eventually, nats_server, playbook};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -113,8 +113,9 @@ fn every_command_has_help_with_an_example_that_names_it() {
     let mut found = BTreeMap::new();
     helps(&[], &mut found);
     assert!(
-        found[""]
-            .contains("Exit codes: 0 done · 1 failed · 2 a check found something · 64 wrong input")
+        found[""].contains(
+            "Exit codes: 0 done · 1 failed · 2 a check found something · 64 invalid input"
+        )
     );
     found.remove("");
     assert!(found.len() > 25, "{:?}", found.keys());
@@ -247,10 +248,10 @@ fn a_missing_or_old_nats_server_is_said_in_one_sentence() {
 #[tokio::test]
 async fn a_port_that_is_taken_is_said() {
     let deployment = Deployment::new();
-    let taken = TcpListener::bind(deployment.facts().bus).unwrap();
+    let taken = TcpListener::bind(deployment.file().bus).unwrap();
     let ended = run(&deployment, &["up"]);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
-    let port = deployment.facts().bus.to_string();
+    let port = deployment.file().bus.to_string();
     assert!(
         ended.said.contains(&port) && ended.said.contains("in use"),
         "{}",
@@ -260,11 +261,11 @@ async fn a_port_that_is_taken_is_said() {
 
     deployment.nats().start().await;
     deployment.provision().await;
-    let _taken = TcpListener::bind(deployment.facts().gateway).unwrap();
+    let _taken = TcpListener::bind(deployment.file().gateway).unwrap();
     let ended = run(&deployment, &["service", "gateway"]);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     let last = ended.said.lines().last().unwrap();
-    let port = deployment.facts().gateway.to_string();
+    let port = deployment.file().gateway.to_string();
     assert!(last.contains(&port) && last.contains("in use"), "{last}");
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use bus_schema::AuthorId;
-use contractual::contract::example;
+use contractual::example;
 use harness::{Deployment, SOON, eventually, playbook};
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands
     let signed = run(&deployment, &["contract", "sign", &first]);
     assert_eq!(signed.code, Some(0), "{}", signed.said);
     assert!(signed.printed.contains("in force"), "{}", signed.printed);
-    let contract = contractual::contract::digest(first.as_ref()).unwrap();
+    let contract = contractual::command::contract::document::digest(first.as_ref()).unwrap();
     let task = deployment.submit(contract, playbook()).await;
     assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
     assert_eq!(listed(&deployment), [state(1, "active", 1, 0)]);
@@ -92,7 +92,7 @@ async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands
     let revoked = run(&deployment, &["contract", "revoke", "stocktake"]);
     assert_eq!(revoked.code, Some(0), "{}", revoked.said);
     assert_eq!(listed(&deployment)[0], state(2, "revoked", 0, 0));
-    let contract = contractual::contract::digest(second.as_ref()).unwrap();
+    let contract = contractual::command::contract::document::digest(second.as_ref()).unwrap();
     let task = deployment.submit(contract, playbook()).await;
     assert_eq!(deployment.follow(task, true).await.outcome(), "rejected");
     let again = run(&deployment, &["contract", "revoke", "stocktake"]);
@@ -133,7 +133,7 @@ async fn changed_tool_is_shown_as_it_was_and_is_and_is_signed_so() {
     assert_eq!(signed.code, Some(0), "{}", signed.said);
     assert!(signed.printed.contains(differs), "{}", signed.printed);
     assert_eq!(listed(&deployment), [state(1, "active", 0, 0)]);
-    let contract = contractual::contract::digest(file.as_ref()).unwrap();
+    let contract = contractual::command::contract::document::digest(file.as_ref()).unwrap();
     let task = deployment.submit(contract, playbook()).await;
     assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
     let doctor = run(&deployment, &["doctor"]);

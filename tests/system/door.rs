@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use actor::nkey::UserKey;
 use async_nats::ConnectOptions;
-use contractual::pki::{Ca, Side};
+use deployment::pki::{Ca, Side};
 use harness::{Client, Deployment};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -127,7 +127,7 @@ async fn rights_follow_the_nkey_and_not_the_certificate() {
 #[tokio::test]
 async fn plaintext_is_refused() {
     let deployment = server().await;
-    let mut stream = TcpStream::connect(deployment.facts().bus).await.unwrap();
+    let mut stream = TcpStream::connect(deployment.file().bus).await.unwrap();
     let mut text = vec![0; 4096];
     let greeting = stream.read(&mut text).await.unwrap();
     assert!(String::from_utf8_lossy(&text[..greeting]).contains("\"tls_required\":true"));

@@ -296,7 +296,7 @@ async fn halt_arrives_while_all_connections_are_taken() {
     )
     .unwrap();
     let scene = Scene::new().await;
-    let server = scene.deployment.facts().bus;
+    let server = scene.deployment.file().bus;
     let stop = Arc::new(AtomicBool::new(false));
     let crowding = std::thread::spawn({
         let stop = Arc::clone(&stop);

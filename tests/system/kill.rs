@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Duratio
 
 use actor::chain;
 use bus_schema::{ActionId, AuthorId, DraftGrant, TaskId};
-use contractual::contract::example;
+use contractual::example;
 use futures::StreamExt as _;
 use gateway::api::Event;
 use harness::{Deployment, NATS, Ran, Record, SOON, eventually, nats_server};

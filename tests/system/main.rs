@@ -20,6 +20,7 @@ mod hardening;
 mod heads;
 mod junk;
 mod kill;
+mod layout;
 mod main_job;
 mod nats_cli;
 mod path;

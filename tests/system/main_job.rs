@@ -7,9 +7,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use actor::diagnostic::is_hidden;
 use bus_schema::AuthorId;
-use contractual::contract::example;
+use contractual::example;
+use diagnostic::is_hidden;
 use harness::{Deployment, SOON, eventually};
 use serde_json::Value;
 
@@ -158,7 +158,7 @@ fn the_question_is_answered_on_standard_input_and_its_end_is_a_no() {
     for (input, code, verdict) in [
         ("perhaps\nyes\n", 0, "signed by a person"),
         ("no\n", 1, "the task ended as failed"),
-        ("", 1, "no answer: that is a no"),
+        ("", 1, "no answer at EOF: denied"),
     ] {
         let (temporary, folder) = (tempfile::tempdir().unwrap(), invoices());
         let path = folder.path().to_str().unwrap();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bus_schema::{ACTORS, AuthorId, Time};
-use contractual::{
+use deployment::{
     certs,
     pki::{Ca, Leaf, Side},
 };

@@ -1,7 +1,7 @@
 //! What several tests set: small contracts, playbooks and catalogues, and questions to the record.
 
 use bus_schema::{ActionId, AuthorId, TaskId};
-use contractual::contract::example;
+use contractual::example;
 use harness::{Deployment, Message, Record, SOON, eventually};
 use serde_json::{Value, json};
 

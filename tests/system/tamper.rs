@@ -255,7 +255,7 @@ async fn an_erased_content_leaves_every_proof_and_is_shown_as_erased() {
         assert_eq!(code, Some(0), "{said}");
     }
     let proven =
-        contractual::verify::running(deployment.dir(), Some(ran.task), deployment.clock()).await;
+        contractual::command::audit::verify::running(&deployment.opened(), Some(ran.task)).await;
     assert_eq!(
         proven.unwrap().included,
         u64::try_from(ran.events.len()).unwrap()

@@ -197,7 +197,7 @@ fn forged_identity_from_anywhere_but_the_sidecar_is_refused() {
             }
             assert_eq!(asked_by(&tailnet, "alice@example.test"), 1);
             // The loopback is open to programs beside it, and nobody there may claim to be sent by the sidecar.
-            let own = tailnet.deployment.facts().gateway.to_string();
+            let own = tailnet.deployment.file().gateway.to_string();
             let refused = ask("", &own);
             assert!(
                 refused

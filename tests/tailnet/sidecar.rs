@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use contractual::{
+use deployment::{
     pki::{Ca, Side},
     tailnet::sidecar::{At, Sidecar},
 };

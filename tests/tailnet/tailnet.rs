@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus_schema::AuthorId;
-use contractual::tailnet::{
+use deployment::tailnet::{
     PORT, TAG,
     policy::{Policy, Source},
 };

@@ -15,7 +15,7 @@ use crate::{
     Bus, Claim, Error,
     bus::Outside,
     claim::Permit,
-    contents::put_all,
+    contents::{TOGETHER, put_all},
     core::chain_of,
     publish::{Placed, Published, publish},
 };
@@ -25,9 +25,6 @@ const RETRY: Duration = Duration::from_millis(200);
 /// Pause after the server said no: it is full, or somebody is repairing it.
 const RETRY_REFUSED: Duration = Duration::from_secs(1);
 
-/// From how many chains on their events are stored together: the server syncs once for all of them, and makes and
-/// removes files of its own for that.
-pub(crate) const TOGETHER: usize = 15;
 /// Most chains whose events are stored together.
 const TOGETHER_MAX: usize = 128;
 /// Publishes on their way from which on others gather until they are enough.

@@ -21,7 +21,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Clock, Error, error::chain, live::Numbers};
+use crate::{Clock, Error, Executor, Settled, error::chain, live::Numbers};
 
 /// How long one request waits for its answer.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
@@ -393,4 +393,14 @@ pub(crate) fn header<'a>(headers: Option<&'a HeaderMap>, name: &'static str) -> 
     let mut values = headers?.get_all(name);
     let first = values.next()?;
     values.next().is_none().then_some(first.as_str())
+}
+
+impl<A: Executor> Bus<A> {
+    /// Records what became of a claim.
+    ///
+    /// # Errors
+    /// [`Stopped`] if the actor stops first: the action is then unknown to every reader.
+    pub async fn settle(&self, settled: Settled<A>) -> Result<Meta, Stopped> {
+        self.append(settled.finished()).await
+    }
 }

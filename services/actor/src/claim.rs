@@ -7,8 +7,6 @@ use bus_schema::{
     DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey, Says, Sealed, Time, Usage,
 };
 
-use crate::{Bus, Core, Out, Stopped, core::Want};
-
 /// An author that acts on grants.
 pub trait Executor: Author + Says<ActionStarted> + Says<ActionFinished> {}
 
@@ -182,18 +180,15 @@ impl<A> Claim<A> {
     }
 }
 
-impl<A: Executor> Bus<A> {
-    /// Records what became of a claim.
-    ///
-    /// # Errors
-    /// [`Stopped`] if the actor stops first: the action is then unknown to every reader.
-    pub async fn settle(&self, settled: Settled<A>) -> Result<Meta, Stopped> {
-        let Settled {
+impl<A: Executor> Settled<A> {
+    /// The event that records the outcome.
+    pub(crate) fn finished(self) -> Draft<A> {
+        let Self {
             claim,
             outcome,
             usage,
             output,
-        } = settled;
+        } = self;
         let DraftGrant { task, action, .. } = claim.permit.grant;
         let fact = ActionFinished {
             action,
@@ -201,21 +196,6 @@ impl<A: Executor> Bus<A> {
             usage,
             output: output.content(),
         };
-        self.append(Draft::of(task, fact).because(claim.started).with(output))
-            .await
-    }
-}
-
-impl<C: Core> Out<'_, C> {
-    /// The grants whose claim is wanted so far, for tests and replay.
-    #[must_use]
-    pub fn claims(&self) -> Vec<&DraftGrant> {
-        self.wants
-            .iter()
-            .filter_map(|want| match want {
-                Want::Claim(permit, _) => Some(permit.draft()),
-                Want::Append(_) | Want::Effect(..) => None,
-            })
-            .collect()
+        Draft::of(task, fact).because(claim.started).with(output)
     }
 }

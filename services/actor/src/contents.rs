@@ -4,8 +4,11 @@ use async_nats::{HeaderMap, jetstream::message::PublishMessage};
 use bus_schema::{Author, CHUNK_BYTES_MAX, Sealed};
 use futures::future::try_join_all;
 
-use crate::{Bus, Error, append::TOGETHER, error::chain, publish::place};
+use crate::{Bus, Error, error::chain, publish::place};
 
+/// From how many chains on their events are stored together: the server syncs once for all of them, and makes and
+/// removes files of its own for that.
+pub(crate) const TOGETHER: usize = 15;
 /// Most bytes of contents that are stored together: of larger ones, a sync is the least.
 const BYTES_MAX: usize = 256 << 10;
 // Each content of a batch is one message.

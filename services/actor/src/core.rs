@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use bus_schema::{
-    ActionId, Author, Chain, Digest, Draft, EventId, Facts, Head, Junk, Meta, Raw, Sealed, Seen,
-    TaskId, Time,
+    ActionId, Author, Chain, Digest, Draft, DraftGrant, EventId, Facts, Head, Junk, Meta, Raw,
+    Sealed, Seen, TaskId, Time,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Clock,
-    claim::Permit,
+    claim::{Claim, Permit},
     doubt::{Doubt, Standing},
     ledger::Ledger,
 };
@@ -117,7 +117,7 @@ impl Logged {
 pub(crate) enum Want<C: Core> {
     /// Drafts of one chain, never none.
     Append(Vec<Draft<C::Me>>),
-    Claim(Box<Permit<C::Me>>, fn(crate::Claim<C::Me>) -> C::Effect),
+    Claim(Box<Permit<C::Me>>, fn(Claim<C::Me>) -> C::Effect),
     Effect(Key, C::Effect),
 }
 
@@ -221,7 +221,7 @@ impl<'a, C: Core> Out<'a, C> {
     }
 
     /// Claims a grant, if it may be claimed and the chain is idle; `run` makes the effect that acts on the claim.
-    pub fn claim(&mut self, permit: Permit<C::Me>, run: fn(crate::Claim<C::Me>) -> C::Effect) {
+    pub fn claim(&mut self, permit: Permit<C::Me>, run: fn(Claim<C::Me>) -> C::Effect) {
         let may = self.may_claim(permit.granted(), permit.seq());
         if may && self.idle(Some(permit.draft().task)) {
             self.wants.push(Want::Claim(Box::new(permit), run));
@@ -253,6 +253,18 @@ impl<'a, C: Core> Out<'a, C> {
     /// [`bus_schema::TooLarge`] past 4 MiB.
     pub fn seal(&self, bytes: &[u8]) -> Result<Sealed, bus_schema::TooLarge> {
         Sealed::new(self.clock.salt(), bytes)
+    }
+
+    /// The grants whose claim is wanted so far, for tests and replay.
+    #[must_use]
+    pub fn claims(&self) -> Vec<&DraftGrant> {
+        self.wants
+            .iter()
+            .filter_map(|want| match want {
+                Want::Claim(permit, _) => Some(permit.draft()),
+                Want::Append(_) | Want::Effect(..) => None,
+            })
+            .collect()
     }
 
     /// The drafts wanted so far, for tests and replay.

@@ -39,20 +39,6 @@ impl Config {
     }
 }
 
-/// The user and group id that a service is shipped with.
-#[must_use]
-pub const fn shipped_uid(service: AuthorId) -> u32 {
-    match service {
-        AuthorId::Gateway => 10_001,
-        AuthorId::Policy => 10_003,
-        AuthorId::Runner => 10_004,
-        AuthorId::Audit => 10_007,
-        AuthorId::Worker => 10_008,
-        // The owner is a person; no account is theirs.
-        AuthorId::Owner => u32::MAX,
-    }
-}
-
 /// Makes this process unreadable to others of its user, keeps its memory out of core files, and lets neither it
 /// nor its children gain privileges.
 pub fn harden() {
@@ -185,7 +171,7 @@ pub(crate) fn insist(
         return Ok(holds);
     }
     holds.profile = Profile::Container;
-    let uid = config.uid.unwrap_or(shipped_uid(service));
+    let uid = config.uid.unwrap_or(service.uid());
     let shipped = Shipped {
         service,
         uid,

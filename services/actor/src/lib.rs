@@ -3,12 +3,12 @@
 mod append;
 mod bus;
 mod claim;
+mod claims;
 mod clock;
 pub mod config;
 mod connect;
 mod contents;
 mod core;
-pub mod diagnostic;
 pub mod doubt;
 mod error;
 pub mod files;
@@ -23,6 +23,7 @@ mod publish;
 mod renewal;
 mod run;
 pub mod runtime;
+mod service;
 pub mod signing_key;
 mod telemetry;
 
@@ -30,14 +31,13 @@ use std::{
     collections::BTreeMap,
     future::Future,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::{Arc, RwLock},
 };
 
-use bus_schema::{Author, AuthorId, Hardening, PublicKey, Says, ServiceStarted, Version};
-use serde::de::DeserializeOwned;
-use tokio::{sync::mpsc, sync::watch, task::JoinSet};
+use bus_schema::{Author, AuthorId, Hardening, Says, ServiceStarted};
+use tokio::sync::watch;
 
 pub use bus::{Bus, NoAnswer, Stopped};
 pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
@@ -48,83 +48,8 @@ pub use core::{Core, Heard, Key, Logged, Out};
 pub use error::{Error, chain};
 pub use health::Health;
 pub use operator::{Operator, Pen, Reading, Stored};
+pub use service::{Beside, Context, Service, version};
 pub use telemetry::start as log;
-
-/// What a service is given at its start.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// The owner's public key.
-    pub owner: PublicKey,
-    /// The own signing key's public half.
-    pub key: PublicKey,
-    /// The folder that survives restarts.
-    pub state: PathBuf,
-    /// The folder of the configuration file; relative paths in it start here.
-    pub folder: PathBuf,
-    /// Time and randomness.
-    pub clock: Clock,
-    /// Becomes true when the actor is asked to stop.
-    pub stop: watch::Receiver<bool>,
-}
-
-/// A service: a core, and what it does beside it.
-pub trait Service: Send + Sync + Sized + 'static {
-    /// The core.
-    type Core: Core;
-    /// The table `[service]` of its configuration.
-    type Config: DeserializeOwned;
-
-    /// Makes the service and its core.
-    ///
-    /// # Errors
-    /// Why it cannot work; it does not start then.
-    fn open(config: Self::Config, context: &Context) -> Result<(Self, Self::Core), Error>;
-
-    /// Starts what runs for as long as the actor does.
-    ///
-    /// # Errors
-    /// Why it cannot work; it does not start then.
-    fn start(_service: &Arc<Self>, _beside: &mut Beside<Self>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    /// Does what the core wants done.
-    fn perform(
-        service: Arc<Self>,
-        effect: <Self::Core as Core>::Effect,
-        bus: Bus<<Self::Core as Core>::Me>,
-    ) -> impl Future<Output = <Self::Core as Core>::Input> + Send + 'static;
-}
-
-/// Where a service starts what runs beside its core.
-#[derive(Debug)]
-pub struct Beside<S: Service> {
-    /// The bus.
-    pub bus: Bus<<S::Core as Core>::Me>,
-    /// The way into the core.
-    pub input: mpsc::Sender<<S::Core as Core>::Input>,
-    /// Becomes true when the actor is asked to stop.
-    pub stop: watch::Receiver<bool>,
-    tasks: JoinSet<Result<(), Error>>,
-}
-
-impl<S: Service> Beside<S> {
-    /// Runs something until the actor stops; if it fails, the actor does.
-    pub fn spawn(&mut self, task: impl Future<Output = Result<(), Error>> + Send + 'static) {
-        self.tasks.spawn(task);
-    }
-}
-
-/// The version of this program.
-///
-/// # Panics
-/// Never: the build's own version is a version.
-#[must_use]
-pub fn version() -> Version {
-    env!("CARGO_PKG_VERSION")
-        .parse()
-        .expect("the package version is a version")
-}
 
 /// A service's whole `main`: `--config FILE`; with `--check` it stops after reading it, with `--health` it says
 /// whether the one that runs with it can do its job.

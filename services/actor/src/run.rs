@@ -16,11 +16,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use self::claims::Claims;
 use crate::{
     Beside, Bus, Clock, Core, Error, Health, Key, Out, Service,
     append::{Acked, Appender, Then},
     bus::{Keys, Outside},
+    claims::Claims,
     clock::BusClock,
     core::Want,
     health,

@@ -5,11 +5,7 @@ use signed_note::{Note, NoteError, Signer, Verifier, VerifierList};
 use tlog_tiles::Hash;
 
 use crate::Refused;
-
-/// Most bytes of a signed checkpoint that are read.
-pub const MAX_NOTE_BYTES: usize = 16_384;
-/// Most entries of a log.
-pub const MAX_SIZE: u64 = 1 << 40;
+use crate::limits::{MAX_NOTE_BYTES, MAX_SIZE};
 
 const MAX_DEPLOYMENT_BYTES: usize = 64;
 const ED25519: u8 = 1;

@@ -10,7 +10,8 @@ use bus_schema::{
 use serde::{Deserialize, Serialize};
 
 use crate::glance::{is, roster};
-use crate::recovery::{Broken, SHORTER};
+use crate::recovery::Broken;
+use crate::repair::SHORTER;
 use crate::{Entry, Leaves, Verdict, View};
 
 /// Most messages that wait for the log; while there are as many, no more are read.

@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Refused;
+use crate::limits::MAX_ENTRY_BYTES;
 
-/// Most bytes of an encoded entry: entry bundles give lengths as 16 bits.
-pub const MAX_ENTRY_BYTES: usize = 65_535;
 /// Most bytes of a subject that an oversize entry keeps.
 pub const MAX_SUBJECT_BYTES: usize = 1_024;
 /// Subject of entry 0, whose body is the origin.

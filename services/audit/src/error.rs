@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bus_schema::DeploymentId;
 
-use crate::recovery::{FIND_OUT, PUT_THE_LOG_BACK, PUT_THE_STREAM_BACK};
+use crate::limits::{MAX_ENTRY_BYTES, MAX_NOTE_BYTES, MAX_SIZE};
+use crate::repair::{FIND_OUT, PUT_THE_LOG_BACK, PUT_THE_STREAM_BACK};
 
 /// A failure of the log; the `Display` text says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +200,7 @@ pub enum Refused {
     #[error("the origin is not of the form contractual/<deployment>/audit")]
     OriginForm,
     /// More bytes than a checkpoint may have.
-    #[error("the checkpoint is larger than {} bytes", crate::MAX_NOTE_BYTES)]
+    #[error("the checkpoint is larger than {} bytes", MAX_NOTE_BYTES)]
     NoteTooLarge,
     /// Not a C2SP signed note or not a C2SP checkpoint with a time.
     #[error("the checkpoint is malformed")]
@@ -211,10 +212,10 @@ pub enum Refused {
     #[error("the checkpoint is not signed by the log's key")]
     Signature,
     /// A size of zero or beyond `MAX_SIZE`.
-    #[error("the checkpoint's size is outside 1 to {}", crate::MAX_SIZE)]
+    #[error("the checkpoint's size is outside 1 to {}", MAX_SIZE)]
     Size,
     /// More bytes than an entry may have.
-    #[error("the entry is larger than {} bytes", crate::MAX_ENTRY_BYTES)]
+    #[error("the entry is larger than {} bytes", MAX_ENTRY_BYTES)]
     EntryTooLarge,
     /// The bytes are not the one encoding of an entry.
     #[error("the entry is not in its canonical encoding")]

@@ -31,16 +31,6 @@ pub const MAX_BATCH: usize = 65_536;
 
 const FULL: u32 = 1 << TILE_HEIGHT;
 
-/// Where a log lives. Both directories must exist.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
-    /// The log itself.
-    pub log: PathBuf,
-    /// A second copy of the last checkpoint, best on another volume: it tells a log that was
-    /// rolled back to an older copy.
-    pub anchor: PathBuf,
-}
-
 /// An open log. No other process can open its directory meanwhile. It holds only the right edge of
 /// the tree in memory.
 pub struct Log {

@@ -5,40 +5,12 @@ use std::path::PathBuf;
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An identity file cannot be used.
+    /// The deployment cannot be made, started or reached.
     #[error(transparent)]
-    File(#[from] actor::files::Error),
-    /// An NKey cannot be used.
-    #[error(transparent)]
-    Nkey(#[from] actor::nkey::Error),
-    /// A signing key cannot be used.
-    #[error(transparent)]
-    SigningKey(#[from] actor::signing_key::Error),
-    /// A certificate cannot be made or used.
-    #[error(transparent)]
-    Pki(#[from] crate::pki::Error),
-    /// There is no nats-server.
-    #[error(transparent)]
-    NatsServer(#[from] crate::nats_server::Error),
-    /// The bus does not do what is asked.
-    #[error(transparent)]
-    Actor(#[from] actor::Error),
+    Deployment(#[from] deployment::Error),
     /// The gateway does not do what is asked.
     #[error(transparent)]
     Gateway(#[from] gateway::client::Error),
-    /// A file cannot be read or written.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// There is no deployment here.
-    #[error("{} is not a state directory; run `contractual init --dir {}`", .0.display(), .0.display())]
-    NoDeployment(PathBuf),
     /// A document is not valid.
     #[error("{0}")]
     Document(String),
@@ -59,24 +31,32 @@ pub enum Error {
     Interrupted,
 }
 
+macro_rules! of_deployment { ($($T:ty),* $(,)?) => { $(
+    impl From<$T> for Error {
+        fn from(error: $T) -> Self {
+            Self::Deployment(error.into())
+        }
+    }
+)* } }
+of_deployment!(
+    actor::Error,
+    actor::files::Error,
+    actor::nkey::Error,
+    actor::signing_key::Error,
+    deployment::nats_server::Error,
+    deployment::pki::Error,
+);
+
 impl Error {
     /// 64 for wrong input and keys that cannot be used, 2 for a check that found something, 130 for Ctrl-C, 1 for the rest.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoDeployment(_)
-            | Self::Document(_)
-            | Self::File(_)
-            | Self::Nkey(_)
-            | Self::SigningKey(_) => 64,
-            Self::Actor(error) => error.exit_code(),
+            Self::Deployment(error) => error.exit_code(),
+            Self::Document(_) => 64,
             Self::Found(_) | Self::Bad { .. } => 2,
             Self::Interrupted => 130,
-            Self::Pki(_)
-            | Self::NatsServer(_)
-            | Self::Gateway(_)
-            | Self::Io { .. }
-            | Self::Refused(_) => 1,
+            Self::Gateway(_) | Self::Refused(_) => 1,
         }
     }
 
@@ -85,11 +65,7 @@ impl Error {
         action: &'static str,
         path: impl Into<PathBuf>,
     ) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io {
-            action,
-            path,
-            source,
-        }
+        let failed = deployment::Error::io(action, path);
+        move |source| Self::Deployment(failed(source))
     }
 }

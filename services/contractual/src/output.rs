@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use actor::diagnostic::{escaped, escaped_lines, is_hidden};
+use diagnostic::{escaped, escaped_lines, is_hidden};
 use serde::Serialize;
 
 /// Where a command prints to, and how.

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use actor::diagnostic::escaped;
 use bus_schema::{ActionId, AuthorId, CONTENT_BYTES_MAX, Content, DraftGrant, Time};
+use diagnostic::escaped;
 use gateway::{api::Event, client::Client};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -15,17 +15,17 @@ const SHOWN_CHARS_MAX: usize = 160;
 
 /// What a task's events add up to.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Granted actions.
-    pub granted: u32,
+    pub(crate) granted: u32,
     /// Actions that a person was asked about.
-    pub asked: u32,
+    pub(crate) asked: u32,
     /// Refused actions.
-    pub refused: u32,
+    pub(crate) refused: u32,
     /// Whether the task succeeded.
-    pub succeeded: bool,
+    pub(crate) succeeded: bool,
     /// The task's outcome.
-    pub outcome: String,
+    pub(crate) outcome: String,
 }
 
 #[derive(Debug, Clone)]
@@ -38,43 +38,43 @@ struct Proposed {
 
 /// Folds a task's events into lines.
 #[derive(Debug, Default)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     begun: Option<Time>,
     actions: BTreeMap<ActionId, Proposed>,
     /// What the events so far add up to.
-    pub counts: Counts,
+    pub(crate) counts: Counts,
     /// When the first action was finished, after the task was submitted.
-    pub first_action_ms: Option<u64>,
+    pub(crate) first_action_ms: Option<u64>,
 }
 
 /// A line, and what a person is asked with it.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     head: String,
     verdict: String,
     text: String,
     /// What is asked.
-    pub ask: Option<Question>,
+    pub(crate) ask: Option<Question>,
 }
 
 /// What a person is asked to sign.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub(crate) struct Question {
     /// The draft to be signed.
-    pub draft: DraftGrant,
+    pub(crate) draft: DraftGrant,
     /// Why the contract asks, in policy's words.
-    pub reason: Option<Content>,
+    pub(crate) reason: Option<Content>,
 }
 
 impl Timeline {
     /// Before the first event.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// The next event as a line.
-    pub async fn show(&mut self, event: &Event, client: &Client) -> Shown {
+    pub(crate) async fn show(&mut self, event: &Event, client: &Client) -> Shown {
         let begun = *self.begun.get_or_insert(event.stored);
         let fact = event.body.get("fact").unwrap_or(&Value::Null);
         let by: AuthorId = field(&event.body, "author").unwrap_or(AuthorId::Gateway);
@@ -242,7 +242,7 @@ impl Timeline {
     ///
     /// # Errors
     /// Why the arguments cannot be shown: what cannot be read is not signed.
-    pub async fn question(
+    pub(crate) async fn question(
         &self,
         question: &Question,
         contract: &str,
@@ -298,7 +298,7 @@ impl Timeline {
 
 impl Shown {
     /// Prints the line.
-    pub fn print(&self, out: &Output) {
+    pub(crate) fn print(&self, out: &Output) {
         let colour = match self.verdict.as_str() {
             "granted" | "succeeded" => Some(32),
             "refused" | "rejected" | "failed" | "declined" | "expired" => Some(31),
@@ -336,7 +336,7 @@ fn question(fact: &Value) -> Option<Question> {
 
 /// A word as a shell takes it.
 #[must_use]
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -353,7 +353,7 @@ fn action(fact: &Value) -> Option<ActionId> {
 
 /// One line of JSON per event.
 #[must_use]
-pub fn json(event: &Event) -> String {
+pub(crate) fn json(event: &Event) -> String {
     serde_json::to_string(event).unwrap_or_default()
 }
 
@@ -387,7 +387,7 @@ async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
 
 /// The arguments as a person may sign them: the one canonical text of what they say.
 fn arguments(bytes: Vec<u8>) -> Result<String, String> {
-    policy::json::parse_canonical(&bytes, CONTENT_BYTES_MAX)
+    contract::json::parse_canonical(&bytes, CONTENT_BYTES_MAX)
         .map_err(|error| format!("the arguments cannot be shown as they are ({error})"))?;
     String::from_utf8(bytes).map_err(|_| "the arguments are no text".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use actor::diagnostic::is_hidden;
+use diagnostic::is_hidden;
 use unicode_script::{Script, UnicodeScript as _};
 
 /// Characters that fit on a screen.
@@ -14,7 +14,7 @@ const NAMED_MAX: usize = 5;
 
 /// Says what is unusual in the canonical JSON of arguments, on one line; none if nothing is.
 #[must_use]
-pub fn unusual(arguments: &str) -> Option<String> {
+pub(crate) fn unusual(arguments: &str) -> Option<String> {
     let mut found = Vec::new();
     let hidden: Vec<char> = arguments.chars().filter(|c| is_hidden(*c)).collect();
     match hidden.len() {

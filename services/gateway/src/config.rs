@@ -1,19 +1,12 @@
 //! The configuration: where the gateway listens, for whom, and under which names it is known.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    net::{IpAddr, SocketAddr},
-};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
 use crate::Door;
 
-/// Most names.
-const HOSTS_MAX: usize = 16;
-/// Longest name with its port.
-const HOST_BYTES_MAX: usize = 260;
+pub use crate::hosts::{Hosts, Invalid};
 
 /// The table `[service]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,37 +19,6 @@ pub struct Config {
     pub hosts: Hosts,
     /// The way in from the tailnet; none if there is none.
     pub edge: Option<EdgeListener>,
-}
-
-/// Why a value of the configuration is not one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// Not an address with a port.
-    #[error("{0:?} is not an address with a port; write one such as 127.0.0.1:8080")]
-    Address(String),
-    /// All addresses, or none in particular.
-    #[error("{0} is not the address of one interface; name one address")]
-    Everywhere(SocketAddr),
-    /// Others could reach it, and no sidecar says who they are.
-    #[error("{0} is not on the loopback; others are let in through the sidecar, see `edge`")]
-    NotLoopback(SocketAddr),
-    /// Every program of the machine could pass for the sidecar.
-    #[error(
-        "{0} is on the loopback; name an address of the network that holds only gateway and sidecar"
-    )]
-    Loopback(IpAddr),
-    /// Not the address of another container.
-    #[error("{0} cannot be the sidecar's; name its one address on the network of `edge.listen`")]
-    Sidecar(IpAddr),
-    /// Port 0.
-    #[error("port 0 is no fixed port; name one, because clients have to name it in `Host`")]
-    NoPort,
-    /// Not a host name.
-    #[error("{0:?} is not a host name; write lower case, and the port behind ':' if it is not 443")]
-    Host(String),
-    /// Too many names.
-    #[error("{0} host names are more than 16; remove some")]
-    TooManyHosts(usize),
 }
 
 /// An address on the loopback.
@@ -162,55 +124,4 @@ fn is_everywhere(ip: IpAddr) -> bool {
 
 fn is_loopback(ip: &IpAddr) -> bool {
     ip.to_canonical().is_loopback()
-}
-
-/// What the header `Host` may be.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Vec<String>")]
-pub struct Hosts(BTreeSet<String>);
-
-impl Hosts {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether `host` is one of them, whatever its case.
-    #[must_use]
-    pub fn contains(&self, host: &str) -> bool {
-        self.0.contains(&host.to_ascii_lowercase())
-    }
-}
-
-impl TryFrom<Vec<String>> for Hosts {
-    type Error = Invalid;
-    fn try_from(names: Vec<String>) -> Result<Self, Invalid> {
-        if names.len() > HOSTS_MAX {
-            return Err(Invalid::TooManyHosts(names.len()));
-        }
-        match names.iter().find(|name| !is_host(name)) {
-            Some(wrong) => Err(Invalid::Host(wrong.chars().take(80).collect())),
-            None => Ok(Self(names.into_iter().collect())),
-        }
-    }
-}
-
-impl fmt::Display for Hosts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.iter().map(String::as_str).collect();
-        f.write_str(&names.join(", "))
-    }
-}
-
-fn is_host(text: &str) -> bool {
-    let (name, port) = text
-        .split_once(':')
-        .map_or((text, None), |(name, port)| (name, Some(port)));
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    text.len() <= HOST_BYTES_MAX
-        && name
-            .split('.')
-            .all(|label| !label.is_empty() && label.bytes().all(plain))
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
 }

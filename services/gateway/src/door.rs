@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::config::Hosts;
+use crate::hosts::Hosts;
 
 /// Where a listener listens, and who may connect to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

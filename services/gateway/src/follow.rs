@@ -20,9 +20,9 @@ use tokio::{
 use crate::{
     access,
     edge::Edge,
-    http::{known, task_id},
     problem::{Kind, Problem},
     record::{Known, Line, Record},
+    request::{known, task_id},
     shelf::Shelf,
     streams::Stream,
 };

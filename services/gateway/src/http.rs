@@ -12,7 +12,7 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use bus_schema::{
-    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, Statement, TaskId, TaskSubmitted,
+    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, Statement, TaskSubmitted,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -30,6 +30,7 @@ use crate::{
     identity::{self, Identity},
     problem::{Kind, Problem},
     record::{Known, statement_digest},
+    request::{known, task_id},
     shelf::task_key,
 };
 
@@ -382,30 +383,4 @@ async fn read<T: DeserializeOwned>(edge: &Edge, request: Request) -> Result<T, P
     };
     serde_json::from_slice(&bytes)
         .map_err(|error| Problem::quoting(Kind::Malformed, &error, "see GET /v1/openapi.json"))
-}
-
-/// A task's id out of a path.
-pub(crate) fn task_id(path: Result<Path<String>, PathRejection>) -> Result<TaskId, Problem> {
-    let id = path.ok().and_then(|Path(text)| text.parse().ok());
-    id.ok_or_else(|| {
-        Problem::new(
-            Kind::Malformed,
-            "a task's id is a lower-case hyphenated UUID; send one",
-        )
-    })
-}
-
-/// What is known of a task, if it is kept.
-pub(crate) fn known<T>(known: Known<T>) -> Result<T, Problem> {
-    match known {
-        Known::Kept(kept) => Ok(kept),
-        Known::Dropped => Err(Problem::new(
-            Kind::NotKept,
-            "only the newest tasks are kept here; `contractual audit show` still has this one",
-        )),
-        Known::Never => Err(Problem::new(
-            Kind::NotFound,
-            "no task of that id is kept here; `contractual audit show` has those that were ever submitted",
-        )),
-    }
 }

@@ -5,17 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actor::{Core, Key, Out};
 use bus_schema::{
-    ActionId, AuthorId, Content, Digest, Envelope, Policy as Me, PolicyFact, PublicKey,
-    RefusalCode, Seen, TaskId, ToolName,
+    ActionId, AuthorId, Content, Digest, Policy as Me, PolicyFact, PublicKey, RefusalCode, Seen,
+    TaskId, ToolName,
 };
+use contract::{ARGUMENTS_BYTES_MAX, Catalogue, Contract, Recall, envelope};
 
-use crate::catalogue::Catalogue;
-use crate::contract::Contract;
-use crate::decide::ARGUMENTS_BYTES_MAX;
-use crate::envelope::envelope;
-use crate::judge::Moment;
-use crate::past::{Half, Pasts};
-use crate::recall::Recall;
+use crate::decision_time::Moment;
+use crate::document::Document;
+use crate::fetch::{Fetch, Fetched};
+use crate::history::Pasts;
 use crate::state::{Active, Answer, Offered, Proposal, State};
 
 /// How many proposals, and how many answered questions, are looked at in one turn: bounds the cost of a turn and
@@ -38,88 +36,6 @@ pub struct PolicyCore {
     pub(crate) pasts: Pasts,
     no_grants: AtomicBool,
     halt_logged: AtomicBool,
-}
-
-/// What was found where the owner put a contract.
-#[derive(Debug)]
-pub(crate) enum Document {
-    /// A contract of the digest that was asked for, and what it allows at most.
-    Contract(Box<Contract>, Envelope),
-    /// Nothing usable, and why.
-    Unusable(String),
-}
-
-impl Document {
-    /// What the contract allows at most, or why it cannot be read.
-    pub(crate) fn envelope(&self) -> Result<&Envelope, &str> {
-        match self {
-            Self::Contract(_, envelope) => Ok(envelope),
-            Self::Unusable(why) => Err(why),
-        }
-    }
-}
-
-/// Bytes that a verdict needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fetch {
-    /// The document of a contract, put there by the owner.
-    Document {
-        /// The contract.
-        contract: Digest,
-        /// Its text.
-        content: Content,
-    },
-    /// What the owner signed of the tools of a contract, put there by the owner.
-    Tools {
-        /// The catalogue's entries.
-        content: Content,
-    },
-    /// The arguments of an action.
-    Arguments {
-        /// The action.
-        action: ActionId,
-        /// Who put them there.
-        by: AuthorId,
-        /// The arguments.
-        content: Content,
-    },
-    /// What the owner signed of a task, put there by the gateway.
-    Words {
-        /// The task.
-        task: TaskId,
-        /// The text.
-        content: Content,
-    },
-    /// One half of an earlier call of a task.
-    Earlier {
-        /// The task.
-        task: TaskId,
-        /// The call.
-        action: ActionId,
-        /// Which half.
-        half: Half,
-        /// Who put it there.
-        by: AuthorId,
-        /// The half itself.
-        content: Content,
-    },
-}
-
-/// What came of a [`Fetch`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
-    /// The document of a contract; none if it was erased.
-    Document(Digest, Content, Option<Vec<u8>>),
-    /// What the owner signed of the tools of a contract; none if it was erased.
-    Tools(Content, Option<Vec<u8>>),
-    /// The arguments of an action; none if they were erased.
-    Arguments(ActionId, Option<Vec<u8>>),
-    /// What the owner signed of a task; none if it was erased.
-    Words(TaskId, Option<Vec<u8>>),
-    /// One half of an earlier call; none if it was erased.
-    Earlier(TaskId, ActionId, Half, Option<Vec<u8>>),
-    /// The bus did not answer; it is asked again.
-    Unreachable,
 }
 
 impl PolicyCore {

@@ -1,292 +1,367 @@
-//! Judges one call of one task: the same inputs always give the same verdict.
-//!
-//! Deny wins over ask, ask over allow; what nothing permits is refused. A rule whose bounds
-//! cannot tell (a missing argument, a value of another kind, a path that is not normalised)
-//! never permits and always restricts: as a deny it refuses the call, as an ask it refuses what
-//! an allow would permit.
+//! Judges one call against the contract, the catalogue and what is on record of its task.
 
-use bus_schema::{RuleId, SecretName};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use bus_schema::{
+    ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, Escalated,
+    Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, ToolName,
+};
+use contract::{
+    ARGUMENTS_BYTES_MAX, Call, Code, Contract, Drift, Question, ReadNow, Recall, Reserve, Shared,
+    Verdict, View, decide, drift, is_read_as_signed, json, rule_id,
+};
 
-use crate::bounds::Around;
-use crate::budget::Reserve;
-use crate::catalogue::{Catalogue, Tool};
-use crate::contract::{Contract, rule_id};
-use crate::fix::{self, Fix};
-use crate::json;
-use crate::limits::Full;
-use crate::record::View;
-use crate::rule::{Question, Rule};
-use crate::weigh::{Case, Judged, Short, Weighed, weigh};
+use crate::core::{PolicyCore, is_too_long};
+use crate::decision_time::Moment;
+use crate::document::Document;
+use crate::state::Active;
 
-/// Longest arguments of a call, in bytes.
-pub(crate) const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
+/// From a grant's stored time to its claim's.
+const TTL_MS: u32 = 10_000;
+/// Longest explanation of an unusable contract, in bytes.
+const WHY_BYTES_MAX: usize = 4 << 10;
 
-/// What somebody would like to have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call<'a> {
-    /// The name of the tool.
-    pub tool: &'a str,
-    /// The arguments: one JSON object of at most 64 KiB, read strictly.
-    pub args: &'a [u8],
+/// A call that is judged.
+pub(crate) struct Judged<'a> {
+    pub(crate) task: TaskId,
+    pub(crate) action: ActionId,
+    pub(crate) tool: &'a ToolName,
+    pub(crate) args: Content,
+    pub(crate) by: AuthorId,
 }
 
-/// What policy says to a call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "verdict", rename_all = "lowercase")]
-pub enum Verdict {
-    /// It may run.
-    Granted {
-        /// The rule that permits it, to be counted.
-        rule: RuleId,
-        /// Why, for people, in one sentence.
-        why: String,
-        /// What it may use.
-        reserve: Reserve,
-        /// What may be released for it.
-        secrets: Vec<SecretName>,
-    },
-    /// It may run when people approve it. After the approval the call is decided again, and
-    /// the approval counts if the verdict is the same question by the same rule.
+/// What is said to it.
+pub(crate) enum Decision {
+    /// The bytes it depends on are not here.
+    Wait,
+    Refuse(Refusal),
     Ask {
-        /// The rule that permits it when approved, to be counted then.
-        rule: RuleId,
-        /// Why they are asked, in one sentence.
-        why: String,
-        /// Who is asked, and what they are told.
-        #[serde(flatten)]
-        question: Question,
-        /// What it may use.
-        reserve: Reserve,
-        /// What may be released for it.
-        secrets: Vec<SecretName>,
+        draft: DraftGrant,
+        reason: String,
     },
-    /// It may not run.
-    Refused {
-        /// The rule that refuses it.
-        rule: RuleId,
-        /// Why, for programs.
-        code: Code,
-        /// Why, for people, in one sentence.
-        why: String,
-        /// The smallest change of the contract after which the same call is granted or asked
-        /// about, if one change is enough.
-        fix: Option<Fix>,
-    },
+    Grant(DraftGrant),
 }
 
-/// Why a call is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    /// The contract is not in force yet.
-    NotStarted,
-    /// The contract has expired.
-    Expired,
-    /// The contract is not for this principal.
-    Principal,
-    /// The catalogue has no such tool.
-    UnknownTool,
-    /// The arguments are not one strict JSON object of at most 64 KiB.
-    Arguments,
-    /// The arguments break the schema of the tool.
-    Schema,
-    /// A deny describes the call.
-    Denied,
-    /// A deny or an ask cannot tell whether it describes the call, or a rule cannot tell how much it would count.
-    Undecidable,
-    /// Asks that describe the call want a yes of different people.
-    Conflict,
-    /// Nothing permits the call.
-    NotAllowed,
-    /// Something would leave, and the task has seen a secret.
-    Secret,
-    /// Something would leave, and the task has seen what anybody may have written.
-    Untrusted,
-    /// The rules that permit the call have no calls left.
-    RuleCalls,
-    /// The rules that permit the call have too little left of a sum.
-    RuleSum,
-    /// The rules that permit the call have too little money left.
-    RuleSpend,
-    /// No calls are left.
-    Calls,
-    /// No time is left.
-    WallTime,
-    /// No output is left.
-    OutputBytes,
-    /// Too few tokens are left.
-    Tokens,
-    /// Too little money is left.
-    Spend,
-    /// Too few bytes that may leave are left.
-    BytesOut,
-    /// No messages are left.
-    Messages,
+/// What the contract permits.
+struct Permitted {
+    rule: RuleId,
+    reserve: Reserve,
+    secrets: Vec<SecretName>,
+    question: Option<Question>,
 }
 
-/// A refusal before its repair is known.
-#[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) rule: RuleId,
-    pub(crate) code: Code,
+    pub(crate) code: RefusalCode,
     pub(crate) why: String,
-    /// What there is too little of.
-    pub(crate) short: Option<Short>,
+    pub(crate) fix: Option<String>,
 }
 
 impl Refusal {
-    pub(crate) fn new(rule: &str, code: Code, why: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: RuleId, code: RefusalCode, why: impl Into<String>) -> Self {
         Self {
-            rule: rule_id(rule),
+            rule,
             code,
             why: why.into(),
-            short: None,
+            fix: None,
         }
     }
 
-    pub(crate) fn by(rule: &Rule, code: Code, why: impl Into<String>) -> Self {
-        Self::new(rule.id.as_str(), code, why)
-    }
-
-    pub(crate) fn full(full: Full) -> Self {
-        Self {
-            short: Some(Short::Limit(full)),
-            ..Self::new(&full.check(), full.kind.code(), full.why())
-        }
+    pub(crate) fn no_contract() -> Self {
+        let why = "the task's contract is not in force";
+        Self::new(rule_id("contract"), RefusalCode::NoContract, why)
     }
 }
 
-/// Decides a call: the contract in force, then the arguments against the schema of the tool,
-/// then the rules, then the limits.
-#[must_use]
-pub fn decide(
-    contract: &Contract,
-    catalogue: &Catalogue,
-    view: &View<'_>,
-    call: &Call<'_>,
-) -> Verdict {
-    decide_with(contract, catalogue, view, call).0
-}
-
-/// A tool and arguments that its schema takes.
-pub(crate) type Valid<'c> = (&'c Tool, Map<String, Value>);
-
-/// The same, with the arguments as they were read if they are valid, and the tool.
-pub(crate) fn decide_with<'c>(
-    contract: &Contract,
-    catalogue: &'c Catalogue,
-    view: &View<'_>,
-    call: &Call<'_>,
-) -> (Verdict, Option<Valid<'c>>) {
-    let (tool, args) = match arguments(catalogue, call) {
-        Ok(valid) => valid,
-        Err(refusal) => {
-            let first = contract.head.open(view, &contract.name).err();
-            return (refused(first.unwrap_or(refusal), None), None);
-        }
-    };
-    let case = Case::new(
-        tool,
-        Around {
-            tool: tool.name().as_str(),
-            args: &args,
-            view: *view,
-        },
-    );
-    let verdict = judge(contract, &case);
-    (verdict, Some((tool, args)))
-}
-
-fn judge(contract: &Contract, case: &Case<'_>) -> Verdict {
-    let tool = case.tool;
-    let about = contract.about(case.around.tool);
-    let judged: Judged<'_> = about.map(|rule| (rule, rule.judge(&case.around))).collect();
-    let open = contract.head.open(&case.around.view, &contract.name);
-    let weighed = open.and_then(|()| weigh(&contract.head.limits, &judged, case));
-    match weighed {
-        // What the tool itself ends after need not be reserved, nor waited for when nobody tells the outcome.
-        Ok(weighed) => weighed.verdict(contract, case, tool.wall_ms_max()),
-        Err(refusal) => {
-            let fix = fix::find(contract, &judged, case, &refusal);
-            refused(refusal, fix)
-        }
+/// Why arguments in another form than the canonical one are refused. What is no JSON at all is refused with all else that
+/// the contract says of it.
+fn another_form(args: &[u8]) -> Option<String> {
+    match json::parse_canonical(args, ARGUMENTS_BYTES_MAX) {
+        Err(error @ json::Error::NotCanonical { .. }) => Some(error.to_string()),
+        Ok(_) | Err(json::Error::TooLong { .. } | json::Error::Malformed { .. }) => None,
     }
 }
 
-impl Weighed<'_> {
-    fn verdict(self, contract: &Contract, case: &Case<'_>, wall_ms_max: u64) -> Verdict {
-        let Self {
-            rule,
-            mut reserve,
-            question,
-        } = self;
-        reserve.wall_ms = reserve.wall_ms.min(wall_ms_max);
-        let (id, secrets, tool) = (rule.id.clone(), rule.secrets.clone(), case.around.tool);
-        let Some(mut question) = question else {
-            return Verdict::Granted {
-                why: format!("`{id}` allows this call of `{tool}`"),
-                rule: id,
+impl PolicyCore {
+    /// Judges a call against all that is on record of its task.
+    pub(crate) fn decide(&self, call: &Judged<'_>, revoked: bool, moment: &Moment) -> Decision {
+        let (Some(task), Some(deployment)) =
+            (self.state.tasks.get(&call.task), self.state.deployment)
+        else {
+            return Decision::Wait;
+        };
+        let active = self.state.contracts.get(&task.contract);
+        let Some(active) = active.filter(|_| !revoked) else {
+            return Decision::Refuse(Refusal::no_contract());
+        };
+        let (contract, args) = match self.read((task.contract, active), call) {
+            Ok(read) => read,
+            Err(decision) => return *decision,
+        };
+        let recall = Recall::of(contract, call.tool.as_str());
+        let record = self.pasts.record(call.task, task, &recall, &self.catalogue);
+        let Some(record) = record else {
+            return Decision::Wait;
+        };
+        let unused = Shared::default();
+        let shared = self.state.shared.get(&task.name).unwrap_or(&unused);
+        let view = View {
+            now_ms: moment.now.ns().div_euclid(1_000_000),
+            record: &record,
+            shared,
+        };
+        let said = Call {
+            tool: call.tool.as_str(),
+            args,
+        };
+        let permitted = match decide(contract, &self.catalogue, &view, &said) {
+            Verdict::Refused {
+                rule,
+                code,
+                why,
+                fix,
+            } => {
+                return Decision::Refuse(Refusal {
+                    rule,
+                    code: refusal_code(code),
+                    why,
+                    fix: fix.map(String::from),
+                });
+            }
+            Verdict::Granted {
+                rule,
                 reserve,
                 secrets,
-            };
+                ..
+            } => Permitted {
+                rule,
+                reserve,
+                secrets,
+                question: None,
+            },
+            Verdict::Ask {
+                rule,
+                question,
+                reserve,
+                secrets,
+                ..
+            } => Permitted {
+                rule,
+                reserve,
+                secrets,
+                question: Some(question),
+            },
         };
-        let left_ms = contract.head.expires_ms.abs_diff(case.around.view.now_ms);
-        question.expires_ms = question.expires_ms.min(left_ms);
-        Verdict::Ask {
-            why: format!(
-                "`{id}` allows this call of `{tool}` only with a yes: {}",
-                question.reason
-            ),
-            rule: id,
-            question,
+        self.drafted(deployment, contract, permitted, call, moment)
+    }
+
+    /// The draft of what the contract permits, held against the envelope.
+    fn drafted(
+        &self,
+        deployment: DeploymentId,
+        contract: &Contract,
+        permitted: Permitted,
+        call: &Judged<'_>,
+        moment: &Moment,
+    ) -> Decision {
+        let Permitted {
+            rule,
             reserve,
             secrets,
+            question,
+        } = permitted;
+        let digest = contract.digest();
+        let (Some(tool), Some(active)) = (
+            self.catalogue.get(call.tool.as_str()),
+            self.state.contracts.get(&digest),
+        ) else {
+            return Decision::Refuse(outside(OutsideEnvelope::Tool));
+        };
+        let draft = DraftGrant {
+            deployment,
+            task: call.task,
+            action: call.action,
+            contract: digest,
+            rule,
+            tool: call.tool.clone(),
+            tool_digest: tool.digest(),
+            args: call.args,
+            args_by: call.by,
+            audience: AuthorId::Runner,
+            ttl_ms: TTL_MS,
+            wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
+            output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
+            secrets,
+            counts: reserve.counts,
+            asked: question
+                .as_ref()
+                .map(|question| self.asked(contract, question, moment)),
+        };
+        let reason = question.map(|question| question.reason);
+        self.inside(draft, reason, &active.envelope, moment)
+    }
+
+    /// Whose yes a question asks for.
+    fn asked(&self, contract: &Contract, question: &Question, moment: &Moment) -> Asked {
+        let keys = |role: &str| match contract.roles().get(role) {
+            Some(role) => role.keys.clone(),
+            None => vec![self.owner],
+        };
+        let approvers = keys(&question.role);
+        let escalation = question.escalate.as_ref().map(|later| Escalated {
+            approvers: keys(&later.role),
+            from: moment.now.plus_ms(later.after_ms),
+        });
+        Asked {
+            approvers,
+            quorum: u8::try_from(question.quorum).unwrap_or(u8::MAX),
+            until: moment.now.plus_ms(question.expires_ms),
+            escalation,
+        }
+    }
+
+    /// The contract and the arguments, or what is said without them.
+    fn read(
+        &self,
+        (contract, active): (Digest, &Active),
+        call: &Judged<'_>,
+    ) -> Result<(&Contract, &[u8]), Box<Decision>> {
+        let refuse = |rule, code, why: &str| {
+            Box::new(Decision::Refuse(Refusal::new(rule_id(rule), code, why)))
+        };
+        let unreadable = |why: &str| refuse("arguments", RefusalCode::Arguments, why);
+        let document = self.documents.get(&(contract, active.document));
+        let Some(document) = document else {
+            return Err(Box::new(Decision::Wait));
+        };
+        let contract = match (document, active.is_read_as_signed(document)) {
+            (Document::Contract(contract, _), true) if !active.suspended => contract,
+            (Document::Contract(..) | Document::Unusable(_), _) => {
+                let why = self.suspended(active, document);
+                return Err(refuse("contract", RefusalCode::Suspended, clipped(&why)));
+            }
+        };
+        if is_too_long(&call.args) {
+            return Err(unreadable(
+                "the arguments are longer than 64 KiB; shorten them",
+            ));
+        }
+        match self.arguments.get(&call.action) {
+            None => Err(Box::new(Decision::Wait)),
+            Some(None) => Err(unreadable("the arguments were erased; propose it again")),
+            Some(Some(args)) => match another_form(args) {
+                Some(why) => Err(unreadable(&why)),
+                None => Ok((contract, args)),
+            },
+        }
+    }
+
+    /// Why nothing is granted under a contract that is not read as it was signed, or was found not to be.
+    fn suspended(&self, active: &Active, document: &Document) -> String {
+        let found = self.drift(active, document, None);
+        let found = found.map_or_else(
+            || "it was found to have changed".to_owned(),
+            |found| found.summary(),
+        );
+        format!(
+            "the contract is suspended until the owner signs it again (`contractual contract list` shows what differs): {found}"
+        )
+    }
+
+    /// How what a contract is read by differs from what the owner signed, given what was put as its tools.
+    pub(crate) fn drift(
+        &self,
+        active: &Active,
+        document: &Document,
+        tools: Option<&[u8]>,
+    ) -> Option<Drift> {
+        let now = ReadNow {
+            catalogue: &self.catalogue,
+            envelope: document.envelope(),
+        };
+        drift((&active.pins, &active.envelope), tools, &now)
+    }
+
+    /// Holds a draft against the envelope as its executor will; how often a tool may be used is in the rules that
+    /// were counted already.
+    fn inside(
+        &self,
+        draft: DraftGrant,
+        reason: Option<String>,
+        envelope: &Envelope,
+        moment: &Moment,
+    ) -> Decision {
+        let approvals = Vec::new();
+        let grant = Grant { draft, approvals };
+        let inside = grant.check_envelope(envelope, &self.owner, 0, moment.now);
+        let draft = grant.draft;
+        match (inside, reason) {
+            (Ok(()), None) => Decision::Grant(draft),
+            (Ok(()) | Err(OutsideEnvelope::ApprovalMissing), Some(reason)) => {
+                Decision::Ask { draft, reason }
+            }
+            (Err(why), _) => Decision::Refuse(outside(why)),
         }
     }
 }
 
-fn refused(refusal: Refusal, fix: Option<Fix>) -> Verdict {
-    let Refusal {
-        rule, code, why, ..
-    } = refusal;
-    Verdict::Refused {
-        rule,
-        code,
-        why,
-        fix,
+impl Active {
+    /// Whether what was found as its document is read just as it was signed.
+    pub(crate) fn is_read_as_signed(&self, document: &Document) -> bool {
+        is_read_as_signed(&self.pins, &self.envelope, document.envelope())
     }
 }
 
-/// The tool of a call and its arguments, valid against the schema.
-pub(crate) fn arguments<'c>(
-    catalogue: &'c Catalogue,
-    call: &Call<'_>,
-) -> Result<(&'c Tool, Map<String, Value>), Refusal> {
-    let tool = catalogue.get(call.tool).ok_or_else(|| {
-        let shown: String = call.tool.chars().take(60).collect();
-        let why = format!("the catalogue has no tool {shown:?}; tool names are exact");
-        Refusal::new("catalogue", Code::UnknownTool, why)
-    })?;
-    let args = json::parse(call.args, ARGUMENTS_BYTES_MAX)
-        .map_err(|error| Refusal::new("arguments", Code::Arguments, error.to_string()))?;
-    let valid = tool.arguments().validate(&args);
-    match (args, valid) {
-        (Value::Object(map), Ok(())) => Ok((tool, map)),
-        (Value::Object(_), Err(problem)) => {
-            let why = format!(
-                "the arguments break the schema of `{}` {problem}",
-                tool.name()
-            );
-            Err(Refusal::new("schema", Code::Schema, why))
-        }
-        (
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_),
-            _,
-        ) => {
-            let why = "the arguments are not a JSON object; write one";
-            Err(Refusal::new("arguments", Code::Arguments, why))
-        }
+/// Whether an approval of `asked` lifts the question that is asked `again`: by the same rule, with no less left.
+pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
+    asked.rule == again.rule
+        && asked.contract == again.contract
+        && asked.counts == again.counts
+        && asked.secrets == again.secrets
+        && asked.wall_ms <= again.wall_ms
+        && asked.output_bytes_max <= again.output_bytes_max
+}
+
+/// The kind of a refusal by the rules.
+const fn refusal_code(code: Code) -> RefusalCode {
+    match code {
+        Code::Expired => RefusalCode::Expired,
+        Code::NotStarted | Code::Principal => RefusalCode::NoContract,
+        Code::UnknownTool => RefusalCode::Tool,
+        Code::Arguments | Code::Schema => RefusalCode::Arguments,
+        Code::Denied | Code::Undecidable | Code::Conflict => RefusalCode::Denied,
+        Code::NotAllowed | Code::Secret | Code::Untrusted => RefusalCode::NotAllowed,
+        Code::RuleCalls
+        | Code::RuleSum
+        | Code::RuleSpend
+        | Code::Calls
+        | Code::WallTime
+        | Code::OutputBytes
+        | Code::Tokens
+        | Code::Spend
+        | Code::BytesOut
+        | Code::Messages => RefusalCode::Limit,
     }
+}
+
+/// The refusal of a draft that its executor would not honour.
+fn outside(why: OutsideEnvelope) -> Refusal {
+    let (rule, code) = match why {
+        OutsideEnvelope::Expired => ("expired", RefusalCode::Expired),
+        OutsideEnvelope::Tool | OutsideEnvelope::ToolChanged => ("catalogue", RefusalCode::Tool),
+        OutsideEnvelope::Limits
+        | OutsideEnvelope::Calls
+        | OutsideEnvelope::Secret
+        | OutsideEnvelope::ApprovalMissing
+        | OutsideEnvelope::ApprovalDiffers
+        | OutsideEnvelope::ApprovalContract
+        | OutsideEnvelope::ApprovalExpired
+        | OutsideEnvelope::Approver
+        | OutsideEnvelope::Approval(_) => ("contract", RefusalCode::OutsideEnvelope),
+    };
+    Refusal::new(rule_id(rule), code, why.to_string())
+}
+
+/// The first 4 KiB of a text.
+pub(crate) fn clipped(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(WHY_BYTES_MAX))
+        .unwrap_or_default()
 }

@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use actor::Core as _;
-use actor::diagnostic::Diagnostics;
 use bus_schema::{
     ActionId, Author as _, ContractName, Counts, DraftGrant, Envelope, Meta, PolicyFact, PublicKey,
     RefusalCode, SecretName, TaskId, Time, ToolName,
 };
+use contract::{Catalogue, Contract, envelope, pins};
+use diagnostic::Diagnostics;
 use serde::Serialize;
 
-use crate::catalogue::Catalogue;
-use crate::contract::Contract;
-use crate::core::{Document, Fetch, Fetched, PolicyCore};
-use crate::envelope::envelope;
-use crate::judge::{Decision, Judged, Moment, Refusal, lifts};
-use crate::pins::pins;
+use crate::core::PolicyCore;
+use crate::decide::{Decision, Judged, Refusal, lifts};
+use crate::decision_time::Moment;
+use crate::document::Document;
+use crate::fetch::{Fetch, Fetched};
 use crate::state::{Answer, State};
 
 /// Most verdicts whose earlier moments are looked at: each is folded again from the start.
@@ -223,8 +223,7 @@ impl Replay {
             PolicyFact::ContractSigned(_, signed) if signed.name == *contract.name() => {
                 signed.envelope = envelope.clone();
                 signed.pins = pins(&self.core.catalogue, signed.pins.tools);
-                let mut own = contract.clone();
-                own.digest = signed.contract;
+                let own = contract.clone().in_place_of(signed.contract);
                 let document = Document::Contract(Box::new(own), envelope.clone());
                 let place = (signed.contract, signed.document);
                 self.core.documents.insert(place, document);

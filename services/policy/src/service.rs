@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actor::{Bus, Context, Error, Service};
 use bus_schema::AuthorId;
+use contract::Catalogue;
 use serde::Deserialize;
 
-use crate::catalogue::Catalogue;
-use crate::core::{Fetch, Fetched, PolicyCore};
+use crate::core::PolicyCore;
+use crate::fetch::{Fetch, Fetched};
 
 /// Pause after the bus did not answer.
 const RETRY: Duration = Duration::from_secs(1);

@@ -9,9 +9,8 @@ use bus_schema::{
     ActionId, AuthorId, Content, ContractName, DeploymentId, Digest, DraftGrant, Envelope, EventId,
     Pins, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
 };
+use contract::{Reserve, Shared, Used};
 use serde::{Deserialize, Serialize};
-
-use crate::budget::{Reserve, Shared, Used};
 
 /// Most refused approvals that are recorded of one action, and of all unknown actions of one task.
 pub const APPROVALS_REFUSED_MAX: u8 = 8;

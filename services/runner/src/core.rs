@@ -420,7 +420,7 @@ const fn code(no: NoPermit) -> Option<RefusalCode> {
 
 fn usable(bytes: Option<Vec<u8>>) -> Args {
     match bytes {
-        Some(bytes) if policy::json::parse_canonical(&bytes, CONTENT_BYTES_MAX).is_ok() => {
+        Some(bytes) if contract::json::parse_canonical(&bytes, CONTENT_BYTES_MAX).is_ok() => {
             Args::Here(bytes.into())
         }
         Some(_) | None => Args::Unusable,

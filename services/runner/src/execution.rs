@@ -131,7 +131,7 @@ impl Execution {
     }
 
     async fn exec(&self, tool: &ExecTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
-        let Ok(args) = policy::json::parse(args, CONTENT_BYTES_MAX) else {
+        let Ok(args) = contract::json::parse(args, CONTENT_BYTES_MAX) else {
             let text = "the arguments are not JSON";
             return Some(not_begun(draft, ActionOutcome::Failed, text));
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{Digest, ToolName};
-use policy::{Catalogue, CatalogueError};
+use contract::{Catalogue, CatalogueError};
 use serde_json::Value;
 
 use crate::tool::{ExecTool, ToolError};

@@ -4,6 +4,7 @@ mod answer;
 mod core;
 mod held;
 mod json;
+mod limits;
 mod outcome;
 mod playbook;
 mod progress;
@@ -21,13 +22,14 @@ use tokio::sync::Semaphore;
 pub use crate::core::{Fetch, Fetched, Found, Tasks, WorkerCore};
 pub use held::{HELD_BYTES_MAX, REASON_BYTES_MAX, Slot};
 pub use json::{DEPTH_MAX, OUTPUT_BYTES_MAX};
+pub use limits::{ARGS_BYTES_MAX, ITEMS_MAX};
 pub use outcome::{Exceptions, Outcome, Reason};
 pub use playbook::{
     NAME_CHARS_MAX, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook,
     RETRIES_MAX, STEPS_MAX, Step,
 };
 pub use progress::{Fact, Ignored, Progress, State, StepRef};
-pub use ready::{ARGS_BYTES_MAX, IN_FLIGHT_MAX, ITEMS_MAX, Todo, ready};
+pub use ready::{IN_FLIGHT_MAX, Todo, ready};
 pub use reference::REFERENCE_CHARS_MAX;
 pub use task::EXPIRY_MARGIN_MS;
 

@@ -2,8 +2,8 @@
 
 mod read;
 
-use actor::diagnostic::Diagnostics;
 use bus_schema::{StepName, ToolName};
+use diagnostic::Diagnostics;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -53,16 +53,6 @@ pub struct Playbook {
 }
 
 impl Playbook {
-    /// Reads a playbook; `file` is the name that diagnostics give it.
-    ///
-    /// # Errors
-    /// Every problem found, each with its place and its fix: text that is not TOML, unknown or
-    /// missing keys, wrong types, duplicate ids, references to later or unknown steps, and
-    /// documents beyond the bounds of this crate.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
-        read::playbook(file, text)
-    }
-
     /// Its name, a slug.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -4,8 +4,8 @@ use bus_schema::ActionId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::limits::{ATTEMPTS_MAX, ITEMS_MAX};
 use crate::playbook::STEPS_MAX;
-use crate::ready::{ATTEMPTS_MAX, ITEMS_MAX};
 
 /// One item of one step, by position, both counted from 0. A step without `for_each` has item 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

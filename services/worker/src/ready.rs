@@ -5,19 +5,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+use crate::limits::ATTEMPTS_MAX;
 use crate::outcome::{Exceptions, Outcome, Reason};
-use crate::playbook::{OnRefusal, Otherwise, Playbook, RETRIES_MAX, Step};
+use crate::playbook::{OnRefusal, Otherwise, Playbook, Step};
 use crate::progress::{Attempt, Progress, State, StepRef};
 use crate::resolve::{Miss, Past, Resolver, Scope};
 
-/// Most items of one `for_each` step.
-pub const ITEMS_MAX: usize = 1_000;
-/// Most bytes of the canonical arguments of one action.
-pub const ARGS_BYTES_MAX: usize = 64 * 1024;
 /// Most actions of a parallel step that are open at once.
 pub const IN_FLIGHT_MAX: usize = 16;
-/// Most attempts of one item.
-pub(crate) const ATTEMPTS_MAX: u8 = 1 + RETRIES_MAX;
 
 /// One thing to do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +28,7 @@ pub enum Todo {
         attempt: u8,
         /// The tool to use.
         tool: ToolName,
-        /// The arguments: RFC 8785 JSON, at most [`ARGS_BYTES_MAX`] bytes.
+        /// The arguments: RFC 8785 JSON, at most [`ARGS_BYTES_MAX`](crate::ARGS_BYTES_MAX) bytes.
         args: Vec<u8>,
     },
     /// Fetch the output of this item and ask again with it; if it was erased, fold

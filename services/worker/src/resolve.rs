@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::json::{self, OUTPUT_BYTES_MAX};
+use crate::limits::{ARGS_BYTES_MAX, ITEMS_MAX};
 use crate::outcome::Reason;
 use crate::playbook::Arg;
 use crate::progress::{Progress, StepRef};
-use crate::ready::{ARGS_BYTES_MAX, ITEMS_MAX};
 use crate::reference::{Piece, Reference, Root, Segment};
 
 /// Field names that a message quotes.

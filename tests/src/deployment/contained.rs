@@ -6,9 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use actor::hardening::shipped_uid;
 use bus_schema::{AuthorId, Property};
-use contractual::{Route, init::Facts};
+use deployment::{DeploymentFile, Route};
 
 use super::{Deployment, NATS};
 use crate::{contractual, nats_server};
@@ -55,11 +54,11 @@ impl Deployment {
     /// The same deployment, reached another way.
     ///
     /// # Panics
-    /// If its facts cannot be read.
+    /// If its file cannot be read.
     #[must_use]
     pub fn through(mut self, route: Route) -> Self {
         self.dir = self.dir.clone().through(route);
-        self.facts = Facts::read(&self.dir).unwrap();
+        self.file = DeploymentFile::read(&self.dir).unwrap();
         self
     }
 
@@ -72,7 +71,7 @@ impl Deployment {
         let config = self.dir().config(author);
         let text = fs::read_to_string(&config).unwrap();
         fs::write(&config, format!("{text}\n{table}\n")).unwrap();
-        give(&folder, shipped_uid(author));
+        give(&folder, author.uid());
         // Also another user is to come as far as the check.
         for (path, mode) in [(folder, 0o711), (config, 0o644)] {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -86,7 +85,7 @@ impl Deployment {
             fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
         }
         if author == AuthorId::Runner {
-            give(self.workspace(), shipped_uid(author));
+            give(self.workspace(), author.uid());
         }
         self.inside(contractual(), 0o755);
     }
@@ -114,7 +113,7 @@ impl Deployment {
         seccomp: &Path,
     ) {
         let lacks = |property| without.contains(&property);
-        let id = shipped_uid(author).to_string();
+        let id = author.uid().to_string();
         let scratch = self.scratch().to_str().unwrap();
         let root = if lacks(Property::ReadOnlyRoot) {
             "writable"

@@ -1,7 +1,6 @@
 //! Tests of what the shared library keeps on disk and shows to people.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod diagnostic;
 mod doubt;
 mod files;
 mod hardening;

@@ -7,7 +7,7 @@ use std::path::Path;
 use ed25519_dalek::SigningKey;
 use tlog_tiles::Tile;
 
-use super::{FULL, Log, Places};
+use super::{FULL, Log};
 use crate::disk::{Disk, Round, Tail, read};
 use crate::edge::Edge;
 use crate::entry::leaf_hash;
@@ -15,7 +15,7 @@ use crate::layout::{
     BUNDLE_BYTES_MAX, HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, bundle, full_count, hash_tile, is_full,
     levels, partial_width, partials, path, split_entry, walk,
 };
-use crate::{Checkpoint, Entry, Error, MAX_NOTE_BYTES, Origin};
+use crate::{Checkpoint, Entry, Error, MAX_NOTE_BYTES, Origin, Places};
 
 impl Log {
     /// Creates a log whose entry 0 names its origin, and signs it. Finishes a creation that was

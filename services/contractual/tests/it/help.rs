@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use clap::CommandFactory as _;
-use contractual::args::Arguments;
+use contractual::CommandLine;
 
 /// What stands behind the arguments in the help of every command and group that a person can find, by its words.
 fn helps(command: &clap::Command, path: &str, found: &mut BTreeMap<String, String>) {
@@ -23,7 +23,7 @@ fn helps(command: &clap::Command, path: &str, found: &mut BTreeMap<String, Strin
 
 fn all() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    helps(&Arguments::command(), "contractual", &mut found);
+    helps(&CommandLine::command(), "contractual", &mut found);
     found
 }
 

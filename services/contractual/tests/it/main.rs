@@ -3,8 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod deployment;
-mod find;
-mod fleet;
 mod help;
-mod pki;
-mod tailnet;

@@ -5,12 +5,12 @@ use bus_schema::{
     ApprovalRequested, ContractSigned, Digest, Meta, NotSigned, OutsideEnvelope, PolicyFact,
     PublicKey, RefusalCode, Signed, Statement, TaskId, TaskSubmitted, Time,
 };
+use contract::Shared;
 
 use super::{
     APPROVALS_REFUSED_MAX, Action, Active, Answer, Offered, Proposal, Question, Reservation, Stage,
     State, Stray, Submission, Submitted, Task,
 };
-use crate::budget::Shared;
 
 impl State {
     /// Takes in one fact; `owner` is whose statements count.

@@ -6,9 +6,9 @@ use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, Content, ContractName, Digest,
     DraftGrant, Meta, OUTCOME_GRACE_MS, Time,
 };
+use contract::{Reserve, Shared, Spent, Used};
 
 use super::{Came, Deed, Deeds, Reservation, Stage, Task};
-use crate::budget::{Reserve, Shared, Spent, Used};
 
 impl Reservation {
     pub(super) fn of(draft: &DraftGrant, meta: &Meta) -> Self {

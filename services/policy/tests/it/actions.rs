@@ -7,7 +7,7 @@ use bus_schema::{
     ActionDeclined, ActionExpired, ActionId, AuthorId, Deployment, Grant, HaltLifted, HaltOrdered,
     Money, Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
 };
-use policy::Catalogue;
+use contract::Catalogue;
 use uuid::Uuid;
 
 use crate::world::{World, granted, judged, refused, words};
@@ -99,7 +99,7 @@ fn each_reason_has_its_code_rule_and_explanation() {
 fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
     let (mut world, contract, task) = World::with_task(RULES);
     world.propose(task, 1);
-    let tools = include_str!("../conformance/tools.json");
+    let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let changed = tools.replace("Takes one argument of each type", "Takes arguments");
     assert_ne!(changed, tools);
     world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());

@@ -7,7 +7,8 @@ use bus_schema::{
     ActionId, AuthorId, ContractRevoked, Deployment, Digest, DraftGrant, HaltLifted, HaltOrdered,
     Owner, PolicyFact, Signed, TaskId, wire,
 };
-use policy::{APPROVALS_REFUSED_MAX, Catalogue};
+use contract::Catalogue;
+use policy::APPROVALS_REFUSED_MAX;
 
 use crate::world::{World, answer, answer_by, asked, granted, refused, words};
 
@@ -196,7 +197,7 @@ fn yes_lifts_the_question_and_nothing_else() {
     // The tool has changed.
     let (mut world, task, action, draft) = open();
     world.carry(task, action, &answer(&draft, true));
-    let tools = include_str!("../conformance/tools.json");
+    let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let changed = tools.replace("Takes one argument of each type", "Takes arguments");
     world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
     assert_eq!(words(&world.turn()), ["suspended", "Suspended"]);

@@ -1,7 +1,7 @@
 //! Checks the sums of what was reserved, settled and released against the same sums kept exactly.
 
 use bus_schema::{Counts, Money, RuleId};
-use policy::{Reserve, Spent, Used};
+use contract::{Reserve, Spent, Used};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

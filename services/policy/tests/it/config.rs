@@ -34,7 +34,7 @@ fn sample_is_a_valid_configuration() {
 
 #[test]
 fn catalogue_is_read_beside_the_configuration() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contract/tests");
     assert_eq!(open(&tests, "conformance/tools.json"), Ok(()));
     let error = open(&tests, "errors/golden.txt").unwrap_err();
     assert!(

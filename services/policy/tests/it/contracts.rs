@@ -5,7 +5,7 @@ use bus_schema::{
     PolicyFact, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted,
     Worker,
 };
-use policy::{Contract, envelope};
+use contract::{Contract, envelope};
 use uuid::Uuid;
 
 use crate::world::{START, World, deployment, key, words};
@@ -33,7 +33,7 @@ pub(crate) fn offer(world: &mut World, text: &str, change: impl FnOnce(&mut Cont
         name: good.name().clone(),
         version: Contract::parse("c", text, &tools).map_or(2, |it| it.version()),
         document: world.put(text.as_bytes()),
-        pins: policy::pins(&tools, world.put(b"[]")),
+        pins: contract::pins(&tools, world.put(b"[]")),
         envelope: Contract::parse("c", text, &tools)
             .map_or_else(|_| envelope(&good, &tools), |it| envelope(&it, &tools)),
     };

@@ -1,4 +1,4 @@
-//! Checks the contract core from outside: its verdicts, its messages and its laws.
+//! Checks the core of policy from outside: its verdicts on what stands in a bus in memory.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,36 +9,27 @@
 mod actions;
 mod approvals;
 mod budgets;
-mod catalogue;
 mod config;
-mod conformance;
 mod contracts;
-mod diff;
-mod envelope;
-mod example;
-mod examples;
-mod generalise;
 mod interleavings;
-mod laws;
 mod lifecycle;
-mod lower;
-mod messages;
 mod pasts;
 mod pins;
-mod properties;
+#[path = "../../../contract/tests/it/examples/proposals.rs"]
+mod proposals;
+mod reload;
 mod roles;
 mod same;
-mod show;
-mod strict_json;
 mod world;
 
-use std::sync::LazyLock;
-
-use policy::{Catalogue, Contract, Record, Shared, View};
+use contract::{Catalogue, Contract};
 
 /// The tools of the conformance set.
 fn tools() -> Catalogue {
-    Catalogue::parse(include_bytes!("../conformance/tools.json")).unwrap()
+    Catalogue::parse(include_bytes!(
+        "../../../contract/tests/conformance/tools.json"
+    ))
+    .unwrap()
 }
 
 /// The text of a contract with these rules, in force to the end of 2036.
@@ -46,16 +37,6 @@ fn text(rules: &str) -> String {
     let head =
         "contract = \"c\"\nversion = 1\npurpose = \"p\"\nowner = \"o\"\nexpires = 2036-12-31";
     format!("{head}\n{rules}")
-}
-
-/// What is decided at `now_ms` about a task with this record, the only one of its contract.
-fn view<'a>(now_ms: i64, record: &'a Record) -> View<'a> {
-    static ALONE: LazyLock<Shared> = LazyLock::new(Shared::default);
-    View {
-        now_ms,
-        record,
-        shared: &ALONE,
-    }
 }
 
 /// The contract of [`text`].

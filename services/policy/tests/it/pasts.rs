@@ -170,7 +170,7 @@ fn tasks_of_one_contract_share_its_day() {
 fn labels_of_a_running_task_do_not_go_down_with_the_catalogue() {
     let rules =
         "[[allow]]\ntool = \"note.read\"\n[[allow]]\ntool = \"mail.send\"\nsecret = \"ask\"";
-    let tools = include_str!("../conformance/tools.json");
+    let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let from = tools.find("\"note.read\"").unwrap();
     let (before, note) = tools.split_at(from);
     let trusted = format!("{before}{}", note.replace("untrusted", "trusted"));

@@ -1,17 +1,28 @@
 //! Checks that the service and a batch without a bus say the very same of the same calls.
 
+use std::path::PathBuf;
+
 use bus_schema::{PolicyFact, TaskId, Usage};
-use policy::batch::{Asks, Batch};
-use policy::{Catalogue, Contract, json};
+use contract::batch::{Asks, Batch};
+use contract::{Catalogue, Contract, json};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::examples::{Attacker, EXAMPLES, Example};
+use crate::proposals::Attacker;
 use crate::world::{World, answer, words};
 
 /// How many generated calls are made under each example, and in one task.
 const CALLS: usize = 120;
 const OF_A_TASK: usize = 40;
+
+/// The folders of `deploy/examples` that have calls.
+const EXAMPLES: [&str; 5] = [
+    "inbox-triage",
+    "invoice-refunds",
+    "release-notes",
+    "home-automation",
+    "travel-booking",
+];
 
 /// A call and what it returns.
 type Made = (String, Map<String, Value>, Value);
@@ -93,13 +104,20 @@ fn compare(tools: &str, contract: &str, tasks: &[(String, Vec<Made>)]) -> [usize
     kinds
 }
 
-fn generated(example: &Example) -> Vec<(String, Vec<Made>)> {
+/// The text of a file of an example.
+fn read(example: &str, file: &str) -> String {
+    let examples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples");
+    std::fs::read_to_string(examples.join(example).join(file)).unwrap()
+}
+
+fn generated(example: &str) -> Vec<(String, Vec<Made>)> {
     let calls = format!(
         "{}{}",
-        example.read("honest.jsonl"),
-        example.read("attack.jsonl")
+        read(example, "honest.jsonl"),
+        read(example, "attack.jsonl")
     );
-    let mut attacker = Attacker::new(&calls, &example.tools());
+    let tools = Catalogue::parse(read(example, "tools.json").as_bytes()).unwrap();
+    let mut attacker = Attacker::new(&calls, &tools);
     let tasks = 0..CALLS / OF_A_TASK;
     tasks
         .map(|_| {
@@ -110,10 +128,10 @@ fn generated(example: &Example) -> Vec<(String, Vec<Made>)> {
 }
 
 /// The calls of the folder's own files, each file one task.
-fn written(example: &Example) -> Vec<(String, Vec<Made>)> {
+fn written(example: &str) -> Vec<(String, Vec<Made>)> {
     let task = |file: &str| {
         let (mut text, mut calls) = (String::new(), Vec::new());
-        for line in example.read(file).lines() {
+        for line in read(example, file).lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             match line["text"].as_str() {
                 Some(words) => words.clone_into(&mut text),
@@ -133,8 +151,8 @@ fn written(example: &Example) -> Vec<(String, Vec<Made>)> {
 fn examples_are_decided_alike_with_and_without_a_bus() {
     let mut kinds = [0; 3];
     for example in EXAMPLES {
-        let tasks = [written(&example), generated(&example)].concat();
-        let (tools, contract) = (example.read("tools.json"), example.read("contract.toml"));
+        let tasks = [written(example), generated(example)].concat();
+        let (tools, contract) = (read(example, "tools.json"), read(example, "contract.toml"));
         let some = compare(&tools, &contract, &tasks);
         kinds = [0, 1, 2].map(|at| kinds[at] + some[at]);
     }
@@ -143,7 +161,7 @@ fn examples_are_decided_alike_with_and_without_a_bus() {
 
 #[test]
 fn more_calls_than_a_task_can_reserve_are_decided_alike() {
-    let tools = include_str!("../conformance/tools.json");
+    let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let made = |_| ("t.any".to_owned(), Map::new(), json!({"found": "x"}));
     let calls: Vec<Made> = (0..120).map(made).collect();
     let contract = crate::text("[[allow]]\ntool = \"t.any\"");
@@ -153,7 +171,7 @@ fn more_calls_than_a_task_can_reserve_are_decided_alike() {
 
 #[test]
 fn odd_results_are_read_alike() {
-    let tools = include_str!("../conformance/tools.json");
+    let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let contract = crate::text(
         "[[allow]]\ntool = \"t.free\"\n[[allow]]\ntool = \"mail.send\"\n\
          where.to = { from = { tool = \"t.free\", field = \"a.to\" } }\n\

@@ -13,8 +13,9 @@ use bus_schema::{
     Statement, Subject, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time,
     Usage, Verifier, public_key, wire,
 };
+use contract::{Catalogue, Contract, envelope, json};
 use ed25519_dalek::SigningKey;
-use policy::{Catalogue, Contract, Fetch, Fetched, PolicyCore, envelope, json};
+use policy::{Fetch, Fetched, PolicyCore};
 use uuid::Uuid;
 
 pub(crate) use self::said::{asked, granted, judged, refused, words};
@@ -71,7 +72,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with_tools(include_bytes!("../conformance/tools.json"))
+        Self::with_tools(include_bytes!(
+            "../../../contract/tests/conformance/tools.json"
+        ))
     }
 
     /// A world whose processes have this catalogue.
@@ -299,13 +302,13 @@ impl World {
         let tools = self.tools();
         let contract = Contract::parse("c", text, &tools).unwrap();
         let envelope = envelope(&contract, &tools);
-        let entries = self.put(&policy::entries(&tools, &envelope));
+        let entries = self.put(&contract::entries(&tools, &envelope));
         let mut fact = ContractSigned {
             contract: contract.digest(),
             name: contract.name().clone(),
             version: contract.version(),
             document,
-            pins: policy::pins(&tools, entries),
+            pins: contract::pins(&tools, entries),
             envelope,
         };
         change(&mut fact);

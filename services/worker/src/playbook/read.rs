@@ -1,7 +1,7 @@
 //! Reads a playbook document strictly and points at everything that is wrong with it.
 
-use actor::diagnostic::{Diagnostic, Diagnostics, nearest};
 use bus_schema::{StepName, ToolName};
+use diagnostic::{Diagnostic, Diagnostics, nearest};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -31,43 +31,41 @@ const FOUND_MAX: usize = 200;
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
-/// Reads a whole document.
-///
-/// # Errors
-/// See [`Playbook::parse`].
-pub(super) fn playbook(file: &str, text: &str) -> Result<Playbook, Diagnostics> {
-    if text.len() > PLAYBOOK_BYTES_MAX {
-        let problem = format!(
-            "the playbook has {} bytes; at most {PLAYBOOK_BYTES_MAX} are allowed",
-            text.len()
-        );
-        return Err(Diagnostic::at(file, text, 0..0, problem, "split it into several").into());
-    }
-    let table = DeTable::parse(text).map_err(|error| not_toml(file, text, &error))?;
-    let mut reader = Reader {
-        file,
-        text,
-        found: Vec::new(),
-        earlier: Vec::new(),
-        later: Vec::new(),
-    };
-    let parts = reader.document(&table);
-    Diagnostics::none_in(reader.found)?;
-    let (name, purpose, steps) = parts.ok_or_else(|| {
-        Diagnostic::at(
+impl Playbook {
+    /// Reads a playbook; `file` is the name that diagnostics give it.
+    ///
+    /// # Errors
+    /// Every problem found, each with its place and its fix: text that is not TOML, unknown or
+    /// missing keys, wrong types, duplicate ids, references to later or unknown steps, and
+    /// documents beyond the bounds of this crate.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        if text.len() > PLAYBOOK_BYTES_MAX {
+            let problem = format!(
+                "the playbook has {} bytes; at most {PLAYBOOK_BYTES_MAX} are allowed",
+                text.len()
+            );
+            return Err(Diagnostic::at(file, text, 0..0, problem, "split it into several").into());
+        }
+        let table = DeTable::parse(text).map_err(|error| not_toml(file, text, &error))?;
+        let mut reader = Reader {
             file,
             text,
-            0..0,
-            "the playbook is incomplete",
-            "add what is missing",
-        )
-    })?;
-    Ok(Playbook {
-        source: text.into(),
-        name,
-        purpose,
-        steps,
-    })
+            found: Vec::new(),
+            earlier: Vec::new(),
+            later: Vec::new(),
+        };
+        let parts = reader.document(&table);
+        Diagnostics::none_in(reader.found)?;
+        let fix = "add what is missing";
+        let incomplete = || Diagnostic::at(file, text, 0..0, "the playbook is incomplete", fix);
+        let (name, purpose, steps) = parts.ok_or_else(incomplete)?;
+        Ok(Self {
+            source: text.into(),
+            name,
+            purpose,
+            steps,
+        })
+    }
 }
 
 /// Points at what is not TOML. The parser gives no place for a key of too many parts, so the first

@@ -1,0 +1,10 @@
+//! Free ports of the loopback.
+
+use std::net::{SocketAddr, TcpListener};
+
+use crate::runtime::Error;
+
+/// An address on loopback that nobody listens on at this moment.
+pub(crate) fn free_port() -> Result<SocketAddr, Error> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}

@@ -1,0 +1,132 @@
+//! The authors of events: the services, and the owner.
+//!
+//! To add a service:
+//!
+//! 1. A row in `authors!`, with the next free user id. Users, accounts, permissions, consumers, configurations and shares of the
+//!    deployment's folder follow from it. Its place in `ACTORS`, below.
+//! 2. Its facts in `facts.rs`, and a line in `reader.rs` that names the facts it folds.
+//! 3. A crate `services/<name>`: a core, an `impl Service`, a `main.rs` of three lines, a sample configuration, a README. Take
+//!    `services/worker` as the example.
+//! 4. One line in `service` and one in the configurations of the command line; the compiler names both places.
+//! 5. In `deploy`: a target in `Dockerfile`, a service and a network in `docker-compose.yml`, and the profile that
+//!    `deploy/seccomp/derive` writes. The test `every_service_is_deployed_as_its_row_says` names what is missing.
+//! 6. `just golden`, and read the difference: it is the service's rights.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Invalid;
+
+/// The user id of an author that no container runs.
+const NOBODY: u32 = u32::MAX;
+
+macro_rules! authors { ($(
+    $(#[$doc:meta])* $T:ident = $name:literal, uid $uid:expr, chain $chain:ident, reads $reads:ident,
+    volumes [$($volume:literal)*], contents of [$($of:ident)*];
+)*) => {
+    /// Everybody who can author an event: the actors, and the owner.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum AuthorId { $($(#[$doc])* $T,)* }
+
+    impl AuthorId {
+        /// All of them.
+        pub const ALL: &[Self] = &[$(Self::$T,)*];
+        /// The name: folder, service, crate, binary and NATS user.
+        #[must_use]
+        pub const fn name(self) -> &'static str { match self { $(Self::$T => $name,)* } }
+        /// The user and group id in the shipped container; the owner, who is a person, has none.
+        #[must_use]
+        pub const fn uid(self) -> u32 { match self { $(Self::$T => $uid,)* } }
+        /// Whether all of the author's events are one chain, or those of each task.
+        #[must_use]
+        pub const fn chain(self) -> Chain { match self { $(Self::$T => Chain::$chain,)* } }
+        /// The folders of its own that it writes.
+        #[must_use]
+        pub const fn volumes(self) -> &'static [&'static str] { match self { $(Self::$T => &[$($volume),*],)* } }
+        /// The authors whose contents it may read.
+        #[must_use]
+        pub const fn contents(self) -> &'static [Self] { match self { $(Self::$T => &[$(Self::$of),*],)* } }
+        /// How soon it reads what is stored.
+        const fn reads(self) -> Reads { match self { $(Self::$T => Reads::$reads,)* } }
+        /// Whether an action waits for it, so that it is delivered each message at once.
+        #[must_use]
+        pub const fn is_prompt(self) -> bool { matches!(self.reads(), Reads::Prompt) }
+    }
+
+    $($(#[$doc])* #[derive(Debug, Clone, Copy)] pub struct $T;
+      impl Author for $T { const ID: AuthorId = AuthorId::$T; })*
+} }
+
+authors! {
+    /// The person; signs contracts, tasks and approvals, and can halt everything.
+    Owner = "owner", uid NOBODY, chain Whole, reads Patient,
+        volumes [], contents of [Owner Gateway Worker Policy Runner];
+    /// The only way in.
+    Gateway = "gateway", uid 10_001, chain PerTask, reads Patient,
+        volumes ["state"], contents of [Owner Gateway Worker Policy Runner];
+    /// Runs playbooks; can only propose.
+    Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
+        volumes ["state"], contents of [Gateway Runner];
+    /// Decides; the only one whose grants are honoured.
+    Policy = "policy", uid 10_003, chain Whole, reads Prompt,
+        volumes ["state"], contents of [Owner Gateway Worker Runner];
+    /// Executes granted tool calls in a sandbox.
+    Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
+        volumes ["state"], contents of [Worker];
+    /// Keeps the proof.
+    Audit = "audit", uid 10_007, chain Whole, reads Patient,
+        volumes ["state" "log" "anchor"], contents of [];
+}
+
+/// The authors that are processes on the bus, in the order in which they start.
+pub const ACTORS: &[AuthorId] = &[
+    AuthorId::Audit,
+    AuthorId::Policy,
+    AuthorId::Runner,
+    AuthorId::Worker,
+    AuthorId::Gateway,
+];
+// All but the owner.
+const _: () = assert!(ACTORS.len() + 1 == AuthorId::ALL.len());
+
+/// How an author's events are chained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chain {
+    /// One chain: two instances exclude each other.
+    Whole,
+    /// One chain a task: instances can share the work.
+    PerTask,
+}
+
+/// How soon an author reads what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// At once: an action waits for it.
+    Prompt,
+    /// What has gathered in some milliseconds.
+    Patient,
+}
+
+/// A type that stands for an author, so that the compiler knows who may say what.
+pub trait Author: fmt::Debug + Send + Sync + 'static {
+    /// Who.
+    const ID: AuthorId;
+}
+
+impl fmt::Display for AuthorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for AuthorId {
+    type Err = Invalid;
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let found = Self::ALL.iter().find(|id| id.name() == text);
+        found
+            .copied()
+            .ok_or_else(|| Invalid::new("an author", text))
+    }
+}

@@ -1,0 +1,158 @@
+//! Claims: what keeps them back, and what has to be durable before one is acted on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bus_schema::{ActionStarted, Author, Event as _, EventId};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::{
+    Claim, Error,
+    doubt::{IN_DOUBT, Standing},
+    error::chain,
+    ledger::{Ledger, Write, perform},
+    projection::{Position, Projection},
+};
+
+/// The name under which the standing is kept.
+pub(crate) const STANDING: &str = "standing";
+/// How long a claim that was read back waits for its record: less than its outcome may be late.
+pub(crate) const HELD_MAX: Duration = Duration::from_secs(3);
+
+/// A claim that was read back and waits for its record.
+pub(crate) struct Held<A, E> {
+    pub(crate) claim: Claim<A>,
+    pub(crate) run: fn(Claim<A>) -> E,
+    pub(crate) since: Duration,
+}
+
+/// A write to the ledger that has ended.
+pub(crate) type Written = Result<(Write, io::Result<()>), JoinError>;
+
+/// What an executor keeps of its claims.
+pub(crate) struct Claims<A, E> {
+    pub(crate) standing: Standing,
+    pub(crate) ledger: Ledger,
+    folder: PathBuf,
+    /// Sent and neither read back nor lost.
+    pub(crate) flying: BTreeSet<EventId>,
+    pub(crate) held: BTreeMap<EventId, Held<A, E>>,
+    writing: JoinSet<(Write, io::Result<()>)>,
+    /// Why nothing can be recorded.
+    trouble: Option<String>,
+}
+
+impl<A: Author, E> Claims<A, E> {
+    /// Those of an author that acts on grants; none of any other.
+    ///
+    /// # Errors
+    /// [`Error::State`] if what was kept cannot be used.
+    pub(crate) fn open(folder: &Path, projection: &Projection) -> Result<Option<Self>, Error> {
+        if !ActionStarted::BY.contains(&A::ID) {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            standing: projection.kept(STANDING)?.unwrap_or_default(),
+            ledger: Ledger::open(folder)?,
+            folder: folder.to_owned(),
+            flying: BTreeSet::new(),
+            held: BTreeMap::new(),
+            writing: JoinSet::new(),
+            trouble: None,
+        }))
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.writing.is_empty() && self.ledger.is_idle()
+    }
+
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        let doubt = self.standing.doubt().map(|_| IN_DOUBT);
+        doubt.or(self.trouble.as_deref())
+    }
+
+    /// A claim is sent now.
+    pub(crate) fn take(&mut self, granted: EventId) {
+        self.ledger.take(granted);
+        self.flying.insert(granted);
+    }
+
+    /// The stream surely does not hold a claim that was sent.
+    pub(crate) fn give_back(&mut self, granted: EventId) {
+        if self.flying.remove(&granted) {
+            self.ledger.give_back(granted);
+        }
+    }
+
+    /// Another stream: nothing that was on its way in the old one is acted on.
+    pub(crate) fn lose(
+        &mut self,
+        position: Position,
+        projection: &Projection,
+    ) -> Result<(), Error> {
+        self.flying.clear();
+        self.held.clear();
+        self.standing.lose(position.seq, position.digest);
+        projection.keep(STANDING, &self.standing)
+    }
+
+    /// Has written what waits; at a standstill after a failure.
+    pub(crate) fn write(&mut self) {
+        if self.writing.is_empty()
+            && let Some(write) = self.ledger.next_write()
+        {
+            self.spawn(write);
+        }
+    }
+
+    /// Tries again after a failure.
+    pub(crate) fn repair(&mut self) {
+        if self.ledger.is_broken() && self.writing.is_empty() {
+            let write = self.ledger.replacement();
+            self.spawn(write);
+        }
+    }
+
+    fn spawn(&mut self, write: Write) {
+        let folder = self.folder.clone();
+        self.writing.spawn_blocking(move || {
+            let written = perform(&folder, &write);
+            (write, written)
+        });
+    }
+
+    /// The next write that ends; never, while there is none.
+    pub(crate) async fn written(of: &mut Option<Self>) -> Written {
+        let ended = match of {
+            Some(claims) => claims.writing.join_next().await,
+            None => None,
+        };
+        match ended {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes in how a write ended; the claims that waited for it.
+    pub(crate) fn on_written(&mut self, write: &Write, written: io::Result<()>) -> Vec<Held<A, E>> {
+        let durable = self.ledger.written(write, written.is_ok());
+        if let Err(error) = written {
+            let error = chain(&error);
+            tracing::error!(error, "a claim cannot be recorded; nothing runs");
+            let text = format!(
+                "claims cannot be recorded, so nothing is claimed: {error}; free space or make {} writable",
+                self.folder.display()
+            );
+            self.trouble = Some(text);
+            self.held.clear();
+            return Vec::new();
+        }
+        self.trouble = None;
+        let ready = durable.into_iter().filter_map(|id| self.held.remove(&id));
+        ready.collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! Says what has to have succeeded in the task before a rule describes a call.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::bounds::{Around, Judgement, lookup};
+use crate::record::Stage;
+use crate::toml_text::{key, quoted};
+
+/// An earlier call of the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    /// The tool that was called.
+    pub tool: String,
+    /// The arguments of this call that have to equal an argument of that one, each with the other's name.
+    pub equal: BTreeMap<String, String>,
+}
+
+impl After {
+    /// Whether such a call succeeded; unknown while one is still running, or when this call lacks an argument
+    /// that has to be equal.
+    pub(crate) fn judge(&self, around: &Around<'_>) -> Judgement {
+        let own: Option<Vec<_>> = self
+            .equal
+            .iter()
+            .map(|(own, other)| Some((lookup(around.args, own)?, other)))
+            .collect();
+        let outcomes = around.view.record.outcomes(&self.tool);
+        let Some(own) = own else {
+            return Judgement::Unknown;
+        };
+        Judgement::any(outcomes.iter().map(|outcome| {
+            let same = own
+                .iter()
+                .all(|(value, other)| lookup(&outcome.args, other) == Some(*value));
+            match (same, &outcome.stage) {
+                (false, _) | (true, Stage::Failed) => Judgement::Outside,
+                (true, Stage::Running) => Judgement::Unknown,
+                (true, Stage::Succeeded(_)) => Judgement::Within,
+            }
+        }))
+    }
+}
+
+impl fmt::Display for After {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.equal.is_empty() {
+            return f.write_str(&quoted(&self.tool));
+        }
+        let each = self.equal.iter();
+        let each = each.map(|(own, other)| format!("{} = {}", key(own), quoted(other)));
+        let equal = each.collect::<Vec<_>>().join(", ");
+        write!(
+            f,
+            "{{ tool = {}, equal = {{ {equal} }} }}",
+            quoted(&self.tool)
+        )
+    }
+}

@@ -1,0 +1,342 @@
+//! Decides calls that stand in lines of JSON, with no bus: each as its task's record stands by then.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::budget::Shared;
+use crate::catalogue::Catalogue;
+use crate::contract::Contract;
+use crate::decide::decide_with;
+use crate::explain::{Considered, explain};
+use crate::flow::{Labels, WrittenLabels};
+use crate::json;
+use crate::name::is_principal;
+use crate::record::{Record, View};
+use crate::verdict::Fix;
+use crate::verdict::{Call, Code, Verdict};
+
+/// Longest line, in bytes.
+pub const LINE_BYTES_MAX: usize = 8 << 20;
+
+/// What people say to every question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Yes: the call is done.
+    Approve,
+    /// No: it never happened.
+    Deny,
+}
+
+/// Why a batch ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// A line is no call, and nothing is guessed.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The calls cannot be read.
+    #[error("the calls cannot be read")]
+    Read(#[source] std::io::Error),
+    /// The verdicts cannot be written.
+    #[error("the verdicts cannot be written")]
+    Write(#[source] std::io::Error),
+}
+
+/// Tasks of one contract, decided line by line.
+#[derive(Debug)]
+pub struct Batch<'c> {
+    contract: &'c Contract,
+    catalogue: &'c Catalogue,
+    asks: Asks,
+    now_ms: i64,
+    tasks: BTreeMap<String, Task>,
+    shared: Shared,
+    explains: bool,
+}
+
+/// A call of a batch, and what was said to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// Its task.
+    pub task: String,
+    /// Its name.
+    pub call: Value,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What each rule about its tool says of it; nothing unless the batch explains.
+    pub rules: Option<Vec<Considered>>,
+}
+
+#[derive(Debug)]
+struct Task {
+    record: Record,
+    called: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'l> {
+    task: Option<String>,
+    text: Option<String>,
+    principal: Option<String>,
+    call: Option<Value>,
+    tool: Option<String>,
+    #[serde(borrow)]
+    args: Option<&'l RawValue>,
+    output: Option<WrittenLabels>,
+    #[serde(borrow)]
+    result: Option<&'l RawValue>,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    task: &'a str,
+    call: &'a Value,
+    verdict: &'static str,
+    rule: &'a str,
+    why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<&'a Fix>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<&'a [Considered]>,
+}
+
+impl<'c> Batch<'c> {
+    /// A batch that has decided nothing; every call is made at `now_ms` (milliseconds since 1970 UTC).
+    #[must_use]
+    pub fn new(contract: &'c Contract, catalogue: &'c Catalogue, asks: Asks, now_ms: i64) -> Self {
+        Self {
+            contract,
+            catalogue,
+            asks,
+            now_ms,
+            tasks: BTreeMap::new(),
+            shared: Shared::default(),
+            explains: false,
+        }
+    }
+
+    /// The same, which also says of each call what every rule about its tool says of it, and takes calls that
+    /// name neither their task nor themselves.
+    #[must_use]
+    pub fn explaining(self) -> Self {
+        Self {
+            explains: true,
+            ..self
+        }
+    }
+
+    /// Reads one line: a call, whose verdict is returned as one line of JSON without its end, or the owner's
+    /// words of a task, which have to stand before the task's first call.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn line(&mut self, line: &str) -> Result<Option<String>, String> {
+        let decided = self.decide(line)?;
+        Ok(decided.map(|decided| decided.to_json()))
+    }
+
+    /// The same, with the verdict as it is.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub fn decide(&mut self, line: &str) -> Result<Option<Decided>, String> {
+        let read: Line<'_> = serde_json::from_str(line).map_err(|error| {
+            format!("{error}; write {{\"task\", \"call\", \"tool\", \"args\"}} or {{\"task\", \"text\"}}")
+        })?;
+        let Line {
+            task,
+            call,
+            tool,
+            args,
+            text,
+            principal,
+            output,
+            result,
+        } = read;
+        let (task, call) = if self.explains {
+            let one = call.or_else(|| tool.is_some().then(|| Value::from("call")));
+            (Some(task.unwrap_or_else(|| "task".to_owned())), one)
+        } else {
+            (task, call)
+        };
+        let task = task.ok_or("`task` is missing; name the task")?;
+        match (call, tool, args, text, principal) {
+            (Some(call), Some(tool), Some(args), None, None) => {
+                if !call.is_string() && !call.is_number() {
+                    return Err("`call` is neither a text nor a number; name the call".to_owned());
+                }
+                let output = output.map(Labels::from);
+                self.call(task, call, (&tool, args), output, result).map(Some)
+            }
+            (None, None, None, Some(text), principal) if output.is_none() && result.is_none() => {
+                self.words(task, text, principal).map(|()| None)
+            }
+            _ => Err("the line is neither a call (`task`, `call`, `tool`, `args`) nor a task's words (`task`, `text`)".to_owned()),
+        }
+    }
+
+    fn words(
+        &mut self,
+        task: String,
+        text: String,
+        principal: Option<String>,
+    ) -> Result<(), String> {
+        if self.tasks.contains_key(&task) {
+            return Err(format!(
+                "the words of task {task:?} come after its first line; put them first"
+            ));
+        }
+        let principal = principal.unwrap_or_else(|| self.principal());
+        if !is_principal(&principal) {
+            return Err(format!(
+                "{principal:?} is no principal; write \"session\" or \"job:<name>\""
+            ));
+        }
+        let record = Record::new(principal, Some(text));
+        let called = false;
+        self.tasks.insert(task, Task { record, called });
+        Ok(())
+    }
+
+    /// Whose task it is when no line says so: whom the contract names first.
+    fn principal(&self) -> String {
+        self.contract
+            .principals()
+            .first()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn call(
+        &mut self,
+        task: String,
+        call: Value,
+        (tool, args): (&str, &RawValue),
+        output: Option<Labels>,
+        result: Option<&RawValue>,
+    ) -> Result<Decided, String> {
+        if !self.tasks.contains_key(&task) {
+            let record = Record::new(self.principal(), None);
+            let called = true;
+            self.tasks.insert(task.clone(), Task { record, called });
+        }
+        let Some(Task { record, called }) = self.tasks.get_mut(&task) else {
+            return Err(format!("task {task:?} is unknown"));
+        };
+        *called = true;
+        let view = View {
+            now_ms: self.now_ms,
+            record,
+            shared: &self.shared,
+        };
+        let said = Call {
+            tool,
+            args: args.get().as_bytes(),
+        };
+        let (verdict, valid) = decide_with(self.contract, self.catalogue, &view, &said);
+        let rules = self
+            .explains
+            .then(|| explain(self.contract, self.catalogue, &view, &said, &verdict));
+        let happens = match &verdict {
+            Verdict::Granted { rule, reserve, .. } => Some((rule, reserve)),
+            Verdict::Ask { rule, reserve, .. } if self.asks == Asks::Approve => {
+                Some((rule, reserve))
+            }
+            Verdict::Ask { .. } | Verdict::Refused { .. } => None,
+        };
+        if let (Some((rule, reserve)), Some((tool, args))) = (happens, valid) {
+            let output_bytes = result.map_or(0, |result| result.get().len());
+            record.done(&mut self.shared, self.now_ms, (rule, reserve), output_bytes);
+            let labels = output.unwrap_or_else(|| tool.output());
+            let started = record.start(tool.name().as_str(), args, labels);
+            let result = result.and_then(|result| json::result(result.get().as_bytes()));
+            record.succeed(&started, result);
+        }
+        Ok(Decided {
+            task,
+            call,
+            verdict,
+            rules,
+        })
+    }
+
+    /// Decides every line of `calls` and writes each verdict as soon as it is known.
+    ///
+    /// # Errors
+    /// The first line that is no call, or what cannot be read or written; verdicts before it are written.
+    pub fn run(
+        mut self,
+        mut calls: impl BufRead,
+        mut verdicts: impl Write,
+    ) -> Result<(), BatchError> {
+        let mut text = Vec::new();
+        for line in 1.. {
+            text.clear();
+            let wrong = |problem: String| BatchError::Line { line, problem };
+            let mut bounded = std::io::Read::take(&mut calls, LINE_BYTES_MAX as u64 + 1);
+            let read = bounded
+                .read_until(b'\n', &mut text)
+                .map_err(BatchError::Read)?;
+            if read == 0 {
+                break;
+            }
+            if read > LINE_BYTES_MAX {
+                return Err(wrong(format!(
+                    "longer than {LINE_BYTES_MAX} bytes; shorten it"
+                )));
+            }
+            let text = std::str::from_utf8(&text)
+                .map_err(|error| wrong(format!("{error}; write UTF-8")))?;
+            if text.trim().is_empty() {
+                continue;
+            }
+            if let Some(mut said) = self.line(text).map_err(wrong)? {
+                said.push('\n');
+                let written = verdicts.write_all(said.as_bytes());
+                written
+                    .and_then(|()| verdicts.flush())
+                    .map_err(BatchError::Write)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Decided {
+    /// The verdict as one line of JSON, without its end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let (verdict, rule, why, fix, code) = match &self.verdict {
+            Verdict::Granted { rule, why, .. } => ("granted", rule, why, None, None),
+            Verdict::Ask { rule, why, .. } => ("ask", rule, why, None, None),
+            Verdict::Refused {
+                rule,
+                code,
+                why,
+                fix,
+            } => ("refused", rule, why, fix.as_ref(), Some(*code)),
+        };
+        let said = Said {
+            task: &self.task,
+            call: &self.call,
+            verdict,
+            rule: rule.as_str(),
+            why,
+            fix,
+            code,
+            rules: self.rules.as_deref(),
+        };
+        serde_json::to_string(&said).unwrap_or_default()
+    }
+}

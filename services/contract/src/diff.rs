@@ -1,0 +1,469 @@
+//! Says what another version of a contract changes: rule by rule, with the tests of both that they decide differently.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::budget::Period;
+use crate::catalogue::Catalogue;
+use crate::contract::Contract;
+use crate::flow::{Integrity, Secrecy};
+use crate::json;
+use crate::limits::Caps;
+use crate::name::rule_id;
+use crate::rule::{OWNER, Rule, RuleKind};
+use crate::show;
+use crate::test_call::{Earlier, TestCall};
+use crate::verdict::Verdict;
+
+/// What a version of a contract changes against another one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diff {
+    /// What decides calls, and differs; empty if both versions decide every call alike.
+    pub entries: Vec<Entry>,
+    /// Tests of the two versions that they decide differently.
+    pub calls: Vec<ChangedCall>,
+    /// What differs and decides nothing.
+    pub notes: Vec<String>,
+}
+
+/// One rule, limit or line of the head that differs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Whether it is new, gone, or another than before.
+    pub change: Turn,
+    /// The rule, or the built-in check, under the names that verdicts give it.
+    pub rule: String,
+    /// The tools that it is about; all of them if none is named.
+    pub tools: Vec<String>,
+    /// What it meant, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it means now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// The lines of the contract that are gone.
+    pub removed: Vec<String>,
+    /// The lines of the contract that are new.
+    pub added: Vec<String>,
+}
+
+/// A call of a test that the two versions decide differently.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ChangedCall {
+    /// The call.
+    #[serde(flatten)]
+    pub call: TestCall,
+    /// The verdict of the old version.
+    pub before: Outcome,
+    /// The verdict of the new version.
+    pub after: Outcome,
+}
+
+/// The verdict of one version on a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// `refused`, `ask` or `granted`.
+    pub verdict: &'static str,
+    /// The rule that decides.
+    pub rule: String,
+}
+
+/// How something differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turn {
+    /// Only the new version has it.
+    Added,
+    /// Only the old version has it.
+    Removed,
+    /// Both have it, and it says something else.
+    Changed,
+}
+
+impl Turn {
+    /// The same for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        }
+    }
+}
+
+/// What `new` changes against `old`, both parsed against `catalogue`.
+///
+/// It names more rather than less: whenever the versions decide a call differently on the same record, some entry is
+/// about its tool and about a rule or check that takes part in one of the verdicts. A call that another rule permits
+/// than before counts under that rule, so that what is left for later calls may differ, too.
+#[must_use]
+pub fn diff(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Diff {
+    let mut found = Differ {
+        old,
+        new,
+        catalogue,
+        entries: Vec::new(),
+        notes: Vec::new(),
+    };
+    found.head();
+    found.limits();
+    found.rules();
+    let Differ { entries, notes, .. } = found;
+    Diff {
+        entries,
+        calls: changed_calls(old, new, catalogue),
+        notes,
+    }
+}
+
+/// The tests of both versions, each decided by both.
+fn changed_calls(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Vec<ChangedCall> {
+    let mut calls: Vec<&TestCall> = Vec::new();
+    for call in old.tests.iter().chain(&new.tests) {
+        if !calls.contains(&call) {
+            calls.push(call);
+        }
+    }
+    let decided = calls.into_iter().map(|call| ChangedCall {
+        call: call.clone(),
+        before: Outcome::of(&call.decide(old, catalogue)),
+        after: Outcome::of(&call.decide(new, catalogue)),
+    });
+    decided
+        .filter(|call| call.before.verdict != call.after.verdict)
+        .collect()
+}
+
+impl Outcome {
+    fn of(verdict: &Verdict) -> Self {
+        let (verdict, rule) = match verdict {
+            Verdict::Granted { rule, .. } => ("granted", rule),
+            Verdict::Ask { rule, .. } => ("ask", rule),
+            Verdict::Refused { rule, .. } => ("refused", rule),
+        };
+        Self {
+            verdict,
+            rule: rule.to_string(),
+        }
+    }
+}
+
+impl ChangedCall {
+    /// In one line.
+    fn text(&self) -> String {
+        let (before, after) = (&self.before, &self.after);
+        let change = match (before.verdict, after.verdict) {
+            (_, "refused") => "no longer allowed",
+            ("refused", "ask") => "becomes allowed after a yes",
+            ("ask", "granted") => "becomes allowed without asking",
+            ("granted", "ask") => "is asked about now",
+            _ => "becomes allowed",
+        };
+        let args = json::canonical(&Value::Object(self.call.args.clone()));
+        let args = String::from_utf8_lossy(&args);
+        let earlier: String = self.call.earlier.iter().map(after_call).collect();
+        format!(
+            "{change}: {} {args}{earlier}: {} by `{}` → {} by `{}`",
+            self.call.tool, before.verdict, before.rule, after.verdict, after.rule
+        )
+    }
+}
+
+fn after_call(earlier: &Earlier) -> String {
+    let labels = earlier.output;
+    let seen = match (labels.integrity, labels.secrecy) {
+        (_, Secrecy::Secret) => ", whose result is secret",
+        (Integrity::Untrusted, _) => ", whose result anybody may have written",
+        (Integrity::Trusted, _) => "",
+    };
+    format!(" after `{}`{seen}", earlier.tool)
+}
+
+struct Differ<'a> {
+    old: &'a Contract,
+    new: &'a Contract,
+    catalogue: &'a Catalogue,
+    entries: Vec<Entry>,
+    notes: Vec<String>,
+}
+
+impl Differ<'_> {
+    fn head(&mut self) {
+        let (old, new) = (self.old, self.new);
+        for (what, before, after) in [
+            ("purpose", old.purpose(), new.purpose()),
+            ("owner", old.owner(), new.owner()),
+            ("contract", old.name().as_str(), new.name().as_str()),
+        ] {
+            if before != after {
+                self.notes
+                    .push(format!("`{what}` was {before:?} and is {after:?}"));
+            }
+        }
+        if old.version() != new.version() {
+            let (before, after) = (old.version(), new.version());
+            self.notes
+                .push(format!("`version` was {before} and is {after}"));
+        }
+        if old.starts_ms() != new.starts_ms() {
+            let said = |contract: &Contract| contract.starts_ms().map(show::starts);
+            self.check("starts", said(old), said(new));
+        }
+        if old.expires_ms() != new.expires_ms() {
+            let said = |contract: &Contract| Some(show::expires(contract.expires_ms()));
+            self.check("expired", said(old), said(new));
+        }
+        if old.principals() != new.principals() {
+            let said = |contract: &Contract| {
+                let who = contract.principals().iter().map(|one| show::principal(one));
+                Some(format!(
+                    "it is for {}",
+                    who.collect::<Vec<_>>().join(" and ")
+                ))
+            };
+            self.check("principal", said(old), said(new));
+        }
+    }
+
+    /// Adds an entry about a check that every contract has.
+    fn check(&mut self, rule: &str, before: Option<String>, after: Option<String>) {
+        let change = match (&before, &after) {
+            (None, Some(_)) => Turn::Added,
+            (Some(_), None) => Turn::Removed,
+            (Some(_), Some(_)) | (None, None) => Turn::Changed,
+        };
+        self.entries.push(Entry {
+            change,
+            rule: rule.to_owned(),
+            tools: Vec::new(),
+            before,
+            after,
+            removed: Vec::new(),
+            added: Vec::new(),
+        });
+    }
+
+    fn limits(&mut self) {
+        for period in Period::ALL {
+            let (before, after) = (self.old.limits().of(period), self.new.limits().of(period));
+            for (key, only) in ONLY {
+                let (before, after) = (only(before), only(after));
+                if before == after {
+                    continue;
+                }
+                let rule = match period {
+                    Period::Task => format!("limits.{key}"),
+                    Period::Hour | Period::Day | Period::Contract => {
+                        format!("limits.{}.{key}", period.word())
+                    }
+                };
+                let said = |caps: &Caps| {
+                    let each = show::caps(caps);
+                    let whose = show::whose(period);
+                    (!each.is_empty()).then(|| format!("{whose}: {}", each.join(" and ")))
+                };
+                self.check(&rule, said(&before), said(&after));
+            }
+        }
+    }
+
+    fn rules(&mut self) {
+        let mut old: Vec<&Rule> = self.old.rules().collect();
+        let mut new: Vec<&Rule> = self.new.rules().collect();
+        let (before, after) = (self.old, self.new);
+        let same = |a: &Rule, b: &Rule| says_the_same((a, before), (b, after));
+        take_pairs(&mut old, &mut new, |a, b| a.id == b.id && same(a, b));
+        for (a, b) in take_pairs(&mut old, &mut new, same) {
+            // What a rule has left is counted under its name.
+            let note = format!("`{}` is called `{}` now, and counts anew", a.id, b.id);
+            self.notes.push(note);
+        }
+        for (a, b) in take_pairs(&mut old, &mut new, |a, b| a.id == b.id) {
+            self.rule(Some(a), Some(b));
+        }
+        for rule in old {
+            self.rule(Some(rule), None);
+        }
+        for rule in new {
+            self.rule(None, Some(rule));
+        }
+    }
+
+    fn rule(&mut self, old: Option<&Rule>, new: Option<&Rule>) {
+        let either = || old.into_iter().chain(new);
+        let about = |name: &&str| either().any(|rule| rule.tool.matches(name));
+        let tools: Vec<&str> = self
+            .catalogue
+            .tools()
+            .map(|tool| tool.name().as_str())
+            .filter(about)
+            .collect();
+        let change = match (old, new) {
+            (None, _) => Turn::Added,
+            (Some(_), None) => Turn::Removed,
+            (Some(_), Some(_)) => Turn::Changed,
+        };
+        let lines = |rule: Option<&Rule>| -> Vec<String> {
+            let text = rule.map(Rule::to_string).unwrap_or_default();
+            text.lines().map(str::to_owned).collect()
+        };
+        let (before, after) = (lines(old), lines(new));
+        let alone = |own: &[String], other: &[String]| -> Vec<String> {
+            own.iter()
+                .filter(|line| !other.contains(line))
+                .cloned()
+                .collect()
+        };
+        let (removed, added) = match change {
+            Turn::Changed => (alone(&before, &after), alone(&after, &before)),
+            Turn::Added | Turn::Removed => (before, after),
+        };
+        let sentence = |rule: Option<&Rule>, contract: &Contract| {
+            rule.map(|rule| show::sentence(rule, contract, self.catalogue))
+        };
+        let name = either()
+            .next()
+            .map_or_else(|| rule_id("default"), |rule| rule.id.clone());
+        self.entries.push(Entry {
+            change,
+            rule: name.to_string(),
+            tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
+            before: sentence(old, self.old),
+            after: sentence(new, self.new),
+            removed,
+            added,
+        });
+    }
+}
+
+/// Takes one limit alone.
+type Only = fn(&Caps) -> Caps;
+
+/// Each limit with its key.
+const ONLY: [(&str, Only); 7] = [
+    ("calls", |caps| Caps {
+        calls: caps.calls,
+        ..Caps::default()
+    }),
+    ("wall_time", |caps| Caps {
+        wall_ms: caps.wall_ms,
+        ..Caps::default()
+    }),
+    ("output_bytes", |caps| Caps {
+        output_bytes: caps.output_bytes,
+        ..Caps::default()
+    }),
+    ("tokens", |caps| Caps {
+        tokens: caps.tokens,
+        ..Caps::default()
+    }),
+    ("spend", |caps| Caps {
+        spend: caps.spend.clone(),
+        ..Caps::default()
+    }),
+    ("bytes_out", |caps| Caps {
+        bytes_out: caps.bytes_out,
+        ..Caps::default()
+    }),
+    ("messages", |caps| Caps {
+        messages: caps.messages,
+        ..Caps::default()
+    }),
+];
+
+/// Whether two rules say the same of every call, whatever they are called, those whose yes they ask for included.
+fn says_the_same((a, old): (&Rule, &Contract), (b, new): (&Rule, &Contract)) -> bool {
+    let nameless = |rule: &Rule| Rule {
+        id: rule_id("default"),
+        ..rule.clone()
+    };
+    let roles = |rule: &Rule| -> BTreeSet<String> {
+        match &rule.kind {
+            RuleKind::Ask(question) => {
+                let later = question.escalate.iter().map(|later| later.role.clone());
+                later.chain([question.role.clone()]).collect()
+            }
+            RuleKind::Allow | RuleKind::Deny => BTreeSet::new(),
+        }
+    };
+    let keys = |contract: &Contract, role: &str| {
+        let role = contract.roles().get(role);
+        role.map(|role| role.keys.iter().copied().collect::<BTreeSet<_>>())
+    };
+    let same = |role: &String| role == OWNER || keys(old, role) == keys(new, role);
+    nameless(a) == nameless(b) && roles(a).iter().all(same)
+}
+
+/// Takes out of both lists what belongs together, each once.
+fn take_pairs<'r>(
+    old: &mut Vec<&'r Rule>,
+    new: &mut Vec<&'r Rule>,
+    pair: impl Fn(&Rule, &Rule) -> bool,
+) -> Vec<(&'r Rule, &'r Rule)> {
+    let mut pairs = Vec::new();
+    old.retain(|a| match new.iter().position(|b| pair(a, b)) {
+        Some(at) => {
+            pairs.push((*a, new.remove(at)));
+            false
+        }
+        None => true,
+    });
+    pairs
+}
+
+impl Diff {
+    /// Whether both versions decide every call alike.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The same for people, without a line's end behind the last line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for entry in &self.entries {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&entry.text());
+        }
+        if self.entries.is_empty() {
+            text.push_str("every call is decided as before");
+        }
+        if !self.calls.is_empty() {
+            text.push_str("\ntests that are decided differently:");
+        }
+        for call in &self.calls {
+            text.push_str(&format!("\n  {}", call.text()));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("\nnote: {note}"));
+        }
+        text
+    }
+}
+
+impl Entry {
+    fn text(&self) -> String {
+        let tools = match self.tools.as_slice() {
+            [] => "every tool".to_owned(),
+            some => some.join(", "),
+        };
+        let mut text = format!("{} `{}` ({tools})", self.change.word(), self.rule);
+        for (word, said) in [("before", &self.before), ("now", &self.after)] {
+            if let Some(said) = said {
+                text.push_str(&format!("\n  {word}: {said}"));
+            }
+        }
+        if self.change == Turn::Changed {
+            let removed = self.removed.iter().map(|line| format!("\n  - {line}"));
+            let added = self.added.iter().map(|line| format!("\n  + {line}"));
+            text.extend(removed.chain(added));
+        }
+        text
+    }
+}

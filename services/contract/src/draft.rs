@@ -1,0 +1,153 @@
+//! Drafts a contract: one that permits recorded calls and nothing more, or one that asks about every call.
+
+use std::collections::BTreeMap;
+
+use bus_schema::SecretName;
+use serde_json::{Map, Value};
+
+use crate::catalogue::Catalogue;
+use crate::cedar::Condition;
+use crate::name::rule_id;
+use crate::rule::{Matcher, Question, Rule, RuleKind};
+use crate::toml_text::quoted;
+
+mod exact;
+mod text;
+
+use self::exact::Exact;
+pub use self::text::{DraftHeader, draft_of_text};
+
+/// What is asked about a call that cannot be written down exactly.
+const NOT_EXACT: &str = "the contract cannot say exactly what this call said; read it";
+
+/// A call that was recorded: it was granted, and succeeded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// The tool.
+    pub tool: String,
+    /// Its arguments.
+    pub args: Map<String, Value>,
+    /// What a person was asked before it was granted.
+    pub asked: Option<String>,
+    /// Secrets that might be released for it.
+    pub secrets: Vec<SecretName>,
+    /// Tokens that were set aside for it.
+    pub tokens: u64,
+}
+
+/// The text of a contract that permits exactly these calls, each as often as it was recorded, with a test for each.
+///
+/// What the language cannot say exactly (a long text, a list of objects) is asked about.
+#[must_use]
+pub fn draft_of_calls(header: &DraftHeader, calls: &[Recorded], catalogue: &Catalogue) -> String {
+    let mut text = head(header, calls.len().max(1));
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for rule in rules(calls, catalogue) {
+        let tool = text::slug(&rule.tool.to_string());
+        let place = names.entry(tool.clone()).or_default();
+        *place += 1;
+        let name = if *place == 1 {
+            tool
+        } else {
+            format!("{tool}-{place}")
+        };
+        let id = rule_id(&name);
+        text.push_str(&format!("\n{}", Rule { id, ..rule }));
+    }
+    if calls.is_empty() {
+        text.push_str("\nallow = []\n");
+    }
+    for (call, expect) in tests(calls) {
+        let args = text::table(&call.args);
+        text.push_str(&format!(
+            "\n[[test]]\ncall = {{ tool = {}, args = {args} }}\nexpect = \"{expect}\"\n",
+            quoted(&call.tool)
+        ));
+    }
+    text
+}
+
+fn head(header: &DraftHeader, calls: usize) -> String {
+    let DraftHeader {
+        name,
+        purpose,
+        owner,
+        expires,
+    } = header;
+    format!(
+        "# What a recorded task did, and nothing more. The order of the items of a list is not looked at.\n\
+         contract = {}\nversion = 1\npurpose = {}\nowner = {}\nexpires = {expires}\n\n[limits]\ncalls = {calls}\n",
+        quoted(name),
+        quoted(purpose),
+        quoted(owner)
+    )
+}
+
+/// One rule for all calls that are alike.
+fn rules(calls: &[Recorded], catalogue: &Catalogue) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for call in calls {
+        let new = rule(call, catalogue);
+        match rules.iter_mut().find(|rule| alike(rule, &new)) {
+            Some(same) => {
+                let calls = &mut same.quotas.task.calls;
+                *calls = Some(calls.unwrap_or_default().saturating_add(1));
+            }
+            None => rules.push(new),
+        }
+    }
+    rules
+}
+
+/// Each recorded call once, with the verdict of the contract.
+fn tests(calls: &[Recorded]) -> Vec<(&Recorded, &'static str)> {
+    let mut tests: Vec<(&Recorded, &'static str)> = Vec::new();
+    for call in calls {
+        let known = |(one, _): &(&Recorded, _)| one.tool == call.tool && one.args == call.args;
+        if !tests.iter().any(known) {
+            let asked = call.asked.is_some() || !exact::of(&call.args).complete;
+            tests.push((call, if asked { "ask" } else { "allow" }));
+        }
+    }
+    tests
+}
+
+/// The rule that describes just one call.
+fn rule(call: &Recorded, catalogue: &Catalogue) -> Rule {
+    let Exact {
+        bounds,
+        conditions,
+        complete,
+    } = exact::of(&call.args);
+    let schema = catalogue
+        .get(&call.tool)
+        .map(crate::catalogue::Tool::input_schema);
+    let when = schema
+        .filter(|_| !conditions.is_empty())
+        .map(|schema| Condition::parse(&conditions.join(" && "), &[(call.tool.as_str(), schema)]));
+    let complete = complete && !matches!(when, Some(Err(_)));
+    let kind = match &call.asked {
+        Some(reason) => RuleKind::Ask(Question::to_owner(reason.clone())),
+        None if complete => RuleKind::Allow,
+        None => RuleKind::Ask(Question::to_owner(NOT_EXACT)),
+    };
+    let tool = Matcher::Exact(call.tool.clone());
+    let mut rule = Rule::about(rule_id("recorded"), kind, tool);
+    rule.bounds = bounds;
+    rule.only = true;
+    rule.when = when.and_then(Result::ok);
+    rule.secrets = call.secrets.clone();
+    rule.tokens = call.tokens;
+    rule.quotas.task.calls = Some(1);
+    rule
+}
+
+/// Whether two rules say the same but for how often.
+fn alike(one: &Rule, other: &Rule) -> bool {
+    let uncounted = |rule: &Rule| {
+        let mut rule = rule.clone();
+        rule.quotas.task.calls = None;
+        rule
+    };
+    uncounted(one) == uncounted(other)
+}

@@ -1,0 +1,129 @@
+//! Bounds recorded arguments so that no others are within, as far as the language can.
+
+use std::collections::BTreeMap;
+
+use diagnostic::is_hidden;
+use serde_json::{Map, Value};
+
+use crate::bounds::{Bound, Operator, Scalar};
+use crate::toml_text::quoted;
+
+/// Longest text that a contract can name, in characters.
+const TEXT_CHARS_MAX: usize = 4000;
+
+/// What describes arguments.
+#[derive(Debug, Default)]
+pub(super) struct Exact {
+    pub(super) bounds: BTreeMap<String, Bound>,
+    /// What has to be true besides, in the language of conditions.
+    pub(super) conditions: Vec<String>,
+    /// Whether no other arguments are described, but for the order of the items of a list.
+    pub(super) complete: bool,
+}
+
+/// Describes arguments, for a rule that takes no further ones.
+pub(super) fn of(args: &Map<String, Value>) -> Exact {
+    let mut exact = Exact {
+        complete: true,
+        ..Exact::default()
+    };
+    for (name, value) in args {
+        exact.add(name, value);
+    }
+    exact
+}
+
+impl Exact {
+    fn add(&mut self, name: &str, value: &Value) {
+        match value {
+            Value::Null => self.bound(name, Operator::Present(false)),
+            Value::String(text) if text.chars().count() > TEXT_CHARS_MAX => {
+                let length = u64::try_from(text.chars().count()).ok();
+                self.complete = false;
+                self.bound(
+                    name,
+                    Operator::Length {
+                        min: length,
+                        max: length,
+                    },
+                );
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => match Scalar::of(value) {
+                Some(scalar) => {
+                    self.bounds
+                        .insert(name.to_owned(), Bound::OneOf(vec![scalar]));
+                }
+                None => self.complete = false,
+            },
+            Value::Array(items) => self.list(name, items),
+            Value::Object(map) => {
+                // An object without fields has none that a bound could name.
+                self.complete &= !map.is_empty() && !map.keys().any(|key| key.contains('.'));
+                for (key, value) in map {
+                    self.add(&format!("{name}.{key}"), value);
+                }
+            }
+        }
+    }
+
+    /// A list: so many items, all of them among these, and each of these there.
+    fn list(&mut self, name: &str, items: &[Value]) {
+        let length = u64::try_from(items.len()).ok();
+        let mut operators = vec![Operator::Length {
+            min: length,
+            max: length,
+        }];
+        let mut each: Vec<Scalar> = Vec::new();
+        let mut plain = true;
+        for item in items {
+            let short = item
+                .as_str()
+                .is_none_or(|text| text.chars().count() <= TEXT_CHARS_MAX);
+            match Scalar::of(item).filter(|_| short) {
+                Some(scalar) if !each.contains(&scalar) => each.push(scalar),
+                Some(_) => {}
+                None => plain = false,
+            }
+        }
+        // With one value twice, it could be another one that is there twice.
+        self.complete &= plain && (each.len() == items.len() || each.len() == 1);
+        if plain && !each.is_empty() {
+            if each.len() > 1 {
+                self.conditions.extend(there(name, items));
+                self.complete &= there(name, items).is_some();
+            }
+            operators.push(Operator::Every(Box::new(Bound::OneOf(each))));
+        }
+        self.bounds.insert(name.to_owned(), Bound::All(operators));
+    }
+
+    fn bound(&mut self, name: &str, operator: Operator) {
+        self.bounds
+            .insert(name.to_owned(), Bound::All(vec![operator]));
+    }
+}
+
+/// That a list has each of these items.
+fn there(name: &str, items: &[Value]) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    if !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let each: Option<Vec<String>> = items
+        .iter()
+        .map(|item| match item {
+            Value::String(text) if !text.chars().any(is_hidden) => Some(quoted(text)),
+            Value::Number(number) if number.is_i64() => Some(number.to_string()),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => None,
+        })
+        .collect();
+    Some(format!(
+        "args has {name} && args.{name}.containsAll([{}])",
+        each?.join(", ")
+    ))
+}

@@ -1,0 +1,188 @@
+//! Explains a verdict: what each rule about the tool of a call says of it, and why.
+
+use bus_schema::RuleId;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::bounds::{Around, Judgement, is_ambiguous, lookup};
+use crate::catalogue::Catalogue;
+use crate::contract::Contract;
+use crate::decide::arguments;
+use crate::json;
+use crate::record::View;
+use crate::rule::{Rule, RuleKind};
+use crate::verdict::{Call, Verdict};
+use crate::weigh::{Case, offer};
+
+/// Characters of a value that are repeated.
+const VALUE_CHARS_MAX: usize = 120;
+
+/// What one rule says of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Considered {
+    /// The rule.
+    pub rule: RuleId,
+    /// `allow`, `ask` or `deny`.
+    pub kind: &'static str,
+    /// What it says.
+    pub says: Says,
+    /// Why, for people, in one sentence each.
+    pub why: Vec<String>,
+}
+
+/// What a rule says of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Says {
+    /// It describes the call, and the verdict is its own.
+    Decides,
+    /// It describes the call, and another rule decides.
+    Matches,
+    /// It describes the call, and permits nothing more, or not after what the task has seen.
+    Exhausted,
+    /// It cannot tell whether it describes the call, and so never permits and always restricts.
+    CannotTell,
+    /// It describes other calls.
+    DoesNotMatch,
+}
+
+impl Says {
+    /// The same for people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Decides => "decides",
+            Self::Matches => "matches",
+            Self::Exhausted => "permits no more",
+            Self::CannotTell => "cannot tell",
+            Self::DoesNotMatch => "does not match",
+        }
+    }
+}
+
+/// What each rule about the tool of a call says of it, allow before ask before deny; nothing if there is no such tool
+/// or if the arguments are not valid, as no rule is asked then.
+#[must_use]
+pub fn explain(
+    contract: &Contract,
+    catalogue: &Catalogue,
+    view: &View<'_>,
+    call: &Call<'_>,
+    verdict: &Verdict,
+) -> Vec<Considered> {
+    let Ok((tool, args)) = arguments(catalogue, call) else {
+        return Vec::new();
+    };
+    let around = Around {
+        tool: tool.name().as_str(),
+        args: &args,
+        view: *view,
+    };
+    let case = Case::new(tool, around);
+    let about = contract.rules().filter(|rule| rule.tool.matches(call.tool));
+    about
+        .map(|rule| considered(rule, contract, &case, verdict))
+        .collect()
+}
+
+fn considered(rule: &Rule, contract: &Contract, case: &Case<'_>, verdict: &Verdict) -> Considered {
+    let (Verdict::Granted { rule: decides, .. }
+    | Verdict::Ask { rule: decides, .. }
+    | Verdict::Refused { rule: decides, .. }) = verdict;
+    let own = *decides == rule.id;
+    let (says, why) = match rule.judge(&case.around) {
+        Judgement::Outside => (Says::DoesNotMatch, misses(rule, case)),
+        Judgement::Unknown => (Says::CannotTell, misses(rule, case)),
+        Judgement::Within if own => (Says::Decides, vec![describes(rule)]),
+        Judgement::Within if rule.kind == RuleKind::Deny => (Says::Matches, vec![describes(rule)]),
+        Judgement::Within => match offer(rule, contract.limits(), case) {
+            Ok(_) => {
+                let why = format!("{}, but `{decides}` decides", describes(rule));
+                (Says::Matches, vec![why])
+            }
+            Err(refusal) => (Says::Exhausted, vec![refusal.why]),
+        },
+    };
+    Considered {
+        rule: rule.id.clone(),
+        kind: rule.kind.word(),
+        says,
+        why,
+    }
+}
+
+fn describes(rule: &Rule) -> String {
+    let all = "it describes every call of the tools that it is about";
+    let this = "everything that it says holds for this call";
+    if rule.is_unconditional() { all } else { this }.to_owned()
+}
+
+/// What a rule says that does not hold for the call, or of which it cannot tell.
+fn misses(rule: &Rule, case: &Case<'_>) -> Vec<String> {
+    let around = &case.around;
+    let mut why = Vec::new();
+    for name in rule.failing(around) {
+        let Some(bound) = rule.bounds.get(name) else {
+            continue;
+        };
+        let value = lookup(around.args, name);
+        let outside = bound.judge_at(around.args, name, around) == Judgement::Outside;
+        why.push(match value {
+            None if is_ambiguous(around.args, name) => {
+                format!("`{name}` could mean two of the arguments")
+            }
+            None => format!("`{name}` is missing, and the rule wants {bound}"),
+            Some(value) if outside => {
+                format!("`{name}` is {}, and the rule wants {bound}", shown(value))
+            }
+            Some(value) => format!("{bound} cannot judge `{name}`, which is {}", shown(value)),
+        });
+    }
+    if rule.only {
+        let named = |name: &String| !rule.bounds.keys().any(|bound| covers(bound, name));
+        let more: Vec<_> = around.args.keys().filter(|name| named(name)).collect();
+        if !rule.bounds_all(around.args) {
+            let more = more.iter().map(|name| format!("`{name}`"));
+            let more = more.collect::<Vec<_>>().join(", ");
+            why.push(format!(
+                "the rule is about calls with no further arguments, and there is {}",
+                if more.is_empty() {
+                    "one".to_owned()
+                } else {
+                    more
+                }
+            ));
+        }
+    }
+    if let Some(after) = &rule.after {
+        let found = after.judge(around);
+        if found != Judgement::Within {
+            let earlier = if after.equal.is_empty() {
+                format!("no call of `{}` has succeeded in this task", after.tool)
+            } else {
+                format!(
+                    "no such call of `{}` has succeeded in this task: {after}",
+                    after.tool
+                )
+            };
+            why.push(earlier);
+        }
+    }
+    if why.is_empty() {
+        why.push("its `when` does not hold, or cannot be told".to_owned());
+    }
+    why
+}
+
+fn covers(bound: &str, argument: &str) -> bool {
+    let rest = bound.strip_prefix(argument);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn shown(value: &Value) -> String {
+    let text = String::from_utf8_lossy(&json::canonical(value)).into_owned();
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        None => text,
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}

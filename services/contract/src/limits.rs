@@ -1,0 +1,229 @@
+//! Holds the limits of a contract, and takes what a call may use from what is left of them.
+
+use std::collections::BTreeMap;
+
+use bus_schema::{Currency, Money};
+
+use crate::budget::{Period, Reserve, Used};
+
+/// Most milliseconds that are reserved for one call.
+pub(crate) const CALL_WALL_MS_MAX: u64 = 60_000;
+/// Most bytes of output that are reserved for one call.
+pub(crate) const CALL_OUTPUT_BYTES_MAX: u64 = 1 << 20;
+
+/// Bounds on everything that is done under a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Of one task.
+    pub task: Caps,
+    /// Of all tasks, in one hour of UTC.
+    pub hour: Caps,
+    /// Of all tasks, in one day of UTC.
+    pub day: Caps,
+    /// Of all tasks there ever were.
+    pub contract: Caps,
+}
+
+/// Bounds on everything that is done in one period; `None` is no bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// Most calls.
+    pub calls: Option<u64>,
+    /// Most milliseconds that all calls together run.
+    pub wall_ms: Option<u64>,
+    /// Most bytes that all calls together return.
+    pub output_bytes: Option<u64>,
+    /// Most tokens.
+    pub tokens: Option<u64>,
+    /// Most canonical bytes of arguments of calls that let something leave.
+    pub bytes_out: Option<u64>,
+    /// Most calls that let something leave.
+    pub messages: Option<u64>,
+    /// Most money, in minor units; when any currency is named, no other may be moved.
+    pub spend: BTreeMap<Currency, u64>,
+}
+
+/// One of the things that are limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Calls,
+    WallTime,
+    OutputBytes,
+    Tokens,
+    BytesOut,
+    Messages,
+    Spend(Currency),
+}
+
+/// A limit that a call does not fit into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full {
+    pub(crate) period: Period,
+    pub(crate) kind: Kind,
+    pub(crate) used: u64,
+    pub(crate) needed: u64,
+    pub(crate) limit: u64,
+}
+
+impl Kind {
+    /// The key of the contract.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::WallTime => "wall_time",
+            Self::OutputBytes => "output_bytes",
+            Self::Tokens => "tokens",
+            Self::BytesOut => "bytes_out",
+            Self::Messages => "messages",
+            Self::Spend(_) => "spend",
+        }
+    }
+}
+
+impl Full {
+    /// The built-in check, such as `limits.day.spend`.
+    pub(crate) fn check(&self) -> String {
+        let key = self.kind.key();
+        match self.period {
+            Period::Task => format!("limits.{key}"),
+            Period::Hour | Period::Day | Period::Contract => {
+                format!("limits.{}.{key}", self.period.word())
+            }
+        }
+    }
+
+    /// Why the call does not fit, in one sentence.
+    pub(crate) fn why(&self) -> String {
+        let whose = match self.period {
+            Period::Task => "the task has".to_owned(),
+            Period::Hour | Period::Day | Period::Contract => {
+                format!("all tasks of this {} have", self.period.word())
+            }
+        };
+        if let Kind::Spend(currency) = self.kind {
+            let money = |minor| Money { currency, minor };
+            let (used, limit, needed) = (money(self.used), money(self.limit), money(self.needed));
+            return format!(
+                "{whose} moved {used} of at most {limit}, and this call would move {needed}"
+            );
+        }
+        let what = self.kind.key().replace('_', " ");
+        let more = match self.kind {
+            Kind::Tokens | Kind::BytesOut => format!(", and this call needs {}", self.needed),
+            Kind::Calls | Kind::WallTime | Kind::OutputBytes | Kind::Messages | Kind::Spend(_) => {
+                String::new()
+            }
+        };
+        format!(
+            "{whose} used {} of its {} {what}{more}",
+            self.used, self.limit
+        )
+    }
+}
+
+impl Limits {
+    /// The limits of a period.
+    #[must_use]
+    pub fn of(&self, period: Period) -> &Caps {
+        match period {
+            Period::Task => &self.task,
+            Period::Hour => &self.hour,
+            Period::Day => &self.day,
+            Period::Contract => &self.contract,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, period: Period) -> &mut Caps {
+        match period {
+            Period::Task => &mut self.task,
+            Period::Hour => &mut self.hour,
+            Period::Day => &mut self.day,
+            Period::Contract => &mut self.contract,
+        }
+    }
+
+    /// Whether money is counted.
+    pub(crate) fn count_money(&self) -> bool {
+        let mut all = Period::ALL.iter();
+        all.any(|period| !self.of(*period).spend.is_empty())
+    }
+
+    /// Whether tokens are counted.
+    pub(crate) fn count_tokens(&self) -> bool {
+        let mut all = Period::ALL.iter();
+        all.any(|period| self.of(*period).tokens.is_some())
+    }
+
+    /// Whether the bytes of arguments are counted.
+    pub(crate) fn count_bytes(&self) -> bool {
+        Period::ALL
+            .iter()
+            .any(|period| self.of(*period).bytes_out.is_some())
+    }
+}
+
+impl Caps {
+    /// The bound on something.
+    pub(crate) fn get(&self, kind: Kind) -> Option<u64> {
+        match kind {
+            Kind::Calls => self.calls,
+            Kind::WallTime => self.wall_ms,
+            Kind::OutputBytes => self.output_bytes,
+            Kind::Tokens => self.tokens,
+            Kind::BytesOut => self.bytes_out,
+            Kind::Messages => self.messages,
+            Kind::Spend(_) if self.spend.is_empty() => None,
+            Kind::Spend(currency) => Some(self.spend.get(&currency).copied().unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn set(&mut self, kind: Kind, limit: u64) {
+        match kind {
+            Kind::Calls => self.calls = Some(limit),
+            Kind::WallTime => self.wall_ms = Some(limit),
+            Kind::OutputBytes => self.output_bytes = Some(limit),
+            Kind::Tokens => self.tokens = Some(limit),
+            Kind::BytesOut => self.bytes_out = Some(limit),
+            Kind::Messages => self.messages = Some(limit),
+            Kind::Spend(currency) => {
+                self.spend.insert(currency, limit);
+            }
+        }
+    }
+
+    /// Takes the call from what is left beside `used`, and lowers its time and output to what is left of those.
+    pub(crate) fn take(&self, period: Period, used: &Used, call: &mut Reserve) -> Result<(), Full> {
+        let full = |kind, used, needed, limit| Full {
+            period,
+            kind,
+            used,
+            needed,
+            limit,
+        };
+        let fits = |kind: Kind, used: u64, needed: u64| match self.get(kind) {
+            Some(limit) if needed > 0 && used.saturating_add(needed) > limit => {
+                Err(full(kind, used, needed, limit))
+            }
+            Some(_) | None => Ok(()),
+        };
+        fits(Kind::Calls, used.calls, 1)?;
+        let left = |kind: Kind, used: u64, call: u64| match self.get(kind) {
+            Some(limit) if used >= limit => Err(full(kind, used, 1, limit)),
+            Some(limit) => Ok(call.min(limit - used)),
+            None => Ok(call),
+        };
+        call.wall_ms = left(Kind::WallTime, used.wall_ms, call.wall_ms)?;
+        call.output_bytes = left(Kind::OutputBytes, used.output_bytes, call.output_bytes)?;
+        fits(Kind::Tokens, used.tokens, call.counts.tokens)?;
+        if let Some(Money { currency, minor }) = call.counts.spend {
+            let so_far = used.spend.get(&currency).copied().unwrap_or_default();
+            fits(Kind::Spend(currency), so_far, minor)?;
+        }
+        fits(Kind::BytesOut, used.bytes_out, call.counts.bytes_out)?;
+        fits(
+            Kind::Messages,
+            used.messages,
+            u64::from(call.counts.outward),
+        )
+    }
+}

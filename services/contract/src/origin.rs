@@ -1,0 +1,246 @@
+//! Says where a value comes from: the owner's words, a field of an earlier trusted result, or an earlier argument.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::bounds::matching::{Judgement, is_ambiguous, lookup};
+use crate::flow::Integrity;
+use crate::json;
+use crate::record::{Record, Stage};
+use crate::toml_text::quoted;
+
+/// One place that a value may come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The text of the task, as the owner signed it.
+    Task,
+    /// A field of the result of an earlier call that succeeded and whose output is trusted.
+    Field {
+        /// The tool.
+        tool: String,
+        /// The way to the field.
+        field: FieldPath,
+    },
+    /// An argument of an earlier call that succeeded.
+    Argument {
+        /// The tool.
+        tool: String,
+        /// The argument, with dots into objects.
+        argument: String,
+    },
+}
+
+/// A way into a JSON value: names, each followed by `[]` for each item of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPath {
+    text: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Name(String),
+    Each,
+}
+
+impl FieldPath {
+    /// Reads a way such as `results[].email`, or `[]` for each item of a list; none for anything else.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        for (place, part) in text.split('.').enumerate() {
+            let name = part.trim_end_matches("[]");
+            let each = (part.len() - name.len()) / 2;
+            if name.contains(['[', ']']) || (name.is_empty() && (place > 0 || each == 0)) {
+                return None;
+            }
+            if !name.is_empty() {
+                steps.push(Step::Name(name.to_owned()));
+            }
+            steps.extend(std::iter::repeat_n(Step::Each, each));
+        }
+        Some(Self {
+            text: text.to_owned(),
+            steps,
+        })
+    }
+
+    /// The way as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether some value at this way equals `wanted`. A result that is a text with JSON in it is read as that; texts
+    /// inside of a result are what somebody may have written, and stay texts.
+    fn finds(&self, value: &Value, wanted: &Value) -> bool {
+        let inner = value
+            .as_str()
+            .and_then(|text| json::parse_wide(text.as_bytes(), json::RESULT_BYTES_MAX).ok());
+        finds(&self.steps, inner.as_ref().unwrap_or(value), wanted)
+    }
+}
+
+fn finds(steps: &[Step], value: &Value, wanted: &Value) -> bool {
+    let Some((step, rest)) = steps.split_first() else {
+        return value == wanted;
+    };
+    match (step, value) {
+        (Step::Name(name), Value::Object(map)) => map
+            .get(name)
+            .is_some_and(|inner| finds(rest, inner, wanted)),
+        (Step::Each, Value::Array(items)) => items.iter().any(|item| finds(rest, item, wanted)),
+        (Step::Name(_) | Step::Each, _) => false,
+    }
+}
+
+impl Origin {
+    /// Whether a value comes from here; a list or an object comes from nowhere, only its items can.
+    pub(crate) fn judge(&self, value: &Value, record: &Record) -> Judgement {
+        if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
+            return Judgement::Unknown;
+        }
+        match self {
+            Self::Task => Judgement::of(record.text().is_some_and(|text| stands_in(value, text))),
+            Self::Field { tool, field } => {
+                let each = record
+                    .outcomes(tool)
+                    .iter()
+                    .map(|outcome| match &outcome.stage {
+                        Stage::Failed => Judgement::Outside,
+                        Stage::Succeeded(Some(result))
+                            if outcome.labels.integrity == Integrity::Trusted =>
+                        {
+                            Judgement::of(field.finds(result, value))
+                        }
+                        Stage::Running | Stage::Succeeded(_) => Judgement::Unknown,
+                    });
+                Judgement::any(each)
+            }
+            Self::Argument { tool, argument } => {
+                let each = record.outcomes(tool).iter().map(|outcome| {
+                    if is_ambiguous(&outcome.args, argument) {
+                        return Judgement::Unknown;
+                    }
+                    let equal = lookup(&outcome.args, argument) == Some(value);
+                    match (equal, &outcome.stage) {
+                        (false, _) | (true, Stage::Failed) => Judgement::Outside,
+                        (true, Stage::Running) => Judgement::Unknown,
+                        (true, Stage::Succeeded(_)) => Judgement::Within,
+                    }
+                });
+                Judgement::any(each)
+            }
+        }
+    }
+
+    /// Whether what comes from here was chosen by the owner or by a trusted program.
+    pub(crate) fn is_trusted(&self) -> bool {
+        matches!(self, Self::Task | Self::Field { .. })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task => f.write_str("\"task\""),
+            Self::Field { tool, field } => {
+                write!(
+                    f,
+                    "{{ tool = {}, field = {} }}",
+                    quoted(tool),
+                    quoted(&field.text)
+                )
+            }
+            Self::Argument { tool, argument } => {
+                write!(
+                    f,
+                    "{{ tool = {}, argument = {} }}",
+                    quoted(tool),
+                    quoted(argument)
+                )
+            }
+        }
+    }
+}
+
+/// Whether a text or a number stands in `text` as a whole token.
+fn stands_in(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(value) => !value.is_empty() && tokens(value, text),
+        Value::Number(value) => numbers(text).any(|found| found == *value),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
+fn tokens(value: &str, text: &str) -> bool {
+    text.match_indices(value).any(|(at, found)| {
+        let before = text.get(..at).unwrap_or_default();
+        let after = text.get(at + found.len()..).unwrap_or_default();
+        ends_before(&mut after.chars()) && ends_before(&mut before.chars().rev())
+    })
+}
+
+/// Whether a token ends where these neighbours begin: no letter or digit, nor a joint with one behind it.
+fn ends_before(neighbours: &mut dyn Iterator<Item = char>) -> bool {
+    let joint = |c: char| matches!(c, '-' | '@' | '.' | '+' | '_');
+    match neighbours.next() {
+        Some(c) if c.is_alphanumeric() || c == '_' => false,
+        Some(c) if joint(c) => {
+            let mut behind = neighbours.skip_while(|c| joint(*c));
+            !behind.next().is_some_and(char::is_alphanumeric)
+        }
+        Some(_) | None => true,
+    }
+}
+
+/// The numbers that stand in a text as whole tokens, by value; commas and apostrophes may part thousands.
+fn numbers(text: &str) -> impl Iterator<Item = serde_json::Number> {
+    let mut rest = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let from = rest + text.get(rest..)?.find(|c: char| c.is_ascii_digit())?;
+            let tail = text.get(from..)?;
+            let run = tail.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '\''));
+            let run = tail.get(..run.unwrap_or(tail.len()))?;
+            rest = from + run.len();
+            let digits = run.trim_end_matches(['.', ',', '\'']);
+            let (before, after) = (text.get(..from)?, text.get(from + digits.len()..)?);
+            let (before, sign) = match before.strip_suffix('-') {
+                Some(before) if !before.ends_with(char::is_alphanumeric) => (before, "-"),
+                Some(_) | None => (before, ""),
+            };
+            let alone = ends_before(&mut after.chars()) && ends_before(&mut before.chars().rev());
+            if let Some(number) = alone.then(|| plain(digits)).flatten() {
+                let number = json::parse(format!("{sign}{number}").as_bytes(), 400).ok();
+                if let Some(Value::Number(number)) = number {
+                    return Some(number);
+                }
+            }
+        }
+    })
+}
+
+/// The digits of a number without the marks that part thousands; none if they stand elsewhere.
+fn plain(digits: &str) -> Option<String> {
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if fraction.contains(['.', ',', '\'']) {
+        return None;
+    }
+    let mut groups = whole.split([',', '\'']);
+    let first = groups.next()?;
+    let grouped = whole.len() > first.len();
+    let three = groups.all(|group| group.len() == 3);
+    if grouped && (!three || first.is_empty() || first.len() > 3) {
+        return None;
+    }
+    let whole = whole.replace([',', '\''], "");
+    let whole = whole.trim_start_matches('0');
+    let whole = if whole.is_empty() { "0" } else { whole };
+    Some(if fraction.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{fraction}")
+    })
+}

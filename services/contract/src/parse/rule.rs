@@ -1,0 +1,439 @@
+//! Reads one rule of a contract and checks it against the tools there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bus_schema::{RuleId, SecretName};
+
+use super::quota::Moves;
+use super::source::{Fields, Node, Source, TEXT_CHARS_MAX, duration, name, place};
+use super::tools::{About, unknown_tool};
+use super::{bound, quota};
+use crate::after::After;
+use crate::bounds::Bound;
+use crate::catalogue::Catalogue;
+use crate::cedar::{CONDITION_BYTES_MAX, Condition};
+use crate::contract::Role;
+use crate::flow::Passage;
+use crate::glob::{PATTERN_BYTES_MAX, ToolGlob};
+use crate::name::{RESERVED, rule_id};
+use crate::rule::{ASK_MS_DEFAULT, Escalation, Matcher, OWNER, Question, Rule, RuleKind};
+
+/// How long a question can stand: a day.
+const ASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// Most secrets of one rule.
+const SECRETS_MAX: usize = 32;
+
+/// What every rule can say: which calls it describes.
+const DESCRIBED: [&str; 6] = ["name", "tool", "where", "only", "when", "after"];
+/// What rules that permit can say besides: how much, and what may flow.
+const COUNTED: [&str; 10] = [
+    "calls",
+    "per_task",
+    "per_hour",
+    "per_day",
+    "per_contract",
+    "spend",
+    "tokens",
+    "secrets",
+    "untrusted",
+    "secret",
+];
+/// What rules that ask can say besides: who is asked,
+const ASKED: [&str; 3] = ["role", "quorum", "escalate"];
+/// and what they are told.
+const TOLD: [&str; 2] = ["reason", "expires"];
+
+/// What rules are read against.
+pub(super) struct Against<'c> {
+    pub(super) catalogue: &'c Catalogue,
+    pub(super) roles: &'c BTreeMap<String, Role>,
+}
+
+/// Reads the rule `node`, the `place`-th of its kind.
+pub(super) fn read<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    word: &'static str,
+    place: usize,
+    names: &mut BTreeSet<String>,
+    against: &Against<'_>,
+) -> Option<Rule> {
+    let (what, keys): (_, &[&[&str]]) = match word {
+        "allow" => ("`[[allow]]`", &[&DESCRIBED, &COUNTED]),
+        "ask" => ("`[[ask]]`", &[&DESCRIBED, &COUNTED, &ASKED, &TOLD]),
+        _ => ("`[[deny]]`", &[&DESCRIBED]),
+    };
+    let of = source.table(node, what, &keys.concat())?;
+    let id = id(source, &of, word, place, names);
+    let tool = source
+        .required(&of, "tool")
+        .and_then(|node| matcher(source, node, against.catalogue));
+    let kind = kind(source, &of, word, against.roles);
+    let about = About {
+        catalogue: against.catalogue,
+        matched: tool.as_ref().map_or_else(Vec::new, |tool| {
+            let each = against.catalogue.tools();
+            each.filter(|one| tool.matches(one.name().as_str()))
+                .collect()
+        }),
+    };
+    let bounds = tool.is_some().then(|| bounds(source, &of, &about));
+    let only = only(source, &of, word);
+    let when = when(source, &of, &about);
+    let after = after(source, &of, &about);
+    let quotas = quota::read(source, &of, &about);
+    let spend = quota::spend(source, &of, &about);
+    let tokens = of
+        .table
+        .get("tokens")
+        .map_or(Some(0), |node| source.count(node, "`tokens`", 0));
+    let secrets = secrets(source, &of);
+    let passages = (
+        passage(source, &of, "untrusted"),
+        passage(source, &of, "secret"),
+    );
+    let mut rule = Rule::about(id?, kind?, tool?);
+    rule.bounds = bounds??;
+    rule.only = only?;
+    rule.when = when?;
+    rule.after = after?;
+    rule.quotas = quotas?;
+    (rule.spend, rule.moves_nothing) = match spend? {
+        Moves::Unsaid => (None, false),
+        Moves::Nothing => (None, true),
+        Moves::Money(spend) => (Some(spend), false),
+    };
+    rule.tokens = tokens?;
+    rule.secrets = secrets?;
+    (rule.untrusted, rule.secret) = (passages.0?, passages.1?);
+    quota::counts_money(source, &of, &rule)?;
+    Some(rule)
+}
+
+/// A deny about calls without further arguments would be got round by adding one.
+fn only<'t>(source: &mut Source<'t>, of: &Fields<'t>, word: &str) -> Option<bool> {
+    let Some(node) = of.table.get("only") else {
+        return Some(false);
+    };
+    if word == "deny" {
+        let problem = "with `only`, one argument more would lead past the deny";
+        source.report(node.span(), problem, "remove `only`");
+        return None;
+    }
+    source.boolean(node, "`only`")
+}
+
+fn id<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    word: &str,
+    place: usize,
+    names: &mut BTreeSet<String>,
+) -> Option<RuleId> {
+    let Some(node) = of.table.get("name") else {
+        return Some(rule_id(&format!("{word}.{place}")));
+    };
+    let text = name(source, node, "`name`")?;
+    if RESERVED.contains(&text.as_str()) {
+        let problem = format!("the name `{text}` belongs to a rule that every contract has");
+        source.report(node.span(), problem, "choose another name");
+        return None;
+    }
+    source.unused(&text, node.span(), names);
+    Some(rule_id(&text))
+}
+
+fn kind<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    word: &str,
+    roles: &BTreeMap<String, Role>,
+) -> Option<RuleKind> {
+    match word {
+        "allow" => Some(RuleKind::Allow),
+        "ask" => question(source, of, roles).map(RuleKind::Ask),
+        _ => Some(RuleKind::Deny),
+    }
+}
+
+fn question<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    roles: &BTreeMap<String, Role>,
+) -> Option<Question> {
+    let reason = source
+        .required(of, "reason")
+        .and_then(|node| source.text(node, "`reason`", TEXT_CHARS_MAX));
+    let expires = of.table.get("expires");
+    let expires_ms = expires.map_or(Some(ASK_MS_DEFAULT), |node| {
+        duration(source, node, "`expires`", ASK_MS_MAX)
+    });
+    let role = match of.table.get("role") {
+        Some(node) => role(source, node, roles),
+        None => Some(OWNER.to_owned()),
+    };
+    let quorum = match of.table.get("quorum") {
+        Some(node) => source
+            .integer(node, "`quorum`", 1..=100)
+            .map(|many| (many, node.span())),
+        None => Some((1, of.span.clone())),
+    };
+    let escalate = match of.table.get("escalate") {
+        Some(node) => escalation(source, node, roles).map(|found| Some((found, node.span()))),
+        None => Some(None),
+    };
+    let (role, (quorum, span), expires_ms) = (role?, quorum?, expires_ms?);
+    let members = roles.get(&role).map_or(1, |role| role.keys.len());
+    let quorum = u32::try_from(quorum).ok()?;
+    if usize::try_from(quorum).is_ok_and(|quorum| quorum > members) {
+        let problem = format!("`{role}` has {members} key, so {quorum} can never say yes");
+        source.report(span, problem, "lower `quorum`, or add keys to the role");
+        return None;
+    }
+    let escalate = escalate?;
+    if let Some((escalate, span)) = &escalate
+        && escalate.after_ms >= expires_ms
+    {
+        let problem = "the question has ended before it is escalated";
+        source.report(
+            span.clone(),
+            problem,
+            "escalate earlier, or write a later `expires`",
+        );
+        return None;
+    }
+    Some(Question {
+        reason: reason?,
+        role,
+        quorum,
+        expires_ms,
+        escalate: escalate.map(|(escalate, _)| escalate),
+    })
+}
+
+fn role(
+    source: &mut Source<'_>,
+    node: &Node<'_>,
+    roles: &BTreeMap<String, Role>,
+) -> Option<String> {
+    let text = source.text(node, "`role`", 64)?;
+    if text == OWNER || roles.contains_key(&text) {
+        return Some(text);
+    }
+    let names: Vec<&str> = roles.keys().map(String::as_str).chain([OWNER]).collect();
+    let fix = diagnostic::nearest(&text, names.iter().copied()).map_or_else(
+        || format!("add `[roles.{text}]`, or use one of: {}", names.join(", ")),
+        |near| format!("did you mean `{near}`?"),
+    );
+    source.report(
+        node.span(),
+        format!("the contract has no role `{text}`"),
+        fix,
+    );
+    None
+}
+
+fn escalation<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    roles: &BTreeMap<String, Role>,
+) -> Option<Escalation> {
+    let of = source.table(node, "`escalate`", &["after", "role"])?;
+    let after = source.required(&of, "after");
+    let after = after.and_then(|node| duration(source, node, "`after`", ASK_MS_MAX));
+    let to = source.required(&of, "role");
+    let to = to.and_then(|node| role(source, node, roles));
+    Some(Escalation {
+        after_ms: after?,
+        role: to?,
+    })
+}
+
+fn matcher(source: &mut Source<'_>, node: &Node<'_>, catalogue: &Catalogue) -> Option<Matcher> {
+    let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
+    if !text.contains('*') {
+        if catalogue.get(&text).is_some() {
+            return Some(Matcher::Exact(text));
+        }
+        unknown_tool(source, node.span(), &text, catalogue);
+        return None;
+    }
+    let Some(glob) = ToolGlob::new(&text) else {
+        let fix = "use letters, digits, `_`, `-`, dots and `*`, such as \"file.*\"";
+        source.report(node.span(), "`tool` is no pattern on tool names", fix);
+        return None;
+    };
+    if !catalogue
+        .tools()
+        .any(|tool| glob.matches(tool.name().as_str()))
+    {
+        unknown_tool(source, node.span(), &text, catalogue);
+        return None;
+    }
+    Some(Matcher::Glob(glob))
+}
+
+/// Reads a condition; the outer `None` means that a problem was noted.
+fn when<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    about: &About<'_>,
+) -> Option<Option<Condition>> {
+    let Some(node) = of.table.get("when") else {
+        return Some(None);
+    };
+    let text = source.text(node, "`when`", CONDITION_BYTES_MAX)?;
+    let each = about.matched.iter();
+    let tools: Vec<_> = each
+        .map(|tool| (tool.name().as_str(), tool.input_schema()))
+        .collect();
+    if tools.is_empty() {
+        return None;
+    }
+    match Condition::parse(&text, &tools) {
+        Ok(condition) => {
+            let known = |name: &str| about.catalogue.get(name).is_some();
+            let unknown = condition.earlier().find(|(name, _)| !known(name));
+            if let Some((name, at)) = unknown {
+                let span = source.within(node, at);
+                unknown_tool(source, span, name, about.catalogue);
+                return None;
+            }
+            Some(Some(condition))
+        }
+        Err(error) => {
+            let span = source.within(node, error.at());
+            let said = error.to_string();
+            let (problem, fix) = said.rsplit_once("; ").unwrap_or((&said, "correct it"));
+            source.report(span, problem, fix);
+            None
+        }
+    }
+}
+
+/// Reads what has to have succeeded before; the outer `None` means that a problem was noted.
+fn after<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Option<Option<After>> {
+    let Some(node) = of.table.get("after") else {
+        return Some(None);
+    };
+    if node.get_ref().as_str().is_some() {
+        let tool = about.tool(source, node)?.name().to_string();
+        let equal = BTreeMap::new();
+        return Some(Some(After { tool, equal }));
+    }
+    let of = source.table(node, "`after`", &["tool", "equal"])?;
+    let tool = source
+        .required(&of, "tool")
+        .and_then(|node| about.tool(source, node))?;
+    let mut equal = BTreeMap::new();
+    let mut pair = |source: &mut Source<'t>, node: &'t Node<'t>, own: &str, other: &str| {
+        about.check(source, node.span(), own)?;
+        About::check_in(source, node.span(), other, &[tool])?;
+        equal.insert(own.to_owned(), other.to_owned());
+        Some(())
+    };
+    if let Some(node) = of.table.get("equal") {
+        let table = node.get_ref().as_table().filter(|table| !table.is_empty());
+        if let Some(table) = table {
+            for (own, node) in table {
+                let other = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
+                pair(source, node, own.get_ref(), &other)?;
+            }
+        } else {
+            for node in source.items(node, "`equal`")? {
+                let name = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
+                pair(source, node, &name, &name)?;
+            }
+        }
+    }
+    let tool = tool.name().to_string();
+    Some(Some(After { tool, equal }))
+}
+
+fn secrets<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Vec<SecretName>> {
+    let Some(node) = of.table.get("secrets") else {
+        return Some(Vec::new());
+    };
+    let items = source.items(node, "`secrets`")?;
+    if items.len() > SECRETS_MAX {
+        let problem = format!("the rule names more than {SECRETS_MAX} secrets");
+        source.report(node.span(), problem, "split the rule");
+        return None;
+    }
+    let mut names: Vec<SecretName> = Vec::new();
+    for item in items {
+        let text = source.text(item, "the name of a secret", 64)?;
+        let Ok(name) = text.parse() else {
+            let fix = "use lower-case letters, digits, `-`, `_` and `.`";
+            source.report(item.span(), format!("{text:?} is no name of a secret"), fix);
+            return None;
+        };
+        if names.contains(&name) {
+            source.report(
+                item.span(),
+                format!("`{name}` is named twice"),
+                "remove one of them",
+            );
+            return None;
+        }
+        names.push(name);
+    }
+    Some(names)
+}
+
+fn passage<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str) -> Option<Option<Passage>> {
+    let Some(node) = of.table.get(key) else {
+        return Some(None);
+    };
+    let text = node.get_ref().as_str();
+    let found = Passage::ALL
+        .into_iter()
+        .find(|one| Some(one.word()) == text);
+    if found.is_none() {
+        let fix = "write \"allow\", \"ask\" or \"refuse\"";
+        source.report(
+            node.span(),
+            format!("`{key}` does not say what becomes of the call"),
+            fix,
+        );
+    }
+    found.map(Some)
+}
+
+fn bounds<'t>(
+    source: &mut Source<'t>,
+    of: &Fields<'t>,
+    about: &About<'_>,
+) -> Option<BTreeMap<String, Bound>> {
+    let Some(node) = of.table.get("where") else {
+        return Some(BTreeMap::new());
+    };
+    let Some(table) = node.get_ref().as_table() else {
+        source.mistyped(node, "`where`", "`where.<argument> = …`");
+        return None;
+    };
+    if table.is_empty() {
+        let fix = "remove it to take in every call, or bound an argument";
+        source.report(place(of, "where"), "`where` says nothing", fix);
+        return None;
+    }
+    let mut bounds = BTreeMap::new();
+    let mut complete = true;
+    for (key, node) in table {
+        let name = key.get_ref().as_ref();
+        if about.check(source, key.span(), name).is_none() {
+            complete = false;
+            continue;
+        }
+        let tools = about.matched.iter();
+        let types: Vec<Vec<String>> = tools.map(|tool| tool.arguments().types(name)).collect();
+        match bound::read(source, node, 0, about) {
+            Some(bound) => {
+                complete &= bound::fits(source, node, &bound, &types);
+                bounds.insert(name.to_owned(), bound);
+            }
+            None => complete = false,
+        }
+    }
+    complete.then_some(bounds)
+}

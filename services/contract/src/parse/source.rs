@@ -1,0 +1,275 @@
+//! Reads typed fields out of a TOML document and notes what is wrong with them, and where.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use diagnostic::{Diagnostic, nearest};
+use jiff::SignedDuration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::name::{NAME_BYTES_MAX, is_name};
+
+/// Problems that are noted; more would only cost time, the report shows fewer.
+const FOUND_MAX: usize = 200;
+
+/// Most characters of `purpose`, `owner` and `reason`.
+pub(super) const TEXT_CHARS_MAX: usize = 500;
+/// Longest duration anywhere in a contract: 30 days.
+pub(super) const DURATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+
+/// A TOML value with its place.
+pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
+
+/// A document under inspection and what was found in it so far.
+pub(crate) struct Source<'t> {
+    file: &'t str,
+    text: &'t str,
+    pub(crate) found: Vec<Diagnostic>,
+}
+
+/// A table with its place and its name for people.
+#[derive(Clone)]
+pub(crate) struct Fields<'t> {
+    pub(crate) table: &'t DeTable<'t>,
+    pub(crate) span: Range<usize>,
+    pub(crate) what: &'static str,
+}
+
+impl<'t> Source<'t> {
+    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
+        Self {
+            file,
+            text,
+            found: Vec::new(),
+        }
+    }
+
+    /// Notes a problem.
+    pub(crate) fn report(
+        &mut self,
+        span: Range<usize>,
+        problem: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        if self.found.len() < FOUND_MAX {
+            let one = Diagnostic::at(self.file, self.text, span, problem, fix);
+            self.found.push(one);
+        }
+    }
+
+    /// Notes what the TOML parser says.
+    pub(crate) fn report_toml(&mut self, error: &toml::de::Error) {
+        let twice = error.message().contains("duplicate key");
+        let fix = if twice {
+            "remove one of the two"
+        } else {
+            "correct the TOML at this place"
+        };
+        if self.found.len() < FOUND_MAX {
+            let one = Diagnostic::from_toml(self.file, self.text, error, fix);
+            self.found.push(one);
+        }
+    }
+
+    /// Takes a value as a table with no keys but `known`.
+    pub(crate) fn table(
+        &mut self,
+        node: &'t Node<'t>,
+        what: &'static str,
+        known: &[&str],
+    ) -> Option<Fields<'t>> {
+        let Some(table) = node.get_ref().as_table() else {
+            self.mistyped(node, what, "a table");
+            return None;
+        };
+        self.known(table, what, known);
+        Some(Fields {
+            table,
+            span: node.span(),
+            what,
+        })
+    }
+
+    /// Notes every key that is not one of `known`.
+    pub(crate) fn known(&mut self, table: &DeTable<'_>, what: &str, known: &[&str]) {
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if known.contains(&name) {
+                continue;
+            }
+            let unused = known
+                .iter()
+                .copied()
+                .filter(|one| !table.contains_key(*one));
+            let fix = nearest(name, unused).map_or_else(
+                || format!("use one of: {}", known.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.report(key.span(), format!("{what} has no key `{name}`"), fix);
+        }
+    }
+
+    /// A field that must be there.
+    pub(crate) fn required(&mut self, of: &Fields<'t>, key: &str) -> Option<&'t Node<'t>> {
+        let node = of.table.get(key);
+        if node.is_none() {
+            self.report(
+                of.span.clone(),
+                format!("{} lacks `{key}`", of.what),
+                format!("add `{key} = …`"),
+            );
+        }
+        node
+    }
+
+    /// Takes a value as a text of 1 to `chars_max` characters without control characters.
+    pub(crate) fn text(&mut self, node: &Node<'_>, what: &str, chars_max: usize) -> Option<String> {
+        let Some(text) = node.get_ref().as_str() else {
+            self.mistyped(node, what, "a text in quotes");
+            return None;
+        };
+        if text.is_empty() {
+            let problem = format!("{what} is empty");
+            self.report(node.span(), problem, "write at least one character");
+            return None;
+        }
+        if text.chars().count() > chars_max {
+            let problem = format!("{what} is longer than {chars_max} characters");
+            self.report(node.span(), problem, "shorten it");
+            return None;
+        }
+        if text.contains('\0') {
+            let problem = format!("{what} holds U+0000, which no argument can");
+            self.report(node.span(), problem, "remove it");
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    /// The place of the `at`-th byte of what a text in quotes says; the whole text if it stands there with escapes.
+    pub(crate) fn within(&self, node: &Node<'_>, at: usize) -> Range<usize> {
+        let whole = node.span();
+        let written = self.text.get(whole.clone()).unwrap_or_default();
+        let said = node.get_ref().as_str().unwrap_or_default();
+        let Some(start) = written.find(said) else {
+            return whole;
+        };
+        let from = whole.start + start + at;
+        let rest = said.get(at..).unwrap_or_default();
+        let word = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+        from..from + word.unwrap_or(rest.len()).max(1)
+    }
+
+    /// Takes a value as `true` or `false`.
+    pub(crate) fn boolean(&mut self, node: &Node<'_>, what: &str) -> Option<bool> {
+        let value = node.get_ref().as_bool();
+        if value.is_none() {
+            self.mistyped(node, what, "true or false");
+        }
+        value
+    }
+
+    /// Takes a value as an integer within a range.
+    pub(crate) fn integer(
+        &mut self,
+        node: &Node<'_>,
+        what: &str,
+        within: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
+        let Some(written) = node.get_ref().as_integer() else {
+            self.mistyped(node, what, "an integer");
+            return None;
+        };
+        let value = i64::from_str_radix(written.as_str(), written.radix()).ok();
+        let value = value.filter(|value| within.contains(value));
+        if value.is_none() {
+            let (least, most) = (within.start(), within.end());
+            let problem = format!("{what} is out of range");
+            self.report(node.span(), problem, format!("write {least} to {most}"));
+        }
+        value
+    }
+
+    /// The same for a count, which is at least `least`.
+    pub(crate) fn count(&mut self, node: &Node<'_>, what: &str, least: i64) -> Option<u64> {
+        let value = self.integer(node, what, least..=crate::json::INTEGER_MAX)?;
+        u64::try_from(value).ok()
+    }
+
+    /// Takes a value as an array; an empty one is a problem.
+    pub(crate) fn items(&mut self, node: &'t Node<'t>, what: &str) -> Option<&'t [Node<'t>]> {
+        let Some(items) = node.get_ref().as_array() else {
+            self.mistyped(node, what, "a list");
+            return None;
+        };
+        if items.is_empty() {
+            let fix = "name at least one value, or remove the rule";
+            self.report(
+                node.span(),
+                format!("{what} is empty and takes in nothing"),
+                fix,
+            );
+            return None;
+        }
+        Some(items)
+    }
+
+    /// Notes that a value has another type than it needs.
+    pub(crate) fn mistyped(&mut self, node: &Node<'_>, what: &str, wanted: &str) {
+        let has = node.get_ref().type_str();
+        let problem = format!("{what} is of type {has}");
+        self.report(node.span(), problem, format!("write {wanted}"));
+    }
+
+    /// Notes a name that was used before.
+    pub(crate) fn unused(&mut self, name: &str, span: Range<usize>, seen: &mut BTreeSet<String>) {
+        if !seen.insert(name.to_owned()) {
+            let problem = format!("the name `{name}` is used twice");
+            self.report(span, problem, "give each rule a name of its own");
+        }
+    }
+}
+
+/// Reads a name.
+pub(super) fn name(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<String> {
+    let text = source.text(node, what, NAME_BYTES_MAX)?;
+    if !is_name(&text) {
+        let problem = format!("{what} is not a name");
+        let fix = "use lower-case letters, digits and `-`, a letter or digit first";
+        source.report(node.span(), problem, fix);
+        return None;
+    }
+    Some(text)
+}
+
+/// Reads a duration such as "30m" as milliseconds from 1 to `most_ms`.
+pub(super) fn duration(
+    source: &mut Source<'_>,
+    node: &Node<'_>,
+    what: &str,
+    most_ms: u64,
+) -> Option<u64> {
+    let Some(text) = node.get_ref().as_str() else {
+        source.mistyped(node, what, "a duration in quotes, such as \"30m\"");
+        return None;
+    };
+    let span: Option<SignedDuration> = text.parse().ok();
+    let value = span.and_then(|span| u64::try_from(span.as_millis()).ok());
+    let value = value.filter(|ms| (1..=most_ms).contains(ms));
+    if value.is_none() {
+        let fix = format!(
+            "write more than 0 and at most \"{}h\", such as \"30m\"",
+            most_ms / 3_600_000
+        );
+        source.report(node.span(), format!("{what} is not such a duration"), fix);
+    }
+    value
+}
+
+/// The place of an entry of a table, or of the table itself.
+pub(super) fn place(of: &Fields<'_>, key: &str) -> Range<usize> {
+    of.table
+        .get(key)
+        .map_or_else(|| of.span.clone(), |node| node.span())
+}

@@ -1,0 +1,213 @@
+//! Says how much one rule may permit, and what a call counts for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bus_schema::{ArgumentName, Counts, Currency, Money};
+use serde_json::{Map, Value};
+
+use crate::bounds::lookup;
+use crate::budget::{Period, UsedByRule};
+use crate::money::{number, sum_text, ten_thousandths};
+use crate::toml_text::{key, quoted};
+
+/// How much a rule may permit in each period.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quotas {
+    /// In one task.
+    pub task: Quota,
+    /// In all tasks of the contract, in one hour of UTC.
+    pub hour: Quota,
+    /// In all tasks of the contract, in one day of UTC.
+    pub day: Quota,
+    /// In all tasks there ever were of the contract.
+    pub contract: Quota,
+}
+
+/// How much a rule may permit in one period; what is left out is left to the limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// How many calls.
+    pub calls: Option<u64>,
+    /// How much the values of these arguments may sum up to, in ten-thousandths.
+    pub sums: BTreeMap<ArgumentName, u64>,
+    /// How much money, in minor units; when any currency is named, no other may be moved.
+    pub spend: BTreeMap<Currency, u64>,
+}
+
+/// How much money a call moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spend {
+    /// The argument that says how much.
+    pub argument: String,
+    /// Of what.
+    pub currency: SpendCurrency,
+    /// Whether the argument counts minor units (cents) rather than major ones.
+    pub minor: bool,
+}
+
+/// The currency of the money that a call moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SpendCurrency {
+    /// Always this one.
+    Fixed(Currency),
+    /// The one that this argument names.
+    Argument(String),
+}
+
+/// What stands in the way of a call that a rule would permit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lack {
+    Calls,
+    Sum(ArgumentName),
+    Spend(Currency),
+}
+
+impl Spend {
+    /// The money that a call moves; none if its arguments do not say so exactly.
+    pub(crate) fn money(&self, args: &Map<String, Value>) -> Option<Money> {
+        let currency = match &self.currency {
+            SpendCurrency::Fixed(currency) => *currency,
+            SpendCurrency::Argument(name) => lookup(args, name)?.as_str()?.parse().ok()?,
+        };
+        let places = if self.minor { 0 } else { currency.places() };
+        let minor = number(lookup(args, &self.argument)?, places)?;
+        Some(Money { currency, minor })
+    }
+}
+
+impl Quotas {
+    /// The quota of a period.
+    #[must_use]
+    pub fn of(&self, period: Period) -> &Quota {
+        match period {
+            Period::Task => &self.task,
+            Period::Hour => &self.hour,
+            Period::Day => &self.day,
+            Period::Contract => &self.contract,
+        }
+    }
+
+    pub(crate) fn of_mut(&mut self, period: Period) -> &mut Quota {
+        match period {
+            Period::Task => &mut self.task,
+            Period::Hour => &mut self.hour,
+            Period::Day => &mut self.day,
+            Period::Contract => &mut self.contract,
+        }
+    }
+
+    /// The values of all arguments that are summed, or the first one that cannot be counted exactly.
+    pub(crate) fn sums(
+        &self,
+        args: &Map<String, Value>,
+    ) -> Result<BTreeMap<ArgumentName, u64>, &str> {
+        let mut sums = BTreeMap::new();
+        for name in Period::ALL
+            .iter()
+            .flat_map(|period| self.of(*period).sums.keys())
+        {
+            let amount = lookup(args, name.as_str())
+                .and_then(ten_thousandths)
+                .ok_or(name.as_str())?;
+            sums.insert(name.clone(), amount);
+        }
+        Ok(sums)
+    }
+}
+
+impl Quota {
+    /// Whether one more call fits beside what was used; otherwise, how many calls are left after it.
+    pub(crate) fn room(&self, used: Option<&UsedByRule>, call: &Counts) -> Result<u64, Lack> {
+        let calls = used.map_or(0, |used| used.calls);
+        let left = self.calls.unwrap_or(u64::MAX).saturating_sub(calls);
+        if left == 0 {
+            return Err(Lack::Calls);
+        }
+        for (name, most) in &self.sums {
+            let so_far = used
+                .and_then(|used| used.sums.get(name))
+                .copied()
+                .unwrap_or_default();
+            let amount = call.sums.get(name).copied().unwrap_or_default();
+            if so_far.saturating_add(amount) > *most {
+                return Err(Lack::Sum(name.clone()));
+            }
+        }
+        if let Some(money) = call.spend.filter(|_| !self.spend.is_empty()) {
+            let most = self.spend.get(&money.currency).copied().unwrap_or_default();
+            let so_far = used
+                .and_then(|used| used.spend.get(&money.currency))
+                .copied();
+            if so_far.unwrap_or_default().saturating_add(money.minor) > most {
+                return Err(Lack::Spend(money.currency));
+            }
+        }
+        Ok(left)
+    }
+}
+
+/// Writes one amount of money as itself, several as a list.
+pub(crate) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
+    let each: Vec<Money> = spend
+        .iter()
+        .map(|(currency, minor)| Money {
+            currency: *currency,
+            minor: *minor,
+        })
+        .collect();
+    crate::toml_text::quoted_list(&each)
+}
+
+/// Writes the keys of a rule that are read back as them.
+impl fmt::Display for Quotas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(calls) = self.task.calls {
+            writeln!(f, "calls = {calls}")?;
+        }
+        let task = Quota {
+            calls: None,
+            ..self.task.clone()
+        };
+        for (key, quota) in [
+            ("per_task", &task),
+            ("per_hour", &self.hour),
+            ("per_day", &self.day),
+            ("per_contract", &self.contract),
+        ] {
+            if *quota != Quota::default() {
+                writeln!(f, "{key} = {quota}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls = self.calls.map(|calls| format!("calls = {calls}"));
+        let sums = self.sums.iter();
+        let sums: Vec<String> = sums
+            .map(|(name, most)| format!("{} = {}", key(name.as_str()), sum_text(*most)))
+            .collect();
+        let sums = (!sums.is_empty()).then(|| format!("sum = {{ {} }}", sums.join(", ")));
+        let spend = (!self.spend.is_empty()).then(|| format!("spend = {}", moneys(&self.spend)));
+        let all: Vec<String> = [calls, sums, spend].into_iter().flatten().collect();
+        write!(f, "{{ {} }}", all.join(", "))
+    }
+}
+
+impl fmt::Display for Spend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let currency = match &self.currency {
+            SpendCurrency::Fixed(currency) => quoted(currency.as_str()),
+            SpendCurrency::Argument(name) => format!("{{ argument = {} }}", quoted(name)),
+        };
+        let unit = if self.minor { "minor" } else { "major" };
+        let argument = quoted(&self.argument);
+        write!(
+            f,
+            "{{ argument = {argument}, currency = {currency}, unit = \"{unit}\" }}"
+        )
+    }
+}

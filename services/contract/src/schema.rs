@@ -1,0 +1,353 @@
+//! Validates the arguments of one tool against its JSON Schema, closed against surprises.
+
+mod dialect;
+
+use std::collections::BTreeMap;
+
+use diagnostic::is_hidden;
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::{Map, Value};
+
+use crate::bounds::When;
+
+/// How many local references are followed to find the names of arguments.
+const REFERENCES_MAX: usize = 32;
+/// Bound on a compiled pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Characters of a violation that are repeated.
+const VIOLATION_CHARS_MAX: usize = 300;
+
+/// Keywords whose value describes the same place of the document as the schema around them.
+const IN_PLACE: [&str; 9] = [
+    "$ref",
+    "$dynamicRef",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "if",
+    "then",
+    "else",
+    "dependentSchemas",
+];
+
+/// What a tool accepts.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    validator: Validator,
+    schema: Value,
+    names: BTreeMap<String, Vec<String>>,
+    open: bool,
+}
+
+impl Arguments {
+    /// Compiles a schema. An object that does not say what further properties it takes, takes
+    /// none; patterns run in linear time; nothing outside the schema is ever fetched.
+    pub(crate) fn new(schema: &Value) -> Result<Self, String> {
+        if schema.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("its top level lacks `\"type\": \"object\"`; add it".to_owned());
+        }
+        local_only(schema, true)?;
+        let mut schema = schema.clone();
+        dialect::modern(&mut schema);
+        references(&schema, &schema)?;
+        let mut names = BTreeMap::new();
+        let mut left = REFERENCES_MAX;
+        let open = declared(&schema, &schema, &mut names, &mut left);
+        let mut closed = schema.clone();
+        close(&mut closed);
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(false)
+            .with_format("date-time", |text: &str| {
+                matches!(When::new(text), Some(When::Moment(_)))
+            })
+            .with_pattern_options(
+                PatternOptions::regex()
+                    .size_limit(PATTERN_BYTES_MAX)
+                    .dfa_size_limit(PATTERN_BYTES_MAX),
+            )
+            .build(&closed)
+            .map_err(|error| format!("{}; correct the schema", short(&error.to_string())))?;
+        Ok(Self {
+            validator,
+            schema,
+            names,
+            open,
+        })
+    }
+
+    /// Says where and how `arguments` break the schema, without repeating their values.
+    pub(crate) fn validate(&self, arguments: &Value) -> Result<(), String> {
+        self.validator.validate(arguments).map_err(|error| {
+            let path = error.instance_path().to_string();
+            let place = if path.is_empty() { "/" } else { &path };
+            short(&format!("at {place}: {}", error.masked()))
+        })
+    }
+
+    /// The names of the arguments, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
+    /// Whether an argument of this name can exist; a name with dots leads into objects.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.open || self.names.contains_key(name) || self.below(name).is_some()
+    }
+
+    /// Whether an argument can exist that `given` does not have.
+    pub(crate) fn others(&self, given: &Map<String, Value>) -> bool {
+        self.open || self.names.keys().any(|name| !given.contains_key(name))
+    }
+
+    /// Whether a call may have arguments that the schema does not name.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The JSON types that the argument may have, empty when the schema does not say simply.
+    pub(crate) fn types(&self, name: &str) -> Vec<String> {
+        let own = self.names.get(name).cloned();
+        own.or_else(|| self.below(name)).unwrap_or_default()
+    }
+
+    /// The types at a name with dots; none if no such place can exist.
+    fn below(&self, name: &str) -> Option<Vec<String>> {
+        let (parent, last) = name.rsplit_once('.')?;
+        let mut left = REFERENCES_MAX;
+        let mut places = vec![&self.schema];
+        for part in parent.split('.') {
+            let mut inner = Vec::new();
+            for place in places {
+                inside(&self.schema, place, part, &mut left, &mut inner);
+            }
+            places = inner;
+        }
+        let (mut names, mut open, some) = (BTreeMap::new(), false, !places.is_empty());
+        for place in places {
+            open |= declared(&self.schema, place, &mut names, &mut left);
+        }
+        names.remove(last).or_else(|| (open && some).then(Vec::new))
+    }
+}
+
+/// Refuses other dialects and references that lead out of the schema.
+fn local_only(schema: &Value, is_root: bool) -> Result<(), String> {
+    match schema {
+        Value::Object(map) => {
+            map.iter()
+                .try_for_each(|(key, value)| match (key.as_str(), value.as_str()) {
+                    ("$schema", Some(dialect)) if !dialect::is_read(dialect) => Err(format!(
+                        "it is written in another dialect; write it for {}",
+                        dialect::NEWEST
+                    )),
+                    ("$ref" | "$dynamicRef", Some(target)) if !target.starts_with('#') => {
+                        Err(format!(
+                            "the reference {:?} leads out of it; copy what it names into `$defs`",
+                            short(target)
+                        ))
+                    }
+                    ("$id", Some(_)) if !is_root => Err(
+                        "it has an `$id` inside, which changes what references mean; remove it"
+                            .to_owned(),
+                    ),
+                    _ => local_only(value, false),
+                })
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| local_only(item, false)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// Refuses references to places that [`close`] does not close.
+fn references(root: &Value, schema: &Value) -> Result<(), String> {
+    match schema {
+        Value::Object(map) => map.iter().try_for_each(|(key, value)| {
+            let target = value.as_str().filter(|_| key == "$ref" || key == "$dynamicRef");
+            match target {
+                Some(target) if !is_schema(root, target) => Err(format!(
+                    "the reference {:?} does not name a schema of it; put what it names into `$defs` and write `#/$defs/<name>`",
+                    short(target)
+                )),
+                Some(_) => Ok(()),
+                None => references(root, value),
+            }
+        }),
+        Value::Array(items) => items.iter().try_for_each(|item| references(root, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// Whether a local reference leads from schema to schema, through places that describe a part of the arguments.
+fn is_schema(root: &Value, target: &str) -> bool {
+    let mut steps = target.split('/');
+    if steps.next() != Some("#") || root.pointer(target.trim_start_matches('#')).is_none() {
+        return false;
+    }
+    while let Some(step) = steps.next() {
+        match step {
+            "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas"
+            | "prefixItems" | "allOf" | "anyOf" | "oneOf" => {
+                if steps.next().is_none() {
+                    return false;
+                }
+            }
+            "items"
+            | "additionalProperties"
+            | "unevaluatedProperties"
+            | "unevaluatedItems"
+            | "then"
+            | "else" => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Collects the names of top-level properties; true when there can be others than these.
+fn declared(
+    root: &Value,
+    schema: &Value,
+    names: &mut BTreeMap<String, Vec<String>>,
+    left: &mut usize,
+) -> bool {
+    let Some(map) = schema.as_object() else {
+        return false;
+    };
+    let mut open = map.contains_key("patternProperties")
+        || ["additionalProperties", "unevaluatedProperties"]
+            .iter()
+            .any(|key| {
+                map.get(*key)
+                    .is_some_and(|value| *value != Value::Bool(false))
+            });
+    for (name, property) in objects(map, "properties") {
+        names.entry(name.clone()).or_insert_with(|| types(property));
+    }
+    for key in ["allOf", "anyOf", "oneOf"] {
+        for item in map.get(key).and_then(Value::as_array).into_iter().flatten() {
+            open |= declared(root, item, names, left);
+        }
+    }
+    for item in ["then", "else"].iter().filter_map(|key| map.get(*key)) {
+        open |= declared(root, item, names, left);
+    }
+    for (_, item) in objects(map, "dependentSchemas") {
+        open |= declared(root, item, names, left);
+    }
+    if let Some(target) = map.get("$ref").or_else(|| map.get("$dynamicRef")) {
+        let found = target
+            .as_str()
+            .and_then(|target| root.pointer(target.strip_prefix('#')?));
+        match (found, left.checked_sub(1)) {
+            (Some(found), Some(rest)) => {
+                *left = rest;
+                open |= declared(root, found, names, left);
+            }
+            (_, None) | (None, _) => open = true,
+        }
+    }
+    open
+}
+
+/// Collects the schemas of the property `name`.
+fn inside<'v>(
+    root: &'v Value,
+    schema: &'v Value,
+    name: &str,
+    left: &mut usize,
+    found: &mut Vec<&'v Value>,
+) {
+    let Some(map) = schema.as_object() else {
+        return;
+    };
+    found.extend(map.get("properties").and_then(|each| each.get(name)));
+    let lists = ["allOf", "anyOf", "oneOf"].iter();
+    for item in lists.filter_map(|key| map.get(*key)?.as_array()).flatten() {
+        inside(root, item, name, left, found);
+    }
+    let target = map.get("$ref").and_then(Value::as_str);
+    let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
+    if let (Some(target), Some(rest)) = (target, left.checked_sub(1)) {
+        *left = rest;
+        inside(root, target, name, left, found);
+    }
+}
+
+fn types(property: &Value) -> Vec<String> {
+    let words = |value: &Value| value.as_str().map(str::to_owned);
+    match property.get("type") {
+        Some(Value::Array(several)) => several.iter().filter_map(words).collect(),
+        Some(one) => words(one).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Closes a schema that describes a place of the document, and every place below it.
+fn close(schema: &mut Value) {
+    let Some(map) = schema.as_object_mut() else {
+        return;
+    };
+    close_below(map);
+    let said = [
+        "const",
+        "enum",
+        "additionalProperties",
+        "unevaluatedProperties",
+    ];
+    if said.iter().any(|key| map.contains_key(*key)) {
+        return;
+    }
+    let joined = IN_PLACE.iter().any(|key| map.contains_key(*key));
+    let key = if joined {
+        "unevaluatedProperties"
+    } else {
+        "additionalProperties"
+    };
+    map.insert(key.to_owned(), Value::Bool(false));
+}
+
+/// Closes the places below one, also through keywords that describe the same place. What `if`,
+/// `not` and `contains` hold are conditions: closing them would change what they select.
+fn close_below(map: &mut Map<String, Value>) {
+    for (key, value) in map.iter_mut() {
+        match (key.as_str(), value) {
+            ("properties" | "patternProperties", Value::Object(each)) => {
+                each.values_mut().for_each(close);
+            }
+            ("prefixItems", Value::Array(each)) => each.iter_mut().for_each(close),
+            (
+                "items" | "additionalProperties" | "unevaluatedProperties" | "unevaluatedItems",
+                below,
+            ) => close(below),
+            ("allOf" | "anyOf" | "oneOf", Value::Array(each)) => each
+                .iter_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(close_below),
+            ("dependentSchemas" | "$defs" | "definitions", Value::Object(each)) => each
+                .values_mut()
+                .filter_map(Value::as_object_mut)
+                .for_each(close_below),
+            ("then" | "else", Value::Object(same)) => close_below(same),
+            _ => {}
+        }
+    }
+}
+
+fn objects<'a>(
+    map: &'a Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    map.get(key)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+}
+
+/// One line of bounded length without control characters.
+fn short(text: &str) -> String {
+    let shown = text.chars().take(VIOLATION_CHARS_MAX);
+    shown.map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+}

@@ -1,0 +1,290 @@
+//! Says what a contract means in plain sentences, one for each rule and each limit, for people who read no code.
+
+use serde::Serialize;
+
+use crate::budget::Period;
+use crate::catalogue::{Catalogue, Effect, Tool};
+use crate::contract::Contract;
+use crate::flow::{Integrity, Labels, Secrecy};
+use crate::limits::Caps;
+use crate::rule::{Rule, RuleKind};
+use crate::toml_text::quoted;
+
+mod bound;
+mod sentence;
+mod words;
+
+pub(crate) use self::sentence::sentence;
+use self::words::{bytes, counted, duration, joined, list, moment, moneys};
+
+/// What a contract means: sections in the order in which they are read, each with at least one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The contract's name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// Its sections.
+    pub sections: Vec<Section>,
+}
+
+/// Sentences about one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Section {
+    /// What they are about, in a few words.
+    pub title: String,
+    /// The sentences.
+    pub sentences: Vec<Sentence>,
+}
+
+/// One sentence, with the rule that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sentence {
+    /// The rule, if it stands for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The sentence.
+    pub text: String,
+}
+
+/// What a contract that was parsed against `catalogue` means.
+#[must_use]
+pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
+    let of = |kind: fn(&RuleKind) -> bool| {
+        let rules = contract.rules().filter(|rule| kind(&rule.kind));
+        rules
+            .map(|rule| Sentence {
+                rule: Some(rule.id.to_string()),
+                text: sentence(rule, contract, catalogue),
+            })
+            .collect()
+    };
+    let sections = [
+        ("What it is for", head(contract)),
+        (
+            "What it may do by itself",
+            of(|kind| matches!(kind, RuleKind::Allow)),
+        ),
+        (
+            "What it may do after a yes",
+            of(|kind| matches!(kind, RuleKind::Ask(_))),
+        ),
+        (
+            "What it may never do",
+            of(|kind| matches!(kind, RuleKind::Deny)),
+        ),
+        ("How much in all", plain(limits(contract))),
+        ("What holds besides", plain(besides(contract, catalogue))),
+        ("The tools", tools(contract, catalogue)),
+    ];
+    let sections = sections.into_iter();
+    let sections = sections.filter(|(_, sentences)| !sentences.is_empty());
+    Shown {
+        name: contract.name().to_string(),
+        version: contract.version(),
+        sections: sections
+            .map(|(title, sentences)| Section {
+                title: title.to_owned(),
+                sentences,
+            })
+            .collect(),
+    }
+}
+
+impl Shown {
+    /// The same as text, without a line's end behind the last line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}, version {}", self.name, self.version);
+        for Section { title, sentences } in &self.sections {
+            text.push_str(&format!("\n\n{title}"));
+            for Sentence { rule, text: said } in sentences {
+                let rule = rule.as_ref();
+                let rule = rule.map_or_else(String::new, |rule| format!("{rule}: "));
+                text.push_str(&format!("\n- {rule}{said}"));
+            }
+        }
+        text
+    }
+}
+
+fn plain(texts: Vec<String>) -> Vec<Sentence> {
+    let each = texts.into_iter();
+    each.map(|text| Sentence { rule: None, text }).collect()
+}
+
+fn head(contract: &Contract) -> Vec<Sentence> {
+    let from = contract
+        .starts_ms()
+        .map_or_else(String::new, |ms| format!("{} ", starts(ms)));
+    let who = contract.principals().iter().map(|one| principal(one));
+    let mut texts = vec![
+        format!("{}.", contract.purpose().trim_end_matches('.')),
+        format!("It is the contract of: {}.", contract.owner()),
+        format!("It holds {from}{}.", expires(contract.expires_ms())),
+        format!("It is for {}.", joined(who.collect(), "and")),
+    ];
+    for (name, role) in contract.roles() {
+        let called = role.name.as_ref();
+        let called = called.map_or_else(String::new, |called| format!(" ({called})"));
+        let keys = list(&role.keys, "or");
+        texts.push(format!("`{name}`{called} is whoever holds the key {keys}."));
+    }
+    plain(texts)
+}
+
+/// From when on a contract holds.
+pub(crate) fn starts(ms: i64) -> String {
+    format!("from {}", moment(ms, false))
+}
+
+/// Until when a contract holds.
+pub(crate) fn expires(ms: i64) -> String {
+    format!("until {}, and allows nothing after that", moment(ms, true))
+}
+
+/// On whose behalf a task runs, in words.
+pub(crate) fn principal(principal: &str) -> String {
+    match principal.split_once(':') {
+        None if principal == "job" => "every scheduled job".to_owned(),
+        None => "tasks that a person starts".to_owned(),
+        Some(("job", name)) => format!("the scheduled job `{name}`"),
+        Some((_, id)) => format!("tasks of the session `{id}`"),
+    }
+}
+
+fn limits(contract: &Contract) -> Vec<String> {
+    let each = Period::ALL.into_iter();
+    each.filter_map(|period| {
+        let caps = caps(contract.limits().of(period));
+        (!caps.is_empty()).then(|| format!("{}: {}.", whose(period), joined(caps, "and")))
+    })
+    .collect()
+}
+
+/// Whose sum a period is.
+pub(crate) fn whose(period: Period) -> &'static str {
+    match period {
+        Period::Task => "One task",
+        Period::Hour => "All tasks together in one hour",
+        Period::Day => "All tasks together in one day",
+        Period::Contract => "All tasks together, as long as the contract holds",
+    }
+}
+
+/// The limits of a period, one phrase each.
+pub(crate) fn caps(caps: &Caps) -> Vec<String> {
+    let Caps {
+        calls,
+        wall_ms,
+        output_bytes,
+        tokens,
+        bytes_out,
+        messages,
+        spend,
+    } = caps;
+    let mut each = Vec::new();
+    if let Some(calls) = calls {
+        each.push(format!("at most {}", counted(*calls, "call", "calls")));
+    }
+    if let Some(ms) = wall_ms {
+        each.push(format!("at most {} of running time", duration(*ms)));
+    }
+    if let Some(most) = output_bytes {
+        each.push(format!("at most {} of results", bytes(*most)));
+    }
+    if let Some(tokens) = tokens {
+        each.push(format!(
+            "at most {} of a model",
+            counted(*tokens, "token", "tokens")
+        ));
+    }
+    if let Some(most) = bytes_out {
+        each.push(format!("at most {} that leave", bytes(*most)));
+    }
+    if let Some(messages) = messages {
+        let calls = counted(*messages, "call", "calls");
+        each.push(format!("at most {calls} that let something leave"));
+    }
+    if !spend.is_empty() {
+        each.push(format!("at most {}, and no other money", moneys(spend)));
+    }
+    each
+}
+
+/// What every contract means without saying so.
+fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
+    let permits = |rule: &&Rule| !matches!(rule.kind, RuleKind::Deny);
+    let outward = contract.rules().filter(permits).any(|rule| {
+        let mut tools = catalogue.tools();
+        tools.any(|tool| {
+            rule.tool.matches(tool.name().as_str()) && tool.effects().most() == Effect::Outward
+        })
+    });
+    let mut texts = vec![
+        "Whatever is not named above is refused.".to_owned(),
+        "What it may never do wins over what it may do after a yes, and that over what it may do by itself."
+            .to_owned(),
+        "When it cannot be told whether a rule is about a call, because something is missing or of an odd form, nothing \
+         is permitted by that rule, and what the rule forbids or asks about is refused."
+            .to_owned(),
+    ];
+    let patterned = |rule: &Rule| sentence(rule, contract, catalogue).contains(" like \"");
+    if contract.rules().any(patterned) {
+        texts.push(
+            "Where something is like a pattern, `*` stands for any characters (in a path, for those of one name) and \
+             `**` for any names of a path."
+                .to_owned(),
+        );
+    }
+    if outward {
+        texts.push(
+            "Once the task has read what anybody may have written, a call that lets something leave waits for the \
+             owner's yes, unless its rule says otherwise or the contract, the owner's own words or a trusted result \
+             named all that it says."
+                .to_owned(),
+        );
+        texts.push(
+            "Once the task has seen a secret, a call that lets something leave is refused, unless its rule says \
+             otherwise."
+                .to_owned(),
+        );
+    }
+    texts
+}
+
+/// The tools that the rules name, in the words of the catalogue.
+fn tools(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
+    let about = |tool: &&Tool| {
+        let name = tool.name().as_str();
+        contract.rules().any(|rule| rule.tool.matches(name))
+    };
+    let named = catalogue.tools().filter(about).map(|tool| {
+        let does = match (tool.effects().some.is_empty(), tool.effects().most()) {
+            (true, Effect::Read) => "It changes nothing.",
+            (true, Effect::Write) => "It changes something of the owner's.",
+            (true, Effect::Outward) => "It lets something leave.",
+            (false, Effect::Outward) => "Some of its calls let something leave.",
+            (false, Effect::Read | Effect::Write) => {
+                "Some of its calls change something of the owner's."
+            }
+        };
+        let Labels { integrity, secrecy } = tool.output();
+        let output = match (integrity, secrecy) {
+            (Integrity::Trusted, Secrecy::Public | Secrecy::Private) => "",
+            (Integrity::Untrusted, Secrecy::Public | Secrecy::Private) => {
+                " Anybody may have written what it returns."
+            }
+            (Integrity::Trusted, Secrecy::Secret) => " What it returns is secret.",
+            (Integrity::Untrusted, Secrecy::Secret) => {
+                " What it returns is secret, and anybody may have written it."
+            }
+        };
+        let description = quoted(tool.description().trim());
+        format!(
+            "`{}` is described as {description}. {does}{output}",
+            tool.name()
+        )
+    });
+    plain(named.collect())
+}

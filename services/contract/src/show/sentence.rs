@@ -1,0 +1,217 @@
+//! Puts one rule into one sentence.
+
+use crate::after::After;
+use crate::budget::Period;
+use crate::catalogue::{Catalogue, Tool};
+use crate::contract::Contract;
+use crate::flow::Passage;
+use crate::money::sum_text;
+use crate::quota::{Quota, Spend, SpendCurrency};
+use crate::rule::{Matcher, OWNER, Question, Rule, RuleKind};
+
+use super::bound::{Unit, predicate};
+use super::words::{counted, duration, joined, moneys};
+
+/// What a rule means, in one sentence.
+pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> String {
+    let tools: Vec<&Tool> = catalogue
+        .tools()
+        .filter(|tool| rule.tool.matches(tool.name().as_str()))
+        .collect();
+    let what = what(&rule.tool, &tools);
+    let conditions = conditions(rule, &tools);
+    let conditions = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(", if {}", joined(conditions, "and"))
+    };
+    let start = match &rule.kind {
+        RuleKind::Allow => format!("it may use {what}"),
+        RuleKind::Ask(question) => {
+            format!("after {}, it may use {what}", yes(question, contract))
+        }
+        RuleKind::Deny => format!("it may never use {what}"),
+    };
+    let mut more = quotas(rule);
+    more.extend(costs(rule));
+    if let RuleKind::Ask(question) = &rule.kind {
+        more.push(asked(question, contract));
+    }
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", more.join("; "))
+    };
+    format!("{start}{conditions}{more}.")
+}
+
+/// The tools, in words.
+fn what(matcher: &Matcher, tools: &[&Tool]) -> String {
+    match matcher {
+        Matcher::Exact(name) => format!("`{name}`"),
+        Matcher::Glob(glob) if glob.as_str() == "*" => "any tool".to_owned(),
+        Matcher::Glob(glob) => {
+            let names = tools.iter().map(|tool| format!("`{}`", tool.name()));
+            format!(
+                "what is called like `{glob}` ({})",
+                joined(names.collect(), "and")
+            )
+        }
+    }
+}
+
+fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
+    let mut each: Vec<String> = rule
+        .bounds
+        .iter()
+        .map(|(name, bound)| {
+            let types: Vec<_> = tools
+                .iter()
+                .map(|tool| tool.arguments().types(name))
+                .collect();
+            format!("`{name}` {}", predicate(bound, Unit::of(&types)))
+        })
+        .collect();
+    if rule.only {
+        each.push("nothing else is given".to_owned());
+    }
+    if let Some(when) = &rule.when {
+        each.push(format!("this holds: «{}»", when.text()));
+    }
+    if let Some(after) = &rule.after {
+        each.push(self::after(after));
+    }
+    each
+}
+
+fn after(after: &After) -> String {
+    let tool = &after.tool;
+    if after.equal.is_empty() {
+        return format!("`{tool}` has succeeded before in this task");
+    }
+    let each = after.equal.iter().map(|(own, other)| {
+        if own == other {
+            format!("the same `{own}`")
+        } else {
+            format!("this `{own}` as its `{other}`")
+        }
+    });
+    let each = joined(each.collect(), "and");
+    format!("`{tool}` has succeeded before in this task with {each}")
+}
+
+fn quotas(rule: &Rule) -> Vec<String> {
+    let mut each = Vec::new();
+    for period in Period::ALL {
+        let within = match period {
+            Period::Task => "in one task",
+            Period::Hour => "in one hour over all tasks",
+            Period::Day => "in one day over all tasks",
+            Period::Contract => "as long as the contract holds, over all tasks",
+        };
+        let Quota { calls, sums, spend } = rule.quotas.of(period);
+        if let Some(calls) = calls {
+            each.push(format!(
+                "at most {} {within}",
+                counted(*calls, "time", "times")
+            ));
+        }
+        for (name, most) in sums {
+            let most = sum_text(*most);
+            each.push(format!("`{name}` adds up to at most {most} {within}"));
+        }
+        if !spend.is_empty() {
+            each.push(format!(
+                "at most {} {within}, and no other money",
+                moneys(spend)
+            ));
+        }
+    }
+    each
+}
+
+/// What a call takes with it, and what becomes of it after what the task has seen.
+fn costs(rule: &Rule) -> Vec<String> {
+    let mut each = Vec::new();
+    if let Some(Spend {
+        argument,
+        currency,
+        minor,
+    }) = &rule.spend
+    {
+        let of = match currency {
+            SpendCurrency::Fixed(currency) => format!("in {currency}"),
+            SpendCurrency::Argument(name) => format!("in the currency that `{name}` names"),
+        };
+        let unit = if *minor {
+            ", counted in its smallest unit"
+        } else {
+            ""
+        };
+        each.push(format!("`{argument}` is money that it moves, {of}{unit}"));
+    }
+    if rule.tokens > 0 {
+        let tokens = counted(rule.tokens, "token", "tokens");
+        each.push(format!("each call sets {tokens} aside"));
+    }
+    if !rule.secrets.is_empty() {
+        let names = rule.secrets.iter().map(|name| format!("`{name}`"));
+        let names = joined(names.collect(), "and");
+        each.push(format!("the secret {names} may be used for it"));
+    }
+    let seen = [
+        (rule.untrusted, "has read what anybody may have written"),
+        (rule.secret, "has seen a secret"),
+    ];
+    for (passage, seen) in seen {
+        each.extend(passage.map(|passage| match passage {
+            Passage::Allow => format!("also when the task {seen} and something leaves"),
+            Passage::Ask => {
+                format!("after the owner's yes when the task {seen} and something leaves")
+            }
+            Passage::Refuse => format!("not when the task {seen} and something leaves"),
+        }));
+    }
+    each
+}
+
+/// Whose yes a question asks for.
+fn yes(question: &Question, contract: &Contract) -> String {
+    let who = role(&question.role, contract);
+    match question.quorum {
+        1 => format!("a yes of {who}"),
+        several => format!("{several} different yeses of {who}"),
+    }
+}
+
+fn role(name: &str, contract: &Contract) -> String {
+    if name == OWNER {
+        return "the owner".to_owned();
+    }
+    let called = contract
+        .roles()
+        .get(name)
+        .and_then(|role| role.name.as_ref());
+    called.map_or_else(
+        || format!("`{name}`"),
+        |called| format!("`{name}` ({called})"),
+    )
+}
+
+fn asked(question: &Question, contract: &Contract) -> String {
+    let Question {
+        reason,
+        expires_ms,
+        escalate,
+        ..
+    } = question;
+    let later = escalate.as_ref();
+    let later = later.map_or_else(String::new, |later| {
+        let after = duration(later.after_ms);
+        let who = role(&later.role, contract);
+        format!(", and after {after} without an answer, {who} may say yes, too")
+    });
+    let stands = duration(*expires_ms);
+    let reason = crate::toml_text::quoted(reason);
+    format!("the question says {reason} and stands for {stands}{later}")
+}

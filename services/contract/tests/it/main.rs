@@ -1,0 +1,52 @@
+//! Checks the contract language from outside: its verdicts, its messages and its laws.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+mod catalogue;
+mod conformance;
+mod diff;
+mod draft;
+mod envelope;
+mod example;
+mod examples;
+mod laws;
+mod messages;
+mod pins;
+mod properties;
+mod show;
+mod strict_json;
+
+use std::sync::LazyLock;
+
+use contract::{Catalogue, Contract, Record, Shared, View};
+
+/// The tools of the conformance set.
+fn tools() -> Catalogue {
+    Catalogue::parse(include_bytes!("../conformance/tools.json")).unwrap()
+}
+
+/// The text of a contract with these rules, in force to the end of 2036.
+fn text(rules: &str) -> String {
+    let head =
+        "contract = \"c\"\nversion = 1\npurpose = \"p\"\nowner = \"o\"\nexpires = 2036-12-31";
+    format!("{head}\n{rules}")
+}
+
+/// What is decided at `now_ms` about a task with this record, the only one of its contract.
+fn view<'a>(now_ms: i64, record: &'a Record) -> View<'a> {
+    static ALONE: LazyLock<Shared> = LazyLock::new(Shared::default);
+    View {
+        now_ms,
+        record,
+        shared: &ALONE,
+    }
+}
+
+/// The contract of [`text`].
+fn contract(rules: &str, tools: &Catalogue) -> Contract {
+    Contract::parse("c.toml", &text(rules), tools).unwrap_or_else(|found| panic!("{found}"))
+}

@@ -1,0 +1,275 @@
+//! The command line. Each command is one file: its arguments and its `run`.
+//!
+//! To add a command:
+//!
+//! 1. A file `command/<name>.rs` with `Arguments` (clap's `Args`, with an example in `after_help`) and `run`. Take
+//!    `command/health.rs` as the example.
+//! 2. A variant in `DeploymentCommand`, whose comment is the line of `contractual --help`, and its arm in `run`.
+//! 3. A row in the table of `README.md`. A test names what is missing.
+
+mod approve;
+mod attached;
+pub mod audit;
+mod certs;
+mod context;
+pub mod contract;
+pub mod decode;
+mod demo;
+mod doctor;
+mod exception;
+mod halt;
+mod health;
+mod init;
+mod key;
+mod port_forward;
+mod provision;
+mod service;
+mod stream;
+mod task;
+mod up;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use actor::Clock;
+use clap::{Parser, Subcommand};
+use deployment::{DeploymentFile, Dir, relay::Relay};
+
+use self::context::Context;
+use crate::{Error, Output};
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 invalid input or configuration · 130 Ctrl-C";
+
+/// Runs agents that can act only under a contract that a person has signed.
+#[derive(Debug, Parser)]
+#[command(name = "contractual", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct CommandLine {
+    /// The deployment's folder, such as ~/contractual.
+    #[arg(long, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Deployment(DeploymentCommand),
+    #[command(flatten)]
+    Process(ProcessCommand),
+}
+
+/// The commands that work on a deployment.
+#[derive(Debug, Subcommand)]
+enum DeploymentCommand {
+    /// Run a real task under a contract on this machine, show its timeline, and prove it.
+    Demo(demo::Arguments),
+    /// Make the keys and configurations of a deployment; keep those that exist.
+    Init(init::Arguments),
+    /// Create streams and consumers on a running server, and publish the first roster.
+    Provision(provision::Arguments),
+    /// Run nats-server and every service as processes of this machine, until Ctrl-C.
+    Up(up::Arguments),
+    /// Submit a task: a playbook under a signed contract; follow it to its end.
+    Run(task::run::Arguments),
+    /// List tasks, or show one.
+    #[command(subcommand, after_help = "Example: contractual task list")]
+    Task(task::Command),
+    /// Approve an action that waits for an answer.
+    #[command(after_help = "Example: contractual approve TASK ACTION")]
+    Approve(approve::Arguments),
+    /// Deny an action that waits for an answer.
+    #[command(after_help = "Example: contractual deny TASK ACTION")]
+    Deny(approve::Arguments),
+    /// Make a signing key for a member of a contract's `[roles]`, and print its public half.
+    Key(key::Arguments),
+    /// Write, check, compare and sign contracts.
+    #[command(
+        subcommand,
+        after_help = "Example: contractual contract sign contract.toml"
+    )]
+    Contract(contract::Command),
+    /// Kill running programs and grant nothing more; needs no gateway.
+    #[command(after_help = "Example: contractual halt --dir ~/contractual")]
+    Halt,
+    /// Lift a halt.
+    #[command(after_help = "Example: contractual resume --dir ~/contractual")]
+    Resume,
+    /// Adopt a stream that was restored or replaced.
+    #[command(subcommand, after_help = "Example: contractual stream adopt")]
+    Stream(stream::Command),
+    /// Verify the record, or print it.
+    #[command(subcommand, after_help = "Example: contractual audit verify")]
+    Audit(audit::Command),
+    /// Check the deployment, and name the fix for each finding.
+    Doctor(doctor::Arguments),
+    /// Show and renew certificates.
+    #[command(subcommand, after_help = "Example: contractual certs show")]
+    Certs(certs::Command),
+    /// Allow a service to run in a container that lacks a protection, for some days.
+    #[command(
+        subcommand,
+        after_help = "Example: contractual exception add runner read-only-root --days 3"
+    )]
+    Exception(exception::Command),
+    /// The same as `exception add`.
+    #[command(hide = true)]
+    Waive(exception::Arguments),
+    /// Print the health of a service.
+    Health(health::Arguments),
+    /// Forward ports of this machine's loopback to a deployment in containers, until Ctrl-C.
+    #[command(visible_alias = "relay")]
+    PortForward(port_forward::Arguments),
+}
+
+/// The commands that become another process, or need nothing.
+#[derive(Debug, Subcommand)]
+enum ProcessCommand {
+    /// Run one service in the foreground.
+    Service(service::Arguments),
+    /// Read one message on standard input and print it as JSON, for `nats … --translate`.
+    Decode(decode::Arguments),
+    /// Run a program that dies with the process that started it.
+    #[command(hide = true)]
+    Attached(attached::Arguments),
+}
+
+impl CommandLine {
+    /// Runs the command.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let Self { dir, json, command } = self;
+        let out = Output::new(json);
+        let is_named = dir.is_some();
+        let dir = dir.or_else(default_dir).map(Dir::new);
+        let command = match command {
+            Command::Process(command) => return command.run(dir.as_ref(), &out),
+            Command::Deployment(command) => command,
+        };
+        actor::log("warn");
+        actor::hardening::harden();
+        let Some(dir) = dir else {
+            out.error("there is no home folder for a deployment: pass --dir DIR");
+            return ExitCode::from(64);
+        };
+        let context = Context {
+            dir,
+            is_named,
+            out,
+            clock: Clock::system(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let ran = runtime
+            .map_err(Error::io("start", "the runtime"))
+            .and_then(|runtime| {
+                let ran = runtime.block_on(Box::pin(command.reach(context)));
+                // A prompt that was left with Ctrl-C is not waited for.
+                runtime.shutdown_background();
+                ran
+            });
+        match ran {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                out.error(&actor::chain(&error));
+                ExitCode::from(error.exit_code())
+            }
+        }
+    }
+}
+
+impl ProcessCommand {
+    fn run(self, dir: Option<&Dir>, out: &Output) -> ExitCode {
+        match self {
+            Self::Service(arguments) => arguments.run(dir, out),
+            Self::Decode(arguments) => arguments.run(out),
+            Self::Attached(arguments) => arguments.run(),
+        }
+    }
+}
+
+impl DeploymentCommand {
+    /// Whether the command works without the containers of a deployment.
+    fn is_local(&self) -> bool {
+        matches!(self, Self::Init(_) | Self::Demo(_) | Self::Key(_))
+            || matches!(self, Self::Contract(command) if command.is_local())
+    }
+
+    /// Runs a command; if the deployment is in containers, through `docker exec`.
+    async fn reach(self, context: Context) -> Result<(), Error> {
+        let file = if self.is_local() {
+            None
+        } else {
+            DeploymentFile::read(&context.dir).ok()
+        };
+        let containers = file.as_ref().and_then(|file| file.containers.clone());
+        let (Some(file), Some(containers)) = (file, containers) else {
+            return self.run(context).await;
+        };
+        let ports = if let Self::PortForward(arguments) = &self {
+            arguments.ports()
+        } else {
+            (0, 0)
+        };
+        let relay = Relay::open(&containers, &file, ports).await?;
+        let dir = context.dir.clone().through(relay.route()?);
+        tokio::select! {
+            done = Box::pin(self.run(Context { dir, ..context })) => done,
+            () = relay.run() => Ok(()),
+        }
+    }
+
+    async fn run(self, context: Context) -> Result<(), Error> {
+        let Context {
+            dir,
+            is_named,
+            out,
+            clock,
+        } = &context;
+        let open = || context.deployment();
+        match self {
+            Self::Demo(arguments) => {
+                let dir = is_named.then(|| dir.clone());
+                arguments.run(dir, out, clock).await
+            }
+            Self::Init(arguments) => arguments.run(dir, out, clock),
+            Self::Provision(arguments) => arguments.run(&open()?, out).await,
+            Self::Up(arguments) => arguments.run(&open()?, out).await,
+            Self::Run(arguments) => arguments.run(&open()?, out).await,
+            Self::Task(command) => command.run(&open()?, out).await,
+            Self::Approve(arguments) => arguments.run(true, &open()?, out).await,
+            Self::Deny(arguments) => arguments.run(false, &open()?, out).await,
+            Self::Key(arguments) => arguments.run(out),
+            Self::Contract(command) => command.run(&context).await,
+            Self::Halt => halt::halt(&open()?, out).await,
+            Self::Resume => halt::resume(&open()?, out).await,
+            Self::Stream(command) => command.run(&open()?, out).await,
+            Self::Audit(command) => command.run(&open()?, out).await,
+            Self::Doctor(arguments) => arguments.run(dir, out, clock).await,
+            Self::Certs(command) => command.run(dir, out),
+            Self::Exception(exception::Command::Add(arguments)) | Self::Waive(arguments) => {
+                arguments.run(&open()?, out)
+            }
+            Self::Health(arguments) => arguments.run(dir, out, clock),
+            Self::PortForward(arguments) => arguments.run(&open()?, out).await,
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line alone reads the environment"
+)]
+fn default_dir() -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+    Some(data.join("contractual"))
+}

@@ -1,0 +1,27 @@
+//! `audit`: verifies the record, or prints it.
+
+mod show;
+pub mod verify;
+
+use clap::Subcommand;
+use deployment::Deployment;
+
+use crate::{Error, Output};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Verify every signature, chain, leaf and root; name the first bad place.
+    Verify(verify::Arguments),
+    /// Print the record, oldest first.
+    #[command(visible_alias = "log")]
+    Show(show::Arguments),
+}
+
+impl Command {
+    pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        match self {
+            Self::Verify(arguments) => arguments.run(deployment, out).await,
+            Self::Show(arguments) => arguments.run(deployment, out).await,
+        }
+    }
+}

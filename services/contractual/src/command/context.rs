@@ -1,0 +1,32 @@
+//! What every command is given.
+
+use std::time::SystemTime;
+
+use actor::Clock;
+use deployment::{Deployment, Dir};
+
+use crate::{Error, Output};
+
+/// What every command is given.
+pub(super) struct Context {
+    pub(super) dir: Dir,
+    /// Whether the person named the folder.
+    pub(super) is_named: bool,
+    pub(super) out: Output,
+    pub(super) clock: Clock,
+}
+
+impl Context {
+    /// Opens the deployment.
+    pub(super) fn deployment(&self) -> Result<Deployment, Error> {
+        Ok(Deployment::open(&self.dir, &self.clock)?)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "certificates are dated by the machine's clock"
+)]
+pub(super) fn today() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,76 @@
+//! `contract …`: writes, checks, compares and signs contracts.
+
+mod check;
+mod decide;
+mod diff;
+pub mod document;
+mod explain;
+mod history;
+mod index;
+mod lines;
+mod list;
+mod new;
+mod replay;
+mod revoke;
+mod show;
+pub mod sign;
+
+use clap::Subcommand;
+
+pub(super) use self::{
+    index::{ContractEntry, ContractStatus},
+    list::entries,
+};
+use super::context::Context;
+use crate::Error;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check a contract as policy reads it, and run its tests.
+    Check(check::Arguments),
+    /// Decide calls without a deployment: JSON lines in, JSON lines out.
+    #[command(visible_alias = "eval")]
+    Decide(decide::Arguments),
+    /// Decide one call without a deployment, and show the result of every rule about its tool.
+    Explain(explain::Arguments),
+    /// Show in plain sentences what a contract allows, asks, forbids and limits.
+    Show(show::Arguments),
+    /// Compare two versions of a contract, with the tests that they decide differently.
+    Diff(diff::Arguments),
+    /// Decide the recorded history again, and show the differences.
+    Replay(replay::Arguments),
+    /// Write a contract: a draft for a task, or exactly what a recorded task did.
+    New(new::Arguments),
+    /// Check a contract, sign it with the owner's key, and wait for policy's answer.
+    Sign(sign::Arguments),
+    /// List the signed contracts with their status, expiry and number of tasks.
+    #[command(after_help = list::HELP)]
+    List,
+    /// Revoke a contract: nothing more is granted or claimed under it.
+    Revoke(revoke::Arguments),
+}
+
+impl Command {
+    /// Whether it works without the bus.
+    pub(super) const fn is_local(&self) -> bool {
+        matches!(self, Self::Decide(_) | Self::Explain(_) | Self::Diff(_))
+    }
+
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let Context {
+            dir, out, clock, ..
+        } = context;
+        match self {
+            Self::Check(arguments) => arguments.run(dir, out, clock),
+            Self::Decide(arguments) => arguments.run(clock),
+            Self::Explain(arguments) => arguments.run(dir, out, clock),
+            Self::Show(arguments) => arguments.run(context).await,
+            Self::Diff(arguments) => arguments.run(dir, out),
+            Self::Replay(arguments) => arguments.run(&context.deployment()?, out).await,
+            Self::New(arguments) => arguments.run(context).await,
+            Self::Sign(arguments) => arguments.run(&context.deployment()?, out).await,
+            Self::List => list::run(&context.deployment()?, out).await,
+            Self::Revoke(arguments) => arguments.run(&context.deployment()?, out).await,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! `contract new`: writes a contract: a draft for a task, or exactly what a recorded task did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use actor::{Clock, files};
+use bus_schema::{ActionId, ActionOutcome, AuthorId, Content, ContractName, PolicyFact, TaskId};
+use clap::Args;
+use contract::{Catalogue, DraftHeader, Recorded};
+use deployment::{Deployment, read_text};
+use diagnostic::is_hidden;
+use serde_json::json;
+
+use super::{
+    document::{parse, read_catalogue},
+    history::History,
+};
+use crate::{Error, command::context::Context};
+
+/// Most characters of a purpose.
+const PURPOSE_CHARS_MAX: usize = 200;
+/// Most characters of the owner's words.
+const WORDS_CHARS_MAX: usize = 20_000;
+/// A day in milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// `contract new …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: contractual contract new --task-text 'Sort my inbox' --tools tools.json > contract.toml\n\
+    Example: contractual contract new --from TASK --out contract.toml\n\n\
+    From a text: a draft that asks about every tool. From a recorded task: exactly its calls; what the language cannot \
+    say exactly is asked about, and the order of a list's items does not matter.\n\n\
+    Exit codes: 0 written · 1 no such task, or it did nothing · 64 the tools cannot be read"
+)]
+pub(crate) struct Arguments {
+    /// The owner's words, or a file with them.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        required_unless_present = "from",
+        conflicts_with = "from"
+    )]
+    task_text: Option<String>,
+    /// The recorded task.
+    #[arg(long, value_name = "TASK")]
+    from: Option<TaskId>,
+    /// The tool catalogue (JSON); by default the deployment's.
+    #[arg(long, value_name = "FILE")]
+    tools: Option<PathBuf>,
+    /// The contract's name: lower-case letters, digits and `-`.
+    #[arg(long)]
+    name: Option<ContractName>,
+    /// The days until it expires.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    days: u16,
+    /// No effect: nothing is asked.
+    #[arg(long, hide = true)]
+    yes: bool,
+    /// A new file for the contract; standard output by default.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Writes the contract to standard output or a new file.
+    pub(super) async fn run(&self, context: &Context) -> Result<(), Error> {
+        let tools = self
+            .tools
+            .clone()
+            .unwrap_or_else(|| context.dir.catalogue());
+        let tools = read_catalogue(&tools)?;
+        let text = match (&self.task_text, self.from) {
+            (_, Some(task)) => self.of_task(&context.deployment()?, task, &tools).await?,
+            (words, None) => {
+                let words = words.as_deref().unwrap_or_default();
+                self.drafted(words, &tools, &context.clock)?
+            }
+        };
+        parse("the new contract", &text, &tools)?;
+        if let Some(path) = &self.out {
+            files::write_new(path, text.as_bytes())?;
+            let said =
+                json!({"file": path, "contract": bus_schema::Digest::of(&[text.as_bytes()])});
+            context.out.print(&said, || {
+                format!(
+                    "{}: written; read it, then `contractual contract check` and `sign` it",
+                    path.display()
+                )
+            });
+        } else {
+            context
+                .out
+                .print(&json!({"contract": text}), || text.trim_end().to_owned());
+        }
+        Ok(())
+    }
+
+    fn header(&self, purpose: &str, clock: &Clock) -> DraftHeader {
+        let days = u64::from(self.days);
+        let expires = clock.wall().plus_ms(days * DAY_MS).to_string();
+        let purpose: String = purpose
+            .chars()
+            .filter(|c| !is_hidden(*c))
+            .take(PURPOSE_CHARS_MAX)
+            .collect();
+        DraftHeader {
+            name: self
+                .name
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            purpose,
+            owner: "The person who signs this".to_owned(),
+            expires: expires.get(..10).unwrap_or(&expires).to_owned(),
+        }
+    }
+
+    fn drafted(&self, words: &str, tools: &Catalogue, clock: &Clock) -> Result<String, Error> {
+        let path = Path::new(words);
+        let words = if path.is_file() {
+            read_text(path)?
+        } else {
+            words.to_owned()
+        };
+        if words.trim().is_empty() || words.chars().count() > WORDS_CHARS_MAX {
+            let wrong = format!(
+                "--task-text is empty or longer than {WORDS_CHARS_MAX} characters; write what the task is"
+            );
+            return Err(Error::Document(wrong));
+        }
+        let purpose = words
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        Ok(contract::draft_of_text(
+            &self.header(purpose.trim(), clock),
+            words.trim(),
+            tools,
+        ))
+    }
+
+    async fn of_task(
+        &self,
+        deployment: &Deployment,
+        task: TaskId,
+        tools: &Catalogue,
+    ) -> Result<String, Error> {
+        let history = History::read(deployment).await?;
+        let calls = recorded(&history, task).await?;
+        if calls.is_empty() {
+            return Err(Error::Refused(format!(
+                "task {task} is not on record, or nothing that it did has succeeded: see `contractual task list`"
+            )));
+        }
+        let mut header = self.header(
+            &format!("What task {task} did, and nothing more"),
+            &deployment.clock,
+        );
+        if header.name.is_empty() {
+            let id = task.to_string();
+            header.name = format!("from-{}", id.get(..8).unwrap_or(&id));
+        }
+        Ok(contract::draft_of_calls(&header, &calls, tools))
+    }
+}
+
+/// A call of the task, as far as it was read.
+struct Call {
+    tool: String,
+    args: Content,
+    by: AuthorId,
+    /// The reason, if it was asked about and one is on record.
+    asked: Option<Option<Content>>,
+    secrets: Vec<bus_schema::SecretName>,
+    tokens: u64,
+}
+
+/// What was granted to a task and succeeded, in the order of the record.
+async fn recorded(history: &History, task: TaskId) -> Result<Vec<Recorded>, Error> {
+    let (mut asked, mut granted) = (BTreeMap::new(), BTreeMap::<ActionId, Call>::new());
+    let (mut order, mut succeeded) = (Vec::new(), BTreeSet::new());
+    for (_, fact) in &history.facts {
+        match fact {
+            PolicyFact::ApprovalRequested(of, fact) if *of == task => {
+                asked.insert(fact.draft.action, fact.reason);
+            }
+            PolicyFact::ActionGranted(of, fact) if *of == task => {
+                let draft = &fact.grant.draft;
+                order.push(draft.action);
+                let call = Call {
+                    tool: draft.tool.to_string(),
+                    args: draft.args,
+                    by: draft.args_by,
+                    asked: asked.get(&draft.action).copied(),
+                    secrets: draft.secrets.clone(),
+                    tokens: draft.counts.tokens,
+                };
+                granted.entry(draft.action).or_insert(call);
+            }
+            PolicyFact::ActionFinished(of, fact) if *of == task => {
+                if fact.outcome == ActionOutcome::Succeeded {
+                    succeeded.insert(fact.action);
+                }
+            }
+            PolicyFact::RosterChanged(..)
+            | PolicyFact::ContractSigned(..)
+            | PolicyFact::ContractRevoked(..)
+            | PolicyFact::ContractActivated(..)
+            | PolicyFact::ContractSuspended(..)
+            | PolicyFact::ContractRejected(..)
+            | PolicyFact::HaltOrdered(..)
+            | PolicyFact::HaltLifted(..)
+            | PolicyFact::TaskSubmitted(..)
+            | PolicyFact::TaskAdmitted(..)
+            | PolicyFact::TaskRejected(..)
+            | PolicyFact::TaskFinished(..)
+            | PolicyFact::ActionProposed(..)
+            | PolicyFact::ActionGranted(..)
+            | PolicyFact::ActionRefused(..)
+            | PolicyFact::ApprovalRequested(..)
+            | PolicyFact::ApprovalCarried(..)
+            | PolicyFact::ApprovalRefused(..)
+            | PolicyFact::ActionStarted(..)
+            | PolicyFact::ActionFinished(..)
+            | PolicyFact::ActionDeclined(..)
+            | PolicyFact::ActionExpired(..) => {}
+        }
+    }
+    let mut calls = Vec::new();
+    for action in order
+        .into_iter()
+        .filter(|action| succeeded.contains(action))
+    {
+        if let Some(call) = granted.remove(&action) {
+            calls.push(read(history, call).await?);
+        }
+    }
+    Ok(calls)
+}
+
+async fn read(history: &History, call: Call) -> Result<Recorded, Error> {
+    let Call {
+        tool,
+        args,
+        by,
+        asked,
+        secrets,
+        tokens,
+    } = call;
+    let bytes = history.operator.get(by, &args).await?;
+    let args = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(args) = args else {
+        let erased = format!(
+            "the arguments of a call of `{tool}` were erased, so that nobody can say what it did"
+        );
+        return Err(Error::Refused(erased));
+    };
+    let asked = match asked {
+        Some(reason) => {
+            let reason = match reason {
+                Some(reason) => history.text(AuthorId::Policy, &reason).await?,
+                None => None,
+            };
+            Some(reason.unwrap_or_else(|| "a person was asked about it".to_owned()))
+        }
+        None => None,
+    };
+    Ok(Recorded {
+        tool,
+        args,
+        asked,
+        secrets,
+        tokens,
+    })
+}

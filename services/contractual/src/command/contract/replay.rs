@@ -1,0 +1,184 @@
+//! `contract replay`: the recorded verdicts, decided again by policy's own core.
+
+use std::path::PathBuf;
+
+use bus_schema::{AuthorId, TaskId};
+use clap::Args;
+use deployment::{Deployment, read_text};
+use policy::{Compared, Fetch, Fetched, Redecided, Replay, Step, Word};
+use serde::Serialize;
+
+use super::{document::read_catalogue, history::History};
+use crate::{Error, Output};
+
+/// How the verdicts compare.
+#[derive(Debug, Default, Serialize)]
+struct Counts {
+    identical: usize,
+    differ: usize,
+    erased: usize,
+    /// What a person said, or did not say.
+    people: usize,
+    untold: usize,
+}
+
+/// `contract replay …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: contractual contract replay --contract contract.toml --task TASK\n\n\
+    Decides each recorded verdict again at its place in the record and at its stored time. With --contract, that contract \
+    replaces every version of its name; recorded outcomes stay. The record does not hold the tool catalogue: today's is \
+    used, and a tool that has changed since shows as suspended.\n\n\
+    Exit codes: 0 identical, except for erased content · 2 some differ · 64 the contract cannot be read · 1 the bus does not \
+    answer"
+)]
+pub(crate) struct Arguments {
+    /// A contract (TOML) that replaces those of its name.
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
+    /// The verdicts of this task only.
+    #[arg(long)]
+    task: Option<TaskId>,
+}
+
+impl Arguments {
+    /// Prints the differences, or with `--json` every verdict.
+    pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        let tools = read_catalogue(&deployment.dir.catalogue())?;
+        let owner = bus_schema::public_key(&deployment.owner_key()?);
+        let mut history = History::read(deployment).await?;
+        let facts = std::mem::take(&mut history.facts);
+        let mut replay = Replay::new(owner, tools, facts);
+        if let Some(path) = &self.contract {
+            let text = read_text(path)?;
+            let under = replay.under(&path.display().to_string(), &text);
+            replay = under.map_err(|problems| Error::Document(problems.to_string()))?;
+        }
+        let mut counts = Counts::default();
+        loop {
+            match replay.step() {
+                Step::Fetch(fetches) => {
+                    for fetch in fetches {
+                        replay.input(fetched(&history, fetch).await?);
+                    }
+                }
+                Step::Verdict(said) => {
+                    if self.task.is_none_or(|task| task == said.task) {
+                        counts.add(&said);
+                        print(&said, out);
+                    }
+                }
+                Step::End => break,
+            }
+        }
+        out.print(&counts, || counts.text());
+        match counts.differ + counts.untold {
+            0 => Ok(()),
+            differ => Err(Error::Found(format!(
+                "{differ} verdicts are not those on record"
+            ))),
+        }
+    }
+}
+
+async fn fetched(history: &History, fetch: Fetch) -> Result<Fetched, Error> {
+    Ok(match fetch {
+        Fetch::Document { contract, content } => {
+            let bytes = history.operator.get(AuthorId::Owner, &content).await?;
+            Fetched::Document(contract, content, bytes)
+        }
+        Fetch::Tools { content } => {
+            let bytes = history.operator.get(AuthorId::Owner, &content).await?;
+            Fetched::Tools(content, bytes)
+        }
+        Fetch::Arguments {
+            action,
+            by,
+            content,
+        } => Fetched::Arguments(action, history.operator.get(by, &content).await?),
+        Fetch::Words { task, content } => {
+            let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
+            Fetched::Words(task, bytes)
+        }
+        Fetch::Earlier {
+            task,
+            action,
+            half,
+            by,
+            content,
+        } => Fetched::Earlier(
+            task,
+            action,
+            half,
+            history.operator.get(by, &content).await?,
+        ),
+    })
+}
+
+impl Counts {
+    fn add(&mut self, said: &Redecided) {
+        let count = match said.compared {
+            Compared::Identical => &mut self.identical,
+            Compared::Differs => &mut self.differ,
+            Compared::Erased => &mut self.erased,
+            Compared::Person => &mut self.people,
+            Compared::Untold => &mut self.untold,
+        };
+        *count += 1;
+    }
+
+    fn text(&self) -> String {
+        let Self {
+            identical,
+            differ,
+            erased,
+            people,
+            untold,
+        } = self;
+        let mut text = format!("{identical} verdicts are identical, {differ} differ");
+        for (many, what) in [
+            (erased, "depend on bytes that were erased"),
+            (people, "say what a person said, or did not say"),
+            (untold, "cannot be decided again"),
+        ] {
+            if *many > 0 {
+                text.push_str(&format!(", {many} {what}"));
+            }
+        }
+        text
+    }
+}
+
+/// People see what is not identical, programs everything.
+fn print(said: &Redecided, out: &Output) {
+    if out.json() {
+        out.print(said, String::new);
+        return;
+    }
+    let word = |word: &Word| {
+        let code = word
+            .code
+            .map_or_else(String::new, |code| format!(" ({code})"));
+        format!("{} by `{}`{code}", word.verdict, word.rule)
+    };
+    let tool = said.tool.as_ref().map_or("?", |tool| tool.as_str());
+    let what = match said.compared {
+        Compared::Identical | Compared::Person => return,
+        Compared::Erased => "erased".to_owned(),
+        Compared::Untold => "cannot be told".to_owned(),
+        Compared::Differs => {
+            let now = said.now.as_ref().map_or_else(|| "?".to_owned(), &word);
+            format!("now {now}")
+        }
+    };
+    let why = said
+        .why
+        .as_ref()
+        .map_or_else(String::new, |why| format!("\n  {why}"));
+    out.line(&format!(
+        "message {} {tool} in task {}: {} on record, {what}{why}",
+        said.seq,
+        said.task,
+        word(&said.recorded)
+    ));
+}

@@ -1,0 +1,71 @@
+//! `contract show`: shows a contract in plain sentences.
+
+use std::path::{Path, PathBuf};
+
+use bus_schema::{AuthorId, ContractName, Digest};
+use clap::Args;
+use deployment::{Deployment, read_text};
+
+use super::{
+    document::{parse, read_catalogue},
+    history::History,
+    index::ContractIndex,
+};
+use crate::{Error, command::context::Context};
+
+/// `contract show …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: contractual contract show contract.toml --tools tools.json\n\n\
+    Exit codes: 0 shown · 1 no such contract is active · 64 the contract or the tools cannot be read"
+)]
+pub(crate) struct Arguments {
+    /// The contract: a file (TOML), or the name or digest of a signed one.
+    #[arg(value_name = "CONTRACT")]
+    contract: String,
+    /// The tool catalogue (JSON); by default the deployment's.
+    #[arg(long, value_name = "FILE")]
+    tools: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Shows the contract of a file, the active one of a name, or the one of a digest.
+    pub(super) async fn run(&self, context: &Context) -> Result<(), Error> {
+        let tools = self
+            .tools
+            .clone()
+            .unwrap_or_else(|| context.dir.catalogue());
+        let tools = read_catalogue(&tools)?;
+        let path = Path::new(&self.contract);
+        let text = if path.exists() {
+            read_text(path)?
+        } else {
+            signed(&context.deployment()?, &self.contract).await?
+        };
+        let contract = parse(&self.contract, &text, &tools)?;
+        let shown = contract::show(&contract, &tools);
+        context.out.print(&shown, || shown.text());
+        Ok(())
+    }
+}
+
+/// The text of a contract that was signed.
+async fn signed(deployment: &Deployment, named: &str) -> Result<String, Error> {
+    let none = || {
+        Error::Refused(format!(
+            "there is no file {named}, and no such contract is in force: see `contractual contract list`"
+        ))
+    };
+    let name: Option<ContractName> = named.parse().ok();
+    let digest: Option<Digest> = named.parse().ok();
+    if name.is_none() && digest.is_none() {
+        return Err(none());
+    }
+    let history = History::read(deployment).await?;
+    let index = ContractIndex::of(&history.facts, deployment.clock.wall());
+    let by_digest = digest.and_then(|digest| index.get(&digest));
+    let by_name = || name.as_ref().and_then(|name| index.in_force(name));
+    let listed = by_digest.or_else(by_name).ok_or_else(none)?;
+    let text = history.text(AuthorId::Owner, &listed.document).await?;
+    text.ok_or_else(|| Error::Refused(format!("the text of `{}` was erased", listed.name)))
+}

@@ -1,0 +1,277 @@
+//! `contract sign`: the owner's signature under a contract, what it changes, and what policy says to it.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actor::Operator;
+use bus_schema::{AuthorId, ContractSigned, Draft, PolicyFact, RefusalCode};
+use clap::Args;
+use contract::{Catalogue, Contract, Drift, ReadNow};
+use deployment::Deployment;
+use serde::Serialize;
+
+use super::{
+    document::{Checked, Summary, check, parse},
+    history::History,
+    index::{ContractEntry, ContractIndex},
+    lines,
+};
+use crate::{Error, Output, prompt};
+
+/// `contract sign …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual contract sign contract.toml\n\n\
+    Prints the changes against the version in force, and the changes of the tool catalogue and the program since it was \
+    signed; on a terminal it asks before it signs.\n\n\
+    Exit codes: 0 in force · 1 policy refused it or does not answer: the runner accepts no lower version from now on, until \
+    that one is signed again · 64 the contract is not valid · 130 not signed")]
+pub(crate) struct Arguments {
+    /// The contract (TOML).
+    file: PathBuf,
+    /// Sign without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait for policy's answer.
+    #[arg(long)]
+    detach: bool,
+}
+
+impl Arguments {
+    /// Prints the changes against the version in force, signs the contract, and waits for policy's verdict.
+    pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        let checked = check(&self.file, &deployment.dir.catalogue(), &deployment.clock)?;
+        let mut history = History::read(deployment).await?;
+        let changes = changes(&history, &checked, deployment, out).await?;
+        let differs = !changes.lines.is_empty() || changes.drift.is_some();
+        let asks = !self.yes && differs && std::io::stdin().is_terminal();
+        if asks && prompt::sign_it().await != Some(true) {
+            return Err(Error::Interrupted);
+        }
+        let summary = put(&history.operator, deployment, &checked).await?;
+        let said = if self.detach {
+            None
+        } else {
+            Some(verdict(&mut history, &summary, deployment).await?)
+        };
+        let signed = Signed {
+            summary: &summary,
+            changes: &changes.lines,
+            drift: changes.drift.as_ref(),
+            said: said.as_ref(),
+        };
+        out.print(&signed, || match &said {
+            None | Some(Said::Refused { .. }) => summary.text(),
+            Some(Said::Activated { supersedes: None }) => {
+                format!("{}\nin force", summary.text())
+            }
+            Some(Said::Activated {
+                supersedes: Some(old),
+            }) => {
+                format!(
+                    "{}\nin force, in the place of version {old}",
+                    summary.text()
+                )
+            }
+        });
+        match said {
+            Some(Said::Refused { why, .. }) => Err(Error::Refused(format!(
+                "policy refused the contract: {why}"
+            ))),
+            Some(Said::Activated { .. }) | None => Ok(()),
+        }
+    }
+}
+
+/// How long policy may take to answer.
+const VERDICT: Duration = Duration::from_secs(30);
+
+/// Signs a contract with the owner's key and says so on the bus; policy's verdict follows.
+///
+/// # Errors
+/// As [`check`], and what the bus refused.
+pub async fn sign(deployment: &Deployment, file: &Path) -> Result<Summary, Error> {
+    let checked = check(file, &deployment.dir.catalogue(), &deployment.clock)?;
+    put(&deployment.bus().await?, deployment, &checked).await
+}
+
+async fn put(bus: &Operator, deployment: &Deployment, checked: &Checked) -> Result<Summary, Error> {
+    let (key, clock) = (deployment.owner_key()?, &deployment.clock);
+    let mut pen = bus.owner(key).await?;
+    let document = bus_schema::Sealed::new(clock.salt(), checked.text.as_bytes())
+        .map_err(|error| Error::Document(error.to_string()))?;
+    let entries = contract::entries(&checked.tools, &checked.envelope);
+    let tools = bus_schema::Sealed::new(clock.salt(), &entries)
+        .map_err(|error| Error::Document(format!("the tools of the contract: {error}")))?;
+    let fact = ContractSigned {
+        contract: checked.contract.digest(),
+        name: checked.contract.name().clone(),
+        version: checked.contract.version(),
+        document: document.content(),
+        pins: contract::pins(&checked.tools, tools.content()),
+        envelope: checked.envelope.clone(),
+    };
+    let draft = Draft::of(bus_schema::Deployment, fact)
+        .with(document)
+        .with(tools);
+    let seq = pen.say(bus, draft).await?;
+    Ok(Summary {
+        seq: Some(seq),
+        ..checked.summary()
+    })
+}
+
+/// What policy said to a signed contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "lowercase")]
+enum Said {
+    /// It is in force.
+    Activated {
+        /// The version before it, if there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        supersedes: Option<u32>,
+    },
+    /// It is not; what was in force before stays, for policy.
+    Refused {
+        /// Why, for programs.
+        code: RefusalCode,
+        /// Why, for people.
+        why: String,
+    },
+}
+
+#[derive(Serialize)]
+struct Signed<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    /// Lines of the text.
+    changes: &'a [String],
+    /// What it is read by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'a Drift>,
+    #[serde(flatten)]
+    said: Option<&'a Said>,
+}
+
+/// What a signature changes against the version in force.
+#[derive(Default)]
+struct Changes {
+    /// Lines that stand in one of the texts alone.
+    lines: Vec<String>,
+    /// How what it is read by differs from what was signed.
+    drift: Option<Drift>,
+}
+
+/// What differs from the version in force, in its text and in what it is read by, shown to people as well.
+async fn changes(
+    history: &History,
+    checked: &Checked,
+    deployment: &Deployment,
+    out: &Output,
+) -> Result<Changes, Error> {
+    let index = ContractIndex::of(&history.facts, deployment.clock.wall());
+    let name = checked.contract.name();
+    let Some(old) = index.in_force(name) else {
+        out.line_for_people(&format!("no version of `{name}` is in force"));
+        return Ok(Changes::default());
+    };
+    let is_same = old.contract == checked.contract.digest();
+    let text = if is_same {
+        Some(checked.text.clone())
+    } else {
+        history.text(AuthorId::Owner, &old.document).await?
+    };
+    let before = match &text {
+        Some(text) => parse(name.as_str(), text, &checked.tools).map_err(|error| error.to_string()),
+        None => Err("its text was erased".to_owned()),
+    };
+    let lines = text
+        .as_ref()
+        .map_or_else(Vec::new, |text| lines::changed(text, &checked.text));
+    let version = old.version;
+    let meaning = || match &before {
+        Ok(before) => contract::diff(before, &checked.contract, &checked.tools).text(),
+        Err(_) => lines.join("\n"),
+    };
+    out.line_for_people(&if is_same {
+        format!("exactly this text of `{name}` is in force")
+    } else if text.is_none() {
+        format!("version {version} of `{name}` is in force; its text was erased")
+    } else {
+        format!(
+            "changes against version {version} of `{name}` in force:\n{}",
+            meaning()
+        )
+    });
+    let drift = drift(history, old, before.as_ref(), &checked.tools).await?;
+    if let Some(drift) = &drift {
+        out.line_for_people(&format!(
+            "The tool catalogue or the program changed since signing. Signing now approves:\n{}",
+            drift.text()
+        ));
+    }
+    Ok(Changes { lines, drift })
+}
+
+/// How what the version in force is read by differs from what was signed.
+async fn drift(
+    history: &History,
+    old: &ContractEntry,
+    before: Result<&Contract, &String>,
+    tools: &Catalogue,
+) -> Result<Option<Drift>, Error> {
+    let signed = history.operator.get(AuthorId::Owner, &old.pins.tools);
+    let signed = signed.await?;
+    let envelope = before.map(|before| contract::envelope(before, tools));
+    let now = ReadNow {
+        catalogue: tools,
+        envelope: envelope.as_ref().map_err(|why| why.as_str()),
+    };
+    Ok(contract::drift(
+        (&old.pins, &old.envelope),
+        signed.as_deref(),
+        &now,
+    ))
+}
+
+/// Waits for what policy says to what was signed.
+async fn verdict(
+    history: &mut History,
+    summary: &Summary,
+    deployment: &Deployment,
+) -> Result<Said, Error> {
+    let (seq, contract) = (summary.seq.unwrap_or_default(), summary.contract);
+    let found = history.wait(seq, VERDICT, |fact| {
+        if let PolicyFact::ContractActivated(_, fact) = fact
+            && fact.contract == contract
+        {
+            return Some(Ok(fact.supersedes));
+        }
+        if let PolicyFact::ContractRejected(_, fact) = fact
+            && fact.contract == contract
+        {
+            return Some(Err((fact.code, fact.why)));
+        }
+        None
+    });
+    match found.await? {
+        Some(Ok(old)) => {
+            let index = ContractIndex::of(&history.facts, deployment.clock.wall());
+            let old = old.and_then(|old| index.get(&old).map(|old| old.version));
+            Ok(Said::Activated { supersedes: old })
+        }
+        Some(Err((code, why))) => {
+            let text = match why {
+                Some(why) => history.text(AuthorId::Policy, &why).await?,
+                None => None,
+            };
+            let why = text.unwrap_or_else(|| code.to_string());
+            Ok(Said::Refused { code, why })
+        }
+        None => Err(Error::Refused(format!(
+            "policy has said nothing within {} seconds; the contract is signed as message {seq} and comes into force when \
+             policy runs: see `contractual doctor` and `contractual contract list`",
+            VERDICT.as_secs()
+        ))),
+    }
+}

@@ -1,0 +1,352 @@
+//! `demo`: the main job, end to end, on real parts: a deployment, a task under a contract, and the proof.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use actor::Clock;
+use bus_schema::TaskId;
+use clap::Args;
+use deployment::{
+    Deployment, DeploymentFile, Dir, disk_space,
+    fleet::{Fleet, Process},
+    init::{self, Choices},
+    provision,
+};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use super::{
+    audit::verify::{self, Verified},
+    context::today,
+    contract::sign,
+    task::run::{Answer, Follower},
+    up,
+};
+use crate::{Error, Output, example, timeline::Timeline};
+
+/// `demo …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual demo ~/invoices --yes")]
+pub(crate) struct Arguments {
+    /// The folder with invoices, such as ~/invoices; by default the invoices that ship with the program.
+    folder: Option<PathBuf>,
+    /// Answer every question with yes; by default the answer is read from standard input, and EOF means no.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Arguments {
+    /// Runs the demo, in `dir` if the person named one, else in a folder that is removed afterwards.
+    pub(super) async fn run(
+        self,
+        dir: Option<Dir>,
+        out: &Output,
+        clock: &Clock,
+    ) -> Result<(), Error> {
+        let Self { folder, yes } = self;
+        let job = Job {
+            yes,
+            out,
+            clock,
+            began: clock.elapsed(),
+        };
+        let mut report = Report::default();
+        let done = job.run(dir, folder, &mut report).await;
+        if report.total_ms == 0 {
+            report.total_ms = job.ms();
+        }
+        report.error = done.as_ref().err().map(|error| actor::chain(error));
+        if out.json() {
+            out.print(&report, String::new);
+        } else if done.is_ok() {
+            out.line(&report.text());
+        }
+        done?;
+        if report.outcome == "succeeded" && report.verified {
+            Ok(())
+        } else {
+            Err(Error::Refused(report.verdict()))
+        }
+    }
+}
+
+/// Most files that the example's tool adds up at once.
+const INVOICES_MAX: usize = 1000;
+
+/// What `--json` prints last, however the demo ends.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    /// None if there was none yet.
+    task: Option<TaskId>,
+    /// Empty if it did not end.
+    outcome: String,
+    granted: u32,
+    asked: u32,
+    refused: u32,
+    events: u64,
+    verified: bool,
+    /// None if no action succeeded.
+    first_action_ms: Option<u64>,
+    total_ms: u64,
+    processes: Vec<Process>,
+    /// What went wrong, if something did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+struct Job<'a> {
+    yes: bool,
+    out: &'a Output,
+    clock: &'a Clock,
+    began: Duration,
+}
+
+impl Job<'_> {
+    async fn run(
+        &self,
+        dir: Option<Dir>,
+        folder: Option<PathBuf>,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        // Before there is anything to clean up.
+        let mut interrupt = up::Interrupt::listen()?;
+        let scratch = TempDir::with_prefix("contractual-demo-")
+            .map_err(Error::io("create", std::env::temp_dir()))?;
+        // What stays has its invoices with it.
+        let own = dir.as_ref().map_or_else(
+            || scratch.path().join("invoices"),
+            |dir| dir.path().join("workspace"),
+        );
+        let dir = dir.unwrap_or_else(|| Dir::new(scratch.path().join("state")));
+        let fresh = !dir.deployment().exists();
+        if !fresh {
+            works_on(&dir, folder.as_deref())?;
+        }
+        let folder = match folder {
+            Some(folder) if fresh => Some(usable(folder)?),
+            Some(_) | None => None,
+        };
+        let server = up::find_nats_server(self.out, &mut interrupt).await?;
+        if fresh {
+            let shipped = folder.is_none();
+            let choices = choices(folder.unwrap_or(own))?;
+            init::init(&dir, &choices, self.clock, today())?;
+            if shipped {
+                invoices(&choices.workspace)?;
+            }
+        }
+        let deployment = Deployment::open(&dir, self.clock)?;
+        self.out.line_for_people(&format!(
+            "nats-server {} · state in {} · workspace {}\n",
+            server.version,
+            dir.path().display(),
+            deployment.file.workspace.display()
+        ));
+        let mut fleet = Fleet::new(dir.clone(), server.path, None);
+        let gave_up = fleet.gave_up();
+        let done = tokio::select! {
+            biased;
+            done = self.perform(&deployment, &mut fleet, report) => done,
+            error = gave_up => Err(error.into()),
+            () = interrupt.came() => Err(Error::Interrupted),
+        };
+        fleet.stop().await;
+        done?;
+        // Once more with everything stopped: files and the owner's public key are all it takes.
+        let (checked, _) = verify::files(&deployment)?;
+        self.out.line_for_people(&format!(
+            "offline  {} messages of the log verify with no service running",
+            checked.messages
+        ));
+        Ok(())
+    }
+
+    async fn perform(
+        &self,
+        deployment: &Deployment,
+        fleet: &mut Fleet,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        fleet.start_nats().await?;
+        provision::provision(deployment).await?;
+        fleet.start_actors().await?;
+        let contract = deployment.dir.path().join("contract.toml");
+        if !contract.exists() {
+            actor::files::write_new(&contract, example::CONTRACT.as_bytes())?;
+        }
+        let signed = sign::sign(deployment, &contract).await?;
+        self.out.line_for_people(&format!(
+            "contract {} {}\n         signed by the owner's key, until {}\n",
+            signed.name, signed.contract, signed.expires
+        ));
+        let client = crate::client(deployment)?;
+        let submitted = client
+            .submit(signed.contract, example::PLAYBOOK.as_bytes())
+            .await?;
+        report.task = Some(submitted.task);
+        let started_ms = self.ms();
+        let answer = if self.yes { Answer::Yes } else { Answer::Asked };
+        let follower = Follower {
+            deployment,
+            client: &client,
+            out: self.out,
+        };
+        let mut timeline = Timeline::new();
+        let followed = follower.follow(submitted.task, answer, &mut timeline).await;
+        let counts = timeline.counts;
+        report.outcome = counts.outcome;
+        report.granted = counts.granted;
+        report.asked = counts.asked;
+        report.refused = counts.refused;
+        report.first_action_ms = timeline.first_action_ms.map(|ms| started_ms + ms);
+        followed?;
+        report.processes = fleet.processes();
+        let verified = verify::running(deployment, None).await?;
+        report.events = verified.events.values().sum();
+        report.verified = verified.included == verified.messages
+            && verified.size > verified.messages
+            && verified.junk == 0;
+        report.total_ms = self.ms();
+        self.out.line_for_people(&proof(&verified));
+        Ok(())
+    }
+
+    fn ms(&self) -> u64 {
+        u64::try_from((self.clock.elapsed() - self.began).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A folder of the person's own: it has to be there with something to add up, and the report is written into it.
+fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
+    let shown = folder.display();
+    if !folder.is_dir() {
+        return Err(Error::Document(format!(
+            "{shown} is not a folder: name one that is there"
+        )));
+    }
+    disk_space::check(&folder)?;
+    let mut invoices = 0;
+    for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+        let entry = entry.map_err(Error::io("read", &folder))?;
+        let path = entry.path();
+        let found = entry.metadata().map_err(Error::io("look at", &path))?;
+        if !found.is_file() || path.extension().is_none_or(|found| found != "txt") {
+            continue;
+        }
+        invoices += 1;
+        if found.len() > runner::FILE_BYTES_MAX as u64 {
+            return Err(Error::Document(format!(
+                "{} is longer than the {} KiB that the demo reads of a file: take it out of the folder",
+                path.display(),
+                runner::FILE_BYTES_MAX >> 10
+            )));
+        }
+    }
+    match invoices {
+        1..=INVOICES_MAX => Ok(folder),
+        0 => Err(Error::Document(format!(
+            "{shown} has no file *.txt: the demo adds up invoices, text files with a line such as \
+             `Total: EUR 1204.50`; put one there, or leave the folder out"
+        ))),
+        _ => Err(Error::Document(format!(
+            "{shown} has {invoices} files *.txt, and the demo adds up {INVOICES_MAX} at most: name another folder"
+        ))),
+    }
+}
+
+/// A deployment that is there already has a workspace: another folder is not taken instead.
+fn works_on(dir: &Dir, folder: Option<&Path>) -> Result<(), Error> {
+    let Some(folder) = folder else { return Ok(()) };
+    let workspace = DeploymentFile::read(dir)?.workspace;
+    let same = match (folder.canonicalize(), workspace.canonicalize()) {
+        (Ok(folder), Ok(workspace)) => folder == workspace,
+        _ => false,
+    };
+    if same {
+        return Ok(());
+    }
+    Err(Error::Document(format!(
+        "the deployment in {} works on {}, not on {}: leave the folder out, or pass another --dir",
+        dir.path().display(),
+        workspace.display(),
+        folder.display()
+    )))
+}
+
+fn proof(verified: &Verified) -> String {
+    let mut text = String::from("\nproof    every signature and every chain verifies: ");
+    let authors: Vec<_> = verified
+        .events
+        .iter()
+        .map(|(author, count)| format!("{author} {count}"))
+        .collect();
+    text.push_str(&authors.join(", "));
+    text.push_str(&format!(
+        "\n         {} of {} messages proven to be in the log, one by one; {} junk\n         \
+         checkpoint {} leaves, root {}",
+        verified.included, verified.messages, verified.junk, verified.size, verified.root
+    ));
+    text
+}
+
+impl Report {
+    /// Why this is no success.
+    fn verdict(&self) -> String {
+        if self.outcome == "succeeded" {
+            "not every message is a genuine event that is proven to be in the log".to_owned()
+        } else {
+            format!("the task ended as {}", self.outcome)
+        }
+    }
+
+    fn text(&self) -> String {
+        let rss: u64 = self.processes.iter().map(|process| process.rss_bytes).sum();
+        let pss: u64 = self.processes.iter().map(|process| process.pss_bytes).sum();
+        format!(
+            "\n{}: {} granted, {} asked, {} refused · {} events · first action {}, all in {} ms\n\
+             {} processes, {} MB RSS, {} MB PSS",
+            self.outcome,
+            self.granted,
+            self.asked,
+            self.refused,
+            self.events,
+            self.first_action_ms
+                .map_or_else(|| "none".to_owned(), |ms| format!("after {ms} ms")),
+            self.total_ms,
+            self.processes.len(),
+            rss / 1_000_000,
+            pss / 1_000_000
+        )
+    }
+}
+
+fn choices(workspace: PathBuf) -> Result<Choices, Error> {
+    Ok(Choices {
+        bus: free_port()?,
+        gateway: free_port()?,
+        workspace,
+        catalogue: example::TOOLS.to_owned(),
+        sync: "always".to_owned(),
+        copy: true,
+        containers: None,
+    })
+}
+
+/// An address that nobody listens on at this moment.
+fn free_port() -> Result<SocketAddr, Error> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("listen on", "127.0.0.1"))?;
+    listener
+        .local_addr()
+        .map_err(Error::io("listen on", "127.0.0.1"))
+}
+
+fn invoices(folder: &Path) -> Result<(), Error> {
+    for (name, text) in example::INVOICES {
+        let path = folder.join(name);
+        std::fs::write(&path, text).map_err(Error::io("write", path))?;
+    }
+    Ok(())
+}

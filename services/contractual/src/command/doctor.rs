@@ -1,0 +1,385 @@
+//! `doctor`: checks everything that can be checked from here, and names the fix for each finding.
+
+mod containers;
+mod finding;
+mod junk;
+mod on_disk;
+mod server;
+mod sidecar;
+
+use std::{
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use actor::{Clock, doubt::IN_DOUBT, files, nkey::UserKey, signing_key};
+use bus_schema::{ACTORS, AUDIT, account};
+use clap::Args;
+use deployment::{
+    Containers, Deployment, Dir,
+    certs::{self, State},
+    nats_server::{self, Places},
+};
+
+use self::finding::{Fault, Findings};
+use super::{
+    audit::verify,
+    context::today,
+    contract::{self, ContractEntry, ContractStatus},
+    stream,
+};
+use crate::{Error, Output};
+
+/// `doctor …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual doctor --dir ~/contractual")]
+pub(crate) struct Arguments {
+    /// Check serve.json and policy.hujson in this folder, also before there is a sidecar.
+    #[arg(long, value_name = "FOLDER")]
+    tailscale: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Checks everything; the files for the tailnet in the named folder, or in the sidecar's own.
+    pub(super) async fn run(&self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+        let mut findings = Findings::default();
+        let opened = Deployment::open(dir, clock);
+        let inside = opened
+            .as_ref()
+            .ok()
+            .and_then(|opened| opened.file.containers.clone());
+        if inside.is_none() {
+            let cancel = std::sync::atomic::AtomicBool::new(false);
+            let server = nats_server::find(&Places::from_env(), &cancel, &mut |_| {});
+            let server =
+                server.map(|found| format!("{} at {}", found.version, found.path.display()));
+            let fix = format!(
+                "install nats-server {} or newer, or name one in NATS_SERVER",
+                nats_server::OLDEST
+            );
+            findings.note(
+                "nats-server",
+                server.map_err(|error| Fault::of(&error, fix)),
+            );
+        }
+        kernel(&mut findings);
+        if inside.is_none() {
+            cage(&mut findings).await;
+        }
+        findings.note(
+            "state directory",
+            opened
+                .as_ref()
+                .map(|_| dir.path().display().to_string())
+                .map_err(|error| {
+                    Fault::of(
+                        error,
+                        "name the deployment's folder with --dir, or run `contractual init`",
+                    )
+                }),
+        );
+        match (&opened, inside) {
+            (Err(_), _) => {}
+            (Ok(opened), None) => here(&mut findings, opened).await,
+            (Ok(opened), Some(of)) => in_containers(&mut findings, opened, &of).await,
+        }
+        sidecar::tailnet(&mut findings, dir, self.tailscale.as_deref()).await;
+        findings.report(out)
+    }
+}
+
+/// A deployment of processes on this machine.
+async fn here(findings: &mut Findings, opened: &Deployment) {
+    let Deployment { dir, file, clock } = opened;
+    identities(findings, dir);
+    workspace(findings, &file.workspace);
+    let places = [dir.path().to_owned(), file.workspace.clone()];
+    findings.note("disk space", on_disk::disk_space(&places));
+    findings.note("server's files", on_disk::server_files(dir));
+    let fix = "run `contractual up`, or start nats-server";
+    if reachable(findings, "bus", file.bus, fix) {
+        bus(findings, opened).await;
+    }
+    let fix = "run `contractual up`, or look at the gateway's log";
+    if reachable(findings, "gateway", file.gateway, fix) {
+        gateway(findings, opened).await;
+    }
+    services(findings, dir, clock);
+    let init = format!("run `contractual init --dir {}`", dir.path().display());
+    log(findings, opened, &init);
+}
+
+/// A deployment in containers, whose files only root can read.
+async fn in_containers(findings: &mut Findings, opened: &Deployment, of: &Containers) {
+    let dir = &opened.dir;
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        identities(findings, dir);
+        findings.note("server's files", on_disk::server_files(dir));
+    } else {
+        let said = "not looked at: they belong to the containers; run it with sudo".to_owned();
+        findings.note("keys", Ok(said));
+    }
+    let up = containers::look(findings, opened, of);
+    if up.contains(&"nats") {
+        server::streams(findings, opened).await;
+        server::floods(findings, opened).await;
+        if is_root {
+            agreement(findings, opened).await;
+            contracts(findings, opened).await;
+        }
+    }
+    if up.contains(&"gateway") {
+        gateway(findings, opened).await;
+    }
+    if is_root {
+        let upgrade = format!("run `sudo deploy/stack upgrade {}`", dir.path().display());
+        log(findings, opened, &upgrade);
+    }
+}
+
+async fn gateway(findings: &mut Findings, opened: &Deployment) {
+    if !opened.dir.owner_key().exists() {
+        let said = "not asked: it answers the owner's key, which is offline".to_owned();
+        findings.note("gateway's answer", Ok(said));
+        return;
+    }
+    let tasks = async { Ok::<_, Error>(crate::client(opened)?.tasks().await?) };
+    let tasks = tasks.await;
+    let seen = tasks.map(|tasks| format!("{} tasks", tasks.tasks.len()));
+    let fix = "look at the gateway's log, and whether its clock and this machine's agree";
+    findings.note(
+        "gateway's answer",
+        seen.map_err(|error| Fault::of(&error, fix)),
+    );
+}
+
+fn kernel(findings: &mut Findings) {
+    let release = rustix::system::uname();
+    let release = release.release().to_string_lossy().into_owned();
+    let landlock = std::fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
+    let seen = if landlock.is_empty() || landlock.contains("landlock") {
+        Ok(format!("Linux {release}"))
+    } else {
+        Err(Fault::new(
+            format!("Linux {release} runs without Landlock"),
+            "add landlock to the kernel's lsm= list",
+        ))
+    };
+    findings.note("kernel", seen);
+}
+
+async fn cage(findings: &mut Findings) {
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let probed = runner::Cage::new(program).probe().await;
+    let probed = probed.map(|_| "exec tools can be caged (Landlock, seccomp)".to_owned());
+    let fix = "run it on Linux 6.12 or newer, with Landlock and seccomp; no tool runs without them";
+    findings.note("cage", probed.map_err(|error| Fault::of(&error, fix)));
+    let awk = Command::new("awk").arg("BEGIN { print 1 }").output();
+    let seen = if awk.is_ok_and(|output| output.status.success()) {
+        Ok("awk answers".to_owned())
+    } else {
+        Err(Fault::new(
+            "awk is missing",
+            "install mawk or gawk for the example's totals",
+        ))
+    };
+    findings.note("example's program", seen);
+}
+
+fn identities(findings: &mut Findings, dir: &Dir) {
+    let (mut wrong, mut offline) = (Vec::new(), Vec::new());
+    let mut names: Vec<_> = account::users().iter().map(|user| user.name).collect();
+    let is_actor = |name: &str| ACTORS.iter().any(|author| author.name() == name);
+    names.retain(|name| {
+        let is_there = is_actor(name) || dir.of(name).exists();
+        if !is_there {
+            offline.push(*name);
+        }
+        is_there
+    });
+    for name in &names {
+        let folder = dir.of(name);
+        let nkey = UserKey::load(&folder.join("user.nk"));
+        wrong.extend(nkey.err().map(|error| actor::chain(&error)));
+        let key = files::read_secret(&folder.join("key.pem"));
+        wrong.extend(key.err().map(|error| error.to_string()));
+    }
+    let signers = ACTORS
+        .iter()
+        .map(|author| dir.of(author.name()).join("signing.pem"));
+    let mut signers: Vec<_> = signers.collect();
+    if dir.owner_key().exists() {
+        signers.push(dir.owner_key());
+    } else if names.contains(&"owner") {
+        offline.push("the owner's signing key");
+    }
+    if !dir.ca_key().exists() {
+        offline.push("the authority's key");
+    }
+    for path in &signers {
+        let key = signing_key::load(path);
+        wrong.extend(key.err().map(|error| actor::chain(&error)));
+    }
+    let seen = if wrong.is_empty() {
+        let (users, keys) = (names.len(), signers.len());
+        let mut text = format!("{users} users, {keys} signing keys, private");
+        if !offline.is_empty() {
+            text.push_str(&format!("; offline: {}", offline.join(", ")));
+        }
+        Ok(text)
+    } else {
+        let (wrong, dir) = (wrong.join("; "), dir.path().display());
+        let fix = format!(
+            "put each back from a backup; what is missing, `contractual init --dir {dir}` makes anew"
+        );
+        Err(Fault::new(wrong, fix))
+    };
+    findings.note("keys", seen);
+    certificates(findings, dir);
+}
+
+fn certificates(findings: &mut Findings, dir: &Dir) {
+    let seen = certs::show(dir, today());
+    let fix = format!(
+        "run `contractual certs renew --dir {}`",
+        dir.path().display()
+    );
+    let unread = |error| Fault::of(&error, fix.clone());
+    let seen = seen.map_err(unread).and_then(|all| {
+        let bad = all.iter().filter(|one| one.state != State::Good);
+        let bad: Vec<_> = bad.map(ToString::to_string).collect();
+        let soonest = all.iter().map(|one| one.days_left).min().unwrap_or(0);
+        if bad.is_empty() {
+            Ok(format!("the first one expires in {soonest} days"))
+        } else {
+            Err(Fault::new(bad.join("; "), fix.clone()))
+        }
+    });
+    findings.note("certificates", seen);
+}
+
+fn workspace(findings: &mut Findings, path: &Path) {
+    let written = tempfile::Builder::new()
+        .prefix(".contractual-doctor")
+        .tempfile_in(path);
+    let seen = written.map(|_| path.display().to_string());
+    findings.note(
+        "workspace",
+        seen.map_err(|error| {
+            let seen = format!("{}: {error}", path.display());
+            Fault::new(seen, "make it a folder you can write to")
+        }),
+    );
+}
+
+fn reachable(
+    findings: &mut Findings,
+    what: &str,
+    address: std::net::SocketAddr,
+    fix: &str,
+) -> bool {
+    let connected = TcpStream::connect_timeout(&address, Duration::from_secs(1));
+    let seen = connected.map(|_| format!("{address} answers"));
+    findings.note(
+        what,
+        seen.map_err(|error| Fault::new(format!("{address}: {error}"), fix)),
+    )
+}
+
+async fn bus(findings: &mut Findings, opened: &Deployment) {
+    server::streams(findings, opened).await;
+    server::floods(findings, opened).await;
+    agreement(findings, opened).await;
+    contracts(findings, opened).await;
+}
+
+/// Whether a contract is suspended, and what differs from what was signed.
+async fn contracts(findings: &mut Findings, opened: &Deployment) {
+    if !opened.dir.owner_key().exists() {
+        let said = "not looked at: the owner's key is offline".to_owned();
+        findings.note("contracts", Ok(said));
+        return;
+    }
+    let seen = match contract::entries(opened).await {
+        Ok(all) => {
+            let suspended = |one: &&ContractEntry| one.state == ContractStatus::Suspended;
+            let suspended: Vec<String> = all
+                .iter()
+                .filter(suspended)
+                .map(ContractEntry::text)
+                .collect();
+            let active = all.iter().filter(|one| one.state == ContractStatus::Active);
+            if suspended.is_empty() {
+                Ok(format!("{} in force, none suspended", active.count()))
+            } else {
+                let fix = "put back what was signed, or sign what is there now: `contractual contract sign`";
+                Err(Fault::new(suspended.join("\n"), fix))
+            }
+        }
+        Err(error) => Err(Fault::of(&error, "look at nats-server's log")),
+    };
+    findings.note("contracts", seen);
+}
+
+async fn agreement(findings: &mut Findings, opened: &Deployment) {
+    let verified = verify::files_and_stream(opened).await;
+    let seen = verified.map(|verified| format!("{} leaves agree with {AUDIT}", verified.size));
+    findings.note(
+        "log and stream",
+        seen.map_err(|error| unverified(&opened.dir, &error)),
+    );
+}
+
+/// Where the record does not hold, the place says what to put back; where there is none, audit may not have run yet.
+fn unverified(dir: &Dir, error: &Error) -> Fault {
+    let Error::Bad { bad } = error else {
+        let fix = "look at nats-server's log, and run `contractual audit verify`";
+        return Fault::of(error, fix);
+    };
+    let fix = bad.problem.fix();
+    if dir.of("audit").join("log").exists() {
+        Fault::new(bad.to_string(), fix)
+    } else {
+        let first = "run `contractual up`, which begins a log; if there was one before";
+        Fault::new(bad.to_string(), format!("{first}, {fix}"))
+    }
+}
+
+fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
+    for author in ACTORS {
+        let health = actor::health::read(&dir.state(*author), clock);
+        let seen = health.map(|health| {
+            format!(
+                "{} at message {}, {} junk",
+                health.state, health.seq, health.junk
+            )
+        });
+        findings.note(
+            author.name(),
+            seen.map_err(|error| {
+                let fix = if error.to_string() == IN_DOUBT {
+                    stream::FIX
+                } else {
+                    "look at its log, or run `contractual up`"
+                };
+                Fault::of(&error, fix)
+            }),
+        );
+    }
+}
+
+fn log(findings: &mut Findings, opened: &Deployment, renew: &str) {
+    let dir = &opened.dir;
+    let checked = verify::files(opened);
+    if let Ok((_, checked)) = &checked {
+        findings.note("junk", junk::look(dir, checked, renew));
+    }
+    let checked =
+        checked.map(|(verified, _)| format!("{} leaves, root {}", verified.size, verified.root));
+    findings.note("log", checked.map_err(|error| unverified(dir, &error)));
+}

@@ -1,0 +1,50 @@
+//! The checks of the disk: free space, and the version of the server's files.
+
+use std::path::PathBuf;
+
+use rustix::fs::statvfs;
+
+use deployment::{Dir, init};
+
+use super::finding::Fault;
+
+/// Least free bytes of a volume: the largest content fits.
+const FREE_BYTES_MIN: u64 = 4 << 20;
+
+/// The free disk space of every volume that can be read.
+pub(super) fn disk_space(places: &[PathBuf]) -> Result<String, Fault> {
+    let mut looked_at = 0;
+    let mut full = Vec::new();
+    for path in places {
+        // Only root sees into what is a container's.
+        let Ok(found) = statvfs(path) else { continue };
+        looked_at += 1;
+        let left = found.f_bavail.saturating_mul(found.f_frsize);
+        if left < FREE_BYTES_MIN {
+            full.push(format!("{} has {} KiB free", path.display(), left >> 10));
+        }
+    }
+    if full.is_empty() {
+        return Ok(format!("{looked_at} volumes OK"));
+    }
+    let fix = format!("free at least {} MiB there", FREE_BYTES_MIN >> 20);
+    Err(Fault::new(full.join("; "), fix))
+}
+
+/// Whether the server is told what this version ships: who may say what to whom stands there.
+pub(super) fn server_files(dir: &Dir) -> Result<String, Fault> {
+    let outdated = init::outdated(dir);
+    if outdated.is_empty() {
+        return Ok("as this version ships them".to_owned());
+    }
+    let outdated: Vec<_> = outdated
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    let fix = format!(
+        "run `contractual init --dir {}`, which puts them back, and start nats-server anew",
+        dir.path().display()
+    );
+    let seen = format!("not what this version ships: {}", outdated.join(", "));
+    Err(Fault::new(seen, fix))
+}

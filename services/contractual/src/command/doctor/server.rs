@@ -1,0 +1,158 @@
+//! What the server tells: its streams, how full they are, and who floods it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use actor::Operator;
+use bus_schema::{
+    ACTORS, AUDIT, STREAMS,
+    account::{WATCHER, users},
+};
+use deployment::Deployment;
+use serde_json::{Value, json};
+
+use super::{
+    finding::{Fault, Findings},
+    junk::nkey_of,
+};
+
+/// What to do about a stream that fills: nothing is ever taken out of the record.
+const ANOTHER: &str = "make another deployment with `contractual init` and go on there before it is full; what is here \
+                       stays provable with `contractual audit verify --offline`";
+/// Messages a second that no identity sends at work.
+const FLOOD: u64 = 3_000;
+/// Between two looks at who sent how many.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(super) async fn streams(findings: &mut Findings, opened: &Deployment) {
+    // Whoever sees them all may be offline.
+    let (user, only) = if opened.dir.of("provision").exists() {
+        ("provision", None)
+    } else {
+        ("audit-reader", Some(AUDIT))
+    };
+    let asked = async {
+        let bus = opened.bus_as(user).await?;
+        let mut seen = Vec::new();
+        let seen_by = STREAMS
+            .iter()
+            .filter(|stream| only.is_none_or(|only| only == stream.name));
+        for stream in seen_by {
+            let info = bus
+                .api(&format!("STREAM.INFO.{}", stream.name), &json!({}))
+                .await?;
+            let of = |group: &str, field: &str| {
+                info.pointer(&format!("/{group}/{field}"))
+                    .and_then(Value::as_u64)
+                    .unwrap_or(0)
+            };
+            let percent = of("state", "bytes") * 100 / of("config", "max_bytes").max(1);
+            seen.push((stream.name, of("state", "messages"), percent));
+        }
+        // Whoever reads the copy sees no consumer of the record.
+        let consumers = ACTORS.iter().filter(|_| only.is_none());
+        for author in consumers {
+            let consumer = format!("CONSUMER.INFO.{AUDIT}.{author}");
+            bus.api(&consumer, &json!({})).await?;
+        }
+        Ok::<_, deployment::Error>(seen)
+    };
+    match asked.await {
+        Err(error) => {
+            let fix =
+                "look at nats-server's log; what is missing there, `contractual provision` makes";
+            findings.note("streams", Err(Fault::of(&error, fix)));
+        }
+        Ok(streams) => {
+            for (name, messages, percent) in streams {
+                let text = format!("{messages} messages, {percent} % full");
+                let seen = match percent {
+                    0..50 => Ok(text),
+                    50..80 => Err(Fault::new(text, ANOTHER)),
+                    _ => Err(Fault::new(
+                        format!("{text}; at 100 % nothing more is stored"),
+                        ANOTHER,
+                    )),
+                };
+                findings.note(format!("stream {name}"), seen);
+            }
+            if only.is_some() {
+                let said = "not looked at: provision is offline".to_owned();
+                findings.note("other streams", Ok(said));
+            }
+        }
+    }
+}
+
+/// Who sends more than work takes.
+pub(super) async fn floods(findings: &mut Findings, opened: &Deployment) {
+    let Deployment { dir, clock, .. } = opened;
+    if !dir.of(WATCHER).exists() {
+        let said = format!("not looked at: {WATCHER} is offline");
+        findings.note("floods", Ok(said));
+        return;
+    }
+    let asked = async {
+        let watcher = opened.bus_as(WATCHER).await?;
+        let (before, began) = (sent(&watcher).await?, clock.elapsed());
+        tokio::time::sleep(LOOK).await;
+        let (after, took) = (sent(&watcher).await?, clock.elapsed().saturating_sub(began));
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        let rates = after.into_iter().map(|(account, count)| {
+            // Whoever was cut off and came again is counted from nothing.
+            let before = before.get(&account).filter(|before| **before <= count);
+            let new = count - before.copied().unwrap_or(0);
+            (name_of(account), new.saturating_mul(1000) / ms)
+        });
+        let mut rates: Vec<_> = rates.collect();
+        rates.sort_by_key(|(_, rate)| std::cmp::Reverse(*rate));
+        Ok::<_, deployment::Error>(rates)
+    };
+    let seen = match asked.await {
+        Err(error) => Err(Fault::of(&error, "look at nats-server's log")),
+        Ok(rates) if rates.first().is_none_or(|(_, rate)| *rate < FLOOD) => {
+            let busiest = rates.first().map(|(name, rate)| format!("{name}, {rate}"));
+            let busiest = busiest.unwrap_or_else(|| "nobody".to_owned());
+            Ok(format!("none; the busiest is {busiest} messages a second"))
+        }
+        Ok(rates) => {
+            let floods: Vec<_> = rates.iter().filter(|(_, rate)| *rate >= FLOOD).collect();
+            let each = floods
+                .iter()
+                .map(|(name, rate)| format!("{name} sends {rate} messages a second"));
+            let keys: Vec<_> = floods.iter().map(|(name, _)| nkey_of(dir, name)).collect();
+            let fix = format!(
+                "stop it and look at its log; if its key may be stolen, delete {}, run `contractual init` and send \
+                 nats-server SIGHUP",
+                keys.join(", ")
+            );
+            Err(Fault::new(each.collect::<Vec<_>>().join("; "), fix))
+        }
+    };
+    findings.note("floods", seen);
+}
+
+/// Whose account that is.
+fn name_of(account: String) -> String {
+    let user = users().into_iter().find(|user| user.account() == account);
+    user.map_or(account, |user| user.name.to_owned())
+}
+
+/// How many messages each account has sent over the connections that it has.
+async fn sent(watcher: &Operator) -> Result<BTreeMap<String, u64>, actor::Error> {
+    let answer = watcher
+        .ask_server("server.connz", &json!({"auth": true, "limit": 4096}))
+        .await?;
+    let connections = answer
+        .pointer("/data/connections")
+        .and_then(Value::as_array);
+    let mut sent = BTreeMap::new();
+    for one in connections.into_iter().flatten() {
+        let account = one
+            .get("account")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let count = one.get("in_msgs").and_then(Value::as_u64).unwrap_or(0);
+        *sent.entry(account.to_owned()).or_default() += count;
+    }
+    Ok(sent)
+}

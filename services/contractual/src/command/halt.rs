@@ -1,0 +1,166 @@
+//! `halt` and `resume`: stops every executor at once, and puts it on record as soon as the stream takes it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use actor::Clock;
+use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Time};
+use deployment::{Deployment as Opened, init, provision};
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use serde::Serialize;
+
+use crate::{Error, Output};
+
+/// How long executors and the stream are tried.
+const WITHIN: Duration = Duration::from_secs(10);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(4);
+/// Connections tried at once, while somebody else takes all there are.
+const ATTEMPTS: usize = 8;
+/// Between two of them.
+const STAGGER: Duration = Duration::from_millis(150);
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// What came of an order.
+#[derive(Debug, Serialize)]
+struct Done {
+    halted: bool,
+    /// How long each executor took to confirm that nothing runs; none if it did not.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stopped_ms: BTreeMap<AuthorId, Option<u64>>,
+    /// Where it stands in the record; none if the stream did not take it.
+    seq: Option<u64>,
+}
+
+/// Halts.
+///
+/// # Errors
+/// If an executor has not confirmed, or the stream has not taken it: what holds, and what to do.
+pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error> {
+    // What no repeating repairs.
+    drop(deployment.owner_key()?);
+    let clock = &deployment.clock;
+    let at = clock.wall();
+    let live = repeat(clock, AGAIN, async || ask(deployment, at).await);
+    let record = repeat(clock, AGAIN * 10, async || append(deployment, true).await);
+    let began = clock.elapsed();
+    let live = async {
+        let stopped = live.await;
+        let took = clock.elapsed().saturating_sub(began);
+        stopped.map(|()| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+    };
+    let (took, recorded) = tokio::join!(live, record);
+    let done = Done {
+        halted: true,
+        stopped_ms: BTreeMap::from([(AuthorId::Runner, took.as_ref().ok().copied())]),
+        seq: recorded.as_ref().ok().copied(),
+    };
+    match (&took, &recorded) {
+        (Ok(ms), Ok(seq)) => {
+            let said =
+                format!("halted: runner stopped after {ms} ms; nothing is granted (message {seq})");
+            out.print(&done, || said);
+            Ok(())
+        }
+        (Ok(ms), Err(why)) => Err(Error::Refused(format!(
+            "halted: runner stopped after {ms} ms and stays so, but the halt is not on record: {why}; \
+             repair that and run `contractual halt` again"
+        ))),
+        (Err(why), Ok(seq)) => Err(Error::Refused(format!(
+            "the halt is on record (message {seq}), but runner has not confirmed that nothing runs: {why}; \
+             if it runs at all, run `contractual halt` again"
+        ))),
+        (Err(why), Err(other)) => Err(Error::Refused(format!(
+            "not halted: runner has not confirmed ({why}), and the stream has not taken it ({other}); \
+             is nats-server running? Where it is not, a program that runs already still does: stop the runner itself"
+        ))),
+    }
+}
+
+/// Lifts a halt.
+///
+/// # Errors
+/// What the bus refused.
+pub(super) async fn resume(deployment: &Opened, out: &Output) -> Result<(), Error> {
+    let seq = append(deployment, false).await?;
+    let done = Done {
+        halted: false,
+        stopped_ms: BTreeMap::new(),
+        seq: Some(seq),
+    };
+    out.print(&done, || format!("the halt is lifted (message {seq})"));
+    Ok(())
+}
+
+/// Tries again until it succeeds, whatever goes wrong: the bus may be flooded, all its connections taken, the server
+/// stopped. The last reason, if it does not succeed in time.
+async fn repeat<T>(
+    clock: &Clock,
+    pause: Duration,
+    tried: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, String> {
+    let until = clock.elapsed() + WITHIN;
+    loop {
+        let why = match tokio::time::timeout(ATTEMPT, tried()).await {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => actor::chain(&error),
+            Err(_) => "the bus did not answer in time".to_owned(),
+        };
+        if clock.elapsed() > until {
+            return Err(why);
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Orders the runner over one connection to stop, until it says that nothing runs.
+async fn ask(deployment: &Opened, at: Time) -> Result<(), Error> {
+    let key = deployment.owner_key()?;
+    let late = |_| Error::Refused("the bus did not answer".to_owned());
+    let operator = first(|| deployment.bus_once("owner")).await?;
+    let roster = init::wanted_roster(&deployment.dir)?;
+    let keys = roster.keys.iter().map(|entry| (entry.author, entry.key));
+    let bus = operator.bus(key, keys.collect());
+    loop {
+        let asked = tokio::time::timeout(ANSWER, bus.ask(Halt { at }));
+        let answer = asked.await.map_err(late)?;
+        let answer = answer.map_err(|error| Error::Refused(error.to_string()))?;
+        if answer.halted && answer.running == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// The first of several attempts that succeeds, each begun while those before it still go on: where connections are scarce,
+/// one may wait for as long as it lasts. The reason of one that fails, if all that were begun have.
+async fn first<T, F: Future<Output = Result<T, deployment::Error>>>(
+    attempt: impl Fn() -> F,
+) -> Result<T, Error> {
+    let mut all = FuturesUnordered::new();
+    for _ in 0..ATTEMPTS {
+        all.push(attempt());
+        tokio::select! {
+            Some(ended) = all.next() => return Ok(ended?),
+            () = tokio::time::sleep(STAGGER) => {}
+        }
+    }
+    let none = || Error::Refused("the bus did not answer".to_owned());
+    Ok(all.next().await.ok_or_else(none)??)
+}
+
+async fn append(deployment: &Opened, halt: bool) -> Result<u64, Error> {
+    let bus = deployment.bus_once("owner").await?;
+    let mut pen = bus.owner(deployment.owner_key()?).await?;
+    let draft = if halt {
+        Draft::of(Deployment, HaltOrdered {})
+    } else {
+        Draft::of(Deployment, HaltLifted {})
+    };
+    let said = pen.say(&bus, draft).await;
+    if said.is_err() {
+        provision::make_room(deployment).await?;
+    }
+    Ok(said?)
+}

@@ -1,0 +1,111 @@
+//! `init`: makes the keys and configurations of a deployment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use actor::Clock;
+use clap::Args;
+use deployment::{Dir, containers, init, read_text};
+
+use super::{context::today, contract::document::read_catalogue};
+use crate::{Error, Output, example};
+
+/// `init …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual init --dir ~/contractual --workspace ~/work")]
+pub(crate) struct Arguments {
+    /// The folder that tools work in, such as ~/work.
+    #[arg(long, default_value = "workspace")]
+    workspace: PathBuf,
+    /// The tool catalogue (JSON); by default the example's.
+    #[arg(long, value_name = "FILE")]
+    catalogue: Option<PathBuf>,
+    /// The address of nats-server.
+    #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS")]
+    bus: SocketAddr,
+    /// The address of the gateway.
+    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS")]
+    gateway: SocketAddr,
+    /// When nats-server syncs to disk: always, or an interval such as 2m.
+    #[arg(long, default_value = "always")]
+    sync: String,
+    /// Keep no copy of the record for the `nats` command line; saves its disk space.
+    #[arg(long)]
+    no_copy: bool,
+    /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to give each container its files.
+    #[arg(long, conflicts_with_all = ["bus", "gateway"])]
+    containers: bool,
+    /// With --containers: the file with the auth key for the tailnet; it is copied for the sidecar.
+    #[arg(long, requires = "containers", value_name = "FILE")]
+    authkey: Option<PathBuf>,
+    /// With --containers: the gateway's name in the tailnet, such as contractual.tail1234.ts.net.
+    #[arg(long, requires = "containers", value_name = "NAME")]
+    tailnet_name: Option<String>,
+}
+
+impl Arguments {
+    pub(super) fn run(self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+        let made = init::init(dir, &self.choices()?, clock, today())?;
+        out.print(&made, || made.text(dir));
+        Ok(())
+    }
+
+    fn choices(self) -> Result<init::Choices, Error> {
+        let Self {
+            workspace,
+            catalogue,
+            bus,
+            gateway,
+            sync,
+            no_copy,
+            containers,
+            authkey,
+            tailnet_name,
+        } = self;
+        let catalogue = match catalogue {
+            Some(path) => {
+                read_catalogue(&path)?;
+                read_text(&path)?
+            }
+            None => example::TOOLS.to_owned(),
+        };
+        let digits = sync.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        let unit = sync.get(digits.len()..).unwrap_or_default();
+        let interval = digits.parse::<u32>().is_ok() && ["ms", "s", "m", "h"].contains(&unit);
+        if !interval && sync != "always" {
+            let wrong = format!(
+                "--sync {sync:?} is neither always nor an interval such as 500ms, 30s or 2m"
+            );
+            return Err(Error::Document(wrong));
+        }
+        Ok(init::Choices {
+            bus,
+            gateway,
+            workspace,
+            catalogue,
+            sync,
+            copy: !no_copy,
+            containers: containers.then(|| containers::Choices {
+                person: person(),
+                authkey,
+                name: tailnet_name,
+            }),
+        })
+    }
+}
+
+/// The owner of the files that no container has: the caller of sudo, or of the command.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line alone reads the environment"
+)]
+fn person() -> containers::Person {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    let set = |name: &str| std::env::var(name).ok()?.parse().ok();
+    match (set("SUDO_UID"), set("SUDO_GID")) {
+        (Some(uid), Some(gid)) => containers::Person { uid, gid },
+        _ => containers::Person {
+            uid: uid.as_raw(),
+            gid: gid.as_raw(),
+        },
+    }
+}

@@ -1,0 +1,58 @@
+//! `service`: runs one service in the foreground.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use bus_schema::AuthorId;
+use clap::Args;
+use deployment::Dir;
+
+use crate::Output;
+
+/// `service …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual service policy --config /etc/contractual/policy.toml")]
+pub(crate) struct Arguments {
+    /// The service, such as policy.
+    name: AuthorId,
+    /// Its configuration; by default the one in the deployment's folder.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Stop after reading the configuration.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Arguments {
+    pub(super) fn run(self, dir: Option<&Dir>, out: &Output) -> ExitCode {
+        let Self {
+            name,
+            config,
+            check,
+        } = self;
+        let config = config.or_else(|| dir.map(|dir| dir.config(name)));
+        let Some(config) = config else {
+            out.error("there is no home folder for a deployment: pass --dir DIR");
+            return ExitCode::from(64);
+        };
+        macro_rules! run {
+            ($S:ty) => {
+                if check {
+                    actor::check_config::<$S>(&config)
+                } else {
+                    actor::run::<$S>(&config)
+                }
+            };
+        }
+        match name {
+            AuthorId::Gateway => run!(gateway::Gateway),
+            AuthorId::Worker => run!(worker::Worker),
+            AuthorId::Policy => run!(policy::Policy),
+            AuthorId::Runner => run!(runner::Runner),
+            AuthorId::Audit => run!(audit::Audit),
+            AuthorId::Owner => {
+                out.error("the owner is a person, not a service");
+                ExitCode::from(64)
+            }
+        }
+    }
+}

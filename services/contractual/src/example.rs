@@ -1,0 +1,37 @@
+//! The example that ships with the program: `demo` runs it, and `init` takes its tools.
+
+/// `deploy/examples/stocktake/tools.json`.
+pub const TOOLS: &str = include_str!("../../../deploy/examples/stocktake/tools.json");
+/// `deploy/examples/stocktake/contract.toml`.
+pub const CONTRACT: &str = include_str!("../../../deploy/examples/stocktake/contract.toml");
+/// `deploy/examples/stocktake/playbook.toml`.
+pub const PLAYBOOK: &str = include_str!("../../../deploy/examples/stocktake/playbook.toml");
+/// `deploy/examples/stocktake/invoices`: names and texts.
+pub const INVOICES: &[(&str, &str)] = &[
+    (
+        "2026-09-brandt-printing.txt",
+        include_str!("../../../deploy/examples/stocktake/invoices/2026-09-brandt-printing.txt"),
+    ),
+    (
+        "2026-09-kessel-heating.txt",
+        include_str!("../../../deploy/examples/stocktake/invoices/2026-09-kessel-heating.txt"),
+    ),
+    (
+        "2026-09-nordlicht-paper.txt",
+        include_str!("../../../deploy/examples/stocktake/invoices/2026-09-nordlicht-paper.txt"),
+    ),
+    (
+        "2026-10-baltic-hosting.txt",
+        include_str!("../../../deploy/examples/stocktake/invoices/2026-10-baltic-hosting.txt"),
+    ),
+    (
+        "2026-10-hofmann-translations.txt",
+        include_str!(
+            "../../../deploy/examples/stocktake/invoices/2026-10-hofmann-translations.txt"
+        ),
+    ),
+    (
+        "2026-10-lindgren-coffee.txt",
+        include_str!("../../../deploy/examples/stocktake/invoices/2026-10-lindgren-coffee.txt"),
+    ),
+];

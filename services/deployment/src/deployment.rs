@@ -1,0 +1,68 @@
+//! An open deployment: its folder, its file, and the ways to its bus.
+
+use actor::{Clock, Operator, signing_key};
+use ed25519_dalek::SigningKey;
+
+use crate::{DeploymentFile, Dir, Error};
+
+/// The user of the bus that stands for the owner.
+const OWNER: &str = "owner";
+
+/// A deployment whose file was read.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Its folder.
+    pub dir: Dir,
+    /// What it says of itself.
+    pub file: DeploymentFile,
+    /// Time and randomness of this process.
+    pub clock: Clock,
+}
+
+impl Deployment {
+    /// Opens the deployment in `dir`.
+    ///
+    /// # Errors
+    /// As [`DeploymentFile::read`].
+    pub fn open(dir: &Dir, clock: &Clock) -> Result<Self, Error> {
+        Ok(Self {
+            file: DeploymentFile::read(dir)?,
+            dir: dir.clone(),
+            clock: clock.clone(),
+        })
+    }
+
+    /// The owner's signing key.
+    ///
+    /// # Errors
+    /// If it is offline, or cannot be used.
+    pub fn owner_key(&self) -> Result<SigningKey, Error> {
+        Ok(signing_key::load(&self.dir.owner_key())?)
+    }
+
+    /// Connects to the bus as the owner.
+    ///
+    /// # Errors
+    /// What the bus refused.
+    pub async fn bus(&self) -> Result<Operator, Error> {
+        self.bus_as(OWNER).await
+    }
+
+    /// Connects to the bus as one of its users.
+    ///
+    /// # Errors
+    /// What the bus refused.
+    pub async fn bus_as(&self, user: &str) -> Result<Operator, Error> {
+        let access = self.dir.access(user, &self.file.url());
+        Ok(Operator::connect(&access, self.clock.clone()).await?)
+    }
+
+    /// Connects to the bus as one of its users, in one attempt.
+    ///
+    /// # Errors
+    /// What the bus refused.
+    pub async fn bus_once(&self, user: &str) -> Result<Operator, Error> {
+        let access = self.dir.access(user, &self.file.url());
+        Ok(Operator::connect_once(&access, self.clock.clone()).await?)
+    }
+}

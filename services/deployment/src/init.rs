@@ -1,0 +1,340 @@
+//! `init`: makes the identities and configurations of a deployment, or brings one to this version. Keeps what exists:
+//! neither a key nor an edited configuration is made anew, and what was taken offline is not missed.
+
+mod roster;
+mod server;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use actor::{Clock, files, nkey::UserKey, signing_key};
+use bus_schema::{ACTORS, AuthorId, AuthorKey, DeploymentId, PublicKey, account, public_key};
+use ed25519_dalek::SigningKey;
+
+use crate::{
+    DeploymentFile, Dir, Error, InitReport, certs,
+    containers::{self, Fresh},
+    layout,
+    owner::{owner, read_owner},
+    pki::{self, Ca},
+    report::{keep, refresh},
+};
+
+pub use roster::{first as first_roster, wanted as wanted_roster};
+pub use server::outdated;
+
+/// What the person can choose.
+#[derive(Debug, Clone)]
+pub struct Choices {
+    /// Where the server listens.
+    pub bus: SocketAddr,
+    /// Where the gateway listens.
+    pub gateway: SocketAddr,
+    /// The folder that tools work in.
+    pub workspace: PathBuf,
+    /// The tool catalogue's text.
+    pub catalogue: String,
+    /// When the server syncs to disk: `always`, or an interval such as `2m`.
+    pub sync: String,
+    /// Whether the server keeps a copy of the record for the `nats` command line.
+    pub copy: bool,
+    /// That it is to run in containers, and whose the rest is; `bus` and `gateway` do not count then.
+    pub containers: Option<containers::Choices>,
+}
+
+/// Makes a deployment in `dir`, completes it, or brings it to this version.
+///
+/// # Errors
+/// What could not be made or read, and what to do about it.
+pub fn init(
+    dir: &Dir,
+    choices: &Choices,
+    clock: &Clock,
+    now: SystemTime,
+) -> Result<InitReport, Error> {
+    let mut made = InitReport::default();
+    if choices.containers.is_some() {
+        containers::may_give_away()?;
+    }
+    let is_new = !dir.deployment().exists();
+    let makes_workspace = is_new && !choices.workspace.exists();
+    if let Some(parent) = dir.path().parent() {
+        std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    }
+    files::private_dir(dir.path())?;
+    let mut facts = facts(dir, choices, clock, &mut made)?;
+    keep(&dir.catalogue(), &choices.catalogue, &mut made)?;
+    let authority = Authority::open(dir, now, &mut made)?;
+    let known = server::known(dir)?;
+    let mut nkeys = Vec::new();
+    let users = account::users().into_iter().map(|user| user.name);
+    for user in users {
+        let known = known.get(&account::nkey_variable(user));
+        let key = identity(dir, user, known, &authority, &mut made)?;
+        nkeys.push((user, key));
+    }
+    let (owner, signer) = make_owner(dir, &mut made)?;
+    let mut keys = Vec::new();
+    for author in ACTORS {
+        let path = dir.of(author.name()).join("signing.pem");
+        let (key, written) = signing_key::create(&path)?;
+        made.note(&path, written);
+        keys.push(AuthorKey {
+            author: *author,
+            key: public_key(&key),
+        });
+        let text = configuration(*author, &facts, owner);
+        keep(&dir.config(*author), &text, &mut made)?;
+    }
+    if let Some(name) = choices
+        .containers
+        .as_ref()
+        .and_then(|set| set.name.as_ref())
+    {
+        rename(dir, &mut facts, name, owner, &mut made)?;
+    }
+    roster::keep(dir, &facts, signer.as_ref(), keys, clock, &mut made)?;
+    files::private_dir(&dir.nats())?;
+    leaf(&dir.nats(), "nats", &authority, &mut made)?;
+    server::write(dir, &facts, &choices.sync, &nkeys, &mut made)?;
+    server::contexts(dir, &facts, &mut made)?;
+    if let Some(choices) = &choices.containers {
+        let fresh = Fresh {
+            deployment: is_new,
+            workspace: makes_workspace,
+        };
+        containers::set_owners(dir, &facts, choices, fresh, &mut made)?;
+    }
+    Ok(made)
+}
+
+fn facts(
+    dir: &Dir,
+    choices: &Choices,
+    clock: &Clock,
+    made: &mut InitReport,
+) -> Result<DeploymentFile, Error> {
+    if dir.deployment().exists() {
+        made.kept.push(dir.deployment());
+        let facts = DeploymentFile::read(dir)?;
+        if facts.containers.is_some() != choices.containers.is_some() {
+            let path = dir.path().display();
+            return Err(Error::Refused(format!(
+                "{path} was made the other way, with or without --containers; name another folder with --dir"
+            )));
+        }
+        return Ok(facts);
+    }
+    let workspace = &choices.workspace;
+    std::fs::create_dir_all(workspace).map_err(Error::io("create", workspace))?;
+    let workspace = workspace
+        .canonicalize()
+        .map_err(Error::io("find", workspace))?;
+    let facts = DeploymentFile {
+        deployment: DeploymentId::new(clock.uuid()),
+        bus: choices
+            .containers
+            .as_ref()
+            .map_or(choices.bus, |_| layout::BUS),
+        gateway: choices
+            .containers
+            .as_ref()
+            .map_or(choices.gateway, |_| layout::GATEWAY),
+        workspace,
+        copy: choices.copy,
+        containers: choices
+            .containers
+            .as_ref()
+            .map(containers::Choices::found_by),
+        route: None,
+    };
+    let text = toml::to_string(&facts).map_err(|error| Error::Document(error.to_string()))?;
+    keep(&dir.deployment(), &text, made)?;
+    Ok(facts)
+}
+
+/// The authority: its key is offline, or signs.
+struct Authority<'a> {
+    dir: &'a Dir,
+    ca: Option<Ca>,
+    now: SystemTime,
+}
+
+impl<'a> Authority<'a> {
+    /// Makes one for a deployment that has none.
+    fn open(dir: &'a Dir, now: SystemTime, made: &mut InitReport) -> Result<Self, Error> {
+        let (certificate, key) = (dir.ca(), dir.ca_key());
+        if let Some(folder) = key.parent() {
+            files::private_dir(folder)?;
+        }
+        let ca = match (certificate.exists(), key.exists()) {
+            (true, true) => {
+                made.kept.extend([key, certificate]);
+                Some(certs::authority(dir, now)?)
+            }
+            (true, false) => {
+                made.kept.push(certificate);
+                None
+            }
+            (false, _) if dir.roster().exists() => {
+                return Err(Error::Refused(format!(
+                    "bring {} back: every service trusts that certificate; only its key may be elsewhere",
+                    certificate.display()
+                )));
+            }
+            (false, _) => {
+                let ca = Ca::create(now)?;
+                files::write_new(&key, ca.key_pem().as_bytes())?;
+                files::write_new(&certificate, ca.cert_pem().as_bytes())?;
+                made.created.extend([key, certificate]);
+                Some(ca)
+            }
+        };
+        Ok(Self { dir, ca, now })
+    }
+
+    /// A certificate for one of [`certs::names`].
+    fn issue(&self, name: &str) -> Result<pki::Leaf, Error> {
+        let ca = self.ca.as_ref().ok_or_else(|| {
+            Error::Refused(format!(
+                "bring {} back and run this again: {name} needs a certificate",
+                self.dir.ca_key().display()
+            ))
+        })?;
+        Ok(certs::issue(ca, name, certs::LEAF_DAYS, self.now)?)
+    }
+}
+
+/// The NKey and certificate of a user whose NKey the server may have `known` before; returns the NKey's public half.
+fn identity(
+    dir: &Dir,
+    user: &str,
+    known: Option<&String>,
+    authority: &Authority<'_>,
+    made: &mut InitReport,
+) -> Result<String, Error> {
+    let folder = dir.of(user);
+    let path = folder.join("user.nk");
+    let is_actor = ACTORS.iter().any(|author| author.name() == user);
+    if let (false, false, Some(known)) = (is_actor, path.exists(), known) {
+        // It was taken offline.
+        return Ok(known.clone());
+    }
+    files::private_dir(&folder)?;
+    let (nkey, written) = UserKey::create(&path)?;
+    made.note(&path, written);
+    leaf(&folder, user, authority, made)?;
+    Ok(nkey.public().to_owned())
+}
+
+fn leaf(
+    folder: &Path,
+    name: &str,
+    authority: &Authority<'_>,
+    made: &mut InitReport,
+) -> Result<(), Error> {
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    if key.exists() && certificate.exists() {
+        made.kept.extend([key, certificate]);
+        return Ok(());
+    }
+    let leaf = authority.issue(name)?;
+    files::replace(&key, leaf.key_pem.as_bytes())?;
+    files::replace(&certificate, leaf.cert_pem.as_bytes())?;
+    made.created.extend([key, certificate]);
+    Ok(())
+}
+
+/// The owner's public key, and the key itself unless it is offline; made for a deployment that has none.
+fn make_owner(dir: &Dir, made: &mut InitReport) -> Result<(PublicKey, Option<SigningKey>), Error> {
+    let (path, shown) = (dir.owner_key(), dir.owner_public());
+    if !path.exists() && dir.roster().exists() {
+        let owner = owner(dir)?;
+        refresh(&shown, &format!("{owner}\n"), made)?;
+        return Ok((owner, None));
+    }
+    let (key, written) = signing_key::create(&path)?;
+    made.note(&path, written);
+    let owner = public_key(&key);
+    if shown.exists() && read_owner(&shown)? != owner {
+        return Err(Error::Refused(format!(
+            "{} is another owner's: bring the key back that belongs to {}",
+            path.display(),
+            shown.display()
+        )));
+    }
+    keep(&shown, &format!("{owner}\n"), made)?;
+    Ok((owner, Some(key)))
+}
+
+/// Gives the gateway its name in the tailnet, if the files still say what was written at first.
+fn rename(
+    dir: &Dir,
+    facts: &mut DeploymentFile,
+    name: &str,
+    owner: PublicKey,
+    made: &mut InitReport,
+) -> Result<(), Error> {
+    let before = facts
+        .containers
+        .as_ref()
+        .and_then(|set| set.name.as_deref());
+    if before == Some(name) {
+        return Ok(());
+    }
+    let path = dir.config(AuthorId::Gateway);
+    let found = files::read_public(&path)?;
+    let was = configuration(AuthorId::Gateway, facts, owner);
+    if let Some(containers) = &mut facts.containers {
+        containers.name = Some(name.to_owned());
+    }
+    let text = configuration(AuthorId::Gateway, facts, owner);
+    if found != was.as_bytes() && found != text.as_bytes() {
+        return Err(Error::Refused(format!(
+            "{} was edited and is not overwritten: put `hosts = [{name:?}]` there yourself",
+            path.display()
+        )));
+    }
+    refresh(&path, &text, made)?;
+    let text = toml::to_string(facts).map_err(|error| Error::Document(error.to_string()))?;
+    refresh(&dir.deployment(), &text, made)
+}
+
+/// An actor's configuration, as it is made.
+fn configuration(author: AuthorId, facts: &DeploymentFile, owner: PublicKey) -> String {
+    let service = match author {
+        AuthorId::Gateway => {
+            let name = facts.containers.as_ref().and_then(|set| set.name.as_ref());
+            let hosts = name.map_or_else(String::new, |name| format!("hosts = [{name:?}]\n"));
+            let edge = facts.containers.as_ref().map_or("", |_| layout::EDGE);
+            format!("listen = \"{}\"\n{hosts}{edge}", facts.gateway)
+        }
+        AuthorId::Policy => "catalogue = \"../tools.json\"\n".to_owned(),
+        AuthorId::Runner => {
+            let (workspace, scratch) = match facts.containers {
+                Some(_) => (layout::WORKSPACE.to_owned(), layout::SCRATCH),
+                None => (facts.workspace.display().to_string(), ""),
+            };
+            let workspace = toml::Value::from(workspace);
+            format!("catalogue = \"../tools.json\"\nworkspace = {workspace}\n{scratch}")
+        }
+        AuthorId::Audit => format!(
+            "deployment = \"{}\"\nsigning_key = \"signing.pem\"\nlog = \"log\"\nanchor = \"anchor\"\n",
+            facts.deployment
+        ),
+        AuthorId::Worker | AuthorId::Owner => String::new(),
+    };
+    let hardening = match facts.containers {
+        Some(_) => layout::HARDENING,
+        None => "",
+    };
+    format!(
+        "[bus]\nurl = \"{}\"\nca = \"../ca/ca.pem\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
+         nkey = \"user.nk\"\nsigning_key = \"signing.pem\"\nowner = \"{owner}\"\nstate = \"state\"\n\n\
+         {hardening}[service]\n{service}",
+        facts.service_url(),
+    )
+}

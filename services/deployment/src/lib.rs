@@ -1,0 +1,27 @@
+#![doc = include_str!("../README.md")]
+
+pub mod certs;
+pub mod containers;
+mod deployment;
+mod dir;
+pub mod disk_space;
+mod error;
+mod file;
+pub mod fleet;
+pub mod init;
+pub mod layout;
+pub mod nats_server;
+pub mod owner;
+pub mod pki;
+pub mod provision;
+pub mod relay;
+mod report;
+pub mod tailnet;
+mod text;
+
+pub use deployment::Deployment;
+pub use dir::{Dir, Route};
+pub use error::Error;
+pub use file::{Containers, DeploymentFile};
+pub use report::InitReport;
+pub use text::read_text;

@@ -1,0 +1,32 @@
+//! The owner's public key.
+
+use std::path::Path;
+
+use actor::{files, signing_key};
+use bus_schema::{AuthorId, PublicKey, public_key};
+
+use crate::{Dir, Error};
+
+/// The owner's public key, whether the key itself is there or not.
+///
+/// # Errors
+/// If nothing tells it.
+pub fn owner(dir: &Dir) -> Result<PublicKey, Error> {
+    if dir.owner_key().exists() {
+        return Ok(public_key(&signing_key::load(&dir.owner_key())?));
+    }
+    if dir.owner_public().exists() {
+        return read_owner(&dir.owner_public());
+    }
+    // Deployments of before that file.
+    let read = actor::config::read::<toml::Table>(&dir.config(AuthorId::Policy));
+    Ok(read?.0.owner)
+}
+
+pub(crate) fn read_owner(path: &Path) -> Result<PublicKey, Error> {
+    let bytes = files::read_public(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim()
+        .parse()
+        .map_err(|_| Error::Document(format!("{} is not the owner's public key", path.display())))
+}

@@ -1,0 +1,27 @@
+//! Text files of bounded size.
+
+use std::path::Path;
+
+use crate::Error;
+
+/// Largest document that is read: 256 KiB.
+const DOCUMENT_BYTES_MAX: u64 = 256 << 10;
+
+/// Reads a text file of at most 256 KiB.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Document`] if it is too large or not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Error> {
+    let size = std::fs::metadata(path)
+        .map_err(Error::io("read", path))?
+        .len();
+    if size > DOCUMENT_BYTES_MAX {
+        return Err(Error::Document(format!(
+            "{} is larger than {DOCUMENT_BYTES_MAX} bytes",
+            path.display()
+        )));
+    }
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    String::from_utf8(bytes)
+        .map_err(|_| Error::Document(format!("{} is not UTF-8 text", path.display())))
+}

@@ -1,0 +1,401 @@
+//! Says the next verdicts: each decided on everything folded so far, which is what keeps budgets, and several at
+//! once only if none of them can change another.
+
+use std::collections::BTreeSet;
+
+use actor::Out;
+use bus_schema::{
+    ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
+    ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
+    Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
+};
+use contract::rule_id;
+
+use crate::core::{PolicyCore, WINDOW, due};
+use crate::decide::{Decision, Judged, Refusal, clipped, lifts};
+use crate::decision_time::Moment;
+use crate::document::Document;
+use crate::state::{Answer, Offered, Proposal, Question, Submitted};
+
+/// Fewest verdicts that are appended together: the server takes a few one by one sooner than at once.
+const TOGETHER_MIN: usize = 4;
+/// Longest difference that is recorded as it is.
+const DRIFT_BYTES_MAX: usize = 1 << 20;
+
+impl PolicyCore {
+    /// Whether nothing but the contract stands between a proposal and its grant.
+    pub(crate) fn grants_possible(&self, moment: &Moment) -> bool {
+        let first = self.state.proposed.keys().next();
+        moment.logged.is_some() && first.is_none_or(|seq| moment.covers(*seq))
+    }
+
+    /// The next verdicts that can be given now, to be appended together.
+    pub(crate) fn verdicts(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
+        let one = self
+            .on_contract(out, moment)
+            .or_else(|| self.on_drift(out))
+            .or_else(|| self.on_stray())
+            .or_else(|| self.on_answer(out, moment))
+            .or_else(|| self.on_silence(out, moment))
+            .or_else(|| self.on_submission(moment))
+            .or_else(|| self.on_reuse(out));
+        match one {
+            Some(one) => vec![one],
+            None => self.on_proposals(out, moment),
+        }
+    }
+
+    fn on_contract(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let (offered, document) = due(&self.state, &self.documents)?;
+        let contract = offered.contract;
+        let in_force = self.state.in_force(&offered.active.name);
+        let (fact, why) = match self.acceptable(offered, document, moment) {
+            Ok(name) => {
+                let old = in_force.map(|(digest, _)| *digest);
+                let supersedes = old.filter(|digest| *digest != contract);
+                let fact = ContractActivated {
+                    contract,
+                    name,
+                    supersedes,
+                };
+                return Some(Draft::of(Deployment, fact).because(offered.id));
+            }
+            Err(refused) => refused,
+        };
+        let stays = in_force.map_or_else(String::new, |(_, active)| {
+            format!(
+                "\nversion {} of `{}` stays in force",
+                active.version, active.name
+            )
+        });
+        let why = seal(out, format!("{}{stays}", clipped(&why)).as_bytes());
+        let fact = ContractRejected {
+            contract,
+            code: fact,
+            why: why.as_ref().map(Sealed::content),
+        };
+        Some(with(Draft::of(Deployment, fact), why).because(offered.id))
+    }
+
+    /// The name under which an offered contract comes into force, or why it does not.
+    fn acceptable(
+        &self,
+        offered: &Offered,
+        document: Option<&Document>,
+        moment: &Moment,
+    ) -> Result<ContractName, (RefusalCode, String)> {
+        let signed = &offered.active;
+        let no = |code, why: &str| Err((code, why.to_owned()));
+        if offered.revoked {
+            let why = "the contract was revoked before it was in force";
+            return no(RefusalCode::NoContract, why);
+        }
+        let Some(document) = document else {
+            return no(RefusalCode::InvalidContract, "there is no document");
+        };
+        let found = match document {
+            Document::Contract(found, _) => found,
+            Document::Unusable(why) => return no(RefusalCode::InvalidContract, why),
+        };
+        if let Some(differs) = self.drift(signed, document, None) {
+            let why = format!(
+                "the signed envelope is not the one that follows from the document and the catalogue ({}); \
+                 sign the contract again with the catalogue and the program that policy has",
+                differs.summary()
+            );
+            return no(RefusalCode::EnvelopeDiffers, &why);
+        }
+        if (found.name(), found.version()) != (&signed.name, signed.version) {
+            let why =
+                "it was signed under another name or version than its document has; sign it again";
+            return no(RefusalCode::EnvelopeDiffers, why);
+        }
+        if moment.now >= signed.envelope.expires {
+            let why = "the contract has expired; write a later date and sign it again";
+            return no(RefusalCode::Expired, why);
+        }
+        let newest = self.state.in_force(&signed.name);
+        let newer = newest.filter(|(digest, active)| {
+            **digest != offered.contract
+                && active.version >= signed.version
+                && moment.now < active.envelope.expires
+        });
+        match newer {
+            None => Ok(signed.name.clone()),
+            Some((_, active)) => {
+                let next = active.version.saturating_add(1);
+                let why = format!(
+                    "it is no newer than what is in force; write `version = {next}` and sign it"
+                );
+                Err((RefusalCode::NotNewer, why))
+            }
+        }
+    }
+
+    /// Suspends a contract in force whose tools, or how it is read, are not what the owner signed.
+    fn on_drift(&self, out: &Out<'_, Self>) -> Option<Draft<Me>> {
+        let mut each = self
+            .state
+            .contracts
+            .iter()
+            .filter(|(_, active)| !active.suspended);
+        let (contract, differs) = each.find_map(|(contract, active)| {
+            let document = self.documents.get(&(*contract, active.document))?;
+            let tools = self.tools.get(&active.pins.tools)?;
+            let differs = self.drift(active, document, tools.as_deref())?;
+            Some((*contract, differs))
+        })?;
+        let text = differs.text();
+        let why = if text.len() <= DRIFT_BYTES_MAX {
+            text
+        } else {
+            let summary = differs.summary();
+            format!(
+                "{summary}; all of it is longer than {DRIFT_BYTES_MAX} bytes: `contractual contract sign` shows it"
+            )
+        };
+        let why = seal(out, why.as_bytes());
+        let fact = ContractSuspended {
+            contract,
+            why: why.as_ref().map(Sealed::content),
+        };
+        Some(with(Draft::of(Deployment, fact), why))
+    }
+
+    fn on_stray(&self) -> Option<Draft<Me>> {
+        let stray = self.state.strays.values().next()?;
+        let (action, code) = (stray.action, stray.code);
+        Some(Draft::of(stray.task, ApprovalRefused { action, code }).because(stray.id))
+    }
+
+    fn on_answer(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let each = self.state.answered.iter().take(WINDOW);
+        each.into_iter().find_map(|(_, task, action)| {
+            let question = self.state.question(*task, *action)?;
+            self.answered(out, moment, question)
+        })
+    }
+
+    fn answered(
+        &self,
+        out: &Out<'_, Self>,
+        moment: &Moment,
+        question: &Question,
+    ) -> Option<Draft<Me>> {
+        let draft = &question.draft;
+        let refuse =
+            |cause, refusal| refused(out, draft.task, draft.action, refusal).because(cause);
+        let cause = match question.answer.as_ref()? {
+            Answer::Revoked(cause) => return Some(refuse(*cause, Refusal::no_contract())),
+            Answer::No(cause) => {
+                let why = "the owner said no";
+                let no = Refusal::new(draft.rule.clone(), RefusalCode::SaidNo, why);
+                return Some(refuse(*cause, no));
+            }
+            Answer::Yes(cause) => *cause,
+        };
+        let judged = Judged {
+            task: draft.task,
+            action: draft.action,
+            tool: &draft.tool,
+            args: draft.args,
+            by: draft.args_by,
+        };
+        let refusal = match self.decide(&judged, false, moment) {
+            Decision::Wait => return None,
+            Decision::Refuse(refusal) => refusal,
+            Decision::Ask { draft: again, .. } if again.tool_digest != draft.tool_digest => {
+                let why = "the tool has changed since the question was asked";
+                Refusal::new(rule_id("catalogue"), RefusalCode::Tool, why)
+            }
+            Decision::Ask { draft: again, .. } if lifts(draft, &again) => {
+                if !self.may_grant(moment, question.seq) {
+                    return None;
+                }
+                let grant = Grant {
+                    draft: draft.clone(),
+                    approvals: question.yes.clone(),
+                };
+                return Some(Draft::of(draft.task, ActionGranted { grant }).because(cause));
+            }
+            Decision::Ask { .. } | Decision::Grant(_) => {
+                let why = "what was approved no longer fits into what is left of the limits";
+                Refusal::new(draft.rule.clone(), RefusalCode::Limit, why)
+            }
+        };
+        Some(refuse(cause, refusal))
+    }
+
+    fn on_silence(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+        let (until, task, action) = self.state.asks.first()?;
+        if moment.now <= *until {
+            return None;
+        }
+        let question = self.state.question(*task, *action)?;
+        let rule = question.draft.rule.clone();
+        let why = "nobody said yes in time; propose it again to ask again";
+        let refusal = Refusal::new(rule, RefusalCode::ApprovalExpired, why);
+        Some(refused(out, *task, *action, refusal).because(question.id))
+    }
+
+    fn on_submission(&self, moment: &Moment) -> Option<Draft<Me>> {
+        let mut waiting = BTreeSet::new();
+        let mut each = self.state.submitted.values();
+        each.find_map(|one| {
+            if waiting.contains(&one.task) {
+                return None;
+            }
+            let said = match one.said {
+                Ok(said) if self.state.is_offered(&said.contract) => {
+                    waiting.insert(one.task);
+                    return None;
+                }
+                Ok(said) => self.admissible(said, moment),
+                Err(code) => Err(code),
+            };
+            let draft = match said {
+                Ok(Submitted { contract, playbook }) => {
+                    Draft::of(one.task, TaskAdmitted { contract, playbook })
+                }
+                Err(code) => Draft::of(one.task, TaskRejected { code }),
+            };
+            Some(draft.because(one.id))
+        })
+    }
+
+    fn admissible(&self, said: Submitted, moment: &Moment) -> Result<Submitted, RefusalCode> {
+        let active = self.state.contracts.get(&said.contract);
+        let active = active.ok_or(RefusalCode::NoContract)?;
+        let document = self.document_of(&said.contract);
+        if active.suspended || document.is_some_and(|found| !active.is_read_as_signed(found)) {
+            return Err(RefusalCode::Suspended);
+        }
+        if moment.now < active.envelope.expires {
+            Ok(said)
+        } else {
+            Err(RefusalCode::Expired)
+        }
+    }
+
+    /// Only after the first action of that id in the same task has its verdict, so that a reader who takes the
+    /// first verdict takes the right one.
+    fn on_reuse(&self, out: &Out<'_, Self>) -> Option<Draft<Me>> {
+        let mut each = self.state.reused.iter().take(WINDOW);
+        let ((task, action), cause) =
+            each.find(|((task, action), _)| !self.state.is_open(*task, *action))?;
+        let why = "the action's id was used before; propose it with a fresh one";
+        let refusal = Refusal::new(rule_id("action"), RefusalCode::Reused, why);
+        Some(refused(out, *task, *action, refusal).because(*cause))
+    }
+
+    /// Proposals of one task have their verdicts in the order of the stream, but for grants that wait.
+    ///
+    /// Most limits are a task's own, so that verdicts about several tasks stand side by side; of one task, and of one
+    /// contract that counts over its tasks, there is one at a time.
+    fn on_proposals(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
+        let (mut passed, mut together) = (BTreeSet::new(), BTreeSet::new());
+        let mut drafts = Vec::new();
+        for (seq, proposal) in self.state.proposed.iter().take(WINDOW) {
+            if passed.contains(&proposal.task) {
+                continue;
+            }
+            let decision = self.decide(&judged(proposal), proposal.revoked, moment);
+            if matches!(decision, Decision::Grant(_)) && !self.may_grant(moment, *seq) {
+                continue;
+            }
+            if let Decision::Grant(draft) = &decision
+                && self.counts_over_tasks(draft)
+                && !together.insert(draft.contract)
+            {
+                continue;
+            }
+            passed.insert(proposal.task);
+            drafts.extend(self.said(out, proposal, decision));
+        }
+        if drafts.len() < TOGETHER_MIN {
+            drafts.truncate(1);
+        }
+        drafts
+    }
+
+    fn counts_over_tasks(&self, draft: &DraftGrant) -> bool {
+        match self.document_of(&draft.contract) {
+            Some(Document::Contract(contract, _)) => contract.counts_over_tasks(),
+            Some(Document::Unusable(_)) | None => true,
+        }
+    }
+
+    fn may_grant(&self, moment: &Moment, seq: u64) -> bool {
+        !self.state.halted && moment.covers(seq)
+    }
+
+    fn said(
+        &self,
+        out: &Out<'_, Self>,
+        proposal: &Proposal,
+        decision: Decision,
+    ) -> Option<Draft<Me>> {
+        let (task, action) = (proposal.task, proposal.action);
+        let draft = match decision {
+            Decision::Wait => return None,
+            Decision::Grant(draft) => {
+                let approvals = Vec::new();
+                let grant = Grant { draft, approvals };
+                Draft::of(task, ActionGranted { grant })
+            }
+            Decision::Refuse(refusal) => refused(out, task, action, refusal),
+            Decision::Ask { draft, reason } => {
+                let reason = seal(out, reason.as_bytes());
+                let fact = ApprovalRequested {
+                    draft,
+                    reason: reason.as_ref().map(Sealed::content),
+                };
+                with(Draft::of(task, fact), reason)
+            }
+        };
+        Some(draft.because(proposal.id))
+    }
+}
+
+fn judged(proposal: &Proposal) -> Judged<'_> {
+    Judged {
+        task: proposal.task,
+        action: proposal.action,
+        tool: &proposal.tool,
+        args: proposal.args,
+        by: proposal.by,
+    }
+}
+
+fn refused(
+    out: &Out<'_, PolicyCore>,
+    task: TaskId,
+    action: ActionId,
+    refusal: Refusal,
+) -> Draft<Me> {
+    let mut said = serde_json::Map::new();
+    said.insert("why".to_owned(), refusal.why.into());
+    if let Some(fix) = refusal.fix {
+        said.insert("fix".to_owned(), fix.into());
+    }
+    let why = seal(out, &contract::json::canonical(&said.into()));
+    let fact = ActionRefused {
+        action,
+        rule: refusal.rule,
+        code: refusal.code,
+        why: why.as_ref().map(Sealed::content),
+    };
+    with(Draft::of(task, fact), why)
+}
+
+/// None if it is too large to be stored; every text here is far smaller.
+fn seal(out: &Out<'_, PolicyCore>, bytes: &[u8]) -> Option<Sealed> {
+    out.seal(bytes).ok()
+}
+
+fn with(draft: Draft<Me>, content: Option<Sealed>) -> Draft<Me> {
+    match content {
+        Some(content) => draft.with(content),
+        None => draft,
+    }
+}

@@ -1,0 +1,26 @@
+//! The moment of a decision.
+
+use actor::{Core, Heard, Logged, Out};
+use bus_schema::Time;
+
+/// What a verdict may know of the moment beside the facts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Time,
+    /// How far the log is, if audit said so lately.
+    pub(crate) logged: Option<Logged>,
+}
+
+impl Moment {
+    pub(crate) fn of<C: Core>(out: &Out<'_, C>, folded: Time) -> Self {
+        Self {
+            now: out.now().max(folded),
+            logged: out.heard().and_then(Heard::logged),
+        }
+    }
+
+    /// Whether a proposal at `seq` of the stream is close enough behind the log.
+    pub(crate) fn covers(&self, seq: u64) -> bool {
+        self.logged.is_some_and(|logged| logged.covers(seq))
+    }
+}

@@ -1,0 +1,75 @@
+//! The bytes that verdicts need.
+
+use bus_schema::{ActionId, AuthorId, Content, Digest, TaskId};
+
+/// One half of an earlier call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Half {
+    /// What it was called with.
+    Arguments,
+    /// What it returned.
+    Result,
+}
+
+/// Bytes that a verdict needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetch {
+    /// The document of a contract, put there by the owner.
+    Document {
+        /// The contract.
+        contract: Digest,
+        /// Its text.
+        content: Content,
+    },
+    /// What the owner signed of the tools of a contract, put there by the owner.
+    Tools {
+        /// The catalogue's entries.
+        content: Content,
+    },
+    /// The arguments of an action.
+    Arguments {
+        /// The action.
+        action: ActionId,
+        /// Who put them there.
+        by: AuthorId,
+        /// The arguments.
+        content: Content,
+    },
+    /// What the owner signed of a task, put there by the gateway.
+    Words {
+        /// The task.
+        task: TaskId,
+        /// The text.
+        content: Content,
+    },
+    /// One half of an earlier call of a task.
+    Earlier {
+        /// The task.
+        task: TaskId,
+        /// The call.
+        action: ActionId,
+        /// Which half.
+        half: Half,
+        /// Who put it there.
+        by: AuthorId,
+        /// The half itself.
+        content: Content,
+    },
+}
+
+/// What came of a [`Fetch`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// The document of a contract; none if it was erased.
+    Document(Digest, Content, Option<Vec<u8>>),
+    /// What the owner signed of the tools of a contract; none if it was erased.
+    Tools(Content, Option<Vec<u8>>),
+    /// The arguments of an action; none if they were erased.
+    Arguments(ActionId, Option<Vec<u8>>),
+    /// What the owner signed of a task; none if it was erased.
+    Words(TaskId, Option<Vec<u8>>),
+    /// One half of an earlier call; none if it was erased.
+    Earlier(TaskId, ActionId, Half, Option<Vec<u8>>),
+    /// The bus did not answer; it is asked again.
+    Unreachable,
+}
