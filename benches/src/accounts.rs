@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use actor::{Clock, Operator, files, nkey::UserKey};
+use actor::{BusClient, Clock, files, nkey::UserKey};
 use bus_schema::{
     AUDIT, AuthorId,
     account::{self, BUS, Form, Import, User},
@@ -145,7 +145,7 @@ pub(crate) async fn provision(
     if readers.is_empty() {
         return Ok(());
     }
-    let bus = Operator::connect(&dir.access("provision", url), clock.clone()).await?;
+    let bus = BusClient::connect(&dir.access("provision", url), clock.clone()).await?;
     for name in readers {
         let mut config = stream::consumer(AuthorId::Gateway);
         for field in ["name", "durable_name"] {

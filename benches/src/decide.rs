@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actor::Clock;
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicySet, Request};
 use contract::{
-    Call, Catalogue, Contract, Integrity, Labels, Record, Secrecy, Shared, Verdict, View,
+    Call, Catalogue, Contract, ContractTotals, Integrity, Labels, Record, Secrecy, Verdict, View,
 };
 use serde_json::{Map, Value, json};
 
@@ -291,7 +291,7 @@ fn measure(
     (word, timed): (&str, usize),
 ) -> Result<Kind, Error> {
     let untimed = timed / 10;
-    let (record, shared) = (record(), Shared::default());
+    let (record, shared) = (record(), ContractTotals::default());
     let view = View {
         now_ms: NOW.0,
         record: &record,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use actor::{Clock, Operator, Stored, signing_key};
+use actor::{BusClient, Clock, Stored, signing_key};
 use async_nats::HeaderMap;
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
@@ -54,7 +54,7 @@ impl History {
         actions: u16,
     ) -> Result<Self, Error> {
         let access = of.dir.access("owner", &of.file.url());
-        let bus = Operator::connect(&access, of.clock.clone()).await?;
+        let bus = BusClient::connect(&access, of.clock.clone()).await?;
         let mut stream = Vec::with_capacity((tasks + 1) * of_task(actions));
         bus.scan("event.>", 1, |stored| {
             stream.push(stored);

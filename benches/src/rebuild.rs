@@ -4,10 +4,10 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
 use actor::{Clock, Core};
 use audit::{AuditCore, Effect, Input, Log, Origin, Places};
-use bus_schema::{AuthorId, Digest, PublicKey, Read, Sees, Time, Verifier, wire};
+use bus_schema::{AuthorId, ChainScope, Digest, PublicKey, Read, Time, Verifier, wire};
 use contract::Catalogue;
 use futures::StreamExt as _;
-use gateway::Shelf;
+use gateway::SharedRecord;
 use policy::PolicyCore;
 use runner::{Installed, RunnerCore};
 use worker::{HELD_BYTES_MAX, WorkerCore};
@@ -100,7 +100,7 @@ fn in_memory(deployment: &Deployment, history: &History) -> Result<Vec<Row>, Err
     let installed = Arc::new(Installed::parse(&tools)?);
     let mut runners = || Ok(RunnerCore::new(owner, Arc::clone(&installed), 8).0);
     rows.extend(reader(AuthorId::Runner).fold(&mut runners, &mut |_| Ok(()))?);
-    let mut gateways = || Ok(gateway::core::Core::new(Shelf::new()));
+    let mut gateways = || Ok(gateway::core::Core::new(SharedRecord::new()));
     rows.extend(reader(AuthorId::Gateway).fold(&mut gateways, &mut |_| Ok(()))?);
     rows.extend(audits(deployment, &reader(AuthorId::Audit))?);
     Ok(rows)
@@ -179,9 +179,9 @@ impl Reader<'_> {
     ) -> Result<Vec<Row>, Error> {
         let me = self.me;
         let sees = if me == AuthorId::Audit {
-            Sees::Everything
+            ChainScope::Everything
         } else {
-            Sees::Own(me)
+            ChainScope::Own(me)
         };
         let before = rss();
         let (mut core, mut verifier) = (make()?, Verifier::new(self.owner, sees));

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use actor::Operator;
+use actor::BusClient;
 use bus_schema::{Digest, TaskId};
 use deployment::fleet::Fleet;
 use futures::StreamExt as _;
@@ -92,9 +92,9 @@ pub(crate) async fn tips(deployment: &Deployment) -> Result<(u64, u64), Error> {
     Ok(tips)
 }
 
-async fn owner(deployment: &Deployment) -> Result<Operator, Error> {
+async fn owner(deployment: &Deployment) -> Result<BusClient, Error> {
     let access = deployment.dir.access("owner", &deployment.file.url());
-    Ok(Operator::connect(&access, deployment.clock.clone()).await?)
+    Ok(BusClient::connect(&access, deployment.clock.clone()).await?)
 }
 
 impl Ours {

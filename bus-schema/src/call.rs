@@ -22,7 +22,7 @@ pub trait Call: Serialize + DeserializeOwned + Send + 'static {
 }
 
 /// The right of an author to ask `C`.
-pub trait May<C: Call>: Author {}
+pub trait CanCall<C: Call>: Author {}
 
 /// What the table knows of one call.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +74,7 @@ impl Call for Prove {
     type Reply = Option<Proof>;
 }
 
-impl May<Prove> for Owner {}
+impl CanCall<Prove> for Owner {}
 
 /// Orders an executor to stop everything, whatever the stream can take; `halt.ordered` puts it on record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,4 +101,4 @@ impl Call for Halt {
     type Reply = Halted;
 }
 
-impl May<Halt> for Owner {}
+impl CanCall<Halt> for Owner {}

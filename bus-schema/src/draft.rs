@@ -5,8 +5,8 @@ use std::{fmt, marker::PhantomData};
 use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::{
-    Author, Body, Content, Digest, ENVELOPE_V, Event, EventId, PublicKey, Says, Scope as _, Sealed,
-    Signature, Subject, TaskId, Time, wire,
+    Author, Body, CanPublish, Content, Digest, ENVELOPE_V, Event, EventId, PublicKey, Scope as _,
+    Sealed, Signature, Subject, TaskId, Time, wire,
 };
 
 /// Where an event stands in its author's chain.
@@ -65,7 +65,7 @@ impl<A: Author> Draft<A> {
     #[must_use]
     pub fn of<E: Event>(scope: E::Scope, fact: E) -> Self
     where
-        A: Says<E>,
+        A: CanPublish<E>,
     {
         let encode: Encode = Box::new(move |subject, cause, link| {
             wire::encode(&Body {

@@ -10,9 +10,9 @@ use crate::{Author, AuthorId, Chain, Content, Digest, EventId, TaskId, Time, wir
 pub const EVENT_BYTES_MAX: usize = 8 << 10;
 /// The version of the envelope.
 pub const ENVELOPE_V: u8 = 2;
-/// Header: Ed25519 over exactly the body, lower-case hexadecimal.
+/// Head: Ed25519 over exactly the body, lower-case hexadecimal.
 pub const HEADER_SIGNATURE: &str = "Contractual-Sig";
-/// Header: the schema, for people with a plain `nats` command line; not signed, not read by actors.
+/// Head: the schema, for people with a plain `nats` command line; not signed, not read by actors.
 pub const HEADER_SCHEMA: &str = "Contractual-Schema";
 
 /// What an event is about: one task, or the deployment as a whole.
@@ -62,7 +62,7 @@ pub trait Event: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'stat
 }
 
 /// The right of an author to say `E`; one line of the table in `facts.rs` each.
-pub trait Says<E: Event>: Author {}
+pub trait CanPublish<E: Event>: Author {}
 
 /// A parsed subject of an event: `event.<author>.<task>.<noun>.<past-verb>`, with `-` for no task; of an author with
 /// one chain `event.<author>.<noun>.<past-verb>`. The server looks for the last message of a chain among all its

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ActionId, AuthorId, Body, Content, ContractName, Deployment, DeploymentId, Digest, DraftGrant,
-    Envelope, Event, Grant, Hardening, Junk, Money, Pins, PublicKey, RuleId, Says, Signed,
+    ActionId, AuthorId, Body, CanPublish, Content, ContractName, Deployment, DeploymentId, Digest,
+    DraftGrant, Envelope, Event, Grant, Hardening, Junk, Money, Pins, PublicKey, RuleId, Signed,
     StepName, Subject, TaskId, ToolName, Version, parse_fact, wire,
 };
 
@@ -51,7 +51,7 @@ macro_rules! facts { ($(
             const BY: &'static [AuthorId] = &[$(AuthorId::$A),+];
             $(fn contents(&self) -> Vec<Content> { let contents: fn(&Self) -> Vec<Content> = $body; contents(self) })?
         }
-        $(impl Says<$E> for crate::$A {})+
+        $(impl CanPublish<$E> for crate::$A {})+
     )*
 
     /// Every fact there is.

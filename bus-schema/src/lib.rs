@@ -20,12 +20,12 @@ pub mod wire;
 
 pub use account::{User, users};
 pub use author::{ACTORS, Audit, Author, AuthorId, Chain, Gateway, Owner, Policy, Runner, Worker};
-pub use call::{CALLS, Call, CallSpec, Halt, Halted, May, Proof, Prove};
+pub use call::{CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove};
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
-    Body, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts, HEADER_SCHEMA, HEADER_SIGNATURE,
-    Junk, Raw, Says, Scope, Subject, parse_fact, read_as,
+    Body, CanPublish, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts, HEADER_SCHEMA,
+    HEADER_SIGNATURE, Junk, Raw, Scope, Subject, parse_fact, read_as,
 };
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
@@ -52,4 +52,4 @@ pub use signed::{
     TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TRIGGERS, consumer};
-pub use verify::{Meta, Read, Seen, Sees, Tip, TooOld, Verifier};
+pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

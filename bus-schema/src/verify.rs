@@ -97,7 +97,7 @@ impl Tip {
 
 /// Which chains a reader holds to every link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Sees {
+pub enum ChainScope {
     /// All of them.
     Everything,
     /// One author's own and the owner's; the others' must only move forward.
@@ -126,7 +126,7 @@ struct Made {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verifier {
     owner: PublicKey,
-    sees: Sees,
+    sees: ChainScope,
     deployment: Option<DeploymentId>,
     keys: BTreeMap<AuthorId, Vec<Window>>,
     tips: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
@@ -143,7 +143,7 @@ pub struct Verifier {
 impl Verifier {
     /// A reader at the start of a stream, who trusts `owner`.
     #[must_use]
-    pub fn new(owner: PublicKey, sees: Sees) -> Self {
+    pub fn new(owner: PublicKey, sees: ChainScope) -> Self {
         Self {
             owner,
             sees,
@@ -292,7 +292,7 @@ impl Verifier {
         let spec = Spec::of(subject.kind).filter(|spec| spec.by.contains(&subject.by));
         let spec = spec.ok_or(Junk::Kind)?;
         // Whoever keeps the proof also says whether the facts it does not fold are well formed.
-        if self.sees == Sees::Everything {
+        if self.sees == ChainScope::Everything {
             spec.contents(*subject, &head.schema, raw.body)?;
         }
         Ok(())
@@ -301,8 +301,8 @@ impl Verifier {
     /// Whether a gap in what `author` says is junk here.
     fn sees_whole(&self, author: AuthorId) -> bool {
         match self.sees {
-            Sees::Everything => true,
-            Sees::Own(me) => me == author || author == AuthorId::Owner,
+            ChainScope::Everything => true,
+            ChainScope::Own(me) => me == author || author == AuthorId::Owner,
         }
     }
 
@@ -312,7 +312,7 @@ impl Verifier {
     }
 
     fn note_subtree(&mut self, raw: &Raw<'_>) {
-        let Sees::Own(me) = self.sees else {
+        let ChainScope::Own(me) = self.sees else {
             return self.note_subtree_of(AuthorId::Audit, raw);
         };
         self.note_subtree_of(me, raw);

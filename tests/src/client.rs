@@ -54,7 +54,7 @@ impl Ack {
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct LogHead {
     refused: Mutex<Vec<String>>,
     more: Notify,
 }
@@ -66,7 +66,7 @@ pub struct Client {
     pub nats: async_nats::Client,
     /// Where its identity asks the JetStream API.
     pub api: &'static str,
-    heard: Arc<Heard>,
+    heard: Arc<LogHead>,
 }
 
 impl Deployment {
@@ -107,7 +107,7 @@ impl Client {
     /// # Errors
     /// Why the server does not let it in.
     pub async fn connect(options: ConnectOptions, url: &str) -> Result<Self, String> {
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(LogHead::default());
         let hears = Arc::clone(&heard);
         let options = options.event_callback(move |event| {
             if let Event::ServerError(error) = event {

@@ -17,7 +17,7 @@ use std::{
     time::SystemTime,
 };
 
-use actor::{Clock, Health, Operator, signing_key};
+use actor::{BusClient, Clock, Health, signing_key};
 use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, public_key};
 use contractual::example;
 use deployment::{DeploymentFile, Dir, init, init::Choices, provision};
@@ -379,9 +379,9 @@ impl Deployment {
     ///
     /// # Panics
     /// If it cannot connect.
-    pub async fn operator(&self, user: &str) -> Operator {
+    pub async fn operator(&self, user: &str) -> BusClient {
         let access = self.dir.access(user, &self.url());
-        let operator = Operator::connect(&access, self.clock.clone()).await;
+        let operator = BusClient::connect(&access, self.clock.clone()).await;
         operator.unwrap_or_else(|error| panic!("{user}: {}", actor::chain(&error)))
     }
 

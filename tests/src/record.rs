@@ -1,6 +1,6 @@
 //! The record as it stands: every stored message with its verdict, read and verified as its keeper does.
 
-use actor::{Reading, Stored};
+use actor::{Stored, StreamReader};
 use bus_schema::{
     ActionId, AuditFact, AuthorId, Junk, Meta, Spec, Subject, TaskId, Verifier, stream,
 };
@@ -46,7 +46,7 @@ impl Deployment {
     /// If it cannot be read, or holds what this version does not know.
     pub async fn try_record(&self) -> Result<Record, actor::Error> {
         let operator = self.operator("owner").await;
-        let mut reading = Reading::new(self.owner());
+        let mut reading = StreamReader::new(self.owner());
         let mut messages = Vec::new();
         let mut failed = None;
         operator

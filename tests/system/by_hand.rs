@@ -3,8 +3,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use actor::{Core as _, Heard, Operator, Out, Stored};
-use bus_schema::{AuthorId, Digest, Draft, Head, Policy, PolicyFact, Read, Sees, TooOld, Verifier};
+use actor::{BusClient, Core as _, LogHead, Outbox, Stored};
+use bus_schema::{
+    AuthorId, ChainScope, Digest, Draft, Head, Policy, PolicyFact, Read, TooOld, Verifier,
+};
 use contract::Catalogue;
 use contractual::example;
 use harness::Deployment;
@@ -26,7 +28,7 @@ impl<'a> ByHand<'a> {
         let catalogue = Catalogue::parse(example::TOOLS.as_bytes()).unwrap();
         Self {
             deployment,
-            verifier: Verifier::new(deployment.owner(), Sees::Own(AuthorId::Policy)),
+            verifier: Verifier::new(deployment.owner(), ChainScope::Own(AuthorId::Policy)),
             core: PolicyCore::new(deployment.owner(), catalogue),
         }
     }
@@ -40,14 +42,14 @@ impl<'a> ByHand<'a> {
     }
 
     /// The kinds of what it would append now.
-    pub(crate) async fn wants(&mut self, heard: Option<Heard>) -> Vec<&'static str> {
+    pub(crate) async fn wants(&mut self, heard: Option<LogHead>) -> Vec<&'static str> {
         self.say(heard, async |_| {}).await
     }
 
     /// Has each draft that it would append now said; returns their kinds.
     pub(crate) async fn say(
         &mut self,
-        heard: Option<Heard>,
+        heard: Option<LogHead>,
         mut say: impl AsyncFnMut(&Draft<Policy>),
     ) -> Vec<&'static str> {
         let owner = self.deployment.operator("owner").await;
@@ -58,7 +60,7 @@ impl<'a> ByHand<'a> {
         }
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
         let (now, clock) = (self.verifier.now(), self.deployment.clock());
-        let mut out = Out::new(now, heard, &busy, &running, clock);
+        let mut out = Outbox::new(now, heard, &busy, &running, clock);
         self.core.next(&mut out);
         let mut kinds = Vec::new();
         for draft in out.drafts() {
@@ -69,7 +71,7 @@ impl<'a> ByHand<'a> {
     }
 }
 
-async fn fetched(owner: &Operator, fetch: Fetch) -> Fetched {
+async fn fetched(owner: &BusClient, fetch: Fetch) -> Fetched {
     match fetch {
         Fetch::Document { contract, content } => {
             let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
@@ -114,9 +116,9 @@ pub(crate) async fn stored(deployment: &Deployment) -> Vec<Stored> {
 }
 
 /// The head of a log that has everything so far, heard just now.
-pub(crate) fn fresh(stored: &[Stored]) -> Option<Heard> {
+pub(crate) fn fresh(stored: &[Stored]) -> Option<LogHead> {
     let last = stored.last()?;
-    Some(Heard {
+    Some(LogHead {
         head: Head {
             size: last.seq + 1,
             root: Digest::ZERO,

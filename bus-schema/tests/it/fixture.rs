@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    Author, AuthorId, AuthorKey, Body, Chain, Deployment, DeploymentId, Digest, Draft, ENVELOPE_V,
-    Event, EventId, FACTS, Facts, Junk, Link, Owner, PublicKey, Raw, Read, RosterChanged, Says,
-    Sees, Signature, Subject, TaskId, Time, TooOld, Verifier, public_key, wire,
+    Author, AuthorId, AuthorKey, Body, CanPublish, Chain, ChainScope, Deployment, DeploymentId,
+    Digest, Draft, ENVELOPE_V, Event, EventId, FACTS, Facts, Junk, Link, Owner, PublicKey, Raw,
+    Read, RosterChanged, Signature, Subject, TaskId, Time, TooOld, Verifier, public_key, wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -131,7 +131,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     /// What `A` says next.
-    pub(crate) fn say<A: Author + Says<E>, E: Event>(
+    pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(
         &mut self,
         scope: E::Scope,
         fact: E,
@@ -139,7 +139,7 @@ impl Stream {
         self.say_with::<A, E>(scope, fact, &key_of(A::ID))
     }
     /// The same, signed by `key`.
-    pub(crate) fn say_with<A: Author + Says<E>, E: Event>(
+    pub(crate) fn say_with<A: Author + CanPublish<E>, E: Event>(
         &mut self,
         scope: E::Scope,
         fact: E,
@@ -174,7 +174,7 @@ impl Stream {
             .insert(chain(author, task), (seq, Digest::of(&[body])));
     }
     /// A stream that begins with [`roster`], and a reader who has read it.
-    pub(crate) fn begun(sees: Sees) -> (Self, Verifier) {
+    pub(crate) fn begun(sees: ChainScope) -> (Self, Verifier) {
         let mut stream = Self::default();
         let mut verifier = Verifier::new(owner(), sees);
         let first = stream.say::<Owner, _>(Deployment, roster());

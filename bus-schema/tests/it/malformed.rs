@@ -1,7 +1,8 @@
 //! Bodies that nobody should make: of any size, shape and depth they are junk, even if their author signed them.
 
 use bus_schema::{
-    AuditFact, AuthorId, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Junk, Owner, PolicyFact, Sees,
+    AuditFact, AuthorId, ChainScope, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Junk, Owner,
+    PolicyFact,
 };
 use proptest::prelude::*;
 
@@ -20,8 +21,8 @@ fn own_word(tamper: impl Fn(Vec<u8>) -> Vec<u8>) -> Junk {
             .with_body(tamper(good.body))
             .signed_by(&key_of(AuthorId::Worker));
         let read = match sees {
-            Sees::Everything => read::<AuditFact>(&mut verifier, &bad),
-            Sees::Own(_) => read::<PolicyFact>(&mut verifier, &bad),
+            ChainScope::Everything => read::<AuditFact>(&mut verifier, &bad),
+            ChainScope::Own(_) => read::<PolicyFact>(&mut verifier, &bad),
         };
         read.expect("not too old").expect_err("not an event")
     });
@@ -31,7 +32,7 @@ fn own_word(tamper: impl Fn(Vec<u8>) -> Vec<u8>) -> Junk {
 #[test]
 fn the_largest_event_is_read_and_one_byte_more_is_junk() {
     let sized = |size: usize| {
-        let (mut stream, verifier) = Stream::begun(Sees::Everything);
+        let (mut stream, verifier) = Stream::begun(ChainScope::Everything);
         let mut roster = roster();
         let key = roster.keys[0];
         roster.keys.resize(70, key);
@@ -53,7 +54,7 @@ fn the_largest_event_is_read_and_one_byte_more_is_junk() {
 #[test]
 fn an_event_of_exactly_the_largest_size_is_an_event() {
     let sized = |size: usize| {
-        let (mut stream, verifier) = Stream::begun(Sees::Everything);
+        let (mut stream, verifier) = Stream::begun(ChainScope::Everything);
         let mut envelope = crate::example::envelope();
         let sign = |envelope: &bus_schema::Envelope| {
             let contract = digest(5);
@@ -167,7 +168,7 @@ fn numbers_that_the_type_cannot_hold_are_junk() {
         Junk::Malformed
     );
     // A place in a chain can be that large; no chain is that long.
-    let (_, mut verifier, good) = example(Sees::Everything);
+    let (_, mut verifier, good) = example(ChainScope::Everything);
     let far = good
         .clone()
         .with_body(replace(&good.body, "seq", "prev", &two_63));
@@ -210,7 +211,7 @@ fn text_that_is_not_utf_8_is_junk() {
 
 #[test]
 fn a_body_cut_anywhere_is_junk() {
-    let (_, mut verifier, good) = example(Sees::Own(AuthorId::Policy));
+    let (_, mut verifier, good) = example(ChainScope::Own(AuthorId::Policy));
     for len in 0..good.body.len() {
         let cut = good.clone().with_body(good.body[..len].to_vec());
         assert_eq!(
@@ -231,7 +232,7 @@ fn a_body_cut_anywhere_is_junk() {
 proptest! {
     #[test]
     fn random_bytes_are_junk(bytes in proptest::collection::vec(any::<u8>(), 0..400), signed: bool, whole: bool) {
-        let sees = if whole { Sees::Everything } else { Sees::Own(AuthorId::Policy) };
+        let sees = if whole { ChainScope::Everything } else { ChainScope::Own(AuthorId::Policy) };
         let (_, mut verifier, good) = example(sees);
         let mut bad = good.with_body(bytes);
         if signed {
@@ -245,7 +246,7 @@ proptest! {
 
     #[test]
     fn random_subjects_and_signatures_are_junk(subject in "\\PC{0,80}", signature in "\\PC{0,140}") {
-        let (_, mut verifier, good) = example(Sees::Everything);
+        let (_, mut verifier, good) = example(ChainScope::Everything);
         let before = tips(&verifier);
         for bad in [
             Stored { subject, ..good.clone() },

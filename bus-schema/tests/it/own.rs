@@ -1,8 +1,8 @@
 //! What a process has signed itself is not checked anew when it is read back, and that lets nothing else in.
 
 use bus_schema::{
-    AuthorId, Deployment, EventId, Junk, Owner, Sees, Signature, SignedEvent, Verifier, Worker,
-    WorkerFact, public_key,
+    AuthorId, ChainScope, Deployment, EventId, Junk, Owner, Signature, SignedEvent, Verifier,
+    Worker, WorkerFact, public_key,
 };
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 const NOBODYS: Signature = Signature::new([0; 64]);
 
 fn example() -> (Stream, Verifier, Stored) {
-    let (mut stream, verifier) = Stream::begun(Sees::Own(AuthorId::Worker));
+    let (mut stream, verifier) = Stream::begun(ChainScope::Own(AuthorId::Worker));
     let mut stored = stream.say::<Worker, _>(task(), proposed());
     stored.signature = Some(NOBODYS.to_string());
     (stream, verifier, stored)

@@ -1,9 +1,9 @@
 //! Bad input: every stored message that is not an event is junk of the right kind and moves nothing.
 
 use bus_schema::{
-    ActionProposed, AuditFact, AuthorId, ContractRevoked, Deployment, Digest, Event as _,
-    HaltOrdered, Junk, Owner, Policy, PolicyFact, RosterChanged, RunnerFact, Sees, ServiceStarted,
-    Signature, TaskRejected, Verifier, Worker, WorkerFact, verify, wire,
+    ActionProposed, AuditFact, AuthorId, ChainScope, ContractRevoked, Deployment, Digest,
+    Event as _, HaltOrdered, Junk, Owner, Policy, PolicyFact, RosterChanged, RunnerFact,
+    ServiceStarted, Signature, TaskRejected, Verifier, Worker, WorkerFact, verify, wire,
 };
 
 use crate::{
@@ -14,9 +14,10 @@ use crate::{
     },
 };
 
-pub(crate) const BOTH: [Sees; 2] = [Sees::Everything, Sees::Own(AuthorId::Policy)];
+pub(crate) const BOTH: [ChainScope; 2] =
+    [ChainScope::Everything, ChainScope::Own(AuthorId::Policy)];
 
-pub(crate) fn example(sees: Sees) -> (Stream, Verifier, Stored) {
+pub(crate) fn example(sees: ChainScope) -> (Stream, Verifier, Stored) {
     let (mut stream, verifier) = Stream::begun(sees);
     let stored = stream.say::<Worker, _>(task(), proposed());
     (stream, verifier, stored)
@@ -27,8 +28,8 @@ fn junk(tamper: impl Fn(Stored) -> Stored) -> Junk {
     let found = BOTH.map(|sees| {
         let (_, mut verifier, good) = example(sees);
         let junk = match sees {
-            Sees::Everything => refused::<AuditFact>(&mut verifier, &tamper(good.clone())),
-            Sees::Own(_) => refused::<PolicyFact>(&mut verifier, &tamper(good.clone())),
+            ChainScope::Everything => refused::<AuditFact>(&mut verifier, &tamper(good.clone())),
+            ChainScope::Own(_) => refused::<PolicyFact>(&mut verifier, &tamper(good.clone())),
         };
         accepted(&mut verifier, &good.at(9));
         junk
@@ -128,7 +129,7 @@ fn a_signature_by_another_authors_key_is_junk() {
 
 #[test]
 fn one_flipped_bit_anywhere_is_junk() {
-    let (_, mut verifier, good) = example(Sees::Everything);
+    let (_, mut verifier, good) = example(ChainScope::Everything);
     for place in 0..good.body.len() * 8 {
         let mut bad = good.clone();
         bad.body[place / 8] ^= 1 << (place % 8);
@@ -179,7 +180,7 @@ fn a_small_order_key_signs_nothing() {
     let key = bus_schema::PublicKey::new(neutral);
     assert!(!verify(&key, b"anything", &Signature::new(signature)));
 
-    let (mut stream, mut verifier) = Stream::begun(Sees::Everything);
+    let (mut stream, mut verifier) = Stream::begun(ChainScope::Everything);
     let mut weak = roster_with(AuthorId::Worker, None);
     weak.keys.push(bus_schema::AuthorKey {
         author: AuthorId::Worker,
@@ -232,17 +233,17 @@ fn only_who_sees_a_whole_chain_insists_that_none_is_missing() {
         let (mut stream, verifier, _) = example(sees);
         (verifier, stream.say::<Worker, _>(task(), proposed()))
     };
-    for sees in [Sees::Everything, Sees::Own(AuthorId::Worker)] {
+    for sees in [ChainScope::Everything, ChainScope::Own(AuthorId::Worker)] {
         let (mut verifier, second) = skipped(sees);
         assert_eq!(refused::<WorkerFact>(&mut verifier, &second), Junk::Chain);
     }
-    let (mut verifier, second) = skipped(Sees::Own(AuthorId::Policy));
+    let (mut verifier, second) = skipped(ChainScope::Own(AuthorId::Policy));
     accepted(&mut verifier, &second);
 }
 
 #[test]
 fn an_event_after_another_predecessor_is_junk() {
-    let (_, mut verifier, good) = example(Sees::Everything);
+    let (_, mut verifier, good) = example(ChainScope::Everything);
     let place = (1, digest(9));
     let body = body(
         AuthorId::Worker,
@@ -296,8 +297,8 @@ fn a_version_of_owner_or_policy_that_is_not_known_stops_the_reader() {
             let (stream, mut verifier) = Stream::begun(sees);
             let stored = unknown(&stream, author, subject, schema);
             let stopped = match sees {
-                Sees::Everything => read::<AuditFact>(&mut verifier, &stored),
-                Sees::Own(_) => read::<PolicyFact>(&mut verifier, &stored),
+                ChainScope::Everything => read::<AuditFact>(&mut verifier, &stored),
+                ChainScope::Own(_) => read::<PolicyFact>(&mut verifier, &stored),
             };
             let stopped = stopped.unwrap_err();
             assert_eq!(
@@ -310,7 +311,7 @@ fn a_version_of_owner_or_policy_that_is_not_known_stops_the_reader() {
 
 #[test]
 fn a_roster_of_an_unknown_version_stops_a_reader_that_does_not_fold_rosters() {
-    let (stream, mut verifier) = Stream::begun(Sees::Own(AuthorId::Worker));
+    let (stream, mut verifier) = Stream::begun(ChainScope::Own(AuthorId::Worker));
     let subject = "event.owner.roster.changed";
     let stored = unknown(&stream, AuthorId::Owner, subject, "roster.changed.v2");
     read::<WorkerFact>(&mut verifier, &stored).unwrap_err();
@@ -327,7 +328,7 @@ fn an_envelope_of_an_unknown_version_stops_the_reader_if_owner_or_policy_signed_
         v: 3,
         something: "new",
     });
-    let (_, mut verifier) = Stream::begun(Sees::Own(AuthorId::Policy));
+    let (_, mut verifier) = Stream::begun(ChainScope::Own(AuthorId::Policy));
     let said = |author: AuthorId, subject: &str| {
         Stored {
             subject: subject.to_owned(),
@@ -365,8 +366,8 @@ fn an_unknown_version_or_kind_of_anybody_else_is_junk_and_the_chain_goes_on_behi
             let (stream, mut verifier) = Stream::begun(sees);
             let stored = unknown(&stream, AuthorId::Worker, subject, schema);
             let found = match sees {
-                Sees::Everything => read::<AuditFact>(&mut verifier, &stored),
-                Sees::Own(_) => read::<PolicyFact>(&mut verifier, &stored),
+                ChainScope::Everything => read::<AuditFact>(&mut verifier, &stored),
+                ChainScope::Own(_) => read::<PolicyFact>(&mut verifier, &stored),
             };
             assert_eq!(found.unwrap(), Err(junk), "{schema}");
             assert_eq!(verifier.tip(AuthorId::Worker, Some(task())).seq, 1);
@@ -394,7 +395,7 @@ fn an_unknown_version_or_kind_of_anybody_else_is_junk_and_the_chain_goes_on_behi
 
 #[test]
 fn a_fact_about_the_wrong_scope_is_junk() {
-    let (_, mut verifier) = Stream::begun(Sees::Everything);
+    let (_, mut verifier) = Stream::begun(ChainScope::Everything);
     let subject = "event.worker.-.action.proposed";
     let place = (1, Digest::ZERO);
     let stored = Stored {
@@ -418,7 +419,7 @@ fn a_fact_about_the_wrong_scope_is_junk() {
 
 #[test]
 fn an_envelope_that_names_another_task_than_its_subject_is_junk() {
-    let (stream, mut verifier) = Stream::begun(Sees::Everything);
+    let (stream, mut verifier) = Stream::begun(ChainScope::Everything);
     let other = "event.worker.-.action.proposed";
     let subject = format!("event.worker.{}.action.proposed", uuid(2));
     for (named, task) in [
@@ -447,7 +448,7 @@ fn an_envelope_that_names_another_task_than_its_subject_is_junk() {
 
 #[test]
 fn junk_moves_only_the_subtree_that_an_append_expects() {
-    let (_, mut verifier, good) = example(Sees::Own(AuthorId::Worker));
+    let (_, mut verifier, good) = example(ChainScope::Own(AuthorId::Worker));
     let mut bad = good.clone().at(7);
     bad.signature = None;
     assert_eq!(refused::<WorkerFact>(&mut verifier, &bad), Junk::Unsigned);
@@ -457,7 +458,7 @@ fn junk_moves_only_the_subtree_that_an_append_expects() {
 
 #[test]
 fn a_kind_that_the_reader_does_not_fold_is_genuine_all_the_same() {
-    let (mut stream, mut verifier) = Stream::begun(Sees::Own(AuthorId::Runner));
+    let (mut stream, mut verifier) = Stream::begun(ChainScope::Own(AuthorId::Runner));
     let other = stream.say::<Policy, _>(
         task(),
         TaskRejected {

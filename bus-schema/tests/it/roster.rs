@@ -1,7 +1,7 @@
 //! Whose key is good where: rosters count by their place in the stream and by nothing else.
 
 use bus_schema::{
-    AuthorId, ContractRevoked, Deployment, Junk, Owner, PolicyFact, RosterChanged, Sees,
+    AuthorId, ChainScope, ContractRevoked, Deployment, Junk, Owner, PolicyFact, RosterChanged,
     ServiceStarted, Verifier, Worker,
 };
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-const FILTERED: Sees = Sees::Own(AuthorId::Policy);
+const FILTERED: ChainScope = ChainScope::Own(AuthorId::Policy);
 
 fn worker_says(stream: &mut Stream, key: &ed25519_dalek::SigningKey) -> Stored {
     stream.say_with::<Worker, _>(task(), proposed(), key)
@@ -22,7 +22,7 @@ fn worker_says(stream: &mut Stream, key: &ed25519_dalek::SigningKey) -> Stored {
 #[test]
 fn nothing_but_the_owners_word_counts_before_the_first_roster() {
     let mut stream = Stream::default();
-    let mut verifier = Verifier::new(owner(), Sees::Everything);
+    let mut verifier = Verifier::new(owner(), ChainScope::Everything);
     assert_eq!(verifier.deployment(), None);
     let early = worker_says(&mut stream, &key_of(AuthorId::Worker));
     assert_eq!(refused::<PolicyFact>(&mut verifier, &early), Junk::NoKey);
@@ -80,7 +80,7 @@ fn the_new_key_signs_nothing_at_or_before_its_roster() {
 #[test]
 fn an_old_key_can_come_back() {
     let (old, new) = (key_of(AuthorId::Worker), new_key(AuthorId::Worker));
-    let (mut stream, mut verifier) = Stream::begun(Sees::Everything);
+    let (mut stream, mut verifier) = Stream::begun(ChainScope::Everything);
     let away = stream.say::<Owner, _>(Deployment, roster_with(AuthorId::Worker, Some(&new)));
     accepted(&mut verifier, &away);
     let meanwhile = worker_says(&mut stream.clone(), &old);
@@ -168,7 +168,7 @@ fn what_the_owner_said_to_another_deployment_changes_nothing() {
 
 #[test]
 fn who_sees_the_owners_whole_chain_goes_on_behind_a_roster_that_does_not_belong_here() {
-    let (mut stream, mut verifier) = Stream::begun(Sees::Everything);
+    let (mut stream, mut verifier) = Stream::begun(ChainScope::Everything);
     let foreign = RosterChanged {
         deployment: id(99),
         keys: Vec::new(),

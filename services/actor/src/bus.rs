@@ -13,9 +13,9 @@ use async_nats::{
     jetstream::{self, message::PublishMessage},
 };
 use bus_schema::{
-    Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, Content, Digest, Draft, ENVELOPE_V,
-    EventId, HEADER_SIGNATURE, Live, May, Meta, PublicKey, Sealed, Signature, account::API, verify,
-    wire,
+    Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, CanCall, Content, Digest, Draft,
+    ENVELOPE_V, EventId, HEADER_SIGNATURE, Live, Meta, PublicKey, Sealed, Signature, account::API,
+    verify, wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
@@ -255,7 +255,7 @@ impl<A: Author> Bus<A> {
     /// [`NoAnswer`]
     pub async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, NoAnswer>
     where
-        A: May<C>,
+        A: CanCall<C>,
     {
         let subject = C::subject(A::ID);
         let schema = format!("{}.v1", C::VERB);

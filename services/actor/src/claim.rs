@@ -3,12 +3,12 @@
 use std::{fmt, sync::Arc};
 
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId, Draft,
-    DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey, Says, Sealed, Time, Usage,
+    ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId, CanPublish,
+    Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey, Sealed, Time, Usage,
 };
 
 /// An author that acts on grants.
-pub trait Executor: Author + Says<ActionStarted> + Says<ActionFinished> {}
+pub trait Executor: Author + CanPublish<ActionStarted> + CanPublish<ActionFinished> {}
 
 impl Executor for bus_schema::Runner {}
 

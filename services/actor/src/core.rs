@@ -39,11 +39,11 @@ pub trait Core: Send + 'static {
     /// Takes in what an effect brought. Never part of the state.
     fn input(&mut self, input: Self::Input);
     /// Says what it wants; asked after every fold, so it says the same until it has it.
-    fn next(&self, out: &mut Out<'_, Self>)
+    fn next(&self, out: &mut Outbox<'_, Self>)
     where
         Self: Sized;
     /// Asked instead of [`Core::next`] while the actor stops: only what must not be left undone.
-    fn finish(&self, _out: &mut Out<'_, Self>)
+    fn finish(&self, _out: &mut Outbox<'_, Self>)
     where
         Self: Sized,
     {
@@ -84,14 +84,14 @@ const HEAD_BEHIND_MAX: u64 = 1000;
 
 /// The newest word of audit about its log, and how long ago it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
+pub struct LogHead {
     /// What it said.
     pub head: Head,
     /// How long ago.
     pub age: Duration,
 }
 
-impl Heard {
+impl LogHead {
     /// How far the log is, if audit said so lately.
     #[must_use]
     pub fn logged(&self) -> Option<Logged> {
@@ -122,9 +122,9 @@ pub(crate) enum Want<C: Core> {
 }
 
 /// What the core can see of the moment, and where it says what it wants.
-pub struct Out<'a, C: Core> {
+pub struct Outbox<'a, C: Core> {
     pub(crate) now: Time,
-    pub(crate) heard: Option<Heard>,
+    pub(crate) heard: Option<LogHead>,
     pub(crate) busy: &'a BTreeSet<Option<TaskId>>,
     pub(crate) running: &'a BTreeSet<Key>,
     pub(crate) clock: &'a Clock,
@@ -134,12 +134,12 @@ pub struct Out<'a, C: Core> {
     pub(crate) wake: Option<Time>,
 }
 
-impl<'a, C: Core> Out<'a, C> {
+impl<'a, C: Core> Outbox<'a, C> {
     /// An empty one, as the loop or a test makes it.
     #[must_use]
     pub fn new(
         now: Time,
-        heard: Option<Heard>,
+        heard: Option<LogHead>,
         busy: &'a BTreeSet<Option<TaskId>>,
         running: &'a BTreeSet<Key>,
         clock: &'a Clock,
@@ -188,7 +188,7 @@ impl<'a, C: Core> Out<'a, C> {
 
     /// The newest head of the log.
     #[must_use]
-    pub const fn heard(&self) -> Option<&Heard> {
+    pub const fn heard(&self) -> Option<&LogHead> {
         self.heard.as_ref()
     }
 

@@ -36,7 +36,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use bus_schema::{Author, AuthorId, Hardening, Says, ServiceStarted};
+use bus_schema::{Author, AuthorId, CanPublish, Hardening, ServiceStarted};
 use tokio::sync::watch;
 
 pub use bus::{Bus, NoAnswer, Stopped};
@@ -44,11 +44,11 @@ pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
 pub use clock::{BusClock, Clock};
 pub use config::Config;
 pub use connect::Access;
-pub use core::{Core, Heard, Key, Logged, Out};
+pub use core::{Core, Key, LogHead, Logged, Outbox};
 pub use error::{Error, chain};
 pub use health::Health;
-pub use operator::{Operator, Pen, Reading, Stored};
-pub use service::{Beside, Context, Service, version};
+pub use operator::{BusClient, OwnerWriter, Stored, StreamReader};
+pub use service::{BackgroundTasks, Context, Service, version};
 pub use telemetry::start as log;
 
 /// A service's whole `main`: `--config FILE`; with `--check` it stops after reading it, with `--health` it says
@@ -56,7 +56,7 @@ pub use telemetry::start as log;
 #[must_use]
 pub fn main<S: Service>() -> ExitCode
 where
-    <S::Core as Core>::Me: Says<ServiceStarted>,
+    <S::Core as Core>::Me: CanPublish<ServiceStarted>,
 {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     match arguments.as_slice() {
@@ -109,7 +109,7 @@ pub fn check_health<S: Service>(path: &Path) -> ExitCode {
 #[must_use]
 pub fn run<S: Service>(path: &Path) -> ExitCode
 where
-    <S::Core as Core>::Me: Says<ServiceStarted>,
+    <S::Core as Core>::Me: CanPublish<ServiceStarted>,
 {
     let found = hardening::measure();
     hardening::harden();
@@ -128,7 +128,7 @@ fn report(error: &Error) -> ExitCode {
 
 async fn serve<S: Service>(path: &Path, found: &Hardening) -> Result<(), Error>
 where
-    <S::Core as Core>::Me: Says<ServiceStarted>,
+    <S::Core as Core>::Me: CanPublish<ServiceStarted>,
 {
     let (config, service) = config::read::<S::Config>(path)?;
     let me = <S::Core as Core>::Me::ID;

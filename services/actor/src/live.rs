@@ -7,7 +7,7 @@ use std::{
 
 use bus_schema::{Body, Head, Live as _, Verifier, wire};
 
-use crate::Heard;
+use crate::LogHead;
 
 /// Bits for the live messages of one process; the rest is its place in the stream.
 const COUNT_BITS: u32 = 28;
@@ -61,8 +61,8 @@ impl Heads {
 
     /// The newest one, and how long ago it came.
     #[must_use]
-    pub fn newest(&self, elapsed: Duration) -> Option<Heard> {
-        self.newest.as_ref().map(|(head, at, _)| Heard {
+    pub fn newest(&self, elapsed: Duration) -> Option<LogHead> {
+        self.newest.as_ref().map(|(head, at, _)| LogHead {
             head: head.clone(),
             age: elapsed.saturating_sub(*at),
         })

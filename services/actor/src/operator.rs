@@ -7,8 +7,8 @@ use std::{
 };
 
 use bus_schema::{
-    AUDIT, Author as _, AuthorId, Body, Content, Draft, EventId, Facts, Head, Junk, Link,
-    Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, Sees, SignedEvent, Time, Verifier, account,
+    AUDIT, Author as _, AuthorId, Body, ChainScope, Content, Draft, EventId, Facts, Head, Junk,
+    Link, Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, SignedEvent, Time, Verifier, account,
     stream, wire,
 };
 use ed25519_dalek::SigningKey;
@@ -62,7 +62,7 @@ impl Stored {
 
 /// One connection under one identity.
 #[derive(Debug)]
-pub struct Operator {
+pub struct BusClient {
     client: async_nats::Client,
     /// Where it asks the JetStream API.
     api: &'static str,
@@ -70,7 +70,7 @@ pub struct Operator {
     clock: Clock,
 }
 
-impl Operator {
+impl BusClient {
     /// Connects.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Operator {
     /// Connects once, without waiting for a server that is not there.
     ///
     /// # Errors
-    /// As [`Operator::connect`].
+    /// As [`BusClient::connect`].
     pub async fn connect_once(access: &Access, clock: Clock) -> Result<Self, Error> {
         let client = try_once(access).await?;
         let (_, reconnected) = watch::channel(0);
@@ -270,11 +270,11 @@ impl Operator {
     /// Speaks as the owner.
     ///
     /// # Errors
-    /// As [`Operator::scan`].
-    pub async fn owner(&self, key: SigningKey) -> Result<Pen, Error> {
+    /// As [`BusClient::scan`].
+    pub async fn owner(&self, key: SigningKey) -> Result<OwnerWriter, Error> {
         let owner = bus_schema::public_key(&key);
-        let mut pen = Pen {
-            verifier: Verifier::new(owner, Sees::Own(AuthorId::Owner)),
+        let mut pen = OwnerWriter {
+            verifier: Verifier::new(owner, ChainScope::Own(AuthorId::Owner)),
             bus: self.bus(key, BTreeMap::new()),
             client: self.client.clone(),
         };
@@ -306,7 +306,7 @@ impl Operator {
 
 /// The owner's own chain, read up to its end and ready to be continued.
 #[derive(Debug)]
-pub struct Pen {
+pub struct OwnerWriter {
     verifier: Verifier,
     bus: Bus<Owner>,
     client: async_nats::Client,
@@ -322,8 +322,8 @@ impl Facts for Nothing {
     }
 }
 
-impl Pen {
-    async fn catch_up(&mut self, operator: &Operator) -> Result<(), Error> {
+impl OwnerWriter {
+    async fn catch_up(&mut self, operator: &BusClient) -> Result<(), Error> {
         let mut verifier = self.verifier.clone();
         let mut failed = None;
         let from = verifier.subtree(AuthorId::Owner, None) + 1;
@@ -353,7 +353,7 @@ impl Pen {
     ///
     /// # Errors
     /// [`Error::Bus`] if it is not stored.
-    pub async fn say(&mut self, operator: &Operator, draft: Draft<Owner>) -> Result<u64, Error> {
+    pub async fn say(&mut self, operator: &BusClient, draft: Draft<Owner>) -> Result<u64, Error> {
         for content in draft.contents() {
             self.bus.put(content).await?;
         }
@@ -402,16 +402,16 @@ impl Pen {
 
 /// Reads a whole stream as its keeper does: every chain must be contiguous.
 #[derive(Debug)]
-pub struct Reading {
+pub struct StreamReader {
     verifier: Verifier,
 }
 
-impl Reading {
+impl StreamReader {
     /// From the start of a stream, trusting `owner`.
     #[must_use]
     pub fn new(owner: PublicKey) -> Self {
         Self {
-            verifier: Verifier::new(owner, Sees::Everything),
+            verifier: Verifier::new(owner, ChainScope::Everything),
         }
     }
     /// The next message: who said it, or why it is junk.

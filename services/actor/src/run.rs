@@ -7,8 +7,8 @@ mod read;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bus_schema::{
-    Author as _, AuthorId, Deployment, Digest, Draft, Facts as _, Hardening, Says, Sees,
-    ServiceStarted, Time, Verifier, wire,
+    Author as _, AuthorId, CanPublish, ChainScope, Deployment, Digest, Draft, Facts as _,
+    Hardening, ServiceStarted, Time, Verifier, wire,
 };
 use futures::StreamExt as _;
 use tokio::{
@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use crate::{
-    Beside, Bus, Clock, Core, Error, Health, Key, Out, Service,
+    BackgroundTasks, Bus, Clock, Core, Error, Health, Key, Outbox, Service,
     append::{Acked, Appender, Then},
     bus::{Keys, Outside},
     claims::Claims,
@@ -46,11 +46,11 @@ type Input<S> = <<S as Service>::Core as Core>::Input;
 type Done<S> = Result<(Key, Input<S>), tokio::task::JoinError>;
 
 /// What an author reads of the chains.
-fn sees(me: AuthorId) -> Sees {
+fn sees(me: AuthorId) -> ChainScope {
     if me == AuthorId::Audit {
-        Sees::Everything
+        ChainScope::Everything
     } else {
-        Sees::Own(me)
+        ChainScope::Own(me)
     }
 }
 
@@ -107,7 +107,7 @@ pub(crate) struct Parts<S: Service> {
 
 impl<S: Service> Actor<S>
 where
-    Me<S>: Says<ServiceStarted>,
+    Me<S>: CanPublish<ServiceStarted>,
 {
     pub(crate) fn new(parts: Parts<S>) -> Result<Self, Error> {
         let Parts {
@@ -140,7 +140,7 @@ where
         }
         let (input, inbox) = mpsc::channel(1024);
         let service = Arc::new(service);
-        let mut beside = Beside {
+        let mut beside = BackgroundTasks {
             bus: bus.clone(),
             input,
             stop: stop.clone(),
@@ -326,14 +326,14 @@ where
     }
 
     /// Asks the core what it wants and sets it going.
-    fn ask(&mut self, wishes: impl FnOnce(&S::Core, &mut Out<'_, S::Core>)) {
+    fn ask(&mut self, wishes: impl FnOnce(&S::Core, &mut Outbox<'_, S::Core>)) {
         let now = self
             .bus_clock
             .now(self.clock.elapsed())
             .unwrap_or_else(|| self.verifier.now());
         let heard = self.heads.newest(self.clock.elapsed());
         let given_back = self.appender.given_back();
-        let mut out = Out::new(now, heard, self.appender.busy(), &self.running, &self.clock);
+        let mut out = Outbox::new(now, heard, self.appender.busy(), &self.running, &self.clock);
         if let Some(claims) = &mut self.claims {
             given_back.into_iter().for_each(|one| claims.give_back(one));
             out = out.of_executor(&claims.standing, &claims.ledger);

@@ -42,7 +42,7 @@ pub trait Service: Send + Sync + Sized + 'static {
     ///
     /// # Errors
     /// Why it cannot work; it does not start then.
-    fn start(_service: &Arc<Self>, _beside: &mut Beside<Self>) -> Result<(), Error> {
+    fn start(_service: &Arc<Self>, _beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         Ok(())
     }
 
@@ -56,7 +56,7 @@ pub trait Service: Send + Sync + Sized + 'static {
 
 /// Where a service starts what runs beside its core.
 #[derive(Debug)]
-pub struct Beside<S: Service> {
+pub struct BackgroundTasks<S: Service> {
     /// The bus.
     pub bus: Bus<<S::Core as Core>::Me>,
     /// The way into the core.
@@ -66,7 +66,7 @@ pub struct Beside<S: Service> {
     pub(crate) tasks: JoinSet<Result<(), Error>>,
 }
 
-impl<S: Service> Beside<S> {
+impl<S: Service> BackgroundTasks<S> {
     /// Runs something until the actor stops; if it fails, the actor does.
     pub fn spawn(&mut self, task: impl Future<Output = Result<(), Error>> + Send + 'static) {
         self.tasks.spawn(task);

@@ -5,8 +5,8 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    AuditFact, AuthorId, CheckpointSigned, DeploymentId, EVENT_BYTES_MAX, Event as _, Meta,
-    PublicKey, Raw, Read, RosterChanged, Sees, Subject, Time, Verifier, parse_fact,
+    AuditFact, AuthorId, ChainScope, CheckpointSigned, DeploymentId, EVENT_BYTES_MAX, Event as _,
+    Meta, PublicKey, Raw, Read, RosterChanged, Subject, Time, Verifier, parse_fact,
 };
 use ed25519_dalek::VerifyingKey;
 
@@ -72,7 +72,7 @@ pub fn check(
     let origin = Origin::of(deployment);
     let key = first.key(places, &origin)?;
     let mut review = Review {
-        verifier: Verifier::new(owner, Sees::Everything),
+        verifier: Verifier::new(owner, ChainScope::Everything),
         authors: BTreeMap::new(),
         strangers: Counts::default(),
         claims: first.claims,
@@ -107,7 +107,7 @@ struct First {
 impl First {
     fn pass(places: &Places, deployment: DeploymentId, owner: PublicKey) -> Result<Self, Bad> {
         // Who reads as one author sees the owner's chain whole, and needs no other.
-        let mut verifier = Verifier::new(owner, Sees::Own(AuthorId::Audit));
+        let mut verifier = Verifier::new(owner, ChainScope::Own(AuthorId::Audit));
         let (mut keys, mut forged) = (Vec::new(), None);
         let (mut claims, mut foreign) = (BTreeSet::new(), None);
         scan(places, |index, entry| {

@@ -2,14 +2,14 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use actor::{Core, Key, Out};
+use actor::{Core, Key, Outbox};
 use bus_schema::{
     Audit, AuditFact, AuthorId, CheckpointSigned, Deployment, DeploymentId, Digest, Draft,
     Event as _, Head, Junk, Meta, Raw, Seen, ServiceStarted, Time,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::glance::{is, roster};
+use crate::peek::{is, roster};
 use crate::recovery::Broken;
 use crate::repair::SHORTER;
 use crate::{Entry, Leaves, Verdict, View};
@@ -259,7 +259,7 @@ impl AuditCore {
             && self.broken.is_none()
     }
 
-    fn claim(&self, out: &mut Out<'_, Self>) {
+    fn claim(&self, out: &mut Outbox<'_, Self>) {
         let (size, last) = (self.view.size(), self.state.claimed);
         let covered = last.map_or(0, |claimed| claimed.size);
         // A checkpoint's own fact is no reason for another.
@@ -272,7 +272,7 @@ impl AuditCore {
 }
 
 /// Whether enough bus time has passed since the last one; asks to be asked again if not.
-fn due(out: &mut Out<'_, AuditCore>, since: Option<Time>) -> bool {
+fn due(out: &mut Outbox<'_, AuditCore>, since: Option<Time>) -> bool {
     let Some(at) = since.map(|since| since.plus_ms(CHECKPOINT_EVERY_MS)) else {
         return true;
     };
@@ -370,7 +370,7 @@ impl Core for AuditCore {
         }
     }
 
-    fn next(&self, out: &mut Out<'_, Self>) {
+    fn next(&self, out: &mut Outbox<'_, Self>) {
         if let Some(store) = self.to_store() {
             out.effect(Key::Once("store"), || store);
         }
@@ -382,7 +382,7 @@ impl Core for AuditCore {
         }
     }
 
-    fn finish(&self, out: &mut Out<'_, Self>) {
+    fn finish(&self, out: &mut Outbox<'_, Self>) {
         // What was folded and is not in the log would have to be read from the start again.
         if self.failed.is_none()
             && let Some(store) = self.store()

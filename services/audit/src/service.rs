@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use actor::{Beside, Bus, Clock, Context, Error, Service};
+use actor::{BackgroundTasks, Bus, Clock, Context, Error, Service};
 use bus_schema::{DeploymentId, Prove, Time};
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
@@ -76,7 +76,7 @@ impl Service for Audit {
         Ok((audit, AuditCore::new(config.deployment, view, stored)))
     }
 
-    fn start(service: &Arc<Self>, beside: &mut Beside<Self>) -> Result<(), Error> {
+    fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         let store = Arc::clone(&service.store);
         let answers = beside
             .bus

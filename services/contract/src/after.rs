@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::bounds::{Around, Judgement, lookup};
+use crate::bound::matching::{CallContext, Match, lookup};
 use crate::record::Stage;
 use crate::toml_text::{key, quoted};
 
@@ -19,7 +19,7 @@ pub struct After {
 impl After {
     /// Whether such a call succeeded; unknown while one is still running, or when this call lacks an argument
     /// that has to be equal.
-    pub(crate) fn judge(&self, around: &Around<'_>) -> Judgement {
+    pub(crate) fn judge(&self, around: &CallContext<'_>) -> Match {
         let own: Option<Vec<_>> = self
             .equal
             .iter()
@@ -27,16 +27,16 @@ impl After {
             .collect();
         let outcomes = around.view.record.outcomes(&self.tool);
         let Some(own) = own else {
-            return Judgement::Unknown;
+            return Match::Unknown;
         };
-        Judgement::any(outcomes.iter().map(|outcome| {
+        Match::any(outcomes.iter().map(|outcome| {
             let same = own
                 .iter()
                 .all(|(value, other)| lookup(&outcome.args, other) == Some(*value));
             match (same, &outcome.stage) {
-                (false, _) | (true, Stage::Failed) => Judgement::Outside,
-                (true, Stage::Running) => Judgement::Unknown,
-                (true, Stage::Succeeded(_)) => Judgement::Within,
+                (false, _) | (true, Stage::Failed) => Match::No,
+                (true, Stage::Running) => Match::Unknown,
+                (true, Stage::Succeeded(_)) => Match::Yes,
             }
         }))
     }

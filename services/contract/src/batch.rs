@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::budget::Shared;
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::decide_with;
-use crate::explain::{Considered, explain};
-use crate::flow::{Labels, WrittenLabels};
+use crate::explain::{RuleExplanation, explain};
 use crate::json;
+use crate::labels::{Labels, WrittenLabels};
 use crate::name::is_principal;
 use crate::record::{Record, View};
+use crate::usage::ContractTotals;
 use crate::verdict::Fix;
 use crate::verdict::{Call, Code, Verdict};
 
@@ -58,7 +58,7 @@ pub struct Batch<'c> {
     asks: Asks,
     now_ms: i64,
     tasks: BTreeMap<String, Task>,
-    shared: Shared,
+    shared: ContractTotals,
     explains: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct Decided {
     /// The verdict.
     pub verdict: Verdict,
     /// What each rule about its tool says of it; nothing unless the batch explains.
-    pub rules: Option<Vec<Considered>>,
+    pub rules: Option<Vec<RuleExplanation>>,
 }
 
 #[derive(Debug)]
@@ -108,7 +108,7 @@ struct Said<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rules: Option<&'a [Considered]>,
+    rules: Option<&'a [RuleExplanation]>,
 }
 
 impl<'c> Batch<'c> {
@@ -121,7 +121,7 @@ impl<'c> Batch<'c> {
             asks,
             now_ms,
             tasks: BTreeMap::new(),
-            shared: Shared::default(),
+            shared: ContractTotals::default(),
             explains: false,
         }
     }

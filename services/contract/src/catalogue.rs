@@ -6,10 +6,10 @@ use bus_schema::{Digest, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::bounds::{Around, Judgement};
+use crate::bound::matching::{CallContext, Match};
 use crate::cedar::Condition;
-use crate::flow::{Labels, WrittenLabels};
 use crate::json;
+use crate::labels::{Labels, WrittenLabels};
 use crate::schema::Arguments;
 
 /// Longest catalogue, in bytes.
@@ -61,12 +61,12 @@ impl Effects {
     }
 
     /// What one call does; the most outward of all if a condition cannot tell.
-    fn of(&self, around: &Around<'_>) -> Effect {
+    fn of(&self, around: &CallContext<'_>) -> Effect {
         for (when, effect) in &self.some {
             match when.judge(around) {
-                Judgement::Within => return *effect,
-                Judgement::Outside => {}
-                Judgement::Unknown => return self.most(),
+                Match::Yes => return *effect,
+                Match::No => {}
+                Match::Unknown => return self.most(),
             }
         }
         self.other
@@ -140,7 +140,7 @@ impl Tool {
     }
 
     /// What one call of the tool does.
-    pub(crate) fn effect_of(&self, around: &Around<'_>) -> Effect {
+    pub(crate) fn effect_of(&self, around: &CallContext<'_>) -> Effect {
         self.effects.of(around)
     }
 

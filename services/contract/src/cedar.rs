@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use self::shape::Fields;
 use self::tokens::{Chain, Source};
-use crate::bounds::{Around, Judgement};
-use crate::flow::{Integrity, Labels, Secrecy};
+use crate::bound::matching::{CallContext, Match};
+use crate::labels::{Integrity, Labels, Secrecy};
 use crate::schema::Arguments;
 
 mod error;
@@ -139,11 +139,11 @@ impl Condition {
     /// Judges a call: within if the expression is true, outside if it is false. Unknown if the tool is none of
     /// those it was read for, if it names a value that Cedar cannot hold (a decimal with more than four places, a
     /// task without text) or if it cannot be evaluated (an overflow).
-    pub(crate) fn judge(&self, around: &Around<'_>) -> Judgement {
+    pub(crate) fn judge(&self, around: &CallContext<'_>) -> Match {
         match self.read.evaluate(around) {
-            Some(EvalResult::Bool(true)) => Judgement::Within,
-            Some(EvalResult::Bool(false)) => Judgement::Outside,
-            Some(_) | None => Judgement::Unknown,
+            Some(EvalResult::Bool(true)) => Match::Yes,
+            Some(EvalResult::Bool(false)) => Match::No,
+            Some(_) | None => Match::Unknown,
         }
     }
 }
@@ -272,7 +272,7 @@ impl Read {
         })
     }
 
-    fn evaluate(&self, around: &Around<'_>) -> Option<EvalResult> {
+    fn evaluate(&self, around: &CallContext<'_>) -> Option<EvalResult> {
         let (args, schema) = match &self.types {
             Types::Shown => (value::shown_record(around.args)?, None),
             Types::Said { cases, by_tool } => {
@@ -287,7 +287,7 @@ impl Read {
         eval_expression(&request, &self.entities, &self.expression).ok()
     }
 
-    fn context(&self, around: &Around<'_>, args: RestrictedExpression) -> Option<Context> {
+    fn context(&self, around: &CallContext<'_>, args: RestrictedExpression) -> Option<Context> {
         let record =
             |each: Vec<(String, RestrictedExpression)>| RestrictedExpression::new_record(each).ok();
         let facts: Option<Vec<_>> = self
@@ -314,7 +314,7 @@ impl Read {
 }
 
 /// One fact of the task, by its name in a condition.
-fn fact(around: &Around<'_>, name: &str) -> Option<RestrictedExpression> {
+fn fact(around: &CallContext<'_>, name: &str) -> Option<RestrictedExpression> {
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let record = around.view.record;
     let Labels { integrity, secrecy } = record.labels();

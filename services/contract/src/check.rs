@@ -5,7 +5,6 @@ use std::ops::Range;
 use diagnostic::{Diagnostic, Diagnostics};
 use serde_json::{Map, Value};
 
-use crate::budget::Shared;
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::decide;
@@ -13,6 +12,7 @@ use crate::json;
 use crate::parse::{self, Test};
 use crate::record::{Record, View};
 use crate::test_call::{Earlier, TestCall};
+use crate::usage::ContractTotals;
 use crate::verdict::{Call, Code, Verdict};
 
 impl Contract {
@@ -81,17 +81,18 @@ impl TestCall {
     #[must_use]
     pub fn decide(&self, contract: &Contract, catalogue: &Catalogue) -> Verdict {
         let mut record = Record::new(self.principal.clone(), self.text.clone());
-        let mut shared = Shared::default();
-        let verdict = |record: &Record, shared: &Shared, tool: &str, args: &Map<String, Value>| {
-            let args = json::canonical(&Value::Object(args.clone()));
-            let view = View {
-                now_ms: self.at_ms,
-                record,
-                shared,
+        let mut shared = ContractTotals::default();
+        let verdict =
+            |record: &Record, shared: &ContractTotals, tool: &str, args: &Map<String, Value>| {
+                let args = json::canonical(&Value::Object(args.clone()));
+                let view = View {
+                    now_ms: self.at_ms,
+                    record,
+                    shared,
+                };
+                let call = Call { tool, args: &args };
+                decide(contract, catalogue, &view, &call)
             };
-            let call = Call { tool, args: &args };
-            decide(contract, catalogue, &view, &call)
-        };
         for Earlier {
             tool,
             args,

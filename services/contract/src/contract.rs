@@ -6,11 +6,11 @@ use std::ops::Range;
 use bus_schema::{ContractName, Digest, PublicKey, Time};
 use diagnostic::{Diagnostic, Diagnostics};
 
-use crate::budget::Period;
-use crate::limits::{Caps, Limits};
+use crate::limits::{Limits, PeriodLimits};
 use crate::quota::Quota;
 use crate::rule::Rule;
 use crate::test_call::TestCall;
+use crate::usage::Period;
 
 /// The version of the contract language: a contract that is read by another one has to be signed again.
 pub const LANGUAGE: u16 = 1;
@@ -23,7 +23,7 @@ pub struct Contract {
     pub(crate) version: u32,
     pub(crate) purpose: String,
     pub(crate) owner: String,
-    pub(crate) head: Head,
+    pub(crate) head: Header,
     pub(crate) expires_span: Range<usize>,
     pub(crate) roles: BTreeMap<String, Role>,
     pub(crate) rules: Vec<Rule>,
@@ -37,7 +37,7 @@ pub struct Contract {
 
 /// What has to hold before any rule is asked.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Head {
+pub(crate) struct Header {
     pub(crate) starts_ms: Option<i64>,
     pub(crate) expires_ms: i64,
     pub(crate) principals: Vec<String>,
@@ -129,7 +129,7 @@ impl Contract {
         let shared = [Period::Hour, Period::Day, Period::Contract];
         shared.into_iter().any(|period| {
             let counts = |rule: &Rule| *rule.quotas.of(period) != Quota::default();
-            *self.head.limits.of(period) != Caps::default() || self.rules.iter().any(counts)
+            *self.head.limits.of(period) != PeriodLimits::default() || self.rules.iter().any(counts)
         })
     }
 

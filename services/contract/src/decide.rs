@@ -7,14 +7,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::bounds::Around;
+use crate::bound::matching::CallContext;
 use crate::catalogue::{Catalogue, Tool};
+use crate::combine::{Permission, RuleMatches, ValidCall, combine};
 use crate::contract::Contract;
 use crate::fix;
 use crate::json;
 use crate::record::View;
 use crate::verdict::{Call, Code, Fix, Refusal, Verdict};
-use crate::weigh::{Case, Judged, Weighed, weigh};
 
 /// Longest arguments of a call, in bytes.
 pub const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
@@ -48,9 +48,9 @@ pub(crate) fn decide_with<'c>(
             return (refused(first.unwrap_or(refusal), None), None);
         }
     };
-    let case = Case::new(
+    let case = ValidCall::new(
         tool,
-        Around {
+        CallContext {
             tool: tool.name().as_str(),
             args: &args,
             view: *view,
@@ -60,12 +60,12 @@ pub(crate) fn decide_with<'c>(
     (verdict, Some((tool, args)))
 }
 
-fn judge(contract: &Contract, case: &Case<'_>) -> Verdict {
+fn judge(contract: &Contract, case: &ValidCall<'_>) -> Verdict {
     let tool = case.tool;
     let about = contract.about(case.around.tool);
-    let judged: Judged<'_> = about.map(|rule| (rule, rule.judge(&case.around))).collect();
+    let judged: RuleMatches<'_> = about.map(|rule| (rule, rule.judge(&case.around))).collect();
     let open = contract.head.open(&case.around.view, &contract.name);
-    let weighed = open.and_then(|()| weigh(&contract.head.limits, &judged, case));
+    let weighed = open.and_then(|()| combine(&contract.head.limits, &judged, case));
     match weighed {
         // What the tool itself ends after need not be reserved, nor waited for when nobody tells the outcome.
         Ok(weighed) => weighed.verdict(contract, case, tool.wall_ms_max()),
@@ -76,8 +76,8 @@ fn judge(contract: &Contract, case: &Case<'_>) -> Verdict {
     }
 }
 
-impl Weighed<'_> {
-    fn verdict(self, contract: &Contract, case: &Case<'_>, wall_ms_max: u64) -> Verdict {
+impl Permission<'_> {
+    fn verdict(self, contract: &Contract, case: &ValidCall<'_>, wall_ms_max: u64) -> Verdict {
         let Self {
             rule,
             mut reserve,

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::budget::Period;
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
-use crate::flow::{Integrity, Secrecy};
 use crate::json;
-use crate::limits::Caps;
+use crate::labels::{Integrity, Secrecy};
+use crate::limits::PeriodLimits;
 use crate::name::rule_id;
 use crate::rule::{OWNER, Rule, RuleKind};
 use crate::show;
 use crate::test_call::{Earlier, TestCall};
+use crate::usage::Period;
 use crate::verdict::Verdict;
 
 /// What a version of a contract changes against another one.
@@ -32,7 +32,7 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     /// Whether it is new, gone, or another than before.
-    pub change: Turn,
+    pub change: ChangeKind,
     /// The rule, or the built-in check, under the names that verdicts give it.
     pub rule: String,
     /// The tools that it is about; all of them if none is named.
@@ -73,7 +73,7 @@ pub struct Outcome {
 /// How something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Turn {
+pub enum ChangeKind {
     /// Only the new version has it.
     Added,
     /// Only the old version has it.
@@ -82,7 +82,7 @@ pub enum Turn {
     Changed,
 }
 
-impl Turn {
+impl ChangeKind {
     /// The same for people.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -231,9 +231,9 @@ impl Differ<'_> {
     /// Adds an entry about a check that every contract has.
     fn check(&mut self, rule: &str, before: Option<String>, after: Option<String>) {
         let change = match (&before, &after) {
-            (None, Some(_)) => Turn::Added,
-            (Some(_), None) => Turn::Removed,
-            (Some(_), Some(_)) | (None, None) => Turn::Changed,
+            (None, Some(_)) => ChangeKind::Added,
+            (Some(_), None) => ChangeKind::Removed,
+            (Some(_), Some(_)) | (None, None) => ChangeKind::Changed,
         };
         self.entries.push(Entry {
             change,
@@ -260,7 +260,7 @@ impl Differ<'_> {
                         format!("limits.{}.{key}", period.word())
                     }
                 };
-                let said = |caps: &Caps| {
+                let said = |caps: &PeriodLimits| {
                     let each = show::caps(caps);
                     let whose = show::whose(period);
                     (!each.is_empty()).then(|| format!("{whose}: {}", each.join(" and ")))
@@ -302,9 +302,9 @@ impl Differ<'_> {
             .filter(about)
             .collect();
         let change = match (old, new) {
-            (None, _) => Turn::Added,
-            (Some(_), None) => Turn::Removed,
-            (Some(_), Some(_)) => Turn::Changed,
+            (None, _) => ChangeKind::Added,
+            (Some(_), None) => ChangeKind::Removed,
+            (Some(_), Some(_)) => ChangeKind::Changed,
         };
         let lines = |rule: Option<&Rule>| -> Vec<String> {
             let text = rule.map(Rule::to_string).unwrap_or_default();
@@ -318,8 +318,8 @@ impl Differ<'_> {
                 .collect()
         };
         let (removed, added) = match change {
-            Turn::Changed => (alone(&before, &after), alone(&after, &before)),
-            Turn::Added | Turn::Removed => (before, after),
+            ChangeKind::Changed => (alone(&before, &after), alone(&after, &before)),
+            ChangeKind::Added | ChangeKind::Removed => (before, after),
         };
         let sentence = |rule: Option<&Rule>, contract: &Contract| {
             rule.map(|rule| show::sentence(rule, contract, self.catalogue))
@@ -340,37 +340,37 @@ impl Differ<'_> {
 }
 
 /// Takes one limit alone.
-type Only = fn(&Caps) -> Caps;
+type Only = fn(&PeriodLimits) -> PeriodLimits;
 
 /// Each limit with its key.
 const ONLY: [(&str, Only); 7] = [
-    ("calls", |caps| Caps {
+    ("calls", |caps| PeriodLimits {
         calls: caps.calls,
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
-    ("wall_time", |caps| Caps {
+    ("wall_time", |caps| PeriodLimits {
         wall_ms: caps.wall_ms,
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
-    ("output_bytes", |caps| Caps {
+    ("output_bytes", |caps| PeriodLimits {
         output_bytes: caps.output_bytes,
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
-    ("tokens", |caps| Caps {
+    ("tokens", |caps| PeriodLimits {
         tokens: caps.tokens,
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
-    ("spend", |caps| Caps {
+    ("spend", |caps| PeriodLimits {
         spend: caps.spend.clone(),
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
-    ("bytes_out", |caps| Caps {
+    ("bytes_out", |caps| PeriodLimits {
         bytes_out: caps.bytes_out,
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
-    ("messages", |caps| Caps {
+    ("messages", |caps| PeriodLimits {
         messages: caps.messages,
-        ..Caps::default()
+        ..PeriodLimits::default()
     }),
 ];
 
@@ -459,7 +459,7 @@ impl Entry {
                 text.push_str(&format!("\n  {word}: {said}"));
             }
         }
-        if self.change == Turn::Changed {
+        if self.change == ChangeKind::Changed {
             let removed = self.removed.iter().map(|line| format!("\n  - {line}"));
             let added = self.added.iter().map(|line| format!("\n  + {line}"));
             text.extend(removed.chain(added));

@@ -6,7 +6,7 @@ use bus_schema::{Ask, Envelope, EnvelopeTool, PublicKey};
 
 use crate::catalogue::{Catalogue, Effect, Tool};
 use crate::contract::Contract;
-use crate::flow::Passage;
+use crate::labels::FlowAction;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX};
 use crate::rule::{Rule, RuleKind};
 
@@ -88,7 +88,7 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
 
 /// Whether an allow can lead to a question after what the task has seen.
 fn may_ask(rule: &Rule) -> bool {
-    let ask = Some(Passage::Ask);
+    let ask = Some(FlowAction::Ask);
     rule.untrusted.is_none() || rule.untrusted == ask || rule.secret == ask
 }
 

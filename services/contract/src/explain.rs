@@ -4,28 +4,29 @@ use bus_schema::RuleId;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bounds::{Around, Judgement, is_ambiguous, lookup};
+use crate::bound::kind::Inner as _;
+use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
 use crate::catalogue::Catalogue;
+use crate::combine::{ValidCall, candidate};
 use crate::contract::Contract;
 use crate::decide::arguments;
 use crate::json;
 use crate::record::View;
 use crate::rule::{Rule, RuleKind};
 use crate::verdict::{Call, Verdict};
-use crate::weigh::{Case, offer};
 
 /// Characters of a value that are repeated.
 const VALUE_CHARS_MAX: usize = 120;
 
 /// What one rule says of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Considered {
+pub struct RuleExplanation {
     /// The rule.
     pub rule: RuleId,
     /// `allow`, `ask` or `deny`.
     pub kind: &'static str,
     /// What it says.
-    pub says: Says,
+    pub says: RuleResult,
     /// Why, for people, in one sentence each.
     pub why: Vec<String>,
 }
@@ -33,7 +34,7 @@ pub struct Considered {
 /// What a rule says of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Says {
+pub enum RuleResult {
     /// It describes the call, and the verdict is its own.
     Decides,
     /// It describes the call, and another rule decides.
@@ -46,7 +47,7 @@ pub enum Says {
     DoesNotMatch,
 }
 
-impl Says {
+impl RuleResult {
     /// The same for people.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -69,41 +70,46 @@ pub fn explain(
     view: &View<'_>,
     call: &Call<'_>,
     verdict: &Verdict,
-) -> Vec<Considered> {
+) -> Vec<RuleExplanation> {
     let Ok((tool, args)) = arguments(catalogue, call) else {
         return Vec::new();
     };
-    let around = Around {
+    let around = CallContext {
         tool: tool.name().as_str(),
         args: &args,
         view: *view,
     };
-    let case = Case::new(tool, around);
+    let case = ValidCall::new(tool, around);
     let about = contract.rules().filter(|rule| rule.tool.matches(call.tool));
     about
         .map(|rule| considered(rule, contract, &case, verdict))
         .collect()
 }
 
-fn considered(rule: &Rule, contract: &Contract, case: &Case<'_>, verdict: &Verdict) -> Considered {
+fn considered(
+    rule: &Rule,
+    contract: &Contract,
+    case: &ValidCall<'_>,
+    verdict: &Verdict,
+) -> RuleExplanation {
     let (Verdict::Granted { rule: decides, .. }
     | Verdict::Ask { rule: decides, .. }
     | Verdict::Refused { rule: decides, .. }) = verdict;
     let own = *decides == rule.id;
     let (says, why) = match rule.judge(&case.around) {
-        Judgement::Outside => (Says::DoesNotMatch, misses(rule, case)),
-        Judgement::Unknown => (Says::CannotTell, misses(rule, case)),
-        Judgement::Within if own => (Says::Decides, vec![describes(rule)]),
-        Judgement::Within if rule.kind == RuleKind::Deny => (Says::Matches, vec![describes(rule)]),
-        Judgement::Within => match offer(rule, contract.limits(), case) {
+        Match::No => (RuleResult::DoesNotMatch, misses(rule, case)),
+        Match::Unknown => (RuleResult::CannotTell, misses(rule, case)),
+        Match::Yes if own => (RuleResult::Decides, vec![describes(rule)]),
+        Match::Yes if rule.kind == RuleKind::Deny => (RuleResult::Matches, vec![describes(rule)]),
+        Match::Yes => match candidate(rule, contract.limits(), case) {
             Ok(_) => {
                 let why = format!("{}, but `{decides}` decides", describes(rule));
-                (Says::Matches, vec![why])
+                (RuleResult::Matches, vec![why])
             }
-            Err(refusal) => (Says::Exhausted, vec![refusal.why]),
+            Err(refusal) => (RuleResult::Exhausted, vec![refusal.why]),
         },
     };
-    Considered {
+    RuleExplanation {
         rule: rule.id.clone(),
         kind: rule.kind.word(),
         says,
@@ -118,7 +124,7 @@ fn describes(rule: &Rule) -> String {
 }
 
 /// What a rule says that does not hold for the call, or of which it cannot tell.
-fn misses(rule: &Rule, case: &Case<'_>) -> Vec<String> {
+fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
     let around = &case.around;
     let mut why = Vec::new();
     for name in rule.failing(around) {
@@ -126,7 +132,7 @@ fn misses(rule: &Rule, case: &Case<'_>) -> Vec<String> {
             continue;
         };
         let value = lookup(around.args, name);
-        let outside = bound.judge_at(around.args, name, around) == Judgement::Outside;
+        let outside = bound.judge_at(around.args, name, around) == Match::No;
         why.push(match value {
             None if is_ambiguous(around.args, name) => {
                 format!("`{name}` could mean two of the arguments")
@@ -156,7 +162,7 @@ fn misses(rule: &Rule, case: &Case<'_>) -> Vec<String> {
     }
     if let Some(after) = &rule.after {
         let found = after.judge(around);
-        if found != Judgement::Within {
+        if found != Match::Yes {
             let earlier = if after.equal.is_empty() {
                 format!("no call of `{}` has succeeded in this task", after.tool)
             } else {

@@ -10,19 +10,20 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::Offset;
 
-use crate::asks;
-use crate::bounds::{Judgement, lookup};
-use crate::budget::Period;
+use crate::bound::kind::Inner as _;
+use crate::bound::matching::{Match, lookup};
 use crate::catalogue::Risk;
-use crate::contract::{Contract, Head};
-use crate::flow::Passage;
-use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, Full, Kind};
+use crate::combine::{RuleMatches, ValidCall, combine};
+use crate::contract::{Contract, Header};
+use crate::labels::FlowAction;
+use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind};
 use crate::name::{is_principal, rule_id};
-use crate::quota::{Lack, Quota, moneys};
+use crate::question;
+use crate::quota::{Quota, QuotaExceeded, moneys};
 use crate::rule::{Matcher, Question, Rule, RuleKind};
 use crate::toml_text::{key, quoted, quoted_list};
-use crate::verdict::{Change, Code, Fix, Refusal, Short};
-use crate::weigh::{Case, Judged, weigh};
+use crate::usage::Period;
+use crate::verdict::{Change, Code, Exceeded, Fix, Refusal};
 
 /// Longest change that is still worth reading, in bytes.
 const FIX_BYTES_MAX: usize = 4096;
@@ -35,7 +36,7 @@ enum Changed {
     Further(Rule),
     /// Without the denies that do not judge `outside`.
     FewerDenies,
-    Head(Head),
+    Header(Header),
 }
 
 type Try = (Changed, Fix);
@@ -43,15 +44,15 @@ type Try = (Changed, Fix);
 /// The call that was refused.
 struct Refused<'a> {
     contract: &'a Contract,
-    judged: &'a Judged<'a>,
-    case: &'a Case<'a>,
+    judged: &'a RuleMatches<'a>,
+    case: &'a ValidCall<'a>,
 }
 
 /// Finds the first change, smallest first, with which `weigh` permits the call.
 pub(crate) fn find(
     contract: &Contract,
-    judged: &Judged<'_>,
-    case: &Case<'_>,
+    judged: &RuleMatches<'_>,
+    case: &ValidCall<'_>,
     refusal: &Refusal,
 ) -> Option<Fix> {
     let call = Refused {
@@ -66,7 +67,7 @@ pub(crate) fn find(
             let added = |secret| call.added(call.kind(), secret).and_then(permits);
             found
                 .or_else(|| added(None))
-                .or_else(|| added(Some(Passage::Ask)))
+                .or_else(|| added(Some(FlowAction::Ask)))
         }
         Code::Denied => call.narrowed().and_then(permits),
         Code::Undecidable => {
@@ -84,10 +85,12 @@ pub(crate) fn find(
         | Code::BytesOut
         | Code::Messages
         | Code::Secret
-        | Code::Untrusted => match refusal.short.as_ref()? {
-            Short::Quota(period, lack) => call.more(&refusal.rule, *period, lack).and_then(permits),
-            Short::Limit(full) => call.raised(full).and_then(permits),
-            Short::Flow(rule) => call.asked_first(rule, refusal.code).and_then(permits),
+        | Code::Untrusted => match refusal.exceeded.as_ref()? {
+            Exceeded::Quota(period, lack) => {
+                call.more(&refusal.rule, *period, lack).and_then(permits)
+            }
+            Exceeded::Limit(full) => call.raised(full).and_then(permits),
+            Exceeded::Flow(rule) => call.asked_first(rule, refusal.code).and_then(permits),
         },
         Code::Expired => call.extended().and_then(permits),
         Code::NotStarted => call.begun().and_then(permits),
@@ -101,9 +104,9 @@ impl<'a> Refused<'a> {
     fn permits(&self, (changed, fix): Try) -> Option<Fix> {
         let (contract, case) = (self.contract, self.case);
         let judge = |rule: &Rule| rule.judge(&case.around);
-        let with = |head: &Head, judged: &Judged<'_>| {
+        let with = |head: &Header, judged: &RuleMatches<'_>| {
             head.open(&case.around.view, &contract.name).is_ok()
-                && weigh(&head.limits, judged, case).is_ok()
+                && combine(&head.limits, judged, case).is_ok()
         };
         let found = fix.toml.len() <= FIX_BYTES_MAX
             && match &changed {
@@ -119,17 +122,18 @@ impl<'a> Refused<'a> {
                     with(&contract.head, &judged.collect())
                 }
                 Changed::Further(rule) => {
-                    let mut judged: Judged<'_> = self.judged.clone();
+                    let mut judged: RuleMatches<'_> = self.judged.clone();
                     judged.push((rule, judge(rule)));
                     with(&contract.head, &judged)
                 }
                 Changed::FewerDenies => {
-                    let each = self.judged.iter().filter(|(rule, found)| {
-                        rule.kind != RuleKind::Deny || *found == Judgement::Outside
-                    });
+                    let each = self
+                        .judged
+                        .iter()
+                        .filter(|(rule, found)| rule.kind != RuleKind::Deny || *found == Match::No);
                     with(&contract.head, &each.copied().collect())
                 }
-                Changed::Head(head) => with(head, self.judged),
+                Changed::Header(head) => with(head, self.judged),
             };
         found.then_some(fix)
     }
@@ -159,7 +163,7 @@ impl<'a> Refused<'a> {
             if absent && !rule.bounds_all(around.args) {
                 return None;
             }
-            let bound = widen::widen(rule.bounds.get(argument)?, value, around)?;
+            let bound = rule.bounds.get(argument)?.widen(value, around)?;
             let toml = format!("where.{} = {bound}", key(argument));
             let mut changed = rule.clone();
             changed.bounds.insert(argument.to_owned(), bound);
@@ -172,7 +176,7 @@ impl<'a> Refused<'a> {
     fn kind(&self) -> RuleKind {
         let asks = self.judged.iter().map(|(rule, _)| *rule);
         let asks = asks.filter(|rule| matches!(rule.kind, RuleKind::Ask(_)));
-        if let Some(strictest) = asks.min_by(|one, other| asks::strictest_first(one, other)) {
+        if let Some(strictest) = asks.min_by(|one, other| question::strictest_first(one, other)) {
             return strictest.kind.clone();
         }
         let case = self.case;
@@ -187,7 +191,7 @@ impl<'a> Refused<'a> {
     }
 
     /// A further rule for exactly this call; `None` when bounds cannot describe an argument.
-    fn added(&self, kind: RuleKind, secret: Option<Passage>) -> Option<Try> {
+    fn added(&self, kind: RuleKind, secret: Option<FlowAction>) -> Option<Try> {
         let args = self.case.around.args;
         let each = args.iter();
         let bounds: Option<BTreeMap<_, _>> = each
@@ -236,8 +240,7 @@ impl<'a> Refused<'a> {
     /// The contract without the denies that describe the call, or might.
     fn narrowed(&self) -> Option<Try> {
         let each = self.judged.iter();
-        let hit = each
-            .filter(|(rule, found)| rule.kind == RuleKind::Deny && *found != Judgement::Outside);
+        let hit = each.filter(|(rule, found)| rule.kind == RuleKind::Deny && *found != Match::No);
         let rules: Vec<RuleId> = hit.map(|(rule, _)| rule.id.clone()).collect();
         let some = !rules.is_empty();
         let change = Change::Narrow { rules };
@@ -246,7 +249,7 @@ impl<'a> Refused<'a> {
     }
 
     /// The rule with as much more as this call needs.
-    fn more(&self, id: &RuleId, period: Period, lack: &Lack) -> Option<Try> {
+    fn more(&self, id: &RuleId, period: Period, lack: &QuotaExceeded) -> Option<Try> {
         let mut rule = self.rule(id)?.clone();
         let view = &self.case.around.view;
         let used = view.used(period);
@@ -254,13 +257,13 @@ impl<'a> Refused<'a> {
         let args = self.case.around.args;
         let quota = rule.quotas.of_mut(period);
         match lack {
-            Lack::Calls => quota.calls = Some(used.calls.checked_add(1)?),
-            Lack::Sum(name) => {
+            QuotaExceeded::Calls => quota.calls = Some(used.calls.checked_add(1)?),
+            QuotaExceeded::Sum(name) => {
                 let amount = lookup(args, name.as_str()).and_then(crate::money::ten_thousandths)?;
                 let so_far = used.sums.get(name).copied().unwrap_or_default();
                 quota.sums.insert(name.clone(), so_far.checked_add(amount)?);
             }
-            Lack::Spend(currency) => {
+            QuotaExceeded::Spend(currency) => {
                 let money = rule.spend.as_ref()?.money(args)?;
                 let so_far = used.spend.get(currency).copied().unwrap_or_default();
                 quota
@@ -270,8 +273,8 @@ impl<'a> Refused<'a> {
         }
         let quota = rule.quotas.of(period);
         let toml = match (period, lack) {
-            (Period::Task, Lack::Calls) => format!("calls = {}", quota.calls?),
-            (Period::Task, Lack::Sum(_) | Lack::Spend(_)) => {
+            (Period::Task, QuotaExceeded::Calls) => format!("calls = {}", quota.calls?),
+            (Period::Task, QuotaExceeded::Sum(_) | QuotaExceeded::Spend(_)) => {
                 let calls = None;
                 format!(
                     "per_task = {}",
@@ -294,38 +297,44 @@ impl<'a> Refused<'a> {
         } else {
             ("untrusted", &mut rule.untrusted)
         };
-        *passage = Some(Passage::Ask);
+        *passage = Some(FlowAction::Ask);
         Some(changed_rule(rule, format!("{key} = \"ask\"")))
     }
 
     /// One limit raised by what one call needs.
-    fn raised(&self, full: &Full) -> Option<Try> {
+    fn raised(&self, full: &LimitExceeded) -> Option<Try> {
         let mut head = self.contract.head.clone();
         let needed = match full.kind {
-            Kind::WallTime => CALL_WALL_MS_MAX,
-            Kind::OutputBytes => CALL_OUTPUT_BYTES_MAX,
-            Kind::Calls | Kind::Tokens | Kind::BytesOut | Kind::Messages | Kind::Spend(_) => {
-                full.needed
-            }
+            LimitKind::WallTime => CALL_WALL_MS_MAX,
+            LimitKind::OutputBytes => CALL_OUTPUT_BYTES_MAX,
+            LimitKind::Calls
+            | LimitKind::Tokens
+            | LimitKind::BytesOut
+            | LimitKind::Messages
+            | LimitKind::Spend(_) => full.needed,
         };
         let mut limit = full.used.checked_add(needed)?;
-        if full.kind == Kind::WallTime {
+        if full.kind == LimitKind::WallTime {
             limit = limit.div_ceil(1000).checked_mul(1000)?;
         }
         let caps = head.limits.of_mut(full.period);
         caps.set(full.kind, limit);
         let key = full.kind.key();
         let toml = match full.kind {
-            Kind::WallTime => format!("{key} = \"{}s\"", limit / 1000),
-            Kind::Spend(_) => format!("{key} = {}", moneys(&caps.spend)),
-            Kind::Calls | Kind::OutputBytes | Kind::Tokens | Kind::BytesOut | Kind::Messages => {
+            LimitKind::WallTime => format!("{key} = \"{}s\"", limit / 1000),
+            LimitKind::Spend(_) => format!("{key} = {}", moneys(&caps.spend)),
+            LimitKind::Calls
+            | LimitKind::OutputBytes
+            | LimitKind::Tokens
+            | LimitKind::BytesOut
+            | LimitKind::Messages => {
                 format!("{key} = {limit}")
             }
         };
         let change = Change::RaiseLimit {
             period: full.period,
         };
-        Some((Changed::Head(head), Fix { change, toml }))
+        Some((Changed::Header(head), Fix { change, toml }))
     }
 
     /// The contract in force until the end of the day.
@@ -335,7 +344,7 @@ impl<'a> Refused<'a> {
         let midnight = date.tomorrow().ok()?.to_datetime(Time::midnight());
         let end = Offset::UTC.to_timestamp(midnight).ok()?;
         let expires_ms = end.as_millisecond();
-        let head = Head {
+        let head = Header {
             expires_ms,
             ..self.contract.head.clone()
         };
@@ -349,7 +358,7 @@ impl<'a> Refused<'a> {
         let start = Offset::UTC
             .to_timestamp(date.to_datetime(Time::midnight()))
             .ok()?;
-        let head = Head {
+        let head = Header {
             starts_ms: Some(start.as_millisecond()),
             ..self.contract.head.clone()
         };
@@ -383,7 +392,7 @@ fn changed_rule(rule: Rule, toml: String) -> Try {
     (Changed::Rule(rule), Fix { change, toml })
 }
 
-fn changed_head(head: Head, toml: String) -> Try {
+fn changed_head(head: Header, toml: String) -> Try {
     let change = Change::ChangeHead;
-    (Changed::Head(head), Fix { change, toml })
+    (Changed::Header(head), Fix { change, toml })
 }

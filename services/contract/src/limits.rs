@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus_schema::{Currency, Money};
 
-use crate::budget::{Period, Reserve, Used};
+use crate::usage::{Allowance, Period, Totals};
 
 /// Most milliseconds that are reserved for one call.
 pub(crate) const CALL_WALL_MS_MAX: u64 = 60_000;
@@ -15,18 +15,18 @@ pub(crate) const CALL_OUTPUT_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Of one task.
-    pub task: Caps,
+    pub task: PeriodLimits,
     /// Of all tasks, in one hour of UTC.
-    pub hour: Caps,
+    pub hour: PeriodLimits,
     /// Of all tasks, in one day of UTC.
-    pub day: Caps,
+    pub day: PeriodLimits,
     /// Of all tasks there ever were.
-    pub contract: Caps,
+    pub contract: PeriodLimits,
 }
 
 /// Bounds on everything that is done in one period; `None` is no bound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Caps {
+pub struct PeriodLimits {
     /// Most calls.
     pub calls: Option<u64>,
     /// Most milliseconds that all calls together run.
@@ -45,7 +45,7 @@ pub struct Caps {
 
 /// One of the things that are limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum LimitKind {
     Calls,
     WallTime,
     OutputBytes,
@@ -57,15 +57,15 @@ pub(crate) enum Kind {
 
 /// A limit that a call does not fit into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full {
+pub(crate) struct LimitExceeded {
     pub(crate) period: Period,
-    pub(crate) kind: Kind,
+    pub(crate) kind: LimitKind,
     pub(crate) used: u64,
     pub(crate) needed: u64,
     pub(crate) limit: u64,
 }
 
-impl Kind {
+impl LimitKind {
     /// The key of the contract.
     pub(crate) fn key(self) -> &'static str {
         match self {
@@ -80,7 +80,7 @@ impl Kind {
     }
 }
 
-impl Full {
+impl LimitExceeded {
     /// The built-in check, such as `limits.day.spend`.
     pub(crate) fn check(&self) -> String {
         let key = self.kind.key();
@@ -100,7 +100,7 @@ impl Full {
                 format!("all tasks of this {} have", self.period.word())
             }
         };
-        if let Kind::Spend(currency) = self.kind {
+        if let LimitKind::Spend(currency) = self.kind {
             let money = |minor| Money { currency, minor };
             let (used, limit, needed) = (money(self.used), money(self.limit), money(self.needed));
             return format!(
@@ -109,10 +109,14 @@ impl Full {
         }
         let what = self.kind.key().replace('_', " ");
         let more = match self.kind {
-            Kind::Tokens | Kind::BytesOut => format!(", and this call needs {}", self.needed),
-            Kind::Calls | Kind::WallTime | Kind::OutputBytes | Kind::Messages | Kind::Spend(_) => {
-                String::new()
+            LimitKind::Tokens | LimitKind::BytesOut => {
+                format!(", and this call needs {}", self.needed)
             }
+            LimitKind::Calls
+            | LimitKind::WallTime
+            | LimitKind::OutputBytes
+            | LimitKind::Messages
+            | LimitKind::Spend(_) => String::new(),
         };
         format!(
             "{whose} used {} of its {} {what}{more}",
@@ -124,7 +128,7 @@ impl Full {
 impl Limits {
     /// The limits of a period.
     #[must_use]
-    pub fn of(&self, period: Period) -> &Caps {
+    pub fn of(&self, period: Period) -> &PeriodLimits {
         match period {
             Period::Task => &self.task,
             Period::Hour => &self.hour,
@@ -133,7 +137,7 @@ impl Limits {
         }
     }
 
-    pub(crate) fn of_mut(&mut self, period: Period) -> &mut Caps {
+    pub(crate) fn of_mut(&mut self, period: Period) -> &mut PeriodLimits {
         match period {
             Period::Task => &mut self.task,
             Period::Hour => &mut self.hour,
@@ -162,66 +166,73 @@ impl Limits {
     }
 }
 
-impl Caps {
+impl PeriodLimits {
     /// The bound on something.
-    pub(crate) fn get(&self, kind: Kind) -> Option<u64> {
+    pub(crate) fn get(&self, kind: LimitKind) -> Option<u64> {
         match kind {
-            Kind::Calls => self.calls,
-            Kind::WallTime => self.wall_ms,
-            Kind::OutputBytes => self.output_bytes,
-            Kind::Tokens => self.tokens,
-            Kind::BytesOut => self.bytes_out,
-            Kind::Messages => self.messages,
-            Kind::Spend(_) if self.spend.is_empty() => None,
-            Kind::Spend(currency) => Some(self.spend.get(&currency).copied().unwrap_or_default()),
+            LimitKind::Calls => self.calls,
+            LimitKind::WallTime => self.wall_ms,
+            LimitKind::OutputBytes => self.output_bytes,
+            LimitKind::Tokens => self.tokens,
+            LimitKind::BytesOut => self.bytes_out,
+            LimitKind::Messages => self.messages,
+            LimitKind::Spend(_) if self.spend.is_empty() => None,
+            LimitKind::Spend(currency) => {
+                Some(self.spend.get(&currency).copied().unwrap_or_default())
+            }
         }
     }
 
-    pub(crate) fn set(&mut self, kind: Kind, limit: u64) {
+    pub(crate) fn set(&mut self, kind: LimitKind, limit: u64) {
         match kind {
-            Kind::Calls => self.calls = Some(limit),
-            Kind::WallTime => self.wall_ms = Some(limit),
-            Kind::OutputBytes => self.output_bytes = Some(limit),
-            Kind::Tokens => self.tokens = Some(limit),
-            Kind::BytesOut => self.bytes_out = Some(limit),
-            Kind::Messages => self.messages = Some(limit),
-            Kind::Spend(currency) => {
+            LimitKind::Calls => self.calls = Some(limit),
+            LimitKind::WallTime => self.wall_ms = Some(limit),
+            LimitKind::OutputBytes => self.output_bytes = Some(limit),
+            LimitKind::Tokens => self.tokens = Some(limit),
+            LimitKind::BytesOut => self.bytes_out = Some(limit),
+            LimitKind::Messages => self.messages = Some(limit),
+            LimitKind::Spend(currency) => {
                 self.spend.insert(currency, limit);
             }
         }
     }
 
     /// Takes the call from what is left beside `used`, and lowers its time and output to what is left of those.
-    pub(crate) fn take(&self, period: Period, used: &Used, call: &mut Reserve) -> Result<(), Full> {
-        let full = |kind, used, needed, limit| Full {
+    pub(crate) fn reserve(
+        &self,
+        period: Period,
+        used: &Totals,
+        call: &mut Allowance,
+    ) -> Result<(), LimitExceeded> {
+        let full = |kind, used, needed, limit| LimitExceeded {
             period,
             kind,
             used,
             needed,
             limit,
         };
-        let fits = |kind: Kind, used: u64, needed: u64| match self.get(kind) {
+        let fits = |kind: LimitKind, used: u64, needed: u64| match self.get(kind) {
             Some(limit) if needed > 0 && used.saturating_add(needed) > limit => {
                 Err(full(kind, used, needed, limit))
             }
             Some(_) | None => Ok(()),
         };
-        fits(Kind::Calls, used.calls, 1)?;
-        let left = |kind: Kind, used: u64, call: u64| match self.get(kind) {
+        fits(LimitKind::Calls, used.calls, 1)?;
+        let left = |kind: LimitKind, used: u64, call: u64| match self.get(kind) {
             Some(limit) if used >= limit => Err(full(kind, used, 1, limit)),
             Some(limit) => Ok(call.min(limit - used)),
             None => Ok(call),
         };
-        call.wall_ms = left(Kind::WallTime, used.wall_ms, call.wall_ms)?;
-        call.output_bytes = left(Kind::OutputBytes, used.output_bytes, call.output_bytes)?;
-        fits(Kind::Tokens, used.tokens, call.counts.tokens)?;
+        call.wall_ms = left(LimitKind::WallTime, used.wall_ms, call.wall_ms)?;
+        call.output_bytes = left(LimitKind::OutputBytes, used.output_bytes, call.output_bytes)?;
+        fits(LimitKind::Tokens, used.tokens, call.counts.tokens)?;
         if let Some(Money { currency, minor }) = call.counts.spend {
             let so_far = used.spend.get(&currency).copied().unwrap_or_default();
-            fits(Kind::Spend(currency), so_far, minor)?;
+            fits(LimitKind::Spend(currency), so_far, minor)?;
         }
-        fits(Kind::BytesOut, used.bytes_out, call.counts.bytes_out)?;
+        fits(LimitKind::BytesOut, used.bytes_out, call.counts.bytes_out)?;
         fits(
-            Kind::Messages,
+            LimitKind::Messages,
             used.messages,
             u64::from(call.counts.outward),
         )

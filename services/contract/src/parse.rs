@@ -1,13 +1,12 @@
 //! Reads a contract from TOML, noting every problem with its place and its repair.
 
-mod bound;
 mod counted;
 mod head;
 mod quota;
 mod rule;
-mod source;
+pub(crate) mod source;
 mod test;
-mod tools;
+pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +15,7 @@ use diagnostic::{Diagnostic, Diagnostics};
 use toml::de::DeTable;
 
 use crate::catalogue::{Catalogue, Tool};
-use crate::contract::{CONTRACT_BYTES_MAX, Contract, Head};
+use crate::contract::{CONTRACT_BYTES_MAX, Contract, Header};
 use crate::envelope::envelope;
 use crate::rule::Rule;
 use counted::Written;
@@ -174,7 +173,7 @@ fn read<'t>(
         version: u32::try_from(version?).ok()?,
         purpose: purpose?,
         owner: owner?,
-        head: Head {
+        head: Header {
             starts_ms: starts.map(|(starts_ms, _)| starts_ms),
             expires_ms,
             principals: principals?,

@@ -6,10 +6,10 @@ use std::fmt;
 use bus_schema::{ArgumentName, Counts, Currency, Money};
 use serde_json::{Map, Value};
 
-use crate::bounds::lookup;
-use crate::budget::{Period, UsedByRule};
+use crate::bound::matching::lookup;
 use crate::money::{number, sum_text, ten_thousandths};
 use crate::toml_text::{key, quoted};
+use crate::usage::{Period, RuleTotals};
 
 /// How much a rule may permit in each period.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub enum SpendCurrency {
 
 /// What stands in the way of a call that a rule would permit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Lack {
+pub(crate) enum QuotaExceeded {
     Calls,
     Sum(ArgumentName),
     Spend(Currency),
@@ -118,11 +118,15 @@ impl Quotas {
 
 impl Quota {
     /// Whether one more call fits beside what was used; otherwise, how many calls are left after it.
-    pub(crate) fn room(&self, used: Option<&UsedByRule>, call: &Counts) -> Result<u64, Lack> {
+    pub(crate) fn room(
+        &self,
+        used: Option<&RuleTotals>,
+        call: &Counts,
+    ) -> Result<u64, QuotaExceeded> {
         let calls = used.map_or(0, |used| used.calls);
         let left = self.calls.unwrap_or(u64::MAX).saturating_sub(calls);
         if left == 0 {
-            return Err(Lack::Calls);
+            return Err(QuotaExceeded::Calls);
         }
         for (name, most) in &self.sums {
             let so_far = used
@@ -131,7 +135,7 @@ impl Quota {
                 .unwrap_or_default();
             let amount = call.sums.get(name).copied().unwrap_or_default();
             if so_far.saturating_add(amount) > *most {
-                return Err(Lack::Sum(name.clone()));
+                return Err(QuotaExceeded::Sum(name.clone()));
             }
         }
         if let Some(money) = call.spend.filter(|_| !self.spend.is_empty()) {
@@ -140,7 +144,7 @@ impl Quota {
                 .and_then(|used| used.spend.get(&money.currency))
                 .copied();
             if so_far.unwrap_or_default().saturating_add(money.minor) > most {
-                return Err(Lack::Spend(money.currency));
+                return Err(QuotaExceeded::Spend(money.currency));
             }
         }
         Ok(left)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
-use crate::budget::{Period, Reserve, Shared, Spent, Used};
-use crate::flow::Labels;
+use crate::labels::Labels;
+use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals};
 
 /// What a decision may know beside the contract, the catalogue and the call.
 #[derive(Debug, Clone, Copy)]
@@ -16,12 +16,12 @@ pub struct View<'a> {
     /// What is on record of the task.
     pub record: &'a Record,
     /// What all tasks of the contract used.
-    pub shared: &'a Shared,
+    pub shared: &'a ContractTotals,
 }
 
 impl<'a> View<'a> {
     /// What counts against the limits of a period.
-    pub(crate) fn used(&self, period: Period) -> &'a Used {
+    pub(crate) fn used(&self, period: Period) -> &'a Totals {
         match period {
             Period::Task => &self.record.used,
             Period::Hour => self.shared.hour(self.now_ms),
@@ -38,7 +38,7 @@ pub struct Record {
     text: Option<String>,
     /// What was granted to the task so far, each call with what it reserved until its outcome says what it used,
     /// and without those that lapsed unclaimed.
-    pub used: Used,
+    pub used: Totals,
     labels: Labels,
     outcomes: BTreeMap<String, Vec<Outcome>>,
     succeeded: BTreeMap<String, u64>,
@@ -84,7 +84,7 @@ impl Record {
         Self {
             principal: principal.into(),
             text,
-            used: Used::default(),
+            used: Totals::default(),
             labels: Labels::START,
             outcomes: BTreeMap::new(),
             succeeded: BTreeMap::new(),
@@ -126,9 +126,9 @@ impl Record {
     /// Counts a call that is done at once: as reserved, but for its time, which is none, and its output.
     pub(crate) fn done(
         &mut self,
-        shared: &mut Shared,
+        shared: &mut ContractTotals,
         now_ms: i64,
-        (rule, reserve): (&RuleId, &Reserve),
+        (rule, reserve): (&RuleId, &Allowance),
         output_bytes: usize,
     ) {
         let spent = Spent {

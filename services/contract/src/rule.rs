@@ -8,11 +8,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::after::After;
-use crate::bounds::{Around, Bound, Judgement};
+use crate::bound::Bound;
+use crate::bound::kind::Inner as _;
+use crate::bound::matching::{CallContext, Match};
 use crate::cedar::Condition;
-use crate::flow::Passage;
-use crate::glob::ToolGlob;
+use crate::labels::FlowAction;
 use crate::name::is_name;
+use crate::pattern::ToolGlob;
 use crate::quota::{Quotas, Spend};
 use crate::schema::Arguments;
 use crate::toml_text::{key, quoted};
@@ -51,9 +53,9 @@ pub struct Rule {
     pub secrets: Vec<SecretName>,
     /// What becomes of calls that let something leave when the task has seen untrusted things; without a word, a
     /// person is asked unless every argument is determined.
-    pub untrusted: Option<Passage>,
+    pub untrusted: Option<FlowAction>,
     /// The same when the task has seen a secret; without a word, they are refused.
-    pub secret: Option<Passage>,
+    pub secret: Option<FlowAction>,
 }
 
 /// What a rule does with the calls that it describes.
@@ -170,16 +172,16 @@ impl Rule {
     /// Judges a call of a tool that the rule is about: within if all that the rule says is, outside if something
     /// is, otherwise unknown. A rule that describes calls without further arguments judges those with some as
     /// outside.
-    pub(crate) fn judge(&self, around: &Around<'_>) -> Judgement {
+    pub(crate) fn judge(&self, around: &CallContext<'_>) -> Match {
         if self.only && !self.bounds_all(around.args) {
-            return Judgement::Outside;
+            return Match::No;
         }
         let bounds = self.bounds.iter();
         let bounds = bounds.map(|(name, bound)| bound.judge_at(around.args, name, around));
-        Judgement::every(bounds.chain(self.conditions(around)))
+        Match::every(bounds.chain(self.conditions(around)))
     }
 
-    fn conditions(&self, around: &Around<'_>) -> impl Iterator<Item = Judgement> {
+    fn conditions(&self, around: &CallContext<'_>) -> impl Iterator<Item = Match> {
         let when = self.when.iter().map(|when| when.judge(around));
         when.chain(self.after.iter().map(|after| after.judge(around)))
     }
@@ -195,10 +197,9 @@ impl Rule {
     }
 
     /// The arguments whose bounds do not judge `within`.
-    pub(crate) fn failing<'a>(&'a self, around: &Around<'_>) -> Vec<&'a str> {
-        let fails = |name: &str, bound: &Bound| {
-            bound.judge_at(around.args, name, around) != Judgement::Within
-        };
+    pub(crate) fn failing<'a>(&'a self, around: &CallContext<'_>) -> Vec<&'a str> {
+        let fails =
+            |name: &str, bound: &Bound| bound.judge_at(around.args, name, around) != Match::Yes;
         let each = self
             .bounds
             .iter()
@@ -207,14 +208,14 @@ impl Rule {
     }
 
     /// Whether what the rule says beside its bounds is within.
-    pub(crate) fn rest_holds(&self, around: &Around<'_>) -> bool {
+    pub(crate) fn rest_holds(&self, around: &CallContext<'_>) -> bool {
         let only = !self.only || self.bounds_all(around.args);
-        only && Judgement::every(self.conditions(around)) == Judgement::Within
+        only && Match::every(self.conditions(around)) == Match::Yes
     }
 
     /// What a call lacks that keeps every bound and is not described all the same.
-    pub(crate) fn lacks(&self, around: &Around<'_>) -> String {
-        let holds = |judged: Judgement| judged == Judgement::Within;
+    pub(crate) fn lacks(&self, around: &CallContext<'_>) -> String {
+        let holds = |judged: Match| judged == Match::Yes;
         match (&self.when, &self.after) {
             (Some(when), _) if !holds(when.judge(around)) => {
                 "when its condition does not hold".to_owned()
@@ -234,7 +235,7 @@ impl Rule {
     /// Whether every argument is one that the contract, the owner's words or a trusted result named, and the rule
     /// says of each argument that `tool` could have beside them that it is left out. What a call without arguments
     /// does is named by nobody.
-    pub(crate) fn determines(&self, tool: &Arguments, around: &Around<'_>) -> bool {
+    pub(crate) fn determines(&self, tool: &Arguments, around: &CallContext<'_>) -> bool {
         let fits = |bound: &Bound, value: &Value| bound.determines(value, around);
         let present = || around.args.iter().filter(|(_, value)| !value.is_null());
         let named = |name: &str| {

@@ -8,7 +8,7 @@ use diagnostic::is_hidden;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
-use crate::bounds::When;
+use crate::when::When;
 
 /// How many local references are followed to find the names of arguments.
 const REFERENCES_MAX: usize = 32;

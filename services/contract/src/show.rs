@@ -2,17 +2,16 @@
 
 use serde::Serialize;
 
-use crate::budget::Period;
 use crate::catalogue::{Catalogue, Effect, Tool};
 use crate::contract::Contract;
-use crate::flow::{Integrity, Labels, Secrecy};
-use crate::limits::Caps;
+use crate::labels::{Integrity, Labels, Secrecy};
+use crate::limits::PeriodLimits;
 use crate::rule::{Rule, RuleKind};
 use crate::toml_text::quoted;
+use crate::usage::Period;
 
-mod bound;
 mod sentence;
-mod words;
+pub(crate) mod words;
 
 pub(crate) use self::sentence::sentence;
 use self::words::{bytes, counted, duration, joined, list, moment, moneys};
@@ -173,8 +172,8 @@ pub(crate) fn whose(period: Period) -> &'static str {
 }
 
 /// The limits of a period, one phrase each.
-pub(crate) fn caps(caps: &Caps) -> Vec<String> {
-    let Caps {
+pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
+    let PeriodLimits {
         calls,
         wall_ms,
         output_bytes,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::flow::Labels;
+use crate::labels::Labels;
 
 /// A call, and what is on record of its task.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -5,11 +5,11 @@ use std::fmt;
 use bus_schema::{RuleId, SecretName};
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{Period, Reserve};
-use crate::limits::Full;
+use crate::limits::LimitExceeded;
 use crate::name::rule_id;
-use crate::quota::Lack;
+use crate::quota::QuotaExceeded;
 use crate::rule::{Question, Rule};
+use crate::usage::{Allowance, Period};
 
 /// What somebody would like to have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Verdict {
         /// Why, for people, in one sentence.
         why: String,
         /// What it may use.
-        reserve: Reserve,
+        reserve: Allowance,
         /// What may be released for it.
         secrets: Vec<SecretName>,
     },
@@ -46,7 +46,7 @@ pub enum Verdict {
         #[serde(flatten)]
         question: Question,
         /// What it may use.
-        reserve: Reserve,
+        reserve: Allowance,
         /// What may be released for it.
         secrets: Vec<SecretName>,
     },
@@ -121,7 +121,7 @@ pub(crate) struct Refusal {
     pub(crate) code: Code,
     pub(crate) why: String,
     /// What there is too little of.
-    pub(crate) short: Option<Short>,
+    pub(crate) exceeded: Option<Exceeded>,
 }
 
 impl Refusal {
@@ -130,7 +130,7 @@ impl Refusal {
             rule: rule_id(rule),
             code,
             why: why.into(),
-            short: None,
+            exceeded: None,
         }
     }
 
@@ -141,11 +141,11 @@ impl Refusal {
 
 /// What there is too little of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Short {
+pub(crate) enum Exceeded {
     /// Of what this rule may permit.
-    Quota(Period, Lack),
+    Quota(Period, QuotaExceeded),
     /// Of a limit.
-    Limit(Full),
+    Limit(LimitExceeded),
     /// Of a word of this rule about what the task has seen.
     Flow(RuleId),
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use actor::Reading;
+use actor::StreamReader;
 use bus_schema::{ContractName, Digest, PolicyFact, Time};
 
 use deployment::Deployment;
@@ -41,7 +41,7 @@ pub(crate) async fn find(
 ) -> Result<Option<Found>, Error> {
     let owner = bus_schema::public_key(&deployment.owner_key()?);
     let bus = deployment.bus().await?;
-    let mut reading = Reading::new(owner);
+    let mut reading = StreamReader::new(owner);
     let (mut found, mut failed) = (None, None);
     // From the start: whether a message is genuine depends on all before it.
     bus.scan(">", 1, |stored| {

@@ -1,6 +1,6 @@
 //! An open deployment: its folder, its file, and the ways to its bus.
 
-use actor::{Clock, Operator, signing_key};
+use actor::{BusClient, Clock, signing_key};
 use ed25519_dalek::SigningKey;
 
 use crate::{DeploymentFile, Dir, Error};
@@ -44,7 +44,7 @@ impl Deployment {
     ///
     /// # Errors
     /// What the bus refused.
-    pub async fn bus(&self) -> Result<Operator, Error> {
+    pub async fn bus(&self) -> Result<BusClient, Error> {
         self.bus_as(OWNER).await
     }
 
@@ -52,17 +52,17 @@ impl Deployment {
     ///
     /// # Errors
     /// What the bus refused.
-    pub async fn bus_as(&self, user: &str) -> Result<Operator, Error> {
+    pub async fn bus_as(&self, user: &str) -> Result<BusClient, Error> {
         let access = self.dir.access(user, &self.file.url());
-        Ok(Operator::connect(&access, self.clock.clone()).await?)
+        Ok(BusClient::connect(&access, self.clock.clone()).await?)
     }
 
     /// Connects to the bus as one of its users, in one attempt.
     ///
     /// # Errors
     /// What the bus refused.
-    pub async fn bus_once(&self, user: &str) -> Result<Operator, Error> {
+    pub async fn bus_once(&self, user: &str) -> Result<BusClient, Error> {
         let access = self.dir.access(user, &self.file.url());
-        Ok(Operator::connect_once(&access, self.clock.clone()).await?)
+        Ok(BusClient::connect_once(&access, self.clock.clone()).await?)
     }
 }

@@ -5,13 +5,17 @@ use bus_schema::{AccessStatement, DeploymentId, Signed, Statement};
 
 use crate::{
     api::{self, ACCESS_MS_MAX, SCHEME},
-    door::Door,
-    edge::Edge,
+    app_state::AppState,
+    entrance::Entrance,
     problem::{Kind, Problem},
 };
 
 /// Refuses requests for other hosts and from other sites' pages.
-pub(crate) fn origin<B>(edge: &Edge, door: Door, request: &Request<B>) -> Result<(), Problem> {
+pub(crate) fn origin<B>(
+    edge: &AppState,
+    door: Entrance,
+    request: &Request<B>,
+) -> Result<(), Problem> {
     let headers = request.headers();
     let authority = request
         .uri()
@@ -36,7 +40,7 @@ pub(crate) fn origin<B>(edge: &Edge, door: Door, request: &Request<B>) -> Result
 }
 
 /// The owner's signed access to this deployment, for a short time: a request without one is refused.
-pub(crate) fn reader(edge: &Edge, headers: &HeaderMap) -> Result<AccessStatement, Problem> {
+pub(crate) fn reader(edge: &AppState, headers: &HeaderMap) -> Result<AccessStatement, Problem> {
     let refused = |why: &str| {
         let next = format!("{why}; send `Authorization: {SCHEME}` and a fresh signed access");
         Problem::new(Kind::NoAccess, next)
@@ -68,14 +72,14 @@ pub(crate) fn reader(edge: &Edge, headers: &HeaderMap) -> Result<AccessStatement
 }
 
 /// What the owner signed.
-pub(crate) fn statement(edge: &Edge, signed: &Signed) -> Result<Statement, Problem> {
+pub(crate) fn statement(edge: &AppState, signed: &Signed) -> Result<Statement, Problem> {
     let opened = signed.open(&edge.owner);
     opened
         .map_err(|error| Problem::quoting(Kind::NotSigned, &error, "sign it with the owner's key"))
 }
 
 /// What the owner, or somebody who was asked about the task, signed.
-pub(crate) fn answer(edge: &Edge, signed: &Signed) -> Result<Statement, Problem> {
+pub(crate) fn answer(edge: &AppState, signed: &Signed) -> Result<Statement, Problem> {
     let by = signed.by();
     if by == edge.owner {
         return statement(edge, signed);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::Door;
+use crate::Entrance;
 
 pub use crate::hosts::{Hosts, Invalid};
 
@@ -92,8 +92,8 @@ impl EdgeListener {
         self.sidecar
     }
 
-    pub(crate) const fn door(self) -> Door {
-        Door::edge(self.listen, self.sidecar)
+    pub(crate) const fn door(self) -> Entrance {
+        Entrance::edge(self.listen, self.sidecar)
     }
 }
 

@@ -2,27 +2,27 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use actor::Out;
+use actor::Outbox;
 use bus_schema::{GatewayFact, Junk, Meta, Raw, Seen, Spec, Subject};
 
 use crate::{
     api::Event,
     record::{Line, Record},
-    shelf::Shelf,
+    shared_record::SharedRecord,
 };
 
 /// The fold, and the copy of it that requests read.
 #[derive(Debug)]
 pub struct Core {
     record: Record,
-    shelf: Arc<Shelf>,
+    shelf: Arc<SharedRecord>,
     observed: Option<Line>,
 }
 
 impl Core {
     /// One that has folded nothing, and writes what it folds to `shelf` too.
     #[must_use]
-    pub fn new(shelf: Arc<Shelf>) -> Self {
+    pub fn new(shelf: Arc<SharedRecord>) -> Self {
         Self {
             record: Record::default(),
             shelf,
@@ -64,7 +64,7 @@ impl actor::Core for Core {
         match input {}
     }
 
-    fn next(&self, _out: &mut Out<'_, Self>) {
+    fn next(&self, _out: &mut Outbox<'_, Self>) {
         // Nothing is asked before the stream was read to its end.
         self.shelf.catch_up();
     }

@@ -19,11 +19,11 @@ use tokio::{
 
 use crate::{
     access,
-    edge::Edge,
+    app_state::AppState,
     problem::{Kind, Problem},
     record::{Known, Line, Record},
     request::{known, task_id},
-    shelf::Shelf,
+    shared_record::SharedRecord,
     streams::Stream,
 };
 
@@ -33,7 +33,7 @@ const LAST: HeaderName = HeaderName::from_static("last-event-id");
 const BATCH: usize = 64;
 
 pub(crate) async fn events(
-    State(edge): State<Arc<Edge>>,
+    State(edge): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -79,10 +79,10 @@ pub(crate) async fn events(
 /// Some events after `last`, and whether the task is over.
 fn after(record: &Record, task: TaskId, last: u64) -> Known<(VecDeque<Line>, bool)> {
     match record.task(task) {
-        Known::Kept((summary, lines)) => {
+        Known::TaskEntry((summary, lines)) => {
             let from = lines.partition_point(|line| line.seq <= last);
             let batch = lines.iter().skip(from).take(BATCH).cloned().collect();
-            Known::Kept((batch, summary.ended.is_some()))
+            Known::TaskEntry((batch, summary.ended.is_some()))
         }
         Known::Dropped => Known::Dropped,
         Known::Never => Known::Never,
@@ -91,7 +91,7 @@ fn after(record: &Record, task: TaskId, last: u64) -> Known<(VecDeque<Line>, boo
 
 /// One reader of one task.
 struct Cursor {
-    shelf: Arc<Shelf>,
+    shelf: Arc<SharedRecord>,
     task: TaskId,
     last: u64,
     batch: VecDeque<Line>,
@@ -116,7 +116,7 @@ impl Cursor {
                 return Some((Ok(event), self));
             }
             let found = after(&self.shelf.read(), self.task, self.last);
-            let Known::Kept((batch, over)) = found else {
+            let Known::TaskEntry((batch, over)) = found else {
                 return None;
             };
             if !batch.is_empty() {

@@ -24,14 +24,14 @@ use crate::{
         BODY_BYTES_MAX, Carried, CarryApproval, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER,
         SubmitTask, Submitted, Tasks,
     },
-    door::Door,
-    edge::Edge,
+    app_state::AppState,
+    entrance::Entrance,
     follow,
     identity::{self, Identity},
     problem::{Kind, Problem},
     record::{Known, statement_digest},
     request::{known, task_id},
-    shelf::task_key,
+    shared_record::task_key,
 };
 
 const OPENAPI: &str = include_str!("../openapi.json");
@@ -59,7 +59,7 @@ pub struct Route {
     /// The path.
     pub path: &'static str,
     /// Who answers.
-    handler: fn() -> MethodRouter<Arc<Edge>>,
+    handler: fn() -> MethodRouter<Arc<AppState>>,
 }
 
 /// Every route there is.
@@ -107,7 +107,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// The whole HTTP side, behind one door.
-pub fn router(edge: Arc<Edge>, door: Door) -> Router {
+pub fn router(edge: Arc<AppState>, door: Entrance) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
@@ -129,7 +129,7 @@ pub fn router(edge: Arc<Edge>, door: Door) -> Router {
 }
 
 async fn guard(
-    State((edge, door)): State<(Arc<Edge>, Door)>,
+    State((edge, door)): State<(Arc<AppState>, Entrance)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -159,7 +159,7 @@ fn record(identity: Option<&Identity>, request: &Request) {
     tracing::info!(login, %device, %method, path, "asked through the tailnet");
 }
 
-async fn health(State(edge): State<Arc<Edge>>) -> Result<Json<Healthy>, Problem> {
+async fn health(State(edge): State<Arc<AppState>>) -> Result<Json<Healthy>, Problem> {
     match actor::health::read(&edge.state, &edge.clock) {
         Ok(_) => Ok(Json(Healthy { ok: true })),
         Err(_) => Err(Problem::new(
@@ -173,7 +173,10 @@ async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-async fn tasks(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Result<Json<Tasks>, Problem> {
+async fn tasks(
+    State(edge): State<Arc<AppState>>,
+    headers: HeaderMap,
+) -> Result<Json<Tasks>, Problem> {
     access::reader(&edge, &headers)?;
     let record = edge.shelf.read();
     Ok(Json(Tasks {
@@ -183,7 +186,7 @@ async fn tasks(State(edge): State<Arc<Edge>>, headers: HeaderMap) -> Result<Json
 }
 
 async fn task(
-    State(edge): State<Arc<Edge>>,
+    State(edge): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -201,7 +204,7 @@ async fn task(
 }
 
 async fn content(
-    State(edge): State<Arc<Edge>>,
+    State(edge): State<Arc<AppState>>,
     path: Result<Path<(String, String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -242,7 +245,7 @@ async fn content(
 }
 
 async fn submit(
-    State(edge): State<Arc<Edge>>,
+    State(edge): State<Arc<AppState>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Submitted>), Problem> {
     let asked: SubmitTask = read(&edge, request).await?;
@@ -292,7 +295,7 @@ async fn submit(
 }
 
 async fn approve(
-    State(edge): State<Arc<Edge>>,
+    State(edge): State<Arc<AppState>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Carried>), Problem> {
     let asked: CarryApproval = read(&edge, request).await?;
@@ -334,7 +337,7 @@ async fn approve(
 }
 
 /// Reads a JSON body within its bounds of size and time.
-async fn read<T: DeserializeOwned>(edge: &Edge, request: Request) -> Result<T, Problem> {
+async fn read<T: DeserializeOwned>(edge: &AppState, request: Request) -> Result<T, Problem> {
     let kind = access::only(request.headers(), &header::CONTENT_TYPE)
         .ok()
         .flatten();

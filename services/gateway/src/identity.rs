@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName};
 
 use crate::{
     access::only,
-    door::Door,
+    entrance::Entrance,
     problem::{Kind, Problem},
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Identity {
 }
 
 /// Who sent a request through `door`; nobody in particular on the loopback, where nothing may claim to know it.
-pub(crate) fn identity(door: Door, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
+pub(crate) fn identity(door: Entrance, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
     if headers.contains_key(FUNNEL) {
         return Err(Problem::new(
             Kind::Public,

@@ -2,13 +2,13 @@
 
 mod access;
 pub mod api;
-mod carry;
+mod app_state;
 pub mod client;
 pub mod config;
 pub mod core;
-mod door;
-mod edge;
+mod entrance;
 mod follow;
+mod forward;
 mod hosts;
 pub mod http;
 mod identity;
@@ -17,28 +17,28 @@ pub mod record;
 mod request;
 mod room;
 mod serve;
-mod shelf;
+mod shared_record;
 mod streams;
 mod turns;
 
 use std::{convert::Infallible, sync::Arc};
 
-use actor::{Beside, Bus, Context, Error, Service};
+use actor::{BackgroundTasks, Bus, Context, Error, Service};
 use tokio::sync::mpsc;
 
-pub use carry::{Ask, Fetched};
+pub use app_state::{AppState, Limits};
 pub use config::Config;
-pub use door::Door;
-pub use edge::{Edge, Limits};
+pub use entrance::Entrance;
+pub use forward::{BusRequest, Fetched};
 pub use serve::serve;
-pub use shelf::Shelf;
+pub use shared_record::SharedRecord;
 
 /// The service.
 #[derive(Debug)]
 pub struct Gateway {
     config: Config,
     context: Context,
-    shelf: Arc<Shelf>,
+    shelf: Arc<SharedRecord>,
 }
 
 impl Service for Gateway {
@@ -46,7 +46,7 @@ impl Service for Gateway {
     type Config = Config;
 
     fn open(config: Config, context: &Context) -> Result<(Self, core::Core), Error> {
-        let shelf = Shelf::new();
+        let shelf = SharedRecord::new();
         let core = core::Core::new(Arc::clone(&shelf));
         Ok((
             Self {
@@ -58,18 +58,18 @@ impl Service for Gateway {
         ))
     }
 
-    fn start(service: &Arc<Self>, beside: &mut Beside<Self>) -> Result<(), Error> {
+    fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         let config = &service.config;
         let address = config.listen.address();
-        let mut doors = vec![("listen", Door::loopback(address))];
+        let mut doors = vec![("listen", Entrance::loopback(address))];
         if let Some(edge) = config.edge {
             doors.push(("edge.listen", edge.door()));
         }
-        let (carrier, asks) = mpsc::channel(carry::ASKS_MAX);
+        let (carrier, asks) = mpsc::channel(forward::ASKS_MAX);
         let shelf = Arc::clone(&service.shelf);
         let hosts = config.hosts.clone();
-        let edge = Edge::new(&service.context, shelf, carrier, hosts, Limits::SERVICE);
-        beside.spawn(carry::carry(beside.bus.clone(), asks));
+        let edge = AppState::new(&service.context, shelf, carrier, hosts, Limits::SERVICE);
+        beside.spawn(forward::forward(beside.bus.clone(), asks));
         for (key, door) in doors {
             let address = door.address();
             let listener = serve::listen(address).map_err(|error| {

@@ -69,7 +69,7 @@ pub struct Record {
     deployment: Option<DeploymentId>,
     halted: bool,
     now: Time,
-    tasks: BTreeMap<TaskId, Kept>,
+    tasks: BTreeMap<TaskId, TaskEntry>,
     by_age: BTreeMap<u64, TaskId>,
     dropped: BTreeSet<TaskId>,
     text_bytes: usize,
@@ -77,7 +77,7 @@ pub struct Record {
 
 /// One task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
+struct TaskEntry {
     seq: u64,
     state: TaskState,
     outcome: Option<TaskOutcome>,
@@ -110,7 +110,7 @@ struct Open {
 #[derive(Debug)]
 pub(crate) enum Known<T> {
     /// It is kept.
-    Kept(T),
+    TaskEntry(T),
     /// There was such a task.
     Dropped,
     /// There is no such task.
@@ -139,7 +139,7 @@ impl Record {
 
     pub(crate) fn task(&self, task: TaskId) -> Known<(Summary, &[Line])> {
         match self.tasks.get(&task) {
-            Some(kept) => Known::Kept((kept.summary(task, self.now), &kept.lines)),
+            Some(kept) => Known::TaskEntry((kept.summary(task, self.now), &kept.lines)),
             None if self.dropped.contains(&task) => Known::Dropped,
             None => Known::Never,
         }
@@ -193,7 +193,7 @@ impl Record {
         if self.tasks.contains_key(&task) || self.dropped.contains(&task) {
             return;
         }
-        self.tasks.insert(task, Kept::new(meta));
+        self.tasks.insert(task, TaskEntry::new(meta));
         self.by_age.insert(meta.seq, task);
     }
 
@@ -213,7 +213,7 @@ impl Record {
     }
 }
 
-impl Kept {
+impl TaskEntry {
     fn new(meta: &Meta) -> Self {
         Self {
             seq: meta.seq,

@@ -20,7 +20,7 @@ pub(crate) fn task_id(path: Result<Path<String>, PathRejection>) -> Result<TaskI
 /// What is known of a task, if it is kept.
 pub(crate) fn known<T>(known: Known<T>) -> Result<T, Problem> {
     match known {
-        Known::Kept(kept) => Ok(kept),
+        Known::TaskEntry(kept) => Ok(kept),
         Known::Dropped => Err(Problem::new(
             Kind::NotKept,
             "only the newest tasks are kept here; `contractual audit show` still has this one",

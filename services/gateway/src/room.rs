@@ -45,7 +45,7 @@ enum State {
     /// The gateway waits for it.
     Awaited,
     /// The gateway works for it.
-    Kept(Instant),
+    TaskEntry(Instant),
     /// It was asked to give way.
     Leaving,
 }
@@ -54,7 +54,7 @@ impl State {
     fn gives_way(self, now: Instant) -> bool {
         match self {
             Self::Awaited => true,
-            Self::Kept(until) => until <= now,
+            Self::TaskEntry(until) => until <= now,
             Self::New | Self::Leaving => false,
         }
     }
@@ -83,7 +83,7 @@ impl Guests {
     fn next_end(&self) -> Option<Instant> {
         let kept = self.present.values();
         let kept = kept.filter_map(|guest| match guest.state {
-            State::Kept(until) => Some(until),
+            State::TaskEntry(until) => Some(until),
             State::New | State::Awaited | State::Leaving => None,
         });
         kept.min()
@@ -153,7 +153,7 @@ impl Place {
     /// Keeps the place, because the gateway works for the guest; `false` if it has to be left.
     #[must_use]
     pub(crate) fn keep(&self) -> bool {
-        self.turn(State::Kept(Instant::now() + self.room.kept))
+        self.turn(State::TaskEntry(Instant::now() + self.room.kept))
     }
 
     /// Gives way from now on, behind all who do already, because the gateway waits for the guest.

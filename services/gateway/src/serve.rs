@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    door::Door,
-    edge::{Edge, Limits},
+    app_state::{AppState, Limits},
+    entrance::Entrance,
     room::{Place, Room},
     turns::taking_turns,
 };
@@ -43,7 +43,11 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// None: what goes wrong with one connection is of no concern to the others.
-pub async fn serve(listener: TcpListener, door: Door, edge: Arc<Edge>) -> Result<(), Error> {
+pub async fn serve(
+    listener: TcpListener,
+    door: Entrance,
+    edge: Arc<AppState>,
+) -> Result<(), Error> {
     let (limits, stop) = (edge.limits, edge.stop.clone());
     let mut ending = stop.clone();
     let room = Room::new(limits.connections, limits.kept);
@@ -75,7 +79,7 @@ pub async fn serve(listener: TcpListener, door: Door, edge: Arc<Edge>) -> Result
 /// The next connection, with a place that another had to leave if there was none.
 async fn arrival(
     listener: &TcpListener,
-    door: Door,
+    door: Entrance,
     room: &Arc<Room>,
     limits: &Limits,
 ) -> (TcpStream, Place) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use actor::Out;
+use actor::Outbox;
 use bus_schema::{
     ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
     ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
@@ -12,10 +12,10 @@ use bus_schema::{
 use contract::rule_id;
 
 use crate::core::{PolicyCore, WINDOW, due};
-use crate::decide::{Decision, Judged, Refusal, clipped, lifts};
-use crate::decision_time::Moment;
+use crate::decide::{Decision, ProposedCall, Refusal, clipped, still_covers};
+use crate::decision_time::DecisionTime;
 use crate::document::Document;
-use crate::state::{Answer, Offered, Proposal, Question, Submitted};
+use crate::state::{Answer, PendingContract, Proposal, Question, Submitted};
 
 /// Fewest verdicts that are appended together: the server takes a few one by one sooner than at once.
 const TOGETHER_MIN: usize = 4;
@@ -24,13 +24,13 @@ const DRIFT_BYTES_MAX: usize = 1 << 20;
 
 impl PolicyCore {
     /// Whether nothing but the contract stands between a proposal and its grant.
-    pub(crate) fn grants_possible(&self, moment: &Moment) -> bool {
+    pub(crate) fn grants_possible(&self, moment: &DecisionTime) -> bool {
         let first = self.state.proposed.keys().next();
         moment.logged.is_some() && first.is_none_or(|seq| moment.covers(*seq))
     }
 
     /// The next verdicts that can be given now, to be appended together.
-    pub(crate) fn verdicts(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
+    pub(crate) fn verdicts(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Vec<Draft<Me>> {
         let one = self
             .on_contract(out, moment)
             .or_else(|| self.on_drift(out))
@@ -45,7 +45,7 @@ impl PolicyCore {
         }
     }
 
-    fn on_contract(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+    fn on_contract(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Option<Draft<Me>> {
         let (offered, document) = due(&self.state, &self.documents)?;
         let contract = offered.contract;
         let in_force = self.state.in_force(&offered.active.name);
@@ -80,9 +80,9 @@ impl PolicyCore {
     /// The name under which an offered contract comes into force, or why it does not.
     fn acceptable(
         &self,
-        offered: &Offered,
+        offered: &PendingContract,
         document: Option<&Document>,
-        moment: &Moment,
+        moment: &DecisionTime,
     ) -> Result<ContractName, (RefusalCode, String)> {
         let signed = &offered.active;
         let no = |code, why: &str| Err((code, why.to_owned()));
@@ -133,7 +133,7 @@ impl PolicyCore {
     }
 
     /// Suspends a contract in force whose tools, or how it is read, are not what the owner signed.
-    fn on_drift(&self, out: &Out<'_, Self>) -> Option<Draft<Me>> {
+    fn on_drift(&self, out: &Outbox<'_, Self>) -> Option<Draft<Me>> {
         let mut each = self
             .state
             .contracts
@@ -163,12 +163,12 @@ impl PolicyCore {
     }
 
     fn on_stray(&self) -> Option<Draft<Me>> {
-        let stray = self.state.strays.values().next()?;
+        let stray = self.state.invalid_approvals.values().next()?;
         let (action, code) = (stray.action, stray.code);
         Some(Draft::of(stray.task, ApprovalRefused { action, code }).because(stray.id))
     }
 
-    fn on_answer(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+    fn on_answer(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Option<Draft<Me>> {
         let each = self.state.answered.iter().take(WINDOW);
         each.into_iter().find_map(|(_, task, action)| {
             let question = self.state.question(*task, *action)?;
@@ -178,8 +178,8 @@ impl PolicyCore {
 
     fn answered(
         &self,
-        out: &Out<'_, Self>,
-        moment: &Moment,
+        out: &Outbox<'_, Self>,
+        moment: &DecisionTime,
         question: &Question,
     ) -> Option<Draft<Me>> {
         let draft = &question.draft;
@@ -194,7 +194,7 @@ impl PolicyCore {
             }
             Answer::Yes(cause) => *cause,
         };
-        let judged = Judged {
+        let judged = ProposedCall {
             task: draft.task,
             action: draft.action,
             tool: &draft.tool,
@@ -208,7 +208,7 @@ impl PolicyCore {
                 let why = "the tool has changed since the question was asked";
                 Refusal::new(rule_id("catalogue"), RefusalCode::Tool, why)
             }
-            Decision::Ask { draft: again, .. } if lifts(draft, &again) => {
+            Decision::Ask { draft: again, .. } if still_covers(draft, &again) => {
                 if !self.may_grant(moment, question.seq) {
                     return None;
                 }
@@ -226,7 +226,7 @@ impl PolicyCore {
         Some(refuse(cause, refusal))
     }
 
-    fn on_silence(&self, out: &Out<'_, Self>, moment: &Moment) -> Option<Draft<Me>> {
+    fn on_silence(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Option<Draft<Me>> {
         let (until, task, action) = self.state.asks.first()?;
         if moment.now <= *until {
             return None;
@@ -238,7 +238,7 @@ impl PolicyCore {
         Some(refused(out, *task, *action, refusal).because(question.id))
     }
 
-    fn on_submission(&self, moment: &Moment) -> Option<Draft<Me>> {
+    fn on_submission(&self, moment: &DecisionTime) -> Option<Draft<Me>> {
         let mut waiting = BTreeSet::new();
         let mut each = self.state.submitted.values();
         each.find_map(|one| {
@@ -263,7 +263,7 @@ impl PolicyCore {
         })
     }
 
-    fn admissible(&self, said: Submitted, moment: &Moment) -> Result<Submitted, RefusalCode> {
+    fn admissible(&self, said: Submitted, moment: &DecisionTime) -> Result<Submitted, RefusalCode> {
         let active = self.state.contracts.get(&said.contract);
         let active = active.ok_or(RefusalCode::NoContract)?;
         let document = self.document_of(&said.contract);
@@ -279,7 +279,7 @@ impl PolicyCore {
 
     /// Only after the first action of that id in the same task has its verdict, so that a reader who takes the
     /// first verdict takes the right one.
-    fn on_reuse(&self, out: &Out<'_, Self>) -> Option<Draft<Me>> {
+    fn on_reuse(&self, out: &Outbox<'_, Self>) -> Option<Draft<Me>> {
         let mut each = self.state.reused.iter().take(WINDOW);
         let ((task, action), cause) =
             each.find(|((task, action), _)| !self.state.is_open(*task, *action))?;
@@ -292,7 +292,7 @@ impl PolicyCore {
     ///
     /// Most limits are a task's own, so that verdicts about several tasks stand side by side; of one task, and of one
     /// contract that counts over its tasks, there is one at a time.
-    fn on_proposals(&self, out: &Out<'_, Self>, moment: &Moment) -> Vec<Draft<Me>> {
+    fn on_proposals(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Vec<Draft<Me>> {
         let (mut passed, mut together) = (BTreeSet::new(), BTreeSet::new());
         let mut drafts = Vec::new();
         for (seq, proposal) in self.state.proposed.iter().take(WINDOW) {
@@ -325,13 +325,13 @@ impl PolicyCore {
         }
     }
 
-    fn may_grant(&self, moment: &Moment, seq: u64) -> bool {
+    fn may_grant(&self, moment: &DecisionTime, seq: u64) -> bool {
         !self.state.halted && moment.covers(seq)
     }
 
     fn said(
         &self,
-        out: &Out<'_, Self>,
+        out: &Outbox<'_, Self>,
         proposal: &Proposal,
         decision: Decision,
     ) -> Option<Draft<Me>> {
@@ -357,8 +357,8 @@ impl PolicyCore {
     }
 }
 
-fn judged(proposal: &Proposal) -> Judged<'_> {
-    Judged {
+fn judged(proposal: &Proposal) -> ProposedCall<'_> {
+    ProposedCall {
         task: proposal.task,
         action: proposal.action,
         tool: &proposal.tool,
@@ -368,7 +368,7 @@ fn judged(proposal: &Proposal) -> Judged<'_> {
 }
 
 fn refused(
-    out: &Out<'_, PolicyCore>,
+    out: &Outbox<'_, PolicyCore>,
     task: TaskId,
     action: ActionId,
     refusal: Refusal,
@@ -389,7 +389,7 @@ fn refused(
 }
 
 /// None if it is too large to be stored; every text here is far smaller.
-fn seal(out: &Out<'_, PolicyCore>, bytes: &[u8]) -> Option<Sealed> {
+fn seal(out: &Outbox<'_, PolicyCore>, bytes: &[u8]) -> Option<Sealed> {
     out.seal(bytes).ok()
 }
 

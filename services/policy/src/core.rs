@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actor::{Core, Key, Out};
+use actor::{Core, Key, Outbox};
 use bus_schema::{
     ActionId, AuthorId, Content, Digest, Policy as Me, PolicyFact, PublicKey, RefusalCode, Seen,
     TaskId, ToolName,
 };
-use contract::{ARGUMENTS_BYTES_MAX, Catalogue, Contract, Recall, envelope};
+use contract::{ARGUMENTS_BYTES_MAX, Catalogue, Contract, HistoryNeeds, envelope};
 
-use crate::decision_time::Moment;
+use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::fetch::{Fetch, Fetched};
-use crate::history::Pasts;
-use crate::state::{Active, Answer, Offered, Proposal, State};
+use crate::history::HistoryCache;
+use crate::state::{ActiveContract, Answer, PendingContract, Proposal, State};
 
 /// How many proposals, and how many answered questions, are looked at in one turn: bounds the cost of a turn and
 /// the arguments that are held.
@@ -33,7 +33,7 @@ pub struct PolicyCore {
     pub(crate) tools: BTreeMap<Content, Option<Vec<u8>>>,
     /// None: the bytes were erased.
     pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
-    pub(crate) pasts: Pasts,
+    pub(crate) histories: HistoryCache,
     no_grants: AtomicBool,
     halt_logged: AtomicBool,
 }
@@ -49,7 +49,7 @@ impl PolicyCore {
             documents: BTreeMap::new(),
             tools: BTreeMap::new(),
             arguments: BTreeMap::new(),
-            pasts: Pasts::default(),
+            histories: HistoryCache::default(),
             no_grants: AtomicBool::new(true),
             halt_logged: AtomicBool::new(false),
         }
@@ -102,8 +102,8 @@ impl PolicyCore {
             return;
         };
         if let Some(Document::Contract(contract, _)) = self.document_of(&task.contract) {
-            let recall = Recall::of(contract, tool.as_str());
-            self.pasts.want(id, task, &recall, to);
+            let recall = HistoryNeeds::of(contract, tool.as_str());
+            self.histories.want(id, task, &recall, to);
         }
     }
 
@@ -114,12 +114,17 @@ impl PolicyCore {
     }
 
     /// The contract in force that a proposal was made under.
-    pub(crate) fn active(&self, proposal: &Proposal) -> Option<(&Digest, &Active)> {
+    pub(crate) fn active(&self, proposal: &Proposal) -> Option<(&Digest, &ActiveContract)> {
         let task = self.state.tasks.get(&proposal.task)?;
         self.state.contracts.get_key_value(&task.contract)
     }
 
-    fn want_document(&self, contract: &Digest, active: &Active, to: &mut Vec<(Key, Fetch)>) {
+    fn want_document(
+        &self,
+        contract: &Digest,
+        active: &ActiveContract,
+        to: &mut Vec<(Key, Fetch)>,
+    ) {
         if !self.documents.contains_key(&(*contract, active.document)) {
             let fetch = Fetch::Document {
                 contract: *contract,
@@ -129,7 +134,7 @@ impl PolicyCore {
         }
     }
 
-    fn want_tools(&self, contract: &Digest, active: &Active, to: &mut Vec<(Key, Fetch)>) {
+    fn want_tools(&self, contract: &Digest, active: &ActiveContract, to: &mut Vec<(Key, Fetch)>) {
         let content = active.pins.tools;
         let document = self.documents.get(&(*contract, active.document));
         let differs = document.is_some_and(|found| !active.is_read_as_signed(found));
@@ -191,7 +196,7 @@ impl PolicyCore {
                 self.arguments.remove(&fact.draft.action);
             }
             PolicyFact::TaskFinished(task, _) => {
-                self.pasts.forget(task);
+                self.histories.forget(task);
                 if let Some(of) = self.state.tasks.get(task) {
                     self.arguments.retain(|id, _| !of.actions.contains_key(id));
                 }
@@ -251,7 +256,7 @@ impl Core for PolicyCore {
         self.documents.clear();
         self.tools.clear();
         self.arguments.clear();
-        self.pasts.clear();
+        self.histories.clear();
     }
 
     fn fold(&mut self, fact: Seen<PolicyFact>) {
@@ -288,21 +293,21 @@ impl Core for PolicyCore {
             }
             Fetched::Words(task, bytes) => {
                 if self.state.tasks.contains_key(&task) {
-                    self.pasts.take_words(task, bytes);
+                    self.histories.take_words(task, bytes);
                 }
             }
             Fetched::Earlier(task, action, half, bytes) => {
                 if self.state.tasks.contains_key(&task) {
-                    self.pasts.take(task, action, half, bytes);
+                    self.histories.take(task, action, half, bytes);
                 }
             }
             Fetched::Unreachable => {}
         }
     }
 
-    fn next(&self, out: &mut Out<'_, Self>) {
+    fn next(&self, out: &mut Outbox<'_, Self>) {
         self.log_halt();
-        let moment = Moment::of(out, self.state.now);
+        let moment = DecisionTime::of(out, self.state.now);
         self.no_grants
             .store(!self.grants_possible(&moment), Ordering::Relaxed);
         for (key, fetch) in self.fetches() {
@@ -327,7 +332,7 @@ impl Core for PolicyCore {
 pub(crate) fn due<'c>(
     state: &'c State,
     documents: &'c BTreeMap<(Digest, Content), Document>,
-) -> Option<(&'c Offered, Option<&'c Document>)> {
+) -> Option<(&'c PendingContract, Option<&'c Document>)> {
     let mut each = state.signed.values();
     each.find_map(|offered| {
         let document = documents.get(&(offered.contract, offered.active.document));

@@ -5,14 +5,14 @@ use bus_schema::{
     Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, ToolName,
 };
 use contract::{
-    ARGUMENTS_BYTES_MAX, Call, Code, Contract, Drift, Question, ReadNow, Recall, Reserve, Shared,
-    Verdict, View, decide, drift, is_read_as_signed, json, rule_id,
+    ARGUMENTS_BYTES_MAX, Allowance, Call, Code, Contract, ContractTotals, Drift, HistoryNeeds,
+    Question, ReadNow, Verdict, View, decide, drift, is_read_as_signed, json, rule_id,
 };
 
 use crate::core::{PolicyCore, is_too_long};
-use crate::decision_time::Moment;
+use crate::decision_time::DecisionTime;
 use crate::document::Document;
-use crate::state::Active;
+use crate::state::ActiveContract;
 
 /// From a grant's stored time to its claim's.
 const TTL_MS: u32 = 10_000;
@@ -20,7 +20,7 @@ const TTL_MS: u32 = 10_000;
 const WHY_BYTES_MAX: usize = 4 << 10;
 
 /// A call that is judged.
-pub(crate) struct Judged<'a> {
+pub(crate) struct ProposedCall<'a> {
     pub(crate) task: TaskId,
     pub(crate) action: ActionId,
     pub(crate) tool: &'a ToolName,
@@ -43,7 +43,7 @@ pub(crate) enum Decision {
 /// What the contract permits.
 struct Permitted {
     rule: RuleId,
-    reserve: Reserve,
+    reserve: Allowance,
     secrets: Vec<SecretName>,
     question: Option<Question>,
 }
@@ -82,7 +82,12 @@ fn another_form(args: &[u8]) -> Option<String> {
 
 impl PolicyCore {
     /// Judges a call against all that is on record of its task.
-    pub(crate) fn decide(&self, call: &Judged<'_>, revoked: bool, moment: &Moment) -> Decision {
+    pub(crate) fn decide(
+        &self,
+        call: &ProposedCall<'_>,
+        revoked: bool,
+        moment: &DecisionTime,
+    ) -> Decision {
         let (Some(task), Some(deployment)) =
             (self.state.tasks.get(&call.task), self.state.deployment)
         else {
@@ -96,12 +101,14 @@ impl PolicyCore {
             Ok(read) => read,
             Err(decision) => return *decision,
         };
-        let recall = Recall::of(contract, call.tool.as_str());
-        let record = self.pasts.record(call.task, task, &recall, &self.catalogue);
+        let recall = HistoryNeeds::of(contract, call.tool.as_str());
+        let record = self
+            .histories
+            .record(call.task, task, &recall, &self.catalogue);
         let Some(record) = record else {
             return Decision::Wait;
         };
-        let unused = Shared::default();
+        let unused = ContractTotals::default();
         let shared = self.state.shared.get(&task.name).unwrap_or(&unused);
         let view = View {
             now_ms: moment.now.ns().div_euclid(1_000_000),
@@ -159,8 +166,8 @@ impl PolicyCore {
         deployment: DeploymentId,
         contract: &Contract,
         permitted: Permitted,
-        call: &Judged<'_>,
-        moment: &Moment,
+        call: &ProposedCall<'_>,
+        moment: &DecisionTime,
     ) -> Decision {
         let Permitted {
             rule,
@@ -200,7 +207,7 @@ impl PolicyCore {
     }
 
     /// Whose yes a question asks for.
-    fn asked(&self, contract: &Contract, question: &Question, moment: &Moment) -> Asked {
+    fn asked(&self, contract: &Contract, question: &Question, moment: &DecisionTime) -> Asked {
         let keys = |role: &str| match contract.roles().get(role) {
             Some(role) => role.keys.clone(),
             None => vec![self.owner],
@@ -221,8 +228,8 @@ impl PolicyCore {
     /// The contract and the arguments, or what is said without them.
     fn read(
         &self,
-        (contract, active): (Digest, &Active),
-        call: &Judged<'_>,
+        (contract, active): (Digest, &ActiveContract),
+        call: &ProposedCall<'_>,
     ) -> Result<(&Contract, &[u8]), Box<Decision>> {
         let refuse = |rule, code, why: &str| {
             Box::new(Decision::Refuse(Refusal::new(rule_id(rule), code, why)))
@@ -255,7 +262,7 @@ impl PolicyCore {
     }
 
     /// Why nothing is granted under a contract that is not read as it was signed, or was found not to be.
-    fn suspended(&self, active: &Active, document: &Document) -> String {
+    fn suspended(&self, active: &ActiveContract, document: &Document) -> String {
         let found = self.drift(active, document, None);
         let found = found.map_or_else(
             || "it was found to have changed".to_owned(),
@@ -269,7 +276,7 @@ impl PolicyCore {
     /// How what a contract is read by differs from what the owner signed, given what was put as its tools.
     pub(crate) fn drift(
         &self,
-        active: &Active,
+        active: &ActiveContract,
         document: &Document,
         tools: Option<&[u8]>,
     ) -> Option<Drift> {
@@ -287,7 +294,7 @@ impl PolicyCore {
         draft: DraftGrant,
         reason: Option<String>,
         envelope: &Envelope,
-        moment: &Moment,
+        moment: &DecisionTime,
     ) -> Decision {
         let approvals = Vec::new();
         let grant = Grant { draft, approvals };
@@ -303,15 +310,15 @@ impl PolicyCore {
     }
 }
 
-impl Active {
+impl ActiveContract {
     /// Whether what was found as its document is read just as it was signed.
     pub(crate) fn is_read_as_signed(&self, document: &Document) -> bool {
         is_read_as_signed(&self.pins, &self.envelope, document.envelope())
     }
 }
 
-/// Whether an approval of `asked` lifts the question that is asked `again`: by the same rule, with no less left.
-pub(crate) fn lifts(asked: &DraftGrant, again: &DraftGrant) -> bool {
+/// Whether an approval of `asked` still_covers the question that is asked `again`: by the same rule, with no less left.
+pub(crate) fn still_covers(asked: &DraftGrant, again: &DraftGrant) -> bool {
     asked.rule == again.rule
         && asked.contract == again.contract
         && asked.counts == again.counts

@@ -1,21 +1,21 @@
 //! The moment of a decision.
 
-use actor::{Core, Heard, Logged, Out};
+use actor::{Core, LogHead, Logged, Outbox};
 use bus_schema::Time;
 
 /// What a verdict may know of the moment beside the facts.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct DecisionTime {
     pub(crate) now: Time,
     /// How far the log is, if audit said so lately.
     pub(crate) logged: Option<Logged>,
 }
 
-impl Moment {
-    pub(crate) fn of<C: Core>(out: &Out<'_, C>, folded: Time) -> Self {
+impl DecisionTime {
+    pub(crate) fn of<C: Core>(out: &Outbox<'_, C>, folded: Time) -> Self {
         Self {
             now: out.now().max(folded),
-            logged: out.heard().and_then(Heard::logged),
+            logged: out.heard().and_then(LogHead::logged),
         }
     }
 

@@ -4,7 +4,7 @@ use bus_schema::{ActionId, AuthorId, Content, Digest, TaskId};
 
 /// One half of an earlier call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Half {
+pub enum CallPart {
     /// What it was called with.
     Arguments,
     /// What it returned.
@@ -49,7 +49,7 @@ pub enum Fetch {
         /// The call.
         action: ActionId,
         /// Which half.
-        half: Half,
+        half: CallPart,
         /// Who put it there.
         by: AuthorId,
         /// The half itself.
@@ -57,7 +57,7 @@ pub enum Fetch {
     },
 }
 
-/// What came of a [`Fetch`].
+/// What outcome of a [`Fetch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// The document of a contract; none if it was erased.
@@ -69,7 +69,7 @@ pub enum Fetched {
     /// What the owner signed of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
     /// One half of an earlier call; none if it was erased.
-    Earlier(TaskId, ActionId, Half, Option<Vec<u8>>),
+    Earlier(TaskId, ActionId, CallPart, Option<Vec<u8>>),
     /// The bus did not answer; it is asked again.
     Unreachable,
 }

@@ -1,45 +1,46 @@
-//! Keeps the bytes of tasks' pasts that rules look at, and puts a task's record together from them.
+//! Keeps the bytes of tasks' histories that rules look at, and puts a task's record together from them.
 
 use std::collections::BTreeMap;
 
 use actor::Key;
 use bus_schema::{ActionId, AuthorId, Digest, TaskId};
 use contract::{
-    ARGUMENTS_BYTES_MAX, Catalogue, Integrity, Labels, Need, Recall, Record, Secrecy, Tool, json,
+    ARGUMENTS_BYTES_MAX, CallParts, Catalogue, HistoryNeeds, Integrity, Labels, Record, Secrecy,
+    Tool, json,
 };
 use serde_json::{Map, Value};
 
-use crate::fetch::{Fetch, Half};
-use crate::state::{Came, Deed, Task};
+use crate::fetch::{CallPart, Fetch};
+use crate::state::{CallOutcome, StartedCall, Task};
 
 /// On whose behalf a task runs that a person handed in.
 const PRINCIPAL: &str = "session";
-/// The labels of what came from a tool that the catalogue has no longer, or has otherwise.
+/// The labels of what outcome from a tool that the catalogue has no longer, or has otherwise.
 const GONE: Labels = Labels {
     integrity: Integrity::Untrusted,
     secrecy: Secrecy::Secret,
 };
 
-/// What was read of the pasts of open tasks.
+/// What was read of the histories of open tasks.
 #[derive(Debug, Default)]
-pub(crate) struct Pasts {
-    tasks: BTreeMap<TaskId, Past>,
+pub(crate) struct HistoryCache {
+    tasks: BTreeMap<TaskId, TaskHistory>,
 }
 
 /// What was read of one task's past; what was erased, or is of no use, is none.
 #[derive(Debug, Default)]
-struct Past {
+struct TaskHistory {
     words: Option<Option<String>>,
-    halves: BTreeMap<(ActionId, Half), Option<Value>>,
+    parts: BTreeMap<(ActionId, CallPart), Option<Value>>,
 }
 
-impl Pasts {
+impl HistoryCache {
     /// Adds what has to be read before a call is judged whose rules look at `recall`.
     pub(crate) fn want(
         &self,
         id: TaskId,
         task: &Task,
-        recall: &Recall<'_>,
+        recall: &HistoryNeeds<'_>,
         to: &mut Vec<(Key, Fetch)>,
     ) {
         let past = self.tasks.get(&id);
@@ -48,7 +49,7 @@ impl Pasts {
             to.push((Key::Task("words", id), Fetch::Words { task: id, content }));
         }
         let mut add = |name, action, half, by, content| {
-            let read = past.is_some_and(|past| past.halves.contains_key(&(action, half)));
+            let read = past.is_some_and(|past| past.parts.contains_key(&(action, half)));
             if !read {
                 let fetch = Fetch::Earlier {
                     task: id,
@@ -60,22 +61,28 @@ impl Pasts {
                 to.push((Key::Action(name, action), fetch));
             }
         };
-        for (deed, need) in recalled(task, recall) {
-            let Deed {
+        for (call, need) in recalled(task, recall) {
+            let StartedCall {
                 action,
                 args,
                 args_by,
-                came,
+                outcome,
                 ..
-            } = *deed;
+            } = *call;
             if need.args {
-                add("earlier arguments", action, Half::Arguments, args_by, args);
+                add(
+                    "earlier arguments",
+                    action,
+                    CallPart::Arguments,
+                    args_by,
+                    args,
+                );
             }
-            if let (true, Came::Succeeded(output)) = (need.result, came) {
+            if let (true, CallOutcome::Succeeded(output)) = (need.result, outcome) {
                 add(
                     "earlier result",
                     action,
-                    Half::Result,
+                    CallPart::Result,
                     AuthorId::Runner,
                     output,
                 );
@@ -94,15 +101,15 @@ impl Pasts {
         &mut self,
         task: TaskId,
         action: ActionId,
-        half: Half,
+        half: CallPart,
         bytes: Option<Vec<u8>>,
     ) {
         let value = bytes.and_then(|bytes| match half {
-            Half::Arguments => json::parse(&bytes, ARGUMENTS_BYTES_MAX).ok(),
-            Half::Result => json::result(&bytes),
+            CallPart::Arguments => json::parse(&bytes, ARGUMENTS_BYTES_MAX).ok(),
+            CallPart::Result => json::result(&bytes),
         });
         let past = self.tasks.entry(task).or_default();
-        past.halves.insert((action, half), value);
+        past.parts.insert((action, half), value);
     }
 
     pub(crate) fn forget(&mut self, task: &TaskId) {
@@ -118,10 +125,10 @@ impl Pasts {
         &self,
         id: TaskId,
         task: &Task,
-        recall: &Recall<'_>,
+        recall: &HistoryNeeds<'_>,
         catalogue: &Catalogue,
     ) -> Option<Record> {
-        let nothing = Past::default();
+        let nothing = TaskHistory::default();
         let past = self.tasks.get(&id).unwrap_or(&nothing);
         let words = if recall.words {
             past.words.clone()?
@@ -130,19 +137,19 @@ impl Pasts {
         };
         let mut record = Record::new(PRINCIPAL, words);
         record.used = task.used.clone();
-        for (tool, deeds) in &task.deeds {
+        for (tool, calls) in &task.calls {
             let tool = tool.as_str();
             let of = |digest: &Digest| labels(catalogue.get(tool), digest);
-            deeds
+            calls
                 .digests
                 .iter()
                 .for_each(|digest| record.taint(of(digest)));
             let Some(need) = recall.tools.get(tool) else {
-                record.count(tool, deeds.succeeded);
+                record.count(tool, calls.succeeded);
                 continue;
             };
-            for deed in &deeds.each {
-                past.add(&mut record, tool, of(&deed.digest), deed, *need)?;
+            for call in &calls.each {
+                past.add(&mut record, tool, of(&call.digest), call, *need)?;
             }
         }
         Some(record)
@@ -156,28 +163,31 @@ fn labels(tool: Option<&Tool>, granted: &Digest) -> Labels {
     same.map_or(GONE, Tool::output)
 }
 
-fn recalled<'t>(task: &'t Task, recall: &Recall<'_>) -> impl Iterator<Item = (&'t Deed, Need)> {
-    let tools = task.deeds.iter();
-    tools.flat_map(|(tool, deeds)| {
+fn recalled<'t>(
+    task: &'t Task,
+    recall: &HistoryNeeds<'_>,
+) -> impl Iterator<Item = (&'t StartedCall, CallParts)> {
+    let tools = task.calls.iter();
+    tools.flat_map(|(tool, calls)| {
         let need = recall.tools.get(tool.as_str());
-        let each = need.map(|need| deeds.each.iter().map(|deed| (deed, *need)));
+        let each = need.map(|need| calls.each.iter().map(|call| (call, *need)));
         each.into_iter().flatten()
     })
 }
 
-impl Past {
+impl TaskHistory {
     /// Adds an earlier call; none if a half that is needed was not read.
     fn add(
         &self,
         record: &mut Record,
         tool: &str,
         labels: Labels,
-        deed: &Deed,
-        need: Need,
+        call: &StartedCall,
+        need: CallParts,
     ) -> Option<()> {
-        let half = |half| self.halves.get(&(deed.action, half));
+        let half = |half| self.parts.get(&(call.action, half));
         let args = if need.args {
-            match half(Half::Arguments)? {
+            match half(CallPart::Arguments)? {
                 Some(Value::Object(args)) => Some(args.clone()),
                 Some(_) | None => None,
             }
@@ -186,18 +196,18 @@ impl Past {
         };
         let known = args.is_some();
         let started = record.start(tool, args.unwrap_or_default(), labels);
-        match deed.came {
-            Came::Failed => record.fail(&started),
-            Came::Succeeded(_) if known => {
+        match call.outcome {
+            CallOutcome::Failed => record.fail(&started),
+            CallOutcome::Succeeded(_) if known => {
                 let result = if need.result {
-                    half(Half::Result)?.clone()
+                    half(CallPart::Result)?.clone()
                 } else {
                     None
                 };
                 record.succeed(&started, result);
             }
             // Nobody can tell any more what was called, so that no rule can, either.
-            Came::Succeeded(_) | Came::Unknown => {}
+            CallOutcome::Succeeded(_) | CallOutcome::Unknown => {}
         }
         Some(())
     }

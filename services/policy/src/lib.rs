@@ -12,7 +12,7 @@ mod service;
 mod state;
 
 pub use core::PolicyCore;
-pub use fetch::{Fetch, Fetched, Half};
-pub use replay::{Compared, Redecided, Replay, Step, Within, Word};
+pub use fetch::{CallPart, Fetch, Fetched};
+pub use replay::{Allowed, Compared, RecordedVerdict, Redecided, Replay, Step};
 pub use service::{Config, Policy};
 pub use state::{APPROVALS_REFUSED_MAX, State};

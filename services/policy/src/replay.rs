@@ -12,8 +12,8 @@ use diagnostic::Diagnostics;
 use serde::Serialize;
 
 use crate::core::PolicyCore;
-use crate::decide::{Decision, Judged, Refusal, lifts};
-use crate::decision_time::Moment;
+use crate::decide::{Decision, ProposedCall, Refusal, still_covers};
+use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::fetch::{Fetch, Fetched};
 use crate::state::{Answer, State};
@@ -23,7 +23,7 @@ const LOOKED_BACK_MAX: usize = 256;
 
 /// What is said to a proposal, as far as it is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Word {
+pub struct RecordedVerdict {
     /// `granted`, `ask` or `refused`.
     pub verdict: &'static str,
     /// The rule or check that decides.
@@ -33,12 +33,12 @@ pub struct Word {
     pub code: Option<RefusalCode>,
     /// What it may use, and what may be released for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub within: Option<Within>,
+    pub within: Option<Allowed>,
 }
 
 /// The bounds of a grant, or of what a person is asked about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Within {
+pub struct Allowed {
     /// Milliseconds.
     pub wall_ms: u32,
     /// Bytes of output.
@@ -80,10 +80,10 @@ pub struct Redecided {
     /// When the recorded verdict was stored: the moment of the decision.
     pub at: Time,
     /// What is on record.
-    pub recorded: Word,
+    pub recorded: RecordedVerdict,
     /// What is said now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub now: Option<Word>,
+    pub now: Option<RecordedVerdict>,
     /// How they compare.
     pub compared: Compared,
     /// Why it is refused now, or why it cannot be told.
@@ -189,7 +189,7 @@ impl Replay {
     }
 
     /// Folds the next fact; `now` is what is said to it in the place of what is on record.
-    fn fold(&mut self, now: Option<&Word>) {
+    fn fold(&mut self, now: Option<&RecordedVerdict>) {
         self.asked.clear();
         let Some((meta, mut fact)) = self.facts.pop_front() else {
             return;
@@ -204,7 +204,7 @@ impl Replay {
             self.core.arguments.remove(&action);
         }
         if let PolicyFact::TaskFinished(task, _) = &fact {
-            self.core.pasts.forget(task);
+            self.core.histories.forget(task);
         }
         self.since.push((meta, fact));
         if meta.by == bus_schema::Policy::ID {
@@ -215,7 +215,7 @@ impl Replay {
     }
 
     /// Puts the other contract into a fact.
-    fn replace(&mut self, fact: &mut PolicyFact, now: Option<&Word>) {
+    fn replace(&mut self, fact: &mut PolicyFact, now: Option<&RecordedVerdict>) {
         let Some((contract, envelope)) = &self.instead else {
             return;
         };
@@ -266,7 +266,7 @@ impl Replay {
         task: TaskId,
         action: ActionId,
         at: Time,
-        recorded: Word,
+        recorded: RecordedVerdict,
     ) -> Redecided {
         let mut said = Redecided {
             seq,
@@ -306,8 +306,14 @@ impl Replay {
         said
     }
 
-    /// A verdict that differs on everything before it may be the one that was given before its last facts came.
-    fn otherwise(&mut self, task: TaskId, action: ActionId, at: Time, recorded: &Word) -> Compared {
+    /// A verdict that differs on everything before it may be the one that was given before its last facts outcome.
+    fn otherwise(
+        &mut self,
+        task: TaskId,
+        action: ActionId,
+        at: Time,
+        recorded: &RecordedVerdict,
+    ) -> Compared {
         if self.instead.is_none() && self.looked_back < LOOKED_BACK_MAX {
             self.looked_back += 1;
             let owner = self.core.owner;
@@ -332,22 +338,27 @@ impl Replay {
         Compared::Differs
     }
 
-    fn says(&self, task: TaskId, action: ActionId, at: Time, recorded: &Word) -> bool {
+    fn says(&self, task: TaskId, action: ActionId, at: Time, recorded: &RecordedVerdict) -> bool {
         let said = self.decide(task, action, at);
         said.is_some_and(|(word, _)| word == *recorded)
     }
 
     /// What the core says to a proposal, or to a question that was answered with yes.
-    fn decide(&self, task: TaskId, action: ActionId, now: Time) -> Option<(Word, Option<String>)> {
+    fn decide(
+        &self,
+        task: TaskId,
+        action: ActionId,
+        now: Time,
+    ) -> Option<(RecordedVerdict, Option<String>)> {
         let state = &self.core.state;
-        let moment = Moment {
+        let moment = DecisionTime {
             now,
             logged: Some(actor::Logged::EVERYTHING),
         };
         let proposals = || state.proposed.values();
         let waits = proposals().find(|one| one.task == task && one.action == action);
         if let Some(proposal) = waits {
-            let judged = Judged {
+            let judged = ProposedCall {
                 task,
                 action,
                 tool: &proposal.tool,
@@ -358,7 +369,7 @@ impl Replay {
         }
         let question = state.question(task, action)?;
         let draft = &question.draft;
-        let judged = Judged {
+        let judged = ProposedCall {
             task,
             action,
             tool: &draft.tool,
@@ -367,8 +378,8 @@ impl Replay {
         };
         let revoked = matches!(question.answer, Some(Answer::Revoked(_)));
         let decision = match self.core.decide(&judged, revoked, &moment) {
-            // A yes lifts the question that is asked again.
-            Decision::Ask { draft: again, .. } if lifts(draft, &again) => {
+            // A yes still_covers the question that is asked again.
+            Decision::Ask { draft: again, .. } if still_covers(draft, &again) => {
                 Decision::Grant(draft.clone())
             }
             Decision::Grant(again) if self.instead.is_some() => Decision::Grant(again),
@@ -386,7 +397,7 @@ impl Replay {
     }
 }
 
-/// Whether a refusal says what a person said, or that nobody did, or what came of an id.
+/// Whether a refusal says what a person said, or that nobody did, or what outcome of an id.
 fn person(code: Option<RefusalCode>) -> bool {
     matches!(
         code,
@@ -394,8 +405,8 @@ fn person(code: Option<RefusalCode>) -> bool {
     )
 }
 
-fn within(draft: &DraftGrant) -> Within {
-    Within {
+fn within(draft: &DraftGrant) -> Allowed {
+    Allowed {
         wall_ms: draft.wall_ms,
         output_bytes_max: draft.output_bytes_max,
         counts: draft.counts.clone(),
@@ -404,8 +415,8 @@ fn within(draft: &DraftGrant) -> Within {
 }
 
 /// The verdict that a fact records.
-fn recorded(fact: &PolicyFact) -> Option<(ActionId, Word)> {
-    let permits = |verdict, draft: &DraftGrant| Word {
+fn recorded(fact: &PolicyFact) -> Option<(ActionId, RecordedVerdict)> {
+    let permits = |verdict, draft: &DraftGrant| RecordedVerdict {
         verdict,
         rule: draft.rule.to_string(),
         code: None,
@@ -420,7 +431,7 @@ fn recorded(fact: &PolicyFact) -> Option<(ActionId, Word)> {
             Some((fact.draft.action, permits("ask", &fact.draft)))
         }
         PolicyFact::ActionRefused(_, fact) => {
-            let word = Word {
+            let word = RecordedVerdict {
                 verdict: "refused",
                 rule: fact.rule.to_string(),
                 code: Some(fact.code),
@@ -451,11 +462,11 @@ fn recorded(fact: &PolicyFact) -> Option<(ActionId, Word)> {
 }
 
 /// A decision as a word, with its reason; none if it waits for bytes.
-fn word(decision: Decision) -> Option<(Word, Option<String>)> {
+fn word(decision: Decision) -> Option<(RecordedVerdict, Option<String>)> {
     match decision {
         Decision::Wait => None,
         Decision::Refuse(refusal) => {
-            let word = Word {
+            let word = RecordedVerdict {
                 verdict: "refused",
                 rule: refusal.rule.to_string(),
                 code: Some(refusal.code),
@@ -464,7 +475,7 @@ fn word(decision: Decision) -> Option<(Word, Option<String>)> {
             Some((word, Some(refusal.why)))
         }
         Decision::Ask { draft, reason } => {
-            let word = Word {
+            let word = RecordedVerdict {
                 verdict: "ask",
                 rule: draft.rule.to_string(),
                 code: None,
@@ -473,7 +484,7 @@ fn word(decision: Decision) -> Option<(Word, Option<String>)> {
             Some((word, Some(reason)))
         }
         Decision::Grant(draft) => {
-            let word = Word {
+            let word = RecordedVerdict {
                 verdict: "granted",
                 rule: draft.rule.to_string(),
                 code: None,

@@ -9,7 +9,7 @@ use bus_schema::{
     ActionId, AuthorId, Content, ContractName, DeploymentId, Digest, DraftGrant, Envelope, EventId,
     Pins, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
 };
-use contract::{Reserve, Shared, Used};
+use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
 
 /// Most refused approvals that are recorded of one action, and of all unknown actions of one task.
@@ -27,9 +27,9 @@ pub struct State {
     pub(crate) now: Time,
     pub(crate) halted: bool,
     /// The contracts in force, at most one of each name.
-    pub(crate) contracts: BTreeMap<Digest, Active>,
+    pub(crate) contracts: BTreeMap<Digest, ActiveContract>,
     /// What all tasks of a contract used, by its name.
-    pub(crate) shared: BTreeMap<ContractName, Shared>,
+    pub(crate) shared: BTreeMap<ContractName, ContractTotals>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
     /// Tasks that are over and of which a grant may still be claimed, or an outcome may still come.
     ending: BTreeMap<TaskId, Task>,
@@ -38,7 +38,7 @@ pub struct State {
     tasks_seen: BTreeSet<TaskId>,
     actions_seen: BTreeSet<ActionId>,
     /// Signed contracts without a verdict, by their place in the stream.
-    pub(crate) signed: BTreeMap<u64, Offered>,
+    pub(crate) signed: BTreeMap<u64, PendingContract>,
     /// Submissions without a verdict, by their place in the stream.
     pub(crate) submitted: BTreeMap<u64, Submission>,
     /// Proposals without a verdict, by their place in the stream.
@@ -50,12 +50,12 @@ pub struct State {
     /// Open questions without an answer, by the last moment at which one may be stored.
     pub(crate) asks: BTreeSet<(Time, TaskId, ActionId)>,
     /// Statements that are no answer and were not refused yet, by their place in the stream.
-    pub(crate) strays: BTreeMap<u64, Stray>,
+    pub(crate) invalid_approvals: BTreeMap<u64, InvalidApproval>,
 }
 
 /// What the owner signed of a contract.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Active {
+pub(crate) struct ActiveContract {
     pub(crate) name: ContractName,
     pub(crate) version: u32,
     pub(crate) document: Content,
@@ -67,9 +67,9 @@ pub(crate) struct Active {
 
 /// A contract that the owner signed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Offered {
+pub(crate) struct PendingContract {
     pub(crate) contract: Digest,
-    pub(crate) active: Active,
+    pub(crate) active: ActiveContract,
     pub(crate) id: EventId,
     /// Whether it was revoked before it had a verdict.
     pub(crate) revoked: bool,
@@ -98,38 +98,38 @@ pub(crate) struct Task {
     pub(crate) name: ContractName,
     pub(crate) playbook: Content,
     /// What was granted to it, reserved or used; without what lapsed or was declined.
-    pub(crate) used: Used,
+    pub(crate) used: Totals,
     /// The calls that were started, by tool.
-    pub(crate) deeds: BTreeMap<ToolName, Deeds>,
+    pub(crate) calls: BTreeMap<ToolName, ToolCalls>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
-    strays: u8,
+    invalid_approvals: u8,
 }
 
 /// The started calls of one tool.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Deeds {
+pub(crate) struct ToolCalls {
     /// How many of them succeeded.
     pub(crate) succeeded: u64,
     /// The tool, each time that it was not the same, as it was when a call was granted.
     pub(crate) digests: BTreeSet<Digest>,
     /// Oldest first.
-    pub(crate) each: Vec<Deed>,
+    pub(crate) each: Vec<StartedCall>,
 }
 
 /// One started call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Deed {
+pub(crate) struct StartedCall {
     pub(crate) action: ActionId,
     /// The tool as it was when the call was granted.
     pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
-    pub(crate) came: Came,
+    pub(crate) outcome: CallOutcome,
 }
 
-/// What came of a started call.
+/// What outcome of a started call.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Came {
+pub(crate) enum CallOutcome {
     /// Nothing is known, and perhaps never will be.
     Unknown,
     Failed,
@@ -144,7 +144,7 @@ pub(crate) struct Reservation {
     pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
-    pub(crate) reserve: Reserve,
+    pub(crate) reserve: Allowance,
     /// When it was granted, in milliseconds since 1970 UTC.
     pub(crate) granted_ms: i64,
 }
@@ -153,7 +153,7 @@ pub(crate) struct Reservation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Action {
     pub(crate) stage: Stage,
-    strays: u8,
+    invalid_approvals: u8,
 }
 
 /// Where an action stands.
@@ -171,7 +171,7 @@ pub(crate) enum Stage {
         reservation: Box<Reservation>,
         /// The last moment at which an outcome counts.
         finish_by: Time,
-        /// Its place among the deeds of its tool.
+        /// Its place among the calls of its tool.
         place: usize,
     },
     Over,
@@ -217,7 +217,7 @@ pub(crate) enum Answer {
 
 /// A statement that is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Stray {
+pub(crate) struct InvalidApproval {
     pub(crate) task: TaskId,
     pub(crate) action: ActionId,
     pub(crate) code: RefusalCode,
@@ -258,7 +258,7 @@ impl State {
     }
 
     /// The contract of a name that is in force.
-    pub(crate) fn in_force(&self, name: &ContractName) -> Option<(&Digest, &Active)> {
+    pub(crate) fn in_force(&self, name: &ContractName) -> Option<(&Digest, &ActiveContract)> {
         self.contracts.iter().find(|(_, one)| one.name == *name)
     }
 

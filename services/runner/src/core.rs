@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actor::{Claim, Core, Heard, Key, NoPermit, Out, Permit};
+use actor::{Claim, Core, Key, LogHead, NoPermit, Outbox, Permit};
 use bus_schema::{
     ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Deployment, Draft, DraftGrant,
     OutsideEnvelope, PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
@@ -183,7 +183,7 @@ impl RunnerCore {
     }
 
     /// How many more may be claimed.
-    fn free(&self, out: &mut Out<'_, Self>) -> Free {
+    fn free(&self, out: &mut Outbox<'_, Self>) -> Free {
         let now = out.now();
         let running = self.running.values().filter(|one| now <= one.until);
         // A chain that is busy may be busy with a claim, of whichever of its task's grants.
@@ -315,8 +315,8 @@ impl Core for RunnerCore {
         }
     }
 
-    fn next(&self, out: &mut Out<'_, Self>) {
-        let logged = out.heard().and_then(Heard::logged);
+    fn next(&self, out: &mut Outbox<'_, Self>) {
+        let logged = out.heard().and_then(LogHead::logged);
         self.no_claims.store(logged.is_none(), Ordering::Relaxed);
         if self.cage.is_none() {
             out.effect(Key::Once("probe"), || Effect::Probe);
@@ -388,7 +388,7 @@ impl Core for RunnerCore {
     }
 }
 
-fn decline(granted: &Granted, code: RefusalCode, out: &mut Out<'_, RunnerCore>) {
+fn decline(granted: &Granted, code: RefusalCode, out: &mut Outbox<'_, RunnerCore>) {
     // The chain is that of the task which the grant's own subject names.
     let Some(task) = granted.task() else {
         return;

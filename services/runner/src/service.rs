@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Beside, Bus, Claim, Context, Error, Service, chain};
+use actor::{BackgroundTasks, Bus, Claim, Context, Error, Service, chain};
 use bus_schema::{Halt, Halted, Runner as Me};
 use serde::Deserialize;
 
@@ -103,7 +103,7 @@ impl Service for Runner {
         Ok((Self { execution, halt }, core))
     }
 
-    fn start(service: &Arc<Self>, beside: &mut Beside<Self>) -> Result<(), Error> {
+    fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         let order = Arc::clone(&service.halt);
         let (input, gate) = (beside.input.clone(), service.execution.gate.clone());
         if let Some(at) = order.kept() {

@@ -12,7 +12,7 @@ use bus_schema::{
 use serde::Serialize;
 
 use crate::{
-    held::{Held, Slot, Store, bounded},
+    held::{ContentKey, Held, Store, bounded},
     outcome::Outcome,
     playbook::{PLAYBOOK_BYTES_MAX, Playbook},
     progress::{Fact, StepRef},
@@ -35,7 +35,7 @@ pub(crate) enum Answer {
 /// The contents that one decision needs at the same time.
 #[derive(Default)]
 pub(crate) struct Need {
-    pub(crate) contents: BTreeMap<Slot, Content>,
+    pub(crate) contents: BTreeMap<ContentKey, Content>,
     /// What it costs to hold them all.
     pub(crate) cost: usize,
 }
@@ -143,7 +143,7 @@ pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
             format!("The playbook is {len} bytes long; shorten it to {PLAYBOOK_BYTES_MAX}.");
         return Ending::failed(None, reason);
     }
-    match store.get(id, Slot::Playbook) {
+    match store.get(id, ContentKey::Playbook) {
         Some(Held::Playbook(playbook)) => with_playbook(id, task, store, playbook),
         Some(Held::Unusable(reason)) => Ending::failed(None, reason.clone()),
         Some(Held::Erased | Held::Output(_)) => {
@@ -169,7 +169,7 @@ fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) ->
     let used = RefCell::new(BTreeSet::new());
     let output = |at: StepRef| {
         used.borrow_mut().insert(at);
-        match store.get(id, Slot::Output(at)) {
+        match store.get(id, ContentKey::Output(at)) {
             Some(Held::Output(bytes)) => Some(bytes.as_slice()),
             Some(Held::Playbook(_) | Held::Unusable(_) | Held::Erased) | None => None,
         }
@@ -205,8 +205,8 @@ fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
     let mut need = Need::default();
     let outputs = used
         .iter()
-        .filter_map(|at| Some((Slot::Output(*at), *task.outputs.get(at)?)));
-    for (slot, content) in std::iter::once((Slot::Playbook, task.playbook)).chain(outputs) {
+        .filter_map(|at| Some((ContentKey::Output(*at), *task.outputs.get(at)?)));
+    for (slot, content) in std::iter::once((ContentKey::Playbook, task.playbook)).chain(outputs) {
         need.cost = need.cost.saturating_add(slot.cost(&content));
         need.contents.insert(slot, content);
     }

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU16,
 };
 
-use actor::{Core, Key, Out};
+use actor::{Core, Key, Outbox};
 use bus_schema::{
     ActionExpired, ActionId, AuthorId, Content, Draft, Meta, Seen, TaskAdmitted, TaskId, Time,
     WorkerFact,
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Answer, Need, answer},
-    held::{Held, Slot, Store},
+    held::{ContentKey, Held, Store},
     task::{Said, Task},
 };
 
@@ -39,7 +39,7 @@ pub struct Fetch {
     /// For whom.
     pub task: TaskId,
     /// As what.
-    pub slot: Slot,
+    pub slot: ContentKey,
     /// Who put it there.
     pub by: AuthorId,
     /// Its name.
@@ -68,14 +68,14 @@ pub enum Found {
 
 /// That a task may want something, and what it fetches before it can say what.
 #[derive(Default)]
-struct Wish {
+struct PendingFetch {
     need: Need,
     /// Whether the memory for what it needs is reserved, and that is being fetched.
     begun: bool,
-    missing: Vec<(Slot, Content)>,
+    missing: Vec<(ContentKey, Content)>,
 }
 
-impl Wish {
+impl PendingFetch {
     fn is_decidable(&self) -> bool {
         self.need.contents.is_empty() || (self.begun && self.missing.is_empty())
     }
@@ -86,8 +86,8 @@ impl Wish {
             task,
             slot,
             by: match slot {
-                Slot::Playbook => AuthorId::Gateway,
-                Slot::Output(_) => AuthorId::Runner,
+                ContentKey::Playbook => AuthorId::Gateway,
+                ContentKey::Output(_) => AuthorId::Runner,
             },
             content,
         })
@@ -107,7 +107,7 @@ pub struct WorkerCore {
     due: BTreeSet<(Time, TaskId, ActionId)>,
     store: Store,
     /// By the order of tasks. A task that is not here waits for the record: to forget that costs time only.
-    wishes: RefCell<BTreeMap<u64, Wish>>,
+    wishes: RefCell<BTreeMap<u64, PendingFetch>>,
 }
 
 impl WorkerCore {
@@ -166,7 +166,7 @@ impl WorkerCore {
             };
             self.frontier = next;
             self.working += 1;
-            self.wishes.get_mut().insert(next, Wish::default());
+            self.wishes.get_mut().insert(next, PendingFetch::default());
         }
     }
 
@@ -209,7 +209,7 @@ impl WorkerCore {
         }
     }
 
-    fn expire(&self, out: &mut Out<'_, Self>) {
+    fn expire(&self, out: &mut Outbox<'_, Self>) {
         let mut said = 0;
         for &(due, id, action) in &self.due {
             if out.now() <= due || said == DRAFTS_AT_ONCE {
@@ -230,9 +230,9 @@ impl WorkerCore {
     fn serve(
         &self,
         id: TaskId,
-        wish: &mut Wish,
+        wish: &mut PendingFetch,
         reserved: &mut Reserved,
-        out: &mut Out<'_, Self>,
+        out: &mut Outbox<'_, Self>,
     ) -> bool {
         if wish.is_decidable() {
             reserved.end(wish);
@@ -241,7 +241,8 @@ impl WorkerCore {
             }
         }
         if !wish.need.contents.is_empty() && reserved.begin(wish) {
-            let missing = |(slot, _): &(&Slot, &Content)| self.store.get(id, **slot).is_none();
+            let missing =
+                |(slot, _): &(&ContentKey, &Content)| self.store.get(id, **slot).is_none();
             let missing = wish.need.contents.iter().filter(missing);
             wish.missing = missing.map(|(slot, content)| (*slot, *content)).collect();
         }
@@ -252,11 +253,11 @@ impl WorkerCore {
     }
 
     /// `false`: it waits for the record.
-    fn decide(&self, id: TaskId, wish: &mut Wish, out: &mut Out<'_, Self>) -> bool {
+    fn decide(&self, id: TaskId, wish: &mut PendingFetch, out: &mut Outbox<'_, Self>) -> bool {
         let Some(task) = self.tasks.open.get(&id) else {
             return false;
         };
-        *wish = Wish::default();
+        *wish = PendingFetch::default();
         let draft = match answer(id, task, &self.store) {
             Answer::Wait => return false,
             Answer::Fetch(need) => {
@@ -274,7 +275,7 @@ impl WorkerCore {
         true
     }
 
-    fn pinned(&mut self) -> BTreeSet<(TaskId, Slot)> {
+    fn pinned(&mut self) -> BTreeSet<(TaskId, ContentKey)> {
         let order = &self.order;
         let begun = self
             .wishes
@@ -299,7 +300,7 @@ struct Reserved {
 
 impl Reserved {
     /// Reserves what a wish needs, if it has not and there is room.
-    fn begin(&mut self, wish: &mut Wish) -> bool {
+    fn begin(&mut self, wish: &mut PendingFetch) -> bool {
         if wish.begun {
             return false;
         }
@@ -314,7 +315,7 @@ impl Reserved {
     }
 
     /// Gives back what a wish has reserved.
-    fn end(&mut self, wish: &Wish) {
+    fn end(&mut self, wish: &PendingFetch) {
         if wish.begun {
             self.bytes -= wish.need.cost;
             self.tasks -= 1;
@@ -397,7 +398,7 @@ impl Core for WorkerCore {
         }
     }
 
-    fn next(&self, out: &mut Out<'_, Self>) {
+    fn next(&self, out: &mut Outbox<'_, Self>) {
         self.expire(out);
         let mut wishes = self.wishes.borrow_mut();
         let begun = || wishes.values().filter(|wish| wish.begun);

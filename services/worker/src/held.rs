@@ -23,14 +23,14 @@ const PARSED_FACTOR: usize = 4;
 
 /// Which content of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Slot {
+pub enum ContentKey {
     /// Its playbook.
     Playbook,
     /// The output of an item.
     Output(StepRef),
 }
 
-impl Slot {
+impl ContentKey {
     /// What it costs to hold.
     pub(crate) fn cost(self, content: &Content) -> usize {
         let bytes = content.len() as usize;
@@ -53,11 +53,11 @@ pub(crate) enum Held {
 }
 
 impl Held {
-    pub(crate) fn new(slot: Slot, bytes: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(slot: ContentKey, bytes: Option<Vec<u8>>) -> Self {
         match (slot, bytes) {
             (_, None) => Self::Erased,
-            (Slot::Output(_), Some(bytes)) => Self::Output(bytes),
-            (Slot::Playbook, Some(bytes)) => match playbook(&bytes) {
+            (ContentKey::Output(_), Some(bytes)) => Self::Output(bytes),
+            (ContentKey::Playbook, Some(bytes)) => match playbook(&bytes) {
                 Ok(playbook) => Self::Playbook(Box::new(playbook)),
                 Err(reason) => Self::Unusable(reason),
             },
@@ -98,7 +98,7 @@ struct Entry {
 
 /// What is held, least recently used first to go.
 pub(crate) struct Store {
-    entries: BTreeMap<(TaskId, Slot), Entry>,
+    entries: BTreeMap<(TaskId, ContentKey), Entry>,
     bytes: usize,
     bytes_max: usize,
     uses: Cell<u64>,
@@ -118,7 +118,7 @@ impl Store {
         self.bytes_max
     }
 
-    pub(crate) fn get(&self, task: TaskId, slot: Slot) -> Option<&Held> {
+    pub(crate) fn get(&self, task: TaskId, slot: ContentKey) -> Option<&Held> {
         let entry = self.entries.get(&(task, slot))?;
         entry.used.set(self.use_now());
         Some(&entry.held)
@@ -128,13 +128,13 @@ impl Store {
     pub(crate) fn erased(&self, task: TaskId) -> impl Iterator<Item = StepRef> + '_ {
         self.of(task)
             .filter_map(|((_, slot), entry)| match (slot, &entry.held) {
-                (Slot::Output(at), Held::Erased) => Some(*at),
-                (Slot::Output(_) | Slot::Playbook, _) => None,
+                (ContentKey::Output(at), Held::Erased) => Some(*at),
+                (ContentKey::Output(_) | ContentKey::Playbook, _) => None,
             })
     }
 
     /// Keeps one more; [`Store::shrink`] then makes room for it.
-    pub(crate) fn put(&mut self, task: TaskId, slot: Slot, content: &Content, held: Held) {
+    pub(crate) fn put(&mut self, task: TaskId, slot: ContentKey, content: &Content, held: Held) {
         let cost = slot.cost(content);
         let used = Cell::new(self.use_now());
         self.remove((task, slot));
@@ -149,7 +149,7 @@ impl Store {
     }
 
     /// Drops what was not used for the longest time, but nothing that is `pinned`.
-    pub(crate) fn shrink(&mut self, pinned: &BTreeSet<(TaskId, Slot)>) {
+    pub(crate) fn shrink(&mut self, pinned: &BTreeSet<(TaskId, ContentKey)>) {
         let unpinned = self.entries.iter().filter(|(key, _)| !pinned.contains(key));
         let mut oldest: Vec<_> = unpinned
             .map(|(key, entry)| (entry.used.get(), *key))
@@ -177,16 +177,16 @@ impl Store {
         self.bytes
     }
 
-    fn of(&self, task: TaskId) -> impl Iterator<Item = (&(TaskId, Slot), &Entry)> {
+    fn of(&self, task: TaskId) -> impl Iterator<Item = (&(TaskId, ContentKey), &Entry)> {
         let last = StepRef {
             step: u16::MAX,
             item: u16::MAX,
         };
         self.entries
-            .range((task, Slot::Playbook)..=(task, Slot::Output(last)))
+            .range((task, ContentKey::Playbook)..=(task, ContentKey::Output(last)))
     }
 
-    fn remove(&mut self, key: (TaskId, Slot)) {
+    fn remove(&mut self, key: (TaskId, ContentKey)) {
         if let Some(entry) = self.entries.remove(&key) {
             self.bytes -= entry.cost;
         }

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 pub use crate::core::{Fetch, Fetched, Found, Tasks, WorkerCore};
-pub use held::{HELD_BYTES_MAX, REASON_BYTES_MAX, Slot};
+pub use held::{ContentKey, HELD_BYTES_MAX, REASON_BYTES_MAX};
 pub use json::{DEPTH_MAX, OUTPUT_BYTES_MAX};
 pub use limits::{ARGS_BYTES_MAX, ITEMS_MAX};
 pub use outcome::{Exceptions, Outcome, Reason};

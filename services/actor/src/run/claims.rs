@@ -1,6 +1,8 @@
 //! How the loop treats claims: in doubt of the stream, when one is read back, and when its record is synced.
 
-use bus_schema::{Author, AuthorId, Digest, DoubtFact, Meta, Raw, Says, ServiceStarted, read_as};
+use bus_schema::{
+    Author, AuthorId, CanPublish, Digest, DoubtFact, Meta, Raw, ServiceStarted, read_as,
+};
 
 use super::{Actor, Effect, Me};
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
 
 impl<S: Service> Actor<S>
 where
-    Me<S>: Says<ServiceStarted>,
+    Me<S>: CanPublish<ServiceStarted>,
 {
     /// Doubts the stream, if this actor acts on grants.
     pub(super) fn doubt(&mut self) -> Result<(), Error> {

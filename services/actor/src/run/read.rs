@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::{Message, consumer::PullConsumer, stream::ConsumerErrorKind};
 use bus_schema::{
-    AUDIT, Author as _, AuthorId, Digest, Head, Live as _, Raw, Read, Says, ServiceStarted, Time,
-    Verifier,
+    AUDIT, Author as _, AuthorId, CanPublish, Digest, Head, Live as _, Raw, Read, ServiceStarted,
+    Time, Verifier,
 };
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 
@@ -24,7 +24,7 @@ use crate::{
 
 impl<S: Service> Actor<S>
 where
-    Me<S>: Says<ServiceStarted>,
+    Me<S>: CanPublish<ServiceStarted>,
 {
     /// Audit's word about its log, for those who may hear it; silence for the others.
     pub(super) async fn heads(&self) -> Result<BoxStream<'static, async_nats::Message>, Error> {

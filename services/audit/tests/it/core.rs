@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use actor::{Core as _, Key, Out};
+use actor::{Core as _, Key, Outbox};
 use audit::{Broken, Effect, Entry, Input, Junk, Log, Verdict, WAITING_MAX};
-use bus_schema::{CheckpointSigned, Deployment, Digest, Draft, Sees, Verifier};
+use bus_schema::{ChainScope, CheckpointSigned, Deployment, Digest, Draft, Verifier};
 
 use crate::world::{Desk, World, owner};
 use crate::{Home, NOW_NS, key};
@@ -41,7 +41,7 @@ fn a_stop_stores_what_waits_so_that_the_next_start_goes_on_there() {
     let (busy, running) = (BTreeSet::new(), BTreeSet::new());
     let clock = world.clock.clone();
     let wants_store = |desk: &Desk| {
-        let mut out = Out::new(clock.wall(), None, &busy, &running, &clock);
+        let mut out = Outbox::new(clock.wall(), None, &busy, &running, &clock);
         desk.core.finish(&mut out);
         // An effect is made only if it is not wanted yet.
         let mut wanted = true;
@@ -267,7 +267,7 @@ fn a_shorter_stream_that_takes_the_place_of_the_one_being_read_ends_the_heads() 
     assert!(desk.core.to_say().is_some());
     // The loop reads anew, and does not say again that it has caught up.
     desk.core.restore(audit::State::default());
-    desk.verifier = Verifier::new(owner(), Sees::Everything);
+    desk.verifier = Verifier::new(owner(), ChainScope::Everything);
     world.stream.truncate(5);
     for message in &world.stream {
         desk.take(message);

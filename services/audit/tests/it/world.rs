@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Clock, Core as _, Out};
+use actor::{Clock, Core as _, Outbox};
 use audit::{AuditCore, Effect, Input, Log, Origin};
 use bus_schema::{
-    Audit, AuditFact, Author, AuthorId, AuthorKey, Chain, Deployment, DeploymentId, Digest, Draft,
-    EventId, HaltOrdered, Link, Owner, PublicKey, Raw, Read, RosterChanged, Sees, TaskId, Time,
-    Verifier, public_key,
+    Audit, AuditFact, Author, AuthorId, AuthorKey, Chain, ChainScope, Deployment, DeploymentId,
+    Digest, Draft, EventId, HaltOrdered, Link, Owner, PublicKey, Raw, Read, RosterChanged, TaskId,
+    Time, Verifier, public_key,
 };
 use ed25519_dalek::SigningKey;
 
@@ -176,7 +176,7 @@ impl Desk {
             home,
             log,
             core,
-            verifier: Verifier::new(owner(), Sees::Everything),
+            verifier: Verifier::new(owner(), ChainScope::Everything),
             read: 0,
         }
     }
@@ -245,7 +245,7 @@ impl Desk {
     pub(crate) fn say(&mut self, world: &mut World) -> Option<&'static str> {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
         let clock = world.clock.clone();
-        let mut out = Out::new(clock.wall(), None, &busy, &running, &clock);
+        let mut out = Outbox::new(clock.wall(), None, &busy, &running, &clock);
         self.core.next(&mut out);
         let drafts: Vec<&Draft<Audit>> = out.drafts();
         assert!(drafts.len() <= 1, "one chain takes one event at a time");

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use diagnostic::is_hidden;
 use serde_json::{Map, Value};
 
-use crate::bounds::{Bound, Operator, Scalar};
+use crate::bound::length::Length;
+use crate::bound::scalar::Scalar;
+use crate::bound::{Bound, Predicate};
 use crate::toml_text::quoted;
 
 /// Longest text that a contract can name, in characters.
@@ -36,16 +38,16 @@ pub(super) fn of(args: &Map<String, Value>) -> Exact {
 impl Exact {
     fn add(&mut self, name: &str, value: &Value) {
         match value {
-            Value::Null => self.bound(name, Operator::Present(false)),
+            Value::Null => self.bound(name, Predicate::absent()),
             Value::String(text) if text.chars().count() > TEXT_CHARS_MAX => {
-                let length = u64::try_from(text.chars().count()).ok();
+                let length = Length::of(value);
                 self.complete = false;
                 self.bound(
                     name,
-                    Operator::Length {
+                    Predicate::Length(Length {
                         min: length,
                         max: length,
-                    },
+                    }),
                 );
             }
             Value::Bool(_) | Value::Number(_) | Value::String(_) => match Scalar::of(value) {
@@ -69,10 +71,10 @@ impl Exact {
     /// A list: so many items, all of them among these, and each of these there.
     fn list(&mut self, name: &str, items: &[Value]) {
         let length = u64::try_from(items.len()).ok();
-        let mut operators = vec![Operator::Length {
+        let mut predicates = vec![Predicate::Length(Length {
             min: length,
             max: length,
-        }];
+        })];
         let mut each: Vec<Scalar> = Vec::new();
         let mut plain = true;
         for item in items {
@@ -92,14 +94,14 @@ impl Exact {
                 self.conditions.extend(there(name, items));
                 self.complete &= there(name, items).is_some();
             }
-            operators.push(Operator::Every(Box::new(Bound::OneOf(each))));
+            predicates.push(Predicate::every(Bound::OneOf(each)));
         }
-        self.bounds.insert(name.to_owned(), Bound::All(operators));
+        self.bounds.insert(name.to_owned(), Bound::All(predicates));
     }
 
-    fn bound(&mut self, name: &str, operator: Operator) {
+    fn bound(&mut self, name: &str, predicate: Predicate) {
         self.bounds
-            .insert(name.to_owned(), Bound::All(vec![operator]));
+            .insert(name.to_owned(), Bound::All(vec![predicate]));
     }
 }
 

@@ -4,7 +4,7 @@ use diagnostic::is_hidden;
 use serde_json::{Map, Value};
 
 use crate::catalogue::{Catalogue, Effect, Risk, Tool};
-use crate::flow::Integrity;
+use crate::labels::Integrity;
 use crate::toml_text::{key, quoted};
 
 /// Longest name that is made, in bytes.

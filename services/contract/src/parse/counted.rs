@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::source::Source;
-use crate::budget::Period;
 use crate::catalogue::Catalogue;
 use crate::limits::Limits;
 use crate::quota::Quota;
 use crate::rule::{Rule, RuleKind};
+use crate::usage::Period;
 
 /// Where a rule stands, and what cannot be told from the rule itself.
 pub(super) struct Written {

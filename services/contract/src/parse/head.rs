@@ -8,11 +8,11 @@ use toml::de::DeValue;
 
 use super::quota;
 use super::source::{DURATION_MS_MAX, Node, Source, TEXT_CHARS_MAX, duration};
-use crate::budget::Period;
 use crate::contract::Role;
-use crate::limits::{Caps, Limits};
+use crate::limits::{Limits, PeriodLimits};
 use crate::name::{is_name, is_principal};
 use crate::rule::OWNER;
+use crate::usage::Period;
 
 /// Limits of a task whose contract does not say its own.
 const CALLS_DEFAULT: u64 = 100;
@@ -38,10 +38,10 @@ const CAPS_KEYS: [&str; 7] = [
 /// Reads `[limits]` with `[limits.hour]`, `[limits.day]` and `[limits.contract]`.
 pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) -> Option<Limits> {
     let mut limits = Limits {
-        task: Caps::default(),
-        hour: Caps::default(),
-        day: Caps::default(),
-        contract: Caps::default(),
+        task: PeriodLimits::default(),
+        hour: PeriodLimits::default(),
+        day: PeriodLimits::default(),
+        contract: PeriodLimits::default(),
     };
     if let Some(node) = node {
         let keys = [&CAPS_KEYS[..], &["hour", "day", "contract"]].concat();
@@ -70,7 +70,7 @@ fn caps<'t>(
     what: &'static str,
     keys: &[&str],
     most_ms: u64,
-) -> Option<Caps> {
+) -> Option<PeriodLimits> {
     let before = source.found.len();
     let of = source.table(node, what, keys)?;
     // What the caller noted already is not noted twice.
@@ -94,7 +94,7 @@ fn caps<'t>(
         Some(node) => quota::moneys(source, node),
         None => Some(BTreeMap::new()),
     };
-    Some(Caps {
+    Some(PeriodLimits {
         calls: calls?,
         wall_ms: wall_ms?,
         output_bytes: output_bytes?,

@@ -7,10 +7,10 @@ use toml::de::DeValue;
 
 use super::source::{Fields, Node, Source};
 use super::tools::About;
-use crate::budget::Period;
 use crate::money::{money, scaled, ten_thousandths};
 use crate::quota::{Quota, Quotas, Spend, SpendCurrency};
 use crate::rule::Rule;
+use crate::usage::Period;
 
 /// Longest amount of money, in characters.
 const MONEY_CHARS_MAX: usize = 40;

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{RuleId, SecretName};
 
+use super::quota;
 use super::quota::Moves;
 use super::source::{Fields, Node, Source, TEXT_CHARS_MAX, duration, name, place};
 use super::tools::{About, unknown_tool};
-use super::{bound, quota};
 use crate::after::After;
-use crate::bounds::Bound;
+use crate::bound::kind::Inner as _;
+use crate::bound::{Bound, fits};
 use crate::catalogue::Catalogue;
 use crate::cedar::{CONDITION_BYTES_MAX, Condition};
 use crate::contract::Role;
-use crate::flow::Passage;
-use crate::glob::{PATTERN_BYTES_MAX, ToolGlob};
+use crate::labels::FlowAction;
 use crate::name::{RESERVED, rule_id};
+use crate::pattern::{PATTERN_BYTES_MAX, ToolGlob};
 use crate::rule::{ASK_MS_DEFAULT, Escalation, Matcher, OWNER, Question, Rule, RuleKind};
 
 /// How long a question can stand: a day.
@@ -381,12 +382,12 @@ fn secrets<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Vec<SecretNam
     Some(names)
 }
 
-fn passage<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str) -> Option<Option<Passage>> {
+fn passage<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str) -> Option<Option<FlowAction>> {
     let Some(node) = of.table.get(key) else {
         return Some(None);
     };
     let text = node.get_ref().as_str();
-    let found = Passage::ALL
+    let found = FlowAction::ALL
         .into_iter()
         .find(|one| Some(one.word()) == text);
     if found.is_none() {
@@ -427,9 +428,9 @@ fn bounds<'t>(
         }
         let tools = about.matched.iter();
         let types: Vec<Vec<String>> = tools.map(|tool| tool.arguments().types(name)).collect();
-        match bound::read(source, node, 0, about) {
+        match Bound::read(source, node, 0, about) {
             Some(bound) => {
-                complete &= bound::fits(source, node, &bound, &types);
+                complete &= fits(source, node, &bound, &types);
                 bounds.insert(name.to_owned(), bound);
             }
             None => complete = false,

@@ -14,9 +14,9 @@ use crate::name::{NAME_BYTES_MAX, is_name};
 const FOUND_MAX: usize = 200;
 
 /// Most characters of `purpose`, `owner` and `reason`.
-pub(super) const TEXT_CHARS_MAX: usize = 500;
+pub(crate) const TEXT_CHARS_MAX: usize = 500;
 /// Longest duration anywhere in a contract: 30 days.
-pub(super) const DURATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
+pub(crate) const DURATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A TOML value with its place.
 pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
@@ -232,7 +232,7 @@ impl<'t> Source<'t> {
 }
 
 /// Reads a name.
-pub(super) fn name(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<String> {
+pub(crate) fn name(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<String> {
     let text = source.text(node, what, NAME_BYTES_MAX)?;
     if !is_name(&text) {
         let problem = format!("{what} is not a name");
@@ -244,7 +244,7 @@ pub(super) fn name(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Opti
 }
 
 /// Reads a duration such as "30m" as milliseconds from 1 to `most_ms`.
-pub(super) fn duration(
+pub(crate) fn duration(
     source: &mut Source<'_>,
     node: &Node<'_>,
     what: &str,
@@ -268,7 +268,7 @@ pub(super) fn duration(
 }
 
 /// The place of an entry of a table, or of the table itself.
-pub(super) fn place(of: &Fields<'_>, key: &str) -> Range<usize> {
+pub(crate) fn place(of: &Fields<'_>, key: &str) -> Range<usize> {
     of.table
         .get(key)
         .map_or_else(|| of.span.clone(), |node| node.span())

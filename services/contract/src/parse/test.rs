@@ -10,10 +10,10 @@ use super::source::{Fields, Node, Source, TEXT_CHARS_MAX};
 use super::tools::unknown_tool;
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
-use crate::flow::{Integrity, Labels, Secrecy, WrittenLabels};
-use crate::glob::PATTERN_BYTES_MAX;
 use crate::json;
+use crate::labels::{Integrity, Labels, Secrecy, WrittenLabels};
 use crate::name::is_principal;
+use crate::pattern::PATTERN_BYTES_MAX;
 use crate::test_call::{Earlier, TestCall};
 
 /// Most characters of the owner's words in a test.

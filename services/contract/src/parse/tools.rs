@@ -6,17 +6,17 @@ use diagnostic::nearest;
 
 use super::source::{Node, Source};
 use crate::catalogue::{Catalogue, Tool};
-use crate::glob::PATTERN_BYTES_MAX;
+use crate::pattern::PATTERN_BYTES_MAX;
 
 /// The tools that a rule is about, and all there are.
-pub(super) struct About<'c> {
-    pub(super) catalogue: &'c Catalogue,
-    pub(super) matched: Vec<&'c Tool>,
+pub(crate) struct About<'c> {
+    pub(crate) catalogue: &'c Catalogue,
+    pub(crate) matched: Vec<&'c Tool>,
 }
 
 impl<'c> About<'c> {
     /// Notes an argument that one of the tools cannot have.
-    pub(super) fn check(
+    pub(crate) fn check(
         &self,
         source: &mut Source<'_>,
         span: Range<usize>,
@@ -26,7 +26,7 @@ impl<'c> About<'c> {
     }
 
     /// The same of other tools.
-    pub(super) fn check_in(
+    pub(crate) fn check_in(
         source: &mut Source<'_>,
         span: Range<usize>,
         name: &str,
@@ -53,7 +53,7 @@ impl<'c> About<'c> {
     }
 
     /// Takes a value as the name of a tool of the catalogue.
-    pub(super) fn tool(&self, source: &mut Source<'_>, node: &Node<'_>) -> Option<&'c Tool> {
+    pub(crate) fn tool(&self, source: &mut Source<'_>, node: &Node<'_>) -> Option<&'c Tool> {
         let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
         let found = self.catalogue.get(&text);
         if found.is_none() {
@@ -64,7 +64,7 @@ impl<'c> About<'c> {
 }
 
 /// Notes a tool that the catalogue does not have.
-pub(super) fn unknown_tool(
+pub(crate) fn unknown_tool(
     source: &mut Source<'_>,
     span: Range<usize>,
     text: &str,

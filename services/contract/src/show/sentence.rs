@@ -1,16 +1,16 @@
 //! Puts one rule into one sentence.
 
 use crate::after::After;
-use crate::budget::Period;
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
-use crate::flow::Passage;
+use crate::labels::FlowAction;
 use crate::money::sum_text;
 use crate::quota::{Quota, Spend, SpendCurrency};
 use crate::rule::{Matcher, OWNER, Question, Rule, RuleKind};
+use crate::usage::Period;
 
-use super::bound::{Unit, predicate};
 use super::words::{counted, duration, joined, moneys};
+use crate::bound::kind::{Inner as _, Unit};
 
 /// What a rule means, in one sentence.
 pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> String {
@@ -69,7 +69,7 @@ fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
                 .iter()
                 .map(|tool| tool.arguments().types(name))
                 .collect();
-            format!("`{name}` {}", predicate(bound, Unit::of(&types)))
+            format!("`{name}` {}", bound.say(Unit::of(&types)))
         })
         .collect();
     if rule.only {
@@ -165,11 +165,11 @@ fn costs(rule: &Rule) -> Vec<String> {
     ];
     for (passage, seen) in seen {
         each.extend(passage.map(|passage| match passage {
-            Passage::Allow => format!("also when the task {seen} and something leaves"),
-            Passage::Ask => {
+            FlowAction::Allow => format!("also when the task {seen} and something leaves"),
+            FlowAction::Ask => {
                 format!("after the owner's yes when the task {seen} and something leaves")
             }
-            Passage::Refuse => format!("not when the task {seen} and something leaves"),
+            FlowAction::Refuse => format!("not when the task {seen} and something leaves"),
         }));
     }
     each

@@ -7,7 +7,7 @@ use bus_schema::{Currency, Money};
 use jiff::Timestamp;
 
 /// Several phrases as one: `a`, `a or b`, `a, b or c`.
-pub(super) fn joined(mut each: Vec<String>, word: &str) -> String {
+pub(crate) fn joined(mut each: Vec<String>, word: &str) -> String {
     let Some(last) = each.pop() else {
         return String::new();
     };
@@ -18,18 +18,18 @@ pub(super) fn joined(mut each: Vec<String>, word: &str) -> String {
 }
 
 /// The same of things that are written as they are.
-pub(super) fn list<T: fmt::Display>(each: &[T], word: &str) -> String {
+pub(crate) fn list<T: fmt::Display>(each: &[T], word: &str) -> String {
     joined(each.iter().map(T::to_string).collect(), word)
 }
 
 /// A number with what it counts: `1 call`, `1,000 calls`.
-pub(super) fn counted(many: u64, one: &str, several: &str) -> String {
+pub(crate) fn counted(many: u64, one: &str, several: &str) -> String {
     let what = if many == 1 { one } else { several };
     format!("{} {what}", grouped(many))
 }
 
 /// A whole number with a comma between thousands.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -42,7 +42,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A span of time, exactly: `15 minutes`, `1 hour and 30 minutes`.
-pub(super) fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     let units = [
         (24 * 60 * 60 * 1000, "day", "days"),
         (60 * 60 * 1000, "hour", "hours"),
@@ -66,7 +66,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// So many bytes, exactly: `64 MiB`, `1,000 bytes`.
-pub(super) fn bytes(many: u64) -> String {
+pub(crate) fn bytes(many: u64) -> String {
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
         if many >= unit && many.is_multiple_of(unit) {
             return format!("{} {name}", grouped(many / unit));
@@ -76,7 +76,7 @@ pub(super) fn bytes(many: u64) -> String {
 }
 
 /// A moment of UTC; midnight is the end of the day before or the start of the one after.
-pub(super) fn moment(ms: i64, end: bool) -> String {
+pub(crate) fn moment(ms: i64, end: bool) -> String {
     let least = Timestamp::MIN.as_millisecond();
     let most = Timestamp::MAX.as_millisecond();
     let found = |ms: i64| Timestamp::from_millisecond(ms.clamp(least, most)).unwrap_or_default();
@@ -96,7 +96,7 @@ pub(super) fn moment(ms: i64, end: bool) -> String {
 }
 
 /// Amounts of money, one for each currency.
-pub(super) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
+pub(crate) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
     let each = spend.iter().map(|(currency, minor)| {
         let money = Money {
             currency: *currency,

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bus_schema::{Counts, RuleId};
-use contract::{Call, Catalogue, Contract, Labels, Record, Reserve, Shared, Verdict, View, decide};
+use contract::{
+    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Verdict, View, decide,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -95,12 +97,12 @@ const fn one() -> u64 {
 }
 
 impl Before {
-    fn reserve(&self) -> Reserve {
+    fn reserve(&self) -> Allowance {
         let mut counts = serde_json::to_value(Counts::default()).unwrap();
         for (key, value) in &self.counts {
             counts[key] = value.clone();
         }
-        Reserve {
+        Allowance {
             wall_ms: self.wall_ms,
             output_bytes: self.output_bytes,
             counts: serde_json::from_value(counts).unwrap(),
@@ -159,10 +161,10 @@ impl Case {
         })
     }
 
-    fn on_record(&self, tools: &Catalogue) -> (Record, Shared) {
+    fn on_record(&self, tools: &Catalogue) -> (Record, ContractTotals) {
         let principal = self.principal.as_deref().unwrap_or("session");
         let mut record = Record::new(principal, self.text.clone());
-        let mut shared = Shared::default();
+        let mut shared = ContractTotals::default();
         for one in &self.earlier {
             let labels = one
                 .output

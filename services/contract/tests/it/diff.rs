@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use contract::batch::{Asks, Batch, Decided};
-use contract::{Catalogue, Contract, Diff, Says, Verdict, diff};
+use contract::{Catalogue, Contract, Diff, RuleResult, Verdict, diff};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
@@ -120,7 +120,7 @@ fn word(verdict: &Verdict) -> (&'static str, &str) {
 /// The rules and checks that take part in a verdict.
 fn part(decided: &Decided) -> Vec<String> {
     let rules = decided.rules.iter().flatten();
-    let rules = rules.filter(|one| one.says != Says::DoesNotMatch);
+    let rules = rules.filter(|one| one.says != RuleResult::DoesNotMatch);
     let mut part: Vec<String> = rules.map(|one| one.rule.to_string()).collect();
     part.push(word(&decided.verdict).1.to_owned());
     part

@@ -4,7 +4,7 @@ use bus_schema::{
     ActionId, ApprovalStatement, Ask, Asked, AuthorId, DeploymentId, Digest, DraftGrant, Envelope,
     Grant, OutsideEnvelope, Salt, Sealed, Signed, Statement, TaskId, Time, public_key, wire,
 };
-use contract::{Catalogue, Contract, Reserve, envelope};
+use contract::{Allowance, Catalogue, Contract, envelope};
 use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
@@ -81,7 +81,7 @@ pub(crate) fn inside(
     tool: &str,
     approved: bool,
     used: u32,
-    reserve: Reserve,
+    reserve: Allowance,
 ) -> Result<(), OutsideEnvelope> {
     let owner = SigningKey::from_bytes(&[1; 32]);
     let (deployment, task) = (DeploymentId::new(Uuid::nil()), TaskId::new(Uuid::nil()));
@@ -122,8 +122,8 @@ pub(crate) fn inside(
     Grant { draft, approvals }.check_envelope(envelope, &public_key(&owner), used, Time::default())
 }
 
-fn most() -> Reserve {
-    Reserve::new(5_000, 1 << 20)
+fn most() -> Allowance {
+    Allowance::new(5_000, 1 << 20)
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn every_maximum_is_held_by_executors() {
     let try_one = |tool: &str, used, reserve| inside(&envelope, &tools, tool, false, used, reserve);
     assert_eq!(try_one("t.any", 5, most()), Ok(()));
     assert_eq!(try_one("t.any", 6, most()), Err(OutsideEnvelope::Calls));
-    let longer = Reserve {
+    let longer = Allowance {
         wall_ms: 5_001,
         ..most()
     };

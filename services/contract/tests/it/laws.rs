@@ -3,7 +3,9 @@
 
 use std::sync::LazyLock;
 
-use contract::{Call, Catalogue, Contract, Labels, Record, Reserve, Shared, Verdict, View, decide};
+use contract::{
+    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Verdict, View, decide,
+};
 use contract::{Integrity, Secrecy, json as strict};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -212,7 +214,7 @@ fn call() -> impl Strategy<Value = (&'static str, Map<String, Value>)> {
 #[derive(Debug, Clone)]
 struct Past {
     record: Record,
-    shared: Shared,
+    shared: ContractTotals,
 }
 
 fn past() -> impl Strategy<Value = Past> {
@@ -225,7 +227,7 @@ fn past() -> impl Strategy<Value = Past> {
     let used = proptest::collection::vec((0..7_usize, any::<bool>(), 0..3_u64), 0..5);
     (words, seen, used).prop_map(|(words, seen, used)| {
         let mut record = Record::new("session", words.map(str::to_owned));
-        let mut shared = Shared::default();
+        let mut shared = ContractTotals::default();
         for tool in seen {
             let labels = TOOLS.get(tool).unwrap().output();
             let started = record.start(tool, Map::new(), labels);
@@ -234,7 +236,7 @@ fn past() -> impl Strategy<Value = Past> {
         }
         for (rule, own, tens) in used {
             let rule = format!("r{rule}").parse().unwrap();
-            let mut reserve = Reserve::new(1, 1);
+            let mut reserve = Allowance::new(1, 1);
             let minor = tens * 2_000;
             reserve.counts = serde_json::from_value(json!({
                 "outward": true, "tokens": 0, "bytes_out": 1,

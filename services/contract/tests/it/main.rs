@@ -22,7 +22,7 @@ mod strict_json;
 
 use std::sync::LazyLock;
 
-use contract::{Catalogue, Contract, Record, Shared, View};
+use contract::{Catalogue, Contract, ContractTotals, Record, View};
 
 /// The tools of the conformance set.
 fn tools() -> Catalogue {
@@ -38,7 +38,7 @@ fn text(rules: &str) -> String {
 
 /// What is decided at `now_ms` about a task with this record, the only one of its contract.
 fn view<'a>(now_ms: i64, record: &'a Record) -> View<'a> {
-    static ALONE: LazyLock<Shared> = LazyLock::new(Shared::default);
+    static ALONE: LazyLock<ContractTotals> = LazyLock::new(ContractTotals::default);
     View {
         now_ms,
         record,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use actor::{Operator, Pen, Reading, Stored};
+use actor::{BusClient, OwnerWriter, Stored, StreamReader};
 use bus_schema::{
     AuthorId, Deployment, DeploymentId, Digest, DoubtFact, Draft, Meta, Owner, Prove, PublicKey,
     StreamAdopted, Time, public_key,
@@ -130,7 +130,7 @@ struct Seen {
     audit: PublicKey,
 }
 
-async fn end(pen: &mut Pen, bus: &Operator, doubt: Doubt) -> Result<Adopted, Error> {
+async fn end(pen: &mut OwnerWriter, bus: &BusClient, doubt: Doubt) -> Result<Adopted, Error> {
     let fact = StreamAdopted {
         executor: doubt.executor,
         lost: doubt.lost,
@@ -142,7 +142,7 @@ async fn end(pen: &mut Pen, bus: &Operator, doubt: Doubt) -> Result<Adopted, Err
 
 /// Whether audit has the end of the stream in its log, by its live word and by a proof that was asked for now.
 async fn agreed(
-    bus: &Operator,
+    bus: &BusClient,
     key: &SigningKey,
     seen: &Seen,
     deployment: DeploymentId,
@@ -166,8 +166,8 @@ async fn agreed(
 }
 
 /// Reads the whole stream, since whether a message is genuine depends on all before it.
-async fn read(bus: &Operator, owner: PublicKey) -> Result<Seen, Error> {
-    let mut reading = Reading::new(owner);
+async fn read(bus: &BusClient, owner: PublicKey) -> Result<Seen, Error> {
+    let mut reading = StreamReader::new(owner);
     let mut doubts = BTreeMap::new();
     let mut last = None;
     let mut failed = None;

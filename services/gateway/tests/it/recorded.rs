@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actor::{Clock, Core as _};
 use bus_schema::{Draft, Gateway, Sealed, TaskId, TaskSubmitted, wire};
 use gateway::{
-    Limits, Shelf,
+    Limits, SharedRecord,
     record::{EVENTS_MAX, Record, TASKS_MAX},
 };
 
@@ -14,9 +14,9 @@ use crate::{
     world::{Stream, World, signed_task},
 };
 
-fn stream() -> (Stream, Clock, Arc<Shelf>) {
+fn stream() -> (Stream, Clock, Arc<SharedRecord>) {
     let clock = Clock::fake("2026-01-02T03:04:05Z".parse().unwrap());
-    let shelf = Shelf::new();
+    let shelf = SharedRecord::new();
     (Stream::new(Arc::clone(&shelf), clock.clone()), clock, shelf)
 }
 

@@ -11,16 +11,18 @@ use std::{
     time::Duration,
 };
 
-use actor::{Clock, Context, Core as _, Out};
+use actor::{Clock, Context, Core as _, Outbox};
 use bus_schema::{
-    AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, AuthorKey, Content, Counts,
-    Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Link, Meta, Owner,
-    PublicKey, Raw, Read, RosterChanged, Sealed, Sees, Signed, Statement, TaskId, TaskStatement,
+    AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, AuthorKey, ChainScope, Content,
+    Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Link, Meta,
+    Owner, PublicKey, Raw, Read, RosterChanged, Sealed, Signed, Statement, TaskId, TaskStatement,
     Time, Verifier, public_key, wire,
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
-use gateway::{Ask, Door, Edge, Limits, Shelf, api, client::Client, config::Hosts};
+use gateway::{
+    AppState, BusRequest, Entrance, Limits, SharedRecord, api, client::Client, config::Hosts,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -42,13 +44,13 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(shelf: Arc<Shelf>, clock: Clock) -> Self {
+    pub(crate) fn new(shelf: Arc<SharedRecord>, clock: Clock) -> Self {
         let mut stream = Self {
             core: gateway::core::Core::new(shelf),
             contents: BTreeMap::new(),
             seq: 0,
             silent: false,
-            verifier: Verifier::new(owner(), Sees::Own(AuthorId::Gateway)),
+            verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Gateway)),
             clock,
         };
         let keys = AuthorId::ALL
@@ -104,14 +106,14 @@ impl Stream {
     /// What the loop does once it has read the stream to its end.
     pub(crate) fn catch_up(&self) {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
-        let mut out = Out::new(self.clock.wall(), None, &busy, &running, &self.clock);
+        let mut out = Outbox::new(self.clock.wall(), None, &busy, &running, &self.clock);
         self.core.next(&mut out);
     }
 
-    fn answer(&mut self, ask: Ask) {
+    fn answer(&mut self, ask: BusRequest) {
         match ask {
-            Ask::Append(draft, reply) => drop(reply.send(self.append(draft))),
-            Ask::Fetch(author, content, reply) => {
+            BusRequest::Append(draft, reply) => drop(reply.send(self.append(draft))),
+            BusRequest::Fetch(author, content, reply) => {
                 let stored = self.contents.get(&(author, *content.digest()));
                 let sealed = stored.and_then(|stored| Sealed::from_stored(stored.clone()).ok());
                 drop(reply.send(Ok(sealed)));
@@ -143,7 +145,7 @@ impl World {
 
     /// One behind the door of the edge, before which `sidecar` stands.
     pub(crate) async fn edge(sidecar: IpAddr) -> Self {
-        let door = |address| Door::edge(address, sidecar);
+        let door = |address| Entrance::edge(address, sidecar);
         let world = Self::behind(door, Limits::SERVICE).await;
         world.stream().catch_up();
         world
@@ -151,10 +153,10 @@ impl World {
 
     /// One that has not read the stream to its end.
     pub(crate) async fn starting(limits: Limits) -> Self {
-        Self::behind(Door::loopback, limits).await
+        Self::behind(Entrance::loopback, limits).await
     }
 
-    async fn behind(door: impl FnOnce(SocketAddr) -> Door, limits: Limits) -> Self {
+    async fn behind(door: impl FnOnce(SocketAddr) -> Entrance, limits: Limits) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{started}"));
@@ -174,10 +176,10 @@ impl World {
             clock: clock.clone(),
             stop: stopping,
         };
-        let shelf = Shelf::new();
+        let shelf = SharedRecord::new();
         let stream = Arc::new(Mutex::new(Stream::new(Arc::clone(&shelf), clock.clone())));
         let (carrier, mut asks) = mpsc::channel(8);
-        let edge = Edge::new(&context, shelf, carrier, hosts, limits);
+        let edge = AppState::new(&context, shelf, carrier, hosts, limits);
         let mut tasks = JoinSet::new();
         let bus = Arc::clone(&stream);
         tasks.spawn(async move { gateway::serve(listener, door, edge).await.unwrap() });

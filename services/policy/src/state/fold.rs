@@ -5,11 +5,11 @@ use bus_schema::{
     ApprovalRequested, ContractSigned, Digest, Meta, NotSigned, OutsideEnvelope, PolicyFact,
     PublicKey, RefusalCode, Signed, Statement, TaskId, TaskSubmitted, Time,
 };
-use contract::Shared;
+use contract::ContractTotals;
 
 use super::{
-    APPROVALS_REFUSED_MAX, Action, Active, Answer, Offered, Proposal, Question, Reservation, Stage,
-    State, Stray, Submission, Submitted, Task,
+    APPROVALS_REFUSED_MAX, Action, ActiveContract, Answer, InvalidApproval, PendingContract,
+    Proposal, Question, Reservation, Stage, State, Submission, Submitted, Task,
 };
 
 impl State {
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    fn task(&mut self, task: TaskId, change: impl FnOnce(&mut Task, &mut Shared)) {
+    fn task(&mut self, task: TaskId, change: impl FnOnce(&mut Task, &mut ContractTotals)) {
         let open = self.tasks.get_mut(&task);
         if let Some(of) = open.or_else(|| self.ending.get_mut(&task)) {
             let shared = self.shared.entry(of.name.clone()).or_default();
@@ -94,9 +94,9 @@ impl State {
     }
 
     fn contract_signed(&mut self, meta: &Meta, fact: ContractSigned) {
-        let offered = Offered {
+        let offered = PendingContract {
             contract: fact.contract,
-            active: Active {
+            active: ActiveContract {
                 name: fact.name,
                 version: fact.version,
                 document: fact.document,
@@ -130,7 +130,7 @@ impl State {
     }
 
     /// Verdicts are given in the order of the stream among those of one contract.
-    fn take_offered(&mut self, contract: &Digest) -> Option<Offered> {
+    fn take_offered(&mut self, contract: &Digest) -> Option<PendingContract> {
         let mut each = self.signed.iter();
         let seq = *each.find(|(_, one)| one.contract == *contract)?.0;
         self.signed.remove(&seq)
@@ -179,7 +179,7 @@ impl State {
             self.reused.retain(|(of, _), _| *of != task);
             self.answered.retain(|(_, of, _)| *of != task);
             self.asks.retain(|(_, of, _)| *of != task);
-            self.strays.retain(|_, one| one.task != task);
+            self.invalid_approvals.retain(|_, one| one.task != task);
         }
     }
 
@@ -193,7 +193,13 @@ impl State {
             return;
         }
         let stage = Stage::Proposed(meta.seq);
-        of.actions.insert(action, Action { stage, strays: 0 });
+        of.actions.insert(
+            action,
+            Action {
+                stage,
+                invalid_approvals: 0,
+            },
+        );
         let proposal = Proposal {
             task,
             action,
@@ -313,28 +319,28 @@ impl State {
         let Some(of) = self.tasks.get_mut(&task) else {
             return;
         };
-        let strays = match of.actions.get_mut(&action) {
-            Some(known) => &mut known.strays,
-            None => &mut of.strays,
+        let invalid_approvals = match of.actions.get_mut(&action) {
+            Some(known) => &mut known.invalid_approvals,
+            None => &mut of.invalid_approvals,
         };
-        if *strays < APPROVALS_REFUSED_MAX {
-            *strays += 1;
+        if *invalid_approvals < APPROVALS_REFUSED_MAX {
+            *invalid_approvals += 1;
             let id = meta.id;
-            let stray = Stray {
+            let stray = InvalidApproval {
                 task,
                 action,
                 code,
                 id,
             };
-            self.strays.insert(meta.seq, stray);
+            self.invalid_approvals.insert(meta.seq, stray);
         }
     }
 
     fn approval_refused(&mut self, task: TaskId, fact: &ApprovalRefused) {
-        let same = |one: &Stray| one.task == task && one.action == fact.action;
-        let first = self.strays.iter().find(|(_, one)| same(one));
+        let same = |one: &InvalidApproval| one.task == task && one.action == fact.action;
+        let first = self.invalid_approvals.iter().find(|(_, one)| same(one));
         if let Some(seq) = first.map(|(seq, _)| *seq) {
-            self.strays.remove(&seq);
+            self.invalid_approvals.remove(&seq);
         }
     }
 }

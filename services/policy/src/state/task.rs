@@ -6,9 +6,9 @@ use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, Content, ContractName, Digest,
     DraftGrant, Meta, OUTCOME_GRACE_MS, Time,
 };
-use contract::{Reserve, Shared, Spent, Used};
+use contract::{Allowance, ContractTotals, Spent, Totals};
 
-use super::{Came, Deed, Deeds, Reservation, Stage, Task};
+use super::{CallOutcome, Reservation, Stage, StartedCall, Task, ToolCalls};
 
 impl Reservation {
     pub(super) fn of(draft: &DraftGrant, meta: &Meta) -> Self {
@@ -18,7 +18,7 @@ impl Reservation {
             digest: draft.tool_digest,
             args: draft.args,
             args_by: draft.args_by,
-            reserve: Reserve {
+            reserve: Allowance {
                 wall_ms: u64::from(draft.wall_ms),
                 output_bytes: u64::from(draft.output_bytes_max),
                 counts: draft.counts.clone(),
@@ -34,10 +34,10 @@ impl Task {
             contract,
             name,
             playbook,
-            used: Used::default(),
-            deeds: BTreeMap::new(),
+            used: Totals::default(),
+            calls: BTreeMap::new(),
             actions: BTreeMap::new(),
-            strays: 0,
+            invalid_approvals: 0,
         }
     }
 
@@ -52,14 +52,14 @@ impl Task {
 
     /// Forgets all but what [`Task::may_change`] looks at.
     pub(super) fn end(&mut self) {
-        self.deeds.clear();
+        self.calls.clear();
         self.actions.retain(|_, action| match action.stage {
             Stage::Granted { .. } | Stage::Started { .. } => true,
             Stage::Proposed(_) | Stage::Asked(_) | Stage::Over => false,
         });
     }
 
-    pub(super) fn release(&mut self, action: ActionId, shared: &mut Shared) {
+    pub(super) fn release(&mut self, action: ActionId, shared: &mut ContractTotals) {
         let Some(of) = self.actions.get_mut(&action) else {
             return;
         };
@@ -76,15 +76,15 @@ impl Task {
             return;
         };
         if let Stage::Granted { reservation, .. } = &of.stage {
-            let deeds = self.deeds.entry(reservation.tool.clone()).or_default();
-            let place = deeds.each.len();
-            deeds.digests.insert(reservation.digest);
-            deeds.each.push(Deed {
+            let calls = self.calls.entry(reservation.tool.clone()).or_default();
+            let place = calls.each.len();
+            calls.digests.insert(reservation.digest);
+            calls.each.push(StartedCall {
                 action: fact.action,
                 digest: reservation.digest,
                 args: reservation.args,
                 args_by: reservation.args_by,
-                came: Came::Unknown,
+                outcome: CallOutcome::Unknown,
             });
             let wall_ms = reservation.reserve.wall_ms;
             let finish_by = meta.stored.plus_ms(wall_ms + u64::from(OUTCOME_GRACE_MS));
@@ -97,7 +97,12 @@ impl Task {
     }
 
     /// What is unknown may have used all that was reserved, and a late outcome changes nothing.
-    pub(super) fn finished(&mut self, meta: &Meta, fact: &ActionFinished, shared: &mut Shared) {
+    pub(super) fn finished(
+        &mut self,
+        meta: &Meta,
+        fact: &ActionFinished,
+        shared: &mut ContractTotals,
+    ) {
         let Some(of) = self.actions.get_mut(&fact.action) else {
             return;
         };
@@ -119,8 +124,8 @@ impl Task {
                 };
                 self.used.settle(rule, reserve, &spent);
                 shared.settle(reservation.granted_ms, rule, reserve, &spent);
-                if let Some(deeds) = self.deeds.get_mut(&reservation.tool) {
-                    deeds.settle(*place, fact);
+                if let Some(calls) = self.calls.get_mut(&reservation.tool) {
+                    calls.settle(*place, fact);
                 }
             }
             of.stage = Stage::Over;
@@ -128,14 +133,16 @@ impl Task {
     }
 }
 
-impl Deeds {
+impl ToolCalls {
     fn settle(&mut self, place: usize, fact: &ActionFinished) {
-        let Some(deed) = self.each.get_mut(place) else {
+        let Some(call) = self.each.get_mut(place) else {
             return;
         };
-        deed.came = match fact.outcome {
-            ActionOutcome::Succeeded => Came::Succeeded(fact.output),
-            ActionOutcome::Failed | ActionOutcome::TimedOut | ActionOutcome::Killed => Came::Failed,
+        call.outcome = match fact.outcome {
+            ActionOutcome::Succeeded => CallOutcome::Succeeded(fact.output),
+            ActionOutcome::Failed | ActionOutcome::TimedOut | ActionOutcome::Killed => {
+                CallOutcome::Failed
+            }
         };
         if fact.outcome == ActionOutcome::Succeeded {
             self.succeeded = self.succeeded.saturating_add(1);

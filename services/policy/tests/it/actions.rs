@@ -119,7 +119,7 @@ fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
     assert!(catalogue.starts_with("the whole catalogue: its digest was "));
     let why = refused(&facts)[0].why;
     assert!(world.why(why).contains("`t.any` has changed"));
-    // Neither the old catalogue nor a new process lifts it.
+    // Neither the old catalogue nor a new process still_covers it.
     world.restart();
     world.propose(task, 1);
     world.submit(contract);

@@ -1,4 +1,4 @@
-//! Checks what lifts a question, and what does not.
+//! Checks what still_covers a question, and what does not.
 
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! Checks the sums of what was reserved, settled and released against the same sums kept exactly.
 
 use bus_schema::{Counts, Money, RuleId};
-use contract::{Reserve, Spent, Used};
+use contract::{Allowance, Spent, Totals};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 #[derive(Debug, Clone)]
 enum Step {
     /// So many tokens, bytes and cents by one of two rules.
-    Reserve(usize, [u64; 3]),
+    Allowance(usize, [u64; 3]),
     /// What of each was used, if that is known.
     Settle(Index, [Option<u64>; 3]),
     Release(Index),
@@ -21,7 +21,7 @@ fn amount() -> impl Strategy<Value = u64> {
 fn step() -> impl Strategy<Value = Step> {
     let known = || proptest::option::weighted(0.8, amount());
     prop_oneof![
-        3 => (0..2_usize, [amount(), amount(), amount()]).prop_map(|(rule, of)| Step::Reserve(rule, of)),
+        3 => (0..2_usize, [amount(), amount(), amount()]).prop_map(|(rule, of)| Step::Allowance(rule, of)),
         2 => (any::<Index>(), [known(), known(), known()]).prop_map(|(at, of)| Step::Settle(at, of)),
         1 => any::<Index>().prop_map(Step::Release),
     ]
@@ -36,15 +36,15 @@ fn euros(minor: u64) -> Money {
     Money { currency, minor }
 }
 
-fn reserve([tokens, bytes_out, minor]: [u64; 3]) -> Reserve {
-    Reserve {
+fn reserve([tokens, bytes_out, minor]: [u64; 3]) -> Allowance {
+    Allowance {
         counts: Counts {
             tokens,
             bytes_out,
             spend: Some(euros(minor)),
             ..Counts::default()
         },
-        ..Reserve::new(5, 5)
+        ..Allowance::new(5, 5)
     }
 }
 
@@ -85,7 +85,7 @@ impl Books {
         self.by_rule[rule].change(less[2], more[2]);
     }
 
-    fn agrees(&self, used: &Used) -> Result<(), TestCaseError> {
+    fn agrees(&self, used: &Totals) -> Result<(), TestCaseError> {
         let euro = euros(0).currency;
         let spent = used.spend.get(&euro).copied().unwrap_or_default();
         prop_assert_eq!(
@@ -104,7 +104,7 @@ impl Books {
 }
 
 /// What a process that starts again reads of what was kept.
-fn restarted(kept: &Used) -> Used {
+fn restarted(kept: &Totals) -> Totals {
     serde_json::from_value(serde_json::to_value(kept).unwrap()).unwrap()
 }
 
@@ -113,10 +113,10 @@ proptest! {
 
     #[test]
     fn what_is_settled_counts_exactly_and_overflows_upward(steps in proptest::collection::vec(step(), 1..30)) {
-        let (mut used, mut books, mut open) = (Used::default(), Books::default(), Vec::new());
+        let (mut used, mut books, mut open) = (Totals::default(), Books::default(), Vec::new());
         for step in steps {
             match step {
-                Step::Reserve(of, amounts) => {
+                Step::Allowance(of, amounts) => {
                     used.reserve(&rule(of), &reserve(amounts));
                     books.change(of, [0; 3], amounts);
                     open.push((of, amounts));
@@ -148,7 +148,7 @@ fn money_of_another_currency_than_was_reserved_comes_on_top() {
         currency: "USD".parse().unwrap(),
         minor: 7,
     };
-    let mut used = Used::default();
+    let mut used = Totals::default();
     let call = reserve([0, 0, 100]);
     used.reserve(&rule(0), &call);
     let spent = Spent {

@@ -11,9 +11,9 @@ mod approvals;
 mod budgets;
 mod config;
 mod contracts;
+mod history;
 mod interleavings;
 mod lifecycle;
-mod pasts;
 mod pins;
 #[path = "../../../contract/tests/it/examples/proposals.rs"]
 mod proposals;

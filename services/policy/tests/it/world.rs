@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use actor::{Clock, Core as _, Heard, Out};
+use actor::{Clock, Core as _, LogHead, Outbox};
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionStarted, ApprovalCarried,
-    ApprovalStatement, Author, AuthorId, AuthorKey, Chain, Content, ContractSigned, Deployment,
-    DeploymentId, Digest, Draft, DraftGrant, Event, EventId, Facts as _, Head, Link, Policy as Me,
-    PolicyFact, PublicKey, Raw, Read, RosterChanged, Salt, Says, Sealed, Sees, Signed, SignedEvent,
-    Statement, Subject, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time,
-    Usage, Verifier, public_key, wire,
+    ApprovalStatement, Author, AuthorId, AuthorKey, CanPublish, Chain, ChainScope, Content,
+    ContractSigned, Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, EventId,
+    Facts as _, Head, Link, Policy as Me, PolicyFact, PublicKey, Raw, Read, RosterChanged, Salt,
+    Sealed, Signed, SignedEvent, Statement, Subject, TaskFinished, TaskId, TaskOutcome,
+    TaskStatement, TaskSubmitted, Time, Usage, Verifier, public_key, wire,
 };
 use contract::{Catalogue, Contract, envelope, json};
 use ed25519_dalek::SigningKey;
@@ -82,7 +82,7 @@ impl World {
         let mut world = Self {
             core: PolicyCore::new(owner(), Catalogue::parse(tools).unwrap()),
             tools: tools.to_vec(),
-            verifier: Verifier::new(owner(), Sees::Own(AuthorId::Policy)),
+            verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Policy)),
             tips: BTreeMap::new(),
             stream: Vec::new(),
             seq: 0,
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// Appends a fact of any author and lets policy fold it.
-    pub(crate) fn say<A: Author + Says<E>, E: Event>(
+    pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(
         &mut self,
         scope: E::Scope,
         fact: E,
@@ -222,7 +222,7 @@ impl World {
 
     pub(crate) fn step_without_bytes(&mut self) -> bool {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
-        let heard = self.head.map(|(lead, age)| Heard {
+        let heard = self.head.map(|(lead, age)| LogHead {
             head: Head {
                 size: self.seq.saturating_add_signed(lead),
                 root: Digest::ZERO,
@@ -231,7 +231,7 @@ impl World {
             age,
         });
         let clock = self.clock.clone();
-        let mut out = Out::new(self.now, heard, &busy, &running, &clock);
+        let mut out = Outbox::new(self.now, heard, &busy, &running, &clock);
         self.core.next(&mut out);
         let drafts = out.drafts();
         assert!(drafts.len() <= 1, "one chain takes one draft");
@@ -256,7 +256,7 @@ impl World {
     /// Reads the stream again from its start.
     pub(crate) fn rebuild(&mut self) {
         let mut core = PolicyCore::new(owner(), self.tools());
-        let mut verifier = Verifier::new(owner(), Sees::Own(AuthorId::Policy));
+        let mut verifier = Verifier::new(owner(), ChainScope::Own(AuthorId::Policy));
         for stored in &self.stream {
             fold(&mut core, &mut verifier, stored);
         }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use actor::doubt::Standing;
 use actor::ledger::Ledger;
-use actor::{Clock, Core as _, Heard, Key, Out};
+use actor::{Clock, Core as _, Key, LogHead, Outbox};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
-    ApprovalStatement, Ask, Author, AuthorId, AuthorKey, Content, ContractSigned, Counts,
-    Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event, EventId,
-    Gateway, Grant, Head, Link, Owner, Pins, Policy, PublicKey, Raw, Read, RosterChanged, Runner,
-    RunnerFact, Says, Scope as _, Sealed, Sees, Signed, Statement, StreamDoubted, TaskId,
-    TaskStatement, TaskSubmitted, Time, Tip, ToolName, Usage, Verifier, read_as,
+    ApprovalStatement, Ask, Author, AuthorId, AuthorKey, CanPublish, ChainScope, Content,
+    ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope,
+    EnvelopeTool, Event, EventId, Gateway, Grant, Head, Link, Owner, Pins, Policy, PublicKey, Raw,
+    Read, RosterChanged, Runner, RunnerFact, Scope as _, Sealed, Signed, Statement, StreamDoubted,
+    TaskId, TaskStatement, TaskSubmitted, Time, Tip, ToolName, Usage, Verifier, read_as,
 };
 use ed25519_dalek::SigningKey;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
@@ -194,7 +194,7 @@ impl Stream {
             core,
             gate,
             now: START,
-            verifier: Verifier::new(public(1), Sees::Own(AuthorId::Runner)),
+            verifier: Verifier::new(public(1), ChainScope::Own(AuthorId::Runner)),
             chains: BTreeMap::new(),
             seq: 0,
             policy_key: key_of(AuthorId::Policy),
@@ -243,7 +243,11 @@ impl Stream {
     }
 
     /// Appends an event by `A` and folds it; `false` if the reader calls it junk.
-    pub(crate) fn say<A: Author + Says<E>, E: Event>(&mut self, scope: E::Scope, fact: E) -> bool {
+    pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(
+        &mut self,
+        scope: E::Scope,
+        fact: E,
+    ) -> bool {
         self.seq += 1;
         self.now = self.now.plus_ms(1);
         let chain = match A::ID.chain() {
@@ -384,7 +388,7 @@ impl Stream {
 
     pub(crate) fn wants_while(&self, busy: &BTreeSet<Option<TaskId>>) -> Wants {
         let (running, clock) = (BTreeSet::new(), Clock::fake(START));
-        let heard = self.head.map(|(behind, age)| Heard {
+        let heard = self.head.map(|(behind, age)| LogHead {
             head: Head {
                 size: self.seq + 1 - behind,
                 root: Digest::ZERO,
@@ -392,7 +396,7 @@ impl Stream {
             },
             age,
         });
-        let mut out = Out::new(self.now, heard, busy, &running, &clock)
+        let mut out = Outbox::new(self.now, heard, busy, &running, &clock)
             .of_executor(&self.standing, &self.ledger);
         self.core.next(&mut out);
         let claims = out.claims().iter().map(|draft| draft.action).collect();

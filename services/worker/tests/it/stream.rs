@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
-use actor::{Clock, Core, Out};
+use actor::{Clock, Core, Outbox};
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
-    AuthorId, AuthorKey, Body, Chain, Content, Counts, Deployment, Digest, Draft, DraftGrant,
-    Event, EventId, Gateway, Grant, Link, Owner, Policy, Raw, Read, RosterChanged, Runner, Salt,
-    Says, Scope, Sealed, Sees, SignedEvent, StepName, Subject, TaskAdmitted, TaskFinished, TaskId,
-    TaskOutcome, Time, Tip, ToolName, Usage, Verifier, WorkerFact, parse_fact, public_key, wire,
+    AuthorId, AuthorKey, Body, CanPublish, Chain, ChainScope, Content, Counts, Deployment, Digest,
+    Draft, DraftGrant, Event, EventId, Gateway, Grant, Link, Owner, Policy, Raw, Read,
+    RosterChanged, Runner, Salt, Scope, Sealed, SignedEvent, StepName, Subject, TaskAdmitted,
+    TaskFinished, TaskId, TaskOutcome, Time, Tip, ToolName, Usage, Verifier, WorkerFact,
+    parse_fact, public_key, wire,
 };
 use ed25519_dalek::SigningKey;
 use worker::{Fetched, Found, HELD_BYTES_MAX, WorkerCore};
@@ -71,7 +72,7 @@ impl Stream {
         self.now = self.now.plus_ms(ms);
     }
 
-    pub(crate) fn say<A: Author + Says<E>, E: Event>(&mut self, scope: E::Scope, fact: E) {
+    pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(&mut self, scope: E::Scope, fact: E) {
         self.append(&Draft::<A>::of(scope, fact));
     }
 
@@ -302,7 +303,7 @@ impl Node {
         let owner = public_key(&key(AuthorId::Owner));
         Self {
             core: WorkerCore::new(NonZeroU16::new(tasks_max).unwrap(), held_bytes_max),
-            verifier: Verifier::new(owner, Sees::Own(AuthorId::Worker)),
+            verifier: Verifier::new(owner, ChainScope::Own(AuthorId::Worker)),
             read: 0,
             held_bytes_max,
             clock: Clock::fake(Time::default()),
@@ -354,7 +355,7 @@ impl Node {
 
     fn says_with(&self, stream: &Stream, busy: &BTreeSet<Option<TaskId>>) -> Vec<Said> {
         let running = BTreeSet::new();
-        let mut out = Out::new(stream.now, None, busy, &running, &self.clock);
+        let mut out = Outbox::new(stream.now, None, busy, &running, &self.clock);
         self.core.next(&mut out);
         out.drafts().into_iter().map(Said::of).collect()
     }
@@ -406,7 +407,7 @@ impl Node {
         self.read(stream);
         self.fetch(stream);
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
-        let mut out = Out::new(stream.now, None, &busy, &running, &self.clock);
+        let mut out = Outbox::new(stream.now, None, &busy, &running, &self.clock);
         self.core.next(&mut out);
         let mut said = Vec::new();
         for draft in out.drafts() {

@@ -1,6 +1,6 @@
 //! `audit show`: prints the record as the owner may read it.
 
-use actor::Reading;
+use actor::StreamReader;
 use bus_schema::{AuditFact, TaskId};
 use clap::Args;
 use deployment::Deployment;
@@ -29,7 +29,7 @@ impl Arguments {
         let Self { from, limit, task } = *self;
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let bus = deployment.bus().await?;
-        let mut reading = Reading::new(owner);
+        let mut reading = StreamReader::new(owner);
         let (mut shown, mut failed) = (0, None);
         // From the start: whether a message is genuine depends on all before it.
         bus.scan(">", 1, |stored| {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use actor::{Operator, Reading, Stored};
+use actor::{BusClient, Stored, StreamReader};
 use audit::{Entry, InclusionProof, Origin, Places, check};
 use bus_schema::{
     AuditFact, AuthorId, DeploymentId, Digest, Junk, Meta, Proof, Prove, PublicKey, TaskId,
@@ -222,8 +222,8 @@ pub(crate) fn included(
 /// Every message of the stream with who said it, or why it is junk.
 type Messages = Vec<(Stored, Result<Meta, Junk>)>;
 
-async fn read(bus: &Operator, owner: PublicKey) -> Result<(Reading, Messages), Error> {
-    let mut reading = Reading::new(owner);
+async fn read(bus: &BusClient, owner: PublicKey) -> Result<(StreamReader, Messages), Error> {
+    let mut reading = StreamReader::new(owner);
     let mut messages: Messages = Vec::new();
     let mut failed = None;
     bus.scan(">", 1, |stored| {

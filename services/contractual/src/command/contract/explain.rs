@@ -7,7 +7,7 @@ use actor::Clock;
 use bus_schema::Time;
 use clap::Args;
 use contract::batch::{Batch, Decided, LINE_BYTES_MAX};
-use contract::{Considered, Contract, Verdict};
+use contract::{Contract, RuleExplanation, Verdict};
 
 use deployment::{Dir, read_text};
 
@@ -96,7 +96,7 @@ fn text_of(decided: &Decided, contract: &Contract) -> String {
     };
     let mut text = format!("{word} by `{rule}`: {why}");
     let rules = decided.rules.as_deref().unwrap_or_default();
-    for Considered {
+    for RuleExplanation {
         rule,
         kind,
         says,

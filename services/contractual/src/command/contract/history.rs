@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actor::{Operator, Reading};
+use actor::{BusClient, StreamReader};
 use bus_schema::{Content, Meta, PolicyFact};
 
 use deployment::Deployment;
@@ -15,10 +15,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A stream as far as it was read.
 pub(super) struct History {
     /// The owner's hold on the bus.
-    pub(super) operator: Operator,
+    pub(super) operator: BusClient,
     /// Oldest first.
     pub(super) facts: Vec<(Meta, PolicyFact)>,
-    reading: Reading,
+    reading: StreamReader,
     next: u64,
 }
 
@@ -32,7 +32,7 @@ impl History {
         let mut history = Self {
             operator: deployment.bus().await?,
             facts: Vec::new(),
-            reading: Reading::new(owner),
+            reading: StreamReader::new(owner),
             next: 1,
         };
         history.more().await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bus_schema::{AuthorId, TaskId};
 use clap::Args;
 use deployment::{Deployment, read_text};
-use policy::{Compared, Fetch, Fetched, Redecided, Replay, Step, Word};
+use policy::{Compared, Fetch, Fetched, RecordedVerdict, Redecided, Replay, Step};
 use serde::Serialize;
 
 use super::{document::read_catalogue, history::History};
@@ -155,7 +155,7 @@ fn print(said: &Redecided, out: &Output) {
         out.print(said, String::new);
         return;
     }
-    let word = |word: &Word| {
+    let word = |word: &RecordedVerdict| {
         let code = word
             .code
             .map_or_else(String::new, |code| format!(" ({code})"));

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use actor::Operator;
+use actor::BusClient;
 use bus_schema::{AuthorId, ContractSigned, Draft, PolicyFact, RefusalCode};
 use clap::Args;
 use contract::{Catalogue, Contract, Drift, ReadNow};
@@ -95,7 +95,11 @@ pub async fn sign(deployment: &Deployment, file: &Path) -> Result<Summary, Error
     put(&deployment.bus().await?, deployment, &checked).await
 }
 
-async fn put(bus: &Operator, deployment: &Deployment, checked: &Checked) -> Result<Summary, Error> {
+async fn put(
+    bus: &BusClient,
+    deployment: &Deployment,
+    checked: &Checked,
+) -> Result<Summary, Error> {
     let (key, clock) = (deployment.owner_key()?, &deployment.clock);
     let mut pen = bus.owner(key).await?;
     let document = bus_schema::Sealed::new(clock.salt(), checked.text.as_bytes())

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use actor::Operator;
+use actor::BusClient;
 use bus_schema::{
     ACTORS, AUDIT, STREAMS,
     account::{WATCHER, users},
@@ -138,7 +138,7 @@ fn name_of(account: String) -> String {
 }
 
 /// How many messages each account has sent over the connections that it has.
-async fn sent(watcher: &Operator) -> Result<BTreeMap<String, u64>, actor::Error> {
+async fn sent(watcher: &BusClient) -> Result<BTreeMap<String, u64>, actor::Error> {
     let answer = watcher
         .ask_server("server.connz", &json!({"auth": true, "limit": 4096}))
         .await?;

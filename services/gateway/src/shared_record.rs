@@ -15,7 +15,7 @@ use crate::record::{Line, Record, statement_digest};
 
 /// Written by the core after each fold, read by every request.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct SharedRecord {
     record: RwLock<Record>,
     newest: watch::Sender<u64>,
     caught_up: AtomicBool,
@@ -23,7 +23,7 @@ pub struct Shelf {
     pending: Mutex<BTreeSet<Digest>>,
 }
 
-impl Shelf {
+impl SharedRecord {
     /// An empty one.
     #[must_use]
     pub fn new() -> Arc<Self> {
@@ -120,7 +120,7 @@ pub(crate) fn task_key(task: TaskId) -> Digest {
 /// A hold on something that may be handed in once; let go unless it was sent.
 #[derive(Debug)]
 pub(crate) struct Reserved<'a> {
-    shelf: &'a Shelf,
+    shelf: &'a SharedRecord,
     key: Digest,
     sent: bool,
 }

@@ -8,7 +8,7 @@ use crate::rule::{Escalation, OWNER, Question, Rule, RuleKind};
 pub(crate) type Conflict<'r> = (&'r Rule, &'r Rule);
 
 /// The strictest of the asks, whose call it counts as, and the question of all of them; none if there is no ask.
-pub(crate) fn together<'r>(
+pub(crate) fn merge_questions<'r>(
     asks: impl Iterator<Item = &'r Rule>,
 ) -> Result<Option<(&'r Rule, Question)>, Conflict<'r>> {
     let mut each: Vec<(&Rule, &Question)> = asks

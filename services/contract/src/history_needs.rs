@@ -2,30 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use crate::bounds::{Bound, Operator};
+use crate::bound::Bound;
+use crate::bound::origin::Origin;
 use crate::cedar::Condition;
 use crate::contract::Contract;
-use crate::origin::Origin;
 
 /// What has to be known of a task's past to judge calls of one tool.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Recall<'c> {
+pub struct HistoryNeeds<'c> {
     /// The owner's words.
     pub words: bool,
     /// Earlier calls, by the name of their tool.
-    pub tools: BTreeMap<&'c str, Need>,
+    pub tools: BTreeMap<&'c str, CallParts>,
 }
 
 /// What has to be known of earlier calls of one tool, beside what came of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Need {
+pub struct CallParts {
     /// Their arguments.
     pub args: bool,
     /// What they returned.
     pub result: bool,
 }
 
-impl<'c> Recall<'c> {
+impl<'c> HistoryNeeds<'c> {
     /// What the rules of `contract` about `tool` look at.
     pub fn of(contract: &'c Contract, tool: &str) -> Self {
         let mut recall = Self::default();
@@ -41,28 +41,18 @@ impl<'c> Recall<'c> {
     }
 
     fn bound(&mut self, bound: &'c Bound) {
-        let Bound::All(operators) = bound else { return };
-        for operator in operators {
-            match operator {
-                Operator::From(origins) => origins.iter().for_each(|origin| self.origin(origin)),
-                Operator::Fields(fields) => fields.values().for_each(|bound| self.bound(bound)),
-                Operator::Every(bound) | Operator::Any(bound) | Operator::Not(bound) => {
-                    self.bound(bound);
-                }
-                Operator::Present(_)
-                | Operator::Optional
-                | Operator::Range { .. }
-                | Operator::Path(_)
-                | Operator::Length { .. }
-                | Operator::Prefix(_)
-                | Operator::Suffix(_)
-                | Operator::Like(_)
-                | Operator::Host(_)
-                | Operator::Url(_)
-                | Operator::Email(_)
-                | Operator::Date { .. }
-                | Operator::Relation(..) => {}
-            }
+        let Bound::All(predicates) = bound else {
+            return;
+        };
+        for predicate in predicates {
+            predicate
+                .origins()
+                .iter()
+                .for_each(|origin| self.origin(origin));
+            predicate
+                .inner()
+                .into_iter()
+                .for_each(|inner| self.bound(inner));
         }
     }
 

@@ -1,96 +1,22 @@
-//! Reads host names and URLs into one canonical form, or not at all, and matches them against patterns.
+//! `url`: a URL of a scheme, hosts, a path and a port.
 
 use std::fmt;
-use std::net::Ipv4Addr;
 
-use crate::glob::PathGlob;
+use serde_json::Value;
 
-/// Longest host name, in bytes.
-const HOST_BYTES_MAX: usize = 253;
-/// Longest part of a host name, in bytes.
-const LABEL_BYTES_MAX: usize = 63;
+use super::host::{self, HostPattern};
+use super::kind::{Kind, Reader, Unit};
+use super::matching::{CallContext, Match};
+use crate::parse::source::{Node, Source};
+use crate::pattern::{PATTERN_BYTES_MAX, PathGlob};
+use crate::toml_text::{quoted, quoted_list};
+
 /// Longest URL that is read, in bytes.
 const URL_BYTES_MAX: usize = 8192;
 
-/// The canonical form of a host name: lower case, plain ASCII names joined by dots, or four decimal bytes. None
-/// for anything that two readers could take for different hosts: an empty name, a dot at the end, a port, user
-/// information, an IPv6 address, an IPv4 address written in another way, a letter beyond ASCII.
-pub(crate) fn canonical(text: &str) -> Option<String> {
-    if text.is_empty() || text.len() > HOST_BYTES_MAX {
-        return None;
-    }
-    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= LABEL_BYTES_MAX
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(plain)
-    };
-    if !text.split('.').all(label) {
-        return None;
-    }
-    let host = text.to_ascii_lowercase();
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let number = last.bytes().all(|c| c.is_ascii_digit()) || last.starts_with("0x");
-    if number && host.parse::<Ipv4Addr>().is_err() {
-        return None;
-    }
-    Some(host)
-}
-
-/// One host, or all below one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostPattern {
-    /// Exactly this host.
-    Exact(String),
-    /// Every host below this one, at any depth, but not itself.
-    Below(String),
-}
-
-impl HostPattern {
-    /// Reads `api.example` or `*.example`; none for anything else.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        match text.strip_prefix("*.") {
-            Some(parent) => {
-                let parent = canonical(parent)?;
-                let named = parent.parse::<Ipv4Addr>().is_err();
-                named.then_some(Self::Below(parent))
-            }
-            None => canonical(text).map(Self::Exact),
-        }
-    }
-
-    fn matches(&self, host: &str) -> bool {
-        match self {
-            Self::Exact(own) => own == host,
-            Self::Below(parent) => {
-                let head = host.strip_suffix(parent.as_str());
-                head.is_some_and(|head| head.ends_with('.'))
-            }
-        }
-    }
-}
-
-impl fmt::Display for HostPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(host) => f.write_str(host),
-            Self::Below(parent) => write!(f, "*.{parent}"),
-        }
-    }
-}
-
-/// Whether a host is one of these; none if it is no canonical host.
-pub(crate) fn judge(hosts: &[HostPattern], text: &str) -> Option<bool> {
-    let host = canonical(text)?;
-    Some(hosts.iter().any(|one| one.matches(&host)))
-}
-
 /// What a URL has to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UrlBound {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Url {
     /// The scheme; `https` if the contract does not say.
     pub scheme: String,
     /// The host is one of these; never empty.
@@ -137,11 +63,11 @@ impl fmt::Display for UrlPath {
     }
 }
 
-impl UrlBound {
+impl Url {
     /// Whether a text is such a URL; none if two readers could take it for different ones: user information, a
     /// host that is not canonical, a backslash, white space, `.` or `..`, an empty name in the path, or an
     /// escape that hides a plain character.
-    pub(crate) fn judge(&self, text: &str) -> Option<bool> {
+    fn takes_in(&self, text: &str) -> Option<bool> {
         let visible = text.bytes().all(|c| c.is_ascii_graphic());
         if text.len() > URL_BYTES_MAX
             || !visible
@@ -165,7 +91,7 @@ impl UrlBound {
             Some((host, port)) => (host, Some(self::port(port)?)),
             None => (authority, None),
         };
-        let host = judge(&self.hosts, host)?;
+        let host = host::judge(&self.hosts, host)?;
         let path = self
             .path
             .as_ref()
@@ -182,7 +108,7 @@ fn port(text: &str) -> Option<u16> {
 }
 
 /// The port that a scheme has of its own.
-pub(crate) fn port_of(scheme: &str) -> Option<u16> {
+fn port_of(scheme: &str) -> Option<u16> {
     match scheme {
         "https" | "wss" => Some(443),
         "http" | "ws" => Some(80),
@@ -211,4 +137,88 @@ fn unambiguous(path: &str) -> bool {
             !plain && !c.is_ascii_control()
         })
     })
+}
+
+impl Kind for Url {
+    const KEYS: &'static [&'static str] = &["url"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        reader.one("url", |reader, node| read(reader.source, node))
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &["string"]
+    }
+
+    fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
+        Match::told(value.as_str().and_then(|text| self.takes_in(text)))
+    }
+
+    fn say(&self, _unit: Unit) -> String {
+        let path = self.path.as_ref();
+        let path = path.map_or_else(String::new, |path| {
+            format!(", with a path like {}", quoted(&path.to_string()))
+        });
+        let port = self.port;
+        let port = port.map_or_else(String::new, |port| format!(", at port {port}"));
+        let (scheme, hosts) = (&self.scheme, host::said(&self.hosts));
+        format!("is a {scheme} address of {hosts}{port}{path}")
+    }
+}
+
+fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Url> {
+    let of = source.table(node, "`url`", &["scheme", "host", "path", "port"])?;
+    let scheme = match of.table.get("scheme") {
+        Some(node) => source.text(node, "`scheme`", 16)?,
+        None => "https".to_owned(),
+    };
+    let hosts = source.required(&of, "host")?;
+    let hosts = host::read(source, hosts)?;
+    let path = match of.table.get("path") {
+        Some(node) => {
+            let text = source.text(node, "`path`", PATTERN_BYTES_MAX)?;
+            let path = UrlPath::new(&text);
+            if path.is_none() {
+                let problem = format!("{text:?} is no pattern on the path of a URL");
+                let fix = "begin with `/`; `*` stands within one name, `**` for whole names";
+                source.report(node.span(), problem, fix);
+                return None;
+            }
+            path
+        }
+        None => None,
+    };
+    let port = match of.table.get("port") {
+        Some(node) => u16::try_from(source.integer(node, "`port`", 1..=65_535)?).ok(),
+        None => None,
+    };
+    let plain = scheme
+        .bytes()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if !plain || (port.is_none() && port_of(&scheme).is_none()) {
+        let problem = format!("the scheme {scheme:?} has no port of its own");
+        let fix = "write https, http, wss, ws or ftp, or add the port";
+        source.report(of.span, problem, fix);
+        return None;
+    }
+    Some(Url {
+        scheme,
+        hosts,
+        path,
+        port,
+    })
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, hosts) = (quoted(&self.scheme), quoted_list(&self.hosts));
+        write!(f, "url = {{ scheme = {scheme}, host = {hosts}")?;
+        if let Some(path) = &self.path {
+            write!(f, ", path = {}", quoted(&path.to_string()))?;
+        }
+        if let Some(port) = self.port {
+            write!(f, ", port = {port}")?;
+        }
+        f.write_str(" }")
+    }
 }

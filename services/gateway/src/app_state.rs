@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     api::ACCESS_MS_MAX,
-    carry::Ask,
     config::Hosts,
+    forward::BusRequest,
     problem::{Kind, Problem},
     room::Room,
-    shelf::{Reserved, Shelf},
+    shared_record::{Reserved, SharedRecord},
     streams::Streams,
 };
 
@@ -62,26 +62,26 @@ impl Limits {
 
 /// What requests share.
 #[derive(Debug)]
-pub struct Edge {
+pub struct AppState {
     pub(crate) owner: PublicKey,
     pub(crate) clock: Clock,
     pub(crate) state: PathBuf,
     pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) shelf: Arc<SharedRecord>,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
     pub(crate) streams: Arc<Streams>,
     pub(crate) bodies: Arc<Room>,
-    carrier: mpsc::Sender<Ask>,
+    carrier: mpsc::Sender<BusRequest>,
 }
 
-impl Edge {
+impl AppState {
     /// One that is known as `hosts` and asks the bus through `carrier`.
     #[must_use]
     pub fn new(
         context: &Context,
-        shelf: Arc<Shelf>,
-        carrier: mpsc::Sender<Ask>,
+        shelf: Arc<SharedRecord>,
+        carrier: mpsc::Sender<BusRequest>,
         hosts: Hosts,
         limits: Limits,
     ) -> Arc<Self> {
@@ -120,7 +120,10 @@ impl Edge {
     ) -> Result<Meta, Problem> {
         let (reply, answer) = oneshot::channel();
         self.in_time(async {
-            self.carrier.send(Ask::Append(draft, reply)).await.ok()?;
+            self.carrier
+                .send(BusRequest::Append(draft, reply))
+                .await
+                .ok()?;
             reserved.sent();
             answer.await.ok()
         })
@@ -136,7 +139,7 @@ impl Edge {
         let (reply, answer) = oneshot::channel();
         let fetched = self.in_time(async {
             self.carrier
-                .send(Ask::Fetch(author, content, reply))
+                .send(BusRequest::Fetch(author, content, reply))
                 .await
                 .ok()?;
             answer.await.ok()

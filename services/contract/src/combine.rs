@@ -4,19 +4,19 @@ use std::cmp::Reverse;
 
 use bus_schema::{ContractName, Counts};
 
-use crate::asks;
-use crate::bounds::{Around, Judgement};
-use crate::budget::{Period, Reserve};
+use crate::bound::matching::{CallContext, Match};
 use crate::catalogue::{Effect, Tool};
-use crate::contract::Head;
-use crate::flow::{Integrity, Passage, Secrecy};
+use crate::contract::Header;
 use crate::json;
-use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, Full, Kind, Limits};
+use crate::labels::{FlowAction, Integrity, Secrecy};
+use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind, Limits};
 use crate::name::rule_id;
-use crate::quota::Lack;
+use crate::question;
+use crate::quota::QuotaExceeded;
 use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
-use crate::verdict::{Code, Refusal, Short};
+use crate::usage::{Allowance, Period};
+use crate::verdict::{Code, Exceeded, Refusal};
 
 /// What a person is told when a call would let something leave after the task has seen untrusted things.
 const UNTRUSTED: &str =
@@ -25,15 +25,15 @@ const UNTRUSTED: &str =
 const SECRET: &str = "the task has seen a secret, and this call lets something leave";
 
 /// A call of a tool, with valid arguments.
-pub(crate) struct Case<'a> {
+pub(crate) struct ValidCall<'a> {
     pub(crate) tool: &'a Tool,
-    pub(crate) around: Around<'a>,
+    pub(crate) around: CallContext<'a>,
     /// Whether it lets something leave.
     pub(crate) outward: bool,
 }
 
-impl<'a> Case<'a> {
-    pub(crate) fn new(tool: &'a Tool, around: Around<'a>) -> Self {
+impl<'a> ValidCall<'a> {
+    pub(crate) fn new(tool: &'a Tool, around: CallContext<'a>) -> Self {
         let outward = tool.effect_of(&around) == Effect::Outward;
         Self {
             tool,
@@ -44,17 +44,17 @@ impl<'a> Case<'a> {
 }
 
 /// Rules about one tool, each with what it says of one call.
-pub(crate) type Judged<'r> = Vec<(&'r Rule, Judgement)>;
+pub(crate) type RuleMatches<'r> = Vec<(&'r Rule, Match)>;
 
 /// A call that is permitted.
-pub(crate) struct Weighed<'r> {
+pub(crate) struct Permission<'r> {
     pub(crate) rule: &'r Rule,
-    pub(crate) reserve: Reserve,
+    pub(crate) reserve: Allowance,
     /// Who has to say yes.
     pub(crate) question: Option<Question>,
 }
 
-impl Head {
+impl Header {
     /// Checks what has to hold before any rule is asked.
     pub(crate) fn open(&self, view: &View<'_>, name: &ContractName) -> Result<(), Refusal> {
         if self
@@ -83,21 +83,21 @@ impl Head {
 }
 
 /// What one rule makes of a call that it describes.
-pub(crate) struct Offer<'r> {
+pub(crate) struct Candidate<'r> {
     rule: &'r Rule,
-    passage: Passage,
+    passage: FlowAction,
     /// Calls that the rule has left.
     left: u64,
-    reserve: Reserve,
+    reserve: Allowance,
 }
 
 /// Weighs a call whose arguments are valid.
-pub(crate) fn weigh<'r>(
+pub(crate) fn combine<'r>(
     limits: &Limits,
-    judged: &Judged<'r>,
-    case: &Case<'_>,
-) -> Result<Weighed<'r>, Refusal> {
-    let those = |kind: fn(&RuleKind) -> bool, judgement: Judgement| {
+    judged: &RuleMatches<'r>,
+    case: &ValidCall<'_>,
+) -> Result<Permission<'r>, Refusal> {
+    let those = |kind: fn(&RuleKind) -> bool, judgement: Match| {
         let each = judged.iter().filter(move |(rule, _)| kind(&rule.kind));
         each.filter(move |(_, found)| *found == judgement)
             .map(|(rule, _)| *rule)
@@ -105,27 +105,31 @@ pub(crate) fn weigh<'r>(
     let allow = |kind: &RuleKind| matches!(kind, RuleKind::Allow);
     let ask = |kind: &RuleKind| matches!(kind, RuleKind::Ask(_));
     let deny = |kind: &RuleKind| matches!(kind, RuleKind::Deny);
-    if let Some(rule) = those(deny, Judgement::Within).next() {
+    if let Some(rule) = those(deny, Match::Yes).next() {
         let why = format!("`{}` denies this call of `{}`", rule.id, case.around.tool);
         return Err(Refusal::by(rule, Code::Denied, why));
     }
-    if let Some(rule) = those(deny, Judgement::Unknown).next() {
+    if let Some(rule) = those(deny, Match::Unknown).next() {
         return Err(undecidable(rule, case));
     }
-    let unsure = || those(ask, Judgement::Unknown);
-    let asked = together(those(ask, Judgement::Within), case)?;
+    let unsure = || those(ask, Match::Unknown);
+    let asked = asked(those(ask, Match::Yes), case)?;
     if let Some((rule, question)) = asked {
         // A spent ask is not replaced by a weaker one: none but the strictest is held against its quotas.
-        let offer = offer(rule, limits, case)?;
-        let whole = asks::together(those(ask, Judgement::Within).chain(unsure()));
-        let same = |(_, whole): &(_, Question)| asks::is_no_stricter(whole, &question);
+        let offer = candidate(rule, limits, case)?;
+        let whole = question::merge_questions(those(ask, Match::Yes).chain(unsure()));
+        let same = |(_, whole): &(_, Question)| question::is_no_stricter(whole, &question);
         let told = matches!(&whole, Ok(Some(whole)) if same(whole));
         if let Some(unsure) = unsure().next().filter(|_| !told) {
             return Err(undecidable(unsure, case));
         }
-        return Ok(permitted(offer.taken(limits, case)?, Some(question), case));
+        return Ok(permitted(
+            offer.reserved(limits, case)?,
+            Some(question),
+            case,
+        ));
     }
-    let allows = those(allow, Judgement::Within);
+    let allows = those(allow, Match::Yes);
     if let Some(best) = best(allows, limits, case) {
         let best = best?;
         if let Some(unsure) = unsure().next() {
@@ -136,11 +140,11 @@ pub(crate) fn weigh<'r>(
     Err(not_allowed(judged, case))
 }
 
-fn together<'r>(
+fn asked<'r>(
     rules: impl Iterator<Item = &'r Rule>,
-    case: &Case<'_>,
+    case: &ValidCall<'_>,
 ) -> Result<Option<(&'r Rule, Question)>, Refusal> {
-    asks::together(rules).map_err(|(one, other)| {
+    question::merge_questions(rules).map_err(|(one, other)| {
         let why = format!(
             "`{}` and `{}` ask different people about this call of `{}`; let only one of them describe it",
             one.id, other.id, case.around.tool
@@ -154,21 +158,22 @@ fn together<'r>(
 fn best<'r>(
     allows: impl Iterator<Item = &'r Rule>,
     limits: &Limits,
-    case: &Case<'_>,
-) -> Option<Result<Offer<'r>, Refusal>> {
-    let mut best: Option<Result<Offer<'r>, Refusal>> = None;
-    let key = |offer: &Offer<'r>| (offer.passage, offer.left, Reverse(offer.rule.secrets.len()));
-    let better = |one: &Offer<'r>, other: &Offer<'r>| {
+    case: &ValidCall<'_>,
+) -> Option<Result<Candidate<'r>, Refusal>> {
+    let mut best: Option<Result<Candidate<'r>, Refusal>> = None;
+    let key =
+        |offer: &Candidate<'r>| (offer.passage, offer.left, Reverse(offer.rule.secrets.len()));
+    let better = |one: &Candidate<'r>, other: &Candidate<'r>| {
         let order = key(one).cmp(&key(other));
         order
-            .then_with(|| asks::same_rank(other.rule, one.rule))
+            .then_with(|| question::same_rank(other.rule, one.rule))
             .is_gt()
     };
     for rule in allows {
-        let offer = offer(rule, limits, case);
+        let offer = candidate(rule, limits, case);
         // A rule that has some left and meets the limits says more than one that is spent.
         let has_left = offer.is_ok();
-        let offer = offer.and_then(|offer| offer.taken(limits, case));
+        let offer = offer.and_then(|offer| offer.reserved(limits, case));
         best = Some(match (best, offer) {
             (None, offer) => offer,
             (Some(Err(_)), offer) if has_left => offer,
@@ -180,11 +185,11 @@ fn best<'r>(
 }
 
 /// What a rule that describes the call makes of it.
-pub(crate) fn offer<'r>(
+pub(crate) fn candidate<'r>(
     rule: &'r Rule,
     limits: &Limits,
-    case: &Case<'_>,
-) -> Result<Offer<'r>, Refusal> {
+    case: &ValidCall<'_>,
+) -> Result<Candidate<'r>, Refusal> {
     let reserve = charge(rule, limits, case)?;
     let view = &case.around.view;
     let mut left = u64::MAX;
@@ -197,7 +202,7 @@ pub(crate) fn offer<'r>(
         }
     }
     let passage = passage(rule, case)?;
-    Ok(Offer {
+    Ok(Candidate {
         rule,
         passage,
         left,
@@ -206,7 +211,7 @@ pub(crate) fn offer<'r>(
 }
 
 /// What the call takes from the limits, before it is lowered to what is left of them.
-fn charge(rule: &Rule, limits: &Limits, case: &Case<'_>) -> Result<Reserve, Refusal> {
+fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowance, Refusal> {
     let args = case.around.args;
     let uncounted = |name: &str| {
         let why = format!(
@@ -229,7 +234,7 @@ fn charge(rule: &Rule, limits: &Limits, case: &Case<'_>) -> Result<Reserve, Refu
     } else {
         0
     };
-    Ok(Reserve {
+    Ok(Allowance {
         wall_ms: CALL_WALL_MS_MAX,
         output_bytes: CALL_OUTPUT_BYTES_MAX,
         counts: Counts {
@@ -243,9 +248,9 @@ fn charge(rule: &Rule, limits: &Limits, case: &Case<'_>) -> Result<Reserve, Refu
 }
 
 /// What becomes of a call that a rule permits, after what the task has seen.
-fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
+fn passage(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Refusal> {
     if !case.outward {
-        return Ok(Passage::Allow);
+        return Ok(FlowAction::Allow);
     }
     let labels = case.around.view.record.labels();
     let refuse = |check: &str, code, reason: &str, key: &str| {
@@ -255,39 +260,39 @@ fn passage(rule: &Rule, case: &Case<'_>) -> Result<Passage, Refusal> {
         );
         Err(Refusal {
             rule: rule_id(check),
-            short: Some(Short::Flow(rule.id.clone())),
+            exceeded: Some(Exceeded::Flow(rule.id.clone())),
             ..Refusal::by(rule, code, why)
         })
     };
-    let mut passage = Passage::Allow;
+    let mut passage = FlowAction::Allow;
     if labels.secrecy == Secrecy::Secret {
-        passage = rule.secret.unwrap_or(Passage::Refuse);
-        if passage == Passage::Refuse {
+        passage = rule.secret.unwrap_or(FlowAction::Refuse);
+        if passage == FlowAction::Refuse {
             return refuse("flow.secret", Code::Secret, SECRET, "secret");
         }
     }
     if labels.integrity == Integrity::Untrusted {
         let after = rule.untrusted.unwrap_or_else(|| {
             if rule.determines(case.tool.arguments(), &case.around) {
-                Passage::Allow
+                FlowAction::Allow
             } else {
-                Passage::Ask
+                FlowAction::Ask
             }
         });
         passage = passage.min(after);
-        if passage == Passage::Refuse {
+        if passage == FlowAction::Refuse {
             return refuse("flow.untrusted", Code::Untrusted, UNTRUSTED, "untrusted");
         }
     }
     Ok(passage)
 }
 
-impl Offer<'_> {
+impl Candidate<'_> {
     /// Takes the call from what is left of the limits, and lowers what it may use to that.
-    fn taken(mut self, limits: &Limits, case: &Case<'_>) -> Result<Self, Refusal> {
+    fn reserved(mut self, limits: &Limits, case: &ValidCall<'_>) -> Result<Self, Refusal> {
         for period in Period::ALL {
             let used = case.around.view.used(period);
-            let taken = limits.of(period).take(period, used, &mut self.reserve);
+            let taken = limits.of(period).reserve(period, used, &mut self.reserve);
             taken.map_err(exceeds)?;
         }
         Ok(self)
@@ -295,8 +300,12 @@ impl Offer<'_> {
 }
 
 /// What an offer that was taken permits.
-fn permitted<'r>(offer: Offer<'r>, question: Option<Question>, case: &Case<'_>) -> Weighed<'r> {
-    let Offer {
+fn permitted<'r>(
+    offer: Candidate<'r>,
+    question: Option<Question>,
+    case: &ValidCall<'_>,
+) -> Permission<'r> {
+    let Candidate {
         rule,
         passage,
         left: _,
@@ -305,11 +314,11 @@ fn permitted<'r>(offer: Offer<'r>, question: Option<Question>, case: &Case<'_>) 
     let view = &case.around.view;
     let after_seen = || {
         let secret = view.record.labels().secrecy == Secrecy::Secret;
-        let secret = secret && rule.secret == Some(Passage::Ask);
+        let secret = secret && rule.secret == Some(FlowAction::Ask);
         Question::to_owner(if secret { SECRET } else { UNTRUSTED })
     };
-    let question = question.or_else(|| (passage != Passage::Allow).then(after_seen));
-    Weighed {
+    let question = question.or_else(|| (passage != FlowAction::Allow).then(after_seen));
+    Permission {
         rule,
         reserve,
         question,
@@ -317,26 +326,26 @@ fn permitted<'r>(offer: Offer<'r>, question: Option<Question>, case: &Case<'_>) 
 }
 
 /// The refusal of a call that does not fit into a limit.
-fn exceeds(full: Full) -> Refusal {
+fn exceeds(full: LimitExceeded) -> Refusal {
     Refusal {
-        short: Some(Short::Limit(full)),
+        exceeded: Some(Exceeded::Limit(full)),
         ..Refusal::new(&full.check(), code_of(full.kind), full.why())
     }
 }
 
-const fn code_of(kind: Kind) -> Code {
+const fn code_of(kind: LimitKind) -> Code {
     match kind {
-        Kind::Calls => Code::Calls,
-        Kind::WallTime => Code::WallTime,
-        Kind::OutputBytes => Code::OutputBytes,
-        Kind::Tokens => Code::Tokens,
-        Kind::BytesOut => Code::BytesOut,
-        Kind::Messages => Code::Messages,
-        Kind::Spend(_) => Code::Spend,
+        LimitKind::Calls => Code::Calls,
+        LimitKind::WallTime => Code::WallTime,
+        LimitKind::OutputBytes => Code::OutputBytes,
+        LimitKind::Tokens => Code::Tokens,
+        LimitKind::BytesOut => Code::BytesOut,
+        LimitKind::Messages => Code::Messages,
+        LimitKind::Spend(_) => Code::Spend,
     }
 }
 
-fn undecidable(rule: &Rule, case: &Case<'_>) -> Refusal {
+fn undecidable(rule: &Rule, case: &ValidCall<'_>) -> Refusal {
     let unsure = match rule.failing(&case.around)[..] {
         [] => {
             "what it asks of earlier calls or of the arguments together cannot be told".to_owned()
@@ -353,25 +362,25 @@ fn undecidable(rule: &Rule, case: &Case<'_>) -> Refusal {
     Refusal::by(rule, Code::Undecidable, why)
 }
 
-fn spent(rule: &Rule, period: Period, lack: Lack) -> Refusal {
+fn spent(rule: &Rule, period: Period, lack: QuotaExceeded) -> Refusal {
     let within = match period {
         Period::Task => "in this task".to_owned(),
         Period::Hour | Period::Day => format!("in this {}", period.word()),
         Period::Contract => "under this contract".to_owned(),
     };
     let (what, code) = match &lack {
-        Lack::Calls => ("no calls left".to_owned(), Code::RuleCalls),
-        Lack::Sum(name) => (format!("too little left of `{name}`"), Code::RuleSum),
-        Lack::Spend(currency) => (format!("too little {currency} left"), Code::RuleSpend),
+        QuotaExceeded::Calls => ("no calls left".to_owned(), Code::RuleCalls),
+        QuotaExceeded::Sum(name) => (format!("too little left of `{name}`"), Code::RuleSum),
+        QuotaExceeded::Spend(currency) => (format!("too little {currency} left"), Code::RuleSpend),
     };
     let why = format!("`{}` has {what} {within}", rule.id);
     Refusal {
-        short: Some(Short::Quota(period, lack)),
+        exceeded: Some(Exceeded::Quota(period, lack)),
         ..Refusal::by(rule, code, why)
     }
 }
 
-fn not_allowed(judged: &Judged<'_>, case: &Case<'_>) -> Refusal {
+fn not_allowed(judged: &RuleMatches<'_>, case: &ValidCall<'_>) -> Refusal {
     let permits = |kind: &RuleKind| !matches!(kind, RuleKind::Deny);
     let near = judged.iter().find(|(rule, _)| permits(&rule.kind));
     let near = near.map_or_else(String::new, |(rule, _)| {

@@ -75,7 +75,7 @@ impl From<WrittenLabels> for Labels {
 /// What a rule makes of a call that lets something leave while the task has seen something it should not follow,
 /// or not tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Passage {
+pub enum FlowAction {
     /// It is refused.
     Refuse,
     /// A person is asked.
@@ -84,7 +84,7 @@ pub enum Passage {
     Allow,
 }
 
-impl Passage {
+impl FlowAction {
     /// All of them.
     pub(crate) const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Refuse];
 

@@ -3,6 +3,11 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use toml::de::DeValue;
+
+use crate::json::INTEGER_MAX;
+use crate::parse::source::{Node, Source};
+
 /// A number that a contract or a call writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -48,4 +53,25 @@ impl fmt::Display for Number {
             Self::Decimal(value) => write!(f, "{value:?}"),
         }
     }
+}
+
+/// Reads a number as an argument is read, so that 1.0 is the integer 1 on both sides.
+pub(super) fn read(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<Number> {
+    let DeValue::Float(written) = node.get_ref() else {
+        let within = -INTEGER_MAX..=INTEGER_MAX;
+        return source.integer(node, what, within).map(Number::Integer);
+    };
+    let value = written.as_str().parse::<f64>().ok();
+    let value = value
+        .and_then(serde_json::Number::from_f64)
+        .map(|n| n.to_string());
+    let value = value.and_then(|text| crate::json::parse(text.as_bytes(), 64).ok());
+    let value = value
+        .as_ref()
+        .and_then(|value| Number::of(value.as_number()?));
+    if value.is_none() {
+        let fix = "write a finite number within ±(2^53 − 1)";
+        source.report(node.span(), "no argument can have this value", fix);
+    }
+    value
 }

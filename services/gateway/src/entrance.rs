@@ -6,12 +6,12 @@ use crate::hosts::Hosts;
 
 /// Where a listener listens, and who may connect to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Door {
+pub struct Entrance {
     listen: SocketAddr,
     sidecar: Option<IpAddr>,
 }
 
-impl Door {
+impl Entrance {
     /// The one for programs of this machine.
     #[must_use]
     pub const fn loopback(listen: SocketAddr) -> Self {

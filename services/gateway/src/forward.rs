@@ -15,7 +15,7 @@ pub type Fetched = Result<Option<Sealed>, Error>;
 
 /// What a request wants of the bus. It goes on even if whoever asked has gone away.
 #[derive(Debug)]
-pub enum Ask {
+pub enum BusRequest {
     /// Append this and say where; no answer means that the actor is stopping.
     Append(Draft<Gateway>, oneshot::Sender<Meta>),
     /// Read what this author put there.
@@ -23,7 +23,10 @@ pub enum Ask {
 }
 
 /// Asks the bus until nobody can ask any more.
-pub(crate) async fn carry(bus: Bus<Gateway>, mut asks: mpsc::Receiver<Ask>) -> Result<(), Error> {
+pub(crate) async fn forward(
+    bus: Bus<Gateway>,
+    mut asks: mpsc::Receiver<BusRequest>,
+) -> Result<(), Error> {
     let mut flying = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -37,14 +40,14 @@ pub(crate) async fn carry(bus: Bus<Gateway>, mut asks: mpsc::Receiver<Ask>) -> R
 }
 
 /// Whoever asked may have gone away; nobody minds then.
-async fn perform(bus: Bus<Gateway>, ask: Ask) {
+async fn perform(bus: Bus<Gateway>, ask: BusRequest) {
     match ask {
-        Ask::Append(draft, reply) => {
+        BusRequest::Append(draft, reply) => {
             if let Ok(meta) = bus.append(draft).await {
                 reply.send(meta).ok();
             }
         }
-        Ask::Fetch(author, content, reply) => {
+        BusRequest::Fetch(author, content, reply) => {
             reply.send(bus.get_sealed(author, &content).await).ok();
         }
     }

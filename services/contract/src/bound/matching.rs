@@ -6,24 +6,24 @@ use crate::record::View;
 
 /// What a bound says about a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum Match {
     /// The value is what the bound describes.
-    Within,
+    Yes,
     /// The value is something else.
-    Outside,
+    No,
     /// The bound cannot tell.
     Unknown,
 }
 
-impl Judgement {
+impl Match {
     /// Within if all are, outside if any is, otherwise unknown.
     pub(crate) fn every(each: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = Self::Within;
+        let mut whole = Self::Yes;
         for one in each {
             match one {
-                Self::Outside => return Self::Outside,
+                Self::No => return Self::No,
                 Self::Unknown => whole = Self::Unknown,
-                Self::Within => {}
+                Self::Yes => {}
             }
         }
         whole
@@ -31,19 +31,19 @@ impl Judgement {
 
     /// Within if any is, outside if all are, otherwise unknown.
     pub(crate) fn any(each: impl IntoIterator<Item = Self>) -> Self {
-        let mut whole = Self::Outside;
+        let mut whole = Self::No;
         for one in each {
             match one {
-                Self::Within => return Self::Within,
+                Self::Yes => return Self::Yes,
                 Self::Unknown => whole = Self::Unknown,
-                Self::Outside => {}
+                Self::No => {}
             }
         }
         whole
     }
 
     pub(crate) fn of(within: bool) -> Self {
-        if within { Self::Within } else { Self::Outside }
+        if within { Self::Yes } else { Self::No }
     }
 
     pub(super) fn told(within: Option<bool>) -> Self {
@@ -52,8 +52,8 @@ impl Judgement {
 
     pub(super) fn opposite(self) -> Self {
         match self {
-            Self::Within => Self::Outside,
-            Self::Outside => Self::Within,
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
             Self::Unknown => Self::Unknown,
         }
     }
@@ -61,7 +61,7 @@ impl Judgement {
 
 /// A call and all that a bound on one of its arguments may look at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Around<'a> {
+pub(crate) struct CallContext<'a> {
     pub(crate) tool: &'a str,
     pub(crate) args: &'a Map<String, Value>,
     pub(crate) view: View<'a>,

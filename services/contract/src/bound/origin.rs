@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::bounds::matching::{Judgement, is_ambiguous, lookup};
-use crate::flow::Integrity;
+use crate::bound::matching::{Match, is_ambiguous, lookup};
 use crate::json;
+use crate::labels::Integrity;
 use crate::record::{Record, Stage};
 use crate::toml_text::quoted;
 
@@ -97,40 +97,40 @@ fn finds(steps: &[Step], value: &Value, wanted: &Value) -> bool {
 
 impl Origin {
     /// Whether a value comes from here; a list or an object comes from nowhere, only its items can.
-    pub(crate) fn judge(&self, value: &Value, record: &Record) -> Judgement {
+    pub(crate) fn judge(&self, value: &Value, record: &Record) -> Match {
         if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
-            return Judgement::Unknown;
+            return Match::Unknown;
         }
         match self {
-            Self::Task => Judgement::of(record.text().is_some_and(|text| stands_in(value, text))),
+            Self::Task => Match::of(record.text().is_some_and(|text| stands_in(value, text))),
             Self::Field { tool, field } => {
                 let each = record
                     .outcomes(tool)
                     .iter()
                     .map(|outcome| match &outcome.stage {
-                        Stage::Failed => Judgement::Outside,
+                        Stage::Failed => Match::No,
                         Stage::Succeeded(Some(result))
                             if outcome.labels.integrity == Integrity::Trusted =>
                         {
-                            Judgement::of(field.finds(result, value))
+                            Match::of(field.finds(result, value))
                         }
-                        Stage::Running | Stage::Succeeded(_) => Judgement::Unknown,
+                        Stage::Running | Stage::Succeeded(_) => Match::Unknown,
                     });
-                Judgement::any(each)
+                Match::any(each)
             }
             Self::Argument { tool, argument } => {
                 let each = record.outcomes(tool).iter().map(|outcome| {
                     if is_ambiguous(&outcome.args, argument) {
-                        return Judgement::Unknown;
+                        return Match::Unknown;
                     }
                     let equal = lookup(&outcome.args, argument) == Some(value);
                     match (equal, &outcome.stage) {
-                        (false, _) | (true, Stage::Failed) => Judgement::Outside,
-                        (true, Stage::Running) => Judgement::Unknown,
-                        (true, Stage::Succeeded(_)) => Judgement::Within,
+                        (false, _) | (true, Stage::Failed) => Match::No,
+                        (true, Stage::Running) => Match::Unknown,
+                        (true, Stage::Succeeded(_)) => Match::Yes,
                     }
                 });
-                Judgement::any(each)
+                Match::any(each)
             }
         }
     }

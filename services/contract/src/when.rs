@@ -198,11 +198,3 @@ impl fmt::Display for End {
         }
     }
 }
-
-/// Whether a date lies between two ends, both included; none if the text is no date.
-pub(crate) fn within(text: &str, from: Option<End>, to: Option<End>, now_ms: i64) -> Option<bool> {
-    let value = When::new(text)?;
-    let after = from.is_none_or(|end| end.compare(value, now_ms).is_ge());
-    let before = to.is_none_or(|end| end.compare(value, now_ms).is_le());
-    Some(after && before)
-}

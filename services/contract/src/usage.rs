@@ -13,7 +13,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// What a call may use; with the call itself, what a grant takes from the limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Reserve {
+pub struct Allowance {
     /// Milliseconds, at least 1.
     pub wall_ms: u64,
     /// Bytes of output, at least 1.
@@ -22,7 +22,7 @@ pub struct Reserve {
     pub counts: Counts,
 }
 
-impl Reserve {
+impl Allowance {
     /// So much time and output, and nothing else.
     #[must_use]
     pub fn new(wall_ms: u64, output_bytes: u64) -> Self {
@@ -54,7 +54,7 @@ pub struct Spent {
 /// The sum over grants. A sum that is too large to be counted stays so, whatever is settled or released after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Used {
+pub struct Totals {
     /// Calls, those in flight included.
     pub calls: u64,
     /// Milliseconds used or reserved.
@@ -70,13 +70,13 @@ pub struct Used {
     /// Money that was moved, in minor units.
     pub spend: BTreeMap<Currency, u64>,
     /// The same, by the rule that permitted it.
-    pub by_rule: BTreeMap<RuleId, UsedByRule>,
+    pub by_rule: BTreeMap<RuleId, RuleTotals>,
 }
 
 /// The sum over the grants of one rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct UsedByRule {
+pub struct RuleTotals {
     /// Calls.
     pub calls: u64,
     /// Sums of arguments, in ten-thousandths.
@@ -94,8 +94,8 @@ fn less(sum: u64, part: u64) -> u64 {
     }
 }
 
-fn nothing() -> &'static Used {
-    static NOTHING: Used = Used {
+fn nothing() -> &'static Totals {
+    static NOTHING: Totals = Totals {
         calls: 0,
         wall_ms: 0,
         output_bytes: 0,
@@ -108,19 +108,19 @@ fn nothing() -> &'static Used {
     &NOTHING
 }
 
-impl Used {
+impl Totals {
     /// Counts a call that `rule` permitted.
-    pub fn reserve(&mut self, rule: &RuleId, call: &Reserve) {
+    pub fn reserve(&mut self, rule: &RuleId, call: &Allowance) {
         self.each(rule, call, u64::saturating_add);
     }
 
     /// Forgets a grant that was never acted on.
-    pub fn release(&mut self, rule: &RuleId, call: &Reserve) {
+    pub fn release(&mut self, rule: &RuleId, call: &Allowance) {
         self.each(rule, call, less);
     }
 
     /// Puts what was used in the place of what `rule` had reserved; the call and its sums stay counted.
-    pub fn settle(&mut self, rule: &RuleId, call: &Reserve, spent: &Spent) {
+    pub fn settle(&mut self, rule: &RuleId, call: &Allowance, spent: &Spent) {
         let replace = |used: &mut u64, reserved: u64, spent: Option<u64>| {
             if let Some(spent) = spent {
                 *used = less(*used, reserved).saturating_add(spent);
@@ -144,7 +144,7 @@ impl Used {
         }
     }
 
-    fn each(&mut self, rule: &RuleId, call: &Reserve, change: fn(u64, u64) -> u64) {
+    fn each(&mut self, rule: &RuleId, call: &Allowance, change: fn(u64, u64) -> u64) {
         let outward = u64::from(call.counts.outward);
         self.calls = change(self.calls, 1);
         self.wall_ms = change(self.wall_ms, call.wall_ms);
@@ -153,7 +153,7 @@ impl Used {
         self.bytes_out = change(self.bytes_out, call.counts.bytes_out);
         self.messages = change(self.messages, outward);
         if !self.by_rule.contains_key(rule) {
-            self.by_rule.insert(rule.clone(), UsedByRule::default());
+            self.by_rule.insert(rule.clone(), RuleTotals::default());
         }
         let by_rule = self.by_rule.get_mut(rule);
         for by_rule in by_rule.into_iter() {
@@ -174,30 +174,30 @@ impl Used {
     }
 
     /// What one rule permitted.
-    pub(crate) fn rule(&self, rule: &RuleId) -> Option<&UsedByRule> {
+    pub(crate) fn rule(&self, rule: &RuleId) -> Option<&RuleTotals> {
         self.by_rule.get(rule)
     }
 }
 
 /// What all tasks of one contract used: in the current hour and the current day of UTC, and ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shared {
+pub struct ContractTotals {
     hour: i64,
-    of_hour: Used,
+    of_hour: Totals,
     day: i64,
-    of_day: Used,
-    of_all: Used,
+    of_day: Totals,
+    of_all: Totals,
 }
 
-impl Shared {
+impl ContractTotals {
     /// Counts a call that `rule` permitted at `now_ms`.
-    pub fn reserve(&mut self, now_ms: i64, rule: &RuleId, call: &Reserve) {
+    pub fn reserve(&mut self, now_ms: i64, rule: &RuleId, call: &Allowance) {
         let (hour, day) = (now_ms.div_euclid(HOUR_MS), now_ms.div_euclid(DAY_MS));
         if hour > self.hour {
-            (self.hour, self.of_hour) = (hour, Used::default());
+            (self.hour, self.of_hour) = (hour, Totals::default());
         }
         if day > self.day {
-            (self.day, self.of_day) = (day, Used::default());
+            (self.day, self.of_day) = (day, Totals::default());
         }
         self.of_hour.reserve(rule, call);
         self.of_day.reserve(rule, call);
@@ -205,17 +205,17 @@ impl Shared {
     }
 
     /// Forgets a grant of `granted_ms` that was never acted on; of its hour and day, if that is still the current one.
-    pub fn release(&mut self, granted_ms: i64, rule: &RuleId, call: &Reserve) {
+    pub fn release(&mut self, granted_ms: i64, rule: &RuleId, call: &Allowance) {
         self.at(granted_ms, |used| used.release(rule, call));
     }
 
     /// Puts what was used in the place of what was reserved at `granted_ms`; of its hour and day, if that is still
     /// the current one.
-    pub fn settle(&mut self, granted_ms: i64, rule: &RuleId, call: &Reserve, spent: &Spent) {
+    pub fn settle(&mut self, granted_ms: i64, rule: &RuleId, call: &Allowance, spent: &Spent) {
         self.at(granted_ms, |used| used.settle(rule, call, spent));
     }
 
-    fn at(&mut self, granted_ms: i64, change: impl Fn(&mut Used)) {
+    fn at(&mut self, granted_ms: i64, change: impl Fn(&mut Totals)) {
         if granted_ms.div_euclid(HOUR_MS) >= self.hour {
             change(&mut self.of_hour);
         }
@@ -226,7 +226,7 @@ impl Shared {
     }
 
     /// What was used in the hour of `now_ms`; a clock that went back does not empty it.
-    pub(crate) fn hour(&self, now_ms: i64) -> &Used {
+    pub(crate) fn hour(&self, now_ms: i64) -> &Totals {
         if now_ms.div_euclid(HOUR_MS) > self.hour {
             nothing()
         } else {
@@ -235,12 +235,12 @@ impl Shared {
     }
 
     /// What was used ever.
-    pub(crate) fn all(&self) -> &Used {
+    pub(crate) fn all(&self) -> &Totals {
         &self.of_all
     }
 
     /// The same of the day.
-    pub(crate) fn day(&self, now_ms: i64) -> &Used {
+    pub(crate) fn day(&self, now_ms: i64) -> &Totals {
         if now_ms.div_euclid(DAY_MS) > self.day {
             nothing()
         } else {

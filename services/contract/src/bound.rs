@@ -1,0 +1,349 @@
+//! What a rule says about one argument of a call.
+//!
+//! A match has three outcomes because a bound cannot say anything about a value that is missing or of another kind: such
+//! a value is `Unknown`, which never permits and always restricts.
+
+pub(crate) mod any;
+pub(crate) mod date;
+pub(crate) mod email;
+pub(crate) mod every;
+pub(crate) mod fields;
+pub(crate) mod from;
+pub(crate) mod host;
+pub(crate) mod kind;
+pub(crate) mod length;
+pub(crate) mod like;
+mod list;
+pub(crate) mod matching;
+pub(crate) mod not;
+pub(crate) mod number;
+pub(crate) mod optional;
+pub(crate) mod origin;
+pub(crate) mod path;
+pub(crate) mod prefix;
+pub(crate) mod present;
+pub(crate) mod range;
+pub(crate) mod relation;
+pub(crate) mod scalar;
+pub(crate) mod suffix;
+pub(crate) mod url;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use toml::de::DeValue;
+
+use self::{
+    any::Any,
+    date::Date,
+    email::Email,
+    every::Every,
+    fields::Fields,
+    from::From,
+    host::Host,
+    kind::{Inner, Kind, Reader, Unit},
+    length::Length,
+    like::Like,
+    matching::{CallContext, Match, is_ambiguous, lookup},
+    not::Not,
+    optional::Optional,
+    origin::Origin,
+    path::Path,
+    prefix::Prefix,
+    present::Present,
+    range::Range,
+    relation::Compared,
+    scalar::Scalar,
+    suffix::Suffix,
+    url::Url,
+};
+use crate::parse::source::{Node, Source};
+use crate::parse::tools::About;
+use crate::show::words::joined;
+use crate::toml_text::one_or_list;
+
+/// Deepest nesting of bounds.
+const DEPTH_MAX: usize = 8;
+
+/// What a rule says about one argument.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bound {
+    /// The value is one of these; never empty.
+    OneOf(Vec<Scalar>),
+    /// The value passes all of these; never empty.
+    All(Vec<Predicate>),
+}
+
+macro_rules! predicates { ($($name:ident($T:ty),)*) => {
+    /// One test of a value.
+    #[derive(Debug, Clone, PartialEq)]
+    #[expect(missing_docs, reason = "each kind says what it is")]
+    pub enum Predicate { $($name($T),)* }
+
+    /// The keys of every kind.
+    const KEYS: &[&[&str]] = &[$(<$T>::KEYS,)*];
+
+    impl Predicate {
+        fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+            let mut all = Vec::new();
+            $(all.extend(<$T>::read(reader)?.into_iter().map(Self::$name));)*
+            Some(all)
+        }
+        /// The JSON Schema types that it can match; empty for any.
+        pub(crate) fn types(&self) -> &'static [&'static str] {
+            match self { $(Self::$name(kind) => kind.types(),)* }
+        }
+        fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
+            match self { $(Self::$name(kind) => kind.judge(value, context),)* }
+        }
+        fn judge_argument(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match {
+            match self { $(Self::$name(kind) => kind.judge_argument(value, context),)* }
+        }
+        fn say(&self, unit: Unit) -> String {
+            match self { $(Self::$name(kind) => kind.say(unit),)* }
+        }
+        fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+            match self { $(Self::$name(kind) => kind.determines(value, context),)* }
+        }
+        fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
+            match self { $(Self::$name(kind) => kind.widen(value, context).map(Self::$name),)* }
+        }
+        /// The places that its own values come from.
+        pub(crate) fn origins(&self) -> &[Origin] {
+            match self { $(Self::$name(kind) => kind.origins(),)* }
+        }
+    }
+
+    impl fmt::Display for Predicate {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match self { $(Self::$name(kind) => kind.fmt(f),)* }
+        }
+    }
+} }
+
+predicates! {
+    Present(Present),
+    Optional(Optional),
+    Range(Range),
+    Path(Path),
+    Length(Length),
+    Prefix(Prefix),
+    Suffix(Suffix),
+    Like(Like),
+    Host(Host),
+    Url(Url),
+    Email(Email),
+    Date(Date),
+    Compared(Compared),
+    From(From),
+    Fields(Fields<Bound>),
+    Every(Every<Bound>),
+    Any(Any<Bound>),
+    Not(Not<Bound>),
+}
+
+impl Predicate {
+    /// The bounds inside.
+    pub(crate) fn inner(&self) -> Vec<&Bound> {
+        if let Self::Fields(Fields(fields)) = self {
+            return fields.values().collect();
+        }
+        let one = if let Self::Every(Every(one)) | Self::Any(Any(one)) | Self::Not(Not(one)) = self
+        {
+            Some(one)
+        } else {
+            None
+        };
+        one.into_iter().map(|one| &**one).collect()
+    }
+
+    /// A list with at least one item, all of which `bound` matches.
+    pub(crate) fn every(bound: Bound) -> Self {
+        Self::Every(Every(Box::new(bound)))
+    }
+
+    /// A text or list of exactly this length.
+    pub(crate) const fn long(length: u64) -> Self {
+        Self::Length(Length::exactly(length))
+    }
+
+    /// An argument that is absent or null.
+    pub(crate) const fn absent() -> Self {
+        Self::Present(Present(false))
+    }
+}
+
+impl Inner for Bound {
+    /// Reads a value (equality), a list (set) or a table of predicates (all must hold).
+    fn read<'t>(
+        source: &mut Source<'t>,
+        node: &'t Node<'t>,
+        depth: usize,
+        about: &About<'_>,
+    ) -> Option<Self> {
+        if depth > DEPTH_MAX {
+            let problem = format!("bounds are nested deeper than {DEPTH_MAX}");
+            source.report(node.span(), problem, "bound the value less deeply");
+            return None;
+        }
+        match node.get_ref() {
+            DeValue::Table(_) => predicates(source, node, depth, about),
+            DeValue::Array(_) => scalar::read_set(source, node).map(Self::OneOf),
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => Some(Self::OneOf(vec![scalar::read(source, node)?])),
+        }
+    }
+
+    fn judge_at(&self, args: &Map<String, Value>, name: &str, context: &CallContext<'_>) -> Match {
+        if is_ambiguous(args, name) {
+            return Match::Unknown;
+        }
+        self.judge(lookup(args, name), context)
+    }
+
+    fn judge(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match {
+        match self {
+            Self::OneOf(set) => value.map_or(Match::Unknown, |value| scalar::one_of(set, value)),
+            Self::All(predicates) => {
+                let is_absent = value.is_none_or(Value::is_null);
+                if is_absent && predicates.contains(&Predicate::Optional(Optional)) {
+                    return Match::Yes;
+                }
+                let each = predicates.iter();
+                Match::every(each.map(|one| one.judge_argument(value, context)))
+            }
+        }
+    }
+
+    fn say(&self, unit: Unit) -> String {
+        let predicates = match self {
+            Self::OneOf(set) => return format!("is {}", values(set)),
+            Self::All(predicates) => predicates,
+        };
+        let optional = Predicate::Optional(Optional);
+        let others = predicates.iter().filter(|one| **one != optional);
+        let others: Vec<String> = others.map(|one| one.say(unit)).collect();
+        match (predicates.contains(&optional), others.is_empty()) {
+            (true, true) => optional.say(unit),
+            (true, false) => format!("is left out or {}", joined(others, "and")),
+            (false, _) => joined(others, "and"),
+        }
+    }
+
+    fn say_not(&self, unit: Unit) -> String {
+        match self {
+            Self::OneOf(set) => format!("is anything but {}", values(set)),
+            Self::All(_) => format!("is none that {}", self.say(unit)),
+        }
+    }
+
+    fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+        match self {
+            Self::OneOf(_) => true,
+            Self::All(predicates) => predicates.iter().any(|one| one.determines(value, context)),
+        }
+    }
+
+    fn widen(&self, value: Option<&Value>, context: &CallContext<'_>) -> Option<Self> {
+        let predicates = match self {
+            Self::OneOf(set) => {
+                let mut set = set.clone();
+                set.push(Scalar::of(value?)?);
+                return Some(Self::OneOf(set));
+            }
+            Self::All(predicates) => predicates,
+        };
+        let Some(value) = value.filter(|value| !value.is_null()) else {
+            let optional = Predicate::Optional(Optional);
+            let is_new = !predicates.contains(&optional);
+            let given = Predicate::Present(Present(true));
+            let others = predicates.iter().filter(|one| **one != given).cloned();
+            return is_new.then(|| Self::All([optional].into_iter().chain(others).collect()));
+        };
+        let each = predicates.iter().map(|one| {
+            if one.judge(value, context) == Match::Yes {
+                return Some(one.clone());
+            }
+            one.widen(value, context)
+        });
+        each.collect::<Option<_>>().map(Self::All)
+    }
+}
+
+fn values(set: &[Scalar]) -> String {
+    joined(set.iter().map(Scalar::to_string).collect(), "or")
+}
+
+fn predicates<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    depth: usize,
+    about: &About<'_>,
+) -> Option<Bound> {
+    let keys = KEYS.concat();
+    let of = source.table(node, "a bound", &keys)?;
+    let is_known = |key: &str| keys.contains(&key);
+    if !of.table.keys().all(|key| is_known(key.get_ref())) {
+        return None;
+    }
+    if of.table.is_empty() {
+        let fix = format!("use one of: {}", keys.join(", "));
+        source.report(node.span(), "the bound says nothing", fix);
+        return None;
+    }
+    let mut reader = Reader {
+        source,
+        of,
+        depth,
+        about,
+    };
+    let all = Predicate::read(&mut reader)?;
+    (!all.is_empty()).then_some(Bound::All(all))
+}
+
+/// Reports a bound that can say nothing about an argument of these types.
+pub(crate) fn fits(
+    source: &mut Source<'_>,
+    node: &Node<'_>,
+    bound: &Bound,
+    types: &[Vec<String>],
+) -> bool {
+    let judged: Vec<&[&str]> = match bound {
+        Bound::OneOf(set) => set.iter().map(Scalar::types).collect(),
+        Bound::All(predicates) => predicates.iter().map(Predicate::types).collect(),
+    };
+    let speaks = |judges: &[&str], has: &[String]| {
+        judges.is_empty() || has.is_empty() || has.iter().any(|one| judges.contains(&one.as_str()))
+    };
+    let mute = types
+        .iter()
+        .find(|has| !judged.iter().all(|judges| speaks(judges, has)));
+    let Some(has) = mute else {
+        return true;
+    };
+    let has = has.join(" or ");
+    let fix = if has.contains("array") {
+        "write { every = … } or { any = … } to bound the items".to_owned()
+    } else {
+        format!("write a bound for {has}")
+    };
+    let problem = format!("the argument is of type {has}, and the bound is for another");
+    source.report(node.span(), problem, fix);
+    false
+}
+
+/// Writes the bound as the TOML value that is read back as it.
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneOf(set) => f.write_str(&one_or_list(set)),
+            Self::All(predicates) => {
+                let each: Vec<String> = predicates.iter().map(Predicate::to_string).collect();
+                write!(f, "{{ {} }}", each.join(", "))
+            }
+        }
+    }
+}

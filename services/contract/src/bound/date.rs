@@ -1,0 +1,124 @@
+//! `date`: a date or moment between two ends, both included.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::kind::{Kind, Reader, Unit, entries};
+use super::matching::{CallContext, Match};
+use crate::parse::source::{Node, Source};
+use crate::show::words::duration;
+use crate::toml_text::quoted;
+use crate::when::{End, When};
+
+/// A date from one end to another; at least one is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Date {
+    /// The earliest.
+    pub from: Option<End>,
+    /// The latest.
+    pub to: Option<End>,
+}
+
+impl Kind for Date {
+    const KEYS: &'static [&'static str] = &["date"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        reader.one("date", |reader, node| read(reader.source, node))
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &["string"]
+    }
+
+    fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
+        let now_ms = context.view.now_ms;
+        let date = value.as_str().and_then(When::new);
+        Match::told(date.map(|date| {
+            let after = self
+                .from
+                .is_none_or(|end| end.compare(date, now_ms).is_ge());
+            let before = self.to.is_none_or(|end| end.compare(date, now_ms).is_le());
+            after && before
+        }))
+    }
+
+    fn say(&self, _unit: Unit) -> String {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => {
+                format!("is a date from {} to {}", said(from), said(to))
+            }
+            (Some(from), None) => format!("is a date not before {}", said(from)),
+            (None, Some(to)) => format!("is a date not after {}", said(to)),
+            (None, None) => "is a date".to_owned(),
+        }
+    }
+
+    fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
+        let now_ms = context.view.now_ms;
+        let date = When::new(value.as_str()?)?;
+        let own = End::At(date);
+        let earlier = |end: End| {
+            if end.compare(date, now_ms).is_lt() {
+                own
+            } else {
+                end
+            }
+        };
+        let later = |end: End| {
+            if end.compare(date, now_ms).is_gt() {
+                own
+            } else {
+                end
+            }
+        };
+        Some(Self {
+            from: self.from.map(earlier),
+            to: self.to.map(later),
+        })
+    }
+}
+
+fn said(end: End) -> String {
+    match end {
+        End::At(when) => when.to_string(),
+        End::Now { plus_ms: 0 } => "the moment of the call".to_owned(),
+        End::Now { plus_ms } => {
+            let far = duration(plus_ms.unsigned_abs());
+            let side = if plus_ms < 0 { "before" } else { "after" };
+            format!("{far} {side} the call")
+        }
+    }
+}
+
+fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Date> {
+    let of = source.table(node, "`date`", &["from", "to"])?;
+    let mut end = |key: &str| {
+        let Some(node) = of.table.get(key) else {
+            return Some(None);
+        };
+        let text = source.text(node, &format!("`{key}`"), 64)?;
+        let found = End::new(&text);
+        if found.is_none() {
+            let fix = "write \"2026-01-31\", \"2026-01-31T18:00:00Z\", \"now\", \"now+30d\" or \"now-2h\"";
+            source.report(node.span(), format!("{text:?} is no date"), fix);
+        }
+        found.map(Some)
+    };
+    let (from, to) = (end("from"), end("to"));
+    let (from, to) = (from?, to?);
+    if from.is_none() && to.is_none() {
+        source.report(of.span, "`date` says nothing", "write `from`, `to` or both");
+        return None;
+    }
+    Some(Date { from, to })
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |end: End| quoted(&end.to_string());
+        let (from, to) = (self.from.map(text), self.to.map(text));
+        let inner = entries(["from", "to"], [from.as_ref(), to.as_ref()]);
+        write!(f, "date = {{ {inner} }}")
+    }
+}

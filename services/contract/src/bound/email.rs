@@ -1,0 +1,139 @@
+//! `email`: one plain e-mail address, by addresses or by domains.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::host;
+use super::kind::{Kind, Reader, Unit};
+use super::list::one_or_more;
+use super::matching::{CallContext, Match};
+use crate::parse::source::{Node, Source};
+use crate::show::words::joined;
+use crate::toml_text::quoted_list;
+
+/// Longest address, in bytes.
+const ADDRESS_BYTES_MAX: usize = 254;
+/// Longest part before the `@`, in bytes.
+const LOCAL_BYTES_MAX: usize = 64;
+
+/// One address: the part before the `@` as it is written, the domain in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Address {
+    local: String,
+    domain: String,
+}
+
+impl Address {
+    /// Reads one address and nothing beside it: no name, no quotes, no comments, no list.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let (local, domain) = text.split_once('@')?;
+        let fits = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&c);
+        let dots = local.split('.').all(|part| !part.is_empty());
+        if text.len() > ADDRESS_BYTES_MAX || local.len() > LOCAL_BYTES_MAX || !dots {
+            return None;
+        }
+        let domain = self::domain(domain)?;
+        let local = local.to_owned();
+        local.bytes().all(fits).then_some(Self { local, domain })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.local, self.domain)
+    }
+}
+
+/// The canonical form of a mail domain; none for addresses of machines.
+fn domain(text: &str) -> Option<String> {
+    let domain = host::canonical(text)?;
+    domain
+        .parse::<std::net::Ipv4Addr>()
+        .is_err()
+        .then_some(domain)
+}
+
+/// What an address has to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Email {
+    /// One of these; never empty.
+    Addresses(Vec<Address>),
+    /// An address of exactly one of these domains; never empty.
+    Domains(Vec<String>),
+}
+
+impl Email {
+    /// Whether a text is such an address; none if it is not one plain address.
+    fn takes_in(&self, text: &str) -> Option<bool> {
+        let address = Address::new(text)?;
+        Some(match self {
+            Self::Addresses(own) => own.contains(&address),
+            Self::Domains(own) => own.contains(&address.domain),
+        })
+    }
+}
+
+impl Kind for Email {
+    const KEYS: &'static [&'static str] = &["email"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        reader.one("email", |reader, node| read(reader.source, node))
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &["string"]
+    }
+
+    fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
+        Match::told(value.as_str().and_then(|text| self.takes_in(text)))
+    }
+
+    fn say(&self, _unit: Unit) -> String {
+        match self {
+            Self::Addresses(each) => {
+                let each = each.iter().map(ToString::to_string).collect();
+                format!("is the e-mail address {}", joined(each, "or"))
+            }
+            Self::Domains(each) => {
+                format!("is an e-mail address at {}", joined(each.clone(), "or"))
+            }
+        }
+    }
+
+    fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
+        matches!(self, Self::Addresses(_))
+    }
+
+    fn widen(&self, value: &Value, _context: &CallContext<'_>) -> Option<Self> {
+        let address = Address::new(value.as_str()?)?;
+        let mut wider = self.clone();
+        match &mut wider {
+            Self::Addresses(own) => own.push(address),
+            Self::Domains(own) => own.push(address.domain),
+        }
+        Some(wider)
+    }
+}
+
+fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Email> {
+    if node.get_ref().as_table().is_some() {
+        let of = source.table(node, "`email`", &["domain"])?;
+        let domains = source.required(&of, "domain")?;
+        let fix = "write a domain such as \"example.com\"";
+        return one_or_more(source, domains, "domain", fix, domain).map(Email::Domains);
+    }
+    let fix = "write one address such as \"name@example.com\", or { domain = \"example.com\" }";
+    let addresses = one_or_more(source, node, "e-mail address", fix, Address::new);
+    addresses.map(Email::Addresses)
+}
+
+impl fmt::Display for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Addresses(each) => write!(f, "email = {}", quoted_list(each)),
+            Self::Domains(each) => write!(f, "email = {{ domain = {} }}", quoted_list(each)),
+        }
+    }
+}

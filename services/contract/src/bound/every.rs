@@ -1,0 +1,66 @@
+//! `every`: a list with at least one item whose items all match; an empty list is unknown.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::kind::{Inner, Kind, Reader, Unit};
+use super::matching::{CallContext, Match};
+
+/// A list with at least one item whose items all match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Every<B>(pub Box<B>);
+
+impl<B: Inner + Clone> Kind for Every<B> {
+    const KEYS: &'static [&'static str] = &["every"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        let found = reader.inner("every")?;
+        Some(
+            found
+                .into_iter()
+                .map(|inner| Self(Box::new(inner)))
+                .collect(),
+        )
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &["array"]
+    }
+
+    fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
+        match value.as_array() {
+            Some(items) if !items.is_empty() => {
+                Match::every(items.iter().map(|item| self.0.judge(Some(item), context)))
+            }
+            Some(_) | None => Match::Unknown,
+        }
+    }
+
+    fn say(&self, _unit: Unit) -> String {
+        let each = self.0.say(Unit::Either);
+        format!("is a list with at least one item, and each item {each}")
+    }
+
+    fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+        let items = value.as_array();
+        items.is_some_and(|items| items.iter().all(|item| self.0.determines(item, context)))
+    }
+
+    fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
+        let mut wider = B::clone(&self.0);
+        // An item that the bound so far widened already takes in is not added twice.
+        for item in value.as_array()? {
+            if wider.judge(Some(item), context) != Match::Yes {
+                wider = wider.widen(Some(item), context)?;
+            }
+        }
+        Some(Self(Box::new(wider)))
+    }
+}
+
+impl<B: fmt::Display> fmt::Display for Every<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "every = {}", self.0)
+    }
+}

@@ -1,0 +1,153 @@
+//! `host`: a host name in canonical form that is one of several patterns.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use serde_json::Value;
+
+use super::kind::{Kind, Reader, Unit};
+use super::list::one_or_more;
+use super::matching::{CallContext, Match};
+use crate::parse::source::{Node, Source};
+use crate::show::words::joined;
+use crate::toml_text::quoted_list;
+
+/// Longest host name, in bytes.
+const HOST_BYTES_MAX: usize = 253;
+/// Longest part of a host name, in bytes.
+const LABEL_BYTES_MAX: usize = 63;
+
+/// The canonical form of a host name: lower case, plain ASCII names joined by dots, or four decimal bytes. None
+/// for anything that two readers could take for different hosts: an empty name, a dot at the end, a port, user
+/// information, an IPv6 address, an IPv4 address written in another way, a letter beyond ASCII.
+pub(crate) fn canonical(text: &str) -> Option<String> {
+    if text.is_empty() || text.len() > HOST_BYTES_MAX {
+        return None;
+    }
+    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= LABEL_BYTES_MAX
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(plain)
+    };
+    if !text.split('.').all(label) {
+        return None;
+    }
+    let host = text.to_ascii_lowercase();
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let number = last.bytes().all(|c| c.is_ascii_digit()) || last.starts_with("0x");
+    if number && host.parse::<Ipv4Addr>().is_err() {
+        return None;
+    }
+    Some(host)
+}
+
+/// One host, or all below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// Exactly this host.
+    Exact(String),
+    /// Every host below this one, at any depth, but not itself.
+    Below(String),
+}
+
+impl HostPattern {
+    /// Reads `api.example` or `*.example`; none for anything else.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        match text.strip_prefix("*.") {
+            Some(parent) => {
+                let parent = canonical(parent)?;
+                let named = parent.parse::<Ipv4Addr>().is_err();
+                named.then_some(Self::Below(parent))
+            }
+            None => canonical(text).map(Self::Exact),
+        }
+    }
+
+    fn matches(&self, host: &str) -> bool {
+        match self {
+            Self::Exact(own) => own == host,
+            Self::Below(parent) => {
+                let head = host.strip_suffix(parent.as_str());
+                head.is_some_and(|head| head.ends_with('.'))
+            }
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Below(parent) => write!(f, "*.{parent}"),
+        }
+    }
+}
+
+/// Whether a host is one of these; none if it is no canonical host.
+pub(crate) fn judge(hosts: &[HostPattern], text: &str) -> Option<bool> {
+    let host = canonical(text)?;
+    Some(hosts.iter().any(|one| one.matches(&host)))
+}
+
+/// Reads one pattern, or a list of them.
+pub(super) fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Vec<HostPattern>> {
+    let fix = "write a name such as \"api.example\", or \"*.example\" for all below it";
+    one_or_more(source, node, "host", fix, HostPattern::new)
+}
+
+/// These hosts in words.
+pub(super) fn said(hosts: &[HostPattern]) -> String {
+    let each = hosts.iter().map(|host| match host {
+        HostPattern::Exact(host) => format!("the host {host}"),
+        HostPattern::Below(parent) => format!("a host below {parent}"),
+    });
+    joined(each.collect(), "or")
+}
+
+/// A host name that is one of these; never empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Host(pub Vec<HostPattern>);
+
+impl Kind for Host {
+    const KEYS: &'static [&'static str] = &["host"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        reader.one("host", |reader, node| read(reader.source, node).map(Self))
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &["string"]
+    }
+
+    fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
+        Match::told(value.as_str().and_then(|text| judge(&self.0, text)))
+    }
+
+    fn say(&self, _unit: Unit) -> String {
+        format!("is {}", said(&self.0))
+    }
+
+    fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
+        let mut hosts = self.0.iter();
+        hosts.all(|host| matches!(host, HostPattern::Exact(_)))
+    }
+
+    fn widen(&self, value: &Value, _context: &CallContext<'_>) -> Option<Self> {
+        let host = HostPattern::new(value.as_str()?)?;
+        matches!(host, HostPattern::Exact(_)).then(|| {
+            let mut hosts = self.0.clone();
+            hosts.push(host);
+            Self(hosts)
+        })
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "host = {}", quoted_list(&self.0))
+    }
+}

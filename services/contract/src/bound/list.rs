@@ -1,0 +1,35 @@
+//! One text or a list of texts, as hosts, addresses and domains are written.
+
+use crate::parse::source::{Node, Source};
+use crate::pattern::PATTERN_BYTES_MAX;
+
+/// Most hosts, addresses or domains of one bound.
+const LIST_MAX: usize = 1000;
+
+/// Reads one text, or a list of them, each by `read`.
+pub(super) fn one_or_more<'t, T>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    what: &str,
+    fix: &str,
+    read: fn(&str) -> Option<T>,
+) -> Option<Vec<T>> {
+    let one = |source: &mut Source<'t>, node: &'t Node<'t>| {
+        let text = source.text(node, what, PATTERN_BYTES_MAX)?;
+        let found = read(&text);
+        if found.is_none() {
+            source.report(node.span(), format!("{text:?} is no {what}"), fix);
+        }
+        found
+    };
+    if node.get_ref().as_array().is_none() {
+        return Some(vec![one(source, node)?]);
+    }
+    let items = source.items(node, what)?;
+    if items.len() > LIST_MAX {
+        let problem = format!("the list has more than {LIST_MAX} entries");
+        source.report(node.span(), problem, "split the contract by purpose");
+        return None;
+    }
+    items.iter().map(|item| one(source, item)).collect()
+}

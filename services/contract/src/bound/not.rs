@@ -1,0 +1,48 @@
+//! `not`: a value that another bound describes as outside.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::kind::{Inner, Kind, Reader, Unit};
+use super::matching::{CallContext, Match};
+
+/// A value that the bound does not match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Not<B>(pub Box<B>);
+
+impl<B: Inner> Kind for Not<B> {
+    const KEYS: &'static [&'static str] = &["not"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        let found = reader.inner("not")?;
+        Some(
+            found
+                .into_iter()
+                .map(|inner| Self(Box::new(inner)))
+                .collect(),
+        )
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
+        self.judge_argument(Some(value), context)
+    }
+
+    fn judge_argument(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match {
+        self.0.judge(value, context).opposite()
+    }
+
+    fn say(&self, unit: Unit) -> String {
+        self.0.say_not(unit)
+    }
+}
+
+impl<B: fmt::Display> fmt::Display for Not<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not = {}", self.0)
+    }
+}

@@ -1,0 +1,43 @@
+//! `suffix`: a text that ends so.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
+use super::matching::{CallContext, Match};
+use crate::toml_text::quoted;
+
+/// A text that ends so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suffix(pub String);
+
+impl Kind for Suffix {
+    const KEYS: &'static [&'static str] = &["suffix"];
+
+    fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        reader.one("suffix", |reader, node| {
+            let text = reader.source.text(node, "`suffix`", VALUE_CHARS_MAX);
+            text.map(Self)
+        })
+    }
+
+    fn types(&self) -> &'static [&'static str] {
+        &["string"]
+    }
+
+    fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
+        let text = value.as_str();
+        Match::told(text.map(|text| text.ends_with(self.0.as_str())))
+    }
+
+    fn say(&self, _unit: Unit) -> String {
+        format!("ends with {}", quoted(&self.0))
+    }
+}
+
+impl fmt::Display for Suffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "suffix = {}", quoted(&self.0))
+    }
+}
