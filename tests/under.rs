@@ -1,4 +1,4 @@
-//! Puts itself under a container engine's seccomp profile and becomes the program: `under PROFILE PROGRAM ARGUMENTS…`.
+//! Installs a container engine's seccomp profile, then executes the program: `under PROFILE PROGRAM ARGUMENTS…`.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use seccompiler::{TargetArch, apply_filter, compile_from_json};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A profile as the engine reads it, as far as ours use it.
+/// A profile in the engine's format, with the fields that ours use.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Profile {
@@ -43,7 +43,7 @@ struct Argument {
     op: String,
 }
 
-/// The engine's words for the processor and those of the filter's compiler.
+/// The names of processors, of the engine and of the filter's compiler.
 fn processor() -> (&'static str, TargetArch) {
     match std::env::consts::ARCH {
         "aarch64" => ("arm64", TargetArch::aarch64),
@@ -98,7 +98,7 @@ fn main() -> ExitCode {
         .iter()
         .filter_map(|rule| rule.errno_ret)
         .collect();
-    // One filter for each answer; of two that apply the kernel takes the stricter, so each says nothing of the rest.
+    // One filter for each action; the kernel takes the strictest, so each filter allows all other calls.
     for errno in errnos {
         let refused = filter(
             &profile,
@@ -114,7 +114,7 @@ fn main() -> ExitCode {
         json!({"errno": EPERM}),
         json!("allow"),
     );
-    // What another filter answers for must get there.
+    // Calls of another filter must pass this one.
     let others = profile
         .syscalls
         .iter()

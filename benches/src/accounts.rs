@@ -1,4 +1,4 @@
-//! Accounts that no deployment has: more readers, everybody in one, and subjects as they were.
+//! Variants of accounts that are not shipped: more readers, one account for all, and the former subjects.
 
 use std::path::PathBuf;
 
@@ -32,18 +32,18 @@ const READERS: [&str; 15] = [
     "reader-15",
 ];
 
-/// Who shares an account, and under which subjects policy may store.
+/// The accounts of the identities, and the subjects of policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accounts {
-    /// One for each identity.
+    /// One account for each identity.
     Own,
-    /// One for all of them.
+    /// One account for all identities.
     One,
-    /// One for each, and policy may name the task in a subject, as it did before.
+    /// One account for each identity; policy may name the task in a subject, as it did before.
     TaskInSubject,
 }
 
-/// The names of so many more readers.
+/// The names of so many extra readers.
 pub(crate) fn readers(count: usize) -> Result<&'static [&'static str], Error> {
     let most = READERS.len();
     READERS
@@ -93,7 +93,7 @@ pub(crate) fn write(dir: &Dir, accounts: Accounts, readers: &[&'static str]) -> 
     Ok(std::fs::write(dir.nats().join("accounts.conf"), text)?)
 }
 
-/// Has all that the gateway has, and a consumer of its own, which it asks for under the gateway's name.
+/// The account of a reader: the gateway's, with a consumer of its own under the gateway's name.
 fn reader(gateway: &User, name: &'static str) -> User {
     let mut user = User {
         name,
@@ -104,7 +104,7 @@ fn reader(gateway: &User, name: &'static str) -> User {
     for import in &mut user.imports {
         if import.subject.ends_with(&theirs) {
             import.subject = import.subject.replace(&theirs, &own);
-            // The server's answer tells the consumer's real name, by which it is asked from then on.
+            // The server's answer has the consumer's real name, which later requests use.
             let to = import.to.replace(&theirs, &own);
             user.publish.push(to.clone());
             answered.push(Import {

@@ -1,4 +1,4 @@
-//! The life of each action as the stream tells it: the stored times of its four events.
+//! The life of each action in the stream: the stored times of its four events.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Life {
     at: [Option<Time>; 4],
 }
 
-/// Every action of a stretch of the stream, by task and by the order of proposal.
+/// All actions of a part of the stream, by task and in the order of proposal.
 #[derive(Debug, Default)]
 pub(crate) struct Actions {
     lives: BTreeMap<String, Life>,
@@ -32,22 +32,22 @@ pub(crate) struct Actions {
     outputs: Vec<usize>,
 }
 
-/// What the actions of one run took, in milliseconds.
+/// The times of the actions of one run, in milliseconds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Measured {
-    /// Proposal stored to outcome stored.
+    /// The time from the stored proposal to the stored outcome.
     pub(crate) whole: Times,
-    /// From each of the four events to the next; last, from the outcome to the task's next proposal.
+    /// The times from each of the four events to the next; the last one is from the outcome to the next proposal.
     pub(crate) hops: [Times; 4],
     /// Finished actions in a second, from the first proposal to the last outcome.
     pub(crate) per_second: f64,
-    /// How many finished.
+    /// The number of finished actions.
     pub(crate) count: usize,
-    /// The longest time between two grants, of whatever task.
+    /// The longest time between two grants of any tasks.
     pub(crate) pause_ms: f64,
 }
 
-/// What an action sends: bytes of the four bodies, of the arguments, and of the output.
+/// The sizes of an action in bytes: of the four bodies, of the arguments, and of the output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sizes {
     pub(crate) bodies: [usize; 4],
@@ -56,7 +56,7 @@ pub(crate) struct Sizes {
 }
 
 impl Actions {
-    /// Takes in one message of the stream.
+    /// Adds one message of the stream.
     pub(crate) fn see(&mut self, stored: &Stored) {
         let Some(subject) = Subject::parse(&stored.subject) else {
             return;
@@ -93,7 +93,7 @@ impl Actions {
         }
     }
 
-    /// Takes in one event of an action that is known by another name.
+    /// Adds one event of an action that has another key.
     pub(crate) fn see_raw(&mut self, lane: TaskId, action: String, step: usize, at: Time) {
         if step == 0 {
             self.order
@@ -110,7 +110,7 @@ impl Actions {
         }
     }
 
-    /// What one action sends, at the median.
+    /// The median sizes of an action.
     pub(crate) fn sizes(&self) -> Sizes {
         let [a, b, c, d] = &self.bytes;
         Sizes {
@@ -120,7 +120,7 @@ impl Actions {
         }
     }
 
-    /// Measures what finished, without each task's first `warm` actions.
+    /// Measures finished actions, without each task's first `warm` ones.
     pub(crate) fn measured(&self, warm: usize) -> Measured {
         let mut measured = Measured::default();
         let mut span: Option<(Time, Time)> = None;
@@ -165,7 +165,7 @@ impl Actions {
 }
 
 impl Measured {
-    /// Several runs as one: their times together, and their actions in the time that they took in all.
+    /// Merges several runs: all times, and all actions in the total time.
     pub(crate) fn all(runs: Vec<Self>) -> Self {
         let count = |measured: &Self| f64::from(u32::try_from(measured.count).unwrap_or(u32::MAX));
         let mut all = Self::default();
@@ -183,12 +183,12 @@ impl Measured {
         all
     }
 
-    /// The least that says how a run went.
+    /// A run on one short line, for people.
     pub(crate) fn brief(&self) -> String {
         format!("{}, {:.0} actions/s", self.whole.text(), self.per_second)
     }
 
-    /// Some lines for people.
+    /// A run on some lines, for people.
     pub(crate) fn text(&self) -> String {
         let [a, b, c, d] = &self.hops;
         format!(

@@ -1,4 +1,4 @@
-//! `cold-start`: from one command to the first finished action, and what everything takes of memory then.
+//! `cold-start`: the time from one command to the first finished action, and the idle memory of all processes.
 
 use std::{process::Command, time::Duration};
 
@@ -11,18 +11,18 @@ use crate::{
     table::{self, Row, Times},
 };
 
-/// How often the command is run.
+/// The number of runs of the command.
 const RUNS: usize = 5;
 /// Longest time to the first finished action, in milliseconds.
 const FIRST_ACTION_GOAL_MS: f64 = 1_500.0;
 /// Most memory of all processes together, in megabytes.
 const MEMORY_GOAL_MB: f64 = 100.0;
-/// How long nothing happens before idle memory is read.
+/// The idle time before memory is measured.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What the demo says in its last line.
+/// The last line of `demo --json`.
 #[derive(Debug, Deserialize)]
-struct Report {
+struct DemoReport {
     outcome: String,
     first_action_ms: u64,
     total_ms: u64,
@@ -77,14 +77,14 @@ pub(crate) fn run() -> Result<(), Error> {
     Ok(())
 }
 
-fn demo() -> Result<Report, Error> {
+fn demo() -> Result<DemoReport, Error> {
     let program = std::env::current_exe()?;
     let output = Command::new(program)
         .args(["demo", "--yes", "--json"])
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let last = text.lines().last().unwrap_or_default();
-    let report: Report = serde_json::from_str(last)
+    let report: DemoReport = serde_json::from_str(last)
         .map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())?;
     if output.status.success() && report.outcome == "succeeded" {
         Ok(report)
@@ -93,7 +93,7 @@ fn demo() -> Result<Report, Error> {
     }
 }
 
-/// Everything started, nothing to do.
+/// Starts everything and measures the memory of the idle processes.
 async fn idle() -> Result<Vec<Kept>, Error> {
     let deployment = Deployment::create("always")?;
     let mut fleet = deployment.start_nats().await?;

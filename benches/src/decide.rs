@@ -18,7 +18,7 @@ use crate::{
 
 /// Tools of the catalogue; each has an equal share of the rules.
 const TOOLS: usize = 5;
-/// How often everything is done with so many rules: with 500, Cedar takes milliseconds for each call.
+/// The repetitions for each number of rules; few with 500, because Cedar takes milliseconds for each call.
 const ROUNDS: [Rounds; 2] = [
     Rounds {
         rules: 50,
@@ -35,24 +35,24 @@ const ROUNDS: [Rounds; 2] = [
 ];
 /// Most milliseconds from a stored proposal to its stored verdict.
 const BUS_GOAL_MS: f64 = 1.0;
-/// Actions of the task that goes through the bus, and those at its beginning that are not measured.
+/// Actions of the task through the bus, and its first ones that are not measured.
 const STEPS: (usize, usize) = (240, 20);
-/// When the calls are made: 2026-06-01T12:00:00Z.
+/// The time of the calls: 2026-06-01T12:00:00Z.
 const NOW: (i64, &str) = (1_780_315_200_000, "2026-06-01T12:00:00Z");
 
-/// A contract, and how often it is used.
+/// The size of a contract, and the number of its uses.
 #[derive(Clone, Copy)]
 struct Rounds {
     rules: usize,
-    /// Calls that are timed of each kind of verdict; a tenth as many before them are not.
+    /// Timed calls of each kind of verdict, after a tenth as many that are not timed.
     calls: usize,
-    /// How often it is loaded.
+    /// The number of times that it is loaded.
     loads: usize,
     /// Most milliseconds for loading and checking it, if there is a goal.
     load_goal_ms: Option<f64>,
 }
 
-/// Arguments: which parts, of `process` and `bus`; both if none is named.
+/// Runs the parts `process` and `bus`, or the ones in the arguments.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     let named = |part: &str| arguments.is_empty() || arguments.iter().any(|said| said == part);
     let mut rows = Vec::new();
@@ -96,7 +96,7 @@ fn tools() -> Value {
     (0..TOOLS).map(one).collect()
 }
 
-/// What the rules of one tool say, ten by ten; `{n}` makes each of them another one.
+/// The ten kinds of rules of a tool; `{n}` makes each rule unique.
 const BODIES: [&str; 10] = [
     "[[allow]]\nwhere.kind = \"path-{n}\"\nwhere.path = { path = \"in/{n}/**\" }\ncalls = 100000",
     "[[allow]]\nwhere.kind = \"mail-{n}\"\nwhere.to = { email = { domain = [\"a.example\", \"b{n}.example\"] } }\nwhere.text = { length = { max = 2000 } }",
@@ -110,8 +110,8 @@ const BODIES: [&str; 10] = [
     "[[deny]]\nwhen = 'args.kind == \"when-{n}\" && args has count && args.count > {n} && args has text && args.text like \"*x*\"'",
 ];
 
-/// The same rules as policies of Cedar, in the same order. What Cedar cannot say (globs with `**`, hosts, calendar
-/// days, earlier results) is told to it in `context.beyond`, as somebody who used it would have to.
+/// The same rules as policies of Cedar, in the same order. Conditions that Cedar cannot express (globs with `**`,
+/// hosts, calendar days, earlier results) are passed in `context.beyond`, as a user of Cedar would do.
 const CEDAR: [&str; 10] = [
     "permit (principal, action == {tool}, resource) when { context.args.kind == \"path-{n}\" && context.args has path && context.beyond.path };",
     "permit (principal, action == {tool}, resource) when { context.args.kind == \"mail-{n}\" && context.args has to && (context.args.to like \"*@a.example\" || context.args.to like \"*@b{n}.example\") && context.args has text && context.beyond.length };",
@@ -143,7 +143,7 @@ fn policies(rules: usize) -> String {
     each.collect()
 }
 
-/// A contract of so many rules, every check among them.
+/// A contract of so many rules, with every kind of check.
 fn contract(rules: usize) -> String {
     let mut text = String::from(
         "contract = \"bench\"\nversion = 1\npurpose = \"Decides again and again\"\nowner = \"The benchmark\"\nexpires = 2036-12-31\n\
@@ -166,7 +166,7 @@ fn contract(rules: usize) -> String {
     text
 }
 
-/// Calls with the verdict that each of them is to have.
+/// Calls with their expected verdicts.
 fn calls() -> Vec<(&'static str, Value)> {
     vec![
         ("granted", json!({"kind": "path-0", "path": "in/0/a/b.txt"})),
@@ -195,7 +195,7 @@ fn calls() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// A task that has done some things already.
+/// A task with some earlier actions.
 fn record() -> Record {
     let mut record = Record::new("session", Some("Pay 12.5 to ann@a.example".to_owned()));
     let labels = Labels {
@@ -210,7 +210,7 @@ fn record() -> Record {
     record
 }
 
-/// Times of one kind of verdict, in microseconds: ours, Cedar with its request made anew, Cedar alone.
+/// Times of one kind of verdict, in microseconds: ours, Cedar with a new request each time, Cedar alone.
 #[derive(Default)]
 struct Kind {
     ours: Times,
@@ -399,7 +399,7 @@ fn ms(clock: &Clock, since: std::time::Duration) -> f64 {
     (clock.elapsed() - since).as_secs_f64() * 1000.0
 }
 
-/// From the stored proposal to the stored verdict, by the time of the bus.
+/// Measures the time from the stored proposal to the stored verdict, in bus time.
 fn through_the_bus(sync: &str) -> Result<Row, Error> {
     let deployment = Deployment::create(sync)?;
     let measured = crate::runtime::block_on(Box::pin(async {

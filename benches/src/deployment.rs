@@ -24,7 +24,7 @@ use crate::{
     runtime::Error,
 };
 
-/// Allows the cheapest real tool without a person.
+/// A contract that allows the cheapest real tool without a question.
 const CONTRACT: &str = r#"contract = "bench"
 version  = 1
 purpose  = "Lists an empty folder again and again"
@@ -42,24 +42,24 @@ tool = "file.list"
 where.path = "."
 "#;
 
-/// How long readers may take until they are ready.
+/// The timeout for readers to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a deployment is made as.
+/// The variant of a deployment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape<'a> {
-    /// When the server syncs: `always`, or an interval.
+    /// The sync setting of the server: `always`, or an interval.
     pub(crate) sync: &'a str,
-    /// Whether the server keeps a copy of the record for the `nats` command line.
+    /// True if the server keeps a copy of the record for the `nats` command line.
     pub(crate) copy: bool,
-    /// Who shares an account.
+    /// The accounts of the identities.
     pub(crate) accounts: Accounts,
-    /// How many gateways beside the deployment's own read everything.
+    /// The number of extra gateways, which read everything.
     pub(crate) readers: usize,
 }
 
 impl<'a> Shape<'a> {
-    /// As it is shipped.
+    /// The shipped variant.
     pub(crate) const fn shipped(sync: &'a str) -> Self {
         Self {
             sync,
@@ -70,7 +70,7 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// One deployment; its folder goes when it is dropped.
+/// A deployment; its folder is deleted when it is dropped.
 pub(crate) struct Deployment {
     pub(crate) dir: Dir,
     pub(crate) file: DeploymentFile,
@@ -81,7 +81,7 @@ pub(crate) struct Deployment {
 }
 
 impl Deployment {
-    /// Makes identities and configuration as they are shipped. `sync` is when the server syncs: `always`, or an interval.
+    /// Makes identities and configuration as shipped, with the sync setting `sync`: `always`, or an interval.
     pub(crate) fn create(sync: &str) -> Result<Self, Error> {
         Self::shaped(&Shape::shipped(sync))
     }
@@ -115,17 +115,17 @@ impl Deployment {
         })
     }
 
-    /// As the command line opens it.
+    /// Opens it as the command line does.
     pub(crate) fn opened(&self) -> Result<deployment::Deployment, Error> {
         Ok(deployment::Deployment::open(&self.dir, &self.clock)?)
     }
 
-    /// No process yet.
+    /// Returns a fleet without a process.
     pub(crate) fn fleet(&self) -> Fleet {
         Fleet::new(self.dir.clone(), self.server.clone(), None)
     }
 
-    /// The server alone, with its streams and consumers.
+    /// Starts only the server, with its streams and consumers.
     pub(crate) async fn start_nats(&self) -> Result<Fleet, Error> {
         let mut fleet = self.fleet();
         fleet.start_nats().await?;

@@ -1,4 +1,4 @@
-//! The floor: the same durable publishes and deliveries, raw, under the same identities, consumers and
+//! The floor: the same durable publishes and deliveries without our code, under the same identities, consumers and
 //! configuration, from one thread for each actor.
 
 use std::{
@@ -22,20 +22,20 @@ use crate::{
 /// Longest time that one floor may take.
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// What the floor does of what the system does.
+/// The part of the system's work that the floor does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Floor {
-    /// How many tasks at once.
+    /// The number of concurrent tasks.
     pub(crate) lanes: usize,
-    /// How many actions of each.
+    /// The number of actions of each task.
     pub(crate) actions: usize,
-    /// What they send.
+    /// The sizes of messages.
     pub(crate) sizes: Sizes,
-    /// Whether arguments are read before they are acted on, and gateway and audit are delivered everything, too.
+    /// True if policy and runner read arguments first, and gateway and audit receive everything, too.
     pub(crate) deliveries: bool,
-    /// Whether every event carries the compare-and-set header.
+    /// True if every event has the compare-and-set header.
     pub(crate) compare_and_set: bool,
-    /// The last message of the stream, and of policy.
+    /// The last message of the stream, and the last one of policy.
     pub(crate) tips: (u64, u64),
 }
 
@@ -47,7 +47,7 @@ struct Together {
     stop: watch::Receiver<bool>,
 }
 
-/// One message, as far as the floor looks at it.
+/// A message, with the fields that the floor uses.
 struct Came {
     step: Option<usize>,
     lane: usize,
@@ -57,7 +57,7 @@ struct Came {
 }
 
 impl Floor {
-    /// Runs it against the server of `of`, whose actors are stopped.
+    /// Runs it against the server of `of`, with all actors stopped.
     pub(crate) fn run(self, of: &Deployment) -> Result<Actions, Error> {
         let lanes = (0..self.lanes).map(|_| TaskId::new(of.clock.uuid()));
         let readers: &[AuthorId] = if self.deliveries {
@@ -206,10 +206,10 @@ async fn propose(
     Ok(())
 }
 
-/// What policy and runner have on their way: `Some` is the place of an own event, of policy's whole chain.
+/// Pending publishes of policy and runner; `Some` is the sequence number of an own event, for policy's chain.
 type Sending<'a> = FuturesUnordered<BoxFuture<'a, Result<Option<u64>, Error>>>;
 
-/// The part of policy, of the runner, or of one who only reads.
+/// The part of policy, of the runner, or of a reader.
 async fn follow(of: &Deployment, me: AuthorId, together: Together) -> Result<(), Error> {
     let wire = Wire::connect(of, me).await?;
     let floor = together.floor;

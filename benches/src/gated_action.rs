@@ -1,4 +1,4 @@
-//! `gated-action`: from the proposal to the recorded outcome, against the bus alone.
+//! `gated-action`: the time from the proposal to the recorded outcome, compared with the bus alone.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,11 @@ use crate::{
     variants::Variants,
 };
 
-/// How often system and floors take turns: the machine's speed changes under them, and so it does for all.
+/// The number of rounds; system and floors take turns, so that a change of the machine's speed affects all.
 const ROUNDS: usize = 3;
-/// Readers to compare five with.
+/// The number of readers that is compared with five.
 const READERS: usize = 10;
-/// The floors: their names, whether messages are delivered to all who read them, and whether events carry the
-/// compare-and-set.
+/// The floors: name, true if messages are delivered to all readers, and true if events have the compare-and-set.
 const FLOORS: [(&str, bool, bool); 3] = [
     ("floor", true, false),
     ("floor with compare-and-set", true, true),
@@ -27,7 +26,7 @@ const FLOORS: [(&str, bool, bool); 3] = [
 /// The settings of the server.
 const SETTINGS: [&str; 2] = ["always", "2m"];
 
-/// Arguments: which settings of the server, `always` or `2m`, both if none is named; `--readers N` for another number of
+/// Arguments: the settings of the server, `always` or `2m`, both if none is named; `--readers N` for another number of
 /// readers than 10 to compare with 5; `--shipped` for nothing but the configuration that is shipped.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     let said = |part: &str| arguments.iter().any(|said| said == part);
@@ -103,7 +102,7 @@ fn one_setting(sync: &str, mut variants: Variants) -> Result<Vec<Row>, Error> {
 }
 
 fn one_floor(deployment: &Deployment, floor: Floor) -> Result<(Actions, (u64, u64)), Error> {
-    // It keeps the server's process, and does nothing while the floor runs.
+    // It keeps the server's process, and is idle while the floor runs.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

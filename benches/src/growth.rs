@@ -1,4 +1,4 @@
-//! `growth`: what an append, a verdict, a restart and a list take, the more tasks the record holds.
+//! `growth`: the times of an append, a verdict, a restart and a list by the number of tasks in the record.
 
 use std::{
     collections::VecDeque,
@@ -20,39 +20,38 @@ use crate::{
     table::{self, Row, Times},
 };
 
-/// Tasks of the record, from the first to the last, unless an argument says otherwise; each size is ten times the one
-/// before it.
+/// The first and the last number of tasks, unless an argument is given; each is ten times the one before it.
 const TASKS: (usize, usize) = (1_000, 10_000);
 /// Actions of each of them: two events of policy, two of the worker, two of the runner, one of the gateway.
 const ACTIONS: u16 = 1;
-/// How often the sizes take turns.
+/// The number of rounds; the sizes take turns.
 const ROUNDS: usize = 3;
-/// Actions whose verdicts are timed in a round, and those before them that are not.
+/// Actions with timed verdicts in a round, and the ones before them that are not timed.
 const STEPS: (usize, usize) = (120, 20);
 /// Appends of each kind in a round.
 const APPENDS: usize = 200;
 /// Bytes of an event's body.
 const BYTES: usize = 600;
-/// Events on their way at a time while a record is made.
+/// Events that are in flight at a time while a record is made.
 const WINDOW: usize = 500;
-/// How often the tasks are listed in a round.
+/// The number of lists of tasks in a round.
 const LISTS: usize = 5;
-/// How long an actor may take to read everything.
+/// The timeout for an actor to read everything.
 const READ_WITHIN: Duration = Duration::from_secs(900);
-/// What goes with the goal of 1.2.
+/// The label of the goal of 1.2.
 const GOAL: &str = " (at most 1.2)";
 
-/// A record of so many tasks, and what was measured over it.
+/// A record of so many tasks, and its measurements.
 struct Grown {
     tasks: usize,
     ours: Deployment,
-    /// The same number of events, where policy's subjects name the task.
+    /// A deployment with the same number of events, in which policy's subjects name the task.
     before: Deployment,
     contract: Digest,
     taken: Taken,
 }
 
-/// Times by what was measured, in the order in which it was measured first.
+/// Times by name, in the order of the first measurement.
 #[derive(Default)]
 struct Taken(Vec<(String, Times)>);
 
@@ -93,7 +92,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
             crate::runtime::block_on(Box::pin(grown.running()))??;
         }
     }
-    // Last, since nobody signs what is appended here.
+    // Last, because the events appended here are not signed.
     for _ in 0..ROUNDS {
         for grown in &mut all {
             crate::runtime::block_on(Box::pin(grown.appends()))??;
@@ -123,7 +122,7 @@ fn rows(all: &[Grown]) -> Vec<Row> {
     rows
 }
 
-/// Makes the records, and has every actor read the real one.
+/// Makes the records, and makes every actor read the real one.
 async fn grow(tasks: usize) -> Result<Grown, Error> {
     let ours = Deployment::create("2m")?;
     let clock = ours.clock.clone();
@@ -177,7 +176,7 @@ async fn start(fleet: &mut Fleet, authors: &[AuthorId]) -> Result<(), Error> {
     Ok(fleet.wait_ready(&names, READ_WITHIN).await?)
 }
 
-/// Stores what `tasks` tasks say, in the subjects that they had.
+/// Stores the events of `tasks` tasks, with the former subjects.
 async fn fill(of: &Deployment, tasks: usize) -> Result<(), Error> {
     let says = [
         (AuthorId::Gateway, "task.submitted"),
@@ -214,7 +213,7 @@ async fn fill(of: &Deployment, tasks: usize) -> Result<(), Error> {
 }
 
 impl Grown {
-    /// Restarts everything, decides about a task, and lists the tasks.
+    /// Measures a restart, the verdicts of a task, and a list of tasks.
     async fn running(&mut self) -> Result<(), Error> {
         let mut fleet = self.ours.start_nats().await?;
         let measured = self.measure(&mut fleet).await;
@@ -277,7 +276,7 @@ impl Grown {
         }
     }
 
-    /// Appends as policy and the worker do, to a stream that nobody reads.
+    /// Appends as policy and the worker do, to a stream without readers.
     async fn appends(&mut self) -> Result<(), Error> {
         let fleet = self.ours.start_nats().await?;
         let done = self.append().await;
@@ -307,7 +306,7 @@ impl Grown {
                     let (body, began) = (noise.bytes(BYTES), self.ours.clock.elapsed());
                     let seq = wire.event(subject, body, expected).await?;
                     let took = (self.ours.clock.elapsed() - began).as_secs_f64() * 1000.0;
-                    // The server has just started, and what it looks up for the first time is not in its memory.
+                    // The server has just started, and its caches are empty.
                     if n > 0 {
                         self.taken.note(what, took);
                     }
@@ -347,7 +346,7 @@ impl Grown {
             let (body, began) = (noise.bytes(BYTES), self.before.clock.elapsed());
             tip = Some(policy.event(subject, body, expected.as_ref()).await?);
             let took = (self.before.clock.elapsed() - began).as_secs_f64() * 1000.0;
-            // The first one expects nothing, and the second finds nothing in the server's memory.
+            // The first one has no compare-and-set, and the second misses the server's cache.
             if n > 1 {
                 let what = "policy's append, when its subjects named the task: p50 ms";
                 self.taken.note(what, took);

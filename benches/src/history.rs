@@ -1,4 +1,4 @@
-//! A long, really signed history: finished tasks, in the order in which a stream holds them.
+//! A long history with real signatures: finished tasks, in stream order.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,12 +24,12 @@ const OPEN: usize = 500;
 pub(crate) const fn of_task(actions: u16) -> usize {
     3 + 4 * actions as usize
 }
-/// Between two events, in bus time.
+/// The time between two events, in bus time.
 const STEP_NS: i64 = 250_000;
-/// Events on their way to the server at a time.
+/// Events that are in flight to the server at a time.
 const WINDOW: usize = 500;
 
-/// The stream, as every reader is delivered it.
+/// The stream, as each reader receives it.
 pub(crate) struct History {
     pub(crate) stream: Vec<Stored>,
     keys: BTreeMap<AuthorId, SigningKey>,
@@ -46,7 +46,7 @@ struct Task {
 }
 
 impl History {
-    /// Continues what `of` holds already, its roster and its contract, by so many tasks of so many actions.
+    /// Continues the record of `of`, with its roster and contract, by so many tasks of so many actions.
     pub(crate) async fn write(
         of: &Deployment,
         contract: Digest,
@@ -92,7 +92,7 @@ impl History {
         Ok(history)
     }
 
-    /// Some tasks side by side, so that each author speaks for all of them in turn.
+    /// Adds concurrent tasks; each author appends for all of them in turn.
     fn tasks(
         &mut self,
         of: &Deployment,
@@ -241,7 +241,7 @@ impl History {
         Ok(())
     }
 
-    /// Puts into the stream of `of` what is not there yet, in exactly this order.
+    /// Appends the missing messages to the stream of `of`, in exactly this order.
     pub(crate) async fn publish(&self, of: &Deployment) -> Result<(), Error> {
         let mut wires = BTreeMap::new();
         for author in bus_schema::ACTORS {

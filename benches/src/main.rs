@@ -1,4 +1,4 @@
-//! Measures the whole system against the bus alone: `cargo run --release -p benches -- NAME`.
+//! Benchmarks of the whole system, compared with the bus alone: `cargo run --release -p benches -- NAME`.
 
 mod accounts;
 mod actions;
@@ -19,8 +19,8 @@ mod variants;
 
 use std::process::ExitCode;
 
-/// Started without a name of its own benchmarks, it is the program under test: the fleet starts its actors, and
-/// `cold-start` its demo, as processes of the very build that is measured.
+/// Runs a benchmark by name. With another name it is the program under test, because the fleet starts its actors, and
+/// `cold-start` its demo, from the same build.
 fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
     let rest: Vec<String> = std::env::args().skip(2).collect();

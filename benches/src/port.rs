@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use crate::runtime::Error;
 
-/// An address on loopback that nobody listens on at this moment.
+/// A free loopback address.
 pub(crate) fn free_port() -> Result<SocketAddr, Error> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

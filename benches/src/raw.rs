@@ -1,4 +1,4 @@
-//! The bus without the system: one connection under an actor's own identity, with nothing signed and nothing checked.
+//! The bus without the system: one connection under an actor's identity, without signatures and checks.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use bus_schema::{AUDIT, AuthorId, account::API};
 
 use crate::{deployment::Deployment, runtime::Error};
 
-/// A connection that is told nothing but addresses.
+/// A raw connection.
 #[derive(Clone)]
 pub(crate) struct Wire {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
 }
 
-/// What an event expects of the stream.
+/// The compare-and-set of an event.
 #[derive(Debug, Clone)]
 pub(crate) struct Expected {
     pub(crate) subtree: String,
@@ -45,7 +45,7 @@ impl Wire {
         Ok(Self { client, jetstream })
     }
 
-    /// Publishes an event with headers as long as a real one's; returns its place once it is durable.
+    /// Publishes an event with headers as long as a real one's; returns its sequence number when it is durable.
     pub(crate) async fn event(
         &self,
         subject: String,
@@ -73,14 +73,14 @@ impl Wire {
         Ok(ack.sequence)
     }
 
-    /// Publishes a content; returns once it is durable.
+    /// Publishes a content; returns when it is durable.
     pub(crate) async fn content(&self, subject: String, body: Vec<u8>) -> Result<(), Error> {
         let message = PublishMessage::build().payload(body.into());
         self.jetstream.send_publish(subject, message).await?.await?;
         Ok(())
     }
 
-    /// Publishes without waiting; the answer is awaited by the caller.
+    /// Publishes without waiting; the caller awaits the answer.
     pub(crate) async fn begin(
         &self,
         subject: String,
@@ -116,12 +116,12 @@ impl Wire {
     }
 }
 
-/// Bytes that do not compress, as signatures and digests do not.
+/// Bytes that do not compress, like signatures and digests.
 #[derive(Debug)]
 pub(crate) struct Noise(u64);
 
 impl Noise {
-    /// Always the same bytes.
+    /// Starts the same sequence of bytes each time.
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed | 1)
     }

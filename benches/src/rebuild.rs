@@ -1,4 +1,4 @@
-//! `rebuild`: folding a million events into each projection, and going on from a snapshot.
+//! `rebuild`: folds a million events into each projection, and restarts from a snapshot.
 
 use std::{num::NonZeroU16, sync::Arc, time::Duration};
 
@@ -20,22 +20,22 @@ use crate::{
     table::{self, Row},
 };
 
-/// Messages of the stream, unless the first argument says otherwise.
+/// Messages of the stream, unless the first argument is another number.
 const EVENTS: usize = 1_000_000;
 /// Actions of one task.
 const ACTIONS: u16 = 12;
 /// Longest that a restart from a snapshot may take.
 const RESTART_GOAL_S: f64 = 1.0;
-/// Messages that each consumer is asked for.
+/// Messages that are pulled from each consumer.
 const DELIVERIES: u32 = 10_000;
 /// Longest that the rebuild of one process may take.
 const REBUILD_MAX: Duration = Duration::from_secs(1_200);
-/// Longest wait for one of them.
+/// Longest wait for one process.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Signatures that are timed alone.
+/// Signature checks that are timed alone.
 const SIGNATURES: usize = 20_000;
 
-/// Arguments: how many events; `--processes` also rebuilds and restarts each actor as a process.
+/// Arguments: the number of events; `--processes` also rebuilds and restarts each actor as a process.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     let mut numbers = arguments.iter().filter_map(|text| text.parse().ok());
     let events = numbers.next().unwrap_or(EVENTS);
@@ -143,7 +143,7 @@ fn audits(deployment: &Deployment, reader: &Reader<'_>) -> Result<Vec<Row>, Erro
     reader.fold(&mut cores, &mut store)
 }
 
-/// Microseconds of one signature check.
+/// The time of one signature check, in microseconds.
 fn signatures(deployment: &Deployment, history: &History) -> Result<f64, Error> {
     let path = deployment.dir.of("policy").join("signing.pem");
     let key = bus_schema::public_key(&actor::signing_key::load(&path)?);
@@ -171,7 +171,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Folds all that the consumer of `me` delivers, as the loop does; then keeps it, and goes on from there.
+    /// Folds all messages of the consumer of `me`, as the loop does; then makes a snapshot and restarts from it.
     fn fold<C: Core>(
         &self,
         make: &mut dyn FnMut() -> Result<C, Error>,
@@ -218,7 +218,7 @@ impl Reader<'_> {
         Ok(rows)
     }
 
-    /// Encodes what the projection would keep, and goes on from it in another core.
+    /// Encodes the snapshot of the projection, and restores it in another core.
     fn keep<C: Core>(
         &self,
         make: &mut dyn FnMut() -> Result<C, Error>,
@@ -247,7 +247,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the server alone takes to deliver to each actor's consumer: from the start of the stream, and near its end.
+/// Measures the server alone: delivery to each actor's consumer from the start of the stream, and near its end.
 async fn deliveries(deployment: &Deployment, events: u64) -> Result<Vec<Row>, Error> {
     let fleet = deployment.start_nats().await?;
     let rows = async {
@@ -277,7 +277,7 @@ async fn deliveries(deployment: &Deployment, events: u64) -> Result<Vec<Row>, Er
     rows
 }
 
-/// The same with each actor as a process, from a real server: a rebuild, a stop that keeps a snapshot, a restart.
+/// Measures each actor as a process with a real server: a rebuild, a stop with a snapshot, a restart.
 async fn processes(deployment: &Deployment) -> Result<Vec<Row>, Error> {
     let mut rows = Vec::new();
     for author in bus_schema::ACTORS {

@@ -1,6 +1,6 @@
-//! What every benchmark runs on.
+//! The runtime and the error of all benchmarks.
 
-/// Whatever stopped a benchmark, with its own words.
+/// Any error that stopped a benchmark.
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs one benchmark on a runtime of one thread.

@@ -1,4 +1,4 @@
-//! One round of the system: tasks of one action at a time and of many, and what they took.
+//! One round of the system: tasks with one action at a time and with many, and their times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,29 +18,29 @@ use crate::{
     table::{self, Row, Times},
 };
 
-/// Tasks at once.
+/// Concurrent tasks.
 pub(crate) const TASKS: usize = 64;
-/// Actions of each of them in a round, and of the one that runs alone.
+/// Actions of each task in a round, and of the task that runs alone.
 pub(crate) const STEPS: (usize, usize) = (48, 200);
 /// Actions at the beginning of a task that are not measured.
 const WARM: usize = 5;
 /// Longest time that the tasks of one round may take.
 const WITHIN: Duration = Duration::from_secs(180);
 
-/// The system's numbers of a round, and what the floor needs to send the same.
+/// The system's results of a round, and the sizes for the floor.
 pub(crate) struct Ours {
     cpu: [String; 2],
     pub(crate) alone: Actions,
     pub(crate) client: Times,
     together: Actions,
-    /// The last message of the stream, and of policy.
+    /// The last message of the stream, and the last one of policy.
     pub(crate) tips: (u64, u64),
 }
 
 /// One action at a time, and many.
 pub(crate) type Pair = (Measured, Measured);
 
-/// What a round measured, on two lines for people.
+/// The results of a round, on two lines for people.
 pub(crate) fn pair(name: &str, alone: &Actions, together: &Actions) -> Pair {
     let pair = (alone.measured(WARM), together.measured(WARM));
     table::line(&format!("{name}, one at a time: {}", pair.0.brief()));
@@ -48,7 +48,7 @@ pub(crate) fn pair(name: &str, alone: &Actions, together: &Actions) -> Pair {
     pair
 }
 
-/// The rounds together, hop by hop for people.
+/// The results of all rounds, hop by hop for people.
 pub(crate) fn all(name: &str, rounds: Vec<Pair>) -> Pair {
     let (alone, together): (Vec<_>, Vec<_>) = rounds.into_iter().unzip();
     let pair = (Measured::all(alone), Measured::all(together));
@@ -57,7 +57,7 @@ pub(crate) fn all(name: &str, rounds: Vec<Pair>) -> Pair {
     pair
 }
 
-/// Rows of what one of them takes beside the other.
+/// Rows that compare the system with a floor.
 pub(crate) fn compare(
     sync: &str,
     flight: &str,
@@ -98,7 +98,7 @@ async fn owner(deployment: &Deployment) -> Result<BusClient, Error> {
 }
 
 impl Ours {
-    /// What it measured, on some lines for people.
+    /// The results, on some lines for people.
     pub(crate) fn pair(&self, name: &str) -> Pair {
         let [alone, together] = &self.cpu;
         table::line(&format!(
@@ -111,7 +111,7 @@ impl Ours {
     }
 }
 
-/// Runs the system for a round; the contract is signed in the first.
+/// Runs a round of the system; the first one signs the contract.
 pub(crate) fn system(
     deployment: &Deployment,
     contract: &mut Option<Digest>,
@@ -221,7 +221,7 @@ pub(crate) async fn watch(
     Ok(())
 }
 
-/// Waits until all of `tasks` are over, and fails unless all of them succeeded.
+/// Waits until all of `tasks` have ended; fails unless all succeeded.
 pub(crate) async fn finished(client: &Client, tasks: &BTreeSet<TaskId>) -> Result<(), Error> {
     let all = async {
         loop {
@@ -243,7 +243,7 @@ pub(crate) async fn finished(client: &Client, tasks: &BTreeSet<TaskId>) -> Resul
     tokio::time::timeout(WITHIN, all).await?
 }
 
-/// The actions of the stream from a place on.
+/// The actions of the stream from a sequence number on.
 pub(crate) async fn actions(deployment: &Deployment, from: u64) -> Result<Actions, Error> {
     let bus = owner(deployment).await?;
     let mut actions = Actions::default();

@@ -1,4 +1,4 @@
-//! What a benchmark says: percentiles, a table for people, and one line of JSON.
+//! The output of a benchmark: percentiles, a table for people, and one line of JSON.
 
 use std::io::Write as _;
 
@@ -6,21 +6,21 @@ use serde::Serialize;
 
 use crate::runtime::Error;
 
-/// One line of the result: what was measured, and what the bus alone takes for it.
+/// One line of the result: a measurement, and the time of the bus alone.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
-    /// What was measured, with its unit.
+    /// The name of the measurement, with its unit.
     pub(crate) case: String,
-    /// What the system takes.
+    /// The value of the system.
     pub(crate) ours: f64,
-    /// What the bus alone takes, or the goal; none where there is nothing to compare with.
+    /// The value of the bus alone, or the goal; none without a comparison.
     pub(crate) floor: Option<f64>,
-    /// `ours` by `floor`.
+    /// `ours` divided by `floor`.
     pub(crate) ratio: Option<f64>,
 }
 
 impl Row {
-    /// Compares.
+    /// Makes a row that compares two values.
     pub(crate) fn new(case: impl Into<String>, ours: f64, floor: Option<f64>) -> Self {
         Self {
             case: case.into(),
@@ -69,12 +69,12 @@ pub(crate) fn option(arguments: &[String], name: &str) -> Result<Option<usize>, 
     Ok(Some(number))
 }
 
-/// Prints a line; whoever read it may have gone away.
+/// Prints a line; ignores a closed pipe.
 pub(crate) fn line(text: &str) {
     writeln!(std::io::stdout(), "{text}").ok();
 }
 
-/// Prints what went wrong.
+/// Prints an error.
 pub(crate) fn error(text: &str) {
     writeln!(std::io::stderr(), "error: {text}").ok();
 }
@@ -94,17 +94,17 @@ fn round(value: f64) -> f64 {
 pub(crate) struct Times(Vec<f64>);
 
 impl Times {
-    /// Adds one.
+    /// Adds a duration.
     pub(crate) fn push(&mut self, ms: f64) {
         self.0.push(ms);
     }
 
-    /// Adds all of another.
+    /// Adds all durations of another list.
     pub(crate) fn append(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// The nearest-rank percentile; 0 of nothing.
+    /// The nearest-rank percentile; 0 if it is empty.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! The system as it is not shipped, in turn with the one that is: more readers, no copy of the record, one account.
+//! Variants of the system that are not shipped, in turns with the shipped one: more readers, no copy, one account.
 
 use bus_schema::Digest;
 
@@ -12,9 +12,9 @@ use crate::{
 
 /// The readers of the shipped configuration: every actor.
 const ACTORS: usize = bus_schema::ACTORS.len();
-/// The name of what the accounts are compared with.
+/// The name of the variant that the accounts are compared with.
 const NO_COPY: &str = "no copy of the record";
-/// Everybody in one account; there is no copy either, since it lies in an account of its own.
+/// All identities in one account; there is no copy, because it needs its own account.
 const ONE_ACCOUNT: &str = "everybody in one account";
 
 struct Variant {
@@ -24,12 +24,12 @@ struct Variant {
     rounds: Vec<Pair>,
 }
 
-/// All of them; none if only the shipped one is measured.
+/// All variants; empty if only the shipped one is measured.
 #[derive(Default)]
 pub(crate) struct Variants(Vec<Variant>);
 
 impl Variants {
-    /// Makes them, with so many `readers` in one of them.
+    /// Makes the variants; one of them has so many `readers`.
     pub(crate) fn create(sync: &str, readers: usize) -> Result<Self, Error> {
         let shipped = Shape::shipped(sync);
         let mut shapes = vec![
@@ -71,7 +71,7 @@ impl Variants {
         made.collect::<Result<_, Error>>().map(Self)
     }
 
-    /// Runs each of them once.
+    /// Runs each variant once.
     pub(crate) fn round(&mut self) -> Result<(), Error> {
         for one in &mut self.0 {
             let measured = system(&one.deployment, &mut one.contract)?;
@@ -80,7 +80,7 @@ impl Variants {
         Ok(())
     }
 
-    /// What the copy costs, what the accounts cost, and what more readers cost.
+    /// The costs of the copy, of the accounts, and of more readers.
     pub(crate) fn rows(self, sync: &str, shipped: &Pair) -> Vec<Row> {
         let mut rows = Vec::new();
         let mut without_copy: Option<Pair> = None;

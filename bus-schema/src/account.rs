@@ -1,9 +1,9 @@
-//! The accounts: one for each identity. What an identity can reach at all is what its account imports; what its user
-//! may name are the subjects of two lists.
+//! The accounts: one for each identity. An identity reaches only the imports of its account; its user may use only the
+//! subjects of two lists.
 //!
 //! NATS does not check the reply subject of a request: the server sends its answer there with the rights of the
-//! account that the answer comes from. So the streams lie in an account that no actor is in, and an answer reaches
-//! nobody but whoever asked.
+//! account that the answer comes from. Therefore the streams are in an account without actors, and an answer reaches
+//! only the requester.
 
 mod conf;
 
@@ -19,15 +19,15 @@ pub use conf::{
 
 /// The account that holds the streams.
 pub const BUS: &str = "BUS";
-/// The server's own account; it has no user.
+/// The server's own account, without users.
 const SYS: &str = "SYS";
 /// The JetStream API of the own account.
 pub const OWN_API: &str = "$JS.API";
-/// The name under which the server can be watched, and what may be asked of it.
+/// The identity that monitors the server.
 pub const WATCHER: &str = "sys";
 const WATCHED: [&str; 4] = ["CONNZ", "HEALTHZ", "JSZ", "VARZ"];
 
-/// What crosses from one account to another.
+/// The form of messages between accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Form {
     /// A request with one answer.
@@ -38,31 +38,31 @@ pub enum Form {
     Stream,
 }
 
-/// One thing that an account takes from another.
+/// One import of an account from another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Import {
     /// The account that exports it.
     pub from: String,
-    /// What it is.
+    /// Its form.
     pub form: Form,
-    /// Its subject there.
+    /// Its subject in the exporting account.
     pub subject: String,
-    /// Its subject here.
+    /// Its subject in the importing account.
     pub to: String,
 }
 
-/// An identity: a user alone in its account.
+/// An identity: the only user of its account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Its name; the NKey stands in the deployment's own configuration.
+    /// Its name; the NKey is in the deployment's own configuration.
     pub name: &'static str,
     /// The subjects it may publish to.
     pub publish: Vec<String>,
     /// The subjects it may subscribe to.
     pub subscribe: Vec<String>,
-    /// What its account takes from others.
+    /// The imports of its account.
     pub imports: Vec<Import>,
-    /// Whether its account holds streams.
+    /// True if its account holds streams.
     pub jetstream: bool,
 }
 
@@ -82,20 +82,20 @@ impl User {
     pub fn account(&self) -> String {
         match self.name {
             "provision" => BUS.to_owned(),
-            // The server's own account has that name.
+            // The name of the server's own account is taken.
             WATCHER => "WATCHER".to_owned(),
             name => account_of(name),
         }
     }
 
-    /// Where it asks the JetStream API that it may ask.
+    /// The prefix of its requests to the JetStream API.
     #[must_use]
     pub fn api(&self) -> &'static str {
         api_of(self.name)
     }
 
-    /// May put messages of `family`, a subject with wildcards, into a stream. A literal one would have the server
-    /// store answers under it.
+    /// Permits to store messages of `family`, a subject with wildcards. With a literal subject the server would store
+    /// answers under it.
     fn stores(&mut self, family: String) {
         self.takes(BUS.to_owned(), Form::Answer, family);
     }
@@ -110,7 +110,7 @@ impl User {
         });
     }
 
-    /// May ask `verb` of the JetStream API of [`BUS`].
+    /// Permits to call `verb` of the JetStream API of [`BUS`].
     fn asks(&mut self, verb: &str, form: Form) {
         let to = format!("{API}.{verb}");
         self.publish.push(to.clone());
@@ -122,7 +122,7 @@ impl User {
         });
     }
 
-    /// May read and put back the consumer of its name.
+    /// Permits to read and reset the consumer of its name.
     fn pulls(&mut self) {
         let name = self.name;
         self.asks(&format!("CONSUMER.INFO.{AUDIT}.{name}"), Form::Answer);
@@ -133,7 +133,7 @@ impl User {
         );
     }
 
-    /// May read single messages and batches of `AUDIT`.
+    /// Permits to read single messages and batches of `AUDIT`.
     fn reads(&mut self) {
         self.asks(&format!("DIRECT.GET.{AUDIT}"), Form::Answers(5));
         self.asks(&format!("DIRECT.GET.{AUDIT}.>"), Form::Answers(5));
@@ -157,7 +157,7 @@ fn account_of(name: &str) -> String {
     name.to_uppercase().replace('-', "_")
 }
 
-/// Where `user` asks the JetStream API that it may ask.
+/// The prefix of `user`'s requests to the JetStream API.
 #[must_use]
 pub fn api_of(user: &str) -> &'static str {
     match user {
@@ -166,7 +166,7 @@ pub fn api_of(user: &str) -> &'static str {
     }
 }
 
-/// Every identity there is: the owner's command line, the actors, and those of people and programs outside.
+/// All identities: the owner's command line, the actors, and the identities of people and programs outside.
 #[must_use]
 pub fn users() -> Vec<User> {
     let mut users = vec![author(AuthorId::Owner)];
@@ -220,7 +220,7 @@ fn author(id: AuthorId) -> User {
                 user.takes(account_of(call.to.name()), Form::Answer, family);
             } else if call.to == id {
                 user.subscribe.push(subject);
-                // Where the server has the answers to imported requests go.
+                // The server's reply subjects for imported requests.
                 user.publish.push("_R_.>".to_owned());
             }
         }
@@ -228,7 +228,7 @@ fn author(id: AuthorId) -> User {
     user
 }
 
-/// Creates what there is to create, under a key that is not mounted afterwards.
+/// The identity that creates streams and consumers, with a key that is not mounted afterwards.
 fn provision() -> User {
     let mut user = User::new("provision");
     user.jetstream = true;
@@ -250,7 +250,7 @@ fn provision() -> User {
         format!("CONSUMER.INFO.{AUDIT}.*"),
         format!("DIRECT.GET.{AUDIT}"),
         format!("DIRECT.GET.{AUDIT}.>"),
-        // Erasing content is deleting it here; nothing else can be deleted by anybody.
+        // Content is erased by purging it here; nothing else can be deleted.
         format!("STREAM.PURGE.{BLOBS}"),
     ] {
         user.publish.push(format!("{OWN_API}.{verb}"));
@@ -258,8 +258,8 @@ fn provision() -> User {
     user
 }
 
-/// Reads a copy of `AUDIT` with the plain `nats` command line, in an account of its own; where there is no copy, it reads
-/// `AUDIT` itself, message by message.
+/// The identity that reads a copy of `AUDIT` with the plain `nats` command line, in its own account; without a copy it
+/// reads `AUDIT` itself, message by message.
 fn audit_reader() -> User {
     let mut user = User::new(stream::COPIER);
     user.jetstream = true;
@@ -292,7 +292,7 @@ fn audit_reader() -> User {
     for what in ["ACK", "FC"] {
         user.publish.push(format!("$JS.{what}.{AUDIT}.>"));
     }
-    // How the server copies: it puts the consumer of that name back, and answers its flow control.
+    // To copy, the server resets the consumer of that name and answers its flow control.
     let name = user.name;
     user.imports.push(Import {
         from: BUS.to_owned(),
@@ -307,7 +307,7 @@ fn audit_reader() -> User {
     user
 }
 
-/// Publishes triggers with the plain `nats` command line.
+/// The identity that publishes triggers with the plain `nats` command line.
 fn trigger() -> User {
     let mut user = User::new("trigger");
     user.publish.push("trigger.cli.*".to_owned());
@@ -316,7 +316,7 @@ fn trigger() -> User {
     user
 }
 
-/// Watches the server; sees no message.
+/// The identity that monitors the server; it sees no message.
 fn watcher() -> User {
     let mut user = User::new(WATCHER);
     for what in WATCHED {

@@ -2,15 +2,15 @@
 //!
 //! To add a service:
 //!
-//! 1. A row in `authors!`, with the next free user id. Users, accounts, permissions, consumers, configurations and shares of the
-//!    deployment's folder follow from it. Its place in `ACTORS`, below.
+//! 1. A row in `authors!`, with the next free user id. Users, accounts, permissions, consumers, configurations and
+//!    shares of the deployment's folder follow from it. Its place in `ACTORS`, below.
 //! 2. Its facts in `facts.rs`, and a line in `reader.rs` that names the facts it folds.
-//! 3. A crate `services/<name>`: a core, an `impl Service`, a `main.rs` of three lines, a sample configuration, a README. Take
-//!    `services/worker` as the example.
+//! 3. A crate `services/<name>`: a core, an `impl Service`, a `main.rs` of three lines, a sample configuration, a
+//!    README. Take `services/worker` as the example.
 //! 4. One line in `service` and one in the configurations of the command line; the compiler names both places.
 //! 5. In `deploy`: a target in `Dockerfile`, a service and a network in `docker-compose.yml`, and the profile that
 //!    `deploy/seccomp/derive` writes. The test `every_service_is_deployed_as_its_row_says` names what is missing.
-//! 6. `just golden`, and read the difference: it is the service's rights.
+//! 6. `just golden`, and read the difference: it shows the service's rights.
 
 use std::{fmt, str::FromStr};
 
@@ -25,7 +25,7 @@ macro_rules! authors { ($(
     $(#[$doc:meta])* $T:ident = $name:literal, uid $uid:expr, chain $chain:ident, reads $reads:ident,
     volumes [$($volume:literal)*], contents of [$($of:ident)*];
 )*) => {
-    /// Everybody who can author an event: the actors, and the owner.
+    /// The authors of events: the actors, and the owner.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum AuthorId { $($(#[$doc])* $T,)* }
@@ -39,18 +39,18 @@ macro_rules! authors { ($(
         /// The user and group id in the shipped container; the owner, who is a person, has none.
         #[must_use]
         pub const fn uid(self) -> u32 { match self { $(Self::$T => $uid,)* } }
-        /// Whether all of the author's events are one chain, or those of each task.
+        /// Returns `Whole` if all of the author's events are one chain, `PerTask` if each task has its own.
         #[must_use]
         pub const fn chain(self) -> Chain { match self { $(Self::$T => Chain::$chain,)* } }
-        /// The folders of its own that it writes.
+        /// Its own folders that it writes.
         #[must_use]
         pub const fn volumes(self) -> &'static [&'static str] { match self { $(Self::$T => &[$($volume),*],)* } }
         /// The authors whose contents it may read.
         #[must_use]
         pub const fn contents(self) -> &'static [Self] { match self { $(Self::$T => &[$(Self::$of),*],)* } }
-        /// How soon it reads what is stored.
+        /// Returns the delay at which it reads stored messages.
         const fn reads(self) -> Reads { match self { $(Self::$T => Reads::$reads,)* } }
-        /// Whether an action waits for it, so that it is delivered each message at once.
+        /// Returns true if actions wait for it, so that it gets each message at once.
         #[must_use]
         pub const fn is_prompt(self) -> bool { matches!(self.reads(), Reads::Prompt) }
     }
@@ -63,19 +63,19 @@ authors! {
     /// The person; signs contracts, tasks and approvals, and can halt everything.
     Owner = "owner", uid NOBODY, chain Whole, reads Patient,
         volumes [], contents of [Owner Gateway Worker Policy Runner];
-    /// The only way in.
+    /// The only entrance for people and programs outside.
     Gateway = "gateway", uid 10_001, chain PerTask, reads Patient,
         volumes ["state"], contents of [Owner Gateway Worker Policy Runner];
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Gateway Runner];
-    /// Decides; the only one whose grants are honoured.
+    /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
         volumes ["state"], contents of [Owner Gateway Worker Runner];
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Worker];
-    /// Keeps the proof.
+    /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
         volumes ["state" "log" "anchor"], contents of [];
 }
@@ -91,27 +91,27 @@ pub const ACTORS: &[AuthorId] = &[
 // All but the owner.
 const _: () = assert!(ACTORS.len() + 1 == AuthorId::ALL.len());
 
-/// How an author's events are chained.
+/// The way an author's events are chained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chain {
-    /// One chain: two instances exclude each other.
+    /// One chain: only one instance can run.
     Whole,
-    /// One chain a task: instances can share the work.
+    /// One chain for each task: instances can share the work.
     PerTask,
 }
 
-/// How soon an author reads what is stored.
+/// The delay at which an author reads stored messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reads {
-    /// At once: an action waits for it.
+    /// No delay, because actions wait for it.
     Prompt,
-    /// What has gathered in some milliseconds.
+    /// A delay of some milliseconds, so that messages are read in batches.
     Patient,
 }
 
-/// A type that stands for an author, so that the compiler knows who may say what.
+/// A type for each author, so that the compiler checks the right to publish.
 pub trait Author: fmt::Debug + Send + Sync + 'static {
-    /// Who.
+    /// The author.
     const ID: AuthorId;
 }
 

@@ -1,4 +1,4 @@
-//! Calls: signed questions over request and reply.
+//! Calls: signed requests over NATS request and reply.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -6,36 +6,36 @@ use crate::{Author, AuthorId, Digest, Owner, Time};
 
 /// A call: subject `call.<TO>.<caller>.<VERB>`.
 pub trait Call: Serialize + DeserializeOwned + Send + 'static {
-    /// Who answers.
+    /// The callee.
     const TO: AuthorId;
-    /// What is asked.
+    /// The name of the call.
     const VERB: &'static str;
-    /// Who may ask.
+    /// The authors that may call it.
     const FROM: &'static [AuthorId];
     /// The answer.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
-    /// The subject when `caller` asks.
+    /// The subject for requests of `caller`.
     #[must_use]
     fn subject(caller: AuthorId) -> String {
         format!("call.{}.{caller}.{}", Self::TO, Self::VERB)
     }
 }
 
-/// The right of an author to ask `C`.
+/// The right of an author to call `C`.
 pub trait CanCall<C: Call>: Author {}
 
-/// What the table knows of one call.
+/// The table's entry for one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallSpec {
-    /// Who answers.
+    /// The callee.
     pub to: AuthorId,
-    /// What is asked.
+    /// The name of the call.
     pub verb: &'static str,
-    /// Who may ask.
+    /// The authors that may call it.
     pub from: &'static [AuthorId],
 }
 
-/// Every call there is.
+/// All calls.
 pub const CALLS: &[CallSpec] = &[spec::<Prove>(), spec::<Halt>()];
 
 const fn spec<C: Call>() -> CallSpec {
@@ -46,7 +46,7 @@ const fn spec<C: Call>() -> CallSpec {
     }
 }
 
-/// Asks for the proof that one message is in the log.
+/// Requests the proof that one message is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prove {
@@ -54,7 +54,7 @@ pub struct Prove {
     pub seq: u64,
 }
 
-/// An inclusion proof under the newest checkpoint; `None` in the reply if the log does not reach that far.
+/// An inclusion proof under the newest checkpoint; `None` in the reply if the log does not cover the message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
@@ -76,21 +76,21 @@ impl Call for Prove {
 
 impl CanCall<Prove> for Owner {}
 
-/// Orders an executor to stop everything, whatever the stream can take; `halt.ordered` puts it on record.
+/// Orders an executor to stop everything, even if the stream is full; `halt.ordered` records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Halt {
-    /// When, by the owner's clock. An order that is older than the last halt or resume on record counts no more.
+    /// The time by the owner's clock. An order that is older than the last recorded halt or resume is ignored.
     pub at: Time,
 }
 
-/// What an executor does after a halt.
+/// The state of an executor after a halt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Halted {
-    /// Whether it starts nothing more.
+    /// True if it starts no more actions.
     pub halted: bool,
-    /// How many actions still run.
+    /// The number of actions that still run.
     pub running: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Content: bytes that an event names by salted digest, so that they can be erased and the event still verifies.
+//! Content: bytes that an event names by salted digest, so that the event still verifies after they are erased.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ pub struct Sealed {
 }
 
 impl fmt::Debug for Sealed {
-    /// Names it; never shows the bytes.
+    /// Shows the digest and the length, never the bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sealed").field(&self.content).finish()
     }
@@ -45,17 +45,17 @@ impl Content {
     pub const fn digest(&self) -> &Digest {
         &self.digest
     }
-    /// How many bytes, without the salt.
+    /// The number of bytes, without the salt.
     #[must_use]
     pub const fn len(&self) -> u32 {
         self.len
     }
-    /// Whether it is the content of no bytes.
+    /// Returns true if the content has no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
-    /// How many messages in `BLOBS` carry it.
+    /// The number of messages in `BLOBS` that hold it.
     #[must_use]
     pub fn chunks(&self) -> usize {
         (self.len as usize + 32).div_ceil(CHUNK_BYTES_MAX)
@@ -65,7 +65,7 @@ impl Content {
     pub fn subject(&self, author: AuthorId, n: usize) -> String {
         format!("blob.{author}.{}.{n}", self.digest)
     }
-    /// The bytes out of what was `stored`, if that is what the digest names.
+    /// Returns the bytes in `stored` if they match the digest.
     #[must_use]
     pub fn open(&self, stored: &[u8]) -> Option<Vec<u8>> {
         let (_, bytes) = stored.split_at_checked(32)?;
@@ -75,7 +75,7 @@ impl Content {
 }
 
 impl Sealed {
-    /// Names `bytes` by a digest that `salt` keeps from being guessed.
+    /// Seals `bytes` with a digest over `salt` and bytes, so that nobody can guess the bytes from it.
     ///
     /// # Errors
     /// [`TooLarge`] past 4 MiB.
@@ -93,7 +93,7 @@ impl Sealed {
             stored,
         })
     }
-    /// Takes salt and bytes as somebody sent them.
+    /// Takes salt and bytes as they were sent.
     ///
     /// # Errors
     /// [`TooLarge`] past 4 MiB or below the length of a salt.
@@ -113,12 +113,12 @@ impl Sealed {
             stored,
         })
     }
-    /// The name under which events speak of it.
+    /// The name that events use for it.
     #[must_use]
     pub const fn content(&self) -> Content {
         self.content
     }
-    /// What keeps its digest from being guessed.
+    /// The salt of its digest.
     ///
     /// # Panics
     /// Never: nothing is sealed without a salt.

@@ -1,4 +1,4 @@
-//! Drafts: facts on their way out, and the link that makes them events of a chain.
+//! Drafts: facts to be published, and the link that makes them events of a chain.
 
 use std::{fmt, marker::PhantomData};
 
@@ -9,7 +9,7 @@ use crate::{
     Sealed, Signature, Subject, TaskId, Time, wire,
 };
 
-/// Where an event stands in its author's chain.
+/// The position of an event in its author's chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
     /// Its place, from 1.
@@ -18,13 +18,13 @@ pub struct Link {
     pub prev: Digest,
     /// Its id.
     pub id: EventId,
-    /// When, by the author's clock.
+    /// The time by the author's clock.
     pub at: Time,
 }
 
 type Encode = Box<dyn Fn(Subject<'_>, Option<EventId>, Link) -> Vec<u8> + Send + Sync>;
 
-/// A fact that `A` wants to say, with the contents that must be stored before it.
+/// A fact that `A` wants to publish, with the contents that must be stored before it.
 pub struct Draft<A> {
     task: Option<TaskId>,
     kind: &'static str,
@@ -53,7 +53,7 @@ pub struct SignedEvent {
 }
 
 impl SignedEvent {
-    /// What the next event of its chain names as its predecessor.
+    /// The digest that the next event of its chain has as `prev`.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&[&self.body])
@@ -61,7 +61,7 @@ impl SignedEvent {
 }
 
 impl<A: Author> Draft<A> {
-    /// A fact about `scope`; another author's fact does not compile.
+    /// Makes a draft about `scope`; another author's fact does not compile.
     #[must_use]
     pub fn of<E: Event>(scope: E::Scope, fact: E) -> Self
     where
@@ -93,7 +93,7 @@ impl<A: Author> Draft<A> {
         }
     }
 
-    /// Names the event that made the author say it.
+    /// Names the event that caused it.
     #[must_use]
     pub fn because(mut self, cause: EventId) -> Self {
         self.cause = Some(cause);
@@ -131,7 +131,7 @@ impl<A: Author> Draft<A> {
         self.contents.iter().map(Sealed::content).collect()
     }
 
-    /// Makes it the event at `link`.
+    /// Signs it as the event at `link`.
     #[must_use]
     pub fn sign(&self, link: Link, key: &SigningKey) -> SignedEvent {
         let subject = Subject {

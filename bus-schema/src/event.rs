@@ -1,4 +1,4 @@
-//! Events: who can say what, in which form, and how a stored message becomes one.
+//! Events: authors, subjects and encoding of facts, and the parsing of stored messages.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use crate::{Author, AuthorId, Chain, Content, Digest, EventId, TaskId, Time, wir
 pub const EVENT_BYTES_MAX: usize = 8 << 10;
 /// The version of the envelope.
 pub const ENVELOPE_V: u8 = 2;
-/// Head: Ed25519 over exactly the body, lower-case hexadecimal.
+/// Header: an Ed25519 signature over exactly the body, lower-case hexadecimal.
 pub const HEADER_SIGNATURE: &str = "Contractual-Sig";
-/// Head: the schema, for people with a plain `nats` command line; not signed, not read by actors.
+/// Header: the schema, for people with a plain `nats` command line; not signed, not read by actors.
 pub const HEADER_SCHEMA: &str = "Contractual-Schema";
 
-/// What an event is about: one task, or the deployment as a whole.
+/// The scope of an event: one task, or the deployment as a whole.
 pub trait Scope: Copy + fmt::Debug + Send + Sync + 'static {
-    /// Out of the envelope.
+    /// Takes the scope from the envelope's task.
     fn parse(task: Option<TaskId>) -> Option<Self>;
     /// The task, if it is one.
     fn task(self) -> Option<TaskId>;
@@ -47,21 +47,21 @@ impl Scope for TaskId {
 
 /// A fact, with the schema `<KIND>.v<V>`; its subject is a [`Subject`].
 pub trait Event: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
-    /// What it is about.
+    /// Its scope.
     type Scope: Scope;
     /// `<noun>.<past-verb>`.
     const KIND: &'static str;
     /// The version of its shape.
     const V: u16;
-    /// Who can say it.
+    /// The authors that may publish it.
     const BY: &'static [AuthorId];
-    /// The bytes it speaks of, if any.
+    /// The contents that it names, if any.
     fn contents(&self) -> Vec<Content> {
         Vec::new()
     }
 }
 
-/// The right of an author to say `E`; one line of the table in `facts.rs` each.
+/// The right of an author to publish `E`; each comes from one line of the table in `facts.rs`.
 pub trait CanPublish<E: Event>: Author {}
 
 /// A parsed subject of an event: `event.<author>.<task>.<noun>.<past-verb>`, with `-` for no task; of an author with
@@ -69,7 +69,7 @@ pub trait CanPublish<E: Event>: Author {}
 /// subjects, so those of one chain must not grow in number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject<'a> {
-    /// Who may publish there.
+    /// The author that may publish there.
     pub by: AuthorId,
     /// The task, if it is named there.
     pub task: Option<TaskId>,
@@ -117,9 +117,9 @@ pub struct Body<F> {
     pub subject: String,
     /// `<KIND>.v<V>`.
     pub schema: String,
-    /// Who says it.
+    /// The author.
     pub author: AuthorId,
-    /// The task it is about, if it is about one.
+    /// The task that it is about, if any.
     pub task: Option<TaskId>,
     /// Its place in the author's chain, from 1.
     pub seq: u64,
@@ -127,11 +127,11 @@ pub struct Body<F> {
     pub prev: Digest,
     /// Its id.
     pub id: EventId,
-    /// The event that made the author say it.
+    /// The event that caused this one.
     pub cause: Option<EventId>,
-    /// When, by the author's clock: for people; nothing is decided by it.
+    /// The time by the author's clock: for people; no decision uses it.
     pub at: Time,
-    /// What is said.
+    /// The fact.
     pub fact: F,
 }
 
@@ -146,11 +146,11 @@ pub struct Raw<'a> {
     pub body: &'a [u8],
     /// Its place in the stream.
     pub seq: u64,
-    /// When the server stored it: bus time.
+    /// The time at which the server stored it: bus time.
     pub stored: Time,
 }
 
-/// Why a stored message is not an event. Readers skip and count it; audit logs it.
+/// The reason why a stored message is not an event. Readers skip and count it; audit logs it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
 )]
@@ -177,16 +177,16 @@ pub enum Junk {
     /// Signed for another subject, task or deployment.
     #[error("signed for another subject, task or deployment")]
     Copied,
-    /// A kind that is not known, or not this author's to say.
+    /// An unknown kind, or a kind that this author may not publish.
     #[error("unknown kind")]
     Kind,
-    /// A version of a kind, or of the envelope, that is not known.
+    /// An unknown version of a kind or of the envelope.
     #[error("unknown version")]
     Version,
     /// At or before the last event of its chain.
     #[error("replayed or reordered")]
     Replayed,
-    /// Not the next of its chain, or not after the one before it.
+    /// Its sequence is not the next in its chain, or its `prev` is not the digest of the event before it.
     #[error("does not continue its chain")]
     Chain,
 }
@@ -194,7 +194,7 @@ pub enum Junk {
 /// The part of a body that is the same for every fact.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Head {
+pub(crate) struct EventHeader {
     #[serde(rename = "v")]
     _v: IgnoredAny,
     pub(crate) subject: String,
@@ -211,15 +211,15 @@ pub(crate) struct Head {
 }
 
 #[derive(Deserialize)]
-struct Envelope {
+struct Versioned {
     v: u8,
 }
 
-impl Head {
+impl EventHeader {
     pub(crate) fn peek(body: &[u8]) -> Result<Self, Junk> {
         let malformed = |_| Junk::Malformed;
-        // Read alone and first: another version's other fields are unknown here.
-        let Envelope { v } = wire::peek(body).map_err(malformed)?;
+        // Read first and alone: another version may have other fields.
+        let Versioned { v } = wire::peek(body).map_err(malformed)?;
         if v != ENVELOPE_V {
             return Err(Junk::Version);
         }
@@ -227,9 +227,9 @@ impl Head {
     }
 }
 
-/// What one reader reads: an enum of the facts it folds, made by [`crate::reads!`].
+/// The facts that one reader folds: an enum made by [`crate::reads!`].
 pub trait Facts: Sized + Send + 'static {
-    /// The kinds, each with the authors that it is read of.
+    /// The kinds, each with the authors whose events are read.
     const READS: &'static [(&'static [AuthorId], &'static str)];
     /// Decodes a body that is already known to be genuine.
     ///
@@ -261,11 +261,11 @@ pub fn parse_fact<E: Event>(
     Ok((scope, body.fact))
 }
 
-/// A message that is known to be genuine, as another reader folds it; none if that one does not.
+/// Decodes a genuine message as another reader folds it; returns none if that reader does not fold it.
 #[must_use]
 pub fn read_as<F: Facts>(raw: &Raw<'_>) -> Option<F> {
     let subject = Subject::parse(raw.subject)?;
-    let head = Head::peek(raw.body).ok()?;
+    let head = EventHeader::peek(raw.body).ok()?;
     F::parse(subject, &head.schema, raw.body).ok()
 }
 

@@ -1,6 +1,6 @@
-//! Every fact, once: its kind, its version, who can say it, and its shape.
+//! The table of all facts: the kind, the version, the authors and the fields of each.
 //!
-//! To add one: add its lines to the table below, name it in the `reads!` of those who fold it, and run
+//! To add one: add its lines to the table below, name it in the `reads!` of each reader that folds it, and run
 //! `just golden`; subjects, permissions, consumers, decoder and documents follow.
 
 use serde::{Deserialize, Serialize};
@@ -12,18 +12,18 @@ use crate::{
     StepName, Subject, TaskId, ToolName, Version, parse_fact, wire,
 };
 
-/// What the table knows of one fact.
+/// The table's entry for one fact.
 #[derive(Debug)]
 pub struct Spec {
     /// `<noun>.<past-verb>`.
     pub kind: &'static str,
     /// The version of its shape.
     pub v: u16,
-    /// Who can say it.
+    /// The authors that may publish it.
     pub by: &'static [AuthorId],
-    /// Whether it is about one task.
+    /// True if it is about one task.
     pub of_task: bool,
-    /// What it means.
+    /// Its meaning.
     pub doc: &'static str,
     /// Its fields.
     pub fields: &'static [&'static str],
@@ -54,7 +54,7 @@ macro_rules! facts { ($(
         $(impl CanPublish<$E> for crate::$A {})+
     )*
 
-    /// Every fact there is.
+    /// All facts.
     pub const FACTS: &[Spec] = &[$(Spec {
         kind: $kind,
         v: $v,
@@ -79,17 +79,17 @@ impl Spec {
     pub fn of(kind: &str) -> Option<&'static Self> {
         FACTS.iter().find(|spec| spec.kind == kind)
     }
-    /// A body of this kind as JSON, for people.
+    /// Returns a body of this kind as JSON, for people.
     ///
     /// # Errors
-    /// Why it is not such a body.
+    /// Returns the reason if it is not such a body.
     pub fn json(&self, subject: Subject<'_>, schema: &str, body: &[u8]) -> Result<Value, Junk> {
         (self.json)(subject, schema, body)
     }
-    /// The contents that a body of this kind names.
+    /// Returns the contents that a body of this kind names.
     ///
     /// # Errors
-    /// Why it is not such a body.
+    /// Returns the reason if it is not such a body.
     pub fn contents(
         &self,
         subject: Subject<'_>,
@@ -101,35 +101,35 @@ impl Spec {
 }
 
 facts! {
-    /// A process of the author is up, with the hardening that it measured of itself.
+    /// A process of the author has started. The event has the hardening that the process measured of itself.
     "service.started" v 1 by Gateway Worker Policy Runner Audit, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
-        /// What it measured.
+        /// The measured hardening.
         hardening: Hardening,
     };
 
-    /// From here on, exactly these keys sign for these authors; every other key's time is over.
+    /// From here on, exactly these keys are valid for these authors; every other key is revoked.
     "roster.changed" v 1 by Owner, of Deployment: RosterChanged {
         /// The deployment that this stream belongs to; the first event of a stream is a roster.
         deployment: DeploymentId,
-        /// One key for each author that may speak.
+        /// One key for each author that may publish.
         keys: Vec<AuthorKey>,
     };
-    /// The owner signs a contract: its exact text by digest, by what it was read, and the flat envelope that executors
-    /// check.
+    /// The owner signs a contract: its exact text by digest, the versions of its readers, and the flat envelope that
+    /// executors check.
     "contract.signed" v 1 by Owner, of Deployment: ContractSigned {
         /// SHA-256 of the document.
         contract: Digest,
-        /// Its name; one contract of a name is in force.
+        /// Its name; only one contract of a name is in force.
         name: ContractName,
-        /// Its version; a higher one takes the place of a lower one.
+        /// Its version; a higher one replaces a lower one.
         version: u32,
         /// The document (TOML).
         document: Content,
-        /// By what it was read.
+        /// The language, program and catalogue that it was read with.
         pins: Pins,
-        /// What it allows at most, over exactly these tools.
+        /// Its limits, over exactly these tools.
         envelope: Envelope,
     } contents |fact| vec![fact.document, fact.pins.tools];
     /// Nothing is granted or claimed under this contract any more.
@@ -137,70 +137,70 @@ facts! {
         /// SHA-256 of its document.
         contract: Digest,
     };
-    /// Everything that runs is killed, and nothing is granted, until the halt is lifted.
+    /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
-    /// The halt is over.
+    /// The halt has ended.
     "halt.lifted" v 1 by Owner, of Deployment: HaltLifted {};
-    /// The author finds another stream than the one it stood in, and claims nothing until the owner adopts this one.
+    /// The author found a different stream from the one it had read. It claims nothing until the owner adopts this one.
     "stream.doubted" v 1 by Runner, of Deployment: StreamDoubted {
-        /// The place of the last message that it had folded.
+        /// The sequence of the last message that it had folded.
         lost_seq: u64,
-        /// That message: SHA-256 of its stored time, subject and body.
+        /// The digest of this message: SHA-256 of its stored time, subject and body.
         lost: Digest,
     };
-    /// The executor may go on in this stream from here; what was granted before stays unclaimed.
+    /// The executor may continue in this stream from here; earlier grants stay unclaimed.
     "stream.adopted" v 1 by Owner, of Deployment: StreamAdopted {
-        /// Who doubted it.
+        /// The executor that doubted it.
         executor: AuthorId,
-        /// The message that it lost, as its doubt names it; ends no other doubt.
+        /// The message that it lost, as its doubt names it; other doubts continue.
         lost: Digest,
     };
 
-    /// Somebody handed in a signed task; the gateway vouches for nothing in it.
+    /// A signed task was submitted. The gateway guarantees nothing in it.
     "task.submitted" v 1 by Gateway, of TaskId: TaskSubmitted {
         /// A signed [`crate::TaskStatement`].
         statement: Signed,
         /// The playbook that the statement names.
         playbook: Content,
     } contents |fact| vec![fact.playbook];
-    /// Somebody handed in a signed yes or no; the gateway vouches for nothing in it.
+    /// A signed approval or denial was submitted. The gateway guarantees nothing in it.
     "approval.carried" v 1 by Gateway, of TaskId: ApprovalCarried {
-        /// The action it speaks of.
+        /// The action that it names.
         action: ActionId,
         /// A signed [`crate::ApprovalStatement`].
         statement: Signed,
     };
 
-    /// The author would like this to happen. Says nothing about whether it may.
+    /// The author proposes an action. A proposal is no permission.
     "action.proposed" v 1 by Worker, of TaskId: ActionProposed {
         /// The action, used once.
         action: ActionId,
         /// The step of the playbook.
         step: StepName,
-        /// The step's place in the playbook, from 0.
+        /// The step's index in the playbook, from 0.
         index: u16,
-        /// Which of the step's items, from 0.
+        /// The index of the step's item, from 0.
         item: u16,
-        /// How many items the step has.
+        /// The number of items of the step.
         items: u16,
-        /// Which try of that item, from 1.
+        /// The number of this attempt at the item, from 1.
         attempt: u8,
         /// The tool.
         tool: ToolName,
         /// The arguments, canonical JSON.
         args: Content,
     } contents |fact| vec![fact.args];
-    /// Bus time has passed the last moment at which this action could still have been claimed or finished.
-    /// It counts only if its own stored time proves that.
+    /// Bus time has passed the deadline for the claim or the outcome of this action.
+    /// The event counts only if its own stored time proves that.
     "action.expired" v 1 by Worker, of TaskId: ActionExpired {
         /// The action.
         action: ActionId,
     };
-    /// The task is over.
+    /// The task has ended.
     "task.finished" v 1 by Worker, of TaskId: TaskFinished {
-        /// How.
+        /// The outcome.
         outcome: TaskOutcome,
-        /// Where and why it ended early (JSON `{step, reason}`).
+        /// The step and the reason of an early end (JSON `{step, reason}`).
         detail: Option<Content>,
     } contents |fact| fact.detail.into_iter().collect();
 
@@ -210,96 +210,96 @@ facts! {
         contract: Digest,
         /// Its name.
         name: ContractName,
-        /// The version before it, which is in force no more.
+        /// The version that it replaces.
         supersedes: Option<Digest>,
     };
-    /// Nothing is granted under the contract until the owner signs it again: the tools that it names, or how it is
-    /// read, are not those that were signed.
+    /// Nothing is granted under the contract until the owner signs it again: its tools, or the versions of its readers,
+    /// differ from the signed ones.
     "contract.suspended" v 1 by Policy, of Deployment: ContractSuspended {
         /// SHA-256 of its document.
         contract: Digest,
-        /// What differs (text).
+        /// The difference (text).
         why: Option<Content>,
     } contents |fact| fact.why.into_iter().collect();
-    /// The contract is not in force, and why.
+    /// The contract was rejected, with the reason.
     "contract.rejected" v 1 by Policy, of Deployment: ContractRejected {
         /// SHA-256 of its document.
         contract: Digest,
-        /// Why.
+        /// The reason.
         code: RefusalCode,
-        /// The same for a person (text).
+        /// The reason for a person (text).
         why: Option<Content>,
     } contents |fact| fact.why.into_iter().collect();
-    /// The statement is the owner's, and the contract is in force: the task may propose.
+    /// The statement is the owner's, and the contract is in force: actions of the task may be proposed.
     "task.admitted" v 1 by Policy, of TaskId: TaskAdmitted {
         /// SHA-256 of the contract.
         contract: Digest,
         /// The playbook.
         playbook: Content,
     } contents |fact| vec![fact.playbook];
-    /// The task does not start, and why.
+    /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {
-        /// Why.
+        /// The reason.
         code: RefusalCode,
     };
-    /// Exactly this may run, once, on its audience, if claimed in time by the stream's own clock.
+    /// Exactly this may run, once, on its audience, if it is claimed in time by bus time.
     "action.granted" v 1 by Policy, of TaskId: ActionGranted {
         /// The grant.
         grant: Grant,
     } contents |fact| vec![fact.grant.draft.args];
-    /// This does not happen.
+    /// The action was refused.
     "action.refused" v 1 by Policy, of TaskId: ActionRefused {
         /// The action.
         action: ActionId,
-        /// The rule or built-in check that decided.
+        /// The rule or built-in check that refused it.
         rule: RuleId,
         /// The kind of reason.
         code: RefusalCode,
         /// The reason, and the smallest change of the contract that would allow it (JSON `{why, fix}`).
         why: Option<Content>,
     } contents |fact| fact.why.into_iter().collect();
-    /// A person has to say yes or no to this draft.
+    /// This draft needs an approval.
     "approval.requested" v 1 by Policy, of TaskId: ApprovalRequested {
-        /// What would be granted.
+        /// The draft grant.
         draft: DraftGrant,
-        /// Why the contract asks (text).
+        /// The contract's reason for the request (text).
         reason: Option<Content>,
     } contents |fact| fact.reason.into_iter().chain([fact.draft.args]).collect();
-    /// A statement that was carried is not taken as an approval, and why; the request stays open.
+    /// A forwarded statement was not accepted as an approval, with the reason; the request stays open.
     "approval.refused" v 1 by Policy, of TaskId: ApprovalRefused {
-        /// The action it spoke of.
+        /// The action that the statement named.
         action: ActionId,
-        /// Why.
+        /// The reason.
         code: RefusalCode,
     };
 
-    /// The grant is claimed. Only its author acts on it, and only after reading this back.
+    /// The grant is claimed. Only this event's author acts on it, and only after reading this event back.
     "action.started" v 1 by Runner, of TaskId: ActionStarted {
         /// The action.
         action: ActionId,
     };
-    /// What became of a claimed action.
+    /// The outcome of a claimed action.
     "action.finished" v 1 by Runner, of TaskId: ActionFinished {
         /// The action.
         action: ActionId,
-        /// How it ended.
+        /// The outcome.
         outcome: ActionOutcome,
-        /// What it used.
+        /// The resources that it used.
         usage: Usage,
-        /// What it answered.
+        /// The output.
         output: Content,
     } contents |fact| vec![fact.output];
-    /// The executor does not honour a grant, and why.
+    /// The executor declined a grant, with the reason.
     "action.declined" v 1 by Runner, of TaskId: ActionDeclined {
         /// The action.
         action: ActionId,
-        /// Why.
+        /// The reason.
         code: RefusalCode,
     };
 
-    /// The log is durable up to `size` and signed with `root`.
+    /// The log is durable up to `size`, and its signed root is `root`.
     "checkpoint.signed" v 1 by Audit, of Deployment: CheckpointSigned {
-        /// How many leaves; leaf n is the message with stream sequence n.
+        /// The number of leaves; leaf n is the message with stream sequence n.
         size: u64,
         /// The Merkle tree's root (RFC 6962).
         root: Digest,
@@ -310,13 +310,13 @@ facts! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorKey {
-    /// Who.
+    /// The author.
     pub author: AuthorId,
     /// The key.
     pub key: PublicKey,
 }
 
-/// What an action used. What its executor cannot know is left out of the bytes.
+/// The resources that an action used. Values that its executor cannot know are left out of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
@@ -337,31 +337,31 @@ pub struct Usage {
     pub spend: Option<Money>,
 }
 
-/// How an action ended.
+/// The outcome of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionOutcome {
-    /// It did what it was asked.
+    /// It succeeded.
     Succeeded,
-    /// It says that it did not.
+    /// It reported a failure.
     Failed,
-    /// Its wall time was over.
+    /// It timed out.
     TimedOut,
-    /// A halt or the end of the runner killed it.
+    /// It was killed by a halt or by the end of the runner.
     Killed,
 }
 
-/// How a task ended.
+/// The outcome of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskOutcome {
-    /// Every step that the playbook insists on succeeded.
+    /// Every step that the playbook requires succeeded.
     Succeeded,
-    /// A step ended in a way at which the playbook stops.
+    /// A step ended with an outcome at which the playbook stops.
     Failed,
 }
 
-/// The kind of a refusal: closed, so that programs can act on it.
+/// The kind of a refusal. The set is closed, so that programs can act on it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
 )]
@@ -373,31 +373,31 @@ pub enum RefusalCode {
     /// The contract's document cannot be read or is not valid.
     #[error("the contract is not valid")]
     InvalidContract,
-    /// The document is not what the owner's event says of it.
+    /// The document differs from what the owner's event says of it.
     #[error("the contract's envelope does not follow from its document")]
     EnvelopeDiffers,
     /// A contract of that name with this or a higher version is in force.
     #[error("this or a newer version of the contract is in force")]
     NotNewer,
-    /// Its tools, or how it is read, have changed since the owner signed it.
+    /// Its tools, or the versions of its readers, have changed since the owner signed it.
     #[error("the contract is suspended until the owner signs it again")]
     Suspended,
     /// The contract has expired.
     #[error("the contract has expired")]
     Expired,
     /// The statement is not genuine, or was made for something else.
-    #[error("the statement is not genuine or speaks of something else")]
+    #[error("the statement is not genuine or is about something else")]
     BadStatement,
     /// The id was used before.
     #[error("the id was used before")]
     Reused,
-    /// The proposer is not the one that runs the task.
+    /// The proposer is not the author that runs the task.
     #[error("the task is not open to this author")]
     NotOpen,
-    /// No such tool in the catalogue, or not the one that was signed.
+    /// The catalogue lacks the tool, or the tool differs from the signed one.
     #[error("the tool is unknown or has changed since the contract was signed")]
     Tool,
-    /// The arguments are unreadable, not in canonical form, or not what the tool's schema says.
+    /// The arguments are unreadable, not in canonical form, or do not match the tool's schema.
     #[error("the arguments do not fit the tool")]
     Arguments,
     /// A `deny` rule matches.
@@ -409,37 +409,37 @@ pub enum RefusalCode {
     /// A limit of the contract is used up.
     #[error("a limit of the contract is used up")]
     Limit,
-    /// The person said no.
+    /// A person denied it.
     #[error("the owner said no")]
     SaidNo,
-    /// The person said nothing in time.
-    #[error("nobody said yes in time")]
+    /// The request expired before enough approvals came.
+    #[error("the request expired before it was approved")]
     ApprovalExpired,
-    /// The statement is not signed by anybody who is asked.
-    #[error("the statement is signed by nobody who is asked")]
+    /// The signer of the statement is not one of the approvers.
+    #[error("the statement's signer is not an approver of this request")]
     ApproverUnknown,
-    /// The statement is about another draft: its arguments, its tool or its limits are others.
-    #[error("the approval is for something else than what is asked about")]
+    /// The statement is about another draft, with other arguments, another tool or other limits.
+    #[error("the approval is for a different draft than the request")]
     ApprovalDiffers,
     /// The statement was made under another contract, or another version of it.
     #[error("the approval was given under another contract")]
     ApprovalOtherContract,
-    /// The same person said it before.
-    #[error("this person has said so already")]
+    /// The same person has answered before.
+    #[error("this person has answered already")]
     ApprovalUsed,
-    /// An approval of this action was taken already, or it needs none.
-    #[error("no approval of this action is open")]
+    /// The action was approved already, or needs no approval.
+    #[error("this action has no pending approval")]
     ApprovalNotOpen,
     /// Everything is halted.
     #[error("everything is halted")]
     Halted,
-    /// The grant lies outside of what the owner signed.
-    #[error("the grant lies outside of what the owner signed")]
+    /// The grant is outside the envelope that the owner signed.
+    #[error("the grant is outside the envelope that the owner signed")]
     OutsideEnvelope,
     /// The grant reached its executor too late.
     #[error("the grant came too late")]
     TooLate,
-    /// The executor cannot set up the tool's isolation.
+    /// The executor cannot set up the tool's sandbox.
     #[error("the tool's isolation cannot be set up")]
     NoCage,
     /// The statement was made about another action.

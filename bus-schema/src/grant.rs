@@ -1,4 +1,4 @@
-//! Grants: what policy allows once, and the flat envelope of a contract that everybody who acts checks it against.
+//! Grants: single permissions of policy, and the flat envelope of a contract that executors check them against.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,15 +11,13 @@ use crate::{
 
 /// Longest time between the stored times of a grant and of the claim on it.
 pub const GRANT_TTL_MS_MAX: u32 = 30_000;
-/// How long after the wall time of an action its outcome may still be stored before it is unknown.
-pub const OUTCOME_GRACE_MS: u32 = 5_000;
 /// Most tools that one envelope names, so that it fits into one event.
 pub const ENVELOPE_TOOLS_MAX: usize = 40;
-/// Most people whom a contract, and so a draft, can ask: with their signatures a grant fits into one event.
+/// Most approvers of a contract, and so of a draft: with their signatures a grant fits into one event.
 pub const APPROVERS_MAX: usize = 8;
 
-/// What a contract allows at most, without its conditions: small enough to stand in the event that the
-/// owner signs, and simple enough that an executor can check a grant against it in one pass.
+/// The limits of a contract, without its conditions: small enough for the event that the owner signs, and simple
+/// enough that an executor can check a grant against it in one pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
@@ -35,22 +33,22 @@ pub struct Envelope {
     pub hosts: Vec<String>,
     /// Secrets that may be used.
     pub secrets: Vec<SecretName>,
-    /// Whose yes counts beside the owner's.
+    /// The keys that may approve beside the owner's.
     pub approvers: Vec<PublicKey>,
 }
 
-/// By what a contract was read when the owner signed it: read by anything else, the same text may mean something else.
+/// The versions that a contract was read with when the owner signed it: with others, its text may mean something else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
     /// The version of the contract language.
     pub language: u16,
-    /// The version of the program that read it; an older one may have a flaw that was put right since.
+    /// The version of the program that read it; an older one may have a flaw that was fixed later.
     pub policy: Version,
     /// SHA-256 of the canonical JSON of the whole tool catalogue.
     pub catalogue: Digest,
-    /// The catalogue's entries of the tools that the envelope names (a JSON array). Each has the digest that the
-    /// envelope gives to its tool, so that any copy can be checked.
+    /// The catalogue's entries of the tools that the envelope names (a JSON array). The envelope has the digest of each
+    /// entry, so any copy can be checked.
     pub tools: Content,
 }
 
@@ -62,29 +60,29 @@ pub struct EnvelopeTool {
     pub name: ToolName,
     /// The digest of its catalogue entry: another description, schema or program is another tool.
     pub digest: Digest,
-    /// Whether a person has to say yes to each use.
+    /// The need for an approval of each use.
     pub ask: Ask,
     /// Most uses in one task.
     pub calls: u32,
 }
 
-/// Whether a person has to say yes.
+/// The need for an approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// The contract itself is the yes.
+    /// The contract itself is the approval.
     Never,
-    /// It depends on the arguments, which policy alone judges.
+    /// It depends on the arguments, which only policy checks.
     Sometimes,
-    /// Each time; an executor refuses a grant without the signature.
+    /// Each use; an executor refuses a grant without the signature.
     Always,
 }
 
-/// What would be granted: exactly this, once, on its audience.
+/// A grant before its approvals: exactly this action, once, on its audience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DraftGrant {
-    /// Where it holds.
+    /// The deployment in which it is valid.
     pub deployment: DeploymentId,
     /// The task.
     pub task: TaskId,
@@ -100,33 +98,33 @@ pub struct DraftGrant {
     pub tool_digest: Digest,
     /// The arguments, canonical JSON (RFC 8785), as the proposer put them into `BLOBS`.
     pub args: Content,
-    /// Who put the arguments there.
+    /// The author that put the arguments there.
     pub args_by: AuthorId,
-    /// Who may claim it.
+    /// The author that may claim it.
     pub audience: AuthorId,
-    /// From the grant's stored time to the claim's, at most [`GRANT_TTL_MS_MAX`].
+    /// The time from the grant's stored time to the claim's, at most [`GRANT_TTL_MS_MAX`].
     pub ttl_ms: u32,
-    /// Longest run.
+    /// Longest wall time.
     pub wall_ms: u32,
     /// Most bytes of output.
     pub output_bytes_max: u32,
     /// Secrets that may be released for it.
     pub secrets: Vec<SecretName>,
-    /// What it counts for.
+    /// The amounts that it adds to the contract's counters.
     pub counts: Counts,
-    /// Who is asked first, if anybody is.
+    /// The request for approvals, if they are needed.
     pub asked: Option<Asked>,
 }
 
-/// What an action counts for beside its time and output: typed here, so that nobody needs its arguments to count.
+/// The amounts that an action counts beside its time and output: typed, so that counting needs no arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Tokens of a model that are reserved for it.
     pub tokens: u64,
-    /// Bytes of its arguments, if something leaves with them and the contract limits that.
+    /// Bytes of its arguments, if it sends data out and the contract limits that.
     pub bytes_out: u64,
-    /// Whether something leaves the owner's reach.
+    /// True if data leaves the owner's reach.
     pub outward: bool,
     /// Money that it moves.
     pub spend: Option<Money>,
@@ -134,86 +132,86 @@ pub struct Counts {
     pub sums: BTreeMap<ArgumentName, u64>,
 }
 
-/// Who is asked, and how long.
+/// A request for approvals: the approvers, the quorum and the deadline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// Whose yes counts, once for each key.
+    /// The keys that may approve, each once.
     pub approvers: Vec<PublicKey>,
-    /// How many have to say yes.
+    /// The number of approvals that it needs.
     pub quorum: u8,
     /// The last moment of bus time at which it may be granted.
     pub until: Time,
-    /// Who is asked as well when they keep silent.
+    /// More approvers if these do not answer in time.
     pub escalation: Option<Escalated>,
 }
 
-/// Who is asked as well after some silence.
+/// Approvers that are added after some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Escalated {
-    /// Whose answer counts, too.
+    /// The keys that may answer, too.
     pub approvers: Vec<PublicKey>,
-    /// From this moment of bus time on.
+    /// The moment of bus time from which their answers count.
     pub from: Time,
 }
 
-/// What one of those who are asked says to a draft.
+/// The answer of one approver to a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// Who.
+    /// The approver.
     pub by: PublicKey,
-    /// Yes or no.
+    /// True for an approval, false for a denial.
     pub yes: bool,
     /// The moment from which it counts.
     pub from: Time,
 }
 
-/// A draft, and the signatures of those who were asked.
+/// A draft with the signatures of its approvers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// What is granted.
+    /// The draft that is granted.
     pub draft: DraftGrant,
-    /// The approvals that lifted the ask, each of another person.
+    /// The approvals that it needed, each of another person.
     pub approvals: Vec<Signed>,
 }
 
-/// Why a grant is not honoured by the one who would act on it.
+/// The reason why an executor declines a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OutsideEnvelope {
     /// The contract that the owner signed has expired.
     #[error("the contract has expired")]
     Expired,
-    /// The tool is not named.
+    /// The contract does not name the tool.
     #[error("the contract does not name this tool")]
     Tool,
-    /// The tool is named, but is not the one that was signed.
+    /// The contract names the tool, but the tool has changed since the owner signed.
     #[error("the tool is not the one that the owner signed")]
     ToolChanged,
-    /// It may run longer, or answer with more, than the contract says.
+    /// Its time or output limit is above the contract's.
     #[error("the grant exceeds the contract's limits")]
     Limits,
-    /// The tool was used as often as the contract says.
+    /// The contract's number of calls of the tool is used up.
     #[error("the contract's number of calls is used up")]
     Calls,
-    /// A secret is not named.
+    /// The contract does not name a secret.
     #[error("the contract does not name this secret")]
     Secret,
-    /// A person must say yes and did not.
+    /// An approval is needed and missing.
     #[error("the grant needs an approval that is missing")]
     ApprovalMissing,
-    /// There is an approval, but not of this.
+    /// An approval is for something else.
     #[error("the approval is not for this grant")]
     ApprovalDiffers,
-    /// There is an approval, but of a draft under another contract, or another version of it.
+    /// An approval is for a draft under another contract, or another version of it.
     #[error("the approval is for another contract")]
     ApprovalContract,
-    /// The time in which it could be approved is over.
-    #[error("the time for an approval is over")]
+    /// The deadline for approvals has passed.
+    #[error("the deadline for approvals has passed")]
     ApprovalExpired,
-    /// Somebody is asked who has no say under this contract.
-    #[error("somebody is asked whom the contract does not name")]
+    /// An approver of the draft is not an approver of the contract.
+    #[error("the contract does not name one of the approvers")]
     Approver,
     /// The approval is not genuine.
     #[error("the approval is not genuine")]
@@ -221,16 +219,16 @@ pub enum OutsideEnvelope {
 }
 
 impl DraftGrant {
-    /// SHA-256 over the draft's encoding: what a person signs.
+    /// SHA-256 over the draft's encoding, which approvers sign.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&[&wire::encode(self)])
     }
 
-    /// What `statement` says to exactly this draft.
+    /// Returns the answer that `statement` gives to exactly this draft.
     ///
     /// # Errors
-    /// Says why it is no answer to it.
+    /// Returns the reason if it is no answer to this draft.
     pub fn answer(&self, statement: &Signed) -> Result<Answer, OutsideEnvelope> {
         let by = statement.by();
         let asked = self.asked.as_ref();
@@ -256,7 +254,7 @@ impl DraftGrant {
 }
 
 impl Asked {
-    /// The moment from which the answer of `key` counts; none if it never does.
+    /// Returns the moment from which the answer of `key` counts; none if it never counts.
     fn from(&self, key: &PublicKey) -> Option<Time> {
         if self.approvers.contains(key) {
             return Some(Time::default());
@@ -267,11 +265,11 @@ impl Asked {
 }
 
 impl Grant {
-    /// Whether this grant lies inside `envelope`, which `owner` signed, given how often the tool was used in
-    /// the task and the bus time of the grant.
+    /// Checks that this grant is inside `envelope`, which `owner` signed, given the number of earlier uses of the tool
+    /// in the task and the bus time of the grant.
     ///
     /// # Errors
-    /// The first limit it exceeds.
+    /// Returns the first limit that it exceeds.
     pub fn check_envelope(
         &self,
         envelope: &Envelope,
@@ -315,7 +313,7 @@ impl Grant {
         }
     }
 
-    /// Whether enough of those who are asked, and may be asked, said yes in time.
+    /// Checks that enough permitted approvers approved in time.
     fn check_approvals(
         &self,
         asked: &Asked,

@@ -1,4 +1,4 @@
-//! What a process says of its own confinement.
+//! The confinement that a process reports of itself.
 
 use std::{fmt, str::FromStr};
 
@@ -6,38 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::Invalid;
 
-/// Most mount points that a process names.
+/// Most mount points that a process reports.
 pub const MOUNT_POINTS_MAX: usize = 16;
 
-/// What a process measured of its own confinement, and what it was held to.
+/// The confinement that a process measured of itself, and the profile that it was checked against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hardening {
-    /// What it had to find, or it would not work.
+    /// The profile that it was checked against.
     pub profile: Profile,
-    /// What the owner signed that it may do without.
+    /// The properties that an exception by the owner allows to be missing.
     pub waived: Vec<Property>,
     /// The user id it runs as.
     pub uid: u32,
     /// The group id it runs as.
     pub gid: u32,
-    /// How many other groups it belongs to.
+    /// The number of other groups that it belongs to.
     pub other_groups: u16,
     /// Its capability sets.
     pub capabilities: Capabilities,
-    /// Whether it can gain no new privileges.
+    /// True if it can gain no new privileges.
     pub no_new_privileges: bool,
     /// The seccomp mode: 0 none, 1 strict, 2 filter.
     pub seccomp: u8,
-    /// Whether the root file system is mounted read-only.
+    /// True if the root file system is mounted read-only.
     pub read_only_root: bool,
-    /// The Landlock ABI of the kernel; 0 if there is none to use.
+    /// The Landlock ABI of the kernel; 0 if Landlock is not available.
     pub landlock_abi: u8,
-    /// Whether it can be dumped or traced.
+    /// True if it can be dumped or traced.
     pub dumpable: bool,
     /// The largest core file, in bytes; `u64::MAX` is no limit.
     pub core_bytes_max: u64,
-    /// Where it can write: mount points, sorted, at most [`MOUNT_POINTS_MAX`].
+    /// The mount points that it can write to, sorted, at most [`MOUNT_POINTS_MAX`].
     pub writable: Vec<MountPoint>,
 }
 
@@ -45,34 +45,34 @@ pub struct Hardening {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capabilities {
-    /// What it can do now.
+    /// The capabilities that it has now.
     pub effective: u64,
-    /// What it can take.
+    /// The capabilities that it can take.
     pub permitted: u64,
-    /// What it passes on to programs that ask for it.
+    /// The capabilities that programs which ask for them inherit.
     pub inheritable: u64,
-    /// What it or its descendants can ever get.
+    /// The capabilities that it or its descendants can ever get.
     pub bounding: u64,
-    /// What it passes on to every program.
+    /// The capabilities that every program inherits.
     pub ambient: u64,
 }
 
 impl Capabilities {
-    /// Whether there is none in any set.
+    /// Returns true if all sets are empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.effective | self.permitted | self.inheritable | self.bounding | self.ambient == 0
     }
 }
 
-/// How much confinement a process insists on.
+/// The confinement that a process requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
-    /// It measures and records.
+    /// It measures and records only.
     #[default]
     Host,
-    /// It refuses to work with less than the shipped container gives.
+    /// It refuses to start with less confinement than the shipped container gives.
     Container,
 }
 
@@ -84,17 +84,17 @@ pub enum Property {
     OwnUser,
     /// No capability in any set.
     Capabilities,
-    /// No way to new privileges, from the first moment on.
+    /// No new privileges, from the process's start.
     NoNewPrivileges,
     /// A filter of system calls.
     Seccomp,
-    /// A root file system that nobody can write to.
+    /// A read-only root file system.
     ReadOnlyRoot,
-    /// No core files, from the first moment on.
+    /// No core files, from the process's start.
     Core,
     /// Memory that no other process of the user can read.
     Dumpable,
-    /// Landlock, for who starts programs.
+    /// Landlock, for a service that starts programs.
     Landlock,
 }
 
@@ -146,7 +146,7 @@ impl FromStr for Property {
     }
 }
 
-/// Where a file system is mounted: an absolute path of at most 128 printable characters.
+/// A mount point: an absolute path of at most 128 printable characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct MountPoint(String);

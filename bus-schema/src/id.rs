@@ -1,4 +1,4 @@
-//! Identifiers, digests, keys and names: every value that is more than a number, parsed once.
+//! Identifiers, digests, keys, names and times, with their parsers.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// Why a text is not the value it should be.
+/// A text is not a valid value of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found:?} is not {wanted}")]
 pub struct Invalid {
@@ -17,7 +17,7 @@ pub struct Invalid {
 
 impl Invalid {
     pub(crate) fn new(wanted: &'static str, found: &str) -> Self {
-        // A hostile text must not fill a log.
+        // A hostile text must not fill a log: only its start is kept.
         Self {
             wanted,
             found: found.chars().take(80).collect(),
@@ -59,7 +59,7 @@ macro_rules! ids { ($($(#[$doc:meta])* $T:ident;)*) => { $(
 ids! {
     /// One proposed action.
     ActionId;
-    /// One installation: its bus, its owner, its log.
+    /// One installation with its bus, its owner and its log.
     DeploymentId;
     /// One event.
     EventId;
@@ -208,7 +208,7 @@ names! {
     ArgumentName 64 b"-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ" "an argument name of at most 64 letters, digits, '-', '_' and '.'";
     /// The name of a contract, such as `invoice-stocktake`.
     ContractName 64 b"-_" "a name of at most 64 lower-case letters, digits, '-' and '_'";
-    /// A rule inside a contract (`allow.2`, or the rule's own name), or the built-in check that decided.
+    /// A rule of a contract (`allow.2`, or the rule's own name), or the built-in check that decided.
     RuleId 64 b"-_." "a rule id of at most 64 lower-case letters, digits, '-', '_' and '.'";
     /// The name of a secret.
     SecretName 64 b"-_." "a secret name of at most 64 lower-case letters, digits, '-', '_' and '.'";
@@ -235,7 +235,7 @@ impl Time {
     pub const fn ns(self) -> i64 {
         self.0
     }
-    /// This moment and `ms` milliseconds more, at most the last representable one.
+    /// This moment plus `ms` milliseconds, at most the last representable moment.
     #[must_use]
     pub const fn plus_ms(self, ms: u64) -> Self {
         let ns = if ms > i64::MAX as u64 / 1_000_000 {

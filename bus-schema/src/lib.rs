@@ -10,6 +10,8 @@ mod facts;
 mod grant;
 mod hardening;
 mod id;
+pub mod json;
+pub mod lifecycle;
 mod live;
 mod money;
 mod reader;
@@ -37,16 +39,19 @@ pub use facts::{
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
-    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OUTCOME_GRACE_MS, OutsideEnvelope, Pins,
+    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OutsideEnvelope, Pins,
 };
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{
     ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey,
     RuleId, Salt, SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
 };
+pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
-pub use reader::{AuditFact, DoubtFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact};
+pub use reader::{
+    AuditFact, CallFact, ContractFact, DoubtFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact,
+};
 pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, STATEMENT_BYTES_MAX, Signed, Statement,
     TaskStatement, verify,

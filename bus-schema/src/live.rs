@@ -8,22 +8,22 @@ use crate::{AuthorId, Digest, Time};
 pub trait Live: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static {
     /// Its only author.
     const BY: AuthorId;
-    /// What it tells.
+    /// Its name.
     const WHAT: &'static str;
-    /// Who listens.
+    /// The authors that subscribe to it.
     const TO: &'static [AuthorId];
-    /// The one subject.
+    /// Its only subject.
     #[must_use]
     fn subject() -> String {
         format!("live.{}.{}.-", Self::BY, Self::WHAT)
     }
 }
 
-/// The log is durable up to here. Without a fresh one nothing is granted and nothing claimed.
+/// The head of the durable log. Without a fresh head nothing is granted and nothing claimed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
-    /// How many leaves; leaf n is the message with stream sequence n.
+    /// The number of leaves; leaf n is the message with stream sequence n.
     pub size: u64,
     /// The Merkle tree's root.
     pub root: Digest,

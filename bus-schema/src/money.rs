@@ -1,4 +1,4 @@
-//! Money: whole minor units of one currency, never a fraction of them.
+//! Money: whole minor units of one currency, without fractions.
 
 use std::{fmt, str::FromStr};
 
@@ -11,13 +11,13 @@ use crate::Invalid;
 #[serde(into = "String", try_from = "String")]
 pub struct Currency([u8; 3]);
 
-/// An amount of one currency that is not negative; as text `EUR 200.00`.
+/// An amount of one currency, zero or more; as text `EUR 200.00`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
-    /// Of what.
+    /// The currency.
     pub currency: Currency,
-    /// How many minor units: cents of EUR, whole JPY.
+    /// The number of minor units: cents of EUR, whole JPY.
     pub minor: u64,
 }
 
@@ -28,7 +28,7 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// How many decimal places its major unit has.
+    /// The number of decimal places of its major unit.
     #[must_use]
     pub fn places(self) -> u32 {
         match self.as_str() {

@@ -1,4 +1,4 @@
-//! Who folds what: one enum a reader, from which its consumer and its permissions follow.
+//! The facts that each reader folds: one enum for each reader.
 
 use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
@@ -9,34 +9,43 @@ use crate::{
 };
 
 reads! {
-    /// What the gateway shows.
+    /// The facts that the gateway shows.
     GatewayFact = RosterChanged TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired HaltOrdered HaltLifted
 }
 reads! {
-    /// What the worker needs to know where each of its tasks stands.
+    /// The facts from which the worker knows the state of each of its tasks.
     WorkerFact = TaskAdmitted TaskFinished ActionProposed ActionGranted ActionRefused
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
-    /// What policy decides by, its own decisions included.
+    /// The facts that policy's decisions depend on, its own decisions included.
     PolicyFact = RosterChanged ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
         HaltLifted TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
 }
 reads! {
-    /// What the runner acts by: grants, what the owner signed of contracts and tasks, which contract took the place of
-    /// which, and whether the stream is the one it was.
+    /// The facts that the runner acts by: grants, signed contracts and tasks, replacements of contracts, and doubts
+    /// about the stream.
     RunnerFact = RosterChanged ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted ActionGranted ActionStarted ActionFinished ActionDeclined
 }
 reads! {
-    /// What the loop around an executor folds for it: whether it may act in this stream.
+    /// The facts that the loop around an executor folds, to know if it may act in this stream.
     DoubtFact = StreamDoubted StreamAdopted
 }
 reads! {
-    /// What audit folds; it observes every other message as well.
+    /// The facts that audit folds; it observes every other message as well.
     AuditFact = CheckpointSigned
+}
+reads! {
+    /// The facts that give each signed contract its status.
+    ContractFact = ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected TaskAdmitted
+        TaskFinished
+}
+reads! {
+    /// The facts that record the calls of a task: approval requests, grants and outcomes.
+    CallFact = ApprovalRequested ActionGranted ActionFinished
 }

@@ -1,4 +1,4 @@
-//! Statements: what a person signs, carried by others who cannot change it.
+//! Statements: messages that a person signs and others forward unchanged.
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -18,23 +18,23 @@ pub struct Signed {
     signature: Signature,
 }
 
-/// What a person can say. The deployment stands in each, so none can be carried to another one.
+/// A statement of a person. Each names its deployment, so it is invalid in any other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Statement {
-    /// Do this task.
+    /// An order to do a task.
     Task(TaskStatement),
-    /// This draft grant may, or may not, become a grant.
+    /// An approval or denial of a draft grant.
     Approval(ApprovalStatement),
-    /// The bearer may read from the gateway for a short time.
+    /// A permission to read from the gateway for a short time.
     Access(AccessStatement),
 }
 
-/// A task: which playbook under which contract.
+/// A task: a playbook under a contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskStatement {
-    /// Where it holds.
+    /// The deployment in which it is valid.
     pub deployment: DeploymentId,
     /// The task's id, chosen by the person's program; used once.
     pub task: TaskId,
@@ -42,15 +42,15 @@ pub struct TaskStatement {
     pub contract: Digest,
     /// The playbook (TOML), put into `BLOBS` by the gateway.
     pub playbook: Content,
-    /// When it was signed, by the person's clock.
+    /// The time of signing, by the person's clock.
     pub at: Time,
 }
 
-/// Yes or no to exactly one draft grant.
+/// An approval or denial of exactly one draft grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApprovalStatement {
-    /// Where it holds.
+    /// The deployment in which it is valid.
     pub deployment: DeploymentId,
     /// The task of the action.
     pub task: TaskId,
@@ -60,23 +60,23 @@ pub struct ApprovalStatement {
     pub contract: Digest,
     /// SHA-256 of the draft grant's bytes.
     pub draft: Digest,
-    /// Whether it may happen.
+    /// True for an approval, false for a denial.
     pub approve: bool,
-    /// When it was signed, by the person's clock.
+    /// The time of signing, by the person's clock.
     pub at: Time,
 }
 
-/// A short-lived right to read from the gateway.
+/// A short-lived permission to read from the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessStatement {
-    /// Where it holds.
+    /// The deployment in which it is valid.
     pub deployment: DeploymentId,
-    /// Until when, by the gateway's clock.
+    /// The expiry, by the gateway's clock.
     pub until: Time,
 }
 
-/// Why a statement is not taken.
+/// The reason why a statement is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSigned {
     /// Too long, or not a statement.
@@ -103,16 +103,16 @@ impl Signed {
         }
     }
 
-    /// Whose signature it claims to have; nothing is known before [`Signed::open`].
+    /// The key that it claims to be signed with; unproven before [`Signed::open`].
     #[must_use]
     pub const fn by(&self) -> PublicKey {
         self.by
     }
 
-    /// The statement, if `trusted` signed it.
+    /// Returns the statement if `trusted` signed it.
     ///
     /// # Errors
-    /// Says which check failed; every one of them means it was never said.
+    /// Names the check that failed; after any failure the statement does not count.
     pub fn open(&self, trusted: &PublicKey) -> Result<Statement, NotSigned> {
         if self.by != *trusted {
             return Err(NotSigned::UnknownKey);
@@ -127,7 +127,7 @@ impl Signed {
     }
 }
 
-/// Whether `signature` is `key`'s over exactly `bytes`; small-order keys and non-canonical signatures are not.
+/// Returns true if `signature` is `key`'s over exactly `bytes`; refuses small-order keys and non-canonical signatures.
 #[must_use]
 pub fn verify(key: &PublicKey, bytes: &[u8], signature: &Signature) -> bool {
     let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());

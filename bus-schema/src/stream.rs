@@ -11,16 +11,16 @@ pub const BLOBS: &str = "BLOBS";
 /// Messages from outside that may start a job.
 pub const TRIGGERS: &str = "TRIGGERS";
 
-/// Where identities ask the JetStream API of the account of the streams. An account without JetStream answers on `$JS.API`
-/// itself.
+/// The prefix under which identities call the JetStream API of the account of the streams. An account without
+/// JetStream answers on `$JS.API` itself.
 pub const API: &str = "$JS.BUS.API";
-/// Who may have a copy of `AUDIT` in the own account.
+/// The identity that may have a copy of `AUDIT` in its own account.
 pub const COPIER: &str = "audit-reader";
-/// Where the server delivers what is copied.
+/// The subject to which the server delivers copied messages.
 pub const COPY_DELIVERED: &str = "copy.audit-reader.AUDIT";
-/// How long a pull waits for its first message, in seconds.
+/// The time that a pull waits for its first message, in seconds.
 pub const PULL_SECONDS: u8 = 5;
-/// How long the answers to a pull find their way. A pull that waits longer loses what comes later.
+/// The time in which answers to a pull are routed, in seconds. A pull that waits longer loses later answers.
 pub const PULL_ANSWERS_SECONDS: u8 = 12;
 
 const DAY_NS: u64 = 86_400_000_000_000;
@@ -41,7 +41,7 @@ impl StreamSpec {
     }
 }
 
-/// Every stream there is.
+/// All streams.
 pub const STREAMS: &[StreamSpec] = &[
     StreamSpec {
         name: AUDIT,
@@ -65,7 +65,7 @@ pub const STREAMS: &[StreamSpec] = &[
                 "storage": "file", "compression": "s2", "num_replicas": 1,
                 "retention": "limits", "discard": "new", "max_age": 0, "max_msgs": -1,
                 "max_bytes": 8_i64 << 30, "max_msg_size": (512 << 10) + 512,
-                // The first one to name a digest is the only one: what is stored is never replaced.
+                // The first message under a digest is the only one: stored bytes are never replaced.
                 "max_msgs_per_subject": 1, "discard_new_per_subject": true,
                 "duplicate_window": 120_000_000_000_u64,
                 "allow_rollup_hdrs": false, "allow_direct": true, "allow_atomic": true,
@@ -87,9 +87,9 @@ pub const STREAMS: &[StreamSpec] = &[
     },
 ];
 
-/// The configuration of an actor's durable consumer of `AUDIT`, as the server's API takes it. It delivers everything:
-/// with a filter of several subjects the server looks through all subjects of a block for each message, once a reader
-/// is further behind than there are subjects.
+/// The configuration of an actor's durable consumer of `AUDIT`, as the server's API takes it. It has no filter: with
+/// several filter subjects the server searches all subjects of a block for each message, once a reader is further
+/// behind than the number of subjects.
 #[must_use]
 pub fn consumer(of: AuthorId) -> Value {
     let name = of.name();
@@ -99,7 +99,7 @@ pub fn consumer(of: AuthorId) -> Value {
     })
 }
 
-/// The configuration of the consumer that a copy of `AUDIT` is made through.
+/// The configuration of the consumer that feeds a copy of `AUDIT`.
 #[must_use]
 pub fn copy_consumer() -> Value {
     json!({
@@ -109,7 +109,7 @@ pub fn copy_consumer() -> Value {
     })
 }
 
-/// The configuration of a copy of `AUDIT` in the account of [`COPIER`]. It can be made anew, so it need not survive a
+/// The configuration of a copy of `AUDIT` in the account of [`COPIER`]. It can be rebuilt, so it may be lost in a
 /// power cut.
 #[must_use]
 pub fn copy() -> Value {
@@ -125,7 +125,7 @@ pub fn copy() -> Value {
     })
 }
 
-/// The subjects of everything that `author` may say.
+/// The subjects of all events of `author`.
 #[must_use]
 pub fn family(author: AuthorId) -> String {
     match author.chain() {
@@ -134,7 +134,7 @@ pub fn family(author: AuthorId) -> String {
     }
 }
 
-/// The filter whose last message an append of `author` about `task` expects.
+/// The subject filter of the compare-and-set for an append of `author` about `task`.
 #[must_use]
 pub fn subtree(author: AuthorId, task: Option<crate::TaskId>) -> String {
     match (author.chain(), task) {

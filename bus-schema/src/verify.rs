@@ -1,4 +1,4 @@
-//! The verifier: turns stored messages into facts, given nothing but the owner's public key.
+//! The verifier: turns stored messages into facts, given only the owner's public key.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AuthorId, Chain, DeploymentId, Digest, EVENT_BYTES_MAX, Event as _, EventId, Facts, Junk,
-    PublicKey, Raw, RosterChanged, Signature, SignedEvent, Subject, TaskId, Time, event::Head,
-    facts::Spec, parse_fact,
+    PublicKey, Raw, RosterChanged, Signature, SignedEvent, Subject, TaskId, Time,
+    event::EventHeader, facts::Spec, parse_fact,
 };
 
-/// What is known of a genuine event beside its fact.
+/// The data of a genuine event beside its fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meta {
-    /// Who said it.
+    /// Its author.
     pub by: AuthorId,
-    /// The task it is about.
+    /// The task that it is about.
     pub task: Option<TaskId>,
     /// Its id.
     pub id: EventId,
-    /// The event that made the author say it.
+    /// The event that caused it.
     pub cause: Option<EventId>,
     /// Its place in the stream.
     pub seq: u64,
     /// Bus time.
     pub stored: Time,
-    /// When, by the author's clock: for people.
+    /// The time by the author's clock: for people.
     pub at: Time,
 }
 
-/// A genuine event: signature, author, subject and chain were checked; there is no other way to make one.
+/// A genuine event. Only the verifier makes one, after it has checked signature, author, subject and chain.
 #[derive(Debug)]
 pub struct Seen<F> {
     meta: Meta,
@@ -38,7 +38,7 @@ pub struct Seen<F> {
 }
 
 impl<F> Seen<F> {
-    /// What is known beside the fact.
+    /// The data beside the fact.
     #[must_use]
     pub const fn meta(&self) -> &Meta {
         &self.meta
@@ -48,14 +48,14 @@ impl<F> Seen<F> {
     pub const fn fact(&self) -> &F {
         &self.fact
     }
-    /// Takes it apart.
+    /// Returns both parts.
     #[must_use]
     pub fn into_parts(self) -> (Meta, F) {
         (self.meta, self.fact)
     }
 }
 
-/// What a stored message turned out to be.
+/// The result of reading a stored message.
 #[derive(Debug)]
 pub enum Read<F> {
     /// A fact that this reader folds.
@@ -66,15 +66,15 @@ pub enum Read<F> {
     Junk(Junk),
 }
 
-/// The owner or policy said something that this program is too old to understand.
+/// An event of the owner or of policy has a version that this program does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{by} said {schema}, at {seq}, which this version does not know: upgrade this program")]
+#[error("{by} published {schema} at {seq}, which this version does not know: upgrade this program")]
 pub struct TooOld {
-    /// Who.
+    /// The author.
     pub by: AuthorId,
     /// The schema.
     pub schema: String,
-    /// Where.
+    /// Its place in the stream.
     pub seq: u64,
 }
 
@@ -88,19 +88,19 @@ pub struct Tip {
 }
 
 impl Tip {
-    /// Before the first event.
+    /// The tip before the first event.
     pub const START: Self = Self {
         seq: 0,
         digest: Digest::ZERO,
     };
 }
 
-/// Which chains a reader holds to every link.
+/// The chains in which a reader checks every link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChainScope {
     /// All of them.
     Everything,
-    /// One author's own and the owner's; the others' must only move forward.
+    /// One author's own and the owner's; all others must only move forward.
     Own(AuthorId),
 }
 
@@ -111,10 +111,10 @@ struct Window {
     to_seq: Option<u64>,
 }
 
-/// Own events whose signatures are not checked when they are read back; older ones are checked as all others'.
+/// Most own events that are remembered to skip their signature checks; older ones are checked like all others.
 const MADE_MAX: usize = 256;
 
-/// Bytes that were signed in this process.
+/// An event that this process signed.
 #[derive(Debug, Clone)]
 struct Made {
     key: PublicKey,
@@ -130,7 +130,7 @@ pub struct Verifier {
     deployment: Option<DeploymentId>,
     keys: BTreeMap<AuthorId, Vec<Window>>,
     tips: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
-    /// The last message of each subtree of the reader's own, junk included: what an append expects.
+    /// The last message of each of the reader's own subtrees, junk included, for the compare-and-set of appends.
     subtrees: BTreeMap<Option<TaskId>, u64>,
     now: Time,
     junk: BTreeMap<Junk, u64>,
@@ -141,7 +141,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A reader at the start of a stream, who trusts `owner`.
+    /// Makes a verifier at the start of a stream, which trusts `owner`.
     #[must_use]
     pub fn new(owner: PublicKey, sees: ChainScope) -> Self {
         Self {
@@ -173,7 +173,7 @@ impl Verifier {
     pub const fn now(&self) -> Time {
         self.now
     }
-    /// How many messages were junk, by kind.
+    /// The number of junk messages, by kind.
     #[must_use]
     pub const fn junk(&self) -> &BTreeMap<Junk, u64> {
         &self.junk
@@ -201,8 +201,8 @@ impl Verifier {
         self.subtrees.get(&chain(me, task).1).copied().unwrap_or(0)
     }
 
-    /// Remembers an event that this process has signed with `key`: checking the signature of the same bytes could
-    /// tell nothing new when they are read back. Everything else is still checked.
+    /// Remembers an event that this process has signed with `key`. When the same bytes are read back, their signature
+    /// needs no check; everything else is still checked.
     pub fn made(&mut self, key: PublicKey, event: &SignedEvent) {
         if self.made.len() == MADE_MAX {
             self.made.pop_front();
@@ -217,7 +217,7 @@ impl Verifier {
     /// Reads the next message of the stream.
     ///
     /// # Errors
-    /// [`TooOld`] if owner or policy used a version that is not known: to go on would be to guess.
+    /// [`TooOld`] if owner or policy used an unknown version: reading on would be a guess.
     pub fn read<F: Facts>(&mut self, raw: &Raw<'_>) -> Result<Read<F>, TooOld> {
         self.now = self.now.max(raw.stored);
         self.note_subtree(raw);
@@ -252,7 +252,7 @@ impl Verifier {
                 Ok(Read::Other(meta))
             }
             Err(junk) => {
-                // It is the author's own word all the same: the chain goes on behind it.
+                // The author did sign it, so the chain continues after it.
                 self.advance(&subject, &head, raw);
                 if junk == Junk::Version {
                     return self.unknown_version(raw, &head.schema);
@@ -265,7 +265,7 @@ impl Verifier {
     /// Verifies a signed message that is not in the stream.
     ///
     /// # Errors
-    /// Why it is not `author`'s.
+    /// Returns the reason if it is not `author`'s.
     pub fn check_message(
         &mut self,
         author: AuthorId,
@@ -276,7 +276,7 @@ impl Verifier {
         self.check_signature(key, body, signature)
     }
 
-    /// Owner and policy are obeyed, so what they say must be understood; anybody else's word can be skipped.
+    /// Stops at unknown versions of owner and policy, because their events are orders; skips those of all others.
     fn unknown_version<F>(&mut self, raw: &Raw<'_>, schema: &str) -> Result<Read<F>, TooOld> {
         match Subject::parse(raw.subject).map(|subject| subject.by) {
             Some(by @ (AuthorId::Owner | AuthorId::Policy)) => Err(TooOld {
@@ -288,17 +288,17 @@ impl Verifier {
         }
     }
 
-    fn other(&self, subject: &Subject<'_>, head: &Head, raw: &Raw<'_>) -> Result<(), Junk> {
+    fn other(&self, subject: &Subject<'_>, head: &EventHeader, raw: &Raw<'_>) -> Result<(), Junk> {
         let spec = Spec::of(subject.kind).filter(|spec| spec.by.contains(&subject.by));
         let spec = spec.ok_or(Junk::Kind)?;
-        // Whoever keeps the proof also says whether the facts it does not fold are well formed.
+        // Audit also checks the form of facts that it does not fold.
         if self.sees == ChainScope::Everything {
             spec.contents(*subject, &head.schema, raw.body)?;
         }
         Ok(())
     }
 
-    /// Whether a gap in what `author` says is junk here.
+    /// Returns true if this reader checks every link of `author`'s chains.
     fn sees_whole(&self, author: AuthorId) -> bool {
         match self.sees {
             ChainScope::Everything => true,
@@ -336,7 +336,7 @@ impl Verifier {
         self.subtrees.insert(task, raw.seq);
     }
 
-    fn check<'a>(&mut self, raw: &Raw<'a>) -> Result<(Subject<'a>, Head), Junk> {
+    fn check<'a>(&mut self, raw: &Raw<'a>) -> Result<(Subject<'a>, EventHeader), Junk> {
         let named = Subject::parse(raw.subject).ok_or(Junk::Subject)?;
         if raw.body.len() > EVENT_BYTES_MAX {
             return Err(Junk::Oversize);
@@ -344,12 +344,12 @@ impl Verifier {
         let signature = raw.signature.ok_or(Junk::Unsigned)?;
         let key = self.key_at(named.by, raw.seq).ok_or(Junk::NoKey)?;
         self.check_signature(key, raw.body, signature)?;
-        let head = Head::peek(raw.body)?;
+        let head = EventHeader::peek(raw.body)?;
         let subject = Subject {
             task: head.task,
             ..named
         };
-        // Printed again it must be the same: the task of the envelope is the one that the subject names.
+        // The subject printed again must be equal: the envelope's task must be the subject's.
         if head.subject != raw.subject
             || head.author != named.by
             || subject.to_string() != raw.subject
@@ -407,8 +407,8 @@ impl Verifier {
             .map(|window| window.key)
     }
 
-    fn advance(&mut self, subject: &Subject<'_>, head: &Head, raw: &Raw<'_>) {
-        // Whoever does not see a whole chain cannot check a predecessor: its digest is not worth the hash.
+    fn advance(&mut self, subject: &Subject<'_>, head: &EventHeader, raw: &Raw<'_>) {
+        // A reader that does not check every link needs no digest: it saves the hash.
         let digest = if self.sees_whole(subject.by) {
             Digest::of(&[raw.body])
         } else {
@@ -423,11 +423,16 @@ impl Verifier {
         );
     }
 
-    fn roster(&mut self, subject: &Subject<'_>, head: &Head, raw: &Raw<'_>) -> Result<(), Junk> {
+    fn roster(
+        &mut self,
+        subject: &Subject<'_>,
+        head: &EventHeader,
+        raw: &Raw<'_>,
+    ) -> Result<(), Junk> {
         if subject.kind != RosterChanged::KIND || subject.by != AuthorId::Owner {
             return Ok(());
         }
-        // Checked for every reader, whatever it folds: whoever misses a roster honours keys that are no more.
+        // Checked for every reader, even one that folds no rosters: without it, revoked keys would stay valid.
         let (_, roster) = parse_fact::<RosterChanged>(*subject, &head.schema, raw.body)?;
         if self
             .deployment

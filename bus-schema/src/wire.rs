@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// Deepest nesting that is read.
+/// Deepest nesting that is accepted.
 pub const DEPTH_MAX: usize = 32;
 
 /// The bytes are not the canonical encoding of such a value.
@@ -19,11 +19,11 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("a value of this crate serializes into memory")
 }
 
-/// Decodes a value and refuses every byte string but the one that [`encode`] makes of it: duplicate or
-/// unknown keys, other integer widths, trailing bytes, NaN and deep nesting end here.
+/// Decodes a value. Refuses every byte string except the one that [`encode`] makes of it: duplicate or
+/// unknown keys, other integer widths, trailing bytes, NaN and deep nesting are invalid.
 ///
 /// # Errors
-/// [`NotCanonical`], whatever was wrong.
+/// [`NotCanonical`] for every invalid input.
 pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, NotCanonical> {
     let value: T = peek(bytes)?;
     if encode(&value) == bytes {
@@ -33,7 +33,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, NotCan
     }
 }
 
-/// Decodes a part of a value, to choose what to [`decode`] it as; proves nothing about the rest.
+/// Decodes a part of a value, to choose the type to [`decode`] it as; does not check the rest.
 ///
 /// # Errors
 /// [`NotCanonical`]

@@ -1,4 +1,4 @@
-//! The shipped file, unchanged, with the shipped script: up, a task with an approval by the command line, and figures.
+//! The shipped compose file and script: a start, a task with an approval by the command line, sizes and times.
 
 use std::{fs, time::Duration};
 
@@ -10,23 +10,23 @@ use crate::{
     stack::Stack,
 };
 
-/// Most bytes of an image of ours; the runner's holds programs as well, the server's holds the official program, and
-/// policy's holds Cedar and a validator of JSON Schema.
+/// Most bytes of our images; the runner's also has programs, the server's the official program, and policy's Cedar and
+/// a validator of JSON Schema.
 const IMAGE_BYTES_MAX: u64 = 15 * (1 << 20);
 const LARGER: [(&str, u64); 3] = [
     ("runner", 40 << 20),
     ("nats", 20 << 20),
     ("policy", 20 << 20),
 ];
-/// How long a start from nothing may take, once there are images.
+/// The timeout of a first start with existing images.
 const START: Duration = Duration::from_secs(15);
-/// Most memory of everything that runs, idle.
+/// Most memory of all idle processes.
 const IDLE_KIB_MAX: u64 = 150 << 10;
 
-/// What the command line prints on this deployment.
+/// Runs the command line on this deployment; returns its output.
 ///
 /// # Panics
-/// If it does not succeed.
+/// Panics if it fails.
 fn said(stack: &Stack, arguments: &[&str]) -> String {
     let output = stack.deployment.command(arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
@@ -38,7 +38,7 @@ async fn the_shipped_file_comes_up_and_a_task_runs_with_an_approval() {
     let Some(stack) = Stack::files().await else {
         return;
     };
-    // Images are there: what is measured is the start.
+    // The images exist, so that only the start is measured.
     stack.script(&["start"]);
     stack.script(&["stop"]);
     let began = stack.deployment.clock().elapsed();
@@ -117,7 +117,7 @@ async fn images_are_small_and_hold_no_more_than_they_need() {
         let larger = LARGER.iter().find(|(of, _)| *of == service);
         let most = larger.map_or(IMAGE_BYTES_MAX, |(_, bytes)| *bytes);
         assert!(bytes <= most, "{service}: {bytes} bytes");
-        // An image that somebody runs without the compose file is nobody's root either, and knows its check.
+        // An image without the compose file does not run as root either, and has its health check.
         assert_eq!(found[0]["Config"]["User"], format!("{uid}:{uid}"));
         assert!(found[0]["Config"]["Healthcheck"]["Test"].is_array());
         let names = listed(&stack, service);
@@ -131,7 +131,7 @@ async fn images_are_small_and_hold_no_more_than_they_need() {
     assert!(contractual().exists());
 }
 
-/// The files of a service's container that are not the engine's own.
+/// The files of a service's container, without the engine's own.
 fn listed(stack: &Stack, service: &str) -> Vec<String> {
     let archive = stack.deployment.scratch().join(format!("{service}.tar"));
     let archive = archive.to_str().unwrap();

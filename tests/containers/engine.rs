@@ -1,4 +1,4 @@
-//! The engine that `.ci/engine` started: its client, and programs in the namespaces of what it runs.
+//! The engine that `.ci/engine` started: its client, and programs in the namespaces of its containers.
 
 use std::{
     ffi::OsStr,
@@ -20,10 +20,10 @@ pub(crate) const SERVICES: [(&str, u32); 7] = [
     ("tailscale", 10_010),
 ];
 
-/// The engine's folder. Without one the test is passed over, and says so; where it has to run, it fails.
+/// The engine's folder. Without one the test is skipped with a message.
 ///
 /// # Panics
-/// If there is none and `CONTRACTUAL_TESTS_MANDATORY` is 1.
+/// Panics if there is none and `CONTRACTUAL_TESTS_MANDATORY` is 1.
 pub(crate) fn engine() -> Option<PathBuf> {
     let folder = std::env::var_os("CONTRACTUAL_ENGINE").map(PathBuf::from);
     let mandatory = std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
@@ -45,14 +45,14 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
-/// Runs a program to its end, without input.
+/// Runs a program without input until it ends.
 pub(crate) fn run(program: impl AsRef<OsStr>, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     command.output().unwrap()
 }
 
-/// Its two outputs, one after the other.
+/// Its standard output and error, in this order.
 pub(crate) fn text(output: &Output) -> String {
     let (out, err) = (&output.stdout, &output.stderr);
     format!(
@@ -62,10 +62,10 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-/// What `docker` prints.
+/// Runs `docker`; returns its output.
 ///
 /// # Panics
-/// With what it complains of.
+/// Panics with its errors if it fails.
 pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = run("docker", arguments);
     assert!(
@@ -81,29 +81,29 @@ pub(crate) fn container(service: &str) -> String {
     format!("contractual-{service}-1")
 }
 
-/// What the engine says of a service's container.
+/// The state of a service's container in the engine.
 pub(crate) fn inspect(service: &str) -> Value {
     let said = docker(&["inspect", "--type", "container", &container(service)]);
     let all: Value = serde_json::from_str(&said).unwrap();
     all[0].clone()
 }
 
-/// The process of a service, as this machine counts; 0 if it does not run.
+/// The process id of a service on this machine; 0 if it does not run.
 pub(crate) fn pid(service: &str) -> u64 {
     inspect(service)["State"]["Pid"].as_u64().unwrap()
 }
 
-/// Everything that runs in the namespace of process ids of a process, itself included.
+/// All processes in the pid namespace of a process, itself included.
 pub(crate) fn processes(pid: u64) -> Vec<u64> {
     let own = fs::read_link(format!("/proc/{pid}/ns/pid")).unwrap();
     let all = fs::read_dir("/proc").unwrap();
     let ids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    // One that has ended meanwhile is in none.
+    // A process that has ended meanwhile is in no namespace.
     ids.filter(|id: &u64| fs::read_link(format!("/proc/{id}/ns/pid")).is_ok_and(|of| of == own))
         .collect()
 }
 
-/// Whether it runs, and what its health check says: `healthy`, `unhealthy`, `starting`.
+/// The state of a container: `healthy`, `unhealthy` or `starting` if it runs.
 pub(crate) fn health(service: &str) -> String {
     let state = &inspect(service)["State"];
     let health = state["Health"]["Status"].as_str().unwrap_or("none");

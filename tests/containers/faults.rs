@@ -1,4 +1,4 @@
-//! Faults while a task waits for an approval: health and `doctor` say what is wrong, and then it goes on as if nothing was.
+//! Faults while a task waits for an approval: health and `doctor` name the fault, and the task continues after it.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -14,15 +14,15 @@ use crate::{
     stack::{NOTICED, Stack, restarts, signal},
 };
 
-/// How long a task may take from one event to the one that is waited for, on a busy machine.
+/// The timeout for the next awaited event of a task, on a busy machine.
 const STEP: Duration = Duration::from_secs(300);
-/// How long the server is away.
+/// The time that the server is down.
 const AWAY: Duration = Duration::from_secs(60);
-/// Where the streams are.
+/// The folder of the streams.
 const NATS_VOLUME: &str = "nats/data";
-/// The folder that tools work in, which is no volume of the deployment's own.
+/// The workspace, which is not a volume of the deployment.
 const WORKSPACE: &str = "the workspace";
-/// Volumes that are filled, each with the service whose it is, and the bytes that it has.
+/// Volumes that are filled, each with its service and its size in bytes.
 const VOLUMES: [(&str, &str, u32, &str); 10] = [
     ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
@@ -35,10 +35,10 @@ const VOLUMES: [(&str, &str, u32, &str); 10] = [
     ("tailscale", "tailscale/state", 10_010, "24m"),
     ("runner", WORKSPACE, 10_004, "24m"),
 ];
-/// Of these nobody is unwell: what writes there says so itself.
+/// Volumes without an effect on health: the writer itself reports the error.
 const CALM: [&str; 2] = ["tailscale/state", WORKSPACE];
 
-/// Follows a task through everything that happens to the gateway until an event satisfies `last`.
+/// Follows a task until an event satisfies `last`, with retries while the gateway is down.
 async fn follow(stack: &Stack, task: TaskId, last: impl Fn(&Event) -> bool) -> Vec<Event> {
     let gateway = stack.deployment.gateway();
     let mut events: Vec<Event> = Vec::new();
@@ -67,7 +67,7 @@ async fn follow(stack: &Stack, task: TaskId, last: impl Fn(&Event) -> bool) -> V
     events
 }
 
-/// What an event asks, if it is a question.
+/// The question of an event, if there is one.
 fn question(event: &Event) -> Option<DraftGrant> {
     let asks = event.kind == "approval.requested";
     asks.then(|| serde_json::from_value(event.body["fact"]["draft"].clone()).unwrap())
@@ -75,14 +75,14 @@ fn question(event: &Event) -> Option<DraftGrant> {
 
 /// Submits the example's task, and follows it until it asks.
 async fn asked(stack: &Stack, contract: Digest) -> DraftGrant {
-    // There is none before the first.
+    // There is none before the first run.
     fs::remove_file(stack.deployment.workspace().join("report.md")).ok();
     let task = stack.deployment.submit(contract, playbook()).await;
     let events = follow(stack, task, |event| event.kind == "approval.requested").await;
     events.last().and_then(question).unwrap()
 }
 
-/// Says yes to the one question of a task that is `nth` on its record, until the gateway has carried it.
+/// Approves the `nth` question of a task, with retries until the gateway has forwarded the approval.
 async fn say_yes(stack: &Stack, draft: &DraftGrant, nth: usize) {
     let gateway = stack.deployment.gateway();
     eventually(STEP, async || {
@@ -99,8 +99,8 @@ async fn say_yes(stack: &Stack, draft: &DraftGrant, nth: usize) {
     .await;
 }
 
-/// Says yes, and follows the task to its end: nothing is lost, and nothing is done twice. What was granted and could not
-/// be claimed in time is asked about anew.
+/// Approves, and follows the task to its end: nothing is lost or done twice. An action that was granted but not claimed
+/// in time is asked about again.
 async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
     say_yes(stack, draft, 1).await;
     let mut answered = vec![draft.action];
@@ -143,7 +143,7 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
         let ttl_ms = granted.fact["grant"]["draft"]["ttl_ms"].as_u64().unwrap();
         let until = granted.verdict.unwrap().stored.plus_ms(ttl_ms);
         let started = started.get(action).map(|one| one.verdict.unwrap().stored);
-        // A claim that is stored too late says the same.
+        // A claim that is stored too late means the same.
         let late = started.is_some_and(|started| started > until);
         let open = started.is_none() && expired.contains_key(action);
         assert!(late || open, "after {after}: {action} is lost");
@@ -155,14 +155,14 @@ async fn goes_on(stack: &Stack, draft: &DraftGrant, after: &str) {
     assert!(all_in(&started, &granted), "after {after}");
     assert!(all_in(&finished, &started), "after {after}");
     assert!(all_in(&expired, &lapsed), "after {after}");
-    // Only while nothing can be stored does a grant lapse.
+    // A grant expires only while nothing can be stored.
     assert_eq!(answered.len(), 1 + lapsed.len(), "after {after}");
     assert!(lapsed.is_empty() || after == NATS_VOLUME, "after {after}");
     let report = fs::read_to_string(stack.deployment.workspace().join("report.md")).unwrap();
     assert!(report.contains("EUR 3392.00"), "after {after}: {report}");
 }
 
-/// What `doctor` finds wrong with a service.
+/// The bad finding of `doctor` about a service.
 fn complaint(stack: &Stack, service: &str) -> Option<String> {
     let found = stack.doctor();
     let mut lines = found.lines().filter_map(|line| line.strip_prefix("BAD "));
@@ -249,7 +249,7 @@ async fn a_server_that_is_away_for_a_minute_is_waited_for() {
     is_well(&stack);
 }
 
-/// Writes into a folder until nothing more fits.
+/// Fills a folder's file system.
 fn fill(folder: &Path) {
     let filler = folder.join("filler");
     let chunk = vec![1; 64 << 10];
@@ -282,7 +282,7 @@ async fn a_full_volume_is_named_and_the_task_goes_on_once_there_is_room() {
         assert!(room.contains(folder.to_str().unwrap()), "{volume}: {room}");
         let mut said = room;
         if !CALM.contains(&volume) {
-            // The gateway's answer needs room in the streams.
+            // The gateway's answer needs disk space in the streams.
             let yes = stack.deployment.gateway();
             let answered = tokio::time::timeout(NOTICED, yes.approve(&draft, true)).await;
             println!("{volume} without room: {answered:?}");
@@ -291,12 +291,12 @@ async fn a_full_volume_is_named_and_the_task_goes_on_once_there_is_room() {
                 _ => Ok(()),
             })
             .await;
-            // An actor that is started again and again is well for moments.
+            // An actor that restarts repeatedly is healthy for moments.
             said = eventually(NOTICED, async || complaint(&stack, service).ok_or(service)).await;
         }
         println!("{volume} without room: {said}");
         fs::remove_file(folder.join("filler")).unwrap();
-        // The one that does not try again by itself, and says so.
+        // Only nats-server does not retry on its own; `doctor` says so.
         if service == "nats" {
             let fix = format!("docker restart {}", container(service));
             assert!(said.contains(&fix), "{said}");

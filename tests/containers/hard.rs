@@ -1,4 +1,4 @@
-//! Every container is as hard as it is shipped, and each line of the compose file that makes it so is needed.
+//! Hardening of the containers: each line of the compose file that hardens a container is needed.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -13,7 +13,7 @@ use crate::{
     table::{Table, golden, inside, outside, rendered},
 };
 
-/// Lines of the compose file: what is taken out, what is put there instead, and the row of the table that notices.
+/// Lines of the compose file: the old text, the new text, and the row of the table that notices.
 const LINES: [(&str, &str, &str); 21] = [
     (r#"(?m)^    user: .*\n"#, "", "file: user"),
     (r"(?m)^  read_only: true\n", "", "root is read-only"),
@@ -42,7 +42,7 @@ const LINES: [(&str, &str, &str); 21] = [
     ),
 ];
 
-/// What no service has: lines that are put in for all of them, and the rows that notice.
+/// Forbidden lines, added for all services, and the rows of the table that notice.
 const ADDED: [(&str, &str); 7] = [
     ("privileged: true", "privileged"),
     ("cap_add: [NET_RAW]", "capabilities added"),
@@ -53,13 +53,13 @@ const ADDED: [(&str, &str); 7] = [
     (r#"ports: ["127.0.0.1:9:9"]"#, "published ports"),
 ];
 
-/// The row of a network, and what is taken out of the file for it.
+/// The row of a network, and the text that is removed from the file.
 const NETWORKS: [(&str, &str); 2] = [
     (r"internal: true, ", "internal"),
     (r"driver_opts: \{[^}]*\}", "without an address of the host"),
 ];
 
-/// What the file itself says, where an image would say the same if it were missing.
+/// Values of the compose file that an image would also set.
 fn file(stack: &Stack, path: &Path) -> Table {
     let output = stack.compose(path, &["config", "--format", "json"]);
     assert!(output.status.success(), "{}", text(&output));
@@ -94,7 +94,7 @@ fn shipped() -> std::path::PathBuf {
     root().join("deploy/docker-compose.yml")
 }
 
-/// Makes the containers of a file without starting them; `None` if the engine refuses.
+/// Creates the containers of a file without a start; `None` if the engine refuses.
 fn created(stack: &Stack, path: &Path) -> Option<Table> {
     let made = stack.compose(path, &["create", "--pull", "never"]);
     let mut table = made.status.success().then(outside);
@@ -107,7 +107,7 @@ fn created(stack: &Stack, path: &Path) -> Option<Table> {
     table
 }
 
-/// What each service's networks are.
+/// The networks of each service.
 fn networks() -> Table {
     let mut table = Table::new();
     for (service, _) in SERVICES {
@@ -148,7 +148,7 @@ async fn every_container_is_as_hard_as_it_is_shipped() {
         let users = &table[&("inside: users of its processes".to_owned(), service)];
         assert_eq!(users, &uid.to_string(), "{service}");
     }
-    // What each actor found of itself says the same.
+    // The self-measurement of each actor agrees.
     let record = stack.deployment.record().await;
     let started: Vec<_> = record.of("service.started").collect();
     assert_eq!(started.len(), 5);
@@ -163,7 +163,7 @@ async fn every_container_is_as_hard_as_it_is_shipped() {
     }
 }
 
-/// One line at a time, in all services at once: the engine's answer changes in that row, and in no other.
+/// Changes one line at a time in all services: the engine's answer changes only in that row.
 #[tokio::test]
 async fn without_a_line_of_the_file_its_row_is_otherwise() {
     let Some(stack) = Stack::files().await else {
@@ -178,7 +178,7 @@ async fn without_a_line_of_the_file_its_row_is_otherwise() {
         let path = stack.altered(|file| pattern.replace_all(file, instead).into_owned());
         let less = created(&stack, &path).unwrap_or_else(|| panic!("{line} is refused"));
         let mut expected = BTreeSet::from([row.as_str()]);
-        // What follows from a line follows it; the sidecar's image names neither user nor health check.
+        // Rows that depend on a line change with it; the sidecar's image names neither user nor health check.
         match row.as_str() {
             "memory" => expected.insert("memory and swap"),
             "file: user" => expected.insert("user"),
@@ -223,7 +223,7 @@ async fn with_lines_that_give_more_their_rows_are_otherwise() {
     assert_eq!(differing(&whole, &more), rows.into_iter().collect());
 }
 
-/// What an actor notices of its own container, and the line that it names.
+/// Changes that an actor notices in its own container, and the line that it names.
 const NOTICES: [(&str, &str, &str); 6] = [
     (r"(?m)^  read_only: true\n", "", "`read_only: true`"),
     (r"(?m)^  cap_drop: .*\n", "", "`cap_drop: [ALL]`"),
@@ -238,7 +238,7 @@ const NOTICES: [(&str, &str, &str); 6] = [
         "seccomp=unconfined",
         "`seccomp=…`",
     ),
-    // The engine's own profile filters as well, and lets more through.
+    // The engine's own profile also filters, but allows more.
     (r#", "seccomp=./seccomp/worker.json""#, "", "`seccomp=…`"),
     (r"core: 0, ", "core: 1024, ", "`core: 0`"),
 ];
@@ -269,7 +269,7 @@ async fn an_actor_in_a_weaker_container_refuses_and_names_the_line() {
     }
 }
 
-/// Nothing of the owner's, of the authority's and of who provisions is in reach of any container.
+/// No container can reach the files of the owner, the authority and `provision`.
 #[tokio::test]
 async fn no_container_has_a_key_that_is_not_its_own() {
     let Some(stack) = Stack::files().await else {

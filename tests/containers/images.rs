@@ -1,4 +1,4 @@
-//! The same tree gives the same images.
+//! Reproducible images: the same tree gives the same images.
 
 use crate::{
     engine::{SERVICES, docker, root, text},

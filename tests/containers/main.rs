@@ -1,4 +1,4 @@
-//! The shipped compose file on a real engine: hardening, reachability, faults, figures. `.ci/run containers` runs it.
+//! Tests of the shipped compose file on a real engine: hardening, reachability, faults. `.ci/run containers` runs them.
 
 mod comes_up;
 mod engine;

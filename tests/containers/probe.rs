@@ -1,4 +1,4 @@
-//! A probe in each container: a thread that has entered its namespaces as its user, and tries what it can do there.
+//! A probe in each container: a thread in its namespaces, as its user, that tries forbidden operations.
 
 use std::{
     collections::BTreeSet,
@@ -21,11 +21,11 @@ use crate::{
     table::Table,
 };
 
-/// What the kernel shows of itself, where the table of mounts says what can be written to; and the sidecar's volume
-/// beneath its folder, which changes all the time.
+/// Skipped folders: those of the kernel, whose access is in the table of mounts; and the sidecar's volume, which
+/// changes all the time.
 const PASSED_OVER: [&str; 3] = ["/proc", "/sys", "/contractual/tailscale/state"];
 
-/// Does something on a thread in all namespaces of a process but that of process ids, as a user without capabilities.
+/// Runs a closure on a thread in all namespaces of a process except pid, as a user without capabilities.
 pub(crate) fn within<T: Send>(pid: u64, user: u32, job: impl FnOnce() -> T + Send) -> T {
     let spaces = ["cgroup", "ipc", "uts", "net", "mnt"];
     let spaces = spaces.map(|one| File::open(format!("/proc/{pid}/ns/{one}")).unwrap());
@@ -50,7 +50,7 @@ pub(crate) fn within<T: Send>(pid: u64, user: u32, job: impl FnOnce() -> T + Sen
     })
 }
 
-/// What a walk through all that the container sees has found.
+/// The results of a walk through all files of a container.
 #[derive(Default)]
 struct Found {
     /// Folders in which a file can be made.
@@ -59,7 +59,7 @@ struct Found {
     programs: BTreeSet<PathBuf>,
     /// Files of the deployment that its user can open, with their modes.
     secrets: BTreeSet<String>,
-    /// Files of the deployment that it sees and cannot open.
+    /// Files of the deployment that it sees but cannot open.
     closed: BTreeSet<PathBuf>,
     devices: BTreeSet<PathBuf>,
 }
@@ -114,7 +114,7 @@ fn words(paths: &BTreeSet<PathBuf>) -> String {
     words.join(" ")
 }
 
-/// What a probe in each container has found.
+/// The results of a probe in each container.
 pub(crate) fn probed() -> Table {
     SERVICES
         .into_iter()
@@ -122,7 +122,7 @@ pub(crate) fn probed() -> Table {
         .collect()
 }
 
-/// What a probe in one container has found.
+/// The results of a probe in one container.
 pub(crate) fn probed_of(service: &'static str) -> Table {
     let (_, user) = SERVICES.into_iter().find(|(of, _)| *of == service).unwrap();
     let (found, first) = within(pid(service), user, || {

@@ -1,5 +1,5 @@
-//! Who reaches whom: container, host and world, tried from inside each one's network, names included. IPv6 needs no trying:
-//! the table of the containers shows that no interface has any.
+//! Reachability between containers, host and world, tried from inside each one's network, names included. IPv6 needs no
+//! test: the table of the containers shows that no interface has any.
 
 use std::{
     collections::BTreeMap,
@@ -20,21 +20,21 @@ use crate::{
     table::golden,
 };
 
-/// What answers is there at once; this is for what does not.
+/// The timeout of an attempt; a peer that answers does so at once.
 const ANSWER: Duration = Duration::from_millis(1_500);
-/// Where something listens on the host, on all of its addresses, and in the world.
+/// The ports that are open on all addresses of the host, and in the world.
 const OPEN: u16 = 7_777;
 const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 const WORLD: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
-/// What the world's resolver says to every question.
+/// The answer of the world's resolver to every question.
 const SAID: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 /// The engine's resolver, in every container.
 const RESOLVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11)), 53);
-/// The server, its monitor, the gateway, the sidecar's health, and one where nothing listens.
+/// The ports of the server, its monitor, the gateway and the sidecar's health, and a closed one.
 const PORTS: [u16; 5] = [4222, 8222, 8080, 9002, NOWHERE];
 const NOWHERE: u16 = 1;
 
-/// Does something on a thread of the network at `path`.
+/// Runs a closure on a thread in the network at `path`.
 fn within<T: Send>(path: &Path, job: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let inside = scope.spawn(|| {
@@ -47,7 +47,7 @@ fn within<T: Send>(path: &Path, job: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Whether a connection is taken (`open`), refused by whoever is there (`closed`), or comes to nothing (`.`).
+/// Tries a connection: accepted (`open`), refused (`closed`), or timed out (`.`).
 fn connect(to: SocketAddr) -> &'static str {
     match TcpStream::connect_timeout(&to, ANSWER) {
         Ok(_) => "open",
@@ -56,7 +56,7 @@ fn connect(to: SocketAddr) -> &'static str {
     }
 }
 
-/// Whether a datagram is answered, refused by whoever is there, or comes to nothing.
+/// Tries a datagram: answered, refused, or timed out.
 fn send(to: SocketAddr) -> &'static str {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     socket.set_read_timeout(Some(ANSWER)).unwrap();
@@ -68,7 +68,7 @@ fn send(to: SocketAddr) -> &'static str {
     }
 }
 
-/// What could be reached, under the name that the table has for it.
+/// A possible destination, with its name in the table.
 #[derive(Clone)]
 struct Target {
     name: String,
@@ -92,7 +92,7 @@ impl Target {
     }
 }
 
-/// All at once.
+/// Tries all destinations in parallel.
 fn try_all(targets: &[Target]) -> Vec<&'static str> {
     thread::scope(|scope| {
         let tried = targets.iter().map(|one| scope.spawn(|| (one.by)(one.to)));
@@ -112,7 +112,7 @@ fn question(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// What the resolver of this network says: an address, `no such name`, or nothing.
+/// The answer of this network's resolver: an address, `no such name`, or none.
 fn resolve(name: &str) -> String {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     socket.set_read_timeout(Some(ANSWER * 2)).unwrap();
@@ -146,7 +146,7 @@ fn resolver(socket: &UdpSocket) {
     }
 }
 
-/// Sends back what comes.
+/// Echoes datagrams.
 fn echo(socket: &UdpSocket) {
     let mut heard = [0; 1];
     while let Ok((_, from)) = socket.recv_from(&mut heard) {
@@ -154,7 +154,7 @@ fn echo(socket: &UdpSocket) {
     }
 }
 
-/// What listens on the host and in the world, for as long as the test runs.
+/// Listeners on the host and in the world during the test.
 fn listen(folder: &Path) {
     for name in ["host", "world"] {
         let taken = within(&folder.join(name), || {
@@ -188,7 +188,7 @@ fn addresses() -> BTreeMap<(&'static str, String), Ipv4Addr> {
     found
 }
 
-/// Everything that could be reached: each address of each container, the host's, the world.
+/// All possible destinations: each address of each container, the host and the world.
 fn targets() -> Vec<Target> {
     let mut targets = Vec::new();
     for ((service, network), address) in addresses() {
@@ -234,7 +234,7 @@ fn sources(folder: &Path) -> Vec<(&'static str, PathBuf)> {
     containers.chain(outside).collect()
 }
 
-/// What answers whom. Everything that is not listed came to nothing, from everywhere.
+/// The table of answers. Destinations that are not listed timed out from everywhere.
 #[tokio::test]
 async fn only_the_designed_edges_answer() {
     let Some(_stack) = Stack::up().await else {
@@ -253,7 +253,7 @@ async fn only_the_designed_edges_answer() {
             .filter(|((of, _), _)| *of == source)
             .map(|(_, at)| IpAddr::V4(*at))
             .collect();
-        // Itself is no edge.
+        // A container itself is not a destination.
         let others: Vec<_> = targets
             .iter()
             .filter(|one| !own.contains(&one.to.ip()) && !one.name.starts_with(source))
@@ -271,7 +271,7 @@ async fn only_the_designed_edges_answer() {
     let outside = ["host.docker.internal", "example.com"];
     for (source, network) in sources(&folder).into_iter().take(SERVICES.len()) {
         let names = SERVICES.iter().map(|(name, _)| *name).chain(outside);
-        // Of its own addresses it is told any.
+        // The resolver may return any of its own addresses.
         for name in names.filter(|name| *name != source) {
             let said = within(&network, || resolve(name));
             let known = addresses.iter().find(|(_, at)| at.to_string() == said);

@@ -1,5 +1,5 @@
-//! What `deploy/stack` does beside starting: first start, upgrade, renewal under load, backup, restore, uninstall, and
-//! what it says is missing.
+//! The commands of `deploy/stack`: first start, upgrade, renewal under load, backup, restore, uninstall, and its
+//! errors about missing requirements.
 
 use std::{
     cell::Cell,
@@ -19,14 +19,14 @@ use crate::{
     stack::Stack,
 };
 
-/// The longest that nothing may come to its end while certificates are renewed.
+/// The longest pause between finished actions during a renewal of certificates.
 const GAP_MAX: Duration = Duration::from_secs(1);
 /// A rule, and a step that it allows.
 const MAY_LIST: &str = "[[allow]]\nname = \"list\"\ntool = \"file.list\"\nwhere.path = \".\"\n";
 const LIST: &str =
     "[[step]]\nid = \"NAME\"\ntool = \"file.list\"\nargs = { path = \".\", pattern = \"*.txt\" }\n";
 
-/// The script with arguments of any order, and variables of its environment.
+/// Runs the script with any arguments and environment variables.
 fn script(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(root().join("deploy/stack"));
     command.args(arguments).env("CONTRACTUAL", contractual());
@@ -34,14 +34,14 @@ fn script(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
 
-/// What it says, if it succeeds.
+/// Runs the script, which must succeed; returns its output.
 fn said(arguments: &[&str]) -> String {
     let output = script(arguments, &[]);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output));
     text(&output)
 }
 
-/// What it says, if it fails.
+/// Runs the script, which must fail; returns its output.
 fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     let output = script(arguments, variables);
     assert!(!output.status.success(), "{arguments:?}: {}", text(&output));
@@ -59,7 +59,7 @@ fn verified(dir: &Path) -> String {
     said
 }
 
-/// Writes a document for the command line; returns where.
+/// Writes a document for the command line; returns its path.
 fn document(stack: &Stack, name: &str, text: &str) -> String {
     let path = stack.deployment.scratch().join(name);
     fs::write(&path, text).unwrap();
@@ -75,7 +75,7 @@ fn sign(stack: &Stack) {
 
 /// Runs the example's task.
 fn work(stack: &Stack) {
-    // There is none before the first.
+    // There is none before the first run.
     fs::remove_file(stack.deployment.workspace().join("report.md")).ok();
     let contract = document(stack, "contract.toml", contract());
     let playbook = document(stack, "playbook.toml", playbook());
@@ -130,7 +130,7 @@ async fn an_upgrade_makes_what_is_new_and_everything_goes_on() {
     sign(&stack);
     work(&stack);
     let dir = stack.deployment.dir();
-    // An older version: one user less, who had other rights.
+    // An older version: without one user, and with other permissions.
     fs::remove_dir_all(dir.of("trigger")).unwrap();
     for (name, old, new) in [
         ("local.conf", "NKEY_TRIGGER: ", "NKEY_FORMER: "),
@@ -350,7 +350,7 @@ async fn a_backup_without_room_leaves_nothing_and_starts_what_ran() {
     assert!(said.contains("could not be written: make room"), "{said}");
     assert_eq!(fs::read_dir(&small.0).unwrap().count(), 0);
     all_are_healthy();
-    // What was cut off is no backup either, and nothing of it is left.
+    // A truncated file is not a backup, and leaves nothing behind.
     let broken = small.0.join("broken.tar.gz");
     fs::write(&broken, "no archive").unwrap();
     let into = stack.deployment.scratch().join("into");
@@ -381,7 +381,7 @@ async fn uninstall_takes_what_the_engine_has_and_everything_takes_the_folder() {
     for (service, _) in SERVICES {
         assert!(!ours(service), "{service}");
     }
-    // Everything that counts is still there.
+    // All important files are still there.
     stack.script(&["start"]);
     all_are_healthy();
     verified(dir);
@@ -389,7 +389,7 @@ async fn uninstall_takes_what_the_engine_has_and_everything_takes_the_folder() {
     assert!(!dir.exists());
     assert_eq!(containers(), "");
     assert!(stack.deployment.workspace().join("report.md").exists());
-    // The end of the test asks compose once more.
+    // The end of the test runs compose once more.
     fs::create_dir(dir).unwrap();
     fs::write(dir.join("compose.env"), environment).unwrap();
 }
@@ -457,7 +457,7 @@ async fn whatever_is_missing_is_said_before_anything_starts() {
         let said = refused(arguments, variables);
         assert!(said.contains(words), "{arguments:?}: {said}");
     }
-    // And what is missing of a deployment.
+    // Missing parts of a deployment.
     let moved = scratch.join("moved");
     for (path, words) in [
         (

@@ -1,4 +1,4 @@
-//! The whole stack: started with the shipped script from a deployment of its own, reached as the command line does it.
+//! The whole stack: started with the shipped script from its own deployment, reached as the command line reaches it.
 
 use std::{
     fs,
@@ -17,30 +17,30 @@ use tokio::task::JoinSet;
 
 use crate::engine::{SERVICES, container, docker, engine, health, inspect, root, run, text};
 
-/// Its networks are one set of addresses: there is one stack at a time.
+/// Lock: the networks have fixed addresses, so one stack runs at a time.
 static ONE: Mutex<()> = Mutex::new(());
 /// The gateway's name in the tailnet of the engine's world.
 const NAME: &str = "contractual.example.ts.net";
-/// How long the engine may take to notice something: three health checks that fail, on a busy machine.
+/// The timeout for the engine to notice a fault: three failed health checks on a busy machine.
 pub(crate) const NOTICED: Duration = Duration::from_secs(90);
 
-/// A deployment made for containers, and the way to it.
+/// A deployment for containers, and its clients.
 pub(crate) struct Stack {
-    // Taken away before the folder that they lie in.
+    // Dropped before the folder that they are in.
     bounded: Vec<Bounded>,
-    /// Its files; reached through the containers.
+    /// Its files; clients go through the containers.
     pub(crate) deployment: Deployment,
     _relay: JoinSet<()>,
     _one: MutexGuard<'static, ()>,
 }
 
 impl Stack {
-    /// Files only; none where there is no engine.
+    /// Makes only the files; returns none without an engine.
     pub(crate) async fn files() -> Option<Self> {
         Self::named(NAME).await
     }
 
-    /// The same, for a gateway that has this name in a tailnet.
+    /// Makes only the files, for a gateway with this name in a tailnet.
     pub(crate) async fn named(name: &str) -> Option<Self> {
         engine()?;
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +53,7 @@ impl Stack {
         };
         let found_by = choices.found_by();
         let made = Deployment::with(|all| all.containers = Some(choices));
-        // The workspace was there before, so it is the person who lets the runner in.
+        // The workspace existed before, so the person gives the runner access.
         std::os::unix::fs::chown(made.workspace(), Some(10_004), None).unwrap();
         let relay = Relay::open(&found_by, made.file(), (0, 0)).await.unwrap();
         let deployment = made.through(relay.route().unwrap());
@@ -67,7 +67,7 @@ impl Stack {
         })
     }
 
-    /// Everything up and healthy, by the one command that is documented.
+    /// Starts everything with the documented command; returns when it is healthy.
     pub(crate) async fn up() -> Option<Self> {
         let stack = Self::files().await?;
         stack.script(&["start"]);
@@ -77,7 +77,7 @@ impl Stack {
     /// Runs `deploy/stack` on it.
     ///
     /// # Panics
-    /// With what it says, if it fails.
+    /// Panics with its output if it fails.
     pub(crate) fn script(&self, arguments: &[&str]) -> String {
         let output = self.try_script(arguments);
         let said = text(&output);
@@ -85,7 +85,7 @@ impl Stack {
         said
     }
 
-    /// Runs `deploy/stack COMMAND DIR` to its end.
+    /// Runs `deploy/stack COMMAND DIR` until it ends.
     pub(crate) fn try_script(&self, arguments: &[&str]) -> Output {
         let (verb, rest) = arguments.split_first().unwrap();
         let mut command = Command::new(root().join("deploy/stack"));
@@ -97,10 +97,10 @@ impl Stack {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Gives a folder a file system of its own, of bounded size; the files that lie in it are copied there.
+    /// Mounts a file system of bounded size on a folder; copies the files in the folder to it.
     ///
     /// # Panics
-    /// If it cannot be mounted.
+    /// Panics if it cannot be mounted.
     pub(crate) fn bound(&mut self, path: PathBuf, uid: u32, size: &str) {
         let files = fs::read_dir(&path).unwrap().map(|entry| {
             let file = entry.unwrap().path();
@@ -130,10 +130,10 @@ impl Stack {
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Writes a copy of the shipped compose file with one change; returns where it is.
+    /// Writes a copy of the shipped compose file with one change; returns its path.
     ///
     /// # Panics
-    /// If the change changes nothing.
+    /// Panics if the change changes nothing.
     pub(crate) fn altered(&self, change: impl FnOnce(&str) -> String) -> PathBuf {
         let shipped = fs::read_to_string(root().join("deploy/docker-compose.yml")).unwrap();
         let copy = change(&shipped);
@@ -143,7 +143,7 @@ impl Stack {
         path
     }
 
-    /// What `contractual doctor` prints; none of it may be left out.
+    /// The output of `contractual doctor`, with any exit code.
     pub(crate) fn doctor(&self) -> String {
         text(&self.deployment.command(&["doctor"]))
     }
@@ -202,14 +202,14 @@ pub(crate) fn logs(service: &str) -> String {
     text(&output)
 }
 
-/// Ends a container's process as a fault would: the engine does not know of it.
+/// Kills a container's process without the engine's knowledge, as a fault does.
 pub(crate) fn signal(service: &str, signal: rustix::process::Signal) {
     let pid = i32::try_from(crate::engine::pid(service)).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// How often the engine has started a container again.
+/// The engine's restart count of a container.
 pub(crate) fn restarts(service: &str) -> u64 {
     let said = docker(&[
         "inspect",

@@ -1,4 +1,4 @@
-//! What each container has and lacks, as the engine tells and as its process finds it: one table that is checked in.
+//! The table of each container's properties, by the engine and by its process; it is checked in.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::engine::{SERVICES, inspect, processes, root};
 
-/// Value by property and service.
+/// Values by property and service.
 pub(crate) type Table = BTreeMap<(String, &'static str), String>;
 
 /// A list as one word.
@@ -29,7 +29,7 @@ fn word(value: &Value) -> String {
     }
 }
 
-/// Whether the engine holds the profile that is shipped for the service.
+/// Compares the profile in the engine with the shipped one of the service.
 fn seccomp(service: &str, options: &Value) -> String {
     let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
     let said = options
@@ -84,7 +84,7 @@ fn health(check: &Value) -> String {
     format!("`{}` each {seconds} s", text.join(" "))
 }
 
-/// Where each mount lies inside, and whether it can be written to.
+/// The mount points of a container, and their access modes.
 fn mounts(found: &Value) -> String {
     let all = found["Mounts"]
         .as_array()
@@ -130,7 +130,7 @@ fn networks(found: &Value) -> String {
     words.join(" ")
 }
 
-/// What the engine says.
+/// The properties that the engine reports.
 pub(crate) fn outside() -> Table {
     let mut table = Table::new();
     for (service, _) in SERVICES {
@@ -189,7 +189,7 @@ pub(crate) fn outside() -> Table {
     table
 }
 
-/// What the process of each container finds of itself.
+/// The properties that the process of each container finds.
 pub(crate) fn inside() -> Table {
     SERVICES
         .into_iter()
@@ -197,7 +197,7 @@ pub(crate) fn inside() -> Table {
         .collect()
 }
 
-/// What the process of one container finds of itself.
+/// The properties that the process of one container finds.
 pub(crate) fn inside_of(service: &'static str) -> Table {
     let pid = crate::engine::pid(service);
     let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
@@ -244,14 +244,14 @@ pub(crate) fn inside_of(service: &'static str) -> Table {
     Table::from(rows)
 }
 
-/// How many there are beside the loopback: their names follow the order in which they were made.
+/// The number of interfaces without the loopback; their names depend on the order of creation.
 fn interfaces(devices: &str) -> String {
     let names = devices.lines().filter_map(|line| line.split_once(':'));
     let count = names.filter(|(name, _)| name.trim() != "lo").count();
     format!("lo and {count}")
 }
 
-/// How many have an address of that kind, the loopback apart.
+/// The number of interfaces with an address of that kind, without the loopback.
 fn with_ipv6(addresses: &str) -> String {
     let names = addresses
         .lines()
@@ -260,7 +260,7 @@ fn with_ipv6(addresses: &str) -> String {
     names.len().to_string()
 }
 
-/// Mounts that are not read-only, with what they still forbid.
+/// Mounts that are not read-only, with their other restrictions.
 fn writable(mounts: &str) -> String {
     let mut words: Vec<_> = mounts
         .lines()
@@ -282,7 +282,7 @@ fn writable(mounts: &str) -> String {
     words.join(" ")
 }
 
-/// The user ids of everything that runs beside a process.
+/// The user ids of all other processes beside a process.
 fn users(pid: u64) -> String {
     let mut found = std::collections::BTreeSet::new();
     for one in processes(pid) {
@@ -298,7 +298,7 @@ fn users(pid: u64) -> String {
     found.into_iter().collect::<Vec<_>>().join(" ")
 }
 
-/// The table as text: a value that all services share once, else one line for each.
+/// The table as text: one line for a value that all services share, else one line for each.
 pub(crate) fn rendered(table: &Table) -> String {
     let mut text = String::new();
     let mut rows: Vec<_> = table.keys().map(|(row, _)| row.as_str()).collect();
@@ -321,7 +321,7 @@ pub(crate) fn rendered(table: &Table) -> String {
     text
 }
 
-/// Compares with what is checked in; `GOLDEN=write` writes it instead.
+/// Compares with the file that is checked in; `GOLDEN=write` writes it.
 pub(crate) fn golden(name: &str, wanted: &str) {
     let path = root().join("tests/golden").join(name);
     if std::env::var_os("GOLDEN").is_some_and(|set| set == "write") {

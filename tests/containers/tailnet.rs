@@ -1,4 +1,4 @@
-//! The sidecar of the shipped file in a tailnet: who reaches the gateway through it, as whom, and what outlives a restart.
+//! The sidecar of the shipped compose file in a tailnet: access to the gateway, identities, and a restart.
 
 use std::{
     fs,
@@ -19,14 +19,14 @@ use crate::{
     stack::Stack,
 };
 
-/// The machine's name, which no other test's sidecar has, and its name in the tailnet.
+/// The machine's name, unique among tests, and its name in the tailnet.
 const MACHINE: &str = "tower";
 const DOMAIN: &str = "tower.example.ts.net";
 const SIDECAR_UID: u32 = 10_010;
 const HEALTH: &str = "/v1/health";
-/// Where a device lets its programs into the tailnet.
+/// The proxy of a device, for its programs.
 const SOCKS: [(&str, &str); 2] = [("laptop", "127.0.0.1:1055"), ("intruder", "127.0.0.1:1056")];
-/// What the sidecar would set for a person who may come in.
+/// The headers that the sidecar sets for an allowed person.
 const FORGED: [&str; 4] = [
     "Host: tower.example.ts.net",
     "X-Forwarded-For: 100.64.0.1",
@@ -34,7 +34,7 @@ const FORGED: [&str; 4] = [
     "X-Forwarded-Proto: https",
 ];
 
-/// The stack, whose sidecar is in a tailnet with two persons' devices, of whom one is allowed.
+/// The stack, with its sidecar in a tailnet of two persons' devices; one person is allowed.
 struct Tailnet {
     stack: Stack,
     folder: PathBuf,
@@ -63,7 +63,7 @@ impl Tailnet {
         Some(tailnet)
     }
 
-    /// A certificate for its name is there before it asks the world for one.
+    /// Puts a certificate for its name there before it asks the world for one.
     fn certify(&self) {
         let ca = Ca::create(now()).unwrap();
         let leaf = ca
@@ -92,16 +92,16 @@ impl Tailnet {
         self.stack.deployment.scratch().join("certificates.pem")
     }
 
-    /// Changes what the tailnet has decided.
+    /// Changes the settings of the tailnet.
     fn decide(&self, decided: &Value) {
-        // The control server reads it at any time.
+        // The control server may read it at any time.
         let file = self.folder.join("tailnet.json");
         let new = file.with_extension("new");
         fs::write(&new, decided.to_string()).unwrap();
         fs::rename(new, file).unwrap();
     }
 
-    /// Puts a person's device, which is in the world, into the tailnet.
+    /// Adds a person's device, which is in the world, to the tailnet.
     async fn join(&self, machine: &str, socks: &str) {
         let state = self.stack.deployment.scratch().join(machine);
         fs::create_dir(&state).unwrap();
@@ -130,7 +130,7 @@ impl Tailnet {
         self.stack.deployment.spawn(
             machine,
             Path::new("nsenter"),
-            // All that it starts ends with it.
+            // All its child processes end with it.
             &[
                 &net,
                 "unshare",
@@ -153,7 +153,7 @@ impl Tailnet {
         .await;
     }
 
-    /// Asks from a device through the tailnet.
+    /// Sends a request from a device through the tailnet.
     fn ask(&self, machine: &str, headers: &[&str]) -> Answer {
         let (ca, url) = (self.authority(), format!("https://{DOMAIN}{HEALTH}"));
         let (_, socks) = SOCKS.iter().find(|(name, _)| *name == machine).unwrap();
@@ -165,7 +165,7 @@ impl Tailnet {
         fetch(Some(&self.folder.join("world")), &self.programs, &arguments)
     }
 
-    /// Asks until there is an answer: the first packets between two nodes may be lost.
+    /// Sends a request until there is an answer: the first packets between two nodes may be lost.
     async fn answered(&self, machine: &str, headers: &[&str]) -> Answer {
         eventually(SOON, async || match self.ask(machine, headers) {
             answer if answer.status == 0 => Err(answer.error),
@@ -187,12 +187,12 @@ impl Tailnet {
         said.trim().to_owned()
     }
 
-    /// How often the gateway has written down a request of this person.
+    /// The number of requests of this person in the gateway's log.
     fn asked_by(&self, login: &str) -> usize {
         let log = text(&run("docker", &["logs", &container("gateway")]));
         let of = format!("\"login\":\"{login}\"");
         log.lines()
-            .filter(|line| line.contains("asked through the tailnet") && line.contains(&of))
+            .filter(|line| line.contains("request through the tailnet") && line.contains(&of))
             .count()
     }
 }
@@ -216,12 +216,12 @@ async fn the_shipped_sidecar_lets_allowed_devices_in_as_whom_they_are_and_nobody
         (200, "{\"ok\":true}")
     );
     assert_eq!(tailnet.asked_by("alice@example.test"), 1);
-    // What a client says of itself is replaced.
+    // Identity headers of a client are replaced.
     let own = ["Tailscale-User-Login: mallory@example.test"];
     assert_eq!(tailnet.answered("laptop", &own).await.status, 200);
     assert_eq!(tailnet.asked_by("mallory@example.test"), 0);
     assert_eq!(tailnet.asked_by("alice@example.test"), 2);
-    // The policy keeps the other one out.
+    // The policy refuses the other one.
     let denied = tailnet.ask("intruder", &[]);
     assert_eq!((denied.status, denied.body.as_str()), (0, ""), "{denied:?}");
     forged_from_a_container(&tailnet);
@@ -238,7 +238,7 @@ async fn the_shipped_sidecar_lets_allowed_devices_in_as_whom_they_are_and_nobody
     outlives(&tailnet).await;
 }
 
-/// The sidecar's own request is good from its address alone: neither from another container on its network, nor from any
+/// The sidecar's own request is accepted only from its address: not from another container on its network, nor from any
 /// container of the stack.
 fn forged_from_a_container(tailnet: &Tailnet) {
     let before = tailnet.asked_by("alice@example.test");
@@ -280,7 +280,7 @@ fn forged_from_a_container(tailnet: &Tailnet) {
     assert_eq!(tailnet.asked_by("alice@example.test"), before + 1);
 }
 
-/// A restart keeps address and service, also without the auth key, which is needed once.
+/// A restart keeps address and service, also without the auth key, which is needed only once.
 async fn outlives(tailnet: &Tailnet) {
     let address = tailnet.address();
     let key = tailnet
@@ -290,7 +290,7 @@ async fn outlives(tailnet: &Tailnet) {
         .path()
         .join("tailscale/authkey");
     fs::remove_file(key).unwrap();
-    // The service asks a node that it knows for no key; the control server of the test would.
+    // The real service asks a known node for no key; the control server of the test would.
     tailnet.decide(&json!({
         "Tag": TAG, "HTTPS": true,
         "People": {"laptop": "alice@example.test", "intruder": "mallory@example.test"},
@@ -300,7 +300,7 @@ async fn outlives(tailnet: &Tailnet) {
     tailnet.stack.becomes("tailscale", "healthy").await;
     assert_eq!(tailnet.answered("laptop", &[]).await.status, 200);
     assert_eq!(tailnet.address(), address);
-    // So does the start after all containers were taken away.
+    // The same after all containers were removed.
     tailnet.stack.script(&["stop"]);
     tailnet.stack.script(&["start"]);
     assert_eq!(tailnet.answered("laptop", &[]).await.status, 200);

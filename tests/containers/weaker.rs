@@ -1,4 +1,4 @@
-//! What the process of a container finds of itself, and a probe in it, notice each line that is missing.
+//! Self-measurement and a probe notice each protection that a container lacks.
 
 use regex::Regex;
 
@@ -10,7 +10,7 @@ use crate::{
     table::{Table, inside_of},
 };
 
-/// A service, what is put where in the compose file, and the rows that are otherwise then.
+/// A service, a change of the compose file, and the rows of the table that it changes.
 type Change = (
     &'static str,
     &'static [(&'static str, &'static str)],
@@ -28,7 +28,7 @@ const CHANGES: [Change; 9] = [
     ),
     (
         "nats",
-        // Without capabilities root could not even read what is the service's.
+        // Without capabilities root could not read the service's files.
         &[
             (r"(?m)^  cap_drop: .*\n", ""),
             (r#""10012:10012""#, r#""0:0""#),
@@ -79,7 +79,7 @@ const CHANGES: [Change; 9] = [
     ("runner", &[("rw,noexec,", "rw,exec,")], &[WRITABLE]),
 ];
 
-/// What is found in a service that is started alone, with a file.
+/// The properties of a service that is started alone, with a compose file.
 fn found(stack: &Stack, path: &std::path::Path, service: &'static str) -> Table {
     let started = stack.compose(path, &["up", "--detach", "--no-deps", service]);
     assert!(started.status.success(), "{}", text(&started));

@@ -1,4 +1,4 @@
-//! A plain client under any identity: does what the server lets it do, and hears what the server refuses.
+//! A plain client under any identity; it also collects the errors of the server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,29 +11,29 @@ use tokio::sync::Notify;
 
 use crate::{Deployment, SOON};
 
-/// How long an answer may take.
+/// The timeout of an answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// What the server answers to a publish into a stream.
+/// The server's answer to a publish into a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Ack {
     /// The stream.
     #[serde(default)]
     pub stream: String,
-    /// Where it is stored; 0 if it is not.
+    /// The sequence number; 0 if it is not stored.
     #[serde(default)]
     pub seq: u64,
-    /// Whether it is taken for one that was stored before.
+    /// True if the server took it for a duplicate.
     #[serde(default)]
     pub duplicate: bool,
-    /// Why it is not stored.
+    /// The error, if it is not stored.
     pub error: Option<Refusal>,
 }
 
 /// An error of the server's API.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Refusal {
-    /// Its number; 10071 is the wrong last sequence.
+    /// Its number; 10071 means a wrong last sequence.
     #[serde(rename = "err_code")]
     pub code: u32,
     /// Its text.
@@ -41,10 +41,10 @@ pub struct Refusal {
 }
 
 impl Ack {
-    /// The place in the stream.
+    /// The sequence number in the stream.
     ///
     /// # Errors
-    /// The server's number for why it is not stored.
+    /// Returns the server's error number if it is not stored.
     pub fn stored(&self) -> Result<u64, u32> {
         match &self.error {
             None => Ok(self.seq),
@@ -64,16 +64,16 @@ struct LogHead {
 pub struct Client {
     /// The connection.
     pub nats: async_nats::Client,
-    /// Where its identity asks the JetStream API.
+    /// The subject prefix under which its identity calls the JetStream API.
     pub api: &'static str,
     heard: Arc<LogHead>,
 }
 
 impl Deployment {
-    /// A connection under the identity of `user`: its certificate and its NKey.
+    /// Connects under the identity of `user`: its certificate and its NKey.
     ///
     /// # Panics
-    /// If the server does not let it in.
+    /// Panics if the server refuses the connection.
     pub async fn client(&self, user: &str) -> Client {
         let options = self.options(user, user);
         let client = Client::connect(options, &self.url()).await;
@@ -84,10 +84,10 @@ impl Deployment {
         }
     }
 
-    /// How to connect with the NKey of one user and the certificate of another.
+    /// Options to connect with the NKey of one user and the certificate of another.
     ///
     /// # Panics
-    /// If the files cannot be read.
+    /// Panics if the files cannot be read.
     #[must_use]
     pub fn options(&self, user: &str, certificate_of: &str) -> ConnectOptions {
         let nkey = UserKey::load(&self.dir().of(user).join("user.nk")).unwrap();
@@ -105,7 +105,7 @@ impl Client {
     /// Connects once.
     ///
     /// # Errors
-    /// Why the server does not let it in.
+    /// Returns the reason for which the server refuses the connection.
     pub async fn connect(options: ConnectOptions, url: &str) -> Result<Self, String> {
         let heard = Arc::new(LogHead::default());
         let hears = Arc::clone(&heard);
@@ -133,7 +133,7 @@ impl Client {
     /// Publishes and waits for the server's acknowledgement.
     ///
     /// # Errors
-    /// If none comes: nobody stores it, or it is not allowed.
+    /// Returns an error after the timeout: no stream stores it, or it is not allowed.
     pub async fn store(
         &self,
         subject: &str,
@@ -169,10 +169,10 @@ impl Client {
         self.store(&event.subject, headers, &event.body).await
     }
 
-    /// Asks the server's API; the answer as JSON.
+    /// Calls the server's API; returns the answer as JSON.
     ///
     /// # Errors
-    /// If none comes.
+    /// Returns an error after the timeout.
     pub async fn api(
         &self,
         subject: &str,
@@ -192,17 +192,17 @@ impl Client {
     /// The message at `seq` of `AUDIT`, with all its headers.
     ///
     /// # Panics
-    /// If the server does not hand it out.
+    /// Panics if the server does not return it.
     pub async fn message(&self, seq: u64) -> async_nats::Message {
         let subject = format!("{}.DIRECT.GET.{AUDIT}", self.api);
         let question = format!("{{\"seq\":{seq}}}");
         self.nats.request(subject, question.into()).await.unwrap()
     }
 
-    /// Publishes with a reply subject of one's own choice, which the server does not check.
+    /// Publishes with any reply subject; the server does not check it.
     ///
     /// # Panics
-    /// If the connection is gone.
+    /// Panics if the connection is closed.
     pub async fn reflect(&self, subject: &str, reply: &str, body: &[u8]) {
         let published = self.nats.publish_with_reply(
             subject.to_owned(),
@@ -213,13 +213,13 @@ impl Client {
         self.nats.flush().await.unwrap();
     }
 
-    /// What the server has refused since the last time it was asked, complete: everything that was sent
-    /// before has been judged, and every subscription stands. (`flush` of async-nats waits for no answer.)
+    /// Returns all errors of the server since the last call, after the server has processed everything that was sent
+    /// before. (`flush` of async-nats waits for no answer.)
     ///
     /// # Panics
-    /// If the server does not judge any more.
+    /// Panics if the server does not answer.
     pub async fn refused(&self) -> Vec<String> {
-        // The server judges in order, and nobody may ever publish this.
+        // The server processes in order, and nobody may publish to this subject.
         let last = format!("refused.{}", self.nats.new_inbox());
         self.nats.publish(last.clone(), "".into()).await.unwrap();
         let all = async {

@@ -1,4 +1,4 @@
-//! A whole deployment in a temporary folder: its files, its server, its services, and the ways in.
+//! A whole deployment in a temporary folder: files, server, services, and clients.
 
 mod contained;
 mod nats;
@@ -35,13 +35,13 @@ pub use nats::Nats;
 
 /// The server's name among the processes.
 pub const NATS: &str = "nats";
-/// Ports that no outgoing connection is given.
+/// Ports that the system gives to no outgoing connection.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
-/// One deployment of its own: folder, keys, ports and processes.
+/// A deployment with its own folder, keys, ports and processes.
 #[derive(Debug)]
 pub struct Deployment {
-    // Before the folder they work in.
+    // Dropped before the folder that they work in.
     processes: Mutex<BTreeMap<String, Process>>,
     dir: Dir,
     file: DeploymentFile,
@@ -56,19 +56,19 @@ impl Default for Deployment {
 }
 
 impl Deployment {
-    /// Files only, as `contractual init` makes them, over the example's catalogue and a folder of its invoices.
+    /// Makes only the files, as `contractual init` does, with the example's catalogue and invoices.
     ///
     /// # Panics
-    /// If they cannot be made.
+    /// Panics if they cannot be made.
     #[must_use]
     pub fn new() -> Self {
         Self::with(|_| {})
     }
 
-    /// The same, with some choices changed.
+    /// Makes only the files, with some choices changed.
     ///
     /// # Panics
-    /// If they cannot be made.
+    /// Panics if they cannot be made.
     #[must_use]
     pub fn with(change: impl FnOnce(&mut Choices)) -> Self {
         let scratch = TempDir::with_prefix("contractual-test-").unwrap();
@@ -100,7 +100,7 @@ impl Deployment {
         }
     }
 
-    /// A deployment whose server is provisioned and runs; no service does.
+    /// A deployment with a provisioned server that runs, and no service.
     pub async fn provisioned() -> Self {
         let deployment = Self::new();
         deployment.nats().start().await;
@@ -108,17 +108,17 @@ impl Deployment {
         deployment
     }
 
-    /// A deployment in which everything runs and is ready.
+    /// A deployment in which every process is ready.
     pub async fn running() -> Self {
         let deployment = Self::provisioned().await;
         deployment.start_all().await;
         deployment
     }
 
-    /// The deployment as the command line opens it.
+    /// Opens the deployment as the command line does.
     ///
     /// # Panics
-    /// If it cannot be opened.
+    /// Panics if it cannot be opened.
     #[must_use]
     pub fn opened(&self) -> deployment::Deployment {
         deployment::Deployment::open(&self.dir, &self.clock).unwrap()
@@ -129,7 +129,7 @@ impl Deployment {
     pub const fn dir(&self) -> &Dir {
         &self.dir
     }
-    /// Its own file.
+    /// Its `deployment.toml`.
     #[must_use]
     pub const fn file(&self) -> &DeploymentFile {
         &self.file
@@ -144,7 +144,7 @@ impl Deployment {
     pub fn workspace(&self) -> &Path {
         &self.file.workspace
     }
-    /// A folder for the test's own files, gone afterwards.
+    /// A temporary folder for the test's own files.
     #[must_use]
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
@@ -159,10 +159,10 @@ impl Deployment {
     pub fn url(&self) -> String {
         self.file.url()
     }
-    /// The key that an author signs with, or the owner's.
+    /// The signing key of an author or the owner.
     ///
     /// # Panics
-    /// If there is none.
+    /// Panics if there is none.
     #[must_use]
     pub fn signing_key(&self, author: AuthorId) -> SigningKey {
         signing_key::load(&self.dir.of(author.name()).join("signing.pem")).unwrap()
@@ -182,7 +182,7 @@ impl Deployment {
     /// Creates streams and consumers and stores the first roster.
     ///
     /// # Panics
-    /// If the server refuses.
+    /// Panics if the server refuses.
     pub async fn provision(&self) {
         let done = provision::provision(&self.opened()).await;
         done.unwrap_or_else(|error| panic!("{}", actor::chain(&error)));
@@ -191,7 +191,7 @@ impl Deployment {
     /// Starts a service and waits until it is ready.
     ///
     /// # Panics
-    /// With its last lines, if it does not get ready.
+    /// Panics with its last lines if it does not get ready.
     pub async fn start(&self, author: AuthorId) {
         self.launch(author);
         self.ready(author.name()).await;
@@ -200,7 +200,7 @@ impl Deployment {
     /// Starts every service and waits until each is ready.
     ///
     /// # Panics
-    /// With the last lines of one that does not get ready.
+    /// Panics with the last lines of a service that does not get ready.
     pub async fn start_all(&self) {
         for author in ACTORS {
             self.launch(*author);
@@ -215,11 +215,11 @@ impl Deployment {
         self.launch_in(author.name(), author, &self.dir.config(author), &[]);
     }
 
-    /// Starts a second instance of a service, with the same keys and a state folder of its own; its name is
-    /// the returned one. Does not wait for it.
+    /// Starts a second instance of a service, with the same keys and a state folder of its own; returns its
+    /// name. Does not wait for it.
     ///
     /// # Panics
-    /// If its configuration cannot be made.
+    /// Panics if its configuration cannot be made.
     pub fn launch_twin(&self, author: AuthorId) -> String {
         let name = format!("{author}-twin");
         let config = self.twin_config(author, "twin");
@@ -227,10 +227,10 @@ impl Deployment {
         name
     }
 
-    /// A service's configuration with another state folder beside the first.
+    /// Writes a second configuration of a service, with another state folder.
     ///
     /// # Panics
-    /// If it cannot be written.
+    /// Panics if it cannot be written.
     #[must_use]
     pub fn twin_config(&self, author: AuthorId, tag: &str) -> PathBuf {
         let text = std::fs::read_to_string(self.dir.config(author)).unwrap();
@@ -247,7 +247,7 @@ impl Deployment {
     /// not wait for it.
     ///
     /// # Panics
-    /// If it cannot be started.
+    /// Panics if it cannot be started.
     pub fn launch_in(
         &self,
         name: &str,
@@ -260,10 +260,10 @@ impl Deployment {
         self.spawn(name, contractual(), &arguments, variables);
     }
 
-    /// Runs the command line on this deployment, to its end.
+    /// Runs the command line on this deployment until it ends.
     ///
     /// # Panics
-    /// If it cannot be started.
+    /// Panics if it cannot be started.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Output {
         Command::new(contractual())
@@ -275,10 +275,10 @@ impl Deployment {
             .unwrap()
     }
 
-    /// Waits until a process that was started has said that it is ready.
+    /// Waits until a process logs that it is ready.
     ///
     /// # Panics
-    /// With its last lines, if it ended or does not get ready.
+    /// Panics with its last lines if it ended or does not get ready.
     pub async fn ready(&self, name: &str) {
         self.logged(name, &["Server is ready", "\"message\":\"ready\""])
             .await;
@@ -287,7 +287,7 @@ impl Deployment {
     /// Waits until a running process has logged one of `words`.
     ///
     /// # Panics
-    /// With its last lines, if it ended or does not say so.
+    /// Panics with its last lines if it ended or does not log them.
     pub async fn logged(&self, name: &str, words: &[&str]) {
         eventually(SOON, async || {
             let text = self.log(name);
@@ -303,7 +303,7 @@ impl Deployment {
         .await;
     }
 
-    /// What a process has logged since it was started last.
+    /// The log of a process since its last start.
     #[must_use]
     pub fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.log_path(name)).unwrap_or_default()
@@ -326,18 +326,18 @@ impl Deployment {
         found.map(Process::kill).is_some()
     }
 
-    /// Asks a service to stop and waits until it has.
+    /// Asks a service to stop and waits for its end.
     ///
     /// # Panics
-    /// If it does not run, or does not stop.
+    /// Panics if it does not run, or does not stop.
     pub async fn stop(&self, author: AuthorId) -> ExitStatus {
         self.stop_named(author.name()).await
     }
 
-    /// Asks a process to stop and waits until it has.
+    /// Asks a process to stop and waits for its end.
     ///
     /// # Panics
-    /// If it does not run, or does not stop.
+    /// Panics if it does not run, or does not stop.
     pub async fn stop_named(&self, name: &str) -> ExitStatus {
         let found = self.processes().remove(name);
         found
@@ -346,19 +346,19 @@ impl Deployment {
             .await
     }
 
-    /// Stops a process in its tracks, or lets it go on.
+    /// Suspends a process, or resumes it.
     ///
     /// # Panics
-    /// If it does not run.
+    /// Panics if it does not run.
     pub fn freeze(&self, name: &str, frozen: bool) {
         let signal = if frozen { Signal::STOP } else { Signal::CONT };
         self.processes()[name].signal(signal);
     }
 
-    /// Waits until a process ends by itself; returns how.
+    /// Waits until a process ends on its own; returns its exit status.
     ///
     /// # Panics
-    /// If it does not run, or does not end.
+    /// Panics if it does not run, or does not end.
     pub async fn ended(&self, name: &str) -> ExitStatus {
         let found = self.processes().remove(name);
         found
@@ -367,29 +367,29 @@ impl Deployment {
             .await
     }
 
-    /// What a service says of its health.
+    /// The health of a service.
     ///
     /// # Errors
-    /// Why it does not count as healthy.
+    /// Returns the reason for which it is unhealthy.
     pub fn health(&self, author: AuthorId) -> Result<Health, actor::health::Unhealthy> {
         actor::health::read(&self.dir.state(author), &self.clock)
     }
 
-    /// The command line's way to the bus, under the identity of `user`.
+    /// The command line's connection to the bus, under the identity of `user`.
     ///
     /// # Panics
-    /// If it cannot connect.
+    /// Panics if it cannot connect.
     pub async fn operator(&self, user: &str) -> BusClient {
         let access = self.dir.access(user, &self.url());
         let operator = BusClient::connect(&access, self.clock.clone()).await;
         operator.unwrap_or_else(|error| panic!("{user}: {}", actor::chain(&error)))
     }
 
-    /// Starts any program as a process of this deployment, in its folder and with these environment variables alone;
+    /// Starts any program as a process of this deployment, in its folder and with only these environment variables;
     /// does not wait for it.
     ///
     /// # Panics
-    /// If it cannot be started, or one of that name runs already.
+    /// Panics if it cannot be started, or a process of that name runs already.
     pub fn spawn(
         &self,
         name: &str,
@@ -405,7 +405,7 @@ impl Deployment {
         assert!(before.is_none(), "{name} runs already");
     }
 
-    /// Where a process logs to.
+    /// The log file of a process.
     #[must_use]
     pub fn log_path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(format!("{name}.log"))
@@ -423,11 +423,11 @@ impl Drop for Deployment {
         if std::thread::panicking() {
             for name in self.processes().keys() {
                 let said = format!("--- {name}\n{}\n", tail(&self.log_path(name)));
-                // A terminal that is gone cannot show it.
+                // A closed terminal cannot show it.
                 std::io::stderr().write_all(said.as_bytes()).ok();
             }
         }
-        // The services first: without a server they would only complain.
+        // The services first: without a server they would only log errors.
         let processes = std::mem::take(&mut *self.processes());
         let (nats, services): (Vec<_>, Vec<_>) =
             processes.into_iter().partition(|(name, _)| name == NATS);
@@ -436,11 +436,11 @@ impl Drop for Deployment {
     }
 }
 
-/// An address that nobody listens on, and that no other test of this process is given.
+/// A free address that no other test of this process gets.
 fn free_port() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
-    // Two test programs at once should not even try the same ones.
+    // Two test programs at once should not try the same ports.
     let start = u16::try_from(std::process::id() * 97 % u32::from(count)).unwrap();
     loop {
         let offset = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! One request, asked from a network of the test's own by the program beside the control server of its tailnet.
+//! One request, sent from a test's network by the program beside the control server of its tailnet.
 
 use std::{
     path::Path,
@@ -7,23 +7,23 @@ use std::{
 
 use serde::Deserialize;
 
-/// What a request was answered with.
+/// The answer to a request.
 #[derive(Debug, Deserialize)]
 pub struct Answer {
     /// The status; 0 if there was no answer.
     pub status: u16,
     /// The body.
     pub body: String,
-    /// Why there was no answer.
+    /// The reason for a missing answer.
     #[serde(default)]
     pub error: String,
 }
 
-/// Asks once from the network at `net`, or from the test's own if there is none. `programs` holds `control`, which says
-/// what its arguments are.
+/// Sends a request from the network at `net`, or from the test's own if there is none. `programs` holds `control`,
+/// which documents its arguments.
 ///
 /// # Panics
-/// If the program does not say what came of it.
+/// Panics if the program does not report an outcome.
 #[must_use]
 pub fn fetch(net: Option<&Path>, programs: &Path, arguments: &[&str]) -> Answer {
     let mut command = Command::new("nsenter");

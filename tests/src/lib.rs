@@ -24,25 +24,25 @@ pub use record::{Message, Record};
 pub use stolen::{Stolen, link};
 pub use task::{Ran, contract, playbook};
 
-/// Pause between two looks.
+/// The pause between two attempts.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
-/// How long something that takes a moment may take on a busy machine.
+/// The timeout of a short operation on a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
-/// Says that a test was skipped, and why: also where what tests print is kept back.
+/// Prints that a test was skipped and the reason, even if the output of tests is captured.
 ///
 /// # Panics
-/// If the standard error is closed.
+/// Panics if the standard error is closed.
 pub fn skipped(why: &str) {
     let text = format!("SKIPPED: {why}\n");
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
-/// Asks `look` until it answers `Ok`, at most for `within`.
+/// Calls `look` until it returns `Ok`, for at most `within`.
 ///
 /// # Panics
-/// With the last thing seen, once the time is over.
+/// Panics with the last value after the timeout.
 pub async fn eventually<T, S: fmt::Display>(
     within: Duration,
     mut look: impl AsyncFnMut() -> Result<T, S>,

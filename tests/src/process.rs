@@ -1,4 +1,4 @@
-//! One process of a deployment: started with its log in a file, asked to stop, or killed; gone when dropped.
+//! One process of a deployment: started with its log in a file, stopped or killed; ended when dropped.
 
 use std::{
     fs::{self, File},
@@ -52,7 +52,7 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
@@ -64,12 +64,12 @@ impl Process {
 
     /// Kills it without notice.
     pub(crate) fn kill(mut self) -> ExitStatus {
-        // It may have ended by itself.
+        // It may have ended on its own.
         self.child.kill().ok();
         self.child.wait().unwrap()
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Asks it to stop and waits for its end.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         if self.ended().is_none() {
             self.signal(Signal::TERM);
@@ -77,7 +77,7 @@ impl Process {
         self.wait().await
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends on its own.
     pub(crate) async fn wait(&mut self) -> ExitStatus {
         eventually(SOON, async || {
             let ended = self.child.try_wait().unwrap();
@@ -89,7 +89,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended on its own.
         self.child.kill().ok();
         self.child.wait().ok();
     }

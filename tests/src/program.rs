@@ -1,4 +1,4 @@
-//! The programs under test: the real nats-server, and `contractual` as it was built with the tests.
+//! The programs under test: the real nats-server, and `contractual` as built with the tests.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 
 use deployment::nats_server::{Places, find};
 
-/// What `contractual` is made of.
+/// The sources of `contractual`.
 const SOURCES: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -21,10 +21,10 @@ const SOURCES: &[&str] = &[
     "services",
 ];
 
-/// The nats-server that `contractual` would use here.
+/// The nats-server that `contractual` uses here.
 ///
 /// # Panics
-/// If there is none and none can be had; the text says what helps.
+/// Panics with the fix if there is none and none can be fetched.
 #[must_use]
 pub fn nats_server() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
@@ -34,10 +34,10 @@ pub fn nats_server() -> &'static Path {
     })
 }
 
-/// The program `contractual`, built from the sources as they are.
+/// The program `contractual`, built from the present sources.
 ///
 /// # Panics
-/// If it cannot be built.
+/// Panics if it cannot be built.
 #[must_use]
 pub fn contractual() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -72,7 +72,7 @@ fn build(root: &Path, profile: &Path) {
     assert!(status.success(), "contractual cannot be built: {status}");
 }
 
-/// When the newest file below `path` was changed; tests are no part of the program.
+/// The time of the newest change below `path`; tests are no part of the program.
 fn newest(path: &Path) -> Option<SystemTime> {
     if path.file_name().is_some_and(|name| name == "tests") {
         return None;

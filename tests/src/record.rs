@@ -1,4 +1,4 @@
-//! The record as it stands: every stored message with its verdict, read and verified as its keeper does.
+//! The record: every stored message with its verdict, read and verified as audit does.
 
 use actor::{Stored, StreamReader};
 use bus_schema::{
@@ -11,17 +11,17 @@ use crate::Deployment;
 /// One stored message.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// As the stream holds it.
+    /// The message as the stream holds it.
     pub stored: Stored,
-    /// Who said it, or why it is junk.
+    /// The author, or the reason for which it is junk.
     pub verdict: Result<Meta, Junk>,
-    /// `<noun>.<past-verb>`, by its subject.
+    /// The kind `<noun>.<past-verb>`, by its subject.
     pub kind: String,
     /// The fact as JSON; null for junk.
     pub fact: Value,
 }
 
-/// Everything that is stored.
+/// All stored messages.
 #[derive(Debug)]
 pub struct Record {
     /// The messages, in order.
@@ -33,7 +33,7 @@ impl Deployment {
     /// Reads the whole record.
     ///
     /// # Panics
-    /// If it cannot be read, or holds what this version does not know.
+    /// Panics if it cannot be read, or holds an event that this version does not know.
     pub async fn record(&self) -> Record {
         self.try_record()
             .await
@@ -43,7 +43,7 @@ impl Deployment {
     /// Reads the whole record.
     ///
     /// # Errors
-    /// If it cannot be read, or holds what this version does not know.
+    /// Returns an error if it cannot be read, or holds an event that this version does not know.
     pub async fn try_record(&self) -> Result<Record, actor::Error> {
         let operator = self.operator("owner").await;
         let mut reading = StreamReader::new(self.owner());
@@ -88,17 +88,17 @@ fn message(stored: Stored, verdict: Result<Meta, Junk>) -> Message {
 }
 
 impl Message {
-    /// The author, if it is genuine.
+    /// The author, if it is valid.
     #[must_use]
     pub fn by(&self) -> Option<AuthorId> {
         self.verdict.ok().map(|meta| meta.by)
     }
-    /// The task, if it is genuine and about one.
+    /// The task, if it is valid and about one.
     #[must_use]
     pub fn task(&self) -> Option<TaskId> {
         self.verdict.ok().and_then(|meta| meta.task)
     }
-    /// The action that it speaks of.
+    /// The action that it is about.
     #[must_use]
     pub fn action(&self) -> Option<ActionId> {
         let action = match self.kind.as_str() {
@@ -111,33 +111,33 @@ impl Message {
 }
 
 impl Record {
-    /// The genuine events of a kind.
+    /// The valid events of a kind.
     pub fn of(&self, kind: &str) -> impl Iterator<Item = &Message> {
         let genuine = self.messages.iter().filter(|one| one.verdict.is_ok());
         genuine.filter(move |one| one.kind == kind)
     }
-    /// How many genuine events of a kind there are.
+    /// The number of valid events of a kind.
     #[must_use]
     pub fn count(&self, kind: &str) -> usize {
         self.of(kind).count()
     }
-    /// The messages that are no events, with why.
+    /// The junk messages, with the reasons.
     pub fn junk(&self) -> impl Iterator<Item = (&Message, Junk)> {
         let all = self.messages.iter();
         all.filter_map(|one| Some((one, one.verdict.err()?)))
     }
-    /// The last message's place.
+    /// The sequence number of the last message.
     #[must_use]
     pub fn last(&self) -> u64 {
         self.messages.last().map_or(0, |one| one.stored.seq)
     }
-    /// What reading it has left: keys, chains.
+    /// The reader after the last message, with keys and chains.
     #[must_use]
     pub const fn verifier(&self) -> &Verifier {
         &self.verifier
     }
-    /// The subtree that an author's next event about `task` belongs to, and the last message in it: what an
-    /// append expects.
+    /// The subtree of an author's next event about `task`, and the last message in it, as an append expects
+    /// them.
     #[must_use]
     pub fn subtree(&self, author: AuthorId, task: Option<TaskId>) -> (String, u64) {
         let filter = stream::subtree(author, task);

@@ -1,4 +1,4 @@
-//! A stolen identity: signs and appends genuine events with the real keys of a service, from its files.
+//! A stolen identity: signs and appends valid events with the real keys of a service, from its files.
 
 use std::marker::PhantomData;
 
@@ -11,7 +11,7 @@ use crate::{Ack, Client, Deployment};
 /// Everything that an author has: its signing key, its certificate and its NKey.
 #[derive(Debug)]
 pub struct Stolen<'a, A> {
-    /// Where it was stolen.
+    /// The deployment that it was stolen from.
     pub deployment: &'a Deployment,
     /// The signing key.
     pub key: SigningKey,
@@ -20,7 +20,7 @@ pub struct Stolen<'a, A> {
     author: PhantomData<A>,
 }
 
-/// The link of an event that is to be the `seq`th of its chain, after the one with the body `prev`.
+/// The link of the `seq`th event of a chain, after the event with the body `prev`.
 #[must_use]
 pub fn link(clock: &Clock, seq: u64, prev: Digest) -> Link {
     Link {
@@ -35,7 +35,7 @@ impl Deployment {
     /// Steals the identity of an author.
     ///
     /// # Panics
-    /// If the server does not run.
+    /// Panics if the server does not run.
     pub async fn steal<A: Author>(&self) -> Stolen<'_, A> {
         Stolen {
             deployment: self,
@@ -50,7 +50,7 @@ impl<A: Author> Stolen<'_, A> {
     /// Signs a draft as the next event of its chain; also returns the subtree and its last message.
     ///
     /// # Panics
-    /// If the record cannot be read.
+    /// Panics if the record cannot be read.
     pub async fn sign(&self, draft: &Draft<A>) -> (SignedEvent, String, u64) {
         let record = self.deployment.record().await;
         let tip = record.verifier().tip(A::ID, draft.task());
@@ -59,11 +59,11 @@ impl<A: Author> Stolen<'_, A> {
         (draft.sign(link, &self.key), subtree, last)
     }
 
-    /// Says something in the author's name, as the author itself would: contents first, then the event with
-    /// its compare-and-set, again if somebody else was first.
+    /// Appends an event in the author's name, as the author does: contents first, then the event with its
+    /// compare-and-set; retries if another event was first.
     ///
     /// # Panics
-    /// If the server does not store it.
+    /// Panics if the server does not store it.
     pub async fn say(&self, draft: &Draft<A>) -> u64 {
         self.put(draft).await;
         for _ in 0..20 {
@@ -79,10 +79,10 @@ impl<A: Author> Stolen<'_, A> {
         panic!("{draft:?}: others are always first")
     }
 
-    /// Says something without the compare-and-set.
+    /// Appends an event without the compare-and-set.
     ///
     /// # Panics
-    /// If the server does not answer.
+    /// Panics if the server does not answer.
     pub async fn say_blindly(&self, draft: &Draft<A>) -> Ack {
         let (event, _, _) = self.sign(draft).await;
         self.client.publish(&event, None).await.unwrap()
@@ -91,7 +91,7 @@ impl<A: Author> Stolen<'_, A> {
     /// Stores the contents of a draft.
     ///
     /// # Panics
-    /// If the server does not store them.
+    /// Panics if the server does not store them.
     pub async fn put(&self, draft: &Draft<A>) {
         for sealed in draft.contents() {
             let chunks = sealed.stored().chunks(bus_schema::CHUNK_BYTES_MAX);
@@ -101,7 +101,7 @@ impl<A: Author> Stolen<'_, A> {
                     .client
                     .store(&subject, async_nats::HeaderMap::new(), chunk);
                 let ack = stored.await.unwrap();
-                // 10077: it is there already.
+                // 10077: it is already stored.
                 assert!(matches!(ack.stored(), Ok(_) | Err(10_077)), "{ack:?}");
             }
         }

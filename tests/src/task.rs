@@ -1,4 +1,4 @@
-//! A task from the owner's side: signs a contract, hands a playbook in, follows it and answers what is asked.
+//! A task from the owner's side: signs a contract, submits a playbook, follows it and answers questions.
 
 use bus_schema::{ActionId, Digest, DraftGrant, TaskId};
 use contractual::{command::contract::sign, example};
@@ -7,7 +7,7 @@ use gateway::api::Event;
 
 use crate::{Deployment, SOON};
 
-/// A task that is over.
+/// A task that has ended.
 #[derive(Debug)]
 pub struct Ran {
     /// Its id.
@@ -27,7 +27,7 @@ impl Ran {
         last.and_then(|outcome| outcome.as_str())
             .unwrap_or("rejected")
     }
-    /// How many events of a kind it has.
+    /// The number of its events of a kind.
     #[must_use]
     pub fn count(&self, kind: &str) -> usize {
         self.events
@@ -64,7 +64,7 @@ impl Deployment {
     /// The owner's client of the gateway.
     ///
     /// # Panics
-    /// If its key cannot be read.
+    /// Panics if its key cannot be read.
     #[must_use]
     pub fn gateway(&self) -> gateway::client::Client {
         contractual::client(&self.opened()).unwrap()
@@ -73,7 +73,7 @@ impl Deployment {
     /// Signs a contract (TOML) with the owner's key.
     ///
     /// # Panics
-    /// If it is not valid or not stored.
+    /// Panics if it is invalid or not stored.
     pub async fn sign(&self, text: &str) -> Digest {
         let digest = Digest::of(&[text.as_bytes()]);
         let file = self.scratch().join(format!("{digest}.toml"));
@@ -84,10 +84,10 @@ impl Deployment {
             .contract
     }
 
-    /// Hands a playbook (TOML) in under a signed contract.
+    /// Submits a playbook (TOML) under a signed contract.
     ///
     /// # Panics
-    /// If the gateway does not take it.
+    /// Panics if the gateway refuses it.
     pub async fn submit(&self, contract: Digest, playbook: &str) -> TaskId {
         let submitted = self.gateway().submit(contract, playbook.as_bytes()).await;
         submitted
@@ -95,10 +95,10 @@ impl Deployment {
             .task
     }
 
-    /// Follows a task to its end; signs yes to whatever is asked if `approve`.
+    /// Follows a task to its end; approves every question if `approve`.
     ///
     /// # Panics
-    /// If it does not end in time.
+    /// Panics if it does not end in time.
     pub async fn follow(&self, task: TaskId, approve: bool) -> Ran {
         let gateway = self.gateway();
         let mut events = Vec::new();
@@ -121,20 +121,20 @@ impl Deployment {
         Ran { task, events }
     }
 
-    /// Signs yes to a draft and hands it in.
+    /// Signs and submits an approval of a draft.
     ///
     /// # Panics
-    /// If the gateway does not take it.
+    /// Panics if the gateway refuses it.
     pub async fn approve(&self, draft: &DraftGrant) -> ActionId {
         let carried = self.gateway().approve(draft, true).await;
         carried.unwrap_or_else(|error| panic!("{}", actor::chain(&error)));
         draft.action
     }
 
-    /// Signs the example's contract, runs its playbook and says yes to what is asked.
+    /// Signs the example's contract, runs its playbook and approves its question.
     ///
     /// # Panics
-    /// If the task does not end in time.
+    /// Panics if the task does not end in time.
     pub async fn run_demo_task(&self) -> Ran {
         let contract = self.sign(contract()).await;
         let task = self.submit(contract, playbook()).await;

@@ -1,4 +1,4 @@
-//! Accounts: no answer of the server reaches anybody but whoever asked, whatever reply subject a request names.
+//! Accounts: an answer of the server reaches only the requester, whatever reply subject a request names.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use futures::{FutureExt as _, StreamExt as _};
 use harness::{Client, Deployment, SOON, eventually};
 use serde_json::{Value, json};
 
-/// Requests sent between two looks at whether the server has judged them.
+/// Requests sent between two checks that the server has processed them.
 const AT_ONCE: usize = 100;
 
-/// What the streams and consumers are, and how many messages each subject has.
+/// The streams, the consumers, and the number of messages of each subject.
 pub(crate) type Held = BTreeMap<String, Value>;
 
-/// What the server's API answers.
+/// The answer of the server's API.
 pub(crate) async fn asked(client: &Client, subject: &str, question: Value) -> Value {
     client.api(subject, &question).await.unwrap()
 }
@@ -29,7 +29,7 @@ pub(crate) async fn put(client: &Client, place: &str, headers: HeaderMap, bytes:
     ack.stored().unwrap();
 }
 
-/// Everything that the server holds for the deployment, as `provision` sees it.
+/// The state of the server as `provision` sees it.
 pub(crate) async fn held(watcher: &Client) -> Held {
     let mut held = Held::new();
     for stream in STREAMS.iter().map(|stream| stream.name) {
@@ -62,7 +62,7 @@ pub(crate) async fn held(watcher: &Client) -> Held {
     held
 }
 
-/// What differs and is not `user`'s own to change: its events, its contents, the place of its consumer.
+/// The differences, without those that `user` may cause: its events, its contents, the position of its consumer.
 fn changed_by(user: &str, before: &Held, after: &Held) -> Vec<String> {
     let own = [
         format!("{AUDIT} event.{user}."),
@@ -82,7 +82,7 @@ fn changed_by(user: &str, before: &Held, after: &Held) -> Vec<String> {
     changed
 }
 
-/// Bytes that are a request to the JetStream API wherever they are sent as one.
+/// Bytes that the JetStream API accepts as a request.
 fn requests() -> Vec<(String, Value)> {
     let narrow = |name: &str| {
         json!({"stream_name": AUDIT, "config": {
@@ -123,12 +123,12 @@ fn requests() -> Vec<(String, Value)> {
     all
 }
 
-/// Where the nth of those requests lies among the contents of `by`.
+/// The subject of the nth of those requests among the contents of `by`.
 pub(crate) fn place(by: &str, n: usize) -> String {
     format!("blob.{by}.{n:064}.0")
 }
 
-/// Everybody who has contents puts the requests there, so that whoever may read them can have the server send them.
+/// Plants the requests in the contents of each identity that has contents, for readers to make the server send them.
 async fn plant(clients: &[(User, Client)]) {
     for (user, client) in clients {
         let contents = format!("blob.{}.", user.name);
@@ -147,7 +147,7 @@ async fn plant(clients: &[(User, Client)]) {
     }
 }
 
-/// Where nobody but its owner may send anything.
+/// Subjects to which only their owner may publish.
 fn targets() -> Vec<String> {
     let task = "019abcde-0000-7000-8000-000000000001";
     let mut all = Vec::new();
@@ -180,8 +180,7 @@ fn targets() -> Vec<String> {
     all
 }
 
-/// The requests that a user may make, each with a body: those that have nothing to say, and those that read what was
-/// planted.
+/// The requests that a user may make, each with a body: empty ones, and ones that read the planted contents.
 fn sources(user: &User, target: &str) -> Vec<(String, Vec<u8>)> {
     let task = "019abcde-0000-7000-8000-000000000002";
     let mut all = Vec::new();
@@ -190,7 +189,7 @@ fn sources(user: &User, target: &str) -> Vec<(String, Vec<u8>)> {
         let api = pattern.contains(".API.");
         if pattern.contains("DIRECT.GET.BLOBS.") {
             let by = pattern.split('.').rev().nth(1).unwrap();
-            // The one that is a request there, or any.
+            // The content that is a request there, or any other one.
             let fits = |(request, _): &(String, Value)| target.ends_with(request.as_str());
             let n = requests().iter().position(fits).unwrap_or(0);
             let api = user.api();
@@ -223,7 +222,7 @@ fn sources(user: &User, target: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// What a header can have the server do with a message that is stored.
+/// Headers that make the server act on a stored message.
 fn headers(target: &str) -> Vec<HeaderMap> {
     let with = |pairs: &[(&'static str, &str)]| {
         let mut headers = HeaderMap::new();
@@ -245,7 +244,7 @@ fn headers(target: &str) -> Vec<HeaderMap> {
     ]
 }
 
-/// Sends every request that `user` may make with every reply subject; returns how many that were.
+/// Sends every request that `user` may make with every reply subject; returns their number.
 async fn reflect_everything(user: &User, client: &Client) -> usize {
     let mut sent = 0;
     for target in targets() {
@@ -276,7 +275,7 @@ async fn reflect_everything(user: &User, client: &Client) -> usize {
     sent
 }
 
-/// Everything that the others may hear, and what they were sent.
+/// All subscriptions of the other identities, and their messages.
 struct Ears(Vec<(&'static str, String, async_nats::Subscriber)>);
 
 impl Ears {
@@ -292,13 +291,13 @@ impl Ears {
         Self(all)
     }
 
-    /// Who was sent what; a call that the caller may make is no news.
+    /// The received messages, without calls that the caller may make.
     fn heard(self, from: &str) -> Vec<String> {
         let mut all = Vec::new();
         for (user, subject, mut heard) in self.0 {
             while let Some(Some(message)) = heard.next().now_or_never() {
                 let call = message.subject.starts_with("call.") && message.subject.contains(from);
-                // What this test itself asked for.
+                // A request of this test itself.
                 let asked =
                     message.subject.starts_with("_INBOX.") && !message.subject.ends_with(".x.1");
                 if !call && !asked {
@@ -334,7 +333,7 @@ async fn no_identity_has_the_server_do_or_store_anything_outside_its_own_subtree
         let before = held(&watcher).await;
         let ears = Ears::of(&clients, user.name).await;
         sent += reflect_everything(user, client).await;
-        // What was asked before is answered before.
+        // The server answers in order.
         deployment.record().await;
         let after = held(&watcher).await;
         assert_eq!(
@@ -344,7 +343,7 @@ async fn no_identity_has_the_server_do_or_store_anything_outside_its_own_subtree
             user.name
         );
         assert_eq!(ears.heard(user.name), [""; 0], "{}", user.name);
-        // Nor is an answer stored under its own subjects; a trace that it asks for is.
+        // No answer is stored under its own subjects, except a trace that it requested.
         let record = deployment.record().await;
         let answers = record.messages.iter().filter(|one| {
             let body = String::from_utf8_lossy(&one.stored.body);
@@ -353,12 +352,12 @@ async fn no_identity_has_the_server_do_or_store_anything_outside_its_own_subtree
         assert_eq!(answers.count(), 0, "{}", user.name);
     }
     assert!(sent > 20_000, "{sent}");
-    // Everything is as it was: it still works.
+    // Nothing has changed: everything still works.
     deployment.start_all().await;
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
 }
 
-/// The attack itself: in one account the same requests change what others have, delete streams included.
+/// The attack itself: in one account the same requests change the state of others, and even delete streams.
 #[tokio::test]
 async fn in_one_account_the_same_requests_change_what_others_have() {
     for name in ["owner", "audit-reader"] {
@@ -372,7 +371,7 @@ async fn in_one_account_the_same_requests_change_what_others_have() {
         let before = held(&watcher).await;
         let (user, client) = clients.iter().find(|(user, _)| user.name == name).unwrap();
         reflect_everything(user, client).await;
-        // The server carries out what it was told after it has answered.
+        // The server executes the request after its answer.
         let after = eventually(SOON, async || {
             let after = held(&watcher).await;
             let created = &after["AUDIT created"];

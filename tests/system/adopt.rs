@@ -1,4 +1,4 @@
-//! An executor in another stream than it stood in: nothing runs until the owner adopts it, and nothing runs twice.
+//! An executor in a replaced stream: nothing runs until the owner adopts the stream, and nothing runs twice.
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -20,14 +20,14 @@ use crate::{
     scene::{kinds, troubled, until},
 };
 
-/// What the runner says of itself in doubt, and what `doctor` says to do.
+/// The command in the runner's health in doubt, and in the fix of `doctor`.
 const ADOPT: &str = "`contractual stream adopt`";
 
 pub(crate) fn adopt(deployment: &Deployment) -> Ended {
     cli::run(deployment, &["stream", "adopt", "--yes", "--json"])
 }
 
-/// Has the owner adopt the stream for the runner, which then is well.
+/// Adopts the stream as the owner; the runner is healthy then.
 pub(crate) async fn adopted(deployment: &Deployment) {
     troubled(deployment, AuthorId::Runner, ADOPT).await;
     let adopted = adopt(deployment);
@@ -45,7 +45,7 @@ async fn well(deployment: &Deployment) {
     .await;
 }
 
-/// A task that leaves this line in the workspace.
+/// A task that writes this line into the workspace.
 async fn submit(deployment: &Deployment, line: &str) -> TaskId {
     let signed = deployment.sign(&contract("30m")).await;
     let playbook = format!(
@@ -65,7 +65,7 @@ fn of_task(record: &Record, task: TaskId, kind: &str) -> Vec<u64> {
     found.map(|one| one.stored.seq).collect()
 }
 
-/// Waits until a task's first grant has lapsed, because the runner is in doubt; it is proposed and granted anew.
+/// Waits until a task's first grant has expired, because the runner is in doubt; it is proposed and granted again.
 pub(crate) async fn lapses(deployment: &Deployment, task: TaskId) {
     let record = eventually(SOON, async || {
         let record = deployment.record().await;
@@ -81,7 +81,7 @@ pub(crate) async fn lapses(deployment: &Deployment, task: TaskId) {
     }
 }
 
-/// Such a task runs once, by a grant that came after the adoption.
+/// The task runs once, by a grant from after the adoption.
 pub(crate) async fn runs_after_adoption(deployment: &Deployment, task: TaskId) {
     assert_eq!(deployment.follow(task, false).await.outcome(), "succeeded");
     let record = deployment.record().await;
@@ -101,14 +101,14 @@ fn count(lines: &BTreeMap<String, usize>, line: &str) -> usize {
     lines.get(line).copied().unwrap_or_default()
 }
 
-/// Whether a thief leaves a message out: audit's, and what the runner did.
+/// Returns true if the thief omits a message: those of audit, and the acts of the runner.
 fn is_left_out(one: &Stored) -> bool {
     let subject = Subject::parse(&one.subject).unwrap();
     let ran = subject.by == AuthorId::Runner && subject.task.is_some();
     subject.by == AuthorId::Audit || ran
 }
 
-/// Deletes what the server keeps of the stream; `false` if that is nothing.
+/// Deletes the server's files of the stream; returns `false` if there are none.
 fn forget_stream(folder: &Path) -> bool {
     let folders = fs::read_dir(folder).unwrap();
     let folders = folders.map(|entry| entry.unwrap().path());
@@ -125,18 +125,18 @@ fn forget_stream(folder: &Path) -> bool {
     found
 }
 
-/// The server stores anew what it had, but for what the runner did: every grant is open again, and in time.
+/// The server stores its messages again, without the acts of the runner: every grant is open again, and in time.
 async fn replay(deployment: &Deployment) {
     let all = stored(deployment).await;
     stop_all(deployment).await;
     deployment.nats().stop().await;
-    // The contents stay: a thief would only put them back.
+    // The contents stay: a thief would restore them.
     assert!(forget_stream(&deployment.nats().store()));
     forget_log(deployment);
     deployment.nats().start().await;
     deployment.provision().await;
     let mut clients = BTreeMap::new();
-    // The first roster is there.
+    // The first roster is stored.
     for one in all.iter().skip(1).filter(|one| !is_left_out(one)) {
         let by = Subject::parse(&one.subject).unwrap().by;
         if let Entry::Vacant(none) = clients.entry(by) {
@@ -168,22 +168,22 @@ async fn in_a_stream_made_again_nothing_runs_until_the_owner_adopts_it() {
     until(&deployment, "stream.doubted", 1).await;
     let task = submit(&deployment, "doubted").await;
     lapses(&deployment, task).await;
-    // One finding, with the way on.
+    // One finding, with the fix.
     let doctor = cli::run(&deployment, &["doctor", "--json"]);
     let findings: Vec<Value> = serde_json::from_str(&doctor.printed).unwrap();
     let bad: Vec<_> = findings.iter().filter(|one| one["ok"] == false).collect();
     assert_eq!(bad.len(), 1, "{bad:?}");
     assert_eq!(bad[0]["what"], "runner");
     assert!(bad[0]["fix"].as_str().unwrap().contains(ADOPT), "{bad:?}");
-    // It is not forgotten, and not said again.
+    // The doubt survives a restart, and is not recorded again.
     deployment.stop(AuthorId::Runner).await;
     deployment.start(AuthorId::Runner).await;
     troubled(&deployment, AuthorId::Runner, ADOPT).await;
-    // Nobody answers: that is a no.
+    // EOF means no.
     let asked = cli::run(&deployment, &["stream", "adopt"]);
     assert_eq!(asked.code, Some(130), "{asked:?}");
-    assert!(asked.printed.contains("stood at message"), "{asked:?}");
-    // Without audit nobody can say that it is the stream that is in the log.
+    assert!(asked.printed.contains("stopped at message"), "{asked:?}");
+    // Without audit nobody can confirm that the log has this stream.
     deployment.stop(AuthorId::Audit).await;
     let refused = adopt(&deployment);
     assert_eq!(refused.code, Some(1), "{refused:?}");
@@ -199,7 +199,7 @@ async fn in_a_stream_made_again_nothing_runs_until_the_owner_adopts_it() {
     assert_eq!(counts, [1, 1], "{lines:?}");
 }
 
-/// It left no snapshot that is of use, and knows all the same where it stood.
+/// The runner has no usable snapshot, and still knows its position.
 #[tokio::test]
 async fn killed_runner_does_not_take_another_stream_for_its_own() {
     let deployment = everything().await;
@@ -220,7 +220,7 @@ async fn killed_runner_does_not_take_another_stream_for_its_own() {
     mark(&deployment, "after").await;
 }
 
-/// Old words of the owner, and old grants, stored anew by the server: neither the doubt nor what ran before is undone.
+/// The server stores old events of the owner and old grants again: the doubt stays, and nothing runs again.
 #[tokio::test]
 async fn replayed_adoption_ends_no_doubt_and_replayed_grants_run_nothing() {
     let deployment = everything().await;
@@ -242,8 +242,8 @@ async fn replayed_adoption_ends_no_doubt_and_replayed_grants_run_nothing() {
     assert_eq!(counts, [1, 1, 1], "{lines:?}");
 }
 
-/// Runs a task, has it replayed while the runner loses these of its files, and says how often the old task's line
-/// stands there once a new task has run.
+/// Runs a task, replays it while the runner loses these of its files, and returns the number of the old task's lines
+/// after a new task has run.
 async fn ran_after_losing(files: &[&str]) -> usize {
     let deployment = everything().await;
     mark(&deployment, "old").await;
@@ -270,13 +270,13 @@ async fn ledger_keeps_an_old_grant_from_running_twice_where_stream_and_projectio
     assert_eq!(ran_after_losing(&["projection"]).await, 1);
 }
 
-/// The attack itself: what the ledger prevents.
+/// The attack itself, which the ledger prevents.
 #[tokio::test]
 async fn without_the_ledger_and_the_projection_a_replayed_grant_runs_twice() {
     assert_eq!(ran_after_losing(&["projection", "claims"]).await, 2);
 }
 
-/// What cannot be written down is not done: the claim stands in the stream, and nothing runs by it.
+/// An action that cannot be written to the ledger does not run, although its claim is in the stream.
 #[tokio::test]
 async fn nothing_runs_while_claims_cannot_be_recorded() {
     let deployment = everything().await;

@@ -1,4 +1,4 @@
-//! Attacks with one stolen key that accounts end: the record deleted, a halt hidden, an old grant stored again.
+//! Attacks with one stolen key that accounts prevent: a deleted record, a hidden halt, an old grant stored again.
 
 use async_nats::HeaderMap;
 use bus_schema::{
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::accounts::{asked, held, place, put};
 use crate::scene::{contract, playbook, tools_with_slow_append, until};
 
-/// A running deployment, its identities each in an account or all in one.
+/// A running deployment, with an account for each identity or one for all.
 async fn running(apart: bool) -> Deployment {
     let deployment = Deployment::with(|choices| choices.catalogue = tools_with_slow_append());
     if !apart {
@@ -62,7 +62,7 @@ async fn reader_deletes_the_record_in_one_account_only() {
     }
 }
 
-/// The gateway narrows what the runner reads, so that it never hears of the halt.
+/// The gateway narrows the consumer of the runner, so that the halt never reaches it.
 #[tokio::test]
 async fn gateway_hides_what_the_runner_reads_in_one_account_only() {
     for apart in [true, false] {
@@ -109,7 +109,7 @@ async fn gateway_hides_what_the_runner_reads_in_one_account_only() {
     }
 }
 
-/// The gateway has the stream made anew and what was said before stored again, signatures and all.
+/// The gateway makes the server recreate the stream and store the old signed events again.
 #[tokio::test]
 async fn gateway_stores_an_old_grant_again_in_one_account_only() {
     for apart in [true, false] {

@@ -1,5 +1,5 @@
-//! Policy driven by hand: the shipped core on the stored bytes, under a loop that a test takes one check out of. What
-//! it wants then is what that check prevents.
+//! Policy driven by hand: the shipped core on the stored bytes, in a loop from which a test removes one check. The
+//! result is the attack that this check prevents.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -12,7 +12,7 @@ use contractual::example;
 use harness::Deployment;
 use policy::{Fetch, Fetched, PolicyCore};
 
-/// How often what was fetched says what else to fetch: a document, what it asks about, the halves of earlier calls.
+/// Most rounds of fetches: a document, the contents that it asks about, the halves of earlier calls.
 const ROUNDS: usize = 4;
 
 /// Policy without the loop around it.
@@ -23,7 +23,7 @@ pub(crate) struct ByHand<'a> {
 }
 
 impl<'a> ByHand<'a> {
-    /// One that has read nothing.
+    /// A policy that has read nothing.
     pub(crate) fn new(deployment: &'a Deployment) -> Self {
         let catalogue = Catalogue::parse(example::TOOLS.as_bytes()).unwrap();
         Self {
@@ -41,12 +41,12 @@ impl<'a> ByHand<'a> {
         Ok(())
     }
 
-    /// The kinds of what it would append now.
+    /// The kinds of the events that it would append now.
     pub(crate) async fn wants(&mut self, heard: Option<LogHead>) -> Vec<&'static str> {
         self.say(heard, async |_| {}).await
     }
 
-    /// Has each draft that it would append now said; returns their kinds.
+    /// Appends each draft that it wants to append now; returns their kinds.
     pub(crate) async fn say(
         &mut self,
         heard: Option<LogHead>,
@@ -93,12 +93,12 @@ async fn fetched(owner: &BusClient, fetch: Fetch) -> Fetched {
         Fetch::Earlier {
             task,
             action,
-            half,
+            part,
             by,
             content,
         } => {
             let bytes = owner.get(by, &content).await.unwrap();
-            Fetched::Earlier(task, action, half, bytes)
+            Fetched::Earlier(task, action, part, bytes)
         }
     }
 }
@@ -115,7 +115,7 @@ pub(crate) async fn stored(deployment: &Deployment) -> Vec<Stored> {
     all
 }
 
-/// The head of a log that has everything so far, heard just now.
+/// A fresh head of a log that has all messages so far.
 pub(crate) fn fresh(stored: &[Stored]) -> Option<LogHead> {
     let last = stored.last()?;
     Some(LogHead {

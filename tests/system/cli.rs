@@ -1,4 +1,4 @@
-//! The command line as a person meets it: help, exit codes, first runs, mistakes, and what it never shows.
+//! The command line for a person: help, exit codes, first runs, mistakes, and secrets that it never shows.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::kill;
 
-/// What a command ended with.
+/// The result of a command.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) code: Option<i32>,
@@ -25,7 +25,7 @@ pub(super) struct Ended {
     pub(super) said: String,
 }
 
-/// The program with a whole environment of its own.
+/// The program with its own environment.
 pub(super) fn program(dir: Option<&Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new(harness::contractual());
     if let Some(dir) = dir {
@@ -51,14 +51,14 @@ pub(super) fn run(deployment: &Deployment, arguments: &[&str]) -> Ended {
     end(&mut program(Some(deployment.dir().path()), arguments))
 }
 
-/// The same while something else happens.
+/// Runs it while something else happens.
 pub(super) async fn run_beside(deployment: &Deployment, arguments: &[&str]) -> Ended {
     let mut command = program(Some(deployment.dir().path()), arguments);
     let running = tokio::task::spawn_blocking(move || end(&mut command));
     running.await.unwrap()
 }
 
-/// What is bad has a fix, and what is good has none; each command that a fix names has a help.
+/// A bad finding has a fix, and a good one has none; each command in a fix has a help.
 fn each_fix_is_a_command_that_exists(deployment: &Deployment) {
     let doctor = run(deployment, &["doctor", "--json"]);
     let findings: Vec<Value> = serde_json::from_str(&doctor.printed).unwrap();
@@ -81,7 +81,7 @@ fn each_fix_is_a_command_that_exists(deployment: &Deployment) {
     assert!(named > 3, "{findings:?}");
 }
 
-/// Whether a command said one thing on one line, all of `words` in it.
+/// Checks that a command printed one line, with all of `words` in it.
 pub(super) fn one_sentence(said: &str, words: &[&str]) {
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 1, "{said}");
@@ -114,7 +114,7 @@ fn every_command_has_help_with_an_example_that_names_it() {
     helps(&[], &mut found);
     assert!(
         found[""].contains(
-            "Exit codes: 0 done · 1 failed · 2 a check found something · 64 invalid input"
+            "Exit codes: 0 done · 1 failed · 2 a check found a problem · 64 invalid input"
         )
     );
     found.remove("");
@@ -215,7 +215,7 @@ fn a_broken_contract_is_named_by_line_and_column_with_its_fix() {
     let ended = check("contract = [");
     assert_eq!(ended.code, Some(64));
     assert!(ended.said.contains("broken.toml:1:"), "{}", ended.said);
-    // A test in the contract that does not come out is a mistake of the contract as well.
+    // A failed test in the contract is also an error of the contract.
     let ended = check(&example::CONTRACT.replacen("expect = \"deny\"", "expect = \"allow\"", 1));
     assert_eq!(ended.code, Some(64), "{}", ended.said);
 }
@@ -273,7 +273,7 @@ async fn a_port_that_is_taken_is_said() {
 fn a_workspace_that_cannot_be_written_is_found() {
     let deployment = Deployment::new();
     fs::set_permissions(deployment.workspace(), fs::Permissions::from_mode(0o555)).unwrap();
-    // The superuser could write it all the same.
+    // Root could write it in any case.
     let mut command = Command::new("setpriv");
     let ended = end(command
         .args(["--bounding-set", "-dac_override", "--"])
@@ -304,7 +304,7 @@ async fn doctor_finds_nothing_on_a_good_deployment_and_names_a_service_that_hang
     })
     .await;
     deployment.freeze("worker", true);
-    the_only_finding(&deployment, "worker", "hangs", "look at its log").await;
+    the_only_finding(&deployment, "worker", "hangs", "read its log").await;
     let health = run(&deployment, &["health", "worker"]);
     assert_eq!(health.code, Some(2), "{health:?}");
     deployment.freeze("worker", false);
@@ -317,7 +317,7 @@ async fn doctor_finds_nothing_on_a_good_deployment_and_names_a_service_that_hang
     .await;
 }
 
-/// Waits until `doctor` finds one thing, and this.
+/// Waits until `doctor` has one bad finding; checks that it is this one.
 pub(super) async fn the_only_finding(deployment: &Deployment, what: &str, text: &str, fix: &str) {
     let bad = eventually(SOON, async || {
         let doctor = run(deployment, &["doctor", "--json"]);

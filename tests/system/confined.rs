@@ -1,4 +1,4 @@
-//! The shipped seccomp profiles: closed by default, without anything that reaches out of a container, and enough.
+//! The shipped seccomp profiles: closed by default, no calls that reach out of a container, and all needed calls.
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
@@ -17,13 +17,13 @@ const NAMES: [&str; 7] = [
     "nats",
     "tailscale",
 ];
-/// Nothing that is shipped may call these.
+/// Calls that no profile may allow.
 const DANGEROUS: &str = "acct add_key bpf chroot delete_module finit_module fsconfig fsmount fsopen init_module
     io_uring_enter io_uring_register io_uring_setup kcmp kexec_file_load kexec_load keyctl memfd_secret mount
     mount_setattr move_mount name_to_handle_at open_by_handle_at open_tree perf_event_open personality pidfd_getfd
     pivot_root process_madvise process_vm_readv process_vm_writev ptrace quotactl reboot request_key setgid setns
     setuid swapon syslog umount2 unshare userfaultfd";
-/// Calls that are allowed with bounds on their arguments only.
+/// Calls that are allowed only with bounds on their arguments.
 const BOUNDED: [&str; 3] = ["clone", "ioctl", "socket"];
 
 fn read(name: &str) -> Value {
@@ -88,7 +88,7 @@ fn profiles_allow_no_new_namespace_and_no_odd_socket() {
     }
 }
 
-/// The kernel itself says no.
+/// The kernel itself refuses these calls.
 #[test]
 fn nobody_makes_a_namespace_or_mounts_under_any_profile() {
     for name in NAMES {

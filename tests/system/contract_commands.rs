@@ -1,4 +1,4 @@
-//! What reads, compares, replays and makes contracts, from the command line.
+//! The commands that read, compare, replay and write contracts.
 
 use std::fs;
 use std::io::Write as _;
@@ -17,7 +17,7 @@ fn written(deployment: &Deployment, name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// What `contract decide` says to calls.
+/// The verdicts of `contract decide` on calls.
 fn decided(contract: &str, tools: &str, calls: &[(&str, Value)]) -> Vec<String> {
     let mut command = program(
         None,
@@ -112,7 +112,7 @@ fn show_diff_and_new_need_no_deployment() {
     assert_eq!(first.code, Some(0), "{}", first.said);
     let checked = say(&["contract", "check", made, "--tools", &tools]);
     assert_eq!(checked.code, Some(0), "{}", checked.said);
-    // A file that is there stays as it is.
+    // An existing file is not overwritten.
     assert_ne!(say(&new).code, Some(0));
     let calls = [("file.read", json!({"path": "a.txt"}))];
     assert_eq!(decided(made, &tools, &calls), ["ask"]);
@@ -145,7 +145,7 @@ async fn recorded_task_is_replayed_and_made_into_a_contract_of_its_own() {
     erased(&deployment, &record, verdicts).await;
 }
 
-/// Under another contract, exactly what it changes differs.
+/// Under another contract, only the verdicts differ that it changes.
 fn other_contract(deployment: &Deployment, task: TaskId) {
     let stricter = example::CONTRACT.replace(
         "where.path = { path = \"*.txt\" }",
@@ -178,7 +178,7 @@ fn other_contract(deployment: &Deployment, task: TaskId) {
     assert!(all, "{}", other.printed);
 }
 
-/// A contract that is made from the task permits what the task did, and nothing beside it.
+/// A contract from a recorded task permits the calls of the task, and no others.
 fn made_from(deployment: &Deployment, task: TaskId) {
     let (made, task) = (deployment.scratch().join("made.toml"), task.to_string());
     let made = made.to_str().unwrap();
@@ -208,7 +208,7 @@ fn made_from(deployment: &Deployment, task: TaskId) {
     assert_eq!(decided(made, &tools, &calls), expected);
 }
 
-/// What a verdict rests on may be erased; then nobody can tell any more, and that is said.
+/// Replay reports a verdict that it cannot decide again, because content was erased.
 async fn erased(deployment: &Deployment, record: &Record, verdicts: usize) {
     let proposed = record.of("action.proposed").next().unwrap();
     let args: Content = serde_json::from_value(proposed.fact["args"].clone()).unwrap();

@@ -1,4 +1,4 @@
-//! The life of a contract from the command line: signed, in force, replaced, refused, revoked.
+//! The life of a contract by the command line: signed, in force, replaced, refused, revoked.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ fn written(deployment: &Deployment, name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// What `contract list` says: version and state, as it lists them.
+/// The versions and states in the order of `contract list`.
 fn listed(deployment: &Deployment) -> Vec<(u64, String, u64, u64)> {
     let ended = run(deployment, &["contract", "list", "--json"]);
     assert_eq!(ended.code, Some(0), "{}", ended.said);
@@ -75,7 +75,7 @@ async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands
         [state(2, "active", 0, 0), state(1, "superseded", 1, 0)]
     );
 
-    // One that is no newer is refused, and what is in force stays.
+    // A version that is not newer is refused, and the one in force stays.
     let again = run(&deployment, &["contract", "sign", &first]);
     assert_eq!(again.code, Some(1), "{again:?}");
     assert!(again.said.contains("write `version = 3`"), "{}", again.said);
@@ -99,7 +99,7 @@ async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands
     assert_eq!(again.code, Some(1), "{again:?}");
 }
 
-/// A policy with another catalogue than the one that was signed.
+/// A policy with another catalogue than the signed one.
 #[tokio::test]
 async fn changed_tool_is_shown_as_it_was_and_is_and_is_signed_so() {
     let deployment = Deployment::running().await;
@@ -145,7 +145,7 @@ async fn revocation_refuses_what_waits_and_what_is_not_claimed() {
     let deployment = Deployment::running().await;
     let contract = deployment.sign(example::CONTRACT).await;
     let task = deployment.submit(contract, playbook()).await;
-    // It asks before it writes the report, and nobody answers.
+    // The task asks before it writes the report, and nobody answers.
     eventually(SOON, async || {
         let events = deployment.gateway().task(task).await.unwrap().events;
         let asked = events

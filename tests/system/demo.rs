@@ -1,4 +1,4 @@
-//! Ends the demo at random moments: nothing of it is left.
+//! The demo, killed at random moments: no process and no file is left.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::kill::{no_process_of, processes_of, spread};
 
-/// The demo with its temporary files below `folder`, and what it prints in a file beside them.
+/// The demo with its temporary files below `folder`, and its output in a file beside them.
 fn demo(folder: &Path) -> Child {
     let temporary = folder.join("tmp");
     fs::create_dir(&temporary).unwrap();
@@ -24,7 +24,7 @@ fn demo(folder: &Path) -> Child {
         .stdin(Stdio::null())
         .stdout(fs::File::create(folder.join("printed")).unwrap())
         .stderr(Stdio::null())
-        // As a shell would, so that it gets what a terminal sends.
+        // Its own process group, as a shell gives it, to receive the signals of a terminal.
         .process_group(0)
         .spawn()
         .unwrap()

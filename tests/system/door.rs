@@ -1,4 +1,4 @@
-//! Who gets into the server at all: the certificate of the deployment's authority and an NKey it knows, both.
+//! Access to the server: it needs a certificate of the deployment's authority and a known NKey, both.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Connects once; the reason if the server says no.
+/// Connects once; returns the reason if the server refuses.
 async fn enter(deployment: &Deployment, options: ConnectOptions) -> Result<(), String> {
     let client = Client::connect(options, &deployment.url()).await?;
     client.nats.flush().await.map_err(|error| error.to_string())
@@ -107,7 +107,7 @@ async fn certificate_with_an_unknown_nkey_is_refused() {
     assert!(nobody.contains("authorization violation"), "{nobody}");
 }
 
-/// A certificate says that somebody belongs to the deployment; who it is, and so what it may, the NKey says.
+/// A certificate proves membership in the deployment; the NKey decides identity and permissions.
 #[tokio::test]
 async fn rights_follow_the_nkey_and_not_the_certificate() {
     let deployment = server().await;
@@ -137,7 +137,7 @@ async fn plaintext_is_refused() {
         .unwrap();
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
-    // The server ends the connection; whether it says why is its own affair.
+    // The server ends the connection, with or without a reason.
     let ended = tokio::time::timeout(Duration::from_secs(10), reading).await;
     assert!(ended.is_ok(), "the connection stays open");
     let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -147,7 +147,7 @@ async fn plaintext_is_refused() {
     );
 }
 
-/// Whoever watches the server sees nothing of the bus and cannot say anything there.
+/// The watcher of the server sees no message of the bus and cannot publish there.
 #[tokio::test]
 async fn system_account_has_no_way_into_the_bus() {
     let deployment = Deployment::provisioned().await;

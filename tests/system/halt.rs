@@ -1,4 +1,4 @@
-//! A halt arrives whatever else happens: within two seconds nothing runs, and it is on record once the stream takes it.
+//! A halt under attack: nothing runs within two seconds, and it is on record as soon as the stream stores it.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -21,10 +21,10 @@ use crate::{
     scene::{contract, playbook, tools_with_slow_append, until},
 };
 
-/// Within which a halt arrives.
+/// The time in which a halt must arrive.
 const ARRIVES: Duration = Duration::from_secs(2);
 
-/// A deployment in which a program runs for longer than any of these tests; its arguments hold the mark.
+/// A deployment with a program that runs longer than any of these tests; its arguments hold the mark.
 struct Scene {
     deployment: Deployment,
     mark: String,
@@ -56,7 +56,7 @@ impl Scene {
         scene
     }
 
-    /// Whether the program of this deployment runs.
+    /// Returns true if the program of this deployment runs.
     fn runs(&self) -> bool {
         let home = self.deployment.workspace().canonicalize().unwrap();
         let processes = std::fs::read_dir("/proc").unwrap();
@@ -67,7 +67,7 @@ impl Scene {
         })
     }
 
-    /// Orders a halt and holds it to the bound; the code that the command ended with.
+    /// Orders a halt and checks its time; returns the exit code of the command.
     async fn halts(&self, attack: &str) -> (Option<i32>, String) {
         let began = self.deployment.clock().elapsed();
         let arrived = async {
@@ -119,7 +119,7 @@ async fn halt_arrives_as_soon_as_a_server_that_stood_still_goes_on() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
-/// Gives `AUDIT` so much room.
+/// Sets the maximum size of `AUDIT`.
 async fn widen(deployment: &Deployment, bytes: impl Fn(u64) -> u64) {
     let provision = deployment.client("provision").await;
     let info = provision
@@ -140,7 +140,7 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
     let scene = Scene::new().await;
     let deployment = &scene.deployment;
     widen(deployment, |used| used).await;
-    // With this identity the command makes room.
+    // With this identity the command frees disk space.
     let (provision, away) = (
         deployment.dir().of("provision"),
         deployment.scratch().join("away"),
@@ -153,7 +153,7 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
         said.contains("halted: runner stopped") && said.contains("not on record"),
         "{said}"
     );
-    // The order stands, also for a runner that has begun since.
+    // The order stays valid, also for a runner that started later.
     assert!(deployment.kill(AuthorId::Runner));
     widen(deployment, |used| used + (1 << 20)).await;
     deployment.start(AuthorId::Runner).await;
@@ -171,11 +171,11 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
     until(deployment, "action.started", claims + 1).await;
 }
 
-/// What comes of `looking` while `attack` goes on.
+/// The result of `looking` during `attack`.
 async fn meanwhile<T>(attack: impl Future<Output = ()>, looking: impl Future<Output = T>) -> T {
     let attack = async {
         attack.await;
-        // It was cut off.
+        // The server closed the connection.
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -184,7 +184,7 @@ async fn meanwhile<T>(attack: impl Future<Output = ()>, looking: impl Future<Out
     }
 }
 
-/// Sends what `user` may send as fast as the server takes it.
+/// Publishes as `user`, as fast as the server accepts it.
 async fn flood(user: User, client: Client) {
     let task = "019abcde-0000-7000-8000-000000000003";
     let bodies = |subject: &str| -> &'static str {
@@ -226,7 +226,7 @@ async fn halt_on_a_full_stream_makes_room_for_itself() {
     let (code, said) = scene.halts("full").await;
     assert_eq!(code, Some(0), "{said}");
     until(&scene.deployment, "halt.ordered", 1).await;
-    // What is wider than it was made is as it should be.
+    // A stream that is larger than configured is valid.
     widen(&scene.deployment, |_| 9 << 30).await;
     scene.deployment.provision().await;
 }
@@ -269,7 +269,7 @@ async fn doctor_names_whoever_floods_the_bus() {
     meanwhile(flood(gateway, thief), named).await;
 }
 
-/// Connects again and again without saying anything, until `stop`.
+/// Opens connections without sending anything, until `stop`.
 fn crowd(server: SocketAddr, count: usize, stop: &AtomicBool) {
     let mut held = std::collections::VecDeque::new();
     while !stop.load(Ordering::Relaxed) {
@@ -302,7 +302,7 @@ async fn halt_arrives_while_all_connections_are_taken() {
         let stop = Arc::clone(&stop);
         move || crowd(server, 5_000, &stop)
     });
-    // More than the server takes.
+    // More connections than the server accepts.
     let watcher = scene.deployment.client("sys").await;
     let connections = async || {
         let answer = watcher.nats.request("server.varz", "".into()).await;

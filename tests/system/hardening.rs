@@ -1,4 +1,4 @@
-//! What a service insists on in its container: everything that is shipped, or an exception that the owner signed.
+//! A service in its container requires all shipped protections, or an exception that the owner signed.
 
 use std::{fs, path::PathBuf};
 
@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use crate::cli;
 
-/// The program that puts itself under a profile.
+/// The program that installs a profile for itself.
 pub(super) const UNDER: &str = env!("CARGO_BIN_EXE_under");
 const CONTAINER: &str = "[hardening]\nprofile = \"container\"";
 const EXCEPTED: &str = "[hardening]\nprofile = \"container\"\nexception = \"exception.json\"";
 const WORKER: AuthorId = AuthorId::Worker;
 const DAY_MS: u64 = 86_400_000;
 
-/// Each property that can be missing: what else is missing then, and the line of the compose file that is named.
-/// Only one who has privileges to lose can install a filter without giving up new ones.
+/// Each property that can be missing, with other properties that are missing then, and the line of the compose file in
+/// the error. Only a privileged process can install a filter without no-new-privileges.
 const ROWS: [(Property, &[Property], &str); 7] = [
     (Property::OwnUser, &[], "`user: \"10008:10008\"`"),
     (Property::Capabilities, &[], "`cap_drop: [ALL]`"),
@@ -33,7 +33,7 @@ const ROWS: [(Property, &[Property], &str); 7] = [
     (Property::Dumpable, &[], "`prctl`"),
 ];
 
-/// A profile that does not let a process close its memory to others.
+/// A profile that forbids a process to protect its memory from others.
 fn without_prctl(deployment: &Deployment) -> PathBuf {
     let text = fs::read_to_string(profile("worker")).unwrap();
     let path = deployment.scratch().join("without-prctl.json");
@@ -52,13 +52,13 @@ fn launch(deployment: &Deployment, without: &[Property]) {
     deployment.launch_contained(WORKER, without, UNDER, &seccomp);
 }
 
-/// Starts the worker so, and returns the one sentence with which it refuses to work.
+/// Starts the worker in a weaker container, and returns its error.
 async fn refusal(deployment: &Deployment, without: &[Property]) -> String {
     launch(deployment, without);
     refused(deployment).await
 }
 
-/// The one sentence with which the worker that was started has refused to work.
+/// The error with which the started worker has refused to work.
 async fn refused(deployment: &Deployment) -> String {
     let status = deployment.ended(WORKER.name()).await;
     let log = deployment.log(WORKER.name());
@@ -97,7 +97,7 @@ async fn a_weaker_container_is_refused_and_the_missing_line_is_named() {
     );
 }
 
-/// What an engine's own filter lets through, the shipped one does not.
+/// The engine's own filter allows more than the shipped one, and the service notices.
 #[tokio::test]
 async fn another_filter_than_the_shipped_one_is_refused() {
     if !can_contain() {
@@ -118,7 +118,7 @@ async fn another_filter_than_the_shipped_one_is_refused() {
     assert!(said.contains("`seccomp=./seccomp/worker.json`"), "{said}");
 }
 
-/// The image says that it is one; a configuration that nobody signed does not undo that.
+/// The image marks itself as one; an unsigned configuration does not undo that.
 #[tokio::test]
 async fn a_program_of_an_image_insists_whatever_its_configuration_says() {
     if !can_contain() {
@@ -148,7 +148,7 @@ async fn running() -> Deployment {
     deployment
 }
 
-/// What the worker said of itself at its last start.
+/// The measurement of the worker at its last start.
 async fn recorded(deployment: &Deployment) -> Value {
     deployment.ready(WORKER.name()).await;
     crate::scene::until(deployment, "service.started", 1).await;
@@ -205,7 +205,7 @@ async fn what_the_owner_excepted_may_be_missing_and_is_recorded() {
     let found = recorded(&deployment).await;
     assert_eq!(found["waived"], json!(["read-only-root", "core"]));
     assert_eq!(found["read_only_root"], json!(false));
-    // It excuses nothing else.
+    // The exception covers no other property.
     let said = refusal(
         &deployment,
         &[Property::ReadOnlyRoot, Property::Capabilities],
@@ -235,7 +235,7 @@ async fn an_exception_that_is_none_excuses_nothing() {
         |service, until, key: &SigningKey| Exception::sign(service, missing.to_vec(), until, key);
     let stranger = deployment.signing_key(AuthorId::Policy);
     let cases = [
-        (sign(WORKER, over, &owner), "it ended at"),
+        (sign(WORKER, over, &owner), "it expired at"),
         (sign(AuthorId::Runner, soon, &owner), "it is for runner"),
         (sign(WORKER, soon, &stranger), "does not cover it"),
     ];
@@ -257,7 +257,7 @@ async fn an_exception_that_is_none_excuses_nothing() {
     fs::write(&path, "{}").unwrap();
     let said = refusal(&deployment, &missing).await;
     assert!(
-        said.contains("it is not what `contractual waive` writes"),
+        said.contains("it is not what `contractual exception add` writes"),
         "{said}"
     );
 }

@@ -1,4 +1,4 @@
-//! Heads of the log: policy grants by what audit says now, not by what somebody plays back.
+//! Heads of the log: policy grants on a fresh head of audit, not on a replayed one.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::scene::{LIST, MAY_LIST, contract, kinds, playbook, policy_has_looked,
 
 /// Heads that are recorded.
 const HEADS: usize = 4;
-/// What policy says of itself without a fresh head.
+/// Policy's health without a fresh head.
 const NO_GRANTS: &str = "no grants";
-/// What the runner says of itself without one.
+/// The runner's health without a fresh head.
 const NO_CLAIMS: &str = "nothing is claimed";
 
-/// Two services that were taken over, and what they recorded.
+/// Two compromised services, and the heads that they recorded.
 struct Thieves {
-    /// The runner may put bytes into its own contents.
+    /// The runner, which may store bytes in its own contents.
     runner: Client,
-    /// The worker may ask the server for those.
+    /// The worker, which may request those bytes from the server.
     worker: Client,
     heads: Vec<Message>,
 }
 
 impl Thieves {
-    /// Records heads and puts them, with their signatures, into the runner's contents.
+    /// Records heads and stores them, with their signatures, in the runner's contents.
     async fn new(deployment: &Deployment) -> Self {
         let thieves = Self {
             runner: deployment.client("runner").await,
@@ -55,7 +55,7 @@ impl Thieves {
         thieves
     }
 
-    /// Has the server say to policy whatever it can be made to say there.
+    /// Makes the server publish to policy everything that it can be made to publish.
     async fn reflect(&self, deployment: &Deployment) {
         let head = Head::subject();
         for n in 0..self.heads.len() {
@@ -65,7 +65,7 @@ impl Thieves {
         self.worker
             .reflect("event.worker.-.service.started", &head, b"acknowledged")
             .await;
-        // Everything that audit ever signed, to the ones who believe its signature.
+        // Send all signed heads of audit to the readers that trust its signature.
         let reader = deployment.client("audit-reader").await;
         let name = format!("thief-{}", deployment.clock().uuid());
         let config = json!({"stream_name": AUDIT, "config": {"name": name, "durable_name": name,
@@ -83,7 +83,7 @@ impl Thieves {
     }
 }
 
-/// Where the nth head is put.
+/// The subject of the nth head.
 fn place(n: usize) -> String {
     format!("blob.runner.{n:064}.0")
 }
@@ -113,7 +113,7 @@ async fn nothing_that_is_played_back_stands_for_audit() {
     troubled(&deployment, AuthorId::Policy, NO_GRANTS).await;
     troubled(&deployment, AuthorId::Runner, NO_CLAIMS).await;
     let task = waiting(&deployment).await;
-    // The attack itself: what audit once said is heard once more, as genuine as before.
+    // The attack itself: an old head of audit is delivered again, with its valid signature.
     let owner = deployment.client("owner").await;
     let mut heard = owner.nats.subscribe(Head::subject()).await.unwrap();
     owner.refused().await;
@@ -126,7 +126,7 @@ async fn nothing_that_is_played_back_stands_for_audit() {
     policy_has_looked(&deployment).await;
     assert_eq!(deployment.record().await.count("action.granted"), 0);
     troubled(&deployment, AuthorId::Runner, NO_CLAIMS).await;
-    // Nor does a policy that has just begun, and never heard a head, take it.
+    // A policy that has just started and has no head refuses it, too.
     assert!(deployment.kill(AuthorId::Policy));
     deployment.start(AuthorId::Policy).await;
     until(&deployment, "service.started", 6).await;
@@ -134,13 +134,13 @@ async fn nothing_that_is_played_back_stands_for_audit() {
     policy_has_looked(&deployment).await;
     let record = deployment.record().await;
     assert_eq!(record.count("action.granted"), 0, "{}", kinds(&record));
-    // Only the head was missing.
+    // Only a fresh head was missing.
     deployment.start(AuthorId::Audit).await;
     assert_eq!(deployment.follow(task, false).await.outcome(), "succeeded");
 }
 
-/// What can be heard where audit speaks, once `thieves` have had the server say all they can: heads that audit said
-/// before, an acknowledgement, stored events, and a head of the runner's own making.
+/// All messages on audit's subject after the `thieves` have made the server publish there: old heads of audit, an
+/// acknowledgement, stored events, and a forged head of the runner.
 async fn overheard(deployment: &Deployment, thieves: &Thieves) -> Vec<Message> {
     let own = Body {
         v: ENVELOPE_V,
@@ -191,8 +191,7 @@ fn signature(message: &Message) -> &str {
     found.map_or("", |value| value.as_str())
 }
 
-/// Each check on what is heard, left out once: then something that was played back is a sign of life, and policy
-/// grants on it.
+/// Each check of a head, left out once: then policy accepts a replayed message as a sign of life and grants on it.
 #[tokio::test]
 async fn without_any_one_check_on_heads_something_played_back_is_granted_on() {
     let deployment = Deployment::running_in_one_account().await;
@@ -221,7 +220,7 @@ async fn without_any_one_check_on_heads_something_played_back_is_granted_on() {
     let by_anybody: Vec<_> = heard.iter().filter_map(unchecked).collect();
     assert_eq!((by_audit.len(), by_anybody.len()), (HEADS, HEADS + 1));
     let (past, now) = (Duration::from_secs(10), Duration::from_secs(30));
-    // One that heard them when audit said them, and one that has begun since and knows where.
+    // One policy that heard them from audit, and one that started later.
     let mut listens = Heads::default();
     for (head, number) in &by_audit {
         listens.hear(head.clone(), *number, Some(0), past);
@@ -246,8 +245,8 @@ async fn without_any_one_check_on_heads_something_played_back_is_granted_on() {
     }
 }
 
-/// What the signature and the compare with what was heard keep out: a head that audit did not say, and that
-/// everybody may say where the shipped permissions do not stand.
+/// A forged head, which anybody can publish without the shipped permissions: the signature and the comparison with
+/// earlier heads refuse it.
 #[tokio::test]
 async fn head_of_anybody_else_is_heard_without_permissions_and_not_believed() {
     let deployment = Deployment::new();

@@ -1,5 +1,5 @@
-//! An NKey that was stolen without the signing key: what is stored with it stops nobody and is told with whose identity,
-//! until that has another NKey.
+//! A stolen NKey without the signing key: readers skip the junk that it stores, and `doctor` names the identity until
+//! it has a new NKey.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::cli;
 
-/// What `doctor` says of junk, and whether that is good.
+/// The finding of `doctor` about junk: true if it is good, and its text.
 fn found(deployment: &Deployment) -> (bool, String) {
     let doctor = cli::run(deployment, &["doctor", "--json"]);
     let findings: Vec<Value> = serde_json::from_str(&doctor.printed).unwrap();

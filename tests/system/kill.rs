@@ -1,4 +1,4 @@
-//! Kills processes without notice: what is granted happens at most once, and everybody agrees on what nobody knows.
+//! Processes killed without notice: a granted action runs at most once, and all readers agree on unknown outcomes.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Duration};
 
@@ -10,16 +10,16 @@ use gateway::api::Event;
 use harness::{Deployment, NATS, Ran, Record, SOON, eventually, nats_server};
 use serde_json::{Value, json};
 
-/// Kills of one run, unless `SEEDS` says otherwise.
+/// Kills of one run, unless `SEEDS` is set.
 const SEEDS: u64 = 20;
-/// The events of the example's task with one more step, less one or two.
+/// About the number of events of the example's task with one more step.
 const EVENTS: u64 = 44;
-/// Writes a line, and stays unless the line was there before.
+/// A program that writes a line, and hangs unless the line was there before.
 const HOLD: &str = r#"echo "$1" >> ran.log; [ "$(grep -cx "$1" ran.log)" -gt 1 ] || exec sleep 90"#;
-/// Writes a line.
+/// A program that writes a line.
 const MARK: &str = r#"echo "$1" >> ran.log"#;
 
-/// The example's tools, and two programs that leave a line in the workspace.
+/// The example's tools, and two programs that write a line into the workspace.
 fn tools() -> String {
     let mut tools: Vec<Value> = serde_json::from_str(example::TOOLS).unwrap();
     for (name, script) in [("line.hold", HOLD), ("line.mark", MARK)] {
@@ -46,7 +46,7 @@ fn tools() -> String {
     serde_json::to_string(&tools).unwrap()
 }
 
-/// The example's contract with other wall time, and the two programs allowed.
+/// The example's contract with another wall time, which also allows the two programs.
 pub(super) fn contract(wall_time: &str) -> String {
     assert!(example::CONTRACT.contains("\"30m\""));
     let text = example::CONTRACT.replace("\"30m\"", &format!("\"{wall_time}\""));
@@ -62,7 +62,7 @@ pub(super) async fn everything() -> Deployment {
     deployment
 }
 
-/// The lines that programs left, and how often.
+/// The lines that programs wrote, with their counts.
 pub(super) fn lines(deployment: &Deployment) -> BTreeMap<String, usize> {
     let text = fs::read_to_string(deployment.workspace().join("ran.log")).unwrap_or_default();
     let mut lines = BTreeMap::new();
@@ -72,7 +72,7 @@ pub(super) fn lines(deployment: &Deployment) -> BTreeMap<String, usize> {
     lines
 }
 
-/// The processes that work in `folder` or name it.
+/// The processes that work in `folder` or name it in their arguments.
 pub(super) fn processes_of(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap() {
@@ -97,7 +97,7 @@ pub(super) async fn no_process_of(folder: &Path) {
     .await;
 }
 
-/// Follows a task through everything that happens to the gateway, and says yes to what is asked.
+/// Follows a task, with retries while the gateway is down, and approves every question.
 async fn follow(deployment: &Deployment, task: TaskId, within: Duration) -> Ran {
     let gateway = deployment.gateway();
     let mut events: Vec<Event> = Vec::new();
@@ -144,7 +144,7 @@ async fn say_yes(deployment: &Deployment, asked: &Event) {
     .await;
 }
 
-/// How often each action of a task stands in events of a kind.
+/// The number of events of a kind for each action of a task.
 fn per_action(record: &Record, task: TaskId, kind: &str) -> BTreeMap<ActionId, usize> {
     let mut found = BTreeMap::new();
     for message in record.of(kind).filter(|one| one.task() == Some(task)) {
@@ -153,7 +153,7 @@ fn per_action(record: &Record, task: TaskId, kind: &str) -> BTreeMap<ActionId, u
     found
 }
 
-/// Runs the program's `arguments` on the deployment; what it printed, if it ended with `code`.
+/// Runs the program with `arguments` on the deployment; returns its output if it ended with `code`.
 fn command(deployment: &Deployment, arguments: &[&str], code: i32) -> String {
     let output = Command::new(harness::contractual())
         .arg("--dir")
@@ -167,10 +167,10 @@ fn command(deployment: &Deployment, arguments: &[&str], code: i32) -> String {
     text
 }
 
-/// What follows the step that is killed: `(name, contract's wall time, what the playbook says of an unknown)`.
+/// Cases of a killed step: `(name, contract's wall time, the playbook's rule for an unknown outcome)`.
 const AFTER: [(&str, &str, &str); 4] = [
     ("stop", "10s", "\"stop\""),
-    // Nobody gives the time back that an unknown action may have used.
+    // The time that an unknown action may have used is not given back.
     ("spent", "10s", "\"continue\""),
     ("continue", "30m", "\"continue\""),
     ("retry", "30m", "{ retry = 1 }"),
@@ -199,7 +199,7 @@ async fn an_action_whose_runner_was_killed_is_unknown_to_all_and_never_runs_agai
     })
     .await;
     assert!(deployment.kill(AuthorId::Runner));
-    // With the runner goes what it ran.
+    // The programs of the runner end with it.
     no_process_of(deployment.workspace()).await;
     deployment.start(AuthorId::Runner).await;
 
@@ -252,7 +252,7 @@ async fn an_action_whose_runner_was_killed_is_unknown_to_all_and_never_runs_agai
     command(&deployment, &["audit", "verify"], 0);
 }
 
-/// The same number for the same seed, evenly spread.
+/// An evenly spread number; the same for the same seed.
 pub(super) fn spread(seed: u64) -> u64 {
     let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -260,7 +260,7 @@ pub(super) fn spread(seed: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// Who is killed, and after which event of the task.
+/// The process that is killed, and the event of the task after which it is killed.
 #[derive(Debug)]
 struct Kill {
     seed: u64,
@@ -297,7 +297,7 @@ impl Kill {
         }
     }
 
-    /// The example's playbook with one step more, which leaves a line.
+    /// The example's playbook with one more step, which writes a line.
     fn playbook(&self) -> String {
         let report = "[[step]]\nid = \"report\"";
         let line = format!("args = {{ line = \"seed-{}\" }}", self.seed);
@@ -319,7 +319,7 @@ impl Kill {
             assert!(counts.values().all(|n| *n == 1), "{self:?}: {counts:?}");
         }
         let unknown = started.len() - finished.len();
-        // Written down as claimed, and killed before the claim was sent: it is proposed anew.
+        // Written to the ledger, and killed before the claim was sent: it is proposed again.
         let lapsed = granted.len() - started.len();
         assert!(
             lapsed == 0 || (self.victim, lapsed) == ("runner", 1),
@@ -353,7 +353,7 @@ impl Kill {
 trait Seen: futures::Stream<Item = String> + Unpin {}
 impl<S: futures::Stream<Item = String> + Unpin> Seen for S {}
 
-/// What is stored from now on.
+/// The messages that are stored from now on.
 async fn watch(reader: &async_nats::Client, name: String) -> impl Seen {
     use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
     let stream = async_nats::jetstream::new(reader.clone())
@@ -381,12 +381,12 @@ async fn a_task_survives_the_death_of_any_process_at_any_moment() {
     let seeds =
         std::env::var_os("SEEDS").map_or(SEEDS, |seeds| seeds.to_str().unwrap().parse().unwrap());
     let deployment = everything().await;
-    // So short that an unknown action is known to be one soon.
+    // Short, so that an unknown outcome is recorded soon.
     let contract = deployment.sign(&contract("4s")).await;
     for seed in 0..seeds {
         let kill = Kill::of(seed);
         let began = deployment.clock().elapsed();
-        // There is none before the first.
+        // The first round has no report yet.
         fs::remove_file(deployment.workspace().join("report.md")).ok();
         let reader = deployment.client("audit-reader").await;
         let seen = watch(&reader.nats, format!("seed-{seed}")).await;

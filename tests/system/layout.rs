@@ -1,4 +1,4 @@
-//! The layout of the source: who may import whom, no circle of files, and a deployment for every service.
+//! The layout of the source: allowed imports, no cycle of files, and a deployment for every service.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -156,15 +156,15 @@ fn paths(tree: &str) -> Vec<String> {
         .collect()
 }
 
-/// The imports of a crate's files: from each module to the modules that define what it names. A re-export is no import,
-/// and what is named through one comes from the file behind it.
+/// The imports of a crate's files: from each module to the modules that define the names that it uses. A re-export is
+/// no import; a name through one counts as an import of the file behind it.
 struct Imports<'m> {
     modules: &'m BTreeMap<Module, String>,
     reexports: BTreeMap<Module, Module>,
 }
 
 impl Imports<'_> {
-    /// A path from the root of the crate; none if it leads out of it.
+    /// A path from the root of the crate; none if it leaves the crate.
     fn absolute(&self, of: &Module, path: &str) -> Option<Module> {
         let parts: Vec<&str> = path.split("::").map(str::trim).collect();
         let (mut base, mut rest) = (of.clone(), parts.as_slice());
@@ -190,7 +190,7 @@ impl Imports<'_> {
         Some(base)
     }
 
-    /// The file that defines what a path names.
+    /// The file that defines the item of a path.
     fn file(&self, path: &[String], depth: usize) -> Option<Module> {
         let known = (0..=path.len())
             .rev()
@@ -251,7 +251,7 @@ fn imports(modules: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<Modu
     edges
 }
 
-/// A circle, as the files on it in order; none if there is none.
+/// A cycle, as the files on it in order; none if there is none.
 fn circle(edges: &BTreeMap<Module, BTreeSet<Module>>) -> Option<Vec<Module>> {
     fn visit<'e>(
         at: &'e Module,

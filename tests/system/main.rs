@@ -1,4 +1,4 @@
-//! Tests the whole system from outside: real server, real processes, real keys.
+//! Tests of the whole system from outside: real server, real processes, real keys.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! The main job as a person runs it: the demo to its end, the question that it asks, and `run`, `approve`, `deny`.
+//! The main job of a person: the demo to its end, its question, and `run`, `approve`, `deny`.
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ fn demo(temporary: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command with this on its standard input.
+/// Runs a command with a text on its standard input.
 fn told(command: &mut Command, input: &str) -> Ended {
     let mut child = command
         .stdin(Stdio::piped())
@@ -40,7 +40,7 @@ fn told(command: &mut Command, input: &str) -> Ended {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // It may not ask at all.
+    // It may end without a question.
     child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
     let output = child.wait_with_output().unwrap();
     Ended {
@@ -70,14 +70,14 @@ fn the_demo_runs_to_its_end_and_shows_rules_the_smallest_change_and_the_proof() 
             "tidy: file.delete by default: no rule permits this call of `file.delete`",
             "smallest change that would allow it:",
             "[[allow]]\n              tool = \"file.delete\"\n              where.path = \"2026-09-brandt-printing.txt\"",
-            "The contract asks for your yes:",
+            "The contract asks for your approval:",
             "contract  stocktake version 1, until 2037-01-01T",
             "rule      write-the-report",
             "reason    The report is written into your folder; a report.md that is there is replaced.",
             "step      report",
             "tool      file.write",
             "arguments {\"path\":\"report.md\",\"text\":\"# Stock-take",
-            "answer    counts until 20",
+            "answer    valid until 20",
             "signed with --yes",
             "proof    every signature and every chain verifies: owner 2,",
             "0 junk",
@@ -144,7 +144,7 @@ fn a_demo_in_a_folder_of_its_own_stays_there_and_goes_on() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let last: Value = serde_json::from_str(ended.printed.lines().last().unwrap()).unwrap();
         assert_eq!(last["verified"], true);
-        // The second one proves what the first one said, too.
+        // The second run also proves the messages of the first one.
         let seen = last["events"].as_u64().unwrap();
         assert!(seen > events + 20, "{events}, then {seen}");
         events = seen;
@@ -202,7 +202,7 @@ fn another_folder_than_the_deployment_works_on_is_refused() {
     assert!(!other.path().join("report.md").exists());
 }
 
-/// A deployment that runs, and files with the example's contract and playbook.
+/// A running deployment, and files with the example's contract and playbook.
 async fn with_files() -> (Deployment, [String; 4]) {
     let (deployment, arguments) = with_documents(example::CONTRACT, example::PLAYBOOK).await;
     for (name, text) in example::INVOICES {
@@ -211,7 +211,7 @@ async fn with_files() -> (Deployment, [String; 4]) {
     (deployment, arguments)
 }
 
-/// A deployment that runs and has this contract signed, and files with it and a playbook.
+/// A running deployment with this contract signed, and files with it and a playbook.
 async fn with_documents(contract: &str, playbook: &str) -> (Deployment, [String; 4]) {
     let deployment = Deployment::running().await;
     let file = |name: &str, text: &str| {
@@ -238,7 +238,7 @@ fn run(deployment: &Deployment, arguments: &[String; 4], more: &[&str]) -> Comma
     program(Some(deployment.dir().path()), &arguments)
 }
 
-/// The task that was handed in last and the action that it asks about.
+/// The task that was submitted last, and the action that it asks about.
 async fn asked(deployment: &Deployment) -> (String, String) {
     eventually(SOON, async || {
         let tasks = deployment.gateway().tasks().await.unwrap().tasks;
@@ -259,7 +259,7 @@ async fn run_follows_a_task_and_its_answer_decides() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     has(
         &ended.printed,
-        &["The contract asks for your yes:", "report.md"],
+        &["The contract asks for your approval:", "report.md"],
     );
     let ended = told(&mut run(&deployment, &arguments, &[]), "no\n");
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -274,7 +274,7 @@ async fn run_follows_a_task_and_its_answer_decides() {
     assert!(ended.printed.lines().all(is_json), "{}", ended.printed);
 }
 
-/// Asks about one write of a text that a terminal would not show as it is.
+/// A task that asks about writing a text with hidden characters.
 const ASKS: &str = r#"
 contract = "asks"
 version  = 1
@@ -346,11 +346,11 @@ async fn approve_and_deny_answer_a_detached_task() {
         has(&ended.printed, &["contract  stocktake version 1", said]);
         let ran = deployment.follow(task.parse().unwrap(), false).await;
         assert_eq!(ran.outcome(), outcome);
-        // What is over is asked about no more.
+        // An answered question is not pending any more.
         let words = [answer, &task, &task];
         let ended = end(&mut program(Some(deployment.dir().path()), &words));
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        one_sentence(&ended.said, &["nothing is asked about action"]);
+        one_sentence(&ended.said, &["has no pending question"]);
     }
 }
 
@@ -364,7 +364,7 @@ async fn an_answer_that_comes_too_late_does_not_end_the_one_who_follows() {
         .spawn()
         .unwrap();
     let (task, action) = asked(&deployment).await;
-    // Somebody else says no meanwhile, and the task ends.
+    // Another terminal denies meanwhile, and the task ends.
     let words = ["deny", &task, &action];
     let ended = end(&mut program(Some(deployment.dir().path()), &words));
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -428,7 +428,7 @@ async fn up_ends_with_an_error_when_a_service_gives_up() {
         log => Err(log),
     })
     .await;
-    // What it is started with next is not valid: exit code 64.
+    // Its next start has an invalid configuration: exit code 64.
     fs::write(files.dir().config(AuthorId::Worker), "not = [valid").unwrap();
     let pid = pid_under(up.id(), "worker");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

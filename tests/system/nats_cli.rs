@@ -1,4 +1,4 @@
-//! The plain `nats` command line with the contexts that `init` writes: reads the record, hands in triggers, nothing else.
+//! The plain `nats` command line with the contexts of `init`: it reads the record, submits triggers, and no more.
 
 use std::{
     path::PathBuf,
@@ -41,7 +41,7 @@ impl Context<'_> {
         command
     }
 
-    /// What it prints, and whether it succeeded.
+    /// Its output, and true if it succeeded.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = self.command(self.nats.to_str().unwrap());
         let output = command
@@ -62,7 +62,7 @@ impl Context<'_> {
         said
     }
 
-    /// The server refuses to take `subject`, or to deliver it.
+    /// Checks that the server refuses a publish or subscription of `subject`.
     fn may_not(&self, arguments: &[&str], subject: &str) {
         let (_, said) = self.run(arguments);
         let refused = |verb: &str| {
@@ -76,7 +76,7 @@ impl Context<'_> {
         );
     }
 
-    /// The same on a terminal, which `stream view` insists on; it asks nothing if its page is not full.
+    /// Runs it on a terminal, which `stream view` requires; it asks nothing if its page is not full.
     fn page(&self, arguments: &str) -> String {
         let nats = self.nats.display();
         let line = format!(
@@ -107,7 +107,7 @@ async fn ran() -> (Deployment, Record) {
     (deployment, record)
 }
 
-/// The events in what was printed, by their JSON.
+/// The events in its output, by their JSON.
 fn decoded(printed: &str) -> Vec<Value> {
     let json = |line: &str| {
         let event: Value = serde_json::from_str(line.trim()).ok()?;
@@ -182,7 +182,7 @@ async fn audit_reader_has_every_power_over_its_copy_and_reads_the_record_without
         deployment: &deployment,
         name: "audit-reader",
     };
-    // Every power over its own copy: a consumer, a filter, a replay at the speed at which it happened.
+    // Full access to its own copy: a consumer, a filter, a replay at the original speed.
     let made = [
         "consumer",
         "add",
@@ -257,7 +257,7 @@ async fn audit_reader_can_change_nothing() {
     ] {
         reader.may_not(arguments, &format!("$JS.API.{asks}"));
     }
-    // Whatever it does with consumers, it does with those of its copy.
+    // It can only change the consumers of its copy.
     let policys = ["consumer", "add", "AUDIT", "policy", "--pull", "--defaults"];
     reader.does(&policys);
     reader.does(&["consumer", "next", "AUDIT", "policy", "--count", "5"]);
@@ -267,7 +267,7 @@ async fn audit_reader_can_change_nothing() {
     let after = deployment.record().await;
     assert!(after.messages.len() >= before.messages.len());
     assert_eq!(after.junk().count(), 0);
-    // Those that may, still can.
+    // The allowed identities still can.
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
 }
 

@@ -1,4 +1,4 @@
-//! The way that everything takes: the example's task, end to end.
+//! The main path: the example's task, end to end.
 
 use harness::Deployment;
 

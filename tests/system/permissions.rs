@@ -1,4 +1,4 @@
-//! What each user may publish and subscribe to, tried out on the real server with the shipped configuration.
+//! The permissions of each user, tried on the real server with the shipped configuration.
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -7,12 +7,12 @@ use bus_schema::{ACTORS, AUDIT, AuthorId, STREAMS, TRIGGERS, account::users};
 use futures::StreamExt as _;
 use harness::{Client, Deployment};
 
-/// The table as bus-schema works it out.
+/// The table of permissions that bus-schema generates.
 const WORKED_OUT: &str = include_str!("../../nats/matrix.txt");
-/// Subjects tried between two looks at what was refused; async-nats keeps at most 128 of its own events.
+/// Subjects tried between two reads of the refusals; async-nats keeps at most 128 of its own events.
 const AT_ONCE: usize = 40;
 
-/// What the server lets one user do with each subject.
+/// The operations that the server allows one user on each subject.
 #[derive(Default)]
 struct Allowed {
     publish: BTreeSet<String>,
@@ -59,7 +59,7 @@ async fn without_the_shipped_permissions_everything_would_be_possible() {
     assert_eq!((allowed.publish.len(), allowed.subscribe.len()), (2, 2));
 }
 
-/// Tries to publish and to subscribe to each subject; what the server does not refuse is allowed.
+/// Tries to publish and to subscribe to each subject; an operation without a refusal is allowed.
 async fn tried(client: &Client, families: &[String]) -> Allowed {
     let mut allowed = Allowed::default();
     for some in families.chunks(AT_ONCE) {
@@ -90,7 +90,7 @@ async fn tried(client: &Client, families: &[String]) -> Allowed {
     allowed
 }
 
-/// A stream stores what may be published into it, and the server's API answers what may be asked.
+/// A stream stores each allowed publish, and the server's API answers each allowed request.
 async fn answered(client: &Client, subject: &str) {
     let stream = ["event.", "blob.", "trigger."]
         .iter()
@@ -99,7 +99,7 @@ async fn answered(client: &Client, subject: &str) {
         let unlike_before = client.nats.new_inbox();
         let ack = client.store(subject, HeaderMap::new(), unlike_before.as_bytes());
         let ack = ack.await.unwrap();
-        // What was tried before is stored, so that another content of that name is not.
+        // The content of an earlier attempt is stored, so another one of that name is refused.
         assert!(
             matches!(ack.stored(), Ok(_) | Err(10_077)),
             "{subject}: {ack:?}"
@@ -112,7 +112,7 @@ async fn answered(client: &Client, subject: &str) {
         } else {
             ""
         };
-        // A message that is handed out keeps its own subject, so that a request would not know it.
+        // A delivered message keeps its own subject, so a request would not match it.
         let inbox = client.nats.new_inbox();
         let mut answers = client.nats.subscribe(inbox.clone()).await.unwrap();
         client.reflect(subject, &inbox, question.as_bytes()).await;
@@ -121,7 +121,7 @@ async fn answered(client: &Client, subject: &str) {
     }
 }
 
-/// What one user may say and another may hear arrives.
+/// A message that one user may publish and another may subscribe to arrives.
 async fn delivered(clients: &[Client], rights: &[Allowed], families: &[String]) {
     let mut pairs = 0;
     for subject in families {
@@ -151,7 +151,7 @@ async fn delivered(clients: &[Client], rights: &[Allowed], families: &[String]) 
     assert_eq!(pairs, 6);
 }
 
-/// One subject of each family: those of the table that is worked out, and every other way into the server.
+/// One subject of each family: those of the generated table, and all other entries of the server.
 fn families() -> Vec<String> {
     let rows = WORKED_OUT.lines().skip(1);
     let mut all: Vec<_> = rows
@@ -225,7 +225,7 @@ fn families() -> Vec<String> {
     all
 }
 
-/// What belongs to nobody.
+/// Subjects that belong to nobody.
 const ELSE: &[&str] = &[
     "$JS.API.ACCOUNT.PURGE.BUS",
     "$JS.API.ACCOUNT.STREAM.MOVE.BUS.AUDIT",
@@ -289,7 +289,7 @@ fn table(families: &[String], rights: &[Allowed]) -> String {
     text
 }
 
-/// Writes under `GOLDEN=write`; otherwise insists that the file is as it should be.
+/// Checks that the file is up to date; `GOLDEN=write` writes it.
 fn golden(name: &str, wanted: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("golden")

@@ -1,4 +1,4 @@
-//! Folders that are missing, read-only or full, and a server that is too old: one clear sentence each.
+//! Errors for folders that are missing, read-only or full, and for a server that is too old: one sentence each.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use harness::{Deployment, can_contain, contractual, nats_server};
 
 use crate::cli::{Ended, end, one_sentence, program};
 
-/// The program as somebody for whom modes of files count, also if that is the superuser.
+/// The program as a user to whom file modes apply, also if the test runs as root.
 fn plain(arguments: &[&str]) -> Ended {
     let mut command = Command::new("setpriv");
     command
@@ -36,7 +36,7 @@ fn a_read_only_folder_is_said() {
     assert_eq!(demo.code, Some(1), "{demo:?}");
     one_sentence(
         &demo.said,
-        &[path, "Permission denied", "a folder you can write to"],
+        &[path, "Permission denied", "a writable folder"],
     );
     let state = format!("{path}/state");
     let init = plain(&["init", "--dir", &state]);
@@ -47,10 +47,7 @@ fn a_read_only_folder_is_said() {
     let dir = deployment.dir().path().to_str().unwrap();
     let up = plain(&["up", "--dir", dir]);
     assert_eq!(up.code, Some(1), "{up:?}");
-    one_sentence(
-        &up.said,
-        &[dir, "Permission denied", "a folder you can write to"],
-    );
+    one_sentence(&up.said, &[dir, "Permission denied", "a writable folder"]);
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
@@ -84,7 +81,7 @@ fn a_folder_without_an_invoice_is_refused_before_anything_starts() {
     }
 }
 
-/// Runs a shell script where `$1` is an empty disk of this size, and `$2` is the program.
+/// Runs a shell script in which `$1` is an empty disk of this size and `$2` is the program.
 fn on_disk(size: &str, script: &str) -> Ended {
     let folder = tempfile::tempdir().unwrap();
     let script = format!("mount -t tmpfs -o size={size} none \"$1\" || exit 99\n{script}");
@@ -115,7 +112,7 @@ fn a_full_disk_is_said() {
     one_sentence(&demo.said, &[said]);
     let demo = on_disk("16k", "exec \"$2\" demo \"$1\" --yes");
     assert_eq!(demo.code, Some(1), "{demo:?}");
-    one_sentence(&demo.said, &[said, "with space left"]);
+    one_sentence(&demo.said, &[said, "with free space"]);
     let up = on_disk(
         "4m",
         "\"$2\" --dir \"$1/state\" init --workspace \"$1/work\" >/dev/null || exit 98\n\
@@ -123,7 +120,7 @@ fn a_full_disk_is_said() {
          exec \"$2\" --dir \"$1/state\" up",
     );
     assert_eq!(up.code, Some(1), "{up:?}");
-    one_sentence(&up.said, &[said, "with space left"]);
+    one_sentence(&up.said, &[said, "with free space"]);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Projections: what a service kept is used if it is of this stream, and rebuilt otherwise; never guessed. What acts
-//! waits for the owner then.
+//! Projections: a snapshot is used if it belongs to this stream, and rebuilt otherwise. Executors wait for the owner
+//! then.
 
 use std::{fs, path::Path};
 
@@ -9,14 +9,14 @@ use harness::{Deployment, SOON, eventually};
 use crate::adopt::adopted;
 use crate::by_hand::{ByHand, fresh, stored};
 
-/// The services whose state is nothing but a projection.
+/// The services whose state is only a projection.
 const FOLDING: &[AuthorId] = &[
     AuthorId::Policy,
     AuthorId::Runner,
     AuthorId::Worker,
     AuthorId::Gateway,
 ];
-/// What a service logs when it finds that its projection is of another stream.
+/// The log line of a service whose projection belongs to another stream.
 const REBUILT: &str = "the projection is of another stream";
 
 pub(crate) fn copy(from: &Path, to: &Path) {
@@ -38,13 +38,13 @@ pub(crate) async fn stop_all(deployment: &Deployment) {
     }
 }
 
-/// Starts over with an empty stream and an empty log, but with what the other services kept.
+/// Starts with an empty stream and an empty log, but with the state of the other services.
 async fn begin_another_stream(deployment: &Deployment) {
     stop_all(deployment).await;
     empty(deployment).await;
 }
 
-/// The same where the services are stopped already.
+/// The same with services that are stopped already.
 pub(crate) async fn empty(deployment: &Deployment) {
     deployment.nats().stop().await;
     fs::remove_dir_all(deployment.nats().store()).unwrap();
@@ -53,7 +53,7 @@ pub(crate) async fn empty(deployment: &Deployment) {
     deployment.provision().await;
 }
 
-/// Deletes all that audit keeps.
+/// Deletes all files of audit.
 pub(crate) fn forget_log(deployment: &Deployment) {
     let audit = deployment.dir().of("audit");
     for folder in ["log", "anchor", "state"] {
@@ -120,8 +120,8 @@ async fn older_projection_is_taken_up_where_it_stops() {
     }
 }
 
-/// The stream ends before the place at which the projection stands: going on from there would miss everything
-/// that is said until then.
+/// The stream ends before the position of the projection: a service that continued there would miss all events before
+/// it.
 #[tokio::test]
 async fn projection_that_is_ahead_of_the_stream_is_rebuilt() {
     let deployment = Deployment::running().await;
@@ -137,7 +137,7 @@ async fn projection_that_is_ahead_of_the_stream_is_rebuilt() {
     works(&deployment).await;
 }
 
-/// Another message stands where the projection stopped: going on from there would miss what came before it.
+/// Another message is at the position of the projection: a service that continued there would miss earlier events.
 #[tokio::test]
 async fn projection_of_another_stream_is_rebuilt() {
     let deployment = Deployment::running().await;
@@ -177,7 +177,7 @@ async fn projection_of_another_stream_is_rebuilt() {
     adopted(&deployment).await;
     let task = deployment.submit(contract, harness::playbook()).await;
     assert_eq!(deployment.follow(task, true).await.outcome(), "succeeded");
-    // The check that is left out: it goes on from where it stands, and knows no such contract.
+    // Without the check it continues from its position, and does not know the contract.
     let stored = stored(&deployment).await;
     let submitted = |subject: &str| subject.ends_with(&format!("{task}.task.submitted"));
     let end = stored
@@ -190,8 +190,8 @@ async fn projection_of_another_stream_is_rebuilt() {
     assert_eq!(weak.wants(fresh(&stored)).await, ["task.rejected"]);
 }
 
-/// The very bytes that stood there were put there again: whoever may store anything can do that, and cannot choose
-/// when they are stored.
+/// The same bytes are stored there again: anybody who may store messages can do that, but cannot choose their stored
+/// time.
 #[tokio::test]
 async fn projection_is_rebuilt_where_only_a_copy_of_its_last_message_stands() {
     let deployment = Deployment::running().await;

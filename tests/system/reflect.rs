@@ -1,12 +1,12 @@
-//! Reflection: in one account the server sends what it answers wherever the asker says, also where the asker may not
-//! publish; what a claim expects holds all the same.
+//! Reflection: in one account the server sends an answer to any subject that the requester names, even one that it may
+//! not publish to; claims stay safe by their compare-and-set.
 
 use bus_schema::{ActionStarted, AuthorId, Draft, Junk, Runner, TaskId};
 use harness::{Deployment, SOON, eventually};
 
 use crate::scene::{contract, first, kinds, playbook, tools_with_slow_append, until};
 
-/// What the gateway may publish; the server's acknowledgement goes to the reply subject.
+/// A subject that the gateway may publish to; the server's acknowledgement goes to the reply subject.
 const PERMITTED: &str = "event.gateway.-.service.started";
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn reflected_acknowledgements_do_not_stop_or_repeat_a_claim() {
     assert_eq!(lines, "ran\n");
 }
 
-/// Waits until `count` acknowledgements stand in the runner's chain of a task.
+/// Waits until `count` acknowledgements are in the runner's subtree of a task.
 async fn reflected(deployment: &Deployment, task: TaskId, count: usize) {
     let prefix = format!("event.runner.{task}.");
     eventually(SOON, async || {
@@ -84,7 +84,7 @@ async fn reflected(deployment: &Deployment, task: TaskId, count: usize) {
     .await;
 }
 
-/// The attack itself: it defeats a claim that expects an empty subject, and the obvious repair of that.
+/// The attack itself: it defeats a claim that expects an empty subject, and the obvious fix of that.
 #[tokio::test]
 async fn claim_that_expects_its_subject_to_be_empty_is_blocked_and_its_repair_claims_twice() {
     let deployment = Deployment::provisioned_in_one_account().await;
@@ -109,7 +109,7 @@ async fn claim_that_expects_its_subject_to_be_empty_is_blocked_and_its_repair_cl
     let twice = runner.client.publish(&again, Some((&again.subject, last)));
     assert!(twice.await.unwrap().stored().is_ok());
     assert_eq!(deployment.record().await.count("action.started"), 2);
-    // What a service does instead: whoever has not folded the first claim does not get through.
+    // The compare-and-set of a service: a claim without knowledge of the first one is refused.
     let stale = runner.client.publish(&again, Some((&subtree, last - 2)));
     assert_eq!(stale.await.unwrap().stored(), Err(10_071));
 }

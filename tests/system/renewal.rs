@@ -1,4 +1,4 @@
-//! Certificates: renewed under load without anything lost, and refused once they are over, of another or for another.
+//! Certificates: renewed under load without loss; refused if expired, of another authority, or of another role.
 
 use std::{
     cell::Cell,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How often everything is renewed under load.
+/// The number of renewals under load.
 const ROUNDS: u32 = 3;
 
 #[expect(
@@ -40,7 +40,7 @@ fn certs(deployment: &Deployment, arguments: &[&str]) -> String {
     ended.printed
 }
 
-/// Has the server read its configuration again, as `docker compose kill -s HUP nats` does.
+/// Makes the server reload its configuration, as `docker compose kill -s HUP nats` does.
 async fn reload(deployment: &Deployment) {
     let word = "Reloaded server configuration";
     let before = deployment.log(NATS).matches(word).count();
@@ -53,7 +53,7 @@ async fn reload(deployment: &Deployment) {
     .await;
 }
 
-/// Waits until every service has connected with what was made the `round`th time.
+/// Waits until every service has connected with the certificate of the `round`th renewal.
 async fn taken_up(deployment: &Deployment, round: usize) {
     for author in ACTORS {
         let word = "the certificates were renewed";
@@ -88,7 +88,7 @@ async fn seen_now(deployment: &Deployment) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The same, once all are connected and none of `names` with what it had `before`.
+/// The same, after all are connected and each of `names` has another one than `before`.
 async fn presented(
     deployment: &Deployment,
     before: &BTreeMap<String, String>,
@@ -107,7 +107,7 @@ async fn presented(
     .await
 }
 
-/// Until when the server's own certificate holds.
+/// The expiry time of the server's own certificate.
 async fn server_until(deployment: &Deployment) -> String {
     let sys = deployment.client("sys").await;
     let answer = sys.nats.request("server.varz", "".into()).await;
@@ -210,7 +210,7 @@ async fn the_authority_is_changed_while_both_are_trusted() {
     reload(&deployment).await;
     taken_up(&deployment, 1).await;
     let early = cli::run(&deployment, &["certs", "authority", "--retire"]);
-    cli::one_sentence(&early.said, &["has a certificate of the authority before"]);
+    cli::one_sentence(&early.said, &["certificate of the previous authority"]);
     let twice = cli::run(&deployment, &["certs", "authority"]);
     cli::one_sentence(&twice.said, &["two authorities are trusted already"]);
 
@@ -238,14 +238,14 @@ fn put(deployment: &Deployment, name: &str, leaf: &Leaf) {
     fs::write(folder.join("cert.pem"), leaf.cert_pem.as_bytes()).unwrap();
 }
 
-/// Puts a certificate there as it was made for `days`, `age` days ago.
+/// Writes a certificate that was made `age` days ago for `days`.
 fn old(deployment: &Deployment, name: &str, days: u32, age: u32) {
     let ca = certs::authority(deployment.dir(), today()).unwrap();
     let leaf = certs::issue(&ca, name, days, today() - age * DAY).unwrap();
     put(deployment, name, &leaf);
 }
 
-/// Connects once as the worker, with what lies there.
+/// Connects once as the worker, with its present files.
 async fn enter(deployment: &Deployment) -> Result<(), String> {
     let client = Client::connect(deployment.options("worker", "worker"), &deployment.url()).await?;
     client.nats.flush().await.map_err(|error| error.to_string())
@@ -336,7 +336,7 @@ fn doctor_and_show_say_when_a_certificate_nears_its_end_and_what_helps() {
     }
     let fix = found["fix"].as_str().unwrap();
     assert!(fix.contains("contractual certs renew"), "{fix}");
-    // Half of a renewal is no harm: it is done again.
+    // A partial renewal is harmless: it is repeated.
     fs::remove_file(deployment.dir().of("runner").join("key.pem")).unwrap();
     assert_eq!(stands("runner"), "broken");
     certs(&deployment, &["renew"]);
@@ -348,7 +348,7 @@ fn doctor_and_show_say_when_a_certificate_nears_its_end_and_what_helps() {
     cli::one_sentence(&unknown.said, &["nobody", "contractual certs show"]);
 }
 
-/// `up` renews what is due, and has its own server read it.
+/// `up` renews certificates that are due, and makes its server reload them.
 #[tokio::test]
 async fn up_renews_what_is_due_and_reloads_its_server() {
     let deployment = Deployment::new();

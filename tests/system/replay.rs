@@ -1,5 +1,5 @@
-//! Replay: in one account whoever may read the stream can have the server publish what is stored once more, to any
-//! subject; what each reader checks holds all the same.
+//! Replay: in one account each reader of the stream can make the server publish a stored message again, to any subject;
+//! the checks of readers refuse it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::scene::{kinds, until};
 
-/// A reader of one's own; the audit-reader may make one.
+/// A consumer of its own, which the audit-reader may create.
 async fn own_consumer(client: &Client, name: &str) {
     let config = json!({"stream_name": AUDIT, "config": {
         "name": name, "durable_name": name, "ack_policy": "none", "deliver_policy": "all"}});
@@ -49,7 +49,7 @@ async fn nothing_that_services_said_can_be_stored_again() {
             .reflect(&get, &message.stored.subject, question.as_bytes())
             .await;
     }
-    // With the identity of the one whose events they are.
+    // With the identity of the author of these events.
     let policy = deployment.client("policy").await;
     let granted = &before.of("action.granted").next().unwrap().stored.subject;
     policy
@@ -79,7 +79,7 @@ async fn nothing_that_services_said_can_be_stored_again() {
     acts_once(&deployment, &before).await;
 }
 
-/// Everything starts again on this record, does nothing twice, and works.
+/// All services restart on this record, do nothing twice, and work.
 async fn acts_once(deployment: &Deployment, before: &Record) {
     deployment.start_all().await;
     let ran = deployment.run_demo_task().await;
@@ -102,8 +102,8 @@ async fn acts_once(deployment: &Deployment, before: &Record) {
     }
 }
 
-/// The attack itself: it works on an event that was published without the compare-and-set, and readers then
-/// still know it for a copy.
+/// The attack itself: it works on an event that was published without the compare-and-set; readers still recognize the
+/// copy.
 #[tokio::test]
 async fn event_without_its_compare_and_set_is_stored_again_and_known_for_a_copy() {
     let deployment = Deployment::provisioned_in_one_account().await;
@@ -140,7 +140,7 @@ async fn event_without_its_compare_and_set_is_stored_again_and_known_for_a_copy(
     assert_eq!(said.unwrap().by(), Some(AuthorId::Worker));
 }
 
-/// Messages of one batch, as the server gives them out: their places, subjects and headers.
+/// Messages of one batch, as the server delivers them: sequence numbers, subjects and headers.
 async fn a_batch(deployment: &Deployment, reader: &Client) -> (String, Vec<(u64, String)>) {
     let mut batches: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
     for message in deployment.record().await.messages {
@@ -149,7 +149,7 @@ async fn a_batch(deployment: &Deployment, reader: &Client) -> (String, Vec<(u64,
         let stored = reader.nats.request(subject, question.into()).await.unwrap();
         let headers = stored.headers.unwrap();
         if message.by().is_some() && message.by() != Some(AuthorId::Owner) {
-            // Each has its own: stored without it, it could be stored again.
+            // Each event has its own compare-and-set: without it, it could be stored again.
             let expected = headers.get("Nats-Expected-Last-Subject-Sequence");
             assert!(expected.is_some(), "{} {headers:?}", message.kind);
         }
@@ -167,7 +167,7 @@ async fn no_event_of_a_batch_can_be_stored_again_in_a_batch_of_a_thiefs() {
     let deployment = Deployment::running_in_one_account().await;
     let contract = deployment.sign(harness::contract()).await;
     deployment.run_demo_task().await;
-    // What comes while policy stands still is decided together.
+    // Proposals that arrive while policy is suspended are decided together.
     deployment.freeze("policy", true);
     for _ in 0..40 {
         deployment.submit(contract, harness::playbook()).await;
@@ -181,7 +181,7 @@ async fn no_event_of_a_batch_can_be_stored_again_in_a_batch_of_a_thiefs() {
     let (batch, places) = a_batch(&deployment, &reader).await;
     assert!(places.len() > 1, "{places:?}");
     let before = deployment.record().await;
-    // The thief opens a batch of that name with a message of its own; the server puts the rest behind it.
+    // The thief opens a batch of that name with its own message; the server appends the rest to it.
     let thief = deployment.client("worker").await;
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Nats-Batch-Id", batch.as_str());

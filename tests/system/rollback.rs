@@ -1,5 +1,4 @@
-//! Rollback: a stream restored from yesterday is noticed by its log, nothing is granted on it, and what is said to help
-//! does.
+//! Rollback: audit notices a stream from yesterday by its log, nothing is granted on it, and the documented fix works.
 
 use std::{fs, path::Path};
 
@@ -31,7 +30,7 @@ fn put_back(from: &Path, to: &Path) {
     copy(from, to);
 }
 
-/// What `doctor` says to do about a finding that is not good.
+/// The fix of `doctor` for a bad finding.
 fn fix(deployment: &Deployment, what: &str) -> String {
     let doctor = cli::run(deployment, &["doctor", "--json"]);
     assert_eq!(doctor.code, Some(2), "{doctor:?}");
@@ -42,7 +41,7 @@ fn fix(deployment: &Deployment, what: &str) -> String {
     found["fix"].as_str().unwrap().to_owned()
 }
 
-/// Everything runs, is found good, and works.
+/// Checks that everything runs, is healthy, and works.
 async fn is_well(deployment: &Deployment) {
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
     eventually(SOON, async || {
@@ -55,7 +54,7 @@ async fn is_well(deployment: &Deployment) {
     assert_eq!(verified.code, Some(0), "{verified:?}");
 }
 
-/// Two days of work; returns the copies of the stream and of the log that were made in between.
+/// Runs two days of work; returns the copies of the stream and of the log from between them.
 async fn two_days(deployment: &Deployment) -> (std::path::PathBuf, std::path::PathBuf) {
     deployment.run_demo_task().await;
     stop(deployment).await;
@@ -99,7 +98,7 @@ async fn stream_of_yesterday_under_the_log_of_today_gets_no_heads_and_no_grants(
         "{}",
         kinds(&record)
     );
-    // The way on, as it is said wherever somebody looks.
+    // The fix, the same in every place.
     let newest = "put the newest copy of the stream (`nats/data`) back";
     let said = fix(&deployment, "log and stream");
     assert!(said.contains(newest), "{said}");
@@ -110,13 +109,12 @@ async fn stream_of_yesterday_under_the_log_of_today_gets_no_heads_and_no_grants(
     stop(&deployment).await;
     put_back(&today, &deployment.nats().store());
     start_nats_and(&deployment, ACTORS).await;
-    // It folded the other stream, and cannot know which one is right.
+    // It read the other stream, and cannot know which one is right.
     adopted(&deployment).await;
     is_well(&deployment).await;
 }
 
-/// A log that is damaged, of which there is only a copy of yesterday: the copy of the log alone is refused, with its
-/// anchor it catches up.
+/// A damaged log with only a copy of yesterday: the copy of the log alone is refused; with its anchor it catches up.
 #[tokio::test]
 async fn damaged_log_is_put_back_with_its_anchor_and_catches_up() {
     let deployment = Deployment::running().await;
@@ -145,9 +143,9 @@ async fn damaged_log_is_put_back_with_its_anchor_and_catches_up() {
     is_well(&deployment).await;
 }
 
-/// The attack itself: whoever can roll back the stream and the log and its anchor at once is not noticed by audit. That is
-/// why the anchor belongs on another volume; and it is the way on where there is no newer copy of the stream. The runner
-/// notices all the same, and waits for the owner.
+/// The attack itself: audit does not notice a rollback of stream, log and anchor at once, so the anchor belongs on
+/// another volume. This is also the fix if there is no newer copy of the stream. The runner notices it, and waits for
+/// the owner.
 #[tokio::test]
 async fn stream_and_log_of_yesterday_together_are_believed_by_all_but_the_runner() {
     let deployment = Deployment::running().await;

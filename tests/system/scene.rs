@@ -1,4 +1,4 @@
-//! What several tests set: small contracts, playbooks and catalogues, and questions to the record.
+//! Shared fixtures of the tests: small contracts, playbooks and catalogues, and queries of the record.
 
 use bus_schema::{ActionId, AuthorId, TaskId};
 use contractual::example;
@@ -59,7 +59,7 @@ pub(crate) fn first(record: &Record, kind: &str) -> Result<(TaskId, ActionId), S
         .ok_or_else(|| format!("no {kind} among {}", kinds(record)))
 }
 
-/// The kinds of everything that is stored, in order.
+/// The kinds of all stored messages, in order.
 pub(crate) fn kinds(record: &Record) -> String {
     let kinds: Vec<_> = record.messages.iter().map(short).collect();
     kinds.join(" ")
@@ -72,7 +72,7 @@ fn short(one: &Message) -> String {
     }
 }
 
-/// Waits until there are `count` genuine events of a kind.
+/// Waits until there are `count` valid events of a kind.
 pub(crate) async fn until(deployment: &Deployment, kind: &str, count: usize) -> Record {
     eventually(SOON, async || {
         let record = deployment.record().await;
@@ -89,7 +89,7 @@ pub(crate) async fn until(deployment: &Deployment, kind: &str, count: usize) -> 
     .await
 }
 
-/// Waits until policy has looked at everything that is stored now: it refuses a proposal that came later.
+/// Waits until policy has read all stored messages: it refuses a proposal that came later.
 pub(crate) async fn policy_has_looked(deployment: &Deployment) {
     let contract = deployment.sign(&contract("barrier", MAY_LIST)).await;
     let task = deployment.submit(contract, &playbook(REFUSED)).await;
@@ -97,7 +97,7 @@ pub(crate) async fn policy_has_looked(deployment: &Deployment) {
     assert_eq!(ran.count("action.refused"), 1);
 }
 
-/// Waits until a service says of itself that it cannot do its job, and why: with `word` in it.
+/// Waits until a service is unhealthy, with `word` in its reason.
 pub(crate) async fn troubled(deployment: &Deployment, author: AuthorId, word: &str) {
     eventually(SOON, async || match deployment.health(author) {
         Err(error) if error.to_string().contains(word) => Ok(()),

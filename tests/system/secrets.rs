@@ -1,4 +1,4 @@
-//! Keys stay in their files, and nobody else can read these.
+//! Keys stay in their files, and no other user can read them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::cli::{end, one_sentence, program, run};
 
-/// Those who put contents on the bus.
+/// The authors that store contents on the bus.
 const SEALERS: [AuthorId; 5] = [
     AuthorId::Owner,
     AuthorId::Gateway,
@@ -70,7 +70,7 @@ fn init_keeps_what_exists_and_nobody_else_can_read_it() {
             assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
         }
     }
-    // What is lost is made again, and nothing else with it but whom the server lets in by it.
+    // A lost key is made again; only the server's list of keys changes with it.
     let lost = dir.join("worker/user.nk");
     fs::remove_file(&lost).unwrap();
     init(&[]);
@@ -105,7 +105,7 @@ fn a_service_refuses_a_key_that_others_can_read() {
     one_sentence(&ended.said, &["chmod", "signing.pem"]);
 }
 
-/// Everything in the deployment that only its holder may know, as text.
+/// All secrets of the deployment, as text.
 fn secrets(deployment: &Deployment) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, bytes) in files(deployment.dir().path()) {
@@ -151,7 +151,7 @@ async fn no_secret_is_seen_outside_of_its_file() {
         let pid = deployment.pid(name).unwrap();
         for file in ["cmdline", "environ"] {
             let path = format!("/proc/{pid}/{file}");
-            // What cannot be read shows nothing.
+            // A file that cannot be read reveals nothing.
             shown.push((path.clone(), fs::read(path).unwrap_or_default()));
         }
         let log = deployment.log(name);

@@ -1,4 +1,4 @@
-//! Clocks that are wrong: every verdict is by the stream's own time, so a service's clock changes none.
+//! Wrong clocks: every verdict uses the stream's own time, so a service's clock changes none.
 
 use std::{path::PathBuf, process::Command};
 
@@ -9,7 +9,7 @@ use harness::{Deployment, Record};
 /// Ten minutes.
 const SKEW_S: i64 = 600;
 
-/// What the C library's clock says in a process that this is loaded into.
+/// Source of a shim that changes the C library's clock in a process.
 const SHIM: &str = r#"
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -47,8 +47,8 @@ fn shim(deployment: &Deployment) -> PathBuf {
     library
 }
 
-/// The services whose clocks are wrong. The gateway's is right: by it, it judges how old a proof of access is,
-/// which is no verdict about a task.
+/// The services with wrong clocks. The gateway's is right, because the age of a proof of access is measured by it;
+/// that is not a verdict about a task.
 const SKEWED: &[AuthorId] = &[
     AuthorId::Audit,
     AuthorId::Policy,
@@ -56,7 +56,7 @@ const SKEWED: &[AuthorId] = &[
     AuthorId::Worker,
 ];
 
-/// Starts everything, most of it with a clock that is ten minutes off, each to the other side than the one before.
+/// Starts all services, most with a clock that is ten minutes off, in alternating directions.
 async fn start_skewed(deployment: &Deployment) {
     for (n, author) in SKEWED.iter().enumerate() {
         start(
@@ -79,7 +79,7 @@ fn start(deployment: &Deployment, author: AuthorId, skew_s: i64) {
     deployment.launch_in(author.name(), author, &config, &variables);
 }
 
-/// Starts a service again with such a clock.
+/// Restarts a service with such a clock.
 async fn restart(deployment: &Deployment, author: AuthorId, skew_s: i64) {
     deployment.stop(author).await;
     start(deployment, author, skew_s);
@@ -105,7 +105,7 @@ async fn clocks_ten_minutes_off_change_no_verdict() {
     for kind in kinds {
         assert_eq!(ran.count(kind), expected.count(kind), "{kind}");
     }
-    // The clocks really were wrong, to both sides.
+    // The clocks really were wrong, in both directions.
     let record = deployment.record().await;
     for author in SKEWED {
         let mut meta = record.messages.iter().filter_map(|one| one.verdict.ok());
@@ -126,8 +126,8 @@ async fn clocks_ten_minutes_off_change_no_verdict() {
     assert!(wrong(SKEWED[0]) && !wrong(SKEWED[1]));
 }
 
-/// The attack itself: one who takes the time from the services' clocks finds each grant of this record claimed too
-/// late; by the stream's own time each was in time.
+/// The attack itself: by the services' clocks each grant of this record was claimed too late; by the stream's time each
+/// was in time.
 fn own_clocks_would_have_declined(deployment: &Deployment, record: &Record) {
     let signed = record.of("contract.signed").next().unwrap();
     let envelope: Envelope = serde_json::from_value(signed.fact["envelope"].clone()).unwrap();
@@ -152,7 +152,7 @@ async fn services_that_start_again_with_another_clock_go_on() {
     let deployment = Deployment::provisioned().await;
     start_skewed(&deployment).await;
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
-    // Twenty minutes earlier than before, while policy, which listens to it, keeps running.
+    // Twenty minutes earlier than before, while policy, which receives its messages, keeps running.
     restart(&deployment, AuthorId::Audit, -SKEW_S).await;
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
     for author in [AuthorId::Policy, AuthorId::Runner, AuthorId::Worker] {
@@ -169,7 +169,7 @@ async fn a_gateway_whose_clock_is_wrong_shows_nothing_and_changes_no_verdict() {
     let contract = deployment.sign(harness::contract()).await;
     let mut tasks = Vec::new();
     for (skew, why) in [
-        (SKEW_S, "the access is over, by the gateway's clock"),
+        (SKEW_S, "the access has expired, by the gateway's clock"),
         (
             -SKEW_S,
             "the access lasts longer than 120 seconds, by the gateway's clock",
@@ -179,7 +179,7 @@ async fn a_gateway_whose_clock_is_wrong_shows_nothing_and_changes_no_verdict() {
         let refused = deployment.gateway().tasks().await;
         let said = actor::chain(&refused.unwrap_err());
         assert!(said.contains(why), "{said}");
-        // What the owner signed needs no clock of the gateway's.
+        // A signed task does not depend on the gateway's clock.
         tasks.push(deployment.submit(contract, harness::playbook()).await);
     }
     deployment.stop(AuthorId::Gateway).await;

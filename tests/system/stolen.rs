@@ -1,4 +1,4 @@
-//! A stolen policy key: whatever it grants, the runner does nothing that the owner's contract does not name.
+//! A stolen policy key: the runner executes only grants within the owner's contract.
 
 use bus_schema::{
     ActionGranted, ActionId, ActionProposed, ActionStarted, ApprovalStatement, Asked, AuthorId,
@@ -9,7 +9,7 @@ use harness::{Deployment, SOON, Stolen, eventually};
 
 use crate::scene::{contract, kinds};
 
-/// Everything that the thief has: policy's identity, and the worker's, to put arguments where they are read.
+/// The thief's identities: policy's, and the worker's to store arguments.
 struct Theft<'a> {
     deployment: &'a Deployment,
     policy: Stolen<'a, Policy>,
@@ -20,7 +20,7 @@ struct Theft<'a> {
 }
 
 impl<'a> Theft<'a> {
-    /// A task that the owner signed, and a policy that is not there any more.
+    /// A task that the owner signed, and a policy that is stopped.
     async fn new(deployment: &'a Deployment) -> Self {
         Self::under(deployment, harness::contract()).await
     }
@@ -44,7 +44,7 @@ impl<'a> Theft<'a> {
         }
     }
 
-    /// A draft that lies inside the envelope, if the tool does.
+    /// A draft inside the envelope, if the tool is in it.
     async fn draft(&self, tool: &str, args: &str) -> DraftGrant {
         let clock = self.deployment.clock();
         let args = Sealed::new(clock.salt(), args.as_bytes()).unwrap();
@@ -108,7 +108,7 @@ impl<'a> Theft<'a> {
         self.asking(AuthorId::Owner, self.draft("file.write", &args).await)
     }
 
-    /// Says so with policy's key.
+    /// Appends a grant of the draft with policy's key.
     async fn grant(&self, draft: DraftGrant, approval: Option<Signed>) -> ActionId {
         let action = draft.action;
         let approvals = approval.into_iter().collect();
@@ -120,7 +120,7 @@ impl<'a> Theft<'a> {
         action
     }
 
-    /// Whether the runner claimed it, or the code with which it did not.
+    /// Waits for the runner: it claims the action, or declines with a code.
     async fn verdict(&self, action: ActionId) -> Result<(), RefusalCode> {
         eventually(SOON, async || {
             let record = self.deployment.record().await;
@@ -150,10 +150,10 @@ impl<'a> Theft<'a> {
     }
 }
 
-/// What makes a draft differ from one that is inside.
+/// A change that moves a draft out of the envelope.
 type Change = Box<dyn Fn(&mut DraftGrant)>;
 
-/// A yes to exactly this draft.
+/// An approval of exactly this draft.
 fn yes(draft: &DraftGrant, deployment: &Deployment, by: AuthorId) -> Signed {
     let said = Statement::Approval(ApprovalStatement {
         deployment: draft.deployment,
@@ -171,7 +171,7 @@ fn yes(draft: &DraftGrant, deployment: &Deployment, by: AuthorId) -> Signed {
 async fn grants_outside_the_envelope_are_declined() {
     let deployment = Deployment::running().await;
     let theft = Theft::new(&deployment).await;
-    // The attack itself works: inside the envelope the thief's word is policy's.
+    // The attack itself works: inside the envelope a grant of the thief is as valid as policy's.
     assert_eq!(theft.granted(theft.list().await).await, Ok(()));
     let file = "2026-09-nordlicht-paper.txt";
     let delete = theft
@@ -228,8 +228,8 @@ async fn grants_outside_the_envelope_are_declined() {
     }
 }
 
-/// Nothing but the envelope stands in the way: where the owner signed one that names the tool, without a question, the
-/// same word of the thief's is done, against the rule's own condition.
+/// Only the envelope prevents the attack: if the owner signed one that names the tool without a question, the same
+/// grant of the thief runs, against the rule's own condition.
 #[tokio::test]
 async fn same_grant_is_done_under_a_contract_that_names_its_tool() {
     let deployment = Deployment::running().await;
@@ -244,8 +244,8 @@ async fn same_grant_is_done_under_a_contract_that_names_its_tool() {
     assert!(!deployment.workspace().join(file).exists());
 }
 
-/// What the runner's own check prevents: one that skips it claims what lies outside, and everybody else takes its
-/// word for it.
+/// The attack that the runner's own check prevents: a runner without it claims actions outside the envelope, and all
+/// readers accept the claim.
 #[tokio::test]
 async fn claim_of_a_runner_that_skips_the_envelope_check_is_believed() {
     let deployment = Deployment::running().await;
@@ -297,7 +297,7 @@ async fn what_a_person_must_approve_does_not_run_without_the_person() {
         theft.granted(unasked).await,
         Err(RefusalCode::OutsideEnvelope)
     );
-    // The owner's yes to something else.
+    // The owner's approval of another draft.
     let (asked, done) = (theft.write("asked").await, theft.write("done").await);
     let approval = yes(&asked, &deployment, AuthorId::Owner);
     let action = theft.grant(done, Some(approval.clone())).await;
@@ -306,7 +306,7 @@ async fn what_a_person_must_approve_does_not_run_without_the_person() {
         Err(RefusalCode::OutsideEnvelope)
     );
     assert!(!report.exists());
-    // The attack itself works with what the owner did say yes to, and once.
+    // The attack itself works with an approved draft, but only once.
     let action = theft.grant(asked.clone(), Some(approval.clone())).await;
     assert_eq!(theft.verdict(action).await, Ok(()));
     assert_eq!(std::fs::read_to_string(&report).unwrap(), "asked");

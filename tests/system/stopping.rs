@@ -1,11 +1,11 @@
-//! A service that is asked to stop has stopped within five seconds, whatever it waits for.
+//! Stopping: a service that is asked to stop ends within five seconds, whatever it waits for.
 
 use std::time::Duration;
 
 use bus_schema::ACTORS;
 use harness::{Deployment, NATS};
 
-/// The longest that a stop may take.
+/// The timeout of a stop.
 const STOP: Duration = Duration::from_secs(5);
 
 async fn stops_in_time(deployment: &Deployment, when: &str) {

@@ -1,4 +1,4 @@
-//! Changes the record behind everybody's back: whoever checks names the first bad place, and whoever keeps it stops.
+//! Changes of the stored record: a check names the first bad place, and audit stops.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(status.unwrap().success(), "{}", from.display());
 }
 
-/// A copy of what `audit verify --offline` reads of a deployment.
+/// A copy of the files that `audit verify --offline` reads.
 fn copy_of(deployment: &Deployment, name: &str) -> PathBuf {
     let place = deployment.scratch().join(name);
     fs::create_dir(&place).unwrap();
@@ -39,7 +39,7 @@ fn run(dir: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// The exit code of a check, and what it says.
+/// The exit code of a check, and its output.
 fn verify(dir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let output = run(dir, &[&["audit", "verify"], arguments].concat());
     let text = [output.stdout, output.stderr].concat();
@@ -69,7 +69,7 @@ fn entries(bundle: &Path) -> Vec<Vec<u8>> {
     found
 }
 
-/// Waits until the log has everything that is stored, and stops all that writes.
+/// Waits until the log has all stored messages, and stops all writers.
 async fn settled(deployment: &Deployment) {
     let last = deployment.record().await.last();
     let operator = deployment.operator("owner").await;
@@ -151,7 +151,7 @@ async fn a_log_from_elsewhere_is_named_as_such() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("entry 1: "), "{said}");
 
-    // The log alone, without the anchor that knows better.
+    // Roll back only the log, not the anchor.
     let dir = copy_of(&one, "half");
     fs::remove_dir_all(dir.join("audit/log")).unwrap();
     copy(
@@ -190,7 +190,7 @@ async fn a_stream_from_another_run_is_not_taken_for_the_one_in_the_log() {
     let first: u64 = first.unwrap_or_else(|| panic!("{said}")).parse().unwrap();
     assert!(first <= covered, "{first} {covered}: {said}");
     assert!(said.contains("not in the stream"), "{said}");
-    // Nothing is proven on it, so nothing is granted.
+    // Audit proves nothing on it, so nothing is granted.
     deployment.launch(AuthorId::Audit);
     unhealthy(
         &deployment,
@@ -271,7 +271,7 @@ fn show(deployment: &Deployment, task: TaskId) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A task that waits for its first grant goes on once `repair` is done.
+/// A task that waits for its first grant continues after `repair`.
 async fn waits_until(deployment: &Deployment, repair: impl AsyncFnOnce()) {
     unhealthy(
         deployment,
@@ -299,7 +299,7 @@ async fn waits_until(deployment: &Deployment, repair: impl AsyncFnOnce()) {
     })
     .await;
     repair().await;
-    // As long as it waited: what would have been granted is not.
+    // Nothing is granted while audit is stopped.
     assert_eq!(kinds().await, waiting);
     deployment.launch(AuthorId::Audit);
     let ran = deployment.follow(task, true).await;
@@ -342,7 +342,7 @@ async fn nothing_is_granted_on_a_log_that_is_shorter_than_its_checkpoint() {
 async fn nothing_is_granted_on_a_log_that_differs_from_the_stream() {
     let deployment = Deployment::running().await;
     settled(&deployment).await;
-    // The same deployment with the same keys, whose bus began anew.
+    // The same deployment with the same keys and an empty bus.
     stop_everything(&deployment).await;
     let folder = deployment.dir().of("audit");
     let (store, first) = (
@@ -356,7 +356,7 @@ async fn nothing_is_granted_on_a_log_that_differs_from_the_stream() {
     fs::remove_dir_all(&store).unwrap();
     deployment.nats().start().await;
     deployment.provision().await;
-    // What acts would go on in neither stream without the owner's word.
+    // The runner would continue in neither stream without the owner's adoption.
     let others = bus_schema::ACTORS.iter();
     let others = others.filter(|author| **author != AuthorId::Runner);
     for author in others.clone() {

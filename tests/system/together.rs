@@ -1,4 +1,4 @@
-//! Events about several tasks are stored together, and one by one where the server does not take that.
+//! Batches: events about several tasks are stored together, or one by one if the server refuses batches.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::{
 
 const TASKS: usize = 24;
 
-/// Lets the proposals of many tasks wait for one another: they are handed in while policy is away.
+/// Makes the proposals of many tasks wait together: they are submitted while policy is stopped.
 async fn handed_in(deployment: &Deployment) -> Vec<TaskId> {
     let contract = deployment.sign(&contract("together", MAY_LIST)).await;
     deployment.kill(AuthorId::Policy);
@@ -25,7 +25,7 @@ async fn handed_in(deployment: &Deployment) -> Vec<TaskId> {
     tasks
 }
 
-/// The last word of every task is that it succeeded, and each proposal got exactly one verdict.
+/// Checks that every task succeeded, and that each proposal got exactly one verdict.
 async fn all_done(deployment: &Deployment, tasks: Vec<TaskId>) {
     for task in tasks {
         assert_eq!(deployment.follow(task, false).await.outcome(), "succeeded");
@@ -36,7 +36,7 @@ async fn all_done(deployment: &Deployment, tasks: Vec<TaskId>) {
     assert_eq!(record.count("action.finished"), TASKS);
 }
 
-/// How many events of a kind were stored together with others.
+/// The number of events of a kind that were stored in a batch with others.
 async fn together(deployment: &Deployment, kind: &str) -> usize {
     let owner = deployment.client("owner").await;
     let record = deployment.record().await;
@@ -49,7 +49,7 @@ async fn together(deployment: &Deployment, kind: &str) -> usize {
     count
 }
 
-/// Begins batches until the server takes no other.
+/// Begins batches until the server refuses another one.
 async fn no_more_batches(deployment: &Deployment, author: &str) {
     let client = deployment.client(author).await;
     for n in 0..1000 {
@@ -65,7 +65,7 @@ async fn no_more_batches(deployment: &Deployment, author: &str) {
     panic!("the server takes any number of batches");
 }
 
-/// Grants of many tasks that wait for the runner, and whose contract is revoked: it declines all of them at once.
+/// Grants of many tasks wait for the runner, and their contract is revoked: it declines all of them at once.
 async fn to_be_declined() -> (Deployment, Vec<TaskId>) {
     let deployment = Deployment::running().await;
     let contract = deployment.sign(&contract("together", MAY_LIST)).await;
@@ -80,7 +80,7 @@ async fn to_be_declined() -> (Deployment, Vec<TaskId>) {
     (deployment, tasks)
 }
 
-/// Each task's grant was declined exactly once.
+/// Checks that each task's grant was declined exactly once.
 async fn all_declined(deployment: &Deployment, tasks: Vec<TaskId>) {
     let record = until(deployment, "action.declined", TASKS).await;
     assert_eq!(record.count("action.declined"), TASKS);
@@ -108,7 +108,7 @@ async fn what_is_said_of_many_tasks_is_stored_one_by_one_while_the_server_takes_
     all_declined(&deployment, tasks).await;
     assert_eq!(together(&deployment, "action.declined").await, 0);
     let log = deployment.log("runner");
-    assert!(log.contains("does not store several at once"), "{log}");
+    assert!(log.contains("does not store a batch"), "{log}");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn what_comes_between_in_one_chain_holds_up_no_other() {
         () = others => {}
     }
     all_declined(&deployment, tasks).await;
-    // Between the server's answer and the next try there is never a moment without junk.
+    // New junk always arrives between the server's answer and the next attempt.
     assert_eq!(together(&deployment, "action.declined").await, 0);
     assert!(deployment.record().await.junk().count() > 0);
 }
@@ -154,5 +154,5 @@ async fn verdicts_come_one_by_one_while_the_server_takes_no_more_batches() {
     deployment.start(AuthorId::Policy).await;
     all_done(&deployment, tasks).await;
     let log = deployment.log("policy");
-    assert!(log.contains("does not store several at once"), "{log}");
+    assert!(log.contains("does not store a batch"), "{log}");
 }

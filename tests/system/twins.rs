@@ -1,4 +1,4 @@
-//! Two instances of one service at once, with the same keys and the same consumer: one acts, whatever happens.
+//! Two instances of one service, with the same keys and the same consumer: only one acts.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::{
     scene::{LIST, MAY_LIST, contract, kinds, playbook, until},
 };
 
-/// What the contract allows.
+/// The number of calls that the contract allows.
 const CALLS: usize = 10;
-/// What the task proposes.
+/// The number of calls that the task proposes.
 const PROPOSALS: usize = 100;
 
-/// Writes files, signs a contract that allows so many of them to be read, and gives the steps that list them and
-/// propose to read each.
+/// Writes files, signs a contract that allows so many reads, and returns the steps that list the files and propose to
+/// read each.
 async fn reads_of(deployment: &Deployment, files: usize, calls: usize) -> (Digest, String) {
     for n in 0..files {
         let file = deployment.workspace().join(format!("a-{n:03}.txt"));
@@ -85,14 +85,14 @@ async fn second_instance_takes_over_when_the_first_is_killed() {
     assert_eq!(ran.count("action.granted"), ran.count("action.finished"));
 }
 
-/// A question that a person has this long to answer: longer than the server keeps the first one's place.
+/// The timeout of a question: longer than the server keeps the consumer position of the first instance.
 const ASK: &str = "[[ask]]\nname = \"list\"\ntool = \"file.list\"\nwhere.path = \".\"\n\
                    reason = \"A test.\"\nexpires = \"45s\"\n";
-/// How long that may take.
+/// The timeout of the takeover.
 const LAPSE: Duration = Duration::from_secs(90);
 
-/// The first one stands still, and the second one takes over and answers for it; then the first one goes on from
-/// what it knew, with the same answer to give.
+/// The first instance is suspended, and the second one takes over and answers; then the first one continues from its
+/// old state, with the same answer.
 #[tokio::test]
 async fn one_that_stood_still_while_the_other_took_over_says_nothing_of_what_it_knew() {
     let deployment = Deployment::running().await;
@@ -123,16 +123,16 @@ async fn one_that_stood_still_while_the_other_took_over_says_nothing_of_what_it_
     assert!(junk.is_empty(), "{junk:?}");
 }
 
-/// As many proposals as a worker has open at once.
+/// The most proposals that a worker has open at once.
 const OPEN: usize = 16;
 
-/// What the compare-and-set prevents: of two policies that know the same record, each grants the one call that the
-/// contract allows, and what the second one says is as genuine as what the first one says.
+/// The attack that the compare-and-set prevents: two policies with the same record each grant the one call that the
+/// contract allows, and both grants are valid events.
 #[tokio::test]
 async fn two_policies_without_the_compare_and_set_grant_twice_what_the_contract_allows() {
     let deployment = Deployment::running().await;
     let (signed, steps) = reads_of(&deployment, OPEN, 1).await;
-    // The proposals come when there is nobody to decide them.
+    // The proposals arrive while no policy runs.
     deployment.freeze("runner", true);
     deployment.submit(signed, &playbook(&steps)).await;
     until(&deployment, "action.granted", 1).await;

@@ -1,4 +1,4 @@
-//! A deployment that comes to a version with a service that it did not know: by `init`, `provision`, and new starts.
+//! Upgrade of a deployment to a version with a new service: by `init`, `provision`, and restarts.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli;
 
-/// Takes away what an older version did not have.
+/// Removes everything that an older version did not have.
 fn before_the_worker(deployment: &Deployment) {
     fs::remove_dir_all(deployment.dir().of("worker")).unwrap();
     let path = deployment.dir().nats().join("local.conf");
@@ -30,7 +30,7 @@ async fn a_service_that_is_new_gets_its_keys_and_the_owners_word_for_them() {
     deployment.provision().await;
     deployment.start_all().await;
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
-    // Once is enough.
+    // A second run changes nothing.
     deployment.provision().await;
     let record = deployment.record().await;
     assert_eq!(record.count("roster.changed"), 2);

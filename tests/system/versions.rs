@@ -1,4 +1,4 @@
-//! A schema version that nobody knows: readers stop for those whom they obey, and pass over everybody else's.
+//! Unknown schema versions: a reader stops at an event of an author that it obeys, and skips those of others.
 
 use bus_schema::{
     ACTORS, Author, AuthorId, Body, ENVELOPE_V, Junk, Owner, Policy, Signature, SignedEvent,
@@ -12,7 +12,7 @@ use crate::{
     scene::{LIST, MAY_LIST, contract, playbook, troubled, until},
 };
 
-/// Signs a fact of a version that is still to come as the author's next, and stores it.
+/// Signs and stores a fact of a future version as the author's next event.
 async fn say_unknown<A: Author>(thief: &Stolen<'_, A>, kind: &str) -> u64 {
     let record = thief.deployment.record().await;
     let tip = record.verifier().tip(A::ID, None);
@@ -51,7 +51,7 @@ async fn say_unknown<A: Author>(thief: &Stolen<'_, A>, kind: &str) -> u64 {
     ack.await.unwrap().stored().unwrap()
 }
 
-/// Each of `readers` ends and says which version of this program would understand it.
+/// Checks that each of `readers` ends and names the program version that can read the event.
 async fn stopped(deployment: &Deployment, readers: &[AuthorId], said: &str) {
     for author in readers {
         let status = deployment.ended(author.name()).await;
@@ -72,9 +72,9 @@ async fn unknown_version_of_the_owner_stops_every_reader() {
     let deployment = Deployment::running().await;
     let thief = deployment.steal::<Owner>().await;
     let seq = say_unknown(&thief, "roster.changed").await;
-    let said = format!("owner said roster.changed.v9, at {seq}");
+    let said = format!("owner published roster.changed.v9 at {seq}");
     stopped(&deployment, ACTORS, &said).await;
-    // Not once but for as long as the program is too old.
+    // At each start, as long as the program is too old.
     deployment.launch(AuthorId::Runner);
     stopped(&deployment, &[AuthorId::Runner], &said).await;
 }
@@ -85,14 +85,14 @@ async fn unknown_version_of_policy_stops_those_who_read_it() {
     deployment.stop(AuthorId::Policy).await;
     let thief = deployment.steal::<Policy>().await;
     let seq = say_unknown(&thief, "contract.activated").await;
-    let said = format!("policy said contract.activated.v9, at {seq}");
+    let said = format!("policy published contract.activated.v9 at {seq}");
     deployment.launch(AuthorId::Policy);
     let readers = [AuthorId::Policy, AuthorId::Runner, AuthorId::Audit];
     stopped(&deployment, &readers, &said).await;
 }
 
-/// What the stop prevents: a policy that passes over what it does not understand, as it does with anybody else's word,
-/// grants under a contract that the owner has taken back in words of tomorrow.
+/// The attack that the stop prevents: a policy that skips an unknown event of the owner grants under a contract that
+/// the owner has revoked in a future version.
 #[tokio::test]
 async fn policy_that_passed_over_the_owners_unknown_word_would_grant_what_was_taken_back() {
     let deployment = Deployment::running().await;
@@ -104,7 +104,7 @@ async fn policy_that_passed_over_the_owners_unknown_word_would_grant_what_was_ta
     until(&deployment, "action.proposed", 1).await;
     let thief = deployment.steal::<Owner>().await;
     let seq = say_unknown(&thief, "contract.revoked").await;
-    let said = format!("owner said contract.revoked.v9, at {seq}");
+    let said = format!("owner published contract.revoked.v9 at {seq}");
     stopped(&deployment, &[AuthorId::Policy], &said).await;
     let stored = stored(&deployment).await;
     let mut shipped = ByHand::new(&deployment);
@@ -112,7 +112,7 @@ async fn policy_that_passed_over_the_owners_unknown_word_would_grant_what_was_ta
     assert_eq!(stops.unwrap().seq, seq);
     let mut weak = ByHand::new(&deployment);
     for one in &stored {
-        // The check that is left out.
+        // The check that is removed.
         weak.read(one).ok();
     }
     assert_eq!(weak.wants(fresh(&stored)).await, ["action.granted"]);
@@ -120,7 +120,7 @@ async fn policy_that_passed_over_the_owners_unknown_word_would_grant_what_was_ta
     assert!(!stored.iter().any(|one| granted(&one.subject)));
 }
 
-/// The same event by somebody whom nobody obeys: who stops for it as well can be stopped by anybody.
+/// The same event of an author that nobody obeys: a reader that stopped at it could be stopped by anybody.
 #[tokio::test]
 async fn unknown_version_of_anybody_else_is_passed_over() {
     let deployment = Deployment::running().await;

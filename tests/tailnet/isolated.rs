@@ -1,20 +1,20 @@
-//! Runs a test in namespaces of its own: its networks, mounts and processes are gone when it is over, however it ends.
+//! Runs a test in its own namespaces: its networks, mounts and processes are gone after it, however it ends.
 
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
 };
 
-/// Set where the test itself runs.
+/// The environment variable that is set in the process of the test itself.
 const INSIDE: &str = "CONTRACTUAL_TAILNET_INSIDE";
 /// The folder with Tailscale's programs and the control server.
 const PROGRAMS: &str = "TAILSCALE_PROGRAMS";
 const NAMES: [&str; 4] = ["tailscaled", "tailscale", "containerboot", "control"];
 
-/// Runs the test that is called `name`; passes over it, and says so, where the programs or the rights are missing.
+/// Runs the test `name`; skips it with a message if the programs or the privileges are missing.
 ///
 /// # Panics
-/// If the test fails; where tests are mandatory, also if it cannot run.
+/// Panics if the test fails, and if it cannot run although tests are mandatory.
 pub(crate) fn isolated<F: Future<Output = ()>>(name: &str, test: impl FnOnce(PathBuf) -> F) {
     let programs = match programs() {
         Ok(programs) => programs,
@@ -32,7 +32,7 @@ pub(crate) fn isolated<F: Future<Output = ()>>(name: &str, test: impl FnOnce(Pat
             .build();
         return runtime.unwrap().block_on(test(programs));
     }
-    // Both may have to be made, with the network of the machine.
+    // Both may need a build, with the network of the machine.
     let (contractual, _) = (harness::contractual(), harness::nats_server());
     let ran = Command::new(contractual)
         .args(["attached", &std::process::id().to_string(), "unshare"])

@@ -1,4 +1,4 @@
-//! Tests the way in from a tailnet, with Tailscale's own programs: README.md beside this file says what is real.
+//! Tests of the access from a tailnet, with Tailscale's own programs; README.md beside this file lists the differences.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! Who reaches the gateway through the tailnet, as whom, and who does not.
+//! Access to the gateway through the tailnet: allowed and refused devices, and their identities.
 
 use bus_schema::{AccessStatement, Signed, Statement, wire};
 use data_encoding::BASE64;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 const HEALTH: &str = "/v1/health";
-/// What the sidecar would set for a person who may come in.
+/// The headers that the sidecar sets for an allowed person.
 const FORGED: [&str; 4] = [
     "Host: contractual.example.ts.net",
     "Tailscale-User-Login: alice@example.test",
@@ -18,7 +18,7 @@ const FORGED: [&str; 4] = [
     "X-Forwarded-Proto: https",
 ];
 
-/// Everything is up, a person and a device are allowed, a third is not; and the sidecar's address.
+/// Starts everything, with an allowed person, an allowed device and a refused one; returns the sidecar's address.
 async fn joined(programs: std::path::PathBuf) -> (Tailnet, String) {
     let tailnet = Tailnet::new(programs).await;
     tailnet.open_edge(DOMAIN);
@@ -36,7 +36,7 @@ async fn joined(programs: std::path::PathBuf) -> (Tailnet, String) {
     (tailnet, address)
 }
 
-/// Asks until there is an answer: the first packets between two nodes may be lost.
+/// Sends a request until there is an answer: the first packets between two nodes may be lost.
 async fn answered(tailnet: &Tailnet, machine: &str, headers: &[&str]) -> Answer {
     eventually(SOON, async || {
         let answer = tailnet.ask(machine, HEALTH, headers);
@@ -49,12 +49,12 @@ async fn answered(tailnet: &Tailnet, machine: &str, headers: &[&str]) -> Answer 
     .await
 }
 
-/// How often the gateway has written down a request of this person.
+/// The number of requests of this person in the gateway's log.
 fn asked_by(tailnet: &Tailnet, login: &str) -> usize {
     let log = tailnet.deployment.log("gateway");
     let of = format!("\"login\":\"{login}\"");
     log.lines()
-        .filter(|line| line.contains("asked through the tailnet") && line.contains(&of))
+        .filter(|line| line.contains("request through the tailnet") && line.contains(&of))
         .count()
 }
 
@@ -80,10 +80,10 @@ fn allowed_devices_reach_the_gateway_over_https_as_whom_they_are() {
                 (200, "{\"ok\":true}")
             );
             assert_eq!(asked_by(&tailnet, "alice@example.test"), 1);
-            // By its address, whoever is logged in on it.
+            // Allowed by its address, for any person on it.
             assert_eq!(answered(&tailnet, "tablet", &[]).await.status, 200);
             assert_eq!(asked_by(&tailnet, "bob@example.test"), 1);
-            // What a client says of itself is replaced, whatever it is.
+            // All identity headers of a client are replaced.
             let own = [
                 "Tailscale-User-Login: mallory@example.test",
                 "X-Forwarded-For: 1.2.3.4",
@@ -92,14 +92,14 @@ fn allowed_devices_reach_the_gateway_over_https_as_whom_they_are() {
             assert_eq!(asked_by(&tailnet, "mallory@example.test"), 0);
             assert_eq!(asked_by(&tailnet, "alice@example.test"), 2);
             assert!(!tailnet.deployment.log("gateway").contains("1.2.3.4"));
-            // What the sidecar does not know, it does not replace; the gateway refuses it.
+            // The sidecar does not replace headers that it does not know; the gateway refuses them.
             let alike = ["Tailscale_User_Login: mallory@example.test"];
             let refused = answered(&tailnet, "laptop", &alike).await;
             assert!(
                 refused.body.contains("no header that the sidecar sets"),
                 "{refused:?}"
             );
-            // To be somebody opens nothing: reading takes the owner's signature.
+            // Identity alone permits nothing: a read needs the owner's signature.
             assert_eq!(tailnet.ask("laptop", "/v1/tasks", &[]).status, 401);
             let read = tailnet.ask("laptop", "/v1/tasks", &[&access(&tailnet)]);
             assert_eq!(read.status, 200, "{read:?}");
@@ -138,7 +138,7 @@ fn denied_device_gets_no_answer_while_allowed_ones_do() {
             silent(tailnet.ask("intruder", HEALTH, &[]));
             silent(tailnet.ask("intruder", HEALTH, &[&access(&tailnet)]));
             assert_eq!(tailnet.ask("laptop", HEALTH, &[]).status, 200);
-            // The one port is all that the allowed reach: neither the health check's, nor the gateway's own.
+            // Allowed devices reach only one port: neither the health check's, nor the gateway's own.
             for port in [22, 80, 8080, 9002] {
                 let url = format!("http://{address}:{port}/");
                 silent(tailnet.fetch(
@@ -146,7 +146,7 @@ fn denied_device_gets_no_answer_while_allowed_ones_do() {
                     &["-socks", "127.0.0.1:1055", "-limit", "2s", &url],
                 ));
             }
-            // It is the policy that keeps it out.
+            // The policy refuses it.
             let allowed = serde_json::json!({"Login": "mallory@example.test", "Ports": [443]});
             tailnet.decide(|decided| decided["Allow"].as_array_mut().unwrap().push(allowed));
             assert_eq!(answered(&tailnet, "intruder", &[]).await.status, 200);
@@ -183,7 +183,7 @@ fn forged_identity_from_anywhere_but_the_sidecar_is_refused() {
                 tailnet.fetch(machine, &arguments)
             };
             let edge = "10.89.1.2:8080";
-            // The very same request is good from the sidecar's own address.
+            // The same request is accepted from the sidecar's own address.
             assert_eq!(ask("contractual", edge).status, 200);
             // From another machine of that network, from the gateway's own, and from beyond.
             for machine in ["other", "", "laptop", "world"] {
@@ -196,16 +196,14 @@ fn forged_identity_from_anywhere_but_the_sidecar_is_refused() {
                 assert!(!refused.error.is_empty());
             }
             assert_eq!(asked_by(&tailnet, "alice@example.test"), 1);
-            // The loopback is open to programs beside it, and nobody there may claim to be sent by the sidecar.
+            // Local programs may use the loopback, but not with headers of the sidecar.
             let own = tailnet.deployment.file().gateway.to_string();
             let refused = ask("", &own);
             assert!(
-                refused
-                    .body
-                    .contains("no sidecar stands before this address"),
+                refused.body.contains("this address has no sidecar"),
                 "{refused:?}"
             );
-            // The gateway has no way out.
+            // The gateway has no internet access.
             let out = tailnet.fetch("", &["-limit", "2s", "http://198.51.100.1:8080/key?v=100"]);
             assert!(out.error.contains("unreachable"), "{out:?}");
             assert_eq!(
@@ -225,7 +223,7 @@ fn restart_of_the_sidecar_keeps_address_and_service() {
         async |programs| {
             let (tailnet, address) = joined(programs).await;
             assert_eq!(answered(&tailnet, "laptop", &[]).await.status, 200);
-            // The service asks a node that it knows for no key; the control server of the test would.
+            // The real service asks a known node for no key; the control server of the test would.
             tailnet.decide(|decided| decided["Key"] = "".into());
             let set_up = tailnet.shipped_set_up();
             for stop_it in [true, false] {

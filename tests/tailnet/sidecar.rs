@@ -19,34 +19,34 @@ use crate::tailnet::{DOMAIN, KEY, Tailnet, login_server};
 
 /// The sidecar's user and group.
 const USER: u32 = 10_010;
-/// Its name among the processes; also its machine's.
+/// Its name among the processes, and its machine's name.
 const NAME: &str = "contractual";
 
-/// How the sidecar is set up; the shipped way, until a test changes it.
+/// The set-up of the sidecar: the shipped one with the changes of a test.
 #[derive(Debug, Clone)]
 pub(crate) struct SetUp {
     /// Its environment.
     pub(crate) variables: BTreeMap<String, String>,
-    /// The auth key; no file if there is none.
+    /// The auth key; without one there is no file.
     pub(crate) key: Option<&'static str>,
-    /// Whom the file with the key belongs to.
+    /// The owner of the file with the key.
     pub(crate) key_owner: u32,
-    /// Whom the folder of its state belongs to.
+    /// The owner of its state folder.
     pub(crate) state_owner: u32,
-    /// What is mounted on `/config`.
+    /// The folder that is mounted on `/config`.
     pub(crate) config: Option<PathBuf>,
-    /// Whether there is a tmpfs on `/tmp`.
+    /// True if there is a tmpfs on `/tmp`.
     pub(crate) tmpfs: bool,
 }
 
 impl Tailnet {
-    /// The shipped set-up; the control server of the test instead of the hosted one, and a certificate that is there
-    /// already instead of one from an authority that is asked over the network.
+    /// The shipped set-up, with the control server of the test instead of the hosted one, and an existing certificate
+    /// instead of one from an authority on the network.
     pub(crate) fn shipped_set_up(&self) -> SetUp {
         let mut variables = environment();
         let arguments = variables.get_mut("TS_EXTRA_ARGS").unwrap();
         *arguments = format!("{arguments} {}", login_server());
-        // Nothing listens there: the question for a renewal ends at once.
+        // Nothing listens there: the request for a renewal fails at once.
         let nowhere = "http://127.0.0.1:1/dir".to_owned();
         variables.insert("TS_DEBUG_ACME_DIRECTORY_URL".to_owned(), nowhere);
         SetUp {
@@ -63,12 +63,12 @@ impl Tailnet {
         self.deployment.scratch().join("sidecar").join(name)
     }
 
-    /// The socket that it answers at.
+    /// Its socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.of_sidecar("tmp").join("tailscaled.sock")
     }
 
-    /// Makes the sidecar's files anew, and a certificate for its name.
+    /// Makes new files for the sidecar, and a certificate for its name.
     pub(crate) fn make_sidecar(&self, set_up: &SetUp) {
         let all = self.of_sidecar("");
         if all.exists() {
@@ -124,7 +124,7 @@ impl Tailnet {
         fs::write(self.deployment.dir().path().join("sidecar.toml"), text).unwrap();
     }
 
-    /// Starts the sidecar over the files that it has.
+    /// Starts the sidecar with its present files.
     pub(crate) fn start_sidecar(&self, set_up: &SetUp) {
         let tmp = self.of_sidecar("tmp");
         self.unmount();
@@ -176,31 +176,31 @@ impl Tailnet {
             .spawn(NAME, Path::new("nsenter"), &arguments, &variables);
     }
 
-    /// Asks it to stop, as the engine does, and waits until it has.
+    /// Asks it to stop, as the engine does, and waits for its end.
     pub(crate) async fn stop_sidecar(&self) {
         self.end_sidecar(Signal::TERM).await;
     }
 
-    /// Kills it, with all that it started.
+    /// Kills it with all processes that it started.
     pub(crate) async fn kill_sidecar(&self) {
         self.end_sidecar(Signal::KILL).await;
     }
 
-    /// Signals the first process of its namespace, which all others there end with.
+    /// Signals the first process of its namespace; all others there end with it.
     async fn end_sidecar(&self, signal: Signal) {
         let pid = self.deployment.pid(NAME).unwrap();
-        // None if it has ended by itself.
+        // None if it has ended on its own.
         let children = format!("/proc/{pid}/task/{pid}/children");
         let children = fs::read_to_string(children).unwrap_or_default();
         if let Ok(first) = children.trim().parse() {
-            // It may end in this moment.
+            // It may end at this moment.
             kill_process(Pid::from_raw(first).unwrap(), signal).ok();
         }
         self.deployment.ended(NAME).await;
     }
 
     fn unmount(&self) {
-        // There is none before the first start, nor in a set-up without.
+        // There is none before the first start, and in a set-up without one.
         let tmp = self.of_sidecar("tmp");
         Command::new("umount")
             .args(["--lazy", "--quiet"])

@@ -1,4 +1,4 @@
-//! `nats/accounts.conf`: the accounts as nats-server reads them.
+//! The text of `nats/accounts.conf`: the accounts as nats-server reads them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ pub fn nkey_variable(user: &str) -> String {
     format!("NKEY_{}", user.to_uppercase().replace('-', "_"))
 }
 
-/// What one account gives away: form and subject, and to whom.
+/// The exports of one account: form and subject, and the importing accounts.
 type Exports = BTreeMap<(Form, String), BTreeSet<String>>;
 
 /// `nats/accounts.conf`: every account with its user, exports and imports.
@@ -20,7 +20,7 @@ pub fn accounts_conf() -> String {
     accounts_conf_of(&users())
 }
 
-/// The same for other users than those that there are.
+/// The same for other users than the real ones.
 #[must_use]
 pub fn accounts_conf_of(users: &[User]) -> String {
     let mut exports: BTreeMap<String, Exports> = BTreeMap::new();
@@ -46,8 +46,8 @@ pub fn accounts_conf_of(users: &[User]) -> String {
     text
 }
 
-/// Everybody in the account of the streams, each with the subjects that `rights` lists to publish and to subscribe to: no
-/// deployment has that. It shows what the accounts prevent, and what they cost.
+/// Puts all users into the account of the streams, each with the subjects that `rights` lists to publish and to
+/// subscribe to. No deployment uses it; tests and benchmarks compare with it.
 #[must_use]
 pub fn one_account_conf(rights: impl Fn(&User) -> (Vec<String>, Vec<String>)) -> String {
     let mut text = format!(
@@ -56,14 +56,14 @@ pub fn one_account_conf(rights: impl Fn(&User) -> (Vec<String>, Vec<String>)) ->
     for user in users() {
         let (publish, subscribe) = rights(&user);
         let nkey = nkey_variable(user.name);
-        // One subject is refused to all, so that a client can see when everything before it was judged.
+        // One subject is refused to all: its refusal shows a client that everything before it was checked.
         let _infallible = writeln!(
             text,
             "      {{ nkey: ${nkey}, permissions: {{ publish: {{ allow: {publish:?}, deny: [\"refused.>\"] }}, \
              subscribe: {{ allow: {subscribe:?} }} }} }}"
         );
     }
-    // Who is in the account of the streams asks there.
+    // Users in the account of the streams call its API directly.
     let _infallible = write!(
         text,
         "    ]\n    mappings: {{ \"{API}.>\": \"{OWN_API}.>\" }}\n  }}\n  {SYS} {{}}\n}}\n"
@@ -71,7 +71,7 @@ pub fn one_account_conf(rights: impl Fn(&User) -> (Vec<String>, Vec<String>)) ->
     text
 }
 
-/// The rights of `user` in one account: what it asks there as it names it, and as it is mapped.
+/// The rights of `user` in one account: its API subjects both as it names them and as they are mapped.
 #[must_use]
 pub fn rights_in_one_account(user: &User) -> (Vec<String>, Vec<String>) {
     let mapped = user.publish.iter().map(|one| one.replace(API, OWN_API));
@@ -108,7 +108,7 @@ fn account(text: &mut String, user: &User, exports: Option<&Exports>) {
     text.push_str("  }\n");
 }
 
-/// Both lists are always there and never empty: without one, everything would be allowed.
+/// Writes one list of subjects. Both lists are always present and never empty: without one, all would be allowed.
 fn list(text: &mut String, right: &str, subjects: &[String]) {
     let _infallible = writeln!(text, "      {right}: {{ allow: [");
     for subject in subjects {

@@ -1,4 +1,4 @@
-//! Content: named by salted digest, checked when it is opened, and gone without a trace when it is erased.
+//! Tests of content: salted digests, checks at opening, and erasure.
 
 use bus_schema::{AuthorId, CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Salt, Sealed, Subject};
 

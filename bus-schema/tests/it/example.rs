@@ -1,4 +1,4 @@
-//! One example value of everything that is on the wire.
+//! One example value of each type on the wire.
 
 use std::collections::BTreeMap;
 
@@ -63,12 +63,12 @@ pub(crate) fn draft() -> DraftGrant {
     }
 }
 
-/// Somebody whom the contract names beside the owner.
+/// An approver whom the contract names beside the owner.
 pub(crate) fn second() -> PublicKey {
     public_key(&new_key(AuthorId::Runner))
 }
 
-/// Somebody who is asked after the others kept silent.
+/// An approver who is added when the others did not answer.
 pub(crate) fn third() -> PublicKey {
     public_key(&new_key(AuthorId::Worker))
 }
@@ -165,7 +165,7 @@ pub(crate) struct Example {
     pub(crate) subject: String,
     pub(crate) schema: String,
     pub(crate) body: Vec<u8>,
-    /// Whether the bytes decode to the value and encode to themselves again.
+    /// True if the bytes decode to the value and it encodes to the same bytes again.
     pub(crate) stable: bool,
 }
 

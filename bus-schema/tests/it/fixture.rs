@@ -1,4 +1,4 @@
-//! A stream in memory: what each author said, signed and chained as the real one.
+//! A stream in memory: events of each author, signed and chained like real ones.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ pub(crate) fn roster_with(author: AuthorId, key: Option<&SigningKey>) -> RosterC
     roster
 }
 
-/// A message as the stream holds it.
+/// A stored message.
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) subject: String,
@@ -130,7 +130,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// What `A` says next.
+    /// Appends the next event of `A`.
     pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(
         &mut self,
         scope: E::Scope,
@@ -173,7 +173,7 @@ impl Stream {
         self.tips
             .insert(chain(author, task), (seq, Digest::of(&[body])));
     }
-    /// A stream that begins with [`roster`], and a reader who has read it.
+    /// A stream that begins with [`roster`], and a verifier that has read it.
     pub(crate) fn begun(sees: ChainScope) -> (Self, Verifier) {
         let mut stream = Self::default();
         let mut verifier = Verifier::new(owner(), sees);
@@ -187,7 +187,7 @@ fn chain(author: AuthorId, task: Option<TaskId>) -> (AuthorId, Option<TaskId>) {
     (author, task.filter(|_| author.chain() == Chain::PerTask))
 }
 
-/// The task that a subject names, and for a chain that names none in its subjects that of the tests.
+/// The task that a subject names; the tests' task for a chain without tasks in its subjects.
 fn named_task(subject: &str) -> Option<TaskId> {
     let subject = Subject::parse(subject)?;
     let spec = FACTS.iter().find(|spec| spec.kind == subject.kind);
@@ -197,7 +197,7 @@ fn named_task(subject: &str) -> Option<TaskId> {
     }
 }
 
-/// A body that its author need not have been allowed to say.
+/// A body without a check that its author may publish it.
 pub(crate) fn body<F: serde::Serialize>(
     author: AuthorId,
     subject: &str,
@@ -239,7 +239,7 @@ pub(crate) fn body_about<F: serde::Serialize>(
     })
 }
 
-/// What `F` reads `stored` as.
+/// Reads `stored` as `F`.
 pub(crate) fn read<F: Facts>(
     verifier: &mut Verifier,
     stored: &Stored,
@@ -251,7 +251,7 @@ pub(crate) fn read<F: Facts>(
     })
 }
 
-/// Reads it as the reader `policy` does, and insists that it is an event.
+/// Reads it as the reader `policy` does, and asserts that it is an event.
 pub(crate) fn accepted(verifier: &mut Verifier, stored: &Stored) {
     let read = read::<bus_schema::PolicyFact>(verifier, stored).expect("not too old");
     assert!(
@@ -262,7 +262,7 @@ pub(crate) fn accepted(verifier: &mut Verifier, stored: &Stored) {
     );
 }
 
-/// The ends of all chains that the tests speak of.
+/// The tips of all chains in the tests.
 pub(crate) fn tips(verifier: &Verifier) -> Vec<bus_schema::Tip> {
     let scopes = [None, Some(task()), Some(id(3))];
     let all = AuthorId::ALL
@@ -272,7 +272,7 @@ pub(crate) fn tips(verifier: &Verifier) -> Vec<bus_schema::Tip> {
         .collect()
 }
 
-/// Reads it, insists that it is junk and moves no chain, and says which.
+/// Reads it, asserts that it is junk and moves no chain, and returns the kind of junk.
 pub(crate) fn refused<F: Facts>(verifier: &mut Verifier, stored: &Stored) -> Junk {
     let before = tips(verifier);
     let junk = read::<F>(verifier, stored)

@@ -1,4 +1,4 @@
-//! The checked-in pictures of the wire contract: they change only when somebody means it.
+//! Golden files of the wire contract: they change only with `just golden`.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
@@ -21,7 +21,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// With sorted keys, whatever features of `serde_json` the build has.
+/// Sorts the keys, so that the text is the same under all features of `serde_json`.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -44,7 +44,7 @@ fn pretty(value: &Value) -> String {
     text
 }
 
-/// Writes under `GOLDEN=write`; otherwise insists that each file is as it should be.
+/// Writes the files under `GOLDEN=write`; otherwise checks that each is equal.
 fn golden(files: &BTreeMap<String, String>) {
     let write = std::env::var_os("GOLDEN").is_some_and(|value| value == "write");
     let mut differ = Vec::new();
@@ -58,7 +58,7 @@ fn golden(files: &BTreeMap<String, String>) {
     }
     assert!(
         differ.is_empty(),
-        "{differ:#?} differ from the code; if that is meant, run `just golden`"
+        "{differ:#?} differ from the code; if the change is intended, run `just golden`"
     );
 }
 
@@ -119,7 +119,7 @@ fn schemas() -> BTreeMap<String, String> {
     files
 }
 
-/// Who folds it, or reads the whole chain that it is of; it is delivered to all.
+/// The readers that fold it or check every link of its chain; it is delivered to all.
 fn readers(by: AuthorId, kind: &str) -> String {
     let reads = |reader: AuthorId| {
         let folds = match reader {
@@ -142,7 +142,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
 }
 
 fn subjects() -> String {
-    let mut text = format!("{:<46} {:<9} {}\n", "# subject", "author", "who reads it");
+    let mut text = format!("{:<46} {:<9} {}\n", "# subject", "author", "readers");
     let mut line = |subject: String, author: &str, readers: &str| {
         let _infallible = writeln!(text, "{subject:<46} {author:<9} {readers}");
     };
@@ -191,7 +191,7 @@ fn no_picture_of_a_forgotten_kind_is_left() {
     let wanted = schemas();
     for entry in fs::read_dir(root().join("bus-schema/schema")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        // The bytes of an older version stay for ever.
+        // The bytes of an older version are kept for ever.
         let kind = name
             .split_once(".v")
             .map_or(name.as_str(), |(kind, _)| kind);

@@ -1,4 +1,4 @@
-//! Grants: inside the envelope that the owner signed, and approved where it says so, or not at all.
+//! Tests of grants: limits of the envelope, and approvals.
 
 use ed25519_dalek::SigningKey;
 
@@ -108,7 +108,7 @@ fn an_approval_is_needed_exactly_where_the_contract_always_asks() {
         envelope.tools[0].ask = ask;
         assert_eq!(inside(&unasked, &envelope), without, "{ask:?}");
         assert_eq!(inside(&grant(), &envelope), Ok(()), "{ask:?}");
-        // One that is there is checked even where none is needed.
+        // An approval is checked even where none is needed.
         let mut other = grant();
         other.draft.args = content(1);
         let differs = Err(OutsideEnvelope::ApprovalDiffers);

@@ -1,4 +1,4 @@
-//! Bodies that nobody should make: of any size, shape and depth they are junk, even if their author signed them.
+//! Tests of malformed bodies: of any size, shape and depth they are junk, even if their author signed them.
 
 use bus_schema::{
     AuditFact, AuthorId, ChainScope, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Junk, Owner,
@@ -12,7 +12,7 @@ use crate::{
     refuse::{BOTH, example},
 };
 
-/// What both kinds of reader say of a tampered body that its author did sign; they must agree.
+/// The verdict of both kinds of reader on a tampered body that its author signed; they must agree.
 fn own_word(tamper: impl Fn(Vec<u8>) -> Vec<u8>) -> Junk {
     let found = BOTH.map(|sees| {
         let (_, mut verifier, good) = example(sees);
@@ -37,7 +37,7 @@ fn the_largest_event_is_read_and_one_byte_more_is_junk() {
         let key = roster.keys[0];
         roster.keys.resize(70, key);
         let mut stored = stream.say::<Owner, _>(Deployment, roster);
-        // Bytes behind the value: junk for its form, not for its size.
+        // Bytes after the value: junk for its form, not for its size.
         assert!(stored.body.len() < size);
         stored.body.resize(size, 0xc0);
         (verifier, stored.signed_by(&key_of(AuthorId::Owner)))

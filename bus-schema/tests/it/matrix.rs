@@ -1,4 +1,4 @@
-//! Who may do what on the bus, worked out from the permissions as the server would.
+//! The matrix of rights on the bus, computed from the permissions as the server does it.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use bus_schema::{
 };
 use serde_json::Value;
 
-/// Whether `pattern` covers `subject`.
+/// Returns true if `pattern` covers `subject`.
 pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
     let (mut pattern, mut subject) = (pattern.split('.'), subject.split('.'));
     loop {
@@ -42,7 +42,7 @@ pub(crate) fn subjects_of(by: AuthorId, spec: &Spec, task: &str) -> String {
     }
 }
 
-/// One subject of each family of the whole system, allowed to somebody or not.
+/// One subject of each family of the whole system, allowed or not.
 fn families() -> Vec<String> {
     let mut all = Vec::new();
     for by in AuthorId::ALL {
@@ -165,7 +165,7 @@ pub(crate) fn table() -> String {
     text
 }
 
-/// Whether some subject is covered by both.
+/// Returns true if some subject is covered by both.
 fn overlap(one: &str, other: &str) -> bool {
     let (mut one, mut other) = (one.split('.'), other.split('.'));
     loop {
@@ -178,7 +178,7 @@ fn overlap(one: &str, other: &str) -> bool {
     }
 }
 
-/// Whether it covers more than one subject.
+/// Returns true if it covers more than one subject.
 fn is_wide(pattern: &str) -> bool {
     pattern.split('.').any(|token| token == "*" || token == ">")
 }
@@ -234,7 +234,7 @@ fn every_request_to_the_api_is_imported_under_another_name() {
     }
 }
 
-/// A pull that waits longer than its answers find their way is counted as delivered and loses them.
+/// A pull that waits longer than its answers are routed loses them, and they count as delivered.
 #[test]
 fn every_pull_ends_well_before_its_answers_are_lost() {
     const { assert!(stream::PULL_SECONDS * 2 <= stream::PULL_ANSWERS_SECONDS) };
@@ -276,7 +276,7 @@ fn nobody_imports_what_makes_changes_or_ends_anything() {
     }
 }
 
-/// What an account imports from a service cannot be exported as a stream again.
+/// A service import of an account cannot be exported as a stream again.
 #[test]
 fn what_is_heard_comes_from_the_account_of_whoever_says_it() {
     for user in users() {
@@ -289,7 +289,7 @@ fn what_is_heard_comes_from_the_account_of_whoever_says_it() {
     }
 }
 
-/// Nothing that may be published leads nowhere, and what is imported is what its user may name.
+/// Every subject that may be published leads somewhere, and a user may use every import of its account.
 #[test]
 fn publishing_and_importing_are_one() {
     for user in users() {
@@ -307,7 +307,7 @@ fn publishing_and_importing_are_one() {
         }
         for import in user.imports.iter().filter(|one| one.form != Form::Stream) {
             let named = user.publish.iter().any(|one| overlap(&import.to, one));
-            // The server itself copies.
+            // The server itself makes the copy.
             let copies = user.name == stream::COPIER && import.to.contains(stream::COPIER);
             assert!(named || copies, "{}: {import:?}", user.name);
         }
@@ -327,7 +327,7 @@ fn nobody_publishes_into_the_subtree_of_another_author() {
                     || family.starts_with(&format!("live.{author}."))
                     || family.starts_with(&format!("{API}.CONSUMER.MSG.NEXT.{AUDIT}.{author}"))
                     || family.starts_with(&format!("{API}.CONSUMER.RESET.{AUDIT}.{author}"));
-                // The first roster is signed beforehand and stored by whoever creates the stream.
+                // The first roster is signed beforehand and stored by the identity that creates the stream.
                 let first = user.name == "provision" && family.ends_with("roster.changed");
                 assert!(
                     !theirs || first || !may_publish(&user, &family),

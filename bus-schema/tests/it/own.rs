@@ -1,4 +1,4 @@
-//! What a process has signed itself is not checked anew when it is read back, and that lets nothing else in.
+//! Tests of own events: their signatures are not checked again at reading back; all others are.
 
 use bus_schema::{
     AuthorId, ChainScope, Deployment, EventId, Junk, Owner, Signature, SignedEvent, Verifier,
@@ -10,7 +10,7 @@ use crate::{
     fixture::{Stored, Stream, id, key_of, new_key, read, refused, roster_with, task},
 };
 
-/// A signature that no check lets pass: what is read with it was not checked.
+/// A signature that every check refuses: an event that is read with it was not checked.
 const NOBODYS: Signature = Signature::new([0; 64]);
 
 fn example() -> (Stream, Verifier, Stored) {
@@ -20,7 +20,7 @@ fn example() -> (Stream, Verifier, Stored) {
     (stream, verifier, stored)
 }
 
-/// What was signed here, if it was `stored`.
+/// The signed event of `stored`.
 fn made(stored: &Stored) -> SignedEvent {
     let signature = stored.signature.as_deref().expect("it has one");
     SignedEvent {

@@ -1,4 +1,4 @@
-//! Bad input: every stored message that is not an event is junk of the right kind and moves nothing.
+//! Tests of bad input: every stored message that is not an event is junk of the right kind and moves no chain.
 
 use bus_schema::{
     ActionProposed, AuditFact, AuthorId, ChainScope, ContractRevoked, Deployment, Digest,
@@ -23,7 +23,7 @@ pub(crate) fn example(sees: ChainScope) -> (Stream, Verifier, Stored) {
     (stream, verifier, stored)
 }
 
-/// What the two kinds of reader say of a tampered event; they must agree.
+/// The verdict of the two kinds of reader on a tampered event; they must agree.
 fn junk(tamper: impl Fn(Stored) -> Stored) -> Junk {
     let found = BOTH.map(|sees| {
         let (_, mut verifier, good) = example(sees);
@@ -141,7 +141,7 @@ fn one_flipped_bit_anywhere_is_junk() {
     }
 }
 
-/// `s + L`: the same signature in a form that a lenient verifier takes as well.
+/// `s + L`: the same signature in a form that a lenient verifier accepts as well.
 fn not_canonical(signature: &str) -> String {
     const L: [u8; 32] = [
         0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
@@ -256,7 +256,7 @@ fn an_event_after_another_predecessor_is_junk() {
     assert_eq!(refused::<AuditFact>(&mut verifier, &bad), Junk::Chain);
 }
 
-/// `author`'s next event about its only chain, with a schema that nobody has published.
+/// `author`'s next event in its only chain, with an unknown schema.
 fn unknown(stream: &Stream, author: AuthorId, subject: &str, schema: &str) -> Stored {
     let (seq, prev) = stream.tip(author, None);
     let task = subject.split('.').nth(2).and_then(|task| task.parse().ok());
@@ -359,7 +359,7 @@ fn an_unknown_version_or_kind_of_anybody_else_is_junk_and_the_chain_goes_on_behi
         (&proposed_at, "action.proposed.v2", Junk::Version),
         (&proposed_at, "task.finished.v1", Junk::Malformed),
         (&dreamt_at, "action.dreamt.v1", Junk::Kind),
-        // Known, but not the worker's to say.
+        // Known, but the worker may not publish it.
         (&granted_at, "action.granted.v1", Junk::Kind),
     ] {
         for sees in BOTH {

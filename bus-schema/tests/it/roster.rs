@@ -1,4 +1,4 @@
-//! Whose key is good where: rosters count by their place in the stream and by nothing else.
+//! Tests of rosters: the validity of keys depends only on places in the stream.
 
 use bus_schema::{
     AuthorId, ChainScope, ContractRevoked, Deployment, Junk, Owner, PolicyFact, RosterChanged,
@@ -29,7 +29,7 @@ fn nothing_but_the_owners_word_counts_before_the_first_roster() {
     let first = stream.say::<Owner, _>(Deployment, roster());
     accepted(&mut verifier, &first);
     assert_eq!(verifier.deployment(), Some(deployment()));
-    // What was said before is not good because the key is good later.
+    // A later valid key does not make earlier events valid.
     assert_eq!(refused::<PolicyFact>(&mut verifier, &early), Junk::NoKey);
     let at_roster = early.clone().at(first.seq);
     assert_eq!(
@@ -54,7 +54,7 @@ fn after_a_rotation_the_old_key_signs_nothing_new() {
     let late = worker_says(&mut stream.clone(), &old);
     assert_eq!(refused::<PolicyFact>(&mut verifier, &late), Junk::Signature);
     accepted(&mut verifier, &worker_says(&mut stream, &new));
-    // A reader from the start still takes what the old key said in its time.
+    // A reader from the start still accepts the old key's events from its time.
     let mut again = Verifier::new(owner(), FILTERED);
     let first = Stream::default().say::<Owner, _>(Deployment, roster());
     for stored in [&first, &before, &rotated] {
@@ -148,7 +148,7 @@ fn a_roster_cannot_replace_the_owner() {
 fn what_the_owner_said_to_another_deployment_changes_nothing() {
     let (stream, mut verifier) = Stream::begun(FILTERED);
     let mut elsewhere = stream.clone();
-    // Said there and never here: whatever follows it continues another chain.
+    // It was published there and never here, so the next one continues another chain.
     let contract = digest(5);
     elsewhere.say::<Owner, _>(Deployment, ContractRevoked { contract });
     let lifted = elsewhere.say::<Owner, _>(Deployment, bus_schema::HaltLifted {});
@@ -192,7 +192,7 @@ fn a_roster_that_is_not_the_owners_is_junk() {
         refused::<PolicyFact>(&mut verifier, &signed),
         Junk::Signature
     );
-    // Under policy's own name it is a kind that is not policy's to say, and still the next of its chain.
+    // Under policy's own name it is a kind that policy may not publish, and still the next of its chain.
     let subject = "event.policy.roster.changed";
     let (seq, prev) = stream.tip(AuthorId::Policy, None);
     let mut usurped = roster_with(AuthorId::Worker, Some(&new_key(AuthorId::Worker)));

@@ -1,4 +1,4 @@
-//! Encoding and decoding are each other's inverse, and the JSON form is for people.
+//! Tests that decoding inverts encoding, and that the JSON form is readable.
 
 use bus_schema::{
     ActionFinished, ActionOutcome, AuthorId, Body, ContractSigned, Digest, Event, EventId, FACTS,
@@ -103,7 +103,7 @@ fn the_bytes_of_every_example_survive() {
     assert_eq!(wire::decode(&wire::encode(&answer)), Ok(answer));
 }
 
-/// Whether a list of bare numbers stands anywhere in it.
+/// Returns true if it contains a list of bare numbers.
 fn raw_bytes(value: &Value) -> bool {
     match value {
         Value::Array(items) => {

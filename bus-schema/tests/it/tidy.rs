@@ -1,4 +1,4 @@
-//! What every file of the repository has to look like.
+//! Rules for every file of the repository.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,9 +10,9 @@ use bus_schema::FACTS;
 
 /// Lines that a source file has at most.
 const LINES_MAX: usize = 500;
-/// Texts without a form of their own that a fact may hold, each for a reason.
+/// Free texts that a fact may hold, each for a reason.
 const TEXTS: &[(&str, &str)] = &[
-    // A host is parsed by the one who reaches it, the same way for check and use.
+    // The program that connects to a host parses it, the same way for check and use.
     ("Envelope", "hosts"),
 ];
 
@@ -20,7 +20,13 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The files under `folder` whose name ends in `ending`; neither hidden nor built ones.
+/// Words that open a clause where a noun or a verb belongs.
+const CLAUSES: &[&str] = &[
+    "How", "If", "So", "Such", "That", "Those", "What", "Whatever", "When", "Where", "Whether",
+    "Which", "Who", "Whoever", "Whom", "Whose", "Why",
+];
+
+/// The files under `folder` whose name ends in `ending`, without hidden and built ones.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -52,7 +58,7 @@ fn read(folder: &Path, ending: &str) -> Vec<(PathBuf, String)> {
     files(folder, ending).into_iter().map(read).collect()
 }
 
-/// Says all that is wrong at once.
+/// Fails with all errors at once.
 fn nothing(wrong: &[String]) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -63,7 +69,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(separates).filter(|word| !word.is_empty())
 }
 
-/// What stands between backticks in one line of `text`.
+/// The texts between backticks in each line of `text`.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines()
         .flat_map(|line| line.split('`').skip(1).step_by(2))
@@ -95,6 +101,86 @@ fn every_source_file_begins_with_what_it_is_responsible_for() {
             .map(|(path, _)| path.display().to_string())
             .collect::<Vec<_>>(),
     );
+}
+
+/// The first line of each paragraph of documentation, which `--help` shows too, with its number.
+fn openings(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut before = "";
+    text.lines().enumerate().filter_map(move |(number, line)| {
+        let line = line.trim();
+        let marker = if line.starts_with("//!") {
+            "//!"
+        } else {
+            "///"
+        };
+        let continued = before.starts_with(marker) && before.len() > marker.len();
+        before = line;
+        let opening = line.strip_prefix(marker).filter(|_| !continued)?;
+        Some((number + 1, opening.trim()))
+    })
+}
+
+#[test]
+fn documentation_opens_with_a_noun_or_a_verb() {
+    let mut wrong = Vec::new();
+    let mut looked_at = 0;
+    for (path, text) in read(&root(), ".rs") {
+        for (number, opening) in openings(&text) {
+            looked_at += 1;
+            if words(opening)
+                .next()
+                .is_some_and(|word| CLAUSES.contains(&word))
+            {
+                wrong.push(format!("{}:{number}: {opening}", path.display()));
+            }
+        }
+    }
+    assert!(looked_at > 3000, "only {looked_at} paragraphs were found");
+    nothing(&wrong);
+}
+
+/// Types that many modules of a crate have by convention; they are used with the name of their module.
+const CONVENTIONAL: &[&str] = &["Arguments", "Command", "Error"];
+
+#[test]
+fn no_two_types_of_a_crate_have_the_same_name() {
+    let mut wrong = Vec::new();
+    for (manifest, _) in read(&root(), "Cargo.toml") {
+        let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        let src = manifest.with_file_name("src");
+        let sources = if src.is_dir() {
+            read(&src, ".rs")
+        } else {
+            Vec::new()
+        };
+        for (path, text) in sources {
+            for name in text.lines().filter_map(defined) {
+                places
+                    .entry(name.to_owned())
+                    .or_default()
+                    .push(path.clone());
+            }
+        }
+        places.retain(|name, paths| paths.len() > 1 && !CONVENTIONAL.contains(&name.as_str()));
+        wrong.extend(
+            places
+                .into_iter()
+                .map(|(name, paths)| format!("{name}: {paths:?}")),
+        );
+    }
+    nothing(&wrong);
+}
+
+/// The name of the type that a line begins to define.
+fn defined(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = line.strip_prefix("pub").map_or(line, |rest| {
+        let visibility = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        visibility.map_or(rest, |(_, rest)| rest).trim_start()
+    });
+    let kinds = ["struct ", "enum ", "trait ", "union "];
+    let rest = kinds.iter().find_map(|kind| line.strip_prefix(kind))?;
+    words(rest).next().filter(|name| rest.starts_with(name))
 }
 
 #[test]
@@ -133,8 +219,8 @@ fn every_crate_inherits_the_lints_and_has_a_readme() {
     nothing(&wrong);
 }
 
-/// The bodies of this crate's structs and enums, by name. A newtype has none: its one field is private, and what
-/// makes a value of it also checks it.
+/// The bodies of this crate's structs and enums, by name. A newtype has none: its field is private, and its
+/// constructor checks the value.
 fn definitions() -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     for (_, text) in read(&root().join("bus-schema/src"), ".rs") {
@@ -201,7 +287,7 @@ fn every_test_that_the_security_page_names_exists() {
     let missing = named
         .into_iter()
         .filter(|name| !sources.contains(&format!("fn {name}()")));
-    // A property test's arguments stand on lines of their own.
+    // A property test's arguments are on lines of their own.
     let missing = missing.filter(|name| !sources.contains(&format!("fn {name}(\n")));
     nothing(&missing.map(str::to_owned).collect::<Vec<_>>());
 }

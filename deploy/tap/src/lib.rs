@@ -7,32 +7,32 @@ use std::{
     time::Duration,
 };
 
-/// How long a connection or an answer may take.
+/// The timeout of a connection and of an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Most bytes of an answer that are read.
+/// The maximum size of an answer that is read.
 const ANSWER_BYTES_MAX: u64 = 4 << 10;
-/// Bytes that are copied at a time.
+/// The number of bytes that are copied at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// Joins standard input and output with a TCP connection, until the other side ends it.
+/// Connects standard input and output with a TCP connection, until the other side closes it.
 ///
-/// The end of standard input is passed on; what is still answered then comes out.
+/// EOF of standard input closes the sending direction; later answers still reach standard output.
 ///
 /// # Errors
-/// If there is no connection, or standard output is gone.
+/// [`io::Error`] if the connection fails, or standard output is closed.
 pub fn join(address: SocketAddr) -> io::Result<()> {
     let mut incoming = TcpStream::connect_timeout(&address, TIMEOUT)?;
     incoming.set_nodelay(true)?;
     let mut outgoing = incoming.try_clone()?;
     thread::spawn(move || {
-        // Whatever ends it, nothing more will be said.
+        // After EOF or an error there is no more input.
         copy(&mut io::stdin().lock(), &mut outgoing).ok();
         outgoing.shutdown(Shutdown::Write).ok();
     });
     copy(&mut incoming, &mut io::stdout().lock())
 }
 
-/// Copies until the end, and holds nothing back.
+/// Copies until EOF, without buffering.
 fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -47,10 +47,10 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// Asks `address` for `path` over HTTP, and returns what it answered with 200.
+/// Requests `path` from `address` over HTTP, and returns the body of an answer with status 200.
 ///
 /// # Errors
-/// If there is no answer in time, or another one; the error quotes it.
+/// [`io::Error`] after a timeout, or with the text of an answer with another status.
 pub fn health(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
@@ -63,7 +63,7 @@ pub fn health(address: SocketAddr, path: &str) -> io::Result<String> {
     let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
     read.map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
-            io::Error::other(format!("no answer within {TIMEOUT:?}: it hangs"))
+            io::Error::other(format!("no answer within {TIMEOUT:?}: the server hangs"))
         } else {
             error
         }

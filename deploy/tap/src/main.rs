@@ -1,4 +1,4 @@
-//! Runs `tap`: joins standard input and output with a connection, or asks for health.
+//! The program `tap`: connects standard input and output with a TCP connection, or checks health.
 
 use std::{io::Write as _, net::SocketAddr, process::ExitCode};
 
@@ -26,8 +26,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// On standard error, because standard output may be a connection.
+/// Prints to standard error, because standard output may be a connection.
 fn say(text: &str) {
-    // Whoever read it may have gone away.
+    // The reader may have closed it.
     writeln!(std::io::stderr(), "{text}").ok();
 }

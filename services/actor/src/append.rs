@@ -1,4 +1,4 @@
-//! Appending: what is on its way into the own chains, one event a chain at a time, those of many chains together.
+//! The appender: publishes own events, one batch a chain at a time, and events of many chains together.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -20,17 +20,17 @@ use crate::{
     publish::{Placed, Published, publish},
 };
 
-/// Pause before a publish whose fate is unknown is repeated; the compare-and-set makes repeating safe.
+/// Pause before a retry of a publish whose outcome is unknown; the compare-and-set makes the retry safe.
 const RETRY: Duration = Duration::from_millis(200);
-/// Pause after the server said no: it is full, or somebody is repairing it.
+/// Pause after the server refused: it is full, or under repair.
 const RETRY_REFUSED: Duration = Duration::from_secs(1);
 
 /// Most chains whose events are stored together.
 const TOGETHER_MAX: usize = 128;
-/// Publishes on their way from which on others gather until they are enough.
+/// Publishes in flight from which on others are batched.
 const APART: usize = 16;
 
-/// What happens once the own event was read back.
+/// The step after the own event was read back.
 pub(crate) enum Then<A, E> {
     Nothing,
     Reply(oneshot::Sender<Meta>),
@@ -40,15 +40,15 @@ pub(crate) enum Then<A, E> {
 enum Stage {
     Sent,
     Stored(u64),
-    /// Somebody was first; the draft is dropped once this message was read.
+    /// Another event was stored first; the draft is dropped once this message was read.
     Lost(u64),
 }
 
-/// Events of one chain that are on their way together; never none.
+/// Events of one chain that are in flight together; at least one.
 struct InFlight<A, E> {
     drafts: Vec<Draft<A>>,
     events: Vec<SignedEvent>,
-    /// How many of them were read back.
+    /// The number of them that were read back.
     read: usize,
     expected: u64,
     then: Then<A, E>,
@@ -60,12 +60,12 @@ impl<A: Author, E> InFlight<A, E> {
         self.drafts.first().map_or("", Draft::kind)
     }
 
-    /// The name of what is on its way: the id of its last event.
+    /// The name of the flight: the id of its last event.
     fn id(&self) -> Option<EventId> {
         self.events.last().map(|event| event.id)
     }
 
-    /// Whether one of these events was stored at `seq`.
+    /// Returns true if one of these events was stored at `seq`.
     fn is_at(&self, seq: u64) -> bool {
         match self.stage {
             Stage::Stored(last) => {
@@ -77,7 +77,7 @@ impl<A: Author, E> InFlight<A, E> {
     }
 }
 
-/// What is on its way into one chain: the name of its flight, and how many events it has.
+/// One flight in a publish: its name, and its number of events.
 #[derive(Clone, Copy)]
 pub(crate) struct Part {
     chain: Option<TaskId>,
@@ -85,10 +85,10 @@ pub(crate) struct Part {
     events: u64,
 }
 
-/// The parts of one publish, and what became of all of them.
+/// The parts of one publish, and their outcome.
 pub(crate) type Acked = (Vec<Part>, Published);
 
-/// The own chains and what is on its way into them.
+/// The own chains and their events in flight.
 pub(crate) struct Appender<A, E> {
     bus: Bus<A>,
     flying: BTreeMap<Option<TaskId>, InFlight<A, E>>,
@@ -97,9 +97,9 @@ pub(crate) struct Appender<A, E> {
     /// Chains whose flights are not sent yet, in the order of their launch.
     ready: VecDeque<Option<TaskId>>,
     acks: FuturesUnordered<BoxFuture<'static, Acked>>,
-    /// The grants whose claims were dropped because somebody was first.
+    /// The grants whose claims were dropped because another event was first.
     given_back: Vec<EventId>,
-    /// Why the server does not take what is said here.
+    /// The reason why the server stores no events of this actor.
     trouble: Option<String>,
 }
 
@@ -129,7 +129,7 @@ impl<A: Author, E> Appender<A, E> {
         self.flying.is_empty() && self.waiting.is_empty()
     }
 
-    /// The next answer of the server; never, while nothing is on its way.
+    /// Returns the next answer of the server; waits for ever while nothing is in flight.
     pub(crate) async fn acked(&mut self) -> Acked {
         match self.acks.next().await {
             Some(acked) => acked,
@@ -137,18 +137,18 @@ impl<A: Author, E> Appender<A, E> {
         }
     }
 
-    /// One more, if it has come already.
+    /// Returns one more answer, if it has come already.
     pub(crate) fn acked_too(&mut self) -> Option<Acked> {
         self.acks.next().now_or_never().flatten()
     }
 
-    /// Takes a draft from beside the core; it goes before what the core wants.
+    /// Queues a draft from beside the core; it goes before the core's own drafts.
     pub(crate) fn queue(&mut self, outside: Outside<A>) {
         let chain = chain_of::<A>(outside.0.task());
         self.waiting.entry(chain).or_default().push_back(outside);
     }
 
-    /// Launches what waits for chains that are idle.
+    /// Launches waiting drafts of idle chains.
     pub(crate) fn launch_waiting(&mut self, verifier: &mut Verifier) {
         let idle: Vec<_> = self
             .waiting
@@ -170,7 +170,7 @@ impl<A: Author, E> Appender<A, E> {
         }
     }
 
-    /// Signs drafts as the next events of their chain, to be sent by [`Self::send_ready`]: all of them are stored, or none.
+    /// Signs drafts as the next events of their chain, for [`Self::send_ready`]: all of them are stored, or none.
     pub(crate) fn launch(
         &mut self,
         drafts: Vec<Draft<A>>,
@@ -212,7 +212,7 @@ impl<A: Author, E> Appender<A, E> {
         self.flying.insert(chain, flight);
     }
 
-    /// Sends what was launched: together if it is enough, else each alone, unless many are on their way already.
+    /// Sends launched flights: together if there are enough, else each alone, unless many are in flight already.
     pub(crate) fn send_ready(&mut self) {
         while self.ready.len() >= TOGETHER {
             let some = self.ready.len().min(TOGETHER_MAX);
@@ -254,8 +254,8 @@ impl<A: Author, E> Appender<A, E> {
         }));
     }
 
-    /// Sends again what has no answer: it may have been lost with the connection. The compare-and-set makes
-    /// sending twice safe.
+    /// Sends flights without an answer again: they may have been lost with the connection. The compare-and-set makes
+    /// the retry safe.
     pub(crate) fn resend(&mut self) {
         self.acks.clear();
         let unanswered = self
@@ -265,7 +265,7 @@ impl<A: Author, E> Appender<A, E> {
         self.ready = unanswered.map(|(chain, _)| *chain).collect();
     }
 
-    /// Takes in an answer of the server.
+    /// Handles an answer of the server.
     ///
     /// # Errors
     /// [`Error::Disowned`] if the event was stored and read, and found not to be an event.
@@ -284,7 +284,7 @@ impl<A: Author, E> Appender<A, E> {
         })
     }
 
-    /// Events of many chains were stored together, or none was and each is sent alone.
+    /// Handles the answer to events of many chains: all were stored, or none was and each is sent alone.
     fn on_ack_of_many(
         &mut self,
         parts: Vec<Part>,
@@ -302,13 +302,13 @@ impl<A: Author, E> Appender<A, E> {
             }
             Published::Conflict(_) => Duration::ZERO,
             Published::Unknown(reason) => {
-                tracing::warn!(reason, "no answer to a batch; sending each event alone");
+                tracing::warn!(reason, "a batch got no answer; sending each event alone");
                 RETRY
             }
             Published::Refused(reason) => {
                 tracing::warn!(
                     reason,
-                    "the bus does not store several at once; sending each alone"
+                    "the bus does not store a batch; sending each event alone"
                 );
                 Duration::ZERO
             }
@@ -362,21 +362,22 @@ impl<A: Author, E> Appender<A, E> {
                 tracing::warn!(
                     reason,
                     kind = flight.kind(),
-                    "no answer to a publish; asking again"
+                    "a publish got no answer; retrying"
                 );
                 again = Some(RETRY);
             }
             Published::Refused(reason) if flight.events.len() > 1 => {
-                tracing::warn!(
-                    reason,
-                    "the bus does not store several at once; sending one"
-                );
+                tracing::warn!(reason, "the bus does not store a batch; sending one event");
                 flight.drafts.truncate(1);
                 flight.events.truncate(1);
                 again = Some(Duration::ZERO);
             }
             Published::Refused(reason) => {
-                tracing::error!(reason, kind = flight.kind(), "the bus does not store this");
+                tracing::error!(
+                    reason,
+                    kind = flight.kind(),
+                    "the bus does not store this event; retrying"
+                );
                 self.trouble = Some(reason);
                 again = Some(RETRY_REFUSED);
             }
@@ -388,7 +389,7 @@ impl<A: Author, E> Appender<A, E> {
         Ok(())
     }
 
-    /// Notes that a genuine own event was read; says what was to happen then.
+    /// Notes that a genuine own event was read; returns its next step.
     pub(crate) fn on_own(&mut self, meta: &Meta) -> Option<Then<A, E>> {
         let chain = chain_of::<A>(meta.task);
         let flight = self.flying.get_mut(&chain)?;
@@ -403,7 +404,7 @@ impl<A: Author, E> Appender<A, E> {
         self.flying.remove(&chain).map(|flight| flight.then)
     }
 
-    /// Notes that a message was read, whatever it was.
+    /// Notes that a message of any kind was read.
     ///
     /// # Errors
     /// [`Error::Disowned`] if it was an own event that turned out to be junk.
@@ -438,9 +439,12 @@ impl<A: Author, E> Appender<A, E> {
         Ok(())
     }
 
-    /// Somebody was first: the core decides again, and what came from outside is said again.
+    /// Handles a lost race: the core decides again, and a draft from outside is queued again.
     fn lost(&mut self, mut flight: InFlight<A, E>) {
-        tracing::debug!(kind = flight.kind(), "somebody was first; deciding again");
+        tracing::debug!(
+            kind = flight.kind(),
+            "another event was first; deciding again"
+        );
         match (flight.then, flight.drafts.pop()) {
             (Then::Reply(reply), Some(draft)) => {
                 let chain = chain_of::<A>(draft.task());
@@ -452,7 +456,7 @@ impl<A: Author, E> Appender<A, E> {
         }
     }
 
-    /// The grants whose claims were dropped since it was asked last: the stream does not hold them.
+    /// Returns the grants whose claims were dropped since the last call: the stream does not hold those claims.
     pub(crate) fn given_back(&mut self) -> Vec<EventId> {
         std::mem::take(&mut self.given_back)
     }

@@ -1,4 +1,4 @@
-//! The bus: connection, contents, live messages and calls of one author.
+//! The bus of one author: its connection, contents, live messages and calls.
 
 use std::{
     collections::BTreeMap,
@@ -23,32 +23,32 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Clock, Error, Executor, Settled, error::chain, live::Numbers};
 
-/// How long one request waits for its answer.
+/// The timeout of one request.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The keys of all authors, as the roster has them now.
+/// The keys of all authors in the current roster.
 pub(crate) type Keys = Arc<RwLock<BTreeMap<AuthorId, PublicKey>>>;
 
-/// A draft from beside the core, and where the answer goes.
+/// A draft from beside the core, and the channel for its answer.
 pub(crate) type Outside<A> = (Draft<A>, oneshot::Sender<Meta>);
 
-/// The actor has stopped; nothing was said.
+/// The actor has stopped; nothing was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the actor is stopping")]
 pub struct Stopped;
 
-/// Why a call has no answer.
+/// The reason why a call has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
-    /// Nobody listens.
+    /// The callee does not answer.
     #[error("{0} does not answer; is it running?")]
     Nobody(AuthorId),
-    /// The answer is not the callee's word.
+    /// The answer is not signed by the callee.
     #[error("the answer of {0} is not genuine")]
     NotGenuine(AuthorId),
 }
 
-/// One author's hold on the bus; clones share it.
+/// The bus for one author; clones share it.
 pub struct Bus<A> {
     inner: Arc<Inner>,
     outside: mpsc::Sender<Outside<A>>,
@@ -58,7 +58,7 @@ pub struct Bus<A> {
 struct Inner {
     client: Client,
     jetstream: jetstream::Context,
-    /// Counts how often the connection was made again.
+    /// The number of reconnects.
     reconnected: watch::Receiver<u64>,
     key: SigningKey,
     keys: Keys,
@@ -118,7 +118,7 @@ impl<A: Author> Bus<A> {
         &self.inner.clock
     }
 
-    /// The process's first event was stored at `seq`.
+    /// Notes that the process's first event was stored at `seq`.
     pub(crate) fn begin(&self, seq: u64) {
         self.inner.lives.begin(seq);
     }
@@ -135,8 +135,8 @@ impl<A: Author> Bus<A> {
         &self.inner.key
     }
 
-    /// Appends a draft from beside the core, whatever else its chain says meanwhile. Returns once the own
-    /// event was read back.
+    /// Appends a draft from beside the core, even if other events of its chain come first. Returns once the own event
+    /// was read back.
     ///
     /// # Errors
     /// [`Stopped`] if the actor stops first.
@@ -192,7 +192,7 @@ impl<A: Author> Bus<A> {
         Ok(())
     }
 
-    /// The bytes that `author` put under `content`; none if they were erased.
+    /// Returns the bytes that `author` put under `content`; none if they were erased.
     ///
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
@@ -201,7 +201,7 @@ impl<A: Author> Bus<A> {
         Ok(found.map(|sealed| sealed.bytes().to_vec()))
     }
 
-    /// The same with its salt, for somebody else to check.
+    /// Returns the same with its salt, so that the reader can check it.
     ///
     /// # Errors
     /// As [`Bus::get`].
@@ -214,8 +214,8 @@ impl<A: Author> Bus<A> {
             .await
     }
 
-    /// Asks, and asks anew when the connection was made again meanwhile: the answer went to the old one. Only for
-    /// what may be asked twice.
+    /// Sends a request, and again after a reconnect, because the answer went to the old connection. Only for requests
+    /// that are safe to repeat.
     async fn again<T, F: Future<Output = T>>(&self, ask: impl Fn() -> F) -> T {
         let mut reconnected = self.inner.reconnected.clone();
         loop {
@@ -227,7 +227,7 @@ impl<A: Author> Bus<A> {
         }
     }
 
-    /// Says something ephemeral.
+    /// Publishes a live message.
     pub async fn say<L: Live>(&self, message: L) {
         debug_assert_eq!(L::BY, A::ID);
         let subject = L::subject();
@@ -249,7 +249,7 @@ impl<A: Author> Bus<A> {
         }
     }
 
-    /// Asks and waits for the signed answer.
+    /// Calls and waits for the signed answer.
     ///
     /// # Errors
     /// [`NoAnswer`]
@@ -279,7 +279,7 @@ impl<A: Author> Bus<A> {
         }
     }
 
-    /// Answers calls until the connection ends. What is not the caller's word gets no answer.
+    /// Answers calls until the connection ends. A request that the caller did not sign gets no answer.
     pub async fn serve<C: Call>(self, answer: impl Fn(C) -> C::Reply + Send + Sync) {
         let mut calls = futures::stream::SelectAll::new();
         for caller in C::FROM {
@@ -359,7 +359,7 @@ impl<A: Author> Bus<A> {
     }
 }
 
-/// Fetches a content, message by message; what is there and is not what the digest names was erased.
+/// Fetches a content, message by message; stored bytes that do not match the digest count as erased.
 pub(crate) async fn get(
     client: &Client,
     author: AuthorId,
@@ -388,7 +388,7 @@ pub(crate) async fn get(
     Ok(sealed.filter(|sealed| sealed.content() == *content))
 }
 
-/// A header's text, if it stands there exactly once.
+/// A header's text, if the header is there exactly once.
 pub(crate) fn header<'a>(headers: Option<&'a HeaderMap>, name: &'static str) -> Option<&'a str> {
     let mut values = headers?.get_all(name);
     let first = values.next()?;
@@ -396,10 +396,10 @@ pub(crate) fn header<'a>(headers: Option<&'a HeaderMap>, name: &'static str) -> 
 }
 
 impl<A: Executor> Bus<A> {
-    /// Records what became of a claim.
+    /// Records the outcome of a claim.
     ///
     /// # Errors
-    /// [`Stopped`] if the actor stops first: the action is then unknown to every reader.
+    /// [`Stopped`] if the actor stops first: the outcome is then unknown to every reader.
     pub async fn settle(&self, settled: Settled<A>) -> Result<Meta, Stopped> {
         self.append(settled.finished()).await
     }

@@ -1,4 +1,4 @@
-//! The life of a grant where it is acted on: permit, claim, settled; each made only from the one before.
+//! The states of a grant at its executor: permit, claim, settled; each is made only from the one before.
 
 use std::{fmt, sync::Arc};
 
@@ -17,13 +17,13 @@ impl Executor for bus_schema::Runner {}
 struct Args(Arc<[u8]>);
 
 impl fmt::Debug for Args {
-    /// Says how many; never shows them.
+    /// Shows the number of bytes, never the bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes", self.0.len())
     }
 }
 
-/// A grant that was checked by the one who would act on it.
+/// A grant that its executor has checked.
 #[derive(Debug, Clone)]
 pub struct Permit<A> {
     grant: DraftGrant,
@@ -31,28 +31,28 @@ pub struct Permit<A> {
     seq: u64,
     stored: Time,
     args: Args,
-    /// Made where the compiler knows that `A` may say it.
+    /// Set where the compiler knows that `A` may publish it.
     started: fn(&DraftGrant) -> Draft<A>,
 }
 
-/// Why there is no permit.
+/// The reason why there is no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoPermit {
-    /// It is for somebody else.
+    /// The grant is for another executor.
     #[error("the grant is for another executor")]
     Audience,
-    /// Bus time has passed its last moment.
+    /// The grant has expired by bus time.
     #[error("the grant came too late")]
     TooLate,
-    /// It is not inside what the owner signed.
+    /// The grant is outside the envelope that the owner signed.
     #[error(transparent)]
     Outside(#[from] OutsideEnvelope),
 }
 
 impl<A: Executor> Permit<A> {
-    /// The only door: audience, bus time, the envelope that the owner signed, and the approval it asks for.
+    /// Makes a permit, the only way: checks audience, bus time, the envelope that the owner signed, and the approvals.
     ///
-    /// `used` is how often the tool was claimed in the task, `now` is bus time.
+    /// `used` is the number of claims of the tool in the task, `now` is bus time.
     ///
     /// # Errors
     /// [`NoPermit`] names the first check that failed.
@@ -68,10 +68,10 @@ impl<A: Executor> Permit<A> {
         if draft.audience != A::ID || Some(draft.task) != meta.task {
             return Err(NoPermit::Audience);
         }
-        if now > meta.stored.plus_ms(u64::from(draft.ttl_ms)) {
+        if now > draft.claim_by(meta.stored) {
             return Err(NoPermit::TooLate);
         }
-        // Nothing is claimed once the contract has expired, also if the grant was in time.
+        // Nothing is claimed once the contract has expired, even if the grant was in time.
         let moment = now.max(meta.stored);
         granted
             .grant
@@ -95,13 +95,13 @@ impl<A: Executor> Permit<A> {
 }
 
 impl<A: Author> Permit<A> {
-    /// What is granted.
+    /// The granted draft.
     #[must_use]
     pub const fn draft(&self) -> &DraftGrant {
         &self.grant
     }
 
-    /// Puts the arguments with it, as they were fetched under the name that the draft gives.
+    /// Adds the arguments that were fetched under the draft's name for them.
     #[must_use]
     pub fn with_args(mut self, args: Arc<[u8]>) -> Self {
         self.args = Args(args);
@@ -123,20 +123,20 @@ impl<A: Author> Permit<A> {
         (self.started)(&self.grant).because(self.granted)
     }
 
-    /// Whether a claim stored at `started` came in time; every reader of the stream agrees on it.
+    /// Returns true if a claim stored at `started` came in time; all readers of the stream agree on it.
     pub(crate) fn in_time(&self, started: Time) -> bool {
-        started <= self.stored.plus_ms(u64::from(self.grant.ttl_ms))
+        started <= self.grant.claim_by(self.stored)
     }
 }
 
-/// A claimed grant: the server took `action.started`, and this process read it back. Not `Clone`.
+/// A claimed grant: the server stored `action.started`, and this process read it back. Not `Clone`.
 #[derive(Debug)]
 pub struct Claim<A> {
     permit: Permit<A>,
     started: EventId,
 }
 
-/// What became of a claim; there is none without one, and never two.
+/// The outcome of a claim: made only from a claim, and only once.
 #[derive(Debug)]
 pub struct Settled<A> {
     claim: Claim<A>,
@@ -150,25 +150,25 @@ impl<A> Claim<A> {
         Self { permit, started }
     }
 
-    /// What may be done, once.
+    /// The draft that may be executed, once.
     #[must_use]
     pub const fn draft(&self) -> &DraftGrant {
         &self.permit.grant
     }
 
-    /// Who put the arguments into `BLOBS`.
+    /// The author that put the arguments into `BLOBS`.
     #[must_use]
     pub const fn args_by(&self) -> AuthorId {
         self.permit.grant.args_by
     }
 
-    /// The arguments that were put with the permit; empty if none were.
+    /// The arguments that were added to the permit; empty if none were.
     #[must_use]
     pub fn args(&self) -> &[u8] {
         &self.permit.args.0
     }
 
-    /// Says what became of it.
+    /// Makes the outcome.
     #[must_use]
     pub const fn settle(self, outcome: ActionOutcome, usage: Usage, output: Sealed) -> Settled<A> {
         Settled {

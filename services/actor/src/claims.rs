@@ -1,4 +1,4 @@
-//! Claims: what keeps them back, and what has to be durable before one is acted on.
+//! The claims of an executor: its doubt and its ledger, which bar claims, and claims that wait for durable records.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ use crate::{
 
 /// The name under which the standing is kept.
 pub(crate) const STANDING: &str = "standing";
-/// How long a claim that was read back waits for its record: less than its outcome may be late.
+/// The time that a claim waits for its record after it was read back: less than the grace time of its outcome.
 pub(crate) const HELD_MAX: Duration = Duration::from_secs(3);
 
 /// A claim that was read back and waits for its record.
@@ -33,24 +33,24 @@ pub(crate) struct Held<A, E> {
 /// A write to the ledger that has ended.
 pub(crate) type Written = Result<(Write, io::Result<()>), JoinError>;
 
-/// What an executor keeps of its claims.
+/// The state of an executor's claims.
 pub(crate) struct Claims<A, E> {
     pub(crate) standing: Standing,
     pub(crate) ledger: Ledger,
     folder: PathBuf,
-    /// Sent and neither read back nor lost.
+    /// Claims in flight: sent, and neither read back nor lost.
     pub(crate) flying: BTreeSet<EventId>,
     pub(crate) held: BTreeMap<EventId, Held<A, E>>,
     writing: JoinSet<(Write, io::Result<()>)>,
-    /// Why nothing can be recorded.
+    /// The reason why nothing can be recorded.
     trouble: Option<String>,
 }
 
 impl<A: Author, E> Claims<A, E> {
-    /// Those of an author that acts on grants; none of any other.
+    /// Opens the claims of an author that acts on grants; none for any other.
     ///
     /// # Errors
-    /// [`Error::State`] if what was kept cannot be used.
+    /// [`Error::State`] if the stored state cannot be used.
     pub(crate) fn open(folder: &Path, projection: &Projection) -> Result<Option<Self>, Error> {
         if !ActionStarted::BY.contains(&A::ID) {
             return Ok(None);
@@ -75,20 +75,20 @@ impl<A: Author, E> Claims<A, E> {
         doubt.or(self.trouble.as_deref())
     }
 
-    /// A claim is sent now.
+    /// Notes that a claim is sent now.
     pub(crate) fn take(&mut self, granted: EventId) {
         self.ledger.take(granted);
         self.flying.insert(granted);
     }
 
-    /// The stream surely does not hold a claim that was sent.
+    /// Notes that the stream does not hold a claim that was sent.
     pub(crate) fn give_back(&mut self, granted: EventId) {
         if self.flying.remove(&granted) {
             self.ledger.give_back(granted);
         }
     }
 
-    /// Another stream: nothing that was on its way in the old one is acted on.
+    /// Starts a doubt after a change of streams: claims in flight in the old one are dropped.
     pub(crate) fn lose(
         &mut self,
         position: Position,
@@ -100,7 +100,7 @@ impl<A: Author, E> Claims<A, E> {
         projection.keep(STANDING, &self.standing)
     }
 
-    /// Has written what waits; at a standstill after a failure.
+    /// Starts the next write; starts none after a failure.
     pub(crate) fn write(&mut self) {
         if self.writing.is_empty()
             && let Some(write) = self.ledger.next_write()
@@ -109,7 +109,7 @@ impl<A: Author, E> Claims<A, E> {
         }
     }
 
-    /// Tries again after a failure.
+    /// Retries after a failure.
     pub(crate) fn repair(&mut self) {
         if self.ledger.is_broken() && self.writing.is_empty() {
             let write = self.ledger.replacement();
@@ -125,7 +125,7 @@ impl<A: Author, E> Claims<A, E> {
         });
     }
 
-    /// The next write that ends; never, while there is none.
+    /// Returns the next write that ends; waits for ever while there is none.
     pub(crate) async fn written(of: &mut Option<Self>) -> Written {
         let ended = match of {
             Some(claims) => claims.writing.join_next().await,
@@ -137,7 +137,7 @@ impl<A: Author, E> Claims<A, E> {
         }
     }
 
-    /// Takes in how a write ended; the claims that waited for it.
+    /// Takes the result of a write; returns the claims that waited for it.
     pub(crate) fn on_written(&mut self, write: &Write, written: io::Result<()>) -> Vec<Held<A, E>> {
         let durable = self.ledger.written(write, written.is_ok());
         if let Err(error) = written {

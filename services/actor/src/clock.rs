@@ -1,4 +1,4 @@
-//! The clock and the randomness of a process: the only place that asks the system for either.
+//! The clock and the randomness of a process, and bus time. Only this file asks the system for time and randomness.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -24,7 +24,7 @@ struct Fake {
 }
 
 impl Clock {
-    /// The system's.
+    /// The system's clock and randomness.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
     pub fn system() -> Self {
@@ -33,7 +33,7 @@ impl Clock {
         })
     }
 
-    /// One that stands still until told to move, and draws the same numbers each time.
+    /// A clock for tests: it moves only on request, and draws the same numbers each time.
     #[must_use]
     pub fn fake(wall: Time) -> Self {
         Self(Source::Fake(Arc::new(Mutex::new(Fake {
@@ -43,7 +43,7 @@ impl Clock {
         }))))
     }
 
-    /// Moves a fake clock; a system clock goes by itself.
+    /// Moves a fake clock forward; does nothing to a system clock.
     pub fn advance(&self, by: Duration) {
         if let Source::Fake(fake) = &self.0 {
             let mut fake = fake.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +54,7 @@ impl Clock {
         }
     }
 
-    /// Sets a fake clock back, as a person does; the time that has passed stays passed.
+    /// Sets a fake wall clock back; the elapsed time does not change.
     pub fn set_back(&self, by: Duration) {
         if let Source::Fake(fake) = &self.0 {
             let mut fake = fake.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +62,7 @@ impl Clock {
         }
     }
 
-    /// The wall clock: for people to read; nothing is decided by it.
+    /// The wall clock: for people; no decision uses it.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is where time comes from")]
     pub fn wall(&self) -> Time {
@@ -101,7 +101,7 @@ impl Clock {
         Salt::new(self.bytes())
     }
 
-    /// A pause of up to `most`, so that two who collided do not collide again.
+    /// A random pause of up to `most`, so that two processes that collided do not collide again.
     #[must_use]
     pub fn jitter(&self, most: Duration) -> Duration {
         most * u32::from(self.bytes::<1>()[0]) / 255
@@ -126,23 +126,23 @@ impl Clock {
     }
 }
 
-/// How much later than all before it a message may come before bus time is taken to have gone back.
+/// Most extra delay of a message; above it, bus time counts as set back.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Bus time between messages: the stored time of a message, and what has passed since it came. It needs no
-/// clock of this machine to be right, and is never ahead of the server's for longer than until the next message.
+/// Bus time between messages: the stored time of a message plus the time since it came. It does not need a correct
+/// clock on this machine, and is ahead of the server's at most until the next message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BusClock {
-    /// The least distance seen between arrival (time since the process started) and stored time, since bus time
-    /// last went back.
+    /// The least difference between arrival (time since the process started) and stored time, since bus time was last
+    /// set back.
     offset_ns: Option<i64>,
 }
 
 impl BusClock {
-    /// Takes in a message that was stored then and has come now, `elapsed` after the process started. `live`: it
-    /// was waited for, and nothing had come after it. Says by how much bus time has gone back with it: the
-    /// server's clock was set back. A message that was only held up looks the same for as long as no other comes.
-    /// To be behind costs time; to be ahead would be to see every grant as lapsed, for ever.
+    /// Takes the time of a message that was stored at `stored` and came `elapsed` after the process started. `live`
+    /// means that it was waited for and is the last one. Returns the time by which the server's clock was set back.
+    /// A message that was only delayed looks the same until another comes. A bus time that is behind costs time; one
+    /// that is ahead would make every grant look expired for ever.
     pub fn saw(&mut self, stored: Time, elapsed: Duration, live: bool) -> Option<Duration> {
         let offset = ns(elapsed).saturating_sub(stored.ns());
         let least = self.offset_ns.unwrap_or(offset);

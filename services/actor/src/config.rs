@@ -1,4 +1,4 @@
-//! The configuration that every actor has: how it reaches the bus, and who it is there.
+//! The configuration that every actor has: its connection to the bus and its identity.
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +19,9 @@ pub struct Config {
     pub certificate: PathBuf,
     /// The own certificate's key (PEM, PKCS#8).
     pub key: PathBuf,
-    /// The NKey seed that the server knows this actor by.
+    /// The NKey seed with which this actor logs in.
     pub nkey: PathBuf,
-    /// The key that signs what this actor says (PEM, PKCS#8, Ed25519).
+    /// The key that signs this actor's events (PEM, PKCS#8, Ed25519).
     pub signing_key: PathBuf,
     /// The owner's public key: the root of all trust.
     pub owner: PublicKey,
@@ -29,7 +29,7 @@ pub struct Config {
     pub state: PathBuf,
     /// The file's table `[hardening]`.
     #[serde(skip)]
-    pub hardening: hardening::Config,
+    pub hardening: hardening::HardeningConfig,
 }
 
 impl Config {
@@ -53,7 +53,7 @@ impl Config {
 struct File<S> {
     bus: Config,
     #[serde(default)]
-    hardening: hardening::Config,
+    hardening: hardening::HardeningConfig,
     service: S,
 }
 
@@ -61,7 +61,7 @@ struct File<S> {
 /// `[service]`.
 ///
 /// # Errors
-/// Names the file, and line and column of what is wrong.
+/// Names the file, and line and column of the error.
 pub fn read<S: DeserializeOwned>(path: &Path) -> Result<(Config, S), Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::ReadConfig {
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! The connection: mutual TLS, an NKey, and nothing without them.
+//! The connection to the bus, always with mutual TLS and an NKey.
 
 use std::{
     path::PathBuf,
@@ -12,13 +12,13 @@ use tokio::sync::watch;
 
 use crate::{Error, bus::REQUEST_TIMEOUT, error::chain, files, nkey::UserKey};
 
-/// How long the first connection is tried.
+/// The time that the first connection is tried.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Where the bus is, and the identity to go there with.
+/// The address of the bus, and the identity to connect with.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The user's name: its certificate, its NKey, its inbox.
+    /// The user's name: of its certificate, its NKey and its inbox.
     pub user: String,
     /// The server.
     pub url: String,
@@ -47,7 +47,7 @@ impl Access {
     }
 }
 
-/// How long a trial may take.
+/// The timeout of a trial.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn refused(access: &Access, reason: String) -> Error {
@@ -57,10 +57,10 @@ fn refused(access: &Access, reason: String) -> Error {
     }
 }
 
-/// Mutual TLS and NKey; both certificate files are read again at every connect.
+/// The options for mutual TLS and NKey; both certificate files are read again at every connect.
 fn options(access: &Access) -> Result<ConnectOptions, Error> {
     if !access.url.starts_with("tls://") {
-        return Err(refused(access, "only tls:// is spoken here".to_owned()));
+        return Err(refused(access, "only tls:// is supported".to_owned()));
     }
     drop(files::read_secret(&access.key)?);
     let seed = UserKey::load(&access.nkey)?;
@@ -72,7 +72,7 @@ fn options(access: &Access) -> Result<ConnectOptions, Error> {
         .name(&access.user))
 }
 
-/// Connects, without waiting for a server that is not there.
+/// Connects once, without waiting for a server that does not run.
 ///
 /// # Errors
 /// As [`connect`].
@@ -84,14 +84,14 @@ pub(crate) async fn try_once(access: &Access) -> Result<Client, Error> {
     trying.await.map_err(|error| refused(access, chain(&error)))
 }
 
-/// Whether another attempt may succeed: the server is not there yet, or closed the connection before it was told who this
-/// is, as it does after a second when the machine is busy.
+/// Returns true if another attempt may succeed: the server does not run yet, or it closed the connection before the
+/// login, as it does after a second on a busy machine.
 fn is_passing(kind: async_nats::ConnectErrorKind) -> bool {
     use async_nats::ConnectErrorKind::{Io, TimedOut};
     matches!(kind, Io | TimedOut)
 }
 
-/// Connects with mutual TLS and NKey; both files are read again at every reconnect, which the receiver counts.
+/// Connects with mutual TLS and NKey; both files are read again at every reconnect. The receiver counts reconnects.
 ///
 /// # Errors
 /// [`Error::File`] or [`Error::Nkey`] for a key that others can read, [`Error::Connect`] otherwise.
@@ -135,7 +135,7 @@ pub(crate) async fn connect(access: &Access) -> Result<(Client, watch::Receiver<
                 Ok(client) => return Ok(client),
                 Err(error) if is_passing(error.kind()) => {
                     last = chain(&error);
-                    tracing::debug!(error = last, "the bus is not there yet");
+                    tracing::debug!(error = last, "the bus does not run yet");
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(1));
                 }

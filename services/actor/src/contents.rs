@@ -1,4 +1,4 @@
-//! Contents of many drafts, stored together.
+//! Storage of the contents of many drafts, in one batch if possible.
 
 use async_nats::{HeaderMap, jetstream::message::PublishMessage};
 use bus_schema::{Author, CHUNK_BYTES_MAX, Sealed};
@@ -6,21 +6,21 @@ use futures::future::try_join_all;
 
 use crate::{Bus, Error, error::chain, publish::place};
 
-/// From how many chains on their events are stored together: the server syncs once for all of them, and makes and
-/// removes files of its own for that.
+/// Number of chains from which on their events are stored as one batch: the server syncs once for all of them, but
+/// makes and removes files of its own for a batch.
 pub(crate) const TOGETHER: usize = 15;
-/// Most bytes of contents that are stored together: of larger ones, a sync is the least.
+/// Most bytes of contents that are stored together: for larger ones, the sync is the smallest cost.
 const BYTES_MAX: usize = 256 << 10;
 // Each content of a batch is one message.
 const _: () = assert!(BYTES_MAX <= CHUNK_BYTES_MAX);
 
-/// Stores contents: together if they are many and small, else side by side.
+/// Stores contents: as one batch if they are many and small, else in parallel.
 pub(crate) async fn put_all<A: Author>(bus: &Bus<A>, contents: &[Sealed]) -> Result<(), Error> {
     let bytes: usize = contents.iter().map(|each| each.stored().len()).sum();
     if contents.len() >= TOGETHER && bytes <= BYTES_MAX {
         match put_together(bus, contents).await {
             Ok(()) => return Ok(()),
-            // One of them may be there already; storing that again alone is not an error.
+            // One of them may be stored already; storing it again alone is no error.
             Err(reason) => tracing::debug!(reason, "contents are stored one by one"),
         }
     }
@@ -28,7 +28,7 @@ pub(crate) async fn put_all<A: Author>(bus: &Bus<A>, contents: &[Sealed]) -> Res
     try_join_all(each).await.map(drop)
 }
 
-/// Stores contents of one chunk each: all of them, or none.
+/// Stores contents of one chunk each as one batch: all of them, or none.
 async fn put_together<A: Author>(bus: &Bus<A>, contents: &[Sealed]) -> Result<(), String> {
     let batch = bus.clock().uuid().to_string();
     let jetstream = bus.jetstream();

@@ -1,4 +1,4 @@
-//! The shape of an actor: a pure core, and what it can want.
+//! The pure core of an actor, and the wishes that it can express.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,97 +17,97 @@ use crate::{
 
 /// An actor without its I/O. Replay and every unit test call these functions and nothing else.
 pub trait Core: Send + 'static {
-    /// Who it is.
+    /// Its author.
     type Me: Author;
-    /// What it reads.
+    /// The facts that it folds.
     type Fact: Facts;
-    /// What it remembers between restarts; a fold of the stream and nothing else.
+    /// The state that it keeps between restarts; a fold of the stream and nothing else.
     type State: Serialize + DeserializeOwned + Default + Send;
-    /// What it wants done beside it.
+    /// The work that runs beside it.
     type Effect: Send + 'static;
-    /// What comes back.
+    /// The result of such work.
     type Input: Send + 'static;
 
-    /// The state, to be kept.
+    /// Returns the state for a snapshot.
     fn state(&self) -> &Self::State;
-    /// Puts back a state that was kept.
+    /// Restores the state from a snapshot.
     fn restore(&mut self, state: Self::State);
-    /// Takes in one genuine fact. Total: junk never gets here, so nothing can be poison.
+    /// Folds one genuine fact. Every fact succeeds: junk never gets here, so no message can block the core.
     fn fold(&mut self, fact: Seen<Self::Fact>);
-    /// Sees every message that its consumer delivers, junk included, before it is folded.
+    /// Observes every message that its consumer delivers, junk included, before it is folded.
     fn observe(&mut self, _raw: &Raw<'_>, _verdict: Result<&Meta, Junk>) {}
-    /// Takes in what an effect brought. Never part of the state.
+    /// Takes the result of an effect. It is never part of the state.
     fn input(&mut self, input: Self::Input);
-    /// Says what it wants; asked after every fold, so it says the same until it has it.
+    /// Returns its wishes. It is called after every fold, and returns a wish again until it is fulfilled.
     fn next(&self, out: &mut Outbox<'_, Self>)
     where
         Self: Sized;
-    /// Asked instead of [`Core::next`] while the actor stops: only what must not be left undone.
+    /// Replaces [`Core::next`] while the actor stops: returns only the wishes that must still be fulfilled.
     fn finish(&self, _out: &mut Outbox<'_, Self>)
     where
         Self: Sized,
     {
     }
-    /// Whether a kept state that stands at `seq` of the stream can be gone on from; it is rebuilt otherwise.
+    /// Returns true if it can continue from the restored state at `seq` of the stream; otherwise the state is rebuilt.
     fn accepts(&self, _seq: u64) -> bool {
         true
     }
-    /// Everything that was in the stream when the reading began is folded.
+    /// Receives the notice that everything which was in the stream at the start of reading is folded.
     fn caught_up(&mut self) {}
-    /// Whether it can take more messages; while not, they wait in the stream.
+    /// Returns true if it can take more messages; otherwise they wait in the stream.
     fn ready(&self) -> bool {
         true
     }
-    /// What is wrong, if it cannot do its job.
+    /// The problem, if it cannot do its job.
     fn trouble(&self) -> Option<&str> {
         None
     }
 }
 
-/// Names an effect, so that it does not run twice at a time.
+/// The key of an effect, so that it does not run twice at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// Something about an action.
+    /// An effect for an action.
     Action(&'static str, ActionId),
-    /// Something about a task.
+    /// An effect for a task.
     Task(&'static str, TaskId),
-    /// Something about a content or a document.
+    /// An effect for a content or a document.
     Digest(&'static str, Digest),
-    /// Something that there is one of.
+    /// An effect of which there is only one.
     Once(&'static str),
 }
 
-/// The age at which audit's last word about its log is too old.
+/// The age at which audit's head is too old.
 const HEAD_AGE_MAX: Duration = Duration::from_secs(5);
-/// How many events the log may be behind what is acted on.
+/// Most events by which the log may be behind an event that is acted on.
 const HEAD_BEHIND_MAX: u64 = 1000;
 
-/// The newest word of audit about its log, and how long ago it came.
+/// Audit's newest head, and its age.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogHead {
-    /// What it said.
+    /// The head.
     pub head: Head,
-    /// How long ago.
+    /// The time since it came.
     pub age: Duration,
 }
 
 impl LogHead {
-    /// How far the log is, if audit said so lately.
+    /// Returns the length of the log, if the head is fresh.
     #[must_use]
     pub fn logged(&self) -> Option<Logged> {
         (self.age < HEAD_AGE_MAX).then_some(Logged(self.head.size))
     }
 }
 
-/// How far the log is: without it nothing is granted and nothing claimed.
+/// The length of the log: without it nothing is granted and nothing claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Logged(u64);
 
 impl Logged {
-    /// A log that has everything there will ever be, for replay.
+    /// A log that covers every event, for replay.
     pub const EVERYTHING: Self = Self(u64::MAX);
 
-    /// Whether what stands at `seq` of the stream is close enough behind the log to be acted on.
+    /// Returns true if the log is close enough to `seq` of the stream to act on the event there.
     #[must_use]
     pub const fn covers(self, seq: u64) -> bool {
         self.0.saturating_add(HEAD_BEHIND_MAX) > seq
@@ -115,13 +115,13 @@ impl Logged {
 }
 
 pub(crate) enum Want<C: Core> {
-    /// Drafts of one chain, never none.
+    /// Drafts of one chain, at least one.
     Append(Vec<Draft<C::Me>>),
     Claim(Box<Permit<C::Me>>, fn(Claim<C::Me>) -> C::Effect),
     Effect(Key, C::Effect),
 }
 
-/// What the core can see of the moment, and where it says what it wants.
+/// The core's view of the moment, and the collector of its wishes.
 pub struct Outbox<'a, C: Core> {
     pub(crate) now: Time,
     pub(crate) heard: Option<LogHead>,
@@ -135,7 +135,7 @@ pub struct Outbox<'a, C: Core> {
 }
 
 impl<'a, C: Core> Outbox<'a, C> {
-    /// An empty one, as the loop or a test makes it.
+    /// Makes an empty one for the loop or a test.
     #[must_use]
     pub fn new(
         now: Time,
@@ -157,7 +157,7 @@ impl<'a, C: Core> Outbox<'a, C> {
         }
     }
 
-    /// The same for an executor, which these may keep from claiming.
+    /// Adds the standing and the ledger of an executor, which may bar claims.
     #[must_use]
     pub const fn of_executor(mut self, standing: &'a Standing, ledger: &'a Ledger) -> Self {
         self.standing = Some(standing);
@@ -165,14 +165,14 @@ impl<'a, C: Core> Outbox<'a, C> {
         self
     }
 
-    /// What an executor doubts of the stream; it acts on nothing then.
+    /// The executor's doubt about the stream; while there is one, it acts on nothing.
     #[must_use]
     pub fn doubt(&self) -> Option<&'a Doubt> {
         self.standing.and_then(Standing::doubt)
     }
 
-    /// Whether the grant in the event `granted`, at `seq` of the stream, may be claimed: not in doubt, not if it is of
-    /// before an adoption, and not a second time.
+    /// Returns true if the grant in the event `granted`, at `seq` of the stream, may be claimed: there is no doubt, the
+    /// grant is not older than an adoption, and it was not claimed before.
     #[must_use]
     pub fn may_claim(&self, granted: EventId, seq: u64) -> bool {
         let doubted = self.standing.is_some_and(|standing| standing.bars(seq));
@@ -180,7 +180,7 @@ impl<'a, C: Core> Outbox<'a, C> {
         !doubted && !claimed
     }
 
-    /// Bus time, as far as it is known here; never ahead of the server's.
+    /// The estimate of bus time; never ahead of the server's.
     #[must_use]
     pub const fn now(&self) -> Time {
         self.now
@@ -192,7 +192,7 @@ impl<'a, C: Core> Outbox<'a, C> {
         self.heard.as_ref()
     }
 
-    /// Whether the chain that speaks about `task` can take a draft now.
+    /// Returns true if the chain for `task` can take a draft now.
     #[must_use]
     pub fn idle(&self, task: Option<TaskId>) -> bool {
         let chain = chain_of::<C::Me>(task);
@@ -207,13 +207,13 @@ impl<'a, C: Core> Outbox<'a, C> {
         !self.busy.contains(&chain) && !self.wants.iter().any(taken)
     }
 
-    /// Appends a draft, if its chain is idle: only if nothing of the own chain comes between.
+    /// Appends a draft if its chain is idle; it is stored only if no other event of the own chain comes before it.
     pub fn append(&mut self, draft: Draft<C::Me>) {
         self.append_all(vec![draft]);
     }
 
-    /// Appends drafts of one chain, if it is idle: right after one another, or none of them. What the server does
-    /// not take together is asked for again.
+    /// Appends drafts of one chain, if it is idle: all of them, one right after the other, or none. If the server does
+    /// not store them together, the core is asked again.
     pub fn append_all(&mut self, drafts: Vec<Draft<C::Me>>) {
         if drafts.first().is_some_and(|draft| self.idle(draft.task())) {
             self.wants.push(Want::Append(drafts));
@@ -228,7 +228,7 @@ impl<'a, C: Core> Outbox<'a, C> {
         }
     }
 
-    /// Has something done beside the core, unless it is being done already.
+    /// Starts an effect beside the core, unless it runs already.
     pub fn effect(&mut self, key: Key, effect: impl FnOnce() -> C::Effect) {
         let wanted = |want: &Want<C>| matches!(want, Want::Effect(other, _) if *other == key);
         if !self.running.contains(&key) && !self.wants.iter().any(wanted) {
@@ -236,7 +236,7 @@ impl<'a, C: Core> Outbox<'a, C> {
         }
     }
 
-    /// Asks to be asked again at `time`, if nothing happens before.
+    /// Requests another call at `time`, if nothing happens before.
     pub fn wake(&mut self, time: Time) {
         self.wake = Some(self.wake.map_or(time, |wake| wake.min(time)));
     }
@@ -255,7 +255,7 @@ impl<'a, C: Core> Outbox<'a, C> {
         Sealed::new(self.clock.salt(), bytes)
     }
 
-    /// The grants whose claim is wanted so far, for tests and replay.
+    /// The grants that are to be claimed so far, for tests and replay.
     #[must_use]
     pub fn claims(&self) -> Vec<&DraftGrant> {
         self.wants
@@ -267,7 +267,7 @@ impl<'a, C: Core> Outbox<'a, C> {
             .collect()
     }
 
-    /// The drafts wanted so far, for tests and replay.
+    /// The drafts to append so far, for tests and replay.
     #[must_use]
     pub fn drafts(&self) -> Vec<&Draft<C::Me>> {
         self.wants
@@ -280,7 +280,7 @@ impl<'a, C: Core> Outbox<'a, C> {
     }
 }
 
-/// The chain an author's event about `task` belongs to.
+/// The chain that an author's event about `task` belongs to.
 pub(crate) fn chain_of<A: Author>(task: Option<TaskId>) -> Option<TaskId> {
     match A::ID.chain() {
         Chain::Whole => None,

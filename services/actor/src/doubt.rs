@@ -1,16 +1,15 @@
-//! Whether an executor may act in the stream that it reads: not in another one than it stood in, until the owner adopts
-//! that one.
+//! Doubt: an executor that finds a different stream from the one it has read acts only after the owner adopts it.
 
 use std::cmp::Ordering;
 
 use bus_schema::{AuthorId, Digest, DoubtFact, Meta, StreamDoubted};
 use serde::{Deserialize, Serialize};
 
-/// What an executor in doubt says of itself.
-pub const IN_DOUBT: &str = "this is another stream than the one it stood in: nothing is claimed; find out who replaced or \
+/// The health text of an executor in doubt.
+pub const IN_DOUBT: &str = "this is a different stream from the one it has read: nothing is claimed; find out who replaced or \
                             restored it, then run `contractual stream adopt`";
 
-/// Where an executor stood in a stream that it does not find again.
+/// The last position of an executor in a stream that it does not find again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
     lost_seq: u64,
@@ -19,13 +18,13 @@ pub struct Doubt {
 }
 
 impl Doubt {
-    /// Whether the stream holds it.
+    /// Returns true if the stream holds the doubt.
     #[must_use]
     pub const fn is_said(&self) -> bool {
         self.is_said
     }
 
-    /// What there is to say of it.
+    /// The fact that records the doubt.
     #[must_use]
     pub const fn fact(&self) -> StreamDoubted {
         StreamDoubted {
@@ -35,24 +34,24 @@ impl Doubt {
     }
 }
 
-/// How an executor stands to the stream; kept beside its projection, and never lost with a snapshot.
+/// The standing of an executor in the stream; kept beside its projection, and never lost with a snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     doubt: Option<Doubt>,
-    /// Where the owner adopted this stream; 0 if nobody had to.
+    /// The place at which the owner adopted this stream; 0 without an adoption.
     adopted: u64,
-    /// Where it stood lately, and the message there: a snapshot may be much older, or be of no use to a later version.
+    /// A recent position and the message there: a snapshot may be much older, or useless to a later version.
     stood: Option<(u64, Digest)>,
 }
 
 impl Standing {
-    /// What is doubted.
+    /// The doubt, if any.
     #[must_use]
     pub const fn doubt(&self) -> Option<&Doubt> {
         self.doubt.as_ref()
     }
 
-    /// Notes the last message that was folded, if it is further than what was noted; `true` if so.
+    /// Notes the last folded message if it is after the noted one; returns `true` if so.
     pub fn stand(&mut self, seq: u64, digest: Digest) -> bool {
         let is_further = self.stood.is_none_or(|(stood, _)| seq > stood);
         if is_further {
@@ -61,8 +60,8 @@ impl Standing {
         is_further
     }
 
-    /// Whether the stream does not hold the message that was noted: behind the one at `before`, its next one is at `seq`
-    /// and has this digest; `is_last` says that there is none behind that.
+    /// Returns true if the stream lacks the noted message. After the message at `before`, the stream's next one is at
+    /// `seq` with this digest; `is_last` means that none comes after it.
     #[must_use]
     pub fn misses(&self, before: u64, seq: u64, digest: Digest, is_last: bool) -> bool {
         self.stood.is_some_and(|(stood, noted)| {
@@ -75,8 +74,8 @@ impl Standing {
         })
     }
 
-    /// Takes in that the stream does not hold the message that was folded last, at `seq`, or noted after it. A doubt that
-    /// stands already stays: only the first one knows where the executor acted last.
+    /// Starts a doubt: the stream lacks the last folded message, at `seq`, or the message noted after it. An earlier
+    /// doubt stays, because only the first one knows the executor's last position.
     pub fn lose(&mut self, seq: u64, digest: Digest) {
         let noted = self.stood.filter(|(stood, _)| *stood > seq);
         let (lost_seq, lost) = match self.doubt {
@@ -94,8 +93,8 @@ impl Standing {
         };
     }
 
-    /// Takes in a genuine fact about the doubt of `me`; `true` if something changed. An adoption that names another
-    /// message than the lost one is of another time.
+    /// Handles a genuine fact about the doubt of `me`; returns `true` if something changed. An adoption that names
+    /// another message than the lost one belongs to another doubt.
     pub fn heed(&mut self, me: AuthorId, meta: &Meta, fact: &DoubtFact) -> bool {
         let Some(doubt) = &mut self.doubt else {
             return false;
@@ -118,7 +117,7 @@ impl Standing {
         }
     }
 
-    /// Whether what was granted at `seq` of the stream may not be claimed.
+    /// Returns true if a grant at `seq` of the stream may not be claimed.
     #[must_use]
     pub const fn bars(&self, seq: u64) -> bool {
         self.doubt.is_some() || seq <= self.adopted

@@ -1,8 +1,8 @@
-//! What ends an actor, each with what to do about it.
+//! Errors that end an actor, each with its remedy.
 
 use std::path::PathBuf;
 
-/// Why an actor does not start, or stopped.
+/// An error that keeps an actor from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The configuration cannot be read.
@@ -10,7 +10,7 @@ pub enum Error {
     ReadConfig {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The configuration is not valid.
@@ -18,7 +18,7 @@ pub enum Error {
     ParseConfig {
         /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The place and the cause.
         source: Box<toml::de::Error>,
     },
     /// A key or certificate file cannot be used.
@@ -33,23 +33,23 @@ pub enum Error {
     /// The bus cannot be reached or does not accept this actor.
     #[error("cannot connect to the bus at {url}: {reason}")]
     Connect {
-        /// Where.
+        /// The server.
         url: String,
-        /// Why, and what to do.
+        /// The cause and the remedy.
         reason: String,
     },
-    /// The bus refuses something that this actor must be able to do.
+    /// The bus refuses something that this actor must do.
     #[error("the bus refused {what}: {reason}")]
     Bus {
-        /// What was tried.
+        /// The attempted action.
         what: &'static str,
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
     /// The stream or the consumer is missing.
     #[error("{what} does not exist on the bus; run `contractual provision`")]
     NotProvisioned {
-        /// What.
+        /// The stream or consumer.
         what: String,
     },
     /// The state directory cannot be used.
@@ -57,7 +57,7 @@ pub enum Error {
     State {
         /// The directory.
         path: PathBuf,
-        /// Why, and what to do.
+        /// The cause and the remedy.
         reason: String,
     },
     /// A message by owner or policy is too new.
@@ -65,12 +65,12 @@ pub enum Error {
     TooOld(#[from] bus_schema::TooOld),
     /// The own key is not in the roster.
     #[error(
-        "the bus holds my event {seq} but its readers call it junk ({junk}): is my signing key in the roster?"
+        "my event {seq} is stored but reads as junk ({junk}); make sure that my signing key is in the roster"
     )]
     Disowned {
         /// Its place.
         seq: u64,
-        /// What they call it.
+        /// The kind of junk.
         junk: bus_schema::Junk,
     },
     /// The container gives less confinement than the shipped one.
@@ -78,17 +78,17 @@ pub enum Error {
         "{service} does not work in a weaker container than the shipped one: {missing}; see docker-compose.yml"
     )]
     Weaker {
-        /// Who.
+        /// The service.
         service: bus_schema::AuthorId,
-        /// What is missing, and the line of the compose file for each.
+        /// The missing properties, and the line of the compose file for each.
         missing: String,
     },
-    /// What is said to excuse that does not.
-    #[error("the exception {path} does not hold")]
+    /// The exception is not valid.
+    #[error("the exception {path} is not valid")]
     Exception {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: crate::hardening::NotExcepted,
     },
     /// The service itself cannot work.
@@ -97,7 +97,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// 64 for what the person who started it has to change, 1 for the rest.
+    /// Returns 64 for errors that the operator has to fix, 1 for the rest.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
@@ -119,7 +119,7 @@ impl Error {
     }
 }
 
-/// An error and what caused it, on one line.
+/// Returns an error and its causes on one line.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

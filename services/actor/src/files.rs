@@ -1,4 +1,4 @@
-//! Writes identity files once and reads secrets only from files nobody else can read.
+//! Identity files: writes each once, and reads secrets only from files that others cannot read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -16,19 +16,19 @@ const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 
-/// Whether a file or folder was made or was there already.
+/// The result of creating a file or folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It did not exist and does now; its bytes and its name are durable.
+    /// It was created; its bytes and its name are durable.
     Created,
     /// It existed, was checked, and was left as it is.
     Kept,
 }
 
-/// Why an identity file could not be written or read.
+/// An identity file could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{} does not exist; make it with `contractual init`", path.display())]
     Missing {
         /// The file that was asked for.
@@ -43,7 +43,7 @@ pub enum Error {
     /// The path is not of the kind that is needed.
     #[error("{} is not a {wanted}; move it away and try again", path.display())]
     WrongKind {
-        /// What stands there.
+        /// The path.
         path: PathBuf,
         /// The kind that is needed.
         wanted: &'static str,
@@ -73,9 +73,9 @@ pub enum Error {
     /// The operating system refused; the source says why.
     #[error("cannot {action} {}; make sure the folder exists, is writable and has space", path.display())]
     Io {
-        /// What was attempted.
+        /// The attempted action.
         action: &'static str,
-        /// On which path.
+        /// The path.
         path: PathBuf,
         /// The system's answer.
         #[source]
@@ -88,7 +88,7 @@ pub enum Error {
 /// A folder that exists is kept if it is a real folder without rights for group and others.
 ///
 /// # Errors
-/// [`Error::Symlink`], [`Error::WrongKind`], [`Error::Exposed`] for what stands there, else [`Error::Io`].
+/// [`Error::Symlink`], [`Error::WrongKind`] or [`Error::Exposed`] for an existing path, else [`Error::Io`].
 pub fn private_dir(path: &Path) -> Result<Written, Error> {
     match DirBuilder::new().mode(DIR_MODE).create(path) {
         Ok(()) => {
@@ -132,11 +132,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Writes a file that appears whole or not at all in the place of the one that is there, with its owner and mode;
-/// if there is none, with mode 0600 and the owner of the folder.
+/// Replaces a file as a whole or not at all, and keeps its owner and mode; a new file has mode 0600 and the owner of
+/// the folder.
 ///
 /// # Errors
-/// As [`write_new`], without [`Error::Exists`]; [`Error::Symlink`] and [`Error::WrongKind`] for what stands there.
+/// As [`write_new`], without [`Error::Exists`]; [`Error::Symlink`] and [`Error::WrongKind`] for an existing path.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
         return Err(Error::TooLarge { path: path.into() });
@@ -165,11 +165,11 @@ fn owner_of(path: &Path) -> Result<(u32, u32), Error> {
 
 /// Loads the file at `path`, or makes it first if there is none.
 ///
-/// `load` checks a kept file and a new one alike, so what is returned is always what is on disk.
-/// When two processes do this at once, one creates and the other keeps.
+/// `load` checks a kept file and a new one alike, so the returned value is always the one on disk.
+/// Two processes can do this at once: one creates the file and the other keeps it.
 ///
 /// # Errors
-/// Those of `load`, `make` and [`write_new`]. A file that `load` refuses is reported, never replaced.
+/// The errors of `load`, `make` and [`write_new`]. A file that `load` refuses is reported, never replaced.
 pub fn keep_or_create<T, E: From<Error>>(
     path: &Path,
     load: impl Fn(&Path) -> Result<T, E>,
@@ -189,7 +189,7 @@ pub fn keep_or_create<T, E: From<Error>>(
     Ok((load(path)?, Written::Kept))
 }
 
-/// Reads a secret of at most [`FILE_BYTES_MAX`] bytes from a regular file only its owner can use.
+/// Reads a secret of at most [`FILE_BYTES_MAX`] bytes from a regular file that only its owner can use.
 ///
 /// The checks are made on the opened file, so it cannot be swapped between check and read.
 /// The exception for secrets that a container runtime mounts is not made here.
@@ -203,7 +203,7 @@ pub fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     read_bounded(path, file)
 }
 
-/// Reads a public identity file, such as a certificate, under the same bounds but for any mode.
+/// Reads a public identity file, such as a certificate, with the same checks except for its mode.
 ///
 /// # Errors
 /// As [`read_secret`], without [`Error::Exposed`].
@@ -213,7 +213,7 @@ pub fn read_public(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn open_regular(path: &Path) -> Result<(File, u32), Error> {
-    // Without NONBLOCK a named pipe would hold the caller until somebody writes to it.
+    // Without NONBLOCK a named pipe would block the caller until a writer opens it.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY;
     let file: File = match rustix::fs::open(path, flags, rustix::fs::Mode::empty()) {
         Ok(fd) => fd.into(),
@@ -232,7 +232,7 @@ fn open_regular(path: &Path) -> Result<(File, u32), Error> {
 }
 
 fn read_bounded(path: &Path, file: File) -> Result<Zeroizing<Vec<u8>>, Error> {
-    // Reserved up front: a vector that grows leaves copies of the secret behind.
+    // Reserved in advance: a vector that grows leaves copies of the secret in memory.
     let capacity = usize::try_from(FILE_BYTES_MAX + 1).unwrap_or(usize::MAX);
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(FILE_BYTES_MAX + 1)
@@ -257,7 +257,7 @@ fn refuse_exposed(path: &Path, mode: u32, fix: u32) -> Result<(), Error> {
 
 fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // File systems without the flag; a hard link refuses an existing name just as well.
+        // Some file systems lack the flag; a hard link refuses an existing name as well.
         Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::link(from, to),
         answer => answer,
     }
@@ -292,7 +292,7 @@ impl Staged {
         let staged = Self { path };
         file.write_all(bytes)
             .map_err(|e| failed("write", destination, e))?;
-        // The process's umask may have taken rights from the owner.
+        // The process's umask may have removed rights of the owner.
         file.set_permissions(fs::Permissions::from_mode(FILE_MODE))
             .map_err(|e| failed("set the mode of", destination, e))?;
         file.sync_all()

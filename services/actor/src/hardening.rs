@@ -1,4 +1,4 @@
-//! What a process does against being read, what it measures of its confinement, and what it insists on.
+//! Hardening: protects a process's memory, measures its confinement, and checks it against a profile.
 
 mod exception;
 mod measure;
@@ -13,26 +13,26 @@ use crate::Error;
 pub use exception::{Exception, NotExcepted};
 pub use measure::measure;
 
-/// The file beside a program that says: this is an image of ours. No configuration talks the program out of insisting.
+/// The marker file beside a program in the project's images. No configuration turns the check off there.
 const IMAGE: &str = "hardening.container";
 
-/// The table `[hardening]` of a service's configuration; without it the process measures and records.
+/// The table `[hardening]` of a service's configuration; without it the process only measures and records.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
-    /// `host`: it measures and records. `container`: it refuses to work with less than the shipped container gives,
-    /// as it does in an image of ours whatever this says.
+pub struct HardeningConfig {
+    /// `host`: it only measures and records. `container`: it refuses to start with less confinement than the shipped
+    /// container gives. In the project's images it is always `container`.
     #[serde(default)]
     pub profile: Profile,
-    /// The user id to insist on; the one that the service is shipped with if there is none.
+    /// The required user id; by default the shipped one of the service.
     pub uid: Option<u32>,
-    /// The group id to insist on; the user id if there is none.
+    /// The required group id; by default the user id.
     pub gid: Option<u32>,
-    /// What the owner signed that it may do without: a file that `contractual waive` wrote.
+    /// An exception by the owner: a file that `contractual exception add` wrote.
     pub exception: Option<PathBuf>,
 }
 
-impl Config {
+impl HardeningConfig {
     pub(crate) fn resolve(mut self, folder: &Path) -> Self {
         self.exception = self.exception.map(|path| folder.join(path));
         self
@@ -42,7 +42,7 @@ impl Config {
 /// Makes this process unreadable to others of its user, keeps its memory out of core files, and lets neither it
 /// nor its children gain privileges.
 pub fn harden() {
-    // None can fail for one's own process on a supported kernel; `measure` tells what holds.
+    // These calls cannot fail for the own process on a supported kernel; `measure` shows the result.
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
     let none = rustix::process::Rlimit {
         current: Some(0),
@@ -52,19 +52,19 @@ pub fn harden() {
     rustix::thread::set_no_new_privs(true).ok();
 }
 
-/// A property that the shipped container has and this process has not.
+/// A property that the shipped container has and this process lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// Which.
+    /// The property.
     pub property: Property,
-    /// What was found instead, and what brings it back.
+    /// The value that was found instead, and the remedy.
     pub text: String,
 }
 
-/// What a service is shipped in.
+/// The shipped container of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shipped {
-    /// Which service.
+    /// The service.
     pub service: AuthorId,
     /// Its user id.
     pub uid: u32,
@@ -72,8 +72,8 @@ pub struct Shipped {
     pub gid: u32,
 }
 
-/// What is weaker than the shipped container: `found` as the process was given it, `holds` after [`harden`].
-/// `lets_through` says that its system calls are not held by the filter that is shipped: see [`measure`].
+/// Returns the properties that are weaker than in the shipped container: `found` was measured at the start, `holds`
+/// after [`harden`]. `lets_through` is true if the shipped filter does not limit its system calls: see [`measure`].
 #[must_use]
 pub fn weaker(
     found: &Hardening,
@@ -87,13 +87,13 @@ pub fn weaker(
             holds.uid != 0 && is == (shipped.uid, shipped.gid, 0)
         }
         Property::Capabilities => holds.capabilities.is_empty(),
-        // The process sets both for itself as well; a child of another program in the container would be without.
+        // The process sets both for itself as well; a child of another program in the container would lack them.
         Property::NoNewPrivileges => found.no_new_privileges && holds.no_new_privileges,
         Property::Core => found.core_bytes_max == 0 && holds.core_bytes_max == 0,
         Property::Seccomp => holds.seccomp == 2 && !lets_through,
         Property::ReadOnlyRoot => holds.read_only_root,
         Property::Dumpable => !holds.dumpable,
-        // It alone starts programs, in a cage that is made of it.
+        // Only the runner starts programs, in a sandbox that is made with it.
         Property::Landlock => shipped.service != AuthorId::Runner || holds.landlock_abi > 0,
     };
     let missing = Property::ALL.iter().filter(|property| !held(property));
@@ -135,7 +135,7 @@ fn remedy(property: Property, holds: &Hardening, shipped: &Shipped) -> String {
                 .to_owned()
         }
         Property::Dumpable => {
-            "it cannot close its memory to others (let its seccomp profile allow `prctl`)"
+            "it cannot hide its memory from others (let its seccomp profile allow `prctl`)"
                 .to_owned()
         }
         Property::Landlock => {
@@ -146,7 +146,7 @@ fn remedy(property: Property, holds: &Hardening, shipped: &Shipped) -> String {
     }
 }
 
-/// Whether this program is one of an image of ours; so it is if that cannot be told.
+/// Returns true if this program is in an image of the project, or if that is unknown.
 fn is_in_image() -> bool {
     let program = std::env::current_exe();
     program.map_or(true, |path| {
@@ -154,14 +154,14 @@ fn is_in_image() -> bool {
     })
 }
 
-/// What this process records of itself, if it may work like this.
+/// Returns the hardening that this process records, if it may start with it.
 ///
 /// # Errors
-/// [`Error::Weaker`] names what is missing of the shipped container and the line of the compose file for it;
-/// [`Error::Exception`] if the exception is none.
+/// [`Error::Weaker`] names the missing properties of the shipped container and the line of the compose file for each;
+/// [`Error::Exception`] if the exception is not valid.
 pub(crate) fn insist(
     service: AuthorId,
-    config: &Config,
+    config: &HardeningConfig,
     owner: &PublicKey,
     found: &Hardening,
     now: Time,
@@ -187,7 +187,7 @@ pub(crate) fn insist(
         missing.retain(|one| {
             let waived = exception.waives(one.property);
             if waived {
-                tracing::warn!(property = %one.property, "the owner signed that this may be missing");
+                tracing::warn!(property = %one.property, "a property is missing; the owner's exception allows it");
                 holds.waived.push(one.property);
             }
             !waived

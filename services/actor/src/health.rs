@@ -1,4 +1,4 @@
-//! The health file: what an actor says of itself once a second, for `contractual health` to read.
+//! The health file: the state that an actor writes once a second, for `contractual health` to read.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,41 +10,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::Clock;
 
-/// A health file that is older than this is no sign of health.
+/// The age at which a health file is too old.
 pub const FRESH: Duration = Duration::from_secs(5);
 const NAME: &str = "health.json";
 
-/// What an actor says of itself.
+/// The state that an actor reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// When, by the machine's clock.
+    /// The time of the report, by the machine's clock.
     pub at: Time,
-    /// Whether it can do its job.
+    /// True if it can do its job.
     pub ok: bool,
-    /// What is wrong, or `ready`.
+    /// The problem, or `ready`.
     pub state: String,
     /// The last message of the stream that it folded.
     pub seq: u64,
-    /// How many messages it skipped as junk.
+    /// The number of messages that it skipped as junk.
     pub junk: u64,
 }
 
-/// Why an actor does not count as healthy.
+/// The reason why an actor counts as unhealthy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unhealthy {
     /// There is no health file.
-    #[error("{0} does not say anything: it is not running, or has not started yet")]
+    #[error("{0} has not reported: it is not running, or has not started yet")]
     Silent(PathBuf),
-    /// The file is old: it hangs, or was killed.
+    /// The file is too old: the actor hangs, or was killed.
     #[error("the last sign of life is {0} ms old: it hangs or was killed")]
     Stale(u64),
-    /// The file is of a later time than now.
+    /// The file's time is later than now.
     #[error(
-        "the last sign of life is {0} ms ahead of this machine's clock: the clock went back, and nothing was said since; it hangs or was killed"
+        "the last sign of life is {0} ms ahead of this machine's clock: the clock went back, and there was no report since; it hangs or was killed"
     )]
     Ahead(u64),
-    /// It says itself that it cannot do its job.
+    /// The actor reports that it cannot do its job.
     #[error("{0}")]
     Trouble(String),
 }
@@ -55,7 +55,7 @@ pub(crate) fn write(folder: &Path, health: &Health) -> std::io::Result<()> {
     std::fs::rename(temporary, folder.join(NAME))
 }
 
-/// Takes the word of an earlier run away.
+/// Removes the report of an earlier run.
 pub(crate) fn clear(folder: &Path) {
     // There is none at the first start.
     std::fs::remove_file(folder.join(NAME)).ok();
@@ -64,7 +64,7 @@ pub(crate) fn clear(folder: &Path) {
 /// Reads the health of the actor whose state folder is `folder`.
 ///
 /// # Errors
-/// [`Unhealthy`] says why it does not count as healthy.
+/// [`Unhealthy`] has the reason.
 pub fn read(folder: &Path, clock: &Clock) -> Result<Health, Unhealthy> {
     let path = folder.join(NAME);
     let bytes = std::fs::read(&path).map_err(|_| Unhealthy::Silent(path.clone()))?;
@@ -73,7 +73,7 @@ pub fn read(folder: &Path, clock: &Clock) -> Result<Health, Unhealthy> {
     if u128::from(age_ms) > FRESH.as_millis() {
         return Err(Unhealthy::Stale(age_ms));
     }
-    // Who lives says something each second, by the same clock.
+    // A live actor reports each second, by the same clock.
     let ahead_ms = health.at.ms_since(clock.wall());
     if u128::from(ahead_ms) > FRESH.as_millis() {
         return Err(Unhealthy::Ahead(ahead_ms));

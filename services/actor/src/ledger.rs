@@ -1,9 +1,9 @@
-//! The claim ledger: which grants an executor has claimed, kept outside of the stream and of the projection, so that
-//! none runs twice even if both are lost.
+//! The claim ledger: the grants that an executor has claimed, in a file outside of the stream and the projection, so
+//! that none runs twice even if both are lost.
 //!
 //! The file is a header and records of 24 bytes. The header is a name and the floor; a record is the id of the grant's
 //! event (UUIDv7). Each ends with the first 8 bytes of its SHA-256. Records are only added, up to [`BATCH_MAX`] at a
-//! time; when there are too many, the oldest are dropped and the floor says up to what time.
+//! time; when there are too many, the oldest are dropped, and the floor is the time of the newest dropped one.
 
 use std::{
     collections::BTreeSet,
@@ -17,67 +17,67 @@ use bus_schema::{Digest, EventId};
 
 use crate::Error;
 
-/// Grants that are remembered one by one, at least; of those before them, all are refused.
+/// Least number of grants that are remembered one by one; all older grants are refused.
 pub const KEPT: usize = 100_000;
-/// Grants that are remembered before the oldest are dropped.
+/// Most grants that are remembered before the oldest are dropped.
 const KEPT_MAX: usize = KEPT + KEPT / 10;
-/// Records that one write adds: a crash can tear these and no others.
+/// Most records that one write adds: a crash can tear only these.
 pub const BATCH_MAX: usize = 16;
 /// Bytes of the header, and of a record.
 pub const RECORD: usize = 24;
-/// Bytes of either before its check.
+/// Bytes of either before its checksum.
 const CHECKED: usize = 16;
 /// The header's name: format and version.
 const NAME: [u8; 8] = *b"CLAIMS 1";
 const FILE: &str = "claims";
 
-/// Why the bytes of a ledger cannot be trusted.
+/// The bytes of a ledger are damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damaged {
-    /// The header is not one.
+    /// The header is invalid.
     #[error("its header is damaged")]
     Header,
-    /// A record that no crash can have torn does not fit its check.
+    /// A record that no crash can have torn does not match its checksum.
     #[error("its record {0} is damaged")]
     Record(usize),
 }
 
-/// What there is to write.
+/// A pending write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    /// Records behind those that are there.
+    /// Adds records at the end.
     Add {
-        /// Where they begin.
+        /// Their offset.
         at: u64,
         /// The records.
         bytes: Vec<u8>,
     },
-    /// A whole file in the place of the one that is there.
+    /// Replaces the whole file.
     Replace(Vec<u8>),
 }
 
-/// The grants that were claimed.
+/// The claimed grants.
 #[derive(Debug, Default)]
 pub struct Ledger {
     taken: BTreeSet<EventId>,
-    /// Milliseconds since 1970: what was granted then or before is refused.
+    /// Milliseconds since 1970: grants of this time or before are refused.
     floor: Option<u64>,
     /// Not written yet.
     waiting: BTreeSet<EventId>,
-    /// On their way to the disk.
+    /// In the current write.
     writing: BTreeSet<EventId>,
-    /// Taken in this life, by claims that the stream surely does not hold.
+    /// Taken by this process, for claims that the stream does not hold.
     free: BTreeSet<EventId>,
-    /// Bytes of the file that hold.
+    /// The length of the file's valid part.
     length: u64,
     is_broken: bool,
 }
 
 impl Ledger {
-    /// Reads the bytes of a file. `true`: a crash tore its end, which has to be replaced.
+    /// Reads the bytes of a file. Returns `true` if a crash tore its end and it has to be replaced.
     ///
     /// # Errors
-    /// [`Damaged`] for what no crash can have done.
+    /// [`Damaged`] for damage that no crash can have caused.
     pub fn parse(bytes: &[u8]) -> Result<(Self, bool), Damaged> {
         let (header, rest) = bytes.split_at_checked(RECORD).ok_or(Damaged::Header)?;
         let header = checked(header).ok_or(Damaged::Header)?;
@@ -103,7 +103,7 @@ impl Ledger {
         Ok((ledger, is_torn))
     }
 
-    /// Whether a grant may not be claimed: it was, or nobody knows.
+    /// Returns true if a grant may not be claimed: it was claimed, or is too old to know.
     #[must_use]
     pub fn bars(&self, granted: EventId) -> bool {
         let taken = self.taken.contains(&granted) && !self.free.contains(&granted);
@@ -114,7 +114,7 @@ impl Ledger {
         self.floor.is_some_and(|floor| time(granted) <= floor)
     }
 
-    /// Takes a grant whose claim is sent now.
+    /// Records a grant whose claim is sent now.
     pub fn take(&mut self, granted: EventId) {
         self.free.remove(&granted);
         if self.taken.insert(granted) {
@@ -122,14 +122,14 @@ impl Ledger {
         }
     }
 
-    /// Gives a grant back for another try: the stream surely does not hold the claim. After a restart it stays taken.
+    /// Releases a grant for another try, because the stream does not hold the claim. After a restart it stays taken.
     pub fn give_back(&mut self, granted: EventId) {
         if self.taken.contains(&granted) {
             self.free.insert(granted);
         }
     }
 
-    /// Whether the record of a grant that was taken would survive a crash.
+    /// Returns true if the record of a taken grant would survive a crash.
     #[must_use]
     pub fn is_durable(&self, granted: EventId) -> bool {
         let is_there = self.taken.contains(&granted) || self.is_below(granted);
@@ -137,19 +137,19 @@ impl Ledger {
         is_there && !on_its_way && !self.is_broken
     }
 
-    /// Whether nothing has to be written.
+    /// Returns true if nothing has to be written.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.writing.is_empty()
     }
 
-    /// Whether a write failed and was not made good.
+    /// Returns true if a write failed and was not repaired yet.
     #[must_use]
     pub const fn is_broken(&self) -> bool {
         self.is_broken
     }
 
-    /// What is to be written next; one at a time, and its end is told with [`Ledger::written`].
+    /// Returns the next write; one at a time. Report its end with [`Ledger::written`].
     pub fn next_write(&mut self) -> Option<Write> {
         if self.is_broken || self.waiting.is_empty() {
             return None;
@@ -169,8 +169,8 @@ impl Ledger {
         })
     }
 
-    /// Everything anew, without the oldest if there are too many: after a crash, after a write that failed, and to
-    /// keep it small.
+    /// Returns a write of the whole file, without the oldest records if there are too many: after a crash, after a
+    /// failed write, and to keep the file small.
     pub fn replacement(&mut self) -> Write {
         while self.taken.len() > KEPT
             && let Some(oldest) = self.taken.pop_first()
@@ -186,12 +186,12 @@ impl Ledger {
         Write::Replace(bytes.collect())
     }
 
-    /// Takes in how a write ended; the grants whose records are durable from now on.
+    /// Takes the result of a write; returns the grants whose records are durable from now on.
     pub fn written(&mut self, write: &Write, is_done: bool) -> BTreeSet<EventId> {
         self.is_broken = !is_done;
         let written = std::mem::take(&mut self.writing);
         if !is_done {
-            // They stay taken: the next file that holds has them.
+            // They stay taken: the next whole file has them.
             self.waiting.clear();
             return BTreeSet::new();
         }
@@ -202,10 +202,10 @@ impl Ledger {
         written
     }
 
-    /// Reads the ledger of a state folder, or begins one.
+    /// Reads the ledger of a state folder, or creates one.
     ///
     /// # Errors
-    /// [`Error::State`] if it is damaged or cannot be written, with what to do.
+    /// [`Error::State`] if it is damaged or cannot be written, with the remedy.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
         let state = |reason: String| Error::State {
@@ -239,7 +239,7 @@ impl Ledger {
 /// Writes to the ledger of a state folder; returns once it is durable.
 ///
 /// # Errors
-/// Why it cannot be written; what is there then has to be replaced.
+/// Returns the reason of a failed write; the file has to be replaced then.
 pub fn perform(folder: &Path, write: &Write) -> io::Result<()> {
     let path = folder.join(FILE);
     match write {
@@ -284,7 +284,7 @@ fn record(value: u128) -> impl Iterator<Item = u8> {
     value.into_iter().chain(check(&value))
 }
 
-/// The value of a record that fits its check.
+/// Returns the value of a record if it matches its checksum.
 fn checked(record: &[u8]) -> Option<u128> {
     let (value, sum) = record.split_first_chunk::<CHECKED>()?;
     check(value)

@@ -51,8 +51,8 @@ pub use operator::{BusClient, OwnerWriter, Stored, StreamReader};
 pub use service::{BackgroundTasks, Context, Service, version};
 pub use telemetry::start as log;
 
-/// A service's whole `main`: `--config FILE`; with `--check` it stops after reading it, with `--health` it says
-/// whether the one that runs with it can do its job.
+/// Runs a service's whole `main`: `--config FILE` starts it, `--check` only checks the file, and `--health` prints
+/// the health of the service that runs with it.
 #[must_use]
 pub fn main<S: Service>() -> ExitCode
 where
@@ -78,7 +78,7 @@ where
     }
 }
 
-/// Reads a service's configuration and says whether it is valid.
+/// Checks a service's configuration.
 #[must_use]
 pub fn check_config<S: Service>(path: &Path) -> ExitCode {
     log("info");
@@ -88,7 +88,7 @@ pub fn check_config<S: Service>(path: &Path) -> ExitCode {
     }
 }
 
-/// Says on standard output whether the service that runs with this configuration can do its job.
+/// Prints the health of the service that runs with this configuration.
 #[must_use]
 pub fn check_health<S: Service>(path: &Path) -> ExitCode {
     log("info");
@@ -100,7 +100,7 @@ pub fn check_health<S: Service>(path: &Path) -> ExitCode {
         Ok(health) => (health.state, ExitCode::SUCCESS),
         Err(unhealthy) => (unhealthy.to_string(), ExitCode::FAILURE),
     };
-    // Whoever asked may have gone away.
+    // The reader of the output may have gone away.
     writeln!(std::io::stdout(), "{said}").ok();
     code
 }
@@ -197,7 +197,7 @@ fn wait_for_signal(stopper: watch::Sender<bool>) -> Result<tokio::task::JoinHand
                 std::process::abort();
             }
             tracing::info!("stopping");
-            // Nobody listens any more once the actor has ended.
+            // There is no receiver once the actor has ended.
             stopper.send(true).ok();
         }
     };

@@ -1,4 +1,4 @@
-//! Makes and loads the NKey user seeds with which services and people log in to NATS.
+//! NKeys: makes and loads the user seeds with which services and people log in to NATS.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ pub struct UserKey {
     public: String,
 }
 
-/// Why a user key could not be made or loaded.
+/// A user key could not be made or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be used.
     #[error(transparent)]
     File(#[from] files::Error),
-    /// The file holds something else.
+    /// The file is not a user seed.
     #[error("{} is not an NKey user seed (one line that begins with SU); restore it, or move it away and run `contractual init`", path.display())]
     NotASeed {
         /// The file.
@@ -35,7 +35,7 @@ impl UserKey {
     /// Loads the seed at `path`: one line, as the `nats` command line reads it.
     ///
     /// # Errors
-    /// Those of [`files::read_secret`], and [`Error::NotASeed`].
+    /// The errors of [`files::read_secret`], and [`Error::NotASeed`].
     pub fn load(path: &Path) -> Result<Self, Error> {
         let bytes = files::read_secret(path)?;
         std::str::from_utf8(&bytes)
@@ -47,7 +47,7 @@ impl UserKey {
     /// Loads the seed at `path`, or makes one there with mode 0600 if there is none.
     ///
     /// # Errors
-    /// Those of [`UserKey::load`]. A file that exists is never replaced.
+    /// The errors of [`UserKey::load`]. An existing file is never replaced.
     pub fn create(path: &Path) -> Result<(Self, Written), Error> {
         files::keep_or_create(path, Self::load, || {
             let seed = KeyPair::new_user()

@@ -1,4 +1,4 @@
-//! The bus as the command line uses it: one identity, questions and answers, no loop.
+//! The bus client of the command line: one identity, requests and answers, no loop.
 
 use std::{
     collections::BTreeMap,
@@ -26,10 +26,10 @@ use crate::{
 
 /// Messages fetched by one request.
 const BATCH: u64 = 500;
-/// How long the next message of a batch may take.
+/// The time that the next message of a batch may take.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A message as the stream holds it, owned.
+/// A stored message, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its place.
@@ -64,7 +64,7 @@ impl Stored {
 #[derive(Debug)]
 pub struct BusClient {
     client: async_nats::Client,
-    /// Where it asks the JetStream API.
+    /// The prefix of its requests to the JetStream API.
     api: &'static str,
     reconnected: watch::Receiver<u64>,
     clock: Clock,
@@ -74,7 +74,7 @@ impl BusClient {
     /// Connects.
     ///
     /// # Errors
-    /// [`Error::Connect`], or what is wrong with the identity's files.
+    /// [`Error::Connect`], or the problem with the identity's files.
     pub async fn connect(access: &Access, clock: Clock) -> Result<Self, Error> {
         let (client, reconnected) = connect(access).await?;
         Ok(Self {
@@ -85,7 +85,7 @@ impl BusClient {
         })
     }
 
-    /// Connects once, without waiting for a server that is not there.
+    /// Connects once, without waiting for a server that does not run.
     ///
     /// # Errors
     /// As [`BusClient::connect`].
@@ -101,22 +101,22 @@ impl BusClient {
         })
     }
 
-    /// Asks the server's JetStream API; an answer with an `error` is one.
+    /// Calls the server's JetStream API; an answer with an `error` is an error.
     ///
     /// # Errors
-    /// [`Error::Bus`] with the server's words.
+    /// [`Error::Bus`] with the server's message.
     pub async fn api(&self, subject: &str, question: &Value) -> Result<Value, Error> {
         self.ask_server(&format!("{}.{subject}", self.api), question)
             .await
     }
 
-    /// Asks the server under a subject of its own; an answer with an `error` is one.
+    /// Sends a request to a subject of the server; an answer with an `error` is an error.
     ///
     /// # Errors
-    /// [`Error::Bus`] with the server's words.
+    /// [`Error::Bus`] with the server's message.
     pub async fn ask_server(&self, subject: &str, question: &Value) -> Result<Value, Error> {
         let refused = |reason: String| Error::Bus {
-            what: "a question to its API",
+            what: "a request to its API",
             reason,
         };
         let body = question.to_string();
@@ -133,8 +133,8 @@ impl BusClient {
         }
     }
 
-    /// Hands every message of `AUDIT` under `filter`, from `from` on, to `each`, in order, until it returns
-    /// `false` or has had all that were stored when the scan began.
+    /// Passes every message of `AUDIT` under `filter`, from `from` on, to `each`, in order, until it returns `false` or
+    /// has had all messages that were stored when the scan began.
     ///
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
@@ -145,7 +145,7 @@ impl BusClient {
         mut each: impl FnMut(Stored) -> bool + Send,
     ) -> Result<(), Error> {
         let mut next = from.max(1);
-        // Counted once: whoever stores faster than this reads would else keep it from ever ending.
+        // Counted once: if events were stored faster than it reads, it would never end.
         let mut left: Option<u64> = None;
         loop {
             let inbox = self.client.new_inbox();
@@ -174,7 +174,7 @@ impl BusClient {
                 let pending = header(answer.headers.as_ref(), "Nats-Num-Pending");
                 match answer.status.map(|status| status.as_u16()) {
                     None => {}
-                    // The end of the batch; more is pending, or not.
+                    // The end of the batch; more may be pending.
                     Some(204) => {
                         if pending.is_none_or(|pending| pending == "0") {
                             return Ok(());
@@ -198,7 +198,7 @@ impl BusClient {
         }
     }
 
-    /// The bytes that `author` put under `content`; none if they were erased.
+    /// Returns the bytes that `author` put under `content`; none if they were erased.
     ///
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
@@ -210,7 +210,7 @@ impl BusClient {
     /// Publishes an event that was signed before, as the first in its subtree.
     ///
     /// # Errors
-    /// [`Error::Bus`] if it is not stored; `Ok(false)` if there is something already.
+    /// [`Error::Bus`] if it is not stored; `Ok(false)` if the subtree is not empty.
     pub async fn publish_first(&self, event: &SignedEvent) -> Result<bool, Error> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
         let events = std::slice::from_ref(event);
@@ -267,7 +267,7 @@ impl BusClient {
         })
     }
 
-    /// Speaks as the owner.
+    /// Reads the owner's chain, to publish as the owner.
     ///
     /// # Errors
     /// As [`BusClient::scan`].
@@ -282,7 +282,7 @@ impl BusClient {
         Ok(pen)
     }
 
-    /// The owner's hold on the bus, for contents and calls; `keys` are those of whom it asks.
+    /// The owner's bus for contents and calls; `keys` are the keys of the callees.
     #[must_use]
     pub fn bus(&self, key: SigningKey, keys: BTreeMap<AuthorId, PublicKey>) -> Bus<Owner> {
         let keys = Arc::new(RwLock::new(keys));
@@ -293,12 +293,12 @@ impl BusClient {
             keys,
             self.clock.clone(),
         );
-        // There is no loop here that would append for others.
+        // There is no loop here that would append drafts from beside it.
         drop(outside);
         bus
     }
 
-    /// Sends what is still on its way.
+    /// Sends all buffered messages.
     pub async fn flush(&self) {
         drop(tokio::time::timeout(Duration::from_secs(1), self.client.flush()).await);
     }
@@ -312,7 +312,7 @@ pub struct OwnerWriter {
     client: async_nats::Client,
 }
 
-/// Reads nothing; the chain alone matters.
+/// Folds no facts; only the chain matters.
 struct Nothing;
 
 impl Facts for Nothing {
@@ -349,7 +349,7 @@ impl OwnerWriter {
         self.verifier.key(author)
     }
 
-    /// Says something as the owner, and returns its place in the stream.
+    /// Publishes an event as the owner, and returns its place in the stream.
     ///
     /// # Errors
     /// [`Error::Bus`] if it is not stored.
@@ -377,7 +377,7 @@ impl OwnerWriter {
                     self.catch_up(operator).await?;
                     return Ok(seq);
                 }
-                // Another command was first; after a timeout the tail tells whether it was this one.
+                // Another command was first; after a timeout, the tail shows if it was this event.
                 Published::Conflict(_) | Published::Unknown(_) => {
                     self.catch_up(operator).await?;
                     let tip = self.verifier.tip(AuthorId::Owner, None);
@@ -387,34 +387,34 @@ impl OwnerWriter {
                 }
                 Published::Refused(reason) => {
                     return Err(Error::Bus {
-                        what: "to store what the owner says",
+                        what: "to store the owner's event",
                         reason,
                     });
                 }
             }
         }
         Err(Error::Bus {
-            what: "to store what the owner says",
-            reason: "others are always first".to_owned(),
+            what: "to store the owner's event",
+            reason: "other commands always append first; try again".to_owned(),
         })
     }
 }
 
-/// Reads a whole stream as its keeper does: every chain must be contiguous.
+/// Reads a whole stream as audit does: every chain must be contiguous.
 #[derive(Debug)]
 pub struct StreamReader {
     verifier: Verifier,
 }
 
 impl StreamReader {
-    /// From the start of a stream, trusting `owner`.
+    /// Makes a reader at the start of a stream, which trusts `owner`.
     #[must_use]
     pub fn new(owner: PublicKey) -> Self {
         Self {
             verifier: Verifier::new(owner, ChainScope::Everything),
         }
     }
-    /// The next message: who said it, or why it is junk.
+    /// Reads the next message: its author, or the reason why it is junk.
     ///
     /// # Errors
     /// [`Error::TooOld`]

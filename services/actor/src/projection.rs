@@ -1,4 +1,4 @@
-//! The projection: what an actor keeps of the stream between restarts. Losing it costs time, nothing else.
+//! The projection: the state that an actor keeps between restarts. Losing it costs only a replay.
 
 use std::path::{Path, PathBuf};
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Error;
 
-/// Changes when the meaning of what is kept changes; an older one is rebuilt.
+/// The version of the stored state; a projection of another version is rebuilt.
 const VERSION: u32 = 3;
 const SNAPSHOT: &[u8] = b"snapshot";
-/// Kept in memory by the store; a snapshot is written and read once.
+/// The memory of the store's cache; a snapshot is written and read only once.
 const CACHE_BYTES: u64 = 1 << 20;
 
-/// Where a fold stands in the stream.
+/// The position of a fold in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The last message that was folded; 0 before the first.
@@ -31,7 +31,7 @@ impl Position {
 }
 
 #[derive(Serialize)]
-struct Written<'a, S> {
+struct StoredFrom<'a, S> {
     version: u32,
     reads: Digest,
     position: Position,
@@ -40,7 +40,7 @@ struct Written<'a, S> {
 }
 
 #[derive(Deserialize)]
-struct Kept<S> {
+struct StoredSnapshot<S> {
     version: u32,
     reads: Digest,
     position: Position,
@@ -48,7 +48,7 @@ struct Kept<S> {
     state: S,
 }
 
-/// A snapshot as it was kept.
+/// A stored snapshot.
 pub(crate) struct Snapshot<S> {
     pub(crate) position: Position,
     pub(crate) verifier: Verifier,
@@ -59,7 +59,7 @@ pub(crate) struct Snapshot<S> {
 pub(crate) struct Projection {
     store: sled::Db,
     folder: PathBuf,
-    /// What it folds: another list of facts makes another state.
+    /// The digest of the list of facts that it folds: another list makes another state.
     reads: Digest,
 }
 
@@ -85,10 +85,10 @@ impl Projection {
         })
     }
 
-    /// What was kept, if it is of this version and these facts; what cannot be read is not there.
+    /// Loads the snapshot, if it is of this version and these facts; an unreadable one counts as missing.
     pub(crate) fn load<S: DeserializeOwned>(&self) -> Option<Snapshot<S>> {
         let bytes = self.store.get(SNAPSHOT).ok().flatten()?;
-        let kept: Kept<S> = rmp_serde::from_slice(&bytes).ok()?;
+        let kept: StoredSnapshot<S> = rmp_serde::from_slice(&bytes).ok()?;
         let same = kept.version == VERSION && kept.reads == self.reads;
         same.then_some(Snapshot {
             position: kept.position,
@@ -97,7 +97,7 @@ impl Projection {
         })
     }
 
-    /// Keeps something beside the snapshot; returns once it is durable.
+    /// Stores a value beside the snapshot; returns once it is durable.
     pub(crate) fn keep<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Error> {
         let bytes = wire::encode(value);
         let kept = self.store.insert(name.as_bytes(), bytes);
@@ -106,14 +106,14 @@ impl Projection {
             .map_err(|error| self.broken(format!("{error}; free space or make it writable")))
     }
 
-    /// What was kept beside the snapshot; none if nothing was.
+    /// Returns a value that was stored beside the snapshot; none if there is none.
     ///
     /// # Errors
     /// [`Error::State`] if it is there and cannot be read.
     pub(crate) fn kept<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         let unread = |error: String| {
             self.broken(format!(
-                "what was kept as `{name}` cannot be read ({error}); put the folder back from a backup"
+                "the stored `{name}` cannot be read ({error}); restore the folder from a backup"
             ))
         };
         let bytes = self.store.get(name.as_bytes());
@@ -129,14 +129,14 @@ impl Projection {
         }
     }
 
-    /// Keeps a snapshot; returns once it is durable.
+    /// Stores a snapshot; returns once it is durable.
     pub(crate) fn save<S: Serialize>(
         &self,
         position: Position,
         verifier: &Verifier,
         state: &S,
     ) -> Result<(), Error> {
-        let written = Written {
+        let written = StoredFrom {
             version: VERSION,
             reads: self.reads,
             position,

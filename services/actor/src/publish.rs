@@ -1,4 +1,4 @@
-//! Publishing with compare-and-set: an event is stored behind exactly the message it was decided after.
+//! Publishing with compare-and-set: an event is stored only right after the message that it was decided on.
 
 use async_nats::{
     HeaderMap,
@@ -15,20 +15,20 @@ use crate::error::chain;
 /// Header: the trace that an event belongs to (W3C Trace Context).
 const HEADER_TRACE: &str = "traceparent";
 
-/// What became of a publish with compare-and-set.
+/// The outcome of a publish with compare-and-set.
 #[derive(Debug)]
 pub(crate) enum Published {
-    /// Stored; the last of its events at this place, those before it right before.
+    /// Stored: the last of its events is at this place, the others are right before it.
     At(u64),
-    /// Somebody was first: the subtree's last message, if the server said which.
+    /// Another event was first: the subtree's last message, if the server named it.
     Conflict(Option<u64>),
-    /// Nobody knows; it may be stored.
+    /// Outcome unknown: it may be stored.
     Unknown(String),
-    /// The server will not store it.
+    /// The server refuses to store it.
     Refused(String),
 }
 
-/// An event, and the message that it may only follow: the last one of the subtree.
+/// An event, and the last message of the subtree, which it must follow.
 pub(crate) struct Placed {
     pub(crate) event: SignedEvent,
     pub(crate) subtree: String,
@@ -36,7 +36,7 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// Events of one chain, all behind the same message.
+    /// Places events of one chain, all after the same message.
     pub(crate) fn all(events: &[SignedEvent], subtree: &str, expected: u64) -> Vec<Self> {
         let placed = |event: &SignedEvent| Self {
             event: event.clone(),
@@ -72,7 +72,7 @@ pub(crate) async fn publish(jetstream: &jetstream::Context, events: &[Placed]) -
     stored(jetstream, last, headers).await
 }
 
-/// Makes a message the one at index `at` of the `len` of an atomic batch; the last one commits it.
+/// Makes a message number `at` of the `len` messages of an atomic batch; the last one commits it.
 pub(crate) fn place(headers: &mut HeaderMap, batch: &str, at: usize, len: usize) {
     headers.insert(NATS_BATCH_ID, batch);
     headers.insert(NATS_BATCH_SEQUENCE, (at + 1).to_string());
@@ -88,7 +88,7 @@ fn headers(placed: &Placed) -> HeaderMap {
     headers.insert(HEADER_SCHEMA, event.schema.as_str());
     headers.insert(HEADER_TRACE, crate::telemetry::traceparent(event));
     headers.insert(NATS_EXPECTED_STREAM, AUDIT);
-    // The server compares each with what was there before the batch; stored with it, none can be stored again.
+    // The server compares each with the state before the batch; once stored, none can be stored again.
     let expected = placed.expected.to_string();
     headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expected);
     let subtree = placed.subtree.as_str();

@@ -1,4 +1,4 @@
-//! Renewed certificates: seen when their files change, tried first, and only then changed to.
+//! Renewal of certificates: notices changed files, tries them, and reconnects only if they work.
 
 use std::{os::unix::fs::MetadataExt as _, time::Duration};
 
@@ -7,16 +7,16 @@ use tokio::sync::watch;
 
 use crate::{Access, connect::try_once, error::chain};
 
-/// How often the files are looked at.
+/// The interval at which the files are checked.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a new identity that the server does not take is let be before it is tried again.
+/// The pause before a new identity that the server refused is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// Which files lie there: device, number, size and time of change of each.
+/// The identity of the files: device, number, size and time of change of each.
 type Print = Vec<Option<(u64, u64, u64, i64, i64)>>;
 
-/// Makes the connection anew whenever other certificates lie there and the server takes them. While it does not,
-/// the connection that works stays.
+/// Reconnects whenever there are other certificates and the server accepts them. Otherwise the working connection
+/// stays.
 pub(crate) async fn watch(access: Access, client: Client, stop: watch::Receiver<bool>) {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -27,13 +27,13 @@ pub(crate) async fn watch(access: Access, client: Client, stop: watch::Receiver<
         looks.tick().await;
         let found = print(&access);
         let settled = std::mem::replace(&mut seen, found.clone()) == found;
-        // Certificate and key are two files: between the two renames they do not fit.
+        // Certificate and key are two files: between the two renames they do not match.
         if found == used || !settled {
             continue;
         }
         match try_once(&access).await {
             Ok(_connected) => {
-                tracing::info!("the certificates were renewed; connecting anew");
+                tracing::info!("the certificates were renewed; reconnecting");
                 if client.force_reconnect().await.is_err() {
                     return;
                 }

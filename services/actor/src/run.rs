@@ -1,4 +1,4 @@
-//! The loop around a core: read, verify, fold, ask what is wanted, append.
+//! The loop around a core: reads, verifies and folds messages, asks the core for its wishes, and appends events.
 
 mod claims;
 mod pull;
@@ -28,24 +28,24 @@ use crate::{
     projection::{Position, Projection},
 };
 
-/// Messages folded between two looks at everything else.
+/// Most messages that are folded before everything else has its turn.
 const FOLD_AT_ONCE: usize = 256;
-/// Folds after which the projection is kept.
+/// Number of folds after which a snapshot is saved.
 const SAVE_AFTER: u64 = 20_000;
-/// How long a stopping actor waits for what is on its way.
+/// The time that a stopping actor waits for events in flight.
 const STOP_GRACE: Duration = Duration::from_millis(2500);
-/// How long what runs beside the core may take to end after that.
+/// The time that tasks beside the core may take to end after that.
 const BESIDE_GRACE: Duration = Duration::from_secs(1);
-/// How long the last live messages may take to get out.
+/// The time that the last live messages may take to be sent.
 const FLUSH_GRACE: Duration = Duration::from_millis(250);
 
 type Me<S> = <<S as Service>::Core as Core>::Me;
 type Effect<S> = <<S as Service>::Core as Core>::Effect;
 type Input<S> = <<S as Service>::Core as Core>::Input;
-/// How an effect's task ended.
+/// The result of an effect's task.
 type Done<S> = Result<(Key, Input<S>), tokio::task::JoinError>;
 
-/// What an author reads of the chains.
+/// The chains in which an author checks every link.
 fn sees(me: AuthorId) -> ChainScope {
     if me == AuthorId::Audit {
         ChainScope::Everything
@@ -66,10 +66,10 @@ pub(crate) struct Actor<S: Service> {
     clock: Clock,
     bus_clock: BusClock,
     state: std::path::PathBuf,
-    /// What the process says of itself in its first event.
+    /// The hardening that the process reports in its first event.
     hardening: Hardening,
     appender: Appender<Me<S>, Effect<S>>,
-    /// None of an actor that acts on no grants.
+    /// The claims; none for an actor that acts on no grants.
     claims: Option<Claims<Me<S>, Effect<S>>>,
     outside: mpsc::Receiver<Outside<Me<S>>>,
     inbox: mpsc::Receiver<Input<S>>,
@@ -80,12 +80,12 @@ pub(crate) struct Actor<S: Service> {
     consumed: u64,
     caught_up: bool,
     announced: bool,
-    /// What the health file says.
+    /// True if the health file reports a problem.
     troubled: bool,
     /// The first own event that was read back.
     began: Option<u64>,
     wake: Option<Time>,
-    /// Whether somebody waits for what is still to be read.
+    /// True if a task waits for messages that are still to be read.
     hurry: watch::Sender<bool>,
     reconnected: watch::Receiver<u64>,
     stop: watch::Receiver<bool>,
@@ -213,7 +213,7 @@ where
                         messages = self.reopen(messages).await?;
                     }
                 }
-                // What was on its way when the connection broke is lost, and nothing need come after it.
+                // Messages in flight at the break are lost, and no later message may show it.
                 Ok(()) = reconnected.changed() => {
                     messages = self.reopen(messages).await?;
                     self.appender.resend();
@@ -239,16 +239,16 @@ where
         self.end().await
     }
 
-    /// Leaves nothing behind but what is kept.
+    /// Ends all tasks and saves the snapshot.
     async fn end(&mut self) -> Result<(), Error> {
         self.effects.shutdown().await;
-        // What runs beside the core was told to stop as well, and may have to say goodbye to its clients.
+        // Tasks beside the core have received the stop as well, and may have to close their clients' connections.
         let ended = async { while self.beside.join_next().await.is_some() {} };
         drop(tokio::time::timeout(BESIDE_GRACE, ended).await);
         self.beside.shutdown().await;
         self.save()?;
         health::clear(&self.state);
-        // What was acknowledged is stored; this only lets the last live messages out.
+        // Acknowledged events are stored; this only sends the last live messages.
         drop(tokio::time::timeout(FLUSH_GRACE, self.bus.client().flush()).await);
         Ok(())
     }
@@ -264,7 +264,7 @@ where
         }
         match own {
             Some(Then::Reply(reply)) => {
-                // Whoever asked may have gone away.
+                // The caller may have gone away.
                 reply.send(*meta).ok();
             }
             Some(Then::Run(permit, run)) => self.read_back(*permit, run, meta),
@@ -278,7 +278,7 @@ where
         self.effects.spawn(async move { (key, performed.await) });
     }
 
-    /// Hands the core the inputs of this effect and of all others that have ended.
+    /// Gives the core the results of this effect and of all others that have ended.
     fn effects_done(&mut self, done: Done<S>) -> Result<(), Error> {
         let mut next = Some(done);
         while let Some(done) = next {
@@ -290,7 +290,7 @@ where
         Ok(())
     }
 
-    /// Takes in this answer of the server and all others that have come.
+    /// Handles this answer of the server and all others that have come.
     fn on_acks(&mut self, acked: Acked) -> Result<(), Error> {
         let mut next = Some(acked);
         while let Some(acked) = next {
@@ -320,12 +320,12 @@ where
             }
             self.ask(S::Core::next);
         } else if !self.core.ready() {
-            // It has to get rid of something before it can read on.
+            // The core has to finish something before it can take more messages.
             self.ask(S::Core::next);
         }
     }
 
-    /// Asks the core what it wants and sets it going.
+    /// Asks the core for its wishes and starts them.
     fn ask(&mut self, wishes: impl FnOnce(&S::Core, &mut Outbox<'_, S::Core>)) {
         let now = self
             .bus_clock
@@ -401,7 +401,7 @@ where
         Ok(())
     }
 
-    /// What keeps this actor from doing its job.
+    /// The problem that keeps this actor from doing its job.
     fn trouble(&self) -> Option<&str> {
         let connected =
             self.bus.client().connection_state() == async_nats::connection::State::Connected;
@@ -413,7 +413,7 @@ where
             .or((!self.caught_up).then_some("still reading the stream"))
     }
 
-    /// Says at once when that changes.
+    /// Writes the health file at once when the health changes.
     fn watch_health(&mut self) -> Result<(), Error> {
         let troubled = self.trouble().is_some();
         if self.troubled == troubled {

@@ -1,15 +1,15 @@
-//! The runtime of a process: one thread for everything but what blocks, and no waiting for what blocks for ever.
+//! The runtime of a process: one thread for asynchronous work, and a bounded wait for blocking work at the end.
 
 use std::time::Duration;
 
-/// How long what blocks, such as a file operation, may take to end once all else has.
+/// The time that blocking work, such as a file operation, may take to end after everything else.
 const BLOCKED_GRACE: Duration = Duration::from_millis(250);
 
-/// Runs `work` to its end. What it has started on threads of its own and not waited for, such as a file operation
-/// that hangs, is left behind after a quarter of a second.
+/// Runs `work` to its end. Blocking work that it has started and not waited for, such as a file operation that hangs,
+/// is abandoned after a quarter of a second.
 ///
 /// # Errors
-/// If the system gives no runtime.
+/// Fails if the system gives no runtime.
 pub fn run<F: Future>(work: F) -> std::io::Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! A service: a core, and what it does beside it.
+//! Services: a core with its effects and background tasks.
 
 use std::{future::Future, path::PathBuf, sync::Arc};
 
@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, sync::watch, task::JoinSet};
 
 use crate::{Bus, Clock, Core, Error};
 
-/// What a service is given at its start.
+/// The context of a service at its start.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The owner's public key.
@@ -25,7 +25,7 @@ pub struct Context {
     pub stop: watch::Receiver<bool>,
 }
 
-/// A service: a core, and what it does beside it.
+/// A service: a core with its effects and background tasks.
 pub trait Service: Send + Sync + Sized + 'static {
     /// The core.
     type Core: Core;
@@ -35,18 +35,18 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// Makes the service and its core.
     ///
     /// # Errors
-    /// Why it cannot work; it does not start then.
+    /// Returns the reason if it cannot work; it does not start then.
     fn open(config: Self::Config, context: &Context) -> Result<(Self, Self::Core), Error>;
 
-    /// Starts what runs for as long as the actor does.
+    /// Starts tasks that run until the actor stops.
     ///
     /// # Errors
-    /// Why it cannot work; it does not start then.
+    /// Returns the reason if it cannot work; it does not start then.
     fn start(_service: &Arc<Self>, _beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Does what the core wants done.
+    /// Performs an effect of the core.
     fn perform(
         service: Arc<Self>,
         effect: <Self::Core as Core>::Effect,
@@ -54,12 +54,12 @@ pub trait Service: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = <Self::Core as Core>::Input> + Send + 'static;
 }
 
-/// Where a service starts what runs beside its core.
+/// The background tasks that run beside the core.
 #[derive(Debug)]
 pub struct BackgroundTasks<S: Service> {
     /// The bus.
     pub bus: Bus<<S::Core as Core>::Me>,
-    /// The way into the core.
+    /// The sender of inputs for the core.
     pub input: mpsc::Sender<<S::Core as Core>::Input>,
     /// Becomes true when the actor is asked to stop.
     pub stop: watch::Receiver<bool>,
@@ -67,7 +67,7 @@ pub struct BackgroundTasks<S: Service> {
 }
 
 impl<S: Service> BackgroundTasks<S> {
-    /// Runs something until the actor stops; if it fails, the actor does.
+    /// Runs a task until the actor stops; if it fails, the actor fails.
     pub fn spawn(&mut self, task: impl Future<Output = Result<(), Error>> + Send + 'static) {
         self.tasks.spawn(task);
     }

@@ -1,4 +1,4 @@
-//! Makes and loads the Ed25519 keys that sign events, kept as PKCS#8 PEM files.
+//! Signing keys: makes and loads the Ed25519 keys that sign events, in PKCS#8 PEM files.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::files::{self, Written};
 
-/// Why a signing key could not be made or loaded.
+/// A signing key could not be made or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file could not be used.
@@ -18,7 +18,7 @@ pub enum Error {
     /// The operating system gave no random bytes.
     #[error("cannot get random bytes for a new key; try again when the system has started")]
     Random(#[source] rustix::io::Errno),
-    /// The file holds something else.
+    /// The file is not such a key.
     #[error("{} is not an Ed25519 private key in PKCS#8 PEM; restore it, or move it away and run `contractual init`", path.display())]
     NotAKey {
         /// The file.
@@ -27,7 +27,7 @@ pub enum Error {
     /// A fresh key could not be encoded.
     #[error("cannot encode a new key for {}; report this", path.display())]
     Encode {
-        /// The file it was meant for.
+        /// The file for it.
         path: PathBuf,
     },
 }
@@ -37,7 +37,7 @@ pub enum Error {
 /// The key is erased from memory when it is dropped, and its `Debug` shows the public half only.
 ///
 /// # Errors
-/// Those of [`files::read_secret`], and [`Error::NotAKey`].
+/// The errors of [`files::read_secret`], and [`Error::NotAKey`].
 pub fn load(path: &Path) -> Result<SigningKey, Error> {
     let bytes = files::read_secret(path)?;
     std::str::from_utf8(&bytes)
@@ -49,7 +49,7 @@ pub fn load(path: &Path) -> Result<SigningKey, Error> {
 /// Loads the key at `path`, or makes one there with mode 0600 if there is none.
 ///
 /// # Errors
-/// Those of [`load`], and [`Error::Random`]. A file that exists is never replaced.
+/// The errors of [`load`], and [`Error::Random`]. An existing file is never replaced.
 pub fn create(path: &Path) -> Result<(SigningKey, Written), Error> {
     files::keep_or_create(path, load, || new_pem(path))
 }

@@ -1,4 +1,4 @@
-//! Checks a whole log with nothing but its files and the owner's public key.
+//! The offline check of a whole log, with only its files and the owner's public key.
 
 mod stream;
 
@@ -18,46 +18,45 @@ use crate::{Bad, Checkpoint, Entry, Junk, Origin, Places, Problem, Refused, Verd
 
 pub use stream::{Agreement, StreamComparison};
 
-/// A log in which every entry, signature, chain and verdict was found right.
+/// A checked log: every entry, signature, chain and verdict is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     /// The log's last checkpoint.
     pub checkpoint: Checkpoint,
-    /// The key that it is signed with.
+    /// The key that signed it.
     pub key: PublicKey,
-    /// Size of the anchored checkpoint.
+    /// The size of the anchored checkpoint.
     pub anchored: u64,
-    /// The messages under each author's subjects.
+    /// The message counts under each author's subjects.
     pub authors: BTreeMap<AuthorId, Counts>,
-    /// Those under subjects that are no author's.
+    /// The message counts under subjects of no author.
     pub strangers: Counts,
-    /// The entries after the last full bundle: a running service moves them.
+    /// The entries after the last full bundle, kept because a running service moves them.
     rest: Vec<Vec<u8>>,
 }
 
-/// How many messages there are.
+/// The numbers of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Events.
+    /// The number of events.
     pub genuine: u64,
-    /// What everybody skips.
+    /// The number of junk messages, which all readers skip.
     pub junk: u64,
-    /// When the first and the last of that was stored.
+    /// The stored times of the first and the last junk message.
     pub junk_stored: Option<(Time, Time)>,
 }
 
-/// Whose subjects `subject` is one of, event or not: the server lets no other actor store there.
+/// The author that owns `subject`: the server lets no other actor store there.
 #[must_use]
 pub fn under(subject: &str) -> Option<AuthorId> {
     let rest = subject.strip_prefix("event.")?;
     rest.split('.').next()?.parse().ok()
 }
 
-/// Checks the log of a deployment. The audit's key is the one that the owner's rosters in the log
-/// itself name. Every entry is rehashed, its signature, author, subject and chain are verified
-/// again, and its recorded verdict is compared with what is found; so is each root that audit said
-/// in the stream. `observer` gets each message in order. Takes no lock, so it also runs beside
-/// the service.
+/// Checks the log of a deployment. The owner's rosters in the log name audit's key. The check
+/// rehashes every entry, verifies its signature, author, subject and chain again, and compares its
+/// recorded verdict with the result; it also compares each root that audit published in the stream.
+/// `observer` gets each message in order. Takes no lock, so it also runs beside the service.
 ///
 /// # Errors
 ///
@@ -94,19 +93,19 @@ pub fn check(
     })
 }
 
-/// What a first pass finds: nothing in it is proven but the rosters, which the owner signed.
+/// The result of the first pass: only the rosters in it are proven, because the owner signed them.
 struct First {
     /// Audit's key after the last entry, and the one before it if the last entry replaced it.
     keys: Vec<PublicKey>,
-    /// The first message of the owner's that was recorded as genuine and is not.
+    /// The first message of the owner that is recorded as genuine but is junk.
     forged: Option<Bad>,
-    /// Sizes whose root audit said.
+    /// The sizes whose roots audit published.
     claims: BTreeSet<u64>,
 }
 
 impl First {
     fn pass(places: &Places, deployment: DeploymentId, owner: PublicKey) -> Result<Self, Bad> {
-        // Who reads as one author sees the owner's chain whole, and needs no other.
+        // Reading as one author verifies the owner's whole chain; this pass needs no other chain.
         let mut verifier = Verifier::new(owner, ChainScope::Own(AuthorId::Audit));
         let (mut keys, mut forged) = (Vec::new(), None);
         let (mut claims, mut foreign) = (BTreeSet::new(), None);
@@ -149,7 +148,7 @@ impl First {
         })
     }
 
-    /// The key that the checkpoint is signed with.
+    /// The key that signed the checkpoint.
     fn key(&self, places: &Places, origin: &Origin) -> Result<VerifyingKey, Bad> {
         let path = places.log.join(CHECKPOINT);
         let note = crate::verify::note(&path)?;
@@ -224,7 +223,7 @@ impl<F: FnMut(&Entry, Result<&Meta, bus_schema::Junk>)> Review<F> {
             return Ok(());
         }
         Err(format!(
-            "says another root of the first {} entries than they have: the log was replaced",
+            "names another root of the first {} entries than they have: the log was replaced",
             said.size
         ))
     }
@@ -264,7 +263,7 @@ fn not_genuine(found: bus_schema::Junk) -> String {
     format!("is recorded as genuine but is junk ({found})")
 }
 
-/// Stands for a body that was too long to be kept, and too long for an event whatever it was.
+/// A placeholder for a body that was too long to keep, and therefore too long for an event.
 const TOO_LONG: &[u8] = &[0; EVENT_BYTES_MAX + 1];
 
 /// The message that an entry keeps.

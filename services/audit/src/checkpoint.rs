@@ -1,4 +1,4 @@
-//! Defines the signed checkpoint: how one is made, and what is refused.
+//! The signed checkpoint: signing, parsing and verification.
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use signed_note::{Note, NoteError, Signer, Verifier, VerifierList};
@@ -16,7 +16,7 @@ const ED25519: u8 = 1;
 pub struct Origin(String);
 
 impl Origin {
-    /// The name as it stands in checkpoints.
+    /// The name that checkpoints contain.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -43,7 +43,7 @@ impl TryFrom<&str> for Origin {
     }
 }
 
-/// A checkpoint whose signature was made or verified here.
+/// A checkpoint that was signed or verified here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     size: u64,
@@ -54,8 +54,8 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Verifies a signed checkpoint: C2SP `tlog-checkpoint` with one extension line,
-    /// `time <nanoseconds since the Unix epoch>`. Signatures by other keys are ignored; one by the
-    /// log's key that does not verify refuses the whole note.
+    /// `time <nanoseconds since the Unix epoch>`. Signatures by other keys are ignored; an invalid
+    /// signature by the log's key refuses the whole note.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Checkpoint {
             return Err(Refused::NoteTooLarge);
         }
         let parsed = Note::from_bytes(note).map_err(|_| Refused::NoteMalformed)?;
-        // An unverified look, only to tell another log's checkpoint from a forged one.
+        // Read before verification, only to distinguish another log's checkpoint from a forged one.
         let first = parsed.text().split(|b| *b == b'\n').next();
         if first != Some(origin.as_str().as_bytes()) {
             return Err(Refused::Origin);
@@ -118,19 +118,19 @@ impl Checkpoint {
         }
     }
 
-    /// Entries covered, at least 1.
+    /// The number of covered entries, at least 1.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Root hash of the first [`Checkpoint::size`] entries.
+    /// The root hash of the first [`Checkpoint::size`] entries.
     #[must_use]
     pub fn root(&self) -> [u8; 32] {
         self.root
     }
 
-    /// The time the signer gave, in nanoseconds since the Unix epoch.
+    /// The signer's time, in nanoseconds since the Unix epoch.
     #[must_use]
     pub fn time_ns(&self) -> i64 {
         self.time_ns

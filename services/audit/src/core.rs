@@ -1,4 +1,4 @@
-//! Decides what audit does next: what is stored, which heads it gives out.
+//! The core: decides which messages audit stores and which heads it publishes.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -14,26 +14,26 @@ use crate::recovery::Broken;
 use crate::repair::SHORTER;
 use crate::{Entry, Leaves, Verdict, View};
 
-/// Most messages that wait for the log; while there are as many, no more are read.
+/// The maximum number of messages that wait for the log; reading pauses at this number.
 pub const WAITING_MAX: usize = 8_192;
-/// Most bytes that wait for the log.
+/// The maximum size of the messages that wait for the log.
 pub const WAITING_BYTES_MAX: usize = 32 << 20;
-/// So many waiting messages are stored at once; fewer wait for the second to end. Policy grants nothing that the
-/// log does not reach to within 1,000 messages, so under load this is what keeps it going.
+/// The number of waiting messages that triggers storing; fewer wait for the end of the second. Policy grants nothing
+/// while the log is more than 1,000 messages behind, so under load this number keeps policy running.
 pub const STORE_AT: usize = 256;
-/// Least bus time between two `checkpoint.signed`.
+/// The minimum bus time between two `checkpoint.signed`.
 pub const CHECKPOINT_EVERY_MS: u64 = 10_000;
 
 const RETRY: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
-/// What audit remembers between restarts.
+/// The state that audit keeps across restarts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// The last message.
+    /// The sequence number of the last message.
     seq: u64,
     deployment: Option<DeploymentId>,
-    /// The last message that is not a `checkpoint.signed` of audit's own.
+    /// The sequence number of the last message that is not audit's own `checkpoint.signed`.
     news: u64,
     claimed: Option<Claimed>,
 }
@@ -46,39 +46,39 @@ struct Claimed {
     stored: Time,
 }
 
-/// What audit wants done beside its core.
+/// The effects that the core requests.
 #[derive(Debug)]
 pub enum Effect {
-    /// Append to the log and sign it.
+    /// Appends entries to the log and signs it.
     Store {
-        /// The entries; those that the log has already are skipped.
+        /// The entries; entries that the log already has are skipped.
         entries: Vec<Arc<Entry>>,
-        /// How long to wait before, because it failed before.
+        /// The backoff after a failed attempt.
         pause: Duration,
-        /// Comes back with the answer.
+        /// The reading, returned in [`Input::Stored`].
         reading: u64,
     },
-    /// Give out a head.
+    /// Publishes a head.
     Say(Head),
 }
 
-/// What comes back.
+/// The inputs of the core.
 #[derive(Debug)]
 pub enum Input {
     /// A second has passed.
     Second,
     /// The log is signed.
     Stored {
-        /// As it is now.
+        /// The view of the signed log.
         view: Arc<View>,
         /// The stored time of its last leaf.
         stored: Time,
-        /// As it was in [`Effect::Store`].
+        /// The reading from [`Effect::Store`].
         reading: u64,
     },
-    /// The log was not written, and what to do about it.
+    /// The log was not written; the text states what to do next.
     Failed(String),
-    /// The head is out.
+    /// The head was published.
     Said,
 }
 
@@ -96,21 +96,21 @@ pub struct AuditCore {
     view: Arc<View>,
     /// Stored time of the last leaf that the view covers.
     stored: Time,
-    /// What comes after the view.
+    /// The entries after the view.
     waiting: VecDeque<Arc<Entry>>,
     waiting_bytes: usize,
     leaves: Option<Leaves>,
-    /// Counts how often the reading began anew.
+    /// The number of restarts of the reading.
     reading: u64,
     caught_up: bool,
-    /// The log was found to be the one that the last `checkpoint.signed` speaks of.
+    /// True if the log matches the last `checkpoint.signed`.
     confirmed: bool,
     store_due: bool,
     head_due: bool,
-    /// The last start of policy: it grants nothing before it hears of a log that knows of it.
+    /// The last start of policy: policy grants nothing until it receives a head that covers its start.
     hailed: u64,
     failed: Option<Failed>,
-    /// Why log and stream are not one, and what to do.
+    /// The reason why log and stream disagree, and what to do next.
     broken: Option<String>,
 }
 
@@ -147,12 +147,12 @@ impl AuditCore {
         self.waiting_bytes = 0;
     }
 
-    /// The stream that was read ends before the log does.
+    /// Returns true if the stream that was read ends before the log.
     fn is_behind(&self) -> bool {
         self.state.seq + 1 < self.view.size()
     }
 
-    /// Adds the next message to what waits, or compares it with the log.
+    /// Adds the next message to the waiting entries, or compares it with the log.
     fn log(&mut self, entry: Entry) {
         let seq = entry.seq;
         let size = self.view.size();
@@ -181,7 +181,7 @@ impl AuditCore {
         Ok(same)
     }
 
-    /// Holds the log against the last `checkpoint.signed`, once the log reaches that far.
+    /// Compares the log with the last `checkpoint.signed`, once the log reaches that far.
     fn confirm(&mut self) {
         let reached = |claimed: &Claimed| (1..=self.view.size()).contains(&claimed.size);
         match self.state.claimed {
@@ -207,7 +207,7 @@ impl AuditCore {
             .pop_front_if(|entry| entry.seq < self.view.size())
         {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(entry.bytes());
-            // What was stored came from a reading that ended since.
+            // The stored entries came from an earlier reading.
             if reading != self.reading && !self.agrees(&entry).unwrap_or(false) {
                 self.fail(&Broken::Disagree(entry.seq));
             }
@@ -217,7 +217,7 @@ impl AuditCore {
         }
     }
 
-    /// The entries that are to be stored now, as [`Effect::Store`].
+    /// The entries to store now, as [`Effect::Store`].
     #[must_use]
     pub fn to_store(&self) -> Option<Effect> {
         let hailed = self.hailed >= self.view.size();
@@ -225,7 +225,7 @@ impl AuditCore {
         due.then(|| self.store()).flatten()
     }
 
-    /// The entries that wait, as [`Effect::Store`].
+    /// The waiting entries, as [`Effect::Store`].
     fn store(&self) -> Option<Effect> {
         if self.waiting.is_empty() || self.broken.is_some() {
             return None;
@@ -240,7 +240,7 @@ impl AuditCore {
         })
     }
 
-    /// The head that is to be given out now.
+    /// The head to publish now.
     #[must_use]
     pub fn to_say(&self) -> Option<Head> {
         (self.head_due && self.proves()).then(|| Head {
@@ -250,7 +250,7 @@ impl AuditCore {
         })
     }
 
-    /// Whether log and stream were found to be one.
+    /// Returns true if log and stream agree.
     fn proves(&self) -> bool {
         self.caught_up
             && self.confirmed
@@ -262,7 +262,7 @@ impl AuditCore {
     fn claim(&self, out: &mut Outbox<'_, Self>) {
         let (size, last) = (self.view.size(), self.state.claimed);
         let covered = last.map_or(0, |claimed| claimed.size);
-        // A checkpoint's own fact is no reason for another.
+        // A `checkpoint.signed` alone must not cause another.
         let news = self.state.news >= covered && self.state.news > 0 && size > covered;
         if news && due(out, last.map(|claimed| claimed.stored)) {
             let root = Digest::new(self.view.signed().root());
@@ -271,7 +271,7 @@ impl AuditCore {
     }
 }
 
-/// Whether enough bus time has passed since the last one; asks to be asked again if not.
+/// Returns true if enough bus time has passed since the last one; otherwise requests a wake-up.
 fn due(out: &mut Outbox<'_, AuditCore>, since: Option<Time>) -> bool {
     let Some(at) = since.map(|since| since.plus_ms(CHECKPOINT_EVERY_MS)) else {
         return true;
@@ -383,7 +383,7 @@ impl Core for AuditCore {
     }
 
     fn finish(&self, out: &mut Outbox<'_, Self>) {
-        // What was folded and is not in the log would have to be read from the start again.
+        // Folded messages that are not in the log would have to be read from the start again.
         if self.failed.is_none()
             && let Some(store) = self.store()
         {

@@ -1,4 +1,4 @@
-//! Writes the log's files so that what it calls durable survives a power cut.
+//! The log's files: written so that durable data survives a power failure.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use crate::layout::{ANCHOR, CHECKPOINT, LOCK, TAIL, TMP};
 use crate::{Error, Places};
 
-/// Lets a test watch, and stop the process at, each durable file operation.
+/// Hooks for tests to observe each durable file operation and stop the process there.
 #[cfg(feature = "steps")]
 pub mod steps {
     use std::path::Path;
     use std::sync::OnceLock;
 
-    /// One durable file operation; it is reported just before it is done.
+    /// One durable file operation; it is reported just before it is performed.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Step {
         /// Bytes are written to a file.
@@ -23,7 +23,7 @@ pub mod steps {
         SyncFile,
         /// A file appears under this path.
         Rename,
-        /// A directory is made.
+        /// A directory is created.
         MakeDir,
         /// A directory is synced.
         SyncDir,
@@ -59,7 +59,7 @@ pub(crate) struct Disk {
     lock: File,
 }
 
-/// Most files that wait open for their sync.
+/// The maximum number of files that stay open until their sync.
 const WAITING_MAX: usize = 64;
 
 /// Files and directories that changed since the last round ended.
@@ -76,7 +76,7 @@ pub(crate) struct Tail {
 }
 
 impl Disk {
-    /// Takes the directory, which must exist, for this process alone.
+    /// Locks the directory, which must exist, for this process.
     pub(crate) fn open(places: &Places) -> Result<Self, Error> {
         let canonical = |path: &Path| {
             let real = fs::canonicalize(path).map_err(|e| Error::io("find", path, e))?;
@@ -122,7 +122,7 @@ impl Disk {
         self.anchor.join(ANCHOR)
     }
 
-    /// Makes a file at `below` the log directory. It is durable, name and bytes, once the round is
+    /// Creates a file at `below` the log directory. It is durable, name and bytes, once the round is
     /// finished; until then no checkpoint covers it and opening the log removes it.
     pub(crate) fn place(&self, below: &Path, bytes: &[u8], round: &mut Round) -> Result<(), Error> {
         let path = self.log.join(below);
@@ -135,7 +135,7 @@ impl Disk {
     }
 
     /// Replaces the checkpoint in the log directory, then the one in the anchor. Both are durable
-    /// on return; a crash between leaves the anchor older, never newer.
+    /// on return; after a crash in between the anchor is older, never newer.
     pub(crate) fn sign_off(&self, note: &[u8]) -> Result<(), Error> {
         let tmp = self.log.join(TMP).join("next");
         self.replace(&tmp, &self.checkpoint_path(), note)?;
@@ -150,7 +150,7 @@ impl Disk {
         self.replace(&tmp, &path, note)
     }
 
-    /// Replaces a file by one that is written and synced under another name first.
+    /// Replaces a file atomically: writes and syncs the bytes under another name first.
     fn replace(&self, tmp: &Path, path: &Path, bytes: &[u8]) -> Result<(), Error> {
         write_synced(tmp, bytes)?;
         let mut round = Round::default();
@@ -209,7 +209,7 @@ impl Disk {
         Ok(())
     }
 
-    // A file here can be a second name of a placed one after a power cut: it is unlinked, never
+    // After a power failure a file here can be a second name of a placed one: it is unlinked, never
     // truncated.
     fn clear_tmp(&self) -> Result<(), Error> {
         let dir = self.log.join(TMP);
@@ -219,14 +219,14 @@ impl Disk {
 }
 
 impl Drop for Disk {
-    // A process that was forked meanwhile still has the file open; closing would not unlock it.
+    // A forked process may still have the file open, so closing would not unlock it.
     fn drop(&mut self) {
         self.lock.unlock().ok();
     }
 }
 
 impl Round {
-    /// Notes a file that was written. It stays open, so that its sync reports a failed write.
+    /// Records a written file. It stays open, so that its sync reports a failed write.
     fn file(&mut self, path: PathBuf, file: File) -> Result<(), Error> {
         let parent = path.parent().map(Path::to_path_buf);
         self.dirs.extend(parent);
@@ -271,7 +271,7 @@ impl Tail {
     }
 }
 
-/// Reads a file of at most `max` bytes; one more byte is read so that a longer file shows.
+/// Reads a file of at most `max` bytes; reads one byte more to detect a longer file.
 pub(crate) fn read(path: &Path, max: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let max = u64::try_from(max).unwrap_or(u64::MAX);

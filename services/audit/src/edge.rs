@@ -1,4 +1,4 @@
-//! Holds the right edge of the Merkle tree: the incomplete tile of each level, and nothing else.
+//! The right edge of the Merkle tree: the incomplete tile of each level.
 
 use tlog_tiles::{EMPTY_HASH, Hash, Tile, node_hash};
 
@@ -19,7 +19,7 @@ pub(crate) struct Edge {
 }
 
 impl Edge {
-    /// An edge as read from disk; `levels` holds, for each level that has hashes, its incomplete
+    /// An edge that was read from disk; `levels` holds, for each level that has hashes, its incomplete
     /// tile, which may be empty.
     pub(crate) fn from_tiles(size: u64, levels: Vec<Vec<u8>>) -> Self {
         Self { size, levels }
@@ -61,7 +61,7 @@ impl Edge {
         full
     }
 
-    /// The RFC 6962 root of everything pushed.
+    /// The RFC 6962 root of all pushed leaves.
     pub(crate) fn root(&self) -> [u8; 32] {
         let mut right: Option<Hash> = None;
         for tile in &self.levels {

@@ -1,4 +1,4 @@
-//! Defines one entry of the log and its only encoding.
+//! An entry of the log and its canonical encoding.
 
 use bus_schema::{Meta, Raw};
 use serde::{Deserialize, Serialize};
@@ -7,41 +7,41 @@ use sha2::{Digest, Sha256};
 use crate::Refused;
 use crate::limits::MAX_ENTRY_BYTES;
 
-/// Most bytes of a subject that an oversize entry keeps.
+/// The maximum size of a subject that an oversize entry keeps.
 pub const MAX_SUBJECT_BYTES: usize = 1_024;
-/// Subject of entry 0, whose body is the origin.
+/// The subject of entry 0, whose body is the origin.
 pub const GENESIS_SUBJECT: &str = "genesis";
 
 const VERSION: u8 = 1;
 const DIGEST_BYTES: usize = 32;
 
-/// One stored message as the log keeps it.
+/// One stored message in the form that the log keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Sequence in the `AUDIT` stream, and index in the log.
+    /// The sequence number in the `AUDIT` stream, and the index in the log.
     pub seq: u64,
-    /// When the bus stored it, in nanoseconds since the Unix epoch.
+    /// The time at which the bus stored it, in nanoseconds since the Unix epoch.
     pub stored_ns: i64,
-    /// Subject it was stored under.
+    /// The subject that it was stored under.
     pub subject: String,
-    /// Bytes of its signature header, if it had one.
+    /// The bytes of its signature header, if it had one.
     pub signature: Option<Vec<u8>>,
-    /// Its body; for [`Junk::CUT`] the SHA-256 of it.
+    /// The body; for [`Junk::CUT`] its SHA-256.
     pub body: Vec<u8>,
-    /// What the audit service found.
+    /// The audit service's verdict.
     pub verdict: Verdict,
 }
 
-/// What the audit service found when it checked a message.
+/// The audit service's verdict on a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Signature, author, subject and chain are right.
+    /// Signature, author, subject and chain are valid.
     Genuine,
     /// Readers skip it, for this reason.
     Junk(Junk),
 }
 
-/// Why a message is junk: a code from 1 to 255 whose meaning never changes.
+/// The reason why a message is junk: a code from 1 to 255 whose meaning never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Junk(u8);
 
@@ -73,7 +73,7 @@ codes! {
 }
 
 impl Junk {
-    /// The message does not fit an entry, which holds the digest of its body instead.
+    /// The code of a message that does not fit an entry, which holds the digest of its body instead.
     pub const CUT: Self = Self(1);
 
     /// The stored code, never 0.
@@ -82,7 +82,7 @@ impl Junk {
         self.0
     }
 
-    /// What the bus calls it; none for [`Junk::CUT`] and for codes of a newer version.
+    /// The bus's kind of junk; none for [`Junk::CUT`] and for codes of a newer version.
     #[must_use]
     pub fn kind(self) -> Option<bus_schema::Junk> {
         let found = Self::KINDS.iter().find(|(code, _)| *code == self.0);
@@ -158,7 +158,7 @@ impl Entry {
         }
     }
 
-    /// Bytes that it takes in memory, without what every entry takes.
+    /// The size of its variable parts in memory.
     pub(crate) fn bytes(&self) -> usize {
         self.subject.len() + self.signature.as_ref().map_or(0, Vec::len) + self.body.len()
     }
@@ -181,7 +181,7 @@ impl Entry {
         self.cut().encode_as_is()
     }
 
-    /// What stands in for a message that does not fit: sequence, time, the first
+    /// The replacement for a message that does not fit: sequence, time, the first
     /// [`MAX_SUBJECT_BYTES`] of the subject, the SHA-256 of the body, and [`Junk::CUT`].
     #[must_use]
     pub fn cut(&self) -> Self {
@@ -199,7 +199,7 @@ impl Entry {
         }
     }
 
-    /// Reads an entry. Refuses every input that [`Entry::encode`] would not have written.
+    /// Decodes an entry. Refuses every input that [`Entry::encode`] would not have written.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Defines what can go wrong with the log and what its reader does about each case.
+//! The errors of the log, each with the next step.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,46 +8,46 @@ use bus_schema::DeploymentId;
 use crate::limits::{MAX_ENTRY_BYTES, MAX_NOTE_BYTES, MAX_SIZE};
 use crate::repair::{FIND_OUT, PUT_THE_LOG_BACK, PUT_THE_STREAM_BACK};
 
-/// A failure of the log; the `Display` text says what to do next.
+/// An error of the log; the `Display` text states the problem and the next step.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A directory the log needs is not there.
+    /// A directory of the log is missing.
     #[error("{path} does not exist: create or mount it, then start again")]
     Missing {
-        /// What was looked for.
+        /// The missing path.
         path: PathBuf,
     },
     /// The file system or its permissions refuse writing.
     #[error("{path} cannot be written: make it writable for this user, then start again")]
     ReadOnly {
-        /// What was to be written.
+        /// The path.
         path: PathBuf,
     },
     /// The file system or the quota is full.
     #[error("no space left to write {path}: free or add space, then start again")]
     Full {
-        /// What was to be written.
+        /// The path.
         path: PathBuf,
     },
     /// Any other failure of the file system.
     #[error("could not {action} {path}: check the volume, then start again")]
     Io {
-        /// What was attempted, as a verb.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Another process, or another `Log` of this one, has the directory.
+    /// Another process, or another `Log` of this process, holds the lock.
     #[error("{path} is in use by another audit service: stop that one first")]
     Locked {
         /// The log directory.
         path: PathBuf,
     },
-    /// Log and anchor are the same directory, so the anchor would roll back with the log.
+    /// Log and anchor are the same directory, so a rollback would affect both.
     #[error("log and anchor are both {path}: give the anchor a directory on another volume")]
     SamePlace {
         /// The directory.
@@ -56,15 +56,13 @@ pub enum Error {
     /// `create` found a log.
     #[error("{path} already holds a log: open it instead of creating one")]
     Exists {
-        /// The checkpoint that was found.
+        /// The existing checkpoint.
         path: PathBuf,
     },
-    /// There is no checkpoint where one must be.
-    #[error(
-        "{path} is missing, so the log cannot be told from a rolled back one: {PUT_THE_LOG_BACK}"
-    )]
+    /// A checkpoint is missing.
+    #[error("{path} is missing, so a rollback of the log cannot be ruled out: {PUT_THE_LOG_BACK}")]
     NoCheckpoint {
-        /// Where it must be.
+        /// The path of the checkpoint.
         path: PathBuf,
     },
     /// A checkpoint does not verify.
@@ -72,7 +70,7 @@ pub enum Error {
     Checkpoint {
         /// The file.
         path: PathBuf,
-        /// Why; carried in the message because it is a reason rather than a cause.
+        /// The reason; part of the message because it is no cause.
         refused: Refused,
     },
     /// The anchor holds a newer checkpoint than the log.
@@ -95,10 +93,10 @@ pub enum Error {
         /// Size of the anchored checkpoint.
         size: u64,
     },
-    /// A file that the last checkpoint covers is gone or cut short.
+    /// A file that the last checkpoint covers is missing or truncated.
     #[error(
-        "the log is shorter than its last checkpoint of {size} entries: {path} is missing or cut \
-         short; {PUT_THE_LOG_BACK}"
+        "the log is shorter than its last checkpoint of {size} entries: {path} is missing or \
+         truncated; {PUT_THE_LOG_BACK}"
     )]
     Shorter {
         /// Size of the checkpoint.
@@ -112,60 +110,60 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A name under `tile/` is none of the log's.
+    /// A file under `tile/` is not part of the log.
     #[error("{path} is not part of a log: move it away")]
     Foreign {
         /// The file or directory.
         path: PathBuf,
     },
-    /// An appended entry has not the next index.
-    #[error("entry {found} was appended where {expected} comes next: read the stream from there")]
+    /// An appended entry does not have the next index.
+    #[error("entry {found} was appended but {expected} is next: read the stream from {expected}")]
     NotContiguous {
-        /// Index that comes next.
+        /// The next index.
         expected: u64,
-        /// Index given.
+        /// The given index.
         found: u64,
     },
-    /// More entries than one call takes, or the log is at its largest size.
+    /// More entries than one call accepts, or the log has its maximum size.
     #[error("{count} entries are too many for one append: give at most {max}")]
     TooMany {
-        /// Entries given.
+        /// The number of given entries.
         count: usize,
-        /// Entries taken.
+        /// The maximum number.
         max: usize,
     },
     /// An index or size outside the log.
     #[error("{asked} is outside the log, which has {size} entries: ask for less")]
     OutOfRange {
-        /// What was asked for.
+        /// The requested index or size.
         asked: u64,
-        /// Entries in the log.
+        /// The number of entries in the log.
         size: u64,
     },
-    /// An earlier write failed, so what is on disk is unknown.
+    /// An earlier write failed, so the state on disk is unknown.
     #[error("an earlier write failed: open the log again")]
     Failed,
-    /// The stream ends before the log does.
+    /// The stream ends before the log.
     #[error(
         "the stream ends at sequence {stream} but the log holds {log}: the stream was rolled back; \
          {PUT_THE_STREAM_BACK}"
     )]
     StreamShorter {
-        /// Last sequence of the stream.
+        /// The last sequence number of the stream.
         stream: u64,
-        /// Last index of the log.
+        /// The last index of the log.
         log: u64,
     },
-    /// Log and stream hold different messages under one sequence.
+    /// Log and stream hold different messages at one sequence number.
     #[error("log and stream differ at sequence {index}: one was replaced; {FIND_OUT}")]
     StreamDiffers {
-        /// First such sequence.
+        /// The first such sequence number.
         index: u64,
     },
 }
 
 impl Error {
-    /// Sorts a failure of `action` on `path` by what its reader does about it.
+    /// Maps a failure of `action` on `path` to the variant with the right next step.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         let kind = source.kind();
@@ -192,14 +190,14 @@ impl Error {
     }
 }
 
-/// Why a signed checkpoint, an entry or a proof is refused.
+/// The reason why a signed checkpoint, an entry or a proof is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
     /// An origin is not `contractual/<deployment>/audit`.
     #[error("the origin is not of the form contractual/<deployment>/audit")]
     OriginForm,
-    /// More bytes than a checkpoint may have.
+    /// The checkpoint is larger than [`MAX_NOTE_BYTES`].
     #[error("the checkpoint is larger than {} bytes", MAX_NOTE_BYTES)]
     NoteTooLarge,
     /// Not a C2SP signed note or not a C2SP checkpoint with a time.
@@ -211,19 +209,19 @@ pub enum Refused {
     /// No valid signature by the log's key.
     #[error("the checkpoint is not signed by the log's key")]
     Signature,
-    /// A size of zero or beyond `MAX_SIZE`.
+    /// The size is zero or larger than `MAX_SIZE`.
     #[error("the checkpoint's size is outside 1 to {}", MAX_SIZE)]
     Size,
-    /// More bytes than an entry may have.
+    /// The entry is larger than [`MAX_ENTRY_BYTES`].
     #[error("the entry is larger than {} bytes", MAX_ENTRY_BYTES)]
     EntryTooLarge,
-    /// The bytes are not the one encoding of an entry.
+    /// The bytes are not the canonical encoding of an entry.
     #[error("the entry is not in its canonical encoding")]
     EntryEncoding,
-    /// The entry says it has another index.
-    #[error("the entry carries another sequence than its index")]
+    /// The entry names another index.
+    #[error("the entry's sequence number differs from its index")]
     EntryIndex,
-    /// More hashes than any proof needs, or an index or size the checkpoint does not reach.
+    /// The proof has too many hashes, or an index or size outside the checkpoint.
     #[error("the proof does not fit the index and the checkpoint")]
     ProofShape,
     /// The hashes do not lead to the signed root.
@@ -231,7 +229,7 @@ pub enum Refused {
     Proof,
 }
 
-/// Where a log is bad.
+/// A bad place of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// An entry.
@@ -249,29 +247,29 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// What is wrong there.
+/// The problem at a bad place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The file cannot be read.
     #[error("cannot be read ({0:?})")]
     Unreadable(io::ErrorKind),
-    /// The file is not there.
+    /// The file is missing.
     #[error("is missing")]
     Missing,
-    /// The file has another length than its place asks for, or holds bytes after its end.
+    /// The file is too short, too long, or has bytes after its end.
     #[error("has the wrong length")]
     Length,
-    /// The name is none of the log's.
+    /// The file is not part of the log.
     #[error("is not part of a log")]
     Foreign,
     /// A checkpoint or an entry is refused.
     #[error("{0}")]
     Refused(Refused),
-    /// The entry is not what the checkpoint covers.
+    /// The entry is not the one that the checkpoint covers.
     #[error("is not the entry that was signed")]
     Entry,
-    /// The tile does not hold the hashes of what lies below it.
+    /// The tile does not hold the hashes of the entries or tiles below it.
     #[error("does not hold the hashes of the entries")]
     Tile,
     /// The first entry does not name this deployment.
@@ -280,7 +278,7 @@ pub enum Problem {
     /// Tiles and entries agree with each other but not with the signed root.
     #[error("signs another log than the one in this directory")]
     Root,
-    /// The anchor signed more entries than the log has.
+    /// The anchor covers more entries than the log has.
     #[error("signs {anchor} entries but the log's own checkpoint only {log}: rolled back")]
     RolledBack {
         /// Size of the log's checkpoint.
@@ -288,25 +286,23 @@ pub enum Problem {
         /// Size of the anchor's checkpoint.
         anchor: u64,
     },
-    /// The log is not a continuation of what the anchor signed.
+    /// The log is not a continuation of the anchored checkpoint.
     #[error("signs other entries than the log holds: the log was replaced")]
     Replaced,
-    /// A roster is not the owner's.
+    /// A roster is not signed by the owner.
     #[error("is a roster that the given owner's key did not sign")]
     Roster,
     /// No roster names audit's key.
-    #[error(
-        "is signed by a key that nobody vouches for: the log holds no roster of the given owner"
-    )]
+    #[error("is signed by an unknown key: the log holds no roster of the given owner")]
     NoRoster,
     /// The log is of another deployment.
-    #[error("is a roster of the deployment {0}, not of the one that is asked for")]
+    #[error("is a roster of the deployment {0}, not of the given one")]
     Deployment(DeploymentId),
-    /// The stream lacks the message.
-    #[error("is not in the stream: the stream was cut, restored or replaced")]
+    /// The message is missing in the stream.
+    #[error("is not in the stream: the stream was truncated, restored or replaced")]
     NotInStream,
     /// The stream holds another message.
-    #[error("is not what the stream holds there")]
+    #[error("differs from the message in the stream")]
     StreamDiffers,
     /// The caller's own check failed.
     #[error("{0}")]
@@ -317,9 +313,9 @@ pub enum Problem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
 pub struct Bad {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// What; part of the message because it is a finding rather than a cause.
+    /// The problem; part of the message because it is no cause.
     pub problem: Problem,
 }
 

@@ -1,4 +1,4 @@
-//! Knows the names and shapes of the log's files: C2SP `tlog-tiles` below `tile/`.
+//! The names and formats of the log's files: C2SP `tlog-tiles` below `tile/`.
 
 use std::fs;
 use std::io;
@@ -20,7 +20,7 @@ const LEVEL_MAX: u8 = 7;
 const LENGTH_BYTES: usize = 2;
 const DEPTH_MAX: usize = 8;
 
-/// Most bytes of an entry bundle.
+/// The maximum size of an entry bundle.
 pub(crate) const BUNDLE_BYTES_MAX: usize = TILE_WIDTH * (LENGTH_BYTES + crate::MAX_ENTRY_BYTES);
 
 /// A hash tile of `width` hashes, 1 to 256.
@@ -37,12 +37,12 @@ pub(crate) fn is_full(tile: &Tile) -> bool {
     tile.width() == 1 << TILE_HEIGHT
 }
 
-/// Full tiles of a level in a log of `size` entries.
+/// The number of full tiles of a level in a log of `size` entries.
 pub(crate) fn full_count(level: u8, size: u64) -> u64 {
     size >> (TILE_HEIGHT * (level + 1))
 }
 
-/// Levels of tiles in a log of `size` entries.
+/// The levels of tiles in a log of `size` entries.
 pub(crate) fn levels(size: u64) -> impl Iterator<Item = u8> {
     (0..=LEVEL_MAX).take_while(move |level| {
         size.checked_shr(u32::from(TILE_HEIGHT * level))
@@ -50,7 +50,7 @@ pub(crate) fn levels(size: u64) -> impl Iterator<Item = u8> {
     })
 }
 
-/// Hashes in the incomplete tile of a level, 0 to 255.
+/// The number of hashes in the incomplete tile of a level, 0 to 255.
 pub(crate) fn partial_width(level: u8, size: u64) -> u32 {
     let count = size >> (TILE_HEIGHT * level);
     u32::try_from(count % (1 << TILE_HEIGHT)).expect("less than 256")
@@ -72,10 +72,10 @@ pub(crate) fn partials(size: u64) -> Vec<Tile> {
     tiles
 }
 
-/// Path of a tile or bundle below the log directory.
+/// The path of a tile or bundle below the log directory.
 pub(crate) fn path(tile: &Tile) -> PathBuf {
     let name = tile.path();
-    // The library's form names the height and calls bundles "data"; C2SP does neither.
+    // The library's paths contain the height and name bundles "data"; C2SP paths do neither.
     let rest = name.strip_prefix("tile/8/").unwrap_or(&name);
     let mut path = PathBuf::from(TILES);
     match rest.strip_prefix("data/") {
@@ -85,7 +85,7 @@ pub(crate) fn path(tile: &Tile) -> PathBuf {
     path
 }
 
-/// The tile or bundle with this path below `tile/`, if it is one.
+/// Parses the path of a tile or bundle below `tile/`; none for other paths.
 fn parse(rest: &str) -> Option<Tile> {
     let (level, n) = rest.split_once('/')?;
     // The library panics on a width of 0 and on levels from 64.
@@ -105,8 +105,8 @@ fn parse(rest: &str) -> Option<Tile> {
     Tile::from_path(&format!("tile/8/{level}/{n}")).ok()
 }
 
-/// Calls `visit` for each file below `tile/`, with the tile it is if it is one. Directories that
-/// are nested deeper than any tile are visited like files.
+/// Calls `visit` for each file below `tile/`, with its tile if it is one. Directories that are nested
+/// deeper than any tile are visited like files.
 pub(crate) fn walk<E>(
     log: &Path,
     unreadable: impl Fn(&Path, io::Error) -> E,
@@ -152,7 +152,7 @@ pub(crate) fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) {
     bundle.extend_from_slice(entry);
 }
 
-/// Takes the first entry off a bundle; `None` if the bundle ends before it does.
+/// Splits off the first entry of a bundle; `None` if the bundle ends within it.
 pub(crate) fn split_entry(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bundle.split_first_chunk::<LENGTH_BYTES>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))

@@ -1,8 +1,8 @@
-//! Bounds of the log.
+//! The limits of the log.
 
-/// Most bytes of an encoded entry: entry bundles give lengths as 16 bits.
+/// The maximum size of an encoded entry: entry bundles store lengths as 16 bits.
 pub const MAX_ENTRY_BYTES: usize = 65_535;
-/// Most bytes of a signed checkpoint that are read.
+/// The maximum size of a signed checkpoint.
 pub const MAX_NOTE_BYTES: usize = 16_384;
-/// Most entries of a log.
+/// The maximum number of entries of a log.
 pub const MAX_SIZE: u64 = 1 << 40;

@@ -1,7 +1,7 @@
-//! Keeps the log: appends entries, signs what is durable, and answers with entries and proofs.
+//! The log: appends entries, signs durable entries, and returns entries and proofs.
 //!
-//! What lies beyond the last checkpoint was never signed, so nobody relies on it: opening drops it
-//! and the caller reads it again from the stream. A checkpoint is signed only after everything it
+//! Entries beyond the last checkpoint were never signed, so nobody relies on them: opening drops them
+//! and the caller reads them again from the stream. A checkpoint is signed only after everything it
 //! covers, names included, was synced.
 
 mod open;
@@ -26,7 +26,7 @@ use crate::layout::{
 };
 use crate::{Checkpoint, Entry, Error, MAX_ENTRY_BYTES, MAX_SIZE, Origin};
 
-/// Most entries of one append.
+/// The maximum number of entries of one append.
 pub const MAX_BATCH: usize = 65_536;
 
 const FULL: u32 = 1 << TILE_HEIGHT;
@@ -39,7 +39,7 @@ pub struct Log {
     key: SigningKey,
     edge: Edge,
     tail: Tail,
-    /// What was written since the last checkpoint.
+    /// The files written since the last checkpoint.
     round: Round,
     signed: Checkpoint,
     failed: bool,
@@ -56,8 +56,8 @@ impl std::fmt::Debug for Log {
 
 impl Log {
     /// Adds entries, whose `seq` must continue the log without a gap, at most [`MAX_BATCH`] at
-    /// once. They are durable only with the next [`Log::checkpoint`]; what lies beyond the last one is
-    /// gone when the log is opened again.
+    /// once. They are durable only with the next [`Log::checkpoint`]; opening the log drops
+    /// the entries after the last checkpoint.
     ///
     /// # Errors
     ///
@@ -100,13 +100,13 @@ impl Log {
         })
     }
 
-    /// Entries in the log, those not yet signed included; also the next index.
+    /// The number of entries in the log, including unsigned ones; also the next index.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.edge.size()
     }
 
-    /// Root hash over [`Log::size`] entries.
+    /// The root hash over [`Log::size`] entries.
     #[must_use]
     pub fn root(&self) -> [u8; 32] {
         self.edge.root()
@@ -153,8 +153,8 @@ impl Log {
         Ok((path, bytes))
     }
 
-    /// What the last checkpoint covers, readable beside the log while that grows. Sees the log as
-    /// it was opened or last signed: none while entries wait for a checkpoint.
+    /// A view of the entries that the last checkpoint covers, readable while the log grows. None while
+    /// entries wait for a checkpoint.
     #[must_use]
     pub fn view(&self) -> Option<View> {
         (self.size() == self.signed.size())
@@ -169,7 +169,7 @@ impl Log {
         }
     }
 
-    // A failed sync may have dropped the data it was asked to keep, so nothing is written after it.
+    // A failed sync may have dropped data, so nothing is written after it.
     fn guarded<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let result = act(self);
         self.failed = result.is_err();
@@ -206,7 +206,7 @@ impl Log {
         if self.size() == self.signed.size() {
             return Ok(());
         }
-        // A tile of the same place and width holds the same hashes, and is covered already.
+        // A tile with the same index and width holds the same hashes and is already covered.
         let covered = partials(self.signed.size());
         for tile in partials(self.size()) {
             if covered.contains(&tile) {

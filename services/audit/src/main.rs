@@ -1,4 +1,4 @@
-//! The audit service as a program of its own.
+//! The audit service as a program.
 
 fn main() -> std::process::ExitCode {
     actor::main::<audit::Audit>()

@@ -1,4 +1,4 @@
-//! What audit looks at in events that it does not fold.
+//! Readers for events that audit does not fold.
 
 use bus_schema::{
     AuthorId, DeploymentId, Event as _, Meta, Raw, RosterChanged, Subject, parse_fact,
@@ -15,7 +15,7 @@ pub(crate) fn roster(raw: &Raw<'_>, meta: &Meta) -> Option<DeploymentId> {
     Some(fact.deployment)
 }
 
-/// Whether an event is of this kind and author.
+/// Returns true if an event has this kind and author.
 pub(crate) fn is(kind: &str, by: AuthorId, raw: &Raw<'_>, meta: &Meta) -> bool {
     meta.by == by && Subject::parse(raw.subject).is_some_and(|subject| subject.kind == kind)
 }

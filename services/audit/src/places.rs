@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-/// Where a log lives. Both directories must exist.
+/// The two directories of a log. Both must exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
     /// The log itself.
     pub log: PathBuf,
-    /// A second copy of the last checkpoint, best on another volume: it tells a log that was
-    /// rolled back to an older copy.
+    /// The directory of a second copy of the last checkpoint, best on another volume: the copy
+    /// detects a rollback of the log.
     pub anchor: PathBuf,
 }

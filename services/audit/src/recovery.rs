@@ -1,25 +1,25 @@
-//! Says what to do where log and stream, or log and checkpoints, are not one; nothing is proven until it is done.
+//! Disagreements of log, stream and checkpoints, and their repairs; audit publishes no heads until the repair.
 
 use bus_schema::DeploymentId;
 
 use crate::Problem;
 use crate::repair::{FIND_OUT, PUT_THE_LOG_BACK, PUT_THE_STREAM_BACK, SHORTER};
 
-/// Why log and stream are not one; nothing is proven until a person has looked.
+/// The reason why log and stream disagree; audit publishes no heads until a person has repaired it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
-    /// They hold different messages, or one lacks it.
+    /// They hold different messages at a sequence number, or one has none.
     #[error("log and stream disagree at {0}: one of them was changed; {FIND_OUT}")]
     Disagree(u64),
-    /// The stream ends first.
+    /// The stream ends before the log.
     #[error("the stream ends at {stream}, the log at {log}; {SHORTER}")]
     StreamShorter {
-        /// Last sequence of the stream.
+        /// The last sequence number of the stream.
         stream: u64,
-        /// Last index of the log.
+        /// The last index of the log.
         log: u64,
     },
-    /// Audit said in the stream that the log is another one.
+    /// The log does not match a `checkpoint.signed` of audit in the stream.
     #[error(
         "the log is not the one whose first {0} entries were signed in the stream: it was replaced; {PUT_THE_LOG_BACK}"
     )]
@@ -35,19 +35,19 @@ pub enum Broken {
 }
 
 impl Problem {
-    /// What to do about it.
+    /// The repair.
     #[must_use]
     pub const fn fix(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => {
-                "give this user the right to read it, or check the disk; then run `contractual audit verify` again"
+                "give this user read permission, or check the disk; then run `contractual audit verify` again"
             }
             Self::Foreign => {
                 "move it out of the log's folder; then run `contractual audit verify` again"
             }
             Self::NoRoster | Self::Deployment(_) => {
-                "name the deployment that this log is of with --dir; if it is that one, stop audit and put \
-                 `audit/log` and `audit/anchor` back from one backup"
+                "name the deployment of this log with --dir; if it is that one, stop audit and put `audit/log` and \
+                 `audit/anchor` back from one backup"
             }
             Self::NotInStream | Self::StreamDiffers => PUT_THE_STREAM_BACK,
             Self::Missing

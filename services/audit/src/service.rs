@@ -1,4 +1,4 @@
-//! Runs the core on the bus: its configuration, its log, and the proofs it answers with.
+//! The service: runs the core on the bus with its configuration and log, and answers calls for proofs.
 
 use std::{
     os::unix::fs::DirBuilderExt as _,
@@ -18,18 +18,18 @@ use crate::{AuditCore, Effect, Entry, Input, Origin, Places, store::Store};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The deployment that the log is of; `contractual init` writes it.
+    /// The deployment of the log; `contractual init` writes it.
     pub deployment: DeploymentId,
-    /// The log's directory; made if it is missing.
+    /// The log's directory; created if it is missing.
     pub log: PathBuf,
-    /// The directory of the second copy of the last checkpoint, best on another volume; made if it
+    /// The directory of the second copy of the last checkpoint, best on another volume; created if it
     /// is missing.
     pub anchor: PathBuf,
-    /// The key that signs checkpoints: the file that `[bus]` names, too.
+    /// The key that signs checkpoints: the same file as in `[bus]`.
     pub signing_key: PathBuf,
 }
 
-/// The service that keeps the proof.
+/// The audit service.
 #[derive(Debug)]
 pub struct Audit {
     store: Arc<Store>,
@@ -152,7 +152,7 @@ fn make(folder: &Path) -> Result<(), Error> {
     made.map_err(|error| {
         let folder = folder.display();
         Error::Service(format!(
-            "cannot make {folder} ({error}); make it writable for this user, or name another one"
+            "cannot create {folder} ({error}); make it writable for this user, or name another one"
         ))
     })
 }

@@ -1,4 +1,4 @@
-//! Holds the open log between two rounds of storing, and opens it again after a failed one.
+//! The open log: kept between two rounds of storing, and opened again after a failed round.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -7,12 +7,12 @@ use ed25519_dalek::SigningKey;
 
 use crate::{Entry, Error, Log, Origin, Places, View};
 
-/// The log with all that opening it takes.
+/// The log, with everything that opening it needs.
 pub(crate) struct Store {
     places: Places,
     origin: Origin,
     key: SigningKey,
-    /// None after a failed write.
+    /// The open log; none after a failed write.
     log: Mutex<Option<Log>>,
     view: RwLock<Arc<View>>,
 }
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the log, or creates it where there was none.
+    /// Opens the log, or creates it if there is none.
     pub(crate) fn open(
         places: Places,
         origin: Origin,
@@ -36,7 +36,7 @@ impl Store {
         let log = match Log::open(&places, &origin, key.clone()) {
             Err(missing @ Error::NoCheckpoint { .. }) => {
                 match Log::create(&places, &origin, key.clone(), time_ns) {
-                    // One of two checkpoints is there: a log was here.
+                    // One of the two checkpoints exists, so a log existed.
                     Err(Error::Exists { .. }) => return Err(missing),
                     created => created?,
                 }
@@ -53,18 +53,18 @@ impl Store {
         })
     }
 
-    /// What is signed.
+    /// The view of the signed log.
     pub(crate) fn view(&self) -> Arc<View> {
         Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stored time of the last leaf that is signed.
+    /// The stored time of the last signed leaf.
     pub(crate) fn last_stored(view: &View) -> Result<Time, Error> {
         let (last, _) = view.entry(view.size() - 1)?;
         Ok(Time::from_ns(last.stored_ns))
     }
 
-    /// Appends what the log does not have yet and signs it. Blocks until it is durable.
+    /// Appends the entries that the log does not have yet and signs them. Blocks until they are durable.
     pub(crate) fn append(&self, entries: &[Arc<Entry>], time_ns: i64) -> Result<Arc<View>, Error> {
         let mut held = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let mut log = match held.take() {

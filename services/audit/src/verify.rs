@@ -1,4 +1,4 @@
-//! Checks a log, or a single proof from one, with nothing but files and the public key.
+//! Verification of a log or a single proof, with only files and the public key.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,19 @@ use crate::{
     Places, Problem, Refused,
 };
 
-/// Most hashes of a proof that are looked at.
+/// The maximum number of hashes of a proof.
 pub const MAX_PROOF_HASHES: usize = 63;
 
 const FULL: u32 = 1 << TILE_HEIGHT;
 
-/// What a verified log is.
+/// The report on a verified log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The log's own checkpoint; every entry it covers was rehashed.
     pub checkpoint: Checkpoint,
     /// Size of the anchored checkpoint, at most that of the log's own.
     pub anchored: u64,
-    /// Files of tiles and bundles that no checkpoint covers; opening the log drops them.
+    /// The number of tile and bundle files that no checkpoint covers; opening the log drops them.
     pub beyond: u64,
 }
 
@@ -59,7 +59,7 @@ pub fn verify(
         };
         return Err(Bad::file(&anchor, problem));
     }
-    // A running service removes these at its next checkpoint, so they are read first.
+    // Read these first, because a running service removes them at its next checkpoint.
     let mut right = Vec::new();
     for tile in partials(signed.size()) {
         right.push((tile, read_tile(&places.log, &tile)?));
@@ -125,7 +125,7 @@ pub fn verify_inclusion(
 ///
 /// # Errors
 ///
-/// Any [`Refused`]: the log was rewritten, or the proof is not one.
+/// Any [`Refused`]: the log was rewritten, or the proof is invalid.
 pub fn verify_consistency(
     old: &Checkpoint,
     new: &Checkpoint,
@@ -144,14 +144,14 @@ pub fn verify_consistency(
         .map_err(|_| Refused::Proof)
 }
 
-/// Hands over the entries that the log's own checkpoint claims, nothing of it verified; leaves
-/// out what is no entry, which [`verify`] then names.
+/// Passes the entries that the log's own checkpoint claims to `observer`, without verification;
+/// skips invalid entries, which [`verify`] reports.
 pub(crate) fn scan(places: &Places, mut observer: impl FnMut(u64, &Entry)) -> Result<(), Bad> {
     let bytes = note(&places.log.join(CHECKPOINT))?;
     let claimed = Note::from_bytes(&bytes).ok();
     let claimed = claimed.and_then(|note| tlog_tiles::Checkpoint::from_bytes(note.text()).ok());
     let size = claimed.map_or(0, |claimed| claimed.size()).min(MAX_SIZE);
-    // A running service removes this one at its next checkpoint, so it is read first.
+    // Read this one first, because a running service removes it at its next checkpoint.
     let last = match partial_width(0, size) {
         0 => None,
         width => Some(read_tile(&places.log, &bundle(full_count(0, size), width))?),
@@ -176,7 +176,7 @@ pub(crate) fn scan(places: &Places, mut observer: impl FnMut(u64, &Entry)) -> Re
     Ok(())
 }
 
-/// Reads a checkpoint; nothing of it is verified.
+/// Reads a checkpoint without verification.
 pub(crate) fn note(path: &Path) -> Result<Vec<u8>, Bad> {
     read_file(path, MAX_NOTE_BYTES)
 }
@@ -186,11 +186,11 @@ struct Scan<'a, F> {
     origin: &'a Origin,
     size: u64,
     right: Vec<(Tile, Vec<u8>)>,
-    /// The tree as the entries make it.
+    /// The tree computed from the entries.
     edge: Edge,
     suspect: Option<Suspect>,
     observer: F,
-    /// Size of the anchored checkpoint, and the root the entries give for it.
+    /// The size of the anchored checkpoint, and the root computed from the entries at that size.
     anchored: (u64, Option<[u8; 32]>),
 }
 
@@ -286,7 +286,7 @@ impl<F: FnMut(u64, &Entry, &[u8]) -> Result<(), String>> Scan<'_, F> {
         }
     }
 
-    /// The earlier of this finding and the one noted before it, for when hashing cannot go on.
+    /// The earlier of this finding and the recorded one, for when hashing cannot continue.
     fn first(&mut self, found: Bad) -> Bad {
         match self.suspect.take().and_then(|suspect| suspect.index) {
             Some(index) => Bad::entry(index, Problem::Entry),

@@ -1,4 +1,4 @@
-//! Says what has to have succeeded in the task before a rule describes a call.
+//! The earlier call that must have succeeded in the task before a rule matches.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,25 +7,25 @@ use crate::bound::matching::{CallContext, Match, lookup};
 use crate::record::Stage;
 use crate::toml_text::{key, quoted};
 
-/// An earlier call of the task.
+/// A required earlier call of the task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct After {
-    /// The tool that was called.
+    /// The tool.
     pub tool: String,
-    /// The arguments of this call that have to equal an argument of that one, each with the other's name.
+    /// The arguments that must be equal: names in this call to names in the earlier call.
     pub equal: BTreeMap<String, String>,
 }
 
 impl After {
-    /// Whether such a call succeeded; unknown while one is still running, or when this call lacks an argument
-    /// that has to be equal.
-    pub(crate) fn judge(&self, around: &CallContext<'_>) -> Match {
+    /// Matches if such a call succeeded; `Unknown` while one is running, or if this call lacks an argument
+    /// that must be equal.
+    pub(crate) fn judge(&self, context: &CallContext<'_>) -> Match {
         let own: Option<Vec<_>> = self
             .equal
             .iter()
-            .map(|(own, other)| Some((lookup(around.args, own)?, other)))
+            .map(|(own, other)| Some((lookup(context.args, own)?, other)))
             .collect();
-        let outcomes = around.view.record.outcomes(&self.tool);
+        let outcomes = context.view.record.outcomes(&self.tool);
         let Some(own) = own else {
             return Match::Unknown;
         };

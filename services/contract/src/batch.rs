@@ -1,4 +1,4 @@
-//! Decides calls that stand in lines of JSON, with no bus: each as its task's record stands by then.
+//! Decides calls from JSON lines without a bus, each on the current record of its task.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -11,35 +11,35 @@ use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::decide_with;
 use crate::explain::{RuleExplanation, explain};
-use crate::json;
 use crate::labels::{Labels, WrittenLabels};
 use crate::name::is_principal;
 use crate::record::{Record, View};
 use crate::usage::ContractTotals;
 use crate::verdict::Fix;
 use crate::verdict::{Call, Code, Verdict};
+use bus_schema::json;
 
-/// Longest line, in bytes.
+/// Maximum length of a line, in bytes.
 pub const LINE_BYTES_MAX: usize = 8 << 20;
 
-/// What people say to every question.
+/// The answer to every question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asks {
-    /// Yes: the call is done.
+    /// Approved: the call is done.
     Approve,
-    /// No: it never happened.
+    /// Denied: the call is not done.
     Deny,
 }
 
-/// Why a batch ended before its end.
+/// An error that stops a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// A line is no call, and nothing is guessed.
+    /// A line is not a valid call.
     #[error("line {line}: {problem}")]
     Line {
-        /// Line, from 1.
+        /// The line number, from 1.
         line: usize,
-        /// What is wrong and what to do.
+        /// The problem and the repair.
         problem: String,
     },
     /// The calls cannot be read.
@@ -62,16 +62,16 @@ pub struct Batch<'c> {
     explains: bool,
 }
 
-/// A call of a batch, and what was said to it.
+/// A call of a batch with its verdict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
-    /// Its task.
+    /// The name of the task.
     pub task: String,
-    /// Its name.
+    /// The name of the call.
     pub call: Value,
     /// The verdict.
     pub verdict: Verdict,
-    /// What each rule about its tool says of it; nothing unless the batch explains.
+    /// The results of the rules about the tool; `None` unless the batch explains.
     pub rules: Option<Vec<RuleExplanation>>,
 }
 
@@ -112,7 +112,7 @@ struct Said<'a> {
 }
 
 impl<'c> Batch<'c> {
-    /// A batch that has decided nothing; every call is made at `now_ms` (milliseconds since 1970 UTC).
+    /// Creates an empty batch; every call is made at `now_ms` (milliseconds since 1970 UTC).
     #[must_use]
     pub fn new(contract: &'c Contract, catalogue: &'c Catalogue, asks: Asks, now_ms: i64) -> Self {
         Self {
@@ -126,8 +126,8 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// The same, which also says of each call what every rule about its tool says of it, and takes calls that
-    /// name neither their task nor themselves.
+    /// Enables explanations: each verdict has the results of all rules about the tool, and `task` and `call` are
+    /// optional.
     #[must_use]
     pub fn explaining(self) -> Self {
         Self {
@@ -136,20 +136,20 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// Reads one line: a call, whose verdict is returned as one line of JSON without its end, or the owner's
-    /// words of a task, which have to stand before the task's first call.
+    /// Reads one line: a call, whose verdict is returned as one line of JSON without a line end, or the text of a
+    /// task, which must come before the task's first call.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// The problem of the line.
     pub fn line(&mut self, line: &str) -> Result<Option<String>, String> {
         let decided = self.decide(line)?;
         Ok(decided.map(|decided| decided.to_json()))
     }
 
-    /// The same, with the verdict as it is.
+    /// Reads one line as [`Batch::line`] does, and returns the verdict as a value.
     ///
     /// # Errors
-    /// What is wrong with the line.
+    /// The problem of the line.
     pub fn decide(&mut self, line: &str) -> Result<Option<Decided>, String> {
         let read: Line<'_> = serde_json::from_str(line).map_err(|error| {
             format!("{error}; write {{\"task\", \"call\", \"tool\", \"args\"}} or {{\"task\", \"text\"}}")
@@ -182,7 +182,7 @@ impl<'c> Batch<'c> {
             (None, None, None, Some(text), principal) if output.is_none() && result.is_none() => {
                 self.words(task, text, principal).map(|()| None)
             }
-            _ => Err("the line is neither a call (`task`, `call`, `tool`, `args`) nor a task's words (`task`, `text`)".to_owned()),
+            _ => Err("the line is neither a call nor a task text; write {task, call, tool, args} or {task, text}".to_owned()),
         }
     }
 
@@ -194,13 +194,13 @@ impl<'c> Batch<'c> {
     ) -> Result<(), String> {
         if self.tasks.contains_key(&task) {
             return Err(format!(
-                "the words of task {task:?} come after its first line; put them first"
+                "the text of task {task:?} comes after its first line; put the text first"
             ));
         }
         let principal = principal.unwrap_or_else(|| self.principal());
         if !is_principal(&principal) {
             return Err(format!(
-                "{principal:?} is no principal; write \"session\" or \"job:<name>\""
+                "{principal:?} is not a principal; write \"session\" or \"job:<name>\""
             ));
         }
         let record = Record::new(principal, Some(text));
@@ -209,7 +209,7 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
-    /// Whose task it is when no line says so: whom the contract names first.
+    /// The default principal of a task: the first principal of the contract.
     fn principal(&self) -> String {
         self.contract
             .principals()
@@ -271,10 +271,10 @@ impl<'c> Batch<'c> {
         })
     }
 
-    /// Decides every line of `calls` and writes each verdict as soon as it is known.
+    /// Decides every line of `calls` and writes each verdict immediately.
     ///
     /// # Errors
-    /// The first line that is no call, or what cannot be read or written; verdicts before it are written.
+    /// The first invalid line, or an I/O error; earlier verdicts are written.
     pub fn run(
         mut self,
         mut calls: impl BufRead,
@@ -314,7 +314,7 @@ impl<'c> Batch<'c> {
 }
 
 impl Decided {
-    /// The verdict as one line of JSON, without its end.
+    /// Formats the verdict as one line of JSON, without a line end.
     #[must_use]
     pub fn to_json(&self) -> String {
         let (verdict, rule, why, fix, code) = match &self.verdict {

@@ -1,7 +1,7 @@
-//! What a rule says about one argument of a call.
+//! The bound of a rule on one argument of a call.
 //!
-//! A match has three outcomes because a bound cannot say anything about a value that is missing or of another kind: such
-//! a value is `Unknown`, which never permits and always restricts.
+//! A match has three outcomes. A value that is missing or of another kind is `Unknown`, which never permits and always
+//! restricts.
 
 pub(crate) mod any;
 pub(crate) mod date;
@@ -65,12 +65,12 @@ use crate::toml_text::one_or_list;
 /// Deepest nesting of bounds.
 const DEPTH_MAX: usize = 8;
 
-/// What a rule says about one argument.
+/// A bound on one argument.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Bound {
-    /// The value is one of these; never empty.
+    /// One of these values; never empty.
     OneOf(Vec<Scalar>),
-    /// The value passes all of these; never empty.
+    /// All of these predicates; never empty.
     All(Vec<Predicate>),
 }
 
@@ -89,7 +89,7 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
             $(all.extend(<$T>::read(reader)?.into_iter().map(Self::$name));)*
             Some(all)
         }
-        /// The JSON Schema types that it can match; empty for any.
+        /// The JSON Schema types that can match; empty for any.
         pub(crate) fn types(&self) -> &'static [&'static str] {
             match self { $(Self::$name(kind) => kind.types(),)* }
         }
@@ -108,7 +108,7 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
         fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
             match self { $(Self::$name(kind) => kind.widen(value, context).map(Self::$name),)* }
         }
-        /// The places that its own values come from.
+        /// The origins of its own values, without those of nested bounds.
         pub(crate) fn origins(&self) -> &[Origin] {
             match self { $(Self::$name(kind) => kind.origins(),)* }
         }
@@ -143,7 +143,7 @@ predicates! {
 }
 
 impl Predicate {
-    /// The bounds inside.
+    /// The directly nested bounds.
     pub(crate) fn inner(&self) -> Vec<&Bound> {
         if let Self::Fields(Fields(fields)) = self {
             return fields.values().collect();
@@ -157,7 +157,7 @@ impl Predicate {
         one.into_iter().map(|one| &**one).collect()
     }
 
-    /// A list with at least one item, all of which `bound` matches.
+    /// A list with at least one item, where every item matches `bound`.
     pub(crate) fn every(bound: Bound) -> Self {
         Self::Every(Every(Box::new(bound)))
     }
@@ -174,7 +174,7 @@ impl Predicate {
 }
 
 impl Inner for Bound {
-    /// Reads a value (equality), a list (set) or a table of predicates (all must hold).
+    /// Reads a value (equality), a list (set) or a table of predicates (all must match).
     fn read<'t>(
         source: &mut Source<'t>,
         node: &'t Node<'t>,
@@ -304,7 +304,7 @@ fn predicates<'t>(
     (!all.is_empty()).then_some(Bound::All(all))
 }
 
-/// Reports a bound that can say nothing about an argument of these types.
+/// Reports a bound that does not apply to an argument of these types.
 pub(crate) fn fits(
     source: &mut Source<'_>,
     node: &Node<'_>,
@@ -335,7 +335,7 @@ pub(crate) fn fits(
     false
 }
 
-/// Writes the bound as the TOML value that is read back as it.
+/// Writes the bound as a TOML value that parses to the same bound.
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

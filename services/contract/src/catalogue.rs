@@ -1,4 +1,4 @@
-//! Holds the facts about tools that contracts are written and calls are judged against.
+//! The catalogue: the facts about tools that contracts and calls are checked against.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use serde_json::{Map, Value};
 
 use crate::bound::matching::{CallContext, Match};
 use crate::cedar::Condition;
-use crate::json;
 use crate::labels::{Labels, WrittenLabels};
 use crate::schema::Arguments;
+use bus_schema::json;
 
-/// Longest catalogue, in bytes.
+/// Maximum length of a catalogue, in bytes.
 pub(crate) const CATALOGUE_BYTES_MAX: usize = 1 << 20;
-/// Most entries of what the calls of one tool do.
+/// Maximum number of conditional effects of one tool.
 const EFFECTS_MAX: usize = 32;
-/// Most tools of a catalogue.
+/// Maximum number of tools of a catalogue.
 const TOOLS_MAX: usize = 1000;
 
-/// What a tool does to the world.
+/// The effect of a call outside the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
@@ -27,43 +27,43 @@ pub enum Effect {
     Read,
     /// Changes something that belongs to the owner.
     Write,
-    /// Lets something leave the owner's reach.
+    /// Sends something out of the owner's control.
     Outward,
 }
 
-/// How bad it is when a call of a tool goes wrong.
+/// The damage if a call of a tool goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Risk {
-    /// Easily put right.
+    /// Easily repaired.
     Low,
-    /// Costs somebody work.
+    /// Needs work to repair.
     Medium,
     /// Cannot be undone, or moves money.
     High,
 }
 
-/// What the calls of a tool do to the world.
+/// The effects of the calls of a tool.
 #[derive(Debug, PartialEq)]
 pub struct Effects {
-    /// What calls do on which one of these conditions holds: the first that does counts.
+    /// Conditional effects: the first condition that is true decides.
     pub some: Vec<(Condition, Effect)>,
-    /// What all other calls do.
+    /// The effect of all other calls.
     pub other: Effect,
 }
 
 impl Effects {
-    /// The most outward of them.
+    /// Returns the most outward effect.
     #[must_use]
     pub fn most(&self) -> Effect {
         let some = self.some.iter().map(|(_, effect)| *effect);
         some.fold(self.other, Effect::max)
     }
 
-    /// What one call does; the most outward of all if a condition cannot tell.
-    fn of(&self, around: &CallContext<'_>) -> Effect {
+    /// Returns the effect of one call; the most outward effect if a condition is unknown.
+    fn of(&self, context: &CallContext<'_>) -> Effect {
         for (when, effect) in &self.some {
-            match when.judge(around) {
+            match when.judge(context) {
                 Match::Yes => return *effect,
                 Match::No => {}
                 Match::Unknown => return self.most(),
@@ -76,17 +76,17 @@ impl Effects {
 /// One tool of the catalogue.
 #[derive(Debug)]
 pub struct Tool {
-    entry: Entry,
+    entry: WrittenTool,
     written: Value,
     effects: Effects,
     arguments: Arguments,
     digest: Digest,
 }
 
-/// A tool as it is written.
+/// A tool entry as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct WrittenTool {
     name: ToolName,
     description: String,
     input_schema: Value,
@@ -121,53 +121,53 @@ impl Tool {
         &self.entry.name
     }
 
-    /// What the tool is for, in words for people and models.
+    /// The description for people and models.
     #[must_use]
     pub fn description(&self) -> &str {
         &self.entry.description
     }
 
-    /// The JSON Schema of the arguments as it is written in the catalogue.
+    /// The JSON Schema of the arguments as written in the catalogue.
     #[must_use]
     pub fn input_schema(&self) -> &Value {
         &self.entry.input_schema
     }
 
-    /// What calls of the tool do to the world.
+    /// The effects of calls of the tool.
     #[must_use]
     pub fn effects(&self) -> &Effects {
         &self.effects
     }
 
-    /// What one call of the tool does.
-    pub(crate) fn effect_of(&self, around: &CallContext<'_>) -> Effect {
-        self.effects.of(around)
+    /// Returns the effect of one call of the tool.
+    pub(crate) fn effect_of(&self, context: &CallContext<'_>) -> Effect {
+        self.effects.of(context)
     }
 
-    /// The labels of what the tool returns; a bare word in the catalogue means `private`.
+    /// The labels of the output; a single word in the catalogue implies `private`.
     #[must_use]
     pub fn output(&self) -> Labels {
         self.entry.output.into()
     }
 
-    /// How bad it is when a call goes wrong, if the catalogue says so.
+    /// The damage if a call goes wrong, if given.
     #[must_use]
     pub fn risk(&self) -> Option<Risk> {
         self.entry.risk
     }
 
-    /// Whether a call may move money, as far as the catalogue says: it lets something leave, or is of high risk.
+    /// Returns true if a call may move money according to the catalogue: it is outward or of high risk.
     pub(crate) fn may_move_money(&self) -> bool {
         self.effects.most() == Effect::Outward || self.risk() == Some(Risk::High)
     }
 
-    /// Whether doing it twice is doing it once, if the catalogue says so.
+    /// Returns true if the tool is idempotent; `None` if the catalogue does not state it.
     #[must_use]
     pub fn idempotent(&self) -> Option<bool> {
         self.entry.idempotent
     }
 
-    /// After how many milliseconds the tool ends by its own limits; without one, never.
+    /// The tool's own timeout in milliseconds; `None` if it has none.
     #[must_use]
     pub fn wall_ms_max(&self) -> u64 {
         let limits = self.exec().and_then(|exec| exec.get("limits"));
@@ -175,19 +175,19 @@ impl Tool {
         wall_ms.and_then(Value::as_u64).unwrap_or(u64::MAX)
     }
 
-    /// How the runner executes the tool; `None` for tools that are built in.
+    /// The runner's configuration of the tool; `None` for built-in tools.
     #[must_use]
     pub fn exec(&self) -> Option<&Map<String, Value>> {
         self.entry.exec.as_ref()
     }
 
-    /// SHA-256 of the canonical JSON of everything the catalogue says of the tool.
+    /// The SHA-256 digest of the canonical JSON of the tool's entry.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Everything that the catalogue says of the tool, as it is written.
+    /// The whole entry of the tool as written.
     pub(crate) fn entry(&self) -> &Value {
         &self.written
     }
@@ -197,40 +197,40 @@ impl Tool {
     }
 }
 
-/// Why a catalogue is not accepted.
+/// An error in a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
     /// The text is not strict JSON.
     #[error(transparent)]
     Json(#[from] json::Error),
-    /// The top level is no array, or has too many entries.
-    #[error("a catalogue is a JSON array of at most {TOOLS_MAX} tools; write it so")]
+    /// The top level is not an array or has too many entries.
+    #[error("the catalogue is not a JSON array of at most {TOOLS_MAX} tools; write it as one")]
     NoList,
-    /// An entry lacks a field, has an unknown one, or one of another type.
+    /// An entry has a missing field, an unknown field, or a field of the wrong type.
     #[error("tool {place} of the catalogue cannot be read: {problem}; correct that entry")]
-    Entry {
-        /// Place in the array, from 1.
+    WrittenTool {
+        /// The position in the array, from 1.
         place: usize,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// Two tools have one name, or names that differ in upper and lower case alone.
+    /// Two tools have the same name, ignoring case.
     #[error("the catalogue has `{name}` twice; rename one of them")]
     Twice {
         /// The later name.
         name: ToolName,
     },
-    /// The schema of the arguments cannot be used.
+    /// The schema of the arguments is not supported.
     #[error("the input schema of `{name}` is refused: {problem}")]
     Schema {
         /// The tool.
         name: ToolName,
-        /// What is wrong and what to do.
+        /// The problem and the repair.
         problem: String,
     },
 }
 
-/// All tools there are.
+/// The set of all tools.
 #[derive(Debug)]
 pub struct Catalogue {
     tools: BTreeMap<String, Tool>,
@@ -241,7 +241,7 @@ impl Catalogue {
     /// Parses a JSON array of tools of at most 1 MiB.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first problem.
     pub fn parse(text: &[u8]) -> Result<Self, CatalogueError> {
         let whole = json::parse(text, CATALOGUE_BYTES_MAX)?;
         let digest = Digest::of(&[&json::canonical(&whole)]);
@@ -276,7 +276,7 @@ impl Catalogue {
         self.tools.values()
     }
 
-    /// SHA-256 of the canonical JSON of the whole array.
+    /// The SHA-256 digest of the canonical JSON of the whole array.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
@@ -285,23 +285,25 @@ impl Catalogue {
 
 fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     let digest = Digest::of(&[&json::canonical(&written)]);
-    let entry = Entry::deserialize(&written).map_err(|error| CatalogueError::Entry {
-        place,
-        problem: error.to_string(),
-    })?;
+    let entry =
+        WrittenTool::deserialize(&written).map_err(|error| CatalogueError::WrittenTool {
+            place,
+            problem: error.to_string(),
+        })?;
     if entry.name.as_str().split('.').any(str::is_empty) {
         let problem = format!("`{}` has an empty part between dots", entry.name);
-        return Err(CatalogueError::Entry { place, problem });
+        return Err(CatalogueError::WrittenTool { place, problem });
     }
     let arguments =
         Arguments::new(&entry.input_schema).map_err(|problem| CatalogueError::Schema {
             name: entry.name.clone(),
             problem,
         })?;
-    let effects = effects(&entry.effect, &arguments).map_err(|problem| CatalogueError::Entry {
-        place,
-        problem: format!("the effect of `{}`: {problem}", entry.name),
-    })?;
+    let effects =
+        effects(&entry.effect, &arguments).map_err(|problem| CatalogueError::WrittenTool {
+            place,
+            problem: format!("the effect of `{}`: {problem}", entry.name),
+        })?;
     Ok(Tool {
         entry,
         written,
@@ -311,7 +313,7 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     })
 }
 
-/// Reads what calls of a tool do: one word, or cases of which the last has no condition.
+/// Reads the effects of a tool: one word, or a list of cases whose last has no condition.
 fn effects(written: &WrittenEffects, arguments: &Arguments) -> Result<Effects, String> {
     let cases = match written {
         WrittenEffects::Word(effect) => {
@@ -323,14 +325,14 @@ fn effects(written: &WrittenEffects, arguments: &Arguments) -> Result<Effects, S
         WrittenEffects::Cases(cases) => cases,
     };
     let Some((last, some)) = cases.split_last().filter(|(last, _)| last.when.is_none()) else {
-        return Err("the last entry says what all other calls do, without `when`".to_owned());
+        return Err("there is no last entry without `when` for all other calls".to_owned());
     };
     if some.len() >= EFFECTS_MAX {
         return Err(format!("there are more than {EFFECTS_MAX} entries"));
     }
     let some = some.iter().map(|case| {
         let when = case.when.as_deref();
-        let when = when.ok_or("only the last entry has no `when`")?;
+        let when = when.ok_or("an entry before the last has no `when`")?;
         let condition = Condition::of_arguments(when, arguments);
         let condition =
             condition.map_err(|error| format!("in {when:?} at byte {}: {error}", error.at()))?;

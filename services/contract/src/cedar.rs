@@ -1,4 +1,4 @@
-//! Reads and judges conditions: Cedar expressions over a call, its task, the time and what was done before.
+//! Conditions: Cedar expressions over a call, its task, the time and earlier calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +12,8 @@ use cedar_policy::{
 use diagnostic::nearest;
 use serde_json::{Map, Value, json};
 
-use self::shape::Fields;
-use self::tokens::{Chain, Source};
+use self::shape::ObjectShape;
+use self::tokens::{Chain, ParsedCondition};
 use crate::bound::matching::{CallContext, Match};
 use crate::labels::{Integrity, Labels, Secrecy};
 use crate::schema::Arguments;
@@ -27,11 +27,11 @@ mod value;
 
 pub use self::error::ConditionError;
 
-/// Longest condition, in bytes.
+/// Maximum length of a condition, in bytes.
 pub const CONDITION_BYTES_MAX: usize = 4 << 10;
 
-/// A condition on calls of some tools: an expression of at most 4 KiB that is true or false for each of them, and
-/// proven before any call not to fail for want of an argument or for its type.
+/// A condition on calls of some tools: a boolean expression of at most 4 KiB. It is validated before any call, so that
+/// a missing argument or a wrong type cannot make it fail.
 #[derive(Clone)]
 pub struct Condition {
     read: Arc<Read>,
@@ -42,45 +42,45 @@ struct Read {
     expression: Expression,
     entities: Entities,
     uids: [EntityUid; 3],
-    /// What of the task, beside its arguments, the expression names.
+    /// The facts of the task that the expression names.
     facts: BTreeSet<String>,
     now: bool,
     earlier: BTreeMap<String, usize>,
     types: Types,
 }
 
-/// What is known of the types of the arguments.
+/// The known types of the arguments.
 #[derive(Default)]
 enum Types {
-    /// Nothing: each value has the type that it shows.
+    /// Unknown: each value has its JSON type.
     #[default]
     Shown,
-    /// What the schemas of the tools say.
+    /// The types from the schemas of the tools.
     Said {
         cases: Vec<Case>,
         by_tool: BTreeMap<String, usize>,
     },
 }
 
-/// The tools whose arguments look the same to the expression.
+/// Tools whose arguments have the same types in the expression.
 struct Case {
-    fields: Fields,
+    fields: ObjectShape,
     schema: Schema,
 }
 
 impl Condition {
-    /// Reads a condition on calls of `tools`, each a name and the JSON Schema of its arguments: an expression over
+    /// Parses a condition on calls of `tools`, each a name and the JSON Schema of its arguments: an expression over
     /// `args` (typed by the schema),
     /// `task` (`text`, `principal`, `calls`, `integrity`, `secrecy`),
     /// `now`, and `earlier["<tool>"].calls`.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first problem, with its place.
     pub fn parse(text: &str, tools: &[(&str, &Value)]) -> Result<Self, ConditionError> {
         let (source, mut read) = Read::new(text)?;
-        let about: Vec<(&str, Fields)> = tools
+        let about: Vec<(&str, ObjectShape)> = tools
             .iter()
-            .map(|(name, schema)| (*name, Fields::of_arguments(schema)))
+            .map(|(name, schema)| (*name, ObjectShape::of_arguments(schema)))
             .collect();
         names::check(&source.chains, &about)?;
         let policy = policy(&source)?;
@@ -90,18 +90,17 @@ impl Condition {
         })
     }
 
-    /// Reads a condition on nothing but the arguments that `tool` takes, whose values have the types that they show
-    /// in each call.
+    /// Parses a condition on only the arguments of `tool`; each value has its JSON type.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its place.
+    /// The first problem, with its place.
     pub(crate) fn of_arguments(text: &str, tool: &Arguments) -> Result<Self, ConditionError> {
         let (source, read) = Read::new(text)?;
         if let Some(other) = source.chains.iter().find(|chain| chain.root != "args") {
             let problem = format!("`{}` is not known here; use `args`", other.root);
             return Err(ConditionError::new(other.span.start, problem));
         }
-        // A name that no call can have would leave the condition false for ever.
+        // A name that no call can have would make the condition always false.
         let mut names = source.chains.iter();
         if let Some(chain) = names.find(|chain| !tool.has(&chain.path.join("."))) {
             let written = chain.path.join(".");
@@ -118,29 +117,29 @@ impl Condition {
         })
     }
 
-    /// The text that was read.
+    /// The text of the condition.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.read.text
     }
 
-    /// The tools that it names in `earlier`, each with its first place in the text; whether there are such tools
-    /// is not checked.
+    /// The tools named in `earlier`, each with its first place in the text. They are not checked against the
+    /// catalogue.
     pub fn earlier(&self) -> impl Iterator<Item = (&str, usize)> {
         let each = self.read.earlier.iter();
         each.map(|(name, at)| (name.as_str(), *at))
     }
 
-    /// Whether it looks at the owner's words.
+    /// Returns true if the condition reads the task text.
     pub(crate) fn reads_words(&self) -> bool {
         self.read.facts.contains("text")
     }
 
-    /// Judges a call: within if the expression is true, outside if it is false. Unknown if the tool is none of
-    /// those it was read for, if it names a value that Cedar cannot hold (a decimal with more than four places, a
-    /// task without text) or if it cannot be evaluated (an overflow).
-    pub(crate) fn judge(&self, around: &CallContext<'_>) -> Match {
-        match self.read.evaluate(around) {
+    /// Matches a call: `Yes` if the expression is true, `No` if it is false. `Unknown` if the condition was not parsed
+    /// for the tool, if it names a value that Cedar cannot represent (a decimal with more than four places, a task
+    /// without text), or if evaluation fails (an overflow).
+    pub(crate) fn judge(&self, context: &CallContext<'_>) -> Match {
+        match self.read.evaluate(context) {
             Some(EvalResult::Bool(true)) => Match::Yes,
             Some(EvalResult::Bool(false)) => Match::No,
             Some(_) | None => Match::Unknown,
@@ -161,8 +160,8 @@ impl fmt::Debug for Condition {
 }
 
 impl Read {
-    /// Reads the text, with nothing known of types.
-    fn new(text: &str) -> Result<(Source, Self), ConditionError> {
+    /// Parses the text, without types.
+    fn new(text: &str) -> Result<(ParsedCondition, Self), ConditionError> {
         if text.len() > CONDITION_BYTES_MAX {
             let problem = format!(
                 "the condition has {} bytes; shorten it to at most {CONDITION_BYTES_MAX}",
@@ -170,7 +169,7 @@ impl Read {
             );
             return Err(ConditionError::new(0, problem));
         }
-        let source = Source::read(text)?;
+        let source = ParsedCondition::read(text)?;
         let expression: Expression = source
             .cedar
             .parse()
@@ -188,12 +187,12 @@ impl Read {
         Ok((source, read))
     }
 
-    /// Validates the expression for every tool, once for those whose arguments look the same to it.
+    /// Validates the expression for every tool, once for tools with the same argument types.
     fn said(
         &self,
-        source: &Source,
+        source: &ParsedCondition,
         policy: &PolicySet,
-        about: &[(&str, Fields)],
+        about: &[(&str, ObjectShape)],
     ) -> Result<Types, ConditionError> {
         let named = names::second(&source.chains, "args");
         let named: Vec<&str> = named.iter().map(String::as_str).collect();
@@ -223,8 +222,8 @@ impl Read {
         Ok(Types::Said { cases, by_tool })
     }
 
-    /// The schema of what the expression names.
-    fn schema(&self, fields: &Fields) -> Result<Schema, ConditionError> {
+    /// Builds the Cedar schema of the names in the expression.
+    fn schema(&self, fields: &ObjectShape) -> Result<Schema, ConditionError> {
         let mut context = Map::new();
         context.insert("args".to_owned(), fields.schema());
         let text = || json!({"type": "String"});
@@ -272,30 +271,30 @@ impl Read {
         })
     }
 
-    fn evaluate(&self, around: &CallContext<'_>) -> Option<EvalResult> {
+    fn evaluate(&self, context: &CallContext<'_>) -> Option<EvalResult> {
         let (args, schema) = match &self.types {
-            Types::Shown => (value::shown_record(around.args)?, None),
+            Types::Shown => (value::shown_record(context.args)?, None),
             Types::Said { cases, by_tool } => {
-                let case = cases.get(*by_tool.get(around.tool)?)?;
-                let args = value::record(around.args, &case.fields)?;
+                let case = cases.get(*by_tool.get(context.tool)?)?;
+                let args = value::record(context.args, &case.fields)?;
                 (args, Some(&case.schema))
             }
         };
-        let context = self.context(around, args)?;
+        let context = self.context(context, args)?;
         let [principal, action, resource] = self.uids.clone();
         let request = Request::new(principal, action, resource, context, schema).ok()?;
         eval_expression(&request, &self.entities, &self.expression).ok()
     }
 
-    fn context(&self, around: &CallContext<'_>, args: RestrictedExpression) -> Option<Context> {
+    fn context(&self, context: &CallContext<'_>, args: RestrictedExpression) -> Option<Context> {
         let record =
             |each: Vec<(String, RestrictedExpression)>| RestrictedExpression::new_record(each).ok();
         let facts: Option<Vec<_>> = self
             .facts
             .iter()
-            .map(|name| Some((name.clone(), fact(around, name)?)))
+            .map(|name| Some((name.clone(), fact(context, name)?)))
             .collect();
-        let succeeded = around.view.record.succeeded();
+        let succeeded = context.view.record.succeeded();
         let counts = self.earlier.keys().map(|name| {
             let calls = value::count(succeeded.get(name).copied().unwrap_or_default())?;
             Some((name.clone(), record(vec![("calls".to_owned(), calls)])?))
@@ -307,16 +306,16 @@ impl Read {
             ("earlier".to_owned(), record(counts?)?),
         ];
         if self.now {
-            pairs.push(("now".to_owned(), value::moment(around.view.now_ms)?));
+            pairs.push(("now".to_owned(), value::moment(context.view.now_ms)?));
         }
         Context::from_pairs(pairs).ok()
     }
 }
 
-/// One fact of the task, by its name in a condition.
-fn fact(around: &CallContext<'_>, name: &str) -> Option<RestrictedExpression> {
+/// Returns a fact of the task by its name in a condition.
+fn fact(context: &CallContext<'_>, name: &str) -> Option<RestrictedExpression> {
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
-    let record = around.view.record;
+    let record = context.view.record;
     let Labels { integrity, secrecy } = record.labels();
     match name {
         "text" => record.text().map(text),
@@ -345,8 +344,8 @@ fn earlier(chains: &[Chain]) -> BTreeMap<String, usize> {
     found
 }
 
-/// The one policy that is validated: what the expression says, for every request.
-fn policy(source: &Source) -> Result<PolicySet, ConditionError> {
+/// Builds the policy to validate: the expression, for every request.
+fn policy(source: &ParsedCondition) -> Result<PolicySet, ConditionError> {
     let text = format!("{}{}\n}};", problem::HEAD, source.cedar);
     let whole = |_| {
         ConditionError::new(

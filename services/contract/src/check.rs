@@ -1,4 +1,4 @@
-//! Reads a contract and runs the tests that stand in it.
+//! Parses a contract and runs its inline tests.
 
 use std::ops::Range;
 
@@ -8,22 +8,22 @@ use serde_json::{Map, Value};
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::decide::decide;
-use crate::json;
 use crate::parse::{self, Test};
 use crate::record::{Record, View};
 use crate::test_call::{Earlier, TestCall};
 use crate::usage::ContractTotals;
 use crate::verdict::{Call, Code, Verdict};
+use bus_schema::json;
 
 impl Contract {
-    /// Parses one TOML document of at most 256 KiB, checks it against the tools there are, and
+    /// Parses one TOML document of at most 256 KiB, checks it against the catalogue, and
     /// runs its inline tests.
     ///
-    /// The result depends on nothing but the three arguments; whether the contract is still in
-    /// force is asked of [`Contract::in_force`].
+    /// The result depends only on the three arguments. [`Contract::in_force`] checks the
+    /// expiry.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its place in `text` and the repair.
+    /// All problems, each with its place in `text` and the repair.
     pub fn parse(file: &str, text: &str, catalogue: &Catalogue) -> Result<Self, Diagnostics> {
         let (mut contract, tests) = parse::contract(file, text, catalogue)?;
         let mut found = tests.problems;
@@ -38,10 +38,10 @@ impl Contract {
     }
 }
 
-/// A place, the problem there, and its repair.
+/// A place, a problem and its repair.
 type Failure = (Range<usize>, String, String);
 
-/// Why a test fails: it expects another verdict, or proves nothing.
+/// Returns the reason for the failure of a test: another verdict, or a test that proves nothing.
 fn failure(test: &Test, contract: &Contract, catalogue: &Catalogue) -> Option<Failure> {
     let verdict = test.call.decide(contract, catalogue);
     let (word, found, fix) = match &verdict {
@@ -77,7 +77,7 @@ fn failure(test: &Test, contract: &Contract, catalogue: &Catalogue) -> Option<Fa
 }
 
 impl TestCall {
-    /// The verdict of a contract on the call, after its earlier calls.
+    /// Decides the call under a contract, after its earlier calls.
     #[must_use]
     pub fn decide(&self, contract: &Contract, catalogue: &Catalogue) -> Verdict {
         let mut record = Record::new(self.principal.clone(), self.text.clone());
@@ -100,7 +100,7 @@ impl TestCall {
             output,
         } in &self.earlier
         {
-            // An earlier call happened, whatever the contract says of it; what the contract permits of it counts.
+            // An earlier call always happened; it counts only if the contract permits it.
             if let Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } =
                 verdict(&record, &shared, tool, args)
             {

@@ -1,4 +1,4 @@
-//! Weighs what the rules say of a valid call against each other, the flow of the task, and the limits.
+//! Combines the matches of the rules for a valid call with the labels of the task and the limits.
 
 use std::cmp::Reverse;
 
@@ -7,7 +7,6 @@ use bus_schema::{ContractName, Counts};
 use crate::bound::matching::{CallContext, Match};
 use crate::catalogue::{Effect, Tool};
 use crate::contract::Header;
-use crate::json;
 use crate::labels::{FlowAction, Integrity, Secrecy};
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind, Limits};
 use crate::name::rule_id;
@@ -17,45 +16,46 @@ use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
 use crate::usage::{Allowance, Period};
 use crate::verdict::{Code, Exceeded, Refusal};
+use bus_schema::json;
 
-/// What a person is told when a call would let something leave after the task has seen untrusted things.
+/// The reason of a question about an outward call after the task has read untrusted data.
 const UNTRUSTED: &str =
     "the task has read what anybody may have written, and this call lets something leave";
-/// The same when it has seen a secret.
+/// The reason of a question about an outward call after the task has read a secret.
 const SECRET: &str = "the task has seen a secret, and this call lets something leave";
 
-/// A call of a tool, with valid arguments.
+/// A call with valid arguments.
 pub(crate) struct ValidCall<'a> {
     pub(crate) tool: &'a Tool,
-    pub(crate) around: CallContext<'a>,
-    /// Whether it lets something leave.
+    pub(crate) context: CallContext<'a>,
+    /// True if the call is outward.
     pub(crate) outward: bool,
 }
 
 impl<'a> ValidCall<'a> {
-    pub(crate) fn new(tool: &'a Tool, around: CallContext<'a>) -> Self {
-        let outward = tool.effect_of(&around) == Effect::Outward;
+    pub(crate) fn new(tool: &'a Tool, context: CallContext<'a>) -> Self {
+        let outward = tool.effect_of(&context) == Effect::Outward;
         Self {
             tool,
-            around,
+            context,
             outward,
         }
     }
 }
 
-/// Rules about one tool, each with what it says of one call.
+/// Rules about one tool, each with its match for one call.
 pub(crate) type RuleMatches<'r> = Vec<(&'r Rule, Match)>;
 
-/// A call that is permitted.
+/// A permitted call.
 pub(crate) struct Permission<'r> {
     pub(crate) rule: &'r Rule,
     pub(crate) reserve: Allowance,
-    /// Who has to say yes.
+    /// The question, if an approval is needed.
     pub(crate) question: Option<Question>,
 }
 
 impl Header {
-    /// Checks what has to hold before any rule is asked.
+    /// Checks the validity period and principal, before the rules.
     pub(crate) fn open(&self, view: &View<'_>, name: &ContractName) -> Result<(), Refusal> {
         if self
             .starts_ms
@@ -82,16 +82,16 @@ impl Header {
     }
 }
 
-/// What one rule makes of a call that it describes.
+/// The outcome of one matching rule.
 pub(crate) struct Candidate<'r> {
     rule: &'r Rule,
     passage: FlowAction,
-    /// Calls that the rule has left.
+    /// The calls that the rule has left.
     left: u64,
     reserve: Allowance,
 }
 
-/// Weighs a call whose arguments are valid.
+/// Decides a call whose arguments are valid.
 pub(crate) fn combine<'r>(
     limits: &Limits,
     judged: &RuleMatches<'r>,
@@ -106,7 +106,7 @@ pub(crate) fn combine<'r>(
     let ask = |kind: &RuleKind| matches!(kind, RuleKind::Ask(_));
     let deny = |kind: &RuleKind| matches!(kind, RuleKind::Deny);
     if let Some(rule) = those(deny, Match::Yes).next() {
-        let why = format!("`{}` denies this call of `{}`", rule.id, case.around.tool);
+        let why = format!("`{}` denies this call of `{}`", rule.id, case.context.tool);
         return Err(Refusal::by(rule, Code::Denied, why));
     }
     if let Some(rule) = those(deny, Match::Unknown).next() {
@@ -115,8 +115,8 @@ pub(crate) fn combine<'r>(
     let unsure = || those(ask, Match::Unknown);
     let asked = asked(those(ask, Match::Yes), case)?;
     if let Some((rule, question)) = asked {
-        // A spent ask is not replaced by a weaker one: none but the strictest is held against its quotas.
-        let offer = candidate(rule, limits, case)?;
+        // A weaker ask never replaces a spent one: only the quotas of the strictest count.
+        let candidate = candidate(rule, limits, case)?;
         let whole = question::merge_questions(those(ask, Match::Yes).chain(unsure()));
         let same = |(_, whole): &(_, Question)| question::is_no_stricter(whole, &question);
         let told = matches!(&whole, Ok(Some(whole)) if same(whole));
@@ -124,7 +124,7 @@ pub(crate) fn combine<'r>(
             return Err(undecidable(unsure, case));
         }
         return Ok(permitted(
-            offer.reserved(limits, case)?,
+            candidate.reserved(limits, case)?,
             Some(question),
             case,
         ));
@@ -147,22 +147,27 @@ fn asked<'r>(
     question::merge_questions(rules).map_err(|(one, other)| {
         let why = format!(
             "`{}` and `{}` ask different people about this call of `{}`; let only one of them describe it",
-            one.id, other.id, case.around.tool
+            one.id, other.id, case.context.tool
         );
         Refusal::by(one, Code::Conflict, why)
     })
 }
 
-/// The best offer of allows that describe the call, with what it takes of the limits, or why none of them permits it;
-/// `None` if there is none. What decides between them says nothing of where they stand in the file.
+/// Returns the best candidate of matching allows with its allowance, or the reason that none permits the call; `None`
+/// without a matching allow. The choice does not depend on the order in the file.
 fn best<'r>(
     allows: impl Iterator<Item = &'r Rule>,
     limits: &Limits,
     case: &ValidCall<'_>,
 ) -> Option<Result<Candidate<'r>, Refusal>> {
     let mut best: Option<Result<Candidate<'r>, Refusal>> = None;
-    let key =
-        |offer: &Candidate<'r>| (offer.passage, offer.left, Reverse(offer.rule.secrets.len()));
+    let key = |candidate: &Candidate<'r>| {
+        (
+            candidate.passage,
+            candidate.left,
+            Reverse(candidate.rule.secrets.len()),
+        )
+    };
     let better = |one: &Candidate<'r>, other: &Candidate<'r>| {
         let order = key(one).cmp(&key(other));
         order
@@ -170,28 +175,28 @@ fn best<'r>(
             .is_gt()
     };
     for rule in allows {
-        let offer = candidate(rule, limits, case);
-        // A rule that has some left and meets the limits says more than one that is spent.
-        let has_left = offer.is_ok();
-        let offer = offer.and_then(|offer| offer.reserved(limits, case));
-        best = Some(match (best, offer) {
-            (None, offer) => offer,
-            (Some(Err(_)), offer) if has_left => offer,
-            (Some(Ok(best)), Ok(offer)) if better(&offer, &best) => Ok(offer),
+        let candidate = candidate(rule, limits, case);
+        // The refusal of a rule that only exceeds the limits is more useful than that of a spent rule.
+        let has_left = candidate.is_ok();
+        let candidate = candidate.and_then(|candidate| candidate.reserved(limits, case));
+        best = Some(match (best, candidate) {
+            (None, candidate) => candidate,
+            (Some(Err(_)), candidate) if has_left => candidate,
+            (Some(Ok(best)), Ok(candidate)) if better(&candidate, &best) => Ok(candidate),
             (Some(best), _) => best,
         });
     }
     best
 }
 
-/// What a rule that describes the call makes of it.
+/// Returns the candidate of a matching rule.
 pub(crate) fn candidate<'r>(
     rule: &'r Rule,
     limits: &Limits,
     case: &ValidCall<'_>,
 ) -> Result<Candidate<'r>, Refusal> {
     let reserve = charge(rule, limits, case)?;
-    let view = &case.around.view;
+    let view = &case.context.view;
     let mut left = u64::MAX;
     for period in Period::ALL {
         let quota = rule.quotas.of(period);
@@ -210,13 +215,13 @@ pub(crate) fn candidate<'r>(
     })
 }
 
-/// What the call takes from the limits, before it is lowered to what is left of them.
+/// Returns the allowance of the call, before it is reduced to the remaining limits.
 fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowance, Refusal> {
-    let args = case.around.args;
+    let args = case.context.args;
     let uncounted = |name: &str| {
         let why = format!(
             "`{}` cannot tell how much this call of `{}` counts: `{name}` is missing, negative, or finer than is counted",
-            rule.id, case.around.tool
+            rule.id, case.context.tool
         );
         Refusal::by(rule, Code::Undecidable, why)
     };
@@ -247,12 +252,12 @@ fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowanc
     })
 }
 
-/// What becomes of a call that a rule permits, after what the task has seen.
+/// Returns the flow action on a permitted call, from the labels of the task.
 fn passage(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Refusal> {
     if !case.outward {
         return Ok(FlowAction::Allow);
     }
-    let labels = case.around.view.record.labels();
+    let labels = case.context.view.record.labels();
     let refuse = |check: &str, code, reason: &str, key: &str| {
         let why = format!(
             "{reason}; `{}` does not say what then (`{key} = \"ask\"`)",
@@ -273,7 +278,7 @@ fn passage(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Refusal> {
     }
     if labels.integrity == Integrity::Untrusted {
         let after = rule.untrusted.unwrap_or_else(|| {
-            if rule.determines(case.tool.arguments(), &case.around) {
+            if rule.determines(case.tool.arguments(), &case.context) {
                 FlowAction::Allow
             } else {
                 FlowAction::Ask
@@ -288,10 +293,10 @@ fn passage(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Refusal> {
 }
 
 impl Candidate<'_> {
-    /// Takes the call from what is left of the limits, and lowers what it may use to that.
+    /// Checks the call against the limits and reduces its allowance to the remainder.
     fn reserved(mut self, limits: &Limits, case: &ValidCall<'_>) -> Result<Self, Refusal> {
         for period in Period::ALL {
-            let used = case.around.view.used(period);
+            let used = case.context.view.used(period);
             let taken = limits.of(period).reserve(period, used, &mut self.reserve);
             taken.map_err(exceeds)?;
         }
@@ -299,9 +304,9 @@ impl Candidate<'_> {
     }
 }
 
-/// What an offer that was taken permits.
+/// Converts the chosen candidate to a permission.
 fn permitted<'r>(
-    offer: Candidate<'r>,
+    candidate: Candidate<'r>,
     question: Option<Question>,
     case: &ValidCall<'_>,
 ) -> Permission<'r> {
@@ -310,8 +315,8 @@ fn permitted<'r>(
         passage,
         left: _,
         reserve,
-    } = offer;
-    let view = &case.around.view;
+    } = candidate;
+    let view = &case.context.view;
     let after_seen = || {
         let secret = view.record.labels().secrecy == Secrecy::Secret;
         let secret = secret && rule.secret == Some(FlowAction::Ask);
@@ -325,7 +330,7 @@ fn permitted<'r>(
     }
 }
 
-/// The refusal of a call that does not fit into a limit.
+/// Creates the refusal of a call that exceeds a limit.
 fn exceeds(full: LimitExceeded) -> Refusal {
     Refusal {
         exceeded: Some(Exceeded::Limit(full)),
@@ -346,7 +351,7 @@ const fn code_of(kind: LimitKind) -> Code {
 }
 
 fn undecidable(rule: &Rule, case: &ValidCall<'_>) -> Refusal {
-    let unsure = match rule.failing(&case.around)[..] {
+    let unsure = match rule.failing(&case.context)[..] {
         [] => {
             "what it asks of earlier calls or of the arguments together cannot be told".to_owned()
         }
@@ -357,7 +362,7 @@ fn undecidable(rule: &Rule, case: &ValidCall<'_>) -> Refusal {
     };
     let why = format!(
         "`{}` cannot tell whether it describes this call of `{}`: {unsure}",
-        rule.id, case.around.tool
+        rule.id, case.context.tool
     );
     Refusal::by(rule, Code::Undecidable, why)
 }
@@ -384,12 +389,12 @@ fn not_allowed(judged: &RuleMatches<'_>, case: &ValidCall<'_>) -> Refusal {
     let permits = |kind: &RuleKind| !matches!(kind, RuleKind::Deny);
     let near = judged.iter().find(|(rule, _)| permits(&rule.kind));
     let near = near.map_or_else(String::new, |(rule, _)| {
-        let failing = match rule.failing(&case.around)[..] {
-            [] => rule.lacks(&case.around),
+        let failing = match rule.failing(&case.context)[..] {
+            [] => rule.lacks(&case.context),
             ref names => format!("with this `{}`", names.join("`, `")),
         };
         format!("; `{}` is about this tool, but not {failing}", rule.id)
     });
-    let why = format!("no rule permits this call of `{}`{near}", case.around.tool);
+    let why = format!("no rule permits this call of `{}`{near}", case.context.tool);
     Refusal::new("default", Code::NotAllowed, why)
 }

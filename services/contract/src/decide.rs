@@ -1,9 +1,9 @@
-//! Judges one call of one task: the same inputs always give the same verdict.
+//! Decides one call of one task: the same inputs always give the same verdict.
 //!
-//! Deny wins over ask, ask over allow; what nothing permits is refused. A rule whose bounds
-//! cannot tell (a missing argument, a value of another kind, a path that is not normalised)
-//! never permits and always restricts: as a deny it refuses the call, as an ask it refuses what
-//! an allow would permit.
+//! Deny wins over ask, ask over allow; a call that no rule permits is refused. A rule with an
+//! unknown match (a missing argument, a value of another kind, a path that is not normalised)
+//! never permits and always restricts: a deny refuses the call, an ask refuses a call that an
+//! allow would permit.
 
 use serde_json::{Map, Value};
 
@@ -12,14 +12,14 @@ use crate::catalogue::{Catalogue, Tool};
 use crate::combine::{Permission, RuleMatches, ValidCall, combine};
 use crate::contract::Contract;
 use crate::fix;
-use crate::json;
 use crate::record::View;
 use crate::verdict::{Call, Code, Fix, Refusal, Verdict};
+use bus_schema::json;
 
-/// Longest arguments of a call, in bytes.
+/// Maximum length of the arguments of a call, in bytes.
 pub const ARGUMENTS_BYTES_MAX: usize = 64 << 10;
 
-/// Decides a call: the contract in force, then the arguments against the schema of the tool,
+/// Decides a call: checks the validity period, then the arguments against the schema of the tool,
 /// then the rules, then the limits.
 #[must_use]
 pub fn decide(
@@ -31,10 +31,10 @@ pub fn decide(
     decide_with(contract, catalogue, view, call).0
 }
 
-/// A tool and arguments that its schema takes.
+/// A tool and valid arguments.
 pub(crate) type Valid<'c> = (&'c Tool, Map<String, Value>);
 
-/// The same, with the arguments as they were read if they are valid, and the tool.
+/// Decides as [`decide`] does, and also returns the tool and its arguments if these are valid.
 pub(crate) fn decide_with<'c>(
     contract: &Contract,
     catalogue: &'c Catalogue,
@@ -62,12 +62,14 @@ pub(crate) fn decide_with<'c>(
 
 fn judge(contract: &Contract, case: &ValidCall<'_>) -> Verdict {
     let tool = case.tool;
-    let about = contract.about(case.around.tool);
-    let judged: RuleMatches<'_> = about.map(|rule| (rule, rule.judge(&case.around))).collect();
-    let open = contract.head.open(&case.around.view, &contract.name);
+    let about = contract.about(case.context.tool);
+    let judged: RuleMatches<'_> = about
+        .map(|rule| (rule, rule.judge(&case.context)))
+        .collect();
+    let open = contract.head.open(&case.context.view, &contract.name);
     let weighed = open.and_then(|()| combine(&contract.head.limits, &judged, case));
     match weighed {
-        // What the tool itself ends after need not be reserved, nor waited for when nobody tells the outcome.
+        // No more time than the tool's own timeout is reserved, or waited for if the outcome stays unknown.
         Ok(weighed) => weighed.verdict(contract, case, tool.wall_ms_max()),
         Err(refusal) => {
             let fix = fix::find(contract, &judged, case, &refusal);
@@ -84,7 +86,7 @@ impl Permission<'_> {
             question,
         } = self;
         reserve.wall_ms = reserve.wall_ms.min(wall_ms_max);
-        let (id, secrets, tool) = (rule.id.clone(), rule.secrets.clone(), case.around.tool);
+        let (id, secrets, tool) = (rule.id.clone(), rule.secrets.clone(), case.context.tool);
         let Some(mut question) = question else {
             return Verdict::Granted {
                 why: format!("`{id}` allows this call of `{tool}`"),
@@ -93,7 +95,7 @@ impl Permission<'_> {
                 secrets,
             };
         };
-        let left_ms = contract.head.expires_ms.abs_diff(case.around.view.now_ms);
+        let left_ms = contract.head.expires_ms.abs_diff(case.context.view.now_ms);
         question.expires_ms = question.expires_ms.min(left_ms);
         Verdict::Ask {
             why: format!(
@@ -120,7 +122,7 @@ fn refused(refusal: Refusal, fix: Option<Fix>) -> Verdict {
     }
 }
 
-/// The tool of a call and its arguments, valid against the schema.
+/// Returns the tool of a call and its arguments, validated against the schema.
 pub(crate) fn arguments<'c>(
     catalogue: &'c Catalogue,
     call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! Says what another version of a contract changes: rule by rule, with the tests of both that they decide differently.
+//! Compares two versions of a contract, rule by rule, with the tests that they decide differently.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
-use crate::json;
 use crate::labels::{Integrity, Secrecy};
 use crate::limits::PeriodLimits;
 use crate::name::rule_id;
@@ -16,36 +15,37 @@ use crate::show;
 use crate::test_call::{Earlier, TestCall};
 use crate::usage::Period;
 use crate::verdict::Verdict;
+use bus_schema::json;
 
-/// What a version of a contract changes against another one.
+/// The differences between two versions of a contract.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diff {
-    /// What decides calls, and differs; empty if both versions decide every call alike.
-    pub entries: Vec<Entry>,
+    /// The differences that can affect verdicts; empty if both versions decide every call in the same way.
+    pub entries: Vec<Difference>,
     /// Tests of the two versions that they decide differently.
     pub calls: Vec<ChangedCall>,
-    /// What differs and decides nothing.
+    /// The differences that do not affect verdicts.
     pub notes: Vec<String>,
 }
 
 /// One rule, limit or line of the head that differs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Entry {
-    /// Whether it is new, gone, or another than before.
+pub struct Difference {
+    /// The kind of change.
     pub change: ChangeKind,
-    /// The rule, or the built-in check, under the names that verdicts give it.
+    /// The rule or built-in check, by its name in verdicts.
     pub rule: String,
-    /// The tools that it is about; all of them if none is named.
+    /// The affected tools; empty means all.
     pub tools: Vec<String>,
-    /// What it meant, in a sentence.
+    /// The old meaning, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    /// What it means now.
+    /// The new meaning, in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// The lines of the contract that are gone.
+    /// The removed lines of the contract.
     pub removed: Vec<String>,
-    /// The lines of the contract that are new.
+    /// The added lines of the contract.
     pub added: Vec<String>,
 }
 
@@ -56,21 +56,21 @@ pub struct ChangedCall {
     #[serde(flatten)]
     pub call: TestCall,
     /// The verdict of the old version.
-    pub before: Outcome,
+    pub before: TestVerdict,
     /// The verdict of the new version.
-    pub after: Outcome,
+    pub after: TestVerdict,
 }
 
 /// The verdict of one version on a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
+pub struct TestVerdict {
     /// `refused`, `ask` or `granted`.
     pub verdict: &'static str,
     /// The rule that decides.
     pub rule: String,
 }
 
-/// How something differs.
+/// The kind of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
@@ -78,12 +78,12 @@ pub enum ChangeKind {
     Added,
     /// Only the old version has it.
     Removed,
-    /// Both have it, and it says something else.
+    /// Both versions have it, with different content.
     Changed,
 }
 
 impl ChangeKind {
-    /// The same for people.
+    /// The kind in words, for people.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -94,11 +94,11 @@ impl ChangeKind {
     }
 }
 
-/// What `new` changes against `old`, both parsed against `catalogue`.
+/// Compares `new` with `old`, both parsed against `catalogue`.
 ///
-/// It names more rather than less: whenever the versions decide a call differently on the same record, some entry is
-/// about its tool and about a rule or check that takes part in one of the verdicts. A call that another rule permits
-/// than before counts under that rule, so that what is left for later calls may differ, too.
+/// The result may contain more than needed, never less: if the versions decide a call differently on the same record,
+/// some entry is about its tool and about a rule or check that takes part in one of the verdicts. A call that another
+/// rule permits counts under that rule, which may change the quotas of later calls.
 #[must_use]
 pub fn diff(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Diff {
     let mut found = Differ {
@@ -119,7 +119,7 @@ pub fn diff(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Diff {
     }
 }
 
-/// The tests of both versions, each decided by both.
+/// Decides the tests of both versions with both versions, and returns those that differ.
 fn changed_calls(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Vec<ChangedCall> {
     let mut calls: Vec<&TestCall> = Vec::new();
     for call in old.tests.iter().chain(&new.tests) {
@@ -129,15 +129,15 @@ fn changed_calls(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Vec<C
     }
     let decided = calls.into_iter().map(|call| ChangedCall {
         call: call.clone(),
-        before: Outcome::of(&call.decide(old, catalogue)),
-        after: Outcome::of(&call.decide(new, catalogue)),
+        before: TestVerdict::of(&call.decide(old, catalogue)),
+        after: TestVerdict::of(&call.decide(new, catalogue)),
     });
     decided
         .filter(|call| call.before.verdict != call.after.verdict)
         .collect()
 }
 
-impl Outcome {
+impl TestVerdict {
     fn of(verdict: &Verdict) -> Self {
         let (verdict, rule) = match verdict {
             Verdict::Granted { rule, .. } => ("granted", rule),
@@ -152,7 +152,7 @@ impl Outcome {
 }
 
 impl ChangedCall {
-    /// In one line.
+    /// Formats the call as one line.
     fn text(&self) -> String {
         let (before, after) = (&self.before, &self.after);
         let change = match (before.verdict, after.verdict) {
@@ -186,7 +186,7 @@ struct Differ<'a> {
     old: &'a Contract,
     new: &'a Contract,
     catalogue: &'a Catalogue,
-    entries: Vec<Entry>,
+    entries: Vec<Difference>,
     notes: Vec<String>,
 }
 
@@ -228,14 +228,14 @@ impl Differ<'_> {
         }
     }
 
-    /// Adds an entry about a check that every contract has.
+    /// Adds an entry about a built-in check.
     fn check(&mut self, rule: &str, before: Option<String>, after: Option<String>) {
         let change = match (&before, &after) {
             (None, Some(_)) => ChangeKind::Added,
             (Some(_), None) => ChangeKind::Removed,
             (Some(_), Some(_)) | (None, None) => ChangeKind::Changed,
         };
-        self.entries.push(Entry {
+        self.entries.push(Difference {
             change,
             rule: rule.to_owned(),
             tools: Vec::new(),
@@ -277,7 +277,7 @@ impl Differ<'_> {
         let same = |a: &Rule, b: &Rule| says_the_same((a, before), (b, after));
         take_pairs(&mut old, &mut new, |a, b| a.id == b.id && same(a, b));
         for (a, b) in take_pairs(&mut old, &mut new, same) {
-            // What a rule has left is counted under its name.
+            // Usage is counted by the name of the rule.
             let note = format!("`{}` is called `{}` now, and counts anew", a.id, b.id);
             self.notes.push(note);
         }
@@ -327,7 +327,7 @@ impl Differ<'_> {
         let name = either()
             .next()
             .map_or_else(|| rule_id("default"), |rule| rule.id.clone());
-        self.entries.push(Entry {
+        self.entries.push(Difference {
             change,
             rule: name.to_string(),
             tools: tools.iter().map(|tool| (*tool).to_owned()).collect(),
@@ -339,10 +339,10 @@ impl Differ<'_> {
     }
 }
 
-/// Takes one limit alone.
+/// A function that keeps only one limit.
 type Only = fn(&PeriodLimits) -> PeriodLimits;
 
-/// Each limit with its key.
+/// The limits by key.
 const ONLY: [(&str, Only); 7] = [
     ("calls", |caps| PeriodLimits {
         calls: caps.calls,
@@ -374,7 +374,7 @@ const ONLY: [(&str, Only); 7] = [
     }),
 ];
 
-/// Whether two rules say the same of every call, whatever they are called, those whose yes they ask for included.
+/// Returns true if two rules are equal except for their names; the keys of roles that can approve are compared, too.
 fn says_the_same((a, old): (&Rule, &Contract), (b, new): (&Rule, &Contract)) -> bool {
     let nameless = |rule: &Rule| Rule {
         id: rule_id("default"),
@@ -397,7 +397,7 @@ fn says_the_same((a, old): (&Rule, &Contract), (b, new): (&Rule, &Contract)) -> 
     nameless(a) == nameless(b) && roles(a).iter().all(same)
 }
 
-/// Takes out of both lists what belongs together, each once.
+/// Removes matching pairs from both lists, each item once.
 fn take_pairs<'r>(
     old: &mut Vec<&'r Rule>,
     new: &mut Vec<&'r Rule>,
@@ -415,13 +415,13 @@ fn take_pairs<'r>(
 }
 
 impl Diff {
-    /// Whether both versions decide every call alike.
+    /// Returns true if both versions decide every call in the same way.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The same for people, without a line's end behind the last line.
+    /// Formats the differences for people, without a final line end.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -447,7 +447,7 @@ impl Diff {
     }
 }
 
-impl Entry {
+impl Difference {
     fn text(&self) -> String {
         let tools = match self.tools.as_slice() {
             [] => "every tool".to_owned(),

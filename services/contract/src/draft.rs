@@ -1,4 +1,4 @@
-//! Drafts a contract: one that permits recorded calls and nothing more, or one that asks about every call.
+//! Drafts a contract that permits exactly the recorded calls, or one that asks about every call.
 
 use std::collections::BTreeMap;
 
@@ -17,27 +17,27 @@ mod text;
 use self::exact::Exact;
 pub use self::text::{DraftHeader, draft_of_text};
 
-/// What is asked about a call that cannot be written down exactly.
+/// The reason of an ask for a call that cannot be described exactly.
 const NOT_EXACT: &str = "the contract cannot say exactly what this call said; read it";
 
-/// A call that was recorded: it was granted, and succeeded.
+/// A recorded call that was granted and succeeded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// The tool.
     pub tool: String,
-    /// Its arguments.
+    /// The arguments.
     pub args: Map<String, Value>,
-    /// What a person was asked before it was granted.
+    /// The reason of its question, if a person was asked.
     pub asked: Option<String>,
-    /// Secrets that might be released for it.
+    /// The secrets that could be released for the call.
     pub secrets: Vec<SecretName>,
-    /// Tokens that were set aside for it.
+    /// The tokens that were reserved for the call.
     pub tokens: u64,
 }
 
-/// The text of a contract that permits exactly these calls, each as often as it was recorded, with a test for each.
+/// Writes a contract that permits exactly these calls, each as often as it was recorded, with a test for each.
 ///
-/// What the language cannot say exactly (a long text, a list of objects) is asked about.
+/// Calls that the language cannot describe exactly (a long text, a list of objects) become asks.
 #[must_use]
 pub fn draft_of_calls(header: &DraftHeader, calls: &[Recorded], catalogue: &Catalogue) -> String {
     let mut text = head(header, calls.len().max(1));
@@ -83,7 +83,7 @@ fn head(header: &DraftHeader, calls: usize) -> String {
     )
 }
 
-/// One rule for all calls that are alike.
+/// Creates one rule for all equal calls.
 fn rules(calls: &[Recorded], catalogue: &Catalogue) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for call in calls {
@@ -99,7 +99,7 @@ fn rules(calls: &[Recorded], catalogue: &Catalogue) -> Vec<Rule> {
     rules
 }
 
-/// Each recorded call once, with the verdict of the contract.
+/// Returns each recorded call once, with the verdict of the contract.
 fn tests(calls: &[Recorded]) -> Vec<(&Recorded, &'static str)> {
     let mut tests: Vec<(&Recorded, &'static str)> = Vec::new();
     for call in calls {
@@ -112,7 +112,7 @@ fn tests(calls: &[Recorded]) -> Vec<(&Recorded, &'static str)> {
     tests
 }
 
-/// The rule that describes just one call.
+/// Creates a rule for exactly one call.
 fn rule(call: &Recorded, catalogue: &Catalogue) -> Rule {
     let Exact {
         bounds,
@@ -142,7 +142,7 @@ fn rule(call: &Recorded, catalogue: &Catalogue) -> Rule {
     rule
 }
 
-/// Whether two rules say the same but for how often.
+/// Returns true if two rules are equal except for their number of calls.
 fn alike(one: &Rule, other: &Rule) -> bool {
     let uncounted = |rule: &Rule| {
         let mut rule = rule.clone();

@@ -1,4 +1,4 @@
-//! Flattens a contract to the maxima that executors and the broker check by themselves.
+//! Computes the envelope of a contract: the maxima that executors and the broker check independently.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::labels::FlowAction;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX};
 use crate::rule::{Rule, RuleKind};
 
-/// Computes the envelope of a contract over the catalogue it was parsed against, its tools sorted by name:
-/// everything that the contract could ever permit lies inside. It may be wider than the contract, never
+/// Computes the envelope of a contract over the catalogue it was parsed against, with tools sorted by name:
+/// it includes everything that the contract can permit. It may be wider than the contract, never
 /// narrower.
 #[must_use]
 pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
@@ -37,7 +37,7 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
     }
 }
 
-/// Everybody whom the roles of a contract name.
+/// Returns the keys of all roles of a contract.
 fn approvers(contract: &Contract) -> Vec<PublicKey> {
     let mut keys: Vec<PublicKey> = Vec::new();
     for key in contract.roles().values().flat_map(|role| &role.keys) {
@@ -48,7 +48,7 @@ fn approvers(contract: &Contract) -> Vec<PublicKey> {
     keys
 }
 
-/// What a contract can permit of one tool; `None` for nothing.
+/// Returns the maxima of one tool; `None` if the contract never permits it.
 fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
     let about = contract
         .rules()
@@ -86,7 +86,7 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
     })
 }
 
-/// Whether an allow can lead to a question after what the task has seen.
+/// Returns true if an allow can lead to a question because of the labels of the task.
 fn may_ask(rule: &Rule) -> bool {
     let ask = Some(FlowAction::Ask);
     rule.untrusted.is_none() || rule.untrusted == ask || rule.secret == ask

@@ -1,4 +1,4 @@
-//! Explains a verdict: what each rule about the tool of a call says of it, and why.
+//! Explains a verdict: the result of each rule about the tool, with reasons.
 
 use bus_schema::RuleId;
 use serde::Serialize;
@@ -10,45 +10,45 @@ use crate::catalogue::Catalogue;
 use crate::combine::{ValidCall, candidate};
 use crate::contract::Contract;
 use crate::decide::arguments;
-use crate::json;
 use crate::record::View;
 use crate::rule::{Rule, RuleKind};
 use crate::verdict::{Call, Verdict};
+use bus_schema::json;
 
-/// Characters of a value that are repeated.
+/// Maximum length of a quoted value, in characters.
 const VALUE_CHARS_MAX: usize = 120;
 
-/// What one rule says of a call.
+/// The result of one rule for a call, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleExplanation {
     /// The rule.
     pub rule: RuleId,
     /// `allow`, `ask` or `deny`.
     pub kind: &'static str,
-    /// What it says.
+    /// The result.
     pub says: RuleResult,
-    /// Why, for people, in one sentence each.
+    /// The reasons for people, one sentence each.
     pub why: Vec<String>,
 }
 
-/// What a rule says of a call.
+/// The result of a rule for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleResult {
-    /// It describes the call, and the verdict is its own.
+    /// The rule matches and decides the verdict.
     Decides,
-    /// It describes the call, and another rule decides.
+    /// The rule matches, and another rule decides.
     Matches,
-    /// It describes the call, and permits nothing more, or not after what the task has seen.
+    /// The rule matches, but its quota is spent, or the labels of the task forbid the call.
     Exhausted,
-    /// It cannot tell whether it describes the call, and so never permits and always restricts.
+    /// The match is unknown, so the rule never permits and always restricts.
     CannotTell,
-    /// It describes other calls.
+    /// The rule does not match.
     DoesNotMatch,
 }
 
 impl RuleResult {
-    /// The same for people.
+    /// The result in words, for people.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -61,8 +61,8 @@ impl RuleResult {
     }
 }
 
-/// What each rule about the tool of a call says of it, allow before ask before deny; nothing if there is no such tool
-/// or if the arguments are not valid, as no rule is asked then.
+/// Returns the result of each rule about the tool, allow before ask before deny; empty for an unknown tool or invalid
+/// arguments, because no rule is evaluated then.
 #[must_use]
 pub fn explain(
     contract: &Contract,
@@ -74,12 +74,12 @@ pub fn explain(
     let Ok((tool, args)) = arguments(catalogue, call) else {
         return Vec::new();
     };
-    let around = CallContext {
+    let context = CallContext {
         tool: tool.name().as_str(),
         args: &args,
         view: *view,
     };
-    let case = ValidCall::new(tool, around);
+    let case = ValidCall::new(tool, context);
     let about = contract.rules().filter(|rule| rule.tool.matches(call.tool));
     about
         .map(|rule| considered(rule, contract, &case, verdict))
@@ -96,7 +96,7 @@ fn considered(
     | Verdict::Ask { rule: decides, .. }
     | Verdict::Refused { rule: decides, .. }) = verdict;
     let own = *decides == rule.id;
-    let (says, why) = match rule.judge(&case.around) {
+    let (says, why) = match rule.judge(&case.context) {
         Match::No => (RuleResult::DoesNotMatch, misses(rule, case)),
         Match::Unknown => (RuleResult::CannotTell, misses(rule, case)),
         Match::Yes if own => (RuleResult::Decides, vec![describes(rule)]),
@@ -123,18 +123,18 @@ fn describes(rule: &Rule) -> String {
     if rule.is_unconditional() { all } else { this }.to_owned()
 }
 
-/// What a rule says that does not hold for the call, or of which it cannot tell.
+/// Describes the parts of a rule that do not match or are unknown.
 fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
-    let around = &case.around;
+    let context = &case.context;
     let mut why = Vec::new();
-    for name in rule.failing(around) {
+    for name in rule.failing(context) {
         let Some(bound) = rule.bounds.get(name) else {
             continue;
         };
-        let value = lookup(around.args, name);
-        let outside = bound.judge_at(around.args, name, around) == Match::No;
+        let value = lookup(context.args, name);
+        let outside = bound.judge_at(context.args, name, context) == Match::No;
         why.push(match value {
-            None if is_ambiguous(around.args, name) => {
+            None if is_ambiguous(context.args, name) => {
                 format!("`{name}` could mean two of the arguments")
             }
             None => format!("`{name}` is missing, and the rule wants {bound}"),
@@ -146,8 +146,8 @@ fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
     }
     if rule.only {
         let named = |name: &String| !rule.bounds.keys().any(|bound| covers(bound, name));
-        let more: Vec<_> = around.args.keys().filter(|name| named(name)).collect();
-        if !rule.bounds_all(around.args) {
+        let more: Vec<_> = context.args.keys().filter(|name| named(name)).collect();
+        if !rule.bounds_all(context.args) {
             let more = more.iter().map(|name| format!("`{name}`"));
             let more = more.collect::<Vec<_>>().join(", ");
             why.push(format!(
@@ -161,7 +161,7 @@ fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
         }
     }
     if let Some(after) = &rule.after {
-        let found = after.judge(around);
+        let found = after.judge(context);
         if found != Match::Yes {
             let earlier = if after.equal.is_empty() {
                 format!("no call of `{}` has succeeded in this task", after.tool)

@@ -1,4 +1,4 @@
-//! Finds the smallest change of a contract after which a refused call is permitted, and checks
+//! Finds the smallest change of a contract that permits a refused call, and verifies
 //! it by deciding again.
 
 mod widen;
@@ -25,16 +25,16 @@ use crate::toml_text::{key, quoted, quoted_list};
 use crate::usage::Period;
 use crate::verdict::{Change, Code, Exceeded, Fix, Refusal};
 
-/// Longest change that is still worth reading, in bytes.
+/// Maximum length of a change, in bytes; longer ones are not readable.
 const FIX_BYTES_MAX: usize = 4096;
 
-/// A changed contract that was not tried yet.
+/// A candidate change of a contract.
 enum Changed {
-    /// Instead of the rule of the same id.
+    /// Replaces the rule of the same id.
     Rule(Rule),
-    /// Beside the others.
+    /// Adds a rule.
     Further(Rule),
-    /// Without the denies that do not judge `outside`.
+    /// Removes the denies that match or are unknown.
     FewerDenies,
     Header(Header),
 }
@@ -48,7 +48,7 @@ struct Refused<'a> {
     case: &'a ValidCall<'a>,
 }
 
-/// Finds the first change, smallest first, with which `weigh` permits the call.
+/// Finds the first change, smallest first, that permits the call.
 pub(crate) fn find(
     contract: &Contract,
     judged: &RuleMatches<'_>,
@@ -100,12 +100,12 @@ pub(crate) fn find(
 }
 
 impl<'a> Refused<'a> {
-    /// Decides again. What the other rules say of the call depends on nothing that changes, so it is taken over.
+    /// Decides again with the change. It reuses the matches of the other rules, which the change does not affect.
     fn permits(&self, (changed, fix): Try) -> Option<Fix> {
         let (contract, case) = (self.contract, self.case);
-        let judge = |rule: &Rule| rule.judge(&case.around);
+        let judge = |rule: &Rule| rule.judge(&case.context);
         let with = |head: &Header, judged: &RuleMatches<'_>| {
-            head.open(&case.around.view, &contract.name).is_ok()
+            head.open(&case.context.view, &contract.name).is_ok()
                 && combine(&head.limits, judged, case).is_ok()
         };
         let found = fix.toml.len() <= FIX_BYTES_MAX
@@ -143,27 +143,27 @@ impl<'a> Refused<'a> {
         found.map(|(rule, _)| *rule)
     }
 
-    /// For each rule that permits the tool and fails in one bound, ask first: the rule with this
-    /// bound widened by the value of the call.
+    /// Widens the failing bound of each rule that permits the tool and fails in one bound, ask rules
+    /// first, to the value of the call.
     fn widened(&self) -> impl Iterator<Item = Try> {
         let rules = || self.judged.iter().map(|(rule, _)| *rule);
         let asks = rules().filter(|rule| matches!(rule.kind, RuleKind::Ask(_)));
         let allows = rules().filter(|rule| rule.kind == RuleKind::Allow);
-        let around = &self.case.around;
+        let context = &self.case.context;
         asks.chain(allows).filter_map(move |rule| {
-            let [argument] = rule.failing(around)[..] else {
+            let [argument] = rule.failing(context)[..] else {
                 return None;
             };
-            if !rule.rest_holds(around) {
+            if !rule.rest_holds(context) {
                 return None;
             }
-            let value = lookup(around.args, argument);
+            let value = lookup(context.args, argument);
             let absent = value.is_none_or(serde_json::Value::is_null);
-            // Without the argument, the rule would say nothing at all of some calls.
-            if absent && !rule.bounds_all(around.args) {
+            // If the argument is optional, no bound of the rule restricts some calls.
+            if absent && !rule.bounds_all(context.args) {
                 return None;
             }
-            let bound = rule.bounds.get(argument)?.widen(value, around)?;
+            let bound = rule.bounds.get(argument)?.widen(value, context)?;
             let toml = format!("where.{} = {bound}", key(argument));
             let mut changed = rule.clone();
             changed.bounds.insert(argument.to_owned(), bound);
@@ -171,8 +171,8 @@ impl<'a> Refused<'a> {
         })
     }
 
-    /// What a further rule does with the call: a person is asked about what lets something leave, about what cannot
-    /// be put right, and where the contract asks already.
+    /// The kind of an added rule: ask for outward calls, for tools of high risk, and for tools that have an ask
+    /// already; otherwise allow.
     fn kind(&self) -> RuleKind {
         let asks = self.judged.iter().map(|(rule, _)| *rule);
         let asks = asks.filter(|rule| matches!(rule.kind, RuleKind::Ask(_)));
@@ -190,14 +190,14 @@ impl<'a> Refused<'a> {
         RuleKind::Ask(Question::to_owner(reason))
     }
 
-    /// A further rule for exactly this call; `None` when bounds cannot describe an argument.
+    /// Creates a rule for exactly this call; `None` if bounds cannot describe an argument.
     fn added(&self, kind: RuleKind, secret: Option<FlowAction>) -> Option<Try> {
-        let args = self.case.around.args;
+        let args = self.case.context.args;
         let each = args.iter();
         let bounds: Option<BTreeMap<_, _>> = each
             .map(|(name, value)| Some((name.clone(), widen::exactly(value)?)))
             .collect();
-        // What other rules about the tool say of its calls, this one says as well.
+        // All rules about one tool must agree on tokens and spend.
         let about = || self.judged.iter().map(|(rule, _)| *rule);
         let limits = &self.contract.head.limits;
         let tokens = about().map(|rule| rule.tokens).max().unwrap_or_default();
@@ -213,7 +213,7 @@ impl<'a> Refused<'a> {
         let word = kind.word();
         let same = self.contract.rules();
         let place = same.filter(|rule| rule.kind.word() == word).count() + 1;
-        let tool = Matcher::Exact(self.case.around.tool.to_owned());
+        let tool = Matcher::Exact(self.case.context.tool.to_owned());
         let rule = Rule {
             bounds: bounds?,
             only: self.case.tool.arguments().others(args),
@@ -228,7 +228,7 @@ impl<'a> Refused<'a> {
         Some((Changed::Further(rule), Fix { change, toml }))
     }
 
-    /// The question of the ask `id`, put about exactly this call.
+    /// Creates an ask for exactly this call, with the question of the ask `id`.
     fn asked(&self, id: &RuleId) -> Option<Try> {
         let rule = self.rule(id)?;
         match &rule.kind {
@@ -237,7 +237,7 @@ impl<'a> Refused<'a> {
         }
     }
 
-    /// The contract without the denies that describe the call, or might.
+    /// Removes the denies that match the call or are unknown.
     fn narrowed(&self) -> Option<Try> {
         let each = self.judged.iter();
         let hit = each.filter(|(rule, found)| rule.kind == RuleKind::Deny && *found != Match::No);
@@ -248,13 +248,13 @@ impl<'a> Refused<'a> {
         some.then_some((Changed::FewerDenies, Fix { change, toml }))
     }
 
-    /// The rule with as much more as this call needs.
+    /// Raises the quota of the rule by the amount that this call needs.
     fn more(&self, id: &RuleId, period: Period, lack: &QuotaExceeded) -> Option<Try> {
         let mut rule = self.rule(id)?.clone();
-        let view = &self.case.around.view;
+        let view = &self.case.context.view;
         let used = view.used(period);
         let used = used.rule(id).cloned().unwrap_or_default();
-        let args = self.case.around.args;
+        let args = self.case.context.args;
         let quota = rule.quotas.of_mut(period);
         match lack {
             QuotaExceeded::Calls => quota.calls = Some(used.calls.checked_add(1)?),
@@ -289,7 +289,7 @@ impl<'a> Refused<'a> {
         Some(changed_rule(rule, toml))
     }
 
-    /// The rule that asks a person where it refused.
+    /// Changes the flow action of the rule to ask.
     fn asked_first(&self, id: &RuleId, code: Code) -> Option<Try> {
         let mut rule = self.rule(id)?.clone();
         let (key, passage) = if code == Code::Secret {
@@ -301,7 +301,7 @@ impl<'a> Refused<'a> {
         Some(changed_rule(rule, format!("{key} = \"ask\"")))
     }
 
-    /// One limit raised by what one call needs.
+    /// Raises one limit by the amount that this call needs.
     fn raised(&self, full: &LimitExceeded) -> Option<Try> {
         let mut head = self.contract.head.clone();
         let needed = match full.kind {
@@ -337,9 +337,9 @@ impl<'a> Refused<'a> {
         Some((Changed::Header(head), Fix { change, toml }))
     }
 
-    /// The contract in force until the end of the day.
+    /// Extends the contract to the end of the day.
     fn extended(&self) -> Option<Try> {
-        let now = Timestamp::from_millisecond(self.case.around.view.now_ms).ok()?;
+        let now = Timestamp::from_millisecond(self.case.context.view.now_ms).ok()?;
         let date = Offset::UTC.to_datetime(now).date();
         let midnight = date.tomorrow().ok()?.to_datetime(Time::midnight());
         let end = Offset::UTC.to_timestamp(midnight).ok()?;
@@ -351,9 +351,9 @@ impl<'a> Refused<'a> {
         Some(changed_head(head, format!("expires = {date}")))
     }
 
-    /// The contract in force from the start of the day.
+    /// Starts the contract at the start of the day.
     fn begun(&self) -> Option<Try> {
-        let now = Timestamp::from_millisecond(self.case.around.view.now_ms).ok()?;
+        let now = Timestamp::from_millisecond(self.case.context.view.now_ms).ok()?;
         let date = Offset::UTC.to_datetime(now).date();
         let start = Offset::UTC
             .to_timestamp(date.to_datetime(Time::midnight()))
@@ -365,9 +365,9 @@ impl<'a> Refused<'a> {
         Some(changed_head(head, format!("starts = {date}")))
     }
 
-    /// The contract also for this principal.
+    /// Adds this principal to the contract.
     fn also_for(&self) -> Option<Try> {
-        let who = self.case.around.view.record.principal();
+        let who = self.case.context.view.record.principal();
         let who = who
             .split_once(':')
             .filter(|(kind, _)| *kind == "session")

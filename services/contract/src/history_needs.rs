@@ -1,4 +1,4 @@
-//! Says what of a task's past the rules about a tool look at, so that nothing else has to be read.
+//! The parts of a task's history that the rules about a tool need, so that nothing else is read.
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,26 @@ use crate::bound::origin::Origin;
 use crate::cedar::Condition;
 use crate::contract::Contract;
 
-/// What has to be known of a task's past to judge calls of one tool.
+/// The parts of a task's history that calls of one tool need.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct HistoryNeeds<'c> {
-    /// The owner's words.
+    /// The task text.
     pub words: bool,
-    /// Earlier calls, by the name of their tool.
+    /// The needed parts of earlier calls, by tool name.
     pub tools: BTreeMap<&'c str, CallParts>,
 }
 
-/// What has to be known of earlier calls of one tool, beside what came of them.
+/// The needed parts of earlier calls of one tool, in addition to their outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CallParts {
-    /// Their arguments.
+    /// True if the arguments are needed.
     pub args: bool,
-    /// What they returned.
+    /// True if the results are needed.
     pub result: bool,
 }
 
 impl<'c> HistoryNeeds<'c> {
-    /// What the rules of `contract` about `tool` look at.
+    /// Returns the parts that the rules of `contract` about `tool` need.
     pub fn of(contract: &'c Contract, tool: &str) -> Self {
         let mut recall = Self::default();
         for rule in contract.about(tool) {

@@ -1,8 +1,8 @@
-//! Holds the labels of what a task has seen, and says what a rule makes of a call that lets something leave.
+//! Labels of the data that a task has read, and the flow actions on outward calls.
 
 use serde::{Deserialize, Serialize};
 
-/// Whether something may carry somebody else's words.
+/// The trust in the author of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Integrity {
@@ -12,36 +12,36 @@ pub enum Integrity {
     Untrusted,
 }
 
-/// Who may learn something.
+/// The permitted readers of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Secrecy {
     /// Anybody.
     Public,
-    /// The owner and whom the contract names.
+    /// The owner and the people that the contract names.
     Private,
     /// Nobody outside.
     Secret,
 }
 
-/// The labels of one output, or of all that a task has seen.
+/// The labels of one output, or of all data that a task has read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Labels {
-    /// Who may have written it.
+    /// The trust in the author.
     pub integrity: Integrity,
-    /// Who may learn it.
+    /// The permitted readers.
     pub secrecy: Secrecy,
 }
 
 impl Labels {
-    /// Those of a task that has seen nothing but the owner's words.
+    /// The labels of a task that has read only the task text.
     pub const START: Self = Self {
         integrity: Integrity::Trusted,
         secrecy: Secrecy::Public,
     };
 
-    /// The labels of both together: on each axis the more careful one.
+    /// Joins two labels: on each axis the more careful one.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl Labels {
     }
 }
 
-/// Labels as a catalogue or a line of calls writes them.
+/// Labels as written in a catalogue or a line of calls.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum WrittenLabels {
@@ -60,7 +60,7 @@ pub(crate) enum WrittenLabels {
 }
 
 impl From<WrittenLabels> for Labels {
-    /// A bare word means `private`.
+    /// Converts written labels; a single word implies `private`.
     fn from(written: WrittenLabels) -> Self {
         match written {
             WrittenLabels::Word(integrity) => Self {
@@ -72,23 +72,23 @@ impl From<WrittenLabels> for Labels {
     }
 }
 
-/// What a rule makes of a call that lets something leave while the task has seen something it should not follow,
-/// or not tell.
+/// The action on an outward call after the task has read untrusted data
+/// or a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlowAction {
-    /// It is refused.
+    /// The call is refused.
     Refuse,
     /// A person is asked.
     Ask,
-    /// It is permitted.
+    /// The call is permitted.
     Allow,
 }
 
 impl FlowAction {
-    /// All of them.
+    /// All actions.
     pub(crate) const ALL: [Self; 3] = [Self::Allow, Self::Ask, Self::Refuse];
 
-    /// The word of the contract.
+    /// The word in the contract.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Holds the limits of a contract, and takes what a call may use from what is left of them.
+//! The limits of a contract, and the reservation of a call within them.
 
 use std::collections::BTreeMap;
 
@@ -6,44 +6,44 @@ use bus_schema::{Currency, Money};
 
 use crate::usage::{Allowance, Period, Totals};
 
-/// Most milliseconds that are reserved for one call.
+/// Maximum time that is reserved for one call, in milliseconds.
 pub(crate) const CALL_WALL_MS_MAX: u64 = 60_000;
-/// Most bytes of output that are reserved for one call.
+/// Maximum output that is reserved for one call, in bytes.
 pub(crate) const CALL_OUTPUT_BYTES_MAX: u64 = 1 << 20;
 
-/// Bounds on everything that is done under a contract.
+/// The limits of a contract, by period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Of one task.
+    /// Per task.
     pub task: PeriodLimits,
-    /// Of all tasks, in one hour of UTC.
+    /// Per hour of UTC, over all tasks.
     pub hour: PeriodLimits,
-    /// Of all tasks, in one day of UTC.
+    /// Per day of UTC, over all tasks.
     pub day: PeriodLimits,
-    /// Of all tasks there ever were.
+    /// Over all tasks ever.
     pub contract: PeriodLimits,
 }
 
-/// Bounds on everything that is done in one period; `None` is no bound.
+/// The limits of one period; `None` means unlimited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeriodLimits {
-    /// Most calls.
+    /// Maximum calls.
     pub calls: Option<u64>,
-    /// Most milliseconds that all calls together run.
+    /// Maximum total time of all calls, in milliseconds.
     pub wall_ms: Option<u64>,
-    /// Most bytes that all calls together return.
+    /// Maximum total output of all calls, in bytes.
     pub output_bytes: Option<u64>,
-    /// Most tokens.
+    /// Maximum tokens.
     pub tokens: Option<u64>,
-    /// Most canonical bytes of arguments of calls that let something leave.
+    /// Maximum canonical bytes of arguments of outward calls.
     pub bytes_out: Option<u64>,
-    /// Most calls that let something leave.
+    /// Maximum outward calls.
     pub messages: Option<u64>,
-    /// Most money, in minor units; when any currency is named, no other may be moved.
+    /// Maximum money, in minor units; if any currency is given, no other may be moved.
     pub spend: BTreeMap<Currency, u64>,
 }
 
-/// One of the things that are limited.
+/// The kind of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LimitKind {
     Calls,
@@ -55,7 +55,7 @@ pub(crate) enum LimitKind {
     Spend(Currency),
 }
 
-/// A limit that a call does not fit into.
+/// A limit that a call exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LimitExceeded {
     pub(crate) period: Period,
@@ -66,7 +66,7 @@ pub(crate) struct LimitExceeded {
 }
 
 impl LimitKind {
-    /// The key of the contract.
+    /// The key in the contract.
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Calls => "calls",
@@ -81,7 +81,7 @@ impl LimitKind {
 }
 
 impl LimitExceeded {
-    /// The built-in check, such as `limits.day.spend`.
+    /// The name of the built-in check, such as `limits.day.spend`.
     pub(crate) fn check(&self) -> String {
         let key = self.kind.key();
         match self.period {
@@ -92,7 +92,7 @@ impl LimitExceeded {
         }
     }
 
-    /// Why the call does not fit, in one sentence.
+    /// The reason for people, in one sentence.
     pub(crate) fn why(&self) -> String {
         let whose = match self.period {
             Period::Task => "the task has".to_owned(),
@@ -146,19 +146,19 @@ impl Limits {
         }
     }
 
-    /// Whether money is counted.
+    /// Returns true if money is limited in any period.
     pub(crate) fn count_money(&self) -> bool {
         let mut all = Period::ALL.iter();
         all.any(|period| !self.of(*period).spend.is_empty())
     }
 
-    /// Whether tokens are counted.
+    /// Returns true if tokens are limited in any period.
     pub(crate) fn count_tokens(&self) -> bool {
         let mut all = Period::ALL.iter();
         all.any(|period| self.of(*period).tokens.is_some())
     }
 
-    /// Whether the bytes of arguments are counted.
+    /// Returns true if bytes of arguments are limited in any period.
     pub(crate) fn count_bytes(&self) -> bool {
         Period::ALL
             .iter()
@@ -167,7 +167,7 @@ impl Limits {
 }
 
 impl PeriodLimits {
-    /// The bound on something.
+    /// The limit of this kind.
     pub(crate) fn get(&self, kind: LimitKind) -> Option<u64> {
         match kind {
             LimitKind::Calls => self.calls,
@@ -197,7 +197,7 @@ impl PeriodLimits {
         }
     }
 
-    /// Takes the call from what is left beside `used`, and lowers its time and output to what is left of those.
+    /// Checks that the call fits beside `used`, and reduces its time and output to the remainder.
     pub(crate) fn reserve(
         &self,
         period: Period,

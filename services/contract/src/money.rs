@@ -1,14 +1,14 @@
-//! Counts money in whole minor units of a currency, and other sums in ten-thousandths, without rounding.
+//! Exact amounts: money in whole minor units of a currency, other sums in ten-thousandths.
 
 use bus_schema::{Currency, Money};
 use serde_json::Value;
 
-/// Largest amount, in minor units or ten-thousandths.
+/// Maximum amount, in minor units or ten-thousandths.
 const AMOUNT_MAX: u64 = i64::MAX as u64;
 /// Decimal places of a sum.
 const SUM_PLACES: u32 = 4;
 
-/// Why a text is no currency or no amount of money.
+/// An error in a currency or an amount of money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MoneyError {
     /// Not three capital letters.
@@ -19,7 +19,7 @@ pub(crate) enum MoneyError {
     Amount,
 }
 
-/// Reads a currency and an amount, such as `EUR 200.00`.
+/// Parses a currency and an amount, such as `EUR 200.00`.
 pub(crate) fn money(text: &str) -> Result<Money, MoneyError> {
     let (currency, amount) = text.split_once(' ').ok_or(MoneyError::Amount)?;
     let currency: Currency = currency.parse().map_err(|_| MoneyError::Currency)?;
@@ -27,7 +27,7 @@ pub(crate) fn money(text: &str) -> Result<Money, MoneyError> {
     Ok(Money { currency, minor })
 }
 
-/// Reads a number in ten-thousandths, exactly; none for negative ones, finer ones, and beyond the greatest.
+/// Reads a number in ten-thousandths, exactly; `None` if it is negative, finer or too large.
 pub(crate) fn ten_thousandths(value: &Value) -> Option<u64> {
     number(value, SUM_PLACES)
 }
@@ -39,7 +39,7 @@ pub(crate) fn number(value: &Value, places: u32) -> Option<u64> {
         let scaled = whole.checked_mul(10_u64.checked_pow(places)?)?;
         return (scaled <= AMOUNT_MAX).then_some(scaled);
     }
-    // The shortest text of a double is the one that the canonical form has.
+    // The shortest text of a double is its canonical form.
     scaled(&number.as_f64()?.to_string(), places)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn sum_text(amount: u64) -> String {
     format!("{whole}.{digits}")
 }
 
-/// Reads decimal digits with at most `places` behind the point.
+/// Parses decimal digits with at most `places` after the point.
 pub(crate) fn scaled(text: &str, places: u32) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());

@@ -1,12 +1,12 @@
-//! Names: of contracts and rules, of the built-in checks, and of principals.
+//! Names of contracts, rules, built-in checks and principals.
 
 use bus_schema::RuleId;
 
-/// Longest name of a contract or rule, in bytes.
+/// Maximum length of a name of a contract or rule, in bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 64;
 
-/// Names of the built-in checks, which no contract may give to a rule. Together with those that begin with `limits.`
-/// and `flow.`, which no rule can be called, they are every [`RuleId`] that is not a rule of a contract.
+/// Names of the built-in checks, reserved: no rule may have one. Each [`RuleId`] that is not a rule of a contract
+/// is one of these or begins with `limits.` or `flow.`.
 pub(crate) const RESERVED: [&str; 9] = [
     "action",
     "arguments",
@@ -19,7 +19,7 @@ pub(crate) const RESERVED: [&str; 9] = [
     "starts",
 ];
 
-/// The id of a rule or check whose name was checked before.
+/// Returns the id of a rule or check whose name is already validated.
 ///
 /// # Panics
 /// Never: names of rules are letters, digits and `-`, and the built-in ones are known.
@@ -28,7 +28,7 @@ pub fn rule_id(text: &str) -> RuleId {
         .expect("the name of a rule or a built-in check is a rule id")
 }
 
-/// Whether a text can name a contract or a rule: lower-case letters, digits and `-`, a letter
+/// Returns true if `text` is a valid name of a contract or rule: lower-case letters, digits and `-`, a letter
 /// or digit first.
 pub(crate) fn is_name(text: &str) -> bool {
     let fits = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
@@ -38,7 +38,7 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.bytes().all(fits)
 }
 
-/// Whether a text names principals: `session`, `job`, or one of them with its name or id.
+/// Returns true if `text` names principals: `session`, `job`, or one of them with its name or id.
 pub(crate) fn is_principal(text: &str) -> bool {
     let (kind, id) = text.split_once(':').unwrap_or((text, "x"));
     let fits = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);

@@ -1,4 +1,4 @@
-//! Reads a contract from TOML, noting every problem with its place and its repair.
+//! Parses a contract from TOML and reports every problem with its place and repair.
 
 mod counted;
 mod head;
@@ -19,15 +19,15 @@ use crate::contract::{CONTRACT_BYTES_MAX, Contract, Header};
 use crate::envelope::envelope;
 use crate::rule::Rule;
 use counted::Written;
-use source::{Fields, Node, Source, TEXT_CHARS_MAX, name};
+use source::{Node, Source, TEXT_CHARS_MAX, Table, name};
 
 pub(crate) use test::Test;
 
-/// Most rules of a contract.
+/// Maximum number of rules of a contract.
 const RULES_MAX: usize = 1000;
-/// Most inline tests of a contract.
+/// Maximum number of inline tests of a contract.
 const TESTS_MAX: usize = 1000;
-/// Longest encoded envelope, so that the event that signs it stays below
+/// Maximum length of the encoded envelope, so that the event that signs it stays below
 /// [`bus_schema::EVENT_BYTES_MAX`].
 const ENVELOPE_BYTES_MAX: usize = 6144;
 const CONTRACT_KEYS: [&str; 13] = [
@@ -46,13 +46,13 @@ const CONTRACT_KEYS: [&str; 13] = [
     "test",
 ];
 
-/// The inline tests of a contract, and what is wrong with how they are written.
+/// The inline tests of a contract, and the problems in their syntax.
 pub(crate) struct Tests {
     pub(crate) each: Vec<Test>,
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// Reads a contract, checks it against the tools there are, and reads its inline tests.
+/// Parses a contract, checks it against the catalogue, and parses its inline tests.
 pub(crate) fn contract(
     file: &str,
     text: &str,
@@ -67,9 +67,9 @@ pub(crate) fn contract(
     for error in &errors {
         source.report_toml(error);
     }
-    // A document that was repaired by guessing is not read further.
+    // After TOML errors, the document is only a guess, so it is not checked further.
     Diagnostics::none_in(std::mem::take(&mut source.found))?;
-    let fields = Fields {
+    let fields = Table {
         table: document.get_ref(),
         span: 0..0,
         what: "a contract",
@@ -98,8 +98,8 @@ pub(crate) fn contract(
     Ok((contract, tests))
 }
 
-/// Notes an envelope that would not fit into the event that the owner signs.
-fn fits(source: &mut Source<'_>, of: &Fields<'_>, contract: &Contract, catalogue: &Catalogue) {
+/// Reports an envelope that is too large for the event that the owner signs.
+fn fits(source: &mut Source<'_>, of: &Table<'_>, contract: &Contract, catalogue: &Catalogue) {
     let envelope = envelope(contract, catalogue);
     let fix = "let its rules be about fewer tools, or split it by purpose";
     if envelope.tools.len() > ENVELOPE_TOOLS_MAX {
@@ -116,7 +116,7 @@ fn fits(source: &mut Source<'_>, of: &Fields<'_>, contract: &Contract, catalogue
 
 fn read<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     text: &str,
     catalogue: &Catalogue,
 ) -> Option<Contract> {
@@ -188,7 +188,7 @@ fn read<'t>(
     })
 }
 
-/// The places of the rules about each tool, in the order of their names.
+/// Returns the indexes of the rules about each tool, sorted by rule name.
 fn by_tool(rules: &[Rule], catalogue: &Catalogue) -> BTreeMap<String, Vec<usize>> {
     let places = |tool: &Tool| {
         let name = tool.name().as_str();
@@ -203,7 +203,7 @@ fn by_tool(rules: &[Rule], catalogue: &Catalogue) -> BTreeMap<String, Vec<usize>
 
 fn rules<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     against: &rule::Against<'_>,
 ) -> Vec<(Rule, Written)> {
     let (mut rules, mut names, mut written) = (Vec::new(), BTreeSet::new(), 0);
@@ -236,8 +236,8 @@ fn rules<'t>(
     rules
 }
 
-/// The entries of an array of tables; none when it is not there.
-fn tables<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str, most: usize) -> &'t [Node<'t>] {
+/// Returns the entries of an array of tables; empty if it is absent.
+fn tables<'t>(source: &mut Source<'t>, of: &Table<'t>, key: &str, most: usize) -> &'t [Node<'t>] {
     let Some(node) = of.table.get(key) else {
         return &[];
     };

@@ -1,21 +1,21 @@
-//! Matches tool names and relative paths against the two kinds of pattern a contract may use.
+//! Patterns of a contract on tool names, texts and relative paths.
 
 use std::fmt;
 
 use diagnostic::is_hidden;
 
-/// Longest pattern, in bytes.
+/// Maximum length of a pattern, in bytes.
 pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
-/// Longest path that a pattern is tried on, in bytes; Linux accepts no longer one.
+/// Maximum length of a path to match, in bytes; the limit of Linux.
 pub(crate) const PATH_BYTES_MAX: usize = 4096;
 
-/// A pattern on dotted tool names: `*` stands for any characters of one part, a last part `*` for
-/// one or more whole parts. `file.*` takes in `file.read` and `file.text.read`; `*` takes in all.
+/// A pattern on dotted tool names: `*` matches any characters of one part, a last part `*` matches
+/// one or more whole parts. `file.*` matches `file.read` and `file.text.read`; `*` matches all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolGlob(String);
 
 impl ToolGlob {
-    /// Reads a pattern of letters, digits, `_`, `-`, `.` and `*`; `None` for anything else.
+    /// Parses a pattern of letters, digits, `_`, `-`, `.` and `*`; `None` if invalid.
     #[must_use]
     pub fn new(pattern: &str) -> Option<Self> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "_-*".contains(c);
@@ -24,13 +24,13 @@ impl ToolGlob {
             .then(|| Self(pattern.to_owned()))
     }
 
-    /// The pattern as it was written.
+    /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the pattern takes in `tool`; upper and lower case differ.
+    /// Returns true if `tool` matches the pattern; case-sensitive.
     #[must_use]
     pub fn matches(&self, tool: &str) -> bool {
         let mut parts = tool.split('.');
@@ -50,49 +50,49 @@ impl ToolGlob {
     }
 }
 
-/// A pattern on texts: `*` stands for any characters.
+/// A pattern on texts: `*` matches any characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextGlob(String);
 
 impl TextGlob {
-    /// Takes any text of 1 to 1024 bytes; only `*` has a meaning in it.
+    /// Parses a pattern of 1 to 1024 bytes; only `*` is special.
     #[must_use]
     pub fn new(pattern: &str) -> Option<Self> {
         let fits = (1..=PATTERN_BYTES_MAX).contains(&pattern.len());
         fits.then(|| Self(pattern.to_owned()))
     }
 
-    /// The pattern as it was written.
+    /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the pattern takes in the whole of `text`; upper and lower case differ.
+    /// Returns true if the whole `text` matches the pattern; case-sensitive.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         one(&self.0, text)
     }
 }
 
-/// A pattern on relative paths: `*` stands for any characters of one name, a whole name `**` for
-/// any number of names (for at least one at the end of the pattern).
+/// A pattern on relative paths: `*` matches any characters of one name, a whole name `**` matches
+/// any number of names (at least one at the end of the pattern).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathGlob(String);
 
-/// Why a text is no path pattern.
+/// An error in a path pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathGlobError {
     /// Longer than 1024 bytes.
     #[error("the pattern is longer than {PATTERN_BYTES_MAX} bytes; shorten it")]
     TooLong,
-    /// Starts with `/`; paths are always relative to the workspace.
+    /// Starts with `/`, but paths are relative to the workspace.
     #[error("the pattern is absolute; write it relative to the workspace, without the first `/`")]
     Absolute,
     /// Has an empty name, `.`, `..` or a hidden character.
     #[error("the pattern has an empty name, `.`, `..`, or an invisible character; remove it")]
     NotNormal,
-    /// Uses a character that other pattern languages give a meaning.
+    /// Uses a special character of other pattern languages.
     #[error(
         "only `*` and `**` have a meaning in a pattern; `? [ ] {{ }} \\` and `!` cannot be used"
     )]
@@ -103,7 +103,7 @@ pub enum PathGlobError {
 }
 
 impl PathGlob {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
     /// The first rule it breaks.
@@ -129,22 +129,22 @@ impl PathGlob {
         Ok(Self(pattern.to_owned()))
     }
 
-    /// The pattern as it was written.
+    /// The pattern as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether the pattern takes in `path`; `None` when `path` is not a normalised relative path
-    /// (absolute, empty, with an empty name, `.`, `..`, a backslash or an invisible character,
-    /// or longer than 4096 bytes), about which no pattern can say anything.
+    /// Returns true if `path` matches the pattern; `None` if `path` is not a normalised relative path:
+    /// absolute, empty, with an empty name, `.`, `..`, a backslash or an invisible character,
+    /// or longer than 4096 bytes.
     #[must_use]
     pub fn judge(&self, path: &str) -> Option<bool> {
         if path.len() > PATH_BYTES_MAX || !normal(path) || path.contains('\\') {
             return None;
         }
         let names: Vec<&str> = path.split('/').collect();
-        // reached[i]: the pattern read so far takes in the first i names.
+        // reached[i]: the pattern read so far matches the first i names.
         let mut reached = vec![false; names.len() + 1];
         if let Some(start) = reached.first_mut() {
             *start = true;
@@ -158,7 +158,7 @@ impl PathGlob {
     }
 }
 
-/// One step of the match: from the places reached before the pattern name `want` to those after.
+/// Advances the match by the pattern name `want`.
 fn advance(reached: &[bool], names: &[&str], want: &str, last: bool) -> Vec<bool> {
     let mut next = vec![false; reached.len()];
     let mut open = false;
@@ -179,7 +179,7 @@ fn advance(reached: &[bool], names: &[&str], want: &str, last: bool) -> Vec<bool
     next
 }
 
-/// Matches one name against a pattern in which `*` stands for any characters.
+/// Matches one name against a pattern in which `*` matches any characters.
 fn one(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == name;
@@ -190,7 +190,7 @@ fn one(pattern: &str, name: &str) -> bool {
     let mut pieces: Vec<&str> = rest.split('*').collect();
     let tail = pieces.pop().unwrap_or_default();
     for piece in pieces {
-        // The earliest place is enough: it leaves most for the pieces that follow.
+        // The earliest place is enough: it leaves the longest rest for the next pieces.
         let Some((_, after)) = name.split_once(piece) else {
             return false;
         };
@@ -199,7 +199,7 @@ fn one(pattern: &str, name: &str) -> bool {
     name.ends_with(tail)
 }
 
-/// Whether every name of a relative path is a plain visible name.
+/// Returns true if every name of a relative path is plain and visible.
 fn normal(path: &str) -> bool {
     path.split('/').all(|name| !matches!(name, "" | "." | "..")) && !path.chars().any(is_hidden)
 }

@@ -1,4 +1,4 @@
-//! Compares what the owner signed a contract by with what it is read by now, and names exactly what differs.
+//! Compares the signed context of a contract (language, program, tools, envelope) with the current one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Catalogue;
 use crate::contract::LANGUAGE;
-use crate::json;
+use bus_schema::json;
 
 /// This program's own version.
 static OWN: LazyLock<Version> = LazyLock::new(|| {
@@ -22,16 +22,16 @@ static OWN: LazyLock<Version> = LazyLock::new(|| {
     version.expect("the package version is a version")
 });
 
-/// A contract as it is read now.
+/// The current reading of a contract.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadNow<'a> {
-    /// The tools there are.
+    /// The current catalogue.
     pub catalogue: &'a Catalogue,
-    /// What it allows at most, or why it cannot be read.
+    /// The current envelope, or the reason that the contract is unreadable.
     pub envelope: Result<&'a Envelope, &'a str>,
 }
 
-/// How what a contract is read by differs from what the owner signed: never nothing.
+/// The differences between the signed and the current context of a contract; never empty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Drift {
@@ -42,75 +42,75 @@ pub struct Drift {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
 pub enum Drifted {
-    /// It was signed for another version of the contract language.
+    /// The contract was signed for another version of the contract language.
     Language {
-        /// The version that was signed.
+        /// The signed version.
         signed: u16,
-        /// The version that is read.
+        /// The current version.
         now: u16,
     },
-    /// It was signed with a newer version of the program that reads it.
+    /// The contract was signed with a newer version of this program.
     Policy {
-        /// The version it was signed with.
+        /// The signed version.
         signed: Version,
-        /// The version that reads it.
+        /// The current version.
         now: Version,
     },
-    /// A tool is in the catalogue no more.
+    /// A tool is no longer in the catalogue.
     Gone {
         /// The tool.
         tool: ToolName,
     },
-    /// The contract is about a tool that it was not about.
+    /// The contract now covers a tool that it did not cover.
     New {
         /// The tool.
         tool: ToolName,
     },
-    /// A field of a tool's catalogue entry.
+    /// A field of a tool's catalogue entry has changed.
     Tool {
         /// The tool.
         tool: ToolName,
         /// The JSON pointer of the field.
         at: String,
-        /// What was signed; none if the field was not there.
+        /// The signed value; `None` if the field did not exist.
         signed: Option<Value>,
-        /// What stands there; none if the field is gone.
+        /// The current value; `None` if the field is gone.
         now: Option<Value>,
     },
-    /// A tool of which what was signed cannot be had.
+    /// A tool has changed, and its signed entry is not available.
     Unknown {
         /// The tool.
         tool: ToolName,
-        /// The digest that was signed.
+        /// The signed digest.
         signed: Digest,
-        /// The digest of its entry now.
+        /// The digest of the current entry.
         now: Digest,
     },
-    /// A field of what the contract allows at most, with its tools by name.
+    /// A field of the envelope has changed; its tools are keyed by name.
     Envelope {
         /// The JSON pointer of the field.
         at: String,
-        /// What was signed; none if the field was not there.
+        /// The signed value; `None` if the field did not exist.
         signed: Option<Value>,
-        /// What follows from the contract now; none if the field is gone.
+        /// The current value; `None` if the field is gone.
         now: Option<Value>,
     },
-    /// The contract cannot be read any more.
+    /// The contract is no longer readable.
     Unreadable {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The catalogue as a whole. What it says of tools that the contract is not about changes nothing that may be
-    /// done under it, so that this is said only beside another difference.
+    /// The catalogue as a whole has changed. Listed only with another difference, because other tools do not affect
+    /// the contract.
     Catalogue {
-        /// The digest that was signed.
+        /// The signed digest.
         signed: Digest,
-        /// The digest now.
+        /// The current digest.
         now: Digest,
     },
 }
 
-/// By what a contract with this envelope is read here; `tools` is where [`entries`] are put.
+/// Returns the current pins of a contract; `tools` is the stored content of [`entries`].
 #[must_use]
 pub fn pins(catalogue: &Catalogue, tools: Content) -> Pins {
     Pins {
@@ -121,7 +121,7 @@ pub fn pins(catalogue: &Catalogue, tools: Content) -> Pins {
     }
 }
 
-/// The catalogue's entries of the tools that an envelope names: a JSON array, for [`Pins::tools`].
+/// Returns the catalogue entries of the tools of an envelope: a JSON array, for [`Pins::tools`].
 #[must_use]
 pub fn entries(catalogue: &Catalogue, envelope: &Envelope) -> Vec<u8> {
     let names = envelope.tools.iter().map(|tool| tool.name.as_str());
@@ -129,13 +129,13 @@ pub fn entries(catalogue: &Catalogue, envelope: &Envelope) -> Vec<u8> {
     json::canonical(&tools.map(|tool| tool.entry().clone()).collect())
 }
 
-/// Whether a contract is read just as it was signed.
+/// Returns true if nothing relevant has changed since the contract was signed.
 pub fn is_read_as_signed(pins: &Pins, envelope: &Envelope, now: Result<&Envelope, &str>) -> bool {
     pins.language == LANGUAGE && !is_newer(&pins.policy) && now == Ok(envelope)
 }
 
-/// How what a contract is read by differs from what was signed, if it does. `tools` is what was put at
-/// [`Pins::tools`], or none if that cannot be had; only what has a digest of the envelope counts as signed.
+/// Returns the differences from the signed context, if any. `tools` is the content at [`Pins::tools`], or `None` if
+/// not available; only entries with a digest of the envelope count as signed.
 #[must_use]
 pub fn drift(
     (pins, envelope): (&Pins, &Envelope),
@@ -173,7 +173,7 @@ pub fn drift(
     Some(Drift { changes })
 }
 
-/// Whether a version is newer than this program. What cannot be compared counts as newer.
+/// Returns true if a version is newer than this program; incomparable versions count as newer.
 fn is_newer(signed: &Version) -> bool {
     if *signed == *OWN {
         return false;
@@ -185,7 +185,7 @@ fn is_newer(signed: &Version) -> bool {
     }
 }
 
-/// Entries of a catalogue by their digests; nothing of what is no list.
+/// Indexes catalogue entries by their digests; empty if `tools` is not a JSON array.
 fn by_digest(tools: &[u8]) -> BTreeMap<Digest, Value> {
     let Ok(Value::Array(entries)) = json::parse(tools, CONTENT_BYTES_MAX) else {
         return BTreeMap::new();
@@ -247,7 +247,7 @@ fn envelope_changes(
         to.push(Drifted::Envelope { at, signed, now });
     };
     compare("", Some(&was), Some(&is), &mut say);
-    // Not by name, such as another order: whatever the executors would see must be seen here.
+    // Differences that are invisible by name, such as the order, also reach the executors.
     if to.is_empty() {
         let [signed, now] = [signed, now].map(|envelope| serde_json::to_value(envelope).ok());
         let at = String::new();
@@ -255,7 +255,7 @@ fn envelope_changes(
     }
 }
 
-/// An envelope as JSON, its tools by name and without their digests, but for those that are `told` elsewhere.
+/// Converts an envelope to JSON, with tools keyed by name and without digests; omits `told` tools, reported elsewhere.
 fn by_name(envelope: &Envelope, told: impl Fn(&ToolName) -> bool) -> Value {
     let tools = envelope.tools.iter().filter(|tool| !told(&tool.name));
     let tools = tools.map(|tool| {
@@ -270,8 +270,8 @@ fn by_name(envelope: &Envelope, told: impl Fn(&ToolName) -> bool) -> Value {
     whole
 }
 
-/// Names each place at which two values differ, as deep as both have it. Lists are compared item by item if they are
-/// of one length, and otherwise as a whole.
+/// Lists the places where two values differ, at the deepest common level. Lists of equal length are compared item by
+/// item, others as a whole.
 fn compare(
     at: &str,
     was: Option<&Value>,
@@ -300,20 +300,20 @@ fn compare(
 }
 
 impl Drift {
-    /// Each difference, in the order in which it is read.
+    /// The differences, in display order.
     #[must_use]
     pub fn changes(&self) -> &[Drifted] {
         &self.changes
     }
 
-    /// For people: a line for each difference.
+    /// Formats the differences for people, one line each.
     #[must_use]
     pub fn text(&self) -> String {
         let lines = self.changes.iter().map(Drifted::to_string);
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// For people: what differs, without how.
+    /// Formats the names of the differing parts for people, without values.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut each: Vec<String> = Vec::new();
@@ -379,7 +379,7 @@ impl fmt::Display for Drifted {
     }
 }
 
-/// A value that was signed, and what is in its place.
+/// A signed value and the current value.
 struct Both<'a>(&'a Option<Value>, &'a Option<Value>);
 
 impl fmt::Display for Both<'_> {

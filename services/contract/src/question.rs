@@ -1,13 +1,13 @@
-//! Puts the questions of all asks that describe a call as one, which is no weaker than any of them.
+//! Merges the questions of all matching asks into one that is at least as strict as each of them.
 
 use std::cmp::{Ordering, Reverse};
 
 use crate::rule::{Escalation, OWNER, Question, Rule, RuleKind};
 
-/// Two asks that want a yes of different people, so that no one question can be put.
+/// Two asks that need an approval of different roles and cannot be merged.
 pub(crate) type Conflict<'r> = (&'r Rule, &'r Rule);
 
-/// The strictest of the asks, whose call it counts as, and the question of all of them; none if there is no ask.
+/// Returns the strictest ask, which counts the call, and the merged question; `None` without asks.
 pub(crate) fn merge_questions<'r>(
     asks: impl Iterator<Item = &'r Rule>,
 ) -> Result<Option<(&'r Rule, Question)>, Conflict<'r>> {
@@ -40,7 +40,7 @@ pub(crate) fn merge_questions<'r>(
     Ok(Some((*strictest, question)))
 }
 
-/// Whether `whole`, which joins further asks, asks for no more than `part`.
+/// Returns true if the merged question `whole` is equal to `part` except for its reason.
 pub(crate) fn is_no_stricter(whole: &Question, part: &Question) -> bool {
     let told = |question: &Question| Question {
         reason: String::new(),
@@ -49,7 +49,7 @@ pub(crate) fn is_no_stricter(whole: &Question, part: &Question) -> bool {
     told(whole) == told(part)
 }
 
-/// A total order of asks that says nothing of where they stand in the file.
+/// Orders asks, strictest first, independently of their position in the file.
 pub(crate) fn strictest_first(one: &Rule, other: &Rule) -> Ordering {
     let key = |rule: &Rule| match &rule.kind {
         RuleKind::Ask(question) => {
@@ -64,13 +64,13 @@ pub(crate) fn strictest_first(one: &Rule, other: &Rule) -> Ordering {
     more.then_with(|| same_rank(one, other))
 }
 
-/// Orders rules between which nothing else decides: by what they say, and only then by their names.
+/// Breaks ties between rules: by their text, then by their names.
 pub(crate) fn same_rank(one: &Rule, other: &Rule) -> Ordering {
     let text = || one.to_string().cmp(&other.to_string());
     text().then_with(|| one.id.cmp(&other.id))
 }
 
-/// Whoever is asked after silence in both, and not before either says so.
+/// Merges two escalations: the common role, after the later delay; `None` without a common role.
 fn later(one: Option<Escalation>, other: Option<&Escalation>) -> Option<Escalation> {
     let (one, other) = (one?, other?);
     let after_ms = one.after_ms.max(other.after_ms);

@@ -1,4 +1,4 @@
-//! Says how much one rule may permit, and what a call counts for.
+//! The quotas of one rule, and the amounts that a call takes from them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,51 +11,51 @@ use crate::money::{number, sum_text, ten_thousandths};
 use crate::toml_text::{key, quoted};
 use crate::usage::{Period, RuleTotals};
 
-/// How much a rule may permit in each period.
+/// The quotas of a rule, by period.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Quotas {
-    /// In one task.
+    /// Per task.
     pub task: Quota,
-    /// In all tasks of the contract, in one hour of UTC.
+    /// Per hour of UTC, over all tasks of the contract.
     pub hour: Quota,
-    /// In all tasks of the contract, in one day of UTC.
+    /// Per day of UTC, over all tasks of the contract.
     pub day: Quota,
-    /// In all tasks there ever were of the contract.
+    /// Over all tasks of the contract, ever.
     pub contract: Quota,
 }
 
-/// How much a rule may permit in one period; what is left out is left to the limits.
+/// The quota of a rule in one period; omitted parts are bounded only by the limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// How many calls.
+    /// The number of calls.
     pub calls: Option<u64>,
-    /// How much the values of these arguments may sum up to, in ten-thousandths.
+    /// The maximum sums of arguments, in ten-thousandths.
     pub sums: BTreeMap<ArgumentName, u64>,
-    /// How much money, in minor units; when any currency is named, no other may be moved.
+    /// The maximum money, in minor units; if any currency is given, no other may be moved.
     pub spend: BTreeMap<Currency, u64>,
 }
 
-/// How much money a call moves.
+/// The money that a call moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spend {
-    /// The argument that says how much.
+    /// The argument with the amount.
     pub argument: String,
-    /// Of what.
+    /// The currency.
     pub currency: SpendCurrency,
-    /// Whether the argument counts minor units (cents) rather than major ones.
+    /// True if the argument is in minor units (cents), not major ones.
     pub minor: bool,
 }
 
 /// The currency of the money that a call moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SpendCurrency {
-    /// Always this one.
+    /// A fixed currency.
     Fixed(Currency),
-    /// The one that this argument names.
+    /// The currency in this argument.
     Argument(String),
 }
 
-/// What stands in the way of a call that a rule would permit.
+/// The part of a quota that a call exceeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum QuotaExceeded {
     Calls,
@@ -64,7 +64,7 @@ pub(crate) enum QuotaExceeded {
 }
 
 impl Spend {
-    /// The money that a call moves; none if its arguments do not say so exactly.
+    /// Returns the money that a call moves; `None` if its arguments do not give it exactly.
     pub(crate) fn money(&self, args: &Map<String, Value>) -> Option<Money> {
         let currency = match &self.currency {
             SpendCurrency::Fixed(currency) => *currency,
@@ -97,7 +97,7 @@ impl Quotas {
         }
     }
 
-    /// The values of all arguments that are summed, or the first one that cannot be counted exactly.
+    /// Returns the values of all summed arguments, or the first argument that cannot be counted exactly.
     pub(crate) fn sums(
         &self,
         args: &Map<String, Value>,
@@ -117,7 +117,7 @@ impl Quotas {
 }
 
 impl Quota {
-    /// Whether one more call fits beside what was used; otherwise, how many calls are left after it.
+    /// Returns the number of calls left, or the part of the quota that one more call exceeds.
     pub(crate) fn room(
         &self,
         used: Option<&RuleTotals>,
@@ -151,7 +151,7 @@ impl Quota {
     }
 }
 
-/// Writes one amount of money as itself, several as a list.
+/// Writes one amount of money as itself, several amounts as a list.
 pub(crate) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
     let each: Vec<Money> = spend
         .iter()
@@ -163,7 +163,7 @@ pub(crate) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
     crate::toml_text::quoted_list(&each)
 }
 
-/// Writes the keys of a rule that are read back as them.
+/// Writes the quotas as keys of a rule that parse to the same quotas.
 impl fmt::Display for Quotas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(calls) = self.task.calls {

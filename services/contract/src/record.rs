@@ -1,4 +1,4 @@
-//! Keeps what is on record of one task: the owner's words, whose task it is, what it used, and its outcomes.
+//! The record of one task: its text, principal, usage, labels and outcomes.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use serde_json::{Map, Value};
 use crate::labels::Labels;
 use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals};
 
-/// What a decision may know beside the contract, the catalogue and the call.
+/// The state that a decision reads, in addition to the contract, the catalogue and the call.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// The time of the bus, in milliseconds since 1970 UTC.
+    /// The bus time, in milliseconds since 1970 UTC.
     pub now_ms: i64,
-    /// What is on record of the task.
+    /// The record of the task.
     pub record: &'a Record,
-    /// What all tasks of the contract used.
+    /// The usage of all tasks of the contract.
     pub shared: &'a ContractTotals,
 }
 
 impl<'a> View<'a> {
-    /// What counts against the limits of a period.
+    /// Returns the usage that counts against the limits of a period.
     pub(crate) fn used(&self, period: Period) -> &'a Totals {
         match period {
             Period::Task => &self.record.used,
@@ -31,39 +31,39 @@ impl<'a> View<'a> {
     }
 }
 
-/// What is on record of one task. It only grows: labels never go down, and outcomes stay.
+/// The record of one task. It only grows: labels never go down, and outcomes stay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     principal: String,
     text: Option<String>,
-    /// What was granted to the task so far, each call with what it reserved until its outcome says what it used,
-    /// and without those that lapsed unclaimed.
+    /// The usage of the task: each granted call counts its reservation until its outcome gives the actual usage.
+    /// Calls that lapsed unclaimed do not count.
     pub used: Totals,
     labels: Labels,
-    outcomes: BTreeMap<String, Vec<Outcome>>,
+    outcomes: BTreeMap<String, Vec<StartedCall>>,
     succeeded: BTreeMap<String, u64>,
 }
 
-/// One call that was started.
+/// A started call.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Outcome {
+pub(crate) struct StartedCall {
     pub(crate) args: Map<String, Value>,
     pub(crate) labels: Labels,
     pub(crate) stage: Stage,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Stage {
-    /// Nothing is known yet.
+    /// No outcome yet.
     Running,
-    /// It failed, or nobody will ever know.
+    /// Failed, or outcome unknown forever.
     Failed,
-    /// It succeeded; without a result, none was recorded, or it was erased.
+    /// Succeeded; the result is `None` if it was not recorded or was erased.
     Succeeded(Option<Value>),
 }
 
-/// Names one started call of one record.
+/// The handle of a started call of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
     tool: String,
@@ -77,8 +77,8 @@ impl Default for Record {
 }
 
 impl Record {
-    /// The record of a task that has done nothing. `principal` is `session`, `session:<id>` or `job:<name>`;
-    /// `text` the owner's words, exactly as they were signed.
+    /// Creates the record of a new task. `principal` is `session`, `session:<id>` or `job:<name>`;
+    /// `text` is the task text exactly as the owner signed it.
     #[must_use]
     pub fn new(principal: impl Into<String>, text: Option<String>) -> Self {
         Self {
@@ -91,13 +91,13 @@ impl Record {
         }
     }
 
-    /// On whose behalf the task runs.
+    /// The principal of the task.
     #[must_use]
     pub fn principal(&self) -> &str {
         &self.principal
     }
 
-    /// The owner's words, if there are any.
+    /// The task text, if any.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
@@ -109,13 +109,13 @@ impl Record {
         self.labels
     }
 
-    /// How many calls of each tool succeeded; tools without any are not in it.
+    /// The number of succeeded calls by tool; tools without any are absent.
     #[must_use]
     pub fn succeeded(&self) -> &BTreeMap<String, u64> {
         &self.succeeded
     }
 
-    /// Counts calls that succeeded and of which nothing else is looked at.
+    /// Counts succeeded calls whose arguments and results are not needed.
     pub fn count(&mut self, tool: &str, succeeded: u64) {
         if succeeded > 0 {
             let count = self.succeeded.entry(tool.to_owned()).or_default();
@@ -123,7 +123,7 @@ impl Record {
         }
     }
 
-    /// Counts a call that is done at once: as reserved, but for its time, which is none, and its output.
+    /// Counts a call that is done immediately: no time, the given output, and the rest as reserved.
     pub(crate) fn done(
         &mut self,
         shared: &mut ContractTotals,
@@ -144,17 +144,17 @@ impl Record {
         shared.settle(now_ms, rule, reserve, &spent);
     }
 
-    /// Joins labels that come from elsewhere, such as memory or a child task.
+    /// Joins labels from another source, such as memory or a child task.
     pub fn taint(&mut self, labels: Labels) {
         self.labels = self.labels.join(labels);
     }
 
-    /// Notes that a granted call was started; from now on the task has the labels of its output.
+    /// Records the start of a granted call; from now on the task has the labels of its output.
     pub fn start(&mut self, tool: &str, args: Map<String, Value>, labels: Labels) -> Started {
         self.labels = self.labels.join(labels);
         let of_tool = self.outcomes.entry(tool.to_owned()).or_default();
         let at = of_tool.len();
-        of_tool.push(Outcome {
+        of_tool.push(StartedCall {
             args,
             labels,
             stage: Stage::Running,
@@ -163,8 +163,8 @@ impl Record {
         Started { tool, at }
     }
 
-    /// Notes that a started call succeeded. `result` is what it returned; none if that is not recorded. Only the
-    /// first word about a call counts.
+    /// Records the success of a started call. `result` is `None` if it is not recorded. Only the first outcome of a
+    /// call counts.
     pub fn succeed(&mut self, started: &Started, result: Option<Value>) {
         if let Some(stage) = self.running(started) {
             *stage = Stage::Succeeded(result);
@@ -173,14 +173,14 @@ impl Record {
         }
     }
 
-    /// Notes that a started call failed, or that its outcome will never be known.
+    /// Records the failure of a started call, or an outcome that stays unknown.
     pub fn fail(&mut self, started: &Started) {
         if let Some(stage) = self.running(started) {
             *stage = Stage::Failed;
         }
     }
 
-    /// Forgets the result of a call whose bytes were erased; that it succeeded stays.
+    /// Removes the result of a call whose bytes were erased; the success stays.
     pub fn erase(&mut self, started: &Started) {
         if let Some(Stage::Succeeded(result)) = self.stage(started) {
             *result = None;
@@ -199,8 +199,8 @@ impl Record {
             .filter(|stage| **stage == Stage::Running)
     }
 
-    /// The started calls of a tool, oldest first.
-    pub(crate) fn outcomes(&self, tool: &str) -> &[Outcome] {
+    /// Returns the started calls of a tool, oldest first.
+    pub(crate) fn outcomes(&self, tool: &str) -> &[StartedCall] {
         self.outcomes.get(tool).map_or(&[], Vec::as_slice)
     }
 }

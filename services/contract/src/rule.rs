@@ -1,4 +1,4 @@
-//! Says what one rule is and whether it describes a call.
+//! A rule of a contract, and the match between a rule and a call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,78 +19,78 @@ use crate::quota::{Quotas, Spend};
 use crate::schema::Arguments;
 use crate::toml_text::{key, quoted};
 
-/// The role that every contract has: whoever signed it.
+/// The built-in role of every contract: the person who signed it.
 pub const OWNER: &str = "owner";
-/// How long a question stands when the rule does not say.
+/// Default time until a question expires, in milliseconds.
 pub(crate) const ASK_MS_DEFAULT: u64 = 15 * 60 * 1000;
 
 /// One `[[allow]]`, `[[ask]]` or `[[deny]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// Its name, or its kind and its place among the rules of that kind (`allow.2`).
+    /// The name, or the kind and the position among the rules of that kind (`allow.2`).
     pub id: RuleId,
-    /// What it does with the calls that it describes.
+    /// The effect on the calls that match.
     pub kind: RuleKind,
-    /// The tools it is about.
+    /// The tools that the rule applies to.
     pub tool: Matcher,
-    /// What it says about their arguments, by name; a name with dots leads into objects.
+    /// The bounds on arguments, by argument name; a name with dots is a path into objects.
     pub bounds: BTreeMap<String, Bound>,
-    /// Whether it describes only calls without any argument that it does not bound.
+    /// True if a call with an argument without bound does not match.
     pub only: bool,
-    /// What has to be true of the call.
+    /// The Cedar condition on the call.
     pub when: Option<Condition>,
-    /// What has to have succeeded before.
+    /// The earlier call that must have succeeded.
     pub after: Option<After>,
-    /// How much it may permit.
+    /// The quotas of the rule.
     pub quotas: Quotas,
-    /// How much money a call moves.
+    /// The money that a call moves.
     pub spend: Option<Spend>,
-    /// Whether it says that a call moves no money.
+    /// True if the rule states that a call moves no money.
     pub moves_nothing: bool,
-    /// Tokens that a call reserves.
+    /// The tokens that a call reserves.
     pub tokens: u64,
-    /// Secrets that may be released for a call.
+    /// The secrets that may be released for a call.
     pub secrets: Vec<SecretName>,
-    /// What becomes of calls that let something leave when the task has seen untrusted things; without a word, a
-    /// person is asked unless every argument is determined.
+    /// The action on outward calls after the task has read untrusted data. By default, a person is asked unless every
+    /// argument is determined.
     pub untrusted: Option<FlowAction>,
-    /// The same when the task has seen a secret; without a word, they are refused.
+    /// The action on outward calls after the task has read a secret. By default, they are refused.
     pub secret: Option<FlowAction>,
 }
 
-/// What a rule does with the calls that it describes.
+/// The effect of a rule on the calls that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleKind {
     /// Permits them.
     Allow,
-    /// Permits each of them when people approve it.
+    /// Permits each of them after an approval.
     Ask(Question),
-    /// Refuses them, whatever else permits them.
+    /// Refuses them, even if another rule permits them.
     Deny,
 }
 
-/// What people are asked before a call is granted.
+/// A request for approval of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
-    /// What they are told.
+    /// The reason shown to people.
     pub reason: String,
-    /// Whose yes counts: `owner`, or a role of the contract.
+    /// The role that can approve: `owner`, or a role of the contract.
     pub role: String,
-    /// How many different keys of the role have to say yes, at least 1.
+    /// The number of different keys of the role that must approve, at least 1.
     pub quorum: u32,
-    /// How long the question stands, in milliseconds.
+    /// The time until the question expires, in milliseconds.
     pub expires_ms: u64,
-    /// Who is asked as well when nobody answers.
+    /// The additional role that is asked if nobody answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalate: Option<Escalation>,
 }
 
-/// Who is asked as well when nobody answers.
+/// The additional role that is asked if nobody answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Escalation {
-    /// After how many milliseconds.
+    /// The delay in milliseconds.
     pub after_ms: u64,
-    /// The role whose yes counts from then on, too.
+    /// The role that can also approve after the delay.
     pub role: String,
 }
 
@@ -108,7 +108,7 @@ impl Question {
 }
 
 impl RuleKind {
-    /// The word that starts such a rule.
+    /// The TOML table name of the rule.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -119,17 +119,17 @@ impl RuleKind {
     }
 }
 
-/// The tools a rule is about.
+/// The tools that a rule applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Matcher {
     /// The tool of this name.
     Exact(String),
-    /// Every tool of the catalogue that the pattern takes in.
+    /// Every tool of the catalogue that matches the pattern.
     Glob(ToolGlob),
 }
 
 impl Matcher {
-    /// Whether the rule is about this tool; upper and lower case differ.
+    /// Returns true if the rule applies to `tool`; case-sensitive.
     #[must_use]
     pub fn matches(&self, tool: &str) -> bool {
         match self {
@@ -149,7 +149,7 @@ impl fmt::Display for Matcher {
 }
 
 impl Rule {
-    /// A rule about `tool` that says nothing more.
+    /// Creates a rule about `tool` with no other key.
     pub(crate) fn about(id: RuleId, kind: RuleKind, tool: Matcher) -> Self {
         Self {
             id,
@@ -169,37 +169,36 @@ impl Rule {
         }
     }
 
-    /// Judges a call of a tool that the rule is about: within if all that the rule says is, outside if something
-    /// is, otherwise unknown. A rule that describes calls without further arguments judges those with some as
-    /// outside.
-    pub(crate) fn judge(&self, around: &CallContext<'_>) -> Match {
-        if self.only && !self.bounds_all(around.args) {
+    /// Matches a call of a tool that the rule applies to: `Yes` if all parts of the rule match, `No` if any part does
+    /// not, otherwise `Unknown`. With `only`, a call with an argument without bound is `No`.
+    pub(crate) fn judge(&self, context: &CallContext<'_>) -> Match {
+        if self.only && !self.bounds_all(context.args) {
             return Match::No;
         }
         let bounds = self.bounds.iter();
-        let bounds = bounds.map(|(name, bound)| bound.judge_at(around.args, name, around));
-        Match::every(bounds.chain(self.conditions(around)))
+        let bounds = bounds.map(|(name, bound)| bound.judge_at(context.args, name, context));
+        Match::every(bounds.chain(self.conditions(context)))
     }
 
-    fn conditions(&self, around: &CallContext<'_>) -> impl Iterator<Item = Match> {
-        let when = self.when.iter().map(|when| when.judge(around));
-        when.chain(self.after.iter().map(|after| after.judge(around)))
+    fn conditions(&self, context: &CallContext<'_>) -> impl Iterator<Item = Match> {
+        let when = self.when.iter().map(|when| when.judge(context));
+        when.chain(self.after.iter().map(|after| after.judge(context)))
     }
 
-    /// Whether it says how much money a call moves.
+    /// Returns true if the rule states the money that a call moves.
     pub(crate) fn says_spend(&self) -> bool {
         self.spend.is_some() || self.moves_nothing
     }
 
-    /// Whether the rule describes every call of the tools that it is about.
+    /// Returns true if the rule matches every call of its tools.
     pub(crate) fn is_unconditional(&self) -> bool {
         self.bounds.is_empty() && !self.only && self.when.is_none() && self.after.is_none()
     }
 
-    /// The arguments whose bounds do not judge `within`.
-    pub(crate) fn failing<'a>(&'a self, around: &CallContext<'_>) -> Vec<&'a str> {
+    /// Returns the arguments whose bounds do not match.
+    pub(crate) fn failing<'a>(&'a self, context: &CallContext<'_>) -> Vec<&'a str> {
         let fails =
-            |name: &str, bound: &Bound| bound.judge_at(around.args, name, around) != Match::Yes;
+            |name: &str, bound: &Bound| bound.judge_at(context.args, name, context) != Match::Yes;
         let each = self
             .bounds
             .iter()
@@ -207,43 +206,42 @@ impl Rule {
         each.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Whether what the rule says beside its bounds is within.
-    pub(crate) fn rest_holds(&self, around: &CallContext<'_>) -> bool {
-        let only = !self.only || self.bounds_all(around.args);
-        only && Match::every(self.conditions(around)) == Match::Yes
+    /// Returns true if all parts of the rule except its bounds match.
+    pub(crate) fn rest_holds(&self, context: &CallContext<'_>) -> bool {
+        let only = !self.only || self.bounds_all(context.args);
+        only && Match::every(self.conditions(context)) == Match::Yes
     }
 
-    /// What a call lacks that keeps every bound and is not described all the same.
-    pub(crate) fn lacks(&self, around: &CallContext<'_>) -> String {
+    /// Describes the part of the rule that fails for a call within all bounds.
+    pub(crate) fn lacks(&self, context: &CallContext<'_>) -> String {
         let holds = |judged: Match| judged == Match::Yes;
         match (&self.when, &self.after) {
-            (Some(when), _) if !holds(when.judge(around)) => {
+            (Some(when), _) if !holds(when.judge(context)) => {
                 "when its condition does not hold".to_owned()
             }
-            (_, Some(after)) if !holds(after.judge(around)) => {
+            (_, Some(after)) if !holds(after.judge(context)) => {
                 format!("before `{}` has succeeded", after.tool)
             }
             _ => "with further arguments".to_owned(),
         }
     }
 
-    /// Whether every argument has a bound.
+    /// Returns true if every argument has a bound.
     pub(crate) fn bounds_all(&self, args: &Map<String, Value>) -> bool {
         self.each_bound(args, &|_, _| true)
     }
 
-    /// Whether every argument is one that the contract, the owner's words or a trusted result named, and the rule
-    /// says of each argument that `tool` could have beside them that it is left out. What a call without arguments
-    /// does is named by nobody.
-    pub(crate) fn determines(&self, tool: &Arguments, around: &CallContext<'_>) -> bool {
-        let fits = |bound: &Bound, value: &Value| bound.determines(value, around);
-        let present = || around.args.iter().filter(|(_, value)| !value.is_null());
+    /// Returns true if the contract, the task text or a trusted result determines every argument, and the rule has a
+    /// bound on each argument of `tool` that is absent. A call without arguments is never determined.
+    pub(crate) fn determines(&self, tool: &Arguments, context: &CallContext<'_>) -> bool {
+        let fits = |bound: &Bound, value: &Value| bound.determines(value, context);
+        let present = || context.args.iter().filter(|(_, value)| !value.is_null());
         let named = |name: &str| {
             let mut each = self.bounds.keys();
             each.any(|bound| bound == name || is_below(bound, name))
         };
         let mut absent = tool.names().filter(|name| {
-            let value = around.args.get(*name);
+            let value = context.args.get(*name);
             value.is_none_or(Value::is_null)
         });
         present().next().is_some()
@@ -251,7 +249,7 @@ impl Rule {
             && (self.only || (!tool.is_open() && absent.all(named)))
     }
 
-    /// Whether every argument that is present has a bound which fits; objects may have it on each of their fields.
+    /// Returns true if every argument has a bound that fits; an object may have a bound on each field instead.
     fn each_bound(&self, args: &Map<String, Value>, fits: &dyn Fn(&Bound, &Value) -> bool) -> bool {
         args.iter()
             .all(|(name, value)| self.bound_fits(name, value, fits))
@@ -275,12 +273,12 @@ fn is_below(name: &str, parent: &str) -> bool {
     rest.is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Writes a duration as the contract does.
+/// Formats a duration in contract syntax.
 pub(crate) fn seconds(ms: u64) -> String {
     format!("\"{}s\"", ms.div_ceil(1000))
 }
 
-/// Writes the rule as the TOML table that is read back as it.
+/// Writes the rule as a TOML table that parses to the same rule.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[{}]]", self.kind.word())?;

@@ -1,4 +1,4 @@
-//! Validates the arguments of one tool against its JSON Schema, closed against surprises.
+//! Validates the arguments of one tool against its JSON Schema, closed against undeclared properties.
 
 mod dialect;
 
@@ -10,14 +10,14 @@ use serde_json::{Map, Value};
 
 use crate::when::When;
 
-/// How many local references are followed to find the names of arguments.
+/// Maximum number of local references that are followed to find the names of arguments.
 const REFERENCES_MAX: usize = 32;
-/// Bound on a compiled pattern, in bytes.
+/// Maximum size of a compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
-/// Characters of a violation that are repeated.
+/// Maximum length of a reported violation, in characters.
 const VIOLATION_CHARS_MAX: usize = 300;
 
-/// Keywords whose value describes the same place of the document as the schema around them.
+/// Keywords whose subschema applies to the same place of the document as the parent schema.
 const IN_PLACE: [&str; 9] = [
     "$ref",
     "$dynamicRef",
@@ -30,7 +30,7 @@ const IN_PLACE: [&str; 9] = [
     "dependentSchemas",
 ];
 
-/// What a tool accepts.
+/// The compiled argument schema of a tool.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     validator: Validator,
@@ -40,8 +40,8 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Compiles a schema. An object that does not say what further properties it takes, takes
-    /// none; patterns run in linear time; nothing outside the schema is ever fetched.
+    /// Compiles a schema. An object that does not declare further properties rejects them;
+    /// patterns run in linear time; external references are never fetched.
     pub(crate) fn new(schema: &Value) -> Result<Self, String> {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its top level lacks `\"type\": \"object\"`; add it".to_owned());
@@ -78,7 +78,7 @@ impl Arguments {
         })
     }
 
-    /// Says where and how `arguments` break the schema, without repeating their values.
+    /// Validates `arguments`. The error gives the place and the violation, without the values.
     pub(crate) fn validate(&self, arguments: &Value) -> Result<(), String> {
         self.validator.validate(arguments).map_err(|error| {
             let path = error.instance_path().to_string();
@@ -92,28 +92,28 @@ impl Arguments {
         self.names.keys().map(String::as_str)
     }
 
-    /// Whether an argument of this name can exist; a name with dots leads into objects.
+    /// Returns true if an argument of this name can exist; a name with dots is a path into objects.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.open || self.names.contains_key(name) || self.below(name).is_some()
     }
 
-    /// Whether an argument can exist that `given` does not have.
+    /// Returns true if an argument can exist that `given` does not have.
     pub(crate) fn others(&self, given: &Map<String, Value>) -> bool {
         self.open || self.names.keys().any(|name| !given.contains_key(name))
     }
 
-    /// Whether a call may have arguments that the schema does not name.
+    /// Returns true if a call may have arguments that the schema does not name.
     pub(crate) fn is_open(&self) -> bool {
         self.open
     }
 
-    /// The JSON types that the argument may have, empty when the schema does not say simply.
+    /// The JSON types of the argument; empty if they are not declared directly.
     pub(crate) fn types(&self, name: &str) -> Vec<String> {
         let own = self.names.get(name).cloned();
         own.or_else(|| self.below(name)).unwrap_or_default()
     }
 
-    /// The types at a name with dots; none if no such place can exist.
+    /// The types at a name with dots; `None` if no such place can exist.
     fn below(&self, name: &str) -> Option<Vec<String>> {
         let (parent, last) = name.rsplit_once('.')?;
         let mut left = REFERENCES_MAX;
@@ -133,7 +133,7 @@ impl Arguments {
     }
 }
 
-/// Refuses other dialects and references that lead out of the schema.
+/// Refuses unsupported dialects and external references.
 fn local_only(schema: &Value, is_root: bool) -> Result<(), String> {
     match schema {
         Value::Object(map) => {
@@ -145,12 +145,12 @@ fn local_only(schema: &Value, is_root: bool) -> Result<(), String> {
                     )),
                     ("$ref" | "$dynamicRef", Some(target)) if !target.starts_with('#') => {
                         Err(format!(
-                            "the reference {:?} leads out of it; copy what it names into `$defs`",
+                            "the reference {:?} is external; copy its target into `$defs`",
                             short(target)
                         ))
                     }
                     ("$id", Some(_)) if !is_root => Err(
-                        "it has an `$id` inside, which changes what references mean; remove it"
+                        "it has a nested `$id`, which changes the targets of references; remove it"
                             .to_owned(),
                     ),
                     _ => local_only(value, false),
@@ -161,14 +161,14 @@ fn local_only(schema: &Value, is_root: bool) -> Result<(), String> {
     }
 }
 
-/// Refuses references to places that [`close`] does not close.
+/// Refuses references to places that [`close`] does not reach.
 fn references(root: &Value, schema: &Value) -> Result<(), String> {
     match schema {
         Value::Object(map) => map.iter().try_for_each(|(key, value)| {
             let target = value.as_str().filter(|_| key == "$ref" || key == "$dynamicRef");
             match target {
                 Some(target) if !is_schema(root, target) => Err(format!(
-                    "the reference {:?} does not name a schema of it; put what it names into `$defs` and write `#/$defs/<name>`",
+                    "the reference {:?} does not name a schema of it; move its target into `$defs` and write `#/$defs/<name>`",
                     short(target)
                 )),
                 Some(_) => Ok(()),
@@ -180,7 +180,7 @@ fn references(root: &Value, schema: &Value) -> Result<(), String> {
     }
 }
 
-/// Whether a local reference leads from schema to schema, through places that describe a part of the arguments.
+/// Returns true if a local reference passes only through schemas of a part of the arguments.
 fn is_schema(root: &Value, target: &str) -> bool {
     let mut steps = target.split('/');
     if steps.next() != Some("#") || root.pointer(target.trim_start_matches('#')).is_none() {
@@ -206,7 +206,7 @@ fn is_schema(root: &Value, target: &str) -> bool {
     true
 }
 
-/// Collects the names of top-level properties; true when there can be others than these.
+/// Collects the names of top-level properties; returns true if other names are possible.
 fn declared(
     root: &Value,
     schema: &Value,
@@ -285,7 +285,7 @@ fn types(property: &Value) -> Vec<String> {
     }
 }
 
-/// Closes a schema that describes a place of the document, and every place below it.
+/// Closes a schema and every schema below it against undeclared properties.
 fn close(schema: &mut Value) {
     let Some(map) = schema.as_object_mut() else {
         return;
@@ -309,8 +309,8 @@ fn close(schema: &mut Value) {
     map.insert(key.to_owned(), Value::Bool(false));
 }
 
-/// Closes the places below one, also through keywords that describe the same place. What `if`,
-/// `not` and `contains` hold are conditions: closing them would change what they select.
+/// Closes the schemas below, also through keywords for the same place. The schemas of `if`,
+/// `not` and `contains` are conditions: closing them would change their results.
 fn close_below(map: &mut Map<String, Value>) {
     for (key, value) in map.iter_mut() {
         match (key.as_str(), value) {
@@ -346,7 +346,7 @@ fn objects<'a>(
         .flatten()
 }
 
-/// One line of bounded length without control characters.
+/// Shortens a text to one line of bounded length without control characters.
 fn short(text: &str) -> String {
     let shown = text.chars().take(VIOLATION_CHARS_MAX);
     shown.map(|c| if is_hidden(c) { ' ' } else { c }).collect()

@@ -1,4 +1,4 @@
-//! Says what a contract means in plain sentences, one for each rule and each limit, for people who read no code.
+//! Describes a contract in plain sentences, one for each rule and each limit, for people who do not read code.
 
 use serde::Serialize;
 
@@ -16,37 +16,37 @@ pub(crate) mod words;
 pub(crate) use self::sentence::sentence;
 use self::words::{bytes, counted, duration, joined, list, moment, moneys};
 
-/// What a contract means: sections in the order in which they are read, each with at least one sentence.
+/// The meaning of a contract: sections in reading order, each with at least one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shown {
-    /// The contract's name.
+    /// The name of the contract.
     pub name: String,
-    /// Its version.
+    /// The version of the contract.
     pub version: u32,
-    /// Its sections.
+    /// The sections.
     pub sections: Vec<Section>,
 }
 
-/// Sentences about one thing.
+/// Sentences about one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Section {
-    /// What they are about, in a few words.
+    /// The topic in a few words.
     pub title: String,
     /// The sentences.
     pub sentences: Vec<Sentence>,
 }
 
-/// One sentence, with the rule that it stands for.
+/// One sentence, with its rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sentence {
-    /// The rule, if it stands for one.
+    /// The rule that the sentence describes, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// The sentence.
     pub text: String,
 }
 
-/// What a contract that was parsed against `catalogue` means.
+/// Describes a contract that was parsed against `catalogue`.
 #[must_use]
 pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
     let of = |kind: fn(&RuleKind) -> bool| {
@@ -91,7 +91,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
 }
 
 impl Shown {
-    /// The same as text, without a line's end behind the last line.
+    /// Formats the sections as text, without a final line end.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = format!("{}, version {}", self.name, self.version);
@@ -132,17 +132,17 @@ fn head(contract: &Contract) -> Vec<Sentence> {
     plain(texts)
 }
 
-/// From when on a contract holds.
+/// Describes the start of a contract.
 pub(crate) fn starts(ms: i64) -> String {
     format!("from {}", moment(ms, false))
 }
 
-/// Until when a contract holds.
+/// Describes the expiry of a contract.
 pub(crate) fn expires(ms: i64) -> String {
     format!("until {}, and allows nothing after that", moment(ms, true))
 }
 
-/// On whose behalf a task runs, in words.
+/// Describes a principal in words.
 pub(crate) fn principal(principal: &str) -> String {
     match principal.split_once(':') {
         None if principal == "job" => "every scheduled job".to_owned(),
@@ -161,7 +161,7 @@ fn limits(contract: &Contract) -> Vec<String> {
     .collect()
 }
 
-/// Whose sum a period is.
+/// Describes the scope of a period in words.
 pub(crate) fn whose(period: Period) -> &'static str {
     match period {
         Period::Task => "One task",
@@ -171,7 +171,7 @@ pub(crate) fn whose(period: Period) -> &'static str {
     }
 }
 
-/// The limits of a period, one phrase each.
+/// Describes the limits of a period, one phrase each.
 pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
     let PeriodLimits {
         calls,
@@ -211,7 +211,7 @@ pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
     each
 }
 
-/// What every contract means without saying so.
+/// Describes the implicit rules of every contract.
 fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
     let permits = |rule: &&Rule| !matches!(rule.kind, RuleKind::Deny);
     let outward = contract.rules().filter(permits).any(|rule| {
@@ -252,7 +252,7 @@ fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
     texts
 }
 
-/// The tools that the rules name, in the words of the catalogue.
+/// Describes the tools of the rules, with the descriptions of the catalogue.
 fn tools(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
     let about = |tool: &&Tool| {
         let name = tool.name().as_str();

@@ -1,26 +1,26 @@
-//! A call in its circumstances, as a `[[test]]` of a contract says it.
+//! A call with its context, from a `[[test]]` of a contract.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::labels::Labels;
 
-/// A call, and what is on record of its task.
+/// A call and the record of its task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TestCall {
     /// The tool.
     pub tool: String,
-    /// Its arguments.
+    /// The arguments.
     pub args: Map<String, Value>,
-    /// The owner's words.
+    /// The task text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// What the task did before.
+    /// The earlier calls of the task.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
-    /// On whose behalf the task runs.
+    /// The principal of the task.
     pub principal: String,
-    /// When, in milliseconds since 1970 UTC.
+    /// The time of the call, in milliseconds since 1970 UTC.
     pub at_ms: i64,
 }
 
@@ -29,11 +29,11 @@ pub struct TestCall {
 pub struct Earlier {
     /// The tool.
     pub tool: String,
-    /// Its arguments.
+    /// The arguments.
     pub args: Map<String, Value>,
-    /// What it returned.
+    /// The result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
-    /// The labels of what it returned.
+    /// The labels of the result.
     pub output: Labels,
 }

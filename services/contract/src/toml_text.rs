@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Writes a text as a TOML basic string on one line.
 pub(crate) fn quoted(text: &str) -> String {
-    // Every escape of JSON is one of TOML. What nobody would see is escaped as well.
+    // Every escape of JSON is valid in TOML. Invisible characters are escaped as well.
     let mut toml = String::new();
     for c in Value::from(text).to_string().chars() {
         match u32::from(c) {
@@ -29,7 +29,7 @@ pub(crate) fn key(name: &str) -> String {
     }
 }
 
-/// Writes one value as itself and several as a list.
+/// Writes one value as itself, several as a list.
 pub(crate) fn one_or_list<T: fmt::Display>(each: &[T]) -> String {
     let texts: Vec<String> = each.iter().map(T::to_string).collect();
     match texts.as_slice() {
@@ -38,7 +38,7 @@ pub(crate) fn one_or_list<T: fmt::Display>(each: &[T]) -> String {
     }
 }
 
-/// The same for texts.
+/// Writes one text as itself, several as a list.
 pub(crate) fn quoted_list<T: fmt::Display>(each: &[T]) -> String {
     one_or_list(
         &each

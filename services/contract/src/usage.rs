@@ -1,4 +1,4 @@
-//! Counts what was granted, in total and by rule: reserved at the grant, settled by the outcome, released on lapse.
+//! Usage counters, in total and by rule: reserved at the grant, settled by the outcome, released on lapse.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ const HOUR_MS: i64 = 60 * 60 * 1000;
 /// A day in milliseconds.
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What a call may use; with the call itself, what a grant takes from the limits.
+/// The resources that a call may use; a grant takes them and one call from the limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {
@@ -18,12 +18,12 @@ pub struct Allowance {
     pub wall_ms: u64,
     /// Bytes of output, at least 1.
     pub output_bytes: u64,
-    /// What it takes from the other limits.
+    /// The amounts taken from the other limits.
     pub counts: Counts,
 }
 
 impl Allowance {
-    /// So much time and output, and nothing else.
+    /// Creates an allowance of time and output only.
     #[must_use]
     pub fn new(wall_ms: u64, output_bytes: u64) -> Self {
         let counts = Counts::default();
@@ -35,8 +35,8 @@ impl Allowance {
     }
 }
 
-/// What a call used, whether that is less than it had reserved or more. Of what nobody knows, all that was reserved
-/// counts as used.
+/// The actual usage of a call, less or more than its reservation. An unknown amount counts as the reserved
+/// amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spent {
     /// Milliseconds.
@@ -45,17 +45,17 @@ pub struct Spent {
     pub output_bytes: u64,
     /// Tokens of a model.
     pub tokens: Option<u64>,
-    /// Bytes of arguments that left.
+    /// Bytes of arguments of outward calls.
     pub bytes_out: Option<u64>,
-    /// Money that was moved.
+    /// Moved money.
     pub spend: Option<Money>,
 }
 
-/// The sum over grants. A sum that is too large to be counted stays so, whatever is settled or released after it.
+/// The sum over grants. A sum that overflows stays at its maximum, even after a settle or release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Totals {
-    /// Calls, those in flight included.
+    /// Calls, including those in flight.
     pub calls: u64,
     /// Milliseconds used or reserved.
     pub wall_ms: u64,
@@ -63,13 +63,13 @@ pub struct Totals {
     pub output_bytes: u64,
     /// Tokens used or reserved.
     pub tokens: u64,
-    /// Canonical bytes of arguments that left.
+    /// Canonical bytes of arguments of outward calls.
     pub bytes_out: u64,
-    /// Calls that let something leave.
+    /// Outward calls.
     pub messages: u64,
-    /// Money that was moved, in minor units.
+    /// Moved money, in minor units.
     pub spend: BTreeMap<Currency, u64>,
-    /// The same, by the rule that permitted it.
+    /// Totals by the rule that permitted the calls.
     pub by_rule: BTreeMap<RuleId, RuleTotals>,
 }
 
@@ -85,7 +85,7 @@ pub struct RuleTotals {
     pub spend: BTreeMap<Currency, u64>,
 }
 
-/// A sum without one of its parts.
+/// Subtracts a part from a sum.
 fn less(sum: u64, part: u64) -> u64 {
     if sum == u64::MAX {
         sum
@@ -114,12 +114,12 @@ impl Totals {
         self.each(rule, call, u64::saturating_add);
     }
 
-    /// Forgets a grant that was never acted on.
+    /// Removes a grant that was never used.
     pub fn release(&mut self, rule: &RuleId, call: &Allowance) {
         self.each(rule, call, less);
     }
 
-    /// Puts what was used in the place of what `rule` had reserved; the call and its sums stay counted.
+    /// Replaces the reservation of `rule` by the actual usage; the call and its sums stay counted.
     pub fn settle(&mut self, rule: &RuleId, call: &Allowance, spent: &Spent) {
         let replace = |used: &mut u64, reserved: u64, spent: Option<u64>| {
             if let Some(spent) = spent {
@@ -133,7 +133,7 @@ impl Totals {
         replace(&mut self.tokens, counts.tokens, spent.tokens);
         replace(&mut self.bytes_out, counts.bytes_out, spent.bytes_out);
         if let Some(money) = spent.spend {
-            // Money of another currency than was reserved comes on top of it.
+            // Money in another currency than the reservation is added to it.
             let same = |reserved: &Money| reserved.currency == money.currency;
             let reserved = counts.spend.filter(same).map_or(0, |money| money.minor);
             let by_rule = self.by_rule.entry(rule.clone()).or_default();
@@ -173,13 +173,13 @@ impl Totals {
         }
     }
 
-    /// What one rule permitted.
+    /// Returns the totals of one rule.
     pub(crate) fn rule(&self, rule: &RuleId) -> Option<&RuleTotals> {
         self.by_rule.get(rule)
     }
 }
 
-/// What all tasks of one contract used: in the current hour and the current day of UTC, and ever.
+/// The usage of all tasks of one contract: in the current hour and day of UTC, and ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractTotals {
     hour: i64,
@@ -204,13 +204,13 @@ impl ContractTotals {
         self.of_all.reserve(rule, call);
     }
 
-    /// Forgets a grant of `granted_ms` that was never acted on; of its hour and day, if that is still the current one.
+    /// Removes a grant of `granted_ms` that was never used; from its hour and day only if these are still current.
     pub fn release(&mut self, granted_ms: i64, rule: &RuleId, call: &Allowance) {
         self.at(granted_ms, |used| used.release(rule, call));
     }
 
-    /// Puts what was used in the place of what was reserved at `granted_ms`; of its hour and day, if that is still
-    /// the current one.
+    /// Replaces the reservation of `granted_ms` by the actual usage; in its hour and day only if these are still
+    /// current.
     pub fn settle(&mut self, granted_ms: i64, rule: &RuleId, call: &Allowance, spent: &Spent) {
         self.at(granted_ms, |used| used.settle(rule, call, spent));
     }
@@ -225,7 +225,7 @@ impl ContractTotals {
         change(&mut self.of_all);
     }
 
-    /// What was used in the hour of `now_ms`; a clock that went back does not empty it.
+    /// Returns the usage in the hour of `now_ms`; a clock that moves back does not reset it.
     pub(crate) fn hour(&self, now_ms: i64) -> &Totals {
         if now_ms.div_euclid(HOUR_MS) > self.hour {
             nothing()
@@ -234,12 +234,12 @@ impl ContractTotals {
         }
     }
 
-    /// What was used ever.
+    /// Returns the usage of all time.
     pub(crate) fn all(&self) -> &Totals {
         &self.of_all
     }
 
-    /// The same of the day.
+    /// Returns the usage in the day of `now_ms`; a clock that moves back does not reset it.
     pub(crate) fn day(&self, now_ms: i64) -> &Totals {
         if now_ms.div_euclid(DAY_MS) > self.day {
             nothing()
@@ -249,7 +249,7 @@ impl ContractTotals {
     }
 }
 
-/// Over what is counted.
+/// The scope of a limit or quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Period {
     /// One task.
@@ -258,15 +258,15 @@ pub enum Period {
     Hour,
     /// All tasks of the contract in one day of UTC.
     Day,
-    /// All tasks there ever were of the contract, in all its versions.
+    /// All tasks of the contract ever, in all its versions.
     Contract,
 }
 
 impl Period {
-    /// All of them, shortest scope first.
+    /// All periods, shortest first.
     pub(crate) const ALL: [Self; 4] = [Self::Task, Self::Hour, Self::Day, Self::Contract];
 
-    /// The word for people.
+    /// The name for people.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Task => "task",

@@ -1,4 +1,4 @@
-//! A call, the verdict on it, and the change of the contract that would permit it.
+//! A call, its verdict, and the change of the contract that permits a refused call.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::quota::QuotaExceeded;
 use crate::rule::{Question, Rule};
 use crate::usage::{Allowance, Period};
 
-/// What somebody would like to have done.
+/// A proposed call of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call<'a> {
     /// The name of the tool.
@@ -20,59 +20,59 @@ pub struct Call<'a> {
     pub args: &'a [u8],
 }
 
-/// What policy says to a call.
+/// The verdict on a call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
 pub enum Verdict {
-    /// It may run.
+    /// The call may run.
     Granted {
-        /// The rule that permits it, to be counted.
+        /// The rule that permits the call and counts it.
         rule: RuleId,
-        /// Why, for people, in one sentence.
+        /// The reason for people, in one sentence.
         why: String,
-        /// What it may use.
+        /// The resources that the call may use.
         reserve: Allowance,
-        /// What may be released for it.
+        /// The secrets that may be released for the call.
         secrets: Vec<SecretName>,
     },
-    /// It may run when people approve it. After the approval the call is decided again, and
-    /// the approval counts if the verdict is the same question by the same rule.
+    /// The call may run after an approval. Then the call is decided again, and the approval
+    /// counts if the verdict is the same question by the same rule.
     Ask {
-        /// The rule that permits it when approved, to be counted then.
+        /// The rule that permits the call after the approval, and counts it then.
         rule: RuleId,
-        /// Why they are asked, in one sentence.
+        /// The reason for the question, in one sentence.
         why: String,
-        /// Who is asked, and what they are told.
+        /// The question to the role that can approve.
         #[serde(flatten)]
         question: Question,
-        /// What it may use.
+        /// The resources that the call may use.
         reserve: Allowance,
-        /// What may be released for it.
+        /// The secrets that may be released for the call.
         secrets: Vec<SecretName>,
     },
-    /// It may not run.
+    /// The call may not run.
     Refused {
-        /// The rule that refuses it.
+        /// The rule that refuses the call.
         rule: RuleId,
-        /// Why, for programs.
+        /// The reason for programs.
         code: Code,
-        /// Why, for people, in one sentence.
+        /// The reason for people, in one sentence.
         why: String,
-        /// The smallest change of the contract after which the same call is granted or asked
+        /// The smallest change of the contract that makes the same call granted or asked
         /// about, if one change is enough.
         fix: Option<Fix>,
     },
 }
 
-/// Why a call is refused.
+/// The reason for a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
-    /// The contract is not in force yet.
+    /// The contract has not started.
     NotStarted,
     /// The contract has expired.
     Expired,
-    /// The contract is not for this principal.
+    /// The contract does not cover this principal.
     Principal,
     /// The catalogue has no such tool.
     UnknownTool,
@@ -80,21 +80,21 @@ pub enum Code {
     Arguments,
     /// The arguments break the schema of the tool.
     Schema,
-    /// A deny describes the call.
+    /// A deny matches the call.
     Denied,
-    /// A deny or an ask cannot tell whether it describes the call, or a rule cannot tell how much it would count.
+    /// The match of a deny or ask is unknown, or the amount that a rule would count.
     Undecidable,
-    /// Asks that describe the call want a yes of different people.
+    /// Matching asks need an approval of different roles.
     Conflict,
-    /// Nothing permits the call.
+    /// No rule permits the call.
     NotAllowed,
-    /// Something would leave, and the task has seen a secret.
+    /// The call is outward, and the task has read a secret.
     Secret,
-    /// Something would leave, and the task has seen what anybody may have written.
+    /// The call is outward, and the task has read untrusted data.
     Untrusted,
     /// The rules that permit the call have no calls left.
     RuleCalls,
-    /// The rules that permit the call have too little left of a sum.
+    /// The rules that permit the call have too little of a sum left.
     RuleSum,
     /// The rules that permit the call have too little money left.
     RuleSpend,
@@ -108,19 +108,19 @@ pub enum Code {
     Tokens,
     /// Too little money is left.
     Spend,
-    /// Too few bytes that may leave are left.
+    /// Too few outward bytes are left.
     BytesOut,
-    /// No messages are left.
+    /// No outward calls are left.
     Messages,
 }
 
-/// A refusal before its repair is known.
+/// A refusal without its repair.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) rule: RuleId,
     pub(crate) code: Code,
     pub(crate) why: String,
-    /// What there is too little of.
+    /// The exceeded quota, limit or flow action.
     pub(crate) exceeded: Option<Exceeded>,
 }
 
@@ -139,18 +139,18 @@ impl Refusal {
     }
 }
 
-/// What there is too little of.
+/// The exceeded quota, limit or flow action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Exceeded {
-    /// Of what this rule may permit.
+    /// A quota of a rule.
     Quota(Period, QuotaExceeded),
-    /// Of a limit.
+    /// A limit.
     Limit(LimitExceeded),
-    /// Of a word of this rule about what the task has seen.
+    /// The flow action of this rule.
     Flow(RuleId),
 }
 
-/// A change of a contract, checked: with it, the call it was found for is granted or asked about.
+/// A verified change of a contract: with it, the refused call is granted or asked about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(into = "String")]
 pub struct Fix {
@@ -158,12 +158,12 @@ pub struct Fix {
     pub(crate) toml: String,
 }
 
-/// What changes.
+/// The kind of change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// The snippet is a further rule.
+    /// The snippet is a new rule.
     AddRule,
-    /// The snippet replaces what one rule says under the same key, or stands beside it.
+    /// The snippet replaces the value of a key of one rule, or adds the key.
     ChangeRule {
         /// The rule.
         rule: RuleId,
@@ -175,15 +175,15 @@ pub enum Change {
     },
     /// The snippet replaces a line of the contract's head.
     ChangeHead,
-    /// Each of these rules must take in less; there is no snippet.
+    /// Each of these rules must match fewer calls; there is no snippet.
     Narrow {
-        /// All denies that stand in the way.
+        /// All denies that block the call.
         rules: Vec<RuleId>,
     },
 }
 
 impl Fix {
-    /// What changes.
+    /// The kind of change.
     #[must_use]
     pub fn change(&self) -> &Change {
         &self.change

@@ -1,4 +1,4 @@
-//! Reads dates and moments of RFC 3339 and compares them with each other and with now.
+//! Dates and moments of RFC 3339, and their comparison with each other and with now.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,13 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 pub enum When {
     /// A whole day of UTC.
     Day(Date),
-    /// A moment; one without a zone is of UTC.
+    /// A moment; UTC if it has no zone.
     Moment(Timestamp),
 }
 
 impl When {
-    /// Reads `2026-01-31`, `2026-01-31T18:00:00Z`, `2026-01-31 18:00` or the like with an offset; none for
-    /// anything else.
+    /// Parses `2026-01-31`, `2026-01-31T18:00:00Z`, `2026-01-31 18:00` or a moment with an offset; `None` if
+    /// invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let (date, time) = match text.split_at_checked(10)? {
@@ -55,7 +55,7 @@ impl When {
         Some(Self::Moment(moment))
     }
 
-    /// How two of them stand to each other; none if one lies within the other.
+    /// Compares two dates or moments; `None` if one is within the other.
     pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Day(one), Self::Day(other)) => Some(one.cmp(&other)),
@@ -79,7 +79,7 @@ impl fmt::Display for When {
     }
 }
 
-/// The day of UTC in which a moment lies.
+/// Returns the day of UTC of a moment.
 fn day(moment: Timestamp) -> Date {
     Offset::UTC.to_datetime(moment).date()
 }
@@ -99,7 +99,7 @@ fn offset_of(text: &str) -> Option<Offset> {
     fits.then(|| Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok())?
 }
 
-/// Whether a text has a digit for each `d` and the same character otherwise.
+/// Returns true if a text has a digit for each `d` of `shape` and otherwise the same characters.
 fn shaped(text: &str, shape: &str) -> bool {
     let fits = |(c, want): (u8, u8)| {
         if want == b'd' {
@@ -116,7 +116,7 @@ fn shaped(text: &str, shape: &str) -> bool {
 pub enum End {
     /// This day, or this moment.
     At(When),
-    /// So many milliseconds from now.
+    /// Relative to now, in milliseconds.
     Now {
         /// Negative for the past.
         plus_ms: i64,
@@ -124,7 +124,7 @@ pub enum End {
 }
 
 impl End {
-    /// Reads a date, a moment, `now`, `now+30d` or `now-2h`; none for anything else.
+    /// Parses a date, a moment, `now`, `now+30d` or `now-2h`; `None` if invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let Some(rest) = text.strip_prefix("now") else {
@@ -155,14 +155,14 @@ impl End {
         }
     }
 
-    /// How a date stands to this end: a day is compared with the day of a moment.
+    /// Compares a date with this end: a day is compared with the day of a moment.
     pub(crate) fn compare(self, value: When, now_ms: i64) -> Ordering {
         let end = self.when(now_ms);
         value.compare(end).unwrap_or(Ordering::Equal)
     }
 }
 
-/// Reads a span of days, hours, minutes and seconds such as `30d` or `1h30m`.
+/// Parses a span of days, hours, minutes and seconds such as `30d` or `1h30m`.
 fn span_ms(text: &str) -> Option<i64> {
     let (days, rest) = match text.split_once('d') {
         Some((days, rest)) => (days.parse::<u32>().ok()?, rest),

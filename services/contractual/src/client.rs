@@ -8,7 +8,7 @@ use crate::Error;
 /// The client that signs with the owner's key.
 ///
 /// # Errors
-/// If the owner's key cannot be used.
+/// Returns an error if the owner's key cannot be used.
 pub fn client(deployment: &Deployment) -> Result<Client, Error> {
     let file = &deployment.file;
     let url = format!("http://{}", file.reached().gateway);

@@ -37,9 +37,9 @@ use deployment::{DeploymentFile, Dir, relay::Relay};
 use self::context::Context;
 use crate::{Error, Output};
 
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found something · 64 invalid input or configuration · 130 Ctrl-C";
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found a problem · 64 invalid input or configuration · 130 Ctrl-C";
 
-/// Runs agents that can act only under a contract that a person has signed.
+/// Runs agents that act only under a contract that a person has signed.
 #[derive(Debug, Parser)]
 #[command(name = "contractual", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct CommandLine {
@@ -61,26 +61,26 @@ enum Command {
     Process(ProcessCommand),
 }
 
-/// The commands that work on a deployment.
+/// Commands that work on a deployment.
 #[derive(Debug, Subcommand)]
 enum DeploymentCommand {
-    /// Run a real task under a contract on this machine, show its timeline, and prove it.
+    /// Run an example task under a contract on this machine; show its timeline and prove its record.
     Demo(demo::Arguments),
-    /// Make the keys and configurations of a deployment; keep those that exist.
+    /// Make the keys and configuration files of a deployment; keep those that exist.
     Init(init::Arguments),
     /// Create streams and consumers on a running server, and publish the first roster.
     Provision(provision::Arguments),
     /// Run nats-server and every service as processes of this machine, until Ctrl-C.
     Up(up::Arguments),
-    /// Submit a task: a playbook under a signed contract; follow it to its end.
+    /// Submit a task (a playbook under a signed contract) and follow it to its end.
     Run(task::run::Arguments),
-    /// List tasks, or show one.
+    /// List tasks, or show one of them.
     #[command(subcommand, after_help = "Example: contractual task list")]
     Task(task::Command),
-    /// Approve an action that waits for an answer.
+    /// Approve an action that waits for approval.
     #[command(after_help = "Example: contractual approve TASK ACTION")]
     Approve(approve::Arguments),
-    /// Deny an action that waits for an answer.
+    /// Deny an action that waits for approval.
     #[command(after_help = "Example: contractual deny TASK ACTION")]
     Deny(approve::Arguments),
     /// Make a signing key for a member of a contract's `[roles]`, and print its public half.
@@ -91,21 +91,21 @@ enum DeploymentCommand {
         after_help = "Example: contractual contract sign contract.toml"
     )]
     Contract(contract::Command),
-    /// Kill running programs and grant nothing more; needs no gateway.
+    /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
     Halt,
-    /// Lift a halt.
+    /// Lift a halt: grants are possible again.
     #[command(after_help = "Example: contractual resume --dir ~/contractual")]
     Resume,
-    /// Adopt a stream that was restored or replaced.
+    /// Adopt a stream after it was restored or replaced.
     #[command(subcommand, after_help = "Example: contractual stream adopt")]
     Stream(stream::Command),
-    /// Verify the record, or print it.
+    /// Verify or print the record.
     #[command(subcommand, after_help = "Example: contractual audit verify")]
     Audit(audit::Command),
-    /// Check the deployment, and name the fix for each finding.
+    /// Check the deployment and name the fix for each problem.
     Doctor(doctor::Arguments),
-    /// Show and renew certificates.
+    /// List and renew certificates.
     #[command(subcommand, after_help = "Example: contractual certs show")]
     Certs(certs::Command),
     /// Allow a service to run in a container that lacks a protection, for some days.
@@ -119,17 +119,17 @@ enum DeploymentCommand {
     Waive(exception::Arguments),
     /// Print the health of a service.
     Health(health::Arguments),
-    /// Forward ports of this machine's loopback to a deployment in containers, until Ctrl-C.
+    /// Forward loopback ports of this machine to a deployment in containers, until Ctrl-C.
     #[command(visible_alias = "relay")]
     PortForward(port_forward::Arguments),
 }
 
-/// The commands that become another process, or need nothing.
+/// Commands that need no deployment, or become another process.
 #[derive(Debug, Subcommand)]
 enum ProcessCommand {
     /// Run one service in the foreground.
     Service(service::Arguments),
-    /// Read one message on standard input and print it as JSON, for `nats … --translate`.
+    /// Read one message from standard input and print it as JSON, for `nats … --translate`.
     Decode(decode::Arguments),
     /// Run a program that dies with the process that started it.
     #[command(hide = true)]
@@ -151,7 +151,7 @@ impl CommandLine {
         actor::log("warn");
         actor::hardening::harden();
         let Some(dir) = dir else {
-            out.error("there is no home folder for a deployment: pass --dir DIR");
+            out.error("there is no default folder, because HOME is not set: pass --dir DIR");
             return ExitCode::from(64);
         };
         let context = Context {
@@ -167,7 +167,7 @@ impl CommandLine {
             .map_err(Error::io("start", "the runtime"))
             .and_then(|runtime| {
                 let ran = runtime.block_on(Box::pin(command.reach(context)));
-                // A prompt that was left with Ctrl-C is not waited for.
+                // Ctrl-C may leave a prompt that still reads: do not wait for it.
                 runtime.shutdown_background();
                 ran
             });
@@ -192,13 +192,13 @@ impl ProcessCommand {
 }
 
 impl DeploymentCommand {
-    /// Whether the command works without the containers of a deployment.
+    /// Returns true if the command works without the containers of a deployment.
     fn is_local(&self) -> bool {
         matches!(self, Self::Init(_) | Self::Demo(_) | Self::Key(_))
             || matches!(self, Self::Contract(command) if command.is_local())
     }
 
-    /// Runs a command; if the deployment is in containers, through `docker exec`.
+    /// Runs the command, through `docker exec` if the deployment is in containers.
     async fn reach(self, context: Context) -> Result<(), Error> {
         let file = if self.is_local() {
             None

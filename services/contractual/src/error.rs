@@ -1,32 +1,32 @@
-//! What a command ends with, and its exit code.
+//! The error of a command, and its exit code.
 
 use std::path::PathBuf;
 
-/// Why a command did not do what it was asked.
+/// The reason for which a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The deployment cannot be made, started or reached.
+    /// The deployment cannot be created, started or reached.
     #[error(transparent)]
     Deployment(#[from] deployment::Error),
-    /// The gateway does not do what is asked.
+    /// The gateway refused the request or does not answer.
     #[error(transparent)]
     Gateway(#[from] gateway::client::Error),
     /// A document is not valid.
     #[error("{0}")]
     Document(String),
-    /// What was asked cannot be done as things are; the text says what to do.
+    /// The command cannot be done in the present state; the text says what to do.
     #[error("{0}")]
     Refused(String),
-    /// A check found something.
+    /// A check found a problem.
     #[error("{0}")]
     Found(String),
-    /// The record is not what was signed, or log and stream are not one.
+    /// The record differs from the signed one, or the log differs from the stream.
     #[error("{bad}; {}", bad.problem.fix())]
     Bad {
         /// The first bad place.
         bad: audit::Bad,
     },
-    /// The person stopped it.
+    /// The person stopped the command.
     #[error("stopped")]
     Interrupted,
 }
@@ -48,7 +48,7 @@ of_deployment!(
 );
 
 impl Error {
-    /// 64 for wrong input and keys that cannot be used, 2 for a check that found something, 130 for Ctrl-C, 1 for the rest.
+    /// Returns 64 for invalid input or unusable keys, 2 for a check that found a problem, 130 for Ctrl-C, else 1.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -60,7 +60,7 @@ impl Error {
         }
     }
 
-    /// For `map_err` on file operations.
+    /// Makes the error of a file operation, for `map_err`.
     pub(crate) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

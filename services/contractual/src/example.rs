@@ -6,7 +6,7 @@ pub const TOOLS: &str = include_str!("../../../deploy/examples/stocktake/tools.j
 pub const CONTRACT: &str = include_str!("../../../deploy/examples/stocktake/contract.toml");
 /// `deploy/examples/stocktake/playbook.toml`.
 pub const PLAYBOOK: &str = include_str!("../../../deploy/examples/stocktake/playbook.toml");
-/// `deploy/examples/stocktake/invoices`: names and texts.
+/// `deploy/examples/stocktake/invoices`: names and texts of the files.
 pub const INVOICES: &[(&str, &str)] = &[
     (
         "2026-09-brandt-printing.txt",

@@ -1,4 +1,4 @@
-//! The contract behind a digest, as the owner signed it on the bus.
+//! Finds the signed contract that has a given digest.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use deployment::Deployment;
 
 use crate::Error;
 
-/// A contract that the owner signed.
+/// A signed contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct SignedContract {
     /// Its name.
     name: ContractName,
     /// Its version.
     version: u32,
-    /// When it ends.
+    /// The time at which it expires.
     expires: Time,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for SignedContract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             name,
@@ -31,25 +31,25 @@ impl fmt::Display for Found {
     }
 }
 
-/// Looks for the owner's signature under a contract, from the start of the record; none if there is none.
+/// Finds the owner's signature of a contract in the record; returns none if there is none.
 ///
 /// # Errors
-/// If there is no deployment, or what the bus refused.
+/// Returns an error if there is no deployment or the bus refused a request.
 pub(crate) async fn find(
     deployment: &Deployment,
     contract: &Digest,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<SignedContract>, Error> {
     let owner = bus_schema::public_key(&deployment.owner_key()?);
     let bus = deployment.bus().await?;
     let mut reading = StreamReader::new(owner);
     let (mut found, mut failed) = (None, None);
-    // From the start: whether a message is genuine depends on all before it.
+    // From the start: a message is verified against all messages before it.
     bus.scan(">", 1, |stored| {
         match reading.read::<PolicyFact>(&stored) {
             Ok(Ok((_, Some(PolicyFact::ContractSigned(_, fact)))))
                 if fact.contract == *contract =>
             {
-                found = Some(Found {
+                found = Some(SignedContract {
                     name: fact.name.clone(),
                     version: fact.version,
                     expires: fact.envelope.expires,

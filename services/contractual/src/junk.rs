@@ -1,4 +1,4 @@
-//! Junk of the record, one by one, and whose identity stored it.
+//! Junk of the record: each message, and the identity that stored it.
 
 use std::fmt;
 
@@ -6,24 +6,24 @@ use audit::{Entry, check};
 use bus_schema::{AuthorId, Junk};
 use serde::Serialize;
 
-/// Most pieces of junk that are told one by one; the rest is only counted.
+/// Most junk messages that are listed; the others are counted only.
 pub const TOLD_MAX: usize = 100;
 
-/// A stored message that is no event.
+/// A stored message that is not a valid event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct JunkMessage {
     /// Its place in the stream.
     pub seq: u64,
-    /// Where it was stored.
+    /// Its subject.
     pub subject: String,
-    /// Whose identity stored it there: the server lets no other actor.
+    /// The identity that stored it: the only one that the server lets publish there.
     pub by: Option<AuthorId>,
-    /// Why everybody skips it.
+    /// The reason for which readers skip it.
     pub why: String,
 }
 
-impl Found {
-    /// What is told of an entry that is no event.
+impl JunkMessage {
+    /// Describes an entry of the log that is not a valid event.
     #[must_use]
     pub fn of(entry: &Entry, why: Junk) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Found {
     }
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for JunkMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "junk {} {}: {}", self.seq, self.subject, self.why)?;
         let Some(by) = self.by else { return Ok(()) };

@@ -30,7 +30,7 @@ pub fn main() -> ExitCode {
     match CommandLine::try_parse() {
         Ok(line) => line.run(),
         Err(error) => {
-            // A terminal that is gone cannot read it either.
+            // A closed terminal cannot show it either.
             error.print().ok();
             if error.use_stderr() {
                 ExitCode::from(64)

@@ -1,31 +1,31 @@
-//! What a command prints: text for people, or JSON for programs. Much of it came over the wire, so nothing leaves
-//! here that could move a cursor, reorder text or hide in it.
+//! Prints the output of a command: text for people, or JSON for programs. Part of it came over the wire, so all
+//! characters that could move a cursor, reorder text or hide in it are escaped.
 
 use std::io::{IsTerminal as _, Write as _};
 
 use diagnostic::{escaped, escaped_lines, is_hidden};
 use serde::Serialize;
 
-/// Where a command prints to, and how.
+/// The output of a command, as text or as JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     json: bool,
 }
 
 impl Output {
-    /// Prints JSON, or text.
+    /// Creates an output that prints JSON or text.
     #[must_use]
     pub const fn new(json: bool) -> Self {
         Self { json }
     }
 
-    /// Whether it prints JSON.
+    /// Returns true if it prints JSON.
     #[must_use]
     pub const fn json(&self) -> bool {
         self.json
     }
 
-    /// Prints data: as one line of JSON, or as `text` says it.
+    /// Prints data as one line of JSON, or as `text`.
     pub fn print<T: Serialize>(&self, data: &T, text: impl FnOnce() -> String) {
         if self.json {
             self.line(&serde_json::to_string(data).unwrap_or_default());
@@ -34,18 +34,18 @@ impl Output {
         }
     }
 
-    /// Prints a line: of JSON where that is asked for.
+    /// Prints a line of JSON or text.
     pub fn line(&self, line: &str) {
         let line = if self.json {
             escaped_json(line)
         } else {
             escaped_lines(line)
         };
-        // Whoever read it may have gone away: that is no failure of the command.
+        // The reader may have closed the pipe: the command has not failed.
         writeln!(std::io::stdout(), "{line}").ok();
     }
 
-    /// Prints a line in which one word has a colour (a number of ANSI) where a terminal shows it.
+    /// Prints a line in which one word has an ANSI colour if the output is a terminal.
     pub fn painted(&self, before: &str, (word, colour): (&str, Option<u8>), after: &str) {
         let (before, word, after) = (escaped(before), escaped(word), escaped_lines(after));
         let word = match colour.filter(|_| std::io::stdout().is_terminal()) {
@@ -56,7 +56,7 @@ impl Output {
         writeln!(std::io::stdout(), "{before}{word}{after}").ok();
     }
 
-    /// Prints a line that is no data: beside the data, if that is JSON.
+    /// Prints a line that is not data: on standard error if the data is JSON.
     pub fn line_for_people(&self, line: &str) {
         if self.json {
             writeln!(std::io::stderr(), "{}", escaped_lines(line)).ok();
@@ -65,7 +65,7 @@ impl Output {
         }
     }
 
-    /// Says what went wrong, on standard error.
+    /// Prints an error on standard error.
     pub fn error(&self, text: &str) {
         let prefix = if text.contains('\n') {
             "error:\n"
@@ -76,7 +76,7 @@ impl Output {
     }
 }
 
-/// The same JSON, in which what a person does not see is escaped: outside of strings JSON has nothing of the kind.
+/// Escapes the hidden characters of a JSON text; they can only be in its strings.
 fn escaped_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -2,12 +2,12 @@
 
 use std::io::{BufRead as _, Write as _};
 
-/// Asks until there is a clear answer; none at EOF.
+/// Asks until the answer is yes or no; returns none at EOF.
 pub(crate) async fn sign_it() -> Option<bool> {
     let asking = tokio::task::spawn_blocking(|| {
         let mut terminal = std::io::stderr();
         loop {
-            // A terminal that is gone cannot answer either.
+            // A closed terminal cannot answer either.
             write!(terminal, "  sign it? [yes/no] ").ok();
             terminal.flush().ok();
             let mut line = String::new();

@@ -1,4 +1,4 @@
-//! The timeline: a task's events as a person reads them, and what they add up to.
+//! The timeline: a task's events as text, and their totals.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::{output::Output, unusual::unusual};
 
-/// Most characters of a content that are shown on one line.
+/// Most characters of a content on one line.
 const SHOWN_CHARS_MAX: usize = 160;
 
-/// What a task's events add up to.
+/// The totals of a task's events.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Counts {
     /// Granted actions.
     pub(crate) granted: u32,
-    /// Actions that a person was asked about.
+    /// Actions that needed an approval.
     pub(crate) asked: u32,
     /// Refused actions.
     pub(crate) refused: u32,
-    /// Whether the task succeeded.
+    /// True if the task succeeded.
     pub(crate) succeeded: bool,
     /// The task's outcome.
     pub(crate) outcome: String,
@@ -41,39 +41,39 @@ struct Proposed {
 pub(crate) struct Timeline {
     begun: Option<Time>,
     actions: BTreeMap<ActionId, Proposed>,
-    /// What the events so far add up to.
+    /// The totals of the events so far.
     pub(crate) counts: Counts,
-    /// When the first action was finished, after the task was submitted.
+    /// The time from the submission of the task to its first finished action.
     pub(crate) first_action_ms: Option<u64>,
 }
 
-/// A line, and what a person is asked with it.
+/// A line of the timeline, and the question that comes with it.
 #[derive(Debug)]
 pub(crate) struct Shown {
     head: String,
     verdict: String,
     text: String,
-    /// What is asked.
+    /// The question, if the event asks one.
     pub(crate) ask: Option<Question>,
 }
 
-/// What a person is asked to sign.
+/// A question: the draft that a person signs, and the reason.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    /// The draft to be signed.
+    /// The draft grant.
     pub(crate) draft: DraftGrant,
-    /// Why the contract asks, in policy's words.
+    /// The contract's reason for the question, as policy stored it.
     pub(crate) reason: Option<Content>,
 }
 
 impl Timeline {
-    /// Before the first event.
+    /// Creates an empty timeline.
     #[must_use]
     pub(crate) fn new() -> Self {
         Self::default()
     }
 
-    /// The next event as a line.
+    /// Adds an event and returns its line.
     pub(crate) async fn show(&mut self, event: &Event, client: &Client) -> Shown {
         let begun = *self.begun.get_or_insert(event.stored);
         let fact = event.body.get("fact").unwrap_or(&Value::Null);
@@ -101,7 +101,7 @@ impl Timeline {
             }
             "approval.requested" => {
                 self.counts.asked += 1;
-                format!("{name}a person has to say yes")
+                format!("{name}waits for an approval")
             }
             "action.started" => {
                 if let Some(proposed) = self.proposal(fact) {
@@ -115,7 +115,7 @@ impl Timeline {
                 self.counts.outcome = "rejected".to_owned();
                 text(fact, "code")
             }
-            "task.submitted" => "a task that the owner signed".to_owned(),
+            "task.submitted" => "signed by the owner".to_owned(),
             "task.admitted" => "the contract is in force".to_owned(),
             "approval.carried" => format!("{name}a signed answer"),
             "approval.refused" | "action.declined" => format!("{name}{}", text(fact, "code")),
@@ -123,15 +123,15 @@ impl Timeline {
                 Some(Proposed {
                     started: Some(_), ..
                 }) => {
-                    format!("{name}nobody knows what became of it")
+                    format!("{name}outcome unknown")
                 }
-                Some(_) | None => format!("{name}nobody claimed it in time"),
+                Some(_) | None => format!("{name}not claimed in time"),
             },
             _ => name,
         }
     }
 
-    /// The proposal that a fact speaks of.
+    /// The proposal that a fact is about.
     fn proposal(&mut self, fact: &Value) -> Option<&mut Proposed> {
         self.actions.get_mut(&action(fact)?)
     }
@@ -237,11 +237,11 @@ impl Timeline {
         line
     }
 
-    /// Everything that the person has to know before signing: the arguments byte for byte as the tool will get
-    /// them, canonical JSON on one line. `contract` says which contract asks.
+    /// The text of a question: all facts that matter for the decision, with the arguments byte for byte as the tool
+    /// gets them (canonical JSON on one line). `contract` names the contract that asks.
     ///
     /// # Errors
-    /// Why the arguments cannot be shown: what cannot be read is not signed.
+    /// Returns the reason for which the arguments cannot be shown; they are not signed then.
     pub(crate) async fn question(
         &self,
         question: &Question,
@@ -284,10 +284,10 @@ impl Timeline {
                     draft.wall_ms, draft.output_bytes_max
                 ),
             ),
-            ("answer", format!("counts until {until}")),
+            ("answer", format!("valid until {until}")),
             ("digest", draft.digest().to_string()),
         ]);
-        let mut text = "\n  The contract asks for your yes:".to_owned();
+        let mut text = "\n  The contract asks for your approval:".to_owned();
         for (name, value) in lines {
             text.push_str(&format!("\n    {name:<9} {}", escaped(&value)));
         }
@@ -316,7 +316,7 @@ impl Proposed {
     }
 }
 
-/// The word for what an event says.
+/// The word that stands for an event.
 fn verdict(kind: &str, fact: &Value) -> String {
     match kind {
         "action.finished" | "task.finished" => text(fact, "outcome"),
@@ -326,7 +326,7 @@ fn verdict(kind: &str, fact: &Value) -> String {
     }
 }
 
-/// What `approval.requested` asks.
+/// The question of an event `approval.requested`.
 fn question(fact: &Value) -> Option<Question> {
     Some(Question {
         draft: field(fact, "draft")?,
@@ -334,7 +334,7 @@ fn question(fact: &Value) -> Option<Question> {
     })
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 #[must_use]
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
@@ -345,13 +345,13 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
-/// The action that a fact speaks of.
+/// The action that a fact is about.
 fn action(fact: &Value) -> Option<ActionId> {
     let draft = fact.get("grant").unwrap_or(fact).get("draft");
     field(draft.unwrap_or(fact), "action")
 }
 
-/// One line of JSON per event.
+/// An event as one line of JSON.
 #[must_use]
 pub(crate) fn json(event: &Event) -> String {
     serde_json::to_string(event).unwrap_or_default()
@@ -385,14 +385,14 @@ async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
     }
 }
 
-/// The arguments as a person may sign them: the one canonical text of what they say.
+/// Returns the text of the arguments if it is canonical JSON, the only form that is signed.
 fn arguments(bytes: Vec<u8>) -> Result<String, String> {
-    contract::json::parse_canonical(&bytes, CONTENT_BYTES_MAX)
+    bus_schema::json::parse_canonical(&bytes, CONTENT_BYTES_MAX)
         .map_err(|error| format!("the arguments cannot be shown as they are ({error})"))?;
-    String::from_utf8(bytes).map_err(|_| "the arguments are no text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "the arguments are not UTF-8".to_owned())
 }
 
-/// What came from a tool or a model must not move the cursor of the one who reads it, nor look like lines of ours.
+/// Text on one line, escaped: text of a tool or a model must not move the cursor or look like our own lines.
 fn one_line(text: &str) -> String {
     escaped(&text.replace('\n', " "))
 }
@@ -433,8 +433,8 @@ mod tests {
 
     #[test]
     fn what_came_from_elsewhere_is_one_line() {
-        let text = "a\n  The contract asks for your yes:\r\u{2028}\u{1b}[2Jb";
-        let shown = "a   The contract asks for your yes:\\u{d}\\u{2028}\\u{1b}[2Jb";
+        let text = "a\n  The contract asks for your approval:\r\u{2028}\u{1b}[2Jb";
+        let shown = "a   The contract asks for your approval:\\u{d}\\u{2028}\\u{1b}[2Jb";
         assert_eq!(one_line(text), shown);
     }
 }

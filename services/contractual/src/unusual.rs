@@ -1,18 +1,18 @@
-//! What a person who reads arguments could overlook in them.
+//! Finds the parts of arguments that a reader could overlook.
 
 use std::collections::BTreeSet;
 
 use diagnostic::is_hidden;
 use unicode_script::{Script, UnicodeScript as _};
 
-/// Characters that fit on a screen.
+/// Most characters that fit on a screen.
 const SCREEN_CHARS_MAX: usize = 1000;
-/// Most characters of a word that is repeated.
+/// Most characters of a quoted word.
 const WORD_CHARS_MAX: usize = 60;
-/// Most different hidden characters that are named.
+/// Most different hidden characters that are listed.
 const NAMED_MAX: usize = 5;
 
-/// Says what is unusual in the canonical JSON of arguments, on one line; none if nothing is.
+/// Describes unusual text in the canonical JSON of arguments, on one line; returns none if there is none.
 #[must_use]
 pub(crate) fn unusual(arguments: &str) -> Option<String> {
     let mut found = Vec::new();
@@ -46,7 +46,7 @@ pub(crate) fn unusual(arguments: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join("; "))
 }
 
-/// The different ones, as they are written where they stand.
+/// The different hidden characters, as escapes.
 fn named(hidden: &[char]) -> String {
     let different: BTreeSet<char> = hidden.iter().copied().collect();
     let names = different.iter().take(NAMED_MAX);
@@ -60,13 +60,13 @@ fn named(hidden: &[char]) -> String {
     text
 }
 
-/// What stands between blanks and quotation marks, and how many characters stand there by their number.
+/// The words between blanks and quotation marks, and the number of `\u` escapes.
 fn words(json: &str) -> (Vec<String>, usize) {
     let (mut words, mut escapes) = (vec![String::new()], 0);
     let mut chars = json.chars();
     while let Some(c) = chars.next() {
         if c == '\\' {
-            // A backslash takes the next character with it, whatever that is; its number is no word either.
+            // A backslash escapes the next character; the digits of a `\u` escape are no word.
             if chars.next() == Some('u') {
                 escapes += 1;
                 chars.by_ref().take(4).for_each(drop);
@@ -81,7 +81,7 @@ fn words(json: &str) -> (Vec<String>, usize) {
     (words, escapes)
 }
 
-/// The scripts of all letters; those that are written together count as one.
+/// The scripts of all letters; the East Asian ones, which are mixed in writing, count as one.
 fn scripts(word: &str) -> BTreeSet<&'static str> {
     const NONE: [Script; 3] = [Script::Common, Script::Inherited, Script::Unknown];
     const TOGETHER: [Script; 5] = [

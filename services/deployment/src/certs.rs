@@ -1,4 +1,4 @@
-//! `certs`: who has a certificate and until when, new ones in place of the old, and a new authority beside the old.
+//! `certs`: shows certificates and their expiry, renews them, and replaces the authority.
 
 use std::{
     fmt,
@@ -17,42 +17,42 @@ use crate::{
     pki::{self, Ca, Leaf, Side},
 };
 
-/// How long a certificate is valid, unless it is said otherwise.
+/// The default validity of a certificate in days.
 pub const LEAF_DAYS: u32 = 30;
-/// A certificate is to be renewed from this long before its end on, or in the last third of its life if that is
+/// The time before its expiry from which a certificate is due for renewal, or the last third of its life if that is
 /// shorter.
 pub const SOON: Duration = Duration::from_secs(30 * 86_400);
-/// The server's name among those who have a certificate.
+/// The server's name among the owners of certificates.
 const NATS: &str = "nats";
 
-/// How a certificate stands.
+/// The state of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It holds for long enough.
+    /// It is valid for long enough.
     Good,
-    /// It nears its end.
+    /// It expires soon.
     Soon,
-    /// It is over, or not yet valid.
+    /// It has expired, or is not yet valid.
     Expired,
-    /// The authority that signed it signs no more.
+    /// It was signed by an authority that no longer signs.
     OtherAuthority,
     /// It is missing, unreadable, or does not belong to its key.
     Broken,
 }
 
-/// A certificate as it lies there.
+/// The status of a certificate on disk.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
-    /// Whose.
+    /// The owner's name.
     pub name: &'static str,
-    /// Until when; the beginning of time if it cannot be read.
+    /// The expiry; the Unix epoch if it cannot be read.
     pub until: Time,
-    /// How many whole days are left.
+    /// The number of whole days left.
     pub days_left: u64,
-    /// How it stands.
+    /// The state.
     pub state: State,
-    /// What is wrong with it.
+    /// The problem, if there is one.
     pub wrong: Option<String>,
 }
 
@@ -62,47 +62,47 @@ impl fmt::Display for Shown {
         match (&self.wrong, self.state) {
             (Some(wrong), _) => write!(f, "{name}: {wrong}"),
             (None, State::Soon) => write!(f, "{name} expires in {} days", self.days_left),
-            (None, _) => write!(f, "{name} holds until {}", self.until),
+            (None, _) => write!(f, "{name} is valid until {}", self.until),
         }
     }
 }
 
-/// What was renewed.
+/// The renewed certificates.
 #[derive(Debug, Serialize)]
 pub struct Renewed {
-    /// Whose certificates.
+    /// The owners' names.
     pub names: Vec<&'static str>,
-    /// Until when they hold.
+    /// The expiry.
     pub until: Time,
 }
 
 impl Renewed {
-    /// For people.
+    /// The result as text.
     #[must_use]
     pub fn text(&self, dir: &Dir) -> String {
-        let mut text = format!("{} hold until {}", self.names.join(", "), self.until);
-        text.push_str("\nservices take theirs up within seconds");
+        let mut text = format!("{} are valid until {}", self.names.join(", "), self.until);
+        text.push_str("\nservices load theirs within seconds");
         if self.names.contains(&NATS) {
-            text.push_str(&format!("; nats-server when it is told to: {}", tell(dir)));
+            text.push_str(&format!("; for nats-server: {}", tell(dir)));
         }
         text
     }
 }
 
-/// What became of the authority.
+/// The result of a change of the authority.
 #[derive(Debug, Serialize)]
 pub struct Authorities {
-    /// How many are trusted.
+    /// The number of trusted authorities.
     pub trusted: usize,
 }
 
 impl Authorities {
-    /// For people.
+    /// The result as text.
     #[must_use]
     pub fn text(&self, dir: &Dir) -> String {
         let (tell, dir) = (tell(dir), dir.path().display());
         if self.trusted == 1 {
-            return format!("one authority is trusted; tell nats-server: {tell}");
+            return format!("one authority is trusted; reload nats-server: {tell}");
         }
         format!(
             "{} authorities are trusted and the newest signs; next, each after the one before:\n  {tell}\n  \
@@ -112,7 +112,7 @@ impl Authorities {
     }
 }
 
-/// What has nats-server read its certificates again.
+/// The command that reloads nats-server's certificates.
 fn tell(dir: &Dir) -> String {
     let containers = DeploymentFile::read(dir)
         .ok()
@@ -123,23 +123,23 @@ fn tell(dir: &Dir) -> String {
     }
 }
 
-/// Everybody who can have a certificate: the users of the bus, and the server.
+/// The names of all owners of certificates: the users of the bus, and the server.
 #[must_use]
 pub fn names() -> Vec<&'static str> {
     let users = account::users().into_iter().map(|user| user.name);
     users.chain([NATS]).collect()
 }
 
-/// The authority that signs.
+/// Loads the signing authority.
 ///
 /// # Errors
-/// If its files cannot be used.
+/// [`Error`] if its key is offline or its files are invalid.
 pub fn authority(dir: &Dir, now: SystemTime) -> Result<Ca, Error> {
     let path = dir.ca_key();
     if !path.exists() && dir.ca().exists() {
         let path = path.display();
         return Err(Error::Refused(format!(
-            "the authority's key is offline: bring {path} back for this"
+            "the authority's key is offline: bring {path} back"
         )));
     }
     let key = files::read_secret(&path)?;
@@ -164,10 +164,10 @@ pub fn issue(ca: &Ca, name: &str, days: u32, now: SystemTime) -> Result<Leaf, pk
     ca.issue(name, &[name], side, days, now)
 }
 
-/// Replaces the key and certificate of `only`, or of everybody who has a folder.
+/// Replaces the key and certificate of `only`, or of every user with a folder.
 ///
 /// # Errors
-/// [`Error::Document`] for a name that has none; what could not be read, made or written.
+/// [`Error::Document`] for an unknown name; other errors for files that could not be read, created or written.
 pub fn renew(dir: &Dir, only: Option<&str>, days: u32, now: SystemTime) -> Result<Renewed, Error> {
     let _alone = alone(dir)?;
     let ca = authority(dir, now)?;
@@ -175,7 +175,7 @@ pub fn renew(dir: &Dir, only: Option<&str>, days: u32, now: SystemTime) -> Resul
     names.retain(|name| only.map_or_else(|| dir.of(name).is_dir(), |only| only == *name));
     if names.is_empty() {
         return Err(Error::Document(format!(
-            "{:?} has no certificate; `contractual certs show` lists who has",
+            "{:?} has no certificate; see the names with `contractual certs show`",
             only.unwrap_or_default()
         )));
     }
@@ -192,7 +192,7 @@ pub fn renew(dir: &Dir, only: Option<&str>, days: u32, now: SystemTime) -> Resul
     })
 }
 
-/// Renews what nears its end or is not good any more; none if there is nothing to do.
+/// Renews certificates that expire soon or are invalid; returns their names.
 ///
 /// # Errors
 /// As [`renew`].
@@ -205,14 +205,14 @@ pub fn renew_due(dir: &Dir, now: SystemTime) -> Result<Vec<&'static str>, Error>
     Ok(due.into_iter().map(|one| one.name).collect())
 }
 
-/// How every certificate stands, of those who have a folder. Needs no key of the authority.
+/// The status of the certificates of all users with a folder. Needs no key of the authority.
 ///
 /// # Errors
-/// If the authority's certificate cannot be read.
+/// [`Error`] if the authority's certificate cannot be read.
 pub fn show(dir: &Dir, now: SystemTime) -> Result<Vec<Shown>, Error> {
     let trusted = files::read_public(&dir.ca())?;
     let trusted = String::from_utf8_lossy(&trusted);
-    // The newest authority stands first.
+    // The newest authority is the first.
     let ca = pki::certificates(&trusted).next().unwrap_or_default();
     let mut names = names();
     names.retain(|name| dir.of(name).is_dir());
@@ -222,7 +222,7 @@ pub fn show(dir: &Dir, now: SystemTime) -> Result<Vec<Shown>, Error> {
         .collect())
 }
 
-/// The same as a table.
+/// Formats statuses as a table.
 #[must_use]
 pub fn table(all: &[Shown]) -> String {
     let line = |one: &Shown| {
@@ -283,10 +283,10 @@ fn look(ca: &str, dir: &Dir, name: &'static str, now: SystemTime) -> Shown {
     shown
 }
 
-/// Makes a new authority that signs from now on, and trusts the ones before beside it.
+/// Creates a new authority that signs from now on; the old one stays trusted.
 ///
 /// # Errors
-/// [`Error::Refused`] while two are trusted already; what could not be read, made or written.
+/// [`Error::Refused`] while two are trusted; other errors for files that could not be read, created or written.
 pub fn new_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error> {
     let _alone = alone(dir)?;
     let before = authority(dir, now)?;
@@ -296,7 +296,7 @@ pub fn new_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error> {
         return Err(Error::Refused(refused.to_owned()));
     }
     let next = Ca::create(now)?;
-    // Trusted before it signs: at any moment the key that lies there belongs to a certificate that is trusted.
+    // Trusted before it signs, so that the key on disk always belongs to a trusted certificate.
     let (old, new) = (before.cert_pem().trim_end(), next.cert_pem().trim_end());
     files::replace(&dir.ca(), format!("{new}\n{old}\n").as_bytes())?;
     containers::publish(dir)?;
@@ -304,10 +304,10 @@ pub fn new_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error> {
     Ok(Authorities { trusted: 2 })
 }
 
-/// Trusts the newest authority alone.
+/// Trusts only the newest authority.
 ///
 /// # Errors
-/// [`Error::Refused`] while a certificate is signed by another; what could not be read or written.
+/// [`Error::Refused`] while another authority's certificate is in use; other errors for unusable files.
 pub fn retire_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error> {
     let _alone = alone(dir)?;
     let ca = authority(dir, now)?;
@@ -317,7 +317,7 @@ pub fn retire_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error
         .filter(|one| one.state == State::OtherAuthority);
     if let Some(one) = others.next() {
         return Err(Error::Refused(format!(
-            "{} has a certificate of the authority before; run `contractual certs renew` first",
+            "{} has a certificate of the previous authority; run `contractual certs renew` first",
             one.name
         )));
     }
@@ -327,7 +327,7 @@ pub fn retire_authority(dir: &Dir, now: SystemTime) -> Result<Authorities, Error
     Ok(Authorities { trusted: 1 })
 }
 
-/// The folder of the authority, locked: two who renew at once would mix their keys.
+/// Locks the authority's folder: two concurrent renewals would mix their keys.
 fn alone(dir: &Dir) -> Result<File, Error> {
     let path = dir.ca_key();
     let folder = path.parent().unwrap_or(Path::new("."));

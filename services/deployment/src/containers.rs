@@ -1,4 +1,4 @@
-//! What a deployment in containers has of its own: where things lie inside, and who owns each file outside.
+//! Deployments in containers: the shares of each container, and the owner and mode of each file.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -17,26 +17,26 @@ use crate::{
     report::{keep, refresh},
 };
 
-/// The values that the compose file takes from a deployment.
+/// The file with the deployment's values for the compose file.
 const ENVIRONMENT: &str = "compose.env";
-/// The line in it with the name under which the sidecar joins the tailnet: the first label of the gateway's.
+/// The variable in it with the sidecar's host name in the tailnet: the first label of the gateway's name.
 const HOSTNAME: &str = "CONTRACTUAL_HOSTNAME=";
-/// The user and group id of each container.
+/// The user and group ids of the other containers.
 const NATS_UID: u32 = 10_012;
 const TAILSCALE_UID: u32 = 10_010;
-/// Modes: of files that only one container reads, of public ones, and of the folders.
+/// The modes of files for one container, of public files, and of folders.
 const SECRET: u32 = 0o400;
 const PUBLIC: u32 = 0o444;
 const FOLDER: u32 = 0o500;
 const VOLUME: u32 = 0o700;
 const READABLE: u32 = 0o755;
-/// A workspace that was made here: the person's group shares it.
+/// The mode of a workspace that was created here: the person's group shares it.
 const SHARED: u32 = 0o2770;
 
-/// What the person can choose about containers.
+/// The user's choices about containers.
 #[derive(Debug, Clone)]
-pub struct Choices {
-    /// Whose everything is that no container has.
+pub struct ContainerChoices {
+    /// The owner of all files that belong to no container.
     pub person: Person,
     /// A file with the auth key for the tailnet.
     pub authkey: Option<PathBuf>,
@@ -44,8 +44,8 @@ pub struct Choices {
     pub name: Option<String>,
 }
 
-impl Choices {
-    /// How the containers will be found.
+impl ContainerChoices {
+    /// The names by which the containers are found.
     #[must_use]
     pub fn found_by(&self) -> Containers {
         Containers {
@@ -55,7 +55,7 @@ impl Choices {
     }
 }
 
-/// A person of this machine: whom the owner's key and all that is not mounted belongs to.
+/// A user of this machine: the owner of the owner's key and of all files that are not mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person {
     /// The user id.
@@ -64,20 +64,20 @@ pub struct Person {
     pub gid: u32,
 }
 
-/// What one container has of the deployment's folder.
+/// One container's share of the deployment's folder.
 #[derive(Debug, Clone)]
 pub struct Share {
     /// The service, which is also the folder's name.
     pub service: &'static str,
     /// Its user and group id.
     pub uid: u32,
-    /// Files that it alone reads.
+    /// The files that only it reads.
     pub files: &'static [&'static str],
-    /// Folders that it writes.
+    /// The folders that it writes.
     pub volumes: &'static [&'static str],
 }
 
-/// What each container has.
+/// The shares of all containers.
 #[must_use]
 pub fn shares() -> Vec<Share> {
     let actors = ACTORS.iter().map(|author| Share {
@@ -115,22 +115,22 @@ pub fn shares() -> Vec<Share> {
     actors.chain(others).collect()
 }
 
-/// Refuses whoever cannot give files away.
+/// Refuses users that cannot change owners of files.
 ///
 /// # Errors
-/// [`Error::Refused`] with what to do instead.
+/// [`Error::Refused`] for users other than root.
 pub(crate) fn may_give_away() -> Result<(), Error> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
     Err(Error::Refused(
-        "each container's files must belong to its own user id, which only root can arrange: \
-         run it with sudo; what is yours stays yours"
+        "each container's files must belong to its own user id, which needs root: \
+         run it with sudo; your own files stay yours"
             .to_owned(),
     ))
 }
 
-/// What was made just now.
+/// The parts that were created in this run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fresh {
     /// The deployment.
@@ -139,19 +139,19 @@ pub(crate) struct Fresh {
     pub(crate) workspace: bool,
 }
 
-/// Gives every file of the deployment to whom it belongs: to a container's user, or to its person.
+/// Sets the owner of every file of the deployment: a container's user, or its person.
 ///
 /// # Errors
-/// What could not be changed.
+/// [`Error::Io`] for a file that could not be changed.
 pub(crate) fn set_owners(
     dir: &Dir,
-    facts: &DeploymentFile,
-    choices: &Choices,
+    file: &DeploymentFile,
+    choices: &ContainerChoices,
     fresh: Fresh,
     made: &mut InitReport,
 ) -> Result<(), Error> {
     let person = person(dir, choices, fresh)?;
-    environment(dir, facts, choices, made)?;
+    environment(dir, file, choices, made)?;
     let shares = shares();
     for share in &shares {
         files::private_dir(&dir.of(share.service))?;
@@ -181,22 +181,22 @@ pub(crate) fn set_owners(
             uid: AuthorId::Runner.uid(),
             gid: person.gid,
         };
-        give(&facts.workspace, runner, SHARED)?;
+        give(&file.workspace, runner, SHARED)?;
     }
     made.next = Some(format!("deploy/stack start {}", dir.path().display()));
     Ok(())
 }
 
-/// What compose puts in its variables' places. Of a file that is there only the machine's name changes: the rest may be a
-/// person's.
+/// Writes the variables of the compose file. In an existing file only the host name changes, because a person may have
+/// edited the rest.
 fn environment(
     dir: &Dir,
-    facts: &DeploymentFile,
-    choices: &Choices,
+    file: &DeploymentFile,
+    choices: &ContainerChoices,
     made: &mut InitReport,
 ) -> Result<(), Error> {
     let path = dir.path().join(ENVIRONMENT);
-    let (folder, workspace) = (plain(dir.path())?, plain(&facts.workspace)?);
+    let (folder, workspace) = (plain(dir.path())?, plain(&file.workspace)?);
     let fresh = format!("CONTRACTUAL_DIR={folder}\nCONTRACTUAL_WORKSPACE={workspace}\n");
     let text = if path.exists() {
         read_text(&path)?
@@ -216,8 +216,8 @@ fn environment(
     refresh(&path, &text, made)
 }
 
-/// Whose the rest is: a deployment stays whose it is, whoever runs this again.
-fn person(dir: &Dir, choices: &Choices, fresh: Fresh) -> Result<Person, Error> {
+/// The owner of the remaining files; later runs by other users do not change it.
+fn person(dir: &Dir, choices: &ContainerChoices, fresh: Fresh) -> Result<Person, Error> {
     let found = fs::metadata(dir.path()).map_err(Error::io("look at", dir.path()))?;
     if fresh.deployment || found.uid() == 0 {
         return Ok(choices.person);
@@ -228,10 +228,10 @@ fn person(dir: &Dir, choices: &Choices, fresh: Fresh) -> Result<Person, Error> {
     })
 }
 
-/// Puts what every service trusts where containers see it, if this deployment runs in any.
+/// Copies the trusted certificates to the folder that containers mount, if this deployment runs in containers.
 ///
 /// # Errors
-/// What could not be read or written.
+/// [`Error`] for a file that could not be read or written.
 pub(crate) fn publish(dir: &Dir) -> Result<(), Error> {
     if DeploymentFile::read(dir)?.containers.is_none() {
         return Ok(());
@@ -240,14 +240,14 @@ pub(crate) fn publish(dir: &Dir) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     }
-    // Services take a file that is written anew for another one.
+    // Services load every newly written file again.
     if fs::read(&path).is_ok_and(|found| found == bytes) {
         return Ok(());
     }
     Ok(files::replace(&path, &bytes)?)
 }
 
-/// A path that stands in the environment file as it is.
+/// The text of a path that needs no quotes in the environment file.
 fn plain(path: &Path) -> Result<&str, Error> {
     let said = path.to_str().filter(|text| {
         text.bytes()
@@ -255,13 +255,13 @@ fn plain(path: &Path) -> Result<&str, Error> {
     });
     said.ok_or_else(|| {
         Error::Document(format!(
-            "{} cannot stand in a compose file: use letters, digits and /._-+@",
+            "{} is not allowed in a compose file: use letters, digits and /._-+@",
             path.display()
         ))
     })
 }
 
-/// Gives `folder` and what lies in it to the person, but not what `except` says is somebody else's.
+/// Makes the person the owner of `folder` and its content, except paths for which `except` returns true.
 fn keep_for(person: Person, folder: &Path, except: &dyn Fn(&Path) -> bool) -> Result<(), Error> {
     let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
     for entry in entries {
@@ -295,7 +295,7 @@ fn hand_over(dir: &Dir, share: &Share) -> Result<(), Error> {
     }
     for name in share.files {
         let path = folder.join(name);
-        // The key for the tailnet comes from a person, later.
+        // A person adds the auth key for the tailnet later.
         if path.exists() {
             give(&path, user, SECRET)?;
         }
@@ -303,7 +303,7 @@ fn hand_over(dir: &Dir, share: &Share) -> Result<(), Error> {
     give(&folder, user, FOLDER)
 }
 
-/// Sets owner and mode of the file or folder itself: never of what a link points to.
+/// Sets owner and mode of a file or folder; never follows a link.
 fn give(path: &Path, to: Person, mode: u32) -> Result<(), Error> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened: Result<File, _> = OpenOptions::new()
@@ -311,13 +311,13 @@ fn give(path: &Path, to: Person, mode: u32) -> Result<(), Error> {
         .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
         .open(path);
     let file = opened.map_err(Error::io("open", path))?;
-    // The mode last: a change of owner takes bits away.
+    // The mode comes last, because a change of owner clears bits.
     fchown(&file, Some(to.uid), Some(to.gid)).map_err(Error::io("give away", path))?;
     file.set_permissions(Permissions::from_mode(mode))
         .map_err(Error::io("set the mode of", path))
 }
 
-/// What is wrong with owners and modes, and the fix.
+/// The files with wrong owners or modes, one text each.
 pub fn misplaced(dir: &Dir) -> Vec<String> {
     let mut wrong = Vec::new();
     for share in shares() {
@@ -336,7 +336,7 @@ fn misplaced_one(path: &PathBuf, uid: u32, mode: u32) -> Option<String> {
     let shown = path.display();
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
-        // Its folder belongs to another user: only root sees into it.
+        // Its folder belongs to another user, so only root can read it.
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return None,
         Err(_) if path.ends_with("tailscale/authkey") => return None,
         Err(_) => {
@@ -352,7 +352,7 @@ fn misplaced_one(path: &PathBuf, uid: u32, mode: u32) -> Option<String> {
     })
 }
 
-/// Whether the user may write to a folder, by owner and mode.
+/// Returns true if the user may write to a folder, by owner and mode.
 pub fn can_write(found: &fs::Metadata, user: u32) -> bool {
     let (owner, group, others) = (0o300, 0o030, 0o003);
     let mode = found.mode();

@@ -1,11 +1,11 @@
-//! An open deployment: its folder, its file, and the ways to its bus.
+//! An open deployment: its folder, its file, and connections to its bus.
 
 use actor::{BusClient, Clock, signing_key};
 use ed25519_dalek::SigningKey;
 
 use crate::{DeploymentFile, Dir, Error};
 
-/// The user of the bus that stands for the owner.
+/// The owner's user on the bus.
 const OWNER: &str = "owner";
 
 /// A deployment whose file was read.
@@ -13,7 +13,7 @@ const OWNER: &str = "owner";
 pub struct Deployment {
     /// Its folder.
     pub dir: Dir,
-    /// What it says of itself.
+    /// The content of its `deployment.toml`.
     pub file: DeploymentFile,
     /// Time and randomness of this process.
     pub clock: Clock,
@@ -35,7 +35,7 @@ impl Deployment {
     /// The owner's signing key.
     ///
     /// # Errors
-    /// If it is offline, or cannot be used.
+    /// [`Error`] if it is offline or invalid.
     pub fn owner_key(&self) -> Result<SigningKey, Error> {
         Ok(signing_key::load(&self.dir.owner_key())?)
     }
@@ -43,7 +43,7 @@ impl Deployment {
     /// Connects to the bus as the owner.
     ///
     /// # Errors
-    /// What the bus refused.
+    /// The bus's refusal.
     pub async fn bus(&self) -> Result<BusClient, Error> {
         self.bus_as(OWNER).await
     }
@@ -51,7 +51,7 @@ impl Deployment {
     /// Connects to the bus as one of its users.
     ///
     /// # Errors
-    /// What the bus refused.
+    /// The bus's refusal.
     pub async fn bus_as(&self, user: &str) -> Result<BusClient, Error> {
         let access = self.dir.access(user, &self.file.url());
         Ok(BusClient::connect(&access, self.clock.clone()).await?)
@@ -60,7 +60,7 @@ impl Deployment {
     /// Connects to the bus as one of its users, in one attempt.
     ///
     /// # Errors
-    /// What the bus refused.
+    /// The bus's refusal.
     pub async fn bus_once(&self, user: &str) -> Result<BusClient, Error> {
         let access = self.dir.access(user, &self.file.url());
         Ok(BusClient::connect_once(&access, self.clock.clone()).await?)

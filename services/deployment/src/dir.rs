@@ -1,4 +1,4 @@
-//! The state directory: where each identity, configuration and volume of a deployment lies.
+//! The state directory: the paths of a deployment's identities, configurations and volumes.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,25 +13,25 @@ pub struct Dir {
     route: Option<Route>,
 }
 
-/// Where this process reaches a deployment that does not listen on this machine itself.
+/// The addresses at which this process reaches a deployment that does not listen on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// The server.
+    /// The server's address.
     pub bus: SocketAddr,
-    /// The gateway.
+    /// The gateway's address.
     pub gateway: SocketAddr,
 }
 
 impl Dir {
-    /// The deployment in `path`, which stays the same for processes that work in another folder.
+    /// The deployment in `path`, made absolute for processes with another working folder.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        // Only an empty path, or a working folder that is gone, has no absolute form.
+        // Only an empty path, or a deleted working folder, has no absolute form.
         let path = std::path::absolute(&path).unwrap_or(path);
         Self { path, route: None }
     }
 
-    /// The same deployment, reached another way.
+    /// The same deployment, reached through `route`.
     #[must_use]
     pub fn through(self, route: Route) -> Self {
         Self {
@@ -40,7 +40,7 @@ impl Dir {
         }
     }
 
-    /// The other way, if there is one.
+    /// The route, if there is one.
     #[must_use]
     pub const fn route(&self) -> Option<Route> {
         self.route
@@ -76,7 +76,7 @@ impl Dir {
         self.of("owner").join("signing.pem")
     }
 
-    /// The owner's public key, which stays when the key itself is taken offline.
+    /// The owner's public key, which remains when the key itself is offline.
     #[must_use]
     pub fn owner_public(&self) -> PathBuf {
         self.path.join("owner.pub")
@@ -88,8 +88,8 @@ impl Dir {
         self.path.join("ca").join("ca.pem")
     }
 
-    /// A copy of it in a folder that holds nothing else, which containers mount: a file that is mounted by itself would
-    /// stay what it was when another takes its name.
+    /// A copy of it in a folder of its own, which containers mount: a container that mounts a single file would
+    /// keep the old content when the file is replaced.
     #[must_use]
     pub fn trusted(&self) -> PathBuf {
         self.path.join("trust").join("ca.pem")
@@ -107,7 +107,7 @@ impl Dir {
         self.path.join("nats")
     }
 
-    /// The deployment's own facts.
+    /// The deployment's `deployment.toml`.
     #[must_use]
     pub fn deployment(&self) -> PathBuf {
         self.path.join("deployment.toml")
@@ -125,13 +125,13 @@ impl Dir {
         self.path.join("tools.json")
     }
 
-    /// Where the `nats` command line finds its contexts (`XDG_CONFIG_HOME`).
+    /// The folder with the contexts of the `nats` command line (`XDG_CONFIG_HOME`).
     #[must_use]
     pub fn contexts(&self) -> PathBuf {
         self.path.join("nats-cli")
     }
 
-    /// How `user` reaches the server at `url`.
+    /// The access of `user` to the server at `url`.
     #[must_use]
     pub fn access(&self, user: &str, url: &str) -> Access {
         let folder = self.of(user);

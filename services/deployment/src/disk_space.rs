@@ -1,16 +1,16 @@
-//! Whether a folder can be written: asked before anything is started that would fail in it later.
+//! A test write to a folder, before anything starts that would fail in it later.
 
 use std::{io::Write as _, path::Path};
 
 use crate::Error;
 
-/// What has to fit at least.
+/// The minimum free space.
 const BYTES: usize = 64 << 10;
 
-/// Writes a little into a folder and takes it away again.
+/// Writes a small file into a folder and removes it again.
 ///
 /// # Errors
-/// [`Error::Refused`] with what to do, if it is no folder, read-only or full.
+/// [`Error::Refused`] if it is not a folder, read-only or full.
 pub fn check(folder: &Path) -> Result<(), Error> {
     let mut file = tempfile::Builder::new();
     let written = file
@@ -22,7 +22,7 @@ pub fn check(folder: &Path) -> Result<(), Error> {
         });
     written.map_err(|error| {
         Error::Refused(format!(
-            "cannot write in {}: {error}; make it a folder you can write to, with space left",
+            "cannot write in {}: {error}; make it a writable folder with free space",
             folder.display()
         ))
     })

@@ -1,8 +1,8 @@
-//! Why a deployment cannot be made, started or reached.
+//! The errors of creating, starting and reaching a deployment.
 
 use std::path::PathBuf;
 
-/// Why nothing was done.
+/// The reason for a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An identity file cannot be used.
@@ -14,38 +14,38 @@ pub enum Error {
     /// A signing key cannot be used.
     #[error(transparent)]
     SigningKey(#[from] actor::signing_key::Error),
-    /// A certificate cannot be made or used.
+    /// A certificate cannot be created or used.
     #[error(transparent)]
     Pki(#[from] crate::pki::Error),
-    /// There is no nats-server.
+    /// No nats-server was found.
     #[error(transparent)]
     NatsServer(#[from] crate::nats_server::Error),
-    /// The bus does not do what is asked.
+    /// The bus refused a request.
     #[error(transparent)]
     Actor(#[from] actor::Error),
     /// A file cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted operation, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// There is no deployment here.
+    /// The folder holds no deployment.
     #[error("{} is not a state directory; run `contractual init --dir {}`", .0.display(), .0.display())]
     NoDeployment(PathBuf),
-    /// A document is not valid.
+    /// A document is invalid.
     #[error("{0}")]
     Document(String),
-    /// What was asked cannot be done as things are; the text says what to do.
+    /// The request is not possible in this state; the text states what to do next.
     #[error("{0}")]
     Refused(String),
 }
 
 impl Error {
-    /// 64 for wrong input and keys that cannot be used, 1 for the rest.
+    /// The exit code: 64 for wrong input and unusable keys, 1 for other errors.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -59,7 +59,7 @@ impl Error {
         }
     }
 
-    /// For `map_err` on file operations.
+    /// Creates a function for `map_err` on file operations.
     pub fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

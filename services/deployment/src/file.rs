@@ -1,4 +1,4 @@
-//! `deployment.toml`: what a deployment says of itself.
+//! `deployment.toml`: the description of a deployment.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Dir, Error, dir::Route, layout};
 
-/// What is the deployment's own: `deployment.toml`.
+/// The content of `deployment.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeploymentFile {
-    /// Its id; stands in every signed statement.
+    /// The id, which every signed statement contains.
     pub deployment: DeploymentId,
-    /// Where the server listens.
+    /// The server's listen address.
     pub bus: SocketAddr,
-    /// Where the gateway listens.
+    /// The gateway's listen address.
     pub gateway: SocketAddr,
-    /// The folder that tools work in.
+    /// The workspace of the tools.
     pub workspace: PathBuf,
-    /// Whether the server keeps a copy of the record for the `nats` command line.
+    /// True if the server keeps a copy of the record for the `nats` command line.
     #[serde(default = "yes")]
     pub copy: bool,
-    /// What it runs in, if that is not this machine itself.
+    /// The containers that it runs in; none on this machine itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub containers: Option<Containers>,
     #[serde(skip)]
@@ -37,14 +37,14 @@ impl DeploymentFile {
     /// Reads the deployment in `dir`.
     ///
     /// # Errors
-    /// [`Error::NoDeployment`] if there is none, [`Error::Refused`] if it is of a version whose record this one cannot
-    /// read.
+    /// [`Error::NoDeployment`] if there is none, [`Error::Refused`] if an earlier version with an unreadable
+    /// record created it.
     pub fn read(dir: &Dir) -> Result<Self, Error> {
-        // What that version had instead of accounts.
+        // That version had this file instead of accounts.
         if dir.nats().join("permissions.conf").exists() {
             return Err(Error::Refused(format!(
-                "{} was made by an earlier version, whose record this one cannot read: run it with that version, or make \
-                 a new deployment with --dir",
+                "{} was made by an earlier version, whose record this version cannot read: run it with that version, \
+                 or create a new deployment with --dir",
                 dir.path().display()
             )));
         }
@@ -59,7 +59,7 @@ impl DeploymentFile {
         })
     }
 
-    /// Where this process reaches server and gateway.
+    /// The addresses at which this process reaches server and gateway.
     #[must_use]
     pub fn reached(&self) -> Route {
         self.route.unwrap_or(Route {
@@ -83,7 +83,7 @@ impl DeploymentFile {
     }
 }
 
-/// How the containers of a deployment are found.
+/// The names of a deployment's containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Containers {

@@ -1,4 +1,4 @@
-//! The processes of a deployment on one machine: started, watched, restarted with back-off, and all gone at the end.
+//! The processes of a deployment on one machine: started, watched, restarted with backoff, and stopped together.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -23,21 +23,21 @@ use crate::{Dir, Error};
 
 /// The name of the server among the processes.
 pub const NATS: &str = "nats";
-/// How long a process may take to stop before it is killed.
+/// The time that a process has to stop before it is killed.
 const STOP: Duration = Duration::from_secs(5);
-/// Pauses between restarts: from the first to the longest.
+/// The first and the longest backoff between restarts.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// A process that ran as long as this starts with the first pause again.
+/// The run time after which a process starts with the first backoff again.
 const RAN_WELL: Duration = Duration::from_secs(30);
-/// Lines that are kept of each process, to be shown when it fails.
+/// The number of log lines that are kept of each process, shown when it fails.
 const KEPT: usize = 20;
 
 /// A line that a process logged.
 #[derive(Debug, Clone)]
-pub struct Line {
-    /// Which process.
+pub struct LogLine {
+    /// The process's name.
     pub from: String,
-    /// What it logged.
+    /// The line.
     pub text: String,
 }
 
@@ -48,7 +48,7 @@ pub struct Process {
     pub name: String,
     /// Resident memory.
     pub rss_bytes: u64,
-    /// Proportional share of memory; 0 where the kernel does not tell.
+    /// Proportional set size; 0 if the kernel does not report it.
     pub pss_bytes: u64,
 }
 
@@ -78,7 +78,7 @@ pub struct Fleet {
     nats_server: PathBuf,
     board: Arc<Mutex<Board>>,
     changed: watch::Sender<u64>,
-    lines: Option<mpsc::UnboundedSender<Line>>,
+    lines: Option<mpsc::UnboundedSender<LogLine>>,
     stop_actors: watch::Sender<bool>,
     stop_nats: watch::Sender<bool>,
     actors: JoinSet<()>,
@@ -86,9 +86,13 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// No process yet. `lines` gets what they log.
+    /// A fleet without processes. `lines` receives their log lines.
     #[must_use]
-    pub fn new(dir: Dir, nats_server: PathBuf, lines: Option<mpsc::UnboundedSender<Line>>) -> Self {
+    pub fn new(
+        dir: Dir,
+        nats_server: PathBuf,
+        lines: Option<mpsc::UnboundedSender<LogLine>>,
+    ) -> Self {
         Self {
             dir,
             nats_server,
@@ -105,7 +109,7 @@ impl Fleet {
     /// Starts the server and waits until it is ready.
     ///
     /// # Errors
-    /// What it logged instead.
+    /// [`Error::Refused`] with its last log lines.
     pub async fn start_nats(&mut self) -> Result<(), Error> {
         let config = self.dir.nats().join("nats.conf");
         let arguments = ["-c".into(), config.into_os_string()];
@@ -122,16 +126,16 @@ impl Fleet {
     /// Starts one actor; does not wait for it.
     ///
     /// # Errors
-    /// If the own program cannot be found.
+    /// [`Error::Io`] if this program's file cannot be found.
     pub fn start(&mut self, author: AuthorId) -> Result<(), Error> {
         let config = self.dir.config(author);
         self.start_as(author.name(), author, config)
     }
 
-    /// Starts an actor under another name and configuration than the deployment's own; does not wait for it.
+    /// Starts an actor with another name and configuration than the deployment's; does not wait for it.
     ///
     /// # Errors
-    /// If the own program cannot be found.
+    /// [`Error::Io`] if this program's file cannot be found.
     pub fn start_as(&mut self, name: &str, author: AuthorId, config: PathBuf) -> Result<(), Error> {
         let program = std::env::current_exe().map_err(Error::io("find", "the own program"))?;
         let arguments = [
@@ -148,7 +152,7 @@ impl Fleet {
     /// Starts every actor and waits until each is ready.
     ///
     /// # Errors
-    /// What one of them logged instead.
+    /// [`Error::Refused`] with the last log lines of one that is not ready.
     pub async fn start_actors(&mut self) -> Result<(), Error> {
         for author in ACTORS {
             self.start(*author)?;
@@ -176,10 +180,10 @@ impl Fleet {
         }
     }
 
-    /// Waits until each of `names` has said that it is ready.
+    /// Waits until each of `names` has logged that it is ready.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the last lines of one that is not, after `within` or as soon as it gave up.
+    /// [`Error::Refused`] with the last lines of one that is not, after `within` or as soon as it has failed.
     pub async fn wait_ready(&self, names: &[&str], within: Duration) -> Result<(), Error> {
         let mut changed = self.changed.subscribe();
         let all = async {
@@ -222,7 +226,7 @@ impl Fleet {
         }
     }
 
-    /// Returns once a process has given up for good, with its last lines; borrows nothing.
+    /// Returns once a process has failed for good, with its last lines; borrows nothing.
     pub fn gave_up(&self) -> impl Future<Output = Error> + use<> {
         let board = Arc::clone(&self.board);
         let mut changed = self.changed.subscribe();
@@ -263,12 +267,12 @@ impl Fleet {
     pub fn signal(&self, name: &str, signal: Signal) {
         let pid = self.pids().get(name).copied();
         if let Some(pid) = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-            // It may have ended in this moment.
+            // The process may have just ended.
             kill_process(pid, signal).ok();
         }
     }
 
-    /// What each process takes of memory now.
+    /// The current memory use of each process.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
         let pids = self.pids();
@@ -281,7 +285,7 @@ impl Fleet {
             .collect()
     }
 
-    /// Stops the actors, then the server, and waits until all are gone.
+    /// Stops the actors, then the server, and waits until all have ended.
     pub async fn stop(mut self) {
         self.stop_actors.send_replace(true);
         while self.actors.join_next().await.is_some() {}
@@ -304,7 +308,7 @@ struct Watched {
     folder: PathBuf,
     board: Arc<Mutex<Board>>,
     changed: watch::Sender<u64>,
-    lines: Option<mpsc::UnboundedSender<Line>>,
+    lines: Option<mpsc::UnboundedSender<LogLine>>,
     stop: watch::Receiver<bool>,
 }
 
@@ -314,7 +318,7 @@ impl Watched {
         while !*self.stop.borrow() {
             let mut child = match self.spawn() {
                 Ok(child) => child,
-                // The machine may have no room for a process at this moment.
+                // The machine may be out of memory or process ids for a moment.
                 Err(error) => {
                     self.line(format!("cannot start {}: {error}", self.program.display()));
                     self.wait(&mut pause).await;
@@ -336,7 +340,7 @@ impl Watched {
             if began.elapsed() > RAN_WELL {
                 pause = BACKOFF.0;
             }
-            // What a person has to repair does not get better by trying again.
+            // A problem that a person must repair needs no retry.
             if status.code() == Some(64) {
                 self.fail(format!("gave up: {status}"));
                 return;
@@ -345,7 +349,7 @@ impl Watched {
         }
     }
 
-    /// Waits before the next start, each time longer, unless it is to stop.
+    /// Waits before the next start, with backoff, or until the stop signal.
     async fn wait(&mut self, pause: &mut Duration) {
         tokio::select! {
             () = tokio::time::sleep(*pause) => *pause = (*pause * 2).min(BACKOFF.1),
@@ -365,13 +369,13 @@ impl Watched {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // Ctrl-C is for the one in front, who stops the others in order.
+            // Ctrl-C must reach only the foreground process, which stops the others in order.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
     }
 
-    /// Passes its lines on until it ends (the status) or is to stop (none).
+    /// Forwards its log lines until it ends (its status) or the stop signal comes (none).
     async fn watch(&mut self, child: &mut Child) -> Option<std::process::ExitStatus> {
         let mut lines = child
             .stderr
@@ -395,7 +399,7 @@ impl Watched {
                     };
                     if tokio::time::timeout(STOP, gone).await.is_err() {
                         self.line("does not stop; killed".to_owned());
-                        // It may have ended in this moment.
+                        // The process may have just ended.
                         child.kill().await.ok();
                     }
                     return None;
@@ -417,9 +421,9 @@ impl Watched {
             }
         });
         if let Some(lines) = &self.lines {
-            // Nobody may be reading any more.
+            // The reader may have closed the channel.
             lines
-                .send(Line {
+                .send(LogLine {
                     from: self.name.clone(),
                     text,
                 })
@@ -442,7 +446,7 @@ impl Watched {
 }
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An owner that is gone wants it to stop as well.
+    // A closed channel means stop, too.
     stop.wait_for(|stop| *stop)
         .await
         .map(drop)
@@ -463,12 +467,12 @@ fn terminate(child: &Child, signal: Signal) {
         .id()
         .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     if let Some(pid) = pid {
-        // It may have ended in this moment.
+        // The process may have just ended.
         kill_process(pid, signal).ok();
     }
 }
 
-/// Replaces this process by `program`, which dies with `parent` from then on.
+/// Replaces this process with `program`, which the kernel kills when `parent` ends.
 #[must_use]
 pub fn attached(parent: u32, program: &Path, arguments: &[OsString]) -> ExitCode {
     use std::os::unix::process::CommandExt as _;

@@ -1,5 +1,5 @@
-//! `init`: makes the identities and configurations of a deployment, or brings one to this version. Keeps what exists:
-//! neither a key nor an edited configuration is made anew, and what was taken offline is not missed.
+//! `init`: creates the identities and configurations of a deployment, or upgrades them to this version. Keeps existing
+//! keys and edited configurations, and does not need keys that are offline.
 
 mod roster;
 mod server;
@@ -26,29 +26,29 @@ use crate::{
 pub use roster::{first as first_roster, wanted as wanted_roster};
 pub use server::outdated;
 
-/// What the person can choose.
+/// The user's choices.
 #[derive(Debug, Clone)]
 pub struct Choices {
-    /// Where the server listens.
+    /// The server's listen address.
     pub bus: SocketAddr,
-    /// Where the gateway listens.
+    /// The gateway's listen address.
     pub gateway: SocketAddr,
-    /// The folder that tools work in.
+    /// The workspace of the tools.
     pub workspace: PathBuf,
     /// The tool catalogue's text.
     pub catalogue: String,
-    /// When the server syncs to disk: `always`, or an interval such as `2m`.
+    /// The server's sync to disk: `always`, or an interval such as `2m`.
     pub sync: String,
-    /// Whether the server keeps a copy of the record for the `nats` command line.
+    /// True if the server keeps a copy of the record for the `nats` command line.
     pub copy: bool,
-    /// That it is to run in containers, and whose the rest is; `bus` and `gateway` do not count then.
-    pub containers: Option<containers::Choices>,
+    /// The choices for containers, if it runs in them; `bus` and `gateway` are then ignored.
+    pub containers: Option<containers::ContainerChoices>,
 }
 
-/// Makes a deployment in `dir`, completes it, or brings it to this version.
+/// Creates a deployment in `dir`, completes it, or upgrades it to this version.
 ///
 /// # Errors
-/// What could not be made or read, and what to do about it.
+/// [`Error`] for a file that could not be created or read.
 pub fn init(
     dir: &Dir,
     choices: &Choices,
@@ -65,7 +65,7 @@ pub fn init(
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     }
     files::private_dir(dir.path())?;
-    let mut facts = facts(dir, choices, clock, &mut made)?;
+    let mut file = deployment_file(dir, choices, clock, &mut made)?;
     keep(&dir.catalogue(), &choices.catalogue, &mut made)?;
     let authority = Authority::open(dir, now, &mut made)?;
     let known = server::known(dir)?;
@@ -86,7 +86,7 @@ pub fn init(
             author: *author,
             key: public_key(&key),
         });
-        let text = configuration(*author, &facts, owner);
+        let text = configuration(*author, &file, owner);
         keep(&dir.config(*author), &text, &mut made)?;
     }
     if let Some(name) = choices
@@ -94,24 +94,24 @@ pub fn init(
         .as_ref()
         .and_then(|set| set.name.as_ref())
     {
-        rename(dir, &mut facts, name, owner, &mut made)?;
+        rename(dir, &mut file, name, owner, &mut made)?;
     }
-    roster::keep(dir, &facts, signer.as_ref(), keys, clock, &mut made)?;
+    roster::keep(dir, &file, signer.as_ref(), keys, clock, &mut made)?;
     files::private_dir(&dir.nats())?;
     leaf(&dir.nats(), "nats", &authority, &mut made)?;
-    server::write(dir, &facts, &choices.sync, &nkeys, &mut made)?;
-    server::contexts(dir, &facts, &mut made)?;
+    server::write(dir, &file, &choices.sync, &nkeys, &mut made)?;
+    server::contexts(dir, &file, &mut made)?;
     if let Some(choices) = &choices.containers {
         let fresh = Fresh {
             deployment: is_new,
             workspace: makes_workspace,
         };
-        containers::set_owners(dir, &facts, choices, fresh, &mut made)?;
+        containers::set_owners(dir, &file, choices, fresh, &mut made)?;
     }
     Ok(made)
 }
 
-fn facts(
+fn deployment_file(
     dir: &Dir,
     choices: &Choices,
     clock: &Clock,
@@ -119,21 +119,21 @@ fn facts(
 ) -> Result<DeploymentFile, Error> {
     if dir.deployment().exists() {
         made.kept.push(dir.deployment());
-        let facts = DeploymentFile::read(dir)?;
-        if facts.containers.is_some() != choices.containers.is_some() {
+        let file = DeploymentFile::read(dir)?;
+        if file.containers.is_some() != choices.containers.is_some() {
             let path = dir.path().display();
             return Err(Error::Refused(format!(
-                "{path} was made the other way, with or without --containers; name another folder with --dir"
+                "{path} was made with the opposite choice of --containers; name another folder with --dir"
             )));
         }
-        return Ok(facts);
+        return Ok(file);
     }
     let workspace = &choices.workspace;
     std::fs::create_dir_all(workspace).map_err(Error::io("create", workspace))?;
     let workspace = workspace
         .canonicalize()
         .map_err(Error::io("find", workspace))?;
-    let facts = DeploymentFile {
+    let file = DeploymentFile {
         deployment: DeploymentId::new(clock.uuid()),
         bus: choices
             .containers
@@ -148,15 +148,15 @@ fn facts(
         containers: choices
             .containers
             .as_ref()
-            .map(containers::Choices::found_by),
+            .map(containers::ContainerChoices::found_by),
         route: None,
     };
-    let text = toml::to_string(&facts).map_err(|error| Error::Document(error.to_string()))?;
+    let text = toml::to_string(&file).map_err(|error| Error::Document(error.to_string()))?;
     keep(&dir.deployment(), &text, made)?;
-    Ok(facts)
+    Ok(file)
 }
 
-/// The authority: its key is offline, or signs.
+/// The certificate authority; `ca` is none if its key is offline.
 struct Authority<'a> {
     dir: &'a Dir,
     ca: Option<Ca>,
@@ -164,7 +164,7 @@ struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Makes one for a deployment that has none.
+    /// Opens the authority, or creates one for a deployment without.
     fn open(dir: &'a Dir, now: SystemTime, made: &mut InitReport) -> Result<Self, Error> {
         let (certificate, key) = (dir.ca(), dir.ca_key());
         if let Some(folder) = key.parent() {
@@ -181,7 +181,7 @@ impl<'a> Authority<'a> {
             }
             (false, _) if dir.roster().exists() => {
                 return Err(Error::Refused(format!(
-                    "bring {} back: every service trusts that certificate; only its key may be elsewhere",
+                    "{} is missing: bring it back, because every service trusts it; only its key may be offline",
                     certificate.display()
                 )));
             }
@@ -196,11 +196,11 @@ impl<'a> Authority<'a> {
         Ok(Self { dir, ca, now })
     }
 
-    /// A certificate for one of [`certs::names`].
+    /// Issues a certificate to one of [`certs::names`].
     fn issue(&self, name: &str) -> Result<pki::Leaf, Error> {
         let ca = self.ca.as_ref().ok_or_else(|| {
             Error::Refused(format!(
-                "bring {} back and run this again: {name} needs a certificate",
+                "{name} needs a certificate: bring {} back and run this again",
                 self.dir.ca_key().display()
             ))
         })?;
@@ -208,7 +208,7 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// The NKey and certificate of a user whose NKey the server may have `known` before; returns the NKey's public half.
+/// Creates or keeps a user's NKey and certificate; returns the public NKey. `known` is the NKey in the server's file.
 fn identity(
     dir: &Dir,
     user: &str,
@@ -220,7 +220,7 @@ fn identity(
     let path = folder.join("user.nk");
     let is_actor = ACTORS.iter().any(|author| author.name() == user);
     if let (false, false, Some(known)) = (is_actor, path.exists(), known) {
-        // It was taken offline.
+        // The identity is offline.
         return Ok(known.clone());
     }
     files::private_dir(&folder)?;
@@ -248,7 +248,7 @@ fn leaf(
     Ok(())
 }
 
-/// The owner's public key, and the key itself unless it is offline; made for a deployment that has none.
+/// The owner's public key, and the signing key unless it is offline; creates both for a deployment without.
 fn make_owner(dir: &Dir, made: &mut InitReport) -> Result<(PublicKey, Option<SigningKey>), Error> {
     let (path, shown) = (dir.owner_key(), dir.owner_public());
     if !path.exists() && dir.roster().exists() {
@@ -261,7 +261,7 @@ fn make_owner(dir: &Dir, made: &mut InitReport) -> Result<(PublicKey, Option<Sig
     let owner = public_key(&key);
     if shown.exists() && read_owner(&shown)? != owner {
         return Err(Error::Refused(format!(
-            "{} is another owner's: bring the key back that belongs to {}",
+            "{} belongs to another owner: bring the key back that belongs to {}",
             path.display(),
             shown.display()
         )));
@@ -270,64 +270,61 @@ fn make_owner(dir: &Dir, made: &mut InitReport) -> Result<(PublicKey, Option<Sig
     Ok((owner, Some(key)))
 }
 
-/// Gives the gateway its name in the tailnet, if the files still say what was written at first.
+/// Sets the gateway's name in the tailnet, if its configuration was not edited.
 fn rename(
     dir: &Dir,
-    facts: &mut DeploymentFile,
+    file: &mut DeploymentFile,
     name: &str,
     owner: PublicKey,
     made: &mut InitReport,
 ) -> Result<(), Error> {
-    let before = facts
-        .containers
-        .as_ref()
-        .and_then(|set| set.name.as_deref());
+    let before = file.containers.as_ref().and_then(|set| set.name.as_deref());
     if before == Some(name) {
         return Ok(());
     }
     let path = dir.config(AuthorId::Gateway);
     let found = files::read_public(&path)?;
-    let was = configuration(AuthorId::Gateway, facts, owner);
-    if let Some(containers) = &mut facts.containers {
+    let was = configuration(AuthorId::Gateway, file, owner);
+    if let Some(containers) = &mut file.containers {
         containers.name = Some(name.to_owned());
     }
-    let text = configuration(AuthorId::Gateway, facts, owner);
+    let text = configuration(AuthorId::Gateway, file, owner);
     if found != was.as_bytes() && found != text.as_bytes() {
         return Err(Error::Refused(format!(
-            "{} was edited and is not overwritten: put `hosts = [{name:?}]` there yourself",
+            "{} was edited and is not overwritten: write `hosts = [{name:?}]` there yourself",
             path.display()
         )));
     }
     refresh(&path, &text, made)?;
-    let text = toml::to_string(facts).map_err(|error| Error::Document(error.to_string()))?;
+    let text = toml::to_string(file).map_err(|error| Error::Document(error.to_string()))?;
     refresh(&dir.deployment(), &text, made)
 }
 
-/// An actor's configuration, as it is made.
-fn configuration(author: AuthorId, facts: &DeploymentFile, owner: PublicKey) -> String {
+/// An actor's initial configuration.
+fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> String {
     let service = match author {
         AuthorId::Gateway => {
-            let name = facts.containers.as_ref().and_then(|set| set.name.as_ref());
+            let name = file.containers.as_ref().and_then(|set| set.name.as_ref());
             let hosts = name.map_or_else(String::new, |name| format!("hosts = [{name:?}]\n"));
-            let edge = facts.containers.as_ref().map_or("", |_| layout::EDGE);
-            format!("listen = \"{}\"\n{hosts}{edge}", facts.gateway)
+            let edge = file.containers.as_ref().map_or("", |_| layout::EDGE);
+            format!("listen = \"{}\"\n{hosts}{edge}", file.gateway)
         }
         AuthorId::Policy => "catalogue = \"../tools.json\"\n".to_owned(),
         AuthorId::Runner => {
-            let (workspace, scratch) = match facts.containers {
+            let (workspace, scratch) = match file.containers {
                 Some(_) => (layout::WORKSPACE.to_owned(), layout::SCRATCH),
-                None => (facts.workspace.display().to_string(), ""),
+                None => (file.workspace.display().to_string(), ""),
             };
             let workspace = toml::Value::from(workspace);
             format!("catalogue = \"../tools.json\"\nworkspace = {workspace}\n{scratch}")
         }
         AuthorId::Audit => format!(
             "deployment = \"{}\"\nsigning_key = \"signing.pem\"\nlog = \"log\"\nanchor = \"anchor\"\n",
-            facts.deployment
+            file.deployment
         ),
         AuthorId::Worker | AuthorId::Owner => String::new(),
     };
-    let hardening = match facts.containers {
+    let hardening = match file.containers {
         Some(_) => layout::HARDENING,
         None => "",
     };
@@ -335,6 +332,6 @@ fn configuration(author: AuthorId, facts: &DeploymentFile, owner: PublicKey) -> 
         "[bus]\nurl = \"{}\"\nca = \"../ca/ca.pem\"\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
          nkey = \"user.nk\"\nsigning_key = \"signing.pem\"\nowner = \"{owner}\"\nstate = \"state\"\n\n\
          {hardening}[service]\n{service}",
-        facts.service_url(),
+        file.service_url(),
     )
 }

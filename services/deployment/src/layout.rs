@@ -1,27 +1,27 @@
-//! Addresses and paths in the containers of a deployment.
+//! The addresses and paths in the containers of a deployment.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// The folder that holds the deployment in every container.
 pub const INSIDE: &str = "/contractual";
-/// The folder that tools work in, as the runner sees it.
+/// The workspace of the tools, in the runner's container.
 pub const WORKSPACE: &str = "/workspace";
-/// The server's name on every actor's network, as its certificate has it.
+/// The server's URL on every actor's network, with the name in its certificate.
 pub const BUS_URL: &str = "tls://nats:4222";
-/// Where the server listens: on each of its networks, which hold one actor each.
+/// The server's listen address: all of its networks, each with one actor.
 pub const BUS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 4222));
-/// Where the gateway listens for who comes through `docker exec`.
+/// The gateway's listen address for connections through `docker exec`.
 pub const GATEWAY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
-/// Where it listens for the sidecar: their static addresses on `edge`.
+/// The gateway's configuration of the edge: the static addresses of gateway and sidecar on `edge`.
 pub(crate) const EDGE: &str =
     "\n[service.edge]\nlisten = \"10.89.1.2:8080\"\nsidecar = \"10.89.1.3\"\n";
-/// Where `contractual relay` listens for the bus, and the contexts of the `nats` command line look for it.
+/// The port on which `contractual port-forward` listens for the bus; the contexts of the `nats` command line use it.
 pub const RELAYED: u16 = 4222;
 /// The server's address for the `nats` command line.
 pub(crate) const RELAYED_URL: &str = "tls://127.0.0.1:4222";
-/// Programs get their temporary folders in memory, of bounded size.
+/// The runner's setting for temporary folders in memory, of limited size.
 pub(crate) const SCRATCH: &str = "scratch = \"/scratch\"\n";
-/// Less than the shipped container gives, and a service does not work.
+/// The hardening profile for services in the shipped containers.
 pub(crate) const HARDENING: &str = "[hardening]\nprofile = \"container\"\n\n";
-/// What the container's health check asks; nothing outside the container reaches it.
+/// The monitoring port for the container's health check, reachable only inside the container.
 pub(crate) const MONITOR: &str = "http: \"127.0.0.1:8222\"\n";

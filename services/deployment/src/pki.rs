@@ -1,4 +1,4 @@
-//! Makes the certificate authority of one installation and the certificates of its services.
+//! The certificate authority of one installation and the certificates of its services.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -13,23 +13,23 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::X509Certificate;
 use zeroize::Zeroizing;
 
-/// Days a new authority is valid: ten years.
+/// The validity of a new authority in days: ten years.
 pub const CA_DAYS: u32 = 3653;
-/// Most days a service certificate can be valid.
+/// The maximum validity of a service certificate in days.
 pub const LEAF_DAYS_MAX: u32 = 825;
-/// Most DNS names in one certificate.
+/// The maximum number of DNS names in one certificate.
 pub const DNS_NAMES_MAX: usize = 16;
 
 const CA_NAME: &str = "Contractual CA";
 const TRUST_DOMAIN: &str = "spiffe://contractual.local";
 const END: &str = "-----END CERTIFICATE-----";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// Every certificate is valid from this long ago, for machines whose clocks are behind.
+/// The time before now from which certificates are valid, for machines whose clocks are behind.
 const BACKDATE: Duration = Duration::from_secs(60 * 60);
 const DNS_NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
-/// A certificate authority with its private key: P-256, which nats-server, rustls and OpenSSL all take.
+/// A certificate authority with its private key: P-256, which nats-server, rustls and OpenSSL all accept.
 ///
 /// It signs service certificates only (path length 0). PEM texts of keys are erased on drop; the
 /// copies inside the cryptographic library are not, so an authority is held no longer than needed.
@@ -47,36 +47,36 @@ pub struct Leaf {
     pub key_pem: Zeroizing<String>,
 }
 
-/// Which side of a connection a certificate is for. One that is stolen is of no use on the other side.
+/// The side of a connection that a certificate is for. A stolen certificate is invalid for the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// It connects.
+    /// The connecting side.
     Client,
-    /// It listens; its certificate also names `localhost` and 127.0.0.1.
+    /// The listening side; its certificate also names `localhost` and 127.0.0.1.
     Server,
 }
 
-/// Why a certificate could not be made or accepted.
+/// The reason why a certificate could not be created or accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not usable as the name of a service.
+    /// An invalid name of a service.
     #[error(
         "`{name}` cannot name a service; use 1 to 63 of a-z, 0-9 and -, and begin with a letter"
     )]
     Name {
-        /// The name that was given.
+        /// The given name.
         name: String,
     },
-    /// Not usable as a DNS name.
+    /// An invalid DNS name.
     #[error("`{name}` is not a DNS name; use labels of a-z, 0-9 and - joined by dots")]
     DnsName {
-        /// The name that was given.
+        /// The given name.
         name: String,
     },
     /// Too many DNS names.
     #[error("a certificate takes at most {DNS_NAMES_MAX} DNS names; leave some out")]
     DnsNames,
-    /// A validity that is not offered.
+    /// A validity outside the limits.
     #[error(
         "a service certificate is valid for 1 to {LEAF_DAYS_MAX} days; choose a number in between"
     )]
@@ -86,39 +86,39 @@ pub enum Error {
         "the certificate would outlive its authority; ask for fewer days or make a new authority"
     )]
     OutlivesCa,
-    /// The clock of this machine is out of any sensible range.
+    /// The clock of this machine is outside the valid range.
     #[error("the clock of this machine cannot be right; set it and try again")]
     Clock,
     /// Not a certificate.
     #[error("this is not an X.509 certificate in PEM; restore the file")]
     NotACertificate,
-    /// Not a private key of the kind made here.
+    /// Not a P-256 private key in PKCS#8.
     #[error("this is not a P-256 private key in PKCS#8 PEM; restore the file")]
     NotAKey,
     /// Not an authority.
     #[error("this certificate is not an authority of Contractual; restore the right file")]
     NotACa,
-    /// Key and certificate are of different pairs.
+    /// Key and certificate do not belong together.
     #[error(
         "this private key does not belong to this certificate; restore the pair that was made together"
     )]
     Mismatch,
-    /// Signed by somebody else.
+    /// Signed by another authority.
     #[error("this certificate was not signed by this authority; issue a new one")]
     NotSignedHere,
-    /// Outside its dates.
+    /// Not yet valid, or expired.
     #[error("this certificate is not valid at this time; check the clock, then issue a new one")]
     NotValidNow,
     /// The operating system gave no random bytes.
     #[error("cannot get random bytes for a certificate; try again when the system has started")]
     Random(#[source] rustix::io::Errno),
-    /// The library refused what was asked.
+    /// The library refused the request.
     #[error("cannot make the certificate; report this")]
     Make(#[source] rcgen::Error),
 }
 
 impl Ca {
-    /// Makes a new authority, valid from an hour before `now` for [`CA_DAYS`].
+    /// Creates a new authority, valid from an hour before `now` for [`CA_DAYS`].
     ///
     /// # Errors
     /// [`Error::Clock`], [`Error::Random`], [`Error::Make`].
@@ -136,8 +136,8 @@ impl Ca {
         })
     }
 
-    /// Takes an authority that was made before, if the pair belongs together and is valid at `now`. Of several
-    /// certificates in one text it is the one that the key belongs to; the others are trusted beside it.
+    /// Loads an existing authority, if the pair belongs together and is valid at `now`. Of several certificates in
+    /// one text it takes the one that belongs to the key; the others are only trusted.
     ///
     /// # Errors
     /// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`], [`Error::NotACa`],
@@ -221,8 +221,8 @@ impl Ca {
         })
     }
 
-    /// Checks that a pair that exists was issued here, belongs together and is valid at `now`;
-    /// returns when it ends.
+    /// Checks that an existing pair was issued here, belongs together and is valid at `now`;
+    /// returns its expiry.
     ///
     /// # Errors
     /// As [`check`].
@@ -237,7 +237,7 @@ impl Ca {
 }
 
 /// Checks that a pair was issued by the authority with the certificate `ca_pem`, belongs together and is valid at
-/// `now`; returns when it ends.
+/// `now`; returns its expiry.
 ///
 /// # Errors
 /// [`Error::NotAKey`], [`Error::NotACertificate`], [`Error::Mismatch`],
@@ -301,7 +301,7 @@ pub fn certificates(text: &str) -> impl Iterator<Item = &str> {
         .map(str::trim_start)
 }
 
-/// From when until when a certificate is valid.
+/// The start and the end of a certificate's validity.
 ///
 /// # Errors
 /// [`Error::NotACertificate`]
@@ -315,7 +315,7 @@ pub fn validity(cert_pem: &str) -> Result<(SystemTime, SystemTime), Error> {
     ))
 }
 
-/// The whole second; only 1970 to 9999 can stand in a certificate.
+/// The time in whole seconds; a certificate allows only 1970 to 9999.
 fn calendar(at: SystemTime) -> Result<OffsetDateTime, Error> {
     let since = at
         .duration_since(SystemTime::UNIX_EPOCH)

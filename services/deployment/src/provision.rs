@@ -1,4 +1,4 @@
-//! `provision`: creates streams and consumers, and appends the first roster, under an identity that nobody else has.
+//! `provision`: creates streams and consumers, and appends the first roster, with an identity of its own.
 
 use bus_schema::{
     ACTORS, AUDIT, AuthorKey, Deployment, Draft, EVENT_BYTES_MAX, STREAMS, consumer,
@@ -12,12 +12,12 @@ use crate::{Deployment as Opened, Error, init};
 /// The user that creates streams and consumers.
 const PROVISION: &str = "provision";
 
-/// What was created, and what was there.
+/// The created and kept streams and consumers.
 #[derive(Debug, Default, Serialize)]
 pub struct Provisioned {
-    /// Streams and consumers that were created.
+    /// The created streams and consumers.
     pub created: Vec<String>,
-    /// Streams and consumers that were there, as they should be.
+    /// The existing streams and consumers with the right configuration.
     pub kept: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Provisioned {
         list.push(what);
     }
 
-    /// For people.
+    /// The result as text.
     #[must_use]
     pub fn text(&self) -> String {
         format!(
@@ -42,8 +42,8 @@ impl Provisioned {
     }
 }
 
-/// Makes the copy of `AUDIT` that the `nats` command line reads, unless the deployment is to have none or the identity it
-/// belongs to is offline.
+/// Creates the copy of `AUDIT` for the `nats` command line, unless the deployment has none or the copier's identity
+/// is offline.
 async fn copy(of: &Opened, done: &mut Provisioned) -> Result<(), Error> {
     if !of.file.copy || !of.dir.of(COPIER).exists() {
         return Ok(());
@@ -63,10 +63,10 @@ async fn copy(of: &Opened, done: &mut Provisioned) -> Result<(), Error> {
     Ok(())
 }
 
-/// Creates what is missing. Of a stream that exists only the permission to store batches is changed.
+/// Creates missing streams and consumers. Changes an existing stream only to allow batches.
 ///
 /// # Errors
-/// What the server refused, or the first difference of a stream that exists.
+/// The server's refusal, or the first difference of an existing stream.
 pub async fn provision(of: &Opened) -> Result<Provisioned, Error> {
     let bus = of.bus_as(PROVISION).await?;
     let mut done = Provisioned::default();
@@ -102,7 +102,7 @@ pub async fn provision(of: &Opened) -> Result<Provisioned, Error> {
             .await
             .is_ok();
         let question = json!({"stream_name": AUDIT, "config": config});
-        // What another version has made otherwise is changed by creating it again.
+        // Creating it again updates a consumer of another version.
         bus.api(&format!("CONSUMER.CREATE.{AUDIT}.{name}"), &question)
             .await?;
         done.note(format!("{AUDIT}/{name}"), !there);
@@ -118,11 +118,11 @@ pub async fn provision(of: &Opened) -> Result<Provisioned, Error> {
     Ok(done)
 }
 
-/// Bytes that a stream without room is given, for what the owner has to say.
+/// The space that is added to a full stream for the owner's events.
 const OWNERS_ROOM: u64 = 1 << 20;
 
-/// Gives `AUDIT` room for the owner if it has none, where the identity that may do so is not offline. Whatever fills it
-/// again is met by the next attempt.
+/// Adds space to a full `AUDIT` for the owner's events, unless the provisioner's identity is offline. If the stream
+/// fills up again, the next attempt adds more.
 pub async fn make_room(of: &Opened) -> Result<(), Error> {
     if !of.dir.of(PROVISION).exists() {
         return Ok(());
@@ -145,8 +145,8 @@ pub async fn make_room(of: &Opened) -> Result<(), Error> {
     Ok(())
 }
 
-/// Has the owner say whose keys count now, if the stream has it otherwise; without the owner's key nothing new was
-/// signed either.
+/// Publishes the wanted roster as the owner if the stream has another one. Does nothing without the owner's key,
+/// because then no new roster was signed.
 async fn say_roster(of: &Opened) -> Result<bool, Error> {
     if !of.dir.owner_key().exists() {
         return Ok(false);
@@ -163,7 +163,7 @@ async fn say_roster(of: &Opened) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Allows batches in `found` where `wanted` has them; says whether that changed it.
+/// Allows batches in `found` if `wanted` allows them; returns true if that changed `found`.
 fn allow_batches(wanted: &Value, found: &mut Value) -> bool {
     const FIELD: &str = "allow_atomic";
     let allowed = |config: &Value| config.get(FIELD) == Some(&json!(true));
@@ -178,13 +178,13 @@ fn differs(name: &str, wanted: &Value, found: &Value) -> Result<(), Error> {
     let fields = wanted.as_object().into_iter().flatten();
     for (field, value) in fields {
         let there = found.get(field).cloned().unwrap_or(Value::Null);
-        // The server leaves out what is false, zero or empty.
+        // The server omits false, zero and empty values.
         let nothing = matches!(value, Value::Bool(false)) || value == &json!(0);
-        // Room that was given later stays.
+        // Space that was added later stays.
         let wider = field == "max_bytes" && there.as_u64() > value.as_u64();
         if there != *value && !(nothing && there.is_null()) && !wider {
             return Err(Error::Refused(format!(
-                "the stream {name} exists with {field} = {there} instead of {value}; it is not changed: \
+                "the stream {name} exists with {field} = {there} instead of {value} and is not changed: \
                  compare with nats/streams.json"
             )));
         }

@@ -1,4 +1,4 @@
-//! The way from this machine to what runs in containers: loopback listeners, joined inside by `docker exec`.
+//! The relay from this machine into containers: loopback listeners, connected through `docker exec`.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -15,14 +15,14 @@ use tokio::{
 
 use crate::{Containers, DeploymentFile, Error, Route};
 
-/// The program in both images that joins standard input and output with a connection.
+/// The program in both images that connects standard input and output with a TCP connection.
 const TAP: &str = "/app/tap";
-/// What is kept of a complaint.
+/// The maximum size of an error message from docker.
 const COMPLAINT_BYTES_MAX: u64 = 1 << 10;
 
-/// One listener, and the program that joins each of its connections.
+/// A listener, and the arguments of docker for each of its connections.
 #[derive(Debug)]
-struct Line {
+struct Forward {
     listener: TcpListener,
     arguments: Vec<String>,
 }
@@ -30,36 +30,36 @@ struct Line {
 /// The lines to server and gateway.
 #[derive(Debug)]
 pub struct Relay {
-    bus: Line,
-    gateway: Line,
+    bus: Forward,
+    gateway: Forward,
     complained: AtomicBool,
 }
 
 impl Relay {
-    /// Listens on the loopback, on `ports` for bus and gateway; 0 is any that is free. Nothing is started before
-    /// somebody connects.
+    /// Listens on the loopback, on `ports` for bus and gateway; 0 means any free port. Starts a program only when
+    /// a client connects.
     ///
     /// # Errors
-    /// If it cannot listen there.
+    /// [`Error::Io`] if it cannot listen there.
     pub async fn open(
         containers: &Containers,
-        facts: &DeploymentFile,
+        file: &DeploymentFile,
         ports: (u16, u16),
     ) -> Result<Self, Error> {
-        let inside = SocketAddr::from((Ipv4Addr::LOCALHOST, facts.bus.port()));
+        let inside = SocketAddr::from((Ipv4Addr::LOCALHOST, file.bus.port()));
         Ok(Self {
             bus: line(ports.0, containers, "nats", inside).await?,
-            gateway: line(ports.1, containers, "gateway", facts.gateway).await?,
+            gateway: line(ports.1, containers, "gateway", file.gateway).await?,
             complained: AtomicBool::new(false),
         })
     }
 
-    /// Where it listens.
+    /// The addresses that it listens on.
     ///
     /// # Errors
-    /// If the system does not tell.
+    /// [`Error::Io`] if the system does not return them.
     pub fn route(&self) -> Result<Route, Error> {
-        let of = |line: &Line| {
+        let of = |line: &Forward| {
             line.listener
                 .local_addr()
                 .map_err(Error::io("listen on", "127.0.0.1"))
@@ -70,7 +70,7 @@ impl Relay {
         })
     }
 
-    /// Joins connections, for as long as it is polled; those that it joined end with it.
+    /// Relays connections while it is polled; dropping it closes them.
     pub async fn run(&self) {
         let mut joined = JoinSet::new();
         loop {
@@ -88,7 +88,7 @@ impl Relay {
         }
     }
 
-    /// Says why once: whoever connected tries again.
+    /// Logs the first error only, because clients retry.
     fn complain(&self, complaint: Option<String>) {
         let Some(complaint) = complaint else { return };
         if !self.complained.swap(true, Ordering::Relaxed) {
@@ -102,7 +102,7 @@ async fn line(
     containers: &Containers,
     service: &str,
     inside: SocketAddr,
-) -> Result<Line, Error> {
+) -> Result<Forward, Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address)
         .await
@@ -110,13 +110,13 @@ async fn line(
     let container = containers.container(service);
     let inside = inside.to_string();
     let arguments = ["exec", "--interactive", &container, TAP, &inside];
-    Ok(Line {
+    Ok(Forward {
         listener,
         arguments: arguments.map(str::to_owned).to_vec(),
     })
 }
 
-/// Joins one connection until either side ends; returns what the engine complained of, if it did.
+/// Relays one connection until either side ends; returns the error message of docker, if there is one.
 async fn join(mut stream: TcpStream, arguments: Vec<String>) -> Option<String> {
     let spawned = Command::new("docker")
         .args(&arguments)
@@ -130,11 +130,11 @@ async fn join(mut stream: TcpStream, arguments: Vec<String>) -> Option<String> {
         Err(error) => return Some(format!("docker: {error}; install it, or set PATH")),
     };
     let (mut input, mut output) = (child.stdin.take()?, child.stdout.take()?);
-    // Data waits for nobody: the other side answers before it is asked for more.
+    // No delay: small messages must not wait for more data.
     stream.set_nodelay(true).ok();
     let (mut reading, mut writing) = stream.split();
     let outwards = async {
-        // Either side may go away at any moment: that ends the connection.
+        // An error means that a side has closed, which ends the connection.
         tokio::io::copy(&mut output, &mut writing).await.ok();
         writing.shutdown().await.ok();
     };

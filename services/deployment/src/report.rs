@@ -7,22 +7,22 @@ use serde::Serialize;
 
 use crate::{Dir, Error};
 
-/// What was made, and what was there.
+/// The created, kept and replaced files.
 #[derive(Debug, Default, Serialize)]
 pub struct InitReport {
-    /// Files that were made.
+    /// The created files.
     pub created: Vec<PathBuf>,
-    /// Files that were there and are good.
+    /// The existing files, which were kept.
     pub kept: Vec<PathBuf>,
-    /// Files that say something else now: what ships with the program, and what was asked for.
+    /// The replaced files: files that ship with the program, and requested changes.
     pub replaced: Vec<PathBuf>,
-    /// What to do next, if that is not `contractual up`.
+    /// The next step, if it is not `contractual up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 impl InitReport {
-    /// For people.
+    /// The report as text.
     #[must_use]
     pub fn text(&self, dir: &Dir) -> String {
         let (created, kept) = (self.created.len(), self.kept.len());
@@ -47,7 +47,7 @@ impl InitReport {
     }
 }
 
-/// Writes a file unless it is there.
+/// Writes a file unless it exists.
 pub(crate) fn keep(path: &Path, text: &str, made: &mut InitReport) -> Result<(), Error> {
     if path.exists() {
         made.kept.push(path.to_owned());
@@ -58,7 +58,7 @@ pub(crate) fn keep(path: &Path, text: &str, made: &mut InitReport) -> Result<(),
     Ok(())
 }
 
-/// Writes what is not the person's to edit: an old one would lack what this version needs.
+/// Writes a file that nobody edits, and replaces an old one, which could lack parts that this version needs.
 pub(crate) fn refresh(path: &Path, text: &str, made: &mut InitReport) -> Result<(), Error> {
     if !path.exists() {
         return keep(path, text, made);

@@ -1,15 +1,15 @@
-//! What ships in `tailscale/`, and the sidecar that uses it: the rules for both files, and what the sidecar says of itself.
+//! The files in `tailscale/` and the sidecar: the rules for both files, and the sidecar's status.
 
 pub mod policy;
 pub mod serve;
 pub mod sidecar;
 
-/// Why a file is not what may be used.
+/// The reason why a file is invalid, or why the sidecar does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(String);
 
 /// The sidecar's tag.
 pub const TAG: &str = "tag:contractual";
-/// The one port of the sidecar that anybody may reach.
+/// The sidecar's only reachable port.
 pub const PORT: u16 = 443;

@@ -1,10 +1,10 @@
-//! Text files of bounded size.
+//! Text files of limited size.
 
 use std::path::Path;
 
 use crate::Error;
 
-/// Largest document that is read: 256 KiB.
+/// The maximum size of a document: 256 KiB.
 const DOCUMENT_BYTES_MAX: u64 = 256 << 10;
 
 /// Reads a text file of at most 256 KiB.

@@ -1,13 +1,13 @@
-//! Points a person at one place in a document they wrote and says how to repair it.
+//! Diagnostics that show a place in a document, the problem and its repair.
 
 use std::fmt;
 use std::ops::Range;
 
-/// Most diagnostics that one report shows; further ones are only counted.
+/// Maximum number of diagnostics in a report; further ones are only counted.
 pub const SHOWN_MAX: usize = 20;
-/// Most characters of a source line that are quoted; longer lines are shown around the caret.
+/// Maximum quoted length of a source line, in characters; longer lines are cut around the caret.
 pub const QUOTED_CHARS_MAX: usize = 160;
-/// Longest text for which [`nearest`] looks for a name.
+/// Maximum length of a text for [`nearest`], in characters.
 pub const TYPED_CHARS_MAX: usize = 128;
 
 /// Characters kept before the caret when a long line is cut.
@@ -76,7 +76,7 @@ impl Diagnostic {
         Self::at(file, text, error.span().unwrap_or(0..0), problem, fix)
     }
 
-    /// The name of the document as it was given.
+    /// The name of the document as given.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
@@ -94,13 +94,13 @@ impl Diagnostic {
         self.column
     }
 
-    /// What is wrong.
+    /// The problem.
     #[must_use]
     pub fn problem(&self) -> &str {
         &self.problem
     }
 
-    /// What to do about it; empty when nothing better can be said than the problem.
+    /// The repair; empty if there is none to suggest.
     #[must_use]
     pub fn fix(&self) -> &str {
         &self.fix
@@ -142,11 +142,11 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Returns `Ok` when nothing was found; otherwise sorts by file, line and column, removes
-    /// exact repetitions and keeps the first [`SHOWN_MAX`].
+    /// Returns `Ok` if there are no diagnostics; otherwise sorts by file, line and column, removes
+    /// duplicates and keeps the first [`SHOWN_MAX`].
     ///
     /// # Errors
-    /// The collected diagnostics, when there is at least one.
+    /// The collected diagnostics, if there is at least one.
     pub fn none_in(mut found: Vec<Diagnostic>) -> Result<(), Self> {
         if found.is_empty() {
             return Ok(());
@@ -161,13 +161,13 @@ impl Diagnostics {
         })
     }
 
-    /// The diagnostics that are shown, sorted, from 1 to [`SHOWN_MAX`] of them.
+    /// The shown diagnostics, sorted, from 1 to [`SHOWN_MAX`] of them.
     #[must_use]
     pub fn shown(&self) -> &[Diagnostic] {
         &self.shown
     }
 
-    /// How many more there were.
+    /// The number of further diagnostics.
     #[must_use]
     pub fn hidden(&self) -> usize {
         self.hidden
@@ -205,9 +205,9 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Suggests the nearest of `known` to `typed`, if it is near enough to be a slip of the pen:
-/// at most one edit in three characters, case ignored. Ties go to the first in order. Nothing is
-/// suggested for a text of more than [`TYPED_CHARS_MAX`] characters.
+/// Suggests the nearest of `known` to `typed`, if it is near enough to be a typing error:
+/// at most one edit in three characters, ignoring case. Ties go to the first in order. Returns
+/// `None` for a text of more than [`TYPED_CHARS_MAX`] characters.
 #[must_use]
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = typed.to_lowercase();
@@ -223,7 +223,7 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// Edits (insert, remove, replace) that turn `a` into `b`.
+/// Counts the edits (insert, remove, replace) that change `a` to `b`.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -241,7 +241,7 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-/// The largest character boundary of `text` that is not beyond `at`.
+/// Returns the largest character boundary of `text` up to `at`.
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len()))
         .rev()
@@ -279,7 +279,7 @@ fn quote(source: &str, lead: usize, marked: usize) -> (String, usize, usize) {
     (excerpt, lead_shown, width.max(1))
 }
 
-/// Replaces what could move a cursor, reorder text or hide in it by its escape: one line, whatever was in it.
+/// Escapes characters that could move the cursor, reorder text or be invisible; the result is one line.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -295,7 +295,7 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// The same of a text whose lines and tabs are to stay.
+/// Escapes as [`escaped`] does, but keeps line ends and tabs.
 #[must_use]
 pub fn escaped_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -309,9 +309,9 @@ pub fn escaped_lines(text: &str) -> String {
     out
 }
 
-/// Whether a person does not see this character, or sees others elsewhere because of it: controls, line separators,
-/// direction marks, what Unicode says may be ignored when text is shown (joiners, fillers, variation selectors, tags),
-/// the blank of Braille, and what is no character.
+/// Returns true if the character is invisible or moves other characters: controls, line separators, direction marks,
+/// characters that Unicode permits to ignore in display (joiners, fillers, variation selectors, tags), the Braille
+/// blank, and noncharacters.
 #[must_use]
 pub const fn is_hidden(c: char) -> bool {
     matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}'

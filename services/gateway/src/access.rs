@@ -1,4 +1,4 @@
-//! Who may: the checks that a request passes before anything is looked up or said.
+//! Access control: the checks that a request passes before anything is read or appended.
 
 use axum::http::{HeaderMap, HeaderName, Request, header};
 use bus_schema::{AccessStatement, DeploymentId, Signed, Statement};
@@ -10,10 +10,10 @@ use crate::{
     problem::{Kind, Problem},
 };
 
-/// Refuses requests for other hosts and from other sites' pages.
+/// Refuses requests for other hosts and from pages of other sites.
 pub(crate) fn origin<B>(
-    edge: &AppState,
-    door: Entrance,
+    app: &AppState,
+    entrance: Entrance,
     request: &Request<B>,
 ) -> Result<(), Problem> {
     let headers = request.headers();
@@ -22,7 +22,7 @@ pub(crate) fn origin<B>(
         .authority()
         .map(axum::http::uri::Authority::as_str);
     let host = only(headers, &header::HOST).ok().flatten();
-    let is_named = |host: &str| door.is_named(host, &edge.hosts);
+    let is_named = |host: &str| entrance.is_named(host, &app.hosts);
     let known = host.is_some_and(is_named) && authority.is_none_or(is_named);
     if !known {
         let next = "name a host of this gateway, or add the name to `hosts` in its configuration";
@@ -30,7 +30,7 @@ pub(crate) fn origin<B>(
     }
     match only(headers, &header::ORIGIN) {
         Ok(None) => {}
-        Ok(Some(origin)) if door.is_own(origin, &edge.hosts) => {}
+        Ok(Some(origin)) if entrance.is_own(origin, &app.hosts) => {}
         Ok(Some(_)) | Err(()) => {
             let next = "use the command line, or a page of this gateway itself";
             return Err(Problem::new(Kind::ForeignOrigin, next));
@@ -39,19 +39,19 @@ pub(crate) fn origin<B>(
     Ok(())
 }
 
-/// The owner's signed access to this deployment, for a short time: a request without one is refused.
-pub(crate) fn reader(edge: &AppState, headers: &HeaderMap) -> Result<AccessStatement, Problem> {
+/// Verifies the owner's signed, short-lived access to this deployment; refuses a request without one.
+pub(crate) fn reader(app: &AppState, headers: &HeaderMap) -> Result<AccessStatement, Problem> {
     let refused = |why: &str| {
         let next = format!("{why}; send `Authorization: {SCHEME}` and a fresh signed access");
         Problem::new(Kind::NoAccess, next)
     };
-    let deployment = edge.deployment()?;
+    let deployment = app.deployment()?;
     let sent = only(headers, &header::AUTHORIZATION).ok().flatten();
     let sent = sent.and_then(|sent| sent.strip_prefix(SCHEME)?.strip_prefix(' '));
-    let sent = sent.ok_or_else(|| refused("there is no such header"))?;
+    let sent = sent.ok_or_else(|| refused("the header is missing"))?;
     let signed = api::decode_signed(sent).map_err(refused)?;
     let said = signed
-        .open(&edge.owner)
+        .open(&app.owner)
         .map_err(|error| refused(&error.to_string()))?;
     let Statement::Access(access) = said else {
         return Err(refused("the statement is not an access"));
@@ -59,9 +59,9 @@ pub(crate) fn reader(edge: &AppState, headers: &HeaderMap) -> Result<AccessState
     if access.deployment != deployment {
         return Err(refused("the access is for another deployment"));
     }
-    let now = edge.clock.wall();
+    let now = app.clock.wall();
     if access.until < now {
-        return Err(refused("the access is over, by the gateway's clock"));
+        return Err(refused("the access has expired, by the gateway's clock"));
     }
     if access.until > now.plus_ms(ACCESS_MS_MAX) {
         return Err(refused(
@@ -71,31 +71,31 @@ pub(crate) fn reader(edge: &AppState, headers: &HeaderMap) -> Result<AccessState
     Ok(access)
 }
 
-/// What the owner signed.
-pub(crate) fn statement(edge: &AppState, signed: &Signed) -> Result<Statement, Problem> {
-    let opened = signed.open(&edge.owner);
+/// Verifies and opens a statement of the owner.
+pub(crate) fn statement(app: &AppState, signed: &Signed) -> Result<Statement, Problem> {
+    let opened = signed.open(&app.owner);
     opened
         .map_err(|error| Problem::quoting(Kind::NotSigned, &error, "sign it with the owner's key"))
 }
 
-/// What the owner, or somebody who was asked about the task, signed.
-pub(crate) fn answer(edge: &AppState, signed: &Signed) -> Result<Statement, Problem> {
+/// Verifies and opens a statement of the owner or of an approver of the task.
+pub(crate) fn answer(app: &AppState, signed: &Signed) -> Result<Statement, Problem> {
     let by = signed.by();
-    if by == edge.owner {
-        return statement(edge, signed);
+    if by == app.owner {
+        return statement(app, signed);
     }
-    let next = "sign it with the owner's key, or with one that the question asks";
+    let next = "sign it with the owner's key, or with the key of an approver of this request";
     let said = signed.open(&by);
     let said = said.map_err(|error| Problem::quoting(Kind::NotSigned, &error, next))?;
     match &said {
-        Statement::Approval(of) if edge.shelf.read().was_asked(of.task, &by) => Ok(said),
+        Statement::Approval(of) if app.shared_record.read().was_asked(of.task, &by) => Ok(said),
         Statement::Approval(_) | Statement::Task(_) | Statement::Access(_) => {
             Err(Problem::new(Kind::NotSigned, next))
         }
     }
 }
 
-/// Refuses what was signed for another deployment.
+/// Refuses a statement for another deployment.
 pub(crate) fn deployment(here: DeploymentId, said: DeploymentId) -> Result<(), Problem> {
     if here == said {
         return Ok(());
@@ -104,7 +104,7 @@ pub(crate) fn deployment(here: DeploymentId, said: DeploymentId) -> Result<(), P
     Err(Problem::new(Kind::NotSigned, next))
 }
 
-/// The text of a header that may stand there once.
+/// The text of a header; an error if it occurs twice or is not text.
 pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else {

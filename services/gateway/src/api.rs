@@ -1,4 +1,4 @@
-//! The JSON of the HTTP interface, as the gateway and the command line both read and write it.
+//! The JSON of the HTTP interface, shared by the gateway and the command line.
 
 use bus_schema::{ActionId, Digest, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time};
 use serde::{Deserialize, Serialize};
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 /// The scheme of the header `Authorization`: base64 of a signed [`bus_schema::AccessStatement`] follows.
 pub const SCHEME: &str = "Contractual";
-/// The header with a content's salt, 64 hexadecimal digits: whoever reads it can check the digest.
+/// The header with a content's salt, 64 hexadecimal digits: readers check the digest with it.
 pub const SALT_HEADER: &str = "contractual-salt";
-/// Furthest ahead that the end of an access may lie.
+/// The longest validity of an access.
 pub const ACCESS_MS_MAX: u64 = 120_000;
-/// Most bytes of a playbook.
+/// The maximum size of a playbook.
 pub const PLAYBOOK_BYTES_MAX: usize = 256 << 10;
-/// Most bytes of a request's body.
+/// The maximum size of a request's body.
 pub const BODY_BYTES_MAX: usize = 512 << 10;
-/// Most bytes of a signed statement with its envelope.
+/// The maximum size of a signed statement with its envelope.
 pub const SIGNED_BYTES_MAX: usize = bus_schema::STATEMENT_BYTES_MAX + 256;
 
 /// `POST /v1/tasks`: a task, and the playbook that it names.
@@ -29,17 +29,17 @@ pub struct SubmitTask {
     pub playbook: Sealed,
 }
 
-/// The answer to it: the task is on the bus; policy has not yet said anything.
+/// The response: the task is on the bus; policy has not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Submitted {
     /// The task.
     pub task: TaskId,
-    /// The place of `task.submitted` in the stream.
+    /// The sequence number of `task.submitted` in the stream.
     pub seq: u64,
 }
 
-/// `POST /v1/approvals`: a person's yes or no.
+/// `POST /v1/approvals`: an approval or a denial.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CarryApproval {
@@ -48,7 +48,7 @@ pub struct CarryApproval {
     pub signed: Signed,
 }
 
-/// The answer to it: the statement is on the bus; policy has not yet said anything.
+/// The response: the statement is on the bus; policy has not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Carried {
@@ -56,23 +56,23 @@ pub struct Carried {
     pub task: TaskId,
     /// The action.
     pub action: ActionId,
-    /// The place of `approval.carried` in the stream.
+    /// The sequence number of `approval.carried` in the stream.
     pub seq: u64,
 }
 
-/// How far a task is.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
-    /// Policy has not yet said anything.
+    /// Policy has not answered yet.
     Submitted,
-    /// It may propose.
+    /// Policy accepted it; it may propose actions.
     Admitted,
-    /// Policy did not take it.
+    /// Policy rejected it.
     Rejected,
-    /// It has proposed.
+    /// It has proposed an action.
     Running,
-    /// It is over.
+    /// It has ended.
     Finished,
 }
 
@@ -82,31 +82,31 @@ pub enum TaskState {
 pub struct Summary {
     /// The task.
     pub task: TaskId,
-    /// The place of `task.submitted` in the stream.
+    /// The sequence number of `task.submitted` in the stream.
     pub seq: u64,
-    /// How far it is.
+    /// The state.
     pub state: TaskState,
-    /// How it ended, once it has finished.
+    /// The outcome, once it has finished.
     pub outcome: Option<TaskOutcome>,
-    /// Why it was rejected, if it was.
+    /// The reason for the rejection, if it was rejected.
     pub refusal: Option<RefusalCode>,
     /// SHA-256 of the contract, once it was admitted.
     pub contract: Option<Digest>,
-    /// Actions that were granted.
+    /// The number of granted actions.
     pub granted: u32,
-    /// Actions that a person was asked about.
+    /// The number of approval requests.
     pub asked: u32,
-    /// Actions that were refused.
+    /// The number of refused actions.
     pub refused: u32,
-    /// Actions that started and said nothing in time: nobody knows what became of them.
+    /// The number of actions that started and reported no outcome in time: outcome unknown.
     pub unknown: u32,
-    /// When it was handed in, by bus time.
+    /// The time of submission, by bus time.
     pub submitted: Time,
-    /// When something was last said about it.
+    /// The time of the last event about it.
     pub updated: Time,
-    /// When it was over.
+    /// The time of its end.
     pub ended: Option<Time>,
-    /// Whether all of its events are kept here; if not, `contractual audit show` has the rest.
+    /// True if all of its events are kept here; otherwise `contractual audit show` has the rest.
     pub complete: bool,
 }
 
@@ -114,9 +114,9 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tasks {
-    /// Whether the owner has halted everything.
+    /// True if the owner has halted everything.
     pub halted: bool,
-    /// The newest tasks, newest first.
+    /// The newest tasks, in descending order.
     pub tasks: Vec<Summary>,
 }
 
@@ -124,9 +124,9 @@ pub struct Tasks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Task {
-    /// In one line.
+    /// The summary.
     pub summary: Summary,
-    /// Every event about it, oldest first.
+    /// The events about it, oldest first.
     pub events: Vec<Event>,
 }
 
@@ -134,9 +134,9 @@ pub struct Task {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
-    /// Its place in the stream.
+    /// The sequence number in the stream.
     pub seq: u64,
-    /// When the bus stored it.
+    /// The time at which the bus stored it.
     pub stored: Time,
     /// `<noun>.<past-verb>`.
     pub kind: String,
@@ -145,14 +145,14 @@ pub struct Event {
 }
 
 impl Event {
-    /// Whether its task is over with it.
+    /// Returns true if this event ends its task.
     #[must_use]
     pub fn ends_task(&self) -> bool {
         matches!(self.kind.as_str(), "task.finished" | "task.rejected")
     }
 }
 
-/// `GET /v1/health`, when all is well.
+/// `GET /v1/health` of a healthy gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Healthy {
@@ -162,15 +162,15 @@ pub struct Healthy {
 
 /// An error (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// Its kind, for programs.
+pub struct ProblemBody {
+    /// The kind, for programs.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its kind, for people.
+    /// The kind, for people.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong and what to do next.
+    /// The problem and what to do next.
     pub detail: String,
 }
 
@@ -207,7 +207,7 @@ mod sealed {
     }
 }
 
-/// Reads a signed statement out of base64; says what is wrong if it is none.
+/// Decodes a signed statement from base64; returns the problem if it is invalid.
 pub(crate) fn decode_signed(text: &str) -> Result<Signed, &'static str> {
     if text.len() > SIGNED_BYTES_MAX.div_ceil(3) * 4 {
         return Err("the statement is too long");

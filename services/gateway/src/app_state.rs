@@ -1,4 +1,4 @@
-//! What every request is answered with: whom to trust, what is folded, the way to the bus, and the limits.
+//! The state that requests share: the owner's key, the projection, the channel to the bus, and the limits.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,40 +11,40 @@ use crate::{
     config::Hosts,
     forward::BusRequest,
     problem::{Kind, Problem},
-    room::Room,
     shared_record::{Reserved, SharedRecord},
+    slots::Slots,
     streams::Streams,
 };
 
-/// How much of anything there may be at a time, and for how long.
+/// The limits: counts and timeouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections of a door; for a new one the oldest goes that the gateway waits for.
+    /// Connections of a listener; a new one displaces the one that the gateway has waited for longest.
     pub connections: usize,
-    /// Streams of events.
+    /// Open event streams.
     pub streams: usize,
-    /// Streams of events with one access.
+    /// Open event streams with one access.
     pub streams_each: usize,
-    /// Bodies that are being read; for a new one the oldest is given up.
+    /// Bodies that are being read; a new one displaces the oldest.
     pub bodies: usize,
-    /// Until a request's header has come, also between two requests.
+    /// The timeout for a request's header, also between two requests.
     pub header: Duration,
-    /// Until a request's body has come.
+    /// The timeout for a request's body.
     pub body: Duration,
-    /// Until the bus has answered.
+    /// The timeout for the bus.
     pub answer: Duration,
-    /// Until a connection gives way to others although its request is being answered: no access lasts longer.
+    /// The time that a connection keeps its slot while its request is answered: the longest validity of an access.
     pub kept: Duration,
-    /// Until a connection is ended, whatever it does; a stream of events is taken up again on another one.
+    /// The lifetime of a connection; clients continue an event stream on a new one.
     pub connection: Duration,
-    /// Between two comments on a stream of events that has nothing to say.
+    /// The interval of comments on a silent event stream.
     pub keep_alive: Duration,
-    /// For answers that are on their way when the gateway stops.
+    /// The grace period for responses in progress when the gateway stops.
     pub grace: Duration,
 }
 
 impl Limits {
-    /// What the service runs with.
+    /// The limits of the service.
     pub const SERVICE: Self = Self {
         connections: 256,
         streams: 64,
@@ -60,28 +60,28 @@ impl Limits {
     };
 }
 
-/// What requests share.
+/// The state that requests share.
 #[derive(Debug)]
 pub struct AppState {
     pub(crate) owner: PublicKey,
     pub(crate) clock: Clock,
     pub(crate) state: PathBuf,
     pub(crate) stop: watch::Receiver<bool>,
-    pub(crate) shelf: Arc<SharedRecord>,
+    pub(crate) shared_record: Arc<SharedRecord>,
     pub(crate) hosts: Hosts,
     pub(crate) limits: Limits,
     pub(crate) streams: Arc<Streams>,
-    pub(crate) bodies: Arc<Room>,
-    carrier: mpsc::Sender<BusRequest>,
+    pub(crate) bodies: Arc<Slots>,
+    bus_requests: mpsc::Sender<BusRequest>,
 }
 
 impl AppState {
-    /// One that is known as `hosts` and asks the bus through `carrier`.
+    /// Creates the state for the host names `hosts`; `bus_requests` sends requests to the bus.
     #[must_use]
     pub fn new(
         context: &Context,
-        shelf: Arc<SharedRecord>,
-        carrier: mpsc::Sender<BusRequest>,
+        shared_record: Arc<SharedRecord>,
+        bus_requests: mpsc::Sender<BusRequest>,
         hosts: Hosts,
         limits: Limits,
     ) -> Arc<Self> {
@@ -90,20 +90,20 @@ impl AppState {
             clock: context.clock.clone(),
             state: context.state.clone(),
             stop: context.stop.clone(),
-            shelf,
+            shared_record,
             hosts,
             limits,
             streams: Streams::new(limits.streams, limits.streams_each),
-            bodies: Room::new(limits.bodies, limits.body),
-            carrier,
+            bodies: Slots::new(limits.bodies, limits.body),
+            bus_requests,
         })
     }
 
-    /// The deployment, once the stream was read.
+    /// The deployment, once the stream was read to its end.
     pub(crate) fn deployment(&self) -> Result<DeploymentId, Problem> {
-        let deployment = self.shelf.read().deployment();
+        let deployment = self.shared_record.read().deployment();
         deployment
-            .filter(|_| self.shelf.is_caught_up())
+            .filter(|_| self.shared_record.is_caught_up())
             .ok_or_else(|| {
                 Problem::new(
                     Kind::NotReady,
@@ -112,7 +112,7 @@ impl AppState {
             })
     }
 
-    /// Appends what `reserved` holds and says where it stands.
+    /// Appends `draft`, for which `reserved` was taken, and returns its metadata.
     pub(crate) async fn append(
         &self,
         draft: Draft<Gateway>,
@@ -120,7 +120,7 @@ impl AppState {
     ) -> Result<Meta, Problem> {
         let (reply, answer) = oneshot::channel();
         self.in_time(async {
-            self.carrier
+            self.bus_requests
                 .send(BusRequest::Append(draft, reply))
                 .await
                 .ok()?;
@@ -130,7 +130,7 @@ impl AppState {
         .await
     }
 
-    /// A content; none if it was erased.
+    /// Fetches a content; none if it was erased.
     pub(crate) async fn fetch(
         &self,
         author: AuthorId,
@@ -138,7 +138,7 @@ impl AppState {
     ) -> Result<Option<Sealed>, Problem> {
         let (reply, answer) = oneshot::channel();
         let fetched = self.in_time(async {
-            self.carrier
+            self.bus_requests
                 .send(BusRequest::Fetch(author, content, reply))
                 .await
                 .ok()?;
@@ -148,7 +148,7 @@ impl AppState {
             tracing::warn!(error = actor::chain(&error), "cannot read content");
             Problem::new(
                 Kind::NoAnswer,
-                "the bus did not hand out the content; try again",
+                "the bus did not return the content; try again",
             )
         })
     }
@@ -158,11 +158,11 @@ impl AppState {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => {
                 let next =
-                    "the gateway is stopping; look whether it was stored before you send it again";
+                    "the gateway is stopping; check whether it was stored before you send it again";
                 Err(Problem::new(Kind::NotReady, next))
             }
             Err(_) => {
-                let next = "the bus did not answer in time; look whether it was stored before you send it again";
+                let next = "the bus did not answer in time; check whether it was stored before you send it again";
                 Err(Problem::new(Kind::NoAnswer, next))
             }
         }

@@ -1,4 +1,4 @@
-//! The client: signs what the owner says and asks the gateway over HTTP.
+//! The client: signs the owner's statements and sends requests to the gateway over HTTP.
 
 mod follow;
 
@@ -26,69 +26,71 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     api::{
-        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, Problem, SALT_HEADER, SCHEME,
+        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, ProblemBody, SALT_HEADER, SCHEME,
         SubmitTask, Submitted, Task, Tasks,
     },
     record::TASK_TEXT_BYTES_MAX,
 };
 
-/// How long a signed access holds.
+/// The validity of a signed access.
 const ACCESS_MS: u64 = 60_000;
-/// How long one request may take.
+/// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most bytes of an answer in JSON: one task with all of its events, and some.
+/// The maximum size of a JSON response: one task with all of its events, and a margin.
 const ANSWER_BYTES_MAX: usize = TASK_TEXT_BYTES_MAX + (2 << 20);
 
-/// Why there is no answer.
+/// The reason for a failed request.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not an address that is spoken to.
+    /// The URL is not a loopback address over HTTP.
     #[error("{0:?} is not the address of a gateway; give one such as http://127.0.0.1:8080")]
     Url(String),
-    /// The playbook is larger than the gateway takes.
+    /// The playbook is larger than the gateway accepts.
     #[error("the playbook has {0} bytes, more than {PLAYBOOK_BYTES_MAX}; split it")]
     Playbook(usize),
     /// The bytes cannot be sealed.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// Nobody answers.
+    /// The gateway does not answer.
     #[error("the gateway at {url} does not answer; is it running?")]
     Unreachable {
-        /// Where it was looked for.
+        /// The gateway's URL.
         url: String,
-        /// Why.
+        /// The cause.
         source: legacy::Error,
     },
-    /// The answer came too slowly, or not at all.
+    /// The request timed out.
     #[error(
-        "the gateway at {0} did not answer in time; look whether it did what was asked, then try again"
+        "the gateway at {0} did not answer in time; check whether it did what was asked, then try again"
     )]
     Silent(String),
-    /// The answer broke off.
-    #[error("the gateway's answer broke off; look whether it did what was asked, then try again")]
-    BrokeOff,
-    /// The bytes are not those that the event names.
+    /// The response ended early.
     #[error(
-        "the gateway handed out other bytes than the event names: sign nothing, and look who runs it"
+        "the gateway's answer ended early; check whether it did what was asked, then try again"
+    )]
+    BrokeOff,
+    /// The bytes do not match the digest in the event.
+    #[error(
+        "the gateway returned other bytes than the event names: sign nothing, and check who runs it"
     )]
     NotGenuine,
-    /// The gateway does not do it.
+    /// The gateway refused the request.
     #[error("the gateway refused ({}): {}", .0.title, .0.detail)]
-    Refused(Box<Problem>),
-    /// The answer is none of a gateway's.
+    Refused(Box<ProblemBody>),
+    /// The response is not a gateway's.
     #[error(
-        "what answers at {url} with status {status} is not a gateway of this version; check the address"
+        "the server at {url} (status {status}) is not a gateway of this version; check the address"
     )]
     NotGateway {
-        /// Where.
+        /// The URL.
         url: String,
-        /// The status of the answer.
+        /// The HTTP status of the response.
         status: u16,
     },
 }
 
 impl Error {
-    /// Whether the same request can succeed later.
+    /// Returns true if the same request can succeed later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -103,7 +105,7 @@ impl Error {
     }
 }
 
-/// Speaks for the owner to one gateway; clones share nothing but the key.
+/// The owner's client of one gateway; clones share only the key.
 #[derive(Clone)]
 pub struct Client {
     base: String,
@@ -115,7 +117,7 @@ pub struct Client {
 }
 
 impl fmt::Debug for Client {
-    /// Never shows the key.
+    /// Formats the client without its key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("base", &self.base)
@@ -124,10 +126,10 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// One that speaks plain HTTP to the gateway at `url` on this machine, such as `http://127.0.0.1:8080`.
+    /// A client for plain HTTP to the gateway at `url` on this machine, such as `http://127.0.0.1:8080`.
     ///
     /// # Errors
-    /// [`Error::Url`] for every other kind of address: an access must not cross a network in the clear.
+    /// [`Error::Url`] for every other kind of address: an access must not cross a network unencrypted.
     pub fn new(
         url: &str,
         key: SigningKey,
@@ -148,7 +150,7 @@ impl Client {
         }
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
-        // A connection that was kept could be one that the gateway has just ended.
+        // No pooling: the gateway could just have closed a pooled connection.
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .build(connector);
@@ -162,7 +164,7 @@ impl Client {
         })
     }
 
-    /// The same gateway, asked as `host`: the name it knows itself by, where its address is another one here.
+    /// Sends `host` as the header `Host`, for a gateway whose configured name differs from its address here.
     #[must_use]
     pub fn known_as(self, host: &str) -> Self {
         Self {
@@ -171,10 +173,10 @@ impl Client {
         }
     }
 
-    /// Signs a task and hands it in with its playbook.
+    /// Signs a task and submits it with its playbook.
     ///
     /// # Errors
-    /// [`Error`]; after a passing one, [`Client::tasks`] says whether it was handed in.
+    /// [`Error`]; after a transient one, [`Client::tasks`] shows whether the task was submitted.
     pub async fn submit(&self, contract: Digest, playbook: &[u8]) -> Result<Submitted, Error> {
         if playbook.len() > PLAYBOOK_BYTES_MAX {
             return Err(Error::Playbook(playbook.len()));
@@ -198,7 +200,7 @@ impl Client {
         .await
     }
 
-    /// Signs a yes or no to exactly this draft and hands it in.
+    /// Signs an approval or a denial of exactly this draft and submits it.
     ///
     /// # Errors
     /// [`Error`]
@@ -206,7 +208,7 @@ impl Client {
         self.answer(draft, approve, &self.key).await
     }
 
-    /// The same by another person, who is asked as well.
+    /// Signs and submits the answer of another approver.
     ///
     /// # Errors
     /// [`Error`]
@@ -229,7 +231,7 @@ impl Client {
         self.post("/v1/approvals", &CarryApproval { signed }).await
     }
 
-    /// The newest tasks, newest first.
+    /// The newest tasks, in descending order.
     ///
     /// # Errors
     /// [`Error`]
@@ -245,7 +247,7 @@ impl Client {
         self.json(self.get(&format!("/v1/tasks/{task}"))).await
     }
 
-    /// The bytes of a content, as the gateway tells them; none if they were erased.
+    /// Fetches the bytes of a content and checks them against its digest; none if they were erased.
     ///
     /// # Errors
     /// [`Error`]
@@ -269,13 +271,13 @@ impl Client {
             .and_then(|salt| salt.to_str().ok());
         let salt: Option<Salt> = salt.and_then(|salt| salt.parse().ok());
         let bytes = self.read(response, content.len() as usize).await?;
-        // Whoever signs relies on these bytes, and the gateway vouches for nothing.
+        // Signers rely on these bytes, and the gateway is not trusted.
         let stored = salt.map(|salt| [salt.as_bytes().as_slice(), &bytes].concat());
         let genuine = stored.and_then(|stored| content.open(&stored));
         genuine.map(Some).ok_or(Error::NotGenuine)
     }
 
-    /// The events of one task, from the first, as they come, until it is over. Connections that end are
+    /// The events of one task, from the first on, until it ends. Connections that end are
     /// opened again; an item that is an error is the last one.
     pub fn follow(&self, task: TaskId) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
         follow::Follower::new(self.clone(), task).events()
@@ -291,7 +293,7 @@ impl Client {
         }
     }
 
-    /// A request that proves the owner's access.
+    /// Builds a GET request with the owner's signed access.
     fn get(&self, path: &str) -> hyper::http::request::Builder {
         let until = self.clock.wall().plus_ms(ACCESS_MS);
         let said = Statement::Access(AccessStatement {
@@ -329,7 +331,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|_| self.not_gateway(status.as_u16()))
     }
 
-    /// Sends a request; an answer that is no success is an error.
+    /// Sends a request; a response without success is an error.
     async fn send(
         &self,
         request: hyper::http::request::Builder,

@@ -1,4 +1,4 @@
-//! The configuration: where the gateway listens, for whom, and under which names it is known.
+//! The configuration: the gateway's listen addresses, its sidecar and its host names.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,16 +12,16 @@ pub use crate::hosts::{Hosts, Invalid};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The loopback address it listens on for programs of its own machine or container, such as `127.0.0.1:8080`.
+    /// The loopback address for programs of the same machine or container, such as `127.0.0.1:8080`.
     pub listen: Listen,
-    /// The names that the sidecar is reached by, at most 16: what `Host` may be beside `listen`.
+    /// The sidecar's host names, at most 16: the values of `Host` that are accepted besides `listen`.
     #[serde(default)]
     pub hosts: Hosts,
-    /// The way in from the tailnet; none if there is none.
+    /// The listener for the tailnet; none without access from the tailnet.
     pub edge: Option<EdgeListener>,
 }
 
-/// An address on the loopback.
+/// A loopback address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Listen(SocketAddr);
@@ -63,10 +63,10 @@ pub struct EdgeListener {
 }
 
 impl EdgeListener {
-    /// Listens on `listen` for `sidecar`.
+    /// Creates a listener on `listen` for `sidecar`.
     ///
     /// # Errors
-    /// If one is no single address of its own beyond the loopback, or they are not of one network.
+    /// [`Invalid`] if an address is a loopback or wildcard address, or if both are equal or of different IP versions.
     pub fn new(listen: String, sidecar: IpAddr) -> Result<Self, Invalid> {
         let listen = one_address(listen)?;
         let own = listen.ip();
@@ -92,7 +92,7 @@ impl EdgeListener {
         self.sidecar
     }
 
-    pub(crate) const fn door(self) -> Entrance {
+    pub(crate) const fn entrance(self) -> Entrance {
         Entrance::edge(self.listen, self.sidecar)
     }
 }

@@ -1,4 +1,4 @@
-//! The core: folds what the gateway shows. It wants nothing; what it says comes from requests.
+//! The core: folds the events that the gateway shows. It has no effects; requests append the gateway's events.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -11,21 +11,21 @@ use crate::{
     shared_record::SharedRecord,
 };
 
-/// The fold, and the copy of it that requests read.
+/// The projection, and the copy of it that requests read.
 #[derive(Debug)]
 pub struct Core {
     record: Record,
-    shelf: Arc<SharedRecord>,
+    shared_record: Arc<SharedRecord>,
     observed: Option<Line>,
 }
 
 impl Core {
-    /// One that has folded nothing, and writes what it folds to `shelf` too.
+    /// An empty core that copies each folded event to `shared_record`.
     #[must_use]
-    pub fn new(shelf: Arc<SharedRecord>) -> Self {
+    pub fn new(shared_record: Arc<SharedRecord>) -> Self {
         Self {
             record: Record::default(),
-            shelf,
+            shared_record,
             observed: None,
         }
     }
@@ -43,7 +43,7 @@ impl actor::Core for Core {
     }
 
     fn restore(&mut self, state: Record) {
-        self.shelf.replace(state.clone());
+        self.shared_record.replace(state.clone());
         self.record = state;
     }
 
@@ -56,7 +56,8 @@ impl actor::Core for Core {
             .observed
             .take()
             .filter(|line| line.seq == seen.meta().seq);
-        self.shelf.take(seen.meta(), seen.fact(), line.clone());
+        self.shared_record
+            .take(seen.meta(), seen.fact(), line.clone());
         self.record.take(seen.meta(), seen.fact(), line);
     }
 
@@ -65,12 +66,12 @@ impl actor::Core for Core {
     }
 
     fn next(&self, _out: &mut Outbox<'_, Self>) {
-        // Nothing is asked before the stream was read to its end.
-        self.shelf.catch_up();
+        // The first call comes after the stream was read to its end.
+        self.shared_record.catch_up();
     }
 }
 
-/// How a genuine event about a task is shown.
+/// The line that shows a genuine event about a task.
 fn line(raw: &Raw<'_>, meta: &Meta) -> Option<Line> {
     meta.task?;
     let subject = Subject::parse(raw.subject)?;

@@ -1,10 +1,10 @@
-//! The doors that requests come through: the loopback, and the edge network, where the sidecar alone may knock.
+//! The listeners: the loopback, and the edge network, where only the sidecar may connect.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::hosts::Hosts;
 
-/// Where a listener listens, and who may connect to it.
+/// A listener's address and the peers that may connect to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entrance {
     listen: SocketAddr,
@@ -12,7 +12,7 @@ pub struct Entrance {
 }
 
 impl Entrance {
-    /// The one for programs of this machine.
+    /// The listener for programs of this machine.
     #[must_use]
     pub const fn loopback(listen: SocketAddr) -> Self {
         Self {
@@ -21,7 +21,7 @@ impl Entrance {
         }
     }
 
-    /// The one for the tailnet: only `sidecar` may connect, and every request says who sent it.
+    /// The listener for the tailnet: only `sidecar` may connect, and every request names its sender.
     #[must_use]
     pub const fn edge(listen: SocketAddr, sidecar: IpAddr) -> Self {
         Self {
@@ -30,31 +30,31 @@ impl Entrance {
         }
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub const fn address(self) -> SocketAddr {
         self.listen
     }
 
-    /// Whether the sidecar stands in front of it.
+    /// Returns true if the sidecar is in front of it.
     #[must_use]
     pub const fn is_edge(self) -> bool {
         self.sidecar.is_some()
     }
 
-    /// Whether connections from there are taken.
+    /// Returns true if `peer` may connect.
     pub(crate) fn admits(self, peer: IpAddr) -> bool {
         self.sidecar
             .is_none_or(|sidecar| sidecar == peer.to_canonical())
     }
 
-    /// Whether `host` is what requests through this door are for: one of the names, and on the loopback also the
+    /// Returns true if `host` names this gateway: one of `names`, and on the loopback also the
     /// address itself.
     pub(crate) fn is_named(self, host: &str, names: &Hosts) -> bool {
         names.contains(host) || (!self.is_edge() && host == self.listen.to_string())
     }
 
-    /// Whether `origin` is a page of this gateway itself.
+    /// Returns true if `origin` is this gateway itself.
     pub(crate) fn is_own(self, origin: &str, names: &Hosts) -> bool {
         let host = match origin.strip_prefix("https://") {
             Some(host) => Some(host),

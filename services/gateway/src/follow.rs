@@ -1,4 +1,4 @@
-//! Server-sent events: the events of one task, from where a reader stopped, as they come, until its access is over.
+//! Server-sent events: streams one task's events after the reader's last one, until its access expires.
 
 use std::{collections::VecDeque, convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
@@ -27,17 +27,17 @@ use crate::{
     streams::Stream,
 };
 
-/// The place in the stream of the last event that a reader has.
+/// The sequence number of the reader's last event.
 const LAST: HeaderName = HeaderName::from_static("last-event-id");
-/// Events taken from the record at a time.
+/// The number of events that are taken from the record at a time.
 const BATCH: usize = 64;
 
 pub(crate) async fn events(
-    State(edge): State<Arc<AppState>>,
+    State(app): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let access = access::reader(&edge, &headers)?;
+    let access = access::reader(&app, &headers)?;
     let task = task_id(id)?;
     let last = match access::only(&headers, &LAST) {
         Ok(None) => Some(0),
@@ -50,39 +50,39 @@ pub(crate) async fn events(
             "`Last-Event-ID` is the id of an event; send one or leave it out",
         )
     })?;
-    let newest = edge.shelf.newest();
-    let (batch, over) = known(after(&edge.shelf.read(), task, last))?;
+    let newest = app.shared_record.newest();
+    let (batch, over) = known(after(&app.shared_record.read(), task, last))?;
     if over && batch.is_empty() {
-        // For an event source of a browser this alone means not to come again.
+        // Only this status keeps a browser's event source from connecting again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let now = edge.clock.wall();
-    let stream = edge.streams.open(access.until, now)?;
-    // Counted from here, so that nobody who sets the clock back makes it last longer.
+    let now = app.clock.wall();
+    let stream = app.streams.open(access.until, now)?;
+    // Measured from here, so that a clock that is set back does not extend the access.
     let over = sleep(Duration::from_millis(access.until.ms_since(now)));
     let cursor = Cursor {
-        shelf: Arc::clone(&edge.shelf),
+        shared_record: Arc::clone(&app.shared_record),
         task,
         last,
         batch,
         newest,
         over: Box::pin(over),
-        stop: edge.stop.clone(),
+        stop: app.stop.clone(),
         _stream: stream,
     };
-    let alive = KeepAlive::new().interval(edge.limits.keep_alive);
+    let alive = KeepAlive::new().interval(app.limits.keep_alive);
     Ok(Sse::new(stream::unfold(cursor, Cursor::next))
         .keep_alive(alive)
         .into_response())
 }
 
-/// Some events after `last`, and whether the task is over.
+/// A batch of events after `last`, and true if the task has ended.
 fn after(record: &Record, task: TaskId, last: u64) -> Known<(VecDeque<Line>, bool)> {
     match record.task(task) {
-        Known::TaskEntry((summary, lines)) => {
+        Known::Kept((summary, lines)) => {
             let from = lines.partition_point(|line| line.seq <= last);
             let batch = lines.iter().skip(from).take(BATCH).cloned().collect();
-            Known::TaskEntry((batch, summary.ended.is_some()))
+            Known::Kept((batch, summary.ended.is_some()))
         }
         Known::Dropped => Known::Dropped,
         Known::Never => Known::Never,
@@ -91,19 +91,19 @@ fn after(record: &Record, task: TaskId, last: u64) -> Known<(VecDeque<Line>, boo
 
 /// One reader of one task.
 struct Cursor {
-    shelf: Arc<SharedRecord>,
+    shared_record: Arc<SharedRecord>,
     task: TaskId,
     last: u64,
     batch: VecDeque<Line>,
     newest: watch::Receiver<u64>,
-    /// When its access is over.
+    /// The timer that fires when its access expires.
     over: Pin<Box<Sleep>>,
     stop: watch::Receiver<bool>,
     _stream: Stream,
 }
 
 impl Cursor {
-    /// The next event; none once the task or the access is over, the task is no longer kept, or the gateway stops.
+    /// The next event; none once the task has ended or was dropped, the access has expired, or the gateway stops.
     async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {
             if *self.stop.borrow() || self.over.is_elapsed() {
@@ -115,8 +115,8 @@ impl Cursor {
                 let event = event.event(line.kind.as_str()).data(line.text.as_str());
                 return Some((Ok(event), self));
             }
-            let found = after(&self.shelf.read(), self.task, self.last);
-            let Known::TaskEntry((batch, over)) = found else {
+            let found = after(&self.shared_record.read(), self.task, self.last);
+            let Known::Kept((batch, over)) = found else {
                 return None;
             };
             if !batch.is_empty() {

@@ -1,28 +1,28 @@
-//! What requests ask of the bus, and the one task that asks it for them.
+//! Bus requests, and the task that forwards them to the bus.
 
 use actor::{Bus, Error};
 use bus_schema::{AuthorId, Content, Draft, Gateway, Meta, Sealed};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
 
-/// Most asks that wait for the carrier.
+/// The maximum number of requests that wait for forwarding.
 pub(crate) const ASKS_MAX: usize = 64;
-/// Most asks that wait for the bus.
+/// The maximum number of requests that wait for the bus.
 const FLYING_MAX: usize = 256;
 
-/// What became of a look for content: its bytes, or none if they were erased.
+/// The result of a fetch: the content's bytes, or none if they were erased.
 pub type Fetched = Result<Option<Sealed>, Error>;
 
-/// What a request wants of the bus. It goes on even if whoever asked has gone away.
+/// A request to the bus. It completes even if its HTTP client has disconnected.
 #[derive(Debug)]
 pub enum BusRequest {
-    /// Append this and say where; no answer means that the actor is stopping.
+    /// Appends the draft and returns its metadata; no reply means that the actor is stopping.
     Append(Draft<Gateway>, oneshot::Sender<Meta>),
-    /// Read what this author put there.
+    /// Fetches a content of this author.
     Fetch(AuthorId, Content, oneshot::Sender<Fetched>),
 }
 
-/// Asks the bus until nobody can ask any more.
+/// Forwards requests to the bus until all senders are closed.
 pub(crate) async fn forward(
     bus: Bus<Gateway>,
     mut asks: mpsc::Receiver<BusRequest>,
@@ -39,7 +39,7 @@ pub(crate) async fn forward(
     }
 }
 
-/// Whoever asked may have gone away; nobody minds then.
+/// Performs one request. A closed reply channel is no error: the client has disconnected.
 async fn perform(bus: Bus<Gateway>, ask: BusRequest) {
     match ask {
         BusRequest::Append(draft, reply) => {

@@ -1,4 +1,4 @@
-//! The host names of the gateway, and what is wrong with values of its configuration.
+//! The gateway's host names, and the errors of its configuration.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,24 +6,24 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
 
-/// Most names.
+/// The maximum number of names.
 const HOSTS_MAX: usize = 16;
-/// Longest name with its port.
+/// The maximum length of a name with its port.
 const HOST_BYTES_MAX: usize = 260;
 
-/// Why a value of the configuration is not one.
+/// The reason why a value of the configuration is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// Not an address with a port.
     #[error("{0:?} is not an address with a port; write one such as 127.0.0.1:8080")]
     Address(String),
-    /// All addresses, or none in particular.
+    /// A wildcard, multicast or broadcast address.
     #[error("{0} is not the address of one interface; name one address")]
     Everywhere(SocketAddr),
-    /// Others could reach it, and no sidecar says who they are.
-    #[error("{0} is not on the loopback; others are let in through the sidecar, see `edge`")]
+    /// An address that other machines could reach without the sidecar.
+    #[error("{0} is not on the loopback; name a loopback address, or use `edge` for others")]
     NotLoopback(SocketAddr),
-    /// Every program of the machine could pass for the sidecar.
+    /// A loopback address, where every program of the machine could pass for the sidecar.
     #[error(
         "{0} is on the loopback; name an address of the network that holds only gateway and sidecar"
     )]
@@ -32,29 +32,29 @@ pub enum Invalid {
     #[error("{0} cannot be the sidecar's; name its one address on the network of `edge.listen`")]
     Sidecar(IpAddr),
     /// Port 0.
-    #[error("port 0 is no fixed port; name one, because clients have to name it in `Host`")]
+    #[error("port 0 is no fixed port; name a port, because clients send it in `Host`")]
     NoPort,
     /// Not a host name.
-    #[error("{0:?} is not a host name; write lower case, and the port behind ':' if it is not 443")]
+    #[error("{0:?} is not a host name; write lower case, and the port after ':' unless it is 443")]
     Host(String),
     /// Too many names.
     #[error("{0} host names are more than 16; remove some")]
     TooManyHosts(usize),
 }
 
-/// What the header `Host` may be.
+/// The accepted values of the header `Host`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Hosts(BTreeSet<String>);
 
 impl Hosts {
-    /// Whether there are none.
+    /// Returns true if there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `host` is one of them, whatever its case.
+    /// Returns true if `host` is one of the names, in any case.
     #[must_use]
     pub fn contains(&self, host: &str) -> bool {
         self.0.contains(&host.to_ascii_lowercase())

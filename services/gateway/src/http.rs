@@ -1,4 +1,4 @@
-//! The routes: what each request is answered with.
+//! The routes and their handlers.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ use crate::{
 
 const OPENAPI: &str = include_str!("../openapi.json");
 
-/// Headers of every answer.
+/// The headers of every response.
 const SECURITY: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
     (
@@ -58,11 +58,11 @@ pub struct Route {
     pub method: &'static str,
     /// The path.
     pub path: &'static str,
-    /// Who answers.
+    /// The handler.
     handler: fn() -> MethodRouter<Arc<AppState>>,
 }
 
-/// Every route there is.
+/// The table of all routes.
 pub const ROUTES: &[Route] = &[
     Route {
         method: "GET",
@@ -106,35 +106,35 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
-/// The whole HTTP side, behind one door.
-pub fn router(edge: Arc<AppState>, door: Entrance) -> Router {
+/// The router with all routes and checks, for one listener.
+pub fn router(app: Arc<AppState>, entrance: Entrance) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
     routes
         .fallback(async || {
-            Problem::new(Kind::NotFound, "see GET /v1/openapi.json for what there is")
+            Problem::new(Kind::NotFound, "see GET /v1/openapi.json for valid routes")
         })
         .method_not_allowed_fallback(async || {
             Problem::new(
                 Kind::WrongMethod,
-                "see GET /v1/openapi.json for what can be done with it",
+                "see GET /v1/openapi.json for the methods of this path",
             )
         })
         .layer(middleware::from_fn_with_state(
-            (Arc::clone(&edge), door),
+            (Arc::clone(&app), entrance),
             guard,
         ))
-        .with_state(edge)
+        .with_state(app)
 }
 
 async fn guard(
-    State((edge, door)): State<(Arc<AppState>, Entrance)>,
+    State((app, entrance)): State<(Arc<AppState>, Entrance)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let admitted = access::origin(&edge, door, &request)
-        .and_then(|()| identity::identity(door, request.headers()));
+    let admitted = access::origin(&app, entrance, &request)
+        .and_then(|()| identity::identity(entrance, request.headers()));
     let mut response = match admitted {
         Ok(identity) => {
             record(identity.as_ref(), &request);
@@ -150,21 +150,21 @@ async fn guard(
     response
 }
 
-/// Writes down who asks for what. Neither holds a secret.
+/// Logs the sender, method and path of a request; none of them holds a secret.
 fn record(identity: Option<&Identity>, request: &Request) {
     let Some(Identity { login, device }) = identity else {
         return;
     };
     let (method, path) = (request.method(), request.uri().path());
-    tracing::info!(login, %device, %method, path, "asked through the tailnet");
+    tracing::info!(login, %device, %method, path, "request through the tailnet");
 }
 
-async fn health(State(edge): State<Arc<AppState>>) -> Result<Json<Healthy>, Problem> {
-    match actor::health::read(&edge.state, &edge.clock) {
+async fn health(State(app): State<Arc<AppState>>) -> Result<Json<Healthy>, Problem> {
+    match actor::health::read(&app.state, &app.clock) {
         Ok(_) => Ok(Json(Healthy { ok: true })),
         Err(_) => Err(Problem::new(
             Kind::NotReady,
-            "`contractual health` says what is wrong",
+            "run `contractual health` to see the problem",
         )),
     }
 }
@@ -174,11 +174,11 @@ async fn openapi() -> Response {
 }
 
 async fn tasks(
-    State(edge): State<Arc<AppState>>,
+    State(app): State<Arc<AppState>>,
     headers: HeaderMap,
 ) -> Result<Json<Tasks>, Problem> {
-    access::reader(&edge, &headers)?;
-    let record = edge.shelf.read();
+    access::reader(&app, &headers)?;
+    let record = app.shared_record.read();
     Ok(Json(Tasks {
         halted: record.halted(),
         tasks: record.summaries(),
@@ -186,13 +186,13 @@ async fn tasks(
 }
 
 async fn task(
-    State(edge): State<Arc<AppState>>,
+    State(app): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    access::reader(&edge, &headers)?;
+    access::reader(&app, &headers)?;
     let id = task_id(id)?;
-    let record = edge.shelf.read();
+    let record = app.shared_record.read();
     let (summary, lines) = known(record.task(id))?;
     let events: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
     let text = format!(
@@ -204,11 +204,11 @@ async fn task(
 }
 
 async fn content(
-    State(edge): State<Arc<AppState>>,
+    State(app): State<Arc<AppState>>,
     path: Result<Path<(String, String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    access::reader(&edge, &headers)?;
+    access::reader(&app, &headers)?;
     let wrong = || {
         let next = "name it as an event does: /v1/contents/<author>/<digest>/<length>";
         Problem::new(Kind::Malformed, next)
@@ -216,7 +216,7 @@ async fn content(
     let Path((author, digest, len)) = path.map_err(|_| wrong())?;
     let author: AuthorId = author.parse().map_err(|_| wrong())?;
     let len: u32 = len.parse().map_err(|_| wrong())?;
-    // `Content` is made by sealing or by decoding an event; this is the decoding.
+    // Outside sealing, only decoding makes a `Content`.
     let content = serde_json::from_value(json!({ "digest": digest, "len": len }));
     let content: Content = content.map_err(|_| wrong())?;
     if content.len() as usize > CONTENT_BYTES_MAX {
@@ -228,10 +228,10 @@ async fn content(
             "audit stores no contents; name their author",
         ));
     }
-    let sealed = edge.fetch(author, content).await?;
+    let sealed = app.fetch(author, content).await?;
     let sealed = sealed.ok_or_else(|| {
         let detail =
-            "these bytes were erased, or never were; the event that names them stays valid";
+            "these bytes were erased, or never existed; the event that names them stays valid";
         Problem::new(Kind::Erased, detail)
     })?;
     let headers = [
@@ -245,17 +245,17 @@ async fn content(
 }
 
 async fn submit(
-    State(edge): State<Arc<AppState>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Submitted>), Problem> {
-    let asked: SubmitTask = read(&edge, request).await?;
-    let Statement::Task(said) = access::statement(&edge, &asked.signed)? else {
+    let asked: SubmitTask = read(&app, request).await?;
+    let Statement::Task(said) = access::statement(&app, &asked.signed)? else {
         return Err(Problem::new(
             Kind::Malformed,
             "the statement is not a task; sign a task",
         ));
     };
-    access::deployment(edge.deployment()?, said.deployment)?;
+    access::deployment(app.deployment()?, said.deployment)?;
     let playbook = asked.playbook.content();
     if playbook.len() as usize > PLAYBOOK_BYTES_MAX {
         return Err(Problem::new(
@@ -264,7 +264,7 @@ async fn submit(
         ));
     }
     if playbook != said.playbook {
-        let next = "the statement names another playbook; send the salt and bytes that were signed";
+        let next = "the statement names another playbook; send the signed salt and bytes";
         return Err(Problem::new(Kind::PlaybookDiffers, next));
     }
     let used = || {
@@ -274,9 +274,12 @@ async fn submit(
         );
         Problem::new(Kind::Used, next)
     };
-    // Reserved first: what arrives in between is then seen in the record.
-    let reserved = edge.shelf.reserve(task_key(said.task)).ok_or_else(used)?;
-    if !matches!(edge.shelf.read().task(said.task), Known::Never) {
+    // Reserve first, so that the record already shows a task that arrives in between.
+    let reserved = app
+        .shared_record
+        .reserve(task_key(said.task))
+        .ok_or_else(used)?;
+    if !matches!(app.shared_record.read().task(said.task), Known::Never) {
         return Err(used());
     }
     let fact = TaskSubmitted {
@@ -284,7 +287,7 @@ async fn submit(
         playbook,
     };
     let draft = Draft::of(said.task, fact).with(asked.playbook);
-    let meta = edge.append(draft, reserved).await?;
+    let meta = app.append(draft, reserved).await?;
     Ok((
         StatusCode::ACCEPTED,
         Json(Submitted {
@@ -295,28 +298,28 @@ async fn submit(
 }
 
 async fn approve(
-    State(edge): State<Arc<AppState>>,
+    State(app): State<Arc<AppState>>,
     request: Request,
 ) -> Result<(StatusCode, Json<Carried>), Problem> {
-    let asked: CarryApproval = read(&edge, request).await?;
-    let Statement::Approval(said) = access::answer(&edge, &asked.signed)? else {
+    let asked: CarryApproval = read(&app, request).await?;
+    let Statement::Approval(said) = access::answer(&app, &asked.signed)? else {
         return Err(Problem::new(
             Kind::Malformed,
             "the statement is not an approval; sign one",
         ));
     };
-    access::deployment(edge.deployment()?, said.deployment)?;
+    access::deployment(app.deployment()?, said.deployment)?;
     let used = || {
         let next = format!(
-            "exactly this was carried before; see GET /v1/tasks/{}",
+            "exactly this statement was submitted before; see GET /v1/tasks/{}",
             said.task
         );
         Problem::new(Kind::Used, next)
     };
     let statement = statement_digest(&asked.signed);
-    let reserved = edge.shelf.reserve(statement).ok_or_else(used)?;
+    let reserved = app.shared_record.reserve(statement).ok_or_else(used)?;
     let carried = {
-        let record = edge.shelf.read();
+        let record = app.shared_record.read();
         known(record.task(said.task))?;
         record.was_carried(said.task, &statement)
     };
@@ -327,7 +330,7 @@ async fn approve(
         action: said.action,
         statement: asked.signed,
     };
-    let meta = edge.append(Draft::of(said.task, fact), reserved).await?;
+    let meta = app.append(Draft::of(said.task, fact), reserved).await?;
     let carried = Carried {
         task: said.task,
         action: said.action,
@@ -336,8 +339,8 @@ async fn approve(
     Ok((StatusCode::ACCEPTED, Json(carried)))
 }
 
-/// Reads a JSON body within its bounds of size and time.
-async fn read<T: DeserializeOwned>(edge: &AppState, request: Request) -> Result<T, Problem> {
+/// Reads a JSON body within its limits of size and time.
+async fn read<T: DeserializeOwned>(app: &AppState, request: Request) -> Result<T, Problem> {
     let kind = access::only(request.headers(), &header::CONTENT_TYPE)
         .ok()
         .flatten();
@@ -357,21 +360,20 @@ async fn read<T: DeserializeOwned>(edge: &AppState, request: Request) -> Result<
         return Err(too_large());
     }
     let reading = async {
-        let place = edge.bodies.enter().await;
+        let place = app.bodies.enter().await;
         let whole = Limited::<Body>::new(body, BODY_BYTES_MAX).collect();
         tokio::select! {
-            // A body that came along with its header is taken.
+            // Accepts a body that arrived with its header.
             biased;
             read = whole => Some(read),
             () = place.displaced() => None,
         }
     };
-    let read = tokio::time::timeout(edge.limits.body, reading).await;
+    let read = tokio::time::timeout(app.limits.body, reading).await;
     let read =
         read.map_err(|_| Problem::new(Kind::TooSlow, "send the whole body within 10 seconds"))?;
     let read = read.ok_or_else(|| {
-        let next =
-            "this request was the oldest of too many that come slowly; send it again, all at once";
+        let next = "this request was the oldest of too many slow ones; send it again, all at once";
         Problem::new(Kind::Busy, next)
     })?;
     let bytes = match read {
@@ -380,7 +382,7 @@ async fn read<T: DeserializeOwned>(edge: &AppState, request: Request) -> Result<
         Err(_) => {
             return Err(Problem::new(
                 Kind::Malformed,
-                "the body broke off; send it again",
+                "the body ended early; send it again",
             ));
         }
     };

@@ -1,4 +1,4 @@
-//! Who sent a request, by the word of the sidecar. It is written down and refuses; it never suffices for anything.
+//! The sender of a request, as the sidecar states it. It is logged and checked, but never grants anything.
 
 use std::net::IpAddr;
 
@@ -10,45 +10,48 @@ use crate::{
     problem::{Kind, Problem},
 };
 
-/// What the sidecar marks requests from the public internet with.
+/// The header that the sidecar sets on requests from the public internet.
 const FUNNEL: &str = "tailscale-funnel-request";
-/// The login of the person whose device sent it; devices with tags have none.
+/// The header with the login of the device's user; devices with tags have none.
 const LOGIN: HeaderName = HeaderName::from_static("tailscale-user-login");
-/// What the sidecar sets beside it, and nobody reads.
+/// Other headers of the sidecar, which are not read.
 const UNREAD: [&str; 3] = [
     "tailscale-user-name",
     "tailscale-user-profile-pic",
     "tailscale-headers-info",
 ];
-/// The device's address in the tailnet, which the sidecar sets whatever the device sent.
+/// The header with the device's address in the tailnet; the sidecar overwrites the device's own value.
 const DEVICE: HeaderName = HeaderName::from_static("x-forwarded-for");
 const SCHEME: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// How an encoded word (RFC 2047) begins.
+/// The prefix of an encoded word (RFC 2047).
 const ENCODED: &str = "=?";
-/// Longest login.
+/// The maximum length of a login.
 const LOGIN_BYTES_MAX: usize = 254;
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The person's login, such as `alice@example.com`.
+    /// The user's login, such as `alice@example.com`.
     pub(crate) login: String,
     /// The device's address in the tailnet.
     pub(crate) device: IpAddr,
 }
 
-/// Who sent a request through `door`; nobody in particular on the loopback, where nothing may claim to know it.
-pub(crate) fn identity(door: Entrance, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
+/// The sender of a request through `entrance`; none on the loopback, where such headers are refused.
+pub(crate) fn identity(
+    entrance: Entrance,
+    headers: &HeaderMap,
+) -> Result<Option<Identity>, Problem> {
     if headers.contains_key(FUNNEL) {
         return Err(Problem::new(
             Kind::Public,
-            "come through the tailnet; Funnel has to stay off",
+            "connect through the tailnet; keep Funnel off",
         ));
     }
-    if !door.is_edge() {
+    if !entrance.is_edge() {
         if headers.keys().any(speaks_of_the_tailnet) {
             return Err(unidentified(
-                "no sidecar stands before this address; leave out every `Tailscale-…` header",
+                "this address has no sidecar; leave out every `Tailscale-…` header",
             ));
         }
         return Ok(None);
@@ -56,7 +59,7 @@ pub(crate) fn identity(door: Entrance, headers: &HeaderMap) -> Result<Option<Ide
     let is_known = |name: &HeaderName| *name == LOGIN || UNREAD.contains(&name.as_str());
     let strange = |name: &&HeaderName| speaks_of_the_tailnet(name) && !is_known(name);
     if let Some(name) = headers.keys().find(strange) {
-        let reason = format!("{name} is no header that the sidecar sets");
+        let reason = format!("{name} is not a header of the sidecar");
         return Err(Problem::quoting(
             Kind::Unidentified,
             &reason,
@@ -65,18 +68,18 @@ pub(crate) fn identity(door: Entrance, headers: &HeaderMap) -> Result<Option<Ide
     }
     for name in UNREAD {
         if headers.get_all(name).iter().count() > 1 {
-            return Err(unidentified("a header of the sidecar stands there twice"));
+            return Err(unidentified("a header of the sidecar occurs twice"));
         }
     }
     if only(headers, &SCHEME) != Ok(Some("https")) {
         return Err(unidentified(
-            "it did not come to the sidecar over HTTPS; use https:// and the shipped serve.json",
+            "the request did not reach the sidecar over HTTPS; use https:// and the shipped serve.json",
         ));
     }
     let login =
         only(headers, &LOGIN).map_err(|()| unidentified("send one login in plain ASCII"))?;
     let login = login.ok_or_else(|| {
-        unidentified("no person stands behind it; use a device of a person, without tags")
+        unidentified("the device has no user; use a device of a user, without tags")
     })?;
     if !is_login(login) {
         return Err(unidentified("the login is not plain; use another account"));
@@ -94,7 +97,7 @@ fn unidentified(next: &str) -> Problem {
     Problem::new(Kind::Unidentified, next)
 }
 
-/// Whether a header is of the sidecar's kind, or looks as if it were.
+/// Returns true if a header is one of the sidecar's, or looks like one.
 fn speaks_of_the_tailnet(name: &HeaderName) -> bool {
     name.as_str().contains("tailscale")
 }

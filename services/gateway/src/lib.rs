@@ -15,9 +15,9 @@ mod identity;
 mod problem;
 pub mod record;
 mod request;
-mod room;
 mod serve;
 mod shared_record;
+mod slots;
 mod streams;
 mod turns;
 
@@ -38,7 +38,7 @@ pub use shared_record::SharedRecord;
 pub struct Gateway {
     config: Config,
     context: Context,
-    shelf: Arc<SharedRecord>,
+    shared_record: Arc<SharedRecord>,
 }
 
 impl Service for Gateway {
@@ -46,13 +46,13 @@ impl Service for Gateway {
     type Config = Config;
 
     fn open(config: Config, context: &Context) -> Result<(Self, core::Core), Error> {
-        let shelf = SharedRecord::new();
-        let core = core::Core::new(Arc::clone(&shelf));
+        let shared_record = SharedRecord::new();
+        let core = core::Core::new(Arc::clone(&shared_record));
         Ok((
             Self {
                 config,
                 context: context.clone(),
-                shelf,
+                shared_record,
             },
             core,
         ))
@@ -61,24 +61,30 @@ impl Service for Gateway {
     fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         let config = &service.config;
         let address = config.listen.address();
-        let mut doors = vec![("listen", Entrance::loopback(address))];
+        let mut entrances = vec![("listen", Entrance::loopback(address))];
         if let Some(edge) = config.edge {
-            doors.push(("edge.listen", edge.door()));
+            entrances.push(("edge.listen", edge.entrance()));
         }
-        let (carrier, asks) = mpsc::channel(forward::ASKS_MAX);
-        let shelf = Arc::clone(&service.shelf);
+        let (bus_requests, asks) = mpsc::channel(forward::ASKS_MAX);
+        let shared_record = Arc::clone(&service.shared_record);
         let hosts = config.hosts.clone();
-        let edge = AppState::new(&service.context, shelf, carrier, hosts, Limits::SERVICE);
+        let app = AppState::new(
+            &service.context,
+            shared_record,
+            bus_requests,
+            hosts,
+            Limits::SERVICE,
+        );
         beside.spawn(forward::forward(beside.bus.clone(), asks));
-        for (key, door) in doors {
-            let address = door.address();
+        for (key, entrance) in entrances {
+            let address = entrance.address();
             let listener = serve::listen(address).map_err(|error| {
                 Error::Service(format!(
                     "cannot listen on {address}: {error}; free it or change `{key}`"
                 ))
             })?;
-            tracing::info!(%address, edge = door.is_edge(), hosts = %config.hosts, "listening");
-            beside.spawn(serve(listener, door, Arc::clone(&edge)));
+            tracing::info!(%address, edge = entrance.is_edge(), hosts = %config.hosts, "listening");
+            beside.spawn(serve(listener, entrance, Arc::clone(&app)));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Gateway: the only way in.
+//! The gateway service as a program: the HTTP entry point for tasks and approvals.
 
 fn main() -> std::process::ExitCode {
     actor::main::<gateway::Gateway>()

@@ -1,4 +1,4 @@
-//! What is answered instead of what was asked for: every refusal, with its status and what to do next.
+//! The refusals of requests: each with its HTTP status and what to do next.
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -7,7 +7,7 @@ use axum::{
 
 use crate::api;
 
-/// Most characters of a reason that quotes what somebody sent.
+/// The maximum length of a reason that quotes input.
 const QUOTED_CHARS_MAX: usize = 200;
 
 /// The kind of a refusal.
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// The last part of the type, and the title.
+    /// The last part of the type URN, and the title.
     const fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Malformed => ("malformed", "The request is malformed"),
@@ -66,18 +66,18 @@ impl Kind {
             Self::NotSigned => ("not-signed", "The statement is not the owner's"),
             Self::ForeignOrigin => ("foreign-origin", "Another site's page sent this"),
             Self::Public => ("public", "The request came from the public internet"),
-            Self::Unidentified => ("unidentified", "It is not clear who sent this"),
-            Self::NotFound => ("not-found", "There is no such thing here"),
+            Self::Unidentified => ("unidentified", "The sender is not identified"),
+            Self::NotFound => ("not-found", "This does not exist here"),
             Self::NotKept => ("not-kept", "The task is no longer kept here"),
-            Self::WrongMethod => ("wrong-method", "This cannot be done with that method"),
-            Self::TooSlow => ("too-slow", "The request came too slowly"),
-            Self::Used => ("used", "It was handed in before"),
+            Self::WrongMethod => ("wrong-method", "This path has no such method"),
+            Self::TooSlow => ("too-slow", "The request timed out"),
+            Self::Used => ("used", "It was submitted before"),
             Self::Erased => ("erased", "The content was erased"),
             Self::TooLarge => ("too-large", "The request is too large"),
             Self::NotJson => ("not-json", "The request is not JSON"),
-            Self::Misdirected => ("misdirected", "This is not that host"),
-            Self::TooMany => ("too-many", "Too much is open with one access"),
-            Self::Busy => ("busy", "Too much is open already"),
+            Self::Misdirected => ("misdirected", "This gateway is not that host"),
+            Self::TooMany => ("too-many", "Too many streams are open with this access"),
+            Self::Busy => ("busy", "Too many requests are open"),
             Self::NotReady => ("not-ready", "The gateway is not ready"),
             Self::NoAnswer => ("no-answer", "The bus does not answer"),
         }
@@ -99,7 +99,7 @@ impl Problem {
         }
     }
 
-    /// One that quotes, within bounds, what was wrong with what somebody sent.
+    /// A refusal that quotes a reason about the input, up to a maximum length.
     pub(crate) fn quoting(kind: Kind, reason: &dyn std::fmt::Display, next: &str) -> Self {
         let reason: String = reason.to_string().chars().take(QUOTED_CHARS_MAX).collect();
         Self {
@@ -113,7 +113,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.kind.status();
         let (slug, title) = self.kind.names();
-        let problem = api::Problem {
+        let problem = api::ProblemBody {
             kind: format!("urn:contractual:problem:{slug}"),
             title: title.to_owned(),
             status: status.as_u16(),

@@ -1,4 +1,4 @@
-//! What the gateway remembers of the stream: the newest tasks with their events, within fixed bounds.
+//! The projection of the stream: the newest tasks with their events, within fixed limits.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,25 +6,25 @@ use std::{
 };
 
 use bus_schema::{
-    APPROVERS_MAX, ActionId, DeploymentId, Digest, DraftGrant, GatewayFact, Grant, Meta,
-    OUTCOME_GRACE_MS, PublicKey, RefusalCode, Signed, TaskId, TaskOutcome, Time, wire,
+    APPROVERS_MAX, ActionId, DeploymentId, Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey,
+    RefusalCode, Signed, TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::{Summary, TaskState};
 
-/// Most tasks.
+/// The maximum number of tasks.
 pub const TASKS_MAX: usize = 1_000;
-/// Most events of one task.
+/// The maximum number of events of one task.
 pub const EVENTS_MAX: usize = 4_000;
-/// Most bytes of the events of one task, as JSON.
+/// The maximum size of one task's events, as JSON.
 pub const TASK_TEXT_BYTES_MAX: usize = 8 << 20;
-/// Most bytes of the events of all tasks, as JSON.
+/// The maximum size of all tasks' events, as JSON.
 pub const TEXT_BYTES_MAX: usize = 64 << 20;
-/// Most ids of tasks that are no longer kept; past it, the smallest id, which is the oldest, is forgotten.
+/// The maximum number of dropped task ids; above it, the smallest id, which is the oldest, is removed.
 const DROPPED_MAX: usize = 100_000;
 
-/// A text that copies of the record share.
+/// A text shared between copies of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text(Arc<str>);
 
@@ -52,10 +52,10 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-/// One event as it is shown.
+/// An event in the form in which it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
-    /// Its place in the stream.
+    /// The sequence number in the stream.
     pub(crate) seq: u64,
     /// `<noun>.<past-verb>`.
     pub(crate) kind: Text,
@@ -91,7 +91,7 @@ struct TaskEntry {
     ended: Option<(u64, Time)>,
     open: BTreeMap<ActionId, Open>,
     carried: BTreeSet<Digest>,
-    /// Whoever was asked anything about it, beside the owner.
+    /// Its approvers, besides the owner.
     approvers: BTreeSet<PublicKey>,
     lines: Vec<Line>,
     text_bytes: usize,
@@ -106,14 +106,14 @@ struct Open {
     finish_until: Option<Time>,
 }
 
-/// What is known of a task.
+/// The knowledge about a task.
 #[derive(Debug)]
 pub(crate) enum Known<T> {
     /// It is kept.
-    TaskEntry(T),
-    /// There was such a task.
+    Kept(T),
+    /// It was kept and then dropped.
     Dropped,
-    /// There is no such task.
+    /// It is unknown.
     Never,
 }
 
@@ -124,13 +124,13 @@ impl Record {
         self.deployment
     }
 
-    /// Whether the owner has halted everything.
+    /// Returns true if the owner has halted everything.
     #[must_use]
     pub const fn halted(&self) -> bool {
         self.halted
     }
 
-    /// Every task that is kept, newest first.
+    /// The summaries of all kept tasks, newest first.
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
         let kept = |task: &TaskId| Some(self.tasks.get(task)?.summary(*task, self.now));
@@ -139,26 +139,26 @@ impl Record {
 
     pub(crate) fn task(&self, task: TaskId) -> Known<(Summary, &[Line])> {
         match self.tasks.get(&task) {
-            Some(kept) => Known::TaskEntry((kept.summary(task, self.now), &kept.lines)),
+            Some(kept) => Known::Kept((kept.summary(task, self.now), &kept.lines)),
             None if self.dropped.contains(&task) => Known::Dropped,
             None => Known::Never,
         }
     }
 
-    /// Whether exactly this statement about `task` was carried before.
+    /// Returns true if exactly this statement about `task` was forwarded before.
     pub(crate) fn was_carried(&self, task: TaskId, statement: &Digest) -> bool {
         self.tasks
             .get(&task)
             .is_some_and(|kept| kept.carried.contains(statement))
     }
 
-    /// Whether somebody beside the owner was asked anything about `task`.
+    /// Returns true if `key` is an approver of `task`, besides the owner.
     pub(crate) fn was_asked(&self, task: TaskId, key: &PublicKey) -> bool {
         let kept = self.tasks.get(&task);
         kept.is_some_and(|kept| kept.approvers.contains(key))
     }
 
-    /// Folds one fact; `line` is how it is shown.
+    /// Folds one fact; `line` is its shown form.
     pub(crate) fn take(&mut self, meta: &Meta, fact: &GatewayFact, line: Option<Line>) {
         self.now = self.now.max(meta.stored);
         match fact {
@@ -180,7 +180,7 @@ impl Record {
             | GatewayFact::ActionDeclined(..)
             | GatewayFact::ActionExpired(..) => {}
         }
-        // Only what was handed in here opens a record, so nobody else's events can push tasks out of it.
+        // Only a submission adds a task, so events of other authors cannot displace tasks.
         let Some(kept) = meta.task.and_then(|task| self.tasks.get_mut(&task)) else {
             return;
         };
@@ -322,7 +322,7 @@ impl TaskEntry {
             self.complete = false;
             return;
         }
-        let claim_until = meta.stored.plus_ms(grant.draft.ttl_ms.into());
+        let claim_until = grant.draft.claim_by(meta.stored);
         let open = Open {
             claim_until,
             wall_ms: grant.draft.wall_ms,
@@ -335,12 +335,12 @@ impl TaskEntry {
         if let Some(open) = self.open.get_mut(&action)
             && meta.stored <= open.claim_until
         {
-            let run_ms = u64::from(open.wall_ms) + u64::from(OUTCOME_GRACE_MS);
-            open.finish_until.get_or_insert(meta.stored.plus_ms(run_ms));
+            let finish_until = finish_by(meta.stored, u64::from(open.wall_ms));
+            open.finish_until.get_or_insert(finish_until);
         }
     }
 
-    /// A late outcome changes nothing: for every reader the action stays unknown.
+    /// Removes an action whose outcome came in time; after a late outcome it stays unknown.
     fn finish(&mut self, meta: &Meta, action: ActionId) {
         let in_time = |open: &Open| open.finish_until.is_some_and(|until| meta.stored <= until);
         if self.open.get(&action).is_some_and(in_time) {
@@ -348,7 +348,7 @@ impl TaskEntry {
         }
     }
 
-    /// Keeps a line if there is room, and the one that ends the task always; returns the bytes it takes.
+    /// Keeps a line within the limits, and always the line that ends the task; returns its size.
     fn keep(&mut self, line: Option<Line>) -> usize {
         let Some(line) = line else {
             self.complete = false;
@@ -367,7 +367,7 @@ impl TaskEntry {
     }
 }
 
-/// What one carried statement is recognised by.
+/// The digest that identifies a forwarded statement.
 pub(crate) fn statement_digest(statement: &Signed) -> Digest {
     Digest::of(&[&wire::encode(statement)])
 }

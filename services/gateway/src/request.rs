@@ -1,4 +1,4 @@
-//! What requests about a task have in common.
+//! Helpers for requests about a task.
 
 use axum::extract::{Path, rejection::PathRejection};
 use bus_schema::TaskId;
@@ -6,7 +6,7 @@ use bus_schema::TaskId;
 use crate::problem::{Kind, Problem};
 use crate::record::Known;
 
-/// A task's id out of a path.
+/// Parses a task's id from a path.
 pub(crate) fn task_id(path: Result<Path<String>, PathRejection>) -> Result<TaskId, Problem> {
     let id = path.ok().and_then(|Path(text)| text.parse().ok());
     id.ok_or_else(|| {
@@ -17,17 +17,17 @@ pub(crate) fn task_id(path: Result<Path<String>, PathRejection>) -> Result<TaskI
     })
 }
 
-/// What is known of a task, if it is kept.
+/// Returns the data of a kept task; refuses the request if the task is not kept.
 pub(crate) fn known<T>(known: Known<T>) -> Result<T, Problem> {
     match known {
-        Known::TaskEntry(kept) => Ok(kept),
+        Known::Kept(kept) => Ok(kept),
         Known::Dropped => Err(Problem::new(
             Kind::NotKept,
-            "only the newest tasks are kept here; `contractual audit show` still has this one",
+            "only the newest tasks are kept here; see this one with `contractual audit show`",
         )),
         Known::Never => Err(Problem::new(
             Kind::NotFound,
-            "no task of that id is kept here; `contractual audit show` has those that were ever submitted",
+            "no task with this id is kept here; see every submitted task with `contractual audit show`",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! The listener: takes connections one by one, within limits, and ends them when the gateway stops.
+//! The server: accepts connections within limits, and closes them when the gateway stops.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc};
 
@@ -16,19 +16,19 @@ use tokio::{
 use crate::{
     app_state::{AppState, Limits},
     entrance::Entrance,
-    room::{Place, Room},
+    slots::{Slot, Slots},
     turns::taking_turns,
 };
 
-/// Most bytes of a request's header.
+/// The maximum size of a request's header.
 const HEADER_BYTES_MAX: usize = 16 << 10;
-/// Most headers of a request.
+/// The maximum number of headers of a request.
 const HEADERS_MAX: usize = 64;
 
-/// Most connections that the kernel holds until they are taken; past it, whoever connects tries again after a second.
+/// The length of the kernel's accept queue; above it, clients retry after a second.
 const BACKLOG: u32 = 1024;
 
-/// Listens on `address`.
+/// Opens a listening socket on `address`.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -39,27 +39,27 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Answers on `listener`, to those whom `door` admits, until the gateway stops.
+/// Serves the connections on `listener` that `entrance` admits, until the gateway stops.
 ///
 /// # Errors
-/// None: what goes wrong with one connection is of no concern to the others.
+/// None: an error of one connection ends only that connection.
 pub async fn serve(
     listener: TcpListener,
-    door: Entrance,
-    edge: Arc<AppState>,
+    entrance: Entrance,
+    app: Arc<AppState>,
 ) -> Result<(), Error> {
-    let (limits, stop) = (edge.limits, edge.stop.clone());
+    let (limits, stop) = (app.limits, app.stop.clone());
     let mut ending = stop.clone();
-    let room = Room::new(limits.connections, limits.kept);
-    let router = crate::http::router(edge, door);
+    let slots = Slots::new(limits.connections, limits.kept);
+    let router = crate::http::router(app, entrance);
     let mut connections = JoinSet::new();
-    let coming = || arrival(&listener, door, &room, &limits);
+    let coming = || arrival(&listener, entrance, &slots, &limits);
     {
         let mut next = pin!(coming());
         loop {
             tokio::select! {
-                (stream, place) = next.as_mut() => {
-                    let connection = connection(stream, router.clone(), limits, stop.clone(), place);
+                (stream, slot) = next.as_mut() => {
+                    let connection = connection(stream, router.clone(), limits, stop.clone(), slot);
                     connections.spawn(connection);
                     next.set(coming());
                 }
@@ -71,27 +71,29 @@ pub async fn serve(
     drop(listener);
     let ended = async { while connections.join_next().await.is_some() {} };
     if timeout(limits.grace, ended).await.is_err() {
-        tracing::info!("connections that did not end in time are cut");
+        tracing::info!("closing connections that did not end in time");
     }
     Ok(())
 }
 
-/// The next connection, with a place that another had to leave if there was none.
+/// Accepts the next connection and takes a slot for it.
 async fn arrival(
     listener: &TcpListener,
-    door: Entrance,
-    room: &Arc<Room>,
+    entrance: Entrance,
+    slots: &Arc<Slots>,
     limits: &Limits,
-) -> (TcpStream, Place) {
+) -> (TcpStream, Slot) {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) if door.admits(peer.ip()) => return (stream, room.enter().await),
+            Ok((stream, peer)) if entrance.admits(peer.ip()) => {
+                return (stream, slots.enter().await);
+            }
             Ok((_, peer)) => {
-                tracing::warn!(%peer, "not the sidecar: the connection is closed");
+                tracing::warn!(%peer, "connection closed: the peer is not the sidecar");
             }
             Err(error) => {
-                // Out of file descriptors, most likely: those that end give some back.
-                tracing::warn!(%error, "cannot take a connection");
+                // The likely cause is a lack of file descriptors; connections that end free some.
+                tracing::warn!(%error, "cannot accept a connection");
                 sleep(limits.grace / 10).await;
             }
         }
@@ -103,15 +105,15 @@ async fn connection(
     router: Router,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
-    place: Place,
+    slot: Slot,
 ) {
-    let place = Arc::new(place);
+    let slot = Arc::new(slot);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), taking_turns(router, &place));
+        .serve_connection(TokioIo::new(stream), taking_turns(router, &slot));
     let served = async {
         let mut serving = pin!(serving);
         tokio::select! {
@@ -126,18 +128,18 @@ async fn connection(
         }
         serving.as_mut().graceful_shutdown();
         if timeout(limits.grace, serving).await.is_err() {
-            tracing::debug!("a connection was cut");
+            tracing::debug!("closed a connection that did not end in time");
         }
     };
     tokio::select! {
-        // What the client has sent counts before it is displaced.
+        // Input that has arrived is handled before displacement.
         biased;
         () = served => {}
-        () = place.displaced() => tracing::debug!("a connection gave way to a new one"),
+        () = slot.displaced() => tracing::debug!("a new connection displaced this one"),
     }
 }
 
-/// Returns once the gateway is asked to stop, or nobody can ask any more.
+/// Returns once the gateway stops or the sender of the stop signal is closed.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     stop.wait_for(|stop| *stop).await.ok();
 }

@@ -1,4 +1,4 @@
-//! The copy of the record that the HTTP side reads, and what it waits for.
+//! The copy of the record that HTTP requests read, with its change notifications and pending submissions.
 
 use std::{
     collections::BTreeSet,
@@ -13,18 +13,18 @@ use tokio::sync::watch;
 
 use crate::record::{Line, Record, statement_digest};
 
-/// Written by the core after each fold, read by every request.
+/// The shared copy: the core writes it after each fold, and requests read it.
 #[derive(Debug)]
 pub struct SharedRecord {
     record: RwLock<Record>,
     newest: watch::Sender<u64>,
     caught_up: AtomicBool,
-    /// What is on its way to the bus and not yet in the record.
+    /// The submissions that are not yet in the record.
     pending: Mutex<BTreeSet<Digest>>,
 }
 
 impl SharedRecord {
-    /// An empty one.
+    /// An empty record.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -35,17 +35,17 @@ impl SharedRecord {
         })
     }
 
-    /// The record as it is now.
+    /// The current record.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Record> {
         self.record.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes with every fold, to the place in the stream that was folded.
+    /// The sequence number of the last fold; changes with every fold.
     pub(crate) fn newest(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 
-    /// Whether the stream was read up to its end since the start.
+    /// Returns true if the stream was read to its end since the start.
     pub(crate) fn is_caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
     }
@@ -54,7 +54,7 @@ impl SharedRecord {
         self.caught_up.store(true, Ordering::Release);
     }
 
-    /// Puts another record in place; the stream has to be read again from there.
+    /// Replaces the record; the stream must be read again from its position.
     pub(crate) fn replace(&self, record: Record) {
         self.caught_up.store(false, Ordering::Release);
         *self.record.write().unwrap_or_else(PoisonError::into_inner) = record;
@@ -90,7 +90,7 @@ impl SharedRecord {
         self.newest.send_replace(meta.seq);
     }
 
-    /// Holds `key` for one request; none if another one holds it, or it is on its way.
+    /// Reserves `key` for one request; none if it is reserved or a submission with it is pending.
     pub(crate) fn reserve(&self, key: Digest) -> Option<Reserved<'_>> {
         let fresh = self
             .pending
@@ -98,7 +98,7 @@ impl SharedRecord {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key);
         fresh.then_some(Reserved {
-            shelf: self,
+            shared_record: self,
             key,
             sent: false,
         })
@@ -112,21 +112,21 @@ impl SharedRecord {
     }
 }
 
-/// What a task's id is reserved by.
+/// The key that reserves a task's id.
 pub(crate) fn task_key(task: TaskId) -> Digest {
     Digest::of(&[b"task", task.uuid().as_bytes()])
 }
 
-/// A hold on something that may be handed in once; let go unless it was sent.
+/// A reservation for a single submission; dropping it releases the key unless it was sent.
 #[derive(Debug)]
 pub(crate) struct Reserved<'a> {
-    shelf: &'a SharedRecord,
+    shared_record: &'a SharedRecord,
     key: Digest,
     sent: bool,
 }
 
 impl Reserved<'_> {
-    /// It is on its way: only its arrival in the stream lets go of it.
+    /// Marks the submission as sent: only its arrival in the stream releases the key.
     pub(crate) fn sent(mut self) {
         self.sent = true;
     }
@@ -135,7 +135,7 @@ impl Reserved<'_> {
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
         if !self.sent {
-            self.shelf.settle(&self.key);
+            self.shared_record.settle(&self.key);
         }
     }
 }

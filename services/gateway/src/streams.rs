@@ -1,4 +1,4 @@
-//! The streams of events that are open: so many in all, and so many with one access.
+//! The open event streams: limits on their number, in total and for each access.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use bus_schema::Time;
 
 use crate::problem::{Kind, Problem};
 
-/// How many are open, by the end of their access: nothing else tells one access from another.
+/// The number of open streams by the end of their access, which identifies the access.
 #[derive(Debug)]
 pub(crate) struct Streams {
     all: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// At most `all`, and at most `each` with one access.
+    /// Allows at most `all` streams, and at most `each` with one access.
     pub(crate) fn new(all: usize, each: usize) -> Arc<Self> {
         Arc::new(Self {
             all,
@@ -27,19 +27,19 @@ impl Streams {
         })
     }
 
-    /// One more, with the access that ends at `until`. What is not yet closed after its access counts no longer:
-    /// its reader only has to take the end.
+    /// Opens a stream with the access that ends at `until`. Streams of expired accesses no longer count:
+    /// they are about to close.
     pub(crate) fn open(self: &Arc<Self>, until: Time, now: Time) -> Result<Stream, Problem> {
         let mut open = self.lock();
         open.retain(|until, with_access| *until >= now && *with_access > 0);
         if open.values().sum::<usize>() >= self.all {
-            let next = "too many streams of events are open; close some or try again later";
+            let next = "too many event streams are open; close some or try again later";
             return Err(Problem::new(Kind::Busy, next));
         }
         let with_access = open.entry(until).or_default();
         if *with_access >= self.each {
             let next = format!(
-                "{} streams of events are open with this access; close some or sign a fresh one",
+                "{} event streams are open with this access; close some or sign a fresh one",
                 self.each
             );
             return Err(Problem::new(Kind::TooMany, next));
@@ -54,7 +54,7 @@ impl Streams {
     }
 }
 
-/// One that is open, until it is dropped.
+/// An open stream; dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Stream {
     of: Arc<Streams>,

@@ -1,5 +1,5 @@
-//! Whose turn it is on a connection: it keeps its place from when a request has come whole until its answer is handed
-//! over, and gives way while the gateway waits for its client.
+//! The turns on a connection: it keeps its slot from a complete request until the response is handed over, and gives
+//! way while the gateway waits for the client.
 
 use std::{
     convert::Infallible,
@@ -20,49 +20,49 @@ use hyper::{
 };
 use hyper_util::service::TowerToHyperService;
 
-use crate::room::Place;
+use crate::slots::Slot;
 
-/// Most bytes of an answer that are handed over at once; a longer one keeps the place until its last piece.
+/// The maximum size of a response that is handed over at once; a longer one keeps the slot until its last piece.
 const PIECE_BYTES_MAX: usize = 64 << 10;
 
-/// Answers a connection's requests through `router`, and keeps its `place` meanwhile.
+/// Serves a connection's requests through `router`, and keeps its `slot` meanwhile.
 pub(crate) fn taking_turns(
     router: Router,
-    place: &Arc<Place>,
+    slot: &Arc<Slot>,
 ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> + Send + use<> {
-    let (router, place) = (TowerToHyperService::new(router), Arc::clone(place));
+    let (router, slot) = (TowerToHyperService::new(router), Arc::clone(slot));
     service_fn(move |request: Request<Incoming>| {
-        let (router, place) = (router.clone(), Arc::clone(&place));
+        let (router, slot) = (router.clone(), Arc::clone(&slot));
         async move {
-            // What is begun is answered: a connection that has to end begins nothing.
-            if request.body().is_end_stream() && !place.keep() {
+            // A request that was begun is answered, so a displaced connection begins none.
+            if request.body().is_end_stream() && !slot.keep() {
                 return pending().await;
             }
             let request = request.map(|body| Question {
                 body,
-                place: Arc::clone(&place),
+                slot: Arc::clone(&slot),
             });
             let response = router.call(request).await?;
-            Ok(response.map(|body| answer(body, place)))
+            Ok(response.map(|body| answer(body, slot)))
         }
     })
 }
 
-/// The body of an answer, with which the connection gives way again.
-fn answer(body: Body, place: Arc<Place>) -> Body {
+/// Wraps the body of a response; after it the connection gives way again.
+fn answer(body: Body, slot: Arc<Slot>) -> Body {
     let most = body.size_hint().upper();
     if most.is_some_and(|most| most <= PIECE_BYTES_MAX as u64) {
-        place.give_way();
+        slot.give_way();
         return body;
     }
     let piece = Bytes::new();
-    Body::new(Answer { body, piece, place })
+    Body::new(Answer { body, piece, slot })
 }
 
-/// The body of a request: its end is the request's.
+/// The body of a request; its end completes the request.
 struct Question {
     body: Incoming,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
 }
 
 impl HttpBody for Question {
@@ -74,7 +74,7 @@ impl HttpBody for Question {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() && !self.place.keep() {
+        if frame.is_none() && !self.slot.keep() {
             return Poll::Pending;
         }
         Poll::Ready(frame)
@@ -89,12 +89,12 @@ impl HttpBody for Question {
     }
 }
 
-/// The body of a long answer, in pieces.
+/// The body of a long response, in pieces.
 struct Answer {
     body: Body,
-    /// What came and is not handed over.
+    /// The received bytes that are not sent yet.
     piece: Bytes,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
 }
 
 impl HttpBody for Answer {
@@ -135,6 +135,6 @@ impl HttpBody for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.place.give_way();
+        self.slot.give_way();
     }
 }

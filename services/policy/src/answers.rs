@@ -1,5 +1,5 @@
-//! Says the next verdicts: each decided on everything folded so far, which is what keeps budgets, and several at
-//! once only if none of them can change another.
+//! Publishes the next verdicts. Each is decided on everything folded so far, which keeps budgets. Several are
+//! published at once only if none of them can change another.
 
 use std::collections::BTreeSet;
 
@@ -17,19 +17,19 @@ use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::state::{Answer, PendingContract, Proposal, Question, Submitted};
 
-/// Fewest verdicts that are appended together: the server takes a few one by one sooner than at once.
+/// Smallest number of verdicts that are appended together: the server stores fewer of them faster one by one.
 const TOGETHER_MIN: usize = 4;
-/// Longest difference that is recorded as it is.
+/// Longest difference that is recorded in full, in bytes.
 const DRIFT_BYTES_MAX: usize = 1 << 20;
 
 impl PolicyCore {
-    /// Whether nothing but the contract stands between a proposal and its grant.
+    /// Returns true if audit's log is fresh and close enough to grant the oldest proposal.
     pub(crate) fn grants_possible(&self, moment: &DecisionTime) -> bool {
         let first = self.state.proposed.keys().next();
         moment.logged.is_some() && first.is_none_or(|seq| moment.covers(*seq))
     }
 
-    /// The next verdicts that can be given now, to be appended together.
+    /// Returns the next verdicts, to be appended together.
     pub(crate) fn verdicts(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Vec<Draft<Me>> {
         let one = self
             .on_contract(out, moment)
@@ -46,10 +46,10 @@ impl PolicyCore {
     }
 
     fn on_contract(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Option<Draft<Me>> {
-        let (offered, document) = due(&self.state, &self.documents)?;
-        let contract = offered.contract;
-        let in_force = self.state.in_force(&offered.active.name);
-        let (fact, why) = match self.acceptable(offered, document, moment) {
+        let (pending, document) = due(&self.state, &self.documents)?;
+        let contract = pending.contract;
+        let in_force = self.state.in_force(&pending.active.name);
+        let (fact, why) = match self.acceptable(pending, document, moment) {
             Ok(name) => {
                 let old = in_force.map(|(digest, _)| *digest);
                 let supersedes = old.filter(|digest| *digest != contract);
@@ -58,7 +58,7 @@ impl PolicyCore {
                     name,
                     supersedes,
                 };
-                return Some(Draft::of(Deployment, fact).because(offered.id));
+                return Some(Draft::of(Deployment, fact).because(pending.id));
             }
             Err(refused) => refused,
         };
@@ -74,19 +74,19 @@ impl PolicyCore {
             code: fact,
             why: why.as_ref().map(Sealed::content),
         };
-        Some(with(Draft::of(Deployment, fact), why).because(offered.id))
+        Some(with(Draft::of(Deployment, fact), why).because(pending.id))
     }
 
-    /// The name under which an offered contract comes into force, or why it does not.
+    /// Returns the name under which an offered contract comes into force, or the reason for its rejection.
     fn acceptable(
         &self,
-        offered: &PendingContract,
+        pending: &PendingContract,
         document: Option<&Document>,
         moment: &DecisionTime,
     ) -> Result<ContractName, (RefusalCode, String)> {
-        let signed = &offered.active;
+        let signed = &pending.active;
         let no = |code, why: &str| Err((code, why.to_owned()));
-        if offered.revoked {
+        if pending.revoked {
             let why = "the contract was revoked before it was in force";
             return no(RefusalCode::NoContract, why);
         }
@@ -116,7 +116,7 @@ impl PolicyCore {
         }
         let newest = self.state.in_force(&signed.name);
         let newer = newest.filter(|(digest, active)| {
-            **digest != offered.contract
+            **digest != pending.contract
                 && active.version >= signed.version
                 && moment.now < active.envelope.expires
         });
@@ -132,7 +132,7 @@ impl PolicyCore {
         }
     }
 
-    /// Suspends a contract in force whose tools, or how it is read, are not what the owner signed.
+    /// Suspends a contract in force if its tools or its reading differ from what the owner signed.
     fn on_drift(&self, out: &Outbox<'_, Self>) -> Option<Draft<Me>> {
         let mut each = self
             .state
@@ -277,8 +277,8 @@ impl PolicyCore {
         }
     }
 
-    /// Only after the first action of that id in the same task has its verdict, so that a reader who takes the
-    /// first verdict takes the right one.
+    /// Refuses a reused id only after the first action of that id in the same task has its verdict, so that a
+    /// reader who takes the first verdict takes the right one.
     fn on_reuse(&self, out: &Outbox<'_, Self>) -> Option<Draft<Me>> {
         let mut each = self.state.reused.iter().take(WINDOW);
         let ((task, action), cause) =
@@ -288,10 +288,10 @@ impl PolicyCore {
         Some(refused(out, *task, *action, refusal).because(*cause))
     }
 
-    /// Proposals of one task have their verdicts in the order of the stream, but for grants that wait.
+    /// Decides proposals. Those of one task get their verdicts in stream order, except for grants that wait.
     ///
-    /// Most limits are a task's own, so that verdicts about several tasks stand side by side; of one task, and of one
-    /// contract that counts over its tasks, there is one at a time.
+    /// Most limits belong to one task, so verdicts about several tasks are given together. One task, or one contract
+    /// that counts over its tasks, gets one verdict at a time.
     fn on_proposals(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Vec<Draft<Me>> {
         let (mut passed, mut together) = (BTreeSet::new(), BTreeSet::new());
         let mut drafts = Vec::new();
@@ -378,7 +378,7 @@ fn refused(
     if let Some(fix) = refusal.fix {
         said.insert("fix".to_owned(), fix.into());
     }
-    let why = seal(out, &contract::json::canonical(&said.into()));
+    let why = seal(out, &bus_schema::json::canonical(&said.into()));
     let fact = ActionRefused {
         action,
         rule: refusal.rule,
@@ -388,7 +388,7 @@ fn refused(
     with(Draft::of(task, fact), why)
 }
 
-/// None if it is too large to be stored; every text here is far smaller.
+/// Seals bytes. None if they are too large to be stored; every text here is far smaller.
 fn seal(out: &Outbox<'_, PolicyCore>, bytes: &[u8]) -> Option<Sealed> {
     out.seal(bytes).ok()
 }

@@ -1,4 +1,4 @@
-//! The pure core of the actor: what it remembers, what it has fetched, and what it wants next.
+//! Implements policy's core without I/O: its state, its fetched bytes, and its next fetches and verdicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,8 @@ use crate::fetch::{Fetch, Fetched};
 use crate::history::HistoryCache;
 use crate::state::{ActiveContract, Answer, PendingContract, Proposal, State};
 
-/// How many proposals, and how many answered questions, are looked at in one turn: bounds the cost of a turn and
-/// the arguments that are held.
+/// Largest number of proposals, and of answered questions, handled in one turn: bounds the cost of a turn and
+/// the arguments in memory.
 pub(crate) const WINDOW: usize = 64;
 
 /// Policy without its I/O.
@@ -28,8 +28,7 @@ pub struct PolicyCore {
     pub(crate) state: State,
     /// By contract and by the content that the owner named as its document.
     pub(crate) documents: BTreeMap<(Digest, Content), Document>,
-    /// What was signed of the tools of contracts that are not read as they were signed, by where it was put. None: the
-    /// bytes were erased.
+    /// The signed tools of contracts that are not read as they were signed, by content. None: the bytes were erased.
     pub(crate) tools: BTreeMap<Content, Option<Vec<u8>>>,
     /// None: the bytes were erased.
     pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
@@ -39,7 +38,7 @@ pub struct PolicyCore {
 }
 
 impl PolicyCore {
-    /// A core that has read nothing: `owner` is whose word counts, `catalogue` what tools there are.
+    /// Creates an empty core: only statements of `owner` count, and `catalogue` lists the tools.
     #[must_use]
     pub fn new(owner: PublicKey, catalogue: Catalogue) -> Self {
         Self {
@@ -55,14 +54,14 @@ impl PolicyCore {
         }
     }
 
-    /// The bytes that the next verdicts need and that are not here yet, each with its name.
+    /// Returns the bytes that the next verdicts still need, each with its name.
     #[must_use]
     pub fn fetches(&self) -> Vec<(Key, Fetch)> {
         let mut wanted = Vec::new();
-        for offered in self.state.signed.values() {
-            self.want_document(&offered.contract, &offered.active, &mut wanted);
+        for pending in self.state.signed.values() {
+            self.want_document(&pending.contract, &pending.active, &mut wanted);
         }
-        // Whether their tools have changed is found without a proposal.
+        // Changed tools must be detected without a proposal.
         for (contract, active) in self
             .state
             .contracts
@@ -102,18 +101,18 @@ impl PolicyCore {
             return;
         };
         if let Some(Document::Contract(contract, _)) = self.document_of(&task.contract) {
-            let recall = HistoryNeeds::of(contract, tool.as_str());
-            self.histories.want(id, task, &recall, to);
+            let needs = HistoryNeeds::of(contract, tool.as_str());
+            self.histories.want(id, task, &needs, to);
         }
     }
 
-    /// What was found as the document of a contract in force.
+    /// Returns the fetched document of a contract in force.
     pub(crate) fn document_of(&self, contract: &Digest) -> Option<&Document> {
         let active = self.state.contracts.get(contract)?;
         self.documents.get(&(*contract, active.document))
     }
 
-    /// The contract in force that a proposal was made under.
+    /// Returns the contract in force of a proposal.
     pub(crate) fn active(&self, proposal: &Proposal) -> Option<(&Digest, &ActiveContract)> {
         let task = self.state.tasks.get(&proposal.task)?;
         self.state.contracts.get_key_value(&task.contract)
@@ -183,43 +182,21 @@ impl PolicyCore {
         }
     }
 
-    /// Forgets the arguments that a fact ends the need for.
+    /// Drops the arguments that a fact makes unnecessary.
     fn forget(&mut self, fact: &PolicyFact) {
-        match fact {
-            PolicyFact::ActionGranted(_, fact) => {
-                self.arguments.remove(&fact.grant.draft.action);
+        if let PolicyFact::ActionGranted(_, fact) = fact {
+            self.arguments.remove(&fact.grant.draft.action);
+        } else if let PolicyFact::ActionRefused(_, fact) = fact
+            && fact.code != RefusalCode::Reused
+        {
+            self.arguments.remove(&fact.action);
+        } else if let PolicyFact::ApprovalRequested(_, fact) = fact {
+            self.arguments.remove(&fact.draft.action);
+        } else if let PolicyFact::TaskFinished(task, _) = fact {
+            self.histories.forget(task);
+            if let Some(of) = self.state.tasks.get(task) {
+                self.arguments.retain(|id, _| !of.actions.contains_key(id));
             }
-            PolicyFact::ActionRefused(_, fact) if fact.code != RefusalCode::Reused => {
-                self.arguments.remove(&fact.action);
-            }
-            PolicyFact::ApprovalRequested(_, fact) => {
-                self.arguments.remove(&fact.draft.action);
-            }
-            PolicyFact::TaskFinished(task, _) => {
-                self.histories.forget(task);
-                if let Some(of) = self.state.tasks.get(task) {
-                    self.arguments.retain(|id, _| !of.actions.contains_key(id));
-                }
-            }
-            PolicyFact::RosterChanged(..)
-            | PolicyFact::ContractSigned(..)
-            | PolicyFact::ContractRevoked(..)
-            | PolicyFact::ContractActivated(..)
-            | PolicyFact::ContractSuspended(..)
-            | PolicyFact::ContractRejected(..)
-            | PolicyFact::HaltOrdered(..)
-            | PolicyFact::HaltLifted(..)
-            | PolicyFact::TaskSubmitted(..)
-            | PolicyFact::TaskAdmitted(..)
-            | PolicyFact::TaskRejected(..)
-            | PolicyFact::ActionProposed(..)
-            | PolicyFact::ActionRefused(..)
-            | PolicyFact::ApprovalCarried(..)
-            | PolicyFact::ApprovalRefused(..)
-            | PolicyFact::ActionStarted(..)
-            | PolicyFact::ActionFinished(..)
-            | PolicyFact::ActionDeclined(..)
-            | PolicyFact::ActionExpired(..) => {}
         }
     }
 
@@ -235,7 +212,7 @@ impl PolicyCore {
     }
 }
 
-/// Whether arguments are longer than any that are judged.
+/// Returns true if the arguments are too long to be judged.
 pub(crate) fn is_too_long(args: &Content) -> bool {
     args.len() as usize > ARGUMENTS_BYTES_MAX
 }
@@ -296,9 +273,9 @@ impl Core for PolicyCore {
                     self.histories.take_words(task, bytes);
                 }
             }
-            Fetched::Earlier(task, action, half, bytes) => {
+            Fetched::Earlier(task, action, part, bytes) => {
                 if self.state.tasks.contains_key(&task) {
-                    self.histories.take(task, action, half, bytes);
+                    self.histories.take(task, action, part, bytes);
                 }
             }
             Fetched::Unreachable => {}
@@ -328,14 +305,14 @@ impl Core for PolicyCore {
     }
 }
 
-/// The offered contract that is due first and whose document is here.
+/// Returns the oldest offered contract that was revoked or whose document was fetched.
 pub(crate) fn due<'c>(
     state: &'c State,
     documents: &'c BTreeMap<(Digest, Content), Document>,
 ) -> Option<(&'c PendingContract, Option<&'c Document>)> {
     let mut each = state.signed.values();
-    each.find_map(|offered| {
-        let document = documents.get(&(offered.contract, offered.active.document));
-        (offered.revoked || document.is_some()).then_some((offered, document))
+    each.find_map(|pending| {
+        let document = documents.get(&(pending.contract, pending.active.document));
+        (pending.revoked || document.is_some()).then_some((pending, document))
     })
 }

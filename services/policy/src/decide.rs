@@ -1,12 +1,13 @@
-//! Judges one call against the contract, the catalogue and what is on record of its task.
+//! Judges one call against the contract, the catalogue and its task's record.
 
+use bus_schema::json;
 use bus_schema::{
     ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, Escalated,
     Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, ToolName,
 };
 use contract::{
     ARGUMENTS_BYTES_MAX, Allowance, Call, Code, Contract, ContractTotals, Drift, HistoryNeeds,
-    Question, ReadNow, Verdict, View, decide, drift, is_read_as_signed, json, rule_id,
+    Question, ReadNow, Verdict, View, decide, drift, is_read_as_signed, rule_id,
 };
 
 use crate::core::{PolicyCore, is_too_long};
@@ -14,7 +15,7 @@ use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::state::ActiveContract;
 
-/// From a grant's stored time to its claim's.
+/// Timeout from a grant's stored time to its claim's, in milliseconds.
 const TTL_MS: u32 = 10_000;
 /// Longest explanation of an unusable contract, in bytes.
 const WHY_BYTES_MAX: usize = 4 << 10;
@@ -28,9 +29,9 @@ pub(crate) struct ProposedCall<'a> {
     pub(crate) by: AuthorId,
 }
 
-/// What is said to it.
+/// The verdict on a call.
 pub(crate) enum Decision {
-    /// The bytes it depends on are not here.
+    /// The bytes that it depends on have not been fetched.
     Wait,
     Refuse(Refusal),
     Ask {
@@ -40,7 +41,7 @@ pub(crate) enum Decision {
     Grant(DraftGrant),
 }
 
-/// What the contract permits.
+/// A call that the contract permits.
 struct Permitted {
     rule: RuleId,
     reserve: Allowance,
@@ -71,8 +72,8 @@ impl Refusal {
     }
 }
 
-/// Why arguments in another form than the canonical one are refused. What is no JSON at all is refused with all else that
-/// the contract says of it.
+/// Returns the reason for refusing JSON arguments that are not in canonical form. Arguments that are not JSON are
+/// refused together with everything else that the contract states about the call.
 fn another_form(args: &[u8]) -> Option<String> {
     match json::parse_canonical(args, ARGUMENTS_BYTES_MAX) {
         Err(error @ json::Error::NotCanonical { .. }) => Some(error.to_string()),
@@ -81,7 +82,7 @@ fn another_form(args: &[u8]) -> Option<String> {
 }
 
 impl PolicyCore {
-    /// Judges a call against all that is on record of its task.
+    /// Judges a call against its task's whole record.
     pub(crate) fn decide(
         &self,
         call: &ProposedCall<'_>,
@@ -101,10 +102,10 @@ impl PolicyCore {
             Ok(read) => read,
             Err(decision) => return *decision,
         };
-        let recall = HistoryNeeds::of(contract, call.tool.as_str());
+        let needs = HistoryNeeds::of(contract, call.tool.as_str());
         let record = self
             .histories
-            .record(call.task, task, &recall, &self.catalogue);
+            .record(call.task, task, &needs, &self.catalogue);
         let Some(record) = record else {
             return Decision::Wait;
         };
@@ -160,7 +161,7 @@ impl PolicyCore {
         self.drafted(deployment, contract, permitted, call, moment)
     }
 
-    /// The draft of what the contract permits, held against the envelope.
+    /// Drafts the grant of a permitted call and checks it against the envelope.
     fn drafted(
         &self,
         deployment: DeploymentId,
@@ -206,7 +207,7 @@ impl PolicyCore {
         self.inside(draft, reason, &active.envelope, moment)
     }
 
-    /// Whose yes a question asks for.
+    /// Returns the approvers that a question asks.
     fn asked(&self, contract: &Contract, question: &Question, moment: &DecisionTime) -> Asked {
         let keys = |role: &str| match contract.roles().get(role) {
             Some(role) => role.keys.clone(),
@@ -225,7 +226,7 @@ impl PolicyCore {
         }
     }
 
-    /// The contract and the arguments, or what is said without them.
+    /// Returns the contract and the arguments, or the verdict without them.
     fn read(
         &self,
         (contract, active): (Digest, &ActiveContract),
@@ -261,7 +262,7 @@ impl PolicyCore {
         }
     }
 
-    /// Why nothing is granted under a contract that is not read as it was signed, or was found not to be.
+    /// Returns the reason for granting nothing under a suspended contract.
     fn suspended(&self, active: &ActiveContract, document: &Document) -> String {
         let found = self.drift(active, document, None);
         let found = found.map_or_else(
@@ -273,7 +274,7 @@ impl PolicyCore {
         )
     }
 
-    /// How what a contract is read by differs from what the owner signed, given what was put as its tools.
+    /// Returns the differences between what a contract is read by and what the owner signed, given its stored tools.
     pub(crate) fn drift(
         &self,
         active: &ActiveContract,
@@ -287,7 +288,7 @@ impl PolicyCore {
         drift((&active.pins, &active.envelope), tools, &now)
     }
 
-    /// Holds a draft against the envelope as its executor will; how often a tool may be used is in the rules that
+    /// Checks a draft against the envelope as its executor will. Limits on a tool's calls are in the rules, which
     /// were counted already.
     fn inside(
         &self,
@@ -311,13 +312,14 @@ impl PolicyCore {
 }
 
 impl ActiveContract {
-    /// Whether what was found as its document is read just as it was signed.
+    /// Returns true if its document is read exactly as it was signed.
     pub(crate) fn is_read_as_signed(&self, document: &Document) -> bool {
         is_read_as_signed(&self.pins, &self.envelope, document.envelope())
     }
 }
 
-/// Whether an approval of `asked` still_covers the question that is asked `again`: by the same rule, with no less left.
+/// Returns true if an approval of `asked` covers the question that is asked `again`: the same rule asks, and no less
+/// is left.
 pub(crate) fn still_covers(asked: &DraftGrant, again: &DraftGrant) -> bool {
     asked.rule == again.rule
         && asked.contract == again.contract
@@ -327,7 +329,7 @@ pub(crate) fn still_covers(asked: &DraftGrant, again: &DraftGrant) -> bool {
         && asked.output_bytes_max <= again.output_bytes_max
 }
 
-/// The kind of a refusal by the rules.
+/// Returns the code of a refusal by the rules.
 const fn refusal_code(code: Code) -> RefusalCode {
     match code {
         Code::Expired => RefusalCode::Expired,
@@ -349,7 +351,7 @@ const fn refusal_code(code: Code) -> RefusalCode {
     }
 }
 
-/// The refusal of a draft that its executor would not honour.
+/// Returns the refusal of a draft that its executor would decline.
 fn outside(why: OutsideEnvelope) -> Refusal {
     let (rule, code) = match why {
         OutsideEnvelope::Expired => ("expired", RefusalCode::Expired),
@@ -367,7 +369,7 @@ fn outside(why: OutsideEnvelope) -> Refusal {
     Refusal::new(rule_id(rule), code, why.to_string())
 }
 
-/// The first 4 KiB of a text.
+/// Returns the first 4 KiB of a text.
 pub(crate) fn clipped(text: &str) -> &str {
     text.get(..text.floor_char_boundary(WHY_BYTES_MAX))
         .unwrap_or_default()

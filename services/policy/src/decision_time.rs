@@ -1,13 +1,13 @@
-//! The moment of a decision.
+//! Defines the moment of a decision.
 
 use actor::{Core, LogHead, Logged, Outbox};
 use bus_schema::Time;
 
-/// What a verdict may know of the moment beside the facts.
+/// The time and the log's progress, which a verdict depends on beside the facts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DecisionTime {
     pub(crate) now: Time,
-    /// How far the log is, if audit said so lately.
+    /// The log's progress, if audit reported it recently.
     pub(crate) logged: Option<Logged>,
 }
 
@@ -19,7 +19,7 @@ impl DecisionTime {
         }
     }
 
-    /// Whether a proposal at `seq` of the stream is close enough behind the log.
+    /// Returns true if audit's log is fresh and close enough to a proposal at `seq` of the stream.
     pub(crate) fn covers(&self, seq: u64) -> bool {
         self.logged.is_some_and(|logged| logged.covers(seq))
     }

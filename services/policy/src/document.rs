@@ -1,19 +1,19 @@
-//! A contract's document as it was found.
+//! Holds a contract's document as policy read it.
 
 use bus_schema::Envelope;
 use contract::Contract;
 
-/// What was found where the owner put a contract.
+/// The document that was read from the owner's content.
 #[derive(Debug)]
 pub(crate) enum Document {
-    /// A contract of the digest that was asked for, and what it allows at most.
+    /// A contract with the requested digest, and its envelope.
     Contract(Box<Contract>, Envelope),
-    /// Nothing usable, and why.
+    /// No usable contract, with the reason.
     Unusable(String),
 }
 
 impl Document {
-    /// What the contract allows at most, or why it cannot be read.
+    /// Returns the contract's envelope, or the reason that it cannot be read.
     pub(crate) fn envelope(&self) -> Result<&Envelope, &str> {
         match self {
             Self::Contract(_, envelope) => Ok(envelope),

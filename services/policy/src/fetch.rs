@@ -1,13 +1,13 @@
-//! The bytes that verdicts need.
+//! Defines the fetches of bytes that verdicts need.
 
 use bus_schema::{ActionId, AuthorId, Content, Digest, TaskId};
 
 /// One half of an earlier call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CallPart {
-    /// What it was called with.
+    /// Its arguments.
     Arguments,
-    /// What it returned.
+    /// Its result.
     Result,
 }
 
@@ -21,7 +21,7 @@ pub enum Fetch {
         /// Its text.
         content: Content,
     },
-    /// What the owner signed of the tools of a contract, put there by the owner.
+    /// The signed tools of a contract, put there by the owner.
     Tools {
         /// The catalogue's entries.
         content: Content,
@@ -30,12 +30,12 @@ pub enum Fetch {
     Arguments {
         /// The action.
         action: ActionId,
-        /// Who put them there.
+        /// The author that put them there.
         by: AuthorId,
         /// The arguments.
         content: Content,
     },
-    /// What the owner signed of a task, put there by the gateway.
+    /// The text of a task that the owner signed, put there by the gateway.
     Words {
         /// The task.
         task: TaskId,
@@ -48,28 +48,28 @@ pub enum Fetch {
         task: TaskId,
         /// The call.
         action: ActionId,
-        /// Which half.
-        half: CallPart,
-        /// Who put it there.
+        /// The half.
+        part: CallPart,
+        /// The author that put it there.
         by: AuthorId,
-        /// The half itself.
+        /// The half's content.
         content: Content,
     },
 }
 
-/// What outcome of a [`Fetch`].
+/// The result of a [`Fetch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
     /// The document of a contract; none if it was erased.
     Document(Digest, Content, Option<Vec<u8>>),
-    /// What the owner signed of the tools of a contract; none if it was erased.
+    /// The signed tools of a contract; none if they were erased.
     Tools(Content, Option<Vec<u8>>),
     /// The arguments of an action; none if they were erased.
     Arguments(ActionId, Option<Vec<u8>>),
-    /// What the owner signed of a task; none if it was erased.
+    /// The signed text of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
     /// One half of an earlier call; none if it was erased.
     Earlier(TaskId, ActionId, CallPart, Option<Vec<u8>>),
-    /// The bus did not answer; it is asked again.
+    /// The bus did not answer; the fetch is retried.
     Unreachable,
 }

@@ -1,33 +1,34 @@
-//! Keeps the bytes of tasks' histories that rules look at, and puts a task's record together from them.
+//! Caches the bytes of tasks' histories that rules read, and builds a task's record from them.
 
 use std::collections::BTreeMap;
 
 use actor::Key;
+use bus_schema::json;
 use bus_schema::{ActionId, AuthorId, Digest, TaskId};
 use contract::{
     ARGUMENTS_BYTES_MAX, CallParts, Catalogue, HistoryNeeds, Integrity, Labels, Record, Secrecy,
-    Tool, json,
+    Tool,
 };
 use serde_json::{Map, Value};
 
 use crate::fetch::{CallPart, Fetch};
 use crate::state::{CallOutcome, StartedCall, Task};
 
-/// On whose behalf a task runs that a person handed in.
+/// The principal of a task that a person submitted.
 const PRINCIPAL: &str = "session";
-/// The labels of what outcome from a tool that the catalogue has no longer, or has otherwise.
+/// The labels of a result whose tool was removed from the catalogue or changed in it.
 const GONE: Labels = Labels {
     integrity: Integrity::Untrusted,
     secrecy: Secrecy::Secret,
 };
 
-/// What was read of the histories of open tasks.
+/// The histories of open tasks, as far as they were read.
 #[derive(Debug, Default)]
 pub(crate) struct HistoryCache {
     tasks: BTreeMap<TaskId, TaskHistory>,
 }
 
-/// What was read of one task's past; what was erased, or is of no use, is none.
+/// The history of one task, as far as it was read. None inside: the bytes were erased or are unusable.
 #[derive(Debug, Default)]
 struct TaskHistory {
     words: Option<Option<String>>,
@@ -35,33 +36,33 @@ struct TaskHistory {
 }
 
 impl HistoryCache {
-    /// Adds what has to be read before a call is judged whose rules look at `recall`.
+    /// Adds the bytes that must be read before a call is judged whose rules read `needs`.
     pub(crate) fn want(
         &self,
         id: TaskId,
         task: &Task,
-        recall: &HistoryNeeds<'_>,
+        needs: &HistoryNeeds<'_>,
         to: &mut Vec<(Key, Fetch)>,
     ) {
         let past = self.tasks.get(&id);
-        if recall.words && past.is_none_or(|past| past.words.is_none()) {
+        if needs.words && past.is_none_or(|past| past.words.is_none()) {
             let content = task.playbook;
             to.push((Key::Task("words", id), Fetch::Words { task: id, content }));
         }
-        let mut add = |name, action, half, by, content| {
-            let read = past.is_some_and(|past| past.parts.contains_key(&(action, half)));
+        let mut add = |name, action, part, by, content| {
+            let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
             if !read {
                 let fetch = Fetch::Earlier {
                     task: id,
                     action,
-                    half,
+                    part,
                     by,
                     content,
                 };
                 to.push((Key::Action(name, action), fetch));
             }
         };
-        for (call, need) in recalled(task, recall) {
+        for (call, need) in recalled(task, needs) {
             let StartedCall {
                 action,
                 args,
@@ -90,26 +91,26 @@ impl HistoryCache {
         }
     }
 
-    /// Takes in the text that the owner signed.
+    /// Stores the text that the owner signed.
     pub(crate) fn take_words(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
         let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         self.tasks.entry(task).or_default().words = Some(words);
     }
 
-    /// Takes in one half of an earlier call.
+    /// Stores one half of an earlier call.
     pub(crate) fn take(
         &mut self,
         task: TaskId,
         action: ActionId,
-        half: CallPart,
+        part: CallPart,
         bytes: Option<Vec<u8>>,
     ) {
-        let value = bytes.and_then(|bytes| match half {
+        let value = bytes.and_then(|bytes| match part {
             CallPart::Arguments => json::parse(&bytes, ARGUMENTS_BYTES_MAX).ok(),
             CallPart::Result => json::result(&bytes),
         });
         let past = self.tasks.entry(task).or_default();
-        past.parts.insert((action, half), value);
+        past.parts.insert((action, part), value);
     }
 
     pub(crate) fn forget(&mut self, task: &TaskId) {
@@ -120,17 +121,17 @@ impl HistoryCache {
         self.tasks.clear();
     }
 
-    /// The record of a task as far as `recall` looks at it; none while something of it was not read.
+    /// Returns the record of a task as far as `needs` reads it. None while part of it is unread.
     pub(crate) fn record(
         &self,
         id: TaskId,
         task: &Task,
-        recall: &HistoryNeeds<'_>,
+        needs: &HistoryNeeds<'_>,
         catalogue: &Catalogue,
     ) -> Option<Record> {
         let nothing = TaskHistory::default();
         let past = self.tasks.get(&id).unwrap_or(&nothing);
-        let words = if recall.words {
+        let words = if needs.words {
             past.words.clone()?
         } else {
             None
@@ -144,7 +145,7 @@ impl HistoryCache {
                 .digests
                 .iter()
                 .for_each(|digest| record.taint(of(digest)));
-            let Some(need) = recall.tools.get(tool) else {
+            let Some(need) = needs.tools.get(tool) else {
                 record.count(tool, calls.succeeded);
                 continue;
             };
@@ -156,8 +157,8 @@ impl HistoryCache {
     }
 }
 
-/// The labels that a tool had when it was granted with this digest. A catalogue that has another one by now says
-/// nothing of them, and so cannot lower them.
+/// Returns the labels that a tool had when it was granted with this digest. A catalogue that now has another
+/// version of the tool cannot tell them, so it cannot lower them.
 fn labels(tool: Option<&Tool>, granted: &Digest) -> Labels {
     let same = tool.filter(|tool| tool.digest() == *granted);
     same.map_or(GONE, Tool::output)
@@ -165,18 +166,18 @@ fn labels(tool: Option<&Tool>, granted: &Digest) -> Labels {
 
 fn recalled<'t>(
     task: &'t Task,
-    recall: &HistoryNeeds<'_>,
+    needs: &HistoryNeeds<'_>,
 ) -> impl Iterator<Item = (&'t StartedCall, CallParts)> {
     let tools = task.calls.iter();
     tools.flat_map(|(tool, calls)| {
-        let need = recall.tools.get(tool.as_str());
+        let need = needs.tools.get(tool.as_str());
         let each = need.map(|need| calls.each.iter().map(|call| (call, *need)));
         each.into_iter().flatten()
     })
 }
 
 impl TaskHistory {
-    /// Adds an earlier call; none if a half that is needed was not read.
+    /// Adds an earlier call. None if a required half is unread.
     fn add(
         &self,
         record: &mut Record,
@@ -185,9 +186,9 @@ impl TaskHistory {
         call: &StartedCall,
         need: CallParts,
     ) -> Option<()> {
-        let half = |half| self.parts.get(&(call.action, half));
+        let part = |part| self.parts.get(&(call.action, part));
         let args = if need.args {
-            match half(CallPart::Arguments)? {
+            match part(CallPart::Arguments)? {
                 Some(Value::Object(args)) => Some(args.clone()),
                 Some(_) | None => None,
             }
@@ -200,13 +201,13 @@ impl TaskHistory {
             CallOutcome::Failed => record.fail(&started),
             CallOutcome::Succeeded(_) if known => {
                 let result = if need.result {
-                    half(CallPart::Result)?.clone()
+                    part(CallPart::Result)?.clone()
                 } else {
                     None
                 };
                 record.succeed(&started, result);
             }
-            // Nobody can tell any more what was called, so that no rule can, either.
+            // Its arguments or its outcome are unknown, so rules cannot judge it.
             CallOutcome::Succeeded(_) | CallOutcome::Unknown => {}
         }
         Some(())

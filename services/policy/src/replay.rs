@@ -1,4 +1,4 @@
-//! Decides recorded proposals again, each by policy's own core, as everything stood when its verdict was recorded.
+//! Decides recorded proposals again with policy's own core, in the state of the time when each verdict was recorded.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -18,50 +18,50 @@ use crate::document::Document;
 use crate::fetch::{Fetch, Fetched};
 use crate::state::{Answer, State};
 
-/// Most verdicts whose earlier moments are looked at: each is folded again from the start.
+/// Largest number of verdicts that are compared at earlier moments: each is folded again from the start.
 const LOOKED_BACK_MAX: usize = 256;
 
-/// What is said to a proposal, as far as it is compared.
+/// The compared parts of a verdict on a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedVerdict {
     /// `granted`, `ask` or `refused`.
     pub verdict: &'static str,
     /// The rule or check that decides.
     pub rule: String,
-    /// Why it is refused.
+    /// The reason for the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<RefusalCode>,
-    /// What it may use, and what may be released for it.
+    /// The bounds of its usage, and its secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<Allowed>,
 }
 
-/// The bounds of a grant, or of what a person is asked about.
+/// The bounds of a grant, or of a draft under question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Allowed {
     /// Milliseconds.
     pub wall_ms: u32,
     /// Bytes of output.
     pub output_bytes_max: u32,
-    /// What counts against the other limits.
+    /// Amounts that count against the other limits.
     pub counts: Counts,
     /// Secrets that may be released.
     pub secrets: Vec<SecretName>,
 }
 
-/// How a verdict compares with the recorded one.
+/// The result of comparing a verdict with the recorded one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compared {
     /// The same.
     Identical,
-    /// Another one.
+    /// Different.
     Differs,
-    /// Bytes that it depends on were erased, so that nobody can tell.
+    /// Undecidable, because bytes that it depends on were erased.
     Erased,
-    /// It does not follow from rules: what a person said, or did not say.
+    /// Decided by a person's answer or silence, so it does not follow from rules.
     Person,
-    /// It was recorded before what it depends on, or waits for more than is looked at.
+    /// Undecidable: it was recorded before the facts that it depends on, or needs bytes that are not available.
     Untold,
 }
 
@@ -77,28 +77,28 @@ pub struct Redecided {
     /// Its tool, if its proposal is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<ToolName>,
-    /// When the recorded verdict was stored: the moment of the decision.
+    /// The stored time of the recorded verdict: the moment of the decision.
     pub at: Time,
-    /// What is on record.
+    /// The recorded verdict.
     pub recorded: RecordedVerdict,
-    /// What is said now.
+    /// The verdict now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<RecordedVerdict>,
-    /// How they compare.
+    /// The result of the comparison.
     pub compared: Compared,
-    /// Why it is refused now, or why it cannot be told.
+    /// The reason for refusing it now, or for being undecidable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// What comes next.
+/// The next step of a replay.
 #[derive(Debug)]
 pub enum Step {
-    /// Bytes are needed first; each answer is handed to [`Replay::input`].
+    /// Bytes are needed first; pass each answer to [`Replay::input`].
     Fetch(Vec<Fetch>),
     /// A verdict was decided again.
     Verdict(Box<Redecided>),
-    /// The record is at its end.
+    /// The end of the record.
     End,
 }
 
@@ -107,12 +107,12 @@ pub enum Step {
 pub struct Replay {
     core: PolicyCore,
     facts: VecDeque<(Meta, PolicyFact)>,
-    /// The state after policy's last word, and what was folded since.
+    /// The state after policy's last verdict, and the facts folded since.
     said: State,
     since: Vec<(Meta, PolicyFact)>,
-    /// Another contract in the place of those of its name.
+    /// The contract that replaces every version of its name.
     instead: Option<(Contract, Envelope)>,
-    /// Tasks of whose past something was erased.
+    /// Tasks with erased history.
     erased: BTreeSet<TaskId>,
     asked: BTreeSet<String>,
     tools: BTreeMap<ActionId, ToolName>,
@@ -120,7 +120,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// A replay of these facts, in the order of the stream from its start, with the tools there are.
+    /// Creates a replay of these facts, in stream order from the start, with today's tools.
     #[must_use]
     pub fn new(owner: PublicKey, catalogue: Catalogue, facts: Vec<(Meta, PolicyFact)>) -> Self {
         Self {
@@ -136,11 +136,11 @@ impl Replay {
         }
     }
 
-    /// The same with another contract in the place of every version of its name. What is on record happened: what the
-    /// other contract permits counts under its rules, what it refuses under those that permitted it.
+    /// Replaces every version of the contract's name with this contract. Recorded calls happened: a call that this
+    /// contract permits counts under its rules, a call that it refuses counts under the rules that permitted it.
     ///
     /// # Errors
-    /// What is wrong with the contract.
+    /// The errors of the contract.
     pub fn under(mut self, file: &str, text: &str) -> Result<Self, Diagnostics> {
         let contract = Contract::parse(file, text, &self.core.catalogue)?;
         let envelope = envelope(&contract, &self.core.catalogue);
@@ -148,13 +148,13 @@ impl Replay {
         Ok(self)
     }
 
-    /// The name of the contract that stands in the place of others.
+    /// Returns the name of the contract that replaces others.
     #[must_use]
     pub fn instead(&self) -> Option<&ContractName> {
         self.instead.as_ref().map(|(contract, _)| contract.name())
     }
 
-    /// Goes on to the next verdict, or to the next bytes that are needed for one.
+    /// Advances to the next verdict, or to the next bytes that a verdict needs.
     pub fn step(&mut self) -> Step {
         while let Some((meta, fact)) = self.facts.front() {
             let (seq, at) = (meta.seq, meta.stored);
@@ -172,7 +172,7 @@ impl Replay {
         Step::End
     }
 
-    /// Takes in bytes that were asked for.
+    /// Passes requested bytes to the core.
     pub fn input(&mut self, input: Fetched) {
         if let Fetched::Words(task, None) | Fetched::Earlier(task, _, _, None) = &input {
             self.erased.insert(*task);
@@ -180,15 +180,15 @@ impl Replay {
         self.core.input(input);
     }
 
-    /// What was not asked for yet.
+    /// Returns the fetches that were not requested yet.
     fn wanted(&mut self) -> Vec<Fetch> {
         let mut wanted = self.core.fetches();
-        // What is answered is not asked again, so that nothing is asked for ever.
+        // Each fetch is requested once, so that a replay cannot loop for ever.
         wanted.retain(|(key, fetch)| self.asked.insert(format!("{key:?} {fetch:?}")));
         wanted.into_iter().map(|(_, fetch)| fetch).collect()
     }
 
-    /// Folds the next fact; `now` is what is said to it in the place of what is on record.
+    /// Folds the next fact; `now` is the verdict that replaces the recorded one.
     fn fold(&mut self, now: Option<&RecordedVerdict>) {
         self.asked.clear();
         let Some((meta, mut fact)) = self.facts.pop_front() else {
@@ -214,49 +214,27 @@ impl Replay {
         }
     }
 
-    /// Puts the other contract into a fact.
+    /// Replaces the contract in a fact.
     fn replace(&mut self, fact: &mut PolicyFact, now: Option<&RecordedVerdict>) {
         let Some((contract, envelope)) = &self.instead else {
             return;
         };
-        match fact {
-            PolicyFact::ContractSigned(_, signed) if signed.name == *contract.name() => {
-                signed.envelope = envelope.clone();
-                signed.pins = pins(&self.core.catalogue, signed.pins.tools);
-                let own = contract.clone().in_place_of(signed.contract);
-                let document = Document::Contract(Box::new(own), envelope.clone());
-                let place = (signed.contract, signed.document);
-                self.core.documents.insert(place, document);
+        if let PolicyFact::ContractSigned(_, signed) = fact
+            && signed.name == *contract.name()
+        {
+            signed.envelope = envelope.clone();
+            signed.pins = pins(&self.core.catalogue, signed.pins.tools);
+            let own = contract.clone().in_place_of(signed.contract);
+            let document = Document::Contract(Box::new(own), envelope.clone());
+            let place = (signed.contract, signed.document);
+            self.core.documents.insert(place, document);
+        } else if let PolicyFact::ActionGranted(_, granted) = fact {
+            let draft = &mut granted.grant.draft;
+            let within = now.and_then(|now| Some((now.within.as_ref()?, now.rule.parse())));
+            if let Some((within, Ok(rule))) = within {
+                draft.rule = rule;
+                draft.counts = within.counts.clone();
             }
-            PolicyFact::ActionGranted(_, granted) => {
-                let draft = &mut granted.grant.draft;
-                let within = now.and_then(|now| Some((now.within.as_ref()?, now.rule.parse())));
-                if let Some((within, Ok(rule))) = within {
-                    draft.rule = rule;
-                    draft.counts = within.counts.clone();
-                }
-            }
-            PolicyFact::RosterChanged(..)
-            | PolicyFact::ContractSigned(..)
-            | PolicyFact::ContractRevoked(..)
-            | PolicyFact::ContractActivated(..)
-            | PolicyFact::ContractSuspended(..)
-            | PolicyFact::ContractRejected(..)
-            | PolicyFact::HaltOrdered(..)
-            | PolicyFact::HaltLifted(..)
-            | PolicyFact::TaskSubmitted(..)
-            | PolicyFact::TaskAdmitted(..)
-            | PolicyFact::TaskRejected(..)
-            | PolicyFact::TaskFinished(..)
-            | PolicyFact::ActionProposed(..)
-            | PolicyFact::ActionRefused(..)
-            | PolicyFact::ApprovalRequested(..)
-            | PolicyFact::ApprovalCarried(..)
-            | PolicyFact::ApprovalRefused(..)
-            | PolicyFact::ActionStarted(..)
-            | PolicyFact::ActionFinished(..)
-            | PolicyFact::ActionDeclined(..)
-            | PolicyFact::ActionExpired(..) => {}
         }
     }
 
@@ -306,7 +284,7 @@ impl Replay {
         said
     }
 
-    /// A verdict that differs on everything before it may be the one that was given before its last facts outcome.
+    /// Compares a verdict at earlier moments: it may have been decided before the latest facts were folded.
     fn otherwise(
         &mut self,
         task: TaskId,
@@ -343,7 +321,7 @@ impl Replay {
         said.is_some_and(|(word, _)| word == *recorded)
     }
 
-    /// What the core says to a proposal, or to a question that was answered with yes.
+    /// Returns the core's verdict on a proposal, or on an approved question.
     fn decide(
         &self,
         task: TaskId,
@@ -378,7 +356,7 @@ impl Replay {
         };
         let revoked = matches!(question.answer, Some(Answer::Revoked(_)));
         let decision = match self.core.decide(&judged, revoked, &moment) {
-            // A yes still_covers the question that is asked again.
+            // The approval covers the question that is asked again.
             Decision::Ask { draft: again, .. } if still_covers(draft, &again) => {
                 Decision::Grant(draft.clone())
             }
@@ -397,7 +375,7 @@ impl Replay {
     }
 }
 
-/// Whether a refusal says what a person said, or that nobody did, or what outcome of an id.
+/// Returns true if a refusal follows from a person's answer or silence, or from an id.
 fn person(code: Option<RefusalCode>) -> bool {
     matches!(
         code,
@@ -414,7 +392,7 @@ fn within(draft: &DraftGrant) -> Allowed {
     }
 }
 
-/// The verdict that a fact records.
+/// Returns the verdict that a fact records.
 fn recorded(fact: &PolicyFact) -> Option<(ActionId, RecordedVerdict)> {
     let permits = |verdict, draft: &DraftGrant| RecordedVerdict {
         verdict,
@@ -422,46 +400,26 @@ fn recorded(fact: &PolicyFact) -> Option<(ActionId, RecordedVerdict)> {
         code: None,
         within: Some(within(draft)),
     };
-    match fact {
-        PolicyFact::ActionGranted(_, fact) => {
-            let draft = &fact.grant.draft;
-            Some((draft.action, permits("granted", draft)))
-        }
-        PolicyFact::ApprovalRequested(_, fact) => {
-            Some((fact.draft.action, permits("ask", &fact.draft)))
-        }
-        PolicyFact::ActionRefused(_, fact) => {
-            let word = RecordedVerdict {
-                verdict: "refused",
-                rule: fact.rule.to_string(),
-                code: Some(fact.code),
-                within: None,
-            };
-            Some((fact.action, word))
-        }
-        PolicyFact::RosterChanged(..)
-        | PolicyFact::ContractSigned(..)
-        | PolicyFact::ContractRevoked(..)
-        | PolicyFact::ContractActivated(..)
-        | PolicyFact::ContractSuspended(..)
-        | PolicyFact::ContractRejected(..)
-        | PolicyFact::HaltOrdered(..)
-        | PolicyFact::HaltLifted(..)
-        | PolicyFact::TaskSubmitted(..)
-        | PolicyFact::TaskAdmitted(..)
-        | PolicyFact::TaskRejected(..)
-        | PolicyFact::TaskFinished(..)
-        | PolicyFact::ActionProposed(..)
-        | PolicyFact::ApprovalCarried(..)
-        | PolicyFact::ApprovalRefused(..)
-        | PolicyFact::ActionStarted(..)
-        | PolicyFact::ActionFinished(..)
-        | PolicyFact::ActionDeclined(..)
-        | PolicyFact::ActionExpired(..) => None,
+    if let PolicyFact::ActionGranted(_, fact) = fact {
+        let draft = &fact.grant.draft;
+        return Some((draft.action, permits("granted", draft)));
     }
+    if let PolicyFact::ApprovalRequested(_, fact) = fact {
+        return Some((fact.draft.action, permits("ask", &fact.draft)));
+    }
+    let PolicyFact::ActionRefused(_, fact) = fact else {
+        return None;
+    };
+    let refused = RecordedVerdict {
+        verdict: "refused",
+        rule: fact.rule.to_string(),
+        code: Some(fact.code),
+        within: None,
+    };
+    Some((fact.action, refused))
 }
 
-/// A decision as a word, with its reason; none if it waits for bytes.
+/// Returns a decision as a verdict, with its reason; none if it waits for bytes.
 fn word(decision: Decision) -> Option<(RecordedVerdict, Option<String>)> {
     match decision {
         Decision::Wait => None,

@@ -1,4 +1,4 @@
-//! Wires the core to the bus: its configuration, and the bytes it asks for.
+//! Connects the core to the bus: reads its configuration and fetches the bytes that it needs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use serde::Deserialize;
 use crate::core::PolicyCore;
 use crate::fetch::{Fetch, Fetched};
 
-/// Pause after the bus did not answer.
+/// Backoff after the bus did not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The table `[service]` of its configuration.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The tools there are (JSON), relative to the folder of the configuration file. Read at start.
+    /// The catalogue of tools (JSON), relative to the folder of the configuration file. Read at start.
     pub catalogue: PathBuf,
 }
 
@@ -65,13 +65,13 @@ impl Service for Policy {
             (
                 Ok(bytes),
                 Fetch::Earlier {
-                    task, action, half, ..
+                    task, action, part, ..
                 },
-            ) => Fetched::Earlier(task, action, half, bytes),
+            ) => Fetched::Earlier(task, action, part, bytes),
             (Err(error), _) => {
                 tracing::warn!(
                     error = actor::chain(&error),
-                    "cannot read content; asking again"
+                    "cannot read content; retrying"
                 );
                 tokio::time::sleep(RETRY).await;
                 Fetched::Unreachable

@@ -1,4 +1,4 @@
-//! Holds what policy knows of the stream: contracts in force, open tasks, and the work that has no verdict yet.
+//! Holds policy's projection of the stream: contracts in force, open tasks, and work without a verdict.
 
 mod fold;
 mod task;
@@ -12,14 +12,14 @@ use bus_schema::{
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
 
-/// Most refused approvals that are recorded of one action, and of all unknown actions of one task.
+/// Largest number of refused approvals recorded for one action, and for all unknown actions of one task.
 pub const APPROVALS_REFUSED_MAX: u8 = 8;
 
-/// A fold of the stream.
+/// A projection of the stream.
 ///
-/// Its size follows open work, but for two sets that keep ids from being used twice: 18 bytes of the kept state
-/// for every task ever submitted and every action ever proposed, about 18 MB for a million of them. An epoch
-/// starts them anew.
+/// Its size follows open work, except for two sets that prevent the reuse of ids: 18 bytes of the stored state
+/// for every task ever submitted and every action ever proposed, about 18 MB for a million of them. A new epoch
+/// empties them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     pub(crate) deployment: Option<DeploymentId>,
@@ -28,12 +28,12 @@ pub struct State {
     pub(crate) halted: bool,
     /// The contracts in force, at most one of each name.
     pub(crate) contracts: BTreeMap<Digest, ActiveContract>,
-    /// What all tasks of a contract used, by its name.
+    /// The usage of all tasks of a contract, by its name.
     pub(crate) shared: BTreeMap<ContractName, ContractTotals>,
     pub(crate) tasks: BTreeMap<TaskId, Task>,
-    /// Tasks that are over and of which a grant may still be claimed, or an outcome may still come.
+    /// Ended tasks with a grant that may still be claimed, or an outcome that may still arrive.
     ending: BTreeMap<TaskId, Task>,
-    /// Grants nobody has claimed, by the last moment at which that counts.
+    /// Unclaimed grants, by the last moment at which a claim counts.
     unclaimed: BTreeSet<(Time, TaskId, ActionId)>,
     tasks_seen: BTreeSet<TaskId>,
     actions_seen: BTreeSet<ActionId>,
@@ -43,17 +43,17 @@ pub struct State {
     pub(crate) submitted: BTreeMap<u64, Submission>,
     /// Proposals without a verdict, by their place in the stream.
     pub(crate) proposed: BTreeMap<u64, Proposal>,
-    /// Proposals of ids that were used before, each with the last event that made one.
+    /// Proposals of reused ids, each with the last event that made one.
     pub(crate) reused: BTreeMap<(TaskId, ActionId), EventId>,
-    /// Open questions that got an answer, by the place of their proposal in the stream.
+    /// Answered open questions, by the place of their proposal in the stream.
     pub(crate) answered: BTreeSet<(u64, TaskId, ActionId)>,
-    /// Open questions without an answer, by the last moment at which one may be stored.
+    /// Unanswered open questions, by the last moment at which an answer may be stored.
     pub(crate) asks: BTreeSet<(Time, TaskId, ActionId)>,
-    /// Statements that are no answer and were not refused yet, by their place in the stream.
+    /// Invalid answers that have not been refused yet, by their place in the stream.
     pub(crate) invalid_approvals: BTreeMap<u64, InvalidApproval>,
 }
 
-/// What the owner signed of a contract.
+/// A contract as the owner signed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ActiveContract {
     pub(crate) name: ContractName,
@@ -61,7 +61,7 @@ pub(crate) struct ActiveContract {
     pub(crate) document: Content,
     pub(crate) pins: Pins,
     pub(crate) envelope: Envelope,
-    /// Whether it was found that its tools, or how it is read, have changed.
+    /// True if its tools, or its reading, have changed since the signature.
     pub(crate) suspended: bool,
 }
 
@@ -71,35 +71,35 @@ pub(crate) struct PendingContract {
     pub(crate) contract: Digest,
     pub(crate) active: ActiveContract,
     pub(crate) id: EventId,
-    /// Whether it was revoked before it had a verdict.
+    /// True if it was revoked before it had a verdict.
     pub(crate) revoked: bool,
 }
 
-/// A task that was handed in.
+/// A submitted task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Submission {
     pub(crate) task: TaskId,
     pub(crate) id: EventId,
-    /// What is known without its contract.
+    /// The submission as far as it can be checked without its contract.
     pub(crate) said: Result<Submitted, RefusalCode>,
 }
 
-/// What the owner says of a task.
+/// The owner's statement about a task.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Submitted {
     pub(crate) contract: Digest,
     pub(crate) playbook: Content,
 }
 
-/// A task that was admitted and is not over.
+/// An admitted task that has not ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     pub(crate) contract: Digest,
     pub(crate) name: ContractName,
     pub(crate) playbook: Content,
-    /// What was granted to it, reserved or used; without what lapsed or was declined.
+    /// Its granted totals, reserved or used, without lapsed and declined grants.
     pub(crate) used: Totals,
-    /// The calls that were started, by tool.
+    /// The started calls, by tool.
     pub(crate) calls: BTreeMap<ToolName, ToolCalls>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
     invalid_approvals: u8,
@@ -108,9 +108,9 @@ pub(crate) struct Task {
 /// The started calls of one tool.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ToolCalls {
-    /// How many of them succeeded.
+    /// The number of successful calls.
     pub(crate) succeeded: u64,
-    /// The tool, each time that it was not the same, as it was when a call was granted.
+    /// The distinct digests that the tool had when calls were granted.
     pub(crate) digests: BTreeSet<Digest>,
     /// Oldest first.
     pub(crate) each: Vec<StartedCall>,
@@ -120,23 +120,23 @@ pub(crate) struct ToolCalls {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StartedCall {
     pub(crate) action: ActionId,
-    /// The tool as it was when the call was granted.
+    /// The tool's digest when the call was granted.
     pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
     pub(crate) outcome: CallOutcome,
 }
 
-/// What outcome of a started call.
+/// The outcome of a started call.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum CallOutcome {
-    /// Nothing is known, and perhaps never will be.
+    /// Unknown; it may stay so.
     Unknown,
     Failed,
     Succeeded(Content),
 }
 
-/// What a grant takes from the limits, until it is settled or released.
+/// The amounts that a grant reserves, until it is settled or released.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reservation {
     pub(crate) rule: RuleId,
@@ -145,7 +145,7 @@ pub(crate) struct Reservation {
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
     pub(crate) reserve: Allowance,
-    /// When it was granted, in milliseconds since 1970 UTC.
+    /// The time of the grant, in milliseconds since 1970 UTC.
     pub(crate) granted_ms: i64,
 }
 
@@ -156,7 +156,7 @@ pub(crate) struct Action {
     invalid_approvals: u8,
 }
 
-/// Where an action stands.
+/// The stage of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Stage {
     /// It is in [`State::proposed`] at this place.
@@ -186,7 +186,7 @@ pub(crate) struct Proposal {
     pub(crate) by: AuthorId,
     pub(crate) tool: ToolName,
     pub(crate) args: Content,
-    /// Whether its contract was revoked while it waited.
+    /// True if its contract was revoked while it waited.
     pub(crate) revoked: bool,
 }
 
@@ -196,26 +196,26 @@ pub(crate) struct Question {
     pub(crate) draft: DraftGrant,
     /// The proposal's place in the stream.
     pub(crate) seq: u64,
-    /// The event that asked.
+    /// The event that asked it.
     pub(crate) id: EventId,
     /// The last moment at which an answer may be stored.
     pub(crate) until: Time,
-    /// Those who said yes, each once.
+    /// The approvals, one per approver.
     pub(crate) yes: Vec<Signed>,
     pub(crate) answer: Option<Answer>,
 }
 
-/// What ends a question.
+/// The answer that closes a question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// As many as have to said yes.
+    /// Enough approvers approved.
     Yes(EventId),
     No(EventId),
     /// The contract was revoked.
     Revoked(EventId),
 }
 
-/// A statement that is no answer.
+/// A statement that is not a valid answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct InvalidApproval {
     pub(crate) task: TaskId,
@@ -225,7 +225,7 @@ pub(crate) struct InvalidApproval {
 }
 
 impl State {
-    /// The question about an action, if it is open.
+    /// Returns the open question about an action.
     pub(crate) fn question(&self, task: TaskId, action: ActionId) -> Option<&Question> {
         match &self.tasks.get(&task)?.actions.get(&action)?.stage {
             Stage::Asked(question) => Some(question),
@@ -235,13 +235,13 @@ impl State {
         }
     }
 
-    /// Whether an action of this very task waits for its verdict.
+    /// Returns true if an action of this task waits for its verdict.
     pub(crate) fn is_open(&self, task: TaskId, action: ActionId) -> bool {
         let stage = self.tasks.get(&task).and_then(|of| of.actions.get(&action));
         stage.is_some_and(|action| matches!(action.stage, Stage::Proposed(_) | Stage::Asked(_)))
     }
 
-    /// Whether `content` is what the owner named as the document of a contract that is in force, or is to be.
+    /// Returns true if the owner named `content` as the document of a contract that is in force or offered.
     pub(crate) fn needs_document(&self, contract: &Digest, content: &Content) -> bool {
         let active = self.contracts.get(contract);
         active.is_some_and(|active| active.document == *content)
@@ -251,18 +251,18 @@ impl State {
                 .any(|one| one.contract == *contract && one.active.document == *content)
     }
 
-    /// Whether `content` is what the owner put as the tools of a contract in force that may be found to have changed.
+    /// Returns true if `content` holds the tools of a contract in force that has not been suspended.
     pub(crate) fn needs_tools(&self, content: &Content) -> bool {
         let mut each = self.contracts.values();
         each.any(|active| !active.suspended && active.pins.tools == *content)
     }
 
-    /// The contract of a name that is in force.
+    /// Returns the contract in force of that name.
     pub(crate) fn in_force(&self, name: &ContractName) -> Option<(&Digest, &ActiveContract)> {
         self.contracts.iter().find(|(_, one)| one.name == *name)
     }
 
-    /// Whether a contract was signed and has no verdict yet.
+    /// Returns true if a contract was signed and has no verdict yet.
     pub(crate) fn is_offered(&self, contract: &Digest) -> bool {
         self.signed.values().any(|one| one.contract == *contract)
     }

@@ -1,4 +1,4 @@
-//! Enters the cage: the second stage, which confines itself and then becomes the program.
+//! Enters the cage: this second stage confines itself and then executes the program.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -17,10 +17,10 @@ use crate::wire::{CageSpec, Limits, Missing, Place, Refusal, read_frame, write_f
 
 /// Tasks that other calls and services of the uid may start meanwhile.
 const TASKS_SPARE: u64 = 256;
-/// Added to the nice value, so that a busy tool does not hold up the one that has to end it.
+/// Added to the nice value, so that a busy tool does not delay the supervisor that has to end it.
 const NICE: i32 = 10;
 
-/// How programs are caged: the binary that implements the stages, and where private directories are made.
+/// The configuration of the cage: the binary that implements the stages, and the folder of private directories.
 #[derive(Clone, Debug)]
 pub struct Cage {
     pub(crate) launcher: PathBuf,
@@ -28,8 +28,8 @@ pub struct Cage {
 }
 
 impl Cage {
-    /// `launcher` is a binary that calls [`stage`](crate::stage) first of all; a service passes
-    /// `/proc/self/exe`. Private temporary directories are made in `/tmp`.
+    /// Creates a cage with private temporary directories in `/tmp`. `launcher` is a binary that calls
+    /// [`stage`](crate::stage) before anything else; a service passes `/proc/self/exe`.
     pub fn new(launcher: PathBuf) -> Self {
         Self {
             launcher,
@@ -37,18 +37,18 @@ impl Cage {
         }
     }
 
-    /// Makes private temporary directories in `scratch` instead. It must not lie in a workspace.
+    /// Makes private temporary directories in `scratch` instead. It must be outside of every workspace.
     #[must_use]
     pub fn scratch(self, scratch: PathBuf) -> Self {
         Self { scratch, ..self }
     }
 }
 
-/// The second stage. Reads its specification from standard input, confines the process and executes the
-/// program; returns only if that failed, after telling the supervisor why.
+/// Runs the second stage: reads its specification from standard input, confines the process and executes the
+/// program. Returns only if that failed, after it reported the error to the supervisor.
 pub fn cage_main() -> ExitCode {
     close_fds::set_fds_cloexec(3, &[]);
-    // The socket on standard input closes at execve, which is how the supervisor learns of success.
+    // The socket on standard input closes at execve, which tells the supervisor that it succeeded.
     let Ok(status) = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3) else {
         return ExitCode::FAILURE;
     };
@@ -106,13 +106,13 @@ fn detach(supervisor: i32) -> Result<(), Refusal> {
     rustix::thread::set_no_new_privs(true).map_err(Refusal::of(Missing::Limits))?;
     rustix::process::nice(NICE).map_err(Refusal::of(Missing::Limits))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    // When memory runs out the tool goes first. Not a boundary, so a kernel without it is no reason to refuse.
+    // The kernel kills the tool first if memory runs out. The cage does not rely on it, so a failure is ignored.
     drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
     Ok(())
 }
 
-/// The kernel counts `NPROC` over all tasks of the uid and not at all for root, so it is a ceiling on a burst: the
-/// tasks that there were, and some. The bound of the call is the supervisor's count.
+/// Sets the resource limits. The kernel counts `NPROC` over all tasks of the uid and not at all for root, so it only
+/// bounds a burst: the earlier tasks plus a reserve. The supervisor's count bounds the call.
 fn limit(limits: &Limits, tasks: u64) -> rustix::io::Result<()> {
     for (resource, value) in [
         (Resource::Core, 0),
@@ -125,11 +125,11 @@ fn limit(limits: &Limits, tasks: u64) -> rustix::io::Result<()> {
         ),
         (Resource::As, limits.memory_bytes_max),
     ] {
-        // A hard limit that is lower already stays: only root may raise it, and nobody needs to.
+        // A lower hard limit stays, because only root may raise it.
         let ceiling = rustix::process::getrlimit(resource)
             .maximum
             .unwrap_or(u64::MAX);
-        // At the soft limit of processor time comes a signal that says why, a second later the end.
+        // The soft limit of processor time sends a signal that names the cause; the hard limit kills a second later.
         let spare = u64::from(resource == Resource::Cpu);
         let limit = Rlimit {
             current: Some(value.min(ceiling)),
@@ -140,20 +140,18 @@ fn limit(limits: &Limits, tasks: u64) -> rustix::io::Result<()> {
     Ok(())
 }
 
-/// Opens the directory, if it is still the same one.
+/// Opens the directory, if it is still the same.
 pub(crate) fn open_place(place: &Place) -> std::io::Result<OwnedFd> {
     let fd = open_path(&place.path, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
     let stat = fstat(&fd)?;
     if (stat.st_dev, stat.st_ino) == (place.dev, place.ino) {
         Ok(fd)
     } else {
-        Err(std::io::Error::other(
-            "another directory stands at its path",
-        ))
+        Err(std::io::Error::other("another directory is at its path"))
     }
 }
 
-/// Opens what stands at a path, to look at it.
+/// Opens a path for inspection.
 pub(crate) fn open_path(path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     open(path, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }

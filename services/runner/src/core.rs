@@ -1,4 +1,4 @@
-//! Decides which grants are claimed, which are declined, and which wait.
+//! Decides for each grant to claim it, to decline it, or to wait.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,56 +14,56 @@ use tokio::sync::watch;
 use crate::installed::{Installed, Tool};
 use crate::state::{Gate, Granted, State};
 
-/// What the core wants done.
+/// An effect that the core requests.
 #[derive(Debug)]
 pub enum Effect {
     /// Test the cage.
     Probe,
     /// Fetch arguments.
     Fetch {
-        /// Of this action.
+        /// The action.
         action: ActionId,
-        /// Who put them there.
+        /// The author that put them there.
         by: AuthorId,
         /// Their name.
         args: Content,
     },
-    /// Do what is claimed.
+    /// Execute a claimed action.
     Run(Box<Claim<Me>>),
 }
 
-/// What comes back.
+/// The result of an effect, or an order.
 #[derive(Debug)]
 pub enum Input {
-    /// Whether the cage holds; what is missing otherwise.
+    /// The result of the cage's test; the error is the missing part.
     Probed(Result<(), &'static str>),
-    /// The arguments of an action; none if they are not what the grant names.
+    /// The arguments of an action; none if they differ from the grant's.
     Args(ActionId, Option<Vec<u8>>),
-    /// The bus did not answer; ask again.
+    /// The bus did not answer; retry.
     Unanswered,
-    /// The action is over.
+    /// The action has ended.
     Ran(ActionId),
     /// The owner ordered a halt beside the stream.
     Halt(Time),
 }
 
-/// Arguments that were asked for.
+/// Requested arguments.
 #[derive(Debug)]
 enum Args {
     Here(Arc<[u8]>),
-    /// Erased, forged, or not the one text of JSON that everybody reads the same way.
+    /// Erased, forged, or not canonical JSON.
     Unusable,
 }
 
-/// An action that was claimed and is not over.
+/// A claimed action that has not ended.
 #[derive(Debug)]
-struct Running {
-    /// From then on its outcome is unknown anyhow.
+struct RunningAction {
+    /// The time from which its outcome is unknown.
     until: Time,
     program: bool,
 }
 
-/// How many more may be claimed.
+/// The remaining capacity for claims.
 #[derive(Debug)]
 struct Free {
     actions: usize,
@@ -81,32 +81,32 @@ impl Free {
     }
 }
 
-/// Most actions at once.
+/// Largest number of actions at once.
 pub(crate) const ACTIONS_MAX: usize = 64;
 
-/// The runner without its input and output.
+/// The runner without its I/O.
 #[derive(Debug)]
 pub struct RunnerCore {
     owner: PublicKey,
     installed: Arc<Installed>,
     programs: usize,
     state: State,
-    /// Told while folding, so that nothing starts that comes after a halt in the stream.
+    /// Updated while folding, so that no action starts after a halt in the stream.
     gate: watch::Sender<Gate>,
-    /// When the owner last ordered a halt beside the stream.
+    /// The time of the owner's last halt order beside the stream.
     ordered: Time,
     cage: Option<Result<(), &'static str>>,
     args: BTreeMap<ActionId, Args>,
-    /// Claimed in this life.
-    running: BTreeMap<ActionId, Running>,
+    /// Actions claimed by this process.
+    running: BTreeMap<ActionId, RunningAction>,
     live: bool,
-    /// Whether audit's log is too old, or too far behind, to claim anything.
+    /// True if audit's log is too old, or too far behind, for claims.
     no_claims: AtomicBool,
 }
 
 impl RunnerCore {
-    /// A core at the start of the stream, and the gate that it holds. At most `programs` programs run at once, and
-    /// 64 actions.
+    /// Creates a core at the start of the stream, and its gate. At most `programs` programs, and 64 actions, run at
+    /// once.
     #[must_use]
     pub fn new(
         owner: PublicKey,
@@ -130,7 +130,7 @@ impl RunnerCore {
         (core, held)
     }
 
-    /// Whether the owner wants nothing to run.
+    /// Returns true if the owner halted everything.
     fn is_halted(&self) -> bool {
         self.state.halted || self.ordered > self.state.decided
     }
@@ -147,7 +147,7 @@ impl RunnerCore {
         });
     }
 
-    /// What is allowed of a grant now; the code to decline it with; or nothing, if it came too late.
+    /// Returns the permit for a grant now, or the code to decline it with, or no code if the grant has lapsed.
     fn judge(&self, granted: &Granted, now: Time) -> Result<Permit<Me>, Option<RefusalCode>> {
         let draft = granted.draft();
         if now > granted.lapses() {
@@ -177,16 +177,16 @@ impl RunnerCore {
         let tool = tool.ok_or(Some(RefusalCode::Tool))?;
         match (tool, &self.cage) {
             (Tool::Exec(_) | Tool::File(_), Some(Ok(()))) => Ok(permit),
-            // Where the kernel confines no program, nothing of what the cage rests on is to be trusted.
+            // The kernel features that the cage needs also protect file tools, so no tool runs without them.
             (Tool::Exec(_) | Tool::File(_), Some(Err(_)) | None) => Err(Some(RefusalCode::NoCage)),
         }
     }
 
-    /// How many more may be claimed.
+    /// Returns the remaining capacity for claims.
     fn free(&self, out: &mut Outbox<'_, Self>) -> Free {
         let now = out.now();
         let running = self.running.values().filter(|one| now <= one.until);
-        // A chain that is busy may be busy with a claim, of whichever of its task's grants.
+        // A busy chain may be storing a claim of any grant of its task.
         let mut claiming = BTreeMap::new();
         for granted in self.state.open.values() {
             if !out.idle(granted.task()) {
@@ -267,7 +267,7 @@ impl Core for RunnerCore {
                 state.decided = state.decided.max(meta.at);
                 self.tell();
             }
-            // The loop holds claims back by these.
+            // The loop handles these: it holds claims back.
             RunnerFact::StreamDoubted(..) | RunnerFact::StreamAdopted(..) => {}
             RunnerFact::TaskSubmitted(task, fact) => {
                 state.submit(task, &fact.statement, &self.owner);
@@ -282,7 +282,8 @@ impl Core for RunnerCore {
                 {
                     let program = self.is_program(&started.draft);
                     let until = started.until;
-                    self.running.insert(fact.action, Running { until, program });
+                    self.running
+                        .insert(fact.action, RunningAction { until, program });
                 }
                 self.args.remove(&fact.action);
             }
@@ -332,7 +333,7 @@ impl Core for RunnerCore {
             return;
         }
         let mut free = self.free(out);
-        // Arguments are large: those of the grants that come next are enough.
+        // Arguments are large, so only those of the next grants are fetched.
         let mut ahead = ACTIONS_MAX;
         for granted in self.state.open.values() {
             let draft = granted.draft();
@@ -351,7 +352,7 @@ impl Core for RunnerCore {
                 Some(Args::Unusable) => decline(granted, RefusalCode::Arguments, out),
                 Some(Args::Here(args)) => {
                     ahead = ahead.saturating_sub(1);
-                    // Without audit it waits, and lapses if audit does not come back in time.
+                    // Without audit a grant waits, and lapses if audit does not return in time.
                     if !logged.is_some_and(|logged| logged.covers(granted.seq())) {
                         self.no_claims.store(true, Ordering::Relaxed);
                     } else if out.idle(granted.task()) && free.take(self.is_program(draft)) {
@@ -389,7 +390,7 @@ impl Core for RunnerCore {
 }
 
 fn decline(granted: &Granted, code: RefusalCode, out: &mut Outbox<'_, RunnerCore>) {
-    // The chain is that of the task which the grant's own subject names.
+    // The grant's subject names the task whose chain is used.
     let Some(task) = granted.task() else {
         return;
     };
@@ -420,7 +421,7 @@ const fn code(no: NoPermit) -> Option<RefusalCode> {
 
 fn usable(bytes: Option<Vec<u8>>) -> Args {
     match bytes {
-        Some(bytes) if contract::json::parse_canonical(&bytes, CONTENT_BYTES_MAX).is_ok() => {
+        Some(bytes) if bus_schema::json::parse_canonical(&bytes, CONTENT_BYTES_MAX).is_ok() => {
             Args::Here(bytes.into())
         }
         Some(_) | None => Args::Unusable,

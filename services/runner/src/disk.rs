@@ -1,11 +1,11 @@
-//! Counts what one call adds to the folders that it may write.
+//! Counts the bytes and files that one call adds to the folders that it may write.
 //!
 //! # Alternatives
-//! A quota of the file system or a volume of its own would bound a call in the kernel, and both need privileges. So
-//! the supervisor counts, as it counts processes: one number of each volume many times a second, and when that has
-//! moved by more than the call may add, and several times a second anyhow, every file. A file that has no name any
-//! more counts while a process has it open. What only a mapping still holds is not seen; the free space that is
-//! left at the end is, whoever took it.
+//! A quota of the file system or a separate volume would bound a call in the kernel, but both need privileges. So
+//! the supervisor counts, as it counts processes. It reads the free space of each volume many times a second. It
+//! counts every file several times a second, and at once if the free space shrinks by more than the call may add.
+//! A file without a name counts while a process has it open. A file that only a mapping holds is not counted, but
+//! it reduces the free space, which must not fall below a minimum.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,16 +18,16 @@ use crate::cage::{open_path, open_place};
 use crate::processes::nameless_files;
 use crate::wire::{Added, CallSpec, Limits, Missing, Refusal};
 
-/// Most entries that the folders may hold before the call.
+/// Largest number of entries in the folders before the call.
 const ENTRIES_MAX: u64 = 1_000_000;
-/// Deepest folder that is counted; what lies deeper counts as hidden.
+/// Deepest folder that is counted; deeper folders count as hidden.
 const DEPTH_MAX: usize = 128;
 /// Free bytes that a call leaves on a volume, unless a twentieth of the volume is less.
 const FREE_BYTES_MIN: u64 = 1024 * 1024 * 1024;
-/// Unit of the blocks of a file, whatever the file system.
+/// Unit of the blocks of a file, on every file system.
 const BLOCK_BYTES: u64 = 512;
 
-/// Space on one volume.
+/// Free space on one volume.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     bytes: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Of the volume of an open folder.
+    /// Returns the free space on the volume of an open folder.
     pub(crate) fn of(folder: impl AsFd) -> rustix::io::Result<Self> {
         let volume = fstatvfs(folder)?;
         Ok(Self {
@@ -46,17 +46,17 @@ impl Room {
         })
     }
 
-    /// Of the volume that holds a folder.
+    /// Returns the free space on the volume of a folder.
     pub(crate) fn at(folder: &Path) -> rustix::io::Result<Self> {
         Self::of(open_path(folder, OFlags::DIRECTORY)?)
     }
 
-    /// Whether as much is free as a call must leave.
+    /// Returns true if at least the space that a call must leave is free.
     pub(crate) fn is_enough(self) -> bool {
         self.bytes >= self.least()
     }
 
-    /// Free bytes that a call must leave.
+    /// Returns the free bytes that a call must leave.
     fn least(self) -> u64 {
         FREE_BYTES_MIN.min(self.bytes_all / 20)
     }
@@ -66,24 +66,24 @@ impl Room {
 #[derive(Debug)]
 struct Folder {
     fd: OwnedFd,
-    /// When every file was counted last.
+    /// The free space at the last count of every file.
     room: Room,
     /// Free bytes at which the call ends.
     least: u64,
 }
 
-/// What a glance at the volumes says.
+/// The result of reading the free space of the volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Glance {
-    /// Nothing that the call could not have been allowed.
+    /// No volume lost more than the call may add.
     Calm,
-    /// A volume lost more than the call may add: every file has to be counted.
+    /// A volume lost more than the call may add: every file must be counted.
     Suspect,
     /// A volume is nearly full.
     NoRoom,
 }
 
-/// The folders of one call, and what they held before.
+/// The folders of one call, with their count before it.
 #[derive(Debug)]
 pub(crate) struct Disk {
     folders: Vec<Folder>,
@@ -93,7 +93,7 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Counts what is there before the call begins.
+    /// Counts the folders before the call begins.
     pub(crate) fn before(call: &CallSpec, temporary: &Path) -> Result<Self, Refusal> {
         let private = open_path(temporary, OFlags::DIRECTORY | OFlags::NOFOLLOW)
             .and_then(folder)
@@ -128,7 +128,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Looks at the volumes.
+    /// Reads the free space of the volumes.
     pub(crate) fn glance(&self) -> Glance {
         let mut glance = Glance::Calm;
         for folder in &self.folders {
@@ -147,7 +147,7 @@ impl Disk {
         glance
     }
 
-    /// Counts every file; what there is too much of, if there is. A count of files that change meanwhile is a
+    /// Counts every file and returns the exceeded bound, if any. A count of files that change meanwhile is only a
     /// suspicion, and so are more than `entries_max` entries of `/proc`.
     pub(crate) fn excess(&mut self, entries_max: usize) -> Option<Added> {
         for folder in &mut self.folders {
@@ -191,7 +191,7 @@ impl Disk {
 fn folder(place: OwnedFd) -> rustix::io::Result<Folder> {
     let fd = open_folder(&place, c".")?;
     let room = Room::of(&fd)?;
-    // A volume that is full before the call is no reason to end it: nothing starts there that could be kept out.
+    // A volume that is already full does not end the call: a call that could write is not started on a full volume.
     let least = if room.is_enough() { room.least() } else { 0 };
     Ok(Folder { fd, room, least })
 }
@@ -201,20 +201,20 @@ fn open_folder(above: impl AsFd, name: &std::ffi::CStr) -> rustix::io::Result<Ow
     openat(above, name, flags, Mode::empty())
 }
 
-/// What there is.
+/// The counted amounts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     bytes: u64,
     files: u64,
-    /// Folders that cannot be looked into.
+    /// Unreadable folders.
     hidden: u64,
 }
 
-/// A count under way.
+/// A count in progress.
 struct Count {
     found: Tally,
     bound: Tally,
-    /// Files that could be met again.
+    /// Files that the count may meet again.
     seen: BTreeSet<(u64, u64)>,
 }
 
@@ -241,7 +241,7 @@ impl Count {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            // What vanished meanwhile takes no room.
+            // An entry that was removed meanwhile takes no disk space.
             let about = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(about) => about,
                 Err(Errno::NOENT) => continue,
@@ -262,7 +262,7 @@ impl Count {
         }
     }
 
-    /// Adds the larger of what a file takes on the disk and what it is said to hold: one can be made out of the other.
+    /// Adds the larger of a file's allocated and apparent size, because a program can turn one into the other.
     fn add_bytes(&mut self, about: &Stat) {
         let is_folder = FileType::from_raw_mode(about.st_mode) == FileType::Directory;
         if about.st_nlink != 1 && !is_folder && !self.seen.insert((about.st_dev, about.st_ino)) {

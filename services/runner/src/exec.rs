@@ -1,4 +1,4 @@
-//! Runs one `exec` tool in a cage and returns how it ended.
+//! Runs one `exec` tool in a cage and returns its outcome.
 
 use std::future::Future;
 use std::process::Stdio;
@@ -13,19 +13,19 @@ use crate::tool::{ArgsError, ExecTool};
 use crate::wire::{CallSpec, FRAME_BYTES_MAX, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame};
 use crate::workspace::Workspace;
 
-/// How long a supervisor may take beyond the wall clock, to kill, reap and report.
+/// The time that a supervisor may take after the timeout, to kill, reap and report.
 const GRACE_MS: u64 = 10_000;
 
-/// A call that ran.
+/// A completed call.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// Standard output, at most the tool's bound.
     pub output: Vec<u8>,
     /// Standard error, at most 64 KiB.
     pub diagnostics: Vec<u8>,
-    /// Whether one of the two is cut.
+    /// True if one of the two is truncated.
     pub truncated: bool,
     /// Wall clock from the start of the cage until no process was left.
     pub wall_ms: u64,
@@ -33,7 +33,7 @@ pub struct Finished {
     pub cpu_ms: u64,
 }
 
-/// Why a call has no result.
+/// The reason that a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// The arguments do not fit the tool. Nothing ran.
@@ -45,15 +45,15 @@ pub enum ExecError {
     /// The supervisor could not be started. Nothing ran.
     #[error("the supervisor could not be started; check the launcher")]
     Launch(#[source] std::io::Error),
-    /// The supervisor ended without a report, or not in time: whether the tool ran to its end is unknown.
+    /// The supervisor ended without a report, or not in time: the outcome is unknown.
     #[error("the supervisor did not report; treat the outcome as unknown")]
     Lost(#[source] std::io::Error),
 }
 
 /// Runs `tool` with `args` on `workspace`.
 ///
-/// When this returns no process of the call exists. When the future is dropped, the supervisor sees its
-/// input close and kills them all; so it does when this process dies.
+/// No process of the call exists when this returns. If the future is dropped or this process dies, the
+/// supervisor reads EOF on its input and kills them all.
 ///
 /// # Errors
 /// See [`ExecError`]; a program that fails is not an error but an [`Outcome`].
@@ -67,7 +67,7 @@ pub async fn run(
     ended.ok_or_else(|| lost("the call was stopped"))
 }
 
-/// As [`run`], until `stop` is ready: then the call is killed, and there is no result.
+/// Does the same as [`run`], but kills the call without a result once `stop` is ready.
 ///
 /// # Errors
 /// See [`ExecError`].
@@ -103,14 +103,14 @@ pub async fn run_until(
     };
     let bound = Duration::from_millis(tool.limits().wall_ms.saturating_add(GRACE_MS));
     let talk = converse(lifeline, from, &spec, tool.limits().output_bytes_max);
-    // Whichever comes first, the other is dropped, and with it the supervisor's input.
+    // The first one to be ready drops the other, and with it the supervisor's input.
     let finished = tokio::select! {
         talked = tokio::time::timeout(bound, talk) => {
             Some(talked.map_err(|late| ExecError::Lost(late.into()))??)
         }
         () = stop => None,
     };
-    // Only killing and reaping are left to it.
+    // The supervisor only has to kill and reap now.
     let bound = Duration::from_millis(GRACE_MS);
     let ended = tokio::time::timeout(bound, supervisor.wait()).await;
     ended

@@ -1,4 +1,4 @@
-//! Does what a claim allows and says what became of it.
+//! Executes claimed actions and returns their outcomes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::tool::ExecTool;
 use crate::wire::{Added, Outcome};
 use crate::workspace::{FileTool, Workspace};
 
-/// The hands of the runner: a workspace, a cage, and what stops them.
+/// The executor of actions: a workspace, a cage, and the signals that stop them.
 #[derive(Debug)]
 pub struct Execution {
-    /// What file tools and programs see.
+    /// The folder that file tools and programs see.
     pub workspace: Arc<Workspace>,
-    /// Where programs run.
+    /// The cage in which programs run.
     pub cage: Cage,
     /// The tools.
     pub installed: Arc<Installed>,
@@ -34,13 +34,13 @@ pub struct Execution {
     pub clock: Clock,
 }
 
-/// What became of an action.
+/// The result of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// How it ended.
+    /// The outcome.
     pub outcome: ActionOutcome,
-    /// What it used; processor time is measured of programs only, and tokens, money and bytes that left are known of
-    /// what never began.
+    /// The usage. Processor time is measured for programs only; tokens, money and sent bytes are known only for
+    /// actions that never began.
     pub usage: Usage,
     /// The output of the tool, or `{"error"}` of a file tool and `{"error", "code", "stderr"}` of a program
     /// that did not succeed; never more than the grant allows.
@@ -48,10 +48,10 @@ pub struct Done {
 }
 
 impl Execution {
-    /// Does `draft`, once, with `args`. A halt, a stop and a revocation that come before it keep it from
-    /// starting; a halt and a stop that come while a program runs kill it. A file tool is done as a whole.
+    /// Executes `draft`, once, with `args`. An earlier halt, stop or revocation prevents the start. A halt or a
+    /// stop kills a running program. A file tool always runs to its end.
     ///
-    /// `None`: nobody knows what became of it, so nothing may be said of it.
+    /// `None`: the outcome is unknown, so no event may report one.
     pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let started = self.clock.elapsed();
         let tool = self.installed.get(&draft.tool, &draft.tool_digest);
@@ -89,7 +89,8 @@ impl Execution {
         *self.stop.borrow() || gate.halted || gate.revoked.contains(contract)
     }
 
-    /// Whether enough is free where files are written; a volume that does not say so has no room.
+    /// Returns true if the volumes for written files have enough free space. A volume that cannot be read counts as
+    /// full.
     fn has_room(&self) -> bool {
         let rooms = [self.workspace.room(), Room::at(&self.cage.scratch)];
         rooms
@@ -97,10 +98,10 @@ impl Execution {
             .all(|room| room.is_ok_and(Room::is_enough))
     }
 
-    /// Ready once everything is halted or the runner stops.
+    /// Completes once everything is halted or the runner stops.
     async fn stopped(&self) {
         let (mut gate, mut stop) = (self.gate.clone(), self.stop.clone());
-        // Without the one who could say it, nothing goes on either.
+        // A closed channel counts as a stop.
         tokio::select! {
             halted = gate.wait_for(|gate| gate.halted) => drop(halted),
             stopping = stop.wait_for(|stop| *stop) => drop(stopping),
@@ -119,19 +120,22 @@ impl Execution {
             }),
             Ok(Ok(Err(error))) => Some(failed(&chain(&error))),
             Ok(Err(panic)) => {
-                tracing::error!(error = chain(&panic), "a file tool ended without an answer");
+                tracing::error!(
+                    error = chain(&panic),
+                    "a file tool panicked: outcome unknown"
+                );
                 None
             }
             Err(_late) if tool.changes() => {
-                tracing::error!("a file tool takes longer than was granted, and may still be done");
+                tracing::error!("a file tool timed out: outcome unknown");
                 None
             }
-            Err(_late) => Some(ended(ActionOutcome::TimedOut, "its wall time was over")),
+            Err(_late) => Some(ended(ActionOutcome::TimedOut, "it timed out")),
         }
     }
 
     async fn exec(&self, tool: &ExecTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
-        let Ok(args) = contract::json::parse(args, CONTENT_BYTES_MAX) else {
+        let Ok(args) = bus_schema::json::parse(args, CONTENT_BYTES_MAX) else {
             let text = "the arguments are not JSON";
             return Some(not_begun(draft, ActionOutcome::Failed, text));
         };
@@ -157,7 +161,7 @@ impl Execution {
 }
 
 impl Tool {
-    /// Whether it may take space on a volume.
+    /// Returns true if it may take disk space.
     const fn adds(&self) -> bool {
         match self {
             Self::File(FileTool::Write) | Self::Exec(_) => true,
@@ -167,7 +171,7 @@ impl Tool {
 }
 
 impl FileTool {
-    /// Whether it changes the workspace.
+    /// Returns true if it changes the workspace.
     const fn changes(self) -> bool {
         match self {
             Self::List | Self::Read => false,
@@ -193,7 +197,8 @@ fn ended(outcome: ActionOutcome, text: &str) -> Done {
     }
 }
 
-/// Of what never began, no tokens, no money and no bytes are gone. Of all else the runner cannot know that.
+/// Returns the result of an action that never began. It used no tokens, no money and no bytes; for any other
+/// action the runner cannot know these amounts.
 fn not_begun(draft: &DraftGrant, outcome: ActionOutcome, text: &str) -> Done {
     let nothing = |money: Money| Money { minor: 0, ..money };
     let usage = Usage {
@@ -225,7 +230,7 @@ fn reported(finished: Finished, bound: usize) -> Done {
             ActionOutcome::Failed,
             format!("the program ended with code {code}"),
         ),
-        Outcome::TimedOut => (ActionOutcome::TimedOut, "its wall time was over".to_owned()),
+        Outcome::TimedOut => (ActionOutcome::TimedOut, "it timed out".to_owned()),
         Outcome::Killed { signal } => (
             ActionOutcome::Failed,
             format!("the program was ended by signal {signal}"),
@@ -276,7 +281,7 @@ fn reported(finished: Finished, bound: usize) -> Done {
     }
 }
 
-/// `{"error", "code", "stderr"}` with as much of the end of standard error as fits, or less.
+/// Encodes `{"error", "code", "stderr"}` with as much of the end of standard error as fits, or less.
 fn diagnosed(text: &str, code: Option<i32>, stderr: &[u8], bound: usize) -> Vec<u8> {
     let mut rest = stderr;
     loop {
@@ -292,7 +297,7 @@ fn diagnosed(text: &str, code: Option<i32>, stderr: &[u8], bound: usize) -> Vec<
     }
 }
 
-/// `{"error"}`, or nothing where even that is more than was granted.
+/// Encodes `{"error"}`, or nothing if even that exceeds the grant.
 fn error(text: &str, bound: usize) -> Vec<u8> {
     let output = Value::to_string(&json!({ "error": text })).into_bytes();
     if output.len() <= bound {

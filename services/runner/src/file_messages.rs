@@ -63,6 +63,6 @@ pub struct Written {
 /// Output of `file.delete`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deleted {
-    /// The file that is gone.
+    /// The deleted file.
     pub path: WorkspacePath,
 }

@@ -1,6 +1,6 @@
 //! Matches paths against glob patterns.
 
-/// Matches in time pattern × text: `reach[i]` says whether the pattern so far can match `text[..i]`.
+/// Matches in time pattern × text: `reach[i]` is true if the pattern so far can match `text[..i]`.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let mut reach = vec![false; text.len() + 1];

@@ -1,4 +1,4 @@
-//! A halt that the owner orders beside the stream: it outlives the process, and tells what still runs.
+//! Stores the owner's halt order beside the stream across restarts, and counts running actions.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use bus_schema::Time;
 
 const NAME: &str = "halt";
 
-/// The last order, and how many actions run.
+/// The last order, and the number of running actions.
 #[derive(Debug)]
 pub(crate) struct Order {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub(crate) struct Order {
     running: Arc<AtomicU32>,
 }
 
-/// An action that runs; dropped once it does not.
+/// A running action; dropped when it ends.
 #[derive(Debug)]
 pub(crate) struct Running(Arc<AtomicU32>);
 
@@ -28,13 +28,13 @@ impl Drop for Running {
 }
 
 impl Order {
-    /// Reads what an earlier process kept in `state`.
+    /// Reads the order that an earlier process stored in `state`.
     pub(crate) fn open(state: &Path) -> Result<Self, Error> {
         let path = state.join(NAME);
         let kept = match files::read_public(&path) {
             Ok(bytes) => Some(parse(&bytes).ok_or_else(|| {
                 Error::Service(format!(
-                    "{} is not an order to halt: if nothing is halted, delete it",
+                    "{} is not a valid halt order; delete it if nothing is halted",
                     path.display()
                 ))
             })?),
@@ -48,29 +48,29 @@ impl Order {
         })
     }
 
-    /// The order of before this process.
+    /// Returns the order stored by an earlier process.
     pub(crate) const fn kept(&self) -> Option<Time> {
         self.kept
     }
 
-    /// Keeps an order for later processes.
+    /// Stores an order for later processes.
     pub(crate) fn keep(&self, at: Time) {
-        // It holds for this one all the same.
+        // The order applies to this process even if it cannot be stored.
         if let Err(error) = files::replace(&self.path, at.to_string().as_bytes()) {
             tracing::error!(
                 error = chain(&error),
-                "the halt will not outlive this process"
+                "cannot store the halt; it ends when this process restarts"
             );
         }
     }
 
-    /// Counts an action until what is returned is dropped.
+    /// Counts an action until the returned value is dropped.
     pub(crate) fn run(&self) -> Running {
         self.running.fetch_add(1, Ordering::SeqCst);
         Running(Arc::clone(&self.running))
     }
 
-    /// How many run.
+    /// Returns the number of running actions.
     pub(crate) fn running(&self) -> u32 {
         self.running.load(Ordering::SeqCst)
     }

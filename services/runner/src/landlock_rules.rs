@@ -21,7 +21,7 @@ const LOADER_CACHE: &str = "/etc/ld.so.cache";
 /// Read and written by shells; holds nothing.
 const NULL_DEVICE: &str = "/dev/null";
 
-/// Why the rules are not in force.
+/// The reason that the rules are not in force.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RulesError {
     /// The kernel lacks a right, or refused.
@@ -48,8 +48,8 @@ pub(crate) struct Reach<'a, F: AsFd> {
     pub(crate) program: &'a F,
 }
 
-/// Keeps the calling thread from signalling, or reaching abstract sockets of, any process that it does not
-/// start itself. Files stay as they are.
+/// Prevents the calling thread from signalling, and from reaching abstract sockets of, any process that it
+/// does not start itself. Access to files is unchanged.
 pub(crate) fn scope_signals() -> Result<(), RulesError> {
     let rules = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -61,7 +61,7 @@ pub(crate) fn scope_signals() -> Result<(), RulesError> {
 /// Confines the calling thread to `reach` and the system directories.
 pub(crate) fn confine<F: AsFd>(reach: &Reach<'_, F>) -> Result<(), RulesError> {
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
-    // No links, devices, fifos or sockets: nothing that means something else to whoever finds it later.
+    // No links, devices, fifos or sockets, because they mean something else to a later user of the folder.
     let write = make_bitflags!(AccessFs::{
         WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
     });

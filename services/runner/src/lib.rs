@@ -47,7 +47,7 @@ pub const CAGE_STAGE: &str = "cage";
 /// First argument of the program that the self-test runs inside the cage.
 pub const PROBE_STAGE: &str = "cage-probe";
 
-/// Runs the stage that the host binary's first argument names; `None` if it names none.
+/// Runs the stage that the host binary's first argument names. `None` if it names no stage.
 ///
 /// The host calls this before it starts a thread: the stages confine the calling thread and then execute.
 pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
@@ -59,7 +59,7 @@ pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
     }
 }
 
-/// The service's whole `main`: a stage of the cage if the first argument names one, the actor otherwise.
+/// Runs a stage of the cage if the first argument names one, the actor otherwise: the service's whole `main`.
 #[must_use]
 pub fn main() -> ExitCode {
     let first = std::env::args_os().nth(1);

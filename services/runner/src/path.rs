@@ -14,7 +14,7 @@ pub(crate) const PATH_BYTES_MAX: usize = 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct WorkspacePath(String);
 
-/// Why a path was refused.
+/// The reason for refusing a path.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
     /// Longer than 1,024 bytes.
@@ -35,22 +35,22 @@ pub enum PathError {
 }
 
 impl WorkspacePath {
-    /// The path as text.
+    /// Returns the path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// True for `.`, the workspace itself.
+    /// Returns true for `.`, the workspace itself.
     pub fn is_root(&self) -> bool {
         self.0 == "."
     }
 
-    /// Parent directory (`.` if none) and last component.
+    /// Returns the parent directory (`.` if none) and the last component.
     pub(crate) fn split(&self) -> (&str, &str) {
         self.0.rsplit_once('/').unwrap_or((".", &self.0))
     }
 
-    /// `self/name`; bounds are checked again.
+    /// Returns `self/name`, with its bounds checked.
     pub(crate) fn join(&self, name: &str) -> Result<Self, PathError> {
         if self.is_root() {
             Self::try_from(name.to_owned())

@@ -14,17 +14,17 @@ use crate::tool::{Arg, ExecTool, ExecToolEntry, ToolError};
 use crate::wire::{Limits, Outcome};
 use crate::workspace::{Workspace, hex};
 
-/// What the self-test measured from inside the cage.
+/// The result of the self-test inside the cage.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Probed {
     /// Attempts that the cage stopped, by name.
     pub stopped: Vec<String>,
-    /// Attempts that got through; empty in what [`Cage::probe`] returns.
+    /// Attempts that succeeded; empty in the result of [`Cage::probe`].
     pub open: Vec<String>,
 }
 
-/// Why the service must not start.
+/// The reason that the service must not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// The cage cannot be set up, or the program in it did not report.
@@ -39,7 +39,7 @@ pub enum ProbeError {
     /// The cage was set up but does not hold.
     #[error("the cage does not stop: {}; do not run tools on this machine", .0.join(", "))]
     Open(Vec<String>),
-    /// The program in the cage ended in another way than by reporting.
+    /// The program in the cage ended without a report.
     #[error(
         "the self-test ended without a report ({0:?}); check that the launcher runs in the cage"
     )]
@@ -47,10 +47,10 @@ pub enum ProbeError {
 }
 
 impl Cage {
-    /// Runs the launcher itself as a tool and reports what it could not do.
+    /// Runs the launcher itself as a tool and reports the attempts that the cage stopped.
     ///
     /// # Errors
-    /// A part of the cage is missing, or an attempt got through: nothing may be run on this machine.
+    /// A part of the cage is missing, or an attempt succeeded: nothing may be run on this machine.
     pub async fn probe(&self) -> Result<Probed, ProbeError> {
         let mut random = [0_u8; 12];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
@@ -91,7 +91,7 @@ impl Cage {
     }
 }
 
-/// The program of the self-test: tries what the cage forbids and writes a [`Probed`] to standard output.
+/// Runs the self-test: tries everything that the cage forbids and writes a [`Probed`] to standard output.
 pub fn probe_main() -> ExitCode {
     let parent = rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get());
     let read = |path: String| std::fs::read(path).is_ok();

@@ -1,17 +1,18 @@
-//! Reads from `/proc` how many processes a call has, what they cost and which files only they know.
+//! Reads a call's number of processes, their processor time and their nameless files from `/proc`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use rustix::fs::{FileType, Stat};
 
-/// Whether more than `max` processes, living or dead, are below this one, or `/proc` has more than `entries_max`
-/// entries.
+/// Returns true if this process has more than `max` descendants, living or dead, or `/proc` has more than
+/// `entries_max` entries.
 pub(crate) fn more_descendants_than(max: u64, entries_max: usize) -> bool {
     descendants(max, entries_max).is_none()
 }
 
-/// The processes below this one, unless there are more than `max`, or more than `entries_max` entries of `/proc`.
+/// Returns the descendants of this process. `None` if there are more than `max`, or more than `entries_max` entries
+/// of `/proc`.
 fn descendants(max: u64, entries_max: usize) -> Option<Vec<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -43,8 +44,8 @@ fn descendants(max: u64, entries_max: usize) -> Option<Vec<i32>> {
     Some(found)
 }
 
-/// The files without a name that processes below this one have open, each as often as it is open. `None` if not all
-/// of them can be seen, or `/proc` has more than `entries_max` entries.
+/// Returns the files without a name that descendants have open, once per open descriptor. `None` if some of them
+/// cannot be read, or `/proc` has more than `entries_max` entries.
 pub(crate) fn nameless_files(entries_max: usize) -> Option<Vec<Stat>> {
     let mut found = Vec::new();
     for pid in descendants(u64::MAX, entries_max)? {
@@ -53,12 +54,12 @@ pub(crate) fn nameless_files(entries_max: usize) -> Option<Vec<Stat>> {
         for task in tasks.into_iter().flatten().flatten() {
             let files = match std::fs::read_dir(task.path().join("fd")) {
                 Ok(files) => files,
-                // What is dead has nothing open, and its folder belongs to root.
+                // A dead process has no open files, and its folder belongs to root.
                 Err(_) if is_dead(&task.path()) => continue,
                 Err(_) => return None,
             };
             for file in files.flatten() {
-                // What was closed meanwhile is not there any more.
+                // A descriptor that was closed meanwhile is gone.
                 let about = rustix::fs::stat(file.path()).ok();
                 found.extend(about.filter(|about| {
                     about.st_nlink == 0
@@ -70,15 +71,15 @@ pub(crate) fn nameless_files(entries_max: usize) -> Option<Vec<Stat>> {
     Some(found)
 }
 
-/// Whether the task has ended, or is about to: then it has no memory any more.
+/// Returns true if the task has ended or is about to: then it has released its memory.
 fn is_dead(task: &Path) -> bool {
     let stat = std::fs::read(task.join("stat")).unwrap_or_default();
     stat_field(&stat, 23).is_none_or(|memory_bytes| memory_bytes == 0)
 }
 
-/// Tasks on this machine, of every uid.
+/// Returns the number of tasks on this machine, of every uid.
 pub(crate) fn tasks() -> u64 {
-    // Where the number cannot be had, this stands for it: enough for what else the uid may run.
+    // Used if the number cannot be read: enough for the other tasks that the uid may run.
     const UNKNOWN: u64 = 8192;
     let line = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let total = line
@@ -90,14 +91,14 @@ pub(crate) fn tasks() -> u64 {
         .unwrap_or(UNKNOWN)
 }
 
-/// Processor time of all reaped descendants; the kernel gives it in steps of 10 ms.
+/// Returns the processor time of all reaped descendants; the kernel gives it in steps of 10 ms.
 pub(crate) fn children_cpu_ms() -> u64 {
     let stat = std::fs::read("/proc/self/stat").unwrap_or_default();
     let ticks = |field| stat_field(&stat, field).unwrap_or(0);
     (ticks(16) + ticks(17)) * 10
 }
 
-/// Field of a `stat` file, numbered as in its manual; the name in field 2 may hold anything.
+/// Returns a field of a `stat` file, numbered as in its manual; the name in field 2 may hold anything.
 fn stat_field(stat: &[u8], number: usize) -> Option<u64> {
     let name_end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;

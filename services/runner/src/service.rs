@@ -1,4 +1,4 @@
-//! Wires the core to the bus, the workspace and the cage.
+//! Connects the core to the bus, the workspace and the cage.
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,11 @@ use crate::installed::Installed;
 use crate::probe::ProbeError;
 use crate::workspace::Workspace;
 
-/// Programs at once, unless the configuration says otherwise.
+/// Programs at once, if the configuration leaves them out.
 const PROGRAMS: u16 = 8;
-/// Most programs at once that can be chosen.
+/// Largest number of programs at once.
 const PROGRAMS_MAX: u16 = 64;
-/// Pause before the bus is asked again for arguments.
+/// Backoff before a fetch of arguments is retried.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The table `[service]` of the configuration. Relative paths start at the file's folder.
@@ -36,7 +36,7 @@ pub struct Config {
     /// A program that runs the stages of the cage; this program, if left out.
     #[serde(default = "this_program")]
     pub launcher: PathBuf,
-    /// Where programs get their temporary directories; a folder of the state, if left out.
+    /// The folder of programs' temporary directories; a folder of the state, if left out.
     pub scratch: Option<PathBuf>,
     /// Programs at once, 1 to 64; 8 if left out.
     #[serde(default = "programs")]
@@ -114,7 +114,7 @@ impl Service for Runner {
         beside.spawn(async move {
             bus.serve(move |halt: Halt| {
                 order.keep(halt.at);
-                // Who asks does so until it is done.
+                // The caller repeats the order until it has been applied.
                 input.try_send(Input::Halt(halt.at)).ok();
                 Halted {
                     halted: gate.borrow().halted,
@@ -133,7 +133,7 @@ impl Service for Runner {
             Effect::Fetch { action, by, args } => match bus.get(by, &args).await {
                 Ok(bytes) => Input::Args(action, bytes),
                 Err(error) => {
-                    tracing::warn!(error = chain(&error), "cannot read arguments yet");
+                    tracing::warn!(error = chain(&error), "cannot read arguments; retrying");
                     tokio::time::sleep(ASK_AGAIN).await;
                     Input::Unanswered
                 }
@@ -151,12 +151,12 @@ async fn act(service: &Runner, claim: Claim<Me>, bus: &Bus<Me>) -> Input {
     };
     if let Some(done) = done {
         match bus.seal(&done.output) {
-            // Whoever stops before it is stored leaves the outcome unknown to every reader.
+            // A runner that stops before the outcome is stored leaves it unknown to every reader.
             Ok(output) => drop(
                 bus.settle(claim.settle(done.outcome, done.usage, output))
                     .await,
             ),
-            Err(error) => tracing::error!(error = chain(&error), "an output cannot be stored"),
+            Err(error) => tracing::error!(error = chain(&error), "cannot store the output"),
         }
     }
     Input::Ran(action)
@@ -167,7 +167,10 @@ async fn probe(cage: &Cage) -> Result<(), &'static str> {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
-    tracing::error!(error = chain(&error), "no program will run here");
+    tracing::error!(
+        error = chain(&error),
+        "the cage's self-test failed; all grants are declined"
+    );
     Err(match error {
         ProbeError::Exec(ExecError::Refused(refusal)) => refusal.missing.as_str(),
         ProbeError::Exec(ExecError::Args(_) | ExecError::Launch(_) | ExecError::Lost(_))
@@ -185,7 +188,7 @@ fn unusable(what: &str, path: &Path, error: &dyn std::error::Error) -> Error {
     Error::Service(format!("cannot use the {what} {}: {error}", path.display()))
 }
 
-/// Makes a folder that nobody else can read.
+/// Creates a folder that only this uid can read.
 fn private(path: &Path) -> Result<PathBuf, Error> {
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -195,7 +198,7 @@ fn private(path: &Path) -> Result<PathBuf, Error> {
         .map_err(|error| unusable("scratch folder", path, &error))
 }
 
-/// What a tool can write must not hold what the runner relies on.
+/// Checks that a folder of the runner is outside the workspace, which tools can write.
 fn outside(workspace: &Path, folder: &Path) -> Result<(), Error> {
     let inside = match (workspace.canonicalize(), folder.canonicalize()) {
         (Ok(workspace), Ok(folder)) => folder.starts_with(workspace),
@@ -204,7 +207,7 @@ fn outside(workspace: &Path, folder: &Path) -> Result<(), Error> {
     };
     if inside {
         return Err(Error::Service(format!(
-            "{} lies in the workspace {}; move it out",
+            "{} is in the workspace {}; move it out",
             folder.display(),
             workspace.display()
         )));

@@ -1,58 +1,57 @@
-//! Remembers what the stream says of contracts, halts, grants and claims.
+//! Holds the projection of contracts, halts, grants and claims in the stream.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionGranted, ActionId, AuthorId, ContractName, ContractSigned, DeploymentId, Digest,
-    DraftGrant, Envelope, EventId, Meta, OUTCOME_GRACE_MS, PublicKey, Signed, Statement, TaskId,
-    Time, ToolName,
+    DraftGrant, Envelope, EventId, Meta, PublicKey, Signed, Statement, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
-/// How long a grant is remembered after it lapsed, should the server's clock go back.
+/// The time that a grant is kept after it lapsed, in case the server's clock goes back.
 const LAPSED_KEPT_MS: u64 = 60_000;
-/// How often what is over is forgotten, in bus time.
+/// The interval, in bus time, at which expired entries are removed.
 const SWEEP_EVERY_MS: u64 = 3_600_000;
 
-/// A fold of the stream.
+/// A projection of the stream.
 ///
-/// Uses are counted for each task and tool and are forgotten, with the actions of the task, once every
-/// contract under which the task had a grant has expired: no later grant can lie inside what the owner
-/// signed then, so a number of calls is never exceeded. Until then a grant costs its action's id, 16 bytes,
-/// and a task its id and contract, 48 bytes.
+/// Uses are counted for each task and tool. They are removed, with the actions of the task, once every
+/// contract of the task's grants has expired: no later grant can be inside an expired envelope, so the
+/// number of calls is never exceeded. Until then a grant costs its action's id, 16 bytes, and a task its
+/// id and contract, 48 bytes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub(crate) deployment: Option<DeploymentId>,
     pub(crate) halted: bool,
-    /// When the owner last ordered or lifted a halt on record, by the owner's clock.
+    /// The time of the last recorded halt or resume, by the owner's clock.
     pub(crate) decided: Time,
-    /// By the digest of the contract, in the owner's own words.
+    /// The envelopes that the owner signed, by the digest of the contract.
     pub(crate) envelopes: BTreeMap<Digest, Envelope>,
     /// The name and version of each of them.
     versions: BTreeMap<Digest, (ContractName, u32)>,
-    /// Those that the owner revoked, or that a newer version took the place of, and did not sign again since.
+    /// Contracts that the owner revoked or replaced by a newer version, and did not sign again since.
     pub(crate) revoked: BTreeSet<Digest>,
-    /// Granted to the runner, neither claimed nor declined; by place in the stream.
+    /// Grants to the runner, neither claimed nor declined, by place in the stream.
     pub(crate) open: BTreeMap<u64, Granted>,
-    /// The tasks that the owner signed, each with its contract: policy alone cannot invent one.
+    /// The tasks that the owner signed, each with its contract: policy alone cannot create one.
     signed: BTreeMap<TaskId, Digest>,
     tasks: BTreeMap<TaskId, Uses>,
     swept: Time,
 }
 
-/// What a task did.
+/// The grants and uses of a task.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Uses {
-    /// When its last grant is forgotten.
+    /// The time at which its last grant is removed.
     until: Time,
     /// The contracts of its grants.
     contracts: BTreeSet<Digest>,
     claims: BTreeMap<ToolName, u32>,
-    /// Every action that was ever granted: a second grant of one is no grant.
+    /// Every action that was ever granted: a second grant of an action is ignored.
     actions: BTreeSet<ActionId>,
 }
 
-/// A grant as it stands in the stream.
+/// A grant as it is in the stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Granted {
     granted: ActionGranted,
@@ -60,25 +59,25 @@ pub(crate) struct Granted {
     id: EventId,
     seq: u64,
     stored: Time,
-    /// Whether its contract was revoked after it, whatever was signed since.
+    /// True if its contract was revoked after it, even if signed again since.
     revoked: bool,
 }
 
-/// What holds at this point of the stream for actions that are claimed already.
+/// The halts and revocations that apply to claimed actions at this point of the stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gate {
-    /// Everything is halted.
+    /// True if everything is halted.
     pub halted: bool,
-    /// Contracts under which nothing starts any more.
+    /// Contracts under which no action may start.
     pub revoked: BTreeSet<Digest>,
 }
 
 /// A claim that came in time.
 #[derive(Debug)]
 pub(crate) struct Started {
-    /// What was granted.
+    /// The granted draft.
     pub(crate) draft: DraftGrant,
-    /// When every reader takes its outcome for unknown.
+    /// The time from which every reader treats its outcome as unknown.
     pub(crate) until: Time,
 }
 
@@ -91,12 +90,12 @@ impl Granted {
         &self.granted
     }
 
-    /// Whether its contract was revoked since it was given.
+    /// Returns true if its contract was revoked after it.
     pub(crate) const fn is_revoked(&self) -> bool {
         self.revoked
     }
 
-    /// The task whose chain speaks about it.
+    /// Returns the task whose chain contains it.
     pub(crate) const fn task(&self) -> Option<TaskId> {
         self.task
     }
@@ -105,17 +104,17 @@ impl Granted {
         self.id
     }
 
-    /// Its place in the stream.
+    /// Returns its place in the stream.
     pub(crate) const fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// The last moment at which a claim can be stored.
+    /// Returns the last moment at which a claim can be stored.
     pub(crate) fn lapses(&self) -> Time {
-        self.stored.plus_ms(u64::from(self.draft().ttl_ms))
+        self.draft().claim_by(self.stored)
     }
 
-    /// The part of the event's `Meta` that a check of the grant looks at.
+    /// Returns the part of the event's `Meta` that a check of the grant reads.
     pub(crate) const fn meta(&self) -> Meta {
         Meta {
             by: AuthorId::Policy,
@@ -130,7 +129,7 @@ impl Granted {
 }
 
 impl State {
-    /// How often the tool was claimed in the task.
+    /// Returns the number of claims of the tool in the task.
     pub(crate) fn used(&self, draft: &DraftGrant) -> u32 {
         let uses = self.tasks.get(&draft.task);
         uses.and_then(|uses| uses.claims.get(&draft.tool))
@@ -138,12 +137,12 @@ impl State {
             .unwrap_or(0)
     }
 
-    /// Whether the owner signed this task under this contract.
+    /// Returns true if the owner signed this task under this contract.
     pub(crate) fn is_signed(&self, draft: &DraftGrant) -> bool {
         self.signed.get(&draft.task) == Some(&draft.contract)
     }
 
-    /// Takes in a task, if `owner` signed it for this deployment; the first word about it holds.
+    /// Folds a submitted task, if `owner` signed it for this deployment. Only the first submission counts.
     pub(crate) fn submit(&mut self, task: TaskId, statement: &Signed, owner: &PublicKey) {
         let Ok(Statement::Task(said)) = statement.open(owner) else {
             return;
@@ -153,8 +152,8 @@ impl State {
         }
     }
 
-    /// Takes in what the owner signed. It ends each lower version of its name at once, whatever policy says of it;
-    /// signed again, a contract holds again.
+    /// Folds a signed contract. It ends each lower version of its name at once, before any verdict of policy. A
+    /// contract that is signed again is valid again.
     pub(crate) fn sign(&mut self, signed: ContractSigned) {
         let ContractSigned {
             contract,
@@ -174,7 +173,7 @@ impl State {
         self.envelopes.insert(contract, envelope);
     }
 
-    /// Takes in that nothing more is to start under a contract.
+    /// Folds the revocation of a contract.
     pub(crate) fn revoke(&mut self, contract: Digest) {
         self.revoked.insert(contract);
         for granted in self.open.values_mut() {
@@ -214,7 +213,7 @@ impl State {
         self.open.insert(meta.seq, granted);
     }
 
-    /// Takes in a claim; none if it came too late to count.
+    /// Folds a claim; none if it was stored too late.
     pub(crate) fn start(&mut self, meta: &Meta, action: ActionId) -> Option<Started> {
         let granted = self.close(action)?;
         if meta.stored > granted.lapses() {
@@ -224,14 +223,13 @@ impl State {
         let uses = self.tasks.entry(draft.task).or_default();
         let claims = uses.claims.entry(draft.tool.clone()).or_default();
         *claims = claims.saturating_add(1);
-        let wall_ms = u64::from(draft.wall_ms) + u64::from(OUTCOME_GRACE_MS);
         Some(Started {
-            until: meta.stored.plus_ms(wall_ms),
+            until: draft.finish_by(meta.stored),
             draft: granted.granted.grant.draft,
         })
     }
 
-    /// Takes the action's grant out of those that are open.
+    /// Removes the action's grant from the open ones.
     pub(crate) fn close(&mut self, action: ActionId) -> Option<Granted> {
         let seq = self
             .open

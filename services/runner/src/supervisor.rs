@@ -1,10 +1,10 @@
-//! Supervises one call: the first stage, which starts the cage, bounds it, and leaves no process behind.
+//! Supervises one call: this first stage starts the cage, bounds it, and leaves no process behind.
 //!
 //! # Alternatives
 //! Descendants are ended with one `kill(-1)` from inside a Landlock domain whose signal scope holds exactly
 //! the supervisor's own descendants. The kernel delivers it while no process can be added, so a fork bomb
 //! cannot outrun it, and `setsid` or a double fork does not leave the domain. Walking `/proc` would race with
-//! both. The supervisor is also their reaper, so it knows that none is left when it has no child any more.
+//! both. The supervisor is also their reaper, so it knows that none is left when it has no child.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -28,25 +28,25 @@ use crate::wire::{
     read_frame, write_frame,
 };
 
-/// How often the processes of the call are counted, in milliseconds.
+/// The interval between two counts of the call's processes, in milliseconds.
 const COUNT_EVERY_MS: u64 = 50;
-/// How often the tasks of the whole machine are looked at, in milliseconds: one short file, and when they have
-/// grown by more than the call may have, the processes are counted at once.
+/// The interval between two reads of the machine's number of tasks, in milliseconds. It is one short file. If the
+/// number has grown by more than the call may have, the processes are counted at once.
 const GLANCE_EVERY_MS: u64 = 10;
-/// How much longer than a count of the files the time to the next is, so that a large workspace does not keep the
-/// supervisor busy.
+/// The pause after a count of the files, as a multiple of the count's own time, so that a large workspace does not
+/// keep the supervisor busy.
 const PAUSE_PER_COUNT: u64 = 10;
-/// Dead children reaped before something else gets its turn.
+/// Largest number of dead children reaped in one turn.
 const REAPED_AT_ONCE: usize = 256;
-/// Entries of `/proc` beyond one for each task, before a count counts as never ending.
+/// Entries of `/proc` beyond one for each task, before a count is treated as endless.
 const ENTRIES_SPARE: usize = 512;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks read from a pipe once its writers are gone; a pipe holds less.
 const DRAIN_CHUNKS_MAX: usize = 64;
 
-/// The first stage. Reads the call from standard input, runs it, writes the report to standard output. When
-/// standard input closes, the runner is gone, and every process of the call is killed.
+/// Runs the first stage: reads the call from standard input, runs it, writes the report to standard output. EOF
+/// on standard input means that the runner is gone; every process of the call is then killed.
 pub fn supervisor_main() -> ExitCode {
     close_fds::set_fds_cloexec(3, &[]);
     let (report, stdout, stderr) = match supervise() {
@@ -68,12 +68,12 @@ pub fn supervisor_main() -> ExitCode {
 
 type Ended = (Report, Vec<u8>, Vec<u8>);
 
-/// `None`: the runner went away.
+/// Supervises the call. `None`: the runner is gone.
 fn supervise() -> Result<Option<Ended>, Refusal> {
     let call: CallSpec =
         read_frame(&mut io::stdin().lock()).map_err(Refusal::of(Missing::Stage))?;
     harden().map_err(Refusal::of(Missing::Limits))?;
-    // A session of its own: an interrupt at a terminal must not end the process that cleans up.
+    // In its own session, because an interrupt at a terminal must not end the process that cleans up.
     rustix::process::setsid().map_err(Refusal::of(Missing::Limits))?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(Refusal::of(Missing::Limits))?;
@@ -88,8 +88,8 @@ fn supervise() -> Result<Option<Ended>, Refusal> {
     Ok(ended)
 }
 
-/// Makes this process unreadable to others of its uid and forbids core dumps and new privileges; without
-/// all three nothing may run.
+/// Makes this process unreadable to others of its uid and forbids core dumps and new privileges; all three
+/// are required before anything may run.
 fn harden() -> io::Result<()> {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
@@ -104,11 +104,11 @@ fn harden() -> io::Result<()> {
     Ok(())
 }
 
-/// Proof that signals of this process reach its own descendants and nobody else.
+/// Proof that signals of this process reach only its own descendants.
 struct SignalDomain(());
 
 impl SignalDomain {
-    /// Enters the domain, and checks on the runner itself that its signals no longer get through.
+    /// Enters the domain, and checks on the runner that signals no longer leave it.
     fn enter() -> Result<Self, Refusal> {
         let refused = |detail: &str| Refusal::of(Missing::Landlock)(detail);
         let runner =
@@ -124,8 +124,8 @@ impl SignalDomain {
 
     /// Sends a signal to every descendant at once.
     fn signal(&self, signal: Signal) {
-        // "Process group 1" is how this call spells `kill(-1)`: everyone the sender may signal. No
-        // descendant, no receiver: then it fails, and there is nothing to do.
+        // "Process group 1" makes this call a `kill(-1)`, which reaches every process that the sender may signal.
+        // It fails if there is no descendant, and then there is nothing to do.
         rustix::process::kill_process_group(Pid::INIT, signal).ok();
     }
 
@@ -143,7 +143,7 @@ impl SignalDomain {
     }
 }
 
-/// Why watching ended.
+/// The reason that watching ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Exited,
@@ -155,7 +155,7 @@ enum Stop {
     RunnerGone,
 }
 
-/// One end of a pipe and what came out of it.
+/// The reading end of a pipe, with the bytes read.
 struct Stream {
     from: Option<File>,
     bytes: Vec<u8>,
@@ -175,7 +175,7 @@ impl Stream {
         })
     }
 
-    /// Reads one chunk; false when there is nothing now, or nothing any more.
+    /// Reads one chunk; false if no bytes are available, or at EOF.
     fn read(&mut self) -> bool {
         let Some(from) = &mut self.from else {
             return false;
@@ -197,7 +197,7 @@ impl Stream {
     }
 }
 
-/// The caged program and everything it has started.
+/// The caged program and all its descendants.
 struct Caged {
     main: Pid,
     exited: Option<WaitStatus>,
@@ -236,7 +236,7 @@ impl Caged {
             temporary: temporary.to_owned(),
             call,
         };
-        // A stage that died at once makes this fail; its silence is told apart in `finish`.
+        // This fails if the stage died at once; `finish` recognizes that case.
         drop(write_frame(&mut status, &spec));
         let streams = [
             Stream::new(out.into(), limits.output_bytes_max).map_err(stage())?,
@@ -309,7 +309,7 @@ impl Caged {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => return Err(Refusal::of(Missing::Stage)(errno)),
             }
-            // The runner says nothing more: whatever happens on this pipe, it is over.
+            // The runner writes nothing more, so any event on this pipe means that it is gone.
             if fds.first().is_some_and(|fd| !fd.revents().is_empty()) {
                 return Ok(Stop::RunnerGone);
             }
@@ -322,8 +322,8 @@ impl Caged {
         }
     }
 
-    /// Whether the call has too many processes. What is seen on the run is a suspicion; what counts is seen
-    /// while all of them stand still, because a count of a growing tree may never end.
+    /// Returns true if the call has too many processes. A count of running processes is only a suspicion, because
+    /// a count of a growing tree may never end. The count that decides is made while all of them are stopped.
     fn exceeds(&mut self, domain: &SignalDomain, suspect: bool) -> bool {
         let max = self.limits.processes_max;
         if !suspect && !more_descendants_than(max, entries_max()) {
@@ -338,7 +338,7 @@ impl Caged {
         exceeds
     }
 
-    /// What the call added too much of; in the same way, because files move.
+    /// Returns the bound that the call's additions exceed; it is counted in the same way, because files move.
     fn adds_too_much(&mut self, domain: &SignalDomain) -> Option<Added> {
         self.disk.excess(entries_max())?;
         domain.signal(Signal::STOP);
@@ -374,7 +374,7 @@ impl Caged {
         }
         let wall_ms = now_ms().saturating_sub(self.started_ms);
         self.entered(stop)?;
-        // What was quicker than the watch is found out now, when nothing can change any more.
+        // A program may exceed a bound between two counts. This last count decides, because no process is left.
         let added = (stop == Stop::Exited).then(|| self.disk.excess(usize::MAX));
         let stop = added.flatten().map_or(stop, Stop::AddedExceeded);
         for stream in &mut self.streams {
@@ -404,7 +404,7 @@ impl Caged {
         Ok(Some((report, stdout.bytes, stderr.bytes)))
     }
 
-    /// Whether the cage was entered: execve closed the socket and nothing was said on it.
+    /// Checks that the cage was entered: execve closed the socket and nothing was written to it.
     fn entered(&mut self, stop: Stop) -> Result<(), Refusal> {
         let mut said = Vec::new();
         let read = self.status.read_to_end(&mut said);
@@ -416,7 +416,7 @@ impl Caged {
         // Unread specification resets the socket: the stage died before it read it.
         read.map_err(Refusal::of(Missing::Stage))?;
         if stop == Stop::Exited && self.exited.is_none() {
-            return Err(Refusal::of(Missing::Stage)("the cage vanished"));
+            return Err(Refusal::of(Missing::Stage)("the cage has no exit status"));
         }
         Ok(())
     }
@@ -435,7 +435,7 @@ fn ended(status: Option<WaitStatus>) -> Outcome {
     }
 }
 
-/// Entries of `/proc` at which a count counts as never ending.
+/// Returns the number of entries of `/proc` at which a count is treated as endless.
 fn entries_max() -> usize {
     let tasks = usize::try_from(tasks()).unwrap_or(usize::MAX);
     tasks.saturating_add(ENTRIES_SPARE)

@@ -1,14 +1,13 @@
 //! Builds and installs the list of system calls that a caged program may make.
 //!
 //! # Alternatives
-//! A call that is not on the list fails with `EPERM` and has no effect; it does not kill. Common
-//! programs probe for optional calls, and the C library asks for a name service over a socket, and all of
-//! them go on without. Killing would turn each such probe into a broken tool and protects nothing more:
-//! the call is not made either way. What no program does by accident does kill: a call by another
-//! architecture's table, and any number of the x32 table. `clone3` answers `ENOSYS`, because its flags lie
-//! in memory where a filter cannot see them and because the C library then falls back to `clone`. `fallocate`
-//! answers `EOPNOTSUPP`: it takes gigabytes of a volume at once and beyond every limit of sizes, and programs know
-//! file systems without it and write instead.
+//! A call that is not on the list fails with `EPERM` and has no effect; the program continues. Common programs
+//! probe for optional calls, and the C library tries a name service over a socket; all of them work without.
+//! Killing would break these tools and would protect nothing more, because the call is not made either way. Calls
+//! that no program makes by accident do kill: a call by another architecture's table, and any number of the x32
+//! table. `clone3` returns `ENOSYS`, because its flags are in memory where a filter cannot read them and because
+//! the C library then falls back to `clone`. `fallocate` returns `EOPNOTSUPP`: it takes gigabytes of a volume at
+//! once and ignores every limit of sizes, and programs write instead, as on file systems without it.
 //!
 //! Paths that reach `chmod`, `chown`, `utimensat` or `setxattr` are not covered by Landlock, so these calls
 //! are not on the list. Their descriptor forms are allowed to unprivileged callers of writable tools only:
@@ -21,7 +20,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, sock_filter,
 };
 
-/// Why the filter is not in force.
+/// The reason that the filter is not in force.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FilterError {
     /// Neither x86-64 nor AArch64.
@@ -273,7 +272,7 @@ pub(crate) fn compile(attributes: bool) -> Result<BpfProgram, FilterError> {
     Ok(program)
 }
 
-/// Puts the calling thread and all it starts behind the filter.
+/// Installs the filter for the calling thread and all its descendants.
 pub(crate) fn install(program: &BpfProgram) -> Result<(), FilterError> {
     Ok(seccompiler::apply_filter(program)?)
 }
@@ -294,8 +293,8 @@ fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError
     values.iter().map(rule).collect()
 }
 
-/// What a map from numbers to rules cannot say: foreign tables die, `clone3` does not exist, `fallocate` is not
-/// supported. Falls through to the list behind it.
+/// Builds the rules that a map from numbers cannot express: foreign tables kill, `clone3` does not exist,
+/// `fallocate` is unsupported. Other calls fall through to the list.
 fn gate() -> BpfProgram {
     const LOAD: u16 = 0x20;
     const JUMP_EQUAL: u16 = 0x15;

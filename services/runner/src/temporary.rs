@@ -1,14 +1,14 @@
-//! Makes the private directory of a call, and takes it away again.
+//! Creates and removes the private directory of a call.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// A directory that goes with its owner.
+/// A directory that is removed when its owner is dropped.
 pub(crate) struct Temporary(PathBuf);
 
 impl Temporary {
-    /// Makes one that nobody else can enter.
+    /// Creates one that only this uid can enter.
     pub(crate) fn create(scratch: &Path) -> io::Result<Self> {
         let mut random = [0_u8; 12];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
@@ -19,7 +19,7 @@ impl Temporary {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -28,14 +28,14 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if std::fs::remove_dir_all(&self.0).is_err() {
-            // Every process of the call is gone, so paths are stable here.
+            // Paths are stable here, because every process of the call has ended.
             unlock(&self.0, 0);
             drop(std::fs::remove_dir_all(&self.0));
         }
     }
 }
 
-/// Gives the owner access to directories from which the tool took it.
+/// Restores the owner's access to directories after the tool removed it.
 fn unlock(folder: &Path, depth: usize) {
     const DEPTH_MAX: usize = 256;
     let is_folder = std::fs::symlink_metadata(folder).is_ok_and(|about| about.is_dir());

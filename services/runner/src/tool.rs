@@ -1,10 +1,10 @@
-//! Describes `exec` tools as the catalogue holds them and turns named arguments into an argv.
+//! Defines the catalogue's `exec` tools and turns named arguments into an argv.
 //!
 //! # Options
 //! A value never becomes an option by accident. A value that starts with `-` (a negative integer too) is
-//! refused unless the template has put a literal `--` before it or gives it a prefix (`--name=`). An
-//! author of a tool whose program does not know `--` uses a prefix. No value is split, expanded or read
-//! by a shell; a program that gives meaning to its operands (awk and `name=value`) is bounded by the cage.
+//! refused unless the template has a literal `--` before it or gives it a prefix (`--name=`). Use a prefix
+//! for a program that does not support `--`. No shell splits, expands or reads a value; a program that
+//! interprets its operands (awk and `name=value`) is bounded by the cage.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::wire::Limits;
 
-/// Where bare program names are looked up, and `PATH` inside the cage.
+/// The folders in which bare program names are looked up, and `PATH` inside the cage.
 pub const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-/// Most template entries.
+/// Largest number of template entries.
 const TEMPLATE_MAX: usize = 256;
-/// Most elements of a list value.
+/// Largest number of elements of a list value.
 const LIST_MAX: usize = 1000;
 /// Largest argv, in bytes.
 const ARGV_BYTES_MAX: usize = 128 * 1024;
@@ -42,7 +42,7 @@ const ADDED_FILES_MAX: u64 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arg {
-    /// Stands as it is.
+    /// Used unchanged.
     Literal(String),
     /// Replaced by the argument of that name.
     Value {
@@ -64,7 +64,7 @@ pub enum Kind {
     Text,
     /// One integer of 64 bits.
     Integer,
-    /// Strings, each of which becomes an argument; at most 1,000, also none.
+    /// A list of 0 to 1,000 strings, each of which becomes an argument.
     List,
 }
 
@@ -76,7 +76,7 @@ pub struct ExecToolEntry {
     pub program: PathBuf,
     /// Arguments after the program's own name.
     pub argv: Vec<Arg>,
-    /// Whether the workspace may be written.
+    /// True if the workspace may be written.
     pub writable: bool,
     /// Bounds of a call.
     pub limits: Limits,
@@ -89,7 +89,7 @@ pub struct ExecToolEntry {
 #[serde(try_from = "ExecToolEntry", into = "ExecToolEntry")]
 pub struct ExecTool(ExecToolEntry);
 
-/// Why a catalogue entry was refused.
+/// The reason for refusing a catalogue entry.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ToolError {
     /// Relative with a slash, or not found.
@@ -121,7 +121,7 @@ pub enum ToolError {
     },
 }
 
-/// Why arguments were refused.
+/// The reason for refusing arguments.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgsError {
     /// Not a JSON object.
@@ -172,7 +172,7 @@ impl ExecTool {
         &self.0.program
     }
 
-    /// Whether the workspace may be written.
+    /// Returns true if the workspace may be written.
     pub fn writable(&self) -> bool {
         self.0.writable
     }
@@ -182,7 +182,7 @@ impl ExecTool {
         self.0.limits
     }
 
-    /// The same tool with no more wall clock and output than these.
+    /// Returns the same tool with wall clock and output reduced to these bounds.
     #[must_use]
     pub fn within(&self, wall_ms: u64, output_bytes_max: usize) -> Self {
         let mut tool = self.clone();
@@ -192,7 +192,7 @@ impl ExecTool {
         tool
     }
 
-    /// Fills the template. Every name must have a value and every value a name.
+    /// Fills the template. Every name needs a value and every value a name.
     ///
     /// # Errors
     /// The first argument that does not fit.

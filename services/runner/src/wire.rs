@@ -1,4 +1,4 @@
-//! Carries the specification of a call to the stages of the cage and the report back.
+//! Defines the messages that pass a call's specification to the stages of the cage and the report back.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Largest JSON frame, in bytes.
 pub(crate) const FRAME_BYTES_MAX: u32 = 1024 * 1024;
-/// Most bytes of standard error kept; the rest is read and dropped.
+/// Largest number of stored bytes of standard error; the rest is read and dropped.
 pub(crate) const STDERR_BYTES_MAX: usize = 64 * 1024;
 
 /// Bounds of one call.
@@ -54,7 +54,7 @@ pub(crate) struct Place {
     pub(crate) ino: u64,
 }
 
-/// What the supervisor is to run.
+/// The call that the supervisor runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallSpec {
@@ -66,7 +66,7 @@ pub(crate) struct CallSpec {
     pub(crate) limits: Limits,
 }
 
-/// What the cage is to enter and execute.
+/// The program that the cage executes, with its confinement.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CageSpec {
@@ -77,7 +77,7 @@ pub(crate) struct CageSpec {
     pub(crate) call: CallSpec,
 }
 
-/// How a program ended.
+/// The outcome of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
@@ -88,7 +88,7 @@ pub enum Outcome {
         /// The code.
         code: i32,
     },
-    /// Ended because its wall clock ran out.
+    /// It timed out.
     TimedOut,
     /// Ended by a signal that the supervisor did not send: 31 is a forbidden architecture, 24 the
     /// processor time, 25 the file size.
@@ -100,14 +100,14 @@ pub enum Outcome {
     OutputExceeded,
     /// Ended because it had more processes than allowed.
     ProcessesExceeded,
-    /// The folders that it may write grew by more than allowed, or hid what they hold. It was ended, unless it was
-    /// quicker than the watch and had ended itself.
+    /// The folders that it may write grew by more than allowed, or their contents became unreadable. It was ended,
+    /// unless it had exited before the count.
     AddedExceeded(Added),
     /// Ended because the volume that it may write was nearly full.
     NoRoom,
 }
 
-/// What a call adds to the folders that it may write.
+/// The unit of a call's additions to the folders that it may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Added {
@@ -153,7 +153,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// What is missing, and what to do about it.
+    /// Returns the missing part and the fix.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -195,7 +195,7 @@ impl fmt::Display for Missing {
 pub struct Refusal {
     /// The part.
     pub missing: Missing,
-    /// What the kernel said.
+    /// The kernel's error.
     pub detail: String,
 }
 
@@ -209,7 +209,7 @@ impl Refusal {
     }
 }
 
-/// Encodes a value behind its length (32 bits, little endian).
+/// Encodes a value after its length (32 bits, little endian).
 pub(crate) fn frame<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let json = serde_json::to_vec(value)?;
     let length = u32::try_from(json.len())
@@ -227,7 +227,7 @@ pub(crate) fn write_frame<T: Serialize>(to: &mut impl Write, value: &T) -> io::R
     to.flush()
 }
 
-/// Reads one frame and not a byte more.
+/// Reads exactly one frame.
 pub(crate) fn read_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let mut length = [0_u8; 4];
     from.read_exact(&mut length)?;

@@ -1,10 +1,10 @@
-//! Performs the built-in file tools inside one directory and never outside it.
+//! Runs the built-in file tools inside one directory and never outside it.
 //!
 //! # Alternatives
-//! Symbolic links are refused altogether (`RESOLVE_NO_SYMLINKS`), also those that stay inside: a link
-//! makes one file answer to two names, and a bound on paths in a contract then no longer says what it
-//! means. Files with more than one hard link are refused for the same reason, and because the other
-//! name may lie outside the workspace.
+//! All symbolic links are refused (`RESOLVE_NO_SYMLINKS`), also those that stay inside: a link gives one
+//! file two names, and then a contract's bound on paths no longer bounds the file. Files with more than
+//! one hard link are refused for the same reason, and because the other name may be outside the
+//! workspace.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -27,9 +27,9 @@ use crate::wire::Place;
 
 /// Largest file read or written, in bytes.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
-/// Most files in one listing.
+/// Largest number of files in one listing.
 pub(crate) const LIST_FILES_MAX: usize = 10_000;
-/// Most directory entries looked at for one listing.
+/// Largest number of directory entries read for one listing.
 const LIST_ENTRIES_MAX: usize = 100_000;
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 256;
@@ -61,7 +61,7 @@ pub enum FileTool {
 }
 
 impl FileTool {
-    /// The tool of that name, if there is one.
+    /// Returns the tool of that name, if any.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "file.list" => Some(Self::List),
@@ -73,7 +73,7 @@ impl FileTool {
     }
 }
 
-/// Why a file tool did nothing.
+/// The reason that a file tool failed without an effect.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The arguments do not decode.
@@ -82,7 +82,7 @@ pub enum FileError {
     /// Arguments, text, file, pattern or listing over its bound.
     #[error("{what} is larger than {max}; ask for less")]
     TooLarge {
-        /// What exceeded.
+        /// The part that is too large.
         what: &'static str,
         /// The bound.
         max: usize,
@@ -111,12 +111,12 @@ pub enum FileError {
         links: u64,
     },
     /// Nothing there.
-    #[error("`{path}` does not exist; list the folder to see what does")]
+    #[error("`{path}` does not exist; list the folder to find the right name")]
     Missing {
         /// The path asked for.
         path: String,
     },
-    /// Anything else the kernel said.
+    /// Any other error of the kernel.
     #[error("`{path}` could not be used; see the cause")]
     Io {
         /// The path asked for.
@@ -249,7 +249,7 @@ impl Workspace {
     /// returns the new content is durable.
     ///
     /// # Errors
-    /// What stands there is linked or special, the text is too large, or the disk refuses.
+    /// The existing file is linked or special, the text is too large, or the disk refuses.
     pub fn write(&self, args: &WriteArgs) -> Result<Written, FileError> {
         let path = args.path.as_str();
         if args.text.len() > FILE_BYTES_MAX {
@@ -307,12 +307,12 @@ impl Workspace {
         })
     }
 
-    /// Space on its volume.
+    /// Returns the free space on its volume.
     pub(crate) fn room(&self) -> rustix::io::Result<Room> {
         Room::of(&self.root)
     }
 
-    /// Where the workspace is, in a form that another process can open and compare.
+    /// Returns the place of the workspace, in a form that another process can open and compare.
     pub(crate) fn place(&self) -> Place {
         Place {
             path: self.path.clone(),
@@ -386,7 +386,7 @@ fn entries(
                 max: LIST_ENTRIES_MAX,
             });
         }
-        // A name that is not UTF-8 cannot be asked for by any tool, so it is not offered.
+        // No tool can request a name that is not UTF-8, so it is not listed.
         if let Ok(name) = entry.file_name().to_str()
             && !matches!(name, "." | "..")
         {
@@ -460,7 +460,7 @@ fn encode<T: Serialize>(output: &T) -> Result<Vec<u8>, FileError> {
     serde_json::to_vec(output).map_err(FileError::Args)
 }
 
-/// Lower-case hexadecimal.
+/// Encodes bytes in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

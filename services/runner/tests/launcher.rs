@@ -1,4 +1,4 @@
-//! Hosts the stages for the tests; under certain names it takes a part of the kernel away from a stage first.
+//! Hosts the stages for the tests; under certain names it first removes a kernel feature from a stage.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ fn host(args: &[PathBuf]) -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-/// Makes one system call fail with `errno` in this process and all it starts.
+/// Makes one system call fail with `errno` in this process and its descendants.
 fn take(call: i64, errno: i32) -> Option<()> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).ok()?;
     let fails = SeccompAction::Errno(u32::try_from(errno).ok()?);

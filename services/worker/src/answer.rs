@@ -1,4 +1,4 @@
-//! Decides what one task wants next, from its state and from what of it is fetched.
+//! Decides the next request of one task from its state and its fetched contents.
 
 use std::{
     cell::RefCell,
@@ -20,15 +20,15 @@ use crate::{
     task::Task,
 };
 
-/// What a task wants next.
+/// The next request of a task.
 pub(crate) enum Answer {
-    /// Nothing until the record says more.
+    /// Wait for the record.
     Wait,
-    /// These contents, all at once in memory.
+    /// Fetch these contents, all of them into memory.
     Fetch(Need),
-    /// To propose.
+    /// Propose an action.
     Propose(Proposal),
-    /// To end.
+    /// Finish the task.
     Finish(Ending),
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Answer {
 #[derive(Default)]
 pub(crate) struct Need {
     pub(crate) contents: BTreeMap<ContentKey, Content>,
-    /// What it costs to hold them all.
+    /// The cost of holding them all in memory.
     pub(crate) cost: usize,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Proposal {
     args: Vec<u8>,
 }
 
-/// How a task ends; the detail as it stands in the content.
+/// The end of a task, with the detail as it is in the content.
 pub(crate) struct Ending {
     outcome: TaskOutcome,
     detail: Option<Detail>,
@@ -135,7 +135,7 @@ impl Proposal {
     }
 }
 
-/// What the task wants next; the same for the same state, whatever else is held.
+/// Returns the task's next request; it depends only on the task's state and its own fetched contents.
 pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
     let len = task.playbook.len();
     if len as usize > PLAYBOOK_BYTES_MAX {
@@ -147,7 +147,7 @@ pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
         Some(Held::Playbook(playbook)) => with_playbook(id, task, store, playbook),
         Some(Held::Unusable(reason)) => Ending::failed(None, reason.clone()),
         Some(Held::Erased | Held::Output(_)) => {
-            let reason = "The playbook was erased; hand the task in again.";
+            let reason = "The playbook was erased; submit the task again.";
             Ending::failed(None, reason.into())
         }
         None => need(task, store, &BTreeSet::new()),
@@ -200,7 +200,7 @@ fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) ->
     }
 }
 
-/// The playbook and the outputs that the decision asked for, if they can be held at the same time.
+/// Requests the playbook and the outputs that the decision used, if all fit into memory.
 fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
     let mut need = Need::default();
     let outputs = used

@@ -1,4 +1,4 @@
-//! The worker without its I/O: which tasks are open, what each wants next, and which deadlines have passed.
+//! Implements the worker without I/O: its open tasks, their next requests, and passed deadlines.
 
 use std::{
     cell::RefCell,
@@ -19,14 +19,14 @@ use crate::{
     task::{Said, Task},
 };
 
-/// Most drafts that one asking answers with; the rest is said when it is asked again.
+/// Largest number of drafts returned by one call; the next call returns more.
 const DRAFTS_AT_ONCE: usize = 64;
-/// Most tasks that wait for contents at a time.
+/// Largest number of tasks that wait for contents.
 const FETCHING_TASKS_MAX: usize = 256;
-/// Most contents that one task waits for at a time.
+/// Largest number of contents that one task waits for.
 const FETCHES_OF_TASK_MAX: usize = 64;
 
-/// What the worker remembers: the tasks that are admitted and not finished.
+/// The worker's state: the admitted, unfinished tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tasks {
@@ -36,41 +36,41 @@ pub struct Tasks {
 /// A content to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetch {
-    /// For whom.
+    /// The task that needs it.
     pub task: TaskId,
-    /// As what.
+    /// Its key in the cache.
     pub slot: ContentKey,
-    /// Who put it there.
+    /// The author that put it there.
     pub by: AuthorId,
     /// Its name.
     pub content: Content,
 }
 
-/// What a fetch brought.
+/// The result of a fetch.
 #[derive(Debug)]
 pub struct Fetched {
-    /// What was wanted.
+    /// The fetch.
     pub fetch: Fetch,
-    /// What was found.
+    /// The content that was found.
     pub found: Found,
 }
 
-/// What was found.
+/// The content that a fetch found.
 #[derive(Debug)]
 pub enum Found {
     /// The bytes.
     Bytes(Vec<u8>),
     /// They were erased.
     Erased,
-    /// The bus did not answer; it is to be fetched again.
+    /// The bus did not answer; the fetch must be retried.
     NoAnswer,
 }
 
-/// That a task may want something, and what it fetches before it can say what.
+/// A request that a task may have, with the contents that it needs first.
 #[derive(Default)]
 struct PendingFetch {
     need: Need,
-    /// Whether the memory for what it needs is reserved, and that is being fetched.
+    /// True if memory for its needs is reserved and they are being fetched.
     begun: bool,
     missing: Vec<(ContentKey, Content)>,
 }
@@ -98,21 +98,21 @@ impl PendingFetch {
 pub struct WorkerCore {
     tasks: Tasks,
     tasks_max: NonZeroU16,
-    /// The open tasks in the order they were admitted; the first `working` of them are worked on.
+    /// The open tasks in the order of their admission; the first `working` of them are in work.
     order: BTreeMap<u64, TaskId>,
     working: usize,
-    /// The place in the order of the last task that is worked on.
+    /// The place in the order of the last task in work.
     frontier: u64,
-    /// When the passing of a deadline is to be put on record.
+    /// The times at which passed deadlines are to be recorded.
     due: BTreeSet<(Time, TaskId, ActionId)>,
     store: Store,
-    /// By the order of tasks. A task that is not here waits for the record: to forget that costs time only.
+    /// The pending requests, in the order of tasks. A task without one waits for the record. Losing it costs time only.
     wishes: RefCell<BTreeMap<u64, PendingFetch>>,
 }
 
 impl WorkerCore {
-    /// A core that works on at most `tasks_max` tasks at a time and holds at most `held_bytes_max` bytes of
-    /// fetched contents ([`crate::HELD_BYTES_MAX`] in the service).
+    /// Creates a core that works on at most `tasks_max` tasks at a time and holds at most `held_bytes_max` bytes
+    /// of fetched contents ([`crate::HELD_BYTES_MAX`] in the service).
     #[must_use]
     pub fn new(tasks_max: NonZeroU16, held_bytes_max: usize) -> Self {
         Self {
@@ -127,23 +127,23 @@ impl WorkerCore {
         }
     }
 
-    /// How many tasks are admitted and not finished.
+    /// The number of admitted, unfinished tasks.
     #[must_use]
     pub fn open(&self) -> usize {
         self.order.len()
     }
 
-    /// The contents it waits for: what [`Core::next`] has fetched beside it.
+    /// The contents that it waits for and that [`Core::next`] requested.
     #[must_use]
     pub fn waits_for(&self) -> Vec<Fetch> {
         let wishes = self.wishes.borrow();
         let known = wishes
             .iter()
-            .filter_map(|(seq, wish)| Some((*self.order.get(seq)?, wish)));
-        known.flat_map(|(id, wish)| wish.fetches(id)).collect()
+            .filter_map(|(seq, fetch)| Some((*self.order.get(seq)?, fetch)));
+        known.flat_map(|(id, fetch)| fetch.fetches(id)).collect()
     }
 
-    /// How many bytes of memory fetched contents take.
+    /// The number of bytes that fetched contents take in memory.
     #[must_use]
     pub const fn held_bytes(&self) -> usize {
         self.store.bytes()
@@ -157,7 +157,7 @@ impl WorkerCore {
         }
     }
 
-    /// Takes up tasks in the order they were admitted.
+    /// Starts work on tasks in the order of their admission.
     fn work_on_more(&mut self) {
         while self.working < usize::from(self.tasks_max.get()) {
             let Some((&next, _)) = self.order.range(self.frontier.saturating_add(1)..).next()
@@ -188,7 +188,7 @@ impl WorkerCore {
         }
     }
 
-    /// Changes a task by a fact about one of its actions, and keeps up what follows from it.
+    /// Changes a task by a fact about one of its actions, and updates its deadline and request.
     fn change(&mut self, id: TaskId, action: ActionId, change: impl FnOnce(&mut Task)) {
         let Some(task) = self.tasks.open.get_mut(&id) else {
             return;
@@ -201,7 +201,7 @@ impl WorkerCore {
         }
         match after {
             Some((due, _)) => drop(self.due.insert((due, id, action))),
-            // A granted action only waits; every other may have made room for something.
+            // A granted action only waits; any other may let the task continue.
             None if task.admitted <= self.frontier => {
                 self.wishes.get_mut().entry(task.admitted).or_default();
             }
@@ -226,42 +226,42 @@ impl WorkerCore {
         }
     }
 
-    /// Says what a task wants, as far as that can be said by now. `false`: it waits for the record.
+    /// Emits a task's fetches, or its draft if that can be decided. `false`: it waits for the record.
     fn serve(
         &self,
         id: TaskId,
-        wish: &mut PendingFetch,
+        fetch: &mut PendingFetch,
         reserved: &mut Reserved,
         out: &mut Outbox<'_, Self>,
     ) -> bool {
-        if wish.is_decidable() {
-            reserved.end(wish);
-            if !self.decide(id, wish, out) {
+        if fetch.is_decidable() {
+            reserved.end(fetch);
+            if !self.decide(id, fetch, out) {
                 return false;
             }
         }
-        if !wish.need.contents.is_empty() && reserved.begin(wish) {
+        if !fetch.need.contents.is_empty() && reserved.begin(fetch) {
             let missing =
                 |(slot, _): &(&ContentKey, &Content)| self.store.get(id, **slot).is_none();
-            let missing = wish.need.contents.iter().filter(missing);
-            wish.missing = missing.map(|(slot, content)| (*slot, *content)).collect();
+            let missing = fetch.need.contents.iter().filter(missing);
+            fetch.missing = missing.map(|(slot, content)| (*slot, *content)).collect();
         }
-        for fetch in wish.fetches(id) {
+        for fetch in fetch.fetches(id) {
             out.effect(Key::Digest("content", *fetch.content.digest()), || fetch);
         }
         true
     }
 
-    /// `false`: it waits for the record.
-    fn decide(&self, id: TaskId, wish: &mut PendingFetch, out: &mut Outbox<'_, Self>) -> bool {
+    /// Decides a task's next request. `false`: it waits for the record.
+    fn decide(&self, id: TaskId, fetch: &mut PendingFetch, out: &mut Outbox<'_, Self>) -> bool {
         let Some(task) = self.tasks.open.get(&id) else {
             return false;
         };
-        *wish = PendingFetch::default();
+        *fetch = PendingFetch::default();
         let draft = match answer(id, task, &self.store) {
             Answer::Wait => return false,
             Answer::Fetch(need) => {
-                wish.need = need;
+                fetch.need = need;
                 None
             }
             Answer::Propose(proposal) => {
@@ -281,43 +281,43 @@ impl WorkerCore {
             .wishes
             .get_mut()
             .iter()
-            .filter(|(_, wish)| wish.begun)
-            .filter_map(|(seq, wish)| Some((*order.get(seq)?, wish)));
+            .filter(|(_, fetch)| fetch.begun)
+            .filter_map(|(seq, fetch)| Some((*order.get(seq)?, fetch)));
         begun
-            .flat_map(|(id, wish)| wish.need.contents.keys().map(move |slot| (id, *slot)))
+            .flat_map(|(id, fetch)| fetch.need.contents.keys().map(move |slot| (id, *slot)))
             .collect()
     }
 }
 
-/// The memory that tasks have reserved for what they fetch.
+/// The memory that tasks have reserved for their fetches.
 struct Reserved {
     tasks: usize,
     bytes: usize,
     bytes_max: usize,
-    /// Whether a task found no room: those after it wait too, or it could wait for ever.
+    /// True if a task got no memory: all later tasks wait too, so that it cannot wait for ever.
     queued: bool,
 }
 
 impl Reserved {
-    /// Reserves what a wish needs, if it has not and there is room.
-    fn begin(&mut self, wish: &mut PendingFetch) -> bool {
-        if wish.begun {
+    /// Reserves memory for a request, if it has none and enough is free.
+    fn begin(&mut self, fetch: &mut PendingFetch) -> bool {
+        if fetch.begun {
             return false;
         }
-        let bytes = self.bytes.saturating_add(wish.need.cost);
+        let bytes = self.bytes.saturating_add(fetch.need.cost);
         self.queued |= self.tasks >= FETCHING_TASKS_MAX || bytes > self.bytes_max;
         if !self.queued {
             self.bytes = bytes;
             self.tasks += 1;
-            wish.begun = true;
+            fetch.begun = true;
         }
-        wish.begun
+        fetch.begun
     }
 
-    /// Gives back what a wish has reserved.
-    fn end(&mut self, wish: &PendingFetch) {
-        if wish.begun {
-            self.bytes -= wish.need.cost;
+    /// Releases the memory of a request.
+    fn end(&mut self, fetch: &PendingFetch) {
+        if fetch.begun {
+            self.bytes -= fetch.need.cost;
             self.tasks -= 1;
         }
     }
@@ -381,8 +381,8 @@ impl Core for WorkerCore {
         };
         let (id, slot) = (fetch.task, fetch.slot);
         let admitted = self.tasks.open.get(&id).map(|task| task.admitted);
-        let wish = admitted.and_then(|seq| self.wishes.get_mut().get_mut(&seq));
-        let Some(missing) = wish.map(|wish| &mut wish.missing) else {
+        let pending = admitted.and_then(|seq| self.wishes.get_mut().get_mut(&seq));
+        let Some(missing) = pending.map(|pending| &mut pending.missing) else {
             return;
         };
         let wanted = missing.iter().position(|one| *one == (slot, fetch.content));
@@ -401,22 +401,22 @@ impl Core for WorkerCore {
     fn next(&self, out: &mut Outbox<'_, Self>) {
         self.expire(out);
         let mut wishes = self.wishes.borrow_mut();
-        let begun = || wishes.values().filter(|wish| wish.begun);
+        let begun = || wishes.values().filter(|fetch| fetch.begun);
         let mut reserved = Reserved {
             tasks: begun().count(),
-            bytes: begun().map(|wish| wish.need.cost).sum(),
+            bytes: begun().map(|fetch| fetch.need.cost).sum(),
             bytes_max: self.store.bytes_max(),
             queued: false,
         };
         let mut drafts = 0;
-        wishes.retain(|seq, wish| {
+        wishes.retain(|seq, fetch| {
             let Some(&id) = self.order.get(seq) else {
                 return false;
             };
             if drafts == DRAFTS_AT_ONCE || !out.idle(Some(id)) {
                 return true;
             }
-            let waits = !self.serve(id, wish, &mut reserved, out);
+            let waits = !self.serve(id, fetch, &mut reserved, out);
             drafts += usize::from(!out.idle(Some(id)));
             !waits
         });

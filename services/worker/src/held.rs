@@ -1,4 +1,4 @@
-//! Keeps fetched playbooks and outputs in bounded memory; what is dropped is fetched again.
+//! Caches fetched playbooks and outputs in bounded memory; dropped contents are fetched again.
 
 use std::{
     cell::Cell,
@@ -12,16 +12,16 @@ use crate::{
     progress::StepRef,
 };
 
-/// Most bytes of fetched contents that are kept.
+/// Largest number of bytes of fetched contents in memory.
 pub const HELD_BYTES_MAX: usize = 64 << 20;
-/// Most bytes of a reason that is put on record.
+/// Longest recorded reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 4 << 10;
-/// What an entry costs beside its bytes.
+/// The cost of an entry beside its bytes.
 const ENTRY_BYTES: usize = 256;
-/// What a parsed playbook costs for each byte of its text.
+/// The cost of a parsed playbook for each byte of its text.
 const PARSED_FACTOR: usize = 4;
 
-/// Which content of a task.
+/// The key of a task's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContentKey {
     /// Its playbook.
@@ -31,7 +31,7 @@ pub enum ContentKey {
 }
 
 impl ContentKey {
-    /// What it costs to hold.
+    /// Returns its cost in memory.
     pub(crate) fn cost(self, content: &Content) -> usize {
         let bytes = content.len() as usize;
         let bytes = match self {
@@ -42,11 +42,11 @@ impl ContentKey {
     }
 }
 
-/// What a fetch brought.
+/// The content that a fetch returned.
 #[derive(Debug)]
 pub(crate) enum Held {
     Playbook(Box<Playbook>),
-    /// The playbook cannot be used, and why.
+    /// An unusable playbook, with the reason.
     Unusable(String),
     Output(Vec<u8>),
     Erased,
@@ -79,7 +79,7 @@ fn playbook(bytes: &[u8]) -> Result<Playbook, String> {
     Playbook::parse("playbook", text).map_err(|wrong| bounded(wrong.to_string()))
 }
 
-/// A reason, cut to [`REASON_BYTES_MAX`].
+/// Cuts a reason to [`REASON_BYTES_MAX`].
 pub(crate) fn bounded(mut reason: String) -> String {
     const CUT: &str = " …";
     if reason.len() > REASON_BYTES_MAX {
@@ -96,7 +96,7 @@ struct Entry {
     used: Cell<u64>,
 }
 
-/// What is held, least recently used first to go.
+/// A cache that drops the least recently used contents first.
 pub(crate) struct Store {
     entries: BTreeMap<(TaskId, ContentKey), Entry>,
     bytes: usize,
@@ -124,7 +124,7 @@ impl Store {
         Some(&entry.held)
     }
 
-    /// The items of a task whose outputs were found erased.
+    /// Returns the items of a task whose outputs were erased.
     pub(crate) fn erased(&self, task: TaskId) -> impl Iterator<Item = StepRef> + '_ {
         self.of(task)
             .filter_map(|((_, slot), entry)| match (slot, &entry.held) {
@@ -133,7 +133,7 @@ impl Store {
             })
     }
 
-    /// Keeps one more; [`Store::shrink`] then makes room for it.
+    /// Stores one content; [`Store::shrink`] then frees memory for it.
     pub(crate) fn put(&mut self, task: TaskId, slot: ContentKey, content: &Content, held: Held) {
         let cost = slot.cost(content);
         let used = Cell::new(self.use_now());
@@ -143,12 +143,12 @@ impl Store {
         self.entries.insert((task, slot), entry);
     }
 
-    /// Whether more is held than may be.
+    /// Returns true if the cache exceeds its bound.
     pub(crate) const fn is_full(&self) -> bool {
         self.bytes > self.bytes_max
     }
 
-    /// Drops what was not used for the longest time, but nothing that is `pinned`.
+    /// Drops the least recently used contents, except those in `pinned`.
     pub(crate) fn shrink(&mut self, pinned: &BTreeSet<(TaskId, ContentKey)>) {
         let unpinned = self.entries.iter().filter(|(key, _)| !pinned.contains(key));
         let mut oldest: Vec<_> = unpinned
@@ -165,7 +165,7 @@ impl Store {
         }
     }
 
-    /// Drops everything of a task.
+    /// Drops all contents of a task.
     pub(crate) fn forget(&mut self, task: TaskId) {
         let keys: Vec<_> = self.of(task).map(|(key, _)| *key).collect();
         for key in keys {

@@ -33,16 +33,16 @@ pub use ready::{IN_FLIGHT_MAX, Todo, ready};
 pub use reference::REFERENCE_CHARS_MAX;
 pub use task::EXPIRY_MARGIN_MS;
 
-/// Contents that are on their way into memory at a time.
+/// Largest number of concurrent fetches.
 const FETCHES_MAX: usize = 8;
-/// Least pause before a content is fetched again after the bus did not answer; at most twice that.
+/// Shortest backoff before a fetch is retried after the bus did not answer; the longest is twice that.
 const FETCH_RETRY: Duration = Duration::from_millis(500);
 
 /// The table `[service]` of the worker's configuration; it may be empty.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Most tasks that are worked on at a time, 1 to 65,535; more wait in the order of their admission.
+    /// Largest number of tasks in work at a time, 1 to 65,535; more wait in the order of their admission.
     pub tasks_max: NonZeroU16,
 }
 
@@ -80,7 +80,7 @@ impl Service for Worker {
             Ok(None) => Found::Erased,
             Err(error) => {
                 let error = actor::chain(&error);
-                tracing::warn!(task.id = %fetch.task, error, "a content could not be fetched");
+                tracing::warn!(task.id = %fetch.task, error, "cannot fetch content; retrying");
                 let pause = FETCH_RETRY + bus.clock().jitter(FETCH_RETRY);
                 tokio::time::sleep(pause).await;
                 Found::NoAnswer

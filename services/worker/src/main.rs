@@ -1,4 +1,4 @@
-//! Runs the worker as a process of its own.
+//! Runs the worker.
 
 fn main() -> std::process::ExitCode {
     actor::main::<worker::Worker>()

@@ -1,11 +1,11 @@
-//! How a task ended and why, and the sentence that says so to a person.
+//! Defines the outcome of a task, its reason, and the sentence that describes it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::playbook::Playbook;
 use crate::progress::StepRef;
 
-/// How a task ended.
+/// The outcome of a task.
 ///
 /// Texts in it may quote field names of outputs, so they belong into content, not into facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use crate::progress::StepRef;
 pub enum Outcome {
     /// Every action succeeded.
     Succeeded,
-    /// It got to its end, and passed over some actions as its playbook says.
+    /// It ran to its end and passed over some actions, as its playbook states.
     SucceededWithExceptions {
         /// The steps with such actions, in order, at least one.
         exceptions: Vec<Exceptions>,
@@ -23,19 +23,19 @@ pub enum Outcome {
         /// The first item, in the order of the playbook, that stopped it; item 0 when the list of
         /// a `for_each` step is what is wrong.
         at: StepRef,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
-    /// An output that it still needs is gone.
+    /// An output that it still needs was erased.
     Erased {
-        /// Who needs it; item 0 when the list of a `for_each` step is built from it.
+        /// The item that needs it; item 0 when the list of a `for_each` step is built from it.
         at: StepRef,
-        /// Whose output it is.
+        /// The item that produced it.
         of: StepRef,
     },
 }
 
-/// How many items of a step did not succeed while the task went on.
+/// The numbers of unsuccessful items of a step that the task passed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exceptions {
@@ -51,7 +51,7 @@ pub struct Exceptions {
     pub unresolved: u16,
 }
 
-/// Why a step stopped its task.
+/// The reason that a step stopped its task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Reason {
@@ -74,20 +74,20 @@ pub enum Reason {
     },
     /// A reference names nothing.
     Unresolved {
-        /// The reference as it was written.
+        /// The reference's source text.
         reference: String,
-        /// What was there instead.
+        /// The value that was found instead.
         found: String,
     },
     /// Its arguments cannot be proposed.
     Args {
-        /// What they are, after "the arguments are".
+        /// The problem, as a continuation of "the arguments are".
         problem: String,
     },
 }
 
 impl Outcome {
-    /// One sentence for the person who reads the task.
+    /// Returns one sentence for a person.
     #[must_use]
     pub fn sentence(&self, playbook: &Playbook) -> String {
         match self {

@@ -1,4 +1,4 @@
-//! The playbook: a checked list of typed steps, read from one TOML document.
+//! Defines the playbook: a checked list of typed steps, read from one TOML document.
 
 mod read;
 
@@ -9,20 +9,20 @@ use std::collections::BTreeMap;
 
 use crate::reference::{Piece, Reference};
 
-/// Most bytes of a playbook document.
+/// Longest playbook document, in bytes.
 pub const PLAYBOOK_BYTES_MAX: usize = 256 * 1024;
-/// Most steps of a playbook.
+/// Largest number of steps of a playbook.
 pub const STEPS_MAX: usize = 256;
-/// Most characters of a playbook name, a step id or a tool name.
+/// Longest playbook name, step id or tool name, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
-/// Most characters of the purpose.
+/// Longest purpose, in characters.
 pub const PURPOSE_CHARS_MAX: usize = 1_000;
-/// Most retries after a first attempt.
+/// Largest number of retries after the first attempt.
 pub const RETRIES_MAX: u8 = 5;
 
 /// A playbook in which every reference names an earlier step.
 ///
-/// Serialized, it is its own source text, and is read as strictly again.
+/// It serializes as its source text and deserializes as strictly as [`Playbook::parse`].
 ///
 /// # References
 ///
@@ -36,12 +36,12 @@ pub const RETRIES_MAX: u8 = 5;
 ///           | ".*"                                       every item of a list
 /// ```
 ///
-/// - A string that is one reference and nothing else becomes the value it names, type included.
-/// - A reference inside a longer string becomes text: a string is its own text, a list is its
-///   items one per line, everything else is canonical JSON.
-/// - `{step.text}` is always the whole output as text, whether it is JSON or not; a field of that
-///   name is reached as `{step["text"]}`. Every other reference needs an output that is JSON.
-/// - A `for_each` step is the list of the outputs of those of its items that succeeded, in order.
+/// - A string that consists of one reference becomes the value that it names, with its type.
+/// - A reference inside a longer string becomes text: a string is inserted as it is, a list as its
+///   items one per line, every other value as canonical JSON.
+/// - `{step.text}` is always the whole output as text, JSON or not; write `{step["text"]}` for a
+///   field of that name. Every other reference needs a JSON output.
+/// - A `for_each` step is the list of the outputs of its successful items, in order.
 /// - `{list.files.*.path}` is the list of the paths; a second `.*` gives a list of lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -59,7 +59,7 @@ impl Playbook {
         &self.name
     }
 
-    /// What it is for, in the words of its author: one to [`PURPOSE_CHARS_MAX`] characters.
+    /// Its purpose, in the words of its author: one to [`PURPOSE_CHARS_MAX`] characters.
     #[must_use]
     pub fn purpose(&self) -> &str {
         &self.purpose
@@ -124,31 +124,31 @@ impl Step {
         &self.tool
     }
 
-    /// Whether it is one action per item of a list.
+    /// Returns true if it is one action per item of a list.
     #[must_use]
     pub fn is_for_each(&self) -> bool {
         self.for_each.is_some()
     }
 
-    /// Whether several of its items may be open at once.
+    /// Returns true if several of its items may be open at once.
     #[must_use]
     pub fn is_parallel(&self) -> bool {
         self.parallel
     }
 
-    /// What a refusal does.
+    /// The effect of a refusal.
     #[must_use]
     pub fn on_refusal(&self) -> OnRefusal {
         self.on_refusal
     }
 
-    /// What a failure does.
+    /// The effect of a failure.
     #[must_use]
     pub fn on_failure(&self) -> Otherwise {
         self.on_failure
     }
 
-    /// What an action that may or may not have happened does.
+    /// The effect of an unknown outcome.
     #[must_use]
     pub fn on_unknown(&self) -> Otherwise {
         self.on_unknown
@@ -163,7 +163,7 @@ impl Step {
     }
 }
 
-/// What a refused action does to its task.
+/// The effect of a refused action on its task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnRefusal {
@@ -174,7 +174,7 @@ pub enum OnRefusal {
     Continue,
 }
 
-/// What an action that did not succeed does to its task.
+/// The effect of an unsuccessful action on its task.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Otherwise {
@@ -183,9 +183,9 @@ pub enum Otherwise {
     Stop,
     /// The task goes on without it.
     Continue,
-    /// A new action with the same arguments, while the attempts so far, whatever ended them, are
-    /// at most this many (1 to [`RETRIES_MAX`]); after that the task ends as failed. An action that
-    /// nobody claimed in time is proposed anew without it, while there were at most that many attempts.
+    /// A new action with the same arguments, while the attempts so far, however they ended, are
+    /// at most this many (1 to [`RETRIES_MAX`]); after that the task ends as failed. A lapsed action
+    /// is proposed again without this setting, after at most [`RETRIES_MAX`] attempts.
     Retry(u8),
 }
 
@@ -202,12 +202,12 @@ pub(crate) enum Arg {
 
 impl Eq for Arg {}
 
-/// What a slug looks like, as a fix.
+/// The form of a slug, as a fix.
 const SLUG: &str = "use 1 to 64 lower-case letters, digits and `-`, a letter first";
-/// What a step id looks like, as a fix.
+/// The form of a step id, as a fix.
 const STEP_ID: &str =
     "use 1 to 64 lower-case letters, digits and `-`, a letter first, and not `item`";
-/// What a tool name looks like, as a fix.
+/// The form of a tool name, as a fix.
 const TOOL_NAME: &str = "use a dotted name of lower-case letters, digits, `_` and `-`, at most 64 \
                          characters, such as `file.read`";
 
@@ -219,12 +219,12 @@ fn is_slug(text: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// A step id is narrower than [`StepName`]: a reference must be able to tell it from `item`.
+/// Returns true for a step id. It is narrower than [`StepName`]: a reference must distinguish it from `item`.
 fn is_step_id(text: &str) -> bool {
     is_slug(text) && text != "item"
 }
 
-/// A playbook's tool has at least two parts; [`ToolName`] is wider.
+/// Returns true for a playbook's tool name. It has at least two parts; [`ToolName`] is wider.
 fn is_tool_name(text: &str) -> bool {
     let part = |part: &str| is_slug(&part.replace('_', "-"));
     text.len() <= NAME_CHARS_MAX && text.contains('.') && text.split('.').all(part)

@@ -1,4 +1,4 @@
-//! Folds what the record says about one task into the state of its steps and items.
+//! Folds the recorded facts about one task into the state of its steps and items.
 
 use bus_schema::ActionId;
 use serde::{Deserialize, Serialize};
@@ -17,19 +17,19 @@ pub struct StepRef {
     pub item: u16,
 }
 
-/// One thing the record says about the task, in the order of the stream.
+/// One recorded fact about the task, in stream order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Fact {
-    /// The worker proposed an action, exactly as [`Todo::Propose`](crate::Todo) told it to.
+    /// The worker proposed an action, exactly as [`Todo::Propose`](crate::Todo) specifies.
     Proposed {
         /// The action.
         action: ActionId,
-        /// What it is for.
+        /// The item that it serves.
         at: StepRef,
-        /// How many items the step has: 1 without `for_each`.
+        /// The number of items of the step: 1 without `for_each`.
         items: u16,
-        /// Which attempt it is, counted from 1.
+        /// The attempt, counted from 1.
         attempt: u8,
     },
     /// Policy asks a person.
@@ -69,20 +69,20 @@ pub enum Fact {
     },
     /// The bytes of the output were erased.
     Erased {
-        /// Whose output.
+        /// The item whose output was erased.
         at: StepRef,
     },
 }
 
-/// Where the latest attempt of an item stands.
+/// The state of an item's latest attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Nobody has decided yet.
+    /// It waits for a verdict.
     Proposed,
     /// A person is asked.
     Asked,
-    /// It may run, or runs.
+    /// It may run, or is running.
     Granted,
     /// It was refused.
     Refused,
@@ -97,7 +97,7 @@ pub enum State {
 }
 
 impl State {
-    /// Whether no later fact about the same attempt changes it.
+    /// Returns true if no later fact about the same attempt changes it.
     #[must_use]
     pub fn is_settled(self) -> bool {
         match self {
@@ -117,21 +117,21 @@ pub(crate) struct Attempt {
     pub(crate) erased: bool,
 }
 
-/// What the record says about one step.
+/// The record of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StepProgress {
-    /// How many items the step has.
+    /// The number of items of the step.
     pub(crate) items: u16,
     pub(crate) attempts: BTreeMap<u16, Attempt>,
 }
 
-/// The fact says nothing about this task that could be true; it changed nothing.
+/// An ignored fact: it does not follow from the task's record and changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the fact does not follow from what the task has on record; count it and go on")]
+#[error("the fact does not follow from the task's record; count it and continue")]
 pub struct Ignored;
 
-/// What the record says about one task: a fold of [`Fact`]s, the same for the same facts.
+/// The record of one task: a fold of [`Fact`]s, the same for the same facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
@@ -140,7 +140,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Takes one more fact.
+    /// Folds one fact.
     ///
     /// A settled attempt keeps its first outcome: a late one changes nothing.
     ///
@@ -172,14 +172,14 @@ impl Progress {
         }
     }
 
-    /// The latest attempt of an item and where it stands; `None` before the first.
+    /// Returns the latest attempt of an item and its state; `None` before the first.
     #[must_use]
     pub fn latest(&self, at: StepRef) -> Option<(ActionId, u8, State)> {
         let latest = self.attempt(at)?;
         Some((latest.action, latest.attempt, latest.state))
     }
 
-    /// What an action was proposed for.
+    /// Returns the item that an action was proposed for.
     #[must_use]
     pub fn place(&self, action: ActionId) -> Option<StepRef> {
         self.actions.get(&action).copied()
@@ -193,7 +193,7 @@ impl Progress {
         self.steps.get(&step)
     }
 
-    /// The last step of which anything is on record.
+    /// Returns the last recorded step.
     pub(crate) fn last_step(&self) -> Option<u16> {
         self.steps.keys().next_back().copied()
     }

@@ -1,4 +1,4 @@
-//! Decides from a playbook and its progress what is to be done next.
+//! Decides the next todos of a task from its playbook and its progress.
 
 use bus_schema::ToolName;
 use serde::{Deserialize, Serialize};
@@ -11,20 +11,20 @@ use crate::playbook::{OnRefusal, Otherwise, Playbook, Step};
 use crate::progress::{Attempt, Progress, State, StepRef};
 use crate::resolve::{Miss, Past, Resolver, Scope};
 
-/// Most actions of a parallel step that are open at once.
+/// Largest number of open actions of a parallel step.
 pub const IN_FLIGHT_MAX: usize = 16;
 
-/// One thing to do next.
+/// The next thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Todo {
     /// Propose an action, and record it with the same `at`, `items` and `attempt`.
     Propose {
-        /// What it is for.
+        /// The item that it serves.
         at: StepRef,
-        /// How many items the step has.
+        /// The number of items of the step.
         items: u16,
-        /// Which attempt it is, counted from 1.
+        /// The attempt, counted from 1.
         attempt: u8,
         /// The tool to use.
         tool: ToolName,
@@ -34,17 +34,17 @@ pub enum Todo {
     /// Fetch the output of this item and ask again with it; if it was erased, fold
     /// [`Fact::Erased`](crate::Fact::Erased) and ask again.
     NeedOutput {
-        /// Whose output.
+        /// The item whose output is needed.
         at: StepRef,
     },
-    /// The task is over; nothing of it is open.
+    /// Finish the task; none of its actions is open.
     Finish {
-        /// How it ended.
+        /// The outcome.
         outcome: Outcome,
     },
 }
 
-/// Says what is to be done next: nothing when all that is left is to wait for the record.
+/// Returns the next todos. They are empty while the task can only wait for the record.
 ///
 /// `outputs` gives the bytes of a successful outcome, `None` while they are not fetched. The same
 /// arguments give the same answer, for every input. What is proposed here and then folded is
@@ -88,28 +88,28 @@ pub fn ready<'o>(
     vec![Todo::Finish { outcome }]
 }
 
-/// What one step says.
+/// The verdict on one step.
 enum Verdict {
-    /// It is over and the next step may go.
+    /// The step has ended and the next one may start.
     Done(Past),
-    /// Do this, or wait if it is empty.
+    /// Do these, or wait if there are none.
     Now(Vec<Todo>),
-    /// The task is over.
+    /// The task ends.
     Stop(Outcome),
 }
 
-/// What the record says about the items of a step.
+/// The record of a step's items.
 #[derive(Default)]
 struct Scan {
     open: usize,
     /// The first item that stops the task.
     stop: Option<Outcome>,
-    /// Items that want an attempt, in order.
+    /// Items that need an attempt, in order.
     wanted: Vec<(u16, u8)>,
     succeeded: Vec<StepRef>,
 }
 
-/// What an item whose latest attempt is settled, and did not succeed, asks for.
+/// The reaction to an item whose latest attempt is settled without success.
 enum After {
     Stop(Reason),
     Continue,
@@ -205,7 +205,7 @@ impl Turn<'_, '_, '_> {
         scan
     }
 
-    /// `None`: it succeeded or is open.
+    /// Returns the reaction to an attempt. `None`: it succeeded or is open.
     fn after(&self, latest: &Attempt) -> Option<After> {
         let attempts = latest.attempt;
         let (otherwise, reason) = match latest.state {
@@ -216,7 +216,7 @@ impl Turn<'_, '_, '_> {
                     OnRefusal::Continue => After::Continue,
                 });
             }
-            // It certainly did not happen, so to ask again repeats nothing, whatever the playbook says.
+            // A lapsed action did not happen, so a new proposal repeats nothing, even under `on_failure = "stop"`.
             State::Lapsed if attempts < ATTEMPTS_MAX => return Some(After::Retry),
             State::Lapsed => (self.step.on_failure(), Reason::Lapsed { attempts }),
             State::Failed => (self.step.on_failure(), Reason::Failed { attempts }),
@@ -239,9 +239,9 @@ impl Turn<'_, '_, '_> {
         }
     }
 
-    /// Proposes what there is room for. All items of a step refer to the same outputs, so while one
-    /// of these is to be fetched, only that is asked for: what is decided never depends on what
-    /// happened to be fetched.
+    /// Proposes as many attempts as may be open. All items of a step refer to the same outputs, so while
+    /// one of these must be fetched, only fetches are returned: the decision never depends on which
+    /// outputs happen to be in memory.
     fn propose(
         &mut self,
         items: u16,
@@ -289,8 +289,8 @@ impl Turn<'_, '_, '_> {
         Ok(todos)
     }
 
-    /// Passes over an item whose arguments cannot be made, or says what to fetch for it, or how the
-    /// task ends for it.
+    /// Passes over an item whose arguments cannot be built, or returns the fetches for it, or the
+    /// outcome with which it ends the task.
     fn cannot(&mut self, item: u16, miss: Miss) -> Result<Vec<Todo>, Outcome> {
         let at = self.at(item);
         match miss {

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::ops::Range;
 
-/// Most characters of one reference, braces included.
+/// Longest reference, in characters, braces included.
 pub const REFERENCE_CHARS_MAX: usize = 256;
-/// Most digits of an index.
+/// Largest number of digits of an index.
 const INDEX_DIGITS_MAX: usize = 6;
 
-/// What a reference starts from.
+/// The root of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Root {
     /// The item of the `for_each` step that holds the reference.
@@ -31,7 +31,7 @@ pub(crate) enum Segment {
 }
 
 impl Segment {
-    /// The field it names, if it names one.
+    /// Returns the field that it names, if any.
     pub(crate) fn field(&self) -> Option<&str> {
         match self {
             Self::Name(name) | Self::Quoted(name) => Some(name),
@@ -45,7 +45,7 @@ impl Segment {
 pub(crate) struct Reference {
     pub(crate) root: Root,
     pub(crate) path: Vec<Segment>,
-    /// As it was written, braces included.
+    /// The source text, braces included.
     pub(crate) written: String,
 }
 
@@ -58,13 +58,13 @@ impl fmt::Display for Reference {
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// Characters that stand for themselves; doubled braces are single here.
+    /// Plain text; doubled braces are single here.
     Literal(String),
     /// A reference.
     Reference(Reference),
 }
 
-/// Why a text is not one: `at` is the byte range of the wrong part in the text.
+/// An error in a text; `at` is the byte range of the wrong part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) at: Range<usize>,
@@ -82,7 +82,7 @@ impl Wrong {
     }
 }
 
-/// Names the root of a reference, or says what is wrong with it: `(problem, fix)`.
+/// Resolves the root of a reference, or returns its error as `(problem, fix)`.
 pub(crate) type Roots<'a> = &'a dyn Fn(&str, &[Segment]) -> Result<Root, (String, String)>;
 
 /// Splits `text` into pieces; neighbours are never both literal.
@@ -170,7 +170,7 @@ fn reference(written: &str, at: usize, roots: Roots<'_>) -> Result<Reference, Wr
     })
 }
 
-/// Takes one segment off the front of `rest`.
+/// Splits one segment off the front of `rest`.
 fn segment(rest: &str) -> Result<(Segment, &str), String> {
     if let Some(after) = rest.strip_prefix(".*") {
         return Ok((Segment::Each, after));
@@ -204,7 +204,7 @@ fn segment(rest: &str) -> Result<(Segment, &str), String> {
     Err(format!("`{}` cannot stand there", c.escape_debug()))
 }
 
-/// Takes the longest name off the front of `rest`; it may be empty.
+/// Splits the longest name off the front of `rest`; it may be empty.
 fn name(rest: &str) -> (&str, &str) {
     let end = rest
         .find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-')
@@ -224,7 +224,7 @@ impl fmt::Display for Segment {
 }
 
 impl Reference {
-    /// As it was written up to, not including, the segment at `end`; without braces.
+    /// Returns the source text before the segment at `end`, without braces.
     pub(crate) fn prefix(&self, end: usize) -> String {
         let inner = self.written.strip_prefix('{').unwrap_or(&self.written);
         let mut out = name(inner).0.to_string();

@@ -11,35 +11,35 @@ use crate::playbook::Arg;
 use crate::progress::{Progress, StepRef};
 use crate::reference::{Piece, Reference, Root, Segment};
 
-/// Field names that a message quotes.
+/// Largest number of field names that a message quotes.
 const FIELDS_QUOTED_MAX: usize = 8;
-/// Characters of a field name that a message quotes.
+/// Largest number of characters of a quoted field name.
 const FIELD_CHARS_QUOTED_MAX: usize = 40;
 
-/// What an earlier step left for references to it.
+/// The outputs of an earlier step, as references see them.
 #[derive(Debug, Clone)]
 pub(crate) enum Past {
     /// One output.
     One(StepRef),
     /// The outputs of the items that succeeded, in order.
     List(Vec<StepRef>),
-    /// No output, and why: a sentence without its full stop.
+    /// No output, with the reason: a sentence without its full stop.
     Nothing(String),
 }
 
-/// Why a value could not be had.
+/// The reason that a value is unavailable.
 #[derive(Debug, Clone)]
 pub(crate) enum Miss {
     /// The output was erased.
     Erased(StepRef),
-    /// These outputs have to be fetched first.
+    /// These outputs must be fetched first.
     Need(BTreeSet<StepRef>),
     /// There is no such value.
     Wrong(Reason),
 }
 
-/// Several misses; erased outputs weigh most, then those to fetch, so that what is wrong is
-/// judged only once everything is there.
+/// Several misses. Erased outputs come first, then outputs to fetch, so that wrong references are
+/// judged only once all outputs are in memory.
 #[derive(Default)]
 struct Misses {
     erased: Option<StepRef>,
@@ -76,7 +76,7 @@ pub(crate) struct Resolver<'a, 'o> {
     bytes_left: usize,
 }
 
-/// What a reference can name.
+/// The value that a reference names.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'s> {
     pub(crate) past: &'s [Past],
@@ -96,7 +96,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
         }
     }
 
-    /// The items of a `for_each` step.
+    /// Returns the items of a `for_each` step.
     pub(crate) fn list(
         &mut self,
         reference: &Reference,
@@ -122,7 +122,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
         Err(unresolved(reference, format!("`{whole}` is {found}")))
     }
 
-    /// The canonical bytes of the arguments, at most [`ARGS_BYTES_MAX`].
+    /// Returns the canonical bytes of the arguments, at most [`ARGS_BYTES_MAX`].
     pub(crate) fn args(
         &mut self,
         args: &BTreeMap<String, Arg>,
@@ -237,7 +237,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
         misses.or(Value::Array(out))
     }
 
-    /// What the segments of `reference` from `from` on name in one output.
+    /// Returns the value that the segments of `reference` from `from` on name in one output.
     fn output(&mut self, at: StepRef, reference: &Reference, from: usize) -> Result<Value, Miss> {
         if self
             .progress
@@ -277,7 +277,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
         self.charge(value, reference)
     }
 
-    /// Counts a value against the bytes that may still be used.
+    /// Counts a value against the remaining bytes.
     fn charge(&mut self, value: Value, reference: &Reference) -> Result<Value, Miss> {
         match self.bytes_left.checked_sub(least_bytes(&value)) {
             Some(left) => {
@@ -300,7 +300,7 @@ fn unresolved(reference: &Reference, found: String) -> Miss {
     })
 }
 
-/// What the segments of `reference` from `from` on name in `value`.
+/// Returns the value that the segments of `reference` from `from` on name in `value`.
 fn walk(value: &Value, reference: &Reference, from: usize) -> Result<Value, Miss> {
     let Some(segment) = reference.path.get(from) else {
         return Ok(value.clone());
@@ -346,7 +346,7 @@ fn fields(map: &Map<String, Value>) -> String {
     format!("an object with the fields {names}{more}")
 }
 
-/// A value as it stands in a longer text.
+/// Returns the text of a value inside a longer text.
 fn as_text(value: &Value) -> Result<String, String> {
     match value {
         Value::Array(list) => {
@@ -370,7 +370,7 @@ fn scalar_text(value: &Value) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// No more than the bytes that a value takes in arguments.
+/// Returns a lower bound of the bytes that a value takes in arguments.
 fn least_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 1,

@@ -1,21 +1,21 @@
-//! Folds what the record says about one task and its actions, by the verdicts that all readers share.
+//! Folds the recorded facts about one task and its actions, by the verdicts that all readers share.
 
 use std::collections::BTreeMap;
 
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, Content, EventId, Meta,
-    OUTCOME_GRACE_MS, TaskAdmitted, TaskId, Time,
+    TaskAdmitted, TaskId, Time, lifecycle::finish_by,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::progress::{Fact, Progress, StepRef};
 
-/// How long after a deadline its passing is put on record: a claim on its way does not race with it.
+/// The delay between a deadline and the record of its passing, so that a claim in flight does not race with it.
 pub const EXPIRY_MARGIN_MS: u64 = 100;
-/// Marks in vain after which the pause before the next one grows no more: about two hours.
+/// Number of unsuccessful marks after which the backoff stops growing, at about two hours.
 const MARKS_MAX: u32 = 16;
 
-/// One admitted task, until it is finished.
+/// One admitted, unfinished task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Task {
@@ -23,7 +23,7 @@ pub(crate) struct Task {
     pub(crate) admitted: u64,
     pub(crate) playbook: Content,
     pub(crate) progress: Progress,
-    /// The outputs of the actions that succeeded.
+    /// The outputs of successful actions.
     pub(crate) outputs: BTreeMap<StepRef, Content>,
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
@@ -34,12 +34,12 @@ pub(crate) struct Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Granted {
-    /// The last moment at which it could be claimed or, once claimed, be finished.
+    /// The last moment for its claim or, once claimed, for its outcome.
     deadline: Time,
     wall_ms: u32,
     started: bool,
     cause: EventId,
-    /// How often its passing was marked in vain, at a stored time that does not prove it.
+    /// The number of marks whose stored time does not prove that the deadline passed.
     marks: u32,
 }
 
@@ -49,7 +49,7 @@ impl Granted {
         self.deadline.plus_ms(pause_ms)
     }
 
-    /// What its end is, if bus time has passed its deadline.
+    /// Returns its end, if bus time has passed its deadline.
     fn verdict(&self, action: ActionId) -> Fact {
         if self.started {
             Fact::Unknown { action }
@@ -59,7 +59,7 @@ impl Granted {
     }
 }
 
-/// What a fact about a granted action says.
+/// The content of a fact about a granted action.
 pub(crate) enum Said<'a> {
     Started,
     Finished(&'a ActionFinished),
@@ -79,13 +79,13 @@ impl Task {
         }
     }
 
-    /// When the passing of an action's deadline is to be put on record, and what caused the deadline.
+    /// Returns the time at which an action's passed deadline is to be recorded, and the cause of the deadline.
     pub(crate) fn due(&self, action: ActionId) -> Option<(Time, EventId)> {
         let granted = self.granted.get(&action)?;
         Some((granted.due(), granted.cause))
     }
 
-    /// The actions that have a deadline.
+    /// Returns the actions that have a deadline.
     pub(crate) fn granted(&self) -> impl Iterator<Item = ActionId> + '_ {
         self.granted.keys().copied()
     }
@@ -107,7 +107,7 @@ impl Task {
         self.take(Fact::Asked { action });
     }
 
-    /// A refusal counts only before a grant: what was granted may have run.
+    /// Folds a refusal. It counts only before a grant, because a granted action may have run.
     pub(crate) fn refuse(&mut self, meta: &Meta, action: ActionId) {
         if !self.granted.contains_key(&action) && self.take(Fact::Refused { action }) {
             self.cause = meta.id;
@@ -119,7 +119,7 @@ impl Task {
         let action = draft.action;
         if draft.task == task && self.take(Fact::Granted { action }) {
             let granted = Granted {
-                deadline: meta.stored.plus_ms(u64::from(draft.ttl_ms)),
+                deadline: draft.claim_by(meta.stored),
                 wall_ms: draft.wall_ms,
                 started: false,
                 cause: meta.id,
@@ -129,7 +129,7 @@ impl Task {
         }
     }
 
-    /// Takes in what is said about a granted action; past its deadline, whatever is said only marks that.
+    /// Folds a fact about a granted action. Past its deadline, every fact only marks that it has passed.
     pub(crate) fn hear(&mut self, meta: &Meta, action: ActionId, said: &Said<'_>) {
         let Some(granted) = self.granted.get_mut(&action) else {
             return;
@@ -141,8 +141,7 @@ impl Task {
         match (said, granted.started) {
             (Said::Started, false) => {
                 granted.started = true;
-                let run_ms = u64::from(granted.wall_ms) + u64::from(OUTCOME_GRACE_MS);
-                granted.deadline = meta.stored.plus_ms(run_ms);
+                granted.deadline = finish_by(meta.stored, u64::from(granted.wall_ms));
                 granted.cause = meta.id;
                 granted.marks = 0;
             }
@@ -168,7 +167,7 @@ impl Task {
         self.cause = meta.id;
     }
 
-    /// Whether the fact changed anything; one that does not follow is left alone.
+    /// Folds a fact and returns true if it changed anything; an invalid fact is ignored.
     fn take(&mut self, fact: Fact) -> bool {
         self.progress.fold(fact).is_ok()
     }

@@ -1,4 +1,4 @@
-//! Services as the shipped container holds them: own user, no privileges, read-only root, a list of system calls.
+//! Services as in the shipped container: own user, no privileges, read-only root, a list of system calls.
 
 use std::{
     fs,
@@ -12,8 +12,8 @@ use deployment::{DeploymentFile, Route};
 use super::{Deployment, NATS};
 use crate::{contractual, nats_server};
 
-/// Sets up the file systems of a container: everything read-only but the deployment's folder, which is `$1`, and an
-/// empty `/tmp`; then becomes the rest of its arguments. `$2` says whether the root is to be read-only.
+/// Sets up the file systems of a container: all read-only except the deployment's folder, which is `$1`, and an empty
+/// `/tmp`; then executes the rest of its arguments. `$2` selects a read-only root.
 const MOUNTS: &str = r#"set -e
 mount --bind "$1" /mnt
 mount -t tmpfs -o noexec,nosuid,nodev,mode=1777 tmpfs /tmp
@@ -29,10 +29,10 @@ fn profiles() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/seccomp")
 }
 
-/// Whether this test can make such containers; says so if it cannot, and fails where it has to.
+/// Returns true if this test can make such containers; if not, prints the reason.
 ///
 /// # Panics
-/// If `CONTRACTUAL_TESTS_MANDATORY` is 1 and it is not root.
+/// Panics if `CONTRACTUAL_TESTS_MANDATORY` is 1 and it is not root.
 #[must_use]
 pub fn can_contain() -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -51,10 +51,10 @@ pub fn profile(name: &str) -> PathBuf {
 }
 
 impl Deployment {
-    /// The same deployment, reached another way.
+    /// The same deployment, reached in another way.
     ///
     /// # Panics
-    /// If its file cannot be read.
+    /// Panics if its file cannot be read.
     #[must_use]
     pub fn through(mut self, route: Route) -> Self {
         self.dir = self.dir.clone().through(route);
@@ -62,17 +62,17 @@ impl Deployment {
         self
     }
 
-    /// Gives a service's files to the user it is shipped with, and adds `table` to its configuration.
+    /// Gives a service's files to its shipped user, and adds `table` to its configuration.
     ///
     /// # Panics
-    /// If they cannot be changed.
+    /// Panics if they cannot be changed.
     pub fn ship(&self, author: AuthorId, table: &str) {
         let folder = self.dir().of(author.name());
         let config = self.dir().config(author);
         let text = fs::read_to_string(&config).unwrap();
         fs::write(&config, format!("{text}\n{table}\n")).unwrap();
         give(&folder, author.uid());
-        // Also another user is to come as far as the check.
+        // Another user must also reach the check.
         for (path, mode) in [(folder, 0o711), (config, 0o644)] {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         }
@@ -90,7 +90,7 @@ impl Deployment {
         self.inside(contractual(), 0o755);
     }
 
-    /// A copy of a file where every container of this deployment sees it and every user may read it.
+    /// Copies a file to a place that every container sees and every user may read.
     fn inside(&self, file: &Path, mode: u32) -> PathBuf {
         let copy = self.scratch().join(file.file_name().unwrap());
         if !copy.exists() {
@@ -100,11 +100,11 @@ impl Deployment {
         copy
     }
 
-    /// Starts a service that was shipped in its container, `without` some of its properties, under the profile at
+    /// Starts a service in its shipped container, `without` some of its properties, under the profile at
     /// `seccomp`, which `under` installs. Does not wait for it.
     ///
     /// # Panics
-    /// If it cannot be started.
+    /// Panics if it cannot be started.
     pub fn launch_contained(
         &self,
         author: AuthorId,
@@ -165,7 +165,7 @@ impl Deployment {
     /// Starts the server under its shipped profile, which `under` installs, and waits until it is ready.
     ///
     /// # Panics
-    /// With its last lines, if it does not get ready.
+    /// Panics with its last lines if it does not get ready.
     pub async fn start_nats_contained(&self, under: &str) {
         let config = self.dir().nats().join("nats.conf");
         let profile = profile(NATS);

@@ -13,7 +13,7 @@ impl Nats<'_> {
     /// Starts it and waits until it is ready.
     ///
     /// # Panics
-    /// With its last lines, if it does not get ready.
+    /// Panics with its last lines if it does not get ready.
     pub async fn start(self) {
         let config = self.0.dir.nats().join("nats.conf");
         let arguments = ["-c", config.to_str().unwrap()];
@@ -21,10 +21,10 @@ impl Nats<'_> {
         self.0.ready(NATS).await;
     }
 
-    /// Asks it to stop and waits until it has.
+    /// Asks it to stop and waits for its end.
     ///
     /// # Panics
-    /// If it does not run, or does not stop.
+    /// Panics if it does not run, or does not stop.
     pub async fn stop(self) -> ExitStatus {
         self.0.stop_named(NATS).await
     }
@@ -34,16 +34,16 @@ impl Nats<'_> {
         self.0.kill_named(NATS)
     }
 
-    /// Stops it in order and starts it again.
+    /// Stops it and starts it again.
     ///
     /// # Panics
-    /// With its last lines, if it does not get ready.
+    /// Panics with its last lines if it does not get ready.
     pub async fn restart(self) {
         self.stop().await;
         self.start().await;
     }
 
-    /// Where it keeps its streams.
+    /// The folder of its streams.
     #[must_use]
     pub fn store(self) -> PathBuf {
         self.0.dir.nats().join("data")

@@ -1,11 +1,11 @@
-//! Everybody in one account: what a test shows to work then, the accounts prevent.
+//! All identities in one account: an attack that works only then is prevented by the accounts.
 
 use bus_schema::account;
 
 use super::Deployment;
 
 impl Deployment {
-    /// A deployment whose server is provisioned and runs, with everybody in one account: only what readers check themselves keeps one from the others.
+    /// A deployment with a provisioned server and all identities in one account: only the checks of readers remain.
     pub async fn provisioned_in_one_account() -> Self {
         let deployment = Self::new();
         deployment.in_one_account();
@@ -14,27 +14,26 @@ impl Deployment {
         deployment
     }
 
-    /// The same with everything running.
+    /// The same with every service running.
     pub async fn running_in_one_account() -> Self {
         let deployment = Self::provisioned_in_one_account().await;
         deployment.start_all().await;
         deployment
     }
 
-    /// Puts everybody into one account, from the server's next start on, with the rights that they have: what a test
-    /// shows to work then, the accounts prevent.
+    /// Puts all identities into one account from the server's next start on, with their permissions: an attack that
+    /// works only then is prevented by the accounts.
     ///
     /// # Panics
-    /// If the file cannot be written.
+    /// Panics if the file cannot be written.
     pub fn in_one_account(&self) {
         self.write_accounts(&account::one_account_conf(account::rights_in_one_account));
     }
 
-    /// The same, and takes every restriction off the users: what a test shows to work then, accounts or permissions
-    /// prevent.
+    /// The same without permissions: an attack that works only then is prevented by accounts or permissions.
     ///
     /// # Panics
-    /// If the file cannot be written.
+    /// Panics if the file cannot be written.
     pub fn without_permissions(&self) {
         let all = || vec![">".to_owned()];
         self.write_accounts(&account::one_account_conf(|_| (all(), all())));

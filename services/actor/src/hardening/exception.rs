@@ -1,4 +1,4 @@
-//! The one way round the shipped profile: what the owner signed that a service may do without, until when.
+//! Exceptions to the shipped profile: properties that a service may lack until a time, signed by the owner.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// What the signature covers, and no other signature of the owner does.
+/// The prefix of the signed bytes, which no other signature of the owner covers.
 const PURPOSE: &str = "contractual hardening exception 1";
 
-/// What a service may do without, signed by the owner.
+/// The properties that a service may lack, signed by the owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exception {
@@ -30,28 +30,32 @@ struct Words<'a> {
     until: Time,
 }
 
-/// Why an exception is none.
+/// The reason why an exception is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum NotExcepted {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     File(#[from] files::Error),
-    /// It is not an exception.
-    #[error("it is not what `contractual waive` writes; write it anew")]
+    /// The file is not an exception.
+    #[error("it is not what `contractual exception add` writes; write a new one")]
     Malformed,
-    /// The owner did not sign it like this.
-    #[error("the owner's signature does not cover it; write it anew with `contractual waive`")]
+    /// The owner's signature does not match.
+    #[error(
+        "the owner's signature does not cover it; write a new one with `contractual exception add`"
+    )]
     NotSigned,
     /// It is for another service.
-    #[error("it is for {0}; write one for this service with `contractual waive`")]
+    #[error("it is for {0}; write one for this service with `contractual exception add`")]
     Other(AuthorId),
-    /// Its time is over.
-    #[error("it ended at {0}; put the container right, or sign a new one with `contractual waive`")]
+    /// It has expired.
+    #[error(
+        "it expired at {0}; fix the container, or sign a new one with `contractual exception add`"
+    )]
     Over(Time),
 }
 
 impl Exception {
-    /// Signs that `service` may do without `waived` until `until`, by the clock of its machine.
+    /// Signs that `service` may lack `waived` until `until`, by the clock of its machine.
     #[must_use]
     pub fn sign(service: AuthorId, waived: Vec<Property>, until: Time, owner: &SigningKey) -> Self {
         let words = words(service, &waived, until);
@@ -64,10 +68,10 @@ impl Exception {
         }
     }
 
-    /// Reads one that holds for `service` at `now`.
+    /// Reads an exception that is valid for `service` at `now`.
     ///
     /// # Errors
-    /// Why it does not hold.
+    /// Returns the reason if it is not valid.
     pub fn read(
         path: &Path,
         service: AuthorId,
@@ -89,7 +93,7 @@ impl Exception {
         Ok(read)
     }
 
-    /// Whether it may do without `property`.
+    /// Returns true if it allows `property` to be missing.
     #[must_use]
     pub fn waives(&self, property: Property) -> bool {
         self.waived.contains(&property)

@@ -1,4 +1,4 @@
-//! Reads what the kernel says of this process.
+//! Measures the confinement of this process, as the kernel reports it.
 
 use bus_schema::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile};
 use rustix::{
@@ -6,7 +6,7 @@ use rustix::{
     process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit},
 };
 
-/// File systems that hold no files of anybody: what is writable there, the kernel decides.
+/// File systems of the kernel without user files: the kernel decides what is writable there.
 const KERNEL: &[&str] = &[
     "proc",
     "sysfs",
@@ -26,10 +26,10 @@ const KERNEL: &[&str] = &[
     "nsfs",
     "binfmt_misc",
 ];
-/// File systems whose server may be gone, so that asking them could take for ever.
+/// Remote file systems: if their server is gone, a call could block for ever.
 const REMOTE: &[&str] = &["nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.sshfs"];
 
-/// Measures the confinement of this process. What cannot be read counts as absent.
+/// Measures the confinement of this process. Protection that cannot be read counts as absent.
 #[must_use]
 pub fn measure() -> Hardening {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -60,8 +60,8 @@ pub fn measure() -> Hardening {
     }
 }
 
-/// Whether the kernel lets this process make a socket of a family that every shipped profile refuses and the engine's
-/// own allows: it talks to the kernel about networks, sends nothing by itself, and is closed at once.
+/// Returns true if this process can make a socket of a family that every shipped profile refuses and the engine's own
+/// allows. Such a socket talks only to the kernel, sends nothing by itself, and is closed at once.
 pub(super) fn lets_through() -> bool {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
     let made = socket_with(
@@ -83,7 +83,7 @@ impl Status<'_> {
             .map_or("", str::trim)
     }
 
-    /// A capability set; all of them if it cannot be read.
+    /// Returns a capability set; all capabilities if it cannot be read.
     fn set(&self, name: &str) -> u64 {
         u64::from_str_radix(self.field(name), 16).unwrap_or(u64::MAX)
     }
@@ -93,7 +93,7 @@ fn read_only(path: &str) -> bool {
     statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// A thread of its own asks, by confining itself: the kernel says the version to nobody else in a safe way.
+/// Measures the Landlock version in a thread that confines itself: there is no other safe way to read it.
 fn landlock_abi() -> u8 {
     use landlock::{AccessFs, LandlockStatus, Ruleset, RulesetAttr as _};
     let asked = std::thread::spawn(|| {
@@ -126,7 +126,7 @@ fn writable_mount(line: &str) -> Option<MountPoint> {
     if KERNEL.contains(&kind) || REMOTE.contains(&kind) {
         return None;
     }
-    // A number, its parent's, the device, what is mounted, and where.
+    // The fields: mount id, parent id, device, root, mount point.
     let point = mount.split(' ').nth(4)?;
     let usable = !read_only(point) && access(point, Access::WRITE_OK).is_ok();
     usable

@@ -1,4 +1,4 @@
-//! How the loop treats claims: in doubt of the stream, when one is read back, and when its record is synced.
+//! The loop's handling of claims: doubt about the stream, claims that are read back, and records that are synced.
 
 use bus_schema::{
     Author, AuthorId, CanPublish, Digest, DoubtFact, Meta, Raw, ServiceStarted, read_as,
@@ -18,13 +18,13 @@ impl<S: Service> Actor<S>
 where
     Me<S>: CanPublish<ServiceStarted>,
 {
-    /// Doubts the stream, if this actor acts on grants.
+    /// Starts a doubt about the stream, if this actor acts on grants.
     pub(super) fn doubt(&mut self) -> Result<(), Error> {
         let Some(claims) = &mut self.claims else {
             return Ok(());
         };
         claims.lose(self.position, &self.projection)?;
-        // It begins anew here: the log's heads have to know of it in this stream.
+        // The actor starts anew in this stream: only heads that cover its new first event count.
         self.announced = false;
         self.began = None;
         self.heads = Heads::default();
@@ -32,7 +32,7 @@ where
         Ok(())
     }
 
-    /// Doubts the stream if the next message of it shows that it does not hold what was noted of it.
+    /// Starts a doubt if the next message shows that the stream lacks the noted message.
     pub(super) fn compare(&mut self, seq: u64, digest: Digest, is_last: bool) -> Result<(), Error> {
         let before = self.position.seq;
         let misses = |claims: &Claims<_, _>| claims.standing.misses(before, seq, digest, is_last);
@@ -42,7 +42,7 @@ where
         Ok(())
     }
 
-    /// Notes where this actor stands, if it acts on grants.
+    /// Notes this actor's position, if it acts on grants.
     pub(super) fn stand(&mut self) -> Result<(), Error> {
         let Position { seq, digest } = self.position;
         if let Some(claims) = &mut self.claims
@@ -55,7 +55,7 @@ where
         Ok(())
     }
 
-    /// Takes in what a genuine message says of a doubt.
+    /// Handles a genuine message about a doubt.
     pub(super) fn heed(&mut self, meta: &Meta, raw: &Raw<'_>) -> Result<(), Error> {
         let me = <Me<S> as Author>::ID;
         let Some(claims) = &mut self.claims else {
@@ -74,7 +74,7 @@ where
         Ok(())
     }
 
-    /// The own claim was read back: it is acted on once its record is durable.
+    /// Handles an own claim that was read back: it is acted on once its record is durable.
     pub(super) fn read_back(
         &mut self,
         permit: Permit<Me<S>>,
@@ -91,7 +91,7 @@ where
             return;
         }
         if !flew || claims.standing.bars(permit.seq()) || claims.ledger.is_broken() {
-            tracing::warn!("the claim does not hold any more; nothing runs");
+            tracing::warn!("the claim is no longer valid; nothing runs");
             return;
         }
         let held = Held {
@@ -106,7 +106,7 @@ where
         }
     }
 
-    /// Acts on what waited for a write to the ledger.
+    /// Acts on the claims that waited for a write to the ledger.
     pub(super) fn recorded(&mut self, written: Written) -> Result<(), Error> {
         let (write, written) = written.map_err(|error| Error::Service(error.to_string()))?;
         let Some(claims) = &mut self.claims else {

@@ -1,5 +1,5 @@
-//! Pulling. What an action waits for is delivered each message at once; all others read what has come in the meantime,
-//! since each time that a process wakes costs every action.
+//! Pulling: an author that actions wait for gets each message at once; all others read in batches, because each
+//! wake-up of a process slows down every action.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use tokio::sync::watch;
 use super::FOLD_AT_ONCE;
 use crate::error::chain;
 
-/// How long a patient reader lets messages gather.
+/// The time between two batches of a patient reader.
 pub(super) const PATIENCE: Duration = Duration::from_millis(25);
-/// How long a pull that finds nothing waits.
+/// The time that a pull waits for its first message.
 const WAITS: Duration = Duration::from_secs(PULL_SECONDS as u64);
 
 /// Messages in the order of the stream; an error ends them.
 pub(super) type Messages = BoxStream<'static, Result<Message, String>>;
 
-/// Each message as soon as it is stored.
+/// Returns each message as soon as it is stored.
 pub(super) async fn prompt(consumer: &PullConsumer) -> Result<Messages, String> {
     let pulled = consumer
         .stream()
@@ -34,7 +34,7 @@ pub(super) async fn prompt(consumer: &PullConsumer) -> Result<Messages, String> 
     Ok(messages.map(told).boxed())
 }
 
-/// What has gathered since the last time; at once while `hurry` says that somebody waits for it.
+/// Returns messages in batches; without a pause while `hurry` is true because a task waits for them.
 pub(super) fn patient(consumer: PullConsumer, hurry: watch::Receiver<bool>) -> Messages {
     let patient = Patient {
         consumer,
@@ -46,12 +46,12 @@ pub(super) fn patient(consumer: PullConsumer, hurry: watch::Receiver<bool>) -> M
     stream::unfold(patient, Patient::message).boxed()
 }
 
-/// What is pulled next.
+/// The next pull.
 #[derive(Clone, Copy)]
 enum Next {
     /// One message, whenever it comes.
     One,
-    /// Everything that is there.
+    /// All messages that are there.
     All,
 }
 
@@ -102,13 +102,13 @@ impl Patient {
         pulled.map_err(|error| chain(&error))
     }
 
-    /// A batch is over: more is there, or comes.
+    /// Ends a batch: chooses the next pull, and pauses if nothing is there.
     async fn ended(&mut self) {
         self.batch = None;
         self.next = match self.next {
             Next::One if self.taken > 0 => {
                 let hurried = self.hurry.wait_for(|hurry| *hurry);
-                // Late is good enough, and so is a reader that has nobody to hurry it any more.
+                // A timeout is the normal case; a closed channel only means that nothing hurries this reader any more.
                 drop(tokio::time::timeout(PATIENCE, hurried).await);
                 Next::All
             }

@@ -1,4 +1,4 @@
-//! Reading: the consumer is put to where the projection stands, and each message is verified and folded.
+//! Reading: resets the consumer to the projection's position, and verifies and folds each message.
 
 use std::time::Duration;
 
@@ -26,20 +26,20 @@ impl<S: Service> Actor<S>
 where
     Me<S>: CanPublish<ServiceStarted>,
 {
-    /// Audit's word about its log, for those who may hear it; silence for the others.
+    /// Subscribes to audit's heads, for authors that may; an endless empty stream for all others.
     pub(super) async fn heads(&self) -> Result<BoxStream<'static, async_nats::Message>, Error> {
         if !Head::TO.contains(&Me::<S>::ID) {
             return Ok(futures::stream::pending().boxed());
         }
         let subscribed = self.bus.client().subscribe(Head::subject()).await;
         let failed = |error| Error::Bus {
-            what: "to listen to the log's heads",
+            what: "to subscribe to the log's heads",
             reason: chain(&error),
         };
         Ok(subscribed.map_err(failed)?.boxed())
     }
 
-    /// Puts the consumer to where the projection stands and starts pulling.
+    /// Resets the consumer to the projection's position and starts pulling.
     pub(super) async fn open(&mut self) -> Result<Messages, Error> {
         let name = Me::<S>::ID.name();
         let mut tried = 0;
@@ -63,7 +63,7 @@ where
         }
     }
 
-    /// The old stream goes first: its waiting request would be given what the new one is to read.
+    /// Opens it again. The old pull is dropped first: its waiting request would take messages from the new one.
     pub(super) async fn reopen(&mut self, old: Messages) -> Result<Messages, Error> {
         drop(old);
         self.open().await
@@ -89,19 +89,19 @@ where
                 failed("to find the consumer")(chain(&error))
             }
         })?;
-        // Two instances would take each other's messages away for ever: the second waits until the first is gone.
+        // Two instances would take each other's messages for ever, so the second waits until the first is gone.
         if self.is_read(&mut consumer).await? {
             return Err(failed("to read the stream")(
                 "another instance of this service reads it; this one stands by".to_owned(),
             ));
         }
-        // The last folded message comes again: only the same stream has the same one there.
+        // The last folded message comes again: only the same stream has the same message there.
         let from = self.position.seq.max(1);
         let reset = consumer.reset(Some(from)).await;
-        let reset = reset.map_err(|error| failed("to put the consumer back")(chain(&error)))?;
+        let reset = reset.map_err(|error| failed("to reset the consumer")(chain(&error)))?;
         let pending = reset.info.num_pending;
         if self.position.seq > 0 && pending == 0 {
-            self.rebuild("the stream ends before it")?;
+            self.rebuild("the stream ends before the projection's position")?;
             return Box::pin(self.try_open(name)).await;
         }
         self.consumed = 0;
@@ -113,7 +113,7 @@ where
         }
     }
 
-    /// Whether another instance reads: one that waits, or one that was given something since it was looked at.
+    /// Returns true if another instance reads: a pull waits, or messages were delivered during a short pause.
     async fn is_read(&self, consumer: &mut PullConsumer) -> Result<bool, Error> {
         let before = consumer.cached_info().delivered.consumer_sequence;
         if consumer.cached_info().num_waiting > 0 || Me::<S>::ID.is_prompt() {
@@ -121,7 +121,7 @@ where
         }
         tokio::time::sleep(2 * PATIENCE).await;
         let now = consumer.info().await.map_err(|error| Error::Bus {
-            what: "to look at the consumer",
+            what: "to query the consumer",
             reason: chain(&error),
         })?;
         Ok(now.num_waiting > 0 || now.delivered.consumer_sequence != before)
@@ -140,7 +140,7 @@ where
         Ok(())
     }
 
-    /// Folds what there is, up to a bound. `false`: the consumer has to be opened anew.
+    /// Folds the available messages, up to a bound. Returns `false` if the consumer has to be opened again.
     pub(super) async fn fold_some(
         &mut self,
         first: Option<Result<Message, String>>,
@@ -162,7 +162,7 @@ where
                 }
                 None => return Ok(false),
             }
-            // What is taken out here and not folded would be missing for ever.
+            // A message that is taken here and not folded would be missing for ever.
             if left == 0 || !self.core.ready() {
                 break;
             }
@@ -174,7 +174,7 @@ where
         Ok(true)
     }
 
-    /// Folds one message. `false`: it is not the one that had to come.
+    /// Folds one message. Returns `false` if it is not the expected one.
     fn fold(&mut self, message: &Message) -> Result<bool, Error> {
         let Ok(info) = message.info() else {
             return Ok(false);
@@ -183,7 +183,7 @@ where
             tracing::warn!(
                 expected = self.consumed + 1,
                 came = info.consumer_sequence,
-                "a message is missing: somebody else reads as me, or the server restarted"
+                "a message is missing: another instance reads as this service, or the server restarted"
             );
             return Ok(false);
         }
@@ -195,7 +195,7 @@ where
         let last = info.pending == 0;
         if again {
             if info.stream_sequence != self.position.seq || digest != self.position.digest {
-                self.rebuild("another message stands where it stopped")?;
+                self.rebuild("another message is at the projection's position")?;
                 return Ok(false);
             }
             self.caught_up |= last;
@@ -246,13 +246,13 @@ where
         Ok(true)
     }
 
-    /// Takes over the server's time from a message; `last` says that no other waits.
+    /// Takes the server's time from a message; `last` is true if no other message waits.
     fn saw(&mut self, stored: Time, last: bool) {
-        // What came while nothing was waited for may be old.
+        // A message that was not waited for may be old.
         let live = self.caught_up && last;
         if let Some(by) = self.bus_clock.saw(stored, self.clock.elapsed(), live) {
             tracing::warn!(
-                "the server's clock went back by {} ms, or its messages come late; going on by the server's time",
+                "the server's clock went back by {} ms, or its messages come late; continuing with the server's time",
                 by.as_millis()
             );
         }
@@ -281,7 +281,7 @@ where
     }
 }
 
-/// What tells a message from every other, also from a copy of its bytes.
+/// The digest that distinguishes a message from every other, also from a copy of its bytes.
 fn digest(message: &async_nats::Message, stored: Time) -> Digest {
     Digest::of(&[
         &stored.ns().to_be_bytes(),

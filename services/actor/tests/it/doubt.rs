@@ -1,4 +1,4 @@
-//! When an executor doubts the stream, and by which message.
+//! Tests of an executor's doubt, and of the messages that cause it.
 
 use actor::doubt::Standing;
 use bus_schema::{Digest, StreamDoubted};
@@ -17,7 +17,7 @@ fn stood_at(seq: u64) -> Standing {
 fn place_that_was_noted_is_looked_for_until_it_is_passed() {
     let standing = stood_at(10);
     let cases = [
-        // Before it, with more to come, or with nothing behind: the stream is shorter.
+        // Before it: more messages come, or the stream is shorter.
         ((0, 1, digest(1), false), false),
         ((8, 9, digest(9), false), false),
         ((8, 9, digest(9), true), true),
@@ -26,7 +26,7 @@ fn place_that_was_noted_is_looked_for_until_it_is_passed() {
         ((9, 10, digest(11), false), true),
         // It is missing.
         ((9, 11, digest(11), false), true),
-        // Behind it: it was there, or is the snapshot's own.
+        // After it: the message was there, or is the snapshot's own.
         ((10, 11, digest(11), false), false),
         ((10, 12, digest(12), true), false),
     ];
@@ -56,7 +56,7 @@ fn newest_place_that_is_known_is_what_was_lost() {
             lost: digest(lost),
         };
         assert_eq!(standing.doubt().map(|doubt| doubt.fact()), Some(fact));
-        // The old place is not looked for in the new stream.
+        // The old position is not searched in the new stream.
         assert!(!standing.misses(0, 1, digest(1), true));
         assert!(standing.bars(u64::MAX));
     }

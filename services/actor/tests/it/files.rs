@@ -1,4 +1,4 @@
-//! Identity files are written once, privately, and read only when private.
+//! Tests of identity files: written once, privately, and read only if private.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -1,4 +1,4 @@
-//! What is weaker than the shipped container, property by property, and what the configuration can say of it.
+//! Tests of hardening: each property that can be weaker than in the shipped container, and the configuration.
 
 use actor::{
     config,
@@ -6,7 +6,7 @@ use actor::{
 };
 use bus_schema::{AuthorId, Capabilities, Hardening, Profile, Property};
 
-/// As the shipped container gives it.
+/// The hardening of the shipped container.
 fn shipped() -> Hardening {
     Hardening {
         profile: Profile::Container,
@@ -25,7 +25,7 @@ fn shipped() -> Hardening {
     }
 }
 
-/// What it is shipped in.
+/// The shipped container.
 fn container(service: AuthorId, id: u32) -> Shipped {
     Shipped {
         service,
@@ -41,7 +41,7 @@ fn missing(change: impl Fn(&mut Hardening)) -> Vec<Property> {
     missing.into_iter().map(|one| one.property).collect()
 }
 
-/// The engine's own filter is one as well.
+/// The engine's own filter counts as a missing filter.
 #[test]
 fn another_filter_than_the_shipped_one_is_none_and_the_line_is_named() {
     let here = container(AuthorId::Worker, 10_008);
@@ -109,7 +109,7 @@ fn each_weakness_is_found_and_nothing_else() {
     assert_eq!(missing(|found| found.dumpable = true), [Property::Dumpable]);
 }
 
-/// Nobody is root, even if the configuration expects it.
+/// Root is refused, even if the configuration expects it.
 #[test]
 fn root_is_never_the_expected_user() {
     let root = Hardening {
@@ -121,7 +121,7 @@ fn root_is_never_the_expected_user() {
     assert!(missing.iter().any(|one| one.property == Property::OwnUser));
 }
 
-/// What a process does for itself does not excuse the container.
+/// Settings of the process itself do not excuse the container.
 #[test]
 fn what_the_process_sets_itself_is_missed_in_the_container_all_the_same() {
     let bare = Hardening {

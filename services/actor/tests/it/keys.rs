@@ -1,4 +1,4 @@
-//! Seeds and signing keys survive a round trip, are kept, and do not show themselves.
+//! Tests of seeds and signing keys: round trips, no replacement, and no secrets in `Debug`.
 
 use std::fs;
 use std::process::Command;

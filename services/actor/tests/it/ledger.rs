@@ -1,4 +1,4 @@
-//! The claim ledger: what it remembers, what a crash may do to it, and what nothing may.
+//! Tests of the claim ledger: its records, crashes, and damage.
 
 use actor::ledger::{BATCH_MAX, Damaged, KEPT, Ledger, RECORD, Write, perform};
 use bus_schema::EventId;
@@ -16,7 +16,7 @@ fn file(folder: &TempDir) -> std::path::PathBuf {
     folder.path().join("claims")
 }
 
-/// Writes what waits, to the end.
+/// Performs all waiting writes.
 fn write(ledger: &mut Ledger, folder: &TempDir) -> Vec<EventId> {
     let mut durable = Vec::new();
     while let Some(write) = ledger.next_write() {
@@ -76,7 +76,7 @@ fn claim_that_was_surely_not_stored_is_tried_again_in_this_life_alone() {
     assert!(ledger.bars(granted(1)) && ledger.is_durable(granted(1)));
     ledger.give_back(granted(1));
     assert!(Ledger::open(folder.path()).unwrap().bars(granted(1)));
-    // What was never taken is not free either.
+    // A grant that was never taken cannot be given back.
     ledger.give_back(granted(2));
     ledger.take(granted(2));
     assert!(ledger.bars(granted(2)));
@@ -154,7 +154,7 @@ fn oldest_are_dropped_and_refused_all_the_same() {
     (1..=kept).for_each(|n| ledger.take(granted(n)));
     let whole = ledger.replacement();
     ledger.written(&whole, true);
-    // Not on disk: ten thousand times syncing would only take time.
+    // In memory, because ten thousand syncs take long.
     for n in kept + 1..=most {
         ledger.take(granted(n));
         let add = ledger.next_write().unwrap();
@@ -172,7 +172,7 @@ fn oldest_are_dropped_and_refused_all_the_same() {
     let length = std::fs::read(file(&folder)).unwrap().len();
     assert_eq!(length, (KEPT + 1) * RECORD);
     for ledger in [ledger, Ledger::open(folder.path()).unwrap()] {
-        // Also one that it never saw, if it is as old as what was dropped.
+        // Also a grant that it never saw, if it is as old as the dropped ones.
         for n in [0, 1, most + 1 - kept, most, most + 1] {
             assert!(ledger.bars(granted(n)), "{n}");
         }
@@ -188,6 +188,6 @@ fn folder_that_cannot_be_written_is_no_ledger() {
     let mut ledger = Ledger::open(folder.path()).unwrap();
     ledger.take(granted(1));
     std::fs::remove_file(file(&folder)).unwrap();
-    // A file that went away is not begun again in the middle.
+    // A removed file is not created again by a write in the middle.
     assert!(perform(folder.path(), &ledger.next_write().unwrap()).is_err());
 }

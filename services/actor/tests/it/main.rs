@@ -1,4 +1,4 @@
-//! Tests of what the shared library keeps on disk and shows to people.
+//! The integration tests of the shared library of actors.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod doubt;

@@ -1,4 +1,4 @@
-//! What a process waits for when it ends.
+//! Tests of the end of a process: it does not wait for blocked work.
 
 use std::{sync::mpsc, time::Duration};
 
@@ -10,7 +10,7 @@ fn what_hangs_on_a_thread_of_its_own_does_not_hold_the_process() {
     let (release, hold) = mpsc::channel::<()>();
     let done = actor::runtime::run(async move {
         let hangs = tokio::task::spawn_blocking(move || hold.recv_timeout(Duration::from_secs(60)));
-        // As an effect that is aborted: nobody waits for it any more.
+        // Like an aborted effect: no task waits for it.
         drop(hangs);
         7
     });

@@ -1,4 +1,4 @@
-//! Clocks that go back: the server's, audit's, and the machine's.
+//! Tests of clocks that go back: the server's, audit's, and the machine's.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn bus_time_follows_a_server_whose_clock_was_set_back() {
     assert_eq!(bus.saw(server.wall(), server.elapsed(), true), None);
     server.advance(s(600));
     server.set_back(s(60));
-    // Until the next message nobody can know.
+    // The change is unknown until the next message.
     assert_eq!(bus.now(server.elapsed()), Some(START.plus_ms(600_000)));
     assert_eq!(bus.saw(server.wall(), server.elapsed(), true), Some(s(60)));
     assert_eq!(bus.now(server.elapsed()), Some(server.wall()));
@@ -35,7 +35,7 @@ fn bus_time_follows_a_server_whose_clock_was_set_back() {
 fn old_messages_and_a_little_lateness_do_not_set_bus_time_back() {
     let mut bus = BusClock::default();
     bus.saw(START, s(10), true);
-    // What is read again after a broken connection is old.
+    // Messages that are read again after a reconnect are old.
     assert_eq!(bus.saw(START, s(100), false), None);
     assert_eq!(bus.saw(START.plus_ms(1_000), s(12), true), None);
     assert_eq!(bus.now(s(100)), Some(START.plus_ms(90_000)));
@@ -67,14 +67,14 @@ fn heads_of_an_audit_that_started_again_with_an_earlier_clock_are_heard() {
     for number in &said {
         heads.hear(head(20), *number, Some(9), s(1));
     }
-    // Numbers depend on no clock: only on where in the stream the process began.
+    // Numbers depend only on the place of the process's first event in the stream, and on no clock.
     let again = Numbers::default();
     heads.hear(head(30), again.draw(), Some(9), s(2));
     assert_eq!(heads.newest(s(2)).unwrap().age, s(1));
     again.begin(25);
     heads.hear(head(31), again.draw(), Some(9), s(3));
     assert_eq!(heads.newest(s(3)).unwrap().head, head(31));
-    // What the first one said is old now.
+    // Heads of the first process are old now.
     for number in said {
         heads.hear(head(99), number, Some(9), s(4));
     }

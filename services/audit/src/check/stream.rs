@@ -1,4 +1,4 @@
-//! Holds the live stream against a checked log.
+//! The comparison of the live stream with a checked log.
 
 use bus_schema::Raw;
 
@@ -7,10 +7,10 @@ use crate::layout::{BUNDLE_BYTES_MAX, TILE_HEIGHT, bundle, full_count, path, spl
 use crate::verify::read_file;
 use crate::{Bad, Entry, Places, Problem};
 
-/// What a message of the stream is to the log.
+/// The relation of a message in the stream to the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// The log holds the same.
+    /// The log holds the same message.
     Same,
     /// The log does not reach that far yet.
     Ahead,
@@ -26,7 +26,7 @@ pub struct StreamComparison<'a> {
 }
 
 impl<'a> StreamComparison<'a> {
-    /// Starts before the first message.
+    /// Starts a comparison before the first message.
     #[must_use]
     pub fn new(places: &'a Places, checked: &'a Checked) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl<'a> StreamComparison<'a> {
     ///
     /// # Errors
     ///
-    /// The log's entry that the stream lacks, or holds otherwise.
+    /// [`Bad`] with the first log entry that the stream lacks or that differs.
     pub fn message(&mut self, raw: &Raw<'_>) -> Result<Agreement, Bad> {
         if raw.seq != self.next {
             return Err(Bad::entry(self.next, Problem::NotInStream));
@@ -66,11 +66,11 @@ impl<'a> StreamComparison<'a> {
         }
     }
 
-    /// Ends after the stream's last message; returns how many messages the log does not hold yet.
+    /// Ends the comparison after the stream's last message; returns the number of messages ahead of the log.
     ///
     /// # Errors
     ///
-    /// The first entry that the stream does not reach.
+    /// [`Bad`] with the first log entry after the stream's end.
     pub fn end(self) -> Result<u64, Bad> {
         let size = self.checked.checkpoint.size();
         self.next

@@ -1,5 +1,5 @@
-//! Opens a log: creates it, or checks its right edge against both checkpoints and drops what lies
-//! beyond.
+//! Opening a log: creates it, or checks its right edge against both checkpoints and drops everything
+//! beyond them.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Log {
         }
         clear_beyond(&disk, 0)?;
         let tail = disk.tail(&[])?;
-        // Stands for "nothing signed"; replaced before anybody sees it.
+        // A placeholder for "nothing signed"; replaced before it is visible.
         let signed = Checkpoint::sign(origin, 0, Edge::default().root(), time_ns, &key);
         let (origin, edge) = (origin.clone(), Edge::default());
         let mut log = Self {
@@ -63,11 +63,11 @@ impl Log {
     }
 
     /// Opens a log. Reads both checkpoints, every tile and bundle at the right edge, and the names
-    /// of the rest; [`crate::verify`] reads the rest. Drops what lies beyond the checkpoint.
+    /// of the rest; [`crate::verify`] reads the rest. Drops everything beyond the checkpoint.
     ///
     /// # Errors
     ///
-    /// Refuses a log that is shorter than, or differs from, the checkpoint of either directory.
+    /// [`Error`] for a log that is shorter than, or differs from, the checkpoint of either directory.
     pub fn open(places: &Places, origin: &Origin, key: SigningKey) -> Result<Self, Error> {
         let disk = Disk::open(places)?;
         let need = |path: std::path::PathBuf| {
@@ -243,8 +243,8 @@ fn check_parents(disk: &Disk, edge: &Edge) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes every tile and bundle that a log of `size` entries does not have, and refuses one that
-/// lacks any.
+/// Removes every tile and bundle that is not part of a log of `size` entries, and refuses a log with
+/// a missing one.
 fn clear_beyond(disk: &Disk, size: u64) -> Result<(), Error> {
     let kept = partials(size);
     let mut seen = [0_u64; 9];

@@ -1,4 +1,4 @@
-//! Makes proofs from the tiles, and compares the log with the stream.
+//! Proofs: creates them from the tiles, and compares the log with the stream.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::disk::read;
 use crate::edge::Edge;
 use crate::layout::{HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, full_count, hash_tile, path};
 
-/// Shows that an entry is in a log of a given size.
+/// A proof that an entry is in a log of a given size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InclusionProof {
@@ -25,7 +25,7 @@ pub struct InclusionProof {
     pub hashes: Vec<[u8; 32]>,
 }
 
-/// Shows that a log of one size is the beginning of the log of another.
+/// A proof that a log of one size is the beginning of the log of another size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
@@ -37,12 +37,12 @@ pub struct ConsistencyProof {
     pub hashes: Vec<[u8; 32]>,
 }
 
-/// What a comparison with the stream found.
+/// The result of a comparison with the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreed {
-    /// Messages that log and stream hold alike.
+    /// The number of messages that log and stream share.
     pub same: u64,
-    /// Messages that only the stream holds yet; read it from `Log::size` on.
+    /// The number of messages that only the stream holds; read them from `Log::size` on.
     pub ahead: u64,
 }
 
@@ -75,7 +75,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`Error::StreamShorter`] and [`Error::StreamDiffers`]: no head may be given out.
+    /// [`Error::StreamShorter`] and [`Error::StreamDiffers`]: publish no head.
     pub fn compare(
         &self,
         last: u64,
@@ -235,7 +235,7 @@ impl<'a> Tree<'a> {
         Ok(bytes)
     }
 
-    // The library's error cannot carry one of ours.
+    // The library's error type cannot hold one of ours.
     fn answer<T>(&self, result: Result<T, tlog_tiles::Error>) -> Result<T, Error> {
         result.map_err(|_| {
             let failed = self.failed.borrow_mut().take();

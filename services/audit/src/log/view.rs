@@ -1,4 +1,4 @@
-//! Reads what one checkpoint covers, beside a log that goes on growing.
+//! A view of the entries that one checkpoint covers, usable while the log grows.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use crate::entry::leaf_hash;
 use crate::layout::{TAIL, TILE_HEIGHT, bundle, full_count, partial_width, path};
 use crate::{Checkpoint, Entry, Error};
 
-/// How often an entry is looked for while the service moves it.
+/// The number of attempts to read an entry while the service moves it.
 const TRIES: usize = 3;
 
-/// A log as its last checkpoint covers it. Holds the right edge of the tree in memory, at most
+/// The part of a log that its last checkpoint covers. Holds the right edge of the tree in memory, at most
 /// 8 KiB a level; takes no lock.
 #[derive(Clone)]
 pub struct View {
@@ -40,7 +40,7 @@ impl View {
         }
     }
 
-    /// How many entries it covers.
+    /// The number of entries that it covers.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.signed.size()
@@ -74,7 +74,7 @@ impl View {
     ///
     /// # Errors
     ///
-    /// Those of the file system; [`Error::Differs`] if the tile has another length.
+    /// Errors of the file system; [`Error::Differs`] if the tile has another length.
     pub fn leaves(&self, index: u64) -> Result<Leaves, Error> {
         let n = index >> TILE_HEIGHT;
         let hashes = self.tree().tile(0, n)?;
@@ -96,7 +96,7 @@ impl View {
         let full = self.dir.join(path(&bundle(n, FULL)));
         let mut homes = vec![full.clone()];
         if n == full_count(0, size) {
-            // Gone with the next checkpoint; by then the entries are in `tail` or in the full bundle.
+            // The next checkpoint removes it; its entries are then in `tail` or in the full bundle.
             let partial = path(&bundle(n, partial_width(0, size)));
             homes = vec![self.dir.join(partial), self.dir.join(TAIL), full.clone()];
         }

@@ -1,4 +1,4 @@
-//! Checks logs of really signed events offline, honest and not.
+//! Tests of the offline check, on valid and tampered logs of signed events.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use ed25519_dalek::SigningKey;
 use crate::world::{Desk, World, deployment, owner};
 use crate::{Home, NOW_NS, key};
 
-/// 600 messages by three authors, every tenth junk, and audit's own word about the first 300.
+/// A log of 600 messages by three authors, every tenth junk, and audit's root of the first 300.
 fn world_and_log() -> (World, Desk) {
     let (mut world, mut desk) = (World::new(), Desk::new());
     let tasks: Vec<TaskId> = (0..3).map(|_| TaskId::new(world.clock.uuid())).collect();
@@ -120,7 +120,7 @@ fn a_changed_file_is_named_by_the_first_bad_entry() {
     at(tampered(&desk, |entries| entries.swap(100, 101)), 356);
 }
 
-/// Audit's own hand: the same entries, changed, in a log with right hashes and a right signature.
+/// A forgery with audit's own key: changed entries in a log with valid hashes and a valid signature.
 fn rewritten(desk: &Desk, change: impl FnOnce(&mut Vec<Entry>)) -> Result<Checked, Bad> {
     let mut entries: Vec<Entry> = (1..desk.log.size())
         .map(|index| desk.log.entry(index).unwrap())
@@ -153,7 +153,7 @@ fn a_log_that_audit_itself_rewrote_is_named_by_the_first_bad_entry() {
         said,
         "entry 400: is recorded as genuine but is junk (wrong signature)"
     );
-    // The owner speaks at every third place: the next word does not follow the one before.
+    // The owner signs every third message, so the next one does not continue the chain.
     let said = at(rewritten(&desk, |entries| drop(entries.remove(32))), 35);
     assert!(said.contains("does not continue its chain"), "{said}");
     at(rewritten(&desk, |entries| entries.swap(32, 35)), 33);
@@ -176,13 +176,13 @@ fn a_log_that_audit_itself_rewrote_is_named_by_the_first_bad_entry() {
         20,
     );
     assert!(said.contains("recorded as genuine but is junk"), "{said}");
-    // What it keeps back as too large to be kept breaks the chain behind it.
+    // An entry that is recorded as too large breaks the chain after it.
     let said = at(
         rewritten(&desk, |entries| entries[32] = entries[32].cut()),
         36,
     );
     assert!(said.contains("does not continue its chain"), "{said}");
-    // The time of storing is nobody's word but audit's; the root that it said before holds it to that.
+    // Only audit states the stored time; its earlier root proves it.
     let said = at(rewritten(&desk, |entries| entries[100].stored_ns += 1), 301);
     assert!(
         said.contains("another root of the first 301 entries"),
@@ -294,7 +294,7 @@ fn a_key_that_a_later_roster_replaced_signs_no_log_that_goes_on() {
         checked(&home, owner()).unwrap().key,
         public_key(&world.audit)
     );
-    // Without the owner's word that came before it, the second roster is none.
+    // Without the owner's previous message, the second roster is invalid.
     let home = Home::new();
     let new = world.audit.clone();
     let mut log = Log::create(&home.places(), &Origin::of(deployment()), new, NOW_NS).unwrap();

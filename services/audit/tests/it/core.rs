@@ -1,4 +1,4 @@
-//! What audit does with the stream, without a bus.
+//! Tests of the core against a stream, without a bus.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -43,7 +43,7 @@ fn a_stop_stores_what_waits_so_that_the_next_start_goes_on_there() {
     let wants_store = |desk: &Desk| {
         let mut out = Outbox::new(clock.wall(), None, &busy, &running, &clock);
         desk.core.finish(&mut out);
-        // An effect is made only if it is not wanted yet.
+        // The loop starts an effect only if it is not running yet.
         let mut wanted = true;
         out.effect(Key::Once("store"), || {
             wanted = false;
@@ -181,7 +181,7 @@ fn a_projection_ahead_of_the_log_is_rebuilt_and_one_within_it_is_gone_on_from() 
     desk.follow(&world);
     assert!(!desk.core.accepts(15), "10 messages are in the log");
     assert!(desk.core.accepts(10));
-    // Read, and not yet stored, when it stopped.
+    // At the stop these are read but not yet stored.
     let mut desk = desk.restarted();
     assert!(!desk.core.accepts(15));
     desk.core.restore(within);
@@ -234,7 +234,7 @@ fn no_more_is_read_while_too_much_waits() {
     assert!(desk.core.ready());
     desk.take(&world.stream[WAITING_MAX - 1]);
     assert!(!desk.core.ready());
-    // Without a second having passed, and before everything is read.
+    // No second has passed, and not everything is read.
     let Some(Effect::Store { entries, .. }) = desk.core.to_store() else {
         panic!("it stores");
     };
@@ -252,7 +252,7 @@ fn the_stream_of_another_deployment_is_not_logged() {
     desk.catch_up(&world);
     assert_eq!(problem(&desk), Broken::Deployment(other).to_string());
     assert_eq!(desk.log.size(), 1);
-    // A projection remembers it.
+    // A projection keeps it.
     let kept = desk.core.state().clone();
     let mut desk = desk.restarted();
     desk.core.restore(kept);
@@ -265,7 +265,7 @@ fn a_shorter_stream_that_takes_the_place_of_the_one_being_read_ends_the_heads() 
     world.halts(9);
     desk.catch_up(&world);
     assert!(desk.core.to_say().is_some());
-    // The loop reads anew, and does not say again that it has caught up.
+    // The loop reads again, without a second call of `caught_up`.
     desk.core.restore(audit::State::default());
     desk.verifier = Verifier::new(owner(), ChainScope::Everything);
     world.stream.truncate(5);

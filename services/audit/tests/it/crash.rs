@@ -1,4 +1,4 @@
-//! Stops the process at every durable file operation and checks what is left.
+//! Tests that stop the process at every durable file operation and check the remaining files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +36,7 @@ fn open_or_create(dir: &Path) -> Result<Log, Error> {
     }
 }
 
-/// Goes on from whatever is there to `END` entries, as the service does.
+/// Continues from the existing files to `END` entries, as the service does.
 fn work(dir: &Path) {
     let mut log = open_or_create(dir).unwrap();
     for (target, sign) in [
@@ -59,7 +59,7 @@ fn work(dir: &Path) {
     }
 }
 
-/// In a process of its own, started in a directory that holds a plan, this is the victim.
+/// The victim: a process of its own, started in a directory with a plan.
 #[test]
 fn the_workload_runs_to_its_end_when_nothing_stops_it() {
     let Ok(plan) = fs::read_to_string(PLAN) else {
@@ -80,7 +80,7 @@ fn the_workload_runs_to_its_end_when_nothing_stops_it() {
     fs::write(TRACE, lines.join("\n")).unwrap();
 }
 
-/// Whether the workload reached its end; if not, it was stopped at that step and nothing else.
+/// Returns true if the workload reached its end; otherwise checks that it was stopped at that step.
 fn ends_before(dir: &Path, step: u64) -> bool {
     fs::create_dir_all(dir.join(SIGNED)).unwrap();
     fs::write(dir.join(PLAN), step.to_string()).unwrap();
@@ -101,7 +101,7 @@ fn ends_before(dir: &Path, step: u64) -> bool {
     status.success()
 }
 
-/// Every checkpoint that anybody can have seen.
+/// The checkpoints that were visible to readers.
 fn seen(dir: &Path) -> Vec<Checkpoint> {
     let mut paths = files(&dir.join(SIGNED));
     paths.extend([
@@ -114,7 +114,7 @@ fn seen(dir: &Path) -> Vec<Checkpoint> {
         .collect()
 }
 
-/// The log opens, continues every checkpoint that was seen, and can be brought to its end.
+/// Checks that the log opens, continues every visible checkpoint, and can be continued to its end.
 fn assert_recovers(home: &Home, context: &str) {
     let seen = seen(home.dir.path());
     let mut log = open_or_create(home.dir.path()).unwrap_or_else(|e| panic!("{context}: {e}"));
@@ -173,7 +173,7 @@ fn a_process_stopped_again_while_it_recovers_loses_nothing() {
     }
 }
 
-/// What was not synced may be lost or torn by a power cut.
+/// A power failure: it can lose or tear unsynced data.
 #[test]
 fn whatever_lies_beyond_the_checkpoint_may_be_garbage() {
     for step in (20..150).step_by(7) {
@@ -183,7 +183,7 @@ fn whatever_lies_beyond_the_checkpoint_may_be_garbage() {
             continue;
         };
         let signed = Checkpoint::parse(&note, &origin(), &key().verifying_key()).unwrap();
-        // A healthy copy tells which files the checkpoint covers.
+        // A healthy copy shows the files that the checkpoint covers.
         let healthy = Home::copy_of(&home);
         drop(open_or_create(healthy.dir.path()).unwrap());
         for path in files(&home.dir.path().join("log")) {
@@ -214,7 +214,7 @@ fn a_checkpoint_is_signed_only_after_everything_it_covers_was_synced() {
         match step {
             "Write" => {
                 unsynced.insert(path);
-                // Written under its name at once: the name is new, too.
+                // It is written under its final name, so the name is new, too.
                 if path.components().any(|part| part.as_os_str() == "tile") {
                     unsynced_dirs.insert(parent);
                 }

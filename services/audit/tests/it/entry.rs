@@ -1,4 +1,4 @@
-//! The one encoding of an entry.
+//! Tests of the canonical encoding of an entry.
 
 use audit::{Entry, Junk, MAX_ENTRY_BYTES, Refused, Verdict};
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ fn trailing_bytes_a_wider_integer_and_reordered_fields_are_refused() {
     let good = entry(1).encode();
     let mut trailing = good.clone();
     trailing.push(0xc0);
-    // Map of 7, "v", 1: the value as a 16 bit integer says the same in more bytes.
+    // Map of 7, "v", 1: a 16 bit integer encodes the same value in more bytes.
     let mut wide = good.clone();
     assert_eq!(wide[..4], [0x87, 0xa1, b'v', 1]);
     wide.splice(3..4, [0xcd, 0, 1]);

@@ -1,4 +1,4 @@
-//! Checks the audit log through its public API, on real directories.
+//! Tests of the audit log through its public API, on real directories.
 
 #![expect(
     clippy::unwrap_used,
@@ -124,7 +124,7 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Every file below a directory.
+/// The files below a directory.
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for item in fs::read_dir(dir).unwrap() {

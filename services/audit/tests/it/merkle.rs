@@ -1,4 +1,4 @@
-//! Roots and proofs at every size where the shape of the tiles changes.
+//! Tests of roots and proofs at every size at which the layout of the tiles changes.
 
 use audit::{
     Checkpoint, Entry, Error, InclusionProof, Refused, leaf_hash, verify_consistency,
@@ -10,7 +10,7 @@ use crate::{Home, NOW_NS, entry, grow, key, origin};
 
 const SIZES: [u64; 8] = [1, 2, 255, 256, 257, 65_535, 65_536, 65_537];
 
-/// The definition of RFC 6962 section 2.1, word for word and slow.
+/// A literal, slow implementation of RFC 6962 section 2.1.
 fn naive_root(leaves: &[[u8; 32]]) -> [u8; 32] {
     match leaves {
         [] => Sha256::digest([]).into(),

@@ -1,4 +1,4 @@
-//! What a signed checkpoint may look like.
+//! Tests of the format of a signed checkpoint.
 
 use audit::{Checkpoint, MAX_NOTE_BYTES, Origin, Refused};
 use ed25519_dalek::SigningKey;
@@ -6,7 +6,7 @@ use signed_note::{Note, StandardSigner};
 
 use crate::{Home, NOW_NS, ORIGIN, key, origin};
 
-/// A signer as the library makes it: another implementation than the log's own.
+/// The library's signer, an implementation that is independent of the log's.
 fn signer(name: &str, key: &SigningKey) -> StandardSigner {
     let public = signed_note::new_ed25519_verifier_key(name, &key.verifying_key());
     let id = public.split('+').nth(1).unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Directories that are missing, taken, read-only or full.
+//! Tests with directories that are missing, locked, read-only or full.
 
 use std::fs;
 use std::io::Write;
@@ -73,11 +73,11 @@ fn an_anchor_beside_the_log_is_refused() {
     assert!(matches!(error, Error::SamePlace { .. }));
 }
 
-/// A tmpfs, gone when dropped.
+/// A tmpfs, unmounted on drop.
 struct Tmpfs(PathBuf);
 
 impl Tmpfs {
-    /// `None`, said aloud, where this process may not mount; a failure where no test may be skipped.
+    /// Mounts a tmpfs; prints a note and returns `None` without permission, or fails if no test may be skipped.
     fn mount(at: &Path, options: &std::ffi::CStr) -> Option<Self> {
         match mount("none", at, "tmpfs", MountFlags::empty(), options) {
             Ok(()) => {

@@ -1,4 +1,4 @@
-//! Opens the service from its configuration.
+//! Tests that open the service from its configuration.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

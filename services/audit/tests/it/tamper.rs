@@ -1,4 +1,4 @@
-//! Changes a finished log in every way and checks that the place is named.
+//! Tests that change a finished log in every way and check that the error names the place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::{Home, NOW_NS, files, grow, key, origin};
 
 const SIZE: u64 = 700;
 
-/// 700 entries: two full bundles and one of 188, and an anchor at the same size.
+/// A log of 700 entries: two full bundles and one of 188, and an anchor at the same size.
 fn base() -> &'static Home {
     static BASE: OnceLock<Home> = OnceLock::new();
     BASE.get_or_init(|| {
@@ -127,7 +127,7 @@ proptest! {
         bytes[at] ^= mask;
         fs::write(path, &bytes).unwrap();
         prop_assert_eq!(home.verify().unwrap_err().place, expected);
-        // What opening looks at, it refuses; and it never panics.
+        // Opening refuses changes in the files that it reads, and never panics.
         let opened = home.open();
         if !path.ends_with("tile/0/000") && !path.ends_with("entries/000") {
             prop_assert!(opened.is_err(), "{}", path.display());
@@ -212,11 +212,11 @@ fn an_entry_rewritten_together_with_its_tile_is_named() {
     hashes[77 * 32..78 * 32].copy_from_slice(&audit::leaf_hash(&entries[77][2..]));
     fs::write(&tile, hashes).unwrap();
     let bad = home.verify().unwrap_err();
-    // Entry or tile alone cannot show it; the tile above does.
+    // Only the tile above detects this change.
     assert!(matches!(bad.place, Place::File(path) if path.ends_with("tile/1/000.p/2")));
 }
 
-/// A log of another making, put where the anchor of the base log is.
+/// Another log, placed beside the anchor of the base log.
 fn replaced(size: u64, origin: &str, key: &SigningKey) -> (Home, Bad, Error) {
     let home = Home::new();
     let name = Origin::try_from(origin).unwrap();

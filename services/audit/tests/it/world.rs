@@ -1,4 +1,4 @@
-//! A stream of really signed events, and a core that reads it.
+//! A stream of signed events, and a core that reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Message {
     }
 }
 
-/// Everybody who speaks, and what was said.
+/// The authors, and the stream of their events.
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) stream: Vec<Message>,
@@ -143,14 +143,14 @@ impl World {
         self.put("event.policy.halt.ordered".into(), None, b"junk".to_vec());
     }
 
-    /// A copy of an event that was genuine where it was.
+    /// A copy of an event that is genuine at its original place.
     pub(crate) fn replay(&mut self, seq: usize) {
         let copy = self.stream[seq - 1].clone();
         self.put(copy.subject, copy.signature, copy.body);
     }
 }
 
-/// The core at its desk: its log on disk, and the stream up to where it has read.
+/// A core with its log on disk, and the stream up to its read position.
 pub(crate) struct Desk {
     pub(crate) home: Home,
     pub(crate) log: Log,
@@ -164,7 +164,7 @@ impl Desk {
         Self::at(Home::new(), key())
     }
 
-    /// Opens the log that is there, or makes one; the projection is lost.
+    /// Opens the existing log, or creates one; the projection is lost.
     pub(crate) fn at(home: Home, key: SigningKey) -> Self {
         let origin = Origin::of(deployment());
         let places = home.places();
@@ -209,7 +209,7 @@ impl Desk {
         self.read = world.stream.len();
     }
 
-    /// A second passes, and what is to be stored is.
+    /// Lets a second pass, and stores the due entries.
     pub(crate) fn store(&mut self) {
         self.core.input(Input::Second);
         if let Some(Effect::Store {
@@ -234,14 +234,14 @@ impl Desk {
         }
     }
 
-    /// Reads everything, stores it, and has caught up.
+    /// Reads and stores everything, and reports that the core has caught up.
     pub(crate) fn catch_up(&mut self, world: &World) {
         self.follow(world);
         self.core.caught_up();
         self.store();
     }
 
-    /// Appends what the core wants to say, if anything, and reads it back; returns its kind.
+    /// Appends the core's next event, if there is one, and reads it back; returns its kind.
     pub(crate) fn say(&mut self, world: &mut World) -> Option<&'static str> {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
         let clock = world.clock.clone();

@@ -11,12 +11,12 @@ use crate::show::words::duration;
 use crate::toml_text::quoted;
 use crate::when::{End, When};
 
-/// A date from one end to another; at least one is given.
+/// A date in a range; at least one end is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Date {
-    /// The earliest.
+    /// The earliest date.
     pub from: Option<End>,
-    /// The latest.
+    /// The latest date.
     pub to: Option<End>,
 }
 

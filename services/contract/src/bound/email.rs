@@ -1,4 +1,4 @@
-//! `email`: one plain e-mail address, by addresses or by domains.
+//! `email`: a plain e-mail address from a list of addresses or domains.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::parse::source::{Node, Source};
 use crate::show::words::joined;
 use crate::toml_text::quoted_list;
 
-/// Longest address, in bytes.
+/// Maximum length of an address, in bytes.
 const ADDRESS_BYTES_MAX: usize = 254;
-/// Longest part before the `@`, in bytes.
+/// Maximum length of the part before the `@`, in bytes.
 const LOCAL_BYTES_MAX: usize = 64;
 
-/// One address: the part before the `@` as it is written, the domain in lower case.
+/// An address: the part before the `@` as written, the domain in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     local: String,
@@ -25,7 +25,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads one address and nothing beside it: no name, no quotes, no comments, no list.
+    /// Parses a single bare address: no name, no quotes, no comments, no list.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let (local, domain) = text.split_once('@')?;
@@ -46,7 +46,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The canonical form of a mail domain; none for addresses of machines.
+/// Returns the canonical form of a mail domain; `None` for IP addresses.
 fn domain(text: &str) -> Option<String> {
     let domain = host::canonical(text)?;
     domain
@@ -55,7 +55,7 @@ fn domain(text: &str) -> Option<String> {
         .then_some(domain)
 }
 
-/// What an address has to be.
+/// The permitted addresses.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Email {
     /// One of these; never empty.
@@ -65,7 +65,7 @@ pub enum Email {
 }
 
 impl Email {
-    /// Whether a text is such an address; none if it is not one plain address.
+    /// Returns true if `text` is a permitted address; `None` if it is not a plain address.
     fn takes_in(&self, text: &str) -> Option<bool> {
         let address = Address::new(text)?;
         Some(match self {

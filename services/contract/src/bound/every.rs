@@ -49,7 +49,7 @@ impl<B: Inner + Clone> Kind for Every<B> {
 
     fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
         let mut wider = B::clone(&self.0);
-        // An item that the bound so far widened already takes in is not added twice.
+        // An item that already matches the widened bound is not added twice.
         for item in value.as_array()? {
             if wider.judge(Some(item), context) != Match::Yes {
                 wider = wider.widen(Some(item), context)?;

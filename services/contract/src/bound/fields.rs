@@ -1,4 +1,4 @@
-//! `fields`: an object whose fields of these names match.
+//! `fields`: an object whose named fields match.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::matching::{CallContext, Match, lookup};
 use crate::show::words::joined;
 use crate::toml_text::key;
 
-/// An object whose fields of these names match.
+/// An object whose named fields match.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fields<B>(pub BTreeMap<String, B>);
 

@@ -1,4 +1,4 @@
-//! `from`: a value that comes from the owner's words, an earlier trusted result, or an earlier argument.
+//! `from`: a value from the task text, an earlier trusted result, or an earlier argument.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use crate::parse::tools::About;
 use crate::show::words::joined;
 use crate::toml_text::one_or_list;
 
-/// Most origins of one bound.
+/// Maximum number of origins of one bound.
 const ORIGINS_MAX: usize = 32;
-/// Longest way to a field, in characters.
+/// Maximum length of a field path, in characters.
 const FIELD_CHARS_MAX: usize = 500;
 
-/// A value that comes from one of these; never empty.
+/// A value from one of these origins; never empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct From(pub Vec<Origin>);
 
@@ -70,7 +70,7 @@ fn said(origin: &Origin) -> String {
     }
 }
 
-/// Reads one origin, or a list of them, any of which will do.
+/// Reads one origin or a list of origins.
 fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Option<Vec<Origin>> {
     if node.get_ref().as_array().is_none() {
         return Some(vec![one(source, node, about)?]);

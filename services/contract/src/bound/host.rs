@@ -1,4 +1,4 @@
-//! `host`: a host name in canonical form that is one of several patterns.
+//! `host`: a canonical host name that matches one of several patterns.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -12,14 +12,14 @@ use crate::parse::source::{Node, Source};
 use crate::show::words::joined;
 use crate::toml_text::quoted_list;
 
-/// Longest host name, in bytes.
+/// Maximum length of a host name, in bytes.
 const HOST_BYTES_MAX: usize = 253;
-/// Longest part of a host name, in bytes.
+/// Maximum length of a label of a host name, in bytes.
 const LABEL_BYTES_MAX: usize = 63;
 
-/// The canonical form of a host name: lower case, plain ASCII names joined by dots, or four decimal bytes. None
-/// for anything that two readers could take for different hosts: an empty name, a dot at the end, a port, user
-/// information, an IPv6 address, an IPv4 address written in another way, a letter beyond ASCII.
+/// Returns the canonical form of a host name: lower-case ASCII labels joined by dots, or four decimal bytes. `None`
+/// for anything that parsers could take for different hosts: an empty label, a dot at the end, a port, user
+/// information, an IPv6 address, another form of an IPv4 address, a letter beyond ASCII.
 pub(crate) fn canonical(text: &str) -> Option<String> {
     if text.is_empty() || text.len() > HOST_BYTES_MAX {
         return None;
@@ -44,17 +44,17 @@ pub(crate) fn canonical(text: &str) -> Option<String> {
     Some(host)
 }
 
-/// One host, or all below one.
+/// A host, or all subdomains of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
     /// Exactly this host.
     Exact(String),
-    /// Every host below this one, at any depth, but not itself.
+    /// Every subdomain of this host, at any depth, without the host itself.
     Below(String),
 }
 
 impl HostPattern {
-    /// Reads `api.example` or `*.example`; none for anything else.
+    /// Parses `api.example` or `*.example`; `None` if invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         match text.strip_prefix("*.") {
@@ -87,19 +87,19 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// Whether a host is one of these; none if it is no canonical host.
+/// Returns true if the host matches one of these; `None` if it is not a valid host name.
 pub(crate) fn judge(hosts: &[HostPattern], text: &str) -> Option<bool> {
     let host = canonical(text)?;
     Some(hosts.iter().any(|one| one.matches(&host)))
 }
 
-/// Reads one pattern, or a list of them.
+/// Reads one pattern or a list of patterns.
 pub(super) fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Vec<HostPattern>> {
     let fix = "write a name such as \"api.example\", or \"*.example\" for all below it";
     one_or_more(source, node, "host", fix, HostPattern::new)
 }
 
-/// These hosts in words.
+/// Describes the hosts for people.
 pub(super) fn said(hosts: &[HostPattern]) -> String {
     let each = hosts.iter().map(|host| match host {
         HostPattern::Exact(host) => format!("the host {host}"),
@@ -108,7 +108,7 @@ pub(super) fn said(hosts: &[HostPattern]) -> String {
     joined(each.collect(), "or")
 }
 
-/// A host name that is one of these; never empty.
+/// A host name that matches one of these; never empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Host(pub Vec<HostPattern>);
 

@@ -1,4 +1,4 @@
-//! `length`: a text with so many characters, or a list with so many items.
+//! `length`: a text or list with a length in a range.
 
 use std::fmt;
 
@@ -6,20 +6,20 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit, entries};
 use super::matching::{CallContext, Match};
-use crate::json::INTEGER_MAX;
 use crate::parse::source::{Node, Source};
+use bus_schema::json::INTEGER_MAX;
 
-/// A text with so many characters, or a list with so many items.
+/// The number of characters of a text, or of items of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Length {
-    /// The fewest.
+    /// The minimum.
     pub min: Option<u64>,
-    /// The most.
+    /// The maximum.
     pub max: Option<u64>,
 }
 
 impl Length {
-    /// Exactly so many.
+    /// Exactly this length.
     pub(crate) const fn exactly(length: u64) -> Self {
         Self {
             min: Some(length),
@@ -27,7 +27,7 @@ impl Length {
         }
     }
 
-    /// Characters of a text, items of a list.
+    /// Counts the characters of a text or the items of a list.
     pub(crate) fn of(value: &Value) -> Option<u64> {
         let text = value.as_str().map(|text| text.chars().count());
         let length = text.or_else(|| value.as_array().map(Vec::len))?;

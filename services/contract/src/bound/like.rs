@@ -1,4 +1,4 @@
-//! `like`: a text that a pattern with `*` takes in.
+//! `like`: a text that matches a pattern with `*`.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::matching::{CallContext, Match};
 use crate::pattern::{PATTERN_BYTES_MAX, TextGlob};
 use crate::toml_text::quoted;
 
-/// A text that the pattern takes in.
+/// A text that matches the pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Like(pub TextGlob);
 

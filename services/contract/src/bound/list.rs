@@ -1,12 +1,12 @@
-//! One text or a list of texts, as hosts, addresses and domains are written.
+//! Reads one text or a list of texts, for hosts, addresses and domains.
 
 use crate::parse::source::{Node, Source};
 use crate::pattern::PATTERN_BYTES_MAX;
 
-/// Most hosts, addresses or domains of one bound.
+/// Maximum number of hosts, addresses or domains of one bound.
 const LIST_MAX: usize = 1000;
 
-/// Reads one text, or a list of them, each by `read`.
+/// Reads one text or a list of texts, each with `read`.
 pub(super) fn one_or_more<'t, T>(
     source: &mut Source<'t>,
     node: &'t Node<'t>,

@@ -4,19 +4,19 @@ use serde_json::{Map, Value};
 
 use crate::record::View;
 
-/// What a bound says about a value.
+/// The outcome of matching a value against a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// The value is what the bound describes.
+    /// The value matches.
     Yes,
-    /// The value is something else.
+    /// The value does not match.
     No,
-    /// The bound cannot tell.
+    /// The bound cannot be applied to the value.
     Unknown,
 }
 
 impl Match {
-    /// Within if all are, outside if any is, otherwise unknown.
+    /// Returns `Yes` if all are `Yes`, `No` if any is `No`, otherwise `Unknown`.
     pub(crate) fn every(each: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self::Yes;
         for one in each {
@@ -29,7 +29,7 @@ impl Match {
         whole
     }
 
-    /// Within if any is, outside if all are, otherwise unknown.
+    /// Returns `Yes` if any is `Yes`, `No` if all are `No`, otherwise `Unknown`.
     pub(crate) fn any(each: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self::No;
         for one in each {
@@ -59,7 +59,7 @@ impl Match {
     }
 }
 
-/// A call and all that a bound on one of its arguments may look at.
+/// A call and its view, as input of a bound on an argument.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallContext<'a> {
     pub(crate) tool: &'a str,
@@ -67,14 +67,14 @@ pub(crate) struct CallContext<'a> {
     pub(crate) view: View<'a>,
 }
 
-/// Whether a name with dots is that of an argument, and may lead into another one as well.
+/// Returns true if a name with dots is both the name of an argument and a path into another argument.
 pub(crate) fn is_ambiguous(args: &Map<String, Value>, name: &str) -> bool {
     let first = name.split_once('.').map(|(first, _)| first);
     first.is_some_and(|first| args.contains_key(first)) && args.contains_key(name)
 }
 
-/// The value of an argument; a name with dots leads into objects, unless an argument has just this name. None if
-/// both could be meant.
+/// Returns the value of an argument. A name with dots is a path into objects, unless an argument has exactly this
+/// name. `None` if the name is ambiguous.
 pub(crate) fn lookup<'v>(args: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     if is_ambiguous(args, name) {
         return None;

@@ -1,4 +1,4 @@
-//! `not`: a value that another bound describes as outside.
+//! `not`: a value that another bound does not match.
 
 use std::fmt;
 

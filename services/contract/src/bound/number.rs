@@ -1,14 +1,14 @@
-//! Compares numbers by value, integers and decimals alike, exactly as their canonical form writes them.
+//! Exact comparison of integers and decimals by value, as in their canonical form.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use toml::de::DeValue;
 
-use crate::json::INTEGER_MAX;
 use crate::parse::source::{Node, Source};
+use bus_schema::json::INTEGER_MAX;
 
-/// A number that a contract or a call writes.
+/// A number in a contract or a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// An integer within ±(2^53 − 1).
@@ -23,7 +23,7 @@ impl Number {
         whole.or_else(|| number.as_f64().map(Self::Decimal))
     }
 
-    /// Every integer that is judged has an exact double, so nothing is rounded.
+    /// Converts to a double without rounding: every integer here has an exact double.
     fn double(self) -> f64 {
         match self {
             #[expect(clippy::cast_precision_loss, reason = "integers stay below 2^53")]
@@ -55,7 +55,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// Reads a number as an argument is read, so that 1.0 is the integer 1 on both sides.
+/// Reads a number in the same way as an argument, so that 1.0 is the integer 1 on both sides.
 pub(super) fn read(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Option<Number> {
     let DeValue::Float(written) = node.get_ref() else {
         let within = -INTEGER_MAX..=INTEGER_MAX;
@@ -65,7 +65,7 @@ pub(super) fn read(source: &mut Source<'_>, node: &Node<'_>, what: &str) -> Opti
     let value = value
         .and_then(serde_json::Number::from_f64)
         .map(|n| n.to_string());
-    let value = value.and_then(|text| crate::json::parse(text.as_bytes(), 64).ok());
+    let value = value.and_then(|text| bus_schema::json::parse(text.as_bytes(), 64).ok());
     let value = value
         .as_ref()
         .and_then(|value| Number::of(value.as_number()?));

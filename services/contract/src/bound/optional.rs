@@ -1,4 +1,4 @@
-//! `optional`: an argument that is absent or null matches, whatever else the bound says.
+//! `optional`: an argument that is absent or null matches; otherwise the rest of the bound applies.
 
 use std::fmt;
 

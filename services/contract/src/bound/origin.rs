@@ -1,16 +1,16 @@
-//! Says where a value comes from: the owner's words, a field of an earlier trusted result, or an earlier argument.
+//! Origins of a value: the task text, a field of an earlier trusted result, or an earlier argument.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use crate::bound::matching::{Match, is_ambiguous, lookup};
-use crate::json;
 use crate::labels::Integrity;
 use crate::record::{Record, Stage};
 use crate::toml_text::quoted;
+use bus_schema::json;
 
-/// One place that a value may come from.
+/// One origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The text of the task, as the owner signed it.
@@ -19,19 +19,19 @@ pub enum Origin {
     Field {
         /// The tool.
         tool: String,
-        /// The way to the field.
+        /// The path to the field.
         field: FieldPath,
     },
     /// An argument of an earlier call that succeeded.
     Argument {
         /// The tool.
         tool: String,
-        /// The argument, with dots into objects.
+        /// The argument; dots lead into objects.
         argument: String,
     },
 }
 
-/// A way into a JSON value: names, each followed by `[]` for each item of a list.
+/// A path into a JSON value: names, each optionally followed by `[]` for the items of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPath {
     text: String,
@@ -45,7 +45,7 @@ enum Step {
 }
 
 impl FieldPath {
-    /// Reads a way such as `results[].email`, or `[]` for each item of a list; none for anything else.
+    /// Parses a path such as `results[].email`, or `[]` for the items of a list; `None` if invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let mut steps = Vec::new();
@@ -66,14 +66,14 @@ impl FieldPath {
         })
     }
 
-    /// The way as it was written.
+    /// The path as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether some value at this way equals `wanted`. A result that is a text with JSON in it is read as that; texts
-    /// inside of a result are what somebody may have written, and stay texts.
+    /// Returns true if a value at this path equals `wanted`. A result that is a text of JSON is parsed first. Texts
+    /// inside a result stay texts, because anybody may have written them.
     fn finds(&self, value: &Value, wanted: &Value) -> bool {
         let inner = value
             .as_str()
@@ -96,7 +96,7 @@ fn finds(steps: &[Step], value: &Value, wanted: &Value) -> bool {
 }
 
 impl Origin {
-    /// Whether a value comes from here; a list or an object comes from nowhere, only its items can.
+    /// Matches a value that comes from this origin. A null, list or object is `Unknown`; only its items have an origin.
     pub(crate) fn judge(&self, value: &Value, record: &Record) -> Match {
         if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
             return Match::Unknown;
@@ -135,7 +135,7 @@ impl Origin {
         }
     }
 
-    /// Whether what comes from here was chosen by the owner or by a trusted program.
+    /// Returns true if the owner or a trusted program chose the values of this origin.
     pub(crate) fn is_trusted(&self) -> bool {
         matches!(self, Self::Task | Self::Field { .. })
     }
@@ -165,7 +165,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Whether a text or a number stands in `text` as a whole token.
+/// Returns true if a text or number is in `text` as a whole token.
 fn stands_in(value: &Value, text: &str) -> bool {
     match value {
         Value::String(value) => !value.is_empty() && tokens(value, text),
@@ -182,7 +182,7 @@ fn tokens(value: &str, text: &str) -> bool {
     })
 }
 
-/// Whether a token ends where these neighbours begin: no letter or digit, nor a joint with one behind it.
+/// Returns true if a token ends before these characters: no letter or digit follows, directly or after joints.
 fn ends_before(neighbours: &mut dyn Iterator<Item = char>) -> bool {
     let joint = |c: char| matches!(c, '-' | '@' | '.' | '+' | '_');
     match neighbours.next() {
@@ -195,7 +195,7 @@ fn ends_before(neighbours: &mut dyn Iterator<Item = char>) -> bool {
     }
 }
 
-/// The numbers that stand in a text as whole tokens, by value; commas and apostrophes may part thousands.
+/// Returns the numbers that are whole tokens of a text. Commas and apostrophes may separate thousands.
 fn numbers(text: &str) -> impl Iterator<Item = serde_json::Number> {
     let mut rest = 0;
     std::iter::from_fn(move || {
@@ -222,7 +222,7 @@ fn numbers(text: &str) -> impl Iterator<Item = serde_json::Number> {
     })
 }
 
-/// The digits of a number without the marks that part thousands; none if they stand elsewhere.
+/// Removes the thousands separators of a number; `None` if one is misplaced.
 fn plain(digits: &str) -> Option<String> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if fraction.contains(['.', ',', '\'']) {

@@ -1,4 +1,4 @@
-//! `path`, or `glob`: a relative path that a pattern takes in.
+//! `path`, or `glob`: a relative path that matches a pattern.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::parse::source::{Node, Source};
 use crate::pattern::{PATTERN_BYTES_MAX, PathGlob};
 use crate::toml_text::quoted;
 
-/// A relative path that the pattern takes in.
+/// A relative path that matches the pattern.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Path(pub PathGlob);
 

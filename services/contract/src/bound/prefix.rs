@@ -1,4 +1,4 @@
-//! `prefix`: a text that starts so.
+//! `prefix`: a text that starts with another text.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
 use super::matching::{CallContext, Match};
 use crate::toml_text::quoted;
 
-/// A text that starts so.
+/// A text that starts with this text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prefix(pub String);
 

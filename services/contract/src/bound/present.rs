@@ -1,4 +1,4 @@
-//! `present`: whether the argument is there and not null; always tells.
+//! `present`: the presence of an argument; null counts as absent. Never `Unknown`.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 
-/// Whether the argument is there and not null.
+/// True if the argument must be present and not null.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Present(pub bool);
 

@@ -12,9 +12,9 @@ use crate::parse::source::Node;
 /// A number from `min` to `max`; at least one is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Range {
-    /// The least.
+    /// The minimum.
     pub min: Option<Number>,
-    /// The greatest.
+    /// The maximum.
     pub max: Option<Number>,
 }
 

@@ -1,4 +1,4 @@
-//! `same_as`, `differs_from`, `at_most`, `at_least`: a value that stands so to another argument.
+//! `same_as`, `differs_from`, `at_most`, `at_least`: a comparison with another argument.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,24 +11,24 @@ use super::number::Number;
 use crate::toml_text::quoted;
 use crate::when::When;
 
-/// How a value stands to another argument.
+/// The relation between a value and another argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// The same value.
     SameAs,
     /// Another value of the same kind.
     DiffersFrom,
-    /// A number or date that is not greater or later.
+    /// A number or date that is equal, smaller or earlier.
     AtMost,
-    /// A number or date that is not less or earlier.
+    /// A number or date that is equal, greater or later.
     AtLeast,
 }
 
 impl Relation {
-    /// All of them.
+    /// All relations.
     const ALL: [Self; 4] = [Self::SameAs, Self::DiffersFrom, Self::AtMost, Self::AtLeast];
 
-    /// The key of the contract.
+    /// The key in the contract.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -69,10 +69,10 @@ impl Relation {
     }
 }
 
-/// A value that stands so to another argument.
+/// A value in a relation to another argument.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compared {
-    /// How.
+    /// The relation.
     pub relation: Relation,
     /// The other argument.
     pub other: String,

@@ -1,4 +1,4 @@
-//! One value that a contract can name, and sets of them.
+//! A single value in a contract, and sets of values.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::number::{self, Number};
 use crate::parse::source::{Node, Source};
 use crate::toml_text::quoted;
 
-/// Most members of a set.
+/// Maximum number of members of a set.
 const SET_MAX: usize = 1000;
 
-/// One value that a contract can name.
+/// A single value in a contract.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// `true` or `false`.
@@ -36,7 +36,7 @@ impl Scalar {
         }
     }
 
-    /// The JSON Schema types that such a value may have.
+    /// The JSON Schema types of such a value.
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {
             Self::Bool(_) => &["boolean"],
@@ -71,7 +71,7 @@ impl fmt::Display for Scalar {
 /// Matches a value against a set.
 pub(super) fn one_of(set: &[Scalar], value: &Value) -> Match {
     let mut kin = set.iter().map(|one| one.judge(value));
-    // Members of another kind say nothing if one of the value's own kind speaks.
+    // Members of another kind are ignored if any member has the value's kind.
     let spoken = kin.clone().filter(|one| *one != Match::Unknown);
     if kin.all(|one| one == Match::Unknown) {
         Match::Unknown
@@ -80,7 +80,7 @@ pub(super) fn one_of(set: &[Scalar], value: &Value) -> Match {
     }
 }
 
-/// Reads one value that an argument can have.
+/// Reads one value of an argument.
 pub(super) fn read(source: &mut Source<'_>, node: &Node<'_>) -> Option<Scalar> {
     match node.get_ref() {
         DeValue::String(text) => {

@@ -1,4 +1,4 @@
-//! `suffix`: a text that ends so.
+//! `suffix`: a text that ends with another text.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
 use super::matching::{CallContext, Match};
 use crate::toml_text::quoted;
 
-/// A text that ends so.
+/// A text that ends with this text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suffix(pub String);
 

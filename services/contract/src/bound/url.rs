@@ -1,4 +1,4 @@
-//! `url`: a URL of a scheme, hosts, a path and a port.
+//! `url`: a URL with a scheme, hosts, a path and a port.
 
 use std::fmt;
 
@@ -11,31 +11,31 @@ use crate::parse::source::{Node, Source};
 use crate::pattern::{PATTERN_BYTES_MAX, PathGlob};
 use crate::toml_text::{quoted, quoted_list};
 
-/// Longest URL that is read, in bytes.
+/// Maximum length of a URL, in bytes.
 const URL_BYTES_MAX: usize = 8192;
 
-/// What a URL has to be.
+/// The required parts of a URL.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Url {
-    /// The scheme; `https` if the contract does not say.
+    /// The scheme; `https` by default.
     pub scheme: String,
-    /// The host is one of these; never empty.
+    /// The permitted hosts; never empty.
     pub hosts: Vec<HostPattern>,
-    /// The path; any if there is none.
+    /// The path; `None` permits any.
     pub path: Option<UrlPath>,
-    /// The port; the scheme's own if there is none.
+    /// The port; `None` means the default port of the scheme.
     pub port: Option<u16>,
 }
 
 /// A pattern on the path of a URL, which starts with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlPath {
-    /// None for the root alone.
+    /// `None` for the root alone.
     glob: Option<PathGlob>,
 }
 
 impl UrlPath {
-    /// Reads a pattern such as `/v2/**`; none for anything else.
+    /// Parses a pattern such as `/v2/**`; `None` if invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let rest = text.strip_prefix('/')?;
@@ -64,9 +64,9 @@ impl fmt::Display for UrlPath {
 }
 
 impl Url {
-    /// Whether a text is such a URL; none if two readers could take it for different ones: user information, a
+    /// Returns true if `text` is such a URL; `None` if parsers could disagree about it: user information, a
     /// host that is not canonical, a backslash, white space, `.` or `..`, an empty name in the path, or an
-    /// escape that hides a plain character.
+    /// escape of a plain character.
     fn takes_in(&self, text: &str) -> Option<bool> {
         let visible = text.bytes().all(|c| c.is_ascii_graphic());
         if text.len() > URL_BYTES_MAX
@@ -107,7 +107,7 @@ fn port(text: &str) -> Option<u16> {
     digits.then(|| text.parse().ok())?
 }
 
-/// The port that a scheme has of its own.
+/// The default port of a scheme.
 fn port_of(scheme: &str) -> Option<u16> {
     match scheme {
         "https" | "wss" => Some(443),
@@ -117,11 +117,11 @@ fn port_of(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Whether a path has one spelling only.
+/// Returns true if the path has only one spelling.
 fn unambiguous(path: &str) -> bool {
     let inner = path.strip_suffix('/').unwrap_or(path);
     let mut names = inner.split('/');
-    // What stands before the first slash.
+    // Skips the empty text before the first slash.
     names.next();
     if names.any(|name| matches!(name, "" | "." | "..")) {
         return false;

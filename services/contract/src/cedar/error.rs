@@ -1,6 +1,6 @@
-//! Why a condition cannot be used, and where.
+//! The error of an invalid condition, with its place.
 
-/// Why a condition is refused.
+/// An error in a condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct ConditionError {
@@ -14,7 +14,7 @@ impl ConditionError {
         Self { at, problem }
     }
 
-    /// Where in the text, in bytes from 0.
+    /// The place in the text, in bytes from 0.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at

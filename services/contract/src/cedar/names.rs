@@ -1,23 +1,23 @@
-//! Checks the names of a condition against the arguments of the tools and the facts that there are.
+//! Checks the names of a condition against the arguments of the tools and the known facts.
 
 use std::collections::BTreeSet;
 
 use diagnostic::nearest;
 
 use super::ConditionError;
-use super::shape::{Fields, Shape};
+use super::shape::{ObjectShape, Shape};
 use super::tokens::Chain;
 
-/// What a condition can ask about a task.
+/// The facts of a task that a condition can read.
 const FACTS: [&str; 5] = ["calls", "integrity", "principal", "secrecy", "text"];
-/// The words that some of them have.
+/// The possible values of some facts.
 const WORDS: [(&str, &[&str]); 2] = [
     ("integrity", &["trusted", "untrusted"]),
     ("secrecy", &["public", "private", "secret"]),
 ];
 
 /// Checks every name.
-pub(super) fn check(chains: &[Chain], about: &[(&str, Fields)]) -> Result<(), ConditionError> {
+pub(super) fn check(chains: &[Chain], about: &[(&str, ObjectShape)]) -> Result<(), ConditionError> {
     chains
         .iter()
         .try_for_each(|chain| match chain.root.as_str() {
@@ -28,7 +28,7 @@ pub(super) fn check(chains: &[Chain], about: &[(&str, Fields)]) -> Result<(), Co
         })
 }
 
-/// The first steps of all names with this root.
+/// Returns the first steps of all names with this root.
 pub(super) fn second(chains: &[Chain], root: &str) -> BTreeSet<String> {
     let named = chains.iter().filter(|chain| chain.root == root);
     named
@@ -87,13 +87,13 @@ fn earlier(chain: &Chain) -> Result<(), ConditionError> {
     }
 }
 
-/// How a tool has the argument that is named.
+/// The state of a named argument of a tool.
 enum Found {
     Typed,
     Absent,
 }
 
-fn argument(chain: &Chain, about: &[(&str, Fields)]) -> Result<(), ConditionError> {
+fn argument(chain: &Chain, about: &[(&str, ObjectShape)]) -> Result<(), ConditionError> {
     if chain.path.is_empty() {
         return error(
             chain,
@@ -121,13 +121,13 @@ fn argument(chain: &Chain, about: &[(&str, Fields)]) -> Result<(), ConditionErro
     error(chain, format!("{tools} {no} argument `{written}`; {fix}"))
 }
 
-fn suggestion(name: &str, about: &[(&str, Fields)]) -> Option<String> {
+fn suggestion(name: &str, about: &[(&str, ObjectShape)]) -> Option<String> {
     let known = about.iter().flat_map(|(_, fields)| fields.known.keys());
     let near = nearest(name, known.map(String::as_str)).filter(|near| *near != name)?;
     Some(format!("did you mean `args.{near}`?"))
 }
 
-fn find(chain: &Chain, tool: &str, fields: &Fields) -> Result<Found, ConditionError> {
+fn find(chain: &Chain, tool: &str, fields: &ObjectShape) -> Result<Found, ConditionError> {
     let mut fields = fields;
     let mut walked = String::from("args");
     for (at, name) in chain.path.iter().enumerate() {

@@ -1,17 +1,17 @@
-//! Says in the words of a condition what Cedar finds wrong with it.
+//! Converts errors of Cedar to errors in terms of the condition.
 
 use cedar_policy::{ParseErrors, ValidationError, ValidationWarning};
 use miette::Diagnostic;
 
 use super::ConditionError;
-use super::shape::{Fields, Shape};
-use super::tokens::{Chain, Source};
+use super::shape::{ObjectShape, Shape};
+use super::tokens::{Chain, ParsedCondition};
 
-/// What stands before a condition in the policy that is validated.
+/// The text before a condition in the validated policy.
 pub(super) const HEAD: &str = "permit(principal, action, resource) when {\n";
 
-/// A condition that is no expression.
-pub(super) fn unreadable(source: &Source, errors: &ParseErrors) -> ConditionError {
+/// Converts the error of a condition that is not an expression.
+pub(super) fn unreadable(source: &ParsedCondition, errors: &ParseErrors) -> ConditionError {
     let Some(error) = errors.iter().next() else {
         return ConditionError::new(0, "the condition cannot be read; write it anew");
     };
@@ -24,12 +24,12 @@ pub(super) fn unreadable(source: &Source, errors: &ParseErrors) -> ConditionErro
     )
 }
 
-/// A condition that could fail, or is not about what there is.
+/// Converts the error of a condition that could fail or names unknown things.
 pub(super) fn invalid(
-    source: &Source,
+    source: &ParsedCondition,
     error: &ValidationError,
     tool: &str,
-    fields: &Fields,
+    fields: &ObjectShape,
 ) -> ConditionError {
     let at = start(error).unwrap_or_default().saturating_sub(HEAD.len());
     let at = source.place(at);
@@ -65,7 +65,7 @@ pub(super) fn invalid(
     ConditionError::new(at, problem)
 }
 
-/// Whether a condition without errors can be true.
+/// Returns true if a condition without errors can be true.
 pub(super) fn is_possible<'w>(
     warnings: impl Iterator<Item = &'w ValidationWarning>,
 ) -> Result<bool, ConditionError> {
@@ -83,8 +83,8 @@ pub(super) fn is_possible<'w>(
     Ok(possible)
 }
 
-/// The first optional field on the way, and what it is a field of.
-fn optional<'c>(chain: &'c Chain, fields: &Fields) -> (String, &'c str) {
+/// Returns the first optional field on the path, and its parent.
+fn optional<'c>(chain: &'c Chain, fields: &ObjectShape) -> (String, &'c str) {
     let mut parent = chain.root.clone();
     let mut fields = Some(fields);
     let mut last = "";
@@ -107,7 +107,7 @@ fn start(error: &dyn Diagnostic) -> Option<usize> {
     error.labels()?.next().map(|label| label.offset())
 }
 
-/// Cedar's words without what a condition does not have.
+/// Removes terms from Cedar's message that a condition does not have.
 fn plain(text: &str) -> String {
     let text = text
         .replace("for policy `when`, ", "")

@@ -1,12 +1,12 @@
-//! Gives the arguments of a tool Cedar types, as far as their JSON Schema tells.
+//! Derives Cedar types of the arguments of a tool from their JSON Schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-/// How many schemas are looked at for one tool, references counted each time.
+/// Maximum number of schemas to visit for one tool; each reference counts.
 const VISITS_MAX: usize = 2000;
-/// Deepest nesting of lists and objects that is typed.
+/// Maximum nesting of typed lists and objects.
 const DEPTH_MAX: usize = 12;
 
 /// The type of a value.
@@ -17,17 +17,17 @@ pub(super) enum Shape {
     Decimal,
     Text,
     Set(Box<Shape>),
-    Record(Fields),
+    Record(ObjectShape),
 }
 
 /// The type of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Fields {
-    /// What is typed.
+pub(super) struct ObjectShape {
+    /// The typed fields.
     pub(super) known: BTreeMap<String, Field>,
-    /// Why some fields are not.
+    /// The untyped fields, with the reason.
     pub(super) left_out: BTreeMap<String, &'static str>,
-    /// Whether it can have fields that its schema does not name.
+    /// True if the object can have fields that its schema does not name.
     pub(super) open: bool,
 }
 
@@ -35,19 +35,19 @@ pub(super) struct Fields {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
     pub(super) shape: Shape,
-    /// Whether it can be absent, or null.
+    /// True if the field can be absent or null.
     pub(super) optional: bool,
 }
 
-/// What one schema says of a value.
-struct Kind {
-    /// Whether it can be null.
+/// The type of a value in one schema.
+struct ValueShape {
+    /// True if the value can be null.
     nullable: bool,
-    /// What it is otherwise; `None` if it can only be null.
+    /// The type of other values; `None` if the value can only be null.
     shape: Option<Shape>,
 }
 
-/// Why a value has no type.
+/// Reasons for a value without type.
 const MIXED: &str = "it can be of several types";
 const SILENT: &str = "its schema does not say what type it has";
 const DEEP: &str = "it is nested too deeply";
@@ -55,7 +55,7 @@ const NULLS: &str = "its items can be null";
 const ENDLESS: &str = "its schema refers to itself or leads nowhere";
 const SOMETIMES: &str = "only some forms of these arguments have it";
 
-/// Keywords that hold lists of schemas of which some describe the same value.
+/// Keywords with lists of schemas of which at least one must match the value.
 const CHOICES: [&str; 2] = ["anyOf", "oneOf"];
 
 impl Shape {
@@ -71,7 +71,7 @@ impl Shape {
         }
     }
 
-    /// Whether a part of such a value has no type, so that the whole cannot be compared.
+    /// Returns true if a part of the value has no type, so that the whole cannot be compared.
     pub(super) fn is_partial(&self) -> bool {
         match self {
             Self::Bool | Self::Long | Self::Decimal | Self::Text => false,
@@ -89,10 +89,10 @@ impl Shape {
     }
 }
 
-impl Fields {
-    /// The arguments that a schema describes.
+impl ObjectShape {
+    /// Reads the fields of the arguments from a schema.
     pub(super) fn of_arguments(schema: &Value) -> Self {
-        let mut reader = Reader {
+        let mut reader = SchemaReader {
             root: schema,
             visits: VISITS_MAX,
         };
@@ -114,7 +114,7 @@ impl Fields {
             || self.known.values().any(|field| field.shape.is_partial())
     }
 
-    /// The same with nothing but the fields of these names.
+    /// Keeps only the fields of these names.
     pub(super) fn only(&self, names: &[&str]) -> Self {
         let known = self
             .known
@@ -141,14 +141,14 @@ impl Field {
 }
 
 /// Walks one schema document.
-struct Reader<'s> {
+struct SchemaReader<'s> {
     root: &'s Value,
     visits: usize,
 }
 
-impl<'s> Reader<'s> {
-    fn fields(&mut self, schema: &'s Value, depth: usize) -> Fields {
-        let mut found = Fields::default();
+impl<'s> SchemaReader<'s> {
+    fn fields(&mut self, schema: &'s Value, depth: usize) -> ObjectShape {
+        let mut found = ObjectShape::default();
         let mut required = BTreeSet::new();
         self.collect(schema, depth, &mut found, &mut required);
         for (name, field) in &mut found.known {
@@ -157,13 +157,13 @@ impl<'s> Reader<'s> {
         found
     }
 
-    /// Adds what a schema of an object says of its fields; what is optional only because nothing requires it is
-    /// not yet marked.
+    /// Adds the fields of the schema of an object. Fields that are optional only because they are not required are
+    /// marked later.
     fn collect(
         &mut self,
         schema: &'s Value,
         depth: usize,
-        found: &mut Fields,
+        found: &mut ObjectShape,
         required: &mut BTreeSet<&'s str>,
     ) {
         let Some(map) = schema.as_object().filter(|_| self.visit()) else {
@@ -202,7 +202,7 @@ impl<'s> Reader<'s> {
         let choices = CHOICES.iter().flat_map(|key| list(map, key));
         let choices = choices.chain(["then", "else"].iter().filter_map(|key| map.get(*key)));
         for choice in choices.chain(object(map, "dependentSchemas").map(|(_, schema)| schema)) {
-            let mut some = Fields::default();
+            let mut some = ObjectShape::default();
             self.collect(choice, depth, &mut some, &mut BTreeSet::new());
             found.open |= some.open;
             for name in some.known.into_keys().chain(some.left_out.into_keys()) {
@@ -213,9 +213,9 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// What a schema says of a value. Any of the keywords that must hold together tells enough: arguments are
-    /// validated before they are converted.
-    fn kind(&mut self, schema: &'s Value, depth: usize) -> Result<Kind, &'static str> {
+    /// Returns the type of a value in a schema. One of several keywords that must all match is enough, because
+    /// arguments are validated before conversion.
+    fn kind(&mut self, schema: &'s Value, depth: usize) -> Result<ValueShape, &'static str> {
         if depth > DEPTH_MAX {
             return Err(DEEP);
         }
@@ -251,7 +251,7 @@ impl<'s> Reader<'s> {
             }
         }
         if map.contains_key("properties") {
-            return Ok(Kind::of(Shape::Record(self.fields(schema, depth))));
+            return Ok(ValueShape::of(Shape::Record(self.fields(schema, depth))));
         }
         Err(SILENT)
     }
@@ -261,10 +261,10 @@ impl<'s> Reader<'s> {
         word: &Value,
         schema: &'s Value,
         depth: usize,
-    ) -> Result<Kind, &'static str> {
+    ) -> Result<ValueShape, &'static str> {
         let shape = match word.as_str() {
             Some("null") => {
-                return Ok(Kind {
+                return Ok(ValueShape {
                     nullable: true,
                     shape: None,
                 });
@@ -285,16 +285,16 @@ impl<'s> Reader<'s> {
             }
             Some(_) | None => return Err(SILENT),
         };
-        Ok(Kind::of(shape))
+        Ok(ValueShape::of(shape))
     }
 
-    /// What is said of a value by several that each may describe it.
+    /// Joins the types of alternative schemas of a value.
     fn joined(
         &mut self,
         each: &'s [Value],
-        kind: impl Fn(&mut Self, &'s Value) -> Result<Kind, &'static str>,
-    ) -> Result<Kind, &'static str> {
-        let mut whole = Kind {
+        kind: impl Fn(&mut Self, &'s Value) -> Result<ValueShape, &'static str>,
+    ) -> Result<ValueShape, &'static str> {
+        let mut whole = ValueShape {
             nullable: false,
             shape: None,
         };
@@ -320,7 +320,7 @@ impl<'s> Reader<'s> {
     }
 }
 
-impl Kind {
+impl ValueShape {
     fn of(shape: Shape) -> Self {
         Self {
             nullable: false,
@@ -329,17 +329,17 @@ impl Kind {
     }
 }
 
-fn typed(kind: Kind) -> Result<Field, &'static str> {
+fn typed(kind: ValueShape) -> Result<Field, &'static str> {
     Ok(Field {
         shape: kind.shape.ok_or(SILENT)?,
         optional: kind.nullable,
     })
 }
 
-fn literal(value: &Value) -> Result<Kind, &'static str> {
-    Ok(Kind::of(match value {
+fn literal(value: &Value) -> Result<ValueShape, &'static str> {
+    Ok(ValueShape::of(match value {
         Value::Null => {
-            return Ok(Kind {
+            return Ok(ValueShape {
                 nullable: true,
                 shape: None,
             });

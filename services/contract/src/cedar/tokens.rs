@@ -1,33 +1,33 @@
-//! Splits a condition into tokens, finds the names in it, and writes it as Cedar reads it.
+//! Splits a condition into tokens, finds the names in it, and converts it to Cedar source.
 
 use std::ops::Range;
 
 use super::ConditionError;
 
-/// What a condition can start a name with.
+/// The roots of names in a condition.
 pub(super) const ROOTS: [&str; 4] = ["args", "earlier", "now", "task"];
-/// What Cedar knows beside them, and a condition does not.
+/// The roots of Cedar that a condition cannot use.
 const FOREIGN: [&str; 4] = ["action", "context", "principal", "resource"];
-/// What is written before each root.
+/// The prefix that is added to each root.
 const PREFIX: &str = "context.";
-/// Most tokens: with the depth below, the bound on how deep Cedar recurses.
+/// Maximum number of tokens; together with [`DEPTH_MAX`], it bounds the recursion of Cedar.
 const TOKENS_MAX: usize = 800;
-/// Deepest nesting of brackets.
+/// Maximum nesting of brackets.
 const DEPTH_MAX: usize = 24;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TokenKind {
     Word,
     Text,
     Number,
     Sign,
 }
 
-/// A piece of a condition.
+/// A token of a condition.
 #[derive(Debug, Clone)]
 struct Token<'t> {
-    kind: Kind,
+    kind: TokenKind,
     text: &'t str,
     at: usize,
 }
@@ -38,13 +38,13 @@ impl Token<'_> {
     }
 
     fn is(&self, sign: &str) -> bool {
-        self.kind != Kind::Text && self.text == sign
+        self.kind != TokenKind::Text && self.text == sign
     }
 
-    /// What a quoted text says, if nothing in it is escaped.
+    /// The content of a quoted text, if it has no escapes.
     fn quoted(&self) -> Option<&str> {
         let inner = self.text.strip_prefix('"')?.strip_suffix('"')?;
-        (self.kind == Kind::Text && !inner.contains('\\')).then_some(inner)
+        (self.kind == TokenKind::Text && !inner.contains('\\')).then_some(inner)
     }
 }
 
@@ -55,35 +55,35 @@ pub(super) struct Chain {
     pub(super) root: String,
     /// The steps after it.
     pub(super) path: Vec<String>,
-    /// How many of the steps, from the last, are only asked for by `has`.
+    /// The number of last steps that are only tested by `has`.
     pub(super) asked: usize,
-    /// Where it stands.
+    /// The place in the text.
     pub(super) span: Range<usize>,
-    /// The texts it is compared with.
+    /// The texts that the name is compared with, with their places.
     pub(super) compared: Vec<(String, usize)>,
 }
 
-/// A condition as it was written and as Cedar reads it.
+/// A condition as written and as Cedar source.
 #[derive(Debug)]
-pub(super) struct Source {
-    /// What Cedar reads.
+pub(super) struct ParsedCondition {
+    /// The Cedar source.
     pub(super) cedar: String,
     /// The names, in the order of the text.
     pub(super) chains: Vec<Chain>,
-    /// Where roots stand in the text.
+    /// The places of the roots in the text.
     roots: Vec<usize>,
     length: usize,
 }
 
-impl Source {
-    /// Reads a condition.
+impl ParsedCondition {
+    /// Parses a condition.
     pub(super) fn read(text: &str) -> Result<Self, ConditionError> {
         let tokens = split(text)?;
         bounded(&tokens)?;
         let mut roots = Vec::new();
         let mut chains = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
-            if token.text == "::" && token.kind == Kind::Sign {
+            if token.text == "::" && token.kind == TokenKind::Sign {
                 let problem = "a condition names no entities; compare texts, such as `task.principal == \"session\"`";
                 return Err(ConditionError::new(token.at, problem));
             }
@@ -110,7 +110,7 @@ impl Source {
         })
     }
 
-    /// The place in the written text of a place in what Cedar reads.
+    /// Converts a place in the Cedar source to a place in the written text.
     pub(super) fn place(&self, cedar: usize) -> usize {
         let mut added = 0;
         for root in &self.roots {
@@ -139,7 +139,7 @@ fn rewritten(text: &str, roots: &[usize]) -> String {
     cedar
 }
 
-/// Whether the token is a word that is neither a step of a name, nor a key of a record, nor a function.
+/// Returns true if the token is a word, but not a step of a name, a key of a record or a function.
 fn stands_alone(tokens: &[Token<'_>], at: usize) -> bool {
     let near = |at: Option<usize>, sign: &str| {
         at.and_then(|at| tokens.get(at))
@@ -148,11 +148,13 @@ fn stands_alone(tokens: &[Token<'_>], at: usize) -> bool {
     let (last, next) = (at.checked_sub(1), at.checked_add(1));
     let step = near(last, ".") || (near(last, "has") && !near(at.checked_sub(2), "."));
     let key = near(next, ":") && (near(last, "{") || near(last, ","));
-    let word = tokens.get(at).is_some_and(|token| token.kind == Kind::Word);
+    let word = tokens
+        .get(at)
+        .is_some_and(|token| token.kind == TokenKind::Word);
     word && !step && !key && !near(next, "(")
 }
 
-/// Reads the name that starts at a root.
+/// Parses the name that starts at a root.
 fn chain(tokens: &[Token<'_>], start: usize) -> Result<Chain, ConditionError> {
     let mut path = Vec::new();
     let mut at = steps(tokens, start + 1, &mut path)?;
@@ -177,7 +179,7 @@ fn chain(tokens: &[Token<'_>], start: usize) -> Result<Chain, ConditionError> {
     })
 }
 
-/// Reads `.name` and `["name"]` from `at` on; the place behind them. A method is no step.
+/// Parses `.name` and `["name"]` from `at` on; returns the place after them. A method is not a step.
 fn steps(
     tokens: &[Token<'_>],
     mut at: usize,
@@ -188,10 +190,10 @@ fn steps(
             return Ok(at);
         };
         let closes = |sign: &str| rest.first().is_some_and(|token| token.is(sign));
-        if first.is(".") && second.kind == Kind::Word && !closes("(") {
+        if first.is(".") && second.kind == TokenKind::Word && !closes("(") {
             path.push(second.text.to_owned());
             at += 2;
-        } else if first.is("[") && second.kind == Kind::Text && closes("]") {
+        } else if first.is("[") && second.kind == TokenKind::Text && closes("]") {
             path.push(name(second)?);
             at += 3;
         } else {
@@ -201,7 +203,7 @@ fn steps(
 }
 
 fn name(token: &Token<'_>) -> Result<String, ConditionError> {
-    if token.kind == Kind::Text {
+    if token.kind == TokenKind::Text {
         let plain = token.quoted().map(str::to_owned);
         return plain.ok_or_else(|| {
             ConditionError::new(
@@ -213,7 +215,7 @@ fn name(token: &Token<'_>) -> Result<String, ConditionError> {
     Ok(token.text.to_owned())
 }
 
-/// The texts that the name between `start` and `end` is compared with by `==`, `!=` or `[…].contains(…)`.
+/// Returns the texts that the name between `start` and `end` is compared with by `==`, `!=` or `[…].contains(…)`.
 fn compared(tokens: &[Token<'_>], start: usize, end: usize) -> Vec<(String, usize)> {
     let equals =
         |token: Option<&Token<'_>>| token.is_some_and(|token| token.is("==") || token.is("!="));
@@ -282,8 +284,8 @@ fn split(text: &str) -> Result<Vec<Token<'_>>, ConditionError> {
     Ok(tokens)
 }
 
-/// What the text starts with and how long that is; no kind for space and comments.
-fn piece(rest: &str) -> Option<(Option<Kind>, usize)> {
+/// Returns the kind and length of the first token; no kind for space and comments.
+fn piece(rest: &str) -> Option<(Option<TokenKind>, usize)> {
     let run = |part: fn(char) -> bool| rest.find(|c| !part(c)).unwrap_or(rest.len());
     let first = rest.chars().next()?;
     if first.is_whitespace() {
@@ -293,21 +295,24 @@ fn piece(rest: &str) -> Option<(Option<Kind>, usize)> {
         return Some((None, run(|c| c != '\n' && c != '\r')));
     }
     if first == '"' {
-        return Some((Some(Kind::Text), quoted_length(rest)?));
+        return Some((Some(TokenKind::Text), quoted_length(rest)?));
     }
     if first.is_ascii_digit() {
-        return Some((Some(Kind::Number), run(|c| c.is_ascii_digit())));
+        return Some((Some(TokenKind::Number), run(|c| c.is_ascii_digit())));
     }
     if first.is_ascii_alphabetic() || first == '_' {
         return Some((
-            Some(Kind::Word),
+            Some(TokenKind::Word),
             run(|c| c.is_ascii_alphanumeric() || c == '_'),
         ));
     }
     let two = rest
         .get(..2)
         .filter(|two| ["::", "==", "!=", "<=", ">=", "&&", "||"].contains(two));
-    Some((Some(Kind::Sign), two.map_or(first.len_utf8(), str::len)))
+    Some((
+        Some(TokenKind::Sign),
+        two.map_or(first.len_utf8(), str::len),
+    ))
 }
 
 fn quoted_length(rest: &str) -> Option<usize> {

@@ -1,16 +1,16 @@
-//! Converts what a condition looks at into the values that Cedar reads.
+//! Converts the inputs of a condition to Cedar values.
 
 use cedar_policy::RestrictedExpression as Expression;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Map, Number, Value};
 
-use super::shape::{Fields, Shape};
+use super::shape::{ObjectShape, Shape};
 
-/// Most digits after the point of a Cedar decimal.
+/// Maximum number of decimal places of a Cedar decimal.
 const DECIMAL_PLACES_MAX: usize = 4;
 
-/// A value of this type; `None` if Cedar has no such value.
+/// Converts a value of this type; `None` if Cedar has no such value.
 pub(super) fn of(value: &Value, shape: &Shape) -> Option<Expression> {
     match (shape, value) {
         (Shape::Bool, Value::Bool(value)) => Some(Expression::new_bool(*value)),
@@ -35,8 +35,8 @@ pub(super) fn of(value: &Value, shape: &Shape) -> Option<Expression> {
     }
 }
 
-/// The typed fields of an object. What is null counts as absent.
-pub(super) fn record(map: &Map<String, Value>, fields: &Fields) -> Option<Expression> {
+/// Converts the typed fields of an object. A null counts as absent.
+pub(super) fn record(map: &Map<String, Value>, fields: &ObjectShape) -> Option<Expression> {
     let present = fields.known.iter().filter_map(|(name, field)| {
         let value = map.get(name).filter(|value| !value.is_null())?;
         Some((name, value, field))
@@ -47,7 +47,7 @@ pub(super) fn record(map: &Map<String, Value>, fields: &Fields) -> Option<Expres
     Expression::new_record(each?).ok()
 }
 
-/// The fields of an object, each of the type that it shows. What is null counts as absent.
+/// Converts the fields of an object, each with its JSON type. A null counts as absent.
 pub(super) fn shown_record(map: &Map<String, Value>) -> Option<Expression> {
     let present = map.iter().filter(|(_, value)| !value.is_null());
     let each: Option<Vec<(String, Expression)>> = present
@@ -56,7 +56,7 @@ pub(super) fn shown_record(map: &Map<String, Value>) -> Option<Expression> {
     Expression::new_record(each?).ok()
 }
 
-/// A value of the type that it shows; `None` if Cedar has no such value.
+/// Converts a value with its JSON type; `None` if Cedar has no such value.
 fn shown(value: &Value) -> Option<Expression> {
     match value {
         Value::Null => None,
@@ -74,12 +74,12 @@ fn shown(value: &Value) -> Option<Expression> {
     }
 }
 
-/// A count.
+/// Converts a count.
 pub(super) fn count(count: u64) -> Option<Expression> {
     i64::try_from(count).ok().map(Expression::new_long)
 }
 
-/// A moment, in milliseconds since 1970 UTC.
+/// Converts a moment, in milliseconds since 1970 UTC.
 pub(super) fn moment(ms: i64) -> Option<Expression> {
     let at = Timestamp::from_millisecond(ms).ok()?;
     let at = Offset::UTC.to_datetime(at);

@@ -1,4 +1,4 @@
-//! Bounds recorded arguments so that no others are within, as far as the language can.
+//! Creates bounds that match only the recorded arguments, as far as the language can.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use crate::bound::scalar::Scalar;
 use crate::bound::{Bound, Predicate};
 use crate::toml_text::quoted;
 
-/// Longest text that a contract can name, in characters.
+/// Maximum length of a text that is bound exactly, in characters.
 const TEXT_CHARS_MAX: usize = 4000;
 
-/// What describes arguments.
+/// The bounds and conditions on arguments.
 #[derive(Debug, Default)]
 pub(super) struct Exact {
     pub(super) bounds: BTreeMap<String, Bound>,
-    /// What has to be true besides, in the language of conditions.
+    /// The additional conditions, in Cedar.
     pub(super) conditions: Vec<String>,
-    /// Whether no other arguments are described, but for the order of the items of a list.
+    /// True if only the given arguments match, up to the order of list items.
     pub(super) complete: bool,
 }
 
-/// Describes arguments, for a rule that takes no further ones.
+/// Creates bounds for arguments, for a rule with `only`.
 pub(super) fn of(args: &Map<String, Value>) -> Exact {
     let mut exact = Exact {
         complete: true,
@@ -68,7 +68,7 @@ impl Exact {
         }
     }
 
-    /// A list: so many items, all of them among these, and each of these there.
+    /// Bounds a list: its length, a set for its items, and the presence of each item.
     fn list(&mut self, name: &str, items: &[Value]) {
         let length = u64::try_from(items.len()).ok();
         let mut predicates = vec![Predicate::Length(Length {
@@ -87,7 +87,7 @@ impl Exact {
                 None => plain = false,
             }
         }
-        // With one value twice, it could be another one that is there twice.
+        // If one value is there twice, the bounds also match a list with another value twice.
         self.complete &= plain && (each.len() == items.len() || each.len() == 1);
         if plain && !each.is_empty() {
             if each.len() > 1 {
@@ -105,7 +105,7 @@ impl Exact {
     }
 }
 
-/// That a list has each of these items.
+/// Writes the condition that a list has each of these items.
 fn there(name: &str, items: &[Value]) -> Option<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if !name.chars().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {

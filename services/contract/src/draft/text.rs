@@ -1,4 +1,4 @@
-//! Writes values as TOML, and the draft of a contract for a task that nobody has run yet.
+//! Writes values as TOML, and the draft of a contract for a task without recorded calls.
 
 use diagnostic::is_hidden;
 use serde_json::{Map, Value};
@@ -7,25 +7,25 @@ use crate::catalogue::{Catalogue, Effect, Risk, Tool};
 use crate::labels::Integrity;
 use crate::toml_text::{key, quoted};
 
-/// Longest name that is made, in bytes.
+/// Maximum length of a generated name, in bytes.
 const NAME_BYTES_MAX: usize = 48;
-/// Most characters of a reason.
+/// Maximum length of a reason, in characters.
 const REASON_CHARS_MAX: usize = 300;
 
 /// The head of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftHeader {
-    /// Its name: lower-case letters, digits and `-`.
+    /// The name: lower-case letters, digits and `-`.
     pub name: String,
-    /// What it is for.
+    /// The purpose.
     pub purpose: String,
-    /// Whose it is.
+    /// The owner.
     pub owner: String,
-    /// Until when, as the contract writes it, such as `2030-01-31`.
+    /// The expiry in contract syntax, such as `2030-01-31`.
     pub expires: String,
 }
 
-/// A name of lower-case letters, digits and `-`, made from any text.
+/// Converts any text to a name of lower-case letters, digits and `-`.
 pub(super) fn slug(text: &str) -> String {
     let mut name = String::new();
     for c in text.chars().flat_map(char::to_lowercase) {
@@ -47,7 +47,7 @@ pub(super) fn slug(text: &str) -> String {
     }
 }
 
-/// Writes arguments as an inline table, without those that are null.
+/// Writes arguments as an inline table; omits null values.
 pub(super) fn table(map: &Map<String, Value>) -> String {
     let given = map.iter().filter(|(_, value)| !value.is_null());
     let each: Vec<String> = given
@@ -72,8 +72,8 @@ fn value(value: &Value) -> String {
     }
 }
 
-/// A draft for the person to complete: every tool is asked about, or forbidden if it is of high risk; what might be said
-/// instead stands beside each as a comment. Its name, if none is given, comes from the first words of the task.
+/// Writes a draft for the person to complete: an ask for every tool, or a deny if its risk is high, each with an
+/// alternative as a comment. Without a given name, the name is built from the first words of the task.
 #[must_use]
 pub fn draft_of_text(header: &DraftHeader, words: &str, catalogue: &Catalogue) -> String {
     let DraftHeader {

@@ -1,4 +1,4 @@
-//! The narrowest bound that takes in a value.
+//! Creates the narrowest bound that matches a value.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use crate::bound::length::Length;
 use crate::bound::scalar::Scalar;
 use crate::bound::{Bound, Predicate};
 
-/// Characters up to which a text is bound exactly; a longer one is bound by its length.
+/// Maximum length of a text that is bound exactly, in characters; a longer one is bound by its length.
 const EXACT_CHARS_MAX: usize = 200;
-/// Items up to which the objects of a list are bound.
+/// Maximum number of objects in a list whose fields are bound.
 const OBJECTS_MAX: usize = 8;
 
-/// The narrowest readable bound that takes in `value`.
+/// Returns the narrowest readable bound that matches `value`.
 pub(super) fn exactly(value: &Value) -> Option<Bound> {
     match value {
         Value::String(text) if text.chars().count() > EXACT_CHARS_MAX => {

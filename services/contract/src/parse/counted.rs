@@ -1,4 +1,4 @@
-//! Notes rules whose calls would pass a limit uncounted, or be counted as those of another rule.
+//! Reports rules whose calls would bypass a limit, or count under another rule.
 
 use std::ops::Range;
 
@@ -9,14 +9,14 @@ use crate::quota::Quota;
 use crate::rule::{Rule, RuleKind};
 use crate::usage::Period;
 
-/// Where a rule stands, and what cannot be told from the rule itself.
+/// The place of a rule, and facts that the parsed rule does not have.
 pub(super) struct Written {
     pub(super) span: Range<usize>,
     pub(super) says_tokens: bool,
     pub(super) named: bool,
 }
 
-/// Notes every such rule of a contract of this version.
+/// Reports rules of a contract of this version whose calls would bypass a limit, or count under another rule.
 pub(super) fn check(
     source: &mut Source<'_>,
     (version, limits): (i64, &Limits),

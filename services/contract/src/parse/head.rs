@@ -1,4 +1,4 @@
-//! Reads what stands above the rules: dates, principals, limits and roles.
+//! Parses the head of a contract: dates, principals, limits and roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ use crate::name::{is_name, is_principal};
 use crate::rule::OWNER;
 use crate::usage::Period;
 
-/// Limits of a task whose contract does not say its own.
+/// Default limits of a task.
 const CALLS_DEFAULT: u64 = 100;
 const WALL_MS_DEFAULT: u64 = 30 * 60 * 1000;
 const OUTPUT_BYTES_DEFAULT: u64 = 16 << 20;
-/// Most principals of a contract.
+/// Maximum number of principals of a contract.
 const PRINCIPALS_MAX: usize = 100;
-/// Most roles of a contract.
+/// Maximum number of roles of a contract.
 const ROLES_MAX: usize = 32;
-/// Longest limit on the time of one day's calls.
+/// Maximum limit on the total time of a day's calls.
 const DAY_WALL_MS_MAX: u64 = DURATION_MS_MAX * 100;
 
 const CAPS_KEYS: [&str; 7] = [
@@ -73,7 +73,7 @@ fn caps<'t>(
 ) -> Option<PeriodLimits> {
     let before = source.found.len();
     let of = source.table(node, what, keys)?;
-    // What the caller noted already is not noted twice.
+    // The caller has already reported these problems.
     if keys.len() > CAPS_KEYS.len() {
         source.found.truncate(before);
     }
@@ -200,7 +200,7 @@ fn role<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Role> {
     Some(Role { name, keys })
 }
 
-/// Reads a date or a moment as milliseconds since 1970 UTC: the end of a date alone, or its start.
+/// Reads a date or a moment as milliseconds since 1970 UTC; for a date, its end or its start.
 pub(super) fn moment(
     source: &mut Source<'_>,
     node: &Node<'_>,

@@ -1,24 +1,24 @@
-//! Reads how much a rule may permit, and how much money a call moves.
+//! Parses the quotas of a rule and the money that a call moves.
 
 use std::collections::BTreeMap;
 
 use bus_schema::Currency;
 use toml::de::DeValue;
 
-use super::source::{Fields, Node, Source};
+use super::source::{Node, Source, Table};
 use super::tools::About;
 use crate::money::{money, scaled, ten_thousandths};
 use crate::quota::{Quota, Quotas, Spend, SpendCurrency};
 use crate::rule::Rule;
 use crate::usage::Period;
 
-/// Longest amount of money, in characters.
+/// Maximum length of an amount of money, in characters.
 const MONEY_CHARS_MAX: usize = 40;
 
 /// Reads `calls`, `per_task`, `per_hour`, `per_day` and `per_contract`.
 pub(super) fn read<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     about: &About<'_>,
 ) -> Option<Quotas> {
     let mut quotas = Quotas::default();
@@ -90,7 +90,7 @@ fn quota<'t>(
     Some(quota)
 }
 
-/// Reads the greatest sum of an argument, in ten-thousandths.
+/// Reads the maximum sum of an argument, in ten-thousandths.
 fn most(source: &mut Source<'_>, node: &Node<'_>) -> Option<u64> {
     let found = match node.get_ref() {
         DeValue::Integer(_) => {
@@ -111,7 +111,7 @@ fn most(source: &mut Source<'_>, node: &Node<'_>) -> Option<u64> {
     found
 }
 
-/// Reads one amount of money, or one for each currency.
+/// Reads one amount of money or a list of amounts, one for each currency.
 pub(super) fn moneys<'t>(
     source: &mut Source<'t>,
     node: &'t Node<'t>,
@@ -143,20 +143,20 @@ pub(super) fn moneys<'t>(
     Some(all)
 }
 
-/// What a rule says of the money that a call moves.
+/// The `spend` of a rule.
 pub(super) enum Moves {
-    /// Nothing is said.
+    /// Not given.
     Unsaid,
-    /// None is moved.
+    /// No money is moved.
     Nothing,
-    /// So much.
+    /// This money is moved.
     Money(Spend),
 }
 
-/// Reads how much money a call moves.
+/// Reads the money that a call moves.
 pub(super) fn spend<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     about: &About<'_>,
 ) -> Option<Moves> {
     let Some(node) = of.table.get("spend") else {
@@ -189,7 +189,7 @@ pub(super) fn spend<'t>(
     }))
 }
 
-fn argument<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Option<String> {
+fn argument<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Option<String> {
     let node = source.required(of, "argument")?;
     let name = source.text(node, "`argument`", 500)?;
     about.check(source, node.span(), &name)?;
@@ -214,12 +214,8 @@ fn currency_of<'t>(
     currency.ok().map(SpendCurrency::Fixed)
 }
 
-/// Notes a rule that limits money and does not say how much a call moves.
-pub(super) fn counts_money<'t>(
-    source: &mut Source<'t>,
-    of: &Fields<'t>,
-    rule: &Rule,
-) -> Option<()> {
+/// Reports a rule that limits money and does not state the money that a call moves.
+pub(super) fn counts_money<'t>(source: &mut Source<'t>, of: &Table<'t>, rule: &Rule) -> Option<()> {
     let limits = Period::ALL
         .iter()
         .any(|period| !rule.quotas.of(*period).spend.is_empty());

@@ -1,4 +1,4 @@
-//! Reads one rule of a contract and checks it against the tools there are.
+//! Parses one rule of a contract and checks it against the catalogue.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use bus_schema::{RuleId, SecretName};
 
 use super::quota;
 use super::quota::Moves;
-use super::source::{Fields, Node, Source, TEXT_CHARS_MAX, duration, name, place};
+use super::source::{Node, Source, TEXT_CHARS_MAX, Table, duration, name, place};
 use super::tools::{About, unknown_tool};
 use crate::after::After;
 use crate::bound::kind::Inner as _;
@@ -19,14 +19,14 @@ use crate::name::{RESERVED, rule_id};
 use crate::pattern::{PATTERN_BYTES_MAX, ToolGlob};
 use crate::rule::{ASK_MS_DEFAULT, Escalation, Matcher, OWNER, Question, Rule, RuleKind};
 
-/// How long a question can stand: a day.
+/// Maximum time until a question expires: a day.
 const ASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
-/// Most secrets of one rule.
+/// Maximum number of secrets of one rule.
 const SECRETS_MAX: usize = 32;
 
-/// What every rule can say: which calls it describes.
+/// Keys of every rule: the match.
 const DESCRIBED: [&str; 6] = ["name", "tool", "where", "only", "when", "after"];
-/// What rules that permit can say besides: how much, and what may flow.
+/// Additional keys of allow and ask rules: quotas and flow actions.
 const COUNTED: [&str; 10] = [
     "calls",
     "per_task",
@@ -39,18 +39,18 @@ const COUNTED: [&str; 10] = [
     "untrusted",
     "secret",
 ];
-/// What rules that ask can say besides: who is asked,
+/// Additional keys of ask rules: the approvers.
 const ASKED: [&str; 3] = ["role", "quorum", "escalate"];
-/// and what they are told.
+/// Additional keys of ask rules: the question.
 const TOLD: [&str; 2] = ["reason", "expires"];
 
-/// What rules are read against.
+/// The context for parsing rules.
 pub(super) struct Against<'c> {
     pub(super) catalogue: &'c Catalogue,
     pub(super) roles: &'c BTreeMap<String, Role>,
 }
 
-/// Reads the rule `node`, the `place`-th of its kind.
+/// Parses the rule `node`, the `place`-th of its kind.
 pub(super) fn read<'t>(
     source: &mut Source<'t>,
     node: &'t Node<'t>,
@@ -111,8 +111,8 @@ pub(super) fn read<'t>(
     Some(rule)
 }
 
-/// A deny about calls without further arguments would be got round by adding one.
-fn only<'t>(source: &mut Source<'t>, of: &Fields<'t>, word: &str) -> Option<bool> {
+/// Reads `only`. It is refused in a deny, because an additional argument would bypass the deny.
+fn only<'t>(source: &mut Source<'t>, of: &Table<'t>, word: &str) -> Option<bool> {
     let Some(node) = of.table.get("only") else {
         return Some(false);
     };
@@ -126,7 +126,7 @@ fn only<'t>(source: &mut Source<'t>, of: &Fields<'t>, word: &str) -> Option<bool
 
 fn id<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     word: &str,
     place: usize,
     names: &mut BTreeSet<String>,
@@ -146,7 +146,7 @@ fn id<'t>(
 
 fn kind<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     word: &str,
     roles: &BTreeMap<String, Role>,
 ) -> Option<RuleKind> {
@@ -159,7 +159,7 @@ fn kind<'t>(
 
 fn question<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     roles: &BTreeMap<String, Role>,
 ) -> Option<Question> {
     let reason = source
@@ -274,10 +274,10 @@ fn matcher(source: &mut Source<'_>, node: &Node<'_>, catalogue: &Catalogue) -> O
     Some(Matcher::Glob(glob))
 }
 
-/// Reads a condition; the outer `None` means that a problem was noted.
+/// Parses a condition; the outer `None` means that a problem was reported.
 fn when<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     about: &About<'_>,
 ) -> Option<Option<Condition>> {
     let Some(node) = of.table.get("when") else {
@@ -312,8 +312,8 @@ fn when<'t>(
     }
 }
 
-/// Reads what has to have succeeded before; the outer `None` means that a problem was noted.
-fn after<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Option<Option<After>> {
+/// Parses `after`; the outer `None` means that a problem was reported.
+fn after<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Option<Option<After>> {
     let Some(node) = of.table.get("after") else {
         return Some(None);
     };
@@ -351,7 +351,7 @@ fn after<'t>(source: &mut Source<'t>, of: &Fields<'t>, about: &About<'_>) -> Opt
     Some(Some(After { tool, equal }))
 }
 
-fn secrets<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Vec<SecretName>> {
+fn secrets<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Vec<SecretName>> {
     let Some(node) = of.table.get("secrets") else {
         return Some(Vec::new());
     };
@@ -382,7 +382,7 @@ fn secrets<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Vec<SecretNam
     Some(names)
 }
 
-fn passage<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str) -> Option<Option<FlowAction>> {
+fn passage<'t>(source: &mut Source<'t>, of: &Table<'t>, key: &str) -> Option<Option<FlowAction>> {
     let Some(node) = of.table.get(key) else {
         return Some(None);
     };
@@ -403,7 +403,7 @@ fn passage<'t>(source: &mut Source<'t>, of: &Fields<'t>, key: &str) -> Option<Op
 
 fn bounds<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     about: &About<'_>,
 ) -> Option<BTreeMap<String, Bound>> {
     let Some(node) = of.table.get("where") else {

@@ -1,4 +1,4 @@
-//! Reads typed fields out of a TOML document and notes what is wrong with them, and where.
+//! Reads typed fields of a TOML document and reports problems with their places.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,27 +10,27 @@ use toml::de::{DeTable, DeValue};
 
 use crate::name::{NAME_BYTES_MAX, is_name};
 
-/// Problems that are noted; more would only cost time, the report shows fewer.
+/// Maximum number of problems that are collected; the report shows fewer.
 const FOUND_MAX: usize = 200;
 
-/// Most characters of `purpose`, `owner` and `reason`.
+/// Maximum length of `purpose`, `owner` and `reason`, in characters.
 pub(crate) const TEXT_CHARS_MAX: usize = 500;
-/// Longest duration anywhere in a contract: 30 days.
+/// Maximum duration in a contract: 30 days.
 pub(crate) const DURATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 
 /// A TOML value with its place.
 pub(crate) type Node<'t> = Spanned<DeValue<'t>>;
 
-/// A document under inspection and what was found in it so far.
+/// A document and the problems found so far.
 pub(crate) struct Source<'t> {
     file: &'t str,
     text: &'t str,
     pub(crate) found: Vec<Diagnostic>,
 }
 
-/// A table with its place and its name for people.
+/// A table with its place and display name.
 #[derive(Clone)]
-pub(crate) struct Fields<'t> {
+pub(crate) struct Table<'t> {
     pub(crate) table: &'t DeTable<'t>,
     pub(crate) span: Range<usize>,
     pub(crate) what: &'static str,
@@ -45,7 +45,7 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// Notes a problem.
+    /// Reports a problem.
     pub(crate) fn report(
         &mut self,
         span: Range<usize>,
@@ -58,7 +58,7 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// Notes what the TOML parser says.
+    /// Reports an error of the TOML parser.
     pub(crate) fn report_toml(&mut self, error: &toml::de::Error) {
         let twice = error.message().contains("duplicate key");
         let fix = if twice {
@@ -72,26 +72,26 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// Takes a value as a table with no keys but `known`.
+    /// Reads a table with only the keys `known`.
     pub(crate) fn table(
         &mut self,
         node: &'t Node<'t>,
         what: &'static str,
         known: &[&str],
-    ) -> Option<Fields<'t>> {
+    ) -> Option<Table<'t>> {
         let Some(table) = node.get_ref().as_table() else {
             self.mistyped(node, what, "a table");
             return None;
         };
         self.known(table, what, known);
-        Some(Fields {
+        Some(Table {
             table,
             span: node.span(),
             what,
         })
     }
 
-    /// Notes every key that is not one of `known`.
+    /// Reports every key that is not in `known`.
     pub(crate) fn known(&mut self, table: &DeTable<'_>, what: &str, known: &[&str]) {
         for key in table.keys() {
             let name = key.get_ref().as_ref();
@@ -110,8 +110,8 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// A field that must be there.
-    pub(crate) fn required(&mut self, of: &Fields<'t>, key: &str) -> Option<&'t Node<'t>> {
+    /// Returns a required field.
+    pub(crate) fn required(&mut self, of: &Table<'t>, key: &str) -> Option<&'t Node<'t>> {
         let node = of.table.get(key);
         if node.is_none() {
             self.report(
@@ -123,7 +123,7 @@ impl<'t> Source<'t> {
         node
     }
 
-    /// Takes a value as a text of 1 to `chars_max` characters without control characters.
+    /// Reads a text of 1 to `chars_max` characters without control characters.
     pub(crate) fn text(&mut self, node: &Node<'_>, what: &str, chars_max: usize) -> Option<String> {
         let Some(text) = node.get_ref().as_str() else {
             self.mistyped(node, what, "a text in quotes");
@@ -147,7 +147,7 @@ impl<'t> Source<'t> {
         Some(text.to_owned())
     }
 
-    /// The place of the `at`-th byte of what a text in quotes says; the whole text if it stands there with escapes.
+    /// Returns the place of byte `at` in the content of a quoted text; the whole text if it has escapes.
     pub(crate) fn within(&self, node: &Node<'_>, at: usize) -> Range<usize> {
         let whole = node.span();
         let written = self.text.get(whole.clone()).unwrap_or_default();
@@ -161,7 +161,7 @@ impl<'t> Source<'t> {
         from..from + word.unwrap_or(rest.len()).max(1)
     }
 
-    /// Takes a value as `true` or `false`.
+    /// Reads `true` or `false`.
     pub(crate) fn boolean(&mut self, node: &Node<'_>, what: &str) -> Option<bool> {
         let value = node.get_ref().as_bool();
         if value.is_none() {
@@ -170,7 +170,7 @@ impl<'t> Source<'t> {
         value
     }
 
-    /// Takes a value as an integer within a range.
+    /// Reads an integer within a range.
     pub(crate) fn integer(
         &mut self,
         node: &Node<'_>,
@@ -191,13 +191,13 @@ impl<'t> Source<'t> {
         value
     }
 
-    /// The same for a count, which is at least `least`.
+    /// Reads a count of at least `least`.
     pub(crate) fn count(&mut self, node: &Node<'_>, what: &str, least: i64) -> Option<u64> {
-        let value = self.integer(node, what, least..=crate::json::INTEGER_MAX)?;
+        let value = self.integer(node, what, least..=bus_schema::json::INTEGER_MAX)?;
         u64::try_from(value).ok()
     }
 
-    /// Takes a value as an array; an empty one is a problem.
+    /// Reads an array; reports an empty one.
     pub(crate) fn items(&mut self, node: &'t Node<'t>, what: &str) -> Option<&'t [Node<'t>]> {
         let Some(items) = node.get_ref().as_array() else {
             self.mistyped(node, what, "a list");
@@ -215,14 +215,14 @@ impl<'t> Source<'t> {
         Some(items)
     }
 
-    /// Notes that a value has another type than it needs.
+    /// Reports a value of the wrong type.
     pub(crate) fn mistyped(&mut self, node: &Node<'_>, what: &str, wanted: &str) {
         let has = node.get_ref().type_str();
         let problem = format!("{what} is of type {has}");
         self.report(node.span(), problem, format!("write {wanted}"));
     }
 
-    /// Notes a name that was used before.
+    /// Reports a name that is already used.
     pub(crate) fn unused(&mut self, name: &str, span: Range<usize>, seen: &mut BTreeSet<String>) {
         if !seen.insert(name.to_owned()) {
             let problem = format!("the name `{name}` is used twice");
@@ -267,8 +267,8 @@ pub(crate) fn duration(
     value
 }
 
-/// The place of an entry of a table, or of the table itself.
-pub(crate) fn place(of: &Fields<'_>, key: &str) -> Range<usize> {
+/// Returns the place of an entry of a table, or of the table itself.
+pub(crate) fn place(of: &Table<'_>, key: &str) -> Range<usize> {
     of.table
         .get(key)
         .map_or_else(|| of.span.clone(), |node| node.span())

@@ -1,4 +1,4 @@
-//! Reads the tests that stand in a contract.
+//! Parses the inline tests of a contract.
 
 use std::ops::Range;
 
@@ -6,35 +6,35 @@ use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
 use super::head;
-use super::source::{Fields, Node, Source, TEXT_CHARS_MAX};
+use super::source::{Node, Source, TEXT_CHARS_MAX, Table};
 use super::tools::unknown_tool;
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
-use crate::json;
 use crate::labels::{Integrity, Labels, Secrecy, WrittenLabels};
 use crate::name::is_principal;
 use crate::pattern::PATTERN_BYTES_MAX;
 use crate::test_call::{Earlier, TestCall};
+use bus_schema::json;
 
-/// Most characters of the owner's words in a test.
+/// Maximum length of the task text in a test, in characters.
 const WORDS_CHARS_MAX: usize = 64 << 10;
 /// Half a day in milliseconds.
 const HALF_DAY_MS: i64 = 12 * 60 * 60 * 1000;
-/// Most earlier calls of a test.
+/// Maximum number of earlier calls of a test.
 const EARLIER_MAX: usize = 1000;
 
-/// A `[[test]]`: a call, the verdict it expects, and where these stand.
+/// A `[[test]]`: a call and the expected verdict, with their places.
 pub(crate) struct Test {
     pub(crate) call: TestCall,
     pub(crate) call_span: Range<usize>,
     /// `allow`, `ask` or `deny`.
     pub(crate) expect: &'static str,
     pub(crate) expect_span: Range<usize>,
-    /// The rule that decides, if the test names it.
+    /// The expected deciding rule, if given.
     pub(crate) rule: Option<(String, Range<usize>)>,
 }
 
-/// Reads one `[[test]]`; what it leaves out is the contract's first principal and its usual moment.
+/// Parses one `[[test]]`; the defaults are the contract's first principal and its default moment.
 pub(super) fn read<'t>(
     source: &mut Source<'t>,
     node: &'t Node<'t>,
@@ -87,18 +87,18 @@ pub(super) fn read<'t>(
     })
 }
 
-/// The moment of a test that does not say its own: the first of the contract, or half a day before its end.
+/// The default moment of a test: the start of the contract, or half a day before its expiry.
 fn usual_ms(contract: &Contract) -> i64 {
     let late = contract.expires_ms().saturating_sub(HALF_DAY_MS);
     contract.starts_ms().unwrap_or(late)
 }
 
-/// The owner's words, whose task it is, and what the task did before.
+/// The task text, the principal and the earlier calls.
 type Circumstances = (Option<String>, String, Vec<Earlier>);
 
 fn circumstances<'t>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     contract: &Contract,
     catalogue: &Catalogue,
 ) -> Option<Circumstances> {
@@ -174,7 +174,7 @@ fn expectation(source: &mut Source<'_>, node: &Node<'_>) -> Option<&'static str>
 
 fn tool<'t, 'c>(
     source: &mut Source<'t>,
-    of: &Fields<'t>,
+    of: &Table<'t>,
     catalogue: &'c Catalogue,
 ) -> Option<&'c Tool> {
     let node = source.required(of, "tool")?;
@@ -186,7 +186,7 @@ fn tool<'t, 'c>(
     found
 }
 
-fn args<'t>(source: &mut Source<'t>, of: &Fields<'t>) -> Option<Map<String, Value>> {
+fn args<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Map<String, Value>> {
     let Some(node) = of.table.get("args") else {
         return Some(Map::new());
     };
@@ -203,7 +203,7 @@ fn map(source: &mut Source<'_>, table: &DeTable<'_>) -> Option<Map<String, Value
         .collect()
 }
 
-/// The JSON value that a TOML value stands for.
+/// Converts a TOML value to JSON.
 fn value(source: &mut Source<'_>, node: &Node<'_>) -> Option<Value> {
     match node.get_ref() {
         DeValue::String(text) => Some(Value::from(text.as_ref())),

@@ -8,14 +8,14 @@ use super::source::{Node, Source};
 use crate::catalogue::{Catalogue, Tool};
 use crate::pattern::PATTERN_BYTES_MAX;
 
-/// The tools that a rule is about, and all there are.
+/// The tools of a rule, and the catalogue.
 pub(crate) struct About<'c> {
     pub(crate) catalogue: &'c Catalogue,
     pub(crate) matched: Vec<&'c Tool>,
 }
 
 impl<'c> About<'c> {
-    /// Notes an argument that one of the tools cannot have.
+    /// Reports an argument that one of the tools cannot have.
     pub(crate) fn check(
         &self,
         source: &mut Source<'_>,
@@ -25,7 +25,7 @@ impl<'c> About<'c> {
         Self::check_in(source, span, name, &self.matched)
     }
 
-    /// The same of other tools.
+    /// Reports an argument that one of the given tools cannot have.
     pub(crate) fn check_in(
         source: &mut Source<'_>,
         span: Range<usize>,
@@ -52,7 +52,7 @@ impl<'c> About<'c> {
         None
     }
 
-    /// Takes a value as the name of a tool of the catalogue.
+    /// Reads the name of a tool of the catalogue.
     pub(crate) fn tool(&self, source: &mut Source<'_>, node: &Node<'_>) -> Option<&'c Tool> {
         let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
         let found = self.catalogue.get(&text);
@@ -63,7 +63,7 @@ impl<'c> About<'c> {
     }
 }
 
-/// Notes a tool that the catalogue does not have.
+/// Reports a tool that is not in the catalogue.
 pub(crate) fn unknown_tool(
     source: &mut Source<'_>,
     span: Range<usize>,

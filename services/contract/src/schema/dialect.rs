@@ -1,11 +1,11 @@
-//! Rewrites the JSON Schemas of draft 7 into those of 2020-12, so that one validator reads both.
+//! Converts JSON Schemas of draft 7 to 2020-12, so that one validator reads both.
 
 use serde_json::{Map, Value};
 
-/// The dialect that every schema is read as.
+/// The dialect of every schema after conversion.
 pub(super) const NEWEST: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// Dialects that mean the same after [`modern`].
+/// Supported dialects; [`modern`] converts them.
 const READ: [&str; 5] = [
     NEWEST,
     "http://json-schema.org/draft-07/schema",
@@ -14,7 +14,7 @@ const READ: [&str; 5] = [
     "https://json-schema.org/draft/2019-09/schema",
 ];
 
-/// Formats that say how a value is kept or shown and not which values there are: they are not checked.
+/// Formats that are not checked: they describe storage or display, not the set of values.
 const TOLD: [&str; 17] = [
     "int32",
     "int64",
@@ -39,8 +39,8 @@ pub(super) fn is_read(dialect: &str) -> bool {
     READ.contains(&dialect.trim_end_matches('#'))
 }
 
-/// Writes what draft 7 calls otherwise in the words of 2020-12: a list under `items` is `prefixItems`, and
-/// `dependencies` are `dependentSchemas` or `dependentRequired`. Drops `$schema`.
+/// Renames keywords of draft 7 to those of 2020-12: a list under `items` becomes `prefixItems`, and
+/// `dependencies` become `dependentSchemas` or `dependentRequired`. Removes `$schema`.
 pub(super) fn modern(schema: &mut Value) {
     let Value::Object(map) = schema else {
         if let Value::Array(items) = schema {

@@ -1,4 +1,4 @@
-//! Puts one rule into one sentence.
+//! Describes one rule in one sentence.
 
 use crate::after::After;
 use crate::catalogue::{Catalogue, Tool};
@@ -12,7 +12,7 @@ use crate::usage::Period;
 use super::words::{counted, duration, joined, moneys};
 use crate::bound::kind::{Inner as _, Unit};
 
-/// What a rule means, in one sentence.
+/// Describes a rule in one sentence.
 pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> String {
     let tools: Vec<&Tool> = catalogue
         .tools()
@@ -45,7 +45,7 @@ pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) 
     format!("{start}{conditions}{more}.")
 }
 
-/// The tools, in words.
+/// Describes the tools in words.
 fn what(matcher: &Matcher, tools: &[&Tool]) -> String {
     match matcher {
         Matcher::Exact(name) => format!("`{name}`"),
@@ -130,7 +130,7 @@ fn quotas(rule: &Rule) -> Vec<String> {
     each
 }
 
-/// What a call takes with it, and what becomes of it after what the task has seen.
+/// Describes the costs of a call and its flow actions.
 fn costs(rule: &Rule) -> Vec<String> {
     let mut each = Vec::new();
     if let Some(Spend {
@@ -175,7 +175,7 @@ fn costs(rule: &Rule) -> Vec<String> {
     each
 }
 
-/// Whose yes a question asks for.
+/// Describes the approval that a question needs.
 fn yes(question: &Question, contract: &Contract) -> String {
     let who = role(&question.role, contract);
     match question.quorum {

@@ -1,4 +1,4 @@
-//! Puts lists, numbers, sums, spans of time and moments into words.
+//! Formats lists, numbers, sums, durations and moments for people.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use bus_schema::{Currency, Money};
 use jiff::Timestamp;
 
-/// Several phrases as one: `a`, `a or b`, `a, b or c`.
+/// Joins phrases: `a`, `a or b`, `a, b or c`.
 pub(crate) fn joined(mut each: Vec<String>, word: &str) -> String {
     let Some(last) = each.pop() else {
         return String::new();
@@ -17,18 +17,18 @@ pub(crate) fn joined(mut each: Vec<String>, word: &str) -> String {
     format!("{} {word} {last}", each.join(", "))
 }
 
-/// The same of things that are written as they are.
+/// Joins displayed values as [`joined`] does.
 pub(crate) fn list<T: fmt::Display>(each: &[T], word: &str) -> String {
     joined(each.iter().map(T::to_string).collect(), word)
 }
 
-/// A number with what it counts: `1 call`, `1,000 calls`.
+/// Formats a number with its noun: `1 call`, `1,000 calls`.
 pub(crate) fn counted(many: u64, one: &str, several: &str) -> String {
     let what = if many == 1 { one } else { several };
     format!("{} {what}", grouped(many))
 }
 
-/// A whole number with a comma between thousands.
+/// Formats a whole number with a comma between thousands.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -41,7 +41,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A span of time, exactly: `15 minutes`, `1 hour and 30 minutes`.
+/// Formats a duration exactly: `15 minutes`, `1 hour and 30 minutes`.
 pub(crate) fn duration(ms: u64) -> String {
     let units = [
         (24 * 60 * 60 * 1000, "day", "days"),
@@ -65,7 +65,7 @@ pub(crate) fn duration(ms: u64) -> String {
     joined(parts, "and")
 }
 
-/// So many bytes, exactly: `64 MiB`, `1,000 bytes`.
+/// Formats a number of bytes exactly: `64 MiB`, `1,000 bytes`.
 pub(crate) fn bytes(many: u64) -> String {
     for (unit, name) in [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")] {
         if many >= unit && many.is_multiple_of(unit) {
@@ -75,7 +75,7 @@ pub(crate) fn bytes(many: u64) -> String {
     counted(many, "byte", "bytes")
 }
 
-/// A moment of UTC; midnight is the end of the day before or the start of the one after.
+/// Formats a moment of UTC; midnight is the end of one day or the start of the next.
 pub(crate) fn moment(ms: i64, end: bool) -> String {
     let least = Timestamp::MIN.as_millisecond();
     let most = Timestamp::MAX.as_millisecond();
@@ -95,7 +95,7 @@ pub(crate) fn moment(ms: i64, end: bool) -> String {
     format!("{} (UTC)", text.replace('T', " ").replace('Z', ""))
 }
 
-/// Amounts of money, one for each currency.
+/// Formats amounts of money, one for each currency.
 pub(crate) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
     let each = spend.iter().map(|(currency, minor)| {
         let money = Money {

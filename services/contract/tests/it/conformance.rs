@@ -1,6 +1,6 @@
 //! Decides every call of `tests/conformance` and compares rule, code and fix with the file.
 //!
-//! To add a case, add a `[[case]]` to a file there, or a file.
+//! To add a case, add a `[[case]]` to a file there, or add a file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use contract::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The least number of cases; grows with the set.
+/// Minimum number of cases; grows with the set.
 const CASES_MIN: usize = 480;
 
 #[derive(Deserialize)]
@@ -24,7 +24,7 @@ struct File {
     case: Vec<Case>,
 }
 
-/// One call, what is on record when it is made, and what is said to it.
+/// One call, the record when it is made, and the expected verdict.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -47,26 +47,26 @@ struct Case {
     wall_left: Option<u64>,
     output_left: Option<u64>,
     expires_ms: Option<u64>,
-    /// What the question says.
+    /// The reason of the question.
     reason: Option<String>,
     role: Option<String>,
     quorum: Option<u64>,
-    /// Whose yes counts after silence, or `nobody`.
+    /// The role that can also approve after the escalation delay, or `nobody`.
     escalate: Option<String>,
-    /// What may be released.
+    /// The secrets that may be released.
     secrets: Option<Vec<String>>,
 }
 
-/// A call of the task that was started.
+/// A started call of the task.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Earlier {
     tool: String,
     #[serde(default)]
     args: serde_json::Map<String, Value>,
-    /// JSON; without it none was recorded.
+    /// The result as JSON; absent if none was recorded.
     result: Option<String>,
-    /// Other labels than the catalogue's.
+    /// The labels, if different from the catalogue's.
     output: Option<Labels>,
     /// `succeeded`, `failed` or `running`.
     stage: Option<String>,
@@ -79,7 +79,7 @@ struct Before {
     rule: RuleId,
     #[serde(default = "one")]
     times: u64,
-    /// In another task of the contract.
+    /// True if the grant is in another task of the contract.
     #[serde(default)]
     other_task: bool,
     #[serde(default)]
@@ -111,7 +111,7 @@ impl Before {
 }
 
 impl Case {
-    /// Whether everything that the file says of the verdict is so; the fix is looked at by itself.
+    /// Returns true if the verdict is as in the file; the fix is compared separately.
     fn is_as_written(&self, shown: &Value) -> bool {
         let expected = (
             self.verdict.as_str(),
@@ -267,7 +267,7 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     }
 }
 
-/// The contract with a fix written where the fix says.
+/// Applies a fix to the text of a contract.
 fn changed(text: &str, fix: &contract::Fix) -> String {
     if *fix.change() == contract::Change::AddRule {
         return format!("{}\n{}", text.replace("allow = []", ""), fix.toml());
@@ -305,7 +305,7 @@ fn table<'t>(of: &'t mut toml::Table, key: &str) -> &'t mut toml::Table {
     inner.as_table_mut().unwrap()
 }
 
-/// The rule of this name, or at this place of its kind.
+/// Returns the rule of this name, or at this position of its kind.
 fn rule_of<'t>(of: &'t mut toml::Table, id: &str) -> &'t mut toml::Table {
     let place = id.split_once('.');
     let place = place.map(|(word, place)| (word, place.parse::<usize>().unwrap() - 1));

@@ -1,4 +1,4 @@
-//! Checks that a difference between contracts names every call that they decide differently, and says nothing untrue.
+//! Checks that a diff of contracts covers every call that they decide differently, and is correct.
 
 use std::sync::LazyLock;
 
@@ -68,7 +68,7 @@ fn call() -> impl Strategy<Value = (String, Value)> {
     })
 }
 
-/// A contract of some of the rules, each under a name of its own that stays.
+/// Generates a contract of some of the rules, each with its own stable name.
 fn rules() -> impl Strategy<Value = (String, Vec<(usize, String)>)> {
     let named = |at: usize| {
         let rule = RULES[at].replacen("]]", &format!("]]\nname = \"r{at}\""), 1);
@@ -84,7 +84,7 @@ fn parse(limits: &str, rules: &[(usize, String)]) -> Contract {
     crate::contract(&format!("{limits}{}", rules.join("\n")), &TOOLS)
 }
 
-/// The same contract with one rule more, less, or under another's name, or with other limits.
+/// Changes the contract: one rule added, removed or renamed to another's name, or other limits.
 fn changed(limits: &str, rules: &[(usize, String)], at: Index, other: Index, how: u8) -> Contract {
     let mut rules = rules.to_vec();
     let mut limits = limits.to_owned();
@@ -117,7 +117,7 @@ fn word(verdict: &Verdict) -> (&'static str, &str) {
     }
 }
 
-/// The rules and checks that take part in a verdict.
+/// Returns the rules and checks that take part in a verdict.
 fn part(decided: &Decided) -> Vec<String> {
     let rules = decided.rules.iter().flatten();
     let rules = rules.filter(|one| one.says != RuleResult::DoesNotMatch);
@@ -126,7 +126,7 @@ fn part(decided: &Decided) -> Vec<String> {
     part
 }
 
-/// Whether the difference names what decided a call of this tool.
+/// Returns true if the diff names a part of the verdict on a call of this tool.
 fn names(found: &Diff, tool: &str, part: &[String]) -> bool {
     found.entries.iter().any(|entry| {
         let about = entry.tools.is_empty() || entry.tools.iter().any(|one| one == tool);
@@ -159,10 +159,10 @@ proptest! {
             if word(&one.verdict).0 != word(&other.verdict).0 {
                 let part = [part(&one), part(&other)].concat();
                 prop_assert!(names(&found, tool, &part), "{tool} {args}: {:?} → {:?}\n{}", word(&one.verdict), word(&other.verdict), found.text());
-                // From here on the two records differ, and so may everything.
+                // From here on the two records differ, so any verdict may differ.
                 break;
             }
-            // So do they when another rule counts the call.
+            // The records also differ if another rule counts the call.
             if word(&one.verdict) != word(&other.verdict) && word(&one.verdict).0 != "refused" {
                 break;
             }
@@ -176,7 +176,7 @@ proptest! {
     }
 }
 
-/// Two versions, each with the rules and a test, and the words with which their difference is shown.
+/// Rules and a test of two versions, and the expected text of their diff.
 const SHOWN: [(&str, &str, &str); 5] = [
     (
         "[[allow]]\nname = \"r\"\ntool = \"pay.transfer\"\nwhere.amount = { max = 50 }\n\

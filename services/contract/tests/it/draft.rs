@@ -1,4 +1,4 @@
-//! Checks that a contract made from recorded calls permits these and no neighbours.
+//! Checks that a contract from recorded calls permits these calls and no similar ones.
 
 use contract::{
     Call, Catalogue, Contract, DraftHeader, Record, Recorded, Verdict, decide, draft_of_calls,
@@ -44,7 +44,7 @@ fn said(contract: &Contract, tools: &Catalogue, tool: &str, args: &Value) -> &'s
     }
 }
 
-/// Arguments that differ in one place.
+/// Returns arguments that differ in one place.
 fn neighbours(args: &Map<String, Value>) -> Vec<Value> {
     let mut all = Vec::new();
     for (name, value) in args {
@@ -125,7 +125,7 @@ fn exactly_the_recorded_calls_are_granted_and_their_neighbours_are_not() {
     }
     let other = said(&contract, &tools, "t.free", &json!({}));
     assert_eq!(other, "refused");
-    // Each as often as it was done.
+    // Each call is permitted as often as it was done.
     assert!(text.contains("calls = 7"), "{text}");
     let twice = contract
         .rules()

@@ -1,4 +1,4 @@
-//! Checks that the envelope takes in what the contract can permit, and its maxima.
+//! Checks that the envelope includes everything that the contract can permit, and its maxima.
 
 use bus_schema::{
     ActionId, ApprovalStatement, Ask, Asked, AuthorId, DeploymentId, Digest, DraftGrant, Envelope,
@@ -74,7 +74,7 @@ fn tools_are_flattened() {
     assert_eq!(serde_json::from_str::<Envelope>(&json).unwrap(), envelope);
 }
 
-/// Whether an executor would honour a grant of `reserve` as the `used + 1`th call of `tool`.
+/// Returns true if an executor accepts a grant of `reserve` as the `used + 1`th call of `tool`.
 pub(crate) fn inside(
     envelope: &Envelope,
     tools: &Catalogue,
@@ -162,7 +162,7 @@ fn envelope_ends_when_the_contract_does() {
     assert_eq!(far.expires(), Time::from_ns(i64::MAX));
 }
 
-/// A catalogue of `count` tools whose names are as long as names can be.
+/// Returns a catalogue of `count` tools with names of maximum length.
 fn many(count: usize) -> Catalogue {
     let each = (0..count).map(|at| {
         format!(

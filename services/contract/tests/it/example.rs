@@ -1,4 +1,4 @@
-//! Checks that the example that ships is accepted and does what its first screen promises.
+//! Checks that the shipped example is accepted and works as its first screen states.
 
 use contract::{Call, Catalogue, Contract, Record, Verdict, decide};
 

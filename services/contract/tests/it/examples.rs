@@ -1,4 +1,4 @@
-//! Holds the examples against their contracts' sentences, written down here a second time.
+//! Checks the verdicts of the examples against a second implementation of their contracts' sentences.
 
 mod oracle;
 mod proposals;
@@ -12,24 +12,24 @@ use serde_json::{Map, Value};
 use self::oracle::{May, Oracle, Past};
 pub(crate) use self::proposals::Attacker;
 
-/// When the calls are made.
+/// The time of the calls.
 const AT: &str = "2026-02-01T12:00:00Z";
-/// How many calls an attacker proposes for each example, and in one task.
+/// The number of calls that an attacker proposes for each example, and in one task.
 const PROPOSALS: usize = 10_000;
 const OF_A_TASK: usize = 50;
 
-/// A call that was done.
+/// A completed call.
 type Done = (String, Map<String, Value>);
 
 /// One folder of `deploy/examples`.
 pub(crate) struct Example {
     pub(crate) name: &'static str,
-    /// What the honest task is asked about, in its order.
+    /// The asks of the honest task, in order.
     asks: &'static [&'static str],
     oracle: Oracle,
-    /// Lines of the contract, each with a weaker one.
+    /// Lines of the contract, each with a weaker replacement.
     weaker: &'static [(&'static str, &'static str)],
-    /// What all calls of one day that were done come to, whatever the tasks.
+    /// The check of all completed calls of one day, over all tasks.
     day: fn(&[Done]) -> bool,
 }
 
@@ -157,7 +157,7 @@ impl Example {
         parsed.unwrap_or_else(|found| panic!("{}: {found}", self.name))
     }
 
-    /// The verdicts on a file of calls, as text.
+    /// Decides a file of calls; returns the verdicts as text.
     fn decide(&self, calls: &str) -> String {
         let tools = self.tools();
         let contract = self.contract(&tools);
@@ -167,8 +167,8 @@ impl Example {
         String::from_utf8(said).unwrap()
     }
 
-    /// Lets an attacker propose calls under a contract; the first verdict that its sentences do not cover, and how
-    /// many calls were granted and asked about.
+    /// Lets an attacker propose calls under a contract. Returns the number of calls granted and asked about, or the
+    /// first verdict that the sentences do not cover.
     fn attacked(&self, contract: &str, asks: Asks) -> Result<(usize, usize), String> {
         let tools = self.tools();
         let contract = Contract::parse("contract.toml", contract, &tools)
@@ -246,7 +246,7 @@ fn ten_thousand_calls_of_an_attacker_get_nothing_outside_of_the_sentences() {
             let (granted, asked) = example
                 .attacked(&example.read("contract.toml"), asks)
                 .unwrap();
-            // The attacker comes close enough for the comparison to mean something.
+            // Enough calls must be granted for a meaningful comparison.
             assert!(
                 granted >= PROPOSALS / 50,
                 "{}: {granted} granted",
@@ -261,7 +261,7 @@ fn ten_thousand_calls_of_an_attacker_get_nothing_outside_of_the_sentences() {
     }
 }
 
-/// Lets an attacker propose calls in many tasks of one day, each approved; those that were done.
+/// Lets an attacker propose calls in many tasks of one day, with every ask approved; returns the completed calls.
 fn day(example: &Example, contract: &Contract, tools: &Catalogue) -> Vec<Done> {
     let calls = format!(
         "{}{}",
@@ -294,7 +294,7 @@ fn many_tasks_of_one_day_stay_within_what_the_contract_says_of_all_of_them() {
         let done = day(&example, &example.contract(&tools), &tools);
         assert!(done.len() > 200, "{}: {}", example.name, done.len());
         assert!((example.day)(&done), "{}", example.name);
-        // Without what it says of all tasks, they do not.
+        // Without the limits over all tasks, the check fails.
         let rules = example.read("contract.toml");
         let rules = rules.split("[[test]]").next().unwrap();
         let alone: String = rules
@@ -339,7 +339,7 @@ fn a_contract_with_one_weaker_bound_is_found_out() {
         let text = example.read("contract.toml");
         for (line, weaker) in example.weaker {
             assert!(text.contains(line), "{}: {line}", example.name);
-            // Its own tests would refuse it first.
+            // The inline tests would refuse the weaker contract first.
             let rules = text.split("[[test]]").next().unwrap();
             let found = example.attacked(&rules.replace(line, weaker), Asks::Approve);
             assert!(found.is_err(), "{} with {weaker}: {found:?}", example.name);

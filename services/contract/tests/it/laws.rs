@@ -1,12 +1,13 @@
-//! Checks the laws of deciding over contracts that use the whole language: what leaves, what was seen, where values
-//! come from, conditions, money, sums, hours, days and roles.
+//! Property tests of verdicts over contracts that use the whole language: outward calls, labels, origins of values,
+//! conditions, money, sums, hours, days and roles.
 
 use std::sync::LazyLock;
 
+use bus_schema::json as strict;
 use contract::{
     Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Verdict, View, decide,
 };
-use contract::{Integrity, Secrecy, json as strict};
+use contract::{Integrity, Secrecy};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Map, Value, json};
@@ -31,7 +32,7 @@ keys = ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "3d4
 keys = ["fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"]
 "#;
 
-/// A tool, what rules say of its arguments, and what they have to say of its money.
+/// A tool, bounds on its arguments, and its required `spend`.
 const ABOUT: [(&str, &[&str], &str); 3] = [
     (
         "mail.send",
@@ -126,7 +127,7 @@ fn rule(word: &'static str) -> impl Strategy<Value = String> {
     })
 }
 
-/// Rules, each with a name that stays when others come, go or move.
+/// Generates rules, each with a stable name.
 fn rules() -> impl Strategy<Value = Vec<String>> {
     let any = prop_oneof![3 => rule("allow"), 2 => rule("ask"), 1 => rule("deny")];
     proptest::collection::vec(any, 1..7).prop_map(|rules| {
@@ -210,7 +211,7 @@ fn call() -> impl Strategy<Value = (&'static str, Map<String, Value>)> {
     ]
 }
 
-/// What is on record: of the task, and of all tasks of its contract.
+/// The record of the task, and the usage of all tasks of its contract.
 #[derive(Debug, Clone)]
 struct Past {
     record: Record,
@@ -271,7 +272,7 @@ fn verdict(
     decide(&parse(rules), &TOOLS, &view, &Call { tool, args: &args })
 }
 
-/// How much a verdict permits.
+/// Ranks a verdict by its permission.
 fn rank(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::Refused { .. } => 0,
@@ -320,7 +321,7 @@ proptest! {
     fn questions_are_no_weaker_than_any_that_describe_the_call(rules in rules(), past in past(), call in call()) {
         let Verdict::Ask { question, rule, .. } = verdict(&rules, &past, &call) else { return Ok(()) };
         for one in rules.iter().filter(|one| one.starts_with("[[ask]]")) {
-            // Alone, it is put if it describes the call and is not spent.
+            // An ask alone gives its question if it matches and is not spent.
             let Verdict::Ask { question: own, .. } = verdict(std::slice::from_ref(one), &past, &call) else { continue };
             prop_assert_eq!(&question.role, &own.role, "{}", rule);
             prop_assert!(question.quorum >= own.quorum && question.expires_ms <= own.expires_ms);
@@ -367,7 +368,7 @@ proptest! {
     }
 }
 
-/// A text with each of its characters escaped.
+/// Escapes every character of a text.
 fn escaped(text: &str) -> String {
     let units = text.encode_utf16().map(|unit| format!("\\u{unit:04X}"));
     format!("\"{}\"", units.collect::<String>())

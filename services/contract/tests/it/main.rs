@@ -1,4 +1,4 @@
-//! Checks the contract language from outside: its verdicts, its messages and its laws.
+//! Integration tests of the contract language: verdicts, messages and properties.
 
 #![expect(
     clippy::unwrap_used,
@@ -29,14 +29,14 @@ fn tools() -> Catalogue {
     Catalogue::parse(include_bytes!("../conformance/tools.json")).unwrap()
 }
 
-/// The text of a contract with these rules, in force to the end of 2036.
+/// Returns the text of a contract with these rules, in force to the end of 2036.
 fn text(rules: &str) -> String {
     let head =
         "contract = \"c\"\nversion = 1\npurpose = \"p\"\nowner = \"o\"\nexpires = 2036-12-31";
     format!("{head}\n{rules}")
 }
 
-/// What is decided at `now_ms` about a task with this record, the only one of its contract.
+/// Returns the view at `now_ms` of the only task of a contract, with this record.
 fn view<'a>(now_ms: i64, record: &'a Record) -> View<'a> {
     static ALONE: LazyLock<ContractTotals> = LazyLock::new(ContractTotals::default);
     View {
@@ -46,7 +46,7 @@ fn view<'a>(now_ms: i64, record: &'a Record) -> View<'a> {
     }
 }
 
-/// The contract of [`text`].
+/// Parses the contract of [`text`].
 fn contract(rules: &str, tools: &Catalogue) -> Contract {
     Contract::parse("c.toml", &text(rules), tools).unwrap_or_else(|found| panic!("{found}"))
 }

@@ -1,4 +1,4 @@
-//! Compares what a person sees of each broken contract in `tests/errors` with the golden file.
+//! Compares the diagnostics of each broken contract in `tests/errors` with the golden file.
 //!
 //! To add a case, add a `.toml` there; to accept new messages, copy the file that the failing
 //! test names over the golden one.

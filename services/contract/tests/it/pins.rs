@@ -1,4 +1,4 @@
-//! Checks that what differs from what the owner signed a contract by is named, all of it and nothing else.
+//! Checks that drift reports exactly the differences from the signed context.
 
 use bus_schema::{Digest, Envelope, Pins, Sealed};
 use contract::{Catalogue, Contract, Drift, Drifted, LANGUAGE, ReadNow, drift, entries, envelope};
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 const RULES: &str = "[[allow]]\ntool = \"t.*\"";
 
-/// A contract as it was signed.
+/// A signed contract.
 struct Signed {
     text: String,
     pins: Pins,
@@ -42,7 +42,7 @@ fn sign(tools: &Catalogue) -> Signed {
 }
 
 impl Signed {
-    /// What differs with these tools, given what was found where the signed ones were put.
+    /// Returns the drift with these tools; `found` is the stored content of the signed entries.
     fn drift(&self, tools: &Catalogue, found: Option<&[u8]>) -> Option<Drift> {
         let now = Contract::parse("c", &self.text, tools).map(|now| envelope(&now, tools));
         let now = now.map_err(|problems| problems.to_string());
@@ -53,7 +53,7 @@ impl Signed {
         drift((&self.pins, &self.envelope), found, &now)
     }
 
-    /// The same as lines, without the catalogue's own.
+    /// Returns the drift as lines, without that of the catalogue as a whole.
     fn lines(&self, tools: &Catalogue) -> Vec<String> {
         let found = self.drift(tools, Some(&self.entries)).unwrap();
         let text = found.text();
@@ -144,7 +144,7 @@ fn tools_that_come_and_go_are_named_and_those_of_no_rule_change_nothing() {
     let more = catalogue(&[entry(), named("t.b"), named("other")]);
     assert_ne!(signed.pins.catalogue, more.digest());
     assert_eq!(signed.drift(&more, Some(&signed.entries)), None);
-    // A catalogue without any of its tools is no longer one that the contract can be read with.
+    // The contract is unreadable with a catalogue that has none of its tools.
     let told = signed.lines(&catalogue(&[named("other")]));
     assert_eq!(told[..2], ["`t.a` is gone", "`t.b` is gone"]);
     assert!(told[2].starts_with("it cannot be read: "), "{told:?}");
@@ -200,7 +200,7 @@ fn an_older_policy_and_another_language_are_named() {
     }
 }
 
-/// Puts a value where a JSON pointer leads, or takes away what is there.
+/// Sets or removes the value at a JSON pointer.
 fn put(whole: &mut Value, at: &str, value: Option<Value>) {
     let (parent, key) = at.rsplit_once('/').unwrap();
     let key = key.replace("~1", "/").replace("~0", "~");
@@ -265,6 +265,6 @@ proptest! {
             }
         }
         prop_assert_eq!(found.is_none(), before.digest() == after.digest());
-        prop_assert_eq!(Digest::of(&[&contract::json::canonical(&patched)]), after.get("t.a").unwrap().digest());
+        prop_assert_eq!(Digest::of(&[&bus_schema::json::canonical(&patched)]), after.get("t.a").unwrap().digest());
     }
 }

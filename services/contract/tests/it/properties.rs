@@ -1,4 +1,4 @@
-//! Checks over generated contracts that limits and the envelope hold, and that a repair repairs; the laws of deciding
+//! Property tests over generated contracts: limits and the envelope hold, and a fix works. The laws of verdicts
 //! are in `laws.rs`.
 
 use std::sync::LazyLock;
@@ -99,7 +99,7 @@ fn parse(rules: &[String]) -> Contract {
     crate::contract(&format!("{none}limits.calls = 3\n{rules}"), &TOOLS)
 }
 
-/// What is said to the first call of a task.
+/// Returns the verdict on the first call of a task.
 fn verdict(rules: &[String], args: &Value) -> Verdict {
     let args = args.to_string();
     decide(

@@ -1,4 +1,4 @@
-//! Checks that the sentences of a contract leave nothing out, and compares those of the examples with their files.
+//! Checks that the sentences of a contract are complete, and compares those of the examples with their files.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,7 +51,7 @@ pub(crate) fn example(name: &str) -> (Contract, Catalogue) {
     (contract, tools)
 }
 
-/// The sentence of each rule.
+/// Returns the sentence of each rule.
 fn sentences(contract: &Contract, tools: &Catalogue) -> BTreeMap<String, String> {
     let shown = show(contract, tools);
     let all = shown.sections.iter().flat_map(|section| &section.sentences);
@@ -108,7 +108,7 @@ fn rules_that_say_different_things_have_different_sentences() {
 fn leaving_any_part_of_a_rule_out_changes_its_sentence() {
     let mut tried = 0;
     for (contract, tools) in contracts() {
-        // Roles are keys of the head, which a rule alone does not have.
+        // Roles are keys of the head, and a rule alone has no head.
         if !contract.roles().is_empty() {
             continue;
         }

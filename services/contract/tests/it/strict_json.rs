@@ -1,6 +1,7 @@
-//! Checks what the strict reader refuses beyond the conformance set, and the canonical form.
+//! Tests of the strict JSON reader beyond the conformance set, and of the canonical form.
 
-use contract::{Call, Code, Record, Verdict, decide, json};
+use bus_schema::json;
+use contract::{Call, Code, Record, Verdict, decide};
 use proptest::prelude::*;
 
 #[test]

@@ -1,4 +1,4 @@
-//! `approve` and `deny`: answer a question.
+//! `approve` and `deny`: answers a question.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use crate::{Error, Output, timeline::Timeline};
 /// `approve …` and `deny …`
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The task's id, as `task list` prints it.
+    /// The task's id, from `contractual task list`.
     task: TaskId,
-    /// The action's id, as the question prints it.
+    /// The action's id, from the question that `contractual run` prints.
     action: ActionId,
-    /// The signing key of another approver whom the contract names; by default the owner's.
+    /// The signing key of another approver in the contract, such as ~/finance.pem; by default the owner's.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Arguments {
         }
         let question = asked.ok_or_else(|| {
             Error::Refused(format!(
-                "nothing is asked about action {action}: see `contractual task show {task}`"
+                "action {action} has no pending question: see `contractual task show {task}`"
             ))
         })?;
         let follower = Follower {
@@ -62,9 +62,7 @@ impl Arguments {
             }
         };
         let said = if approve { "approved" } else { "denied" };
-        out.print(&carried, || {
-            format!("{said}; carried as message {}", carried.seq)
-        });
+        out.print(&carried, || format!("{said} (message {})", carried.seq));
         Ok(())
     }
 }

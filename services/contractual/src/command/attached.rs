@@ -11,7 +11,7 @@ pub(crate) struct Arguments {
     parent: u32,
     /// The program.
     program: PathBuf,
-    /// Its arguments.
+    /// The arguments of the program.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -1,4 +1,4 @@
-//! `audit`: verifies the record, or prints it.
+//! `audit`: verifies or prints the record.
 
 mod show;
 pub mod verify;
@@ -10,7 +10,7 @@ use crate::{Error, Output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Verify every signature, chain, leaf and root; name the first bad place.
+    /// Verify every signature, chain, leaf and root; report the first error.
     Verify(verify::Arguments),
     /// Print the record, oldest first.
     #[command(visible_alias = "log")]

@@ -1,4 +1,4 @@
-//! `certs`: shows and renews certificates.
+//! `certs`: lists and renews certificates.
 
 use clap::{Args, Subcommand};
 use deployment::{Dir, certs};
@@ -8,9 +8,9 @@ use crate::{Error, Output};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make new keys and certificates; running services load them by themselves.
+    /// Make new keys and certificates; running services load them on their own.
     Renew(Renew),
-    /// List certificates and when they expire.
+    /// List certificates, their expiry dates and states.
     #[command(after_help = "Example: contractual certs show --json")]
     Show,
     /// Make a new certificate authority; the old one stays trusted until it is retired.
@@ -22,10 +22,10 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual certs renew --service policy")]
 pub(super) struct Renew {
-    /// A service, `nats`, or another user of the bus; all of them by default.
+    /// A service such as policy, `nats`, or another user of the bus; by default all of them.
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
-    /// The days that they are valid.
+    /// The number of days that they are valid.
     #[arg(long, default_value_t = certs::LEAF_DAYS)]
     days: u32,
 }
@@ -34,7 +34,7 @@ pub(super) struct Renew {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual certs authority, then: contractual certs renew")]
 pub(super) struct Authority {
-    /// Trust the newest authority alone, after every certificate was renewed.
+    /// Trust only the newest authority; renew every certificate first.
     #[arg(long)]
     retire: bool,
 }

@@ -1,4 +1,4 @@
-//! What every command is given.
+//! The context of a command.
 
 use std::time::SystemTime;
 
@@ -7,10 +7,10 @@ use deployment::{Deployment, Dir};
 
 use crate::{Error, Output};
 
-/// What every command is given.
+/// The context that every command gets.
 pub(super) struct Context {
     pub(super) dir: Dir,
-    /// Whether the person named the folder.
+    /// True if the person named the folder.
     pub(super) is_named: bool,
     pub(super) out: Output,
     pub(super) clock: Clock,

@@ -1,4 +1,4 @@
-//! `contract …`: writes, checks, compares and signs contracts.
+//! `contract`: writes, checks, compares and signs contracts.
 
 mod check;
 mod decide;
@@ -28,30 +28,30 @@ use crate::Error;
 pub(super) enum Command {
     /// Check a contract as policy reads it, and run its tests.
     Check(check::Arguments),
-    /// Decide calls without a deployment: JSON lines in, JSON lines out.
+    /// Decide calls without a deployment; reads and writes JSON lines.
     #[command(visible_alias = "eval")]
     Decide(decide::Arguments),
-    /// Decide one call without a deployment, and show the result of every rule about its tool.
+    /// Decide one call without a deployment, and show the result of each rule for its tool.
     Explain(explain::Arguments),
-    /// Show in plain sentences what a contract allows, asks, forbids and limits.
+    /// Show a contract in plain sentences: what it allows, asks, forbids and limits.
     Show(show::Arguments),
-    /// Compare two versions of a contract, with the tests that they decide differently.
+    /// Compare two versions of a contract, and list the tests that they decide differently.
     Diff(diff::Arguments),
     /// Decide the recorded history again, and show the differences.
     Replay(replay::Arguments),
-    /// Write a contract: a draft for a task, or exactly what a recorded task did.
+    /// Write a contract from the text of a task, or from a recorded task.
     New(new::Arguments),
-    /// Check a contract, sign it with the owner's key, and wait for policy's answer.
+    /// Check a contract, sign it with the owner's key, and wait for policy's verdict.
     Sign(sign::Arguments),
     /// List the signed contracts with their status, expiry and number of tasks.
     #[command(after_help = list::HELP)]
     List,
-    /// Revoke a contract: nothing more is granted or claimed under it.
+    /// Revoke a contract: no grants and no claims under it any more.
     Revoke(revoke::Arguments),
 }
 
 impl Command {
-    /// Whether it works without the bus.
+    /// Returns true if the command works without the bus.
     pub(super) const fn is_local(&self) -> bool {
         matches!(self, Self::Decide(_) | Self::Explain(_) | Self::Diff(_))
     }

@@ -1,4 +1,4 @@
-//! `decode`: a message on standard input as JSON, for `nats --translate`.
+//! `decode`: prints a message on standard input as JSON, for `nats --translate`.
 
 use std::{io::Read as _, process::ExitCode};
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use crate::Output;
 
-/// The part of a body that tells how to read the rest.
+/// The fields of a body that are needed to decode the rest.
 #[derive(Deserialize)]
 struct Head {
     subject: String,
     schema: String,
 }
 
-/// Reads a body and shows it; what is not an event is shown as what it is, never refused.
+/// Decodes a body; one that is not an event is returned as junk.
 #[must_use]
 pub fn decode(body: &[u8]) -> Value {
     let shown = (|| {
@@ -40,7 +40,7 @@ pub fn decode(body: &[u8]) -> Value {
 pub(crate) struct Arguments {}
 
 impl Arguments {
-    /// Reads standard input, up to the size of a message, and prints it.
+    /// Decodes standard input, up to the size of a message, and prints it.
     pub(super) fn run(&self, out: &Output) -> ExitCode {
         let mut body = Vec::new();
         match std::io::stdin()

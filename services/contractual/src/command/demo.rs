@@ -31,15 +31,15 @@ use crate::{Error, Output, example, timeline::Timeline};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual demo ~/invoices --yes")]
 pub(crate) struct Arguments {
-    /// The folder with invoices, such as ~/invoices; by default the invoices that ship with the program.
+    /// A folder with invoices, such as ~/invoices; by default the example invoices.
     folder: Option<PathBuf>,
-    /// Answer every question with yes; by default the answer is read from standard input, and EOF means no.
+    /// Approve every question; by default the answer is read from standard input, and EOF means no.
     #[arg(long)]
     yes: bool,
 }
 
 impl Arguments {
-    /// Runs the demo, in `dir` if the person named one, else in a folder that is removed afterwards.
+    /// Runs the demo in `dir`, or in a temporary folder if there is none.
     pub(super) async fn run(
         self,
         dir: Option<Dir>,
@@ -73,15 +73,15 @@ impl Arguments {
     }
 }
 
-/// Most files that the example's tool adds up at once.
+/// Most files that the example's tool adds up in one call.
 const INVOICES_MAX: usize = 1000;
 
-/// What `--json` prints last, however the demo ends.
+/// The last line of `--json`, also after a failure.
 #[derive(Debug, Default, Serialize)]
 struct Report {
-    /// None if there was none yet.
+    /// None if no task was submitted.
     task: Option<TaskId>,
-    /// Empty if it did not end.
+    /// Empty if the task did not end.
     outcome: String,
     granted: u32,
     asked: u32,
@@ -92,7 +92,7 @@ struct Report {
     first_action_ms: Option<u64>,
     total_ms: u64,
     processes: Vec<Process>,
-    /// What went wrong, if something did.
+    /// The error, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -111,11 +111,11 @@ impl Job<'_> {
         folder: Option<PathBuf>,
         report: &mut Report,
     ) -> Result<(), Error> {
-        // Before there is anything to clean up.
+        // Listen before there is anything to clean up.
         let mut interrupt = up::Interrupt::listen()?;
         let scratch = TempDir::with_prefix("contractual-demo-")
             .map_err(Error::io("create", std::env::temp_dir()))?;
-        // What stays has its invoices with it.
+        // A deployment that stays keeps its invoices in its own folder.
         let own = dir.as_ref().map_or_else(
             || scratch.path().join("invoices"),
             |dir| dir.path().join("workspace"),
@@ -155,10 +155,10 @@ impl Job<'_> {
         };
         fleet.stop().await;
         done?;
-        // Once more with everything stopped: files and the owner's public key are all it takes.
+        // Verify again with everything stopped: this needs only files and the owner's public key.
         let (checked, _) = verify::files(&deployment)?;
         self.out.line_for_people(&format!(
-            "offline  {} messages of the log verify with no service running",
+            "offline  all {} messages of the log verify again with every service stopped",
             checked.messages
         ));
         Ok(())
@@ -179,7 +179,7 @@ impl Job<'_> {
         }
         let signed = sign::sign(deployment, &contract).await?;
         self.out.line_for_people(&format!(
-            "contract {} {}\n         signed by the owner's key, until {}\n",
+            "contract {} {}\n         signed with the owner's key, expires {}\n",
             signed.name, signed.contract, signed.expires
         ));
         let client = crate::client(deployment)?;
@@ -219,12 +219,12 @@ impl Job<'_> {
     }
 }
 
-/// A folder of the person's own: it has to be there with something to add up, and the report is written into it.
+/// Checks a folder of the person: it must exist and hold invoices, and the report is written into it.
 fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
     let shown = folder.display();
     if !folder.is_dir() {
         return Err(Error::Document(format!(
-            "{shown} is not a folder: name one that is there"
+            "{shown} is not a folder: name an existing folder"
         )));
     }
     disk_space::check(&folder)?;
@@ -239,7 +239,7 @@ fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
         invoices += 1;
         if found.len() > runner::FILE_BYTES_MAX as u64 {
             return Err(Error::Document(format!(
-                "{} is longer than the {} KiB that the demo reads of a file: take it out of the folder",
+                "{} is longer than {} KiB, the most that the demo reads of a file: move it out of the folder",
                 path.display(),
                 runner::FILE_BYTES_MAX >> 10
             )));
@@ -249,15 +249,15 @@ fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
         1..=INVOICES_MAX => Ok(folder),
         0 => Err(Error::Document(format!(
             "{shown} has no file *.txt: the demo adds up invoices, text files with a line such as \
-             `Total: EUR 1204.50`; put one there, or leave the folder out"
+             `Total: EUR 1204.50`; add one, or omit the folder"
         ))),
         _ => Err(Error::Document(format!(
-            "{shown} has {invoices} files *.txt, and the demo adds up {INVOICES_MAX} at most: name another folder"
+            "{shown} has {invoices} files *.txt, but the demo adds up at most {INVOICES_MAX}: name another folder"
         ))),
     }
 }
 
-/// A deployment that is there already has a workspace: another folder is not taken instead.
+/// Refuses a folder that is not the workspace of an existing deployment.
 fn works_on(dir: &Dir, folder: Option<&Path>) -> Result<(), Error> {
     let Some(folder) = folder else { return Ok(()) };
     let workspace = DeploymentFile::read(dir)?.workspace;
@@ -269,7 +269,7 @@ fn works_on(dir: &Dir, folder: Option<&Path>) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Document(format!(
-        "the deployment in {} works on {}, not on {}: leave the folder out, or pass another --dir",
+        "the deployment in {} uses the workspace {}, not {}: omit the folder, or pass another --dir",
         dir.path().display(),
         workspace.display(),
         folder.display()
@@ -293,10 +293,10 @@ fn proof(verified: &Verified) -> String {
 }
 
 impl Report {
-    /// Why this is no success.
+    /// The reason for which the demo failed.
     fn verdict(&self) -> String {
         if self.outcome == "succeeded" {
-            "not every message is a genuine event that is proven to be in the log".to_owned()
+            "some messages are not valid events, or are not proven to be in the log".to_owned()
         } else {
             format!("the task ended as {}", self.outcome)
         }
@@ -335,7 +335,7 @@ fn choices(workspace: PathBuf) -> Result<Choices, Error> {
     })
 }
 
-/// An address that nobody listens on at this moment.
+/// A free loopback address.
 fn free_port() -> Result<SocketAddr, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("listen on", "127.0.0.1"))?;
     listener

@@ -1,4 +1,4 @@
-//! `doctor`: checks everything that can be checked from here, and names the fix for each finding.
+//! `doctor`: checks a deployment and names the fix for each problem.
 
 mod containers;
 mod finding;
@@ -36,27 +36,27 @@ use crate::{Error, Output};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual doctor --dir ~/contractual")]
 pub(crate) struct Arguments {
-    /// Check serve.json and policy.hujson in this folder, also before there is a sidecar.
+    /// Check serve.json and policy.hujson in this folder, such as tailscale; needs no sidecar.
     #[arg(long, value_name = "FOLDER")]
     tailscale: Option<PathBuf>,
 }
 
 impl Arguments {
-    /// Checks everything; the files for the tailnet in the named folder, or in the sidecar's own.
+    /// Checks the deployment, and the tailnet's files in the named folder or in the sidecar's own.
     pub(super) async fn run(&self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let mut findings = Findings::default();
-        let opened = Deployment::open(dir, clock);
-        let inside = opened
+        let deployment = Deployment::open(dir, clock);
+        let inside = deployment
             .as_ref()
             .ok()
-            .and_then(|opened| opened.file.containers.clone());
+            .and_then(|deployment| deployment.file.containers.clone());
         if inside.is_none() {
             let cancel = std::sync::atomic::AtomicBool::new(false);
             let server = nats_server::find(&Places::from_env(), &cancel, &mut |_| {});
             let server =
                 server.map(|found| format!("{} at {}", found.version, found.path.display()));
             let fix = format!(
-                "install nats-server {} or newer, or name one in NATS_SERVER",
+                "install nats-server {} or newer, or set NATS_SERVER to its path",
                 nats_server::OLDEST
             );
             findings.note(
@@ -70,7 +70,7 @@ impl Arguments {
         }
         findings.note(
             "state directory",
-            opened
+            deployment
                 .as_ref()
                 .map(|_| dir.path().display().to_string())
                 .map_err(|error| {
@@ -80,19 +80,19 @@ impl Arguments {
                     )
                 }),
         );
-        match (&opened, inside) {
+        match (&deployment, inside) {
             (Err(_), _) => {}
-            (Ok(opened), None) => here(&mut findings, opened).await,
-            (Ok(opened), Some(of)) => in_containers(&mut findings, opened, &of).await,
+            (Ok(deployment), None) => here(&mut findings, deployment).await,
+            (Ok(deployment), Some(of)) => in_containers(&mut findings, deployment, &of).await,
         }
         sidecar::tailnet(&mut findings, dir, self.tailscale.as_deref()).await;
         findings.report(out)
     }
 }
 
-/// A deployment of processes on this machine.
-async fn here(findings: &mut Findings, opened: &Deployment) {
-    let Deployment { dir, file, clock } = opened;
+/// Checks a deployment of processes on this machine.
+async fn here(findings: &mut Findings, deployment: &Deployment) {
+    let Deployment { dir, file, clock } = deployment;
     identities(findings, dir);
     workspace(findings, &file.workspace);
     let places = [dir.path().to_owned(), file.workspace.clone()];
@@ -100,56 +100,56 @@ async fn here(findings: &mut Findings, opened: &Deployment) {
     findings.note("server's files", on_disk::server_files(dir));
     let fix = "run `contractual up`, or start nats-server";
     if reachable(findings, "bus", file.bus, fix) {
-        bus(findings, opened).await;
+        bus(findings, deployment).await;
     }
-    let fix = "run `contractual up`, or look at the gateway's log";
+    let fix = "run `contractual up`, or read the gateway's log";
     if reachable(findings, "gateway", file.gateway, fix) {
-        gateway(findings, opened).await;
+        gateway(findings, deployment).await;
     }
     services(findings, dir, clock);
     let init = format!("run `contractual init --dir {}`", dir.path().display());
-    log(findings, opened, &init);
+    log(findings, deployment, &init);
 }
 
-/// A deployment in containers, whose files only root can read.
-async fn in_containers(findings: &mut Findings, opened: &Deployment, of: &Containers) {
-    let dir = &opened.dir;
+/// Checks a deployment in containers, whose files only root can read.
+async fn in_containers(findings: &mut Findings, deployment: &Deployment, of: &Containers) {
+    let dir = &deployment.dir;
     let is_root = rustix::process::geteuid().is_root();
     if is_root {
         identities(findings, dir);
         findings.note("server's files", on_disk::server_files(dir));
     } else {
-        let said = "not looked at: they belong to the containers; run it with sudo".to_owned();
+        let said = "not checked: they belong to the containers; run doctor with sudo".to_owned();
         findings.note("keys", Ok(said));
     }
-    let up = containers::look(findings, opened, of);
+    let up = containers::look(findings, deployment, of);
     if up.contains(&"nats") {
-        server::streams(findings, opened).await;
-        server::floods(findings, opened).await;
+        server::streams(findings, deployment).await;
+        server::floods(findings, deployment).await;
         if is_root {
-            agreement(findings, opened).await;
-            contracts(findings, opened).await;
+            agreement(findings, deployment).await;
+            contracts(findings, deployment).await;
         }
     }
     if up.contains(&"gateway") {
-        gateway(findings, opened).await;
+        gateway(findings, deployment).await;
     }
     if is_root {
         let upgrade = format!("run `sudo deploy/stack upgrade {}`", dir.path().display());
-        log(findings, opened, &upgrade);
+        log(findings, deployment, &upgrade);
     }
 }
 
-async fn gateway(findings: &mut Findings, opened: &Deployment) {
-    if !opened.dir.owner_key().exists() {
-        let said = "not asked: it answers the owner's key, which is offline".to_owned();
+async fn gateway(findings: &mut Findings, deployment: &Deployment) {
+    if !deployment.dir.owner_key().exists() {
+        let said = "not checked: it needs the owner's key, which is offline".to_owned();
         findings.note("gateway's answer", Ok(said));
         return;
     }
-    let tasks = async { Ok::<_, Error>(crate::client(opened)?.tasks().await?) };
+    let tasks = async { Ok::<_, Error>(crate::client(deployment)?.tasks().await?) };
     let tasks = tasks.await;
     let seen = tasks.map(|tasks| format!("{} tasks", tasks.tasks.len()));
-    let fix = "look at the gateway's log, and whether its clock and this machine's agree";
+    let fix = "read the gateway's log, and compare its clock with this machine's";
     findings.note(
         "gateway's answer",
         seen.map_err(|error| Fault::of(&error, fix)),
@@ -177,7 +177,7 @@ async fn cage(findings: &mut Findings) {
     };
     let probed = runner::Cage::new(program).probe().await;
     let probed = probed.map(|_| "exec tools can be caged (Landlock, seccomp)".to_owned());
-    let fix = "run it on Linux 6.12 or newer, with Landlock and seccomp; no tool runs without them";
+    let fix = "use Linux 6.12 or newer with Landlock and seccomp; no tool runs without them";
     findings.note("cage", probed.map_err(|error| Fault::of(&error, fix)));
     let awk = Command::new("awk").arg("BEGIN { print 1 }").output();
     let seen = if awk.is_ok_and(|output| output.status.success()) {
@@ -235,7 +235,7 @@ fn identities(findings: &mut Findings, dir: &Dir) {
     } else {
         let (wrong, dir) = (wrong.join("; "), dir.path().display());
         let fix = format!(
-            "put each back from a backup; what is missing, `contractual init --dir {dir}` makes anew"
+            "restore each from a backup; `contractual init --dir {dir}` makes missing keys anew"
         );
         Err(Fault::new(wrong, fix))
     };
@@ -291,21 +291,21 @@ fn reachable(
     )
 }
 
-async fn bus(findings: &mut Findings, opened: &Deployment) {
-    server::streams(findings, opened).await;
-    server::floods(findings, opened).await;
-    agreement(findings, opened).await;
-    contracts(findings, opened).await;
+async fn bus(findings: &mut Findings, deployment: &Deployment) {
+    server::streams(findings, deployment).await;
+    server::floods(findings, deployment).await;
+    agreement(findings, deployment).await;
+    contracts(findings, deployment).await;
 }
 
-/// Whether a contract is suspended, and what differs from what was signed.
-async fn contracts(findings: &mut Findings, opened: &Deployment) {
-    if !opened.dir.owner_key().exists() {
-        let said = "not looked at: the owner's key is offline".to_owned();
+/// Checks that no contract is suspended; shows the differences of a suspended one.
+async fn contracts(findings: &mut Findings, deployment: &Deployment) {
+    if !deployment.dir.owner_key().exists() {
+        let said = "not checked: the owner's key is offline".to_owned();
         findings.note("contracts", Ok(said));
         return;
     }
-    let seen = match contract::entries(opened).await {
+    let seen = match contract::entries(deployment).await {
         Ok(all) => {
             let suspended = |one: &&ContractEntry| one.state == ContractStatus::Suspended;
             let suspended: Vec<String> = all
@@ -317,35 +317,35 @@ async fn contracts(findings: &mut Findings, opened: &Deployment) {
             if suspended.is_empty() {
                 Ok(format!("{} in force, none suspended", active.count()))
             } else {
-                let fix = "put back what was signed, or sign what is there now: `contractual contract sign`";
+                let fix = "restore the signed state, or sign the present one with `contractual contract sign`";
                 Err(Fault::new(suspended.join("\n"), fix))
             }
         }
-        Err(error) => Err(Fault::of(&error, "look at nats-server's log")),
+        Err(error) => Err(Fault::of(&error, "read nats-server's log")),
     };
     findings.note("contracts", seen);
 }
 
-async fn agreement(findings: &mut Findings, opened: &Deployment) {
-    let verified = verify::files_and_stream(opened).await;
+async fn agreement(findings: &mut Findings, deployment: &Deployment) {
+    let verified = verify::files_and_stream(deployment).await;
     let seen = verified.map(|verified| format!("{} leaves agree with {AUDIT}", verified.size));
     findings.note(
         "log and stream",
-        seen.map_err(|error| unverified(&opened.dir, &error)),
+        seen.map_err(|error| unverified(&deployment.dir, &error)),
     );
 }
 
-/// Where the record does not hold, the place says what to put back; where there is none, audit may not have run yet.
+/// The fault of a record that does not verify, with the fix; a missing log can mean that audit has not run yet.
 fn unverified(dir: &Dir, error: &Error) -> Fault {
     let Error::Bad { bad } = error else {
-        let fix = "look at nats-server's log, and run `contractual audit verify`";
+        let fix = "read nats-server's log, and run `contractual audit verify`";
         return Fault::of(error, fix);
     };
     let fix = bad.problem.fix();
     if dir.of("audit").join("log").exists() {
         Fault::new(bad.to_string(), fix)
     } else {
-        let first = "run `contractual up`, which begins a log; if there was one before";
+        let first = "run `contractual up`, which starts a log; if there was one before";
         Fault::new(bad.to_string(), format!("{first}, {fix}"))
     }
 }
@@ -365,7 +365,7 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
                 let fix = if error.to_string() == IN_DOUBT {
                     stream::FIX
                 } else {
-                    "look at its log, or run `contractual up`"
+                    "read its log, or run `contractual up`"
                 };
                 Fault::of(&error, fix)
             }),
@@ -373,9 +373,9 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
     }
 }
 
-fn log(findings: &mut Findings, opened: &Deployment, renew: &str) {
-    let dir = &opened.dir;
-    let checked = verify::files(opened);
+fn log(findings: &mut Findings, deployment: &Deployment, renew: &str) {
+    let dir = &deployment.dir;
+    let checked = verify::files(deployment);
     if let Ok((_, checked)) = &checked {
         findings.note("junk", junk::look(dir, checked, renew));
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{Error, Output};
 
-/// Most days that an exception holds.
+/// Most days that an exception is valid.
 const DAYS_MAX: u16 = 90;
 const DAY_MS: u64 = 86_400_000;
 /// The table of a configuration, and the line in it that names the exception.
@@ -30,29 +30,30 @@ pub(super) enum Command {
 pub(crate) struct Arguments {
     /// The service, such as runner.
     service: AuthorId,
-    /// The missing protections: own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable, landlock.
+    /// The missing protections: own-user, capabilities, no-new-privileges, seccomp, read-only-root, core, dumpable,
+    /// landlock.
     #[arg(required = true)]
     properties: Vec<Property>,
-    /// The days that the exception holds, 1 to 90.
+    /// The number of days that the exception is valid, 1 to 90.
     #[arg(long, default_value_t = 7)]
     days: u16,
 }
 
-/// What was signed.
+/// A signed exception, as the command prints it.
 #[derive(Debug, Serialize)]
 struct Added {
-    /// For whom.
+    /// The service.
     service: AuthorId,
-    /// What may be missing.
+    /// The protections that may be missing.
     properties: Vec<Property>,
-    /// Until when, by the clock of the service's machine.
+    /// The expiry time, by the clock of the service's machine.
     until: Time,
     /// The file.
     path: PathBuf,
 }
 
 impl Added {
-    /// For people.
+    /// Returns the text for people.
     fn text(&self, deployment: &Deployment) -> String {
         let names: Vec<_> = self.properties.iter().map(|one| one.name()).collect();
         let (service, until) = (self.service, self.until);
@@ -63,20 +64,20 @@ impl Added {
             None => format!("start {service} again"),
         };
         format!(
-            "{service} may do without {} until {until}\nin {}{next}\nthen: {restart}",
+            "{service} may run without {} until {until}\nin {}{next}\nthen: {restart}",
             names.join(", "),
             config.display(),
         )
     }
 }
 
-/// What to change in a configuration so that it names the exception.
+/// The change of a configuration that is needed so that it names the exception.
 fn instruction(config: &str) -> String {
     let is = |wanted: &str| config.lines().any(|line| line.trim() == wanted);
     if is(LINE) {
-        return ", nothing has to change".to_owned();
+        return ", no change is needed".to_owned();
     }
-    // A table stands in a file once.
+    // A TOML file may hold a table only once.
     if is(TABLE) {
         return format!(", put this line under the line `{TABLE}`:\n\n{LINE}\n");
     }
@@ -84,7 +85,7 @@ fn instruction(config: &str) -> String {
 }
 
 impl Arguments {
-    /// Signs the exception with the owner's key, and writes it beside the service's configuration.
+    /// Signs the exception with the owner's key and writes it beside the service's configuration.
     pub(super) fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let Self {
             service,
@@ -92,12 +93,12 @@ impl Arguments {
             days,
         } = self;
         if service == AuthorId::Owner {
-            let wrong = "the owner is a person, not a service";
+            let wrong = "the owner is a person, not a service: name a service such as runner";
             return Err(Error::Document(wrong.to_owned()));
         }
         if !(1..=DAYS_MAX).contains(&days) {
             let wrong = format!(
-                "an exception holds for 1 to {DAYS_MAX} days; put the container right instead"
+                "--days {days} is invalid: pass 1 to {DAYS_MAX}; for longer, add the protection to the container"
             );
             return Err(Error::Document(wrong));
         }

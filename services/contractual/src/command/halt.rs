@@ -1,4 +1,4 @@
-//! `halt` and `resume`: stops every executor at once, and puts it on record as soon as the stream takes it.
+//! `halt` and `resume`: orders or lifts a halt, at the runner and in the record.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,35 +10,35 @@ use serde::Serialize;
 
 use crate::{Error, Output};
 
-/// How long executors and the stream are tried.
+/// The timeout of all attempts.
 const WITHIN: Duration = Duration::from_secs(10);
-/// How long one attempt may take.
+/// The timeout of one attempt.
 const ATTEMPT: Duration = Duration::from_secs(4);
-/// Connections tried at once, while somebody else takes all there are.
+/// Connections that are tried at once, in case an attacker takes most of them.
 const ATTEMPTS: usize = 8;
-/// Between two of them.
+/// The pause between two of them.
 const STAGGER: Duration = Duration::from_millis(150);
-/// How long one answer may take.
+/// The timeout of one answer.
 const ANSWER: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// What came of an order.
+/// The outcome of an order.
 #[derive(Debug, Serialize)]
 struct Done {
     halted: bool,
-    /// How long each executor took to confirm that nothing runs; none if it did not.
+    /// The time in which each executor confirmed that nothing runs; none if it did not.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     stopped_ms: BTreeMap<AuthorId, Option<u64>>,
-    /// Where it stands in the record; none if the stream did not take it.
+    /// Its sequence number in the record; none if it was not stored.
     seq: Option<u64>,
 }
 
-/// Halts.
+/// Orders a halt.
 ///
 /// # Errors
-/// If an executor has not confirmed, or the stream has not taken it: what holds, and what to do.
+/// Returns an error with the present state and the fix if an executor has not confirmed, or the halt is not stored.
 pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error> {
-    // What no repeating repairs.
+    // A key that cannot be read is not fixed by retries.
     drop(deployment.owner_key()?);
     let clock = &deployment.clock;
     let at = clock.wall();
@@ -58,22 +58,23 @@ pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error>
     };
     match (&took, &recorded) {
         (Ok(ms), Ok(seq)) => {
-            let said =
-                format!("halted: runner stopped after {ms} ms; nothing is granted (message {seq})");
+            let said = format!(
+                "halted: runner stopped after {ms} ms; no grants until `contractual resume` (message {seq})"
+            );
             out.print(&done, || said);
             Ok(())
         }
         (Ok(ms), Err(why)) => Err(Error::Refused(format!(
-            "halted: runner stopped after {ms} ms and stays so, but the halt is not on record: {why}; \
-             repair that and run `contractual halt` again"
+            "halted: runner stopped after {ms} ms and stays stopped, but the halt is not on record: {why}; \
+             fix that and run `contractual halt` again"
         ))),
         (Err(why), Ok(seq)) => Err(Error::Refused(format!(
             "the halt is on record (message {seq}), but runner has not confirmed that nothing runs: {why}; \
-             if it runs at all, run `contractual halt` again"
+             if the runner is up, run `contractual halt` again"
         ))),
         (Err(why), Err(other)) => Err(Error::Refused(format!(
-            "not halted: runner has not confirmed ({why}), and the stream has not taken it ({other}); \
-             is nats-server running? Where it is not, a program that runs already still does: stop the runner itself"
+            "not halted: runner has not confirmed ({why}), and the halt was not stored ({other}); \
+             is nats-server running? If not, programs still run: stop the runner itself"
         ))),
     }
 }
@@ -81,7 +82,7 @@ pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error>
 /// Lifts a halt.
 ///
 /// # Errors
-/// What the bus refused.
+/// Returns the bus's error.
 pub(super) async fn resume(deployment: &Opened, out: &Output) -> Result<(), Error> {
     let seq = append(deployment, false).await?;
     let done = Done {
@@ -93,8 +94,8 @@ pub(super) async fn resume(deployment: &Opened, out: &Output) -> Result<(), Erro
     Ok(())
 }
 
-/// Tries again until it succeeds, whatever goes wrong: the bus may be flooded, all its connections taken, the server
-/// stopped. The last reason, if it does not succeed in time.
+/// Retries after any error: the bus may be flooded, have no free connection, or be down. Returns the last error after
+/// the timeout.
 async fn repeat<T>(
     clock: &Clock,
     pause: Duration,
@@ -114,7 +115,7 @@ async fn repeat<T>(
     }
 }
 
-/// Orders the runner over one connection to stop, until it says that nothing runs.
+/// Orders the runner over one connection to stop, and asks until it confirms that nothing runs.
 async fn ask(deployment: &Opened, at: Time) -> Result<(), Error> {
     let key = deployment.owner_key()?;
     let late = |_| Error::Refused("the bus did not answer".to_owned());
@@ -133,8 +134,8 @@ async fn ask(deployment: &Opened, at: Time) -> Result<(), Error> {
     }
 }
 
-/// The first of several attempts that succeeds, each begun while those before it still go on: where connections are scarce,
-/// one may wait for as long as it lasts. The reason of one that fails, if all that were begun have.
+/// Starts several attempts, each while the ones before it still run, because one of them may hang if connections are
+/// scarce. Returns the result of the first that ends.
 async fn first<T, F: Future<Output = Result<T, deployment::Error>>>(
     attempt: impl Fn() -> F,
 ) -> Result<T, Error> {
@@ -152,13 +153,13 @@ async fn first<T, F: Future<Output = Result<T, deployment::Error>>>(
 
 async fn append(deployment: &Opened, halt: bool) -> Result<u64, Error> {
     let bus = deployment.bus_once("owner").await?;
-    let mut pen = bus.owner(deployment.owner_key()?).await?;
+    let mut writer = bus.owner(deployment.owner_key()?).await?;
     let draft = if halt {
         Draft::of(Deployment, HaltOrdered {})
     } else {
         Draft::of(Deployment, HaltLifted {})
     };
-    let said = pen.say(&bus, draft).await;
+    let said = writer.say(&bus, draft).await;
     if said.is_err() {
         provision::make_room(deployment).await?;
     }

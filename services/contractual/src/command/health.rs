@@ -15,7 +15,7 @@ use crate::{Error, Output};
 pub(crate) struct Arguments {
     /// The service, such as policy.
     name: AuthorId,
-    /// The service's state folder; by default the one in the deployment's folder.
+    /// The service's state folder, such as /var/lib/contractual; by default the one in the deployment's folder.
     #[arg(long, value_name = "FOLDER")]
     state: Option<PathBuf>,
 }

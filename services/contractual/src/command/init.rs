@@ -1,4 +1,4 @@
-//! `init`: makes the keys and configurations of a deployment.
+//! `init`: makes the keys and configuration files of a deployment.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// The folder that tools work in, such as ~/work.
     #[arg(long, default_value = "workspace")]
     workspace: PathBuf,
-    /// The tool catalogue (JSON); by default the example's.
+    /// The tool catalogue, such as tools.json; by default the example's.
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
     /// The address of nats-server.
@@ -25,16 +25,16 @@ pub(crate) struct Arguments {
     /// The address of the gateway.
     #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS")]
     gateway: SocketAddr,
-    /// When nats-server syncs to disk: always, or an interval such as 2m.
+    /// The time at which nats-server syncs to disk: always, or an interval such as 2m.
     #[arg(long, default_value = "always")]
     sync: String,
-    /// Keep no copy of the record for the `nats` command line; saves its disk space.
+    /// Keep no copy of the record for the `nats` command line; saves disk space.
     #[arg(long)]
     no_copy: bool,
-    /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to give each container its files.
+    /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to set the owners of files.
     #[arg(long, conflicts_with_all = ["bus", "gateway"])]
     containers: bool,
-    /// With --containers: the file with the auth key for the tailnet; it is copied for the sidecar.
+    /// With --containers: a file with the tailnet's auth key, such as authkey.txt; copied for the sidecar.
     #[arg(long, requires = "containers", value_name = "FILE")]
     authkey: Option<PathBuf>,
     /// With --containers: the gateway's name in the tailnet, such as contractual.tail1234.ts.net.
@@ -73,7 +73,7 @@ impl Arguments {
         let interval = digits.parse::<u32>().is_ok() && ["ms", "s", "m", "h"].contains(&unit);
         if !interval && sync != "always" {
             let wrong = format!(
-                "--sync {sync:?} is neither always nor an interval such as 500ms, 30s or 2m"
+                "--sync {sync:?} is invalid: pass always, or an interval such as 500ms, 30s or 2m"
             );
             return Err(Error::Document(wrong));
         }
@@ -84,7 +84,7 @@ impl Arguments {
             catalogue,
             sync,
             copy: !no_copy,
-            containers: containers.then(|| containers::Choices {
+            containers: containers.then(|| containers::ContainerChoices {
                 person: person(),
                 authkey,
                 name: tailnet_name,
@@ -93,7 +93,7 @@ impl Arguments {
     }
 }
 
-/// The owner of the files that no container has: the caller of sudo, or of the command.
+/// The owner of the files that belong to no container: the caller of sudo, or of the command.
 #[expect(
     clippy::disallowed_methods,
     reason = "the command line alone reads the environment"

@@ -23,10 +23,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a signing key, and print its public half; a key that exists is kept.
+    /// Make a signing key and print its public half; keep a key that exists.
     #[command(after_help = "Example: contractual key new ~/finance.pem")]
     New {
-        /// The file of the key, such as ~/finance.pem.
+        /// The file for the key, such as ~/finance.pem.
         file: PathBuf,
     },
 }

@@ -1,4 +1,4 @@
-//! `port-forward`: forwards ports of this machine's loopback to a deployment in containers.
+//! `port-forward`: forwards loopback ports of this machine to a deployment in containers.
 
 use clap::Args;
 use deployment::{Deployment, Route, layout};
@@ -10,10 +10,10 @@ use crate::{Error, Output};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual port-forward --dir ~/contractual")]
 pub(crate) struct Arguments {
-    /// The port for the bus; 0 takes any free port.
+    /// The local port for the bus; 0 takes a free port.
     #[arg(long, default_value_t = layout::RELAYED, value_name = "PORT")]
     bus: u16,
-    /// The port for the gateway; 0 takes any free port.
+    /// The local port for the gateway; 0 takes a free port.
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     gateway: u16,
 }
@@ -28,7 +28,7 @@ impl Arguments {
         let mut interrupt = Interrupt::listen()?;
         let Some(Route { bus, gateway }) = deployment.dir.route() else {
             return Err(Error::Refused(
-                "this deployment is not in containers: its addresses are in deployment.toml"
+                "this deployment is not in containers: use its addresses, which are in deployment.toml"
                     .to_owned(),
             ));
         };

@@ -14,10 +14,10 @@ use crate::Output;
 pub(crate) struct Arguments {
     /// The service, such as policy.
     name: AuthorId,
-    /// Its configuration; by default the one in the deployment's folder.
+    /// The configuration file, such as policy.toml; by default the one in the deployment's folder.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Stop after reading the configuration.
+    /// Check the configuration and exit.
     #[arg(long)]
     check: bool,
 }
@@ -31,7 +31,7 @@ impl Arguments {
         } = self;
         let config = config.or_else(|| dir.map(|dir| dir.config(name)));
         let Some(config) = config else {
-            out.error("there is no home folder for a deployment: pass --dir DIR");
+            out.error("there is no default folder, because HOME is not set: pass --dir DIR");
             return ExitCode::from(64);
         };
         macro_rules! run {
@@ -50,7 +50,7 @@ impl Arguments {
             AuthorId::Runner => run!(runner::Runner),
             AuthorId::Audit => run!(audit::Audit),
             AuthorId::Owner => {
-                out.error("the owner is a person, not a service");
+                out.error("the owner is a person, not a service: name a service such as policy");
                 ExitCode::from(64)
             }
         }

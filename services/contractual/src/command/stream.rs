@@ -1,4 +1,4 @@
-//! `stream adopt`: the doubts of executors, and the owner's adoption of the stream.
+//! `stream adopt`: signs the owner's adoption of a stream that executors doubt.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,25 +15,25 @@ use serde::Serialize;
 use super::audit::verify;
 use crate::{Error, Output, prompt};
 
-/// What to do about an executor in doubt.
+/// The fix for an executor in doubt.
 pub(super) const FIX: &str =
     "find out who replaced or restored the stream, then run `contractual stream adopt`";
-/// How long audit may take to cover the end of the stream.
+/// The timeout for audit to cover the end of the stream.
 const HEAD: Duration = Duration::from_secs(10);
 
 /// `stream …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Adopt a stream that was restored, replaced or made again, so that executors continue in it.
+    /// Adopt a stream that was restored, replaced or recreated, so that executors continue in it.
     Adopt(Arguments),
 }
 
 /// `stream adopt …`
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual stream adopt\n\n\
-    Prints which executor doubts the stream since when, requires that audit's log covers the end of the stream, and asks \
+    Prints each executor that doubts the stream, requires that audit's log covers the end of the stream, and asks \
     before it signs. Grants from before the adoption are never claimed.\n\n\
-    Exit codes: 0 adopted, or nothing to adopt · 1 audit does not agree, or the bus refused it · 130 not signed")]
+    Exit codes: 0 adopted, or nothing to adopt · 1 audit does not confirm the stream, or the bus refused it · 130 not signed")]
 pub(crate) struct Arguments {
     /// Sign without asking.
     #[arg(long)]
@@ -66,21 +66,21 @@ impl Arguments {
             out.line_for_people(&doubt.text());
         }
         out.line_for_people(&format!(
-            "audit's log and this stream agree up to message {}; what was granted in it so far stays unclaimed",
+            "audit's log and this stream agree up to message {}; grants from before the adoption are never claimed",
             seen.last.seq
         ));
         if !self.yes && prompt::sign_it().await != Some(true) {
             return Err(Error::Interrupted);
         }
-        let mut pen = bus.owner(key).await?;
+        let mut writer = bus.owner(key).await?;
         let mut adopted = Vec::new();
         for doubt in seen.doubts.into_values() {
-            adopted.push(end(&mut pen, &bus, doubt).await?);
+            adopted.push(end(&mut writer, &bus, doubt).await?);
         }
         out.print(&adopted, || {
             let lines = adopted.iter().map(|one| {
                 format!(
-                    "adopted as message {}: the {} goes on from there",
+                    "adopted as message {}: the {} continues from there",
                     one.adopted, one.doubt.executor
                 )
             });
@@ -90,57 +90,57 @@ impl Arguments {
     }
 }
 
-/// A doubt that the stream holds and that nobody ended.
+/// An open doubt of an executor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Doubt {
-    /// Who doubts.
+    /// The executor.
     executor: AuthorId,
-    /// The place where it stood in the stream that it lost.
+    /// The last message that it read of the stream that it lost.
     lost_seq: u64,
-    /// The message there.
+    /// The digest of that message.
     lost: Digest,
-    /// Since when, in bus time.
+    /// The time of the doubt, in bus time.
     since: Time,
-    /// The place of its word in this stream.
+    /// The sequence number of the doubt in this stream.
     seq: u64,
 }
 
 impl Doubt {
     fn text(&self) -> String {
         format!(
-            "the {} stood at message {} ({}) of a stream that is not this one; it says so here since {} (message {})",
+            "the {} stopped at message {} ({}) of another stream; it doubts this stream since {} (message {})",
             self.executor, self.lost_seq, self.lost, self.since, self.seq
         )
     }
 }
 
-/// What the command prints.
+/// The output of the command.
 #[derive(Debug, Serialize)]
 struct Adopted {
     #[serde(flatten)]
     doubt: Doubt,
-    /// The place of the owner's word.
+    /// The sequence number of the adoption.
     adopted: u64,
 }
 
-/// The stream as far as it matters here.
+/// The open doubts, the last message and the audit key of a stream.
 struct Seen {
     doubts: BTreeMap<(AuthorId, Digest), Doubt>,
     last: Stored,
     audit: PublicKey,
 }
 
-async fn end(pen: &mut OwnerWriter, bus: &BusClient, doubt: Doubt) -> Result<Adopted, Error> {
+async fn end(writer: &mut OwnerWriter, bus: &BusClient, doubt: Doubt) -> Result<Adopted, Error> {
     let fact = StreamAdopted {
         executor: doubt.executor,
         lost: doubt.lost,
     };
     let draft = Draft::<Owner>::of(Deployment, fact);
-    let adopted = pen.say(bus, draft).await?;
+    let adopted = writer.say(bus, draft).await?;
     Ok(Adopted { doubt, adopted })
 }
 
-/// Whether audit has the end of the stream in its log, by its live word and by a proof that was asked for now.
+/// Checks that audit's log has the end of the stream, by a live head and by a fresh proof.
 async fn agreed(
     bus: &BusClient,
     key: &SigningKey,
@@ -149,8 +149,8 @@ async fn agreed(
 ) -> Result<(), Error> {
     let differs = |why: String| {
         Error::Refused(format!(
-            "audit does not say that its log and this stream agree, so nothing was adopted: {why}; run `contractual \
-             doctor`, put back what it names, and try again"
+            "nothing was adopted, because audit does not confirm that its log and this stream agree: {why}; run `contractual \
+             doctor`, restore what it names, and try again"
         ))
     };
     let head = bus.head(&seen.audit, seen.last.seq, HEAD).await;
@@ -165,7 +165,7 @@ async fn agreed(
         .map_err(|error| differs(error.to_string()))
 }
 
-/// Reads the whole stream, since whether a message is genuine depends on all before it.
+/// Reads the whole stream, because a message is verified against all messages before it.
 async fn read(bus: &BusClient, owner: PublicKey) -> Result<Seen, Error> {
     let mut reading = StreamReader::new(owner);
     let mut doubts = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `task`: lists tasks, or shows one.
+//! `task`: lists, shows and submits tasks.
 
 mod list;
 pub(super) mod run;
@@ -16,7 +16,7 @@ pub(super) enum Command {
     List,
     /// Show a task with its timeline.
     Show(show::Arguments),
-    /// Submit a task: a playbook under a signed contract; follow it to its end. `run` is the same.
+    /// Submit a task (a playbook under a signed contract) and follow it to its end; same as `run`.
     #[command(after_help = run::TASK_EXAMPLE)]
     Run(run::Arguments),
 }

@@ -1,11 +1,11 @@
-//! `up`: every process of a deployment on this machine, with their logs merged, until Ctrl-C.
+//! `up`: runs every process of a deployment on this machine, with merged logs, until Ctrl-C.
 
 use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use clap::Args;
 use deployment::{
     Deployment, Dir, certs, disk_space,
-    fleet::{Fleet, Line, NATS},
+    fleet::{Fleet, LogLine, NATS},
     nats_server::{self, Places},
     provision,
 };
@@ -19,9 +19,9 @@ use tokio::{
 use super::context::today;
 use crate::{Error, Output};
 
-/// How often the server's certificate files are looked at.
+/// The interval between two checks of the server's certificate files.
 const LOOK: Duration = Duration::from_secs(1);
-/// After how many looks the dates of all certificates are: an hour.
+/// Checks of the files for each check of all expiry dates: one an hour.
 const CHECK_EVERY: u32 = 3600;
 
 /// `up`
@@ -47,7 +47,7 @@ impl Arguments {
             let starting = async {
                 renew_due(dir, out);
                 fleet.start_nats().await?;
-                // Once the deployment stands, this identity belongs elsewhere.
+                // This identity may be offline once the deployment is provisioned.
                 if dir.of("provision").exists() {
                     provision::provision(deployment).await?;
                 }
@@ -80,7 +80,7 @@ impl Arguments {
     }
 }
 
-/// Ctrl-C, or the machine's wish to stop: remembered from the moment it is listened for, until it is asked about.
+/// SIGINT and SIGTERM: a signal that arrives is kept until somebody asks for it.
 #[derive(Debug)]
 pub(super) struct Interrupt {
     int: Signals,
@@ -88,10 +88,10 @@ pub(super) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on; neither ends the process by itself any more.
+    /// Listens from now on; neither signal ends the process any more.
     ///
     /// # Errors
-    /// If the system does not let it listen.
+    /// Returns an error if the system refuses.
     pub(super) fn listen() -> Result<Self, Error> {
         let failed = || Error::io("listen for", "signals");
         Ok(Self {
@@ -100,16 +100,16 @@ impl Interrupt {
         })
     }
 
-    /// Returns once one came.
+    /// Returns after the first signal.
     pub(super) async fn came(&mut self) {
         tokio::select! { _ = self.int.recv() => {} _ = self.term.recv() => {} }
     }
 }
 
-/// Finds or gets nats-server; Ctrl-C stops it.
+/// Finds or downloads nats-server; Ctrl-C cancels it.
 ///
 /// # Errors
-/// What was tried, and what the person can do.
+/// Returns an error with the attempts and the fix.
 pub(super) async fn find_nats_server(
     out: &Output,
     interrupt: &mut Interrupt,
@@ -134,7 +134,7 @@ pub(super) async fn find_nats_server(
     }
 }
 
-/// Renews what nears its end. Where that is not possible, what is there may still do for a while.
+/// Renews certificates that expire soon. A failure is only printed: they are still valid.
 fn renew_due(dir: &Dir, out: &Output) {
     match certs::renew_due(dir, today()) {
         Ok(names) if names.is_empty() => {}
@@ -142,13 +142,13 @@ fn renew_due(dir: &Dir, out: &Output) {
             out.line_for_people(&format!("renewed the certificates of {}", names.join(", ")))
         }
         Err(error) => out.line_for_people(&format!(
-            "certificates near their end and were not renewed: {}",
+            "certificates expire soon and could not be renewed: {}",
             actor::chain(&error)
         )),
     }
 }
 
-/// Renews certificates before they end, and has the server read its own again when they changed.
+/// Renews certificates before they expire, and makes the server reload its own after a change.
 async fn keep_certificates(dir: &Dir, fleet: &Fleet, out: &Output) {
     let files = [
         dir.nats().join("cert.pem"),
@@ -168,17 +168,17 @@ async fn keep_certificates(dir: &Dir, fleet: &Fleet, out: &Output) {
         }
         until_check -= 1;
         let found = print();
-        // Between the two renames certificate and key do not fit.
+        // Between the two renames certificate and key do not match.
         if std::mem::replace(&mut seen, found) == found && found != used {
             used = found;
             fleet.signal(NATS, Signal::HUP);
-            out.line_for_people("nats-server reads its certificates again");
+            out.line_for_people("nats-server reloads its certificates");
         }
     }
 }
 
-/// One process's line, as people read it.
-fn print(line: &Line, out: &Output) {
+/// Prints one line of a process's log, for people or as JSON.
+fn print(line: &LogLine, out: &Output) {
     if out.json() {
         out.line(&serde_json::json!({"from": line.from, "line": line.text}).to_string());
         return;

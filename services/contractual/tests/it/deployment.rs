@@ -1,4 +1,4 @@
-//! A deployment that is there already: what is offline is not missed, what this version adds is made, and nothing else.
+//! An existing deployment: files that are offline are not missed, and only files that this version adds are made.
 
 use std::{
     fs,
@@ -19,18 +19,18 @@ use deployment::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Whom a deployment in containers belongs to.
+/// The owner of a deployment in containers.
 const PERSON: Person = Person {
     uid: 4321,
     gid: 4322,
 };
-/// A docker whose one container is the sidecar, with the folder $SERVED, and in which no program answers.
+/// A fake docker with one container, the sidecar, whose folder is $SERVED and in which no program answers.
 const DOCKER: &str = r#"case "$*" in
 */config*tailscale-1) echo "$SERVED" ;;
 *) echo "no such container" >&2; exit 1 ;;
 esac"#;
 
-/// A deployment's files in a folder of their own, and what it was asked to be.
+/// A deployment's files in a folder of their own, and its choices.
 struct Deployed {
     dir: Dir,
     choices: Choices,
@@ -38,7 +38,7 @@ struct Deployed {
 }
 
 impl Deployed {
-    fn new(containers: Option<containers::Choices>) -> Self {
+    fn new(containers: Option<containers::ContainerChoices>) -> Self {
         let folder = TempDir::new().unwrap();
         let choices = Choices {
             copy: true,
@@ -59,13 +59,13 @@ impl Deployed {
         made
     }
 
-    /// Root alone can give each container its files; where that has to be possible, it fails otherwise.
+    /// Needs root, to give each container its files; without root it fails if tests are mandatory.
     fn contained() -> Option<Self> {
         let is_root = rustix::process::geteuid().is_root();
         let mandatory =
             std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
         assert!(is_root || !mandatory, "only root can give files away");
-        let containers = containers::Choices {
+        let containers = containers::ContainerChoices {
             person: PERSON,
             authkey: None,
             name: None,
@@ -73,13 +73,13 @@ impl Deployed {
         is_root.then(|| Self::new(Some(containers)))
     }
 
-    /// The same command once more.
+    /// Runs `init` again with the same choices.
     fn again(&self) -> Result<InitReport, String> {
         let made = init(&self.dir, &self.choices, &Clock::system(), now());
         made.map_err(|error| actor::chain(&error))
     }
 
-    fn set(&mut self, change: impl FnOnce(&mut containers::Choices)) {
+    fn set(&mut self, change: impl FnOnce(&mut containers::ContainerChoices)) {
         change(self.choices.containers.as_mut().unwrap());
     }
 
@@ -87,14 +87,14 @@ impl Deployed {
         fs::read_to_string(self.dir.path().join(path)).unwrap()
     }
 
-    /// Takes a file or folder of the deployment elsewhere.
+    /// Moves a file or folder of the deployment elsewhere.
     fn offline(&self, path: &str) -> PathBuf {
         let to = self.folder.path().join(path.replace('/', "-"));
         fs::rename(self.dir.path().join(path), &to).unwrap();
         to
     }
 
-    /// Takes away what an older version did not know: a service and a user.
+    /// Removes a service and a user that an older version did not have.
     fn before_the_worker(&self) {
         for name in ["worker", "trigger"] {
             fs::remove_dir_all(self.dir.of(name)).unwrap();
@@ -111,7 +111,7 @@ impl Deployed {
         .unwrap();
     }
 
-    /// What `doctor` says of everything, with a `docker` of the test's own.
+    /// Runs `doctor` with a fake `docker`; returns all findings.
     fn doctor(&self, served: &Path) -> Vec<Value> {
         let bin = self.folder.path().join("bin");
         fs::create_dir_all(&bin).unwrap();
@@ -204,7 +204,7 @@ fn what_this_version_adds_is_made_and_signed_and_edited_files_stay() {
         roster["body"].as_str().unwrap().contains(&named),
         "{roster}"
     );
-    // And then there is nothing left to do.
+    // A second run changes nothing.
     let third = made.again().unwrap();
     assert!(
         third.created.is_empty() && third.replaced.is_empty(),
@@ -215,14 +215,8 @@ fn what_this_version_adds_is_made_and_signed_and_edited_files_stay() {
 #[test]
 fn the_key_that_an_upgrade_needs_is_named() {
     for (path, words) in [
-        (
-            "ca/ca-key.pem",
-            "ca-key.pem back and run this again: worker needs a certificate",
-        ),
-        (
-            "owner",
-            "signing.pem back and run this again: the owner has to sign",
-        ),
+        ("ca/ca-key.pem", "worker needs a certificate: bring "),
+        ("owner", "the owner must sign the roster of keys: bring "),
     ] {
         let made = Deployed::new(None);
         made.before_the_worker();
@@ -234,7 +228,7 @@ fn the_key_that_an_upgrade_needs_is_named() {
     }
 }
 
-/// That version had no accounts, but permissions.
+/// An earlier version had permissions instead of accounts.
 #[test]
 fn deployment_of_a_version_without_accounts_is_refused_with_one_sentence_and_left_as_it_is() {
     let deployed = Deployed::new(None);
@@ -254,12 +248,12 @@ fn neither_another_owner_nor_another_authority_takes_over() {
     let away = made.offline("owner/signing.pem");
     signing_key::create(&made.dir.owner_key()).unwrap();
     let said = made.again().unwrap_err();
-    assert!(said.contains("is another owner's"), "{said}");
+    assert!(said.contains("belongs to another owner"), "{said}");
     fs::remove_file(made.dir.owner_key()).unwrap();
     fs::rename(away, made.dir.owner_key()).unwrap();
     made.offline("ca/ca.pem");
     let said = made.again().unwrap_err();
-    assert!(said.contains("ca.pem back"), "{said}");
+    assert!(said.contains("ca.pem is missing: bring it back"), "{said}");
 }
 
 #[test]
@@ -282,7 +276,7 @@ fn another_key_and_name_for_the_tailnet_take_the_place_of_the_old() {
         let facts = DeploymentFile::read(&made.dir).unwrap();
         assert_eq!(facts.containers.unwrap().name.as_deref(), Some(name));
     }
-    // What somebody wrote is not overwritten, and that is said.
+    // An edited file is not overwritten, and the report says so.
     let path = made.dir.config(AuthorId::Gateway);
     let edited = format!("# mine\n{}", fs::read_to_string(&path).unwrap());
     fs::write(&path, &edited).unwrap();
@@ -350,7 +344,7 @@ fn containers_see_a_new_authority_in_a_folder_that_holds_nothing_else() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
 
-/// Does what the text says, as a person would.
+/// Applies the instructions of a text, as a person would.
 fn follow(config: &str, said: &str) -> String {
     let (_, lines) = said.split_once(":\n\n").unwrap();
     let (lines, _) = lines.split_once("\n\n").unwrap();
@@ -390,7 +384,7 @@ fn what_exception_add_says_to_write_is_a_configuration_that_names_the_exception(
         let exception = made.dir.of("worker").join("exception.json");
         assert_eq!(read.0.hardening.exception, Some(exception));
         let said = sign(&["waive"]);
-        assert!(said.contains("nothing has to change"), "{said}");
+        assert!(said.contains("no change is needed"), "{said}");
     }
 }
 

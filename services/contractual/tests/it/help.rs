@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use clap::CommandFactory as _;
 use contractual::CommandLine;
 
-/// What stands behind the arguments in the help of every command and group that a person can find, by its words.
+/// The text after the arguments in the help of every visible command and group, by command.
 fn helps(command: &clap::Command, path: &str, found: &mut BTreeMap<String, String>) {
     for inner in command
         .get_subcommands()

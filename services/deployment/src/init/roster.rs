@@ -1,4 +1,4 @@
-//! The roster: whose keys count, signed by the owner as the first event of a stream.
+//! The roster: the valid keys of all authors, signed by the owner as the first event of a stream.
 
 use actor::{Clock, files};
 use bus_schema::{
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DeploymentFile, Dir, Error, InitReport, report::refresh};
 
-/// An event that was signed before there was a bus.
+/// An event that was signed before the bus existed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Presigned {
@@ -21,13 +21,13 @@ struct Presigned {
     body: String,
 }
 
-/// Has a roster of exactly `keys` lie there; the owner signs a new one if it is of others.
+/// Keeps a roster of exactly `keys`; otherwise has the owner sign a new one.
 ///
 /// # Errors
-/// [`Error::Refused`] if it has to be signed and the owner's key is not there.
+/// [`Error::Refused`] if a signature is needed and the owner's key is offline.
 pub(super) fn keep(
     dir: &Dir,
-    facts: &DeploymentFile,
+    file: &DeploymentFile,
     owner: Option<&SigningKey>,
     keys: Vec<AuthorKey>,
     clock: &Clock,
@@ -42,12 +42,12 @@ pub(super) fn keep(
     }
     let owner = owner.ok_or_else(|| {
         Error::Refused(format!(
-            "bring {} back and run this again: the owner has to sign which keys count",
+            "the owner must sign the roster of keys: bring {} back and run this again",
             dir.owner_key().display()
         ))
     })?;
     let fact = RosterChanged {
-        deployment: facts.deployment,
+        deployment: file.deployment,
         keys,
     };
     let id = EventId::new(clock.uuid());
@@ -74,7 +74,7 @@ pub(super) fn keep(
     refresh(&dir.roster(), &text, made)
 }
 
-/// The roster that is to be in force.
+/// The wanted roster.
 ///
 /// # Errors
 /// As [`first`].
@@ -83,10 +83,10 @@ pub fn wanted(dir: &Dir) -> Result<RosterChanged, Error> {
     Ok(body.fact)
 }
 
-/// The same, as `init` signed it to be the first event of a stream.
+/// The wanted roster as a signed event, the first event of a stream.
 ///
 /// # Errors
-/// [`Error::Document`] if the file is not what `init` wrote.
+/// [`Error::Document`] if `init` did not write the file.
 pub fn first(dir: &Dir) -> Result<SignedEvent, Error> {
     let bytes = files::read_public(&dir.roster())?;
     let read: Presigned = serde_json::from_slice(&bytes).map_err(|_| foreign(dir))?;
@@ -106,7 +106,7 @@ pub fn first(dir: &Dir) -> Result<SignedEvent, Error> {
 fn foreign(dir: &Dir) -> Error {
     let path = dir.roster();
     Error::Document(format!(
-        "{} is not what `contractual init` writes",
+        "{} was not written by `contractual init`",
         path.display()
     ))
 }

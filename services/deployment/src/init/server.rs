@@ -1,4 +1,4 @@
-//! The server's files: what ships with the program, what is the deployment's own, and contexts of the `nats` command line.
+//! The server's files: shipped files, the deployment's own file, and contexts of the `nats` command line.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -10,13 +10,13 @@ use crate::{
     report::{keep, refresh},
 };
 
-/// The server's configuration, as it is shipped.
+/// The server's shipped configuration.
 const NATS_CONF: &str = include_str!("../../../../nats/nats.conf");
 const ACCOUNTS_CONF: &str = include_str!("../../../../nats/accounts.conf");
-/// The variable of what the person chose once and may have changed since.
+/// The variable of the sync interval, which the user may have edited.
 const SYNC: &str = "BUS_SYNC";
 
-/// What `local.conf` says, by variable; empty if there is none.
+/// The variables in `local.conf`; empty if there is none.
 pub(super) fn known(dir: &Dir) -> Result<BTreeMap<String, String>, Error> {
     let path = dir.nats().join("local.conf");
     if !path.exists() {
@@ -29,10 +29,10 @@ pub(super) fn known(dir: &Dir) -> Result<BTreeMap<String, String>, Error> {
         .collect())
 }
 
-/// Writes the server's files for the users whose NKeys these are.
+/// Writes the server's files for the users with these NKeys.
 pub(super) fn write(
     dir: &Dir,
-    facts: &DeploymentFile,
+    file: &DeploymentFile,
     sync: &str,
     nkeys: &[(&str, String)],
     made: &mut InitReport,
@@ -40,7 +40,7 @@ pub(super) fn write(
     let folder = dir.nats();
     refresh(&folder.join("nats.conf"), NATS_CONF, made)?;
     refresh(&folder.join("accounts.conf"), ACCOUNTS_CONF, made)?;
-    let root = match facts.containers {
+    let root = match file.containers {
         Some(_) => PathBuf::from(layout::INSIDE),
         None => dir
             .path()
@@ -50,9 +50,9 @@ pub(super) fn write(
     let path = |inside: &str| quoted(&root.join(inside).display().to_string());
     let known = known(dir)?;
     let mut local = format!(
-        "# What is this deployment's own. Written by `contractual init`; holds no secret.\n\
+        "# The values of this deployment. Written by `contractual init`; holds no secret.\n\
          BUS_LISTEN: {}\nBUS_STORE: {}\nBUS_CERT: {}\nBUS_KEY: {}\nBUS_CA: {}\n{SYNC}: {}\n",
-        quoted(&facts.bus.to_string()),
+        quoted(&file.bus.to_string()),
         path("nats/data"),
         path("nats/cert.pem"),
         path("nats/key.pem"),
@@ -62,18 +62,18 @@ pub(super) fn write(
     for (user, key) in nkeys {
         local.push_str(&format!("{}: {key}\n", account::nkey_variable(user)));
     }
-    if facts.containers.is_some() {
+    if file.containers.is_some() {
         local.push_str(layout::MONITOR);
     }
     refresh(&folder.join("local.conf"), &local, made)
 }
 
-/// A string of the server's configuration. Without quotes `2m` is a number there: two million.
+/// A quoted string of the server's configuration. Without quotes `2m` is a number there: two million.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The server's files that are not those of this version.
+/// The server's files that differ from this version's.
 pub fn outdated(dir: &Dir) -> Vec<PathBuf> {
     let shipped = [("nats.conf", NATS_CONF), ("accounts.conf", ACCOUNTS_CONF)];
     let found = shipped.map(|(name, text)| (dir.nats().join(name), text));
@@ -86,7 +86,7 @@ pub fn outdated(dir: &Dir) -> Vec<PathBuf> {
 /// The contexts of the `nats` command line.
 pub(super) fn contexts(
     dir: &Dir,
-    facts: &DeploymentFile,
+    file: &DeploymentFile,
     made: &mut InitReport,
 ) -> Result<(), Error> {
     // The copy of the record in the reader's own account, and the record itself.
@@ -97,7 +97,7 @@ pub(super) fn contexts(
         ("trigger", "trigger", record),
     ];
     for (name, user, api) in all {
-        context(dir, name, user, api, facts, made)?;
+        context(dir, name, user, api, file, made)?;
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ fn context(
     name: &str,
     user: &str,
     api: &str,
-    facts: &DeploymentFile,
+    file: &DeploymentFile,
     made: &mut InitReport,
 ) -> Result<(), Error> {
     let home = dir.contexts().join("nats");
@@ -123,9 +123,9 @@ fn context(
     let context = serde_json::json!({
         "description": format!("Contractual: {name}"),
         "jetstream_api_prefix": api,
-        "url": match facts.containers {
+        "url": match file.containers {
             Some(_) => layout::RELAYED_URL.to_owned(),
-            None => facts.url(),
+            None => file.url(),
         },
         "nkey": identity.join("user.nk"),
         "cert": identity.join("cert.pem"),

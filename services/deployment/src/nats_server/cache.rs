@@ -1,4 +1,4 @@
-//! Keeps the fetched binary: one fetch at a time, complete before it can be seen.
+//! The cache of the fetched binary: one fetch at a time, complete before it is visible.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
@@ -12,11 +12,11 @@ use super::pinned::CACHE_NAME;
 
 const LOCK_NAME: &str = "nats-server.lock";
 const STAGING: &str = ".fetch-";
-/// Longer than all ways of fetching together.
+/// The timeout of the lock, longer than all ways of fetching together.
 const LOCK_WAIT: Duration = Duration::from_secs(20 * 60);
 const LOCK_AGAIN: Duration = Duration::from_millis(50);
 
-/// The cache folder, held by this process alone until it is dropped or the process ends.
+/// The locked cache folder; the lock ends on drop or with the process.
 #[derive(Debug)]
 pub(super) struct Locked {
     dir: PathBuf,
@@ -29,12 +29,12 @@ pub(super) struct Staging {
     pub(super) dir: PathBuf,
 }
 
-/// The fetched binary's place, whether it is there or not.
+/// The path of the fetched binary, even if it does not exist.
 pub(super) fn place(dir: &Path) -> PathBuf {
     dir.join(CACHE_NAME)
 }
 
-/// Whether a cached file is a regular one that only its owner, who is this user, can change.
+/// Returns true if a cached file is a regular file that belongs to this user and that only its owner can change.
 pub(super) fn is_trusted(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| {
         found.is_file()
@@ -44,7 +44,7 @@ pub(super) fn is_trusted(path: &Path) -> bool {
 }
 
 impl Locked {
-    /// Makes the folder (0700) if needed and waits for the lock, at most [`LOCK_WAIT`].
+    /// Creates the folder (0700) if needed and waits for the lock, at most [`LOCK_WAIT`].
     pub(super) fn open(
         dir: &Path,
         cancel: &AtomicBool,
@@ -98,7 +98,7 @@ impl Locked {
         Ok(locked)
     }
 
-    /// A new empty folder (0700) on the file system of the cache.
+    /// Creates a new empty folder (0700) on the file system of the cache.
     pub(super) fn stage(&self, way: &str) -> Result<Staging, Error> {
         let dir = self.dir.join(format!("{STAGING}{way}"));
         DirBuilder::new()
@@ -111,7 +111,7 @@ impl Locked {
         Ok(Staging { dir })
     }
 
-    /// Moves a checked binary to its place; it is durable and whole before it has its name.
+    /// Moves a checked binary to its place; it is durable and complete before it has its name.
     pub(super) fn install(&self, binary: &Path) -> Result<PathBuf, Error> {
         let place = place(&self.dir);
         let install = || {
@@ -130,7 +130,7 @@ impl Locked {
         }
     }
 
-    /// Removes what an interrupted fetch left; with the lock held nobody else is fetching.
+    /// Removes the files of an interrupted fetch; the lock excludes other fetches.
     fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.dir) else {
             return;
@@ -149,7 +149,7 @@ impl Drop for Staging {
     }
 }
 
-/// What stays behind is swept by the next fetch.
+/// Removes a folder; the next fetch removes any remainder.
 fn remove(dir: &Path) {
     fs::remove_dir_all(dir).ok();
 }

@@ -1,4 +1,4 @@
-//! Runs one child process within bounds: time, output, environment, and no descendants left.
+//! Runs one child process with limits on time and output, and kills its descendants at the end.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,22 +12,22 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-/// Bytes kept of each output stream; of a longer one its end is kept.
+/// The maximum size that is kept of each output stream: its end.
 const OUTPUT_BYTES_MAX: usize = 64 * 1024;
-/// Characters of a child's own words in a reason.
+/// The maximum length of a child's output in a reason.
 const REASON_CHARS_MAX: usize = 300;
-/// How soon a cancellation is seen.
+/// The interval of checks for cancellation.
 const CANCEL_EVERY: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 
-/// What stopped a child process short of success.
+/// The reason why a child process failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The caller asked to stop.
+    /// The caller cancelled it.
     Cancelled,
-    /// One line that says what happened.
+    /// One line that describes the failure.
     Reason(String),
 }
 
@@ -39,8 +39,8 @@ impl Failure {
 
 /// Runs `command` to its end and returns its standard output.
 ///
-/// The child has its own process group, which is killed when the child has ended, when `wall` is
-/// over, when `cancel` becomes true, and on a panic. The environment is `command`'s own affair.
+/// The child has its own process group, which is killed when the child has ended, after `wall`,
+/// when `cancel` becomes true, and on a panic. The caller sets the environment of `command`.
 pub(super) fn run(
     mut command: Command,
     wall: Duration,
@@ -105,7 +105,7 @@ impl Group {
         Ok((status, out.kept, err.kept))
     }
 
-    /// Before `wait` the leader's id cannot be used again, so this hits nobody else.
+    /// Kills the group. Before `wait` the leader's id cannot be reused, so this reaches no other process.
     fn kill(&self) {
         rustix::process::kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok();
     }
@@ -120,7 +120,7 @@ impl Drop for Group {
     }
 }
 
-/// Waits for output, the child's end or a moment to look at the bounds; true when it has ended.
+/// Waits for output, the child's end or the next check of the limits; returns true if the child has ended.
 fn readable(pidfd: &OwnedFd, out: &Pipe, err: &Pipe) -> Result<bool, Failure> {
     let mut fds = vec![PollFd::new(pidfd, PollFlags::IN)];
     for pipe in [out, err] {
@@ -155,7 +155,7 @@ impl Pipe {
         })
     }
 
-    /// Takes a bounded part of what is there; what remains makes the next poll return at once.
+    /// Reads a limited part of the available output; a remainder makes the next poll return at once.
     fn drain(&mut self) {
         let Some(file) = &mut self.open else { return };
         let mut part = [0_u8; 8192];
@@ -181,7 +181,7 @@ impl Pipe {
     }
 }
 
-/// The last line that says something, without control characters.
+/// The last line that is not empty, without control characters.
 fn last_line(output: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(output);
     let line = text

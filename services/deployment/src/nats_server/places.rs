@@ -1,13 +1,13 @@
-//! Where nats-server and the tools that fetch it are looked for, and what those tools get to see.
+//! The search paths of nats-server and the fetching tools, and the environment variables of those tools.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Variables that every tool gets.
+/// The variables for every tool.
 const BASIC: &[&str] = &["HOME", "LANG", "LC_ALL", "TMPDIR"];
-/// How this network is reached and whom it trusts, for tools that download.
+/// The variables with proxies and trusted certificates, for tools that download.
 const NETWORK: &[&str] = &[
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -40,19 +40,19 @@ const GO: &[&str] = &[
     "XDG_CONFIG_HOME",
 ];
 
-/// The part of the environment that decides which nats-server is found.
+/// The part of the environment that determines the nats-server.
 #[derive(Clone, Debug)]
 pub struct Places {
     /// `$NATS_SERVER`.
     chosen: Option<PathBuf>,
     /// `$PATH`.
     path: OsString,
-    /// The cache folder of Contractual, if there is a home for one.
+    /// The cache folder of Contractual, if the environment names a place for it.
     pub(super) cache: Option<PathBuf>,
     handed_down: BTreeMap<&'static str, OsString>,
 }
 
-/// What a tool is used for, which decides the variables it gets.
+/// The kind of a tool, which determines its variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tool {
     Local,
@@ -74,16 +74,16 @@ impl Tool {
 }
 
 impl Places {
-    /// Takes the places from this process's environment.
+    /// Reads the places from this process's environment.
     #[must_use]
     pub fn from_env() -> Self {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// Takes the places from `variable`, which answers what a variable holds.
+    /// Reads the places from `variable`, which returns the value of a variable.
     ///
     /// Empty variables count as unset. A variable whose value is an address with a user name or
-    /// password in it is not handed down to any tool.
+    /// password is not passed to any tool.
     #[must_use]
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let get = |name: &str| variable(name).filter(|value| !value.is_empty());
@@ -109,12 +109,12 @@ impl Places {
         }
     }
 
-    /// What `$NATS_SERVER` names.
+    /// The path in `$NATS_SERVER`.
     pub(super) fn chosen(&self) -> Option<&Path> {
         self.chosen.as_deref()
     }
 
-    /// Every executable `name` on `PATH`, in order; relative entries are left out.
+    /// The executables `name` on `PATH`, in order; skips relative entries.
     pub(super) fn on_path(&self, name: &str) -> impl Iterator<Item = PathBuf> {
         std::env::split_paths(&self.path)
             .filter(|dir| dir.is_absolute())
@@ -135,7 +135,7 @@ impl Places {
     }
 }
 
-/// Whether `path` is a file this process may execute.
+/// Returns true if `path` is a file that this process may execute.
 pub(super) fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }

@@ -1,8 +1,8 @@
-//! Compares releases of nats-server.
+//! Releases of nats-server and their order.
 
 use std::fmt;
 
-/// A release of nats-server; a pre-release is older than the release it leads to.
+/// A release of nats-server; a pre-release is older than its release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     major: u32,
@@ -23,7 +23,7 @@ impl Version {
         }
     }
 
-    /// Reads what `nats-server --version` prints: `nats-server: v2.15.1`, or `…v2.15.0-RC.1`.
+    /// Parses the output of `nats-server --version`: `nats-server: v2.15.1`, or `…v2.15.0-RC.1`.
     #[must_use]
     pub fn of_output(text: &str) -> Option<Self> {
         let line = text.lines().next()?;
@@ -33,7 +33,7 @@ impl Version {
     fn parse(text: &str) -> Option<Self> {
         let (numbers, released) = match text.split_once('-') {
             Some((numbers, _label)) => (numbers, false),
-            // What follows a plus sign does not count for order.
+            // Build metadata after a plus sign does not affect the order.
             None => (
                 text.split_once('+')
                     .map_or(text, |(numbers, _build)| numbers),

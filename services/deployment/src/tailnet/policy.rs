@@ -1,6 +1,6 @@
-//! `policy.hujson`: who may reach the sidecar. Reads the few things that it needs, refuses all others, and runs its tests.
+//! `policy.hujson`: the permissions to reach the sidecar. Parses the required subset, refuses all else, runs its tests.
 //!
-//! This is a part of what Tailscale's own service can evaluate, and no more than that: the service's word counts.
+//! Tailscale's own service evaluates more than this subset; its result is decisive.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Invalid, PORT, TAG};
 
-/// HuJSON is JSON with comments and trailing commas.
+/// The options for HuJSON: JSON with comments and trailing commas.
 const HUJSON: ParseOptions = ParseOptions {
     allow_comments: true,
     allow_trailing_commas: true,
@@ -22,16 +22,16 @@ const HUJSON: ParseOptions = ParseOptions {
     allow_non_finite_numbers: false,
     allow_extended_string_escapes: false,
 };
-/// Who may own the sidecar's tag: whoever owns it may give it to a machine of their own, which is then let in nowhere,
-/// but looks like the sidecar.
+/// The permitted owners of the sidecar's tag, besides logins: an owner can set the tag on another machine, which then
+/// gets no access, but looks like the sidecar.
 const TAG_OWNERS: [&str; 2] = ["autogroup:admin", "autogroup:owner"];
-/// Addresses that Tailscale gives to nodes.
+/// The IPv4 addresses that Tailscale assigns to nodes.
 const CARRIER_GRADE: std::ops::RangeInclusive<u32> = 0x6440_0000..=0x647f_ffff;
 const UNIQUE_LOCAL: [u16; 3] = [0xfd7a, 0x115c, 0xa1e0];
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct File {
+struct PolicyFile {
     #[serde(default)]
     groups: BTreeMap<String, Vec<String>>,
     #[serde(default)]
@@ -59,16 +59,16 @@ struct Test {
     deny: Vec<String>,
 }
 
-/// One who may reach the sidecar's one port.
+/// A source that may reach the sidecar's port.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// A person, on every device of theirs.
+    /// A user, on all of their devices.
     Login(String),
-    /// A device, whoever uses it.
+    /// A device, with any user.
     Device(IpAddr),
 }
 
-/// A policy that keeps to the rules and whose tests hold.
+/// A valid policy whose tests pass.
 #[derive(Debug)]
 pub struct Policy {
     sources: Vec<Source>,
@@ -76,14 +76,14 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads and checks one.
+    /// Parses and checks a policy.
     ///
     /// # Errors
-    /// If it can say more than who reaches [`PORT`] of [`TAG`], or a test does not hold.
+    /// [`Invalid`] if it contains more than the permissions to reach [`PORT`] of [`TAG`], or a test fails.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let file: File = parse_to_serde_value(text, &HUJSON).map_err(|error| {
+        let file: PolicyFile = parse_to_serde_value(text, &HUJSON).map_err(|error| {
             Invalid(format!(
-                "{error}; only what policy.hujson ships with is taken"
+                "{error}; use only the fields of the shipped policy.hujson"
             ))
         })?;
         let sources = file.sources()?;
@@ -94,20 +94,20 @@ impl Policy {
         })
     }
 
-    /// Everybody who may reach it.
+    /// The sources that may reach the sidecar.
     #[must_use]
     pub fn sources(&self) -> &[Source] {
         &self.sources
     }
 
-    /// How many tests hold.
+    /// The number of passed tests.
     #[must_use]
     pub const fn tests(&self) -> usize {
         self.tests
     }
 }
 
-impl File {
+impl PolicyFile {
     fn sources(&self) -> Result<Vec<Source>, Invalid> {
         let owners = self
             .tag_owners
@@ -118,7 +118,7 @@ impl File {
         if !owners.iter().all(is_owner) || owners.is_empty() {
             return Err(wrong(
                 "tagOwners",
-                "lets others than admins and named people use the tag",
+                "lets others than admins and named users use the tag",
             ));
         }
         for (name, members) in &self.groups {
@@ -137,13 +137,13 @@ impl File {
             if grant.dst != [TAG] {
                 return Err(wrong(
                     &grant.dst.join(", "),
-                    &format!("is not {TAG} and that alone"),
+                    &format!("is not exactly {TAG}"),
                 ));
             }
             if grant.ip != [format!("tcp:{PORT}")] {
                 return Err(wrong(
                     &grant.ip.join(", "),
-                    &format!("is not tcp:{PORT} and that alone"),
+                    &format!("is not exactly tcp:{PORT}"),
                 ));
             }
             for source in &grant.src {
@@ -155,7 +155,7 @@ impl File {
         Ok(sources)
     }
 
-    /// Everybody whom a word of `src` means.
+    /// Resolves an entry of `src` to its sources.
     fn resolve(&self, source: &str) -> Result<Vec<Source>, Invalid> {
         if let Some(members) = self.groups.get(source) {
             return Ok(members.iter().cloned().map(Source::Login).collect());
@@ -226,7 +226,7 @@ impl File {
         Ok(())
     }
 
-    /// Whether a target of a test is what the grants open.
+    /// Returns true if a target of a test is the sidecar's port.
     fn is_served(&self, target: &str) -> Result<bool, Invalid> {
         let split = target.rsplit_once(':');
         let (of, port) = split
@@ -243,7 +243,7 @@ fn wrong(what: &str, is: &str) -> Invalid {
     Invalid(format!("{what:?} {is}; correct policy.hujson"))
 }
 
-/// A person's login: neither everybody, nor a group of Tailscale's own.
+/// Returns true for a user's login: neither a wildcard nor one of Tailscale's own groups.
 fn is_login(text: &str) -> bool {
     let parts = text.split_once('@');
     let plain = |part: &str| {

@@ -1,4 +1,4 @@
-//! The sidecar as it runs: where it is, what it says of itself, and what its log says when it says nothing.
+//! The running sidecar: its location, its status, and the known faults in its log.
 
 use std::{
     io::{Read as _, Seek as _, SeekFrom},
@@ -13,29 +13,29 @@ use tokio::process::Command;
 
 use super::Invalid;
 
-/// Its socket in its own container.
+/// The sidecar's socket in its container.
 const SOCKET: &str = "/tmp/tailscaled.sock";
-/// How long it may take to answer.
+/// The timeout of a command.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How much of its log is read, from the end.
+/// The part of its log that is read, from the end.
 const LOG_BYTES_MAX: u64 = 64 << 10;
 const LOG_LINES: &str = "400";
 
-/// `sidecar.toml` in the state directory: how this machine reaches the sidecar. Paths are relative to that directory.
+/// `sidecar.toml` in the state directory: the sidecar's location on this machine. Paths are relative to that directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "File")]
+#[serde(try_from = "SidecarFile")]
 pub struct Sidecar {
     /// The folder with `serve.json` and `policy.hujson`.
     pub folder: PathBuf,
-    /// Where it runs.
+    /// The sidecar's location.
     #[serde(flatten)]
     pub at: At,
 }
 
-/// The file as it stands there.
+/// The file's content before validation.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct SidecarFile {
     folder: PathBuf,
     container: Option<String>,
     tailscale: Option<PathBuf>,
@@ -43,9 +43,9 @@ struct File {
     log: Option<PathBuf>,
 }
 
-impl TryFrom<File> for Sidecar {
+impl TryFrom<SidecarFile> for Sidecar {
     type Error = Invalid;
-    fn try_from(file: File) -> Result<Self, Invalid> {
+    fn try_from(file: SidecarFile) -> Result<Self, Invalid> {
         let at = match (file.container, file.tailscale, file.socket, file.log) {
             (Some(container), None, None, None) => At::Container { container },
             (None, Some(tailscale), Some(socket), Some(log)) => At::Machine {
@@ -64,16 +64,16 @@ impl TryFrom<File> for Sidecar {
     }
 }
 
-/// Where it runs.
+/// The sidecar's location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum At {
-    /// In a container of Docker.
+    /// A Docker container.
     Container {
         /// The container's name.
         container: String,
     },
-    /// On this machine.
+    /// This machine.
     Machine {
         /// The program `tailscale`.
         tailscale: PathBuf,
@@ -84,43 +84,43 @@ pub enum At {
     },
 }
 
-/// What it says of itself.
+/// The sidecar's status.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Status {
     /// `Running`, `NeedsLogin`, `NeedsMachineAuth`, `Starting`, `Stopped`, `NoState`.
     pub backend_state: String,
-    /// The names that it can have certificates for; none if the tailnet has HTTPS off.
+    /// The names that it can get certificates for; none if HTTPS is off in the tailnet.
     pub cert_domains: Option<Vec<String>>,
     /// The node.
     #[serde(rename = "Self")]
     pub node: Option<Node>,
 }
 
-/// The node that it is.
+/// The sidecar's node.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Node {
-    /// Its name in the tailnet, with a dot at the end.
+    /// The name in the tailnet, with a dot at the end.
     #[serde(rename = "DNSName")]
     pub dns_name: String,
-    /// Its addresses in the tailnet.
+    /// The addresses in the tailnet.
     #[serde(rename = "TailscaleIPs")]
     pub addresses: Option<Vec<String>>,
-    /// Its tags.
+    /// The tags.
     pub tags: Option<Vec<String>>,
-    /// When its key is over, if ever.
+    /// The expiry of its key, if it expires.
     pub key_expiry: Option<String>,
-    /// Whether its key is over.
+    /// True if its key has expired.
     #[serde(default)]
     pub expired: bool,
 }
 
 impl Sidecar {
-    /// What `sidecar.toml` in the state directory `dir` says; none if there is no sidecar.
+    /// Reads `sidecar.toml` in the state directory `dir`; none if there is no sidecar.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// [`Invalid`] if it cannot be read.
     pub fn read(dir: &Path) -> Result<Option<Self>, Invalid> {
         let path = dir.join("sidecar.toml");
         let text = match std::fs::read_to_string(&path) {
@@ -136,18 +136,18 @@ impl Sidecar {
         }))
     }
 
-    /// What it says of itself.
+    /// Asks the sidecar for its status.
     ///
     /// # Errors
-    /// Why it does not answer.
+    /// [`Invalid`] with the reason for a missing answer.
     pub async fn status(&self) -> Result<Status, Invalid> {
         self.ask(&["status", "--json", "--peers=false"]).await
     }
 
-    /// What it serves.
+    /// Asks the sidecar for its serve configuration.
     ///
     /// # Errors
-    /// Why it does not answer.
+    /// [`Invalid`] with the reason for a missing answer.
     pub async fn served(&self) -> Result<Value, Invalid> {
         self.ask(&["serve", "status", "--json"]).await
     }
@@ -174,10 +174,10 @@ impl Sidecar {
             let last = complaint.trim().lines().next_back().unwrap_or("no answer");
             return Err(Invalid(last.to_owned()));
         }
-        serde_json::from_str(&said).map_err(|error| Invalid(format!("its answer: {error}")))
+        serde_json::from_str(&said).map_err(|error| Invalid(format!("invalid answer: {error}")))
     }
 
-    /// The end of its log, since it was started last.
+    /// The end of its log, from its last start on.
     pub async fn log(&self) -> String {
         let text = match &self.at {
             At::Container { container } => {
@@ -210,7 +210,7 @@ impl At {
     }
 }
 
-/// Whether it succeeded, and what it wrote.
+/// Runs a command; returns true if it succeeded, its standard output and its standard error.
 async fn run(mut command: Command) -> Result<(bool, String, String), Invalid> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let program = command
@@ -238,16 +238,16 @@ fn end(log: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A fault that a log tells of.
+/// A known fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    /// What is wrong.
+    /// The problem.
     pub seen: &'static str,
-    /// What to do about it.
+    /// The repair.
     pub fix: &'static str,
 }
 
-/// What is known to go wrong: what the log says then, all of it in one line, and what to do.
+/// The known faults: words that occur in one line of the log, and the fault that they show.
 const FAULTS: &[(&[&str], Known)] = &[
     (&["invalid authkey"], AUTH_KEY),
     (&["backend error", "invalid key"], AUTH_KEY),
@@ -258,7 +258,7 @@ const FAULTS: &[(&[&str], Known)] = &[
         &["authkey", "no such file or directory"],
         Known {
             seen: "the file with the auth key is missing",
-            fix: "make one in the console, see tailscale/README.md",
+            fix: "create one in the console, see tailscale/README.md",
         },
     ),
     (
@@ -271,14 +271,14 @@ const FAULTS: &[(&[&str], Known)] = &[
     (
         &["tailscaled.sock", "bind:"],
         Known {
-            seen: "it cannot make its socket",
+            seen: "it cannot create its socket",
             fix: "mount a tmpfs on /tmp that belongs to 10010:10010",
         },
     ),
     (
         &["unable to create tuntap"],
         Known {
-            seen: "it tries to make a network device",
+            seen: "it tries to create a network device",
             fix: "set TS_USERSPACE=true",
         },
     ),
@@ -286,7 +286,7 @@ const FAULTS: &[(&[&str], Known)] = &[
         &["failed to read serve config"],
         Known {
             seen: "it cannot read serve.json",
-            fix: "take the one that ships",
+            fix: "use the shipped file",
         },
     ),
     (
@@ -299,7 +299,7 @@ const FAULTS: &[(&[&str], Known)] = &[
     (
         &["no serve config at"],
         Known {
-            seen: "there is no serve.json in the mounted folder",
+            seen: "serve.json is missing in the mounted folder",
             fix: "mount the folder tailscale/ on /config",
         },
     ),
@@ -309,11 +309,11 @@ const STATE: Known = Known {
     fix: "give the volume on /var/lib/tailscale to 10010:10010, mode 0700",
 };
 const AUTH_KEY: Known = Known {
-    seen: "Tailscale does not take the auth key: it was used before, is over or revoked",
-    fix: "make a new one in the console, replace the file and restart the sidecar",
+    seen: "Tailscale refuses the auth key: it was used before, has expired or was revoked",
+    fix: "create a new one in the console, replace the file and restart the sidecar",
 };
 
-/// What is known to be wrong by the end of a log, the newest first.
+/// The known fault in a log that is the newest.
 #[must_use]
 pub fn fault(log: &str) -> Option<Known> {
     let of = |line: &str| {

@@ -1,4 +1,4 @@
-//! nats-server is found in the documented order, and nothing unchecked is ever used.
+//! Tests that nats-server is found in the documented order, and that only checked files are used.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +11,7 @@ use deployment::nats_server::{Error, FETCHED, Found, OLDEST, Origin, Places, fin
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
-/// A folder with a `bin` for stand-in tools and a `cache` of its own.
+/// A folder with a `bin` for fake tools and a `cache`.
 struct Machine {
     dir: tempfile::TempDir,
     chosen: Option<PathBuf>,
@@ -251,7 +251,7 @@ fn cancelled_fetch_kills_its_whole_process_group() {
     assert!(matches!(found, Err(Error::Cancelled)));
     assert_eq!(pids.split_whitespace().count(), 2);
     for pid in pids.split_whitespace() {
-        // The grandchild is reaped by another process, so its end is waited for.
+        // Another process reaps the grandchild, so wait for its end.
         let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
         if let Ok(end) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) {
             let mut fds = [rustix::event::PollFd::new(

@@ -1,4 +1,4 @@
-//! What becomes of a process that cannot be started at this moment.
+//! Tests of a process that cannot start for a moment.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn a_start_that_fails_is_tried_again() {
         .build()
         .unwrap();
     let parent = tempfile::tempdir().unwrap();
-    // A process cannot start in a folder that is not there.
+    // A process cannot start in a missing folder.
     let folder = parent.path().join("state");
     let said = runtime.block_on(async {
         let (lines, mut logged) = mpsc::unbounded_channel();

@@ -1,4 +1,4 @@
-//! Tests of what a deployment is on the machine: finding nats-server, making certificates, what ships for the tailnet.
+//! Tests of the search for nats-server, the certificates, the processes, and the files for the tailnet.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod find;

@@ -1,4 +1,4 @@
-//! Certificates say what they should, and wrong pairs, names and dates are refused.
+//! Tests of the content of certificates, and of refused pairs, names and dates.
 
 use std::time::{Duration, SystemTime};
 

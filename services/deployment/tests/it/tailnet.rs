@@ -1,4 +1,4 @@
-//! The two files for the tailnet: what ships keeps to the rules, and whatever opens more is refused.
+//! Tests of the two files for the tailnet: the shipped ones are valid, and files that open more are refused.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ fn shipped_serve_file_leads_to_the_edge_and_nowhere_else() {
 #[test]
 fn serve_files_that_serve_less_or_more_are_refused() {
     for (from, to, why) in [
-        // What the sidecar would read without a word, and serve nothing by.
+        // The sidecar would accept these without an error, and serve nothing.
         ("\"Handlers\"", "\"Handler\"", "unknown field `Handler`"),
         ("\"HTTPS\"", "\"https\"", "unknown field `https`"),
         ("\"Web\"", "\"web\"", "unknown field `web`"),
@@ -53,7 +53,7 @@ fn serve_files_that_serve_less_or_more_are_refused() {
         ("10.89.1.2:8080", "gateway:8080", "`Proxy`"),
         ("10.89.1.2:8080", "10.89.1.2:8080/x", "`Proxy`"),
         ("10.89.1.2:8080", "user@10.89.1.2:8080", "`Proxy`"),
-        // More than the tailnet, or than the gateway.
+        // These open more than the tailnet, or more than the gateway.
         ("{\n", "{\"AllowFunnel\": {},", "AllowFunnel"),
         ("{\n", "{\"Services\": {},", "Services"),
         (
@@ -81,7 +81,7 @@ fn serve_files_that_serve_less_or_more_are_refused() {
         let refused = serve::target(&changed("serve.json", from, to));
         let said = refused.expect_err(to).to_string();
         assert!(
-            said.contains(why) && said.contains("take the serve.json that ships"),
+            said.contains(why) && said.contains("use the shipped serve.json"),
             "{to}: {said}"
         );
     }
@@ -162,12 +162,12 @@ fn policies_that_open_more_are_refused() {
 #[test]
 fn tests_of_a_policy_decide() {
     for (from, to) in [
-        // The stranger becomes one of the group, and the tests see it.
+        // The stranger joins the group, and the tests detect it.
         (
             "[\"owner@example.com\"]",
             "[\"owner@example.com\", \"somebody-else@example.com\"]",
         ),
-        // Nobody is left.
+        // No sources are left.
         ("[\"owner@example.com\"]", "[]"),
         (
             "\"accept\": [\"tag:contractual:443\"]",

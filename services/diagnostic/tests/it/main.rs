@@ -1,4 +1,4 @@
-//! Checks what a person sees of a diagnostic.
+//! Tests of the displayed form of diagnostics.
 
 use diagnostic::{
     Diagnostic, Diagnostics, SHOWN_MAX, TYPED_CHARS_MAX, escaped, escaped_lines, is_hidden, nearest,

@@ -1,4 +1,4 @@
-//! Following one task: reads server-sent events and takes a broken stream up again.
+//! The event stream of one task: reads server-sent events and reconnects after a break.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use hyper::{StatusCode, body::Incoming};
 use super::{Client, Error};
 use crate::api::Event;
 
-/// Longest silence; the gateway comments every 15 seconds.
+/// The read timeout; the gateway sends a comment every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
-/// Most tries in a row that fail.
+/// The maximum number of failed attempts in a row.
 const TRIES_MAX: u32 = 10;
-/// First and longest pause between two tries.
+/// The first and the longest backoff between two attempts.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Most bytes of one event on the wire.
+/// The maximum size of one event on the wire.
 const FRAME_BYTES_MAX: usize = 256 << 10;
 
 /// One reader of one task.
@@ -76,7 +76,7 @@ impl Follower {
         None
     }
 
-    /// Takes in what comes next, on a new connection if there is none.
+    /// Reads the next frame; connects first if there is no connection.
     async fn read(&mut self) -> Result<(), Error> {
         let Some(body) = &mut self.body else {
             let mut request = self.client.get(&format!("/v1/tasks/{}/events", self.task));
@@ -91,7 +91,7 @@ impl Follower {
         let frame = tokio::time::timeout(SILENCE, body.frame()).await;
         let frame = frame.map_err(|_| Error::Silent(self.client.base.clone()))?;
         let Some(frame) = frame else {
-            // It ended whole, as it does with its access: the next one is opened with a fresh one.
+            // A regular end, because the access expired: the next connection uses a fresh access.
             self.tries = 0;
             return Err(Error::BrokeOff);
         };
@@ -105,7 +105,7 @@ impl Follower {
     }
 }
 
-/// Puts lines together to the data of events.
+/// A decoder that joins lines to the data of events.
 #[derive(Default)]
 struct Frames {
     bytes: Vec<u8>,
@@ -113,14 +113,14 @@ struct Frames {
 }
 
 impl Frames {
-    /// `false`: the event that has begun is longer than one may be.
+    /// Takes bytes; returns false if the unfinished event is too long.
     fn take(&mut self, bytes: &[u8]) -> bool {
         let bounded = self.bytes.len() + self.data.len() <= FRAME_BYTES_MAX;
         self.bytes.extend_from_slice(bytes);
         bounded
     }
 
-    /// The data of the next event that came whole.
+    /// The data of the next complete event.
     fn next(&mut self) -> Option<String> {
         while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.bytes.drain(..=end).collect();

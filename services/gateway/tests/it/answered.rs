@@ -1,4 +1,4 @@
-//! Whose answers to questions are carried, and how often.
+//! Tests of the answers to approval requests: accepted signers, and repeats.
 
 use bus_schema::{Signed, Statement, Time};
 use serde_json::json;

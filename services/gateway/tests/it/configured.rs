@@ -1,4 +1,4 @@
-//! The configuration: the sample is one, and what would open the gateway to everybody is none.
+//! Tests of the configuration: the sample is valid, and values that open the gateway to everybody are invalid.
 
 use std::path::Path;
 

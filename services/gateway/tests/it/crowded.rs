@@ -1,4 +1,4 @@
-//! Slow and greedy clients: who lets the gateway wait gives way, and nobody is locked out.
+//! Tests with slow and greedy clients: idle connections give way, and honest clients are served.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Duration};
 
@@ -17,11 +17,11 @@ use crate::{
 };
 
 const SOON: Duration = Duration::from_secs(10);
-/// What an honest client takes for an answer.
+/// The time limit of an honest client.
 const AT_ONCE: Duration = Duration::from_secs(1);
 const SHORT: Duration = Duration::from_millis(100);
 
-/// Few connections, which end by no timeout while a test runs.
+/// Limits with few connections and no timeout within a test.
 const FEW: Limits = Limits {
     connections: 16,
     header: Duration::from_secs(60),
@@ -31,7 +31,7 @@ const FEW: Limits = Limits {
 
 const HALF: &[u8] = b"GET /v1/tasks HTTP/1.1\r\nHost: x\r\n";
 
-/// A connection that has sent these bytes and takes little at a time.
+/// A connection that has sent these bytes and reads little at a time.
 async fn sent(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();
@@ -68,7 +68,7 @@ fn request(world: &World, path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{access}\r\n\r\n").into_bytes()
 }
 
-/// An answer to an honest client, which must not wait for it.
+/// The response to an honest client, which must come at once.
 async fn honest(world: &World) -> Answer {
     let answer = timeout(AT_ONCE, world.get("/v1/tasks")).await;
     answer.expect("an honest client is answered at once")
@@ -89,7 +89,7 @@ async fn rest(socket: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Reads until this has come.
+/// Reads until this text has arrived.
 async fn until(socket: &mut TcpStream, text: &str) {
     let mut come = Vec::new();
     let reading = async {
@@ -240,10 +240,10 @@ async fn nobody_is_kept_for_ever() {
     assert!(rest(&mut first).await.len() < LONG, "its time was over");
 }
 
-/// Bytes of a long answer.
+/// The size of a long response.
 const LONG: usize = 4 << 20;
 
-/// A connection on which a long answer has begun, and is not taken.
+/// A connection with a long response that has begun and is not read.
 async fn long_answer(world: &World) -> TcpStream {
     let sealed = Sealed::new(Salt::new([9; 32]), &vec![7; LONG]).unwrap();
     let content = sealed.content();

@@ -1,11 +1,11 @@
-//! The OpenAPI document says what the routes do.
+//! Tests that the OpenAPI document describes the routes.
 
 use std::collections::BTreeSet;
 
 use bus_schema::{ActionId, Digest, TaskId, Time};
 use gateway::{
     api::{
-        Carried, CarryApproval, Event, Healthy, Problem, SubmitTask, Submitted, Summary, Task,
+        Carried, CarryApproval, Event, Healthy, ProblemBody, SubmitTask, Submitted, Summary, Task,
         TaskState, Tasks,
     },
     http::ROUTES,
@@ -110,7 +110,7 @@ async fn schemas_are_the_types() {
         kind: String::new(),
         body: Value::Null,
     };
-    let problem = Problem {
+    let problem = ProblemBody {
         kind: String::new(),
         title: String::new(),
         status: 400,

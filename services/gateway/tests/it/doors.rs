@@ -1,4 +1,4 @@
-//! The edge: only the sidecar comes in, every request says who sent it, and that alone opens nothing.
+//! Tests of the edge: only the sidecar connects, every request names its sender, and the sender alone grants nothing.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +11,7 @@ use crate::world::{NAME, World};
 
 const SIDECAR: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// What the sidecar sends for a person's device.
+/// The headers that the sidecar sends for a user's device.
 const PROTO: &str = "X-Forwarded-Proto: https";
 const DEVICE: &str = "X-Forwarded-For: 100.64.0.2";
 const LOGIN: &str = "Tailscale-User-Login: alice@example.com";
@@ -46,7 +46,7 @@ async fn only_whom_the_sidecar_names_is_answered() {
             "Tailscale-User-Name: Alice",
             "Tailscale-User-Profile-Pic: x",
         ]),
-        // A name that is not plain is nobody's business: it is not read.
+        // A name that is not plain is accepted, because it is not read.
         with(&["Tailscale-User-Name: =?utf-8?q?J=C3=B6rg?="]),
         with(&["Tailscale-Headers-Info: https://tailscale.com/s/serve-headers"]),
         without(LOGIN, &["tailscale-USER-login: alice@github"]),
@@ -60,7 +60,7 @@ async fn only_whom_the_sidecar_names_is_answered() {
         );
     }
     let unidentified = [
-        // Devices with tags have no person.
+        // Devices with tags have no user.
         without(LOGIN, &[]),
         with(&[LOGIN]),
         with(&["Tailscale-User-Login: mallory@example.com"]),
@@ -103,7 +103,7 @@ async fn identity_alone_opens_nothing() {
     assert_eq!((read.status, read.problem().as_str()), (401, "no-access"));
     let ready = world.task();
     let other = world.task();
-    // A statement with another's signature, from a person whom the sidecar names.
+    // A statement with another's signature, from a user whom the sidecar names.
     let forged = ready.json().replace(
         &crate::world::base64(&ready.signed)[..],
         &crate::world::base64(&other.signed)[..],

@@ -1,4 +1,4 @@
-//! Server-sent events: live, resumed, ended.
+//! Tests of server-sent events: live, resumed, ended.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn client_sees_each_event_once_over_connections_that_end() {
     };
     seqs.push(next().await);
     for _ in 0..4 {
-        // The client waits on a connection that the gateway ends while nothing is said.
+        // The client waits on a connection that the gateway ends while no events arrive.
         let quiet = timeout(Duration::from_millis(150), next()).await;
         assert!(quiet.is_err(), "{quiet:?}");
         let draft = world.draft(task);
@@ -135,7 +135,7 @@ async fn stream_ends_with_its_access() {
 async fn client_goes_on_with_a_fresh_access_however_long_nothing_is_said() {
     let world = World::start().await;
     let task = world.submitted();
-    // Its clock is almost a minute behind, so that by the gateway's clock its accesses hold for 50 ms.
+    // Its clock is almost a minute behind, so that by the gateway's clock its accesses are valid for 50 ms.
     let behind = world.clock.wall().ns() - 59_950_000_000;
     let client = Client::new(
         &format!("http://{}", world.address),
@@ -146,7 +146,7 @@ async fn client_goes_on_with_a_fresh_access_however_long_nothing_is_said() {
     let mut events = Box::pin(client.unwrap().follow(task));
     let first = timeout(SOON, events.next()).await.unwrap().unwrap();
     assert_eq!(first.unwrap().seq, 2);
-    // So long that, were these ends failures, it would be in the middle of a pause of seconds.
+    // If these ends counted as failures, the client would by now wait in a backoff of seconds.
     let quiet = timeout(Duration::from_millis(3_500), events.next()).await;
     assert!(quiet.is_err(), "{quiet:?}");
     world.append(said::admitted(task));

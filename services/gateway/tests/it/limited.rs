@@ -1,4 +1,4 @@
-//! Limits: of size, number and time.
+//! Tests of the limits of size, number and time.
 
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ async fn streams_are_limited_for_each_access() {
         .expect("the place of a stream that was closed is free");
 }
 
-/// The status that a stream of events is answered with, and its connection.
+/// The status of the response to an event stream request, and its connection.
 async fn opened(world: &World, task: TaskId, access: &str) -> (u16, TcpStream) {
     let mut socket = TcpStream::connect(world.address).await.unwrap();
     let request = format!(

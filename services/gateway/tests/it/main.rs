@@ -1,4 +1,4 @@
-//! The gateway over real sockets; the tests stand where the bus stands.
+//! Tests of the gateway over real sockets; the tests take the place of the bus.
 #![expect(
     clippy::unwrap_used,
     clippy::too_many_lines,

@@ -1,4 +1,4 @@
-//! The fold: what is kept between restarts, and the bounds of it.
+//! Tests of the projection: its state across restarts, and its limits.
 
 use std::sync::Arc;
 
@@ -16,8 +16,12 @@ use crate::{
 
 fn stream() -> (Stream, Clock, Arc<SharedRecord>) {
     let clock = Clock::fake("2026-01-02T03:04:05Z".parse().unwrap());
-    let shelf = SharedRecord::new();
-    (Stream::new(Arc::clone(&shelf), clock.clone()), clock, shelf)
+    let shared_record = SharedRecord::new();
+    (
+        Stream::new(Arc::clone(&shared_record), clock.clone()),
+        clock,
+        shared_record,
+    )
 }
 
 fn submit(stream: &mut Stream, clock: &Clock) -> TaskId {
@@ -33,13 +37,13 @@ fn submit(stream: &mut Stream, clock: &Clock) -> TaskId {
 
 #[test]
 fn kept_record_is_the_record_again() {
-    let (mut stream, clock, shelf) = stream();
+    let (mut stream, clock, shared_record) = stream();
     let task = submit(&mut stream, &clock);
     stream.append(said::admitted(task));
     let kept = wire::encode(stream.core.state());
     let read: Record = wire::decode(&kept).unwrap();
     assert_eq!(&read, stream.core.state());
-    stream.core = gateway::core::Core::new(shelf);
+    stream.core = gateway::core::Core::new(shared_record);
     stream.core.restore(read);
     stream.append(said::over(task));
     assert!(stream.core.state().summaries()[0].ended.is_some());
@@ -109,6 +113,6 @@ fn long_task_keeps_its_first_events_and_its_end() {
     assert_eq!(summary.ended, Some(end.stored));
     let kept = wire::encode(stream.core.state());
     let ends = kept.windows(4).filter(|window| window == b"kind").count();
-    // Each line says its kind twice: beside its text, and in it.
+    // Each line holds its kind twice: beside its text, and in it.
     assert_eq!(ends, 2 * (EVENTS_MAX + 1));
 }

@@ -1,4 +1,4 @@
-//! What the gateway does not do, and how it says so.
+//! Tests of the gateway's refusals and their problem documents.
 
 use bus_schema::{DeploymentId, Sealed, Signed, Statement, Time};
 use ed25519_dalek::SigningKey;

@@ -1,4 +1,4 @@
-//! Events of a task's life.
+//! The events of a task's life, for the tests.
 
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Digest,

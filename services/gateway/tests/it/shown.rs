@@ -1,4 +1,4 @@
-//! What the gateway does and shows.
+//! Tests of submissions, approvals and reads.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A gateway on the loopback, with the other end of its way to the bus in the test's hands.
+//! A gateway on the loopback, whose channel to the bus the test controls.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,9 +44,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    pub(crate) fn new(shelf: Arc<SharedRecord>, clock: Clock) -> Self {
+    pub(crate) fn new(shared_record: Arc<SharedRecord>, clock: Clock) -> Self {
         let mut stream = Self {
-            core: gateway::core::Core::new(shelf),
+            core: gateway::core::Core::new(shared_record),
             contents: BTreeMap::new(),
             seq: 0,
             silent: false,
@@ -103,7 +103,7 @@ impl Stream {
         meta
     }
 
-    /// What the loop does once it has read the stream to its end.
+    /// Tells the core that the stream was read to its end, as the loop does.
     pub(crate) fn catch_up(&self) {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
         let mut out = Outbox::new(self.clock.wall(), None, &busy, &running, &self.clock);
@@ -143,20 +143,20 @@ impl World {
         world
     }
 
-    /// One behind the door of the edge, before which `sidecar` stands.
+    /// A gateway with the edge listener, for `sidecar`.
     pub(crate) async fn edge(sidecar: IpAddr) -> Self {
-        let door = |address| Entrance::edge(address, sidecar);
-        let world = Self::behind(door, Limits::SERVICE).await;
+        let entrance = |address| Entrance::edge(address, sidecar);
+        let world = Self::behind(entrance, Limits::SERVICE).await;
         world.stream().catch_up();
         world
     }
 
-    /// One that has not read the stream to its end.
+    /// A gateway that has not read the stream to its end.
     pub(crate) async fn starting(limits: Limits) -> Self {
         Self::behind(Entrance::loopback, limits).await
     }
 
-    async fn behind(door: impl FnOnce(SocketAddr) -> Entrance, limits: Limits) -> Self {
+    async fn behind(entrance: impl FnOnce(SocketAddr) -> Entrance, limits: Limits) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("gateway-{started}"));
@@ -165,7 +165,7 @@ impl World {
         let clock = Clock::fake("2026-01-02T03:04:05Z".parse().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let door = door(address);
+        let entrance = entrance(address);
         let hosts = Hosts::try_from(vec![NAME.to_owned()]).unwrap();
         let (stop, stopping) = watch::channel(false);
         let context = Context {
@@ -176,15 +176,18 @@ impl World {
             clock: clock.clone(),
             stop: stopping,
         };
-        let shelf = SharedRecord::new();
-        let stream = Arc::new(Mutex::new(Stream::new(Arc::clone(&shelf), clock.clone())));
-        let (carrier, mut asks) = mpsc::channel(8);
-        let edge = AppState::new(&context, shelf, carrier, hosts, limits);
+        let shared_record = SharedRecord::new();
+        let stream = Arc::new(Mutex::new(Stream::new(
+            Arc::clone(&shared_record),
+            clock.clone(),
+        )));
+        let (bus_requests, mut asks) = mpsc::channel(8);
+        let edge = AppState::new(&context, shared_record, bus_requests, hosts, limits);
         let mut tasks = JoinSet::new();
         let bus = Arc::clone(&stream);
-        tasks.spawn(async move { gateway::serve(listener, door, edge).await.unwrap() });
+        tasks.spawn(async move { gateway::serve(listener, entrance, edge).await.unwrap() });
         tasks.spawn(async move {
-            // What is not answered is kept, as a bus that is away keeps it.
+            // Unanswered requests stay open, as with an unreachable bus.
             let mut kept = Vec::new();
             while let Some(ask) = asks.recv().await {
                 let mut bus = bus.lock().unwrap();
@@ -221,7 +224,7 @@ impl World {
     /// Sends bytes and reads until the gateway closes.
     pub(crate) async fn raw(&self, request: &[u8]) -> Answer {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
-        // A refusal can come, and the connection go, before all was sent.
+        // A refusal can arrive and the connection close before all was sent.
         drop(socket.write_all(request).await);
         let mut bytes = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut bytes));
@@ -229,7 +232,7 @@ impl World {
         Answer::parse(&bytes)
     }
 
-    /// A request on its own connection, with these lines beside `Host` unless they name one.
+    /// Sends a request on its own connection, with these header lines, and `Host` unless they contain one.
     pub(crate) async fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
         let mut text = format!("{line} HTTP/1.1\r\nConnection: close\r\n");
         if !headers
@@ -283,7 +286,7 @@ impl World {
             .unwrap()
     }
 
-    /// A task that is ready to be handed in.
+    /// A task that is ready to be submitted.
     pub(crate) fn task(&self) -> Ready {
         let task = TaskId::new(self.clock.uuid());
         let playbook = Sealed::new(self.clock.salt(), b"[[step]]\n").unwrap();
@@ -334,7 +337,7 @@ impl Ready {
     }
 }
 
-/// An answer, taken apart.
+/// A parsed response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -358,13 +361,13 @@ impl Answer {
         }
     }
 
-    /// The last part of a problem's type; every problem is whole.
+    /// The last part of a problem's type; also checks that the problem is complete.
     pub(crate) fn problem(&self) -> String {
         assert!(
             self.head.contains("content-type: application/problem+json"),
             "{self:?}"
         );
-        let problem: api::Problem = serde_json::from_str(&self.body).unwrap();
+        let problem: api::ProblemBody = serde_json::from_str(&self.body).unwrap();
         assert_eq!(problem.status, self.status);
         assert!(
             !problem.title.is_empty() && !problem.detail.is_empty(),

@@ -1,4 +1,4 @@
-//! Folds facts into the state; total, and the same for every reader of the same stream.
+//! Folds facts into the state. The fold accepts every fact and gives every reader of a stream the same state.
 
 use bus_schema::{
     ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalCarried, ApprovalRefused,
@@ -13,7 +13,7 @@ use super::{
 };
 
 impl State {
-    /// Takes in one fact; `owner` is whose statements count.
+    /// Folds one fact; only statements of `owner` count.
     pub(crate) fn fold(&mut self, meta: &Meta, fact: PolicyFact, owner: &PublicKey) {
         self.now = self.now.max(meta.stored);
         self.release_lapsed(meta.stored);
@@ -21,17 +21,17 @@ impl State {
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
             PolicyFact::ContractSigned(_, fact) => self.contract_signed(meta, *fact),
             PolicyFact::ContractRevoked(_, fact) => {
-                for offered in self.signed.values_mut() {
-                    offered.revoked |= offered.contract == fact.contract;
+                for pending in self.signed.values_mut() {
+                    pending.revoked |= pending.contract == fact.contract;
                 }
                 self.ended(meta, &fact.contract);
             }
             PolicyFact::ContractActivated(_, fact) => {
-                if let Some(offered) = self.take_offered(&fact.contract) {
+                if let Some(pending) = self.take_offered(&fact.contract) {
                     if let Some(old) = fact.supersedes {
                         self.ended(meta, &old);
                     }
-                    self.contracts.insert(fact.contract, offered.active);
+                    self.contracts.insert(fact.contract, pending.active);
                 }
             }
             PolicyFact::ContractSuspended(_, fact) => {
@@ -68,7 +68,7 @@ impl State {
             PolicyFact::ActionDeclined(task, fact) => {
                 self.task(task, |of, shared| of.release(fact.action, shared));
             }
-            // Its stored time, which is all it says, was taken in above.
+            // It only proves its stored time, which was folded above.
             PolicyFact::ActionExpired(..) => {}
         }
     }
@@ -81,7 +81,7 @@ impl State {
         }
     }
 
-    /// Releases what can no longer be claimed: a later message proves that every claim in time was read before.
+    /// Releases expired grants: a later message proves that every claim in time was read before.
     fn release_lapsed(&mut self, now: Time) {
         while let Some((claim_by, task, action)) = self.unclaimed.first().copied() {
             if claim_by >= now {
@@ -94,7 +94,7 @@ impl State {
     }
 
     fn contract_signed(&mut self, meta: &Meta, fact: ContractSigned) {
-        let offered = PendingContract {
+        let pending = PendingContract {
             contract: fact.contract,
             active: ActiveContract {
                 name: fact.name,
@@ -107,10 +107,10 @@ impl State {
             id: meta.id,
             revoked: false,
         };
-        self.signed.insert(meta.seq, offered);
+        self.signed.insert(meta.seq, pending);
     }
 
-    /// A contract is in force no more, nor is anything that waits under it.
+    /// Ends a contract and everything that waits under it.
     fn ended(&mut self, meta: &Meta, contract: &Digest) {
         self.contracts.remove(contract);
         let tasks = &mut self.tasks;
@@ -129,7 +129,7 @@ impl State {
         }
     }
 
-    /// Verdicts are given in the order of the stream among those of one contract.
+    /// Removes the oldest offer of a contract: its verdicts follow stream order.
     fn take_offered(&mut self, contract: &Digest) -> Option<PendingContract> {
         let mut each = self.signed.iter();
         let seq = *each.find(|(_, one)| one.contract == *contract)?.0;
@@ -161,7 +161,7 @@ impl State {
             .insert(meta.seq, Submission { task, id, said });
     }
 
-    /// Verdicts are given in the order of the stream among those of one task.
+    /// Removes the oldest submission of a task: its verdicts follow stream order.
     fn take_submission(&mut self, task: TaskId) {
         let first = self.submitted.iter().find(|(_, one)| one.task == task);
         if let Some(seq) = first.map(|(seq, _)| *seq) {
@@ -212,8 +212,8 @@ impl State {
         self.proposed.insert(meta.seq, proposal);
     }
 
-    /// Ends the waiting of an action for its verdict, and says where its proposal stands; none if it does not
-    /// wait, as there is exactly one verdict.
+    /// Moves a waiting action to its next stage and returns its proposal's place in the stream. None if it does
+    /// not wait, because each action gets exactly one verdict.
     fn close(&mut self, task: TaskId, action: ActionId, next: Stage) -> Option<u64> {
         let of = self.tasks.get_mut(&task)?.actions.get_mut(&action)?;
         let seq = match &of.stage {
@@ -235,7 +235,7 @@ impl State {
     fn granted(&mut self, meta: &Meta, task: TaskId, fact: &ActionGranted) {
         let draft = &fact.grant.draft;
         let reservation = Reservation::of(draft, meta);
-        let claim_by = meta.stored.plus_ms(u64::from(draft.ttl_ms));
+        let claim_by = draft.claim_by(meta.stored);
         let stage = Stage::Granted {
             reservation: Box::new(reservation.clone()),
             claim_by,
@@ -345,8 +345,8 @@ impl State {
     }
 }
 
-/// What a statement adds to a question, and what that answers. A no counts as long as nothing is granted, whatever was
-/// said before.
+/// Adds a statement to a question and returns the resulting answer. A no counts until the grant, even after
+/// approvals.
 fn taken(
     question: &mut Question,
     statement: Signed,
@@ -384,7 +384,7 @@ fn taken(
     Ok(enough.then_some(Answer::Yes(meta.id)))
 }
 
-/// Whether a statement, by whoever signed it, was made about another action than the one that is asked about.
+/// Returns true if a statement, by any signer, is about another action than the question.
 fn is_of_other(question: &Question, statement: &Signed) -> bool {
     match statement.open(&statement.by()) {
         Ok(Statement::Approval(said)) => {
@@ -394,7 +394,7 @@ fn is_of_other(question: &Question, statement: &Signed) -> bool {
     }
 }
 
-/// Why a statement is no answer to a draft.
+/// Returns the code of a statement that does not answer a draft.
 const fn no_answer(why: OutsideEnvelope) -> RefusalCode {
     match why {
         OutsideEnvelope::Approval(NotSigned::UnknownKey) => RefusalCode::ApproverUnknown,

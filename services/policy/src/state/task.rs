@@ -1,10 +1,10 @@
-//! Follows one task from grant to outcome: what it has reserved, used and done.
+//! Follows one task from grant to outcome: its reservations, usage and calls.
 
 use std::collections::BTreeMap;
 
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, Content, ContractName, Digest,
-    DraftGrant, Meta, OUTCOME_GRACE_MS, Time,
+    DraftGrant, Meta, Time, lifecycle::finish_by,
 };
 use contract::{Allowance, ContractTotals, Spent, Totals};
 
@@ -41,7 +41,7 @@ impl Task {
         }
     }
 
-    /// Whether a grant may still be claimed at `now`, or an outcome may still count.
+    /// Returns true if a grant may still be claimed at `now`, or an outcome may still count.
     pub(super) fn may_change(&self, now: Time) -> bool {
         self.actions.values().any(|action| match &action.stage {
             Stage::Granted { claim_by, .. } => now <= *claim_by,
@@ -50,7 +50,7 @@ impl Task {
         })
     }
 
-    /// Forgets all but what [`Task::may_change`] looks at.
+    /// Drops everything that [`Task::may_change`] does not read.
     pub(super) fn end(&mut self) {
         self.calls.clear();
         self.actions.retain(|_, action| match action.stage {
@@ -87,7 +87,7 @@ impl Task {
                 outcome: CallOutcome::Unknown,
             });
             let wall_ms = reservation.reserve.wall_ms;
-            let finish_by = meta.stored.plus_ms(wall_ms + u64::from(OUTCOME_GRACE_MS));
+            let finish_by = finish_by(meta.stored, wall_ms);
             of.stage = Stage::Started {
                 reservation: reservation.clone(),
                 finish_by,
@@ -96,7 +96,7 @@ impl Task {
         }
     }
 
-    /// What is unknown may have used all that was reserved, and a late outcome changes nothing.
+    /// Settles a call. An unknown outcome may have used everything reserved, and a late outcome changes nothing.
     pub(super) fn finished(
         &mut self,
         meta: &Meta,

@@ -58,7 +58,7 @@ fn each_reason_has_its_code_rule_and_explanation() {
             "arguments",
         ),
         ("t.any", br#"{"n":"x"}"#, RefusalCode::Arguments, "schema"),
-        // The same values in other bytes: more than one text would stand for one call.
+        // The same values in other bytes: one call must have only one text.
         ("t.any", br#"{"n": 1}"#, RefusalCode::Arguments, "arguments"),
         ("t.any", b"{\"n\":1}\n", RefusalCode::Arguments, "arguments"),
         (
@@ -119,7 +119,7 @@ fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
     assert!(catalogue.starts_with("the whole catalogue: its digest was "));
     let why = refused(&facts)[0].why;
     assert!(world.why(why).contains("`t.any` has changed"));
-    // Neither the old catalogue nor a new process still_covers it.
+    // Neither the old catalogue nor a new process lifts it.
     world.restart();
     world.propose(task, 1);
     world.submit(contract);
@@ -192,7 +192,7 @@ fn lapsed_and_declined_grants_are_released_and_others_are_not() {
     world.pass_ms(10_000);
     try_one(&mut world, "Limit");
     world.pass_ms(1);
-    // A claim that is stored too late is none.
+    // A claim that is stored too late does not count.
     world.start(task, lapsing);
     let declined = try_one(&mut world, "granted");
     let code = RefusalCode::NoCage;
@@ -230,7 +230,7 @@ fn outcome_replaces_the_reservation_unless_it_is_late() {
     world.finish(task, first, used);
     world.start(task, second);
     world.pass_ms(1_000 + 5_001);
-    // Unknown by now: all that was reserved stays counted.
+    // Its outcome is unknown, so the whole reservation stays counted.
     world.finish(task, second, Usage::default());
     assert_eq!(wall_ms(&mut world).1, 61_000 - 500 - 1_000);
     world.rebuild();
@@ -256,7 +256,7 @@ fn tokens_money_and_bytes_count_as_their_executor_says_and_otherwise_as_reserved
         spend: spend.map(euros),
         ..Usage::default()
     };
-    // What the first two calls said that they used, and whether a third like them fits.
+    // The reported usage of the first two calls, and true if a third one fits.
     let cases = [
         ("web.post", post.clone(), said(None, None, None), false),
         ("web.post", post.clone(), said(Some(30), None, None), false),
@@ -406,7 +406,7 @@ fn ended_tasks_cost_their_ids_and_nothing_else() {
         };
         world.say::<Worker, _>(task, end);
     }
-    // Until then, somebody may still claim what was granted.
+    // The grant may still be claimed until then.
     world.pass_ms(11_000);
     world.say::<Owner, _>(Deployment, HaltLifted {});
     let grown = wire::encode(world.core.state()).len() - before;

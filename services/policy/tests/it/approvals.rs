@@ -1,4 +1,4 @@
-//! Checks what still_covers a question, and what does not.
+//! Checks valid and invalid answers to a question.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ reason = \"because\"
 expires = \"3s\"
 ";
 
-/// A world with an open question, three seconds before it lapses.
+/// Returns a world with an open question, three seconds before it expires.
 fn open() -> (World, TaskId, ActionId, DraftGrant) {
     let (mut world, _, task) = World::with_task(RULES);
     let action = world.propose(task, 2);
@@ -159,7 +159,7 @@ fn answer_counts_to_the_last_millisecond_and_silence_refuses_after_it() {
     world.carry(task, action, &answer(&draft, true));
     assert_eq!(words(&world.turn()), ["not taken: ApprovalNotOpen"]);
 
-    // Stored too late, and read before policy said so.
+    // Stored too late, and read before policy published the expiry.
     let (mut world, task, action, draft) = open();
     world.pass_ms(3_001);
     world.carry(task, action, &answer(&draft, true));
@@ -208,7 +208,7 @@ fn yes_lifts_the_question_and_nothing_else() {
     world.carry(task, action, &answer(&draft, true));
     assert_eq!(words(&world.turn()), ["Arguments"]);
 
-    // The rule has no calls left by now.
+    // The rule has no calls left.
     let (mut world, task, action, draft) = open();
     let mut asks = vec![(action, draft)];
     for n in [3, 4] {
@@ -249,13 +249,13 @@ fn yes_to_the_question_of_one_rule_does_not_answer_that_of_another() {
     for (action, draft) in &asks {
         world.carry(task, *action, &answer(draft, true));
     }
-    // By the time of the second yes, a call was made and the second rule alone asks.
+    // Before the second approval, a call was made, so only the second rule asks.
     assert_eq!(words(&world.turn()), ["granted", "Limit"]);
     world.propose(task, 3);
     assert_eq!(asked(&world.turn()).rule.as_str(), "ask.2");
 }
 
-/// A statement about the open question that is no answer; the code with which it is refused.
+/// A statement about the open question that is not a valid answer.
 type Wrong = fn(&mut World, TaskId, ActionId, &DraftGrant);
 
 #[test]
@@ -273,11 +273,11 @@ fn each_way_in_which_an_approval_is_wrong_has_a_code_of_its_own() {
             world.pass_ms(3_001);
             world.carry(task, action, &answer(draft, true));
         }),
-        // Of a device that nobody named.
+        // Signed by an unknown device.
         ("ApproverUnknown", |world, task, action, draft| {
             world.carry(task, action, &answer_by(AuthorId::Gateway, draft, true));
         }),
-        // The very arguments are part of what is signed.
+        // The signature covers the exact arguments.
         ("ApprovalDiffers", |world, task, action, draft| {
             let args = world.put(br#"{"n":5}"#);
             let edited = DraftGrant {
@@ -294,7 +294,7 @@ fn each_way_in_which_an_approval_is_wrong_has_a_code_of_its_own() {
             };
             world.carry(task, action, &answer(&other, true));
         }),
-        // A second time, after it was taken.
+        // A second time, after the first was accepted.
         ("ApprovalNotOpen", |world, task, action, draft| {
             world.carry(task, action, &answer(draft, true));
             assert_eq!(words(&world.turn()), ["granted"]);

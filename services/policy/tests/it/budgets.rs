@@ -1,4 +1,4 @@
-//! Checks the sums of what was reserved, settled and released against the same sums kept exactly.
+//! Checks the sums of reserved, settled and released amounts against exact sums.
 
 use bus_schema::{Counts, Money, RuleId};
 use contract::{Allowance, Spent, Totals};
@@ -7,9 +7,9 @@ use proptest::sample::Index;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many tokens, bytes and cents by one of two rules.
+    /// Reserves tokens, bytes and cents under one of two rules.
     Allowance(usize, [u64; 3]),
-    /// What of each was used, if that is known.
+    /// Settles a reservation with the known usage.
     Settle(Index, [Option<u64>; 3]),
     Release(Index),
 }
@@ -48,7 +48,7 @@ fn reserve([tokens, bytes_out, minor]: [u64; 3]) -> Allowance {
     }
 }
 
-/// A sum that never overflows, and knows whether the counted one ever did.
+/// A sum that never overflows and records an overflow of the counted one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Exact {
     sum: u128,
@@ -103,7 +103,7 @@ impl Books {
     }
 }
 
-/// What a process that starts again reads of what was kept.
+/// Returns the totals as a restarted process reads them.
 fn restarted(kept: &Totals) -> Totals {
     serde_json::from_value(serde_json::to_value(kept).unwrap()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! Checks the sample configuration, and what a wrong catalogue says.
+//! Checks the sample configuration and the error of an invalid catalogue.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Checks when a contract comes into force and when a task is admitted.
+//! Checks the conditions for activating a contract and for admitting a task.
 
 use bus_schema::{
     AuthorId, ContractRevoked, ContractSigned, Deployment, DeploymentId, Digest, Gateway, Owner,
@@ -24,7 +24,7 @@ fn signed_contract_comes_into_force_under_its_name() {
     assert_eq!(world.turn().len(), 0);
 }
 
-/// The owner signs a document, whatever it is, with the envelope of a good one.
+/// Signs any document as the owner, with the envelope of a valid one.
 pub(crate) fn offer(world: &mut World, text: &str, change: impl FnOnce(&mut ContractSigned)) {
     let tools = crate::tools();
     let good = Contract::parse("c", &crate::text(RULES), &tools).unwrap();
@@ -66,7 +66,7 @@ fn bad_contract_is_rejected_and_leaves_others_in_force() {
         panic!("{facts:?}");
     };
     assert!(world.why(fact.why).contains("contract.toml:1:"));
-    // The very contract in force, offered again without its document, stays as it is.
+    // The contract in force, offered again without its document, does not change.
     offer(&mut world, &crate::text(RULES), |fact| {
         fact.document = erased;
     });
@@ -107,7 +107,7 @@ fn revoked_contract_ends_proposals_and_questions_at_once() {
     assert_eq!(words(&world.turn()), ["asked"]);
     world.propose(task, 2);
     world.say::<Owner, _>(Deployment, ContractRevoked { contract });
-    // Signed anew, it binds what comes after.
+    // Signed again, it applies to later tasks.
     world.sign(rules);
     world.rebuild();
     assert_eq!(
@@ -211,7 +211,7 @@ fn task_id_is_used_once() {
     world.restart();
     world.submit_as(task, contract);
     assert_eq!(words(&world.turn()), ["not admitted: Reused"]);
-    // The first of two submissions that wait is the one that counts.
+    // Only the first of two waiting submissions counts.
     let twice = TaskId::new(Uuid::from_u128(7));
     world.submit_as(twice, contract);
     world.submit_as(twice, contract);

@@ -1,4 +1,4 @@
-//! Checks what policy makes of what a task did before, from the record alone.
+//! Checks policy's use of a task's history, from the record alone.
 
 use bus_schema::{Digest, TaskId, Usage};
 use uuid::Uuid;
@@ -27,7 +27,7 @@ fn say(world: &mut World, task: TaskId, tool: &str, args: &str) -> Vec<String> {
     words(&world.turn())
 }
 
-/// Proposes, and runs it with this output.
+/// Proposes a call and runs it with this output.
 fn done(world: &mut World, task: TaskId, tool: &str, args: &str, output: &str) {
     world.propose_json(task, tool, args.as_bytes());
     let action = judged(&world.turn())[0];
@@ -42,7 +42,7 @@ fn what_was_read_taints_what_leaves_until_the_task_ends() {
     let task = task_saying(&mut world, rules, "go");
     let mail = r#"{"to":"a@b.example","body":"x"}"#;
     assert_eq!(say(&mut world, task, "mail.send", mail), ["granted"]);
-    // Granted is not read yet; started is.
+    // A granted call has read nothing yet; a started call has.
     world.propose_json(task, "t.deep", b"{}");
     let facts = world.turn();
     let Some(fact) = granted(&facts).first().copied() else {
@@ -146,7 +146,7 @@ fn tasks_of_one_contract_share_its_day() {
     );
     world.restart();
     world.rebuild();
-    // What nobody claims is free again once anybody speaks later.
+    // An unclaimed grant is released by any later message.
     world.pass_ms(11_000);
     for _ in 0..6 {
         world.propose(tasks[0], 1);
@@ -159,7 +159,7 @@ fn tasks_of_one_contract_share_its_day() {
             "Limit", "granted", "granted", "granted", "granted", "granted"
         ]
     );
-    // The next day begins anew.
+    // A new day resets the daily limit.
     world.pass_ms(24 * 60 * 60 * 1000);
     world.propose(tasks[1], 1);
     assert_eq!(words(&world.turn()), ["granted"]);
@@ -188,7 +188,7 @@ fn labels_of_a_running_task_do_not_go_down_with_the_catalogue() {
     assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
     world.rebuild();
     assert_eq!(say(&mut world, task, "mail.send", mail), ["asked"]);
-    // What is read from now on is trusted.
+    // Later reads are trusted.
     let contract = world.sign(rules);
     let other = TaskId::new(Uuid::from_u128(78));
     world.submit_saying(other, contract, b"go");
@@ -241,6 +241,6 @@ fn result_that_two_readers_read_differently_is_no_evidence() {
         "{}",
         r#"{"mail":"a@b.example","mail":"c@b.example"}"#,
     );
-    // The deny cannot tell, either.
+    // The deny rule cannot decide either.
     assert_eq!(say(&mut world, task, "mail.send", mail), ["Denied"]);
 }

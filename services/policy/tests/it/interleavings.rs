@@ -1,4 +1,4 @@
-//! Checks that no order of grants, claims, outcomes, lapses, ends and restarts passes a budget or leaks one.
+//! Checks that no order of grants, claims, outcomes, lapses, ends and restarts exceeds or leaks a budget.
 
 use bus_schema::{
     ActionDeclined, ActionId, Digest, Money, PolicyFact, RefusalCode, Runner, TaskId, Usage,
@@ -26,21 +26,21 @@ spend = { argument = "amount", currency = "EUR" }
 const TASK: u128 = 6_000;
 const DAY: u128 = 10_000;
 const CONTRACT: u128 = 25_000;
-/// The wall time that is reserved for a call, and the grace behind it.
+/// The wall time reserved for a call, and the grace period after it.
 const RUN_MS: u64 = 65_000;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// One of three tasks proposes to pay so much.
+    /// One of three tasks proposes to pay an amount.
     Propose(usize, u64),
     /// The runner claims one of the grants.
     Claim(prop::sample::Index),
     Decline(prop::sample::Index),
-    /// The runner says what became of a claimed one, and perhaps how much was paid.
+    /// The runner publishes the outcome of a claimed one, with the paid amount if known.
     Finish(prop::sample::Index, Option<u64>),
     Pass(u64),
     Restart,
-    /// A task ends and another begins in its place.
+    /// A task ends and another replaces it.
     End(usize),
 }
 
@@ -65,7 +65,7 @@ fn paid() -> impl Strategy<Value = Option<u64>> {
     ]
 }
 
-/// A grant, as somebody sees it who keeps the books by hand.
+/// A grant in the model's books.
 #[derive(Debug)]
 struct Paid {
     task: TaskId,
@@ -80,7 +80,7 @@ struct Paid {
     finished: bool,
 }
 
-/// The books, with the time since the world began.
+/// The books of the model, with the time since the start of the world.
 #[derive(Default)]
 struct Books {
     now: u64,
@@ -89,11 +89,11 @@ struct Books {
 
 impl Books {
     fn day(&self) -> u64 {
-        // The world begins at eight in the morning.
+        // The world starts at eight in the morning.
         (self.now + 8 * 60 * 60 * 1000) / DAY_MS
     }
 
-    /// What is paid, or may still be.
+    /// Returns the amount that was paid or may still be paid.
     fn sum(&self, of: impl Fn(&Paid) -> bool) -> u128 {
         let counts = |paid: &&Paid| paid.claimed || (!paid.declined && self.now <= paid.claim_by);
         let each = self.paid.iter().filter(counts);
@@ -102,7 +102,7 @@ impl Books {
             .sum()
     }
 
-    /// Whether as much more would pass a limit.
+    /// Returns true if this additional amount exceeds a limit.
     fn passes(&self, task: TaskId, cents: u64) -> bool {
         let (day, more) = (self.day(), u128::from(cents));
         self.sum(|paid| paid.task == task) + more > TASK
@@ -110,7 +110,7 @@ impl Books {
             || self.sum(|_| true) + more > CONTRACT
     }
 
-    /// What became of a claimed grant: only the first word in time counts, and none of an amount leaves it as it was.
+    /// Records the outcome of a claimed grant. Only the first one in time counts; an unknown amount changes nothing.
     fn finish(&mut self, at: &prop::sample::Index, cents: Option<u64>) -> Option<&Paid> {
         let mut claimed: Vec<_> = self.paid.iter_mut().filter(|paid| paid.claimed).collect();
         if claimed.is_empty() {
@@ -132,7 +132,7 @@ impl Books {
     }
 }
 
-/// A world with three tasks under one contract.
+/// Returns a world with three tasks under one contract.
 fn three() -> (World, Digest, Vec<TaskId>) {
     let (mut world, contract, first) = World::with_task(RULES);
     let mut tasks = vec![first];

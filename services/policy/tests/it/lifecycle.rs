@@ -1,4 +1,4 @@
-//! Checks which version of a contract is in force, and what becomes of what ran under the one before.
+//! Checks the version of a contract that is in force, and the effect on actions under the previous one.
 
 use bus_schema::{Digest, PolicyFact, TaskId};
 
@@ -31,7 +31,7 @@ fn newer_version_takes_the_place_of_the_older_one() {
         panic!("{facts:?}");
     };
     assert_eq!((fact.contract, fact.supersedes), (new, Some(old)));
-    // An approval dies with the version it was given under.
+    // An approval is valid only for the version it was given under.
     world.carry(task, asked_one, &answer(&draft, true));
     world.propose(task, 2);
     world.submit(old);
@@ -67,7 +67,7 @@ fn version_that_is_no_newer_leaves_the_one_in_force_and_says_so() {
         assert!(why.contains("write `version = 4`"), "{why}");
         assert!(why.ends_with("version 3 of `c` stays in force"), "{why}");
     }
-    // The very same contract may be signed again.
+    // The same contract may be signed again.
     world.sign_text(&version(ALLOW, 3));
     assert_eq!(words(&world.turn()), ["activated"]);
     world.rebuild();

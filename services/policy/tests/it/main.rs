@@ -1,4 +1,4 @@
-//! Checks the core of policy from outside: its verdicts on what stands in a bus in memory.
+//! Tests the core of policy from outside, with a bus in memory.
 
 #![expect(
     clippy::unwrap_used,

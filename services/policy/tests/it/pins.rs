@@ -1,4 +1,4 @@
-//! Checks that a contract which is read otherwise than it was signed is suspended, and why.
+//! Checks that a contract is suspended if it is not read as it was signed, and checks the reasons.
 
 use bus_schema::{ContractActivated, Deployment, Pins, Policy, PolicyFact};
 use contract::{Catalogue, LANGUAGE, entries, envelope};

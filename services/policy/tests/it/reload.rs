@@ -1,4 +1,4 @@
-//! Has policy decide each call of `tests/conformance` after the owner has signed what its case says.
+//! Lets policy decide each call of `tests/conformance` after the owner has signed the documents of its case.
 
 use std::path::Path;
 
@@ -25,12 +25,12 @@ struct Case {
     rule: String,
     code: Option<String>,
     signed: Vec<Signing>,
-    /// Whether the task begins after that.
+    /// True if the task begins after that.
     #[serde(default)]
     new_task: bool,
 }
 
-/// Another document under the name of the contract, and what policy says to it.
+/// Another document under the name of the contract, and policy's verdict on it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signing {
@@ -38,7 +38,7 @@ struct Signing {
     rules: String,
     /// `activated`, or `rejected: ` and the code.
     said: String,
-    /// What the explanation of a rejection says.
+    /// Part of the explanation of a rejection.
     #[serde(default)]
     why: String,
 }
@@ -55,7 +55,7 @@ fn every_call_is_decided_by_the_contract_in_force() {
     assert!(file.case.len() >= 7, "cases are missing");
 }
 
-/// Has policy itself decide the call, after the owner has signed what the case says.
+/// Lets policy itself decide the call, after the owner has signed the documents of the case.
 fn reloaded(text: &str, case: &Case) -> Result<(), String> {
     let mut world = World::new();
     let mut contract = world.sign_text(text);

@@ -1,10 +1,10 @@
-//! Checks whose yes counts, how many it takes, and who is asked after silence.
+//! Checks approvers, quorum and escalation.
 
 use bus_schema::{ActionId, AuthorId, DraftGrant, TaskId, public_key};
 
 use crate::world::{World, answer_by, asked, granted, key, words};
 
-/// Two in finance, and a boss; each of them with the key of some author of the world.
+/// The two approvers in finance; each approver uses the key of an author of the world.
 const FINANCE: [AuthorId; 2] = [AuthorId::Worker, AuthorId::Gateway];
 const BOSS: AuthorId = AuthorId::Audit;
 

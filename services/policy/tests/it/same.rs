@@ -1,17 +1,18 @@
-//! Checks that the service and a batch without a bus say the very same of the same calls.
+//! Checks that the service and a batch without a bus give identical verdicts on the same calls.
 
 use std::path::PathBuf;
 
+use bus_schema::json;
 use bus_schema::{PolicyFact, TaskId, Usage};
 use contract::batch::{Asks, Batch};
-use contract::{Catalogue, Contract, json};
+use contract::{Catalogue, Contract};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::proposals::Attacker;
 use crate::world::{World, answer, words};
 
-/// How many generated calls are made under each example, and in one task.
+/// The number of generated calls under each example, and in one task.
 const CALLS: usize = 120;
 const OF_A_TASK: usize = 40;
 
@@ -24,13 +25,13 @@ const EXAMPLES: [&str; 5] = [
     "travel-booking",
 ];
 
-/// A call and what it returns.
+/// A call and its result.
 type Made = (String, Map<String, Value>, Value);
 
-/// What is said to a call: the verdict, the rule, and why it is refused with the repair.
+/// The verdict on a call: the verdict's name, the rule, and a refusal's reason with its fix.
 type Said = (String, String, Option<Value>);
 
-/// The service's verdict on a call, which is done if it may be.
+/// Returns the service's verdict on a call, and runs the call if it is granted.
 fn of_service(world: &mut World, task: TaskId, (tool, args, result): &Made) -> Said {
     let action = world.propose_json(task, tool, json!(args).to_string().as_bytes());
     let mut facts = world.turn();
@@ -63,7 +64,7 @@ fn of_service(world: &mut World, task: TaskId, (tool, args, result): &Made) -> S
 }
 
 fn of_batch(batch: &mut Batch<'_>, task: &str, (tool, args, result): &Made) -> Said {
-    // In the order of the canonical form: which violation of a schema is named first depends on it.
+    // In canonical order, because the violation that is named first depends on the order.
     let args = json::parse(json!(args).to_string().as_bytes(), usize::MAX).unwrap();
     let args: Value = serde_json::from_slice(&json::canonical(&args)).unwrap();
     let line = json!({"task": task, "call": 1, "tool": tool, "args": args, "result": result});
@@ -78,7 +79,7 @@ fn of_batch(batch: &mut Batch<'_>, task: &str, (tool, args, result): &Made) -> S
     (text("verdict"), text("rule"), refused.then_some(why))
 }
 
-/// Decides tasks, each with the owner's words and its calls, in both ways; how many verdicts of each kind there were.
+/// Decides tasks, each with the owner's text and its calls, in both ways. Returns the number of verdicts of each kind.
 fn compare(tools: &str, contract: &str, tasks: &[(String, Vec<Made>)]) -> [usize; 3] {
     let mut world = World::with_tools(tools.as_bytes());
     let signed = world.sign_text(contract);
@@ -191,7 +192,7 @@ fn odd_results_are_read_alike() {
     for (result, kinds) in [
         (json!({"a": {"to": "x@y.example"}}), [2, 0, 0]),
         (json!(inner), [2, 0, 0]),
-        // A text inside of a result is what somebody wrote.
+        // A JSON text nested inside a result stays text.
         (
             json!({"a": json!({"to": "x@y.example"}).to_string()}),
             [1, 0, 1],

@@ -1,10 +1,11 @@
-//! A bus in memory: really signed events, read back by policy's own verifier, with time and heads in the hand of
-//! the test.
+//! Simulates a bus in memory: events are really signed and verified by policy's own verifier; the test controls time
+//! and audit's heads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actor::{Clock, Core as _, LogHead, Outbox};
+use bus_schema::json;
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionStarted, ApprovalCarried,
     ApprovalStatement, Author, AuthorId, AuthorKey, CanPublish, Chain, ChainScope, Content,
@@ -13,7 +14,7 @@ use bus_schema::{
     Sealed, Signed, SignedEvent, Statement, Subject, TaskFinished, TaskId, TaskOutcome,
     TaskStatement, TaskSubmitted, Time, Usage, Verifier, public_key, wire,
 };
-use contract::{Catalogue, Contract, envelope, json};
+use contract::{Catalogue, Contract, envelope};
 use ed25519_dalek::SigningKey;
 use policy::{Fetch, Fetched, PolicyCore};
 use uuid::Uuid;
@@ -52,7 +53,7 @@ impl Stored {
     }
 }
 
-/// A task that waits in a world, and a signed contract.
+/// A simulated stream with policy's core that reads it.
 pub(crate) struct World {
     pub(crate) core: PolicyCore,
     /// The catalogue of its processes.
@@ -64,7 +65,7 @@ pub(crate) struct World {
     pub(crate) seq: u64,
     pub(crate) now: Time,
     pub(crate) clock: Clock,
-    /// The log's size less the stream's, and the age of that word.
+    /// The log's size minus the stream's, and the age of that head.
     pub(crate) head: Option<(i64, Duration)>,
     contents: BTreeMap<Content, Vec<u8>>,
     ids: u128,
@@ -117,7 +118,7 @@ impl World {
         Catalogue::parse(&self.tools).unwrap()
     }
 
-    /// The catalogue of its processes from the next one on; what is signed from now on is signed with it.
+    /// Changes the catalogue of later processes and of later signatures.
     pub(crate) fn change_tools(&mut self, tools: &[u8]) {
         self.tools = tools.to_vec();
         self.restart();
@@ -179,16 +180,16 @@ impl World {
         id
     }
 
-    /// Gives policy what it asks for and appends what it says, until it says nothing more.
+    /// Fetches what policy requests and appends its events, until it publishes nothing more.
     pub(crate) fn turn(&mut self) -> Vec<PolicyFact> {
         let from = self.stream.len();
         while self.step() {}
         self.stream[from..].iter().map(Stored::fact).collect()
     }
 
-    /// At most one verdict.
+    /// Lets policy publish at most one verdict.
     pub(crate) fn step(&mut self) -> bool {
-        // What is found in a document says what else to read, so that there are several rounds.
+        // A fetched document can require more fetches, so there are several rounds.
         for _ in 0..3 {
             self.fetch();
         }
@@ -211,10 +212,10 @@ impl World {
                 Fetch::Earlier {
                     task,
                     action,
-                    half,
+                    part,
                     content,
                     ..
-                } => Fetched::Earlier(*task, *action, *half, get(content)),
+                } => Fetched::Earlier(*task, *action, *part, get(content)),
             };
             self.core.input(fetched);
         }
@@ -244,7 +245,7 @@ impl World {
         }
     }
 
-    /// Puts the kept state into a fresh process.
+    /// Restores the snapshot in a new process.
     pub(crate) fn restart(&mut self) {
         let kept = wire::encode(self.core.state());
         let mut core = PolicyCore::new(owner(), self.tools());
@@ -264,14 +265,14 @@ impl World {
         (self.core, self.verifier) = (core, verifier);
     }
 
-    /// A process with another catalogue goes on from the kept state.
+    /// Restores the snapshot in a process with another catalogue.
     pub(crate) fn restart_with(&mut self, tools: Catalogue) {
         let mut core = PolicyCore::new(owner(), tools);
         core.restore(self.core.state().clone());
         self.core = core;
     }
 
-    /// Every body that the stream holds.
+    /// Returns every body in the stream.
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
         self.stream
             .iter()
@@ -283,7 +284,7 @@ impl World {
         self.now = self.now.plus_ms(ms);
     }
 
-    /// The owner signs the contract with these rules; no verdict yet.
+    /// Signs the contract with these rules as the owner; no verdict yet.
     pub(crate) fn sign(&mut self, rules: &str) -> Digest {
         self.sign_text(&crate::text(rules))
     }
@@ -292,7 +293,7 @@ impl World {
         self.sign_as(text, |_| {})
     }
 
-    /// The same, with something of what is signed changed.
+    /// Does the same with a change to the signed fact.
     pub(crate) fn sign_as(
         &mut self,
         text: &str,
@@ -326,7 +327,7 @@ impl World {
         self.submit_saying(task, contract, b"p");
     }
 
-    /// Hands in a task of these words of the owner.
+    /// Submits a task with this text of the owner.
     pub(crate) fn submit_saying(&mut self, task: TaskId, contract: Digest, words: &[u8]) {
         let playbook = self.put(words);
         let statement = TaskStatement {
@@ -344,7 +345,7 @@ impl World {
         self.say::<bus_schema::Gateway, _>(task, fact);
     }
 
-    /// The worker proposes `t.any` with this `n`.
+    /// Proposes `t.any` with this `n` as the worker.
     pub(crate) fn propose(&mut self, task: TaskId, n: i64) -> ActionId {
         let args = format!("{{\"n\":{n}}}");
         self.propose_call(task, "t.any", args.as_bytes())
@@ -356,7 +357,7 @@ impl World {
         action
     }
 
-    /// The worker proposes what this JSON says, in its canonical form; what is no JSON as it stands.
+    /// Proposes a call with these arguments as the worker: JSON in canonical form, other bytes unchanged.
     pub(crate) fn propose_json(&mut self, task: TaskId, tool: &str, args: &[u8]) -> ActionId {
         let form = json::parse(args, usize::MAX).map(|value| json::canonical(&value));
         self.propose_call(task, tool, form.as_deref().unwrap_or(args))
@@ -392,7 +393,7 @@ impl World {
         self.finish_with(task, action, usage, b"o");
     }
 
-    /// The action succeeds with this output.
+    /// Finishes the action successfully with this output.
     pub(crate) fn finish_with(
         &mut self,
         task: TaskId,
@@ -410,20 +411,20 @@ impl World {
         self.say::<bus_schema::Runner, _>(task, fact);
     }
 
-    /// The gateway carries a statement about `action`.
+    /// Forwards a statement about `action` as the gateway.
     pub(crate) fn carry(&mut self, task: TaskId, action: ActionId, statement: &Signed) {
         let statement = statement.clone();
         self.say::<bus_schema::Gateway, _>(task, ApprovalCarried { action, statement });
     }
 
-    /// The end of a task.
+    /// Ends a task.
     pub(crate) fn end(&mut self, task: TaskId) {
         let outcome = TaskOutcome::Succeeded;
         let detail = None;
         self.say::<bus_schema::Worker, _>(task, TaskFinished { outcome, detail });
     }
 
-    /// What the stored explanation of a refusal says.
+    /// Returns the stored explanation of a refusal.
     pub(crate) fn why(&self, content: Option<Content>) -> String {
         String::from_utf8(self.contents[&content.unwrap()].clone()).unwrap()
     }
@@ -444,7 +445,7 @@ fn fold(core: &mut PolicyCore, verifier: &mut Verifier, stored: &Stored) {
     }
 }
 
-/// The owner's answer to a draft.
+/// Returns the owner's answer to a draft.
 pub(crate) fn answer(draft: &DraftGrant, approve: bool) -> Signed {
     answer_by(AuthorId::Owner, draft, approve)
 }

@@ -1,4 +1,4 @@
-//! Bounds of time, output, processes and memory hold, and nothing outlives its call.
+//! Tests the bounds of time, output, processes and memory, and that no process outlives its call.
 
 use std::fs::File;
 use std::io::Read;
@@ -231,7 +231,7 @@ fn the_death_of_the_runner_kills_every_process() {
     assert_eq!(rest, "\n");
 }
 
-/// A fifo in the workspace that processes of the tool hold open: reading it ends when the last of them is gone.
+/// A fifo in the workspace that processes of the tool hold open: reading it reaches EOF when the last of them ends.
 struct Fifo(File);
 
 fn fifo(ground: &Ground) -> Fifo {
@@ -255,7 +255,7 @@ impl Fifo {
         rustix::fs::fcntl_setfl(&self.0, OFlags::empty()).unwrap();
     }
 
-    /// Waits for the first byte, also while no process has opened the fifo yet.
+    /// Waits for the first byte, even before a process opens the fifo.
     fn wait_for_byte(&mut self) {
         let mut fds = [rustix::event::PollFd::new(
             &self.0,

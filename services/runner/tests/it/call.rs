@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use runner::{Arg, Cage, ExecError, ExecTool, ExecToolEntry, Finished, Limits, Workspace};
 
-/// A directory that goes with the test; holds `workspace` and `scratch`.
+/// A directory that is removed with the test; holds `workspace` and `scratch`.
 pub(crate) struct Ground {
     pub(crate) root: PathBuf,
     pub(crate) workspace: PathBuf,
@@ -33,7 +33,7 @@ impl Ground {
         Cage::new(launcher()).scratch(self.scratch.clone())
     }
 
-    /// A cage whose launcher has another name, under which it misses a part of the kernel.
+    /// Returns a cage whose launcher has another name, under which it lacks a kernel feature.
     pub(crate) fn cage_named(&self, name: &str) -> Cage {
         let path = self.root.join(name);
         std::os::unix::fs::symlink(launcher(), &path).unwrap();
@@ -99,8 +99,8 @@ pub(crate) fn text(finished: &Finished) -> String {
     String::from_utf8_lossy(&finished.output).into_owned()
 }
 
-/// Whether this process makes its grounds on a volume of 64 MiB of their own. If not, runs `test` again in one that
-/// does: it returns at once then.
+/// Returns true if this process makes its grounds on a separate volume of 64 MiB. If not, runs `test` in a process
+/// that does.
 pub(crate) fn on_a_small_volume(test: &str) -> bool {
     const HERE: &str = "RUNNER_IT_SMALL_VOLUME";
     if std::env::var_os(HERE).is_some() {

@@ -1,4 +1,4 @@
-//! The sample configuration is one.
+//! Tests that the sample configuration is valid.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Which contracts hold: what is revoked, replaced, or signed again.
+//! Tests valid, revoked, replaced and re-signed contracts.
 
 use bus_schema::{
     ContractActivated, ContractRevoked, Deployment, Digest, Owner, Policy, RefusalCode,
@@ -32,7 +32,7 @@ fn what_was_granted_under_an_older_version_is_declined() {
     assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
 }
 
-/// The owner's word is enough: policy may be late, or not want to say it.
+/// The owner's signature is enough: policy may be late or hostile.
 #[test]
 fn higher_version_that_the_owner_signed_ends_the_lower_one_at_once() {
     let newer = Digest::of(&[b"newer"]);

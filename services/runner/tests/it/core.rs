@@ -1,4 +1,4 @@
-//! Which grants are claimed, which are declined, and which wait.
+//! Tests claimed, declined and waiting grants.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -83,7 +83,7 @@ fn without_a_cage_nothing_runs() {
     assert_eq!(stream.wants(), declined(2, RefusalCode::NoCage));
 }
 
-/// The rule is policy's: younger than five seconds, and at most a thousand events behind.
+/// The rule is the same as policy's: younger than five seconds, and at most a thousand events behind.
 #[test]
 fn nothing_is_claimed_or_declined_for_it_without_a_fresh_head() {
     let mut stream = Stream::new();
@@ -104,7 +104,7 @@ fn nothing_is_claimed_or_declined_for_it_without_a_fresh_head() {
         let said = (!fresh).then_some(trouble);
         assert_eq!(stream.core.trouble(), said, "{head:?}");
     }
-    // It waits no longer than it may.
+    // A grant waits only until it lapses.
     stream.head = None;
     stream.now = stream.now.plus_ms(TTL_MS + 1);
     assert_eq!(stream.wants(), Wants::default());
@@ -194,14 +194,14 @@ fn a_tool_of_another_catalogue_is_declined_although_it_was_signed() {
 
 #[test]
 fn arguments_that_differ_from_the_grant_are_declined() {
-    // The bus gives no bytes under a name that they do not hash to.
+    // The bus returns only bytes that match the hash in their name.
     let mut stream = Stream::new();
     let mut edited = draft(1, "file.write");
     edited.args = other_content();
     assert!(stream.grant(edited));
     stream.core.input(Input::Args(action(1), None));
     assert_eq!(stream.wants(), declined(1, RefusalCode::Arguments));
-    // Nor is JSON taken that two readers could read differently, or that a person could have been shown otherwise.
+    // JSON is refused if two readers could read it differently, or if a person could have seen something else.
     for other in [
         r#"{"script":"a","script":"b"}"#,
         r#"{"script": "a"}"#,
@@ -247,14 +247,14 @@ fn a_draft_edited_after_the_approval_is_declined() {
 
 #[test]
 fn policy_alone_can_neither_name_a_tool_nor_say_yes() {
-    // The key of policy is stolen: every event is genuine, and still nothing runs that the owner did not sign.
+    // Policy's key is stolen: every event is genuine, but only actions that the owner signed run.
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.list"));
     assert_eq!(stream.wants(), declined(1, RefusalCode::Tool));
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.read"));
     assert_eq!(stream.wants(), declined(1, RefusalCode::OutsideEnvelope));
-    // Another key than the roster's is not even that.
+    // An event under a key outside the roster is not genuine.
     let mut stream = Stream::new();
     stream.policy_key = 9;
     assert!(!stream.grant(draft(1, "file.write")));
@@ -390,7 +390,7 @@ fn an_order_beside_the_stream_halts_until_the_record_is_younger() {
     assert_eq!(stream.wants(), Wants::default());
     assert!(stream.say::<Owner, _>(Deployment, HaltLifted {}));
     assert!(!stream.gate.borrow().halted);
-    // Said again by somebody who kept it, it is older than the record.
+    // A replayed order is older than the record.
     stream.core.input(Input::Halt(order));
     assert_eq!(stream.wants(), claimed(1));
     stream.core.input(Input::Halt(stream.now.plus_ms(1)));

@@ -1,4 +1,4 @@
-//! What one call adds to a volume is bounded, and nothing is allocated without being written.
+//! Tests that the growth of a volume by one call is bounded, and that space cannot be allocated unwritten.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use runner::{Added, ExecToolEntry, Outcome};
 use crate::call::{Ground, on_a_small_volume, program, sh, text};
 
 const MIB: u64 = 1024 * 1024;
-/// What a program writes between two looks at it, on a fast machine, and more.
+/// An upper bound of the bytes that a program writes between two counts on a fast machine.
 const SLACK: u64 = 1024 * MIB;
 
 fn python(code: &str) -> ExecToolEntry {
@@ -21,7 +21,7 @@ fn bounded(mut tool: ExecToolEntry, bytes: u64, files: u64) -> ExecToolEntry {
     tool
 }
 
-/// Bytes on the disk below a folder, and how many entries there are.
+/// Returns the bytes on the disk below a folder, and the number of entries.
 fn below(folder: &Path) -> (u64, usize) {
     let mut sum = (0, 0);
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -34,7 +34,7 @@ fn below(folder: &Path) -> (u64, usize) {
 #[tokio::test]
 async fn nothing_is_allocated_without_being_written() {
     let ground = Ground::new();
-    // Beyond the size of the file, where no limit of sizes looks.
+    // Beyond the end of the file, where no size limit applies.
     let ran = ground
         .run(python(
             "import ctypes, errno, os\n\
@@ -125,7 +125,7 @@ async fn files_without_a_name_count_while_they_are_open() {
 #[tokio::test]
 async fn a_folder_that_its_maker_closes_to_others_is_not_left_uncounted() {
     if rustix::process::geteuid().is_root() {
-        // Root opens every folder, and the same tests run without privileges as well.
+        // Root can open every folder; the same tests also run without privileges.
         return;
     }
     let ground = Ground::new();

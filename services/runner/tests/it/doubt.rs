@@ -1,4 +1,4 @@
-//! A runner in another stream than it stood in, and grants that were claimed before.
+//! Tests a runner in another stream than before, and grants that were claimed before.
 
 use bus_schema::{
     AuthorId, Deployment, Digest, EventId, Owner, Runner, StreamAdopted, StreamDoubted,
@@ -31,8 +31,8 @@ fn claimed(n: u128) -> Wants {
     }
 }
 
-/// A stream in which the runner is in doubt, has said so, and has a grant that it would claim and one that it would
-/// decline.
+/// Returns a stream in which the runner is in doubt and has published that, with one grant that it would claim and
+/// one that it would decline.
 fn doubted() -> Stream {
     let mut stream = Stream::new();
     stream.standing.lose(LOST_SEQ, lost());
@@ -68,7 +68,7 @@ fn only_the_owners_adoption_of_this_very_doubt_ends_it() {
     }
     let mut stream = doubted();
     assert!(stream.say::<Owner, _>(Deployment, adopted(AuthorId::Runner, lost())));
-    // What was granted before stays unclaimed.
+    // Earlier grants stay unclaimed.
     assert_eq!(stream.wants(), Wants::default());
     stream.ready(draft(3, "file.write"));
     assert_eq!(stream.wants(), claimed(3));
@@ -104,7 +104,7 @@ fn grant_that_the_ledger_knows_lapses() {
     let granted = stream.last();
     stream.ledger.take(granted);
     assert_eq!(stream.wants(), Wants::default());
-    // The stream surely does not hold the claim: it is tried again.
+    // The stream certainly does not hold the claim, so it is retried.
     stream.ledger.give_back(granted);
     assert_eq!(stream.wants(), claimed(1));
     stream.ledger.take(EventId::new(Uuid::from_u128(u128::MAX)));

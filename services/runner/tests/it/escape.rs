@@ -1,4 +1,4 @@
-//! A caged program reaches no socket, no other process, no file outside and no forbidden system call.
+//! Tests that a caged program reaches no socket, other process, outside file or forbidden system call.
 
 use std::os::fd::AsRawFd;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What becomes of a claimed action, with real files and a real cage.
+//! Tests the outcomes of claimed actions, with real files and a real cage.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Hands {
         self.perform(&draft, &json!({ "script": script })).await
     }
 
-    /// Runs until the script has made `begun`, then does `stop`.
+    /// Runs until the script has created `begun`, then calls `stop`.
     async fn stop_while_running(&self, stop: impl FnOnce()) -> Done {
         let begun = self.ground.workspace.join("begun");
         let watching = async {
@@ -191,7 +191,7 @@ async fn a_halt_kills_what_runs() {
     };
     let done = hands.stop_while_running(halt).await;
     assert_eq!(done.outcome, ActionOutcome::Killed);
-    // Every process of the call is gone, and its temporary folder with it.
+    // Every process of the call has ended and its temporary folder is removed.
     assert_eq!(std::fs::read_dir(&hands.ground.scratch).unwrap().count(), 0);
     let args = json!({"path": "a.txt", "text": "hello"});
     let done = hands.perform(&draft(2, "file.write"), &args).await;

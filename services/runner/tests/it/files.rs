@@ -1,4 +1,4 @@
-//! File tools do what they say and never leave the workspace.
+//! Tests the file tools and that they never leave the workspace.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};

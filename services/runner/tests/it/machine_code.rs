@@ -27,7 +27,7 @@ pub(crate) fn assemble(ground: &Ground, name: &str, call: &Call<'_>) -> PathBuf 
     write(ground, name, &body(call, &trap))
 }
 
-/// The same through the 32-bit gate, for a call without arguments.
+/// Does the same through the 32-bit entry point, for a call without arguments.
 pub(crate) fn assemble_i386(ground: &Ground, name: &str, number: u32) -> PathBuf {
     write(ground, name, &body(&Call(number, &[]), &[0xCD, 0x80]))
 }

@@ -1,4 +1,4 @@
-//! Without a complete cage nothing runs, and the error names what is missing.
+//! Tests that nothing runs without a complete cage and that the error names the missing part.
 
 use std::path::PathBuf;
 

@@ -21,7 +21,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// When the stream begins.
+/// The start of the stream.
 pub(crate) const START: Time = Time::from_ns(1_900_000_000_000_000_000);
 /// `ttl_ms` of every grant.
 pub(crate) const TTL_MS: u64 = 30_000;
@@ -52,7 +52,7 @@ pub(crate) fn args() -> Sealed {
     sealed(br#"{"path":"a.txt"}"#)
 }
 
-/// Two built-in tools and a program; `file.read` needs an approval each time.
+/// Returns a catalogue of two built-in tools and a program; `file.read` needs an approval each time.
 pub(crate) fn catalogue() -> String {
     let limits = json!({
         "wall_ms": 20_000, "cpu_ms_max": 10_000, "output_bytes_max": 65_536, "processes_max": 32,
@@ -137,28 +137,28 @@ pub(crate) struct Stream {
     chains: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
     seq: u64,
     pub(crate) policy_key: u8,
-    /// How many events audit's last head is behind the stream, and how old it is.
+    /// The number of events that audit's last head is behind the stream, and its age.
     pub(crate) head: Option<(u64, Duration)>,
-    /// What the loop keeps of doubts and claims.
+    /// The loop's state of doubts and claims.
     pub(crate) standing: Standing,
     pub(crate) ledger: Ledger,
     submitted: BTreeSet<TaskId>,
 }
 
-/// What the core wants.
+/// The requests of the core.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wants {
     /// Actions to be claimed.
     pub(crate) claims: Vec<ActionId>,
     /// Facts to be appended.
     pub(crate) appends: Vec<Said>,
-    /// Doubts to be said.
+    /// Doubts to be published.
     pub(crate) doubts: Vec<StreamDoubted>,
     /// Arguments to be fetched.
     pub(crate) fetches: Vec<ActionId>,
 }
 
-/// An `action.declined` as it would stand in the stream.
+/// An `action.declined` as it would be in the stream.
 pub(crate) type Said = ActionDeclined;
 
 fn key(n: u8) -> SigningKey {
@@ -179,7 +179,7 @@ fn key_of(author: AuthorId) -> u8 {
 }
 
 impl Stream {
-    /// A stream with a roster and a signed contract; the cage holds.
+    /// Creates a stream with a roster and a signed contract; the cage has passed its test.
     pub(crate) fn new() -> Self {
         let mut stream = Self::bare();
         stream.sign(contract(), envelope());
@@ -187,7 +187,7 @@ impl Stream {
         stream
     }
 
-    /// A stream with a roster alone; the cage is not tested yet.
+    /// Creates a stream with only a roster; the cage is not tested yet.
     pub(crate) fn bare() -> Self {
         let (core, gate) = RunnerCore::new(public(1), installed(), 2);
         let mut stream = Self {
@@ -242,7 +242,7 @@ impl Stream {
         self.say::<Owner, _>(Deployment, fact);
     }
 
-    /// Appends an event by `A` and folds it; `false` if the reader calls it junk.
+    /// Appends an event by `A` and folds it; `false` if the reader treats it as junk.
     pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(
         &mut self,
         scope: E::Scope,
@@ -307,7 +307,7 @@ impl Stream {
         self.say::<Policy, _>(task, ActionGranted { grant })
     }
 
-    /// Hands in a task under `contract`, signed by the owner or by somebody else.
+    /// Submits a task under `contract`, signed by the owner or by somebody else.
     pub(crate) fn submit(&mut self, task: TaskId, contract: Digest, by_owner: bool) {
         self.submitted.insert(task);
         let playbook = sealed(b"playbook").content();
@@ -335,17 +335,17 @@ impl Stream {
         ));
     }
 
-    /// Junk, up to `count` messages, which only moves the end of the stream.
+    /// Appends junk, up to `count` messages, which only moves the end of the stream.
     pub(crate) fn junk(&mut self, count: u64) {
         self.seq += count;
     }
 
-    /// The id of the event that was said last.
+    /// Returns the id of the last event.
     pub(crate) fn last(&self) -> EventId {
         EventId::new(Uuid::from_u128(u128::from(self.seq)))
     }
 
-    /// Grants, and brings the arguments.
+    /// Grants an action and delivers its arguments.
     pub(crate) fn ready(&mut self, draft: DraftGrant) {
         let action = draft.action;
         assert!(self.grant(draft));
@@ -372,7 +372,7 @@ impl Stream {
         assert!(self.say::<Runner, _>(task(1), fact));
     }
 
-    /// Stops the process and starts it again with what it kept.
+    /// Restarts the process from its snapshot.
     pub(crate) fn restart(&mut self) {
         let kept = bus_schema::wire::encode(self.core.state());
         let (core, gate) = RunnerCore::new(public(1), installed(), 2);
@@ -404,7 +404,7 @@ impl Stream {
         let (doubts, declines): (Vec<_>, Vec<_>) = out.drafts().into_iter().partition(doubts);
         let appends = declines.into_iter().map(|draft| self.read(draft)).collect();
         let doubts = doubts.into_iter().map(|draft| self.read(draft)).collect();
-        // An effect is made only if it is not wanted yet.
+        // An effect is created only if it is not requested yet.
         let mut fetches = Vec::new();
         for action in (0..64).map(action) {
             let mut wanted = true;
@@ -435,7 +435,7 @@ impl Stream {
     }
 }
 
-/// The owner's yes to `draft`, or somebody else's.
+/// Returns an approval of `draft` by the owner or by somebody else.
 pub(crate) fn approval(draft: &DraftGrant, by_owner: bool) -> Signed {
     let statement = Statement::Approval(ApprovalStatement {
         deployment: draft.deployment,
@@ -454,7 +454,7 @@ pub(crate) fn approval(draft: &DraftGrant, by_owner: bool) -> Signed {
     Signed::new(&statement, &key(key_of(signer)))
 }
 
-/// A content that nobody stored.
+/// Returns a content that nobody stored.
 pub(crate) fn other_content() -> Content {
     sealed(b"other").content()
 }

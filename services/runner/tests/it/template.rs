@@ -1,4 +1,4 @@
-//! Arguments fill a template exactly, and never become options or a shell's text.
+//! Tests that arguments fill a template exactly and never become options or shell text.
 
 use runner::{ArgsError, ExecTool, ToolError};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Everything works the same for a uid without any privilege.
+//! Runs the other tests as a uid without privileges.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -15,7 +15,7 @@ async fn all_of_it_holds_without_privileges() {
     let again = Command::new(std::env::current_exe().unwrap())
         .args(["--skip", "cost::", "--test-threads", "2"])
         .current_dir("/")
-        // What needs more than such a uid may have has been run by this one.
+        // Tests that need privileges have already run in this process.
         .env_remove("CONTRACTUAL_TESTS_MANDATORY")
         .uid(10_004)
         .gid(10_004)

@@ -1,4 +1,4 @@
-//! Reads a playbook document strictly and points at everything that is wrong with it.
+//! Reads a playbook document strictly and reports every error with its place.
 
 use bus_schema::{StepName, ToolName};
 use diagnostic::{Diagnostic, Diagnostics, nearest};
@@ -11,8 +11,8 @@ use super::{
     Arg, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, RETRIES_MAX, SLUG,
     STEP_ID, STEPS_MAX, Step, TOOL_NAME, is_slug, is_step_id, is_tool_name,
 };
-use crate::json::{DEPTH_MAX, INTEGER_MAX};
 use crate::reference::{Piece, Reference, Root, Segment, pieces};
+use bus_schema::json::{DEPTH_MAX, INTEGER_MAX};
 
 const TOP_KEYS: &[&str] = &["playbook", "purpose", "step"];
 const STEP_KEYS: &[&str] = &[
@@ -26,7 +26,7 @@ const STEP_KEYS: &[&str] = &[
     "on_unknown",
 ];
 
-/// Most problems that are noted: each costs a pass over the text.
+/// Largest number of reported problems: each costs a pass over the text.
 const FOUND_MAX: usize = 200;
 
 type Value<'a> = Spanned<DeValue<'a>>;
@@ -68,8 +68,8 @@ impl Playbook {
     }
 }
 
-/// Points at what is not TOML. The parser gives no place for a key of too many parts, so the first
-/// line that holds one is found here.
+/// Reports invalid TOML with its place. The parser gives no place for a key of too many parts, so
+/// this finds the first line that holds one.
 fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
     if !error.message().contains("recurs") {
         let fix = "correct the TOML at the marked place";
@@ -90,7 +90,7 @@ fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
     Diagnostic::at(file, text, span, problem, "flatten it")
 }
 
-/// What is known of a step before it is read.
+/// The header of a step, known before the step is read.
 #[derive(Clone)]
 struct Heading {
     id: String,
@@ -106,7 +106,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Notes a problem; returns `None` so that callers can end with it.
+    /// Records a problem; returns `None` so that callers can return it.
     fn wrong<T>(
         &mut self,
         span: Range<usize>,
@@ -359,7 +359,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads the references in `text`, which is what `value` decodes to.
+    /// Reads the references in `text`, the decoded `value`.
     fn pieces(&mut self, value: &Value<'_>, text: &str, has_items: bool) -> Option<Vec<Piece>> {
         match pieces(text, &|name, path| self.root(name, path, has_items)) {
             Ok(pieces) => Some(pieces),
@@ -487,7 +487,7 @@ fn heading(table: &DeTable<'_>) -> Heading {
     }
 }
 
-/// An integer that JSON can carry exactly.
+/// Returns an integer that JSON can represent exactly.
 fn integer(value: &DeValue<'_>) -> Option<i64> {
     let number = value.as_integer()?;
     let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;

@@ -1,4 +1,4 @@
-//! The sample configuration and the bounds of the configuration.
+//! Tests the sample configuration and the bounds of the configuration.
 
 use std::path::Path;
 use worker::Config;

@@ -1,4 +1,4 @@
-//! The core runs tasks, fact by fact.
+//! Tests the core, fact by fact.
 
 use crate::stream::{Node, Said, Stream, uuid};
 use actor::Core as _;
@@ -23,7 +23,7 @@ fn kinds(said: &[Said]) -> Vec<&'static str> {
     said.iter().map(|said| said.kind).collect()
 }
 
-/// A task of one step, which is proposed.
+/// Submits a task of one step and proposes it.
 pub(crate) fn proposed(step: &str) -> (Stream, Node, ActionId) {
     let (mut stream, mut node) = (Stream::new(), Node::new());
     let text = format!(
@@ -35,7 +35,7 @@ pub(crate) fn proposed(step: &str) -> (Stream, Node, ActionId) {
     (stream, node, action)
 }
 
-/// Why the only task ended as failed.
+/// Returns the reason that the only task failed.
 pub(crate) fn failure(stream: &Stream) -> String {
     match stream.ended(task(1)) {
         Some((TaskOutcome::Failed, Some(detail))) => detail,
@@ -309,7 +309,7 @@ fn a_task_without_a_usable_playbook_ends_at_once() {
     stream.admit(task(1), TWO_STEPS);
     stream.contents.clear();
     node.run(&mut stream);
-    let wanted = r#"{"step":null,"reason":"The playbook was erased; hand the task in again."}"#;
+    let wanted = r#"{"step":null,"reason":"The playbook was erased; submit the task again."}"#;
     assert_eq!(failure(&stream), wanted);
 }
 

@@ -1,4 +1,4 @@
-//! What bus time makes of actions that nobody claims or finishes.
+//! Tests the timeouts of actions that are never claimed or finished.
 
 use crate::core::{failure, proposed, task};
 use crate::stream::{Node, Stream, TTL_MS, WALL_MS};
@@ -18,7 +18,7 @@ fn granted(step: &str) -> (Stream, Node, ActionId) {
     (stream, node, action)
 }
 
-/// Says of every attempt after the first that it was granted and that nobody claimed it in time.
+/// Grants every attempt after the first and lets it lapse.
 fn never_claimed(stream: &mut Stream, node: &mut Node) {
     while stream.ended(task(1)).is_none() {
         let action = stream.last(task(1));

@@ -1,4 +1,4 @@
-//! What is done next after successes, refusals, failures, unknown outcomes and erased outputs.
+//! Tests the next todos after successes, refusals, failures, unknown outcomes and erased outputs.
 
 use crate::run::{End, Run};
 use worker::{Exceptions, Fact, IN_FLIGHT_MAX, ITEMS_MAX, Outcome, Reason, StepRef, Todo};
@@ -9,7 +9,7 @@ fn at(step: u16, item: u16) -> StepRef {
     StepRef { step, item }
 }
 
-/// One step with these lines, and a step after it.
+/// Creates a run of one step with these lines, and a step after it.
 fn single(lines: &str) -> Run {
     Run::new(&format!(
         "{HEAD}[[step]]\nid = \"a\"\ntool = \"t.t\"\n{lines}\n\
@@ -17,7 +17,7 @@ fn single(lines: &str) -> Run {
     ))
 }
 
-/// A list, a step for each of its items with these lines, and a step that takes all outputs.
+/// Creates a run of a list, a step for each of its items with these lines, and a step that takes all outputs.
 fn each(lines: &str) -> Run {
     Run::new(&format!(
         "{HEAD}[[step]]\nid = \"list\"\ntool = \"t.t\"\n\
@@ -31,7 +31,7 @@ fn list(items: usize) -> Vec<u8> {
     serde_json::to_vec(&(0..items).collect::<Vec<_>>()).unwrap()
 }
 
-/// Runs `each` over `items` items; item 1 ends as `ends` say, one per attempt.
+/// Runs `each` over `items` items; item 1 ends as in `ends`, one per attempt.
 fn run_each(run: &mut Run, items: usize, ends: &[End]) -> Outcome {
     run.finish(|place, attempt| match (place.step, place.item) {
         (0, _) => (End::Succeeded, list(items)),

@@ -1,4 +1,4 @@
-//! The playbook that ships as the demo.
+//! Tests the demo playbook.
 
 use crate::run::{End, Run};
 use worker::{Exceptions, Outcome};

@@ -1,4 +1,4 @@
-//! What the reader says about wrong playbooks; the texts are in `golden/playbook-errors.txt`.
+//! Tests the reader's errors for invalid playbooks; the texts are in `golden/playbook-errors.txt`.
 
 use std::fmt::Write as _;
 use std::path::Path;

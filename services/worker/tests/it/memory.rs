@@ -1,4 +1,4 @@
-//! Fetched contents stay within their bound, and every task gets its turn.
+//! Tests that fetched contents stay within their bound and that no task starves.
 
 use crate::core::{TWO_STEPS, failure, task};
 use crate::stream::{Node, Said, Stream};
@@ -6,7 +6,7 @@ use bus_schema::{ActionOutcome, TaskId, TaskOutcome};
 
 const HELD: usize = 10_000;
 
-/// An output of a little more than `bytes` bytes in which the field `n` is 1.
+/// Returns an output of a little more than `bytes` bytes in which the field `n` is 1.
 fn output(bytes: usize) -> String {
     format!(r#"{{"n":1,"pad":"{}"}}"#, "x".repeat(bytes))
 }

@@ -1,5 +1,5 @@
-//! Random playbooks and random outcomes: every task ends, nothing is proposed twice, and the same
-//! history gives the same todos.
+//! Tests random playbooks with random outcomes: every task ends, nothing is proposed twice, and the
+//! same history gives the same todos.
 
 use crate::run::{End, Run};
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ const ARGS: [&str; 6] = [
     "'{R[0]}'",
 ];
 
-/// One random step: for_each, parallel, three behaviours, argument, which earlier step.
+/// A random step: for_each, parallel, three behaviours, argument, earlier step.
 type Shape = (bool, bool, bool, u8, u8, usize, usize);
 
 fn shape() -> impl Strategy<Value = Shape> {
@@ -72,7 +72,7 @@ fn playbook(shapes: &[Shape]) -> String {
     text
 }
 
-/// Everything a reader with all outputs would be told after `history`.
+/// Returns all todos of a reader with all outputs after `history`.
 fn replay(run: &Run) -> Vec<Todo> {
     let mut progress = Progress::default();
     for fact in &run.history {

@@ -1,4 +1,4 @@
-//! Which facts the record takes.
+//! Tests the facts that the record accepts.
 
 use crate::run::{End, Run};
 use bus_schema::ActionId;

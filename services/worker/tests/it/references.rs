@@ -1,9 +1,9 @@
-//! What references mean.
+//! Tests the meaning of references.
 
 use crate::run::Run;
 use worker::{ARGS_BYTES_MAX, Playbook};
 
-/// The canonical value of `x = VALUE` after a step `a` with this output.
+/// Returns the canonical value of `x = VALUE` after a step `a` with this output.
 fn value(output: &str, toml: &str) -> String {
     let mut run = Run::new(&two_steps(toml));
     let sentence = run.sentence(&[output]);
@@ -16,7 +16,7 @@ fn value(output: &str, toml: &str) -> String {
         .into()
 }
 
-/// Why `x = VALUE` after a step `a` with this output stops the task.
+/// Returns the reason that `x = VALUE` after a step `a` with this output stops the task.
 fn failure(output: &str, toml: &str) -> String {
     let sentence = Run::new(&two_steps(toml)).sentence(&[output]);
     let reason = sentence
@@ -130,22 +130,22 @@ fn a_reference_that_names_nothing_says_what_is_there() {
         (
             "no",
             "'{a.x}'",
-            "`{a.x}` names nothing, because the output of step `a` is not JSON (expected ident at line 1 column 2); as text it is `{a.text}`.",
+            "`{a.x}` names nothing, because the output of step `a` is not strict JSON (expected ident at line 1 column 2); as text it is `{a.text}`.",
         ),
         (
             "",
             "'{a}'",
-            "`{a}` names nothing, because the output of step `a` is not JSON (EOF while parsing a value at line 1 column 0); as text it is `{a.text}`.",
+            "`{a}` names nothing, because the output of step `a` is not strict JSON (EOF while parsing a value at line 1 column 0); as text it is `{a.text}`.",
         ),
         (
             r#"{"k":1,"k":2}"#,
             "'{a.k}'",
-            "`{a.k}` names nothing, because the output of step `a` is not JSON (an object has the same key twice at line 1 column 13); as text it is `{a.text}`.",
+            "`{a.k}` names nothing, because the output of step `a` is not strict JSON (duplicate key \"k\" at line 1 column 10); as text it is `{a.text}`.",
         ),
         (
             "{\"n\":9007199254740992}",
             "'{a.n}'",
-            "its arguments are an integer beyond 2^53 - 1 (9007199254740992).",
+            "its arguments are an integer beyond ±9007199254740991 (9007199254740992).",
         ),
     ] {
         assert_eq!(failure(output, toml), wanted);
@@ -156,9 +156,9 @@ fn a_reference_that_names_nothing_says_what_is_there() {
 fn deep_and_large_outputs_are_refused() {
     let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
     assert_eq!(value(&deep(31), "'{a}'"), deep(31));
-    assert!(failure(&deep(32), "'{a}'").contains("nested deeper than 32 levels"));
-    assert!(failure(&deep(33), "'{a}'").contains("nests deeper than 32 levels"));
-    assert!(failure(&deep(100_000), "'{a}'").contains("not JSON"));
+    assert!(failure(&deep(32), "'{a}'").contains("nested deeper than 32"));
+    assert!(failure(&deep(33), "'{a}'").contains("nested deeper than 32"));
+    assert!(failure(&deep(100_000), "'{a}'").contains("not strict JSON"));
     let large = "x".repeat(ARGS_BYTES_MAX - r#"{"x":""}"#.len());
     assert_eq!(value(&large, "'{a.text}'").len(), large.len() + 2);
     assert!(failure(&format!("{large}x"), "'{a.text}'").contains("65537 bytes long"));

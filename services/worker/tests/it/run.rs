@@ -1,10 +1,10 @@
-//! Plays a task: keeps its record and its outputs, and answers for policy and runner.
+//! Simulates a task: keeps its record and its outputs, and answers for policy and runner.
 
 use bus_schema::ActionId;
 use std::collections::{BTreeMap, BTreeSet};
 use worker::{Fact, Outcome, Playbook, Progress, StepRef, Todo, ready};
 
-/// How a proposed action ends.
+/// The end of a proposed action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Refused,
@@ -14,7 +14,7 @@ pub(crate) enum End {
     Unknown,
 }
 
-/// A task and everything that is known about it.
+/// A task with its record and outputs.
 pub(crate) struct Run {
     pub(crate) playbook: Playbook,
     pub(crate) progress: Progress,
@@ -37,7 +37,7 @@ impl Run {
         }
     }
 
-    /// What is to be done, with only the fetched outputs known.
+    /// Returns the next todos, given the fetched outputs.
     pub(crate) fn todos(&self) -> Vec<Todo> {
         ready(&self.playbook, &self.progress, &|at| {
             let known = self.fetched.contains(&at).then(|| self.outputs.get(&at));
@@ -50,7 +50,7 @@ impl Run {
         self.history.push(fact);
     }
 
-    /// Fetches what is needed, then folds all proposals; returns their actions, or how it ended.
+    /// Fetches the needed outputs, then folds all proposals; returns their actions, or the outcome.
     pub(crate) fn advance(&mut self) -> Result<Vec<ActionId>, Outcome> {
         let mut actions = Vec::new();
         loop {
@@ -109,7 +109,7 @@ impl Run {
         }
     }
 
-    /// Runs to the end, every action as `answer` says for its place and attempt.
+    /// Runs to the end; `answer` gives the end of each action by place and attempt.
     pub(crate) fn finish(&mut self, answer: impl Fn(StepRef, u8) -> (End, Vec<u8>)) -> Outcome {
         loop {
             let actions = match self.advance() {
@@ -125,7 +125,7 @@ impl Run {
         }
     }
 
-    /// The outcome as a sentence, when step `n` gives `outputs[n]` and everything succeeds.
+    /// Returns the outcome as a sentence, if step `n` returns `outputs[n]` and everything succeeds.
     pub(crate) fn sentence(&mut self, outputs: &[&str]) -> String {
         let outcome = self.finish(|at, _| {
             let output = outputs.get(usize::from(at.step)).copied();

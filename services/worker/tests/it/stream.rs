@@ -1,4 +1,4 @@
-//! A stream of really signed events, the contents beside it, and a worker that reads it.
+//! Simulates a stream of really signed events, the contents beside it, and a worker that reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
@@ -37,7 +37,7 @@ pub(crate) struct Stored {
     stored: Time,
 }
 
-/// The stream, and who said what last.
+/// The stream, with the last event of each author.
 pub(crate) struct Stream {
     pub(crate) messages: Vec<Stored>,
     pub(crate) now: Time,
@@ -47,7 +47,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// A stream that begins with a roster of everybody.
+    /// Creates a stream that begins with a roster of all authors.
     pub(crate) fn new() -> Self {
         let mut stream = Self {
             messages: Vec::new(),
@@ -67,7 +67,7 @@ impl Stream {
         stream
     }
 
-    /// Bus time goes on; the next message is stored then.
+    /// Advances bus time, which is the stored time of the next message.
     pub(crate) fn wait_ms(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
     }
@@ -107,7 +107,7 @@ impl Stream {
         });
     }
 
-    /// Stores copies of all messages so far once more.
+    /// Stores copies of all messages so far.
     pub(crate) fn replay(&mut self) {
         let copies = self.messages.clone().into_iter().map(|copy| Stored {
             stored: self.now,
@@ -223,7 +223,7 @@ impl Stream {
         String::from_utf8(bytes.clone()).unwrap()
     }
 
-    /// How a task ended, and its detail.
+    /// Returns the outcome of a task and its detail.
     pub(crate) fn ended(&self, task: TaskId) -> Option<(TaskOutcome, Option<String>)> {
         let ends = self.all::<TaskFinished>(task);
         assert!(ends.len() < 2, "a task ends once");
@@ -236,7 +236,7 @@ impl Stream {
     }
 }
 
-/// What a draft says, without what is random in it.
+/// The content of a draft without its random parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) kind: &'static str,
@@ -312,7 +312,7 @@ impl Node {
         }
     }
 
-    /// Stops, and starts again from what it had kept.
+    /// Restarts from the snapshot.
     pub(crate) fn restarted(&self) -> Self {
         let kept = wire::encode(&(&self.verifier, self.core.state()));
         let (verifier, state) = rmp_serde::from_slice(&kept).unwrap();
@@ -320,7 +320,7 @@ impl Node {
         node.core.restore(state);
         node.verifier = verifier;
         node.read = self.read;
-        // Another process draws other numbers.
+        // Another process draws other random numbers.
         node.clock = Clock::fake(Time::default().plus_ms(1 + self.read as u64));
         node
     }
@@ -343,12 +343,12 @@ impl Node {
         self.read = stream.messages.len();
     }
 
-    /// What it wants to say now, without any fetch.
+    /// Returns its drafts now, without any fetch.
     pub(crate) fn says(&self, stream: &Stream) -> Vec<Said> {
         self.says_with(stream, &BTreeSet::new())
     }
 
-    /// The same while an event of `task` is on its way.
+    /// Returns the same while an event of `task` is in flight.
     pub(crate) fn says_while_busy(&self, stream: &Stream, task: TaskId) -> Vec<Said> {
         self.says_with(stream, &BTreeSet::from([Some(task)]))
     }
@@ -360,7 +360,7 @@ impl Node {
         out.drafts().into_iter().map(Said::of).collect()
     }
 
-    /// Fetches until it has something to say or nothing to fetch.
+    /// Fetches until it has a draft or nothing to fetch.
     pub(crate) fn fetch(&mut self, stream: &Stream) {
         for round in 0.. {
             assert!(round < 10_000, "it fetches for ever");
@@ -373,7 +373,7 @@ impl Node {
         }
     }
 
-    /// Brings what it waits for. `false`: it waits for nothing.
+    /// Delivers the requested contents. `false`: none were requested.
     pub(crate) fn deliver(&mut self, stream: &Stream) -> bool {
         let fetches = self.core.waits_for();
         for fetch in &fetches {
@@ -389,7 +389,7 @@ impl Node {
         !fetches.is_empty()
     }
 
-    /// Reads, fetches, says and reads again until it waits for the others. Returns what it said.
+    /// Reads, fetches and appends until it waits for other authors. Returns its drafts.
     pub(crate) fn run(&mut self, stream: &mut Stream) -> Vec<Said> {
         let mut said = Vec::new();
         loop {
@@ -402,7 +402,7 @@ impl Node {
         }
     }
 
-    /// Reads, fetches and says what it wants to say then.
+    /// Reads, fetches and appends its drafts once.
     pub(crate) fn run_once(&mut self, stream: &mut Stream) -> Vec<Said> {
         self.read(stream);
         self.fetch(stream);

@@ -1,20 +1,20 @@
-//! Says what each example's contract permits, from its sentences alone.
+//! Second implementation of the contract of each example, based only on its sentences.
 
 use serde_json::{Map, Value};
 
-/// What a contract's sentences say of a call.
+/// The permission of a call according to the sentences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum May {
     Never,
-    /// With a yes.
+    /// Permitted after an approval.
     Asked,
     Freely,
 }
 
-/// What an example's contract says of a call after what happened in its task.
+/// A function that decides a call of an example from the history of its task.
 pub(super) type Oracle = fn(&Past, &str, &Map<String, Value>) -> May;
 
-/// What happened in a task.
+/// The history of a task.
 pub(super) struct Past {
     words: String,
     calls: Vec<(String, Map<String, Value>, Value)>,
@@ -37,19 +37,19 @@ impl Past {
         self.calls.iter().filter(move |(other, ..)| other == tool)
     }
 
-    /// Whether an earlier call of `tool` had this argument.
+    /// Returns true if an earlier call of `tool` had this argument.
     fn had(&self, tool: &str, name: &str, value: &Value) -> bool {
         self.of(tool)
             .any(|(_, args, _)| args.get(name) == Some(value))
     }
 
-    /// Whether an earlier call of `tool` returned this, at the place that `find` names.
+    /// Returns true if an earlier call of `tool` returned this value at the place that `find` selects.
     fn returned(&self, tool: &str, find: fn(&Value) -> Vec<&Value>, value: &Value) -> bool {
         self.of(tool)
             .any(|(_, _, result)| find(result).contains(&value))
     }
 
-    /// Whether the owner said this, as a whole word or several.
+    /// Returns true if the task text contains this value as one or several whole words.
     fn said(&self, value: &Value) -> bool {
         let Some(value) = value.as_str().filter(|value| !value.is_empty()) else {
             return false;
@@ -78,7 +78,7 @@ impl Past {
     }
 }
 
-/// A number in hundredths, if it is exactly so many.
+/// Converts a number to hundredths, if it is exact.
 fn cents(value: &Value) -> Option<i64> {
     let text = value.as_number()?.to_string();
     let (whole, places) = text.split_once('.').unwrap_or((&text, "0"));
@@ -220,7 +220,7 @@ pub(super) fn home(past: &Past, tool: &str, args: &Map<String, Value>) -> May {
     }
 }
 
-/// The flights of an answer.
+/// Returns the flights of a result.
 fn offers(found: &Value) -> Vec<&Value> {
     let offers = found["offers"].as_array();
     offers
@@ -241,7 +241,7 @@ pub(super) fn travel(past: &Past, tool: &str, args: &Map<String, Value>) -> May 
     match tool {
         "calendar.read" => May::Freely,
         "flight.search" => {
-            // A moment counts as the day that it is on.
+            // A moment counts as its day.
             let day = text(args, "day");
             let (date, time) = day.split_at_checked(10).unwrap_or_default();
             let is_day = time.is_empty() || time.starts_with('T');

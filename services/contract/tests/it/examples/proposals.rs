@@ -1,4 +1,4 @@
-//! Proposes what an attacker would who controls the model and every untrusted document.
+//! Proposals of an attacker who controls the model and every untrusted document.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Map, Value, json};
 
-/// What it tries where anything may stand.
+/// Texts that the attacker tries in any argument.
 const NASTY: [&str; 12] = [
     "",
     "audit@evil.example",
@@ -30,11 +30,11 @@ const NUMBERS: [f64; 22] = [
 
 pub(crate) struct Attacker {
     words: String,
-    /// The calls that it has seen, with what came of them.
+    /// The calls that it has seen, with their results.
     seen: Vec<(String, Map<String, Value>, Value)>,
-    /// Values by the name of their argument.
+    /// Values by argument name.
     values: BTreeMap<String, Vec<Value>>,
-    /// The arguments of each tool, each with whether it must be there.
+    /// The arguments of each tool; true if required.
     tools: BTreeMap<String, Vec<(String, bool)>>,
     trusted: Vec<String>,
     rng: TestRng,
@@ -90,7 +90,7 @@ impl Attacker {
         }
     }
 
-    /// What the owner said, which nobody else can choose.
+    /// Returns the task text, which only the owner can choose.
     pub(crate) fn words(&self) -> String {
         self.words.clone()
     }
@@ -104,7 +104,7 @@ impl Attacker {
         self.below(many) == 0
     }
 
-    /// A tool, arguments, and what the call returns: whatever the attacker likes, if the tool is not trusted.
+    /// Returns a tool, arguments and a result; the attacker chooses the result if the tool is not trusted.
     pub(crate) fn propose(&mut self) -> (String, Map<String, Value>, Value) {
         let at = self.below(self.seen.len());
         let (mut tool, mut args, _) = self.seen[at].clone();
@@ -135,7 +135,7 @@ impl Attacker {
         args
     }
 
-    /// Another value for one argument, or one argument more or less.
+    /// Changes the value of one argument, or adds or removes one.
     fn change(&mut self, tool: &str, args: &mut Map<String, Value>) {
         let known = self.tools.get(tool).cloned().unwrap_or_default();
         if known.is_empty() || self.one_in(20) {

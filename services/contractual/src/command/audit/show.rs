@@ -1,4 +1,4 @@
-//! `audit show`: prints the record as the owner may read it.
+//! `audit show`: prints the record.
 
 use actor::StreamReader;
 use bus_schema::{AuditFact, TaskId};
@@ -15,23 +15,23 @@ pub(crate) struct Arguments {
     /// The sequence number of the first message.
     #[arg(long, default_value_t = 1)]
     from: u64,
-    /// The number of messages at most.
+    /// The most messages to print.
     #[arg(long, default_value_t = 1000)]
     limit: u64,
-    /// The messages of this task only.
+    /// Print only the messages of this task, an id from `contractual task list`.
     #[arg(long)]
     task: Option<TaskId>,
 }
 
 impl Arguments {
-    /// Prints messages of the stream, each verified in its place.
+    /// Prints messages of the stream, each with its verification result.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let Self { from, limit, task } = *self;
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let bus = deployment.bus().await?;
         let mut reading = StreamReader::new(owner);
         let (mut shown, mut failed) = (0, None);
-        // From the start: whether a message is genuine depends on all before it.
+        // From the start: a message is verified against all messages before it.
         bus.scan(">", 1, |stored| {
             let verdict = match reading.read::<AuditFact>(&stored) {
                 Ok(verdict) => verdict,

@@ -1,4 +1,4 @@
-//! `audit verify`: reads the whole record again and checks every signature, chain, leaf and root.
+//! `audit verify`: checks every signature, chain, leaf and root of the record.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{Error, Output, junk};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual audit verify --offline")]
 pub(crate) struct Arguments {
-    /// Check the log's files alone, without the bus.
+    /// Check only the log's files, without the bus.
     #[arg(long)]
     offline: bool,
 }
@@ -35,44 +35,44 @@ impl Arguments {
     }
 }
 
-/// How long audit may take to cover the newest event.
+/// The time in which audit must cover the newest event.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// What was verified.
+/// The result of a verification.
 #[derive(Debug, Serialize)]
 pub struct Verified {
-    /// Messages: of the stream, or of the log where no stream was asked.
+    /// Messages of the stream, or of the log if the stream was not read.
     pub messages: u64,
-    /// Genuine events of each author: signature, subject and chain hold.
+    /// Valid events of each author: signature, subject and chain are correct.
     pub events: BTreeMap<AuthorId, u64>,
-    /// Messages that are not events.
+    /// Messages that are not valid events.
     pub junk: u64,
-    /// The first hundred of them, one by one; none where the log was not read.
+    /// The first hundred of them; empty if the log was not read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub junk_found: Vec<junk::Found>,
+    pub junk_found: Vec<junk::JunkMessage>,
     /// Leaves of the log under the newest checkpoint.
     pub size: u64,
     /// The log's root.
     pub root: Digest,
-    /// Messages whose inclusion was proven one by one, with a proof from audit.
+    /// Messages whose inclusion audit proved one by one.
     pub included: u64,
 }
 
 impl Verified {
-    /// For people.
+    /// Returns the text for people.
     fn text(&self) -> String {
         let events: u64 = self.events.values().sum();
         let junk = self.junk_found.iter().map(ToString::to_string);
         let mut lines: Vec<_> = junk.collect();
         lines.push(format!(
-            "verified: {} messages, {events} genuine events, {} junk\nlog size {}, root {}",
+            "verified: {} messages, {events} valid events, {} junk\nlog size {}, root {}",
             self.messages, self.junk, self.size, self.root
         ));
         lines.join("\n")
     }
 }
 
-/// Checks the log's files alone: needs no service, no bus and no key but the owner's public one.
+/// Checks the log's files: needs only the owner's public key, no service and no bus.
 ///
 /// # Errors
 /// [`Error::Bad`] names the first bad place.
@@ -84,7 +84,7 @@ pub fn files(deployment: &Deployment) -> Result<(Verified, check::Checked), Erro
         if let Err(why) = verdict
             && junk_found.len() < junk::TOLD_MAX
         {
-            junk_found.push(junk::Found::of(entry, why));
+            junk_found.push(junk::JunkMessage::of(entry, why));
         }
     };
     let checked = check::check(&places, deployment.file.deployment, owner, observe)
@@ -113,13 +113,13 @@ fn places(dir: &Dir) -> Places {
     }
 }
 
-/// Checks the log's files, then the live stream against them, message by message.
+/// Checks the log's files, then compares the live stream with them, message by message.
 ///
 /// # Errors
 /// [`Error::Bad`] names the first bad place.
 pub async fn files_and_stream(deployment: &Deployment) -> Result<Verified, Error> {
     let dir = &deployment.dir;
-    // The same facts for both; the owner may be offline.
+    // Both users read the same facts; the owner may be offline.
     let user = if dir.of("owner").exists() {
         "owner"
     } else {
@@ -141,8 +141,8 @@ pub async fn files_and_stream(deployment: &Deployment) -> Result<Verified, Error
     }
 }
 
-/// Verifies the record of a running deployment from the bus alone: the whole stream, the newest head of the
-/// log, and the inclusion of every message up to `last` under a checkpoint.
+/// Verifies the record of a running deployment from the bus: the whole stream, the newest head of the log, and the
+/// inclusion of every message, or of those of `task`, under a checkpoint.
 ///
 /// # Errors
 /// [`Error::Found`] names the first bad place.
@@ -184,7 +184,7 @@ pub async fn running(deployment: &Deployment, task: Option<TaskId>) -> Result<Ve
     Ok(verified)
 }
 
-/// Whether `proof` puts exactly this message under a checkpoint that audit signed.
+/// Checks that `proof` proves exactly this message under a checkpoint that audit signed.
 pub(crate) fn included(
     stored: &Stored,
     proof: &Proof,
@@ -219,7 +219,7 @@ pub(crate) fn included(
     }
 }
 
-/// Every message of the stream with who said it, or why it is junk.
+/// Every message of the stream, with its author or the reason for which it is junk.
 type Messages = Vec<(Stored, Result<Meta, Junk>)>;
 
 async fn read(bus: &BusClient, owner: PublicKey) -> Result<(StreamReader, Messages), Error> {

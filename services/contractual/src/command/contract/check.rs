@@ -13,9 +13,9 @@ use crate::{Error, Output};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual contract check contract.toml --tools tools.json")]
 pub(crate) struct Arguments {
-    /// The contract (TOML).
+    /// The contract, such as contract.toml.
     file: PathBuf,
-    /// The tool catalogue (JSON); by default the deployment's.
+    /// The tool catalogue, such as tools.json; by default the deployment's.
     #[arg(long, value_name = "FILE")]
     tools: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `contract decide`: decides recorded or invented calls, without a deployment.
+//! `contract decide`: decides calls without a deployment.
 
 use std::path::{Path, PathBuf};
 
@@ -21,16 +21,16 @@ use crate::Error;
     A verdict: {\"task\", \"call\", \"verdict\": \"granted\" | \"refused\" | \"ask\", \"rule\", \"why\", \"fix\"}."
 )]
 pub(crate) struct Arguments {
-    /// The contract (TOML).
+    /// The contract, such as contract.toml.
     #[arg(long, value_name = "FILE")]
     contract: PathBuf,
-    /// The tool catalogue (JSON).
+    /// The tool catalogue, such as tools.json.
     #[arg(long, value_name = "FILE")]
     tools: PathBuf,
-    /// The answer to every question.
+    /// The answer to all questions of the contract.
     #[arg(long, value_enum, default_value_t = Answers::Approve)]
     asks: Answers,
-    /// The time of the calls, such as 2030-01-31T18:00:00Z; now by default.
+    /// The time of the calls, such as 2030-01-31T18:00:00Z; by default now.
     #[arg(long, value_name = "TIME")]
     at: Option<Time>,
 }
@@ -38,9 +38,9 @@ pub(crate) struct Arguments {
 /// The answer to every question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Answers {
-    /// Yes.
+    /// Approve every question.
     Approve,
-    /// No.
+    /// Deny every question.
     Deny,
 }
 
@@ -54,8 +54,7 @@ impl From<Answers> for Asks {
 }
 
 impl Arguments {
-    /// Decides the calls on standard input, one line of JSON each, and writes each verdict to standard output as soon as
-    /// it is known.
+    /// Decides the calls on standard input, one line of JSON each, and writes each verdict to standard output at once.
     pub(super) fn run(&self, clock: &Clock) -> Result<(), Error> {
         let text = read_text(&self.contract)?;
         let tools = read_catalogue(&self.tools)?;

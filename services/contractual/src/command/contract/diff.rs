@@ -12,16 +12,16 @@ use crate::{Error, Output};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: contractual contract diff old.toml new.toml --tools tools.json\n\n\
-    Lists each rule and limit that differs, and the tests of both versions that they decide differently. Comments, tests \
+    Lists each rule and limit that differs, and each test of both versions with different verdicts. Comments, tests \
     and names change no decision. `contract replay --contract NEW` compares recorded calls.\n\n\
-    Exit codes: 0 no difference · 2 they differ · 64 a contract or the tools cannot be read"
+    Exit codes: 0 no difference · 2 a difference · 64 a contract or the tools cannot be read"
 )]
 pub(crate) struct Arguments {
-    /// The old version (TOML).
+    /// The old version, such as old.toml.
     old: PathBuf,
-    /// The new version (TOML).
+    /// The new version, such as new.toml.
     new: PathBuf,
-    /// The tool catalogue (JSON); by default the deployment's.
+    /// The tool catalogue, such as tools.json; by default the deployment's.
     #[arg(long, value_name = "FILE")]
     tools: Option<PathBuf>,
 }

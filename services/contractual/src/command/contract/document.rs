@@ -1,4 +1,4 @@
-//! Contracts and catalogues as documents: read and checked.
+//! Reads and checks contracts and tool catalogues.
 
 use std::path::Path;
 
@@ -10,37 +10,37 @@ use serde::Serialize;
 
 use crate::Error;
 
-/// A contract that was checked.
+/// A checked contract.
 #[derive(Debug)]
 pub struct Checked {
-    /// The exact text.
+    /// Its exact text.
     pub text: String,
-    /// What it says.
+    /// The parsed contract.
     pub contract: Contract,
-    /// The tools it was read with.
+    /// The tool catalogue that it was checked with.
     pub tools: Catalogue,
-    /// What it allows at most.
+    /// The envelope: the most that it allows.
     pub envelope: bus_schema::Envelope,
 }
 
-/// What `contract check` and `contract sign` print.
+/// The output of `contract check` and `contract sign`.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     /// The contract's name.
     pub name: String,
-    /// SHA-256 of its document: its identity.
+    /// The SHA-256 of its document, which identifies it.
     pub contract: Digest,
-    /// When it ends.
+    /// The time at which it expires.
     pub expires: Time,
-    /// The tools that it names.
+    /// The names of its tools.
     pub tools: Vec<String>,
-    /// Its place in the stream, once it was signed.
+    /// The sequence number of its signature, if it is signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
 
 impl Summary {
-    /// For people.
+    /// Returns the text for people.
     #[must_use]
     pub fn text(&self) -> String {
         let said = self.seq.map_or_else(
@@ -58,7 +58,7 @@ impl Summary {
 }
 
 impl Checked {
-    /// In one line each.
+    /// Returns its summary, which is not signed yet.
     #[must_use]
     pub fn summary(&self) -> Summary {
         Summary {
@@ -79,14 +79,14 @@ impl Checked {
 /// Reads the tool catalogue.
 ///
 /// # Errors
-/// [`Error::Document`] with what is wrong.
+/// [`Error::Document`] with the problem.
 pub(crate) fn read_catalogue(path: &Path) -> Result<Catalogue, Error> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
     Catalogue::parse(&text)
         .map_err(|error| Error::Document(format!("{}: {}", path.display(), actor::chain(&error))))
 }
 
-/// Reads a contract against a catalogue and its own tests, whether it is in force or not.
+/// Parses a contract and checks it against a catalogue and its own tests, but not against the clock.
 ///
 /// # Errors
 /// [`Error::Document`] with every problem's line, column and fix.
@@ -116,7 +116,7 @@ pub fn check(file: &Path, catalogue: &Path, clock: &Clock) -> Result<Checked, Er
     })
 }
 
-/// The digest of a contract's document: what tasks and grants name it by.
+/// The digest of a contract's document, by which tasks and grants name it.
 ///
 /// # Errors
 /// As [`read_text`].

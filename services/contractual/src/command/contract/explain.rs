@@ -1,4 +1,4 @@
-//! `contract explain`: the verdict on a call, with what every rule about its tool says of it.
+//! `contract explain`: shows the verdict on a call, with the result of each rule for its tool.
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -19,29 +19,29 @@ use crate::{Error, Output};
 #[command(
     after_help = "Example: contractual contract explain --contract contract.toml --tools tools.json \
     '{\"tool\": \"file.read\", \"args\": {\"path\": \"a.txt\"}}'\n\n\
-    With -, lines as `contract decide` reads them, each decided on the record of its task so far.\n\n\
+    With `-`, reads lines as `contract decide` does, and decides each call on the record of its task so far.\n\n\
     Exit codes: 0 explained, whatever the verdict · 64 the contract, the tools or the call cannot be read"
 )]
 pub(crate) struct Arguments {
-    /// The contract (TOML).
+    /// The contract, such as contract.toml.
     #[arg(long, value_name = "FILE")]
     contract: PathBuf,
-    /// The tool catalogue (JSON); by default the deployment's.
+    /// The tool catalogue, such as tools.json; by default the deployment's.
     #[arg(long, value_name = "FILE")]
     tools: Option<PathBuf>,
-    /// The answer to every question.
+    /// The answer to all questions of the contract.
     #[arg(long, value_enum, default_value_t = Answers::Approve)]
     asks: Answers,
-    /// The time of the calls, such as 2030-01-31T18:00:00Z; now by default.
+    /// The time of the calls, such as 2030-01-31T18:00:00Z; by default now.
     #[arg(long, value_name = "TIME")]
     at: Option<Time>,
-    /// The call: `{"tool", "args"}`, and the other fields of a line of `contract decide`; - reads lines.
+    /// The call as JSON, with the fields of `contract decide`; `-` reads lines from standard input.
     #[arg(value_name = "CALL")]
     call: String,
 }
 
 impl Arguments {
-    /// Explains one call, or those on standard input.
+    /// Explains one call, or the calls on standard input.
     pub(super) fn run(&self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let tools = self.tools.clone().unwrap_or_else(|| dir.catalogue());
         let tools = read_catalogue(&tools)?;
@@ -87,7 +87,7 @@ impl Arguments {
     }
 }
 
-/// The verdict, then each rule that was considered, then the fix.
+/// The verdict, each rule that was considered, and the fix.
 fn text_of(decided: &Decided, contract: &Contract) -> String {
     let (word, rule, why, fix) = match &decided.verdict {
         Verdict::Granted { rule, why, .. } => ("granted", rule, why, None),
@@ -114,12 +114,12 @@ fn text_of(decided: &Decided, contract: &Contract) -> String {
         let others = match (others, rules.is_empty()) {
             (1, false) => "1 other rule is about other tools".to_owned(),
             (others, false) => format!("{others} other rules are about other tools"),
-            (_, true) => "no rule was asked".to_owned(),
+            (_, true) => "no rule was considered".to_owned(),
         };
         text.push_str(&format!("\n  {others}"));
     }
     if let Some(fix) = fix {
-        text.push_str("\nwhat would permit it:\n  ");
+        text.push_str("\nto permit it:\n  ");
         text.push_str(&fix.to_string().replace('\n', "\n  "));
     }
     text

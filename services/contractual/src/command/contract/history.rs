@@ -1,32 +1,32 @@
-//! The recorded facts about contracts, tasks and verdicts, each verified in its place, as the owner may read them.
+//! Reads and verifies the recorded facts about contracts, tasks and verdicts.
 
 use std::time::Duration;
 
 use actor::{BusClient, StreamReader};
-use bus_schema::{Content, Meta, PolicyFact};
+use bus_schema::{Content, Facts, Meta};
 
 use deployment::Deployment;
 
 use crate::Error;
 
-/// Pause between two looks at a stream that has not grown.
+/// The pause between two reads of a stream that has not grown.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A stream as far as it was read.
-pub(super) struct History {
-    /// The owner's hold on the bus.
+/// The part of a stream that was read.
+pub(super) struct History<F> {
+    /// The owner's connection to the bus.
     pub(super) operator: BusClient,
-    /// Oldest first.
-    pub(super) facts: Vec<(Meta, PolicyFact)>,
+    /// The facts, oldest first.
+    pub(super) facts: Vec<(Meta, F)>,
     reading: StreamReader,
     next: u64,
 }
 
-impl History {
-    /// Reads a deployment's stream from its start to its end.
+impl<F: Facts> History<F> {
+    /// Reads a deployment's stream from start to end.
     ///
     /// # Errors
-    /// If there is no deployment, or what the bus refused.
+    /// Returns an error if there is no deployment or the bus refused a request.
     pub(super) async fn read(deployment: &Deployment) -> Result<Self, Error> {
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let mut history = Self {
@@ -39,10 +39,10 @@ impl History {
         Ok(history)
     }
 
-    /// Reads what was stored since.
+    /// Reads the messages stored since.
     ///
     /// # Errors
-    /// What the bus refused.
+    /// Returns the bus's error.
     pub(super) async fn more(&mut self) -> Result<(), Error> {
         let Self {
             operator,
@@ -51,10 +51,10 @@ impl History {
             next,
         } = self;
         let mut failed = None;
-        // From the start: whether a message is genuine depends on all before it.
+        // From the start: a message is verified against all messages before it.
         let scan = operator.scan(">", *next, |stored| {
             *next = stored.seq + 1;
-            match reading.read::<PolicyFact>(&stored) {
+            match reading.read::<F>(&stored) {
                 Ok(Ok((meta, Some(fact)))) => facts.push((meta, fact)),
                 Ok(Ok((_, None)) | Err(_)) => {}
                 Err(error) => failed = Some(error),
@@ -65,15 +65,15 @@ impl History {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Waits for a fact behind `seq` that `find` takes something from; none if there is none within `within`.
+    /// Waits for a fact after `seq` for which `find` returns a value; returns none after the timeout `within`.
     ///
     /// # Errors
-    /// What the bus refused.
+    /// Returns the bus's error.
     pub(super) async fn wait<T>(
         &mut self,
         seq: u64,
         within: Duration,
-        find: impl Fn(&PolicyFact) -> Option<T>,
+        find: impl Fn(&F) -> Option<T>,
     ) -> Result<Option<T>, Error> {
         let tries = within.as_millis().div_ceil(PAUSE.as_millis());
         for _ in 0..=tries {
@@ -89,10 +89,10 @@ impl History {
         Ok(None)
     }
 
-    /// A text that an event names; none if it was erased, or is none.
+    /// Reads a text that an event names; returns none if it was erased or is not UTF-8.
     ///
     /// # Errors
-    /// What the bus refused.
+    /// Returns the bus's error.
     pub(super) async fn text(
         &self,
         author: bus_schema::AuthorId,

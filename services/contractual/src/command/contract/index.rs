@@ -1,29 +1,29 @@
-//! Where each contract that was ever signed stands, by the recorded facts.
+//! Indexes every signed contract with its status, from the recorded facts.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bus_schema::{
-    Content, ContractName, ContractSigned, Digest, Envelope, Meta, Pins, PolicyFact, TaskId, Time,
+    Content, ContractFact, ContractName, ContractSigned, Digest, Envelope, Meta, Pins, TaskId, Time,
 };
 use serde::Serialize;
 
-/// Where a contract stands.
+/// The status of a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ContractStatus {
-    /// Signed; policy has said nothing yet.
+    /// Signed; policy has not decided yet.
     Offered,
     /// In force.
     Active,
-    /// Found to have changed; nothing is granted until it is signed again.
+    /// Changed since signing; nothing is granted until it is signed again.
     Suspended,
     /// A newer version is in force.
     Superseded,
     /// The owner revoked it.
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Policy did not take it.
+    /// Policy refused it.
     Refused,
 }
 
@@ -41,7 +41,7 @@ impl ContractStatus {
     }
 }
 
-/// One contract that was signed.
+/// A signed contract.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ContractEntry {
     /// Its name.
@@ -50,36 +50,36 @@ pub(crate) struct ContractEntry {
     pub(crate) version: u32,
     /// SHA-256 of its document.
     pub(crate) contract: Digest,
-    /// Where it stands.
+    /// Its status.
     pub(crate) state: ContractStatus,
-    /// When it was signed last, by the time of the bus.
+    /// The time of its last signature, in bus time.
     pub(crate) signed: Time,
-    /// When it ends.
+    /// The time at which it expires.
     pub(crate) expires: Time,
-    /// How many tasks ran or run under it.
+    /// The number of its tasks.
     pub(crate) tasks: usize,
-    /// How many of them are not over.
+    /// The number of its tasks that have not ended.
     pub(crate) open: usize,
-    /// Its text, as the owner put it there.
+    /// Its text, as the owner stored it.
     #[serde(skip)]
     pub(crate) document: Content,
-    /// By what it was read when the signature was made that is in force, or the last one if none is.
+    /// The pins of the signature in force, or of the last one if none is in force.
     pub(crate) pins: Pins,
-    /// What that signature allows at most.
+    /// The envelope of that signature: the most that it allows.
     #[serde(skip)]
     pub(crate) envelope: Envelope,
-    /// What policy found to differ from that signature, if it is suspended.
+    /// The differences from that signature that policy found, if it is suspended.
     #[serde(skip)]
     pub(crate) found: Option<Content>,
-    /// The same as text.
+    /// The differences as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) differs: Option<String>,
-    /// Signatures without a verdict, in the order of the stream.
+    /// Signatures without a verdict, in stream order.
     #[serde(skip)]
     waiting: VecDeque<(Pins, Envelope)>,
 }
 
-/// Every contract, by its digest.
+/// All contracts by digest.
 #[derive(Debug, Default)]
 pub(super) struct ContractIndex {
     contracts: BTreeMap<Digest, ContractEntry>,
@@ -88,8 +88,8 @@ pub(super) struct ContractIndex {
 }
 
 impl ContractIndex {
-    /// Where everything stands after these facts, at the time `now`.
-    pub(super) fn of(facts: &[(Meta, PolicyFact)], now: Time) -> Self {
+    /// Builds the index from these facts, with the status at the time `now`.
+    pub(super) fn of(facts: &[(Meta, ContractFact)], now: Time) -> Self {
         let mut ledger = Self::default();
         for (meta, fact) in facts {
             ledger.fold(meta, fact);
@@ -107,7 +107,7 @@ impl ContractIndex {
         ledger
     }
 
-    /// All of them: by name, newest version first.
+    /// Returns all contracts by name, newest version first.
     pub(super) fn listed(self) -> Vec<ContractEntry> {
         let mut all: Vec<_> = self.contracts.into_values().collect();
         all.sort_by(|a, b| {
@@ -117,7 +117,7 @@ impl ContractIndex {
         all
     }
 
-    /// Those of a name that policy grants under, or may yet.
+    /// The versions of a name that are in force or may still come into force.
     pub(super) fn live(&self, name: &ContractName) -> impl Iterator<Item = &ContractEntry> {
         let live = |one: &&ContractEntry| one.is_in_force() || one.state == ContractStatus::Offered;
         let named = self.contracts.values().filter(move |one| one.name == *name);
@@ -169,12 +169,12 @@ impl ContractIndex {
         self.contracts.insert(fact.contract, listed);
     }
 
-    fn fold(&mut self, meta: &Meta, fact: &PolicyFact) {
+    fn fold(&mut self, meta: &Meta, fact: &ContractFact) {
         match fact {
-            PolicyFact::ContractSigned(_, fact) => {
+            ContractFact::ContractSigned(_, fact) => {
                 self.signed(meta, fact);
             }
-            PolicyFact::ContractActivated(_, fact) => {
+            ContractFact::ContractActivated(_, fact) => {
                 if let Some(old) = fact.supersedes {
                     self.set(&old, ContractStatus::Superseded);
                 }
@@ -185,13 +185,13 @@ impl ContractIndex {
                     (listed.pins, listed.envelope) = (pins, envelope);
                 }
             }
-            PolicyFact::ContractSuspended(_, fact) => {
+            ContractFact::ContractSuspended(_, fact) => {
                 self.set(&fact.contract, ContractStatus::Suspended);
                 if let Some(listed) = self.contracts.get_mut(&fact.contract) {
                     listed.found = fact.why;
                 }
             }
-            PolicyFact::ContractRejected(_, fact) => {
+            ContractFact::ContractRejected(_, fact) => {
                 if let Some(listed) = self.contracts.get_mut(&fact.contract) {
                     listed.waiting.pop_front();
                 }
@@ -200,10 +200,10 @@ impl ContractIndex {
                     self.set(&fact.contract, ContractStatus::Refused);
                 }
             }
-            PolicyFact::ContractRevoked(_, fact) => {
+            ContractFact::ContractRevoked(_, fact) => {
                 self.set(&fact.contract, ContractStatus::Revoked)
             }
-            PolicyFact::TaskAdmitted(task, fact) => {
+            ContractFact::TaskAdmitted(task, fact) => {
                 if self.tasks.insert(*task)
                     && let Some(listed) = self.contracts.get_mut(&fact.contract)
                 {
@@ -211,30 +211,15 @@ impl ContractIndex {
                     self.open.insert(*task, fact.contract);
                 }
             }
-            PolicyFact::TaskFinished(task, _) => {
+            ContractFact::TaskFinished(task, _) => {
                 self.open.remove(task);
             }
-            PolicyFact::RosterChanged(..)
-            | PolicyFact::HaltOrdered(..)
-            | PolicyFact::HaltLifted(..)
-            | PolicyFact::TaskSubmitted(..)
-            | PolicyFact::TaskRejected(..)
-            | PolicyFact::ActionProposed(..)
-            | PolicyFact::ActionGranted(..)
-            | PolicyFact::ActionRefused(..)
-            | PolicyFact::ApprovalRequested(..)
-            | PolicyFact::ApprovalCarried(..)
-            | PolicyFact::ApprovalRefused(..)
-            | PolicyFact::ActionStarted(..)
-            | PolicyFact::ActionFinished(..)
-            | PolicyFact::ActionDeclined(..)
-            | PolicyFact::ActionExpired(..) => {}
         }
     }
 }
 
 impl ContractEntry {
-    /// Whether it is the version of its name that counts.
+    /// Returns true if it is the version in force.
     pub(super) const fn is_in_force(&self) -> bool {
         matches!(
             self.state,
@@ -242,7 +227,7 @@ impl ContractEntry {
         )
     }
 
-    /// In one line, and what differs from what was signed on lines of its own.
+    /// Returns it on one line, and the differences from the signature on lines of their own.
     pub(crate) fn text(&self) -> String {
         let Self {
             name,

@@ -1,9 +1,9 @@
 //! Compares two texts line by line.
 
-/// Most pairs of lines that are compared; beyond, all that lies between the common ends counts as changed.
+/// Most pairs of lines that are compared; in larger texts, all lines between the common ends count as changed.
 const PAIRS_MAX: usize = 4 << 20;
 
-/// The lines that stand in one text alone, in order: `- ` those of `old`, `+ ` those of `new`.
+/// The lines that are in only one text, in order: `- ` lines of `old`, `+ ` lines of `new`.
 pub(super) fn changed(old: &str, new: &str) -> Vec<String> {
     let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
     let same = |(a, b): &(&&str, &&str)| a == b;
@@ -39,7 +39,7 @@ fn front<'a, 't>(lines: &'a [&'t str], without: usize) -> &'a [&'t str] {
     lines.get(..end).unwrap_or_default()
 }
 
-/// The places of a longest sequence of lines that both have.
+/// The places of a longest common sequence of lines.
 fn common(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
     let width = new.len() + 1;
     // Of each pair of places: how long a common sequence starts there.

@@ -11,15 +11,14 @@ use crate::{Error, Output};
 
 /// The help of `contract list` after its arguments.
 pub(super) const HELP: &str = "Example: contractual contract list --json\n\n\
-    Status: offered (no answer from policy yet) · active · suspended (changed since signing: sign it again) · superseded \
+    Status: offered (no verdict from policy yet) · active · suspended (changed since signing: sign it again) · superseded \
     · revoked · expired · refused\n\n\
     Exit codes: 0 listed · 1 the bus does not answer";
 
-/// Every contract that was ever signed, with where it stands, and of those that are suspended what differs from what was
-/// signed, as policy found it.
+/// Returns every signed contract with its status, and for a suspended one the differences that policy found.
 ///
 /// # Errors
-/// What the bus refused.
+/// Returns the bus's error.
 pub(crate) async fn entries(deployment: &Deployment) -> Result<Vec<ContractEntry>, Error> {
     let history = History::read(deployment).await?;
     let mut all = ContractIndex::of(&history.facts, deployment.clock.wall()).listed();
@@ -29,17 +28,17 @@ pub(crate) async fn entries(deployment: &Deployment) -> Result<Vec<ContractEntry
             Some(found) => history.text(AuthorId::Policy, found).await?,
             None => None,
         };
-        let text = text.unwrap_or_else(|| "what differs is on record no more".to_owned());
-        let how = "read it, and sign the contract again: `contractual contract sign` shows it and signs it";
+        let text = text.unwrap_or_else(|| "the differences were erased from the record".to_owned());
+        let how = "read the differences, then sign the contract again: `contractual contract sign` shows them first";
         one.differs = Some(format!("{text}\n{how}"));
     }
     Ok(all)
 }
 
-/// Prints every contract that was ever signed, with where it stands.
+/// Prints every signed contract with its status.
 ///
 /// # Errors
-/// What the bus refused.
+/// Returns the bus's error.
 pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Error> {
     let listed = entries(deployment).await?;
     out.print(&listed, || {

@@ -1,10 +1,10 @@
-//! `contract new`: writes a contract: a draft for a task, or exactly what a recorded task did.
+//! `contract new`: writes a contract from the text of a task, or from a recorded task.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use actor::{Clock, files};
-use bus_schema::{ActionId, ActionOutcome, AuthorId, Content, ContractName, PolicyFact, TaskId};
+use bus_schema::{ActionId, ActionOutcome, AuthorId, CallFact, Content, ContractName, TaskId};
 use clap::Args;
 use contract::{Catalogue, DraftHeader, Recorded};
 use deployment::{Deployment, read_text};
@@ -19,7 +19,7 @@ use crate::{Error, command::context::Context};
 
 /// Most characters of a purpose.
 const PURPOSE_CHARS_MAX: usize = 200;
-/// Most characters of the owner's words.
+/// Most characters of the task's text.
 const WORDS_CHARS_MAX: usize = 20_000;
 /// A day in milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -29,12 +29,12 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 #[command(
     after_help = "Example: contractual contract new --task-text 'Sort my inbox' --tools tools.json > contract.toml\n\
     Example: contractual contract new --from TASK --out contract.toml\n\n\
-    From a text: a draft that asks about every tool. From a recorded task: exactly its calls; what the language cannot \
-    say exactly is asked about, and the order of a list's items does not matter.\n\n\
+    From a text: a draft that asks about every tool. From a recorded task: exactly its calls; a call that the language \
+    cannot describe exactly becomes a question, and the order of the items of a list does not matter.\n\n\
     Exit codes: 0 written · 1 no such task, or it did nothing · 64 the tools cannot be read"
 )]
 pub(crate) struct Arguments {
-    /// The owner's words, or a file with them.
+    /// The task in your own words, such as 'Sort my inbox', or a file with them.
     #[arg(
         long,
         value_name = "TEXT",
@@ -42,22 +42,22 @@ pub(crate) struct Arguments {
         conflicts_with = "from"
     )]
     task_text: Option<String>,
-    /// The recorded task.
+    /// A recorded task, an id from `contractual task list`.
     #[arg(long, value_name = "TASK")]
     from: Option<TaskId>,
-    /// The tool catalogue (JSON); by default the deployment's.
+    /// The tool catalogue, such as tools.json; by default the deployment's.
     #[arg(long, value_name = "FILE")]
     tools: Option<PathBuf>,
-    /// The contract's name: lower-case letters, digits and `-`.
+    /// The contract's name, such as sort-inbox: lower-case letters, digits and `-`.
     #[arg(long)]
     name: Option<ContractName>,
-    /// The days until it expires.
+    /// The number of days until it expires.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
     /// No effect: nothing is asked.
     #[arg(long, hide = true)]
     yes: bool,
-    /// A new file for the contract; standard output by default.
+    /// A new file for the contract, such as contract.toml; by default standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -125,7 +125,7 @@ impl Arguments {
         };
         if words.trim().is_empty() || words.chars().count() > WORDS_CHARS_MAX {
             let wrong = format!(
-                "--task-text is empty or longer than {WORDS_CHARS_MAX} characters; write what the task is"
+                "--task-text is empty or longer than {WORDS_CHARS_MAX} characters; describe the task"
             );
             return Err(Error::Document(wrong));
         }
@@ -150,7 +150,7 @@ impl Arguments {
         let calls = recorded(&history, task).await?;
         if calls.is_empty() {
             return Err(Error::Refused(format!(
-                "task {task} is not on record, or nothing that it did has succeeded: see `contractual task list`"
+                "task {task} is not on record, or none of its actions succeeded: see `contractual task list`"
             )));
         }
         let mut header = self.header(
@@ -165,27 +165,27 @@ impl Arguments {
     }
 }
 
-/// A call of the task, as far as it was read.
+/// A recorded call, whose contents are not read yet.
 struct Call {
     tool: String,
     args: Content,
     by: AuthorId,
-    /// The reason, if it was asked about and one is on record.
+    /// The question about it, if there was one, with its reason if one is on record.
     asked: Option<Option<Content>>,
     secrets: Vec<bus_schema::SecretName>,
     tokens: u64,
 }
 
-/// What was granted to a task and succeeded, in the order of the record.
-async fn recorded(history: &History, task: TaskId) -> Result<Vec<Recorded>, Error> {
+/// The granted calls of a task that succeeded, in the order of the record.
+async fn recorded(history: &History<CallFact>, task: TaskId) -> Result<Vec<Recorded>, Error> {
     let (mut asked, mut granted) = (BTreeMap::new(), BTreeMap::<ActionId, Call>::new());
     let (mut order, mut succeeded) = (Vec::new(), BTreeSet::new());
     for (_, fact) in &history.facts {
         match fact {
-            PolicyFact::ApprovalRequested(of, fact) if *of == task => {
+            CallFact::ApprovalRequested(of, fact) if *of == task => {
                 asked.insert(fact.draft.action, fact.reason);
             }
-            PolicyFact::ActionGranted(of, fact) if *of == task => {
+            CallFact::ActionGranted(of, fact) if *of == task => {
                 let draft = &fact.grant.draft;
                 order.push(draft.action);
                 let call = Call {
@@ -198,33 +198,14 @@ async fn recorded(history: &History, task: TaskId) -> Result<Vec<Recorded>, Erro
                 };
                 granted.entry(draft.action).or_insert(call);
             }
-            PolicyFact::ActionFinished(of, fact) if *of == task => {
+            CallFact::ActionFinished(of, fact) if *of == task => {
                 if fact.outcome == ActionOutcome::Succeeded {
                     succeeded.insert(fact.action);
                 }
             }
-            PolicyFact::RosterChanged(..)
-            | PolicyFact::ContractSigned(..)
-            | PolicyFact::ContractRevoked(..)
-            | PolicyFact::ContractActivated(..)
-            | PolicyFact::ContractSuspended(..)
-            | PolicyFact::ContractRejected(..)
-            | PolicyFact::HaltOrdered(..)
-            | PolicyFact::HaltLifted(..)
-            | PolicyFact::TaskSubmitted(..)
-            | PolicyFact::TaskAdmitted(..)
-            | PolicyFact::TaskRejected(..)
-            | PolicyFact::TaskFinished(..)
-            | PolicyFact::ActionProposed(..)
-            | PolicyFact::ActionGranted(..)
-            | PolicyFact::ActionRefused(..)
-            | PolicyFact::ApprovalRequested(..)
-            | PolicyFact::ApprovalCarried(..)
-            | PolicyFact::ApprovalRefused(..)
-            | PolicyFact::ActionStarted(..)
-            | PolicyFact::ActionFinished(..)
-            | PolicyFact::ActionDeclined(..)
-            | PolicyFact::ActionExpired(..) => {}
+            CallFact::ApprovalRequested(..)
+            | CallFact::ActionGranted(..)
+            | CallFact::ActionFinished(..) => {}
         }
     }
     let mut calls = Vec::new();
@@ -239,7 +220,7 @@ async fn recorded(history: &History, task: TaskId) -> Result<Vec<Recorded>, Erro
     Ok(calls)
 }
 
-async fn read(history: &History, call: Call) -> Result<Recorded, Error> {
+async fn read(history: &History<CallFact>, call: Call) -> Result<Recorded, Error> {
     let Call {
         tool,
         args,
@@ -252,7 +233,7 @@ async fn read(history: &History, call: Call) -> Result<Recorded, Error> {
     let args = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let Some(args) = args else {
         let erased = format!(
-            "the arguments of a call of `{tool}` were erased, so that nobody can say what it did"
+            "the arguments of a call of `{tool}` were erased: no contract can be written from this task"
         );
         return Err(Error::Refused(erased));
     };

@@ -1,8 +1,8 @@
-//! `contract replay`: the recorded verdicts, decided again by policy's own core.
+//! `contract replay`: decides the recorded calls again with policy's own core.
 
 use std::path::PathBuf;
 
-use bus_schema::{AuthorId, TaskId};
+use bus_schema::{AuthorId, PolicyFact, TaskId};
 use clap::Args;
 use deployment::{Deployment, read_text};
 use policy::{Compared, Fetch, Fetched, RecordedVerdict, Redecided, Replay, Step};
@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::{document::read_catalogue, history::History};
 use crate::{Error, Output};
 
-/// How the verdicts compare.
+/// The totals of the comparison.
 #[derive(Debug, Default, Serialize)]
-struct Counts {
+struct ReplayCounts {
     identical: usize,
     differ: usize,
     erased: usize,
-    /// What a person said, or did not say.
+    /// Verdicts that rest on an approval, a denial or a missing answer.
     people: usize,
     untold: usize,
 }
@@ -29,20 +29,20 @@ struct Counts {
     Decides each recorded verdict again at its place in the record and at its stored time. With --contract, that contract \
     replaces every version of its name; recorded outcomes stay. The record does not hold the tool catalogue: today's is \
     used, and a tool that has changed since shows as suspended.\n\n\
-    Exit codes: 0 identical, except for erased content · 2 some differ · 64 the contract cannot be read · 1 the bus does not \
+    Exit codes: 0 identical, except for erased content · 2 a difference · 64 the contract cannot be read · 1 the bus does not \
     answer"
 )]
 pub(crate) struct Arguments {
-    /// A contract (TOML) that replaces those of its name.
+    /// A contract, such as contract.toml, that replaces every version of its name.
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
-    /// The verdicts of this task only.
+    /// Only the verdicts of this task, an id from `contractual task list`.
     #[arg(long)]
     task: Option<TaskId>,
 }
 
 impl Arguments {
-    /// Prints the differences, or with `--json` every verdict.
+    /// Prints the differences; with `--json`, prints every verdict.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let tools = read_catalogue(&deployment.dir.catalogue())?;
         let owner = bus_schema::public_key(&deployment.owner_key()?);
@@ -54,7 +54,7 @@ impl Arguments {
             let under = replay.under(&path.display().to_string(), &text);
             replay = under.map_err(|problems| Error::Document(problems.to_string()))?;
         }
-        let mut counts = Counts::default();
+        let mut counts = ReplayCounts::default();
         loop {
             match replay.step() {
                 Step::Fetch(fetches) => {
@@ -75,13 +75,13 @@ impl Arguments {
         match counts.differ + counts.untold {
             0 => Ok(()),
             differ => Err(Error::Found(format!(
-                "{differ} verdicts are not those on record"
+                "{differ} verdicts differ from the record"
             ))),
         }
     }
 }
 
-async fn fetched(history: &History, fetch: Fetch) -> Result<Fetched, Error> {
+async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
     Ok(match fetch {
         Fetch::Document { contract, content } => {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
@@ -103,19 +103,19 @@ async fn fetched(history: &History, fetch: Fetch) -> Result<Fetched, Error> {
         Fetch::Earlier {
             task,
             action,
-            half,
+            part,
             by,
             content,
         } => Fetched::Earlier(
             task,
             action,
-            half,
+            part,
             history.operator.get(by, &content).await?,
         ),
     })
 }
 
-impl Counts {
+impl ReplayCounts {
     fn add(&mut self, said: &Redecided) {
         let count = match said.compared {
             Compared::Identical => &mut self.identical,
@@ -138,7 +138,7 @@ impl Counts {
         let mut text = format!("{identical} verdicts are identical, {differ} differ");
         for (many, what) in [
             (erased, "depend on bytes that were erased"),
-            (people, "say what a person said, or did not say"),
+            (people, "rest on the answer of a person"),
             (untold, "cannot be decided again"),
         ] {
             if *many > 0 {
@@ -149,7 +149,7 @@ impl Counts {
     }
 }
 
-/// People see what is not identical, programs everything.
+/// Prints a verdict; the text for people has only those that are not identical.
 fn print(said: &Redecided, out: &Output) {
     if out.json() {
         out.print(said, String::new);
@@ -165,7 +165,7 @@ fn print(said: &Redecided, out: &Output) {
     let what = match said.compared {
         Compared::Identical | Compared::Person => return,
         Compared::Erased => "erased".to_owned(),
-        Compared::Untold => "cannot be told".to_owned(),
+        Compared::Untold => "cannot be decided again".to_owned(),
         Compared::Differs => {
             let now = said.now.as_ref().map_or_else(|| "?".to_owned(), &word);
             format!("now {now}")

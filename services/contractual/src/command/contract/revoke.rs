@@ -1,4 +1,4 @@
-//! `contract revoke`: ends a contract.
+//! `contract revoke`: revokes a contract.
 
 use bus_schema::{ContractName, ContractRevoked, Draft};
 use clap::Args;
@@ -14,7 +14,7 @@ use crate::{Error, Output};
     Unclaimed grants are never claimed. Running actions end by themselves; `contractual halt` kills them.\n\n\
     Exit codes: 0 revoked · 1 no contract of that name is active")]
 pub(crate) struct Arguments {
-    /// The contract's name, as `contract list` prints it.
+    /// The contract's name, such as stocktake, from `contractual contract list`.
     name: ContractName,
 }
 
@@ -31,21 +31,21 @@ impl Arguments {
             )));
         }
         let key = deployment.owner_key()?;
-        let mut pen = history.operator.owner(key).await?;
+        let mut writer = history.operator.owner(key).await?;
         for listed in live {
             let contract = listed.contract;
             let draft = Draft::of(bus_schema::Deployment, ContractRevoked { contract });
-            let seq = pen.say(&history.operator, draft).await?;
+            let seq = writer.say(&history.operator, draft).await?;
             let said = json!({"name": name, "version": listed.version, "contract": contract, "seq": seq, "open": listed.open});
             out.print(&said, || {
                 let running = match listed.open {
                     0 => String::new(),
                     open => format!(
-                        "\n{open} running under it: what is claimed already runs to its end; `contractual halt` kills it"
+                        "\nopen tasks: {open}; claimed actions run to their end; `contractual halt` kills them"
                     ),
                 };
                 format!(
-                    "{name} version {}: revoked as message {seq}; nothing more is granted or claimed under it{running}",
+                    "{name} version {}: revoked as message {seq}; no grants and no claims under it any more{running}",
                     listed.version
                 )
             });

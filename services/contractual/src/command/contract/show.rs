@@ -20,16 +20,16 @@ use crate::{Error, command::context::Context};
     Exit codes: 0 shown · 1 no such contract is active · 64 the contract or the tools cannot be read"
 )]
 pub(crate) struct Arguments {
-    /// The contract: a file (TOML), or the name or digest of a signed one.
+    /// The contract: a file such as contract.toml, or the name or digest of a signed contract.
     #[arg(value_name = "CONTRACT")]
     contract: String,
-    /// The tool catalogue (JSON); by default the deployment's.
+    /// The tool catalogue, such as tools.json; by default the deployment's.
     #[arg(long, value_name = "FILE")]
     tools: Option<PathBuf>,
 }
 
 impl Arguments {
-    /// Shows the contract of a file, the active one of a name, or the one of a digest.
+    /// Shows the contract in a file, the active contract of a name, or the contract of a digest.
     pub(super) async fn run(&self, context: &Context) -> Result<(), Error> {
         let tools = self
             .tools
@@ -49,11 +49,11 @@ impl Arguments {
     }
 }
 
-/// The text of a contract that was signed.
+/// The text of a signed contract.
 async fn signed(deployment: &Deployment, named: &str) -> Result<String, Error> {
     let none = || {
         Error::Refused(format!(
-            "there is no file {named}, and no such contract is in force: see `contractual contract list`"
+            "{named} is neither a file nor a contract in force: see `contractual contract list`"
         ))
     };
     let name: Option<ContractName> = named.parse().ok();
@@ -67,5 +67,10 @@ async fn signed(deployment: &Deployment, named: &str) -> Result<String, Error> {
     let by_name = || name.as_ref().and_then(|name| index.in_force(name));
     let listed = by_digest.or_else(by_name).ok_or_else(none)?;
     let text = history.text(AuthorId::Owner, &listed.document).await?;
-    text.ok_or_else(|| Error::Refused(format!("the text of `{}` was erased", listed.name)))
+    text.ok_or_else(|| {
+        Error::Refused(format!(
+            "the text of `{}` was erased: show its file instead",
+            listed.name
+        ))
+    })
 }

@@ -1,11 +1,11 @@
-//! `contract sign`: the owner's signature under a contract, what it changes, and what policy says to it.
+//! `contract sign`: shows the changes of a contract, signs it, and waits for policy's verdict.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actor::BusClient;
-use bus_schema::{AuthorId, ContractSigned, Draft, PolicyFact, RefusalCode};
+use bus_schema::{AuthorId, ContractFact, ContractSigned, Draft, RefusalCode};
 use clap::Args;
 use contract::{Catalogue, Contract, Drift, ReadNow};
 use deployment::Deployment;
@@ -27,12 +27,12 @@ use crate::{Error, Output, prompt};
     Exit codes: 0 in force · 1 policy refused it or does not answer: the runner accepts no lower version from now on, until \
     that one is signed again · 64 the contract is not valid · 130 not signed")]
 pub(crate) struct Arguments {
-    /// The contract (TOML).
+    /// The contract, such as contract.toml.
     file: PathBuf,
     /// Sign without asking.
     #[arg(long)]
     yes: bool,
-    /// Do not wait for policy's answer.
+    /// Do not wait for policy's verdict.
     #[arg(long)]
     detach: bool,
 }
@@ -68,10 +68,7 @@ impl Arguments {
             Some(Said::Activated {
                 supersedes: Some(old),
             }) => {
-                format!(
-                    "{}\nin force, in the place of version {old}",
-                    summary.text()
-                )
+                format!("{}\nin force; replaces version {old}", summary.text())
             }
         });
         match said {
@@ -83,13 +80,13 @@ impl Arguments {
     }
 }
 
-/// How long policy may take to answer.
+/// The timeout for policy's verdict.
 const VERDICT: Duration = Duration::from_secs(30);
 
-/// Signs a contract with the owner's key and says so on the bus; policy's verdict follows.
+/// Signs a contract with the owner's key and publishes it; policy's verdict follows.
 ///
 /// # Errors
-/// As [`check`], and what the bus refused.
+/// As [`check`], and the error of the bus.
 pub async fn sign(deployment: &Deployment, file: &Path) -> Result<Summary, Error> {
     let checked = check(file, &deployment.dir.catalogue(), &deployment.clock)?;
     put(&deployment.bus().await?, deployment, &checked).await
@@ -101,7 +98,7 @@ async fn put(
     checked: &Checked,
 ) -> Result<Summary, Error> {
     let (key, clock) = (deployment.owner_key()?, &deployment.clock);
-    let mut pen = bus.owner(key).await?;
+    let mut writer = bus.owner(key).await?;
     let document = bus_schema::Sealed::new(clock.salt(), checked.text.as_bytes())
         .map_err(|error| Error::Document(error.to_string()))?;
     let entries = contract::entries(&checked.tools, &checked.envelope);
@@ -118,14 +115,14 @@ async fn put(
     let draft = Draft::of(bus_schema::Deployment, fact)
         .with(document)
         .with(tools);
-    let seq = pen.say(bus, draft).await?;
+    let seq = writer.say(bus, draft).await?;
     Ok(Summary {
         seq: Some(seq),
         ..checked.summary()
     })
 }
 
-/// What policy said to a signed contract.
+/// Policy's verdict on a signed contract.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "lowercase")]
 enum Said {
@@ -135,11 +132,11 @@ enum Said {
         #[serde(skip_serializing_if = "Option::is_none")]
         supersedes: Option<u32>,
     },
-    /// It is not; what was in force before stays, for policy.
+    /// It is refused; for policy, the version before it stays in force.
     Refused {
-        /// Why, for programs.
+        /// The reason, for programs.
         code: RefusalCode,
-        /// Why, for people.
+        /// The reason, for people.
         why: String,
     },
 }
@@ -148,27 +145,27 @@ enum Said {
 struct Signed<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
-    /// Lines of the text.
+    /// The changed lines of the text.
     changes: &'a [String],
-    /// What it is read by.
+    /// The changes of the tool catalogue and the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<&'a Drift>,
     #[serde(flatten)]
     said: Option<&'a Said>,
 }
 
-/// What a signature changes against the version in force.
+/// The changes against the version in force.
 #[derive(Default)]
 struct Changes {
-    /// Lines that stand in one of the texts alone.
+    /// The lines that are in only one of the texts.
     lines: Vec<String>,
-    /// How what it is read by differs from what was signed.
+    /// The changes of the tool catalogue and the program since signing.
     drift: Option<Drift>,
 }
 
-/// What differs from the version in force, in its text and in what it is read by, shown to people as well.
+/// Finds and prints the changes against the version in force: of its text, of the tool catalogue and of the program.
 async fn changes(
-    history: &History,
+    history: &History<ContractFact>,
     checked: &Checked,
     deployment: &Deployment,
     out: &Output,
@@ -217,9 +214,9 @@ async fn changes(
     Ok(Changes { lines, drift })
 }
 
-/// How what the version in force is read by differs from what was signed.
+/// The changes of the tool catalogue and the program since the version in force was signed.
 async fn drift(
-    history: &History,
+    history: &History<ContractFact>,
     old: &ContractEntry,
     before: Result<&Contract, &String>,
     tools: &Catalogue,
@@ -238,20 +235,20 @@ async fn drift(
     ))
 }
 
-/// Waits for what policy says to what was signed.
+/// Waits for policy's verdict on the signed contract.
 async fn verdict(
-    history: &mut History,
+    history: &mut History<ContractFact>,
     summary: &Summary,
     deployment: &Deployment,
 ) -> Result<Said, Error> {
     let (seq, contract) = (summary.seq.unwrap_or_default(), summary.contract);
     let found = history.wait(seq, VERDICT, |fact| {
-        if let PolicyFact::ContractActivated(_, fact) = fact
+        if let ContractFact::ContractActivated(_, fact) = fact
             && fact.contract == contract
         {
             return Some(Ok(fact.supersedes));
         }
-        if let PolicyFact::ContractRejected(_, fact) = fact
+        if let ContractFact::ContractRejected(_, fact) = fact
             && fact.contract == contract
         {
             return Some(Err((fact.code, fact.why)));
@@ -273,7 +270,7 @@ async fn verdict(
             Ok(Said::Refused { code, why })
         }
         None => Err(Error::Refused(format!(
-            "policy has said nothing within {} seconds; the contract is signed as message {seq} and comes into force when \
+            "policy did not answer within {} seconds; the contract is signed as message {seq} and comes into force when \
              policy runs: see `contractual doctor` and `contractual contract list`",
             VERDICT.as_secs()
         ))),

@@ -1,4 +1,4 @@
-//! Looks at a deployment in containers: what the engine says of each, and whose the files are.
+//! Checks of a deployment in containers: the state of each container, and the owners of files.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,13 +19,13 @@ use super::{
 };
 use crate::command::stream;
 
-/// Most bytes of what is quoted.
+/// Most bytes of a quotation.
 const QUOTED_BYTES_MAX: usize = 400;
 
-/// What the system says of a volume that is full.
+/// The error text of the system for a full volume.
 const FULL: &str = "no space left";
 
-/// What `docker inspect` says, as far as it is needed.
+/// The needed fields of `docker inspect`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Inspected {
@@ -61,22 +61,22 @@ struct Check {
     output: String,
 }
 
-/// Owners, modes, the workspace, and every container; returns the services that are well.
+/// Checks owners, modes, the workspace and every container; returns the healthy services.
 pub(super) fn look(
     findings: &mut Findings,
-    opened: &Deployment,
+    deployment: &Deployment,
     of: &Containers,
 ) -> Vec<&'static str> {
-    let wrong = containers::misplaced(&opened.dir);
+    let wrong = containers::misplaced(&deployment.dir);
     let owners = if wrong.is_empty() {
-        Ok("every container has its files, and no other's".to_owned())
+        Ok("every container has its own files only".to_owned())
     } else {
         let fix = "run `sudo contractual init --containers` again";
         Err(Fault::new(wrong.join("; "), fix))
     };
     findings.note("owners", owners);
-    findings.note("workspace", workspace(&opened.file.workspace));
-    findings.note("disk space", disk_space(&volumes(opened)));
+    findings.note("workspace", workspace(&deployment.file.workspace));
+    findings.note("disk space", disk_space(&volumes(deployment)));
     let mut well = Vec::new();
     for share in shares() {
         if findings.note(share.service, seen(&of.container(share.service))) {
@@ -87,21 +87,21 @@ pub(super) fn look(
 }
 
 /// The folders that the containers write to.
-fn volumes(opened: &Deployment) -> Vec<PathBuf> {
+fn volumes(deployment: &Deployment) -> Vec<PathBuf> {
     let shares = shares();
     let volumes = shares.iter().flat_map(|share| {
-        let folder = opened.dir.of(share.service);
+        let folder = deployment.dir.of(share.service);
         share.volumes.iter().map(move |name| folder.join(name))
     });
-    volumes.chain([opened.file.workspace.clone()]).collect()
+    volumes.chain([deployment.file.workspace.clone()]).collect()
 }
 
-/// Whether the runner can write to the workspace.
+/// Checks that the runner can write to the workspace.
 fn workspace(path: &Path) -> Result<String, Fault> {
     let runner = AuthorId::Runner.uid();
     let shown = path.display();
     let found = std::fs::metadata(path);
-    let found = found.map_err(|error| Fault::new(format!("{shown}: {error}"), "make it"))?;
+    let found = found.map_err(|error| Fault::new(format!("{shown}: {error}"), "create it"))?;
     if can_write(&found, runner) {
         Ok(format!("{shown}, writable for the runner"))
     } else {
@@ -122,7 +122,7 @@ fn seen(container: &str) -> Result<String, Fault> {
         let seen = format!("docker inspect: {error}");
         Fault::new(
             seen,
-            "use an engine that answers as Docker 20.10 or newer does",
+            "use Docker Engine 20.10 or newer, or one with the same output",
         )
     })?;
     let Inspected {
@@ -138,7 +138,7 @@ fn seen(container: &str) -> Result<String, Fault> {
         }
         status => {
             let killed = if state.is_oom_killed {
-                " for want of memory (mem_limit)"
+                " because it ran out of memory (mem_limit)"
             } else {
                 ""
             };
@@ -165,14 +165,14 @@ fn seen(container: &str) -> Result<String, Fault> {
         }
         Some(check) if check.exit_code != 0 => Err(Fault::new(said, logs)),
         None => Err(Fault::new(
-            format!("{}: not asked yet", health.status),
-            "wait a few seconds",
+            format!("{}: no health check yet", health.status),
+            "wait a few seconds, then run doctor again",
         )),
         Some(_) => Ok(if said.is_empty() { health.status } else { said }),
     }
 }
 
-/// The folder of this machine that a container has at `place`.
+/// The folder of this machine that is mounted at `place` in a container.
 pub(super) fn mounted(container: &str, place: &str) -> Option<PathBuf> {
     let format = format!(
         "{{{{range .Mounts}}}}{{{{if eq .Destination {place:?}}}}}{{{{.Source}}}}{{{{end}}}}{{{{end}}}}"
@@ -197,7 +197,7 @@ fn last_line(container: &str) -> String {
         .unwrap_or_default()
 }
 
-/// What the engine answers: output and complaints together; none if it knows no such container.
+/// The output of `docker`, or its errors if it is empty; none if there is no such container.
 fn docker(arguments: &[&str]) -> Result<Option<String>, Fault> {
     let output = Command::new("docker").args(arguments).output();
     let missing = |error| Fault::new(format!("docker: {error}"), "install it, or set PATH");
@@ -205,7 +205,7 @@ fn docker(arguments: &[&str]) -> Result<Option<String>, Fault> {
     let complaint = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        // A container's standard error is where services log.
+        // Services log to the standard error of their container.
         return Ok(Some(if said.is_empty() {
             complaint.into_owned()
         } else {
@@ -217,7 +217,7 @@ fn docker(arguments: &[&str]) -> Result<Option<String>, Fault> {
     }
     Err(Fault::new(
         format!("docker: {}", quoted(&complaint)),
-        "start the engine, and run this as somebody who may ask it",
+        "start the engine, and run this as a user who may use it, such as root",
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What `doctor` found: good, or bad with a fix; a finding that is bad and has none cannot be made.
+//! Findings of `doctor`: each is good, or is bad and has a fix.
 
 use serde::Serialize;
 
@@ -6,21 +6,21 @@ use deployment::tailnet::sidecar::Known;
 
 use crate::{Error, Output};
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
-    /// What was looked at.
+    /// The name of the check.
     what: String,
-    /// Whether it is good.
+    /// True if the check found no problem.
     ok: bool,
-    /// What was seen.
+    /// The observation.
     text: String,
-    /// What to do about it; stands there exactly if it is not good.
+    /// The fix; present exactly if the finding is bad.
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<String>,
 }
 
-/// Something that is not good, and what to do about it.
+/// A problem and its fix.
 #[derive(Debug, Clone)]
 pub(super) struct Fault {
     seen: String,
@@ -35,12 +35,12 @@ impl Fault {
         }
     }
 
-    /// An error, which says what is wrong and may say more.
+    /// Makes a fault of an error with its causes.
     pub(super) fn of(error: &dyn std::error::Error, fix: impl Into<String>) -> Self {
         Self::new(actor::chain(error), fix)
     }
 
-    /// The same, with what can be seen of it from outside before it.
+    /// Puts the observed state before the problem.
     pub(super) fn while_it_is(self, state: &str) -> Self {
         Self::new(format!("{state}: {}", self.seen), self.fix)
     }
@@ -56,7 +56,7 @@ impl From<Known> for Fault {
 pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    /// Whether it is good.
+    /// Adds the result of a check; returns true if it is good.
     pub(super) fn note(&mut self, what: impl Into<String>, seen: Result<String, Fault>) -> bool {
         let ok = seen.is_ok();
         let (text, fix) = match seen {
@@ -72,8 +72,10 @@ impl Findings {
         ok
     }
 
+    /// Prints all findings.
+    ///
     /// # Errors
-    /// [`Error::Found`] if anything is not good.
+    /// [`Error::Found`] if a finding is bad.
     pub(super) fn report(self, out: &Output) -> Result<(), Error> {
         out.print(&self.0, || {
             let lines: Vec<_> = self.0.iter().map(Finding::line).collect();
@@ -82,7 +84,7 @@ impl Findings {
         match self.0.iter().filter(|finding| !finding.ok).count() {
             0 => Ok(()),
             bad => Err(Error::Found(format!(
-                "{bad} of {} checks found something",
+                "{bad} of {} checks found a problem",
                 self.0.len()
             ))),
         }

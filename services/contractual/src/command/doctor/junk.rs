@@ -1,4 +1,4 @@
-//! Whose identity stored what is no event, and whether that identity has had another NKey since.
+//! Check of junk: the identities that stored it, and if they got a new NKey since.
 
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use deployment::Dir;
 
 use super::finding::Fault;
 
-/// What the log holds of junk. It stays there for ever, so it is a fault until whose identity stored it has a newer
-/// NKey; `renew` makes those that are missing.
+/// Checks the junk in the log. Junk is never deleted, so it is a fault until the identity that stored it has a newer
+/// NKey; `renew` makes missing ones.
 pub(super) fn look(dir: &Dir, checked: &Checked, renew: &str) -> Result<String, Fault> {
     let authors = checked.authors.iter();
     let mut all: Vec<_> = authors.map(|(author, of)| (author.name(), of)).collect();
@@ -26,7 +26,7 @@ pub(super) fn look(dir: &Dir, checked: &Checked, renew: &str) -> Result<String, 
             counts.junk
         );
         if made(&nkey).is_some_and(|made| last < made) {
-            text.push_str(", before it had its NKey");
+            text.push_str(", before its present NKey");
         } else {
             bad.push(nkey_of(dir, user));
         }
@@ -42,14 +42,14 @@ pub(super) fn look(dir: &Dir, checked: &Checked, renew: &str) -> Result<String, 
     Err(Fault::new(
         seen,
         format!(
-            "see what it is with `contractual audit verify`; somebody else has that identity's NKey, or a \
-             process of its own an old signing key: stop everything, delete {}, then {renew}, which makes another",
+            "list it with `contractual audit verify`; the identity's NKey is stolen, or one of its processes has an \
+             old signing key: stop everything, delete {}, then {renew}, which makes a new NKey",
             bad.join(", "),
         ),
     ))
 }
 
-/// An identity's NKey: its file, and the line that tells the server of it.
+/// The places of an identity's NKey: its file, and its line in the server's configuration.
 pub(super) fn nkey_of(dir: &Dir, user: &str) -> String {
     format!(
         "{} and the line {} in {}",
@@ -59,7 +59,7 @@ pub(super) fn nkey_of(dir: &Dir, user: &str) -> String {
     )
 }
 
-/// When a key was made.
+/// The time at which a key was made.
 fn made(path: &Path) -> Option<Time> {
     let made = fs::metadata(path).ok()?.modified().ok()?;
     let since = made.duration_since(UNIX_EPOCH).ok()?;

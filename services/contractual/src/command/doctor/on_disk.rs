@@ -16,7 +16,7 @@ pub(super) fn disk_space(places: &[PathBuf]) -> Result<String, Fault> {
     let mut looked_at = 0;
     let mut full = Vec::new();
     for path in places {
-        // Only root sees into what is a container's.
+        // Only root can read the volumes of containers.
         let Ok(found) = statvfs(path) else { continue };
         looked_at += 1;
         let left = found.f_bavail.saturating_mul(found.f_frsize);
@@ -31,7 +31,7 @@ pub(super) fn disk_space(places: &[PathBuf]) -> Result<String, Fault> {
     Err(Fault::new(full.join("; "), fix))
 }
 
-/// Whether the server is told what this version ships: who may say what to whom stands there.
+/// Checks that the server has this version's files, which hold the permissions.
 pub(super) fn server_files(dir: &Dir) -> Result<String, Fault> {
     let outdated = init::outdated(dir);
     if outdated.is_empty() {
@@ -42,9 +42,9 @@ pub(super) fn server_files(dir: &Dir) -> Result<String, Fault> {
         .map(|path| path.display().to_string())
         .collect();
     let fix = format!(
-        "run `contractual init --dir {}`, which puts them back, and start nats-server anew",
+        "run `contractual init --dir {}`, which writes them again, then restart nats-server",
         dir.path().display()
     );
-    let seen = format!("not what this version ships: {}", outdated.join(", "));
+    let seen = format!("differ from this version's: {}", outdated.join(", "));
     Err(Fault::new(seen, fix))
 }

@@ -1,4 +1,4 @@
-//! What the server tells: its streams, how full they are, and who floods it.
+//! Checks of the server: its streams, their fill level, and floods.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,23 +15,23 @@ use super::{
     junk::nkey_of,
 };
 
-/// What to do about a stream that fills: nothing is ever taken out of the record.
-const ANOTHER: &str = "make another deployment with `contractual init` and go on there before it is full; what is here \
+/// The fix for a stream that fills up: nothing is ever deleted from the record.
+const ANOTHER: &str = "make a new deployment with `contractual init` and move to it before this one is full; this record \
                        stays provable with `contractual audit verify --offline`";
-/// Messages a second that no identity sends at work.
+/// Messages a second that no identity sends in normal work.
 const FLOOD: u64 = 3_000;
-/// Between two looks at who sent how many.
+/// The time between two counts of messages.
 const LOOK: Duration = Duration::from_millis(500);
 
-pub(super) async fn streams(findings: &mut Findings, opened: &Deployment) {
-    // Whoever sees them all may be offline.
-    let (user, only) = if opened.dir.of("provision").exists() {
+pub(super) async fn streams(findings: &mut Findings, deployment: &Deployment) {
+    // The user that sees all streams may be offline.
+    let (user, only) = if deployment.dir.of("provision").exists() {
         ("provision", None)
     } else {
         ("audit-reader", Some(AUDIT))
     };
     let asked = async {
-        let bus = opened.bus_as(user).await?;
+        let bus = deployment.bus_as(user).await?;
         let mut seen = Vec::new();
         let seen_by = STREAMS
             .iter()
@@ -48,7 +48,7 @@ pub(super) async fn streams(findings: &mut Findings, opened: &Deployment) {
             let percent = of("state", "bytes") * 100 / of("config", "max_bytes").max(1);
             seen.push((stream.name, of("state", "messages"), percent));
         }
-        // Whoever reads the copy sees no consumer of the record.
+        // The reader of the copy sees no consumer of the record.
         let consumers = ACTORS.iter().filter(|_| only.is_none());
         for author in consumers {
             let consumer = format!("CONSUMER.INFO.{AUDIT}.{author}");
@@ -58,8 +58,7 @@ pub(super) async fn streams(findings: &mut Findings, opened: &Deployment) {
     };
     match asked.await {
         Err(error) => {
-            let fix =
-                "look at nats-server's log; what is missing there, `contractual provision` makes";
+            let fix = "read nats-server's log; `contractual provision` makes missing streams and consumers";
             findings.note("streams", Err(Fault::of(&error, fix)));
         }
         Ok(streams) => {
@@ -76,29 +75,29 @@ pub(super) async fn streams(findings: &mut Findings, opened: &Deployment) {
                 findings.note(format!("stream {name}"), seen);
             }
             if only.is_some() {
-                let said = "not looked at: provision is offline".to_owned();
+                let said = "not checked: provision is offline".to_owned();
                 findings.note("other streams", Ok(said));
             }
         }
     }
 }
 
-/// Who sends more than work takes.
-pub(super) async fn floods(findings: &mut Findings, opened: &Deployment) {
-    let Deployment { dir, clock, .. } = opened;
+/// Checks that no identity floods the server with messages.
+pub(super) async fn floods(findings: &mut Findings, deployment: &Deployment) {
+    let Deployment { dir, clock, .. } = deployment;
     if !dir.of(WATCHER).exists() {
-        let said = format!("not looked at: {WATCHER} is offline");
+        let said = format!("not checked: {WATCHER} is offline");
         findings.note("floods", Ok(said));
         return;
     }
     let asked = async {
-        let watcher = opened.bus_as(WATCHER).await?;
+        let watcher = deployment.bus_as(WATCHER).await?;
         let (before, began) = (sent(&watcher).await?, clock.elapsed());
         tokio::time::sleep(LOOK).await;
         let (after, took) = (sent(&watcher).await?, clock.elapsed().saturating_sub(began));
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
         let rates = after.into_iter().map(|(account, count)| {
-            // Whoever was cut off and came again is counted from nothing.
+            // The count of an account that reconnected starts at 0.
             let before = before.get(&account).filter(|before| **before <= count);
             let new = count - before.copied().unwrap_or(0);
             (name_of(account), new.saturating_mul(1000) / ms)
@@ -108,7 +107,7 @@ pub(super) async fn floods(findings: &mut Findings, opened: &Deployment) {
         Ok::<_, deployment::Error>(rates)
     };
     let seen = match asked.await {
-        Err(error) => Err(Fault::of(&error, "look at nats-server's log")),
+        Err(error) => Err(Fault::of(&error, "read nats-server's log")),
         Ok(rates) if rates.first().is_none_or(|(_, rate)| *rate < FLOOD) => {
             let busiest = rates.first().map(|(name, rate)| format!("{name}, {rate}"));
             let busiest = busiest.unwrap_or_else(|| "nobody".to_owned());
@@ -121,7 +120,7 @@ pub(super) async fn floods(findings: &mut Findings, opened: &Deployment) {
                 .map(|(name, rate)| format!("{name} sends {rate} messages a second"));
             let keys: Vec<_> = floods.iter().map(|(name, _)| nkey_of(dir, name)).collect();
             let fix = format!(
-                "stop it and look at its log; if its key may be stolen, delete {}, run `contractual init` and send \
+                "stop it and read its log; if its key may be stolen, delete {}, run `contractual init` and send \
                  nats-server SIGHUP",
                 keys.join(", ")
             );
@@ -131,13 +130,13 @@ pub(super) async fn floods(findings: &mut Findings, opened: &Deployment) {
     findings.note("floods", seen);
 }
 
-/// Whose account that is.
+/// The name of the user that has an account.
 fn name_of(account: String) -> String {
     let user = users().into_iter().find(|user| user.account() == account);
     user.map_or(account, |user| user.name.to_owned())
 }
 
-/// How many messages each account has sent over the connections that it has.
+/// The number of messages that each account sent over its present connections.
 async fn sent(watcher: &BusClient) -> Result<BTreeMap<String, u64>, actor::Error> {
     let answer = watcher
         .ask_server("server.connz", &json!({"auth": true, "limit": 4096}))

@@ -1,4 +1,4 @@
-//! What `doctor` looks at about the tailnet: the two files, the sidecar, and that gateway and sidecar fit together.
+//! Checks of the tailnet: the two files, the sidecar, and the match of gateway and sidecar.
 
 use std::{
     net::SocketAddr,
@@ -22,20 +22,20 @@ use super::{
     finding::{Fault, Findings},
 };
 
-/// What to do about a file that is missing or says something else.
-const SHIPPED: &str = "take the one that ships in tailscale/";
-/// What to do about a policy that is as it ships.
-const NAME_THEM: &str = "name your people, also in the tests, and put it into the console";
+/// The fix for a missing or changed file.
+const SHIPPED: &str = "copy the shipped one from tailscale/";
+/// The fix for a policy that is unchanged.
+const NAME_THEM: &str = "name your people, also in the tests, and copy it into the console";
 
-/// Where the policy's people do not live.
+/// The domain of the policy's placeholders.
 const PLACEHOLDER: &str = "@example.com";
 
-/// Looks at the files in `folder`, or in the one of the sidecar, and at the sidecar, if there is one.
+/// Checks the files in `folder`, or in the sidecar's, and the sidecar, if there is one.
 pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&Path>) {
     let sidecar = match Sidecar::read(dir.path()) {
         Ok(sidecar) => sidecar,
         Err(error) => {
-            let fix = "put it right, or take it away if there is no sidecar";
+            let fix = "correct it, or delete it if there is no sidecar";
             findings.note("sidecar.toml", Err(Fault::of(&error, fix)));
             return;
         }
@@ -56,7 +56,7 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
     let hidden = std::fs::File::open(dir.config(AuthorId::Gateway));
     let edge = match hidden {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(
-            "not looked at: its configuration belongs to the container; run it with sudo"
+            "not checked: its configuration belongs to the container; run doctor with sudo"
                 .to_owned(),
         ),
         Ok(_) | Err(_) => edge(dir, target, domain.as_deref()),
@@ -64,8 +64,8 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
     findings.note("gateway's edge", edge);
 }
 
-/// The sidecar of a deployment in containers, with the folder that is mounted there unless another is named; none
-/// where the container is missing, which is a finding of its own.
+/// The sidecar of a deployment in containers, with `folder` or the mounted one; none if the container is missing,
+/// which is another finding.
 fn in_container(dir: &Dir, folder: Option<&Path>) -> Option<Sidecar> {
     let of = DeploymentFile::read(dir).ok()?.containers?;
     let container = of.container("tailscale");
@@ -78,8 +78,8 @@ fn in_container(dir: &Dir, folder: Option<&Path>) -> Option<Sidecar> {
     })
 }
 
-/// The address that `serve.json` names. What the policy has to say counts in the console: that the file beside still
-/// names nobody is a fault only where somebody asks about it.
+/// Checks the files; returns the address in `serve.json`. The policy in the console counts, so placeholders in the file
+/// are a fault only if the files are asked about.
 fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<SocketAddr> {
     let read = |name: &str| {
         let path = folder.join(name);
@@ -96,7 +96,7 @@ fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<Socke
             .map_err(Clone::clone),
     );
     let policy = read("policy.hujson").and_then(|text| {
-        let fix = "put it right, or begin with the one that ships";
+        let fix = "correct it, or start again from the shipped one";
         Policy::parse(&text).map_err(|error| Fault::of(&error, fix))
     });
     let people = policy.and_then(|policy| match people(&policy) {
@@ -110,7 +110,7 @@ fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<Socke
     target.ok()
 }
 
-/// How many people and devices may connect; or that one of them is nobody.
+/// The number of people and devices that may connect; an error if one is a placeholder.
 fn people(policy: &Policy) -> Result<String, String> {
     let is_placeholder =
         |source: &Source| matches!(source, Source::Login(login) if login.ends_with(PLACEHOLDER));
@@ -119,22 +119,22 @@ fn people(policy: &Policy) -> Result<String, String> {
         .iter()
         .find(|source| is_placeholder(source))
     {
-        Some(Source::Login(login)) => Err(format!("{login} is nobody")),
+        Some(Source::Login(login)) => Err(format!("{login} is a placeholder")),
         Some(Source::Device(_)) | None => Ok(format!(
-            "{} people and devices, {} tests hold",
+            "{} people and devices, {} tests pass",
             policy.sources().len(),
             policy.tests()
         )),
     }
 }
 
-/// What the sidecar says, once it is in the tailnet.
+/// Checks that the sidecar is in the tailnet; returns its status then.
 async fn running(findings: &mut Findings, sidecar: &Sidecar) -> Option<Status> {
     let status = match sidecar.status().await {
         Ok(status) => status,
         Err(error) => {
             let log = sidecar.log().await;
-            let unknown = Fault::of(&error, "start it, and look at its log");
+            let unknown = Fault::of(&error, "start it, and read its log");
             let known = fault(&log).map(Fault::from);
             findings.note("sidecar", Err(known.unwrap_or(unknown)));
             return None;
@@ -144,7 +144,7 @@ async fn running(findings: &mut Findings, sidecar: &Sidecar) -> Option<Status> {
     let is_over = node.is_some_and(|node| node.expired);
     let seen = match status.backend_state.as_str() {
         _ if is_over => Err(Fault::new(
-            "its node key is over",
+            "its node key has expired",
             "give it a new auth key, then turn key expiry off for it in the console",
         )),
         "Running" => {
@@ -155,31 +155,31 @@ async fn running(findings: &mut Findings, sidecar: &Sidecar) -> Option<Status> {
         }
         "NeedsMachineAuth" => Err(Fault::new(
             "an admin has to approve it",
-            "console, Machines; or make the auth key pre-approved",
+            "approve it in the console, Machines; or use a pre-approved auth key",
         )),
         state => {
             let known = fault(&sidecar.log().await);
-            let unknown = || Fault::new(state, "give it a new auth key, and look at its log");
+            let unknown = || Fault::new(state, "give it a new auth key, and read its log");
             Err(known.map_or_else(unknown, |known| Fault::from(known).while_it_is(state)))
         }
     };
     findings.note("sidecar", seen).then_some(status)
 }
 
-/// The name that it has certificates for.
+/// Checks tag, key expiry and HTTPS of the sidecar; returns the name in its certificates.
 fn domain(findings: &mut Findings, status: &Status) -> Option<String> {
     let node = status.node.as_ref();
     let tags = node.and_then(|node| node.tags.clone()).unwrap_or_default();
     let tag = match node.and_then(|node| node.key_expiry.as_deref()) {
         _ if tags != [TAG] => Err(Fault::new(
             format!(
-                "its tags are [{}], not [{TAG}], so the policy lets nobody in",
+                "its tags are [{}], not [{TAG}], so the policy refuses all connections",
                 tags.join(", ")
             ),
             "make an auth key with that tag",
         )),
         Some(until) => Err(Fault::new(
-            format!("its key is over on {until}"),
+            format!("its key expires on {until}"),
             "turn key expiry off for it in the console",
         )),
         None => Ok(format!("{TAG}, its key does not expire")),
@@ -190,8 +190,8 @@ fn domain(findings: &mut Findings, status: &Status) -> Option<String> {
         "HTTPS",
         domain.clone().ok_or_else(|| {
             Fault::new(
-                "the tailnet has HTTPS off, so nothing is served",
-                "console, DNS, enable MagicDNS and HTTPS certificates, then restart the sidecar",
+                "HTTPS is off in the tailnet, so nothing is served",
+                "in the console, DNS, enable MagicDNS and HTTPS certificates, then restart the sidecar",
             )
         }),
     );
@@ -202,15 +202,12 @@ async fn served(findings: &mut Findings, sidecar: &Sidecar, domain: &str) {
     let path = sidecar.folder.join("serve.json");
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let seen = match sidecar.served().await {
-        Err(error) => Err(Fault::of(
-            &error,
-            "restart the sidecar, and look at its log",
-        )),
+        Err(error) => Err(Fault::of(&error, "restart the sidecar, and read its log")),
         Ok(served) if serve::is_served(&text, domain, &served) => {
-            Ok(format!("https://{domain}/ as serve.json says"))
+            Ok(format!("https://{domain}/ as in serve.json"))
         }
         Ok(served) => {
-            let state = format!("not what serve.json says, but {served}");
+            let state = format!("differs from serve.json: {served}");
             let known = fault(&sidecar.log().await);
             let fix = "mount the folder tailscale/, not the file, and restart the sidecar";
             let unknown = || Fault::new(state.clone(), fix);
@@ -220,13 +217,13 @@ async fn served(findings: &mut Findings, sidecar: &Sidecar, domain: &str) {
     findings.note("what is served", seen);
 }
 
-/// Whether the gateway listens where the sidecar sends, for the name that it has.
+/// Checks that the gateway listens on the address in `serve.json`, for the name of the sidecar.
 fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<String, Fault> {
     let read = actor::config::read::<gateway::Config>(&dir.config(AuthorId::Gateway));
-    let (_, config) = read.map_err(|error| Fault::of(&error, "put its configuration right"))?;
+    let (_, config) = read.map_err(|error| Fault::of(&error, "correct its configuration"))?;
     let edge = config.edge.ok_or_else(|| {
         Fault::new(
-            "the gateway takes nothing in from the sidecar",
+            "the gateway does not listen for the sidecar",
             "add the table [service.edge] to its configuration",
         )
     })?;
@@ -234,14 +231,14 @@ fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<S
     if let Some(target) = target.filter(|target| *target != address) {
         return Err(Fault::new(
             format!("serve.json sends to {target}, and the gateway listens on {address}"),
-            "make them one",
+            "set the same address in both",
         ));
     }
     match domain {
         Some(domain) if !config.hosts.contains(domain) => Err(Fault::new(
-            "the gateway does not know its name",
+            "the gateway does not know the sidecar's name",
             format!("add {domain:?} to `hosts` in its configuration, and restart it"),
         )),
-        Some(_) | None => Ok(format!("{address}, for {} alone", edge.sidecar())),
+        Some(_) | None => Ok(format!("{address}, for {} only", edge.sidecar())),
     }
 }

@@ -26,26 +26,26 @@ pub(super) const TASK_EXAMPLE: &str =
     after_help = "Example: contractual run --contract contract.toml --playbook playbook.toml"
 )]
 pub(crate) struct Arguments {
-    /// The contract (TOML), signed before with `contract sign`.
+    /// The contract, such as contract.toml; sign it first with `contract sign`.
     #[arg(long, value_name = "FILE")]
     contract: PathBuf,
-    /// The playbook (TOML).
+    /// The playbook, such as playbook.toml.
     #[arg(long, value_name = "FILE")]
     playbook: PathBuf,
-    /// Answer every question with yes; by default the answer is read from standard input, and EOF means no.
+    /// Approve every question; by default the answer is read from standard input, and EOF means no.
     #[arg(long)]
     yes: bool,
-    /// Do not follow the task; `contractual approve` answers its questions.
+    /// Do not follow the task; answer its questions with `contractual approve`.
     #[arg(long)]
     detach: bool,
 }
 
-/// What to do when the contract asks.
+/// The answer to a question of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Read it from standard input, a terminal or a pipe; EOF means no.
     Asked,
-    /// Sign yes.
+    /// Sign an approval.
     Yes,
 }
 
@@ -90,15 +90,15 @@ pub(crate) struct Follower<'a> {
     pub(crate) deployment: &'a Deployment,
     /// The owner's client of its gateway.
     pub(crate) client: &'a Client,
-    /// Where events and questions go.
+    /// The output for events and questions.
     pub(crate) out: &'a Output,
 }
 
 impl Follower<'_> {
-    /// Follows a task to its end, adds its events to `timeline`, and answers what is asked meanwhile.
+    /// Follows a task to its end, adds its events to `timeline`, and answers its questions.
     ///
     /// # Errors
-    /// What the gateway refused.
+    /// Returns the gateway's error.
     pub(crate) async fn follow(
         &self,
         task: TaskId,
@@ -154,7 +154,7 @@ impl Follower<'_> {
         };
         match client.approve(draft, approve).await {
             Ok(_) => Ok(()),
-            // The question may be over, and its task with it.
+            // The question may have expired, and its task may have ended.
             Err(error @ client::Error::Refused(_)) => {
                 out.line_for_people(&format!("  too late: {}\n", actor::chain(&error)));
                 Ok(())
@@ -163,18 +163,21 @@ impl Follower<'_> {
         }
     }
 
-    /// The contract as the owner signed it: read from the bus, because the gateway vouches for nothing.
+    /// The contract as the owner signed it, read from the bus: the gateway is not trusted with it.
     pub(crate) async fn contract(&self, question: &Question) -> String {
         let digest = &question.draft.contract;
         match find::find(self.deployment, digest).await {
             Ok(Some(found)) => found.to_string(),
-            Ok(None) => format!("{digest}, which the owner never signed"),
-            Err(error) => format!("{digest} (its name is not known: {})", actor::chain(&error)),
+            Ok(None) => format!("{digest}, which the owner has not signed"),
+            Err(error) => format!(
+                "{digest} (its name cannot be read: {})",
+                actor::chain(&error)
+            ),
         }
     }
 }
 
-/// The answer on standard input; without one it is a no.
+/// Reads the answer from standard input; EOF means no.
 async fn answered() -> bool {
     match prompt::sign_it().await {
         Some(answer) => answer,

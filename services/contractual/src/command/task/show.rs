@@ -10,12 +10,12 @@ use crate::{Error, Output, timeline::Timeline};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual task show TASK")]
 pub(crate) struct Arguments {
-    /// The task's id, as `task list` prints it.
+    /// The task's id, from `contractual task list`.
     task: TaskId,
 }
 
 impl Arguments {
-    /// Prints the task; content that was erased is shown as that.
+    /// Prints the task; erased content is shown as `(erased)`.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let client = crate::client(deployment)?;
         let found = client.task(self.task).await?;

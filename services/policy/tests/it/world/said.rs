@@ -1,8 +1,8 @@
-//! Reads what policy said: as words, or the facts of one kind.
+//! Reads policy's facts: as words, or those of one kind.
 
 use bus_schema::{ActionGranted, ActionId, ActionRefused, DraftGrant, PolicyFact};
 
-/// The verdicts as words: `granted`, `asked`, or the code of a refusal.
+/// Returns the verdicts as words: `granted`, `asked`, or the code of a refusal.
 pub(crate) fn words(facts: &[PolicyFact]) -> Vec<String> {
     facts.iter().map(word).collect()
 }
@@ -34,7 +34,7 @@ fn word(fact: &PolicyFact) -> String {
     }
 }
 
-/// The action that each verdict on a proposal is about.
+/// Returns the action of each verdict on a proposal.
 pub(crate) fn judged(facts: &[PolicyFact]) -> Vec<ActionId> {
     let granted = granted(facts)
         .into_iter()
@@ -63,7 +63,7 @@ pub(crate) fn refused(facts: &[PolicyFact]) -> Vec<&ActionRefused> {
     found
 }
 
-/// The draft of the one question among the verdicts.
+/// Returns the draft of the only question among the verdicts.
 pub(crate) fn asked(facts: &[PolicyFact]) -> DraftGrant {
     let mut found = Vec::new();
     for fact in facts {

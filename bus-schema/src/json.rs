@@ -1,5 +1,5 @@
-//! Reads JSON so strictly that every reader of the same bytes sees the same value, and writes the
-//! canonical form of RFC 8785.
+//! Strict JSON: parses it so that every reader of the same bytes sees the same value, and writes the canonical form of
+//! RFC 8785.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ pub const DEPTH_MAX: usize = 32;
 /// different integers would share one canonical form and one digest.
 pub const INTEGER_MAX: i64 = (1 << 53) - 1;
 
-/// Characters of a key that an error repeats.
+/// Most characters of a key in an error.
 const KEY_SHOWN_CHARS: usize = 60;
 
-/// Why a text is not accepted as JSON.
+/// The reason why a text is refused as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The text is longer than its bound.
@@ -35,10 +35,10 @@ pub enum Error {
         line: usize,
         /// Column in bytes, from 1; 0 at the start of a line.
         column: usize,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// The text says its value in other bytes than the canonical form has.
+    /// The text differs from the canonical form of its value.
     #[error(
         "the JSON text is not its own canonical form (RFC 8785) from byte {at} on; write that form"
     )]
@@ -56,13 +56,13 @@ pub enum Error {
 /// `-0`) becomes the integer that its canonical form shows.
 ///
 /// # Errors
-/// The first thing that is refused, with its place.
+/// The first problem, with its place.
 pub fn parse(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
     read(bytes, bytes_max, false)
 }
 
-/// Parses the arguments of a call: as [`parse`], and the text is the canonical form of what it says, so that one value
-/// has one text, and a person who is shown it sees all of it.
+/// Parses the arguments of a call: as [`parse`], and the text must be the canonical form of its value, so that one
+/// value has one text, and a person who reads it sees all of it.
 ///
 /// # Errors
 /// As [`parse`]; [`Error::NotCanonical`] for another form.
@@ -76,20 +76,20 @@ pub fn parse_canonical(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
     Err(Error::NotCanonical { at: same.count() })
 }
 
-/// Parses what a tool returned: as [`parse`], but integers may be as large as 64 bits hold, or are read as the
-/// nearest double.
+/// Parses the result of a tool: as [`parse`], but integers may have up to 64 bits; larger ones are read as the nearest
+/// double.
 ///
 /// # Errors
 /// As [`parse`].
-pub(crate) fn parse_wide(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
+pub fn parse_wide(bytes: &[u8], bytes_max: usize) -> Result<Value, Error> {
     read(bytes, bytes_max, true)
 }
 
-/// Longest result of a tool that is looked at, in bytes.
-pub(crate) const RESULT_BYTES_MAX: usize = 1 << 20;
+/// Longest result of a tool that is read, in bytes.
+pub const RESULT_BYTES_MAX: usize = 1 << 20;
 
-/// Reads what a tool returned: strict JSON, or else a text. JSON that two readers could read differently, and what
-/// is longer than [`RESULT_BYTES_MAX`], is no evidence of anything and so nothing.
+/// Reads the result of a tool: strict JSON, or else a text. Returns nothing for JSON that two readers could read
+/// differently, and for a result longer than [`RESULT_BYTES_MAX`], because neither is evidence.
 pub fn result(bytes: &[u8]) -> Option<Value> {
     match parse_wide(bytes, RESULT_BYTES_MAX) {
         Ok(value) => Some(value),
@@ -99,7 +99,7 @@ pub fn result(bytes: &[u8]) -> Option<Value> {
     }
 }
 
-/// Whether some reader takes these bytes for JSON.
+/// Returns true if some reader accepts these bytes as JSON.
 fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<de::IgnoredAny>(bytes).is_ok()
 }
