@@ -7,7 +7,7 @@ dev:
     cargo run -- init --dir target/dev --workspace target/dev-workspace
     cargo run -- up --dir target/dev
 
-# What takes seconds: format and lints.
+# Format and lints, in seconds.
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
@@ -16,7 +16,7 @@ check:
 test name='':
     cargo test --workspace {{name}}
 
-# Writes the checked-in pictures of the wire contract anew; the difference is the review.
+# Writes the golden files of the wire contract again; the difference is the review.
 golden:
     GOLDEN=write cargo test --workspace -- golden permissions
 
@@ -24,6 +24,10 @@ golden:
 bench name *options:
     cargo run --release -p benches -- {{name}} {{options}}
 
-# Everything that must hold before a change is taken, as the pipeline runs it.
+# The checks that every change must pass, as the pipeline runs them.
 ci:
     bash .ci/run
+
+# Slow checks that rarely fail: profiles of system calls, 200 kills, growth. They need root, and take half an hour.
+long:
+    bash .ci/run long

@@ -1,4 +1,14 @@
-//! Knows the tools that this runner can execute, each by the digest that owner and policy know it by.
+//! Holds the tools that this runner can execute, each with the digest that owner and policy use.
+//!
+//! To add a kind of tool:
+//!
+//! 1. Its key in the catalogue: a field of `Entry` in `services/contract/src/catalogue.rs`, with a function of `Tool`
+//!    that returns it. `exec` is the example. The whole entry is part of the tool's digest.
+//! 2. A file with the type that reads that key, checks its bounds and runs a call. Take `tool.rs` (bounds) and
+//!    `Execution::exec` (the call) as the example.
+//! 3. A variant of `Tool`, its arm in `Installed::parse`, and an error in `InstalledError`. The compiler names the
+//!    other places: `Execution::perform`, `Tool::adds`, and the check of the cage in `core.rs`.
+//! 4. Tests: its outcomes in `tests/it/execution.rs`, its bounds in `tests/it/bounds.rs`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +19,7 @@ use serde_json::Value;
 use crate::tool::{ExecTool, ToolError};
 use crate::workspace::FileTool;
 
-/// How a tool is executed.
+/// The execution of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Built in.
@@ -24,18 +34,18 @@ pub struct Installed {
     tools: BTreeMap<ToolName, (Digest, Tool)>,
 }
 
-/// Why the catalogue cannot be used.
+/// The reason that the catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
-    /// It is no catalogue.
+    /// It is not a valid catalogue.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// What it says of a program does not decode.
+    /// The description of a program does not decode.
     #[error("`exec` of the tool `{name}` cannot be read ({problem}); correct the catalogue")]
     Entry {
         /// The tool.
         name: String,
-        /// Where and why.
+        /// The place and the reason.
         problem: String,
     },
     /// A program is missing, or its bounds are out of range.
@@ -43,7 +53,7 @@ pub enum InstalledError {
     Exec {
         /// The tool.
         name: String,
-        /// Why.
+        /// The reason.
         source: ToolError,
     },
 }
@@ -53,12 +63,12 @@ impl Installed {
     /// executor and are left out.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first error found.
     pub fn parse(catalogue: &[u8]) -> Result<Self, InstalledError> {
         let catalogue = Catalogue::parse(catalogue)?;
         let mut tools = BTreeMap::new();
         for entry in catalogue.tools() {
-            // A name that cannot stand in a grant is never granted.
+            // A tool with a name that is invalid in a grant is never granted.
             let Ok(name) = entry.name().as_str().parse::<ToolName>() else {
                 continue;
             };
@@ -75,14 +85,14 @@ impl Installed {
         Ok(Self { tools })
     }
 
-    /// The tool of that name, if it is the one of that digest.
+    /// Returns the tool of that name, if it has that digest.
     #[must_use]
     pub fn get(&self, name: &ToolName, digest: &Digest) -> Option<&Tool> {
         let (installed, tool) = self.tools.get(name)?;
         (installed == digest).then_some(tool)
     }
 
-    /// The digest of the tool of that name.
+    /// Returns the digest of the tool of that name.
     #[must_use]
     pub fn digest(&self, name: &ToolName) -> Option<Digest> {
         self.tools.get(name).map(|(digest, _)| *digest)
