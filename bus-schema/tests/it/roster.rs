@@ -237,3 +237,16 @@ fn a_back_dated_event_by_an_old_key_is_junk() {
         Junk::Signature
     );
 }
+
+#[test]
+fn a_key_that_a_roster_repeated_ends_with_the_roster_that_replaces_it() {
+    let (old, new) = (key_of(AuthorId::Worker), new_key(AuthorId::Worker));
+    let (mut stream, mut verifier) = Stream::begun(FILTERED);
+    let again = stream.say::<Owner, _>(Deployment, roster());
+    accepted(&mut verifier, &again);
+    let rotated = stream.say::<Owner, _>(Deployment, roster_with(AuthorId::Worker, Some(&new)));
+    accepted(&mut verifier, &rotated);
+    let late = worker_says(&mut stream.clone(), &old);
+    assert_eq!(refused::<PolicyFact>(&mut verifier, &late), Junk::Signature);
+    accepted(&mut verifier, &worker_says(&mut stream, &new));
+}

@@ -82,15 +82,28 @@ impl<A: Executor> Permit<A> {
             seq: meta.seq,
             stored: meta.stored,
             args: Args::default(),
-            started: |grant| {
-                Draft::of(
-                    grant.task,
-                    ActionStarted {
-                        action: grant.action,
-                    },
-                )
-            },
+            started: Self::starts,
         })
+    }
+
+    fn starts(grant: &DraftGrant) -> Draft<A> {
+        let action = grant.action;
+        Draft::of(grant.task, ActionStarted { action })
+    }
+}
+
+#[cfg(test)]
+impl<A: Executor> Permit<A> {
+    /// Makes a permit without a check.
+    pub(crate) fn unchecked(grant: DraftGrant, granted: EventId, seq: u64, stored: Time) -> Self {
+        Self {
+            grant,
+            granted,
+            seq,
+            stored,
+            args: Args::default(),
+            started: Self::starts,
+        }
     }
 }
 

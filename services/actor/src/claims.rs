@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use bus_schema::{ActionStarted, Author, Event as _, EventId};
+use bus_schema::{ActionStarted, Author, Event as _, EventId, Meta};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::{
     Claim, Error,
+    claim::Permit,
     doubt::{IN_DOUBT, Standing},
     error::chain,
     ledger::{Ledger, Write, perform},
@@ -28,6 +29,17 @@ pub(crate) struct Held<A, E> {
     pub(crate) claim: Claim<A>,
     pub(crate) run: fn(Claim<A>) -> E,
     pub(crate) since: Duration,
+}
+
+/// The reason why a claim that was read back is not acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoAction {
+    /// It is too late by bus time.
+    #[error("the claim was stored too late")]
+    TooLate,
+    /// This process did not send it, or a doubt or the ledger bars it.
+    #[error("the claim is no longer valid")]
+    Invalid,
 }
 
 /// A write to the ledger that has ended.
@@ -88,6 +100,34 @@ impl<A: Author, E> Claims<A, E> {
         }
     }
 
+    /// Takes an own claim that was read back at `now`: returns it if its record is durable, otherwise keeps it until then.
+    pub(crate) fn read_back(
+        &mut self,
+        permit: Permit<A>,
+        run: fn(Claim<A>) -> E,
+        meta: &Meta,
+        now: Duration,
+    ) -> Result<Option<Held<A, E>>, NoAction> {
+        let granted = permit.granted();
+        let flew = self.flying.remove(&granted);
+        if !permit.in_time(meta.stored) {
+            return Err(NoAction::TooLate);
+        }
+        if !flew || self.standing.bars(permit.seq()) || self.ledger.is_broken() {
+            return Err(NoAction::Invalid);
+        }
+        let held = Held {
+            claim: Claim::new(permit, meta.id),
+            run,
+            since: now,
+        };
+        if self.ledger.is_durable(granted) {
+            return Ok(Some(held));
+        }
+        self.held.insert(granted, held);
+        Ok(None)
+    }
+
     /// Starts a doubt after a change of streams: claims in flight in the old one are dropped.
     pub(crate) fn lose(
         &mut self,
@@ -137,8 +177,14 @@ impl<A: Author, E> Claims<A, E> {
         }
     }
 
-    /// Takes the result of a write; returns the claims that waited for it.
-    pub(crate) fn on_written(&mut self, write: &Write, written: io::Result<()>) -> Vec<Held<A, E>> {
+    /// Takes the result of a write that ended at `now`; returns the claims that waited for it, without those that waited
+    /// for too long.
+    pub(crate) fn on_written(
+        &mut self,
+        write: &Write,
+        written: io::Result<()>,
+        now: Duration,
+    ) -> Vec<Held<A, E>> {
         let durable = self.ledger.written(write, written.is_ok());
         if let Err(error) = written {
             let error = chain(&error);
@@ -152,7 +198,18 @@ impl<A: Author, E> Claims<A, E> {
             return Vec::new();
         }
         self.trouble = None;
-        let ready = durable.into_iter().filter_map(|id| self.held.remove(&id));
-        ready.collect()
+        let recorded = durable.into_iter().filter_map(|id| self.held.remove(&id));
+        let (ready, late): (Vec<_>, Vec<_>) =
+            recorded.partition(|held| now.saturating_sub(held.since) <= HELD_MAX);
+        if !late.is_empty() {
+            tracing::warn!(
+                claims = late.len(),
+                "claims took too long to be recorded; nothing runs"
+            );
+        }
+        ready
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use super::{Actor, Effect, Me};
 use crate::{
     Claim, Error, Key, Service,
     claim::Permit,
-    claims::{Claims, HELD_MAX, Held, STANDING, Written},
+    claims::{Claims, Held, STANDING, Written},
     doubt::IN_DOUBT,
     live::Heads,
     projection::Position,
@@ -84,25 +84,10 @@ where
         let Some(claims) = &mut self.claims else {
             return;
         };
-        let granted = permit.granted();
-        let flew = claims.flying.remove(&granted);
-        if !permit.in_time(meta.stored) {
-            tracing::warn!("the claim was stored too late; nothing runs");
-            return;
-        }
-        if !flew || claims.standing.bars(permit.seq()) || claims.ledger.is_broken() {
-            tracing::warn!("the claim is no longer valid; nothing runs");
-            return;
-        }
-        let held = Held {
-            claim: Claim::new(permit, meta.id),
-            run,
-            since: self.clock.elapsed(),
-        };
-        if claims.ledger.is_durable(granted) {
-            self.act(held);
-        } else {
-            claims.held.insert(granted, held);
+        match claims.read_back(permit, run, meta, self.clock.elapsed()) {
+            Ok(Some(held)) => self.act(held),
+            Ok(None) => {}
+            Err(reason) => tracing::warn!(%reason, "nothing runs"),
         }
     }
 
@@ -112,12 +97,8 @@ where
         let Some(claims) = &mut self.claims else {
             return Ok(());
         };
-        for held in claims.on_written(&write, written) {
-            if self.clock.elapsed().saturating_sub(held.since) <= HELD_MAX {
-                self.act(held);
-            } else {
-                tracing::warn!("the claim took too long to be recorded; nothing runs");
-            }
+        for held in claims.on_written(&write, written, self.clock.elapsed()) {
+            self.act(held);
         }
         Ok(())
     }
