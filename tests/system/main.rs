@@ -37,6 +37,7 @@ mod skew;
 mod stolen;
 mod stopping;
 mod tamper;
+mod terminal;
 mod together;
 mod twins;
 mod upgrade;

@@ -7,6 +7,7 @@
 //! 2. A variant in `DeploymentCommand`, whose comment is the line of `contractual --help`, and its arm in `run`.
 //! 3. A row in the table of `README.md`. A test names what is missing.
 
+mod approvals;
 mod approve;
 mod attached;
 pub mod audit;
@@ -77,11 +78,14 @@ enum DeploymentCommand {
     /// List tasks, or show one of them.
     #[command(subcommand, after_help = "Example: contractual task list")]
     Task(task::Command),
+    /// List the questions that wait for an answer.
+    #[command(subcommand, after_help = "Example: contractual approvals list")]
+    Approvals(approvals::Command),
     /// Approve an action that waits for approval.
-    #[command(after_help = "Example: contractual approve TASK ACTION")]
+    #[command(after_help = "Example: contractual approve 01997c2e")]
     Approve(approve::Arguments),
     /// Deny an action that waits for approval.
-    #[command(after_help = "Example: contractual deny TASK ACTION")]
+    #[command(after_help = "Example: contractual deny 01997c2e 01997c30")]
     Deny(approve::Arguments),
     /// Make a signing key for a member of a contract's `[roles]`, and print its public half.
     Key(key::Arguments),
@@ -240,6 +244,7 @@ impl DeploymentCommand {
             Self::Up(arguments) => arguments.run(&open()?, out).await,
             Self::Run(arguments) => arguments.run(&open()?, out).await,
             Self::Task(command) => command.run(&open()?, out).await,
+            Self::Approvals(command) => command.run(&open()?, out).await,
             Self::Approve(arguments) => arguments.run(true, &open()?, out).await,
             Self::Deny(arguments) => arguments.run(false, &open()?, out).await,
             Self::Key(arguments) => arguments.run(out),

@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod asked;
 mod client;
 pub mod command;
 mod error;
 pub mod example;
 mod find;
+mod follower;
+mod ids;
 pub mod junk;
 mod output;
 mod prompt;

@@ -65,6 +65,21 @@ impl Output {
         }
     }
 
+    /// Prints a question: on standard error if the data is JSON, or if only that is a terminal.
+    ///
+    /// # Errors
+    /// Returns an error if it could not be written; it is not answered then.
+    pub fn question(&self, text: &str) -> std::io::Result<()> {
+        let (mut data, mut terminal) = (std::io::stdout(), std::io::stderr());
+        if self.json || (terminal.is_terminal() && !data.is_terminal()) {
+            writeln!(terminal, "{}", escaped_lines(text))?;
+            terminal.flush()
+        } else {
+            writeln!(data, "{}", escaped_lines(text))?;
+            data.flush()
+        }
+    }
+
     /// Prints an error on standard error.
     pub fn error(&self, text: &str) {
         let prefix = if text.contains('\n') {

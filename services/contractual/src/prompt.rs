@@ -1,26 +1,94 @@
 //! The question to the person at the terminal.
 
-use std::io::{BufRead as _, Write as _};
+use std::{
+    io::{IsTerminal as _, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
+    sync::Arc,
+};
 
-/// Asks until the answer is yes or no; returns none at EOF.
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
+    io::{Errno, read, write},
+    termios::{QueueSelector, tcflush},
+};
+
+/// Most bytes of a line that are kept; no answer is as long.
+const LINE_BYTES_MAX: usize = 64;
+const PROMPT: &str = "  sign it? [yes/no] ";
+
+/// Asks until the answer is exactly `yes` or `no`; returns none at EOF. A dropped future stops reading.
 pub(crate) async fn sign_it() -> Option<bool> {
-    let asking = tokio::task::spawn_blocking(|| {
-        let mut terminal = std::io::stderr();
-        loop {
-            // A closed terminal cannot answer either.
-            write!(terminal, "  sign it? [yes/no] ").ok();
-            terminal.flush().ok();
-            let mut line = String::new();
-            match std::io::stdin().lock().read_line(&mut line) {
-                Ok(0) | Err(_) => return None,
-                Ok(_) => {}
-            }
-            match line.trim() {
-                "yes" | "y" => return Some(true),
-                "no" | "n" => return Some(false),
-                _ => {}
-            }
-        }
-    });
+    let stop = Stop(Arc::new(eventfd(0, EventfdFlags::CLOEXEC).ok()?));
+    let stopped = Arc::clone(&stop.0);
+    let asking = tokio::task::spawn_blocking(move || ask(&stopped));
     asking.await.unwrap_or_default()
+}
+
+/// Leaves the line of the prompt, for other lines.
+pub(crate) fn leave() {
+    // Only lost if the terminal is closed, which the reader of the answer finds.
+    writeln!(std::io::stderr()).ok();
+}
+
+/// Shows the prompt again.
+pub(crate) fn show() {
+    // As above.
+    write!(std::io::stderr(), "{PROMPT}").ok();
+}
+
+/// Tells the reader of an answer to stop, when the question is dropped.
+struct Stop(Arc<OwnedFd>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        // Fails only if it was told before.
+        write(&*self.0, &1_u64.to_ne_bytes()).ok();
+    }
+}
+
+fn ask(stop: &OwnedFd) -> Option<bool> {
+    let mut terminal = std::io::stderr();
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        // The question was written before: lines that were typed until now do not answer it.
+        tcflush(&stdin, QueueSelector::IFlush).ok()?;
+    }
+    loop {
+        write!(terminal, "{PROMPT}").ok()?;
+        terminal.flush().ok()?;
+        match line(stop)?.as_slice() {
+            b"yes" => return Some(true),
+            b"no" => return Some(false),
+            _ => writeln!(terminal, "  answer with the whole word yes or no").ok()?,
+        }
+    }
+}
+
+/// Reads one whole line, byte by byte, so that the next line stays unread; returns none at EOF and if told to stop.
+fn line(stop: &OwnedFd) -> Option<Vec<u8>> {
+    let stdin = std::io::stdin();
+    let mut line = Vec::new();
+    loop {
+        let mut waiting = [
+            PollFd::new(&stdin, PollFlags::IN),
+            PollFd::new(stop, PollFlags::IN),
+        ];
+        match poll(&mut waiting, None) {
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(_) => return None,
+        }
+        let [_, stopped] = &waiting;
+        if !stopped.revents().is_empty() {
+            return None;
+        }
+        let mut byte = [0];
+        match read(stdin.as_fd(), &mut byte) {
+            Ok(0) => return None,
+            Ok(_) if byte == *b"\n" => return Some(line),
+            Ok(_) if line.len() < LINE_BYTES_MAX => line.extend(byte),
+            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => return None,
+        }
+    }
 }

@@ -53,8 +53,12 @@ pub(crate) struct Shown {
     head: String,
     verdict: String,
     text: String,
+    /// The action that the event is about.
+    pub(crate) action: Option<ActionId>,
     /// The question, if the event asks one.
     pub(crate) ask: Option<Question>,
+    /// The action whose question ends with the event.
+    pub(crate) decided: Option<ActionId>,
 }
 
 /// A question: the draft that a person signs, and the reason.
@@ -85,7 +89,9 @@ impl Timeline {
             head: format!("{ms:>7} ms  {by:<8} "),
             verdict: verdict(&event.kind, fact),
             text,
+            action: action(fact),
             ask: asked.then(|| question(fact)).flatten(),
+            decided: decides(&event.kind).then(|| action(fact)).flatten(),
         }
     }
 
@@ -129,6 +135,12 @@ impl Timeline {
             },
             _ => name,
         }
+    }
+
+    /// The step that proposed the action.
+    pub(crate) fn step(&self, action: ActionId) -> &str {
+        let proposed = self.actions.get(&action);
+        proposed.map_or("?", |proposed| proposed.step.as_str())
     }
 
     /// The proposal that a fact is about.
@@ -258,8 +270,7 @@ impl Timeline {
             Some(reason) => bytes(reason, AuthorId::Policy, client).await,
             None => String::new(),
         };
-        let proposed = self.actions.get(&draft.action);
-        let step = proposed.map_or("?", |proposed| proposed.step.as_str());
+        let step = self.step(draft.action);
         let until = draft.asked.as_ref();
         let until = until.map_or_else(|| "?".to_owned(), |asked| asked.until.to_string());
         let len = args.len();
@@ -287,7 +298,7 @@ impl Timeline {
             ("answer", format!("valid until {until}")),
             ("digest", draft.digest().to_string()),
         ]);
-        let mut text = "\n  The contract asks for your approval:".to_owned();
+        let mut text = "\n  The contract asks for your yes:".to_owned();
         for (name, value) in lines {
             text.push_str(&format!("\n    {name:<9} {}", escaped(&value)));
         }
@@ -324,6 +335,14 @@ fn verdict(kind: &str, fact: &Value) -> String {
         "approval.refused" => "ignored".to_owned(),
         kind => kind.rsplit('.').next().unwrap_or(kind).to_owned(),
     }
+}
+
+/// Returns true for an event that ends the question of its action.
+fn decides(kind: &str) -> bool {
+    matches!(
+        kind,
+        "action.granted" | "action.refused" | "action.declined" | "action.expired"
+    )
 }
 
 /// The question of an event `approval.requested`.
@@ -433,8 +452,8 @@ mod tests {
 
     #[test]
     fn what_came_from_elsewhere_is_one_line() {
-        let text = "a\n  The contract asks for your approval:\r\u{2028}\u{1b}[2Jb";
-        let shown = "a   The contract asks for your approval:\\u{d}\\u{2028}\\u{1b}[2Jb";
+        let text = "a\n  The contract asks for your yes:\r\u{2028}\u{1b}[2Jb";
+        let shown = "a   The contract asks for your yes:\\u{d}\\u{2028}\\u{1b}[2Jb";
         assert_eq!(one_line(text), shown);
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use unicode_general_category::{GeneralCategory, get_general_category};
+
 /// Maximum number of diagnostics in a report; further ones are only counted.
 pub const SHOWN_MAX: usize = 20;
 /// Maximum quoted length of a source line, in characters; longer lines are cut around the caret.
@@ -309,15 +311,20 @@ pub fn escaped_lines(text: &str) -> String {
     out
 }
 
-/// Returns true if the character is invisible or moves other characters: controls, line separators, direction marks,
-/// characters that Unicode permits to ignore in display (joiners, fillers, variation selectors, tags), the Braille
-/// blank, and noncharacters.
+/// Returns true if the character is invisible or moves other characters: controls, formats, direction marks, line
+/// separators, unassigned and private characters, and all that Unicode permits to ignore in display (fillers, variation
+/// selectors, tags).
 #[must_use]
-pub const fn is_hidden(c: char) -> bool {
-    matches!(c, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}'
-        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-        || matches!(c as u32 & 0xffff, 0xfffe | 0xffff)
+pub fn is_hidden(c: char) -> bool {
+    let category = get_general_category(c);
+    matches!(
+        category,
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Unassigned
+    ) || matches!(c, '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fffc}' | '\u{e0100}'..='\u{e01ef}')
 }

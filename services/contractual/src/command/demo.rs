@@ -22,10 +22,13 @@ use super::{
     audit::verify::{self, Verified},
     context::today,
     contract::sign,
-    task::run::{Answer, Follower},
     up,
 };
-use crate::{Error, Output, example, timeline::Timeline};
+use crate::{
+    Error, Output, example,
+    follower::{Answer, Follower},
+    timeline::Timeline,
+};
 
 /// `demo …`
 #[derive(Debug, Args)]
@@ -202,7 +205,7 @@ impl Job<'_> {
         report.asked = counts.asked;
         report.refused = counts.refused;
         report.first_action_ms = timeline.first_action_ms.map(|ms| started_ms + ms);
-        followed?;
+        followed.map(drop)?;
         report.processes = fleet.processes();
         let verified = verify::running(deployment, None).await?;
         report.events = verified.events.values().sum();

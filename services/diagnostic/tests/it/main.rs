@@ -59,9 +59,20 @@ fn what_a_person_does_not_see_is_escaped_wherever_it_stands() {
         ('\u{feff}', '\u{feff}'),
         ('\u{ffa0}', '\u{ffa0}'),
         ('\u{fff0}', '\u{fffb}'),
+        // Numbers, abbreviations and hieroglyphs are arranged by formats, which are no pictures.
+        ('\u{600}', '\u{605}'),
+        ('\u{6dd}', '\u{6dd}'),
+        ('\u{70f}', '\u{70f}'),
+        ('\u{8e2}', '\u{8e2}'),
+        ('\u{110bd}', '\u{110bd}'),
+        ('\u{13430}', '\u{1343f}'),
         ('\u{1bca0}', '\u{1bca3}'),
         ('\u{1d173}', '\u{1d17a}'),
         ('\u{e0000}', '\u{e0fff}'),
+        // Private and unassigned.
+        ('\u{e000}', '\u{f8ff}'),
+        ('\u{378}', '\u{379}'),
+        ('\u{ffffe}', '\u{10ffff}'),
     ];
     for (from, to) in ranges {
         for c in from..=to {

@@ -1,19 +1,15 @@
 //! `run`: submits a task, follows it, and answers its questions.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use bus_schema::TaskId;
 use clap::Args;
 use deployment::{Deployment, read_text};
-use futures::StreamExt as _;
-use gateway::client::{self, Client};
 
 use crate::{
     Error, Output,
     command::contract::document,
-    find, prompt,
-    timeline::{self, Question, Timeline, json},
+    follower::{Answer, Follower},
+    timeline::Timeline,
 };
 
 /// The example of `task run`.
@@ -40,15 +36,6 @@ pub(crate) struct Arguments {
     detach: bool,
 }
 
-/// The answer to a question of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// Read it from standard input, a terminal or a pipe; EOF means no.
-    Asked,
-    /// Sign an approval.
-    Yes,
-}
-
 impl Arguments {
     pub(crate) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let client = crate::client(deployment)?;
@@ -68,9 +55,16 @@ impl Arguments {
             out,
         };
         let mut timeline = Timeline::new();
-        follower
+        let approved = follower
             .follow(submitted.task, answer, &mut timeline)
             .await?;
+        for question in approved {
+            let draft = question.draft;
+            out.line_for_people(&format!(
+                "signed with --yes: {} by rule {}, action {}",
+                draft.tool, draft.rule, draft.action
+            ));
+        }
         let counts = timeline.counts;
         if counts.succeeded {
             Ok(())
@@ -79,111 +73,6 @@ impl Arguments {
                 "the task ended as {}",
                 counts.outcome
             )))
-        }
-    }
-}
-
-/// Follows tasks for the owner.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Follower<'a> {
-    /// The deployment.
-    pub(crate) deployment: &'a Deployment,
-    /// The owner's client of its gateway.
-    pub(crate) client: &'a Client,
-    /// The output for events and questions.
-    pub(crate) out: &'a Output,
-}
-
-impl Follower<'_> {
-    /// Follows a task to its end, adds its events to `timeline`, and answers its questions.
-    ///
-    /// # Errors
-    /// Returns the gateway's error.
-    pub(crate) async fn follow(
-        &self,
-        task: TaskId,
-        answer: Answer,
-        timeline: &mut Timeline,
-    ) -> Result<(), Error> {
-        let mut events = std::pin::pin!(self.client.follow(task));
-        while let Some(event) = events.next().await {
-            let event = event?;
-            let shown = timeline.show(&event, self.client).await;
-            if self.out.json() {
-                self.out.line(&json(&event));
-            } else {
-                shown.print(self.out);
-            }
-            if let Some(question) = shown.ask {
-                self.ask(timeline, &question, answer).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn ask(
-        &self,
-        timeline: &Timeline,
-        question: &Question,
-        answer: Answer,
-    ) -> Result<(), Error> {
-        let draft = &question.draft;
-        let (out, client) = (self.out, self.client);
-        let contract = self.contract(question).await;
-        match timeline.question(question, &contract, client).await {
-            Ok(text) => out.line_for_people(&text),
-            Err(why) => {
-                out.line_for_people(&format!("\n  {why}: nothing is signed\n"));
-                return Ok(());
-            }
-        }
-        let approve = match answer {
-            Answer::Yes => {
-                out.line_for_people("  signed with --yes\n");
-                true
-            }
-            Answer::Asked => {
-                out.line_for_people(&format!(
-                    "  to answer from elsewhere: contractual approve --dir {} {} {}\n",
-                    timeline::quoted(&self.deployment.dir.path().display().to_string()),
-                    draft.task,
-                    draft.action
-                ));
-                answered().await
-            }
-        };
-        match client.approve(draft, approve).await {
-            Ok(_) => Ok(()),
-            // The question may have expired, and its task may have ended.
-            Err(error @ client::Error::Refused(_)) => {
-                out.line_for_people(&format!("  too late: {}\n", actor::chain(&error)));
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// The contract as the owner signed it, read from the bus: the gateway is not trusted with it.
-    pub(crate) async fn contract(&self, question: &Question) -> String {
-        let digest = &question.draft.contract;
-        match find::find(self.deployment, digest).await {
-            Ok(Some(found)) => found.to_string(),
-            Ok(None) => format!("{digest}, which the owner has not signed"),
-            Err(error) => format!(
-                "{digest} (its name cannot be read: {})",
-                actor::chain(&error)
-            ),
-        }
-    }
-}
-
-/// Reads the answer from standard input; EOF means no.
-async fn answered() -> bool {
-    match prompt::sign_it().await {
-        Some(answer) => answer,
-        None => {
-            writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
-            false
         }
     }
 }

@@ -1,24 +1,23 @@
 //! `task show`: shows a task with its timeline.
 
-use bus_schema::TaskId;
 use clap::Args;
 use deployment::Deployment;
 
-use crate::{Error, Output, timeline::Timeline};
+use crate::{Error, Output, ids::IdPrefix, timeline::Timeline};
 
 /// `task show …`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: contractual task show TASK")]
+#[command(after_help = "Example: contractual task show 01997c2e")]
 pub(crate) struct Arguments {
-    /// The task's id, from `contractual task list`.
-    task: TaskId,
+    /// The task's id or its first characters, from `contractual task list`.
+    task: IdPrefix,
 }
 
 impl Arguments {
     /// Prints the task; erased content is shown as `(erased)`.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let client = crate::client(deployment)?;
-        let found = client.task(self.task).await?;
+        let found = client.task(self.task.task(&client).await?).await?;
         if out.json() {
             out.print(&found, String::new);
             return Ok(());
