@@ -26,6 +26,7 @@ pub(crate) mod range;
 pub(crate) mod relation;
 pub(crate) mod scalar;
 pub(crate) mod suffix;
+mod task_text;
 pub(crate) mod url;
 
 use std::fmt;

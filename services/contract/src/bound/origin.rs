@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::bound::matching::{Match, is_ambiguous, lookup};
+use crate::bound::task_text;
 use crate::labels::Integrity;
 use crate::record::{Record, Stage};
 use crate::toml_text::quoted;
@@ -102,7 +103,11 @@ impl Origin {
             return Match::Unknown;
         }
         match self {
-            Self::Task => Match::of(record.text().is_some_and(|text| stands_in(value, text))),
+            Self::Task => Match::of(
+                record
+                    .text()
+                    .is_some_and(|text| task_text::names(value, text)),
+            ),
             Self::Field { tool, field } => {
                 let each = record
                     .outcomes(tool)
@@ -163,84 +168,4 @@ impl fmt::Display for Origin {
             }
         }
     }
-}
-
-/// Returns true if a text or number is in `text` as a whole token.
-fn stands_in(value: &Value, text: &str) -> bool {
-    match value {
-        Value::String(value) => !value.is_empty() && tokens(value, text),
-        Value::Number(value) => numbers(text).any(|found| found == *value),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
-    }
-}
-
-fn tokens(value: &str, text: &str) -> bool {
-    text.match_indices(value).any(|(at, found)| {
-        let before = text.get(..at).unwrap_or_default();
-        let after = text.get(at + found.len()..).unwrap_or_default();
-        ends_before(&mut after.chars()) && ends_before(&mut before.chars().rev())
-    })
-}
-
-/// Returns true if a token ends before these characters: no letter or digit follows, directly or after joints.
-fn ends_before(neighbours: &mut dyn Iterator<Item = char>) -> bool {
-    let joint = |c: char| matches!(c, '-' | '@' | '.' | '+' | '_');
-    match neighbours.next() {
-        Some(c) if c.is_alphanumeric() || c == '_' => false,
-        Some(c) if joint(c) => {
-            let mut behind = neighbours.skip_while(|c| joint(*c));
-            !behind.next().is_some_and(char::is_alphanumeric)
-        }
-        Some(_) | None => true,
-    }
-}
-
-/// Returns the numbers that are whole tokens of a text. Commas and apostrophes may separate thousands.
-fn numbers(text: &str) -> impl Iterator<Item = serde_json::Number> {
-    let mut rest = 0;
-    std::iter::from_fn(move || {
-        loop {
-            let from = rest + text.get(rest..)?.find(|c: char| c.is_ascii_digit())?;
-            let tail = text.get(from..)?;
-            let run = tail.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',' | '\''));
-            let run = tail.get(..run.unwrap_or(tail.len()))?;
-            rest = from + run.len();
-            let digits = run.trim_end_matches(['.', ',', '\'']);
-            let (before, after) = (text.get(..from)?, text.get(from + digits.len()..)?);
-            let (before, sign) = match before.strip_suffix('-') {
-                Some(before) if !before.ends_with(char::is_alphanumeric) => (before, "-"),
-                Some(_) | None => (before, ""),
-            };
-            let alone = ends_before(&mut after.chars()) && ends_before(&mut before.chars().rev());
-            if let Some(number) = alone.then(|| plain(digits)).flatten() {
-                let number = json::parse(format!("{sign}{number}").as_bytes(), 400).ok();
-                if let Some(Value::Number(number)) = number {
-                    return Some(number);
-                }
-            }
-        }
-    })
-}
-
-/// Removes the thousands separators of a number; `None` if one is misplaced.
-fn plain(digits: &str) -> Option<String> {
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if fraction.contains(['.', ',', '\'']) {
-        return None;
-    }
-    let mut groups = whole.split([',', '\'']);
-    let first = groups.next()?;
-    let grouped = whole.len() > first.len();
-    let three = groups.all(|group| group.len() == 3);
-    if grouped && (!three || first.is_empty() || first.len() > 3) {
-        return None;
-    }
-    let whole = whole.replace([',', '\''], "");
-    let whole = whole.trim_start_matches('0');
-    let whole = if whole.is_empty() { "0" } else { whole };
-    Some(if fraction.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{fraction}")
-    })
 }

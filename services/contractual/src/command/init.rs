@@ -9,6 +9,9 @@ use deployment::{Dir, containers, init, read_text};
 use super::{context::today, contract::document::read_catalogue};
 use crate::{Error, Output, example};
 
+/// The longest interval between two syncs.
+const SYNC_MS_MAX: u64 = 24 * 3_600_000;
+
 /// `init …`
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual init --dir ~/contractual --workspace ~/work")]
@@ -68,12 +71,9 @@ impl Arguments {
             }
             None => example::TOOLS.to_owned(),
         };
-        let digits = sync.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-        let unit = sync.get(digits.len()..).unwrap_or_default();
-        let interval = digits.parse::<u32>().is_ok() && ["ms", "s", "m", "h"].contains(&unit);
-        if !interval && sync != "always" {
+        if sync != "always" && !is_interval(&sync) {
             let wrong = format!(
-                "--sync {sync:?} is invalid: pass always, or an interval such as 500ms, 30s or 2m"
+                "--sync {sync:?} is invalid: pass always, or an interval up to 24h such as 500ms, 30s, 2m or 1h30m"
             );
             return Err(Error::Document(wrong));
         }
@@ -107,5 +107,69 @@ fn person() -> containers::Person {
             uid: uid.as_raw(),
             gid: gid.as_raw(),
         },
+    }
+}
+
+/// Returns true for a time that nats-server reads as it is meant: whole numbers with units, such as `1h30m`.
+fn is_interval(text: &str) -> bool {
+    let mut rest = text;
+    let mut ms = 0_u64;
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail
+            .find(|c: char| !c.is_ascii_lowercase())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let unit_ms = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => SYNC_MS_MAX / 24,
+            _ => return false,
+        };
+        let Ok(number) = number.parse::<u32>() else {
+            return false;
+        };
+        ms = ms.saturating_add(u64::from(number).saturating_mul(unit_ms));
+        rest = tail;
+    }
+    (1..=SYNC_MS_MAX).contains(&ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_interval;
+
+    #[test]
+    fn intervals_have_units_and_a_bound() {
+        for interval in ["1ms", "500ms", "30s", "2m", "90m", "1h30m", "24h", "1m0s"] {
+            assert!(is_interval(interval), "{interval}");
+        }
+        for wrong in [
+            "",
+            "0",
+            "7",
+            "0s",
+            "1k",
+            "2g",
+            "2M",
+            "s",
+            "-1s",
+            "+1s",
+            "1.5h",
+            "1 h",
+            "25h",
+            "24h1ms",
+            "4294967296s",
+            "1h30",
+            "1\u{b5}s",
+            "\"2m\"",
+            "2m }",
+        ] {
+            assert!(!is_interval(wrong), "{wrong}");
+        }
     }
 }
