@@ -33,6 +33,7 @@ mod replay;
 mod rollback;
 mod scene;
 mod secrets;
+mod shell;
 mod skew;
 mod stolen;
 mod stopping;

@@ -243,6 +243,8 @@ impl Catalogue {
     /// # Errors
     /// The first problem.
     pub fn parse(text: &[u8]) -> Result<Self, CatalogueError> {
+        // Some editors begin a file with a byte order mark, which is no part of its text.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let whole = json::parse(text, CATALOGUE_BYTES_MAX)?;
         let digest = Digest::of(&[&json::canonical(&whole)]);
         let Value::Array(entries) = whole else {

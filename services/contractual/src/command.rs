@@ -155,7 +155,9 @@ impl CommandLine {
         actor::log("warn");
         actor::hardening::harden();
         let Some(dir) = dir else {
-            out.error("there is no default folder, because HOME is not set: pass --dir DIR");
+            out.error(
+                "there is no default folder, because this user has no home folder: pass --dir DIR",
+            );
             return ExitCode::from(64);
         };
         let context = Context {
@@ -269,12 +271,12 @@ impl DeploymentCommand {
     reason = "the command line alone reads the environment"
 )]
 fn default_dir() -> Option<PathBuf> {
-    let set = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+    // A relative path is invalid there, and ignored.
+    let absolute = |path: &PathBuf| path.is_absolute();
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.filter(absolute).or_else(|| {
+        let home = std::env::home_dir().filter(absolute)?;
+        Some(home.join(".local/share"))
+    })?;
     Some(data.join("contractual"))
 }

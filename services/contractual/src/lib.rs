@@ -30,16 +30,16 @@ pub fn main() -> ExitCode {
     if let Some(code) = first.and_then(|first| runner::stage(&first)) {
         return code;
     }
-    match CommandLine::try_parse() {
+    output::end(match CommandLine::try_parse() {
         Ok(line) => line.run(),
-        Err(error) => {
+        Err(error) if error.use_stderr() => {
             // A closed terminal cannot show it either.
             error.print().ok();
-            if error.use_stderr() {
-                ExitCode::from(64)
-            } else {
-                ExitCode::SUCCESS
-            }
+            ExitCode::from(64)
         }
-    }
+        Err(help) => {
+            output::note(help.print());
+            ExitCode::SUCCESS
+        }
+    })
 }

@@ -1,10 +1,51 @@
 //! Prints the output of a command: text for people, or JSON for programs. Part of it came over the wire, so all
 //! characters that could move a cursor, reorder text or hide in it are escaped.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::{
+    io::{self, ErrorKind, IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::OnceLock,
+};
 
 use diagnostic::{escaped, escaped_lines, is_hidden};
 use serde::Serialize;
+
+/// The first failure to write to standard output, which all commands of the process share.
+static FAILED: OnceLock<String> = OnceLock::new();
+
+/// Notes a failed write. A closed pipe is none: its reader has what it wanted.
+pub(crate) fn note(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        FAILED.get_or_init(|| error.to_string());
+    }
+}
+
+/// Returns the exit code of a command that ended with `code`: an error if its output could not be written.
+pub(crate) fn end(code: ExitCode) -> ExitCode {
+    note(io::stdout().flush());
+    match FAILED.get() {
+        Some(error) if code == ExitCode::SUCCESS => {
+            Output::new(false).error(&format!(
+                "the output could not be written: {error}; free disk space or write it elsewhere"
+            ));
+            ExitCode::FAILURE
+        }
+        Some(_) | None => code,
+    }
+}
+
+/// Returns true if words may be coloured: on a terminal that has colours, unless the person wants none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line alone reads the environment"
+)]
+fn has_colours() -> bool {
+    let set = |name| std::env::var(name).is_ok_and(|value: String| !value.is_empty());
+    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !set("NO_COLOR") && !dumb
+}
 
 /// The output of a command, as text or as JSON.
 #[derive(Debug, Clone, Copy)]
@@ -41,25 +82,23 @@ impl Output {
         } else {
             escaped_lines(line)
         };
-        // The reader may have closed the pipe: the command has not failed.
-        writeln!(std::io::stdout(), "{line}").ok();
+        note(writeln!(io::stdout(), "{line}"));
     }
 
     /// Prints a line in which one word has an ANSI colour if the output is a terminal.
     pub fn painted(&self, before: &str, (word, colour): (&str, Option<u8>), after: &str) {
         let (before, word, after) = (escaped(before), escaped(word), escaped_lines(after));
-        let word = match colour.filter(|_| std::io::stdout().is_terminal()) {
+        let word = match colour.filter(|_| has_colours()) {
             Some(colour) => format!("\u{1b}[{colour}m{word}\u{1b}[0m"),
             None => word,
         };
-        // As above.
-        writeln!(std::io::stdout(), "{before}{word}{after}").ok();
+        note(writeln!(io::stdout(), "{before}{word}{after}"));
     }
 
     /// Prints a line that is not data: on standard error if the data is JSON.
     pub fn line_for_people(&self, line: &str) {
         if self.json {
-            writeln!(std::io::stderr(), "{}", escaped_lines(line)).ok();
+            writeln!(io::stderr(), "{}", escaped_lines(line)).ok();
         } else {
             self.line(line);
         }
@@ -69,8 +108,8 @@ impl Output {
     ///
     /// # Errors
     /// Returns an error if it could not be written; it is not answered then.
-    pub fn question(&self, text: &str) -> std::io::Result<()> {
-        let (mut data, mut terminal) = (std::io::stdout(), std::io::stderr());
+    pub fn question(&self, text: &str) -> io::Result<()> {
+        let (mut data, mut terminal) = (io::stdout(), io::stderr());
         if self.json || (terminal.is_terminal() && !data.is_terminal()) {
             writeln!(terminal, "{}", escaped_lines(text))?;
             terminal.flush()
@@ -87,7 +126,7 @@ impl Output {
         } else {
             "error: "
         };
-        writeln!(std::io::stderr(), "{prefix}{}", escaped_lines(text)).ok();
+        writeln!(io::stderr(), "{prefix}{}", escaped_lines(text)).ok();
     }
 }
 

@@ -22,6 +22,10 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
         )));
     }
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    String::from_utf8(bytes)
-        .map_err(|_| Error::Document(format!("{} is not UTF-8 text", path.display())))
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Error::Document(format!("{} is not UTF-8 text", path.display())))?;
+    // Some editors begin a file with a byte order mark, which is no part of its text.
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map_or(text.clone(), str::to_owned))
 }

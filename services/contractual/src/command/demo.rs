@@ -10,7 +10,7 @@ use actor::Clock;
 use bus_schema::TaskId;
 use clap::Args;
 use deployment::{
-    Deployment, DeploymentFile, Dir, disk_space,
+    Deployment, DeploymentFile, Dir, Lock, disk_space,
     fleet::{Fleet, Process},
     init::{self, Choices},
     provision,
@@ -148,6 +148,7 @@ impl Job<'_> {
             dir.path().display(),
             deployment.file.workspace.display()
         ));
+        let _lock = Lock::take(&dir)?;
         let mut fleet = Fleet::new(dir.clone(), server.path, None);
         let gave_up = fleet.gave_up();
         let done = tokio::select! {

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use clap::Args;
 use deployment::{
-    Deployment, Dir, certs, disk_space,
+    Deployment, Dir, Lock, certs, disk_space,
     fleet::{Fleet, LogLine, NATS},
     nats_server::{self, Places},
     provision,
@@ -34,6 +34,7 @@ impl Arguments {
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let Deployment { dir, file, .. } = deployment;
         disk_space::check(dir.path())?;
+        let _lock = Lock::take(dir)?;
         let mut interrupt = Interrupt::listen()?;
         let server = find_nats_server(out, &mut interrupt).await?;
         let (lines, mut logged) = mpsc::unbounded_channel();
@@ -80,15 +81,17 @@ impl Arguments {
     }
 }
 
-/// SIGINT and SIGTERM: a signal that arrives is kept until somebody asks for it.
+/// SIGINT, SIGTERM and SIGHUP: a signal that arrives is kept until somebody asks for it.
 #[derive(Debug)]
 pub(super) struct Interrupt {
     int: Signals,
     term: Signals,
+    /// None if the process was started to ignore it, as `nohup` does.
+    hup: Option<Signals>,
 }
 
 impl Interrupt {
-    /// Listens from now on; neither signal ends the process any more.
+    /// Listens from now on; no such signal ends the process any more.
     ///
     /// # Errors
     /// Returns an error if the system refuses.
@@ -97,13 +100,32 @@ impl Interrupt {
         Ok(Self {
             int: signal(SignalKind::interrupt()).map_err(failed())?,
             term: signal(SignalKind::terminate()).map_err(failed())?,
+            hup: if ignores_hangup() {
+                None
+            } else {
+                Some(signal(SignalKind::hangup()).map_err(failed())?)
+            },
         })
     }
 
     /// Returns after the first signal.
     pub(super) async fn came(&mut self) {
-        tokio::select! { _ = self.int.recv() => {} _ = self.term.recv() => {} }
+        let hup = async {
+            match &mut self.hup {
+                Some(hup) => hup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! { _ = self.int.recv() => {} _ = self.term.recv() => {} _ = hup => {} }
     }
+}
+
+/// Returns true if the process ignores SIGHUP, by the mask that the kernel shows.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Finds or downloads nats-server; Ctrl-C cancels it.

@@ -7,7 +7,7 @@ use deployment::{Deployment, read_text};
 
 use crate::{
     Error, Output,
-    command::contract::document,
+    command::{contract::document, up::Interrupt},
     follower::{Answer, Follower},
     timeline::Timeline,
 };
@@ -43,6 +43,12 @@ impl Arguments {
         let text = read_text(&self.playbook)?;
         worker::Playbook::parse(&self.playbook.display().to_string(), &text)
             .map_err(|problems| Error::Document(problems.to_string()))?;
+        if client.tasks().await?.halted {
+            return Err(Error::Refused(
+                "everything is halted, so nothing would be granted: run `contractual resume` first"
+                    .to_owned(),
+            ));
+        }
         let submitted = client.submit(contract, text.as_bytes()).await?;
         if self.detach {
             out.print(&submitted, || format!("task {}", submitted.task));
@@ -55,9 +61,17 @@ impl Arguments {
             out,
         };
         let mut timeline = Timeline::new();
-        let approved = follower
-            .follow(submitted.task, answer, &mut timeline)
-            .await?;
+        let task = submitted.task;
+        let mut interrupt = Interrupt::listen()?;
+        let approved = tokio::select! {
+            followed = follower.follow(task, answer, &mut timeline) => followed?,
+            () = interrupt.came() => {
+                out.line_for_people(&format!(
+                    "\nthe task goes on: see `contractual task show {task}`; `contractual halt` stops everything"
+                ));
+                return Err(Error::Interrupted);
+            }
+        };
         for question in approved {
             let draft = question.draft;
             out.line_for_people(&format!(
