@@ -4,13 +4,17 @@
 //!
 //! 1. A row in `authors!`, with the next free user id. Users, accounts, permissions, consumers, configurations and
 //!    shares of the deployment's folder follow from it. Its place in `ACTORS`, below.
-//! 2. Its facts in `facts.rs`, and a line in `reader.rs` that names the facts it folds.
+//! 2. Its facts in `facts.rs`, its name among the authors of `service.started` there, and a line in `reader.rs` that
+//!    names the facts it folds. Both are exported in `lib.rs`.
 //! 3. A crate `services/<name>`: a core, an `impl Service`, a `main.rs` of three lines, a sample configuration, a
-//!    README. Take `services/worker` as the example.
+//!    README. Take `services/worker` as the example. A line in the workspace's `Cargo.toml`, and one in that of
+//!    `contractual`.
 //! 4. One line in `service` and one in the configurations of the command line; the compiler names both places.
 //! 5. In `deploy`: a target in `Dockerfile`, a service and a network in `docker-compose.yml`, and the profile that
 //!    `deploy/seccomp/derive` writes. The test `every_service_is_deployed_as_its_row_says` names what is missing.
-//! 6. `just golden`, and read the difference: it shows the service's rights.
+//! 6. A row in the tables of `README.md`, `ARCHITECTURE.md` and `deploy/README.md`, and its name in the lists of
+//!    `bus-schema/README.md`.
+//! 7. `just golden`, and read the difference: it shows the service's rights.
 
 use std::{fmt, str::FromStr};
 

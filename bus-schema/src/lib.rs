@@ -17,6 +17,8 @@ mod money;
 mod reader;
 mod signed;
 pub mod stream;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod verify;
 pub mod wire;
 

@@ -96,7 +96,7 @@ fn allowed_devices_reach_the_gateway_over_https_as_whom_they_are() {
             let alike = ["Tailscale_User_Login: mallory@example.test"];
             let refused = answered(&tailnet, "laptop", &alike).await;
             assert!(
-                refused.body.contains("no header that the sidecar sets"),
+                refused.body.contains("is not a header of the sidecar"),
                 "{refused:?}"
             );
             // Identity alone permits nothing: a read needs the owner's signature.

@@ -266,10 +266,6 @@ impl DeploymentCommand {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command line alone reads the environment"
-)]
 fn default_dir() -> Option<PathBuf> {
     // A relative path is invalid there, and ignored.
     let absolute = |path: &PathBuf| path.is_absolute();

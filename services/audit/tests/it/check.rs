@@ -62,7 +62,7 @@ fn an_honest_log_is_checked_entry_by_entry() {
     assert_eq!(seen, (1..=601).collect::<Vec<u64>>());
     assert_eq!(checked.checkpoint, *desk.log.signed());
     assert_eq!((checked.anchored, checked.strangers.junk), (602, 0));
-    assert_eq!(checked.key, public_key(&world.audit));
+    assert_eq!(checked.key, public_key(&key()));
     let counts = |author| checked.authors[&author];
     assert_eq!(
         (
@@ -78,7 +78,7 @@ fn an_honest_log_is_checked_entry_by_entry() {
         ),
         (0, 60)
     );
-    let stored = |seq: usize| world.stream[seq - 1].stored;
+    let stored = |seq: usize| world.log.messages[seq - 1].stored;
     let stretch = counts(AuthorId::Policy).junk_stored;
     assert_eq!(stretch, Some((stored(10), stored(601))));
     let genuine = counts(AuthorId::Owner).genuine + counts(AuthorId::Worker).genuine;
@@ -271,7 +271,8 @@ fn another_owner_or_deployment_finds_nobody_to_believe() {
 fn a_key_that_a_later_roster_replaced_signs_no_log_that_goes_on() {
     let (mut world, mut desk) = (World::new(), Desk::new());
     world.halts(2);
-    world.audit = SigningKey::from_bytes(&[70; 32]);
+    let new = SigningKey::from_bytes(&[70; 32]);
+    world.log.keys.insert(AuthorId::Audit, new.clone());
     world.roster(deployment());
     desk.follow(&world);
     desk.store();
@@ -286,17 +287,18 @@ fn a_key_that_a_later_roster_replaced_signs_no_log_that_goes_on() {
     assert_eq!(problem, Problem::Refused(Refused::Signature));
     let mut entries: Vec<Entry> = (1..6).map(|index| desk.log.entry(index).unwrap()).collect();
     let home = Home::new();
-    let new = world.audit.clone();
-    let mut log = Log::create(&home.places(), &Origin::of(deployment()), new, NOW_NS).unwrap();
+    let mut log = Log::create(
+        &home.places(),
+        &Origin::of(deployment()),
+        new.clone(),
+        NOW_NS,
+    )
+    .unwrap();
     log.append(&entries).unwrap();
     log.checkpoint(NOW_NS).unwrap();
-    assert_eq!(
-        checked(&home, owner()).unwrap().key,
-        public_key(&world.audit)
-    );
+    assert_eq!(checked(&home, owner()).unwrap().key, public_key(&new));
     // Without the owner's previous message, the second roster is invalid.
     let home = Home::new();
-    let new = world.audit.clone();
     let mut log = Log::create(&home.places(), &Origin::of(deployment()), new, NOW_NS).unwrap();
     entries[2].body[20] ^= 1;
     log.append(&entries).unwrap();
@@ -311,7 +313,7 @@ fn the_stream_is_held_against_the_log() {
     let held = |world: &World| {
         let mut comparison = StreamComparison::new(&places, &checked);
         let mut same = 0;
-        for message in &world.stream {
+        for message in &world.log.messages {
             if comparison.message(&message.raw())? == Agreement::Same {
                 same += 1;
             }
@@ -322,21 +324,21 @@ fn the_stream_is_held_against_the_log() {
     world.halts(2);
     assert_eq!(held(&world), Ok((601, 2)));
     for seq in [77_usize, 590] {
-        let whole = world.stream.clone();
-        world.stream[seq - 1].body.push(0);
+        let whole = world.log.messages.clone();
+        world.log.messages[seq - 1].body.push(0);
         let bad = Bad {
             place: Place::Index(u64::try_from(seq).unwrap()),
             problem: Problem::StreamDiffers,
         };
         assert_eq!(held(&world), Err(bad.clone()));
-        world.stream.remove(seq - 1);
+        world.log.messages.remove(seq - 1);
         let missing = Bad {
             problem: Problem::NotInStream,
             ..bad
         };
         assert_eq!(held(&world), Err(missing.clone()));
-        world.stream.truncate(seq - 1);
+        world.log.messages.truncate(seq - 1);
         assert_eq!(held(&world), Err(missing));
-        world.stream = whole;
+        world.log.messages = whole;
     }
 }

@@ -26,7 +26,7 @@ fn a_head_speaks_of_what_is_signed_and_only_once_everything_is_read() {
     desk.core.caught_up();
     let head = desk.core.to_say().unwrap();
     assert_eq!((head.size, head.root), (6, Digest::new(desk.log.root())));
-    assert_eq!(head.stored, world.stream[4].stored);
+    assert_eq!(head.stored, world.log.messages[4].stored);
     desk.core.input(Input::Said);
     assert_eq!(desk.core.to_say(), None);
     desk.core.input(Input::Second);
@@ -70,7 +70,7 @@ fn every_message_becomes_the_entry_of_its_sequence_junk_flagged() {
     world.junk();
     world.replay(2);
     desk.catch_up(&world);
-    for message in &world.stream {
+    for message in &world.log.messages {
         let verdict = match message.seq {
             4 => Verdict::Junk(bus_schema::Junk::Unsigned.into()),
             5 => Verdict::Junk(bus_schema::Junk::Replayed.into()),
@@ -124,7 +124,7 @@ fn checkpoint_facts_do_not_cause_checkpoint_facts() {
 fn a_sequence_that_is_missing_in_the_stream_ends_the_heads() {
     let (mut world, mut desk) = (World::new(), Desk::new());
     world.halts(5);
-    world.stream.remove(3);
+    world.log.messages.remove(3);
     desk.catch_up(&world);
     assert!(
         problem(&desk).contains("disagree at 4"),
@@ -143,9 +143,9 @@ fn a_message_that_is_not_the_logs_ends_the_heads() {
     desk.catch_up(&world);
     assert!(desk.core.to_say().is_some());
     let mut desk = desk.restarted();
-    let mut other = world.stream[399].clone();
+    let mut other = world.log.messages[399].clone();
     other.stored = other.stored.plus_ms(1);
-    world.stream[399] = other;
+    world.log.messages[399] = other;
     desk.catch_up(&world);
     assert!(
         problem(&desk).contains("disagree at 400"),
@@ -161,7 +161,7 @@ fn a_stream_that_ends_before_the_log_ends_the_heads() {
     world.halts(20);
     desk.catch_up(&world);
     let mut desk = desk.restarted();
-    world.stream.truncate(11);
+    world.log.messages.truncate(11);
     desk.catch_up(&world);
     let expected = Broken::StreamShorter {
         stream: 11,
@@ -228,11 +228,11 @@ fn no_more_is_read_while_too_much_waits() {
     let (mut world, mut desk) = (World::new(), Desk::new());
     let max = u64::try_from(WAITING_MAX).unwrap();
     world.halts(max);
-    for message in &world.stream[..WAITING_MAX - 1] {
+    for message in &world.log.messages[..WAITING_MAX - 1] {
         desk.take(message);
     }
     assert!(desk.core.ready());
-    desk.take(&world.stream[WAITING_MAX - 1]);
+    desk.take(&world.log.messages[WAITING_MAX - 1]);
     assert!(!desk.core.ready());
     // No second has passed, and not everything is read.
     let Some(Effect::Store { entries, .. }) = desk.core.to_store() else {
@@ -268,8 +268,8 @@ fn a_shorter_stream_that_takes_the_place_of_the_one_being_read_ends_the_heads() 
     // The loop reads again, without a second call of `caught_up`.
     desk.core.restore(audit::State::default());
     desk.verifier = Verifier::new(owner(), ChainScope::Everything);
-    world.stream.truncate(5);
-    for message in &world.stream {
+    world.log.messages.truncate(5);
+    for message in &world.log.messages {
         desk.take(message);
     }
     assert_eq!(desk.core.to_say(), None);

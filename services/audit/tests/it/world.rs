@@ -1,17 +1,19 @@
 //! A stream of signed events, and a core that reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Clock, Core as _, Outbox};
 use audit::{AuditCore, Effect, Input, Log, Origin};
+use bus_schema::testing::{TestLog, TestMessage};
 use bus_schema::{
-    Audit, AuditFact, Author, AuthorId, AuthorKey, Chain, ChainScope, Deployment, DeploymentId,
-    Digest, Draft, EventId, HaltOrdered, Link, Owner, PublicKey, Raw, Read, RosterChanged, TaskId,
-    Time, Verifier, public_key,
+    Audit, AuditFact, Author, AuthorId, ChainScope, Deployment, DeploymentId, Draft, HaltOrdered,
+    Owner, Read, Time, Verifier,
 };
 use ed25519_dalek::SigningKey;
+
+pub(crate) use bus_schema::testing::owner;
 
 use crate::{Home, NOW_NS, key};
 
@@ -21,38 +23,10 @@ pub(crate) fn deployment() -> DeploymentId {
     DEPLOYMENT.parse().unwrap()
 }
 
-pub(crate) fn owner() -> PublicKey {
-    public_key(&SigningKey::from_bytes(&[1; 32]))
-}
-
-/// A message as the stream holds it.
-#[derive(Debug, Clone)]
-pub(crate) struct Message {
-    pub(crate) subject: String,
-    pub(crate) signature: Option<String>,
-    pub(crate) body: Vec<u8>,
-    pub(crate) seq: u64,
-    pub(crate) stored: Time,
-}
-
-impl Message {
-    pub(crate) fn raw(&self) -> Raw<'_> {
-        Raw {
-            subject: &self.subject,
-            signature: self.signature.as_deref(),
-            body: &self.body,
-            seq: self.seq,
-            stored: self.stored,
-        }
-    }
-}
-
 /// The authors, and the stream of their events.
 pub(crate) struct World {
     pub(crate) clock: Clock,
-    pub(crate) stream: Vec<Message>,
-    pub(crate) audit: SigningKey,
-    tips: BTreeMap<(AuthorId, Option<TaskId>), (u64, Digest)>,
+    pub(crate) log: TestLog,
 }
 
 impl World {
@@ -64,72 +38,28 @@ impl World {
     }
 
     pub(crate) fn empty() -> Self {
-        Self {
-            clock: Clock::fake(Time::from_ns(NOW_NS)),
-            stream: Vec::new(),
-            audit: key(),
-            tips: BTreeMap::new(),
-        }
+        let clock = Clock::fake(Time::from_ns(NOW_NS));
+        let mut log = TestLog::new(clock.wall());
+        log.keys.insert(AuthorId::Audit, key());
+        Self { clock, log }
     }
 
     pub(crate) fn roster(&mut self, deployment: DeploymentId) {
-        let of = |author, seed: u8| AuthorKey {
-            author,
-            key: public_key(&SigningKey::from_bytes(&[seed; 32])),
-        };
-        let audit = AuthorKey {
-            author: AuthorId::Audit,
-            key: public_key(&self.audit),
-        };
-        let keys = vec![of(AuthorId::Policy, 2), of(AuthorId::Worker, 3), audit];
-        self.say(&Draft::<Owner>::of(
-            Deployment,
-            RosterChanged { deployment, keys },
-        ));
+        let roster = self.log.roster(deployment);
+        self.say(&Draft::<Owner>::of(Deployment, roster));
     }
 
     /// Signs a draft as its author and stores it.
     pub(crate) fn say<A: Author>(&mut self, draft: &Draft<A>) {
-        let chain = match A::ID.chain() {
-            Chain::Whole => None,
-            Chain::PerTask => draft.task(),
-        };
-        let (seq, prev) = self
-            .tips
-            .get(&(A::ID, chain))
-            .copied()
-            .unwrap_or((0, Digest::ZERO));
-        let link = Link {
-            seq: seq + 1,
-            prev,
-            id: EventId::new(self.clock.uuid()),
-            at: self.clock.wall(),
-        };
-        let key = match A::ID {
-            AuthorId::Owner => SigningKey::from_bytes(&[1; 32]),
-            AuthorId::Policy => SigningKey::from_bytes(&[2; 32]),
-            AuthorId::Audit => self.audit.clone(),
-            AuthorId::Gateway | AuthorId::Worker | AuthorId::Runner => {
-                SigningKey::from_bytes(&[3; 32])
-            }
-        };
-        let event = draft.sign(link, &key);
-        self.tips
-            .insert((A::ID, chain), (seq + 1, Digest::of(&[&event.body])));
-        self.put(event.subject, Some(event.signature.to_string()), event.body);
+        self.log.now = self.clock.wall();
+        self.log.append(draft);
+        self.clock.advance(Duration::from_millis(1));
     }
 
-    pub(crate) fn put(&mut self, subject: String, signature: Option<String>, body: Vec<u8>) {
-        let seq = u64::try_from(self.stream.len()).unwrap() + 1;
-        let stored = self.clock.wall();
+    fn put(&mut self, subject: String, signature: Option<String>, body: Vec<u8>) {
+        self.log.now = self.clock.wall();
+        self.log.push(subject, signature, body);
         self.clock.advance(Duration::from_millis(1));
-        self.stream.push(Message {
-            subject,
-            signature,
-            body,
-            seq,
-            stored,
-        });
     }
 
     pub(crate) fn halts(&mut self, count: u64) {
@@ -145,7 +75,7 @@ impl World {
 
     /// A copy of an event that is genuine at its original place.
     pub(crate) fn replay(&mut self, seq: usize) {
-        let copy = self.stream[seq - 1].clone();
+        let copy = self.log.messages[seq - 1].clone();
         self.put(copy.subject, copy.signature, copy.body);
     }
 }
@@ -188,7 +118,7 @@ impl Desk {
         Self::at(home, key())
     }
 
-    pub(crate) fn take(&mut self, message: &Message) {
+    pub(crate) fn take(&mut self, message: &TestMessage) {
         let raw = message.raw();
         match self.verifier.read::<AuditFact>(&raw).unwrap() {
             Read::Fact(seen) => {
@@ -203,10 +133,10 @@ impl Desk {
 
     /// Reads to the end of the stream.
     pub(crate) fn follow(&mut self, world: &World) {
-        for message in &world.stream[self.read..] {
+        for message in &world.log.messages[self.read..] {
             self.take(message);
         }
-        self.read = world.stream.len();
+        self.read = world.log.messages.len();
     }
 
     /// Lets a second pass, and stores the due entries.

@@ -28,7 +28,7 @@ async fn approvals_that_are_replayed_or_not_the_owners_are_refused() {
         approve: true,
         at: Time::from_ns(1),
     });
-    let seq = world.stream().seq;
+    let seq = world.stream().log.seq;
     for (what, body, status, problem) in [
         ("no JSON", "[]".to_owned(), 400, "malformed"),
         ("a task", body(&world.task().signed), 400, "malformed"),
@@ -53,7 +53,7 @@ async fn approvals_that_are_replayed_or_not_the_owners_are_refused() {
             problem,
         );
     }
-    assert_eq!(world.stream().seq, seq, "something was appended");
+    assert_eq!(world.stream().log.seq, seq, "something was appended");
     assert_eq!(
         world
             .post("/v1/approvals", &body(&approval(&draft)))

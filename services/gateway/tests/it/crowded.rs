@@ -249,7 +249,7 @@ async fn long_answer(world: &World) -> TcpStream {
     let content = sealed.content();
     let key = (AuthorId::Worker, *content.digest());
     let stored = sealed.stored().to_vec();
-    world.stream().contents.insert(key, stored);
+    world.stream().log.contents.insert(key, stored);
     let path = format!("/v1/contents/worker/{}/{LONG}", content.digest());
     let mut socket = sent(world.address, &request(world, &path)).await;
     begins(&mut socket, "200").await;

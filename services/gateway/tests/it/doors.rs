@@ -98,7 +98,7 @@ async fn identity_alone_opens_nothing() {
     let world = World::edge(SIDECAR).await;
     let host = format!("Host: {NAME}");
     let headers = [host.as_str(), PROTO, DEVICE, LOGIN];
-    let seq = world.stream().seq;
+    let seq = world.stream().log.seq;
     let read = world.ask("GET /v1/tasks", &headers, "").await;
     assert_eq!((read.status, read.problem().as_str()), (401, "no-access"));
     let ready = world.task();
@@ -111,7 +111,7 @@ async fn identity_alone_opens_nothing() {
     let headers = [&headers[..], &["Content-Type: application/json"]].concat();
     let posted = world.ask("POST /v1/tasks", &headers, &forged).await;
     assert_eq!(posted.status, 400, "{posted:?}");
-    assert_eq!(world.stream().seq, seq, "something was appended");
+    assert_eq!(world.stream().log.seq, seq, "something was appended");
     let posted = world.ask("POST /v1/tasks", &headers, &ready.json()).await;
     assert_eq!(posted.status, 202, "{posted:?}");
 }

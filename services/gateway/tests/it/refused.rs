@@ -237,7 +237,7 @@ async fn tasks_that_are_not_whole_or_not_the_owners_are_refused() {
     let world = World::start().await;
     let ready = world.task();
     let used = world.submitted();
-    let seq = world.stream().seq;
+    let seq = world.stream().log.seq;
     let body = |signed: &Signed, playbook: &Sealed| {
         json!({ "signed": base64(signed), "playbook": data_encoding::BASE64.encode(playbook.stored()) })
             .to_string()
@@ -349,7 +349,7 @@ async fn tasks_that_are_not_whole_or_not_the_owners_are_refused() {
         .raw(format!("{head}{chunk}0\r\n\r\n").as_bytes())
         .await;
     assert_refused(&chunked, "a large body without a length", 413, "too-large");
-    assert_eq!(world.stream().seq, seq, "something was appended");
+    assert_eq!(world.stream().log.seq, seq, "something was appended");
     assert_eq!(world.post("/v1/tasks", &ready.json()).await.status, 202);
     assert_refused(
         &world.post("/v1/tasks", &ready.json()).await,
@@ -357,7 +357,7 @@ async fn tasks_that_are_not_whole_or_not_the_owners_are_refused() {
         409,
         "used",
     );
-    assert_eq!(world.stream().seq, seq + 1);
+    assert_eq!(world.stream().log.seq, seq + 1);
 }
 
 #[tokio::test]

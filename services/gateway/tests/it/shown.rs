@@ -27,7 +27,14 @@ async fn submitted_task_is_carried_and_shown() {
     let contract = Digest::of(&[b"contract"]);
     let submitted = client.submit(contract, b"[[step]]").await.unwrap();
     assert_eq!(submitted.seq, 2);
-    let stored = world.stream().contents.values().next().cloned().unwrap();
+    let stored = world
+        .stream()
+        .log
+        .contents
+        .values()
+        .next()
+        .cloned()
+        .unwrap();
     assert_eq!(&stored[32..], b"[[step]]");
     let task = client.task(submitted.task).await.unwrap();
     assert_eq!(task.summary.state, TaskState::Submitted);
@@ -42,13 +49,13 @@ async fn submitted_task_is_carried_and_shown() {
     let playbook = serde_json::from_value(named.clone()).unwrap();
     let bytes = client.content(AuthorId::Gateway, &playbook).await.unwrap();
     assert_eq!(bytes.as_deref(), Some(b"[[step]]".as_slice()));
-    for stored in world.stream().contents.values_mut() {
+    for stored in world.stream().log.contents.values_mut() {
         stored.push(b'!');
         stored.remove(32);
     }
     let forged = client.content(AuthorId::Gateway, &playbook).await;
     assert!(matches!(forged, Err(Error::NotGenuine)), "{forged:?}");
-    world.stream().contents.clear();
+    world.stream().log.contents.clear();
     assert_eq!(
         client.content(AuthorId::Gateway, &playbook).await.unwrap(),
         None

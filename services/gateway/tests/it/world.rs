@@ -1,7 +1,7 @@
 //! A gateway on the loopback, whose channel to the bus the test controls.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::{
@@ -13,13 +13,11 @@ use std::{
 
 use actor::{Clock, Context, Core as _, Outbox};
 use bus_schema::{
-    AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, AuthorKey, ChainScope, Content,
-    Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, EventId, GatewayFact, Link, Meta,
-    Owner, PublicKey, Raw, Read, RosterChanged, Sealed, Signed, Statement, TaskId, TaskStatement,
-    Time, Verifier, public_key, wire,
+    AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, ChainScope, Content, Counts,
+    Deployment, DeploymentId, Digest, Draft, DraftGrant, GatewayFact, Meta, Owner, Read, Sealed,
+    Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key, testing::TestLog, wire,
 };
 use data_encoding::BASE64;
-use ed25519_dalek::SigningKey;
 use gateway::{
     AppState, BusRequest, Entrance, Limits, SharedRecord, api, client::Client, config::Hosts,
 };
@@ -31,13 +29,14 @@ use tokio::{
 };
 use uuid::Uuid;
 
+pub(crate) use bus_schema::testing::{key, owner};
+
 pub(crate) const NAME: &str = "gateway.example.ts.net";
 
 /// The stream as the gateway's own loop reads it: the same verifier, the same core.
 pub(crate) struct Stream {
     pub(crate) core: gateway::core::Core,
-    pub(crate) contents: BTreeMap<(AuthorId, Digest), Vec<u8>>,
-    pub(crate) seq: u64,
+    pub(crate) log: TestLog,
     pub(crate) silent: bool,
     verifier: Verifier,
     clock: Clock,
@@ -47,55 +46,23 @@ impl Stream {
     pub(crate) fn new(shared_record: Arc<SharedRecord>, clock: Clock) -> Self {
         let mut stream = Self {
             core: gateway::core::Core::new(shared_record),
-            contents: BTreeMap::new(),
-            seq: 0,
+            log: TestLog::new(clock.wall()),
             silent: false,
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Gateway)),
             clock,
         };
-        let keys = AuthorId::ALL
-            .iter()
-            .filter(|author| **author != AuthorId::Owner);
-        let keys = keys.map(|author| AuthorKey {
-            author: *author,
-            key: public_key(&key(*author)),
-        });
-        let roster = RosterChanged {
-            deployment: deployment(),
-            keys: keys.collect(),
-        };
+        let roster = stream.log.roster(deployment());
         stream.append(Draft::<Owner>::of(Deployment, roster));
         stream
     }
 
     /// Stores a draft as the bus would, one millisecond after the one before.
     pub(crate) fn append<A: Author>(&mut self, draft: Draft<A>) -> Meta {
-        for content in draft.contents() {
-            let stored = content.stored().to_vec();
-            self.contents
-                .insert((A::ID, *content.content().digest()), stored);
-        }
         self.clock.advance(Duration::from_millis(1));
-        self.seq += 1;
-        let tip = self.verifier.tip(A::ID, draft.task());
-        let id = EventId::new(self.clock.uuid());
-        let link = Link {
-            seq: tip.seq + 1,
-            prev: tip.digest,
-            id,
-            at: self.clock.wall(),
-        };
-        let event = draft.sign(link, &key(A::ID));
-        let signature = event.signature.to_string();
-        let raw = Raw {
-            subject: &event.subject,
-            signature: Some(&signature),
-            body: &event.body,
-            seq: self.seq,
-            stored: self.clock.wall(),
-        };
+        self.log.now = self.clock.wall();
+        let raw = self.log.append(&draft).raw();
         let Read::Fact(seen) = self.verifier.read::<GatewayFact>(&raw).unwrap() else {
-            panic!("{} is not read as a fact", event.subject);
+            panic!("{} is not read as a fact", raw.subject);
         };
         let meta = *seen.meta();
         self.core.observe(&raw, Ok(&meta));
@@ -114,7 +81,7 @@ impl Stream {
         match ask {
             BusRequest::Append(draft, reply) => drop(reply.send(self.append(draft))),
             BusRequest::Fetch(author, content, reply) => {
-                let stored = self.contents.get(&(author, *content.digest()));
+                let stored = self.log.contents.get(&(author, *content.digest()));
                 let sealed = stored.and_then(|stored| Sealed::from_stored(stored.clone()).ok());
                 drop(reply.send(Ok(sealed)));
             }
@@ -379,14 +346,6 @@ impl Answer {
             .unwrap()
             .to_owned()
     }
-}
-
-pub(crate) fn key(author: AuthorId) -> SigningKey {
-    SigningKey::from_bytes(Digest::of(&[author.name().as_bytes()]).as_bytes())
-}
-
-pub(crate) fn owner() -> PublicKey {
-    public_key(&key(AuthorId::Owner))
 }
 
 pub(crate) fn deployment() -> DeploymentId {

@@ -90,7 +90,7 @@ fn each_reason_has_its_code_rule_and_explanation() {
     }
     let action = ActionId::new(Uuid::from_u128(9));
     let args = world.propose_as(task, action, "t.any", br#"{"n":1}"#);
-    world.erase(args);
+    world.log.erase(args);
     assert_eq!(words(&world.turn()), ["Arguments"]);
     world.rebuild();
 }
@@ -147,7 +147,7 @@ fn drift_is_found_without_a_proposal() {
 #[test]
 fn nothing_is_granted_under_an_expired_contract() {
     let (mut world, _, task) = World::with_task(RULES);
-    world.now = "2037-01-01T00:00:00Z".parse().unwrap();
+    world.log.now = "2037-01-01T00:00:00Z".parse().unwrap();
     world.propose(task, 1);
     assert_eq!(words(&world.turn()), ["Expired"]);
 }
@@ -308,9 +308,9 @@ fn grant_waits_for_a_fresh_head_and_refusals_do_not() {
         Some((0, Duration::from_secs(5))),
         Some((-1000, Duration::ZERO)),
     ];
-    world.seq = 5_000;
+    world.log.seq = 5_000;
     world.propose(task, 1);
-    assert_eq!(world.seq, 5_001);
+    assert_eq!(world.log.seq, 5_001);
     for head in stale {
         world.head = head;
         assert_eq!(world.turn().len(), 0, "{head:?}");

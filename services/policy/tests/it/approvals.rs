@@ -46,7 +46,7 @@ fn question_carries_the_draft_the_time_and_the_reason() {
     };
     assert_eq!(fact.draft.action, action);
     let question = fact.draft.asked.as_ref().unwrap();
-    assert_eq!(question.until, world.now.plus_ms(3_000));
+    assert_eq!(question.until, world.log.now.plus_ms(3_000));
     assert_eq!((question.quorum, question.approvers.len()), (1, 1));
     assert_eq!(fact.draft.rule.as_str(), "ask-me");
     assert_eq!(world.why(fact.reason), "because");
@@ -204,7 +204,7 @@ fn yes_lifts_the_question_and_nothing_else() {
 
     // The arguments were erased.
     let (mut world, task, action, draft) = open();
-    world.erase(draft.args);
+    world.log.erase(draft.args);
     world.carry(task, action, &answer(&draft, true));
     assert_eq!(words(&world.turn()), ["Arguments"]);
 
@@ -279,7 +279,7 @@ fn each_way_in_which_an_approval_is_wrong_has_a_code_of_its_own() {
         }),
         // The signature covers the exact arguments.
         ("ApprovalDiffers", |world, task, action, draft| {
-            let args = world.put(br#"{"n":5}"#);
+            let args = world.put(AuthorId::Worker, br#"{"n":5}"#);
             let edited = DraftGrant {
                 args,
                 ..draft.clone()

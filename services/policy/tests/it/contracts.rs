@@ -32,8 +32,8 @@ pub(crate) fn offer(world: &mut World, text: &str, change: impl FnOnce(&mut Cont
         contract: Digest::of(&[text.as_bytes()]),
         name: good.name().clone(),
         version: Contract::parse("c", text, &tools).map_or(2, |it| it.version()),
-        document: world.put(text.as_bytes()),
-        pins: contract::pins(&tools, world.put(b"[]")),
+        document: world.put(AuthorId::Owner, text.as_bytes()),
+        pins: contract::pins(&tools, world.put(AuthorId::Owner, b"[]")),
         envelope: Contract::parse("c", text, &tools)
             .map_or_else(|_| envelope(&good, &tools), |it| envelope(&it, &tools)),
     };
@@ -50,8 +50,8 @@ fn bad_contract_is_rejected_and_leaves_others_in_force() {
     let other = crate::text("allow = []");
     offer(&mut world, &other, |fact| fact.contract = Digest::ZERO);
     offer(&mut world, &other, |fact| fact.envelope.wall_ms_max += 1);
-    let erased = world.put(b"erased");
-    world.erase(erased);
+    let erased = world.put(AuthorId::Owner, b"erased");
+    world.log.erase(erased);
     offer(&mut world, &other, |fact| fact.document = erased);
     let facts = world.turn();
     let codes = [
@@ -139,7 +139,7 @@ fn task_under_no_or_an_expired_contract_is_rejected() {
     let contract = world.sign_text(&crate::text(RULES).replace("2036-12-31", "2027-01-20"));
     world.submit(Digest::ZERO);
     world.turn();
-    world.now = "2027-01-20T23:59:59.999Z".parse().unwrap();
+    world.log.now = "2027-01-20T23:59:59.999Z".parse().unwrap();
     world.submit(contract);
     assert_eq!(words(&world.turn()), ["admitted"]);
     world.pass_ms(1);
@@ -150,8 +150,8 @@ fn task_under_no_or_an_expired_contract_is_rejected() {
 #[test]
 fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
     let (mut world, contract, _) = World::with_task(RULES);
-    let playbook = world.put(b"p");
-    let other = world.put(b"q");
+    let playbook = world.put(AuthorId::Gateway, b"p");
+    let other = world.put(AuthorId::Gateway, b"q");
     let ids: Vec<_> = (1..=5).map(|id| TaskId::new(Uuid::from_u128(id))).collect();
     let said = |task: usize| TaskStatement {
         deployment: deployment(),

@@ -85,7 +85,7 @@ fn compare(tools: &str, contract: &str, tasks: &[(String, Vec<Made>)]) -> [usize
     let signed = world.sign_text(contract);
     let catalogue = Catalogue::parse(tools.as_bytes()).unwrap();
     let parsed = Contract::parse("c", contract, &catalogue).unwrap();
-    let now_ms = world.now.ns().div_euclid(1_000_000);
+    let now_ms = world.log.now.ns().div_euclid(1_000_000);
     let mut batch = Batch::new(&parsed, &catalogue, Asks::Approve, now_ms);
     let mut kinds = [0; 3];
     for (at, (text, calls)) in tasks.iter().enumerate() {

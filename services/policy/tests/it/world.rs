@@ -1,23 +1,23 @@
 //! Simulates a bus in memory: events are really signed and verified by policy's own verifier; the test controls time
 //! and audit's heads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actor::{Clock, Core as _, LogHead, Outbox};
-use bus_schema::json;
+use bus_schema::testing::{TestLog, TestMessage};
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionStarted, ApprovalCarried,
-    ApprovalStatement, Author, AuthorId, AuthorKey, CanPublish, Chain, ChainScope, Content,
-    ContractSigned, Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, EventId,
-    Facts as _, Head, Link, Policy as Me, PolicyFact, PublicKey, Raw, Read, RosterChanged, Salt,
-    Sealed, Signed, SignedEvent, Statement, Subject, TaskFinished, TaskId, TaskOutcome,
-    TaskStatement, TaskSubmitted, Time, Usage, Verifier, public_key, wire,
+    ApprovalStatement, Author, AuthorId, CanPublish, ChainScope, Content, ContractSigned,
+    Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, Head, Policy as Me, PolicyFact,
+    Read, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time,
+    Usage, Verifier, json, read_as, wire,
 };
 use contract::{Catalogue, Contract, envelope};
-use ed25519_dalek::SigningKey;
 use policy::{Fetch, Fetched, PolicyCore};
 use uuid::Uuid;
+
+pub(crate) use bus_schema::testing::{key, owner};
 
 pub(crate) use self::said::{asked, granted, judged, refused, words};
 
@@ -26,31 +26,8 @@ mod said;
 /// The moment at which each stream starts.
 pub(crate) const START: Time = Time::from_ns(1_800_000_000_000_000_000);
 
-pub(crate) fn key(author: AuthorId) -> SigningKey {
-    SigningKey::from_bytes(&[author as u8 + 1; 32])
-}
-
-pub(crate) fn owner() -> PublicKey {
-    public_key(&key(AuthorId::Owner))
-}
-
 pub(crate) fn deployment() -> DeploymentId {
     DeploymentId::new(Uuid::from_u128(1))
-}
-
-struct Stored {
-    event: SignedEvent,
-    seq: u64,
-    stored: Time,
-}
-
-impl Stored {
-    fn subject(&self) -> Subject<'_> {
-        Subject::parse(&self.event.subject).unwrap()
-    }
-    fn fact(&self) -> PolicyFact {
-        PolicyFact::parse(self.subject(), &self.event.schema, &self.event.body).unwrap()
-    }
 }
 
 /// A simulated stream with policy's core that reads it.
@@ -59,15 +36,10 @@ pub(crate) struct World {
     /// The catalogue of its processes.
     tools: Vec<u8>,
     verifier: Verifier,
-    tips: BTreeMap<(AuthorId, Option<TaskId>), (u64, Digest)>,
-    stream: Vec<Stored>,
-    /// The place of the last message; a test may leave a gap before the next.
-    pub(crate) seq: u64,
-    pub(crate) now: Time,
+    pub(crate) log: TestLog,
     pub(crate) clock: Clock,
     /// The log's size minus the stream's, and the age of that head.
     pub(crate) head: Option<(i64, Duration)>,
-    contents: BTreeMap<Content, Vec<u8>>,
     ids: u128,
 }
 
@@ -84,23 +56,12 @@ impl World {
             core: PolicyCore::new(owner(), Catalogue::parse(tools).unwrap()),
             tools: tools.to_vec(),
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Policy)),
-            tips: BTreeMap::new(),
-            stream: Vec::new(),
-            seq: 0,
-            now: START,
+            log: TestLog::new(START),
             clock: Clock::fake(START),
             head: Some((0, Duration::ZERO)),
-            contents: BTreeMap::new(),
             ids: 1000,
         };
-        let keys = AuthorId::ALL.iter().map(|author| AuthorKey {
-            author: *author,
-            key: public_key(&key(*author)),
-        });
-        let roster = RosterChanged {
-            deployment: deployment(),
-            keys: keys.collect(),
-        };
+        let roster = world.log.roster(deployment());
         world.say::<bus_schema::Owner, _>(Deployment, roster);
         world
     }
@@ -130,61 +91,33 @@ impl World {
     }
 
     /// Stores a content.
-    pub(crate) fn put(&mut self, bytes: &[u8]) -> Content {
-        let id = self.id().as_u128();
-        let salt = Digest::of(&[&id.to_be_bytes()]);
-        let sealed = Sealed::new(Salt::new(*salt.as_bytes()), bytes).unwrap();
-        self.contents.insert(sealed.content(), bytes.to_vec());
-        sealed.content()
-    }
-
-    pub(crate) fn erase(&mut self, content: Content) {
-        self.contents.remove(&content);
+    pub(crate) fn put(&mut self, by: AuthorId, bytes: &[u8]) -> Content {
+        self.log.put(by, bytes)
     }
 
     /// Erases every content of these bytes.
     pub(crate) fn erase_bytes(&mut self, bytes: &[u8]) {
-        self.contents.retain(|_, stored| stored != bytes);
+        let is_other = |stored: &[u8]| stored.get(32..) != Some(bytes);
+        self.log.contents.retain(|_, stored| is_other(stored));
     }
 
     /// Appends a fact of any author and lets policy fold it.
-    pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(
-        &mut self,
-        scope: E::Scope,
-        fact: E,
-    ) -> EventId {
-        self.append(&Draft::<A>::of(scope, fact))
+    pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(&mut self, scope: E::Scope, fact: E) {
+        self.append(&Draft::<A>::of(scope, fact));
     }
 
-    fn append<A: Author>(&mut self, draft: &Draft<A>) -> EventId {
-        let task = draft.task().filter(|_| A::ID.chain() == Chain::PerTask);
-        let id = EventId::new(self.id());
-        let tip = self.tips.entry((A::ID, task)).or_insert((0, Digest::ZERO));
-        let link = Link {
-            seq: tip.0 + 1,
-            prev: tip.1,
-            id,
-            at: self.now,
-        };
-        let event = draft.sign(link, &key(A::ID));
-        *tip = (link.seq, Digest::of(&[&event.body]));
-        for content in draft.contents() {
-            self.contents
-                .insert(content.content(), content.bytes().to_vec());
-        }
-        self.seq += 1;
-        let (seq, stored) = (self.seq, self.now);
-        let stored = Stored { event, seq, stored };
-        fold(&mut self.core, &mut self.verifier, &stored);
-        self.stream.push(stored);
-        id
+    fn append<A: Author>(&mut self, draft: &Draft<A>) {
+        let message = self.log.append(draft);
+        fold(&mut self.core, &mut self.verifier, message);
     }
 
     /// Fetches what policy requests and appends its events, until it publishes nothing more.
     pub(crate) fn turn(&mut self) -> Vec<PolicyFact> {
-        let from = self.stream.len();
+        let from = self.log.messages.len();
         while self.step() {}
-        self.stream[from..].iter().map(Stored::fact).collect()
+        let said = self.log.messages[from..].iter();
+        said.map(|message| read_as(&message.raw()).unwrap())
+            .collect()
     }
 
     /// Lets policy publish at most one verdict.
@@ -199,23 +132,27 @@ impl World {
 
     fn fetch(&mut self) {
         for (_, fetch) in self.core.fetches() {
-            let get = |content: &Content| self.contents.get(content).cloned();
-            let fetched = match &fetch {
+            let get = |by: AuthorId, content: Content| self.log.get(by, content);
+            let fetched = match fetch {
                 Fetch::Document { contract, content } => {
-                    Fetched::Document(*contract, *content, get(content))
+                    Fetched::Document(contract, content, get(AuthorId::Owner, content))
                 }
-                Fetch::Tools { content } => Fetched::Tools(*content, get(content)),
+                Fetch::Tools { content } => Fetched::Tools(content, get(AuthorId::Owner, content)),
                 Fetch::Arguments {
-                    action, content, ..
-                } => Fetched::Arguments(*action, get(content)),
-                Fetch::Words { task, content } => Fetched::Words(*task, get(content)),
+                    action,
+                    by,
+                    content,
+                } => Fetched::Arguments(action, get(by, content)),
+                Fetch::Words { task, content } => {
+                    Fetched::Words(task, get(AuthorId::Gateway, content))
+                }
                 Fetch::Earlier {
                     task,
                     action,
                     part,
+                    by,
                     content,
-                    ..
-                } => Fetched::Earlier(*task, *action, *part, get(content)),
+                } => Fetched::Earlier(task, action, part, get(by, content)),
             };
             self.core.input(fetched);
         }
@@ -225,14 +162,14 @@ impl World {
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
         let heard = self.head.map(|(lead, age)| LogHead {
             head: Head {
-                size: self.seq.saturating_add_signed(lead),
+                size: self.log.seq.saturating_add_signed(lead),
                 root: Digest::ZERO,
-                stored: self.now,
+                stored: self.log.now,
             },
             age,
         });
         let clock = self.clock.clone();
-        let mut out = Outbox::new(self.now, heard, &busy, &running, &clock);
+        let mut out = Outbox::new(self.log.now, heard, &busy, &running, &clock);
         self.core.next(&mut out);
         let drafts = out.drafts();
         assert!(drafts.len() <= 1, "one chain takes one draft");
@@ -258,8 +195,8 @@ impl World {
     pub(crate) fn rebuild(&mut self) {
         let mut core = PolicyCore::new(owner(), self.tools());
         let mut verifier = Verifier::new(owner(), ChainScope::Own(AuthorId::Policy));
-        for stored in &self.stream {
-            fold(&mut core, &mut verifier, stored);
+        for message in &self.log.messages {
+            fold(&mut core, &mut verifier, message);
         }
         assert_eq!(core.state(), self.core.state());
         (self.core, self.verifier) = (core, verifier);
@@ -274,14 +211,12 @@ impl World {
 
     /// Returns every body in the stream.
     pub(crate) fn bodies(&self) -> Vec<Vec<u8>> {
-        self.stream
-            .iter()
-            .map(|one| one.event.body.clone())
-            .collect()
+        let messages = self.log.messages.iter();
+        messages.map(|message| message.body.clone()).collect()
     }
 
     pub(crate) fn pass_ms(&mut self, ms: u64) {
-        self.now = self.now.plus_ms(ms);
+        self.log.now = self.log.now.plus_ms(ms);
     }
 
     /// Signs the contract with these rules as the owner; no verdict yet.
@@ -299,11 +234,11 @@ impl World {
         text: &str,
         change: impl FnOnce(&mut ContractSigned),
     ) -> Digest {
-        let document = self.put(text.as_bytes());
+        let document = self.put(AuthorId::Owner, text.as_bytes());
         let tools = self.tools();
         let contract = Contract::parse("c", text, &tools).unwrap();
         let envelope = envelope(&contract, &tools);
-        let entries = self.put(&contract::entries(&tools, &envelope));
+        let entries = self.put(AuthorId::Owner, &contract::entries(&tools, &envelope));
         let mut fact = ContractSigned {
             contract: contract.digest(),
             name: contract.name().clone(),
@@ -329,13 +264,13 @@ impl World {
 
     /// Submits a task with this text of the owner.
     pub(crate) fn submit_saying(&mut self, task: TaskId, contract: Digest, words: &[u8]) {
-        let playbook = self.put(words);
+        let playbook = self.put(AuthorId::Gateway, words);
         let statement = TaskStatement {
             deployment: deployment(),
             task,
             contract,
             playbook,
-            at: self.now,
+            at: self.log.now,
         };
         let statement = Signed::new(&Statement::Task(statement), &key(AuthorId::Owner));
         let fact = TaskSubmitted {
@@ -370,7 +305,7 @@ impl World {
         tool: &str,
         args: &[u8],
     ) -> Content {
-        let args = self.put(args);
+        let args = self.put(AuthorId::Worker, args);
         let fact = ActionProposed {
             action,
             step: "s".parse().unwrap(),
@@ -401,7 +336,7 @@ impl World {
         usage: Usage,
         output: &[u8],
     ) {
-        let output = self.put(output);
+        let output = self.put(AuthorId::Runner, output);
         let fact = ActionFinished {
             action,
             outcome: ActionOutcome::Succeeded,
@@ -426,20 +361,13 @@ impl World {
 
     /// Returns the stored explanation of a refusal.
     pub(crate) fn why(&self, content: Option<Content>) -> String {
-        String::from_utf8(self.contents[&content.unwrap()].clone()).unwrap()
+        let bytes = self.log.get(AuthorId::Policy, content.unwrap());
+        String::from_utf8(bytes.unwrap()).unwrap()
     }
 }
 
-fn fold(core: &mut PolicyCore, verifier: &mut Verifier, stored: &Stored) {
-    let signature = stored.event.signature.to_string();
-    let raw = Raw {
-        subject: &stored.event.subject,
-        signature: Some(&signature),
-        body: &stored.event.body,
-        seq: stored.seq,
-        stored: stored.stored,
-    };
-    match verifier.read::<PolicyFact>(&raw).unwrap() {
+fn fold(core: &mut PolicyCore, verifier: &mut Verifier, message: &TestMessage) {
+    match verifier.read::<PolicyFact>(&message.raw()).unwrap() {
         Read::Fact(seen) => core.fold(seen),
         other @ (Read::Other(_) | Read::Junk(_)) => panic!("{other:?}"),
     }

@@ -4,15 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actor::Core as _;
+use bus_schema::testing::owner;
 use bus_schema::{
     ActionDeclined, Asked, AuthorId, Deployment, Digest, HaltLifted, HaltOrdered, Owner,
     RefusalCode, Runner,
 };
+use ed25519_dalek::SigningKey;
 use runner::Input;
 
 use crate::stream::{
     CALLS, START, Stream, TTL_MS, Wants, action, approval, contract, deployment, draft, envelope,
-    other_content, public, task,
+    other_content, task,
 };
 
 pub(crate) fn claimed(n: u128) -> Wants {
@@ -106,7 +108,7 @@ fn nothing_is_claimed_or_declined_for_it_without_a_fresh_head() {
     }
     // A grant waits only until it lapses.
     stream.head = None;
-    stream.now = stream.now.plus_ms(TTL_MS + 1);
+    stream.log.now = stream.log.now.plus_ms(TTL_MS + 1);
     assert_eq!(stream.wants(), Wants::default());
 }
 
@@ -222,7 +224,7 @@ fn arguments_that_differ_from_the_grant_are_declined() {
 fn a_draft_edited_after_the_approval_is_declined() {
     let mut signed = draft(1, "file.read");
     signed.asked = Some(Asked {
-        approvers: vec![public(1)],
+        approvers: vec![owner()],
         quorum: 1,
         until: START.plus_ms(60_000),
         escalation: None,
@@ -256,7 +258,8 @@ fn policy_alone_can_neither_name_a_tool_nor_say_yes() {
     assert_eq!(stream.wants(), declined(1, RefusalCode::OutsideEnvelope));
     // An event under a key outside the roster is not genuine.
     let mut stream = Stream::new();
-    stream.policy_key = 9;
+    let unknown = SigningKey::from_bytes(&[9; 32]);
+    stream.log.keys.insert(AuthorId::Policy, unknown);
     assert!(!stream.grant(draft(1, "file.write")));
     stream.bring(action(1));
     assert_eq!(stream.wants(), Wants::default());
@@ -286,7 +289,7 @@ fn a_call_after_days_is_still_counted() {
         stream.ready(draft(n, "file.write"));
         stream.started(n);
     }
-    stream.now = stream.now.plus_ms(99 * 86_400_000);
+    stream.log.now = stream.log.now.plus_ms(99 * 86_400_000);
     stream.ready(draft(10, "file.write"));
     assert_eq!(stream.wants(), declined(10, RefusalCode::OutsideEnvelope));
 }
@@ -295,7 +298,7 @@ fn a_call_after_days_is_still_counted() {
 fn a_late_claim_is_no_call() {
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.write"));
-    stream.now = stream.now.plus_ms(TTL_MS);
+    stream.log.now = stream.log.now.plus_ms(TTL_MS);
     stream.started(1);
     for n in 2..=u128::from(CALLS) + 1 {
         stream.ready(draft(n, "file.write"));
@@ -309,19 +312,19 @@ fn a_late_claim_is_no_call() {
 fn a_grant_lapses_without_a_word() {
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.write"));
-    stream.now = stream.now.plus_ms(TTL_MS);
+    stream.log.now = stream.log.now.plus_ms(TTL_MS);
     assert_eq!(stream.wants(), claimed(1));
-    stream.now = stream.now.plus_ms(1);
+    stream.log.now = stream.log.now.plus_ms(1);
     assert_eq!(stream.wants(), Wants::default());
 }
 
 #[test]
 fn nothing_is_claimed_under_an_expired_contract() {
     let mut stream = Stream::new();
-    stream.now = START.plus_ms(3_600_000 - 10);
+    stream.log.now = START.plus_ms(3_600_000 - 10);
     stream.ready(draft(1, "file.write"));
     assert_eq!(stream.wants(), claimed(1));
-    stream.now = START.plus_ms(3_600_000);
+    stream.log.now = START.plus_ms(3_600_000);
     assert_eq!(stream.wants(), declined(1, RefusalCode::Expired));
 }
 
@@ -384,7 +387,7 @@ fn a_halt_stops_claims_and_is_told_at_once() {
 fn an_order_beside_the_stream_halts_until_the_record_is_younger() {
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.write"));
-    let order = stream.now;
+    let order = stream.log.now;
     stream.core.input(Input::Halt(order));
     assert!(stream.gate.borrow().halted);
     assert_eq!(stream.wants(), Wants::default());
@@ -393,7 +396,7 @@ fn an_order_beside_the_stream_halts_until_the_record_is_younger() {
     // A replayed order is older than the record.
     stream.core.input(Input::Halt(order));
     assert_eq!(stream.wants(), claimed(1));
-    stream.core.input(Input::Halt(stream.now.plus_ms(1)));
+    stream.core.input(Input::Halt(stream.log.now.plus_ms(1)));
     assert!(stream.gate.borrow().halted);
     assert!(stream.say::<Owner, _>(Deployment, HaltOrdered {}));
     assert!(stream.say::<Owner, _>(Deployment, HaltLifted {}));
@@ -420,7 +423,7 @@ fn no_more_programs_run_at_once_than_configured() {
     assert_eq!(stream.wants().claims, []);
     stream.core.input(Input::Ran(action(1)));
     assert_eq!(stream.wants().claims, [action(3)]);
-    stream.now = stream.now.plus_ms(11_000);
+    stream.log.now = stream.log.now.plus_ms(11_000);
     assert_eq!(stream.wants().claims, [action(3), action(4)]);
 }
 

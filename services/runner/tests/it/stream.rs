@@ -1,21 +1,21 @@
 //! Writes a stream of really signed events and reads it as the runner does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actor::doubt::Standing;
 use actor::ledger::Ledger;
 use actor::{Clock, Core as _, Key, LogHead, Outbox};
+use bus_schema::testing::{self, TestLog, key, owner};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
-    ApprovalStatement, Ask, Author, AuthorId, AuthorKey, CanPublish, ChainScope, Content,
-    ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope,
-    EnvelopeTool, Event, EventId, Gateway, Grant, Head, Link, Owner, Pins, Policy, PublicKey, Raw,
-    Read, RosterChanged, Runner, RunnerFact, Scope as _, Sealed, Signed, Statement, StreamDoubted,
-    TaskId, TaskStatement, TaskSubmitted, Time, Tip, ToolName, Usage, Verifier, read_as,
+    ApprovalStatement, Ask, Author, AuthorId, CanPublish, ChainScope, Content, ContractSigned,
+    Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event,
+    EventId, Gateway, Grant, Head, Owner, Pins, Policy, Read, Runner, RunnerFact, Sealed, Signed,
+    Statement, StreamDoubted, TaskId, TaskStatement, TaskSubmitted, Time, ToolName, Usage,
+    Verifier, read_as,
 };
-use ed25519_dalek::SigningKey;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
 use serde_json::json;
 use tokio::sync::watch;
@@ -132,11 +132,8 @@ pub(crate) fn draft(n: u128, tool: &str) -> DraftGrant {
 pub(crate) struct Stream {
     pub(crate) core: RunnerCore,
     pub(crate) gate: watch::Receiver<Gate>,
-    pub(crate) now: Time,
     verifier: Verifier,
-    chains: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
-    seq: u64,
-    pub(crate) policy_key: u8,
+    pub(crate) log: TestLog,
     /// The number of events that audit's last head is behind the stream, and its age.
     pub(crate) head: Option<(u64, Duration)>,
     /// The loop's state of doubts and claims.
@@ -161,23 +158,6 @@ pub(crate) struct Wants {
 /// An `action.declined` as it would be in the stream.
 pub(crate) type Said = ActionDeclined;
 
-fn key(n: u8) -> SigningKey {
-    SigningKey::from_bytes(&[n; 32])
-}
-
-pub(crate) fn public(n: u8) -> PublicKey {
-    bus_schema::public_key(&key(n))
-}
-
-fn key_of(author: AuthorId) -> u8 {
-    match author {
-        AuthorId::Owner => 1,
-        AuthorId::Policy => 2,
-        AuthorId::Runner => 3,
-        AuthorId::Gateway | AuthorId::Worker | AuthorId::Audit => 4,
-    }
-}
-
 impl Stream {
     /// Creates a stream with a roster and a signed contract; the cage has passed its test.
     pub(crate) fn new() -> Self {
@@ -189,28 +169,19 @@ impl Stream {
 
     /// Creates a stream with only a roster; the cage is not tested yet.
     pub(crate) fn bare() -> Self {
-        let (core, gate) = RunnerCore::new(public(1), installed(), 2);
+        let (core, gate) = RunnerCore::new(owner(), installed(), 2);
         let mut stream = Self {
             core,
             gate,
-            now: START,
-            verifier: Verifier::new(public(1), ChainScope::Own(AuthorId::Runner)),
-            chains: BTreeMap::new(),
-            seq: 0,
-            policy_key: key_of(AuthorId::Policy),
+            verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Runner)),
+            log: TestLog::new(START),
             head: Some((0, Duration::ZERO)),
             standing: Standing::default(),
             ledger: Ledger::default(),
             submitted: BTreeSet::new(),
         };
-        let entry = |author| AuthorKey {
-            author,
-            key: public(key_of(author)),
-        };
-        let authors = [AuthorId::Policy, AuthorId::Runner, AuthorId::Gateway];
-        let keys = authors.map(entry).to_vec();
-        let deployment = deployment();
-        stream.say::<Owner, _>(Deployment, RosterChanged { deployment, keys });
+        let roster = stream.log.roster(deployment());
+        stream.say::<Owner, _>(Deployment, roster);
         stream
     }
 
@@ -248,49 +219,19 @@ impl Stream {
         scope: E::Scope,
         fact: E,
     ) -> bool {
-        self.seq += 1;
-        self.now = self.now.plus_ms(1);
-        let chain = match A::ID.chain() {
-            bus_schema::Chain::Whole => (A::ID, None),
-            bus_schema::Chain::PerTask => (A::ID, scope.task()),
-        };
-        let tip = self.chains.get(&chain).copied().unwrap_or(Tip::START);
-        let link = Link {
-            seq: tip.seq + 1,
-            prev: tip.digest,
-            id: EventId::new(Uuid::from_u128(u128::from(self.seq))),
-            at: self.now,
-        };
-        let signer = if A::ID == AuthorId::Policy {
-            self.policy_key
-        } else {
-            key_of(A::ID)
-        };
-        let event = Draft::<A>::of(scope, fact).sign(link, &key(signer));
-        let signature = event.signature.to_string();
-        let raw = Raw {
-            subject: &event.subject,
-            signature: Some(&signature),
-            body: &event.body,
-            seq: self.seq,
-            stored: self.now,
-        };
+        self.log.now = self.log.now.plus_ms(1);
+        let raw = self.log.append(&Draft::<A>::of(scope, fact)).raw();
         match self.verifier.read::<RunnerFact>(&raw).unwrap() {
             Read::Fact(seen) => {
                 if let Some(fact) = read_as(&raw) {
                     self.standing.heed(AuthorId::Runner, seen.meta(), &fact);
                 }
                 self.core.fold(seen);
+                true
             }
-            Read::Other(_) => {}
-            Read::Junk(_) => return false,
+            Read::Other(_) => true,
+            Read::Junk(_) => false,
         }
-        let tip = Tip {
-            seq: link.seq,
-            digest: Digest::of(&[&event.body]),
-        };
-        self.chains.insert(chain, tip);
-        true
     }
 
     pub(crate) fn grant(&mut self, draft: DraftGrant) -> bool {
@@ -311,7 +252,7 @@ impl Stream {
     pub(crate) fn submit(&mut self, task: TaskId, contract: Digest, by_owner: bool) {
         self.submitted.insert(task);
         let playbook = sealed(b"playbook").content();
-        let at = self.now;
+        let at = self.log.now;
         let deployment = deployment();
         let said = TaskStatement {
             deployment,
@@ -325,7 +266,7 @@ impl Stream {
         } else {
             AuthorId::Policy
         };
-        let statement = Signed::new(&Statement::Task(said), &key(key_of(signer)));
+        let statement = Signed::new(&Statement::Task(said), &key(signer));
         assert!(self.say::<Gateway, _>(
             task,
             TaskSubmitted {
@@ -337,12 +278,12 @@ impl Stream {
 
     /// Appends junk, up to `count` messages, which only moves the end of the stream.
     pub(crate) fn junk(&mut self, count: u64) {
-        self.seq += count;
+        self.log.seq += count;
     }
 
     /// Returns the id of the last event.
     pub(crate) fn last(&self) -> EventId {
-        EventId::new(Uuid::from_u128(u128::from(self.seq)))
+        testing::event_id(self.log.seq)
     }
 
     /// Grants an action and delivers its arguments.
@@ -375,7 +316,7 @@ impl Stream {
     /// Restarts the process from its snapshot.
     pub(crate) fn restart(&mut self) {
         let kept = bus_schema::wire::encode(self.core.state());
-        let (core, gate) = RunnerCore::new(public(1), installed(), 2);
+        let (core, gate) = RunnerCore::new(owner(), installed(), 2);
         self.core = core;
         self.gate = gate;
         self.core.restore(bus_schema::wire::decode(&kept).unwrap());
@@ -390,20 +331,20 @@ impl Stream {
         let (running, clock) = (BTreeSet::new(), Clock::fake(START));
         let heard = self.head.map(|(behind, age)| LogHead {
             head: Head {
-                size: self.seq + 1 - behind,
+                size: self.log.seq + 1 - behind,
                 root: Digest::ZERO,
-                stored: self.now,
+                stored: self.log.now,
             },
             age,
         });
-        let mut out = Outbox::new(self.now, heard, busy, &running, &clock)
+        let mut out = Outbox::new(self.log.now, heard, busy, &running, &clock)
             .of_executor(&self.standing, &self.ledger);
         self.core.next(&mut out);
         let claims = out.claims().iter().map(|draft| draft.action).collect();
         let doubts = |draft: &&Draft<Runner>| draft.kind() == StreamDoubted::KIND;
         let (doubts, declines): (Vec<_>, Vec<_>) = out.drafts().into_iter().partition(doubts);
-        let appends = declines.into_iter().map(|draft| self.read(draft)).collect();
-        let doubts = doubts.into_iter().map(|draft| self.read(draft)).collect();
+        let appends = declines.into_iter().map(fact).collect();
+        let doubts = doubts.into_iter().map(fact).collect();
         // An effect is created only if it is not requested yet.
         let mut fetches = Vec::new();
         for action in (0..64).map(action) {
@@ -421,18 +362,10 @@ impl Stream {
             fetches,
         }
     }
+}
 
-    fn read<E: Event>(&self, draft: &Draft<Runner>) -> E {
-        let link = Link {
-            seq: 1,
-            prev: Digest::ZERO,
-            id: EventId::new(Uuid::from_u128(9)),
-            at: self.now,
-        };
-        let event = draft.sign(link, &key(key_of(AuthorId::Runner)));
-        let body: bus_schema::Body<E> = bus_schema::wire::decode(&event.body).unwrap();
-        body.fact
-    }
+fn fact<E: Event>(draft: &Draft<Runner>) -> E {
+    testing::body(draft).unwrap().fact
 }
 
 /// Returns an approval of `draft` by the owner or by somebody else.
@@ -451,7 +384,7 @@ pub(crate) fn approval(draft: &DraftGrant, by_owner: bool) -> Signed {
     } else {
         AuthorId::Policy
     };
-    Signed::new(&statement, &key(key_of(signer)))
+    Signed::new(&statement, &key(signer))
 }
 
 /// Returns a content that nobody stored.

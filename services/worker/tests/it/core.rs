@@ -158,7 +158,7 @@ fn replayed_facts_are_ignored() {
     stream.succeed(task(1), r#"{"n":1}"#);
     node.run(&mut stream);
     let before = node.core.state().clone();
-    let copies = stream.messages.len();
+    let copies = stream.log.messages.len();
     stream.replay();
     assert_eq!(node.run(&mut stream), []);
     assert_eq!((node.core.state(), node.junk), (&before, copies));
@@ -273,9 +273,7 @@ fn an_erased_output_ends_the_task_that_needs_it() {
     stream.admit(task(1), TWO_STEPS);
     node.run(&mut stream);
     let output = stream.succeed(task(1), r#"{"n":1}"#);
-    stream
-        .contents
-        .remove(&(bus_schema::AuthorId::Runner, output));
+    stream.log.erase(output);
     assert_eq!(kinds(&node.run(&mut stream)), ["task.finished"]);
     let wanted = "Step `b` needs the output of step `a`, which was erased; run the task again.";
     assert_eq!(
@@ -307,7 +305,7 @@ fn a_task_without_a_usable_playbook_ends_at_once() {
 
     let (mut stream, mut node) = (Stream::new(), Node::new());
     stream.admit(task(1), TWO_STEPS);
-    stream.contents.clear();
+    stream.log.contents.clear();
     node.run(&mut stream);
     let wanted = r#"{"step":null,"reason":"The playbook was erased; submit the task again."}"#;
     assert_eq!(failure(&stream), wanted);

@@ -125,13 +125,13 @@ fn a_mark_counts_only_if_its_own_time_proves_it() {
 #[test]
 fn marks_in_vain_become_rare() {
     let (mut stream, mut node, _) = granted("");
-    let early = stream.now;
+    let early = stream.log.now;
     let mut marks = 0;
     for second in 1..=3_600 {
-        stream.now = early.plus_ms(TTL + 1_000 * second);
+        stream.log.now = early.plus_ms(TTL + 1_000 * second);
         node.fetch(&stream);
         let says = node.says(&stream);
-        stream.now = early;
+        stream.log.now = early;
         if !says.is_empty() {
             marks += 1;
             let action = stream.last(task(1));
@@ -140,7 +140,7 @@ fn marks_in_vain_become_rare() {
         node.read(&stream);
     }
     assert!((10..20).contains(&marks), "{marks}");
-    stream.now = early.plus_ms(TTL + 1);
+    stream.log.now = early.plus_ms(TTL + 1);
     let action = stream.last(task(1));
     stream.say::<Worker, _>(task(1), ActionExpired { action });
     node.run(&mut stream);

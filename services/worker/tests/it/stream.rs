@@ -1,18 +1,17 @@
 //! Simulates a stream of really signed events, the contents beside it, and a worker that reads it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use actor::{Clock, Core, Outbox};
+use bus_schema::testing::{TestLog, body, owner};
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
-    AuthorId, AuthorKey, Body, CanPublish, Chain, ChainScope, Content, Counts, Deployment, Digest,
-    Draft, DraftGrant, Event, EventId, Gateway, Grant, Link, Owner, Policy, Raw, Read,
-    RosterChanged, Runner, Salt, Scope, Sealed, SignedEvent, StepName, Subject, TaskAdmitted,
-    TaskFinished, TaskId, TaskOutcome, Time, Tip, ToolName, Usage, Verifier, WorkerFact,
-    parse_fact, public_key, wire,
+    ActionExpired, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed,
+    ActionStarted, Author, AuthorId, CanPublish, ChainScope, Content, Counts, Deployment, Digest,
+    Draft, DraftGrant, Event, EventId, Gateway, Grant, Owner, Policy, Read, Runner, Sealed,
+    StepName, Subject, TaskAdmitted, TaskFinished, TaskId, TaskOutcome, Time, ToolName, Usage,
+    Verifier, WorkerFact, parse_fact, wire,
 };
-use ed25519_dalek::SigningKey;
 use worker::{Fetched, Found, HELD_BYTES_MAX, WorkerCore};
 
 /// The `ttl_ms` of every grant here.
@@ -24,107 +23,39 @@ pub(crate) fn uuid<T: std::str::FromStr<Err: std::fmt::Debug>>(n: u64) -> T {
     format!("00000000-0000-7000-8000-{n:012x}").parse().unwrap()
 }
 
-fn key(author: AuthorId) -> SigningKey {
-    let n = AuthorId::ALL.iter().position(|id| *id == author).unwrap();
-    SigningKey::from_bytes(&[u8::try_from(n).unwrap() + 1; 32])
-}
-
-/// One stored message.
-#[derive(Clone)]
-pub(crate) struct Stored {
-    event: SignedEvent,
-    signature: String,
-    stored: Time,
-}
-
-/// The stream, with the last event of each author.
+/// The stream.
 pub(crate) struct Stream {
-    pub(crate) messages: Vec<Stored>,
-    pub(crate) now: Time,
-    pub(crate) contents: BTreeMap<(AuthorId, Content), Vec<u8>>,
-    tips: BTreeMap<(AuthorId, Option<TaskId>), Tip>,
-    salts: u8,
+    pub(crate) log: TestLog,
 }
 
 impl Stream {
     /// Creates a stream that begins with a roster of all authors.
     pub(crate) fn new() -> Self {
-        let mut stream = Self {
-            messages: Vec::new(),
-            now: Time::from_ns(1_800_000_000_000_000_000),
-            contents: BTreeMap::new(),
-            tips: BTreeMap::new(),
-            salts: 0,
-        };
-        let known = |author: &AuthorId| AuthorKey {
-            author: *author,
-            key: public_key(&key(*author)),
-        };
-        let others = AuthorId::ALL.iter().filter(|id| **id != AuthorId::Owner);
-        let keys = others.map(known).collect();
-        let deployment = uuid(1);
-        stream.say::<Owner, _>(Deployment, RosterChanged { deployment, keys });
+        let log = TestLog::new(Time::from_ns(1_800_000_000_000_000_000));
+        let roster = log.roster(uuid(1));
+        let mut stream = Self { log };
+        stream.say::<Owner, _>(Deployment, roster);
         stream
     }
 
     /// Advances bus time, which is the stored time of the next message.
     pub(crate) fn wait_ms(&mut self, ms: u64) {
-        self.now = self.now.plus_ms(ms);
+        self.log.now = self.log.now.plus_ms(ms);
     }
 
     pub(crate) fn say<A: Author + CanPublish<E>, E: Event>(&mut self, scope: E::Scope, fact: E) {
-        self.append(&Draft::<A>::of(scope, fact));
-    }
-
-    /// Stores a draft as its author's next event.
-    pub(crate) fn append<A: Author>(&mut self, draft: &Draft<A>) {
-        for content in draft.contents() {
-            let named = (A::ID, content.content());
-            self.contents.insert(named, content.bytes().into());
-        }
-        let task = match A::ID.chain() {
-            Chain::Whole => None,
-            Chain::PerTask => draft.task(),
-        };
-        let tip = self.tips.get(&(A::ID, task)).copied().unwrap_or(Tip::START);
-        let link = Link {
-            seq: tip.seq + 1,
-            prev: tip.digest,
-            id: uuid::<EventId>(0xe000 + self.messages.len() as u64),
-            at: self.now,
-        };
-        let event = draft.sign(link, &key(A::ID));
-        let digest = Digest::of(&[&event.body]);
-        let tip = Tip {
-            seq: link.seq,
-            digest,
-        };
-        self.tips.insert((A::ID, task), tip);
-        self.messages.push(Stored {
-            signature: event.signature.to_string(),
-            event,
-            stored: self.now,
-        });
+        self.log.append(&Draft::<A>::of(scope, fact));
     }
 
     /// Stores copies of all messages so far.
     pub(crate) fn replay(&mut self) {
-        let copies = self.messages.clone().into_iter().map(|copy| Stored {
-            stored: self.now,
-            ..copy
-        });
-        self.messages.extend(copies.collect::<Vec<_>>());
-    }
-
-    pub(crate) fn put(&mut self, by: AuthorId, bytes: &[u8]) -> Content {
-        self.salts += 1;
-        let sealed = Sealed::new(Salt::new([self.salts; 32]), bytes).unwrap();
-        self.contents.insert((by, sealed.content()), bytes.into());
-        sealed.content()
+        for copy in self.log.messages.clone() {
+            self.log.push(copy.subject, copy.signature, copy.body);
+        }
     }
 
     pub(crate) fn admit(&mut self, task: TaskId, playbook: &str) -> Content {
-        let playbook = self.put(Gateway::ID, playbook.as_bytes());
+        let playbook = self.log.put(Gateway::ID, playbook.as_bytes());
         let contract = Digest::ZERO;
         self.say::<Policy, _>(task, TaskAdmitted { contract, playbook });
         playbook
@@ -177,7 +108,7 @@ impl Stream {
         outcome: ActionOutcome,
         output: &[u8],
     ) -> Content {
-        let output = self.put(Runner::ID, output);
+        let output = self.log.put(Runner::ID, output);
         let usage = Usage::default();
         let fact = ActionFinished {
             action,
@@ -198,13 +129,13 @@ impl Stream {
     }
 
     fn all<E: Event<Scope = TaskId>>(&self, task: TaskId) -> Vec<E> {
-        let parse = |stored: &Stored| {
-            let subject = Subject::parse(&stored.event.subject)?;
-            parse_fact::<E>(subject, &stored.event.schema, &stored.event.body).ok()
-        };
-        let facts = self.messages.iter().filter_map(parse);
+        let version = format!("{}.v{}", E::KIND, E::V);
+        let facts = self.log.messages.iter().filter_map(|message| {
+            let subject = Subject::parse(&message.subject)?;
+            parse_fact::<E>(subject, &version, &message.body).ok()
+        });
         facts
-            .filter(|(scope, _)| Scope::task(*scope) == Some(task))
+            .filter(|(of, _)| *of == task)
             .map(|(_, fact)| fact)
             .collect()
     }
@@ -219,8 +150,12 @@ impl Stream {
     }
 
     pub(crate) fn args(&self, proposed: &ActionProposed) -> String {
-        let bytes = &self.contents[&(AuthorId::Worker, proposed.args)];
-        String::from_utf8(bytes.clone()).unwrap()
+        self.text(proposed.args)
+    }
+
+    fn text(&self, content: Content) -> String {
+        let bytes = self.log.get(AuthorId::Worker, content);
+        String::from_utf8(bytes.unwrap()).unwrap()
     }
 
     /// Returns the outcome of a task and its detail.
@@ -228,11 +163,7 @@ impl Stream {
         let ends = self.all::<TaskFinished>(task);
         assert!(ends.len() < 2, "a task ends once");
         let end = ends.first()?;
-        let detail = end.detail.map(|detail| {
-            let bytes = self.contents[&(AuthorId::Worker, detail)].clone();
-            String::from_utf8(bytes).unwrap()
-        });
-        Some((end.outcome, detail))
+        Some((end.outcome, end.detail.map(|detail| self.text(detail))))
     }
 }
 
@@ -248,36 +179,25 @@ pub(crate) struct Said {
     pub(crate) contents: Vec<String>,
 }
 
-fn fact<E: Event>(body: &[u8]) -> Option<(Option<EventId>, E)> {
-    let body: Body<E> = wire::decode(body).ok()?;
-    Some((body.cause, body.fact))
-}
-
 impl Said {
     fn of(draft: &Draft<bus_schema::Worker>) -> Self {
-        let link = Link {
-            seq: 1,
-            prev: Digest::ZERO,
-            id: uuid(1),
-            at: Time::default(),
-        };
-        let body = draft.sign(link, &key(AuthorId::Worker)).body;
-        let proposed = fact::<ActionProposed>(&body);
-        let expired = fact::<bus_schema::ActionExpired>(&body);
-        let finished = fact::<TaskFinished>(&body);
+        let proposed = body::<_, ActionProposed>(draft);
+        let expired = body::<_, ActionExpired>(draft);
+        let finished = body::<_, TaskFinished>(draft);
         let causes = [
-            proposed.as_ref().and_then(|fact| fact.0),
-            expired.as_ref().and_then(|fact| fact.0),
-            finished.as_ref().and_then(|fact| fact.0),
+            proposed.as_ref().and_then(|body| body.cause),
+            expired.as_ref().and_then(|body| body.cause),
+            finished.as_ref().and_then(|body| body.cause),
         ];
+        let step = proposed.map(|body| body.fact);
         let text = |sealed: &Sealed| String::from_utf8(sealed.bytes().into()).unwrap();
         Self {
             kind: draft.kind(),
             task: draft.task(),
             cause: causes.into_iter().flatten().next(),
-            step: proposed.map(|(_, p)| (p.step, p.index, p.item, p.items, p.attempt, p.tool)),
-            expired: expired.map(|(_, e)| e.action),
-            outcome: finished.map(|(_, f)| f.outcome),
+            step: step.map(|p| (p.step, p.index, p.item, p.items, p.attempt, p.tool)),
+            expired: expired.map(|body| body.fact.action),
+            outcome: finished.map(|body| body.fact.outcome),
             contents: draft.contents().iter().map(text).collect(),
         }
     }
@@ -300,10 +220,9 @@ impl Node {
     }
 
     pub(crate) fn with(tasks_max: u16, held_bytes_max: usize) -> Self {
-        let owner = public_key(&key(AuthorId::Owner));
         Self {
             core: WorkerCore::new(NonZeroU16::new(tasks_max).unwrap(), held_bytes_max),
-            verifier: Verifier::new(owner, ChainScope::Own(AuthorId::Worker)),
+            verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Worker)),
             read: 0,
             held_bytes_max,
             clock: Clock::fake(Time::default()),
@@ -326,21 +245,14 @@ impl Node {
     }
 
     pub(crate) fn read(&mut self, stream: &Stream) {
-        for (n, stored) in stream.messages.iter().enumerate().skip(self.read) {
-            let raw = Raw {
-                subject: &stored.event.subject,
-                signature: Some(&stored.signature),
-                body: &stored.event.body,
-                seq: n as u64 + 1,
-                stored: stored.stored,
-            };
-            match self.verifier.read::<WorkerFact>(&raw).unwrap() {
+        for message in &stream.log.messages[self.read..] {
+            match self.verifier.read::<WorkerFact>(&message.raw()).unwrap() {
                 Read::Fact(seen) => self.core.fold(seen),
                 Read::Other(_) => {}
                 Read::Junk(_) => self.junk += 1,
             }
         }
-        self.read = stream.messages.len();
+        self.read = stream.log.messages.len();
     }
 
     /// Returns its drafts now, without any fetch.
@@ -355,7 +267,7 @@ impl Node {
 
     fn says_with(&self, stream: &Stream, busy: &BTreeSet<Option<TaskId>>) -> Vec<Said> {
         let running = BTreeSet::new();
-        let mut out = Outbox::new(stream.now, None, busy, &running, &self.clock);
+        let mut out = Outbox::new(stream.log.now, None, busy, &running, &self.clock);
         self.core.next(&mut out);
         out.drafts().into_iter().map(Said::of).collect()
     }
@@ -378,8 +290,8 @@ impl Node {
         let fetches = self.core.waits_for();
         for fetch in &fetches {
             self.fetched += 1;
-            let found = match stream.contents.get(&(fetch.by, fetch.content)) {
-                Some(bytes) => Found::Bytes(bytes.clone()),
+            let found = match stream.log.get(fetch.by, fetch.content) {
+                Some(bytes) => Found::Bytes(bytes),
                 None => Found::Erased,
             };
             let fetch = *fetch;
@@ -407,12 +319,12 @@ impl Node {
         self.read(stream);
         self.fetch(stream);
         let (busy, running) = (BTreeSet::new(), BTreeSet::new());
-        let mut out = Outbox::new(stream.now, None, &busy, &running, &self.clock);
+        let mut out = Outbox::new(stream.log.now, None, &busy, &running, &self.clock);
         self.core.next(&mut out);
         let mut said = Vec::new();
         for draft in out.drafts() {
             said.push(Said::of(draft));
-            stream.append(draft);
+            stream.log.append(draft);
         }
         said
     }
