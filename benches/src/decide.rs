@@ -132,7 +132,7 @@ fn place_of(rule: usize) -> (String, usize, String) {
     (format!("tool.t{tool}"), place % BODIES.len(), n)
 }
 
-/// The policies of Cedar beside [`contract`].
+/// The policies of Cedar beside [`contract()`].
 fn policies(rules: usize) -> String {
     let each = (0..rules).map(|rule| {
         let (tool, body, n) = place_of(rule);
