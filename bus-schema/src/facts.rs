@@ -156,6 +156,8 @@ facts! {
         lost: Digest,
     };
 
+    /// The owner cancels a task: nothing more of it is granted or claimed, and its running programs are killed.
+    "task.cancelled" v 1 by Owner, of TaskId: TaskCancelled {};
     /// A signed task was submitted. The gateway guarantees nothing in it.
     "task.submitted" v 1 by Gateway, of TaskId: TaskSubmitted {
         /// A signed [`crate::TaskStatement`].
@@ -359,6 +361,8 @@ pub enum TaskOutcome {
     Succeeded,
     /// A step ended with an outcome at which the playbook stops.
     Failed,
+    /// The owner cancelled it.
+    Cancelled,
 }
 
 /// The kind of a refusal. The set is closed, so that programs can act on it.
@@ -391,6 +395,9 @@ pub enum RefusalCode {
     /// The id was used before.
     #[error("the id was used before")]
     Reused,
+    /// The owner cancelled the task.
+    #[error("the owner cancelled the task")]
+    Cancelled,
     /// The proposer is not the author that runs the task.
     #[error("the task is not open to this author")]
     NotOpen,

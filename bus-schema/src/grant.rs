@@ -144,6 +144,18 @@ pub struct Asked {
     pub until: Time,
     /// More approvers if these do not answer in time.
     pub escalation: Option<Escalated>,
+    /// True if a person has to answer at a terminal: programs refuse to sign without one.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub attended: bool,
+}
+
+/// Returns true for a value that is left out of the bytes.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Approvers that are added after some time.

@@ -36,8 +36,8 @@ pub use facts::{
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
     ContractSuspended, FACTS, HaltLifted, HaltOrdered, RefusalCode, RosterChanged, ServiceStarted,
-    Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskFinished, TaskOutcome, TaskRejected,
-    TaskSubmitted, Usage,
+    Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
+    TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,

@@ -5,24 +5,24 @@ use crate::{
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CheckpointSigned,
     ContractActivated, ContractRejected, ContractRevoked, ContractSigned, ContractSuspended,
     HaltLifted, HaltOrdered, RosterChanged, StreamAdopted, StreamDoubted, TaskAdmitted,
-    TaskFinished, TaskRejected, TaskSubmitted, reads,
+    TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
     /// The facts that the gateway shows.
-    GatewayFact = RosterChanged TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+    GatewayFact = RosterChanged ContractSigned TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired HaltOrdered HaltLifted
 }
 reads! {
     /// The facts from which the worker knows the state of each of its tasks.
-    WorkerFact = TaskAdmitted TaskFinished ActionProposed ActionGranted ActionRefused
+    WorkerFact = TaskAdmitted TaskCancelled TaskFinished ActionProposed ActionGranted ActionRefused
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
     PolicyFact = RosterChanged ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
-        HaltLifted TaskSubmitted TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        HaltLifted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
 }
@@ -30,7 +30,7 @@ reads! {
     /// The facts that the runner acts by: grants, signed contracts and tasks, replacements of contracts, and doubts
     /// about the stream.
     RunnerFact = RosterChanged ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
-        StreamAdopted TaskSubmitted ActionGranted ActionStarted ActionFinished ActionDeclined
+        StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined
 }
 reads! {
     /// The facts that the loop around an executor folds, to know if it may act in this stream.

@@ -38,6 +38,7 @@ mod skew;
 mod stolen;
 mod stopping;
 mod tamper;
+mod task;
 mod terminal;
 mod together;
 mod twins;

@@ -95,6 +95,7 @@ impl<'a> Theft<'a> {
             quorum: 1,
             until: self.deployment.clock().wall().plus_ms(600_000),
             escalation: None,
+            attended: false,
         });
         draft
     }

@@ -338,3 +338,42 @@ async fn pending_questions_are_listed_and_answered_by_the_beginning_of_an_id() {
     assert_eq!(ended.code, Some(64), "{ended:?}");
     has(&ended.said, &["not an id"]);
 }
+
+#[tokio::test]
+async fn attended_question_is_signed_at_a_terminal_only() {
+    let attended = asks("1m").replace("reason =", "attended = true\nreason =");
+    let (deployment, arguments) = with_documents(&attended, PLAYBOOK).await;
+    let dir = deployment.dir().path().to_owned();
+    // Neither `--yes` nor a pipe signs it; it stays pending.
+    let mut child = run(&deployment, &arguments, &["--yes"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (task, action) = asked(&deployment).await;
+    let ended = end(program(Some(&dir), &["approve", &task]).stdin(Stdio::null()));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    one_sentence(&ended.said, &["run the command at a terminal"]);
+    let mut approve = program(Some(&dir), &["approve", &task, &action]);
+    let mut terminal = Terminal::start(&mut approve, "yes\n");
+    terminal.shows(PROMPT, 1).await;
+    terminal.types("no\n");
+    let (code, screen) = terminal.ended().await;
+    assert_eq!(code, Some(1), "{screen}");
+    let mut terminal = Terminal::start(&mut approve, "no\n");
+    terminal.shows(PROMPT, 1).await;
+    terminal.types("yes\n");
+    let (code, screen) = terminal.ended().await;
+    assert_eq!(code, Some(0), "{screen}");
+    has(&screen, &["given by a person at a terminal"]);
+    let status = eventually(SOON, async || child.try_wait().unwrap().ok_or("it runs")).await;
+    assert_eq!(status.code(), Some(0));
+    let printed = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    has(&printed, &["it stays pending: contractual approve"]);
+    let mut terminal = Terminal::start(&mut run(&deployment, &arguments, &[]), "");
+    terminal.shows(PROMPT, 1).await;
+    terminal.types("yes\n");
+    let (code, screen) = terminal.ended().await;
+    assert_eq!(code, Some(0), "{screen}");
+}

@@ -11,7 +11,8 @@ use bus_schema::{
     EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Money,
     MountPoint, Pins, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed,
     ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject, TaskAdmitted,
-    TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    TaskCancelled, TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage,
+    public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -59,6 +60,7 @@ pub(crate) fn draft() -> DraftGrant {
                 approvers: vec![third()],
                 from: T0,
             }),
+            attended: true,
         }),
     }
 }
@@ -225,6 +227,7 @@ pub(crate) fn events() -> Vec<Example> {
                 contract: digest(5),
             },
         ),
+        event(task(), TaskCancelled {}),
         event(D, HaltOrdered {}),
         event(D, HaltLifted {}),
         event(

@@ -29,6 +29,7 @@ pub(crate) fn merge_questions<'r>(
         }
         question.quorum = question.quorum.max(other.quorum);
         question.expires_ms = question.expires_ms.min(other.expires_ms);
+        question.attended |= other.attended;
         question.escalate = later(question.escalate, other.escalate.as_ref());
         if !reasons.contains(&other.reason.as_str()) {
             reasons.push(&other.reason);
@@ -56,7 +57,13 @@ pub(crate) fn strictest_first(one: &Rule, other: &Rule) -> Ordering {
             let escalation = question.escalate.as_ref();
             let after = escalation.map_or(u64::MAX, |escalation| escalation.after_ms);
             let expires = Reverse(question.expires_ms);
-            Some((question.quorum, question.role != OWNER, expires, after))
+            Some((
+                question.quorum,
+                question.role != OWNER,
+                expires,
+                after,
+                question.attended,
+            ))
         }
         RuleKind::Allow | RuleKind::Deny => None,
     };

@@ -83,6 +83,9 @@ pub struct Question {
     /// The additional role that is asked if nobody answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalate: Option<Escalation>,
+    /// True if a person has to answer at a terminal: `--yes` and input from a pipe are refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub attended: bool,
 }
 
 /// The additional role that is asked if nobody answers.
@@ -103,6 +106,7 @@ impl Question {
             quorum: 1,
             expires_ms: ASK_MS_DEFAULT,
             escalate: None,
+            attended: false,
         }
     }
 }
@@ -342,6 +346,9 @@ impl fmt::Display for Question {
                 "escalate = {{ after = {after}, role = {} }}",
                 quoted(role)
             )?;
+        }
+        if self.attended {
+            writeln!(f, "attended = true")?;
         }
         writeln!(f, "reason = {}", quoted(&self.reason))?;
         writeln!(f, "expires = {}", seconds(self.expires_ms))

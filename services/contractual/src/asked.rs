@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use bus_schema::{ActionId, TaskId};
 use gateway::client::Client;
 
-use crate::{
-    Error,
-    ids::IdPrefix,
-    timeline::{Question, Timeline},
-};
+use crate::{Error, ids::IdPrefix, question::Question, timeline::Timeline};
 
 /// The actions of a task and their questions.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ use gateway::{
 
 use crate::{
     Error, Output, find, prompt,
-    timeline::{self, Question, Timeline, json},
+    question::Question,
+    timeline::{self, Timeline, json},
 };
 
 /// The answer to the questions of a contract.
@@ -74,6 +75,12 @@ impl Follower<'_> {
             {
                 if !self.show(timeline, question).await {
                     questions.open.pop_front();
+                } else if question.attended() && (answer == Answer::Yes || !prompt::is_attended()) {
+                    let command = self.command(question);
+                    self.out.line_for_people(&format!(
+                        "  a person has to answer this question at a terminal; it stays pending: {command}\n"
+                    ));
+                    questions.open.pop_front();
                 } else if answer == Answer::Asked {
                     let command = self.command(question);
                     self.out
@@ -132,7 +139,10 @@ impl Follower<'_> {
     /// Shows a question; returns false if it cannot be shown, so that it is not signed.
     async fn show(&self, timeline: &Timeline, question: &Question) -> bool {
         let contract = self.contract(question).await;
-        let shown = match timeline.question(question, &contract, self.client).await {
+        let shown = match question
+            .text(timeline.step(question.draft.action), &contract, self.client)
+            .await
+        {
             Ok(text) => self.out.question(&text).map_err(|error| error.to_string()),
             Err(reason) => Err(reason),
         };

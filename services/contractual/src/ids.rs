@@ -3,6 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use bus_schema::{ActionId, TaskId};
+use deployment::Deployment;
 use gateway::client::Client;
 
 use crate::Error;
@@ -40,12 +41,41 @@ impl IdPrefix {
     /// # Errors
     /// [`Error::Refused`] if no task or several tasks begin so, or the gateway's error.
     pub(crate) async fn task(&self, client: &Client) -> Result<TaskId, Error> {
-        if let Some(whole) = self.0.parse().ok().filter(|_| self.0.len() == CHARS) {
+        if let Some(whole) = self.whole() {
             return Ok(whole);
         }
         let tasks = client.tasks().await?.tasks;
         let tasks = tasks.iter().map(|task| task.task);
         self.only(tasks, "task", "contractual task list")
+    }
+
+    /// Same as [`IdPrefix::task`]; a whole id needs no gateway.
+    ///
+    /// # Errors
+    /// As [`IdPrefix::task`].
+    pub(crate) async fn task_of(&self, deployment: &Deployment) -> Result<TaskId, Error> {
+        match self.whole() {
+            Some(whole) => Ok(whole),
+            None => self.task(&crate::client(deployment)?).await,
+        }
+    }
+
+    /// Same as [`IdPrefix::task_of`], if an id was typed.
+    ///
+    /// # Errors
+    /// As [`IdPrefix::task`].
+    pub(crate) async fn optional(
+        typed: Option<&Self>,
+        deployment: &Deployment,
+    ) -> Result<Option<TaskId>, Error> {
+        match typed {
+            Some(typed) => typed.task_of(deployment).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn whole(&self) -> Option<TaskId> {
+        self.0.parse().ok().filter(|_| self.0.len() == CHARS)
     }
 
     /// Returns the only action of `actions` that begins so.

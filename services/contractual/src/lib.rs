@@ -11,6 +11,8 @@ mod ids;
 pub mod junk;
 mod output;
 mod prompt;
+mod question;
+mod reason;
 mod timeline;
 mod unusual;
 

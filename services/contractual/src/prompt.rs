@@ -24,6 +24,11 @@ pub(crate) async fn sign_it() -> Option<bool> {
     asking.await.unwrap_or_default()
 }
 
+/// Returns true if a person can answer here: standard input is a terminal.
+pub(crate) fn is_attended() -> bool {
+    std::io::stdin().is_terminal()
+}
+
 /// Leaves the line of the prompt, for other lines.
 pub(crate) fn leave() {
     // Only lost if the terminal is closed, which the reader of the answer finds.

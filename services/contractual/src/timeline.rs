@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{ActionId, AuthorId, CONTENT_BYTES_MAX, Content, DraftGrant, Time};
+use bus_schema::{ActionId, AuthorId, Content, Time};
 use diagnostic::escaped;
 use gateway::{api::Event, client::Client};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::{output::Output, unusual::unusual};
+use crate::{output::Output, question::Question, reason};
 
 /// Most characters of a content on one line.
 const SHOWN_CHARS_MAX: usize = 160;
+/// Characters of an id that differ between ids made in the same millisecond.
+const SHORT_CHARS: usize = 18;
 
 /// The totals of a task's events.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -30,6 +32,9 @@ pub(crate) struct Counts {
 
 #[derive(Debug, Clone)]
 struct Proposed {
+    /// The id of its step.
+    id: String,
+    /// The step and the item, as shown.
     step: String,
     tool: String,
     at: Time,
@@ -45,6 +50,10 @@ pub(crate) struct Timeline {
     pub(crate) counts: Counts,
     /// The time from the submission of the task to its first finished action.
     pub(crate) first_action_ms: Option<u64>,
+    /// The reason for an end without success.
+    pub(crate) reason: String,
+    /// The last refusal or failure of each step.
+    causes: BTreeMap<String, String>,
 }
 
 /// A line of the timeline, and the question that comes with it.
@@ -61,15 +70,6 @@ pub(crate) struct Shown {
     pub(crate) decided: Option<ActionId>,
 }
 
-/// A question: the draft that a person signs, and the reason.
-#[derive(Debug, Clone)]
-pub(crate) struct Question {
-    /// The draft grant.
-    pub(crate) draft: DraftGrant,
-    /// The contract's reason for the question, as policy stored it.
-    pub(crate) reason: Option<Content>,
-}
-
 impl Timeline {
     /// Creates an empty timeline.
     #[must_use]
@@ -82,16 +82,20 @@ impl Timeline {
         let begun = *self.begun.get_or_insert(event.stored);
         let fact = event.body.get("fact").unwrap_or(&Value::Null);
         let by: AuthorId = field(&event.body, "author").unwrap_or(AuthorId::Gateway);
-        let text = self.text(event, fact, by, client).await;
+        let mut text = self.text(event, fact, by, client).await;
+        let action = action(fact);
+        if let Some(action) = action {
+            text = format!("{} {text}", self.short(action));
+        }
         let ms = event.stored.ms_since(begun);
         let asked = event.kind == "approval.requested";
         Shown {
             head: format!("{ms:>7} ms  {by:<8} "),
             verdict: verdict(&event.kind, fact),
             text,
-            action: action(fact),
-            ask: asked.then(|| question(fact)).flatten(),
-            decided: decides(&event.kind).then(|| action(fact)).flatten(),
+            action,
+            ask: asked.then(|| Question::of(fact)).flatten(),
+            decided: action.filter(|_| decides(&event.kind)),
         }
     }
 
@@ -103,6 +107,7 @@ impl Timeline {
             "action.refused" => {
                 self.counts.refused += 1;
                 let why = self.why(fact, client).await;
+                self.blame(fact, &why);
                 format!("{name}by {}: {why}", text(fact, "rule"))
             }
             "approval.requested" => {
@@ -119,12 +124,19 @@ impl Timeline {
             "task.finished" => self.ended(fact, by, client).await,
             "task.rejected" => {
                 self.counts.outcome = "rejected".to_owned();
-                text(fact, "code")
+                self.reason = words(fact);
+                self.reason.clone()
+            }
+            "task.cancelled" => "nothing more of it is granted or claimed".to_owned(),
+            "approval.refused" => format!("{name}{}", words(fact)),
+            "action.declined" => {
+                let why = words(fact);
+                self.blame(fact, &why);
+                format!("{name}{why}")
             }
             "task.submitted" => "signed by the owner".to_owned(),
             "task.admitted" => "the contract is in force".to_owned(),
             "approval.carried" => format!("{name}a signed answer"),
-            "approval.refused" | "action.declined" => format!("{name}{}", text(fact, "code")),
             "action.expired" => match self.proposal(fact) {
                 Some(Proposed {
                     started: Some(_), ..
@@ -141,6 +153,20 @@ impl Timeline {
     pub(crate) fn step(&self, action: ActionId) -> &str {
         let proposed = self.actions.get(&action);
         proposed.map_or("?", |proposed| proposed.step.as_str())
+    }
+
+    /// The first characters of an action's id, as many as name it among the actions so far.
+    fn short(&self, action: ActionId) -> String {
+        let whole = action.to_string();
+        let begins = |chars: usize| whole.get(..chars).unwrap_or(&whole).to_owned();
+        let short = begins(SHORT_CHARS);
+        let others = self.actions.keys().filter(|other| **other != action);
+        let mut others = others.map(ToString::to_string);
+        if others.any(|other| other.starts_with(&short)) {
+            whole
+        } else {
+            short
+        }
     }
 
     /// The proposal that a fact is about.
@@ -173,7 +199,25 @@ impl Timeline {
         self.counts.succeeded = self.counts.outcome == "succeeded";
         let detail = content(fact, "detail", by, client).await;
         let detail = detail.and_then(|detail| serde_json::from_str::<Value>(&detail).ok());
-        detail.map_or_else(String::new, |detail| text(&detail, "reason"))
+        let Some(detail) = detail else {
+            return String::new();
+        };
+        let reason = text(&detail, "reason");
+        let cause = self.causes.get(&text(&detail, "step"));
+        self.reason = match cause.filter(|_| !self.counts.succeeded) {
+            Some(cause) => format!("{} {cause}", reason.trim_end_matches('.').to_owned() + ":"),
+            None => reason,
+        };
+        self.reason.clone()
+    }
+
+    /// Notes the reason for which an action of a step did not succeed.
+    fn blame(&mut self, fact: &Value, why: &str) {
+        if let Some(proposed) = self.proposal(fact) {
+            let step = proposed.id.clone();
+            let first = why.lines().next().unwrap_or_default();
+            self.causes.insert(step, first.to_owned());
+        }
     }
 
     async fn proposed(
@@ -189,11 +233,13 @@ impl Timeline {
         };
         let items = field(fact, "items").unwrap_or(1_u16);
         let item = field(fact, "item").unwrap_or(0_u16);
-        let mut step = text(fact, "step");
+        let id = text(fact, "step");
+        let mut step = id.clone();
         if items > 1 {
             step.push_str(&format!(" {}/{items}", item + 1));
         }
         let proposed = Proposed {
+            id,
             step,
             tool: text(fact, "tool"),
             at: event.stored,
@@ -227,11 +273,14 @@ impl Timeline {
             Some(output) => shorten(&bytes(&output, by, client).await),
             None => String::new(),
         };
+        if text(fact, "outcome") != "succeeded" {
+            self.blame(fact, &output);
+        }
         format!("{name}{ran} ms, {whole} ms since it was proposed -> {output}")
     }
 
     async fn why(&self, fact: &Value, client: &Client) -> String {
-        let code = text(fact, "code");
+        let code = words(fact);
         let Some(why) = content(fact, "why", AuthorId::Policy, client).await else {
             return code;
         };
@@ -247,63 +296,6 @@ impl Timeline {
             }
         }
         line
-    }
-
-    /// The text of a question: all facts that matter for the decision, with the arguments byte for byte as the tool
-    /// gets them (canonical JSON on one line). `contract` names the contract that asks.
-    ///
-    /// # Errors
-    /// Returns the reason for which the arguments cannot be shown; they are not signed then.
-    pub(crate) async fn question(
-        &self,
-        question: &Question,
-        contract: &str,
-        client: &Client,
-    ) -> Result<String, String> {
-        let Question { draft, reason } = question;
-        let args = match client.content(draft.args_by, &draft.args).await {
-            Ok(Some(bytes)) => arguments(bytes)?,
-            Ok(None) => return Err("the arguments were erased".to_owned()),
-            Err(error) => return Err(format!("the arguments cannot be read: {error}")),
-        };
-        let reason = match reason {
-            Some(reason) => bytes(reason, AuthorId::Policy, client).await,
-            None => String::new(),
-        };
-        let step = self.step(draft.action);
-        let until = draft.asked.as_ref();
-        let until = until.map_or_else(|| "?".to_owned(), |asked| asked.until.to_string());
-        let len = args.len();
-        let mut lines = vec![
-            ("contract", contract.to_owned()),
-            ("rule", draft.rule.to_string()),
-            ("reason", one_line(&reason)),
-            ("step", step.to_owned()),
-            ("tool", draft.tool.to_string()),
-            ("arguments", args.clone()),
-            (
-                "",
-                format!("exactly these {len} bytes, as the tool gets them"),
-            ),
-        ];
-        lines.extend(unusual(&args).map(|what| ("unusual", what)));
-        lines.extend([
-            (
-                "limits",
-                format!(
-                    "{} ms, {} bytes of output, once",
-                    draft.wall_ms, draft.output_bytes_max
-                ),
-            ),
-            ("answer", format!("valid until {until}")),
-            ("digest", draft.digest().to_string()),
-        ]);
-        let mut text = "\n  The contract asks for your yes:".to_owned();
-        for (name, value) in lines {
-            text.push_str(&format!("\n    {name:<9} {}", escaped(&value)));
-        }
-        text.push('\n');
-        Ok(text)
     }
 }
 
@@ -345,14 +337,6 @@ fn decides(kind: &str) -> bool {
     )
 }
 
-/// The question of an event `approval.requested`.
-fn question(fact: &Value) -> Option<Question> {
-    Some(Question {
-        draft: field(fact, "draft")?,
-        reason: field(fact, "reason"),
-    })
-}
-
 /// Quotes a word for a shell.
 #[must_use]
 pub(crate) fn quoted(word: &str) -> String {
@@ -376,11 +360,16 @@ pub(crate) fn json(event: &Event) -> String {
     serde_json::to_string(event).unwrap_or_default()
 }
 
-fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
+pub(crate) fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
     value
         .get(name)
         .cloned()
         .and_then(|value| serde_json::from_value(value).ok())
+}
+
+/// The refusal code of a fact, in words.
+fn words(fact: &Value) -> String {
+    field(fact, "code").map_or_else(|| text(fact, "code"), reason::in_words)
 }
 
 fn text(value: &Value, name: &str) -> String {
@@ -396,7 +385,7 @@ async fn content(fact: &Value, name: &str, by: AuthorId, client: &Client) -> Opt
     Some(bytes(&content, by, client).await)
 }
 
-async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
+pub(crate) async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
     match client.content(by, content).await {
         Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
         Ok(None) => "(erased)".to_owned(),
@@ -404,15 +393,8 @@ async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
     }
 }
 
-/// Returns the text of the arguments if it is canonical JSON, the only form that is signed.
-fn arguments(bytes: Vec<u8>) -> Result<String, String> {
-    bus_schema::json::parse_canonical(&bytes, CONTENT_BYTES_MAX)
-        .map_err(|error| format!("the arguments cannot be shown as they are ({error})"))?;
-    String::from_utf8(bytes).map_err(|_| "the arguments are not UTF-8".to_owned())
-}
-
 /// Text on one line, escaped: text of a tool or a model must not move the cursor or look like our own lines.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     escaped(&text.replace('\n', " "))
 }
 
@@ -429,26 +411,7 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{arguments, one_line};
-
-    #[test]
-    fn only_canonical_arguments_are_shown_to_be_signed() {
-        let good = "{\"a\":[1,\"\u{202e}\"],\"b\":null}";
-        assert_eq!(arguments(good.into()).as_deref(), Ok(good));
-        for bad in [
-            "{\"a\": 1}",
-            "{\"a\":1}\n",
-            "{\"b\":1,\"a\":2}",
-            "{\"a\":1.0}",
-            "{\"a\":\"\\u0061\"}",
-            "{\"a\":1,\"a\":1}",
-            "a",
-        ] {
-            let why = arguments(bad.into()).unwrap_err();
-            assert!(why.starts_with("the arguments cannot be shown"), "{why}");
-        }
-        assert!(arguments(vec![b'"', 0xff, b'"']).is_err());
-    }
+    use super::one_line;
 
     #[test]
     fn what_came_from_elsewhere_is_one_line() {

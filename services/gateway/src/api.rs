@@ -1,6 +1,8 @@
 //! The JSON of the HTTP interface, shared by the gateway and the command line.
 
-use bus_schema::{ActionId, Digest, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time};
+use bus_schema::{
+    ActionId, Content, ContractName, Digest, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -76,6 +78,16 @@ pub enum TaskState {
     Finished,
 }
 
+/// The name and version of a signed contract.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractLabel {
+    /// Its name.
+    pub name: ContractName,
+    /// Its version.
+    pub version: u32,
+}
+
 /// A task in one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +104,12 @@ pub struct Summary {
     pub refusal: Option<RefusalCode>,
     /// SHA-256 of the contract, once it was admitted.
     pub contract: Option<Digest>,
+    /// The contract's name and version.
+    pub label: Option<ContractLabel>,
+    /// The playbook, once it was admitted.
+    pub playbook: Option<Content>,
+    /// The number of questions that wait for an approval.
+    pub pending: u32,
     /// The number of granted actions.
     pub granted: u32,
     /// The number of approval requests.

@@ -6,12 +6,13 @@ use std::{
 };
 
 use bus_schema::{
-    APPROVERS_MAX, ActionId, DeploymentId, Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey,
-    RefusalCode, Signed, TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
+    APPROVERS_MAX, ActionId, Content, ContractSigned, DeploymentId, Digest, DraftGrant,
+    GatewayFact, Grant, Meta, PublicKey, RefusalCode, Signed, TaskId, TaskOutcome, Time,
+    lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::api::{Summary, TaskState};
+use crate::api::{ContractLabel, Summary, TaskState};
 
 /// The maximum number of tasks.
 pub const TASKS_MAX: usize = 1_000;
@@ -23,6 +24,8 @@ pub const TASK_TEXT_BYTES_MAX: usize = 8 << 20;
 pub const TEXT_BYTES_MAX: usize = 64 << 20;
 /// The maximum number of dropped task ids; above it, the smallest id, which is the oldest, is removed.
 const DROPPED_MAX: usize = 100_000;
+/// The maximum number of signed contracts that are named; later ones are shown by their digest.
+const CONTRACTS_MAX: usize = 10_000;
 
 /// A text shared between copies of the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +75,8 @@ pub struct Record {
     tasks: BTreeMap<TaskId, TaskEntry>,
     by_age: BTreeMap<u64, TaskId>,
     dropped: BTreeSet<TaskId>,
+    /// The names and versions of signed contracts.
+    contracts: BTreeMap<Digest, ContractLabel>,
     text_bytes: usize,
 }
 
@@ -83,6 +88,7 @@ struct TaskEntry {
     outcome: Option<TaskOutcome>,
     refusal: Option<RefusalCode>,
     contract: Option<Digest>,
+    playbook: Option<Content>,
     granted: u32,
     asked: u32,
     refused: u32,
@@ -90,6 +96,8 @@ struct TaskEntry {
     updated: Time,
     ended: Option<(u64, Time)>,
     open: BTreeMap<ActionId, Open>,
+    /// The actions that wait for an approval.
+    pending: BTreeSet<ActionId>,
     carried: BTreeSet<Digest>,
     /// Its approvers, besides the owner.
     approvers: BTreeSet<PublicKey>,
@@ -133,13 +141,18 @@ impl Record {
     /// The summaries of all kept tasks, newest first.
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
-        let kept = |task: &TaskId| Some(self.tasks.get(task)?.summary(*task, self.now));
+        let kept = |task: &TaskId| Some(self.summary(*task, self.tasks.get(task)?));
         self.by_age.values().rev().filter_map(kept).collect()
+    }
+
+    fn summary(&self, task: TaskId, kept: &TaskEntry) -> Summary {
+        let label = kept.contract.and_then(|digest| self.contracts.get(&digest));
+        kept.summary(task, label.cloned(), self.now)
     }
 
     pub(crate) fn task(&self, task: TaskId) -> Known<(Summary, &[Line])> {
         match self.tasks.get(&task) {
-            Some(kept) => Known::Kept((kept.summary(task, self.now), &kept.lines)),
+            Some(kept) => Known::Kept((self.summary(task, kept), &kept.lines)),
             None if self.dropped.contains(&task) => Known::Dropped,
             None => Known::Never,
         }
@@ -165,8 +178,10 @@ impl Record {
             GatewayFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
             GatewayFact::HaltOrdered(..) => self.halted = true,
             GatewayFact::HaltLifted(..) => self.halted = false,
+            GatewayFact::ContractSigned(_, signed) => self.label(signed),
             GatewayFact::TaskSubmitted(task, _) => self.open(*task, meta),
             GatewayFact::TaskAdmitted(..)
+            | GatewayFact::TaskCancelled(..)
             | GatewayFact::TaskRejected(..)
             | GatewayFact::TaskFinished(..)
             | GatewayFact::ActionProposed(..)
@@ -187,6 +202,16 @@ impl Record {
         kept.fold(meta, fact);
         self.text_bytes += kept.keep(line);
         self.bound();
+    }
+
+    fn label(&mut self, signed: &ContractSigned) {
+        if self.contracts.len() < CONTRACTS_MAX || self.contracts.contains_key(&signed.contract) {
+            let label = ContractLabel {
+                name: signed.name.clone(),
+                version: signed.version,
+            };
+            self.contracts.insert(signed.contract, label);
+        }
     }
 
     fn open(&mut self, task: TaskId, meta: &Meta) {
@@ -221,6 +246,7 @@ impl TaskEntry {
             outcome: None,
             refusal: None,
             contract: None,
+            playbook: None,
             granted: 0,
             asked: 0,
             refused: 0,
@@ -228,6 +254,7 @@ impl TaskEntry {
             updated: meta.stored,
             ended: None,
             open: BTreeMap::new(),
+            pending: BTreeSet::new(),
             carried: BTreeSet::new(),
             approvers: BTreeSet::new(),
             lines: Vec::new(),
@@ -236,7 +263,7 @@ impl TaskEntry {
         }
     }
 
-    fn summary(&self, task: TaskId, now: Time) -> Summary {
+    fn summary(&self, task: TaskId, label: Option<ContractLabel>, now: Time) -> Summary {
         let unknown = |open: &&Open| open.finish_until.is_some_and(|until| until < now);
         let unknown = self.open.values().filter(unknown).count();
         Summary {
@@ -246,6 +273,9 @@ impl TaskEntry {
             outcome: self.outcome,
             refusal: self.refusal,
             contract: self.contract,
+            label,
+            playbook: self.playbook,
+            pending: u32::try_from(self.pending.len()).unwrap_or(u32::MAX),
             granted: self.granted,
             asked: self.asked,
             refused: self.refused,
@@ -265,6 +295,7 @@ impl TaskEntry {
                 if self.state == TaskState::Submitted {
                     self.state = TaskState::Admitted;
                     self.contract = Some(admitted.contract);
+                    self.playbook = Some(admitted.playbook);
                 }
             }
             GatewayFact::TaskRejected(_, rejected) => {
@@ -279,6 +310,7 @@ impl TaskEntry {
                     self.state = TaskState::Finished;
                     self.outcome = Some(finished.outcome);
                     self.ended = Some((meta.seq, meta.stored));
+                    self.pending.clear();
                 }
             }
             GatewayFact::ActionProposed(..) => {
@@ -287,7 +319,10 @@ impl TaskEntry {
                 }
             }
             GatewayFact::ActionGranted(_, granted) => self.grant(meta, &granted.grant),
-            GatewayFact::ActionRefused(..) => self.refused = self.refused.saturating_add(1),
+            GatewayFact::ActionRefused(_, refused) => {
+                self.refused = self.refused.saturating_add(1);
+                self.pending.remove(&refused.action);
+            }
             GatewayFact::ApprovalRequested(_, requested) => self.ask(&requested.draft),
             GatewayFact::ApprovalCarried(_, carried) => {
                 if self.carried.len() < EVENTS_MAX {
@@ -299,7 +334,9 @@ impl TaskEntry {
             GatewayFact::RosterChanged(..)
             | GatewayFact::HaltOrdered(..)
             | GatewayFact::HaltLifted(..)
+            | GatewayFact::ContractSigned(..)
             | GatewayFact::TaskSubmitted(..)
+            | GatewayFact::TaskCancelled(..)
             | GatewayFact::ApprovalRefused(..)
             | GatewayFact::ActionDeclined(..)
             | GatewayFact::ActionExpired(..) => {}
@@ -308,6 +345,9 @@ impl TaskEntry {
 
     fn ask(&mut self, draft: &DraftGrant) {
         self.asked = self.asked.saturating_add(1);
+        if self.pending.len() < EVENTS_MAX {
+            self.pending.insert(draft.action);
+        }
         if let Some(asked) = &draft.asked {
             let later = asked.escalation.iter().flat_map(|later| &later.approvers);
             let room = APPROVERS_MAX.saturating_sub(self.approvers.len());
@@ -318,6 +358,7 @@ impl TaskEntry {
 
     fn grant(&mut self, meta: &Meta, grant: &Grant) {
         self.granted = self.granted.saturating_add(1);
+        self.pending.remove(&grant.draft.action);
         if self.open.len() >= EVENTS_MAX {
             self.complete = false;
             return;

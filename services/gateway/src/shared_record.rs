@@ -72,6 +72,8 @@ impl SharedRecord {
                 self.settle(&statement_digest(&carried.statement));
             }
             GatewayFact::RosterChanged(..)
+            | GatewayFact::ContractSigned(..)
+            | GatewayFact::TaskCancelled(..)
             | GatewayFact::TaskAdmitted(..)
             | GatewayFact::TaskRejected(..)
             | GatewayFact::TaskFinished(..)

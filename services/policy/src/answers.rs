@@ -187,6 +187,7 @@ impl PolicyCore {
             |cause, refusal| refused(out, draft.task, draft.action, refusal).because(cause);
         let cause = match question.answer.as_ref()? {
             Answer::Revoked(cause) => return Some(refuse(*cause, Refusal::no_contract())),
+            Answer::Cancelled(cause) => return Some(refuse(*cause, Refusal::cancelled())),
             Answer::No(cause) => {
                 let why = "the owner said no";
                 let no = Refusal::new(draft.rule.clone(), RefusalCode::SaidNo, why);

@@ -13,7 +13,7 @@ use contract::{
 use crate::core::{PolicyCore, is_too_long};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
-use crate::state::ActiveContract;
+use crate::state::{ActiveContract, Task};
 
 /// Timeout from a grant's stored time to its claim's, in milliseconds.
 const TTL_MS: u32 = 10_000;
@@ -70,6 +70,11 @@ impl Refusal {
         let why = "the task's contract is not in force";
         Self::new(rule_id("contract"), RefusalCode::NoContract, why)
     }
+
+    pub(crate) fn cancelled() -> Self {
+        let why = "the owner cancelled the task";
+        Self::new(rule_id("task"), RefusalCode::Cancelled, why)
+    }
 }
 
 /// Returns the reason for refusing JSON arguments that are not in canonical form. Arguments that are not JSON are
@@ -94,9 +99,9 @@ impl PolicyCore {
         else {
             return Decision::Wait;
         };
-        let active = self.state.contracts.get(&task.contract);
-        let Some(active) = active.filter(|_| !revoked) else {
-            return Decision::Refuse(Refusal::no_contract());
+        let active = match self.in_force(task, revoked) {
+            Ok(active) => active,
+            Err(refusal) => return Decision::Refuse(refusal),
         };
         let (contract, args) = match self.read((task.contract, active), call) {
             Ok(read) => read,
@@ -161,6 +166,15 @@ impl PolicyCore {
         self.drafted(deployment, contract, permitted, call, moment)
     }
 
+    /// Returns the contract in force of a task, unless the task was cancelled.
+    fn in_force(&self, task: &Task, revoked: bool) -> Result<&ActiveContract, Refusal> {
+        if task.cancelled.is_some() {
+            return Err(Refusal::cancelled());
+        }
+        let active = self.state.contracts.get(&task.contract);
+        active.filter(|_| !revoked).ok_or_else(Refusal::no_contract)
+    }
+
     /// Drafts the grant of a permitted call and checks it against the envelope.
     fn drafted(
         &self,
@@ -223,6 +237,7 @@ impl PolicyCore {
             quorum: u8::try_from(question.quorum).unwrap_or(u8::MAX),
             until: moment.now.plus_ms(question.expires_ms),
             escalation,
+            attended: question.attended,
         }
     }
 

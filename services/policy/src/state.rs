@@ -103,6 +103,8 @@ pub(crate) struct Task {
     pub(crate) calls: BTreeMap<ToolName, ToolCalls>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
     invalid_approvals: u8,
+    /// The event by which the owner cancelled it.
+    pub(crate) cancelled: Option<EventId>,
 }
 
 /// The started calls of one tool.
@@ -213,6 +215,8 @@ pub(crate) enum Answer {
     No(EventId),
     /// The contract was revoked.
     Revoked(EventId),
+    /// The owner cancelled the task.
+    Cancelled(EventId),
 }
 
 /// A statement that is not a valid answer.

@@ -139,6 +139,7 @@ impl RunnerCore {
         let gate = Gate {
             halted: self.is_halted(),
             revoked: self.state.revoked.clone(),
+            cancelled: self.state.cancelled.clone(),
         };
         self.gate.send_if_modified(|told| {
             let changed = *told != gate;
@@ -157,6 +158,9 @@ impl RunnerCore {
         let envelope = envelope
             .filter(|_| !granted.is_revoked() && !self.state.revoked.contains(&draft.contract))
             .ok_or(Some(RefusalCode::NoContract))?;
+        if self.state.cancelled.contains(&draft.task) {
+            return Err(Some(RefusalCode::Cancelled));
+        }
         if self.state.deployment != Some(draft.deployment) {
             return Err(Some(RefusalCode::OutsideEnvelope));
         }
@@ -271,6 +275,10 @@ impl Core for RunnerCore {
             RunnerFact::StreamDoubted(..) | RunnerFact::StreamAdopted(..) => {}
             RunnerFact::TaskSubmitted(task, fact) => {
                 state.submit(task, &fact.statement, &self.owner);
+            }
+            RunnerFact::TaskCancelled(task, _) => {
+                state.cancel(task);
+                self.tell();
             }
             RunnerFact::ActionGranted(_, fact) => {
                 state.grant(&meta, *fact);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Clock, chain};
-use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, Digest, DraftGrant, Money, Usage};
+use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, DraftGrant, Money, TaskId, Usage};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -48,14 +48,14 @@ pub struct Done {
 }
 
 impl Execution {
-    /// Executes `draft`, once, with `args`. An earlier halt, stop or revocation prevents the start. A halt or a
-    /// stop kills a running program. A file tool always runs to its end.
+    /// Executes `draft`, once, with `args`. An earlier halt, stop or revocation prevents the start. A halt, a
+    /// cancellation of the task or a stop kills a running program. A file tool always runs to its end.
     ///
     /// `None`: the outcome is unknown, so no event may report one.
     pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let started = self.clock.elapsed();
         let tool = self.installed.get(&draft.tool, &draft.tool_digest);
-        let mut done = if self.barred(&draft.contract) {
+        let mut done = if self.barred(draft) {
             let text = "nothing was done: it was stopped before it began";
             Some(not_begun(draft, ActionOutcome::Killed, text))
         } else if tool.is_some_and(Tool::adds) && !self.has_room() {
@@ -84,9 +84,9 @@ impl Execution {
         Some(done)
     }
 
-    fn barred(&self, contract: &Digest) -> bool {
+    fn barred(&self, draft: &DraftGrant) -> bool {
         let gate = self.gate.borrow();
-        *self.stop.borrow() || gate.halted || gate.revoked.contains(contract)
+        *self.stop.borrow() || gate.stops(draft.task) || gate.revoked.contains(&draft.contract)
     }
 
     /// Returns true if the volumes for written files have enough free space. A volume that cannot be read counts as
@@ -98,12 +98,12 @@ impl Execution {
             .all(|room| room.is_ok_and(Room::is_enough))
     }
 
-    /// Completes once everything is halted or the runner stops.
-    async fn stopped(&self) {
+    /// Completes once everything is halted, the task is cancelled, or the runner stops.
+    async fn stopped(&self, task: TaskId) {
         let (mut gate, mut stop) = (self.gate.clone(), self.stop.clone());
         // A closed channel counts as a stop.
         tokio::select! {
-            halted = gate.wait_for(|gate| gate.halted) => drop(halted),
+            halted = gate.wait_for(|gate| gate.stops(task)) => drop(halted),
             stopping = stop.wait_for(|stop| *stop) => drop(stopping),
         }
     }
@@ -141,12 +141,19 @@ impl Execution {
         };
         let bound = output_bytes_max(draft);
         let tool = tool.within(u64::from(draft.wall_ms), bound);
-        let ran = run_until(&self.cage, &tool, &args, &self.workspace, self.stopped()).await;
+        let ran = run_until(
+            &self.cage,
+            &tool,
+            &args,
+            &self.workspace,
+            self.stopped(draft.task),
+        )
+        .await;
         match ran {
             Ok(Some(finished)) => Some(reported(finished, bound)),
             Ok(None) => Some(ended(
                 ActionOutcome::Killed,
-                "it was killed: everything was halted, or the runner stopped",
+                "it was killed: everything was halted, its task was cancelled, or the runner stopped",
             )),
             Err(lost @ ExecError::Lost(_)) => {
                 tracing::error!(error = chain(&lost), "an outcome is unknown");

@@ -36,6 +36,8 @@ pub struct State {
     /// The tasks that the owner signed, each with its contract: policy alone cannot create one.
     signed: BTreeMap<TaskId, Digest>,
     tasks: BTreeMap<TaskId, Uses>,
+    /// The tasks that the owner signed and cancelled.
+    pub(crate) cancelled: BTreeSet<TaskId>,
     swept: Time,
 }
 
@@ -70,6 +72,16 @@ pub struct Gate {
     pub halted: bool,
     /// Contracts under which no action may start.
     pub revoked: BTreeSet<Digest>,
+    /// Tasks of which no action may start or go on.
+    pub cancelled: BTreeSet<TaskId>,
+}
+
+impl Gate {
+    /// Returns true if running programs of `task` are killed.
+    #[must_use]
+    pub fn stops(&self, task: TaskId) -> bool {
+        self.halted || self.cancelled.contains(&task)
+    }
 }
 
 /// A claim that came in time.
@@ -149,6 +161,13 @@ impl State {
         };
         if said.task == task && Some(said.deployment) == self.deployment {
             self.signed.entry(task).or_insert(said.contract);
+        }
+    }
+
+    /// Folds the cancellation of a task.
+    pub(crate) fn cancel(&mut self, task: TaskId) {
+        if self.signed.contains_key(&task) {
+            self.cancelled.insert(task);
         }
     }
 
@@ -248,6 +267,8 @@ impl State {
             let runs =
                 |contract: &Digest| envelopes.get(contract).is_some_and(|of| now < of.expires);
             self.signed.retain(|_, contract| runs(contract));
+            let signed = &self.signed;
+            self.cancelled.retain(|task| signed.contains_key(task));
             self.tasks
                 .retain(|_, uses| now <= uses.until || uses.contracts.iter().any(runs));
         }

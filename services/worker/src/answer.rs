@@ -137,6 +137,16 @@ impl Proposal {
 
 /// Returns the task's next request; it depends only on the task's state and its own fetched contents.
 pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
+    if task.is_cancelled() {
+        return if task.progress.is_settled() {
+            Answer::Finish(Ending {
+                outcome: TaskOutcome::Cancelled,
+                detail: None,
+            })
+        } else {
+            Answer::Wait
+        };
+    }
     let len = task.playbook.len();
     if len as usize > PLAYBOOK_BYTES_MAX {
         let reason =

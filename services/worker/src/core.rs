@@ -188,6 +188,16 @@ impl WorkerCore {
         }
     }
 
+    /// Cancels a task, in work or not.
+    fn cancel(&mut self, meta: &Meta, id: TaskId) {
+        if let Some(task) = self.tasks.open.get_mut(&id) {
+            task.cancel(meta);
+            self.wishes
+                .get_mut()
+                .insert(task.admitted, PendingFetch::default());
+        }
+    }
+
     /// Changes a task by a fact about one of its actions, and updates its deadline and request.
     fn change(&mut self, id: TaskId, action: ActionId, change: impl FnOnce(&mut Task)) {
         let Some(task) = self.tasks.open.get_mut(&id) else {
@@ -349,6 +359,7 @@ impl Core for WorkerCore {
         let (meta, fact) = seen.into_parts();
         let (id, action, said) = match &fact {
             WorkerFact::TaskAdmitted(id, fact) => return self.admit(&meta, *id, fact),
+            WorkerFact::TaskCancelled(id, _) => return self.cancel(&meta, *id),
             WorkerFact::TaskFinished(id, _) => return self.finish(*id),
             WorkerFact::ActionProposed(id, fact) => {
                 return self.change(*id, fact.action, |task| task.propose(fact));

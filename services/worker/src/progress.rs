@@ -189,6 +189,12 @@ impl Progress {
         self.steps.get(&at.step)?.attempts.get(&at.item)
     }
 
+    /// Returns true if no action waits for a verdict or an outcome.
+    pub(crate) fn is_settled(&self) -> bool {
+        let mut each = self.steps.values().flat_map(|step| step.attempts.values());
+        each.all(|latest| latest.state.is_settled())
+    }
+
     pub(crate) fn step(&self, step: u16) -> Option<&StepProgress> {
         self.steps.get(&step)
     }

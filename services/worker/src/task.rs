@@ -28,6 +28,8 @@ pub(crate) struct Task {
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
     granted: BTreeMap<ActionId, Granted>,
+    /// True if the owner cancelled it.
+    cancelled: bool,
 }
 
 /// A granted action that is not settled.
@@ -76,7 +78,17 @@ impl Task {
             outputs: BTreeMap::new(),
             cause: meta.id,
             granted: BTreeMap::new(),
+            cancelled: false,
         }
+    }
+
+    pub(crate) const fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    pub(crate) fn cancel(&mut self, meta: &Meta) {
+        self.cancelled = true;
+        self.cause = meta.id;
     }
 
     /// Returns the time at which an action's passed deadline is to be recorded, and the cause of the deadline.

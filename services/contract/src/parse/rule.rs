@@ -40,7 +40,7 @@ const COUNTED: [&str; 10] = [
     "secret",
 ];
 /// Additional keys of ask rules: the approvers.
-const ASKED: [&str; 3] = ["role", "quorum", "escalate"];
+const ASKED: [&str; 4] = ["role", "quorum", "escalate", "attended"];
 /// Additional keys of ask rules: the question.
 const TOLD: [&str; 2] = ["reason", "expires"];
 
@@ -183,6 +183,10 @@ fn question<'t>(
         Some(node) => escalation(source, node, roles).map(|found| Some((found, node.span()))),
         None => Some(None),
     };
+    let attended = match of.table.get("attended") {
+        Some(node) => source.boolean(node, "`attended`"),
+        None => Some(false),
+    };
     let (role, (quorum, span), expires_ms) = (role?, quorum?, expires_ms?);
     let members = roles.get(&role).map_or(1, |role| role.keys.len());
     let quorum = u32::try_from(quorum).ok()?;
@@ -209,6 +213,7 @@ fn question<'t>(
         quorum,
         expires_ms,
         escalate: escalate.map(|(escalate, _)| escalate),
+        attended: attended?,
     })
 }
 

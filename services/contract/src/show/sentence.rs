@@ -203,6 +203,7 @@ fn asked(question: &Question, contract: &Contract) -> String {
         reason,
         expires_ms,
         escalate,
+        attended,
         ..
     } = question;
     let later = escalate.as_ref();
@@ -213,5 +214,10 @@ fn asked(question: &Question, contract: &Contract) -> String {
     });
     let stands = duration(*expires_ms);
     let reason = crate::toml_text::quoted(reason);
-    format!("the question says {reason} and stands for {stands}{later}")
+    let person = if *attended {
+        "; a person has to answer it at a terminal"
+    } else {
+        ""
+    };
+    format!("the question says {reason} and stands for {stands}{later}{person}")
 }

@@ -53,6 +53,8 @@ struct Case {
     quorum: Option<u64>,
     /// The role that can also approve after the escalation delay, or `nobody`.
     escalate: Option<String>,
+    /// True if a person has to answer at a terminal.
+    attended: Option<bool>,
     /// The secrets that may be released.
     secrets: Option<Vec<String>>,
 }
@@ -150,6 +152,9 @@ impl Case {
             want.as_ref().is_some_and(|want| *has != want.as_str())
         };
         !(texts.iter().any(other)
+            || self
+                .attended
+                .is_some_and(|attended| (shown["attended"] == true) != attended)
             || self.quorum.is_some_and(|quorum| shown["quorum"] != quorum)
             || secrets.is_some_and(|secrets| secrets != shown["secrets"]))
     }

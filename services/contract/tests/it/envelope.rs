@@ -106,6 +106,7 @@ pub(crate) fn inside(
             quorum: 1,
             until: Time::default(),
             escalation: None,
+            attended: false,
         }),
     };
     let said = ApprovalStatement {

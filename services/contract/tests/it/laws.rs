@@ -88,9 +88,10 @@ const PERMIT: [&str; 10] = [
     "secrets = [\"purse\"]\n",
     "only = true\n",
 ];
-const QUESTION: [&str; 6] = [
+const QUESTION: [&str; 7] = [
     "",
     "expires = \"1m\"\n",
+    "attended = true\n",
     "role = \"finance\"\n",
     "role = \"finance\"\nquorum = 2\n",
     "role = \"finance\"\nescalate = { after = \"30s\", role = \"boss\" }\n",
@@ -325,6 +326,7 @@ proptest! {
             let Verdict::Ask { question: own, .. } = verdict(std::slice::from_ref(one), &past, &call) else { continue };
             prop_assert_eq!(&question.role, &own.role, "{}", rule);
             prop_assert!(question.quorum >= own.quorum && question.expires_ms <= own.expires_ms);
+            prop_assert!(question.attended || !own.attended);
             prop_assert!(question.escalate.is_none() || own.escalate.is_some());
         }
     }

@@ -6,7 +6,7 @@ use actor::signing_key;
 use clap::Args;
 use deployment::Deployment;
 
-use crate::{Error, Output, asked::Asked, follower::Follower, ids::IdPrefix};
+use crate::{Error, Output, asked::Asked, follower::Follower, ids::IdPrefix, prompt};
 
 /// `approve …` and `deny …`
 #[derive(Debug, Args)]
@@ -38,10 +38,19 @@ impl Arguments {
         };
         let contract = follower.contract(question).await;
         let unsigned = |why| Error::Refused(format!("{why}: nothing is signed"));
-        let text = asked.timeline.question(question, &contract, &client).await;
+        let text = question
+            .text(
+                asked.timeline.step(question.draft.action),
+                &contract,
+                &client,
+            )
+            .await;
         let text = text.map_err(unsigned)?;
         out.question(&text)
             .map_err(|error| unsigned(format!("the question cannot be shown ({error})")))?;
+        if approve && question.attended() {
+            self.confirm().await?;
+        }
         let draft = &question.draft;
         let carried = match &self.key {
             None => client.approve(draft, approve).await?,
@@ -53,5 +62,18 @@ impl Arguments {
         let said = if approve { "approved" } else { "denied" };
         out.print(&carried, || format!("{said} (message {})", carried.seq));
         Ok(())
+    }
+
+    /// Asks the person at the terminal, as the contract demands.
+    async fn confirm(&self) -> Result<(), Error> {
+        if !prompt::is_attended() {
+            return Err(Error::Refused(
+                "a person has to answer this question: run the command at a terminal".to_owned(),
+            ));
+        }
+        match prompt::sign_it().await {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(Error::Refused("nothing is signed".to_owned())),
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! `task`: lists, shows and submits tasks.
+//! `task`: lists, shows, submits and cancels tasks.
 
+mod cancel;
 mod list;
 pub(super) mod run;
 mod show;
@@ -12,10 +13,11 @@ use crate::{Error, Output};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List the newest tasks.
-    #[command(after_help = "Example: contractual task list --json")]
-    List,
+    List(list::Arguments),
     /// Show a task with its timeline.
     Show(show::Arguments),
+    /// Cancel a task: nothing more of it is granted, and its running programs are killed.
+    Cancel(cancel::Arguments),
     /// Submit a task (a playbook under a signed contract) and follow it to its end; same as `run`.
     #[command(after_help = run::TASK_EXAMPLE)]
     Run(run::Arguments),
@@ -24,8 +26,9 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         match self {
-            Self::List => list::run(deployment, out).await,
+            Self::List(arguments) => arguments.run(deployment, out).await,
             Self::Show(arguments) => arguments.run(deployment, out).await,
+            Self::Cancel(arguments) => arguments.run(deployment, out).await,
             Self::Run(arguments) => arguments.run(deployment, out).await,
         }
     }

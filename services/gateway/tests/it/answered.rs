@@ -75,6 +75,7 @@ async fn whoever_is_asked_about_a_task_answers_about_that_task_alone() {
         quorum: 1,
         until: Time::from_ns(1),
         escalation: None,
+        attended: false,
     });
     let fact = bus_schema::ApprovalRequested {
         draft: draft.clone(),

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bus_schema::{ActionId, Digest, TaskId, Time};
 use gateway::{
     api::{
-        Carried, CarryApproval, Event, Healthy, ProblemBody, SubmitTask, Submitted, Summary, Task,
-        TaskState, Tasks,
+        Carried, CarryApproval, ContractLabel, Event, Healthy, ProblemBody, SubmitTask, Submitted,
+        Summary, Task, TaskState, Tasks,
     },
     http::ROUTES,
 };
@@ -95,6 +95,12 @@ async fn schemas_are_the_types() {
         outcome: None,
         refusal: None,
         contract: Some(Digest::ZERO),
+        label: Some(ContractLabel {
+            name: "sort-inbox".parse().unwrap(),
+            version: 1,
+        }),
+        playbook: None,
+        pending: 0,
         granted: 0,
         asked: 0,
         refused: 0,

@@ -43,6 +43,7 @@ impl State {
             PolicyFact::HaltOrdered(..) => self.halted = true,
             PolicyFact::HaltLifted(..) => self.halted = false,
             PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
+            PolicyFact::TaskCancelled(task, _) => self.cancelled(meta, task),
             PolicyFact::TaskAdmitted(task, fact) => {
                 self.take_submission(task);
                 if let Some(active) = self.contracts.get(&fact.contract) {
@@ -159,6 +160,23 @@ impl State {
         let id = meta.id;
         self.submitted
             .insert(meta.seq, Submission { task, id, said });
+    }
+
+    /// Cancels a task: a submission is rejected, and every open question is refused.
+    fn cancelled(&mut self, meta: &Meta, task: TaskId) {
+        for one in self.submitted.values_mut().filter(|one| one.task == task) {
+            if one.said.is_ok() {
+                one.said = Err(RefusalCode::Cancelled);
+            }
+        }
+        let Some(of) = self.tasks.get_mut(&task) else {
+            return;
+        };
+        of.cancelled = Some(meta.id);
+        let actions: Vec<ActionId> = of.actions.keys().copied().collect();
+        for action in actions {
+            self.answer(task, action, Answer::Cancelled(meta.id));
+        }
     }
 
     /// Removes the oldest submission of a task: its verdicts follow stream order.
@@ -283,6 +301,10 @@ impl State {
         if contract.is_some_and(|contract| !self.contracts.contains_key(&contract)) {
             self.answer(task, action, Answer::Revoked(meta.id));
         }
+        let cancelled = self.tasks.get(&task).and_then(|of| of.cancelled);
+        if let Some(cause) = cancelled {
+            self.answer(task, action, Answer::Cancelled(cause));
+        }
     }
 
     fn answer(&mut self, task: TaskId, action: ActionId, answer: Answer) {
@@ -369,7 +391,9 @@ fn taken(
     if !said.yes {
         return match question.answer {
             None | Some(Answer::Yes(_)) => Ok(Some(Answer::No(meta.id))),
-            Some(Answer::No(_) | Answer::Revoked(_)) => Err(RefusalCode::ApprovalNotOpen),
+            Some(Answer::No(_) | Answer::Revoked(_) | Answer::Cancelled(_)) => {
+                Err(RefusalCode::ApprovalNotOpen)
+            }
         };
     }
     if question.yes.iter().any(|one| one.by() == said.by) {

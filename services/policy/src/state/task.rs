@@ -38,6 +38,7 @@ impl Task {
             calls: BTreeMap::new(),
             actions: BTreeMap::new(),
             invalid_approvals: 0,
+            cancelled: None,
         }
     }
 

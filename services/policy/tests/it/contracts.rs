@@ -2,8 +2,8 @@
 
 use bus_schema::{
     AuthorId, ContractRevoked, ContractSigned, Deployment, DeploymentId, Digest, Gateway, Owner,
-    PolicyFact, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted,
-    Worker,
+    PolicyFact, Signed, Statement, TaskCancelled, TaskFinished, TaskId, TaskOutcome, TaskStatement,
+    TaskSubmitted, Worker,
 };
 use contract::{Contract, envelope};
 use uuid::Uuid;
@@ -122,6 +122,34 @@ fn revoked_contract_ends_proposals_and_questions_at_once() {
     assert_eq!(words(&world.turn()), ["NoContract"]);
     world.submit(contract);
     assert_eq!(words(&world.turn()), ["not admitted: NoContract"]);
+}
+
+#[test]
+fn cancelled_task_is_granted_nothing_and_its_questions_end() {
+    let rules = "[[ask]]\ntool = \"t.any\"\nreason = \"r\"";
+    let (mut world, contract, task) = World::with_task(rules);
+    world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["asked"]);
+    world.propose(task, 2);
+    world.say::<Owner, _>(task, TaskCancelled {});
+    world.rebuild();
+    assert_eq!(words(&world.turn()), ["Cancelled", "Cancelled"]);
+    world.propose(task, 3);
+    assert_eq!(words(&world.turn()), ["Cancelled"]);
+    let other = world.submit(contract);
+    assert_eq!(words(&world.turn()), ["admitted"]);
+    world.propose(other, 4);
+    assert_eq!(words(&world.turn()), ["asked"]);
+}
+
+#[test]
+fn task_that_is_cancelled_before_its_admission_is_rejected() {
+    let mut world = World::new();
+    let contract = world.sign(RULES);
+    let task = world.submit(contract);
+    world.say::<Owner, _>(task, TaskCancelled {});
+    let said = words(&world.turn());
+    assert_eq!(said, ["activated", "not admitted: Cancelled"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use bus_schema::{
     ContractActivated, ContractRevoked, Deployment, Digest, Owner, Policy, RefusalCode,
+    TaskCancelled,
 };
 
 use crate::core::{claimed, declined};
@@ -17,6 +18,22 @@ fn what_was_granted_before_a_revocation_stays_revoked() {
     assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
     stream.sign(contract, envelope());
     assert_eq!(stream.wants(), declined(1, RefusalCode::NoContract));
+}
+
+#[test]
+fn cancelled_task_is_claimed_no_more_and_others_are() {
+    let mut stream = Stream::new();
+    stream.ready(draft(1, "file.write"));
+    assert!(stream.say::<Owner, _>(task(1), TaskCancelled {}));
+    assert!(stream.gate.borrow().stops(task(1)));
+    assert_eq!(stream.wants(), declined(1, RefusalCode::Cancelled));
+    stream.restart();
+    stream.bring(action(1));
+    assert_eq!(stream.wants(), declined(1, RefusalCode::Cancelled));
+    assert!(!stream.gate.borrow().stops(task(2)));
+    // A task that the owner has not signed takes no memory.
+    assert!(stream.say::<Owner, _>(task(9), TaskCancelled {}));
+    assert!(!stream.gate.borrow().stops(task(9)));
 }
 
 #[test]

@@ -228,6 +228,7 @@ fn a_draft_edited_after_the_approval_is_declined() {
         quorum: 1,
         until: START.plus_ms(60_000),
         escalation: None,
+        attended: false,
     });
     let mut edited = signed.clone();
     edited.args = other_content();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::call::{Ground, on_a_small_volume};
-use crate::stream::{draft, installed};
+use crate::stream::{draft, installed, task};
 
 struct Hands {
     ground: Ground,
@@ -200,6 +200,25 @@ async fn a_halt_kills_what_runs() {
 }
 
 #[tokio::test]
+async fn cancellation_kills_the_program_of_its_task_alone() {
+    let hands = hands();
+    let cancelled = |n| Gate {
+        cancelled: [task(n)].into(),
+        ..Gate::default()
+    };
+    let kill = || {
+        hands.gate.send_replace(cancelled(1));
+    };
+    let done = hands.stop_while_running(kill).await;
+    assert_eq!(done.outcome, ActionOutcome::Killed);
+    let done = hands.sh("echo begun", |_| ()).await;
+    assert_eq!(done.outcome, ActionOutcome::Killed);
+    hands.gate.send_replace(cancelled(2));
+    let done = hands.sh("echo begun", |_| ()).await;
+    assert_eq!(done.outcome, ActionOutcome::Succeeded);
+}
+
+#[tokio::test]
 async fn a_stop_kills_what_runs() {
     let hands = hands();
     let done = hands
@@ -215,6 +234,7 @@ async fn nothing_starts_under_a_contract_that_was_revoked_meanwhile() {
     hands.gate.send_replace(Gate {
         halted: false,
         revoked: [draft.contract].into(),
+        ..Gate::default()
     });
     let args = json!({"path": "a.txt", "text": "hello"});
     let done = hands.perform(&draft, &args).await;

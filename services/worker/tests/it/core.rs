@@ -4,7 +4,7 @@ use crate::stream::{Node, Said, Stream, uuid};
 use actor::Core as _;
 use bus_schema::{
     ActionDeclined, ActionId, ActionOutcome, ActionRefused, ActionStarted, ApprovalRequested,
-    Policy, RefusalCode, Runner, TaskFinished, TaskId, TaskOutcome,
+    Owner, Policy, RefusalCode, Runner, TaskCancelled, TaskFinished, TaskId, TaskOutcome,
 };
 
 pub(crate) const TWO_STEPS: &str = "playbook = \"p\"\npurpose = \"t\"\n\
@@ -41,6 +41,32 @@ pub(crate) fn failure(stream: &Stream) -> String {
         Some((TaskOutcome::Failed, Some(detail))) => detail,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn cancelled_task_proposes_nothing_and_ends_once_nothing_runs() {
+    let (mut stream, mut node, action) = proposed("");
+    stream.grant(task(1), action);
+    stream.start(task(1), action);
+    stream.say::<Owner, _>(task(1), TaskCancelled {});
+    assert_eq!(node.run(&mut stream), []);
+    let mut node = node.restarted();
+    stream.end(task(1), action, ActionOutcome::Killed);
+    assert_eq!(kinds(&node.run(&mut stream)), ["task.finished"]);
+    assert_eq!(stream.ended(task(1)), Some((TaskOutcome::Cancelled, None)));
+    assert_eq!((node.core.open(), node.core.held_bytes()), (0, 0));
+}
+
+#[test]
+fn task_that_waits_for_its_turn_is_cancelled_at_once() {
+    let (mut stream, mut node) = (Stream::new(), Node::with(1, worker::HELD_BYTES_MAX));
+    stream.admit(task(1), TWO_STEPS);
+    stream.admit(task(2), TWO_STEPS);
+    assert_eq!(kinds(&node.run(&mut stream)), ["action.proposed"]);
+    stream.say::<Owner, _>(task(2), TaskCancelled {});
+    assert_eq!(kinds(&node.run(&mut stream)), ["task.finished"]);
+    assert_eq!(stream.ended(task(2)), Some((TaskOutcome::Cancelled, None)));
+    assert_eq!(node.core.open(), 1);
 }
 
 #[test]

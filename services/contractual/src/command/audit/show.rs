@@ -1,12 +1,12 @@
 //! `audit show`: prints the record.
 
 use actor::StreamReader;
-use bus_schema::{AuditFact, TaskId};
+use bus_schema::AuditFact;
 use clap::Args;
 use deployment::Deployment;
 use serde_json::{Value, json};
 
-use crate::{Error, Output, command::decode::decode};
+use crate::{Error, Output, command::decode::decode, ids::IdPrefix};
 
 /// `audit show …`
 #[derive(Debug, Args)]
@@ -18,15 +18,16 @@ pub(crate) struct Arguments {
     /// The most messages to print.
     #[arg(long, default_value_t = 1000)]
     limit: u64,
-    /// Print only the messages of this task, an id from `contractual task list`.
+    /// Print only the messages of this task: its id or the first characters, from `contractual task list`.
     #[arg(long)]
-    task: Option<TaskId>,
+    task: Option<IdPrefix>,
 }
 
 impl Arguments {
     /// Prints messages of the stream, each with its verification result.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
-        let Self { from, limit, task } = *self;
+        let Self { from, limit, .. } = *self;
+        let task = IdPrefix::optional(self.task.as_ref(), deployment).await?;
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let bus = deployment.bus().await?;
         let mut reading = StreamReader::new(owner);

@@ -15,7 +15,7 @@ use super::{
     document::{parse, read_catalogue},
     history::History,
 };
-use crate::{Error, command::context::Context};
+use crate::{Error, command::context::Context, ids::IdPrefix};
 
 /// Most characters of a purpose.
 const PURPOSE_CHARS_MAX: usize = 200;
@@ -42,9 +42,9 @@ pub(crate) struct Arguments {
         conflicts_with = "from"
     )]
     task_text: Option<String>,
-    /// A recorded task, an id from `contractual task list`.
+    /// A recorded task: its id or the first characters, from `contractual task list`.
     #[arg(long, value_name = "TASK")]
-    from: Option<TaskId>,
+    from: Option<IdPrefix>,
     /// The tool catalogue, such as tools.json; by default the deployment's.
     #[arg(long, value_name = "FILE")]
     tools: Option<PathBuf>,
@@ -70,8 +70,12 @@ impl Arguments {
             .clone()
             .unwrap_or_else(|| context.dir.catalogue());
         let tools = read_catalogue(&tools)?;
-        let text = match (&self.task_text, self.from) {
-            (_, Some(task)) => self.of_task(&context.deployment()?, task, &tools).await?,
+        let text = match (&self.task_text, &self.from) {
+            (_, Some(typed)) => {
+                let deployment = context.deployment()?;
+                let task = typed.task_of(&deployment).await?;
+                self.of_task(&deployment, task, &tools).await?
+            }
             (words, None) => {
                 let words = words.as_deref().unwrap_or_default();
                 self.drafted(words, &tools, &context.clock)?

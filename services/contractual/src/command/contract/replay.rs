@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use bus_schema::{AuthorId, PolicyFact, TaskId};
+use bus_schema::{AuthorId, PolicyFact};
 use clap::Args;
 use deployment::{Deployment, read_text};
 use policy::{Compared, Fetch, Fetched, RecordedVerdict, Redecided, Replay, Step};
 use serde::Serialize;
 
 use super::{document::read_catalogue, history::History};
-use crate::{Error, Output};
+use crate::{Error, Output, ids::IdPrefix};
 
 /// The totals of the comparison.
 #[derive(Debug, Default, Serialize)]
@@ -36,15 +36,16 @@ pub(crate) struct Arguments {
     /// A contract, such as contract.toml, that replaces every version of its name.
     #[arg(long, value_name = "FILE")]
     contract: Option<PathBuf>,
-    /// Only the verdicts of this task, an id from `contractual task list`.
+    /// Only the verdicts of this task: its id or the first characters, from `contractual task list`.
     #[arg(long)]
-    task: Option<TaskId>,
+    task: Option<IdPrefix>,
 }
 
 impl Arguments {
     /// Prints the differences; with `--json`, prints every verdict.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let tools = read_catalogue(&deployment.dir.catalogue())?;
+        let task = IdPrefix::optional(self.task.as_ref(), deployment).await?;
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let mut history = History::read(deployment).await?;
         let facts = std::mem::take(&mut history.facts);
@@ -63,7 +64,7 @@ impl Arguments {
                     }
                 }
                 Step::Verdict(said) => {
-                    if self.task.is_none_or(|task| task == said.task) {
+                    if task.is_none_or(|task| task == said.task) {
                         counts.add(&said);
                         print(&said, out);
                     }

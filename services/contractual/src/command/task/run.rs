@@ -67,7 +67,7 @@ impl Arguments {
             followed = follower.follow(task, answer, &mut timeline) => followed?,
             () = interrupt.came() => {
                 out.line_for_people(&format!(
-                    "\nthe task goes on: see `contractual task show {task}`; `contractual halt` stops everything"
+                    "\nthe task goes on: see `contractual task show {task}`; `contractual task cancel {task}` ends it"
                 ));
                 return Err(Error::Interrupted);
             }
@@ -79,14 +79,19 @@ impl Arguments {
                 draft.tool, draft.rule, draft.action
             ));
         }
-        let counts = timeline.counts;
+        let counts = &timeline.counts;
         if counts.succeeded {
             Ok(())
         } else {
-            Err(Error::Refused(format!(
-                "the task ended as {}",
-                counts.outcome
-            )))
+            Err(Error::Refused(ended(&counts.outcome, &timeline.reason)))
         }
+    }
+}
+
+/// The end of a task in words, with its reason.
+pub(super) fn ended(outcome: &str, reason: &str) -> String {
+    match reason {
+        "" => format!("the task ended as {outcome}"),
+        reason => format!("the task ended as {outcome}: {reason}"),
     }
 }

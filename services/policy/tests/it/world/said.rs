@@ -24,6 +24,7 @@ fn word(fact: &PolicyFact) -> String {
         | PolicyFact::HaltOrdered(..)
         | PolicyFact::HaltLifted(..)
         | PolicyFact::TaskSubmitted(..)
+        | PolicyFact::TaskCancelled(..)
         | PolicyFact::TaskFinished(..)
         | PolicyFact::ActionProposed(..)
         | PolicyFact::ApprovalCarried(..)

@@ -1,0 +1,52 @@
+//! Refusal codes in words, each with the next step of the person who reads it.
+
+use bus_schema::RefusalCode;
+
+/// Returns the reason and the next step.
+pub(crate) fn in_words(code: RefusalCode) -> String {
+    match next_step(code) {
+        Some(next) => format!("{code}; {next}"),
+        None => code.to_string(),
+    }
+}
+
+const fn next_step(code: RefusalCode) -> Option<&'static str> {
+    Some(match code {
+        RefusalCode::NoContract => {
+            "sign it with `contractual contract sign`, see `contractual contract list`"
+        }
+        RefusalCode::InvalidContract => "`contractual contract check` names its errors",
+        RefusalCode::EnvelopeDiffers | RefusalCode::OutsideEnvelope => {
+            "sign the contract again with the program and the catalogue of this deployment"
+        }
+        RefusalCode::NotNewer => "write a higher `version` and sign it",
+        RefusalCode::Suspended => {
+            "`contractual contract list` shows the difference; sign it again if you want it"
+        }
+        RefusalCode::Expired => "write a later `expires` and sign it",
+        RefusalCode::BadStatement => "submit it again with the owner's key",
+        RefusalCode::Reused => "submit it again, with a new id",
+        RefusalCode::Tool => {
+            "compare the tool catalogue with the contract, and sign the contract again"
+        }
+        RefusalCode::ApprovalExpired => "propose it again to ask again",
+        RefusalCode::Halted => "`contractual resume` lifts the halt",
+        RefusalCode::TooLate => {
+            "check the load and the clock of this machine with `contractual doctor`"
+        }
+        RefusalCode::NoCage => "`contractual health runner` names the missing kernel feature",
+        RefusalCode::ApproverUnknown => "approve with a key of the role that the contract names",
+        RefusalCode::ApprovalOtherAction
+        | RefusalCode::ApprovalDiffers
+        | RefusalCode::ApprovalOtherContract
+        | RefusalCode::ApprovalUsed
+        | RefusalCode::ApprovalNotOpen => "see `contractual approvals list`",
+        RefusalCode::Cancelled
+        | RefusalCode::NotOpen
+        | RefusalCode::Arguments
+        | RefusalCode::Denied
+        | RefusalCode::NotAllowed
+        | RefusalCode::Limit
+        | RefusalCode::SaidNo => return None,
+    })
+}
