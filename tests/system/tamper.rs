@@ -135,6 +135,38 @@ async fn every_change_of_the_log_is_found_and_its_first_place_named() {
 }
 
 #[tokio::test]
+async fn without_a_server_the_files_are_verified_and_the_rest_is_named() {
+    let deployment = Deployment::running().await;
+    deployment.run_demo_task().await;
+    settled(&deployment).await;
+    deployment.stop(AuthorId::Audit).await;
+    assert!(deployment.nats().kill());
+    let dir = copy_of(&deployment, "down");
+    let (code, said) = verify(&dir, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("not compared: the stream, because"), "{said}");
+    assert!(!said.contains("damaged"), "{said}");
+
+    let tail = dir.join("audit/log/tail");
+    let mut bytes = fs::read(&tail).unwrap();
+    bytes[30] ^= 1;
+    fs::write(&tail, &bytes).unwrap();
+    let (code, said) = verify(&dir, &["--offline"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("audit/log/tail, a working file"), "{said}");
+
+    let checkpoint = dir.join("audit/log/checkpoint");
+    let note = fs::read_to_string(&checkpoint).unwrap();
+    let (unsigned, _) = note.split_once("\u{2014} ").unwrap();
+    fs::write(&checkpoint, unsigned).unwrap();
+    for arguments in [&[][..], &["--offline"]] {
+        let (code, said) = verify(&dir, arguments);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("the checkpoint has no signature"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_from_elsewhere_is_named_as_such() {
     let (one, other) = tokio::join!(Deployment::running(), Deployment::running());
     for deployment in [&one, &other] {

@@ -3,6 +3,7 @@
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use bus_schema::{
     AuditFact, AuthorId, ChainScope, CheckpointSigned, DeploymentId, EVENT_BYTES_MAX, Event as _,
@@ -10,6 +11,7 @@ use bus_schema::{
 };
 use ed25519_dalek::VerifyingKey;
 
+use crate::checkpoint::has_signature;
 use crate::edge::Edge;
 use crate::entry::leaf_hash;
 use crate::layout::{CHECKPOINT, TILE_WIDTH};
@@ -31,6 +33,8 @@ pub struct Checked {
     pub authors: BTreeMap<AuthorId, Counts>,
     /// The message counts under subjects of no author.
     pub strangers: Counts,
+    /// A working file that differs from the log; nothing relies on it.
+    pub damaged: Option<PathBuf>,
     /// The entries after the last full bundle, kept because a running service moves them.
     rest: Vec<Vec<u8>>,
 }
@@ -87,6 +91,7 @@ pub fn check(
         checkpoint: report.checkpoint,
         key: PublicKey::new(key.to_bytes()),
         anchored: report.anchored,
+        damaged: report.damaged,
         authors: review.authors,
         strangers: review.strangers,
         rest: review.rest,
@@ -152,6 +157,9 @@ impl First {
     fn key(&self, places: &Places, origin: &Origin) -> Result<VerifyingKey, Bad> {
         let path = places.log.join(CHECKPOINT);
         let note = crate::verify::note(&path)?;
+        if !has_signature(&note) {
+            return Err(Bad::file(&path, Problem::Refused(Refused::Unsigned)));
+        }
         let usable = self.keys.iter().map(PublicKey::as_bytes);
         let keys: Vec<_> = usable
             .filter_map(|key| VerifyingKey::from_bytes(key).ok())

@@ -64,7 +64,13 @@ impl Checkpoint {
         if note.len() > MAX_NOTE_BYTES {
             return Err(Refused::NoteTooLarge);
         }
-        let parsed = Note::from_bytes(note).map_err(|_| Refused::NoteMalformed)?;
+        let parsed = Note::from_bytes(note).map_err(|_| {
+            if has_signature(note) {
+                Refused::NoteMalformed
+            } else {
+                Refused::Unsigned
+            }
+        })?;
         // Read before verification, only to distinguish another log's checkpoint from a forged one.
         let first = parsed.text().split(|b| *b == b'\n').next();
         if first != Some(origin.as_str().as_bytes()) {
@@ -141,6 +147,12 @@ impl Checkpoint {
     pub fn note(&self) -> &[u8] {
         &self.note
     }
+}
+
+/// Returns true if a line begins like a signature of a signed note.
+pub(crate) fn has_signature(note: &[u8]) -> bool {
+    let mut lines = note.split(|byte| *byte == b'\n');
+    lines.any(|line| line.starts_with("\u{2014} ".as_bytes()))
 }
 
 fn parse_time(extension: &str) -> Option<i64> {

@@ -206,6 +206,9 @@ pub enum Refused {
     /// The checkpoint belongs to another log.
     #[error("the checkpoint belongs to another origin")]
     Origin,
+    /// The note ends without a signature.
+    #[error("the checkpoint has no signature")]
+    Unsigned,
     /// No valid signature by the log's key.
     #[error("the checkpoint is not signed by the log's key")]
     Signature,

@@ -11,8 +11,8 @@ use crate::disk::read;
 use crate::edge::{Edge, FullTile};
 use crate::entry::leaf_hash;
 use crate::layout::{
-    ANCHOR, BUNDLE_BYTES_MAX, CHECKPOINT, HASH_BYTES, TILE_HEIGHT, TILE_WIDTH, bundle, full_count,
-    hash_tile, is_full, levels, partial_width, partials, path, split_entry, walk,
+    ANCHOR, BUNDLE_BYTES_MAX, CHECKPOINT, HASH_BYTES, TAIL, TILE_HEIGHT, TILE_WIDTH, bundle,
+    full_count, hash_tile, is_full, levels, partial_width, partials, path, split_entry, walk,
 };
 use crate::{
     Bad, Checkpoint, ConsistencyProof, Entry, InclusionProof, MAX_NOTE_BYTES, MAX_SIZE, Origin,
@@ -33,12 +33,15 @@ pub struct Report {
     pub anchored: u64,
     /// The number of tile and bundle files that no checkpoint covers; opening the log drops them.
     pub beyond: u64,
+    /// The working file of the incomplete bundle, if it differs from the bundle: nothing relies on it, and opening the
+    /// log writes it again.
+    pub damaged: Option<PathBuf>,
 }
 
 /// Rehashes a whole log from its entries and checks every tile and both checkpoints. Reads only;
 /// takes no lock, so it also runs beside the service. `observer` gets each entry with its bytes, in
 /// order from index 0, and can refuse it with a sentence; it gets no entry after the first whose
-/// hash is not in its tile. Not covered, because nothing relies on them: `lock`, `tmp`, `tail`.
+/// hash is not in its tile. Not covered, because nothing relies on them: `lock` and `tmp`.
 ///
 /// # Errors
 ///
@@ -80,11 +83,23 @@ pub fn verify(
     if scan.anchored.1 != Some(anchored.root()) {
         return Err(Bad::file(&anchor, Problem::Replaced));
     }
+    let damaged = damaged_tail(&places.log, &scan.right)
+        // A running service writes both files at its next checkpoint.
+        .filter(|_| note(&own).is_ok_and(|now| now == signed.note()));
     Ok(Report {
         checkpoint: signed,
         anchored: anchored.size(),
         beyond,
+        damaged,
     })
+}
+
+/// The file that holds the entries of the incomplete bundle, if it does not begin with them.
+fn damaged_tail(log: &Path, right: &[(Tile, Vec<u8>)]) -> Option<PathBuf> {
+    let (_, bundle) = right.iter().find(|(tile, _)| tile.is_data())?;
+    let path = log.join(TAIL);
+    let begins = read_file(&path, BUNDLE_BYTES_MAX).is_ok_and(|tail| tail.starts_with(bundle));
+    (!begins).then_some(path)
 }
 
 /// Checks that the log with this origin and key signed a checkpoint that covers this entry at

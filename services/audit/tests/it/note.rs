@@ -141,9 +141,14 @@ fn signed_text_that_is_no_checkpoint_is_refused() {
         let note = signed(&bad, &[&signer(ORIGIN, &key())]);
         assert_eq!(parse(&note), Err(Refused::NoteMalformed), "{bad}");
     }
+    let mut unsigned = text("700").into_bytes();
+    for end in ["", "\n"] {
+        unsigned.extend(end.as_bytes());
+        assert_eq!(parse(&unsigned), Err(Refused::Unsigned));
+    }
     let long = vec![b'a'; MAX_NOTE_BYTES + 1];
     assert_eq!(parse(&long), Err(Refused::NoteTooLarge));
-    assert_eq!(parse(b""), Err(Refused::NoteMalformed));
+    assert_eq!(parse(b""), Err(Refused::Unsigned));
 }
 
 #[test]

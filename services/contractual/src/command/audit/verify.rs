@@ -1,6 +1,6 @@
 //! `audit verify`: checks every signature, chain, leaf and root of the record.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use actor::{BusClient, Stored, StreamReader};
 use audit::{Entry, InclusionProof, Origin, Places, check};
@@ -31,6 +31,11 @@ impl Arguments {
             files_and_stream(deployment).await?
         };
         out.print(&verified, || verified.text());
+        if let Some(why) = &verified.not_compared {
+            out.line_for_people(&format!(
+                "not compared: the stream, because {why}; start the deployment and verify again"
+            ));
+        }
         Ok(())
     }
 }
@@ -56,6 +61,12 @@ pub struct Verified {
     pub root: Digest,
     /// Messages whose inclusion audit proved one by one.
     pub included: u64,
+    /// The reason for which the stream was not compared with the log's files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_compared: Option<String>,
+    /// A damaged working file beside the log; nothing relies on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<PathBuf>,
 }
 
 impl Verified {
@@ -68,6 +79,12 @@ impl Verified {
             "verified: {} messages, {events} valid events, {} junk\nlog size {}, root {}",
             self.messages, self.junk, self.size, self.root
         ));
+        lines.extend(self.damaged.iter().map(|path| {
+            format!(
+                "damaged: {}, a working file; audit writes it again when it restarts",
+                path.display()
+            )
+        }));
         lines.join("\n")
     }
 }
@@ -101,6 +118,8 @@ pub fn files(deployment: &Deployment) -> Result<(Verified, check::Checked), Erro
         size: checked.checkpoint.size(),
         root: Digest::new(checked.checkpoint.root()),
         included: 0,
+        not_compared: None,
+        damaged: checked.damaged.clone(),
     };
     Ok((verified, checked))
 }
@@ -113,7 +132,8 @@ fn places(dir: &Dir) -> Places {
     }
 }
 
-/// Checks the log's files, then compares the live stream with them, message by message.
+/// Checks the log's files, then compares the live stream with them, message by message. Without a connection, the
+/// result states that the stream was not compared.
 ///
 /// # Errors
 /// [`Error::Bad`] names the first bad place.
@@ -125,8 +145,14 @@ pub async fn files_and_stream(deployment: &Deployment) -> Result<Verified, Error
     } else {
         "audit-reader"
     };
-    let bus = deployment.bus_as(user).await?;
-    let (verified, checked) = files(deployment)?;
+    let (mut verified, checked) = files(deployment)?;
+    let bus = match deployment.bus_as(user).await {
+        Ok(bus) => bus,
+        Err(error) => {
+            verified.not_compared = Some(actor::chain(&error));
+            return Ok(verified);
+        }
+    };
     let places = places(dir);
     let mut comparison = check::StreamComparison::new(&places, &checked);
     let mut bad = None;
@@ -165,6 +191,8 @@ pub async fn running(deployment: &Deployment, task: Option<TaskId>) -> Result<Ve
         size: head.size,
         root: head.root,
         included: 0,
+        not_compared: None,
+        damaged: None,
     };
     let asks = bus.bus(key, BTreeMap::from([(AuthorId::Audit, audit)]));
     for (stored, verdict) in &messages {
