@@ -11,6 +11,7 @@ dev:
 check:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --test containers --test tailnet -- -D warnings
 
 # All tests, or those whose path contains the name.
 test name='':

@@ -19,6 +19,9 @@ use crate::{
     stack::Stack,
 };
 
+/// The arguments, the variables and the expected words of a call.
+type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
+
 /// The longest pause between finished actions during a renewal of certificates.
 const GAP_MAX: Duration = Duration::from_secs(1);
 /// A rule, and a step that it allows.
@@ -422,7 +425,7 @@ async fn whatever_is_missing_is_said_before_anything_starts() {
     let without = path(&alone, &["bash", "dirname", "sed", "realpath"]);
     // An engine's client that has no compose.
     std::os::unix::fs::symlink("/bin/false", alone.join("docker")).unwrap();
-    let cases: [(&[&str], &[(&str, &str)], &str); 9] = [
+    let cases: [Case<'_>; 9] = [
         (
             &["start", dir],
             &[("PATH", bare.as_str())],

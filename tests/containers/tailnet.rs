@@ -109,7 +109,8 @@ impl Tailnet {
         let net = format!("--net={}", self.folder.join("world").display());
         let program = self.programs.join("containerboot");
         let path = format!("{}:/usr/bin:/bin", self.programs.display());
-        let server = std::env::var("CONTRACTUAL_LOGIN_SERVER").unwrap();
+        let server = std::env::var_os("CONTRACTUAL_LOGIN_SERVER").unwrap();
+        let server = server.into_string().unwrap();
         let of = |path: &Path| path.to_str().unwrap().to_owned();
         let variables = [
             ("HOME", of(&state)),
