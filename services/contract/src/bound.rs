@@ -146,7 +146,7 @@ predicates! {
 impl Predicate {
     /// The directly nested bounds.
     pub(crate) fn inner(&self) -> Vec<&Bound> {
-        if let Self::Fields(Fields(fields)) = self {
+        if let Self::Fields(Fields { fields, .. }) = self {
             return fields.values().collect();
         }
         let one = if let Self::Every(Every(one)) | Self::Any(Any(one)) | Self::Not(Not(one)) = self
@@ -171,6 +171,35 @@ impl Predicate {
     /// An argument that is absent or null.
     pub(crate) const fn absent() -> Self {
         Self::Present(Present(false))
+    }
+}
+
+impl Bound {
+    /// Makes every object with `fields` exact, except below `not`, where that would widen the bound.
+    pub(crate) fn close(&mut self) {
+        let Self::All(predicates) = self else {
+            return;
+        };
+        for one in predicates {
+            if let Predicate::Fields(Fields { fields, exact }) = one {
+                *exact = true;
+                fields.values_mut().for_each(Self::close);
+            } else if let Predicate::Every(Every(inner)) | Predicate::Any(Any(inner)) = one {
+                inner.close();
+            }
+        }
+    }
+
+    /// Returns true if an object with a further field matches less: at any depth in a deny, below `not` otherwise.
+    pub(crate) fn is_bypassed(&self, negated: bool) -> bool {
+        let Self::All(predicates) = self else {
+            return false;
+        };
+        predicates.iter().any(|one| {
+            let exact = matches!(one, Predicate::Fields(Fields { exact: true, .. }));
+            let below = negated || matches!(one, Predicate::Not(_));
+            (negated && exact) || one.inner().iter().any(|inner| inner.is_bypassed(below))
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match, lookup};
@@ -12,12 +12,36 @@ use crate::toml_text::key;
 
 /// An object whose named fields match.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fields<B>(pub BTreeMap<String, B>);
+pub struct Fields<B> {
+    /// The bounds, by the name of the field.
+    pub fields: BTreeMap<String, B>,
+    /// True if an object with another field does not match; null counts as absent.
+    pub exact: bool,
+}
+
+impl<B> Fields<B> {
+    /// Returns true if every field that is present has a bound.
+    fn names_all(&self, object: &Map<String, Value>) -> bool {
+        let mut each = object.iter();
+        each.all(|(name, value)| value.is_null() || self.fields.contains_key(name))
+    }
+}
 
 impl<B: Inner + Clone> Kind for Fields<B> {
-    const KEYS: &'static [&'static str] = &["fields"];
+    const KEYS: &'static [&'static str] = &["fields", "exact"];
 
     fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
+        let exact = match reader.node("exact") {
+            Some(node) if reader.node("fields").is_none() => {
+                let fix = "write `fields = { name = …, … }` beside it";
+                reader
+                    .source
+                    .report(node.span(), "`exact` is about the fields of an object", fix);
+                return None;
+            }
+            Some(node) => reader.source.boolean(node, "`exact`")?,
+            None => false,
+        };
         reader.one("fields", |reader, node| {
             let table = node.get_ref().as_table().filter(|table| !table.is_empty());
             let Some(table) = table else {
@@ -30,7 +54,7 @@ impl<B: Inner + Clone> Kind for Fields<B> {
                 let bound = B::read(reader.source, node, reader.depth + 1, reader.about)?;
                 fields.insert(key.get_ref().to_string(), bound);
             }
-            Some(Self(fields))
+            Some(Self { fields, exact })
         })
     }
 
@@ -42,20 +66,31 @@ impl<B: Inner + Clone> Kind for Fields<B> {
         let Some(object) = value.as_object() else {
             return Match::Unknown;
         };
-        let fields = self.0.iter();
+        if self.exact && !self.names_all(object) {
+            return Match::No;
+        }
+        let fields = self.fields.iter();
         Match::every(fields.map(|(name, bound)| bound.judge_at(object, name, context)))
     }
 
     fn say(&self, _unit: Unit) -> String {
-        let fields = self.0.iter();
+        let fields = self.fields.iter();
         let each = fields.map(|(name, bound)| format!("its `{name}` {}", bound.say(Unit::Either)));
-        format!("is such that {}", joined(each.collect(), "and"))
+        let others = if self.exact {
+            "no other field"
+        } else {
+            "any other fields"
+        };
+        format!(
+            "is such that {}, with {others}",
+            joined(each.collect(), "and")
+        )
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
         value.as_object().is_some_and(|object| {
             object.iter().all(|(name, value)| {
-                let bound = self.0.get(name);
+                let bound = self.fields.get(name);
                 value.is_null() || bound.is_some_and(|bound| bound.determines(value, context))
             })
         })
@@ -63,7 +98,10 @@ impl<B: Inner + Clone> Kind for Fields<B> {
 
     fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
         let object = value.as_object()?;
-        let each = self.0.iter().map(|(name, bound)| {
+        if self.exact && !self.names_all(object) {
+            return None;
+        }
+        let each = self.fields.iter().map(|(name, bound)| {
             let fits = bound.judge_at(object, name, context) == Match::Yes;
             let bound = if fits {
                 bound.clone()
@@ -72,14 +110,21 @@ impl<B: Inner + Clone> Kind for Fields<B> {
             };
             Some((name.clone(), bound))
         });
-        each.collect::<Option<_>>().map(Self)
+        Some(Self {
+            fields: each.collect::<Option<_>>()?,
+            exact: self.exact,
+        })
     }
 }
 
 impl<B: fmt::Display> fmt::Display for Fields<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fields = self.0.iter();
+        let fields = self.fields.iter();
         let each = fields.map(|(name, bound)| format!("{} = {bound}", key(name)));
-        write!(f, "fields = {{ {} }}", each.collect::<Vec<_>>().join(", "))
+        write!(f, "fields = {{ {} }}", each.collect::<Vec<_>>().join(", "))?;
+        if self.exact {
+            f.write_str(", exact = true")?;
+        }
+        Ok(())
     }
 }

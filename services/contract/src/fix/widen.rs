@@ -35,7 +35,10 @@ pub(super) fn exactly(value: &Value) -> Option<Bound> {
                 .iter()
                 .map(|(name, value)| Some((name.clone(), exactly(value)?)));
             let fields = each.collect::<Option<_>>()?;
-            Some(Bound::All(vec![Predicate::Fields(Fields(fields))]))
+            Some(Bound::All(vec![Predicate::Fields(Fields {
+                fields,
+                exact: true,
+            })]))
         }
         Value::Array(items) => {
             let mut all = vec![Predicate::long(Length::of(value)?)];

@@ -96,6 +96,18 @@ pub(super) fn read<'t>(
     let mut rule = Rule::about(id?, kind?, tool?);
     rule.bounds = bounds??;
     rule.only = only?;
+    if rule.only {
+        rule.bounds.values_mut().for_each(Bound::close);
+    }
+    if rule
+        .bounds
+        .values()
+        .any(|bound| bound.is_bypassed(word == "deny"))
+    {
+        let problem = "with `exact`, one field more would lead past the deny or the `not`";
+        source.report(of.span.clone(), problem, "remove `exact`");
+        return None;
+    }
     rule.when = when?;
     rule.after = after?;
     rule.quotas = quotas?;
