@@ -43,3 +43,4 @@ mod together;
 mod twins;
 mod upgrade;
 mod versions;
+mod workspace;
