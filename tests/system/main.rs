@@ -44,3 +44,4 @@ mod together;
 mod twins;
 mod upgrade;
 mod versions;
+mod workspace;

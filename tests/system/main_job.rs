@@ -1,8 +1,10 @@
 //! The main job of a person: the demo to its end, its question, and `run`, `approve`, `deny`.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::Write as _,
+    os::unix::ffi::OsStrExt as _,
     path::Path,
     process::{Command, Stdio},
 };
@@ -131,6 +133,55 @@ fn the_demo_on_a_folder_writes_the_report_there_and_says_all_of_it_as_json() {
         assert!(bytes("rss_bytes") > 1_000_000, "{process}");
         assert!(bytes("pss_bytes") <= bytes("rss_bytes"), "{process}");
     }
+}
+
+#[test]
+fn the_demo_on_a_folder_with_odd_files_does_its_job_and_its_report_names_each_of_them() {
+    let (temporary, folder) = (tempfile::tempdir().unwrap(), invoices());
+    let write = |name: &[u8], text: &str| {
+        fs::write(folder.path().join(OsStr::from_bytes(name)), text).unwrap();
+    };
+    write(b"line\nend.txt", "Total: EUR 1.00\n");
+    write(b"caf\xe9.txt", "Total: EUR 2.00\n");
+    write(b"quote\".txt", "Total: EUR 3.00\r\n");
+    write(b"letter.txt", "Dear Sir or Madam\n");
+    write(b"dollars.txt", "Total: USD 4.00\n");
+    write(b"comma.txt", "Total: EUR 1204,50\n");
+    std::os::unix::fs::symlink("2026-01-a.txt", folder.path().join("again.txt")).unwrap();
+    fs::create_dir(folder.path().join("below")).unwrap();
+    let path = folder.path().to_str().unwrap();
+    let ended = end(&mut demo(temporary.path(), &[path, "--yes", "--json"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let report = fs::read_to_string(folder.path().join("report.md")).unwrap();
+    has(
+        &report,
+        &[
+            "- Invoices: 3\n- Total: EUR 123.75\n",
+            "3 of 6 files are not in the total; 3 entries were left out: 1 link, 2 odd names.",
+            "letter.txt: it has no line such as Total: EUR 1204.50",
+            "dollars.txt: its total is not an amount such as EUR 1204.50",
+            "comma.txt: its total is not an amount such as EUR 1204.50",
+            "again.txt: a symbolic link",
+            "line\\u{a}end.txt: its name has",
+            "caf\\xe9.txt: its name has",
+        ],
+    );
+    let last: Value = serde_json::from_str(ended.printed.lines().last().unwrap()).unwrap();
+    assert_eq!(last["left_out"].as_array().unwrap().len(), 3, "{last}");
+    // Without one file that the task sees there is nothing to add up.
+    for name in [
+        "2026-01-a.txt",
+        "2026-02-b.txt",
+        "letter.txt",
+        "dollars.txt",
+        "comma.txt",
+    ] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    fs::remove_file(folder.path().join("quote\".txt")).unwrap();
+    let ended = end(&mut demo(temporary.path(), &[path, "--yes"]));
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    one_sentence(&ended.said, &["no file *.txt", "2 odd names"]);
 }
 
 #[test]

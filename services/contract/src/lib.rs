@@ -48,7 +48,7 @@ pub use history_needs::{CallParts, HistoryNeeds};
 pub use labels::{FlowAction, Integrity, Labels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
 pub use name::rule_id;
-pub use pattern::{PathGlob, PathGlobError, TextGlob, ToolGlob};
+pub use pattern::{PathGlob, PathGlobError, TextGlob, ToolGlob, is_plain_name};
 pub use pins::{Drift, Drifted, ReadNow, drift, entries, is_read_as_signed, pins};
 pub use quota::{Quota, Quotas, Spend, SpendCurrency};
 pub use record::{Record, Started, View};

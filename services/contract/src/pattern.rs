@@ -140,22 +140,54 @@ impl PathGlob {
     /// or longer than 4096 bytes.
     #[must_use]
     pub fn judge(&self, path: &str) -> Option<bool> {
-        if path.len() > PATH_BYTES_MAX || !normal(path) || path.contains('\\') {
-            return None;
-        }
+        let is_plain = path.len() <= PATH_BYTES_MAX && path.split('/').all(is_plain_name);
+        is_plain.then(|| self.fits(path))
+    }
+
+    /// Returns true if the names of `path` match the pattern, whatever characters they have.
+    ///
+    /// For telling which of the files that nothing may use were asked for. No call may be permitted by it.
+    #[must_use]
+    pub fn fits(&self, path: &str) -> bool {
+        self.walk(path).fits
+    }
+
+    /// Returns true if a path below `folder` can match the pattern, whatever characters its names have.
+    #[must_use]
+    pub fn is_above(&self, folder: &str) -> bool {
+        self.walk(folder).is_above
+    }
+
+    fn walk(&self, path: &str) -> Walked {
         let names: Vec<&str> = path.split('/').collect();
         // reached[i]: the pattern read so far matches the first i names.
         let mut reached = vec![false; names.len() + 1];
         if let Some(start) = reached.first_mut() {
             *start = true;
         }
+        let at_end = |reached: &[bool]| reached.last().copied().unwrap_or_default();
+        let mut is_above = false;
         let mut wanted = self.0.split('/').peekable();
         while let Some(want) = wanted.next() {
             let last = wanted.peek().is_none();
+            // All names are matched, and the pattern wants more.
+            is_above |= at_end(&reached);
             reached = advance(&reached, &names, want, last);
+            is_above |= want == "**" && at_end(&reached);
         }
-        Some(reached.last().copied().unwrap_or_default())
+        Walked {
+            fits: at_end(&reached),
+            is_above,
+        }
     }
+}
+
+/// The relation of a pattern to a path.
+struct Walked {
+    /// The pattern matches the path.
+    fits: bool,
+    /// The pattern can match a longer path that starts with it.
+    is_above: bool,
 }
 
 /// Advances the match by the pattern name `want`.
@@ -199,9 +231,16 @@ fn one(pattern: &str, name: &str) -> bool {
     name.ends_with(tail)
 }
 
-/// Returns true if every name of a relative path is plain and visible.
-fn normal(path: &str) -> bool {
-    path.split('/').all(|name| !matches!(name, "" | "." | "..")) && !path.chars().any(is_hidden)
+/// Returns true if every name of a pattern is plain and visible.
+fn normal(pattern: &str) -> bool {
+    pattern.split('/').all(is_plain_name)
+}
+
+/// Returns true if a contract can be about a file of this name: it is not empty, `.` or `..`, and has no slash,
+/// backslash or invisible character.
+#[must_use]
+pub fn is_plain_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\']) && !name.chars().any(is_hidden)
 }
 
 impl fmt::Display for ToolGlob {

@@ -11,6 +11,7 @@ use bus_schema::{
 };
 use tokio::sync::watch;
 
+use crate::held::Lost;
 use crate::installed::{Installed, Tool};
 use crate::state::{Gate, Granted, State};
 
@@ -45,6 +46,8 @@ pub enum Input {
     Ran(ActionId),
     /// The owner ordered a halt beside the stream.
     Halt(Time),
+    /// The workspace is in place again, or is not; the error is the reason.
+    Workspace(Result<(), Lost>),
 }
 
 /// Requested arguments.
@@ -96,6 +99,8 @@ pub struct RunnerCore {
     /// The time of the owner's last halt order beside the stream.
     ordered: Time,
     cage: Option<Result<(), &'static str>>,
+    /// The reason that the workspace cannot be used; none if it can. Each action checks by itself.
+    lost: Option<String>,
     args: BTreeMap<ActionId, Args>,
     /// Actions claimed by this process.
     running: BTreeMap<ActionId, RunningAction>,
@@ -122,6 +127,7 @@ impl RunnerCore {
             gate,
             ordered: Time::default(),
             cage: None,
+            lost: None,
             args: BTreeMap::new(),
             running: BTreeMap::new(),
             live: false,
@@ -318,6 +324,7 @@ impl Core for RunnerCore {
                 self.ordered = self.ordered.max(at);
                 self.tell();
             }
+            Input::Workspace(place) => self.lost = place.err().map(|lost| lost.to_string()),
             Input::Ran(action) => {
                 self.running.remove(&action);
             }
@@ -385,9 +392,10 @@ impl Core for RunnerCore {
         self.live = true;
     }
 
-    fn trouble(&self) -> Option<&'static str> {
+    fn trouble(&self) -> Option<&str> {
         match self.cage {
             None => Some("the cage is being tested"),
+            Some(Ok(())) if self.lost.is_some() => self.lost.as_deref(),
             Some(Ok(())) => {
                 let no_claims = self.no_claims.load(Ordering::Relaxed);
                 no_claims.then_some("audit's log is not up to date: nothing is claimed")

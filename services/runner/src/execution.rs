@@ -62,6 +62,9 @@ impl Execution {
             let text =
                 "nothing was done: a volume that it may write is nearly full; free some space";
             Some(not_begun(draft, ActionOutcome::Failed, text))
+        } else if let Err(lost) = self.workspace.is_in_place() {
+            let text = format!("nothing was done: {lost}");
+            Some(not_begun(draft, ActionOutcome::Failed, &text))
         } else {
             match tool {
                 Some(Tool::File(tool)) => self.file(*tool, draft, args).await,

@@ -1,5 +1,7 @@
 //! Defines the arguments and outputs of the file tools.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::path::WorkspacePath;
@@ -10,7 +12,8 @@ use crate::path::WorkspacePath;
 pub struct ListArgs {
     /// Directory, `.` for the workspace itself.
     pub path: WorkspacePath,
-    /// Glob over the path relative to `path`: `*` and `?` stay within one component, `**` does not.
+    /// A pattern of contracts ([`contract::PathGlob`]) on the path relative to `path`: `*` stands for any characters of
+    /// one name, a whole name `**` for any names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }
@@ -33,11 +36,48 @@ pub struct WriteArgs {
     pub text: String,
 }
 
-/// Output of `file.list`: regular files with one link, sorted by path.
+/// Output of `file.list`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
-    /// At most 10,000.
+    /// Regular files with one link, sorted by path; at most 10,000.
     pub files: Vec<ListedFile>,
+    /// Entries that were asked for and are not in `files`, sorted by path; empty if nothing is missing. At most 1,000, and
+    /// one that counts the others.
+    pub left_out: Vec<LeftOut>,
+    /// One sentence for people: how much was left out, by reason.
+    pub note: String,
+}
+
+/// One entry that a listing left out.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Relative to the workspace. For people only: a backslash is doubled, an invisible character is `\u{…}`, and a
+    /// byte that is not UTF-8 is `\x…`.
+    pub path: String,
+    /// The reason.
+    pub reason: LeftOutReason,
+    /// One line for people: the path, the reason and the repair.
+    pub text: String,
+}
+
+/// The reason that a listing left out an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutReason {
+    /// A symbolic link.
+    Link,
+    /// A regular file with several hard links.
+    HardLinks,
+    /// A fifo, socket or device.
+    Special,
+    /// A name with a backslash, an invisible character, or bytes that are not UTF-8. If it is a folder, all that is in it.
+    OddName,
+    /// A path of more than 1,024 bytes. If it is a folder, all that is in it.
+    LongPath,
+    /// Not readable for the runner. If it is a folder, all that is in it.
+    Unreadable,
+    /// Beyond a bound of the listing.
+    TooMany,
 }
 
 /// One file of a listing.
@@ -58,6 +98,24 @@ pub struct Written {
     pub bytes: usize,
     /// SHA-256 of its content, lower-case hexadecimal.
     pub sha256: String,
+    /// Properties of the replaced file that this one has not; empty for a new file.
+    pub not_kept: BTreeSet<NotKept>,
+}
+
+/// A property of a replaced file that its replacement could not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotKept {
+    /// Its owner: only root may give a file away.
+    Owner,
+    /// Its group, if the runner is not a member. The group's rights are then those of everyone.
+    Group,
+    /// Its mode: set-user-id, set-group-id and sticky are never kept.
+    Mode,
+    /// Its access control list.
+    AccessList,
+    /// Other extended attributes. Capabilities of a program are never kept.
+    Attributes,
 }
 
 /// Output of `file.delete`.

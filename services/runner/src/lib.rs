@@ -6,13 +6,15 @@ mod disk;
 mod exec;
 mod execution;
 mod file_messages;
-mod glob;
 mod halt;
+mod held;
 mod installed;
 mod landlock_rules;
+mod listing;
 mod path;
 mod probe;
 mod processes;
+mod replaced;
 mod service;
 mod state;
 mod supervisor;
@@ -29,7 +31,11 @@ pub use crate::core::{Effect, Input, RunnerCore};
 pub use cage::{Cage, cage_main};
 pub use exec::{ExecError, Finished, run, run_until};
 pub use execution::{Done, Execution};
-pub use file_messages::{Deleted, ListArgs, ListedFile, Listing, PathArgs, WriteArgs, Written};
+pub use file_messages::{
+    Deleted, LeftOut, LeftOutReason, ListArgs, ListedFile, Listing, NotKept, PathArgs, WriteArgs,
+    Written,
+};
+pub use held::{Lost, RESTART};
 pub use installed::{Installed, InstalledError, Tool};
 pub use path::{PathError, WorkspacePath};
 pub use probe::{ProbeError, Probed, probe_main};

@@ -49,15 +49,6 @@ impl WorkspacePath {
     pub(crate) fn split(&self) -> (&str, &str) {
         self.0.rsplit_once('/').unwrap_or((".", &self.0))
     }
-
-    /// Returns `self/name`, with its bounds checked.
-    pub(crate) fn join(&self, name: &str) -> Result<Self, PathError> {
-        if self.is_root() {
-            Self::try_from(name.to_owned())
-        } else {
-            Self::try_from(format!("{}/{name}", self.0))
-        }
-    }
 }
 
 impl TryFrom<String> for WorkspacePath {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actor::{BackgroundTasks, Bus, Claim, Context, Error, Service, chain};
 use bus_schema::{Halt, Halted, Runner as Me};
 use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
 
 use crate::cage::Cage;
 use crate::core::{Effect, Input, RunnerCore};
@@ -24,6 +25,9 @@ const PROGRAMS: u16 = 8;
 const PROGRAMS_MAX: u16 = 64;
 /// Backoff before a fetch of arguments is retried.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The interval at which the workspace's place is checked for the health, in addition to the check before each action.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// The table `[service]` of the configuration. Relative paths start at the file's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -124,6 +128,8 @@ impl Service for Runner {
             .await;
             Ok(())
         });
+        let workspace = Arc::clone(&service.execution.workspace);
+        beside.spawn(watch(workspace, beside.input.clone(), beside.stop.clone()));
         Ok(())
     }
 
@@ -139,6 +145,39 @@ impl Service for Runner {
                 }
             },
             Effect::Run(claim) => Box::pin(act(&service, *claim, &bus)).await,
+        }
+    }
+}
+
+/// Tells the core whenever the workspace is lost, or in place again.
+async fn watch(
+    workspace: Arc<Workspace>,
+    input: mpsc::Sender<Input>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    let mut told = Ok(());
+    loop {
+        let looked = Arc::clone(&workspace);
+        // A network file system may take its time.
+        let place = tokio::task::spawn_blocking(move || looked.is_in_place());
+        let place = place
+            .await
+            .map_err(|error| Error::Service(error.to_string()))?;
+        if place != told {
+            match &place {
+                Ok(()) => tracing::info!("the workspace is in place again"),
+                Err(lost) => tracing::error!(error = chain(lost), "nothing is read or written"),
+            }
+            told.clone_from(&place);
+            // A core that has ended needs no news.
+            input.send(Input::Workspace(place)).await.ok();
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            stopping = stop.wait_for(|stop| *stop) => {
+                drop(stopping);
+                return Ok(());
+            }
         }
     }
 }

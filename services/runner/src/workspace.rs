@@ -6,46 +6,42 @@
 //! one hard link are refused for the same reason, and because the other name may be outside the
 //! workspace.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use contract::PathGlobError;
+use diagnostic::{escaped, is_hidden};
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, fsync, mkdirat, openat,
-    openat2, renameat, statat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, fsync, mkdirat, openat, openat2,
+    renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::disk::Room;
-use crate::file_messages::{Deleted, ListArgs, ListedFile, Listing, PathArgs, WriteArgs, Written};
-use crate::glob::glob;
+use crate::file_messages::{Deleted, NotKept, PathArgs, WriteArgs, Written};
+use crate::held::{Held, Lost};
 use crate::path::{PathError, WorkspacePath};
+use crate::replaced::Old;
 use crate::wire::Place;
 
 /// Largest file read or written, in bytes.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
-/// Largest number of files in one listing.
-pub(crate) const LIST_FILES_MAX: usize = 10_000;
-/// Largest number of directory entries read for one listing.
-const LIST_ENTRIES_MAX: usize = 100_000;
-/// Longest pattern, in bytes.
-const PATTERN_BYTES_MAX: usize = 256;
 /// Largest encoded arguments, in bytes: 1 MiB of text in which each byte takes six.
 const ARGS_BYTES_MAX: usize = 7 * 1024 * 1024;
+/// Rights of a new file and a new folder, of which the umask or the folder's access control list takes away.
+const FILE_MODE: u32 = 0o666;
+const FOLDER_MODE: u32 = 0o777;
 /// Attempts at an `openat2` that a concurrent rename interrupts.
 const RESOLVE_ATTEMPTS: usize = 32;
 
 /// A directory held open; every path is resolved beneath it by the kernel.
 #[derive(Debug)]
-pub struct Workspace {
-    root: OwnedFd,
-    path: PathBuf,
-    dev: u64,
-    ino: u64,
-}
+pub struct Workspace(Held);
 
 /// The built-in file tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +83,18 @@ pub enum FileError {
         /// The bound.
         max: usize,
     },
-    /// A path that a listing found, or `.` where a file is needed.
+    /// The pattern of a listing is none of contracts.
+    #[error("the pattern `{}` cannot be used; {}", escaped(pattern), advice(pattern, *source))]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// The rule it breaks.
+        source: PathGlobError,
+    },
+    /// The workspace is not the one that was opened.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    /// `.` where a file is needed.
     #[error("the path cannot be used here; name a file inside the workspace")]
     Path(#[source] PathError),
     /// Resolution met a symbolic link, a magic link, or left the workspace.
@@ -128,27 +135,23 @@ pub enum FileError {
 }
 
 impl Workspace {
-    /// Opens `path`, which must be a directory, and holds it: renaming or replacing the path later
-    /// does not move the workspace.
+    /// Opens `path`, which must be a directory, and holds it. If the path leads elsewhere later, nothing is read or
+    /// written any more.
     ///
     /// # Errors
     /// The directory cannot be opened, or the kernel has no `openat2`.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let path = path.canonicalize()?;
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let root = rustix::fs::open(&path, flags, Mode::empty())?;
-        let stat = fstat(&root)?;
-        let workspace = Self {
-            root,
-            path,
-            dev: stat.st_dev,
-            ino: stat.st_ino,
-        };
-        let here = WorkspacePath::try_from(".".to_owned()).map_err(std::io::Error::other)?;
-        workspace
-            .directory(here.as_str())
-            .map_err(std::io::Error::other)?;
+        let workspace = Self(Held::open(path)?);
+        workspace.directory(".").map_err(std::io::Error::other)?;
         Ok(workspace)
+    }
+
+    /// Checks that its path still leads to the folder that was opened, in the same mount.
+    ///
+    /// # Errors
+    /// What happened to it, and the repair.
+    pub fn is_in_place(&self) -> Result<(), Lost> {
+        self.0.check()
     }
 
     /// Decodes `args` (canonical JSON), performs `tool` and returns its output bytes.
@@ -164,59 +167,12 @@ impl Workspace {
         }
     }
 
-    /// Lists regular files beneath a directory. Links and special files are left out.
-    ///
-    /// # Errors
-    /// The directory cannot be reached without a link, or a bound is exceeded.
-    pub fn list(&self, args: &ListArgs) -> Result<Listing, FileError> {
-        if args
-            .pattern
-            .as_ref()
-            .is_some_and(|pattern| pattern.len() > PATTERN_BYTES_MAX)
-        {
-            return Err(FileError::TooLarge {
-                what: "the pattern",
-                max: PATTERN_BYTES_MAX,
-            });
-        }
-        let mut files = Vec::new();
-        let mut seen = 0_usize;
-        let mut open = vec![args.path.clone()];
-        while let Some(folder) = open.pop() {
-            let fd = match self.directory(folder.as_str()) {
-                Err(FileError::Missing { .. }) if folder != args.path => continue,
-                other => other?,
-            };
-            let names = entries(&fd, &folder, &mut seen)?;
-            for name in names {
-                let path = folder.join(&name).map_err(FileError::Path)?;
-                let Ok(stat) = statat(&fd, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) else {
-                    continue;
-                };
-                let kind = FileType::from_raw_mode(stat.st_mode);
-                if kind == FileType::Directory {
-                    open.push(path);
-                } else if regular(path.as_str(), &stat).is_ok() && selected(args, &path) {
-                    let bytes = u64::try_from(stat.st_size).unwrap_or(0);
-                    files.push(ListedFile { path, bytes });
-                }
-            }
-            if files.len() > LIST_FILES_MAX {
-                return Err(FileError::TooLarge {
-                    what: "the listing",
-                    max: LIST_FILES_MAX,
-                });
-            }
-        }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Listing { files })
-    }
-
     /// Reads a regular file of at most 1 MiB.
     ///
     /// # Errors
     /// Missing, linked, special, too large, or unreadable.
     pub fn read(&self, args: &PathArgs) -> Result<Vec<u8>, FileError> {
+        self.is_in_place()?;
         let path = args.path.as_str();
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = self.resolve(path, flags)?;
@@ -246,7 +202,8 @@ impl Workspace {
     }
 
     /// Creates or replaces a file. Readers see the old content or the new, never a part; when this
-    /// returns the new content is durable.
+    /// returns the new content is durable. It keeps owner, group, mode and attributes of the file that it replaces, as
+    /// far as it may; a new file has the defaults of its folder.
     ///
     /// # Errors
     /// The existing file is linked or special, the text is too large, or the disk refuses.
@@ -258,32 +215,33 @@ impl Workspace {
                 max: FILE_BYTES_MAX,
             });
         }
+        self.is_in_place()?;
         let (folder, name) = self.parent_of(&args.path, true)?;
-        let mut mode = Mode::from_raw_mode(0o644);
-        match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => {
-                regular(path, &stat)?;
-                mode = Mode::from_raw_mode(stat.st_mode & 0o777);
-            }
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(io(path, errno)),
+        let old = Old::at(&folder, name).map_err(|errno| io(path, errno))?;
+        if let Some(old) = &old {
+            regular(path, old.stat())?;
         }
         let temporary = temporary_name().map_err(|errno| io(path, errno))?;
-        let done = write_new(&folder, &temporary, mode, args.text.as_bytes())
-            .and_then(|()| Ok(renameat(&folder, temporary.as_str(), &folder, name)?))
-            .and_then(|()| Ok(fsync(&folder)?));
-        if let Err(source) = done {
+        let done = write_new(&folder, &temporary, old.as_ref(), args.text.as_bytes()).and_then(
+            |not_kept| {
+                renameat(&folder, temporary.as_str(), &folder, name)?;
+                fsync(&folder)?;
+                Ok(not_kept)
+            },
+        );
+        let not_kept = done.map_err(|source| {
             unlinkat(&folder, temporary.as_str(), AtFlags::empty()).ok();
-            return Err(FileError::Io {
+            FileError::Io {
                 path: path.to_owned(),
                 source,
-            });
-        }
+            }
+        })?;
         let sha256 = hex(&Sha256::digest(args.text.as_bytes()));
         Ok(Written {
             path: args.path.clone(),
             bytes: args.text.len(),
             sha256,
+            not_kept,
         })
     }
 
@@ -293,6 +251,7 @@ impl Workspace {
     /// Missing, special, or in a directory that cannot be reached without a link.
     pub fn delete(&self, args: &PathArgs) -> Result<Deleted, FileError> {
         let path = args.path.as_str();
+        self.is_in_place()?;
         let (folder, name) = self.parent_of(&args.path, false)?;
         let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| io(path, e))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -309,16 +268,12 @@ impl Workspace {
 
     /// Returns the free space on its volume.
     pub(crate) fn room(&self) -> rustix::io::Result<Room> {
-        Room::of(&self.root)
+        Room::of(self.0.root())
     }
 
     /// Returns the place of the workspace, in a form that another process can open and compare.
     pub(crate) fn place(&self) -> Place {
-        Place {
-            path: self.path.clone(),
-            dev: self.dev,
-            ino: self.ino,
-        }
+        self.0.place()
     }
 
     fn parent_of<'a>(
@@ -342,7 +297,7 @@ impl Workspace {
         let mut start = 0;
         for end in ends {
             let part = folder.get(start..end).unwrap_or_default();
-            match mkdirat(&above, part, Mode::from_raw_mode(0o755)) {
+            match mkdirat(&above, part, Mode::from_raw_mode(FOLDER_MODE)) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(io(path.as_str(), errno)),
             }
@@ -352,7 +307,7 @@ impl Workspace {
         Ok((above, name))
     }
 
-    fn directory(&self, path: &str) -> Result<OwnedFd, FileError> {
+    pub(crate) fn directory(&self, path: &str) -> Result<OwnedFd, FileError> {
         self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY)
     }
 
@@ -361,7 +316,7 @@ impl Workspace {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let mut last = Errno::AGAIN;
         for _ in 0..RESOLVE_ATTEMPTS {
-            match openat2(self.root.as_fd(), path, flags, Mode::empty(), how) {
+            match openat2(self.0.root().as_fd(), path, flags, Mode::empty(), how) {
                 Ok(fd) => return Ok(fd),
                 Err(errno @ (Errno::AGAIN | Errno::INTR)) => last = errno,
                 Err(errno) => return Err(io(path, errno)),
@@ -371,36 +326,24 @@ impl Workspace {
     }
 }
 
-fn entries(
-    fd: &OwnedFd,
-    folder: &WorkspacePath,
-    seen: &mut usize,
-) -> Result<Vec<String>, FileError> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(fd).map_err(|errno| io(folder.as_str(), errno))? {
-        let entry = entry.map_err(|errno| io(folder.as_str(), errno))?;
-        *seen += 1;
-        if *seen > LIST_ENTRIES_MAX {
-            return Err(FileError::TooLarge {
-                what: "the folder",
-                max: LIST_ENTRIES_MAX,
-            });
-        }
-        // No tool can request a name that is not UTF-8, so it is not listed.
-        if let Ok(name) = entry.file_name().to_str()
-            && !matches!(name, "." | "..")
-        {
-            names.push(name.to_owned());
-        }
-    }
-    Ok(names)
-}
-
-fn write_new(folder: &OwnedFd, name: &str, mode: Mode, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a new file with the properties of `old`, or the defaults of its folder.
+fn write_new(
+    folder: &OwnedFd,
+    name: &str,
+    old: Option<&Old>,
+    bytes: &[u8],
+) -> std::io::Result<BTreeSet<NotKept>> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(openat(folder, name, flags, mode)?);
+    // Nobody may read the new content before it has the rights of the old one.
+    let mode = if old.is_some() { 0o600 } else { FILE_MODE };
+    let mut file = File::from(openat(folder, name, flags, Mode::from_raw_mode(mode))?);
     file.write_all(bytes)?;
-    file.sync_all()
+    let not_kept = match old {
+        Some(old) => old.give(&file)?,
+        None => BTreeSet::new(),
+    };
+    file.sync_all()?;
+    Ok(not_kept)
 }
 
 fn temporary_name() -> rustix::io::Result<String> {
@@ -409,7 +352,7 @@ fn temporary_name() -> rustix::io::Result<String> {
     Ok(format!(".{}.part", hex(&random)))
 }
 
-fn regular(path: &str, stat: &Stat) -> Result<(), FileError> {
+pub(crate) fn regular(path: &str, stat: &Stat) -> Result<(), FileError> {
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(FileError::NotRegular {
             path: path.to_owned(),
@@ -433,7 +376,7 @@ fn regular(path: &str, stat: &Stat) -> Result<(), FileError> {
     }
 }
 
-fn io(path: &str, errno: Errno) -> FileError {
+pub(crate) fn io(path: &str, errno: Errno) -> FileError {
     let path = path.to_owned();
     match errno {
         Errno::NOENT | Errno::NOTDIR => FileError::Missing { path },
@@ -465,15 +408,31 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn selected(args: &ListArgs, path: &WorkspacePath) -> bool {
-    let Some(pattern) = &args.pattern else {
-        return true;
-    };
-    let prefix = if args.path.is_root() {
-        0
-    } else {
-        args.path.as_str().len() + 1
-    };
-    let text = path.as_str().get(prefix..).unwrap_or_default();
-    glob(pattern, text)
+/// Returns the sentence that says how to write a pattern instead.
+fn advice(pattern: &str, error: PathGlobError) -> &'static str {
+    match error {
+        PathGlobError::TooLong => "shorten it to 1024 bytes",
+        PathGlobError::Absolute => {
+            "leave out the first `/`: it starts at the folder that is listed"
+        }
+        PathGlobError::Joined => {
+            "write `**/*.txt` for the texts of all folders: `**` is a name of its own"
+        }
+        PathGlobError::Unsupported if pattern.contains(['{', '[']) => {
+            "list once for each of `*.txt` and `*.md`, or write `*` for any characters"
+        }
+        PathGlobError::Unsupported => "write `*` for any characters of a name",
+        PathGlobError::NotNormal if pattern.is_empty() => {
+            "leave it out, or write `**`, to list everything"
+        }
+        PathGlobError::NotNormal if pattern.chars().any(is_hidden) => {
+            "write `*` for the invisible character"
+        }
+        PathGlobError::NotNormal if pattern.ends_with('/') => {
+            "write `docs/**` for everything below `docs`"
+        }
+        PathGlobError::NotNormal => {
+            "write it without `.`, `..` and empty names, such as `docs/*.md`"
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod example;
 mod examples;
 mod laws;
 mod messages;
+mod patterns;
 mod pins;
 mod properties;
 mod show;

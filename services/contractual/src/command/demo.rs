@@ -15,6 +15,7 @@ use deployment::{
     init::{self, Choices},
     provision,
 };
+use runner::{ListArgs, ListedFile, Listing, Workspace};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -95,6 +96,10 @@ struct Report {
     first_action_ms: Option<u64>,
     total_ms: u64,
     processes: Vec<Process>,
+    /// Entries of the folder that the task does not see, each with the reason. `report.md` also names the invoices
+    /// without a total.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<String>,
     /// The error, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -148,6 +153,11 @@ impl Job<'_> {
             dir.path().display(),
             deployment.file.workspace.display()
         ));
+        let left_out = listed(&deployment.file.workspace)?.left_out;
+        report.left_out = left_out.into_iter().map(|entry| entry.text).collect();
+        for text in &report.left_out {
+            self.out.line_for_people(&format!("passed over  {text}"));
+        }
         let _lock = Lock::take(&dir)?;
         let mut fleet = Fleet::new(dir.clone(), server.path, None);
         let gave_up = fleet.gave_up();
@@ -232,33 +242,39 @@ fn usable(folder: PathBuf) -> Result<PathBuf, Error> {
         )));
     }
     disk_space::check(&folder)?;
-    let mut invoices = 0;
-    for entry in std::fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
-        let entry = entry.map_err(Error::io("read", &folder))?;
-        let path = entry.path();
-        let found = entry.metadata().map_err(Error::io("look at", &path))?;
-        if !found.is_file() || path.extension().is_none_or(|found| found != "txt") {
-            continue;
-        }
-        invoices += 1;
-        if found.len() > runner::FILE_BYTES_MAX as u64 {
-            return Err(Error::Document(format!(
-                "{} is longer than {} KiB, the most that the demo reads of a file: move it out of the folder",
-                path.display(),
-                runner::FILE_BYTES_MAX >> 10
-            )));
-        }
+    let Listing { files, note, .. } = listed(&folder)?;
+    let too_long = |file: &&ListedFile| file.bytes > runner::FILE_BYTES_MAX as u64;
+    if let Some(file) = files.iter().find(too_long) {
+        return Err(Error::Document(format!(
+            "{} is longer than {} KiB, the most that the demo reads of a file: move it out of the folder",
+            folder.join(file.path.as_str()).display(),
+            runner::FILE_BYTES_MAX >> 10
+        )));
     }
-    match invoices {
+    match files.len() {
         1..=INVOICES_MAX => Ok(folder),
         0 => Err(Error::Document(format!(
-            "{shown} has no file *.txt: the demo adds up invoices, text files with a line such as \
-             `Total: EUR 1204.50`; add one, or omit the folder"
+            "{shown} has no file *.txt that the demo can use ({note}): the demo adds up invoices, text files with a \
+             line such as `Total: EUR 1204.50`; add one, or omit the folder"
         ))),
-        _ => Err(Error::Document(format!(
+        invoices => Err(Error::Document(format!(
             "{shown} has {invoices} files *.txt, but the demo adds up at most {INVOICES_MAX}: name another folder"
         ))),
     }
+}
+
+/// The invoices in a folder, as the playbook's first step lists them.
+fn listed(folder: &Path) -> Result<Listing, Error> {
+    let unread = |error: &dyn std::error::Error| {
+        let (shown, error) = (folder.display(), actor::chain(error));
+        Error::Document(format!("{shown} cannot be listed: {error}"))
+    };
+    let args = ListArgs {
+        path: ".".to_owned().try_into().map_err(|error| unread(&error))?,
+        pattern: Some("*.txt".to_owned()),
+    };
+    let workspace = Workspace::open(folder).map_err(|error| unread(&error))?;
+    workspace.list(&args).map_err(|error| unread(&error))
 }
 
 /// Refuses a folder that is not the workspace of an existing deployment.

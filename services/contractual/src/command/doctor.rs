@@ -362,8 +362,11 @@ fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
         findings.note(
             author.name(),
             seen.map_err(|error| {
-                let fix = if error.to_string() == IN_DOUBT {
+                let said = error.to_string();
+                let fix = if said == IN_DOUBT {
                     stream::FIX
+                } else if said.ends_with(runner::RESTART) {
+                    "to restart it, stop `contractual up` and run it again"
                 } else {
                     "read its log, or run `contractual up`"
                 };

@@ -10,7 +10,7 @@ use bus_schema::{
     RefusalCode, Runner,
 };
 use ed25519_dalek::SigningKey;
-use runner::Input;
+use runner::{Input, Lost};
 
 use crate::stream::{
     CALLS, START, Stream, TTL_MS, Wants, action, approval, contract, deployment, draft, envelope,
@@ -54,6 +54,18 @@ fn grant_is_claimed_once_its_arguments_are_here() {
     assert_eq!(stream.wants(), Wants::default());
     stream.finished(1);
     assert_eq!(stream.wants(), Wants::default());
+}
+
+#[test]
+fn health_says_that_the_workspace_is_lost_until_it_is_back() {
+    let mut stream = Stream::new();
+    assert_eq!(stream.wants(), Wants::default());
+    assert_eq!(stream.core.trouble(), None);
+    let lost = Lost::Replaced("/srv/work".to_owned());
+    stream.core.input(Input::Workspace(Err(lost.clone())));
+    assert_eq!(stream.core.trouble(), Some(lost.to_string().as_str()));
+    stream.core.input(Input::Workspace(Ok(())));
+    assert_eq!(stream.core.trouble(), None);
 }
 
 #[test]

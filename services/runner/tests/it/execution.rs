@@ -86,6 +86,27 @@ async fn a_file_tool_answers_or_says_why_not() {
 }
 
 #[tokio::test]
+async fn nothing_runs_in_a_workspace_that_was_replaced() {
+    let hands = hands();
+    let (workspace, away) = (&hands.ground.workspace, hands.ground.root.join("away"));
+    std::fs::rename(workspace, &away).unwrap();
+    std::fs::create_dir(workspace).unwrap();
+    let args = json!({"path": "a.txt", "text": "hello"});
+    let written = hands.perform(&draft(1, "file.write"), &args).await;
+    for done in [written, hands.sh("echo > begun", |_| ()).await] {
+        assert_eq!(done.outcome, ActionOutcome::Failed);
+        // It never began, so nothing was used.
+        assert_eq!(done.usage.bytes_out, Some(0));
+        let error = said(&done)["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("was replaced"), "{error}");
+        assert!(error.ends_with(runner::RESTART), "{error}");
+    }
+    for folder in [workspace, &away] {
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn output_beyond_the_grant_fails() {
     let hands = hands();
     std::fs::write(hands.ground.workspace.join("a.txt"), "x".repeat(101)).unwrap();

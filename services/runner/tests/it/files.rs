@@ -1,6 +1,6 @@
 //! Tests the file tools and that they never leave the workspace.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use runner::{FileError, FileTool, Workspace};
@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use crate::call::Ground;
 
-fn call(workspace: &Workspace, tool: &str, args: &Value) -> Result<Vec<u8>, FileError> {
+pub(crate) fn call(workspace: &Workspace, tool: &str, args: &Value) -> Result<Vec<u8>, FileError> {
     workspace.call(FileTool::named(tool).unwrap(), args.to_string().as_bytes())
 }
 
-fn read(workspace: &Workspace, path: &str) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read(workspace: &Workspace, path: &str) -> Result<Vec<u8>, FileError> {
     call(workspace, "file.read", &json!({ "path": path }))
 }
 
-fn write(workspace: &Workspace, path: &str, text: &str) -> Result<Vec<u8>, FileError> {
+pub(crate) fn write(workspace: &Workspace, path: &str, text: &str) -> Result<Vec<u8>, FileError> {
     call(
         workspace,
         "file.write",
@@ -25,7 +25,7 @@ fn write(workspace: &Workspace, path: &str, text: &str) -> Result<Vec<u8>, FileE
     )
 }
 
-fn listed(workspace: &Workspace, args: &Value) -> Vec<String> {
+pub(crate) fn listed(workspace: &Workspace, args: &Value) -> Vec<String> {
     let listing: Value =
         serde_json::from_slice(&call(workspace, "file.list", args).unwrap()).unwrap();
     let files = listing.get("files").unwrap().as_array().unwrap();
@@ -42,12 +42,12 @@ fn files_are_written_read_listed_and_deleted() {
     let written = write(&workspace, "a/b/c.txt", "hello").unwrap();
     assert_eq!(
         String::from_utf8(written).unwrap(),
-        r#"{"path":"a/b/c.txt","bytes":5,"sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}"#
+        r#"{"path":"a/b/c.txt","bytes":5,"sha256":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","not_kept":[]}"#
     );
     write(&workspace, "z.md", "").unwrap();
     assert_eq!(read(&workspace, "a/b/c.txt").unwrap(), b"hello");
     let list = call(&workspace, "file.list", &json!({"path": "."})).unwrap();
-    let expected = r#"{"files":[{"path":"a/b/c.txt","bytes":5},{"path":"z.md","bytes":0}]}"#;
+    let expected = r#"{"files":[{"path":"a/b/c.txt","bytes":5},{"path":"z.md","bytes":0}],"left_out":[],"note":"nothing was left out"}"#;
     assert_eq!(String::from_utf8(list).unwrap(), expected);
     let deleted = call(&workspace, "file.delete", &json!({"path": "a/b/c.txt"})).unwrap();
     assert_eq!(deleted, br#"{"path":"a/b/c.txt"}"#);
@@ -55,51 +55,6 @@ fn files_are_written_read_listed_and_deleted() {
         read(&workspace, "a/b/c.txt"),
         Err(FileError::Missing { .. })
     ));
-}
-
-#[test]
-fn a_pattern_selects_by_components() {
-    let ground = Ground::new();
-    let workspace = ground.open();
-    for path in ["a.txt", "b.md", "d/a.txt", "d/e/a.txt"] {
-        write(&workspace, path, "x").unwrap();
-    }
-    for (folder, pattern, expected) in [
-        (".", "*.txt", vec!["a.txt"]),
-        (".", "?.*", vec!["a.txt", "b.md"]),
-        (".", "**.txt", vec!["a.txt", "d/a.txt", "d/e/a.txt"]),
-        (".", "*/a.txt", vec!["d/a.txt"]),
-        ("d", "*.txt", vec!["d/a.txt"]),
-        (".", "", vec![]),
-    ] {
-        assert_eq!(
-            listed(&workspace, &json!({"path": folder, "pattern": pattern})),
-            expected,
-            "{pattern}"
-        );
-    }
-}
-
-#[test]
-fn replacing_keeps_the_mode_and_leaves_no_other_file() {
-    let ground = Ground::new();
-    let workspace = ground.open();
-    write(&workspace, "a", "one").unwrap();
-    std::fs::set_permissions(
-        ground.workspace.join("a"),
-        std::fs::Permissions::from_mode(0o600),
-    )
-    .unwrap();
-    write(&workspace, "a", "two").unwrap();
-    let mode = std::fs::metadata(ground.workspace.join("a"))
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(
-        (read(&workspace, "a").unwrap(), mode & 0o777),
-        (b"two".to_vec(), 0o600)
-    );
-    assert_eq!(std::fs::read_dir(&ground.workspace).unwrap().count(), 1);
 }
 
 #[test]
@@ -221,8 +176,15 @@ fn bounds_hold_at_their_edge() {
     }
     assert_eq!(listed(&workspace, &json!({"path": "many"})).len(), 10_000);
     std::fs::write(ground.workspace.join("many/more"), "").unwrap();
-    let listing = call(&workspace, "file.list", &json!({"path": "many"}));
-    assert!(matches!(listing, Err(FileError::TooLarge { .. })));
+    let listing = call(&workspace, "file.list", &json!({"path": "many"})).unwrap();
+    let listing: Value = serde_json::from_slice(&listing).unwrap();
+    assert_eq!(listing["files"].as_array().unwrap().len(), 10_000);
+    let left_out = json!([{
+        "path": "many",
+        "reason": "too_many",
+        "text": "many: 1 more of its files; at most 10000 are listed, so list a folder inside or use a pattern"
+    }]);
+    assert_eq!(listing["left_out"], left_out);
 }
 
 #[test]

@@ -163,6 +163,10 @@ fn seen(container: &str) -> Result<String, Fault> {
         Some(check) if check.exit_code != 0 && said.contains(IN_DOUBT) => {
             Err(Fault::new(said, stream::FIX))
         }
+        Some(check) if check.exit_code != 0 && said.contains(runner::RESTART) => Err(Fault::new(
+            said,
+            format!("to restart it, run `docker restart {container}`"),
+        )),
         Some(check) if check.exit_code != 0 => Err(Fault::new(said, logs)),
         None => Err(Fault::new(
             format!("{}: no health check yet", health.status),
