@@ -96,7 +96,7 @@ impl Deployment {
             bus: free_port()?,
             gateway: free_port()?,
             workspace: scratch.path().join("workspace"),
-            catalogue: example::TOOLS.to_owned(),
+            catalogue: example::pinned(example::TOOLS)?,
             sync: shape.sync.to_owned(),
             containers: None,
         };

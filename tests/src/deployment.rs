@@ -87,6 +87,7 @@ impl Deployment {
             containers: None,
         };
         change(&mut choices);
+        choices.catalogue = example::pinned(&choices.catalogue).unwrap();
         let dir = Dir::new(scratch.path().join("state"));
         let clock = Clock::system();
         init::init(&dir, &choices, &clock, today()).unwrap_or_else(|error| panic!("{error}"));

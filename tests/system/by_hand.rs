@@ -8,7 +8,6 @@ use bus_schema::{
     AuthorId, ChainScope, Digest, Draft, Head, Policy, PolicyFact, Read, TooOld, Verifier,
 };
 use contract::Catalogue;
-use contractual::example;
 use harness::Deployment;
 use policy::{Fetch, Fetched, PolicyCore};
 
@@ -25,7 +24,8 @@ pub(crate) struct ByHand<'a> {
 impl<'a> ByHand<'a> {
     /// A policy that has read nothing.
     pub(crate) fn new(deployment: &'a Deployment) -> Self {
-        let catalogue = Catalogue::parse(example::TOOLS.as_bytes()).unwrap();
+        let catalogue = std::fs::read(deployment.dir().catalogue()).unwrap();
+        let catalogue = Catalogue::parse(&catalogue).unwrap();
         Self {
             deployment,
             verifier: Verifier::new(deployment.owner(), ChainScope::Own(AuthorId::Policy)),

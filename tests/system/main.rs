@@ -26,6 +26,7 @@ mod nats_cli;
 mod path;
 mod permissions;
 mod places;
+mod programs;
 mod projections;
 mod reflect;
 mod renewal;

@@ -334,6 +334,19 @@ fn predicates<'t>(
     (!all.is_empty()).then_some(Bound::All(all))
 }
 
+impl Bound {
+    /// Returns true if it, or a bound in it, is about paths of the workspace.
+    pub(crate) fn is_about_paths(&self) -> bool {
+        match self {
+            Self::OneOf(_) => false,
+            Self::All(predicates) => predicates.iter().any(|one| {
+                matches!(one, Predicate::Path(_))
+                    || one.inner().iter().any(|inner| inner.is_about_paths())
+            }),
+        }
+    }
+}
+
 /// Reports a bound that does not apply to an argument of these types.
 pub(crate) fn fits(
     source: &mut Source<'_>,

@@ -181,6 +181,33 @@ impl Tool {
         self.entry.exec.as_ref()
     }
 
+    /// The program that the runner executes; `None` for built-in tools.
+    #[must_use]
+    pub fn program(&self) -> Option<&str> {
+        self.exec()?.get("program")?.as_str()
+    }
+
+    /// The files that a call of the tool executes, each with its SHA-256 as the catalogue has it. The runner executes no
+    /// file without one.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.exec().and_then(|exec| exec.get("sha256"));
+        let files = files.and_then(Value::as_object).into_iter().flatten();
+        files.filter_map(|(path, digest)| Some((path.as_str(), digest.as_str()?)))
+    }
+
+    /// Returns true if the tool hands this argument to its program as plain text, so that a path in it may lead through
+    /// links. A name with dots is a path into objects.
+    pub(crate) fn hands_over_as_text(&self, name: &str) -> bool {
+        let name = name.split('.').next().unwrap_or(name);
+        let argv = self.exec().and_then(|exec| exec.get("argv"));
+        let argv = argv.and_then(Value::as_array).into_iter().flatten();
+        argv.filter_map(|arg| arg.get("value")).any(|value| {
+            let kind = value.get("kind").and_then(Value::as_str);
+            value.get("name").and_then(Value::as_str) == Some(name)
+                && !matches!(kind, Some("path" | "paths"))
+        })
+    }
+
     /// The SHA-256 digest of the canonical JSON of the tool's entry.
     #[must_use]
     pub fn digest(&self) -> Digest {

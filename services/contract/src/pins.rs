@@ -22,6 +22,9 @@ static OWN: LazyLock<Version> = LazyLock::new(|| {
     version.expect("the package version is a version")
 });
 
+/// The place of the digests of a program's files, by path, in a tool's entry.
+const FILES: &str = "/exec/sha256/";
+
 /// The current reading of a contract.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadNow<'a> {
@@ -360,7 +363,13 @@ impl fmt::Display for Drifted {
                 at,
                 signed,
                 now,
-            } => write!(f, "`{tool}` {}: {}", escaped(at), Both(signed, now)),
+            } => match at.strip_prefix(FILES).map(|file| file.replace("~1", "/")) {
+                Some(file) => {
+                    let file = escaped(&file.replace("~0", "~"));
+                    write!(f, "`{tool}` runs {file}, SHA-256: {}", Both(signed, now))
+                }
+                None => write!(f, "`{tool}` {}: {}", escaped(at), Both(signed, now)),
+            },
             Self::Unknown { tool, signed, now } => write!(
                 f,
                 "`{tool}` has changed, and what was signed of it was erased or is not it: its digest was {signed}, is {now}"

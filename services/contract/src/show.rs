@@ -281,9 +281,29 @@ fn tools(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
         };
         let description = quoted(tool.description().trim());
         format!(
-            "`{}` is described as {description}. {does}{output}",
-            tool.name()
+            "`{}` is described as {description}. {does}{output}{}",
+            tool.name(),
+            program(tool)
         )
     });
     plain(named.collect())
+}
+
+/// Describes the files that a tool executes.
+fn program(tool: &Tool) -> String {
+    let Some(program) = tool.program() else {
+        return String::new();
+    };
+    let digests = |(path, digest): (&str, &str)| format!("{} (SHA-256 {digest})", quoted(path));
+    let files: Vec<String> = tool.files().map(digests).collect();
+    if files.is_empty() {
+        return format!(
+            " It is meant to run {}, and does not run until the catalogue has its SHA-256.",
+            quoted(program)
+        );
+    }
+    format!(
+        " It runs {}, with exactly these bytes.",
+        joined(files, "and")
+    )
 }

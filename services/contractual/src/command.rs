@@ -27,6 +27,7 @@ mod provision;
 mod service;
 mod stream;
 mod task;
+mod tool;
 mod up;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -95,6 +96,9 @@ enum DeploymentCommand {
         after_help = "Example: contractual contract sign contract.toml"
     )]
     Contract(contract::Command),
+    /// Write the digests of programs into the tool catalogue.
+    #[command(subcommand, after_help = "Example: contractual tool pin")]
+    Tool(tool::Command),
     /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
     Halt,
@@ -200,8 +204,10 @@ impl ProcessCommand {
 impl DeploymentCommand {
     /// Returns true if the command works without the containers of a deployment.
     fn is_local(&self) -> bool {
-        matches!(self, Self::Init(_) | Self::Demo(_) | Self::Key(_))
-            || matches!(self, Self::Contract(command) if command.is_local())
+        matches!(
+            self,
+            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Tool(_)
+        ) || matches!(self, Self::Contract(command) if command.is_local())
     }
 
     /// Runs the command, through `docker exec` if the deployment is in containers.
@@ -251,6 +257,7 @@ impl DeploymentCommand {
             Self::Deny(arguments) => arguments.run(false, &open()?, out).await,
             Self::Key(arguments) => arguments.run(out),
             Self::Contract(command) => command.run(&context).await,
+            Self::Tool(command) => command.run(dir, out),
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,
             Self::Stream(command) => command.run(&open()?, out).await,

@@ -1,6 +1,8 @@
 //! The example that ships with the program: `demo` runs it, and `init` takes its tools.
 
-/// `deploy/examples/stocktake/tools.json`.
+use crate::Error;
+
+/// `deploy/examples/stocktake/tools.json`, without digests.
 pub const TOOLS: &str = include_str!("../../../deploy/examples/stocktake/tools.json");
 /// `deploy/examples/stocktake/contract.toml`.
 pub const CONTRACT: &str = include_str!("../../../deploy/examples/stocktake/contract.toml");
@@ -35,3 +37,14 @@ pub const INVOICES: &[(&str, &str)] = &[
         include_str!("../../../deploy/examples/stocktake/invoices/2026-10-lindgren-coffee.txt"),
     ),
 ];
+
+/// Returns a catalogue with the digests of its programs on this machine.
+///
+/// # Errors
+/// [`Error::Document`] for an invalid catalogue, or a program that this machine lacks.
+pub fn pinned(tools: &str) -> Result<String, Error> {
+    let pinned = runner::pin(tools, false);
+    Ok(pinned
+        .map_err(|error| Error::Document(actor::chain(&error)))?
+        .text)
+}

@@ -10,11 +10,15 @@ use std::process::{Command, ExitCode};
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::process::{Resource, Rlimit, Signal};
 
-use crate::landlock_rules::{Reach, confine};
+use crate::executable::{Executable, Named, SYSTEM_PATH};
+use crate::landlock_rules::{Reach, RulesError, confine};
 use crate::syscalls;
-use crate::tool::SYSTEM_PATH;
-use crate::wire::{CageSpec, Limits, Missing, Place, Refusal, read_frame, write_frame};
+use crate::wire::{
+    CageSpec, Limits, Missing, Place, Refusal, Signed, Word, read_frame, write_frame,
+};
 
+/// This program.
+const LAUNCHER: &str = "/proc/self/exe";
 /// Tasks that other calls and services of the uid may start meanwhile.
 const TASKS_SPARE: u64 = 256;
 /// Added to the nice value, so that a busy tool does not delay the supervisor that has to end it.
@@ -65,15 +69,18 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     let workspace = open_place(&call.workspace).map_err(Refusal::of(Missing::Workspace))?;
     let temporary = open_path(&spec.temporary, OFlags::DIRECTORY | OFlags::NOFOLLOW)
         .map_err(Refusal::of(Missing::Temporary))?;
-    let program =
-        open_path(&call.program, OFlags::empty()).map_err(Refusal::of(Missing::Program))?;
     rustix::process::fchdir(&workspace).map_err(Refusal::of(Missing::Workspace))?;
     let unprivileged = !rustix::process::geteuid().is_root();
     let filter =
         syscalls::compile(call.writable && unprivileged).map_err(Refusal::of(Missing::Seccomp))?;
-    let mut command = Command::new(&call.program);
+    let program = match &call.signed {
+        Some(signed) => Program::Signed(Box::new(open_signed(&spec, signed)?)),
+        None => Program::launcher().map_err(Refusal::of(Missing::Program))?,
+    };
+    let mut command = program
+        .command(&call.argv)
+        .map_err(Refusal::of(Missing::Program))?;
     command
-        .args(&call.argv)
         .env_clear()
         .env("PATH", SYSTEM_PATH)
         .env("LANG", "C.UTF-8")
@@ -82,13 +89,68 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     let reach = Reach {
         workspace: &workspace,
         writable: call.writable,
+        paths: call.paths.as_deref(),
         temporary: &temporary,
-        program: &program,
+        program: program.file(),
     };
-    confine(&reach).map_err(Refusal::of(Missing::Landlock))?;
+    confine(&reach).map_err(|error| match error {
+        RulesError::Argument(error) => Refusal::of(Missing::Path)(error.to_string()),
+        RulesError::Rules(_) | RulesError::Partial | RulesError::Path { .. } => {
+            Refusal::of(Missing::Landlock)(error.to_string())
+        }
+    })?;
     limit(&call.limits, spec.tasks).map_err(Refusal::of(Missing::Limits))?;
     syscalls::install(&filter).map_err(Refusal::of(Missing::Seccomp))?;
     Err(Refusal::of(Missing::Program)(command.exec()))
+}
+
+/// The program that the cage executes.
+enum Program {
+    /// The launcher itself, for the self-test.
+    Launcher(OwnedFd),
+    Signed(Box<Executable>),
+}
+
+impl Program {
+    fn launcher() -> rustix::io::Result<Self> {
+        open_path(Path::new(LAUNCHER), OFlags::empty()).map(Self::Launcher)
+    }
+
+    fn command(&self, argv: &[Word]) -> std::io::Result<Command> {
+        match self {
+            Self::Launcher(_) => {
+                let mut command = Command::new(LAUNCHER);
+                command.args(argv.iter().map(|word| match word {
+                    Word::Fixed(text) | Word::Given(text) => text,
+                }));
+                Ok(command)
+            }
+            Self::Signed(executable) => executable.command(),
+        }
+    }
+
+    fn file(&self) -> Option<&OwnedFd> {
+        match self {
+            Self::Launcher(file) => Some(file),
+            Self::Signed(executable) => executable.file(),
+        }
+    }
+}
+
+/// Opens the files of the program, outside of what tools can write, and compares them with what was signed.
+fn open_signed(spec: &CageSpec, signed: &Signed) -> Result<Executable, Refusal> {
+    let scratch = Place::at(&spec.call.scratch).map_err(Refusal::of(Missing::Temporary))?;
+    let executable = Executable::open(&Named {
+        program: &signed.program,
+        argv0: signed.argv0.as_deref(),
+        argv: &spec.call.argv,
+        kept_out: &[spec.call.workspace.clone(), scratch],
+    })
+    .map_err(Refusal::of(Missing::Signed))?;
+    executable
+        .check(&signed.sha256)
+        .map_err(Refusal::of(Missing::Signed))?;
+    Ok(executable)
 }
 
 /// Leaves the session and standard input of the supervisor, and dies with it.

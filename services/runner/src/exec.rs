@@ -10,7 +10,9 @@ use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use crate::cage::Cage;
 use crate::tool::{ArgsError, ExecTool};
-use crate::wire::{CallSpec, FRAME_BYTES_MAX, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame};
+use crate::wire::{
+    CallSpec, FRAME_BYTES_MAX, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame,
+};
 use crate::workspace::Workspace;
 
 /// The time that a supervisor may take after the timeout, to kill, reap and report.
@@ -41,7 +43,16 @@ pub enum ExecError {
     Args(#[from] ArgsError),
     /// The cage could not be set up. Nothing ran.
     #[error("the tool was not run; restore the isolation of this machine first")]
-    Refused(#[from] Refusal),
+    Refused(#[source] Refusal),
+    /// The program is not the one that was signed. Nothing ran.
+    #[error(
+        "the tool was not run, because its program is not what the owner signed; put the signed file back, or run \
+         `contractual tool pin` and sign the contracts again"
+    )]
+    Changed(#[source] Refusal),
+    /// A path of the arguments cannot be handed to the program. Nothing ran.
+    #[error("the tool was not run; correct the path and propose again")]
+    Path(#[source] Refusal),
     /// The supervisor could not be started. Nothing ran.
     #[error("the supervisor could not be started; check the launcher")]
     Launch(#[source] std::io::Error),
@@ -78,12 +89,14 @@ pub async fn run_until(
     workspace: &Workspace,
     stop: impl Future<Output = ()>,
 ) -> Result<Option<Finished>, ExecError> {
+    let filled = tool.fill(args)?;
     let spec = CallSpec {
         scratch: cage.scratch.clone(),
         workspace: workspace.place(),
         writable: tool.writable(),
-        program: tool.program().to_owned(),
-        argv: tool.argv(args)?,
+        signed: tool.signed(),
+        argv: filled.argv,
+        paths: filled.paths,
         limits: tool.limits(),
     };
     let spec = frame(&spec).map_err(ExecError::Launch)?;
@@ -134,7 +147,7 @@ async fn converse(
     let json = read_exactly(&mut from, usize::try_from(length).unwrap_or(usize::MAX)).await?;
     let report: Report = serde_json::from_slice(&json).map_err(|e| ExecError::Lost(e.into()))?;
     match report {
-        Report::Refused(refusal) => Err(refusal.into()),
+        Report::Refused(refusal) => Err(refused(refusal)),
         Report::Ran {
             outcome,
             truncated,
@@ -158,6 +171,20 @@ async fn converse(
                 cpu_ms,
             })
         }
+    }
+}
+
+fn refused(refusal: Refusal) -> ExecError {
+    match refusal.missing {
+        Missing::Signed => ExecError::Changed(refusal),
+        Missing::Path => ExecError::Path(refusal),
+        Missing::Stage
+        | Missing::Landlock
+        | Missing::Seccomp
+        | Missing::Limits
+        | Missing::Workspace
+        | Missing::Temporary
+        | Missing::Program => ExecError::Refused(refusal),
     }
 }
 

@@ -162,7 +162,13 @@ impl Execution {
                 tracing::error!(error = chain(&lost), "an outcome is unknown");
                 None
             }
-            Err(error @ (ExecError::Args(_) | ExecError::Refused(_) | ExecError::Launch(_))) => {
+            Err(
+                error @ (ExecError::Args(_)
+                | ExecError::Refused(_)
+                | ExecError::Changed(_)
+                | ExecError::Path(_)
+                | ExecError::Launch(_)),
+            ) => {
                 tracing::warn!(error = chain(&error), "a program did not start");
                 Some(not_begun(draft, ActionOutcome::Failed, &chain(&error)))
             }

@@ -17,6 +17,7 @@ use contract::{Catalogue, CatalogueError};
 use serde_json::Value;
 
 use crate::tool::{ExecTool, ToolError};
+use crate::wire::Place;
 use crate::workspace::FileTool;
 
 /// The execution of a tool.
@@ -48,7 +49,7 @@ pub enum InstalledError {
         /// The place and the reason.
         problem: String,
     },
-    /// A program is missing, or its bounds are out of range.
+    /// A program is missing or not as signed, or its bounds are out of range.
     #[error("the tool `{name}` cannot be executed here: {source}")]
     Exec {
         /// The tool.
@@ -83,6 +84,26 @@ impl Installed {
             tools.insert(name, (digest, tool));
         }
         Ok(Self { tools })
+    }
+
+    /// Checks that no file of a program lies in a folder that tools can write.
+    ///
+    /// # Errors
+    /// The first program with such a file.
+    pub(crate) fn keep_out(&self, folders: &[Place]) -> Result<(), InstalledError> {
+        for (name, (_, tool)) in &self.tools {
+            match tool {
+                Tool::File(_) => {}
+                Tool::Exec(tool) => {
+                    tool.keep_out(folders)
+                        .map_err(|source| InstalledError::Exec {
+                            name: name.to_string(),
+                            source,
+                        })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the tool of that name, if it has that digest.

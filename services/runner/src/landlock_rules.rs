@@ -1,7 +1,7 @@
 //! Confines files, TCP, signals and abstract sockets with Landlock, as a hard requirement.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use landlock::{
@@ -11,11 +11,14 @@ use landlock::{
 };
 use rustix::fs::{Mode, OFlags};
 
+use crate::view::{self, ViewError};
+use crate::wire::PathArg;
+
 /// The version whose rights are all required; it is the first with scopes for signals.
 const REQUIRED: ABI = ABI::V6;
 
 /// Read and executed by every program, where they exist.
-const SYSTEM_FOLDERS: [&str; 4] = ["/usr", "/bin", "/lib", "/lib64"];
+pub(crate) const SYSTEM_FOLDERS: [&str; 4] = ["/usr", "/bin", "/lib", "/lib64"];
 /// Read by the loader.
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 /// Read and written by shells; holds nothing.
@@ -30,6 +33,9 @@ pub(crate) enum RulesError {
     /// The kernel accepted less than all of it.
     #[error("the kernel enforced only a part of the rules")]
     Partial,
+    /// A path of the arguments.
+    #[error(transparent)]
+    Argument(#[from] ViewError),
     /// A path that a rule names.
     #[error("{path}: {source}")]
     Path {
@@ -41,11 +47,14 @@ pub(crate) enum RulesError {
 }
 
 /// Directories and files of one call.
-pub(crate) struct Reach<'a, F: AsFd> {
-    pub(crate) workspace: &'a F,
+pub(crate) struct Reach<'a> {
+    pub(crate) workspace: &'a OwnedFd,
     pub(crate) writable: bool,
-    pub(crate) temporary: &'a F,
-    pub(crate) program: &'a F,
+    /// The part of the workspace; all of it if `None`.
+    pub(crate) paths: Option<&'a [PathArg]>,
+    pub(crate) temporary: &'a OwnedFd,
+    /// `None` if it is in memory, which no rule covers.
+    pub(crate) program: Option<&'a OwnedFd>,
 }
 
 /// Prevents the calling thread from signalling, and from reaching abstract sockets of, any process that it
@@ -59,12 +68,8 @@ pub(crate) fn scope_signals() -> Result<(), RulesError> {
 }
 
 /// Confines the calling thread to `reach` and the system directories.
-pub(crate) fn confine<F: AsFd>(reach: &Reach<'_, F>) -> Result<(), RulesError> {
+pub(crate) fn confine(reach: &Reach<'_>) -> Result<(), RulesError> {
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
-    // No links, devices, fifos or sockets, because they mean something else to a later user of the folder.
-    let write = make_bitflags!(AccessFs::{
-        WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
-    });
     let run = make_bitflags!(AccessFs::{ReadFile | Execute});
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -72,12 +77,19 @@ pub(crate) fn confine<F: AsFd>(reach: &Reach<'_, F>) -> Result<(), RulesError> {
         .handle_access(AccessNet::from_all(REQUIRED))?
         .scope(Scope::from_all(REQUIRED))?
         .create()?
-        .add_rule(PathBeneath::new(reach.temporary, read | write))?
-        .add_rule(PathBeneath::new(reach.program, run))?
-        .add_rule(PathBeneath::new(
+        .add_rule(PathBeneath::new(reach.temporary, read | write()))?;
+    if let Some(program) = reach.program {
+        rules = rules.add_rule(PathBeneath::new(program, run))?;
+    }
+    rules = match reach.paths {
+        Some(paths) => paths.iter().try_fold(rules, |rules, path| {
+            allow_path(rules, reach.workspace, path)
+        })?,
+        None => rules.add_rule(PathBeneath::new(
             reach.workspace,
-            if reach.writable { read | write } else { read },
-        ))?;
+            if reach.writable { read | write() } else { read },
+        ))?,
+    };
     for folder in SYSTEM_FOLDERS {
         rules = allow_if_there(rules, folder, run | AccessFs::ReadDir)?;
     }
@@ -88,6 +100,31 @@ pub(crate) fn confine<F: AsFd>(reach: &Reach<'_, F>) -> Result<(), RulesError> {
         make_bitflags!(AccessFs::{ReadFile | WriteFile}),
     )?;
     enforce(rules)
+}
+
+/// Returns the rights to change a folder. No links, devices, fifos or sockets, because they mean something else to a
+/// later user of the folder.
+fn write() -> BitFlags<AccessFs> {
+    make_bitflags!(AccessFs::{
+        WriteFile | Truncate | MakeReg | MakeDir | RemoveFile | RemoveDir | Refer
+    })
+}
+
+/// Adds a rule on the file or folder that the path names now. The rule stays with it: a link or another file that is put
+/// at the path later is outside of every rule.
+fn allow_path(
+    rules: RulesetCreated,
+    workspace: &OwnedFd,
+    path: &PathArg,
+) -> Result<RulesetCreated, RulesError> {
+    let opened = view::open(workspace, path)?;
+    let access = match (opened.is_folder, path.write) {
+        (true, true) => make_bitflags!(AccessFs::{ReadFile | ReadDir}) | write(),
+        (true, false) => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
+        (false, true) => make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate}),
+        (false, false) => AccessFs::ReadFile.into(),
+    };
+    Ok(rules.add_rule(PathBeneath::new(&opened.fd, access))?)
 }
 
 fn allow_if_there(

@@ -4,14 +4,17 @@ mod cage;
 mod core;
 mod disk;
 mod exec;
+mod executable;
 mod execution;
 mod file_messages;
 mod halt;
 mod held;
 mod installed;
 mod landlock_rules;
+mod limits;
 mod listing;
 mod path;
+mod pin;
 mod probe;
 mod processes;
 mod replaced;
@@ -21,6 +24,7 @@ mod supervisor;
 mod syscalls;
 mod temporary;
 mod tool;
+mod view;
 mod wire;
 mod workspace;
 
@@ -30,6 +34,7 @@ use std::process::ExitCode;
 pub use crate::core::{Effect, Input, RunnerCore};
 pub use cage::{Cage, cage_main};
 pub use exec::{ExecError, Finished, run, run_until};
+pub use executable::{PinError, SYSTEM_PATH};
 pub use execution::{Done, Execution};
 pub use file_messages::{
     Deleted, LeftOut, LeftOutReason, ListArgs, ListedFile, Listing, NotKept, PathArgs, WriteArgs,
@@ -38,11 +43,12 @@ pub use file_messages::{
 pub use held::{Lost, RESTART};
 pub use installed::{Installed, InstalledError, Tool};
 pub use path::{PathError, WorkspacePath};
+pub use pin::{Pinned, PinnedTool, pin};
 pub use probe::{ProbeError, Probed, probe_main};
 pub use service::{Config, Runner};
 pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
-pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, SYSTEM_PATH, ToolError};
+pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, ToolError};
 pub use wire::{Added, Limits, Missing, Outcome, Refusal};
 pub use workspace::{FILE_BYTES_MAX, FileError, FileTool, Workspace};
 
@@ -52,6 +58,9 @@ pub const SUPERVISOR_STAGE: &str = "cage-supervisor";
 pub const CAGE_STAGE: &str = "cage";
 /// First argument of the program that the self-test runs inside the cage.
 pub const PROBE_STAGE: &str = "cage-probe";
+
+/// First argument of the runner that pins a catalogue from standard input, for programs that only its image has.
+pub const PIN_STAGE: &str = "pin";
 
 /// Runs the stage that the host binary's first argument names. `None` if it names no stage.
 ///
@@ -69,6 +78,9 @@ pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
 #[must_use]
 pub fn main() -> ExitCode {
     let first = std::env::args_os().nth(1);
+    if first.as_deref() == Some(OsStr::new(PIN_STAGE)) {
+        return pin::pin_main();
+    }
     first
         .and_then(|first| stage(&first))
         .unwrap_or_else(actor::main::<Runner>)

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::cage::Cage;
 use crate::exec::{ExecError, Finished, run};
-use crate::tool::{Arg, ExecTool, ExecToolEntry, ToolError};
+use crate::tool::ExecTool;
 use crate::wire::{Limits, Outcome};
 use crate::workspace::{Workspace, hex};
 
@@ -30,9 +30,6 @@ pub enum ProbeError {
     /// The cage cannot be set up, or the program in it did not report.
     #[error("the self-test could not run in the cage; fix the cause before starting the service")]
     Exec(#[from] ExecError),
-    /// The launcher cannot be used as a program.
-    #[error("the launcher cannot be tested; check its path")]
-    Launcher(#[from] ToolError),
     /// The scratch directory cannot be used.
     #[error("the scratch directory cannot be used; make it writable for this service")]
     Scratch(#[source] std::io::Error),
@@ -71,22 +68,18 @@ impl Cage {
 
     async fn probe_in(&self, folder: &Path) -> Result<Finished, ProbeError> {
         let workspace = Workspace::open(folder).map_err(ProbeError::Scratch)?;
-        let tool = ExecTool::try_from(ExecToolEntry {
-            program: self.launcher.canonicalize().map_err(ProbeError::Scratch)?,
-            argv: vec![Arg::Literal(crate::PROBE_STAGE.to_owned())],
-            writable: false,
-            limits: Limits {
-                wall_ms: 10_000,
-                cpu_ms_max: 5_000,
-                output_bytes_max: 16 * 1024,
-                memory_bytes_max: 1024 * 1024 * 1024,
-                processes_max: 4,
-                file_bytes_max: 4096,
-                files_open_max: 32,
-                added_bytes_max: 4096,
-                added_files_max: 0,
-            },
-        })?;
+        let limits = Limits {
+            wall_ms: 10_000,
+            cpu_ms_max: 5_000,
+            output_bytes_max: 16 * 1024,
+            memory_bytes_max: 1024 * 1024 * 1024,
+            processes_max: 4,
+            file_bytes_max: 4096,
+            files_open_max: 32,
+            added_bytes_max: 4096,
+            added_files_max: 0,
+        };
+        let tool = ExecTool::launcher(crate::PROBE_STAGE, limits);
         Ok(run(self, &tool, &json!({}), &workspace).await?)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, MemfdFlags, Stat, memfd_create};
 
 /// Returns true if this process has more than `max` descendants, living or dead, or `/proc` has more than
 /// `entries_max` entries.
@@ -47,6 +47,8 @@ fn descendants(max: u64, entries_max: usize) -> Option<Vec<i32>> {
 /// Returns the files without a name that descendants have open, once per open descriptor. `None` if some of them
 /// cannot be read, or `/proc` has more than `entries_max` entries.
 pub(crate) fn nameless_files(entries_max: usize) -> Option<Vec<Stat>> {
+    // The scripts of a call are in memory, which no program can make for itself.
+    let memory = memory_device()?;
     let mut found = Vec::new();
     for pid in descendants(u64::MAX, entries_max)? {
         // A thread may have descriptors of its own.
@@ -63,12 +65,19 @@ pub(crate) fn nameless_files(entries_max: usize) -> Option<Vec<Stat>> {
                 let about = rustix::fs::stat(file.path()).ok();
                 found.extend(about.filter(|about| {
                     about.st_nlink == 0
+                        && about.st_dev != memory
                         && FileType::from_raw_mode(about.st_mode) == FileType::RegularFile
                 }));
             }
         }
     }
     Some(found)
+}
+
+/// Returns the device of files in memory.
+fn memory_device() -> Option<u64> {
+    let file = memfd_create("device", MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL).ok()?;
+    Some(rustix::fs::fstat(file).ok()?.st_dev)
 }
 
 /// Returns true if the task has ended or is about to: then it has released its memory.

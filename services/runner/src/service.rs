@@ -16,7 +16,9 @@ use crate::exec::ExecError;
 use crate::execution::Execution;
 use crate::halt::Order;
 use crate::installed::Installed;
+use crate::landlock_rules::SYSTEM_FOLDERS;
 use crate::probe::ProbeError;
+use crate::wire::Place;
 use crate::workspace::Workspace;
 
 /// Programs at once, if the configuration leaves them out.
@@ -90,6 +92,7 @@ impl Service for Runner {
         outside(&workspace, &context.state)?;
         let workspace = Workspace::open(&workspace)
             .map_err(|error| unusable("workspace", &workspace, &error))?;
+        keep_out(&installed, &workspace, &scratch)?;
         let (core, gate) = RunnerCore::new(
             context.owner,
             Arc::clone(&installed),
@@ -212,8 +215,13 @@ async fn probe(cage: &Cage) -> Result<(), &'static str> {
     );
     Err(match error {
         ProbeError::Exec(ExecError::Refused(refusal)) => refusal.missing.as_str(),
-        ProbeError::Exec(ExecError::Args(_) | ExecError::Launch(_) | ExecError::Lost(_))
-        | ProbeError::Launcher(_)
+        ProbeError::Exec(
+            ExecError::Args(_)
+            | ExecError::Changed(_)
+            | ExecError::Path(_)
+            | ExecError::Launch(_)
+            | ExecError::Lost(_),
+        )
         | ProbeError::Silent(_) => "the cage's self-test did not run; check the launcher",
         ProbeError::Scratch(_) => {
             "the scratch directory or the launcher cannot be used; check both paths"
@@ -235,6 +243,22 @@ fn private(path: &Path) -> Result<PathBuf, Error> {
         .create(path)
         .and_then(|()| path.canonicalize())
         .map_err(|error| unusable("scratch folder", path, &error))
+}
+
+/// Checks that no tool can write a file of a program, and that no program sees the workspace as a system folder.
+fn keep_out(installed: &Installed, workspace: &Workspace, scratch: &Path) -> Result<(), Error> {
+    let workspace = workspace.place();
+    let mut system = SYSTEM_FOLDERS.iter();
+    if let Some(system) = system.find(|folder| workspace.path.starts_with(folder)) {
+        return Err(Error::Service(format!(
+            "the workspace {} is in {system}, which every program may read; choose another",
+            workspace.path.display(),
+        )));
+    }
+    let scratch =
+        Place::at(scratch).map_err(|error| unusable("scratch folder", scratch, &error))?;
+    let kept = installed.keep_out(&[workspace, scratch]);
+    kept.map_err(|error| Error::Service(chain(&error)))
 }
 
 /// Checks that a folder of the runner is outside the workspace, which tools can write.

@@ -1,5 +1,15 @@
 //! Defines the catalogue's `exec` tools and turns named arguments into an argv.
 //!
+//! # Files
+//! The entry names its program by a path without links, and has the SHA-256 of each file that a call executes or passes:
+//! the program, the interpreter of its first line, and each file that a fixed argument names by an absolute path. They
+//! are digested again at every call, and what was digested is executed.
+//!
+//! # Paths
+//! An argument of kind `path` or `paths` names files and folders of the workspace. A program with such an argument sees
+//! these and no other part of the workspace; one without sees all of it. Links are not followed to them, and a link in
+//! such a folder leads no further than to what the program may use anyway.
+//!
 //! # Options
 //! A value never becomes an option by accident. A value that starts with `-` (a negative integer too) is
 //! refused unless the template has a literal `--` before it or gives it a prefix (`--name=`). Use a prefix
@@ -10,33 +20,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::wire::Limits;
+use crate::executable::{Digests, Executable, Named, PinError, look_up, real};
+use crate::limits;
+use crate::path::{PathError, WorkspacePath};
+use crate::wire::{Limits, PathArg, Place, Signed, Word};
 
-/// The folders in which bare program names are looked up, and `PATH` inside the cage.
-pub const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Largest number of template entries.
 const TEMPLATE_MAX: usize = 256;
 /// Largest number of elements of a list value.
 const LIST_MAX: usize = 1000;
 /// Largest argv, in bytes.
 const ARGV_BYTES_MAX: usize = 128 * 1024;
-/// Largest output bound, in bytes.
-const OUTPUT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Longest wall clock and processor time: one hour.
-const TIME_MS_MAX: u64 = 3_600_000;
-/// Smallest address space in which a program can start.
-const MEMORY_BYTES_MIN: u64 = 16 * 1024 * 1024;
-/// Most processes at once.
-const PROCESSES_MAX: u64 = 1024;
-/// Descriptors: the loader needs a few.
-const FILES_OPEN_MIN: u64 = 8;
-/// Descriptors: common soft limit.
-const FILES_OPEN_MAX: u64 = 1024;
-
-/// Files and folders that a call may add.
-const ADDED_FILES_MAX: u64 = 1_000_000;
 
 /// One entry of an argv template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +49,9 @@ pub enum Arg {
         /// Put directly before the value, or before each element of a list.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         prefix: String,
+        /// True if the program may write what a path names; a missing file is then created.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        write: bool,
     },
 }
 
@@ -66,40 +65,81 @@ pub enum Kind {
     Integer,
     /// A list of 0 to 1,000 strings, each of which becomes an argument.
     List,
+    /// One file or folder of the workspace, by its relative path.
+    Path,
+    /// A list of 0 to 1,000 of them.
+    Paths,
+}
+
+impl Kind {
+    /// Returns true if the values are paths of the workspace.
+    const fn is_path(self) -> bool {
+        match self {
+            Self::Path | Self::Paths => true,
+            Self::Text | Self::Integer | Self::List => false,
+        }
+    }
 }
 
 /// An `exec` tool as written in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExecToolEntry {
-    /// Absolute, or a bare name to look up in [`SYSTEM_PATH`].
+    /// The absolute path without links; before [`ExecToolEntry::pinned`] also a bare name of [`SYSTEM_PATH`].
     pub program: PathBuf,
+    /// The program's own name, which some programs read; its path if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argv0: Option<String>,
+    /// The SHA-256 of each file that a call executes or passes, by absolute path.
+    #[serde(default)]
+    pub sha256: BTreeMap<PathBuf, String>,
     /// Arguments after the program's own name.
     pub argv: Vec<Arg>,
-    /// True if the workspace may be written.
+    /// True if the program may write: the paths of arguments with `write`, or the workspace if no argument is a path.
     pub writable: bool,
     /// Bounds of a call.
     pub limits: Limits,
 }
 
-/// An `exec` tool that has been checked: its program was found and its bounds are in range.
-///
-/// Decoding looks the program up; encoding gives the absolute path that was found.
+/// An `exec` tool that has been checked: its files have the digests of the entry, and its bounds are in range.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ExecToolEntry", into = "ExecToolEntry")]
-pub struct ExecTool(ExecToolEntry);
+pub struct ExecTool {
+    entry: ExecToolEntry,
+    is_launcher: bool,
+}
+
+/// Filled arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Filled {
+    pub(crate) argv: Vec<Word>,
+    /// The part of the workspace that the program sees; all of it if `None`.
+    pub(crate) paths: Option<Vec<PathArg>>,
+}
 
 /// The reason for refusing a catalogue entry.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ToolError {
-    /// Relative with a slash, or not found.
+    /// A file of the program is missing or may not be used.
+    #[error("{0}")]
+    File(#[from] PinError),
+    /// A digest is missing or differs, or the program's path has a link.
     #[error(
-        "the program `{program}` was not found; give an absolute path or install it in {SYSTEM_PATH}"
+        "{problem}. If these are the files to run, put `{lines}` into its `exec` (`contractual tool pin` does that), and \
+         sign the contracts again"
     )]
-    Program {
-        /// As written.
-        program: String,
+    Pin {
+        /// The difference.
+        problem: PinError,
+        /// The fields of the entry that describe the present files.
+        lines: String,
     },
+    /// `write` at an argument that is no path, at a tool that is not writable, or nowhere.
+    #[error(
+        "`writable` and `write` differ; a writable tool with paths has `\"write\": true` at those that the program may \
+         change, and no other tool has it"
+    )]
+    Write,
     /// Template too long, or NUL in it.
     #[error("the argv template is not usable; keep it under {TEMPLATE_MAX} entries without NUL")]
     Template,
@@ -159,6 +199,14 @@ pub enum ArgsError {
         /// The name.
         name: String,
     },
+    /// A path that is not relative, plain and inside the workspace.
+    #[error("the argument `{name}` is no path of the workspace: {source}")]
+    Path {
+        /// The name.
+        name: String,
+        /// The reason.
+        source: PathError,
+    },
     /// Too many elements or bytes.
     #[error(
         "the arguments are too large; keep them under {ARGV_BYTES_MAX} bytes and {LIST_MAX} list elements"
@@ -167,29 +215,58 @@ pub enum ArgsError {
 }
 
 impl ExecTool {
-    /// The program's absolute path.
-    pub fn program(&self) -> &Path {
-        &self.0.program
+    /// Returns the launcher as a tool, which the cage executes without a digest: it is the running program.
+    pub(crate) fn launcher(argument: &str, limits: Limits) -> Self {
+        Self {
+            entry: ExecToolEntry {
+                program: PathBuf::new(),
+                argv0: None,
+                sha256: BTreeMap::new(),
+                argv: vec![Arg::Literal(argument.to_owned())],
+                writable: false,
+                limits,
+            },
+            is_launcher: true,
+        }
     }
 
-    /// Returns true if the workspace may be written.
+    /// The program's absolute path.
+    pub fn program(&self) -> &Path {
+        &self.entry.program
+    }
+
+    /// Returns true if the program may write.
     pub fn writable(&self) -> bool {
-        self.0.writable
+        self.entry.writable
     }
 
     /// Bounds of a call.
     pub fn limits(&self) -> Limits {
-        self.0.limits
+        self.entry.limits
     }
 
     /// Returns the same tool with wall clock and output reduced to these bounds.
     #[must_use]
     pub fn within(&self, wall_ms: u64, output_bytes_max: usize) -> Self {
         let mut tool = self.clone();
-        let limits = &mut tool.0.limits;
+        let limits = &mut tool.entry.limits;
         limits.wall_ms = limits.wall_ms.min(wall_ms).max(1);
         limits.output_bytes_max = limits.output_bytes_max.min(output_bytes_max);
         tool
+    }
+
+    /// Returns the program with its digests; `None` for the launcher.
+    pub(crate) fn signed(&self) -> Option<Signed> {
+        (!self.is_launcher).then(|| Signed {
+            program: self.entry.program.clone(),
+            argv0: self.entry.argv0.clone(),
+            sha256: self.entry.sha256.clone(),
+        })
+    }
+
+    /// Checks that no file of the program lies in a folder that tools can write.
+    pub(crate) fn keep_out(&self, folders: &[Place]) -> Result<(), ToolError> {
+        Ok(self.entry.open(folders).map(drop)?)
     }
 
     /// Fills the template. Every name needs a value and every value a name.
@@ -197,20 +274,36 @@ impl ExecTool {
     /// # Errors
     /// The first argument that does not fit.
     pub fn argv(&self, args: &Value) -> Result<Vec<String>, ArgsError> {
+        let words = self.fill(args)?.argv.into_iter();
+        Ok(words
+            .map(|word| match word {
+                Word::Fixed(text) | Word::Given(text) => text,
+            })
+            .collect())
+    }
+
+    /// Does the same, and collects the paths.
+    pub(crate) fn fill(&self, args: &Value) -> Result<Filled, ArgsError> {
         let args = args.as_object().ok_or(ArgsError::NotObject)?;
-        let kinds = kinds(&self.0.argv).map_err(|_| ArgsError::NotObject)?;
+        let kinds = kinds(&self.entry.argv).map_err(|_| ArgsError::NotObject)?;
         if let Some(name) = args.keys().find(|name| !kinds.contains_key(name.as_str())) {
             return Err(ArgsError::Unknown { name: name.clone() });
         }
-        let mut argv = Vec::new();
-        let mut operands_only = false;
-        for arg in &self.0.argv {
+        let (mut argv, mut paths) = (Vec::new(), Vec::new());
+        let (mut operands_only, mut bytes) = (false, 0_usize);
+        for arg in &self.entry.argv {
             match arg {
                 Arg::Literal(text) => {
                     operands_only |= text == "--";
-                    argv.push(text.clone());
+                    bytes += text.len() + 1;
+                    argv.push(Word::Fixed(text.clone()));
                 }
-                Arg::Value { name, kind, prefix } => {
+                Arg::Value {
+                    name,
+                    kind,
+                    prefix,
+                    write,
+                } => {
                     let missing = || ArgsError::Missing { name: name.clone() };
                     for value in values(name, *kind, args.get(name).ok_or_else(missing)?)? {
                         if value.contains('\0') {
@@ -219,41 +312,124 @@ impl ExecTool {
                         if value.starts_with('-') && prefix.is_empty() && !operands_only {
                             return Err(ArgsError::Option { name: name.clone() });
                         }
-                        argv.push(format!("{prefix}{value}"));
+                        if kind.is_path() {
+                            paths.push(path(name, &value, *write)?);
+                        }
+                        bytes += prefix.len() + value.len() + 1;
+                        argv.push(Word::Given(format!("{prefix}{value}")));
                     }
                 }
             }
         }
-        let bytes: usize = argv.iter().map(|arg| arg.len() + 1).sum();
         if bytes > ARGV_BYTES_MAX {
-            Err(ArgsError::TooLarge)
-        } else {
-            Ok(argv)
+            return Err(ArgsError::TooLarge);
         }
+        let paths = kinds.values().any(|kind| kind.is_path()).then_some(paths);
+        Ok(Filled { argv, paths })
+    }
+}
+
+impl ExecToolEntry {
+    /// Returns the entry with the program's path without links, and the digests of all files as they are now.
+    ///
+    /// # Errors
+    /// A file cannot be found, read or pinned.
+    pub fn pinned(mut self) -> Result<Self, PinError> {
+        let bare = self.program.is_relative();
+        let found = if bare { look_up(&self.program) } else { None };
+        let written = found.unwrap_or_else(|| self.program.clone());
+        if written.is_relative() {
+            return Err(PinError::NotPlain(written));
+        }
+        let program = real(&written)?;
+        if program.file_name() != written.file_name() && self.argv0.is_none() {
+            self.argv0 = written.to_str().map(str::to_owned);
+        }
+        self.program = program;
+        self.sha256 = self.open(&[])?.into_digests();
+        Ok(self)
+    }
+
+    /// Opens and digests all files.
+    fn open(&self, kept_out: &[Place]) -> Result<Executable, PinError> {
+        let literals = self.argv.iter().filter_map(|arg| match arg {
+            Arg::Literal(text) => Some(Word::Fixed(text.clone())),
+            Arg::Value { .. } => None,
+        });
+        Executable::open(&Named {
+            program: &self.program,
+            argv0: self.argv0.as_deref(),
+            argv: &literals.collect::<Vec<_>>(),
+            kept_out,
+        })
+    }
+
+    /// Compares the files with the digests. The error has the fields that describe the present files.
+    fn check(&self) -> Result<(), ToolError> {
+        let Err(problem) = self.open(&[]).and_then(|files| files.check(&self.sha256)) else {
+            return Ok(());
+        };
+        match self.clone().pinned() {
+            Ok(pinned) => {
+                let lines = pinned.lines();
+                Err(ToolError::Pin { problem, lines })
+            }
+            Err(_) => Err(problem.into()),
+        }
+    }
+
+    /// Formats the fields that name the files.
+    fn lines(&self) -> String {
+        let program = json!(self.program);
+        let sha256: &Digests = &self.sha256;
+        let argv0 = self.argv0.as_ref().map_or_else(String::new, |argv0| {
+            format!("\"argv0\": {}, ", json!(argv0))
+        });
+        format!(
+            "\"program\": {program}, {argv0}\"sha256\": {}",
+            json!(sha256)
+        )
     }
 }
 
 impl TryFrom<ExecToolEntry> for ExecTool {
     type Error = ToolError;
 
-    fn try_from(mut entry: ExecToolEntry) -> Result<Self, ToolError> {
+    fn try_from(entry: ExecToolEntry) -> Result<Self, ToolError> {
         let texts = entry.argv.iter().map(|arg| match arg {
             Arg::Literal(text) => text,
             Arg::Value { prefix, .. } => prefix,
         });
-        if entry.argv.len() > TEMPLATE_MAX || texts.into_iter().any(|text| text.contains('\0')) {
+        let names = texts.chain(&entry.argv0);
+        if entry.argv.len() > TEMPLATE_MAX || names.into_iter().any(|text| text.contains('\0')) {
             return Err(ToolError::Template);
         }
         kinds(&entry.argv)?;
-        in_range(&entry.limits)?;
-        entry.program = look_up(&entry.program)?;
-        Ok(Self(entry))
+        let (mut path, mut writes, mut wrong) = (false, false, false);
+        for arg in &entry.argv {
+            if let Arg::Value { kind, write, .. } = arg {
+                path |= kind.is_path();
+                writes |= *write;
+                wrong |= *write && !kind.is_path();
+            }
+        }
+        if wrong || writes != (path && entry.writable) {
+            return Err(ToolError::Write);
+        }
+        if let Some((limit, min, max)) = limits::out_of_range(&entry.limits) {
+            return Err(ToolError::Limit { limit, min, max });
+        }
+        entry.check()?;
+        Ok(Self {
+            entry,
+            is_launcher: false,
+        })
     }
 }
 
 impl From<ExecTool> for ExecToolEntry {
     fn from(tool: ExecTool) -> Self {
-        tool.0
+        tool.entry
     }
 }
 
@@ -277,9 +453,9 @@ fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, ArgsErro
     };
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
     match kind {
-        Kind::Text => Ok(vec![text(value)?]),
+        Kind::Text | Kind::Path => Ok(vec![text(value)?]),
         Kind::Integer => Ok(vec![value.as_i64().ok_or_else(wrong)?.to_string()]),
-        Kind::List => {
+        Kind::List | Kind::Paths => {
             let elements = value.as_array().ok_or_else(wrong)?;
             if elements.len() > LIST_MAX {
                 return Err(ArgsError::TooLarge);
@@ -289,57 +465,11 @@ fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, ArgsErro
     }
 }
 
-fn look_up(program: &Path) -> Result<PathBuf, ToolError> {
-    let not_found = || ToolError::Program {
-        program: program.display().to_string(),
-    };
-    let is_program = |path: &PathBuf| path.is_file() && path.to_str().is_some();
-    if program.is_absolute() {
-        return Some(program.to_owned())
-            .filter(is_program)
-            .ok_or_else(not_found);
-    }
-    if program.components().count() != 1 || program.file_name() != Some(program.as_os_str()) {
-        return Err(not_found());
-    }
-    let mut found = SYSTEM_PATH
-        .split(':')
-        .map(|folder| Path::new(folder).join(program));
-    found.find(is_program).ok_or_else(not_found)
-}
-
-fn in_range(limits: &Limits) -> Result<(), ToolError> {
-    let output = u64::try_from(limits.output_bytes_max).unwrap_or(u64::MAX);
-    let output_max = u64::try_from(OUTPUT_BYTES_MAX).unwrap_or(u64::MAX);
-    for (limit, value, min, max) in [
-        ("wall_ms", limits.wall_ms, 1, TIME_MS_MAX),
-        ("cpu_ms_max", limits.cpu_ms_max, 1, TIME_MS_MAX),
-        ("output_bytes_max", output, 0, output_max),
-        (
-            "memory_bytes_max",
-            limits.memory_bytes_max,
-            MEMORY_BYTES_MIN,
-            u64::MAX / 2,
-        ),
-        ("processes_max", limits.processes_max, 1, PROCESSES_MAX),
-        ("file_bytes_max", limits.file_bytes_max, 0, u64::MAX / 2),
-        (
-            "files_open_max",
-            limits.files_open_max,
-            FILES_OPEN_MIN,
-            FILES_OPEN_MAX,
-        ),
-        ("added_bytes_max", limits.added_bytes_max, 0, u64::MAX / 2),
-        (
-            "added_files_max",
-            limits.added_files_max,
-            0,
-            ADDED_FILES_MAX,
-        ),
-    ] {
-        if !(min..=max).contains(&value) {
-            return Err(ToolError::Limit { limit, min, max });
-        }
-    }
-    Ok(())
+fn path(name: &str, value: &str, write: bool) -> Result<PathArg, ArgsError> {
+    let path = WorkspacePath::try_from(value.to_owned()).map_err(|source| ArgsError::Path {
+        name: name.to_owned(),
+        source,
+    })?;
+    let path = path.into();
+    Ok(PathArg { path, write })
 }

@@ -1,9 +1,12 @@
 //! Defines the messages that pass a call's specification to the stages of the cage and the report back.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::Stat;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Largest JSON frame, in bytes.
@@ -54,6 +57,51 @@ pub(crate) struct Place {
     pub(crate) ino: u64,
 }
 
+impl Place {
+    /// Returns the place of an existing directory.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        let path = path.canonicalize()?;
+        let about = std::fs::metadata(&path)?;
+        Ok(Self {
+            path,
+            dev: about.dev(),
+            ino: about.ino(),
+        })
+    }
+
+    /// Returns true if this is the same directory.
+    pub(crate) const fn is(&self, about: &Stat) -> bool {
+        self.dev == about.st_dev && self.ino == about.st_ino
+    }
+}
+
+/// The program of a call, with the SHA-256 of each of its files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Signed {
+    pub(crate) program: PathBuf,
+    pub(crate) argv0: Option<String>,
+    pub(crate) sha256: BTreeMap<PathBuf, String>,
+}
+
+/// One argument of a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// From the catalogue.
+    Fixed(String),
+    /// From the call.
+    Given(String),
+}
+
+/// A path of the workspace that the program of a call may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PathArg {
+    pub(crate) path: String,
+    pub(crate) write: bool,
+}
+
 /// The call that the supervisor runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,8 +109,11 @@ pub(crate) struct CallSpec {
     pub(crate) scratch: PathBuf,
     pub(crate) workspace: Place,
     pub(crate) writable: bool,
-    pub(crate) program: PathBuf,
-    pub(crate) argv: Vec<String>,
+    /// The launcher itself if left out.
+    pub(crate) signed: Option<Signed>,
+    pub(crate) argv: Vec<Word>,
+    /// The part of the workspace that the program sees; all of it if left out.
+    pub(crate) paths: Option<Vec<PathArg>>,
     pub(crate) limits: Limits,
 }
 
@@ -150,6 +201,10 @@ pub enum Missing {
     Temporary,
     /// The program of the tool.
     Program,
+    /// The files of the program, as the owner signed them.
+    Signed,
+    /// A path of the arguments.
+    Path,
 }
 
 impl Missing {
@@ -178,6 +233,8 @@ impl Missing {
             Self::Program => {
                 "the cage could not execute the program; check that it exists and may be executed"
             }
+            Self::Signed => "the files of the program are not those that were signed",
+            Self::Path => "the program may not use a path of the arguments",
         }
     }
 }

@@ -41,7 +41,7 @@ fn host(args: &[PathBuf]) -> Option<ExitCode> {
     let [workspace, scratch, script] = args else {
         return None;
     };
-    let tool: runner::ExecTool = serde_json::from_value(serde_json::json!({
+    let entry: runner::ExecToolEntry = serde_json::from_value(serde_json::json!({
         "program": "sh", "writable": true,
         "argv": [{"literal": "-c"}, {"literal": script.to_str()?}],
         "limits": {
@@ -50,6 +50,7 @@ fn host(args: &[PathBuf]) -> Option<ExitCode> {
         },
     }))
     .ok()?;
+    let tool = runner::ExecTool::try_from(entry.pinned().ok()?).ok()?;
     let cage = runner::Cage::new(PathBuf::from("/proc/self/exe")).scratch(scratch.clone());
     let workspace = runner::Workspace::open(workspace).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -448,10 +448,32 @@ fn bounds<'t>(
         match Bound::read(source, node, 0, about) {
             Some(bound) => {
                 complete &= fits(source, node, &bound, &types);
+                complete &= holds_for_links(source, node, (name, &bound), about);
                 bounds.insert(name.to_owned(), bound);
             }
             None => complete = false,
         }
     }
     complete.then_some(bounds)
+}
+
+/// Reports a bound on paths of an argument that a program gets as text: the program would follow links out of the bound.
+fn holds_for_links(
+    source: &mut Source<'_>,
+    node: &Node<'_>,
+    (name, bound): (&str, &Bound),
+    about: &About<'_>,
+) -> bool {
+    let mut tools = about.matched.iter();
+    let tool = tools.find(|tool| bound.is_about_paths() && tool.hands_over_as_text(name));
+    let Some(tool) = tool else {
+        return true;
+    };
+    let problem = format!(
+        "`{}` hands `{name}` to its program as text, so a link there leads out of the bound",
+        tool.name()
+    );
+    let fix = "write `\"kind\": \"path\"` (or `paths` for a list) at that argument of `exec` in the tool catalogue";
+    source.report(node.span(), problem, fix);
+    false
 }

@@ -1,6 +1,6 @@
 //! Tests of valid and invalid catalogues.
 
-use contract::{Catalogue, Effect, Integrity, Secrecy};
+use contract::{Catalogue, Contract, Effect, Integrity, Secrecy};
 
 fn one(schema: &str) -> Result<Catalogue, String> {
     let text = format!(
@@ -236,4 +236,37 @@ fn formats_are_checked_and_unknown_ones_refused_at_load() {
     }
     assert!(say(&schema("password"), r#"{"x":"anything"}"#));
     assert!(one(&schema("colour")).is_err());
+}
+
+#[test]
+fn bound_on_paths_is_refused_where_a_program_gets_text() {
+    let tools = |kind: &str, list: &str| {
+        let argument = format!("{{\"value\":{{\"name\":\"at\",\"kind\":{kind:?}}}}}");
+        let text = format!(
+            "[{{\"name\":\"a\",\"description\":\"\",\"effect\":\"read\",\"output\":\"trusted\",\"input_schema\":\
+             {{\"type\":\"object\",\"properties\":{{\"at\":{list}}}}},\"exec\":{{\"argv\":[{argument}]}}}}]"
+        );
+        Catalogue::parse(text.as_bytes()).unwrap()
+    };
+    let (text, texts) = (
+        "{\"type\":\"string\"}",
+        "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+    );
+    let parse = |bound: &str, tools: &Catalogue| {
+        let text = crate::text(&format!("[[allow]]\ntool = \"*\"\nwhere.at = {bound}"));
+        Contract::parse("c", &text, tools).map_err(|problems| problems.to_string())
+    };
+    for (bound, schema, wrong, right) in [
+        ("{ path = \"in/**\" }", text, "text", "path"),
+        ("{ every = { path = \"in/**\" } }", texts, "list", "paths"),
+        ("{ not = { path = \"in/**\" } }", text, "text", "path"),
+    ] {
+        let error = parse(bound, &tools(wrong, schema)).unwrap_err();
+        assert!(
+            error.contains("as text") && error.contains("\"kind\""),
+            "{error}"
+        );
+        assert!(parse(bound, &tools(right, schema)).is_ok());
+        assert!(parse("{ length = { max = 9 } }", &tools(wrong, schema)).is_ok());
+    }
 }

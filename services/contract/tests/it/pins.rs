@@ -19,7 +19,7 @@ fn entry() -> Value {
     json!({
         "name": "t.a", "description": "Prints.", "effect": "read", "output": "trusted",
         "input_schema": {"type": "object", "properties": {"x": {"type": "integer", "maximum": 9}, "y": {"type": "string"}}},
-        "exec": {"argv": ["print", "{x}"], "limits": {"wall_ms": 1000}},
+        "exec": {"argv": ["print", "{x}"], "limits": {"wall_ms": 1000}, "sha256": {"/bin/p~q": "aa"}},
     })
 }
 
@@ -128,6 +128,27 @@ fn each_field_that_differs_is_named_with_what_it_was_and_what_it_is() {
     put(&mut fewer, "/input_schema/properties/y", None);
     let said = "`t.a` /input_schema/properties/y: was {\"type\":\"string\"}, is not there";
     assert_eq!(signed.lines(&catalogue(&[fewer])), [said]);
+}
+
+#[test]
+fn changed_files_of_a_program_are_named_with_both_digests() {
+    let signed = sign(&catalogue(&[entry()]));
+    for (at, digest, said) in [
+        (
+            "/exec/sha256/~1bin~1p~0q",
+            "bb",
+            "`t.a` runs /bin/p~q, SHA-256: was \"aa\", is \"bb\"",
+        ),
+        (
+            "/exec/sha256/~1opt~1x.py",
+            "cc",
+            "`t.a` runs /opt/x.py, SHA-256: was not there, is \"cc\"",
+        ),
+    ] {
+        let mut changed = entry();
+        put(&mut changed, at, Some(json!(digest)));
+        assert_eq!(signed.lines(&catalogue(&[changed])), [said]);
+    }
 }
 
 #[test]

@@ -348,7 +348,7 @@ fn choices(workspace: PathBuf) -> Result<Choices, Error> {
         bus: free_port()?,
         gateway: free_port()?,
         workspace,
-        catalogue: example::TOOLS.to_owned(),
+        catalogue: example::pinned(example::TOOLS)?,
         sync: "always".to_owned(),
         copy: true,
         containers: None,

@@ -6,7 +6,7 @@ use actor::Clock;
 use clap::Args;
 use deployment::{Dir, containers, init, read_text};
 
-use super::{context::today, contract::document::read_catalogue};
+use super::{context::today, contract::document::read_catalogue, tool::pinned};
 use crate::{Error, Output, example};
 
 /// The longest interval between two syncs.
@@ -19,7 +19,8 @@ pub(crate) struct Arguments {
     /// The folder that tools work in, such as ~/work.
     #[arg(long, default_value = "workspace")]
     workspace: PathBuf,
-    /// The tool catalogue, such as tools.json; by default the example's.
+    /// The tool catalogue, such as tools.json; by default the example's. Programs without digests get them, as by
+    /// `contractual tool pin`.
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
     /// The address of nats-server.
@@ -64,12 +65,19 @@ impl Arguments {
             authkey,
             tailnet_name,
         } = self;
-        let catalogue = match catalogue {
+        let (path, catalogue) = match catalogue {
             Some(path) => {
                 read_catalogue(&path)?;
-                read_text(&path)?
+                let text = read_text(&path)?;
+                (path, text)
             }
-            None => example::TOOLS.to_owned(),
+            None => (PathBuf::from("tools.json"), example::TOOLS.to_owned()),
+        };
+        // In containers the programs are those of the runner's image, which `deploy/stack` pins.
+        let catalogue = if containers {
+            catalogue
+        } else {
+            pinned(&path, &catalogue, false)?.text
         };
         if sync != "always" && !is_interval(&sync) {
             let wrong = format!(

@@ -1,5 +1,6 @@
 //! Runs programs in a cage for the other tests.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,6 +73,8 @@ pub(crate) fn sh(script: &str) -> ExecToolEntry {
 pub(crate) fn program(path: &Path, argv: &[&str]) -> ExecToolEntry {
     ExecToolEntry {
         program: path.to_owned(),
+        argv0: None,
+        sha256: BTreeMap::new(),
         argv: argv
             .iter()
             .map(|arg| Arg::Literal((*arg).to_owned()))
@@ -79,6 +82,8 @@ pub(crate) fn program(path: &Path, argv: &[&str]) -> ExecToolEntry {
         writable: true,
         limits: limits(),
     }
+    .pinned()
+    .unwrap()
 }
 
 pub(crate) fn limits() -> Limits {

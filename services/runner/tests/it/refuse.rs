@@ -1,8 +1,9 @@
 //! Tests that nothing runs without a complete cage and that the error names the missing part.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use runner::{Cage, ExecError, ExecTool, Missing, ProbeError};
+use runner::{Cage, ExecError, ExecTool, Missing, PinError, ProbeError, ToolError};
 
 use crate::call::{Ground, sh};
 
@@ -64,10 +65,12 @@ async fn a_replaced_workspace_is_refused() {
 #[tokio::test]
 async fn a_program_that_cannot_execute_is_named() {
     let ground = Ground::new();
-    let text = ground.root.join("text");
-    std::fs::write(&text, "no program").unwrap();
-    match ground.run(crate::call::program(&text, &[])).await {
-        Err(ExecError::Refused(refusal)) => assert_eq!(refusal.missing, Missing::Program),
+    let path = ground.root.join("tool");
+    std::fs::copy("/bin/true", &path).unwrap();
+    let entry = crate::call::program(&path, &[]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    match ExecTool::try_from(entry) {
+        Err(ToolError::File(error)) => assert_eq!(error, PinError::NotExecutable(path)),
         other => panic!("{other:?}"),
     }
 }

@@ -71,7 +71,8 @@ pub(crate) fn catalogue() -> String {
     let mut sh = entry("sh");
     sh.as_object_mut().unwrap().insert("exec".to_owned(), exec);
     let tools = ["file.read", "file.write", "file.list", "http.get"].map(entry);
-    json!([tools[0], tools[1], tools[2], tools[3], sh]).to_string()
+    let text = json!([tools[0], tools[1], tools[2], tools[3], sh]).to_string();
+    runner::pin(&text, false).unwrap().text
 }
 
 pub(crate) fn installed() -> Arc<Installed> {

@@ -1,16 +1,18 @@
 //! Tests that arguments fill a template exactly and never become options or shell text.
 
-use runner::{ArgsError, ExecTool, ToolError};
+use runner::{ArgsError, ExecTool, ExecToolEntry, ToolError};
 use serde_json::{Value, json};
 
-fn tool(argv: &Value) -> Result<ExecTool, serde_json::Error> {
-    serde_json::from_value(json!({
+fn tool(argv: &Value) -> Result<ExecTool, ToolError> {
+    let entry: ExecToolEntry = serde_json::from_value(json!({
         "program": "printf", "argv": argv, "writable": false,
         "limits": {
             "wall_ms": 1000, "cpu_ms_max": 1000, "output_bytes_max": 1000, "memory_bytes_max": 100_000_000,
             "processes_max": 4, "file_bytes_max": 0, "files_open_max": 16,
         },
     }))
+    .unwrap();
+    ExecTool::try_from(entry.pinned().unwrap())
 }
 
 fn value(name: &str, kind: &str, prefix: &str) -> Value {
