@@ -271,7 +271,8 @@ where
             }
         }
         drop(keys);
-        if self.announced {
+        // In a stream that was made again, messages may come before the roster.
+        if self.announced && self.verifier.deployment().is_some() {
             self.check_roster()?;
         }
         Ok(())
