@@ -58,29 +58,6 @@ pub(super) async fn run_beside(deployment: &Deployment, arguments: &[&str]) -> E
     running.await.unwrap()
 }
 
-/// A bad finding has a fix, and a good one has none; each command in a fix has a help.
-fn each_fix_is_a_command_that_exists(deployment: &Deployment) {
-    let doctor = run(deployment, &["doctor", "--json"]);
-    let findings: Vec<Value> = serde_json::from_str(&doctor.printed).unwrap();
-    let mut named = 0;
-    for one in &findings {
-        assert_eq!(one["ok"] == false, one["fix"].is_string(), "{one}");
-        let fix = one["fix"].as_str().unwrap_or_default();
-        assert!(one["ok"] == true || !fix.is_empty(), "{one}");
-        for quoted in fix.split('`').skip(1).step_by(2) {
-            let Some(command) = quoted.strip_prefix("contractual ") else {
-                continue;
-            };
-            let words = command.split(' ').take_while(|word| !word.starts_with('-'));
-            let words: Vec<_> = words.chain(["--help"]).collect();
-            let help = end(&mut program(None, &words));
-            assert_eq!(help.code, Some(0), "{fix}: {}", help.said);
-            named += 1;
-        }
-    }
-    assert!(named > 3, "{findings:?}");
-}
-
 /// Checks that a command printed one line, with all of `words` in it.
 pub(super) fn one_sentence(said: &str, words: &[&str]) {
     let lines: Vec<_> = said.lines().collect();
@@ -155,11 +132,10 @@ fn wrong_input_ends_with_64_and_a_failed_check_with_2() {
     let doctor = run(&deployment, &["doctor"]);
     assert_eq!(doctor.code, Some(2), "{doctor:?}");
     assert!(
-        doctor.printed.contains("run `contractual up`"),
+        doctor.printed.contains("run `contractual up --dir "),
         "{}",
         doctor.printed
     );
-    each_fix_is_a_command_that_exists(&deployment);
     let list = run(&deployment, &["task", "list"]);
     assert_eq!(list.code, Some(1), "{list:?}");
     one_sentence(&list.said, &["the gateway at", "is it running?"]);

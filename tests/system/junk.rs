@@ -1,10 +1,11 @@
-//! A stolen NKey without the signing key: readers skip the junk that it stores, and `doctor` names the identity until
-//! it has a new NKey.
+//! Junk: readers skip what a stolen NKey stores, `doctor` names the identity until it has a new NKey, and a service with
+//! an old signing key stores nothing.
 
 use std::fs;
 
+use actor::signing_key;
 use async_nats::HeaderMap;
-use bus_schema::ACTORS;
+use bus_schema::{ACTORS, AuthorId};
 use harness::{Client, Deployment};
 use serde_json::Value;
 
@@ -80,4 +81,37 @@ async fn junk_is_told_with_whose_identity_until_that_has_another_nkey() {
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
     let (good, text) = found(&deployment);
     assert!(good && text.contains(stored), "{text}");
+}
+
+#[tokio::test]
+async fn a_service_whose_key_the_roster_does_not_name_stores_nothing_and_says_what_to_do() {
+    let deployment = Deployment::provisioned().await;
+    deployment.start(AuthorId::Audit).await;
+    let path = deployment.dir().of("worker").join("signing.pem");
+    let kept = path.with_extension("kept");
+    fs::rename(&path, &kept).unwrap();
+    signing_key::create(&path).unwrap();
+    let stored = deployment.record().await.messages.len();
+    for _ in 0..2 {
+        deployment.launch(AuthorId::Worker);
+        let ended = deployment.ended("worker").await;
+        assert_eq!(ended.code(), Some(1));
+        let log = deployment.log("worker");
+        assert!(
+            log.contains("roster does not name my signing key") && log.contains("contractual init"),
+            "{log}"
+        );
+    }
+    assert_eq!(deployment.record().await.messages.len(), stored);
+    // With the key that the roster names it starts, and ends when the owner signs another roster.
+    let other = fs::read(&path).unwrap();
+    fs::rename(&kept, &path).unwrap();
+    deployment.start(AuthorId::Worker).await;
+    fs::write(&path, other).unwrap();
+    let init = cli::run(&deployment, &["init"]);
+    assert_eq!(init.code, Some(0), "{init:?}");
+    deployment.provision().await;
+    assert_eq!(deployment.ended("worker").await.code(), Some(1));
+    deployment.start(AuthorId::Worker).await;
+    assert_eq!(deployment.record().await.junk().count(), 0);
 }

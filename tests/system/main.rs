@@ -15,6 +15,7 @@ mod contract_commands;
 mod contracts;
 mod demo;
 mod door;
+mod findings;
 mod halt;
 mod hardening;
 mod heads;

@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
+    net::{IpAddr, Ipv4Addr},
     process::Stdio,
     time::{Duration, SystemTime},
 };
@@ -22,6 +23,8 @@ use crate::{
     scene::{LIST, MAY_LIST, contract, playbook},
 };
 
+/// The server's address.
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const DAY: Duration = Duration::from_secs(86_400);
 /// The number of renewals under load.
 const ROUNDS: u32 = 3;
@@ -186,7 +189,7 @@ async fn a_certificate_that_the_server_refuses_does_not_end_the_connection() {
     let none = BTreeMap::new();
     let before = presented(&deployment, &none, ACTORS).await;
     let stranger = Ca::create(today()).unwrap();
-    let leaf = certs::issue(&stranger, "runner", 1, today()).unwrap();
+    let leaf = certs::issue(&stranger, "runner", LOCAL, 1, today()).unwrap();
     put(&deployment, "runner", &leaf);
     let refused = "the new certificates do not work and the old connection is kept";
     deployment.logged("runner", &[refused]).await;
@@ -241,7 +244,7 @@ fn put(deployment: &Deployment, name: &str, leaf: &Leaf) {
 /// Writes a certificate that was made `age` days ago for `days`.
 fn old(deployment: &Deployment, name: &str, days: u32, age: u32) {
     let ca = certs::authority(deployment.dir(), today()).unwrap();
-    let leaf = certs::issue(&ca, name, days, today() - age * DAY).unwrap();
+    let leaf = certs::issue(&ca, name, LOCAL, days, today() - age * DAY).unwrap();
     put(deployment, name, &leaf);
 }
 
@@ -275,10 +278,13 @@ async fn certificates_that_are_over_or_for_a_server_are_refused() {
     assert_eq!(enter(&deployment).await, Ok(()));
 }
 
-/// The server's certificate names 127.0.0.1, and no other address.
+/// The server's certificate names its own address and 127.0.0.1, and no other address.
 #[tokio::test]
 async fn a_server_under_another_name_is_not_spoken_to() {
     let deployment = Deployment::with(|choices| choices.bus.set_ip([127, 0, 0, 2].into()));
+    let ca = certs::authority(deployment.dir(), today()).unwrap();
+    let leaf = certs::issue(&ca, "nats", LOCAL, 1, today()).unwrap();
+    put(&deployment, "nats", &leaf);
     deployment.nats().start().await;
     let refused = enter(&deployment).await.unwrap_err();
     assert!(

@@ -73,6 +73,15 @@ pub enum Error {
         /// The kind of junk.
         junk: bus_schema::Junk,
     },
+    /// The owner's roster does not name the own key, so nobody would accept what it signs.
+    #[error(
+        "the owner's roster does not name my signing key {key}: bring back the key that it names, or sign a roster with \
+         this one (`contractual init`, then `contractual provision`)"
+    )]
+    NotInRoster {
+        /// The public half of the own key.
+        key: bus_schema::PublicKey,
+    },
     /// The container gives less confinement than the shipped one.
     #[error(
         "{service} does not work in a weaker container than the shipped one: {missing}; see docker-compose.yml"
@@ -114,6 +123,7 @@ impl Error {
             | Self::State { .. }
             | Self::TooOld(_)
             | Self::Disowned { .. }
+            | Self::NotInRoster { .. }
             | Self::Service(_) => 1,
         }
     }

@@ -49,6 +49,17 @@ pub enum Unhealthy {
     Trouble(String),
 }
 
+impl Unhealthy {
+    /// Returns true if there is no present report: the actor is not running, or hangs.
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
+        match self {
+            Self::Silent(_) | Self::Stale(_) | Self::Ahead(_) => true,
+            Self::Trouble(_) => false,
+        }
+    }
+}
+
 pub(crate) fn write(folder: &Path, health: &Health) -> std::io::Result<()> {
     let temporary = folder.join(".health.json.tmp");
     std::fs::write(&temporary, serde_json::to_vec(health)?)?;

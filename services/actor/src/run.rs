@@ -191,9 +191,12 @@ where
         let deadline = tokio::time::sleep(Duration::MAX);
         tokio::pin!(deadline);
         loop {
-            self.ask_core(stopping);
+            self.ask_core(stopping)?;
             self.watch_health()?;
-            self.appender.launch_waiting(&mut self.verifier);
+            // Before that, it is not known if readers accept its key.
+            if self.announced {
+                self.appender.launch_waiting(&mut self.verifier);
+            }
             self.appender.send_ready();
             let mut records = false;
             if let Some(claims) = &mut self.claims {
@@ -310,11 +313,12 @@ where
         }
     }
 
-    fn ask_core(&mut self, stopping: bool) {
+    fn ask_core(&mut self, stopping: bool) -> Result<(), Error> {
         if stopping {
             self.ask(S::Core::finish);
         } else if self.caught_up {
             if !self.announced {
+                self.check_roster()?;
                 self.core.caught_up();
                 self.announce();
             }
@@ -323,6 +327,16 @@ where
             // The core has to finish something before it can take more messages.
             self.ask(S::Core::next);
         }
+        Ok(())
+    }
+
+    /// Checks that readers accept what this actor signs.
+    fn check_roster(&self) -> Result<(), Error> {
+        let key = bus_schema::public_key(self.bus.key());
+        if self.verifier.key(Me::<S>::ID) == Some(key) {
+            return Ok(());
+        }
+        Err(Error::NotInRoster { key })
     }
 
     /// Asks the core for its wishes and starts them.

@@ -36,7 +36,7 @@ use actor::Clock;
 use clap::{Parser, Subcommand};
 use deployment::{DeploymentFile, Dir, relay::Relay};
 
-use self::context::Context;
+use self::context::{Context, NO_FOLDER};
 use crate::{Error, Output};
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 failed · 2 a check found a problem · 64 invalid input or configuration · 130 Ctrl-C";
@@ -158,10 +158,10 @@ impl CommandLine {
         };
         actor::log("warn");
         actor::hardening::harden();
-        let Some(dir) = dir else {
-            out.error(
-                "there is no default folder, because this user has no home folder: pass --dir DIR",
-            );
+        // A command that reads nothing of a deployment needs no name for its folder.
+        let unused = || command.needs_no_folder().then(|| Dir::new(".".into()));
+        let Some(dir) = dir.or_else(unused) else {
+            out.error(NO_FOLDER);
             return ExitCode::from(64);
         };
         let context = Context {
@@ -208,6 +208,33 @@ impl DeploymentCommand {
             self,
             Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Tool(_)
         ) || matches!(self, Self::Contract(command) if command.is_local())
+    }
+
+    /// Returns true if the command reads nothing of a deployment, or makes one in a temporary folder.
+    const fn needs_no_folder(&self) -> bool {
+        match self {
+            Self::Demo(_) | Self::Key(_) => true,
+            Self::Contract(command) => command.needs_no_folder(),
+            Self::Health(arguments) => arguments.needs_no_folder(),
+            Self::Tool(command) => command.needs_no_folder(),
+            Self::Init(_)
+            | Self::Provision(_)
+            | Self::Up(_)
+            | Self::Run(_)
+            | Self::Task(_)
+            | Self::Approvals(_)
+            | Self::Approve(_)
+            | Self::Deny(_)
+            | Self::Halt
+            | Self::Resume
+            | Self::Stream(_)
+            | Self::Audit(_)
+            | Self::Doctor(_)
+            | Self::Certs(_)
+            | Self::Exception(_)
+            | Self::Waive(_)
+            | Self::PortForward(_) => false,
+        }
     }
 
     /// Runs the command, through `docker exec` if the deployment is in containers.

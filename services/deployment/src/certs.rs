@@ -3,6 +3,7 @@
 use std::{
     fmt,
     fs::File,
+    net::IpAddr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 use crate::{
     DeploymentFile, Dir, Error, containers,
+    file::reached,
     pki::{self, Ca, Leaf, Side},
 };
 
@@ -151,17 +153,22 @@ pub fn authority(dir: &Dir, now: SystemTime) -> Result<Ca, Error> {
     )?)
 }
 
-/// Issues a new key and certificate to one of [`names`].
+/// Issues a new key and certificate to one of [`names`]; the server's names `bus`, its address, as well.
 ///
 /// # Errors
 /// As [`Ca::issue`].
-pub fn issue(ca: &Ca, name: &str, days: u32, now: SystemTime) -> Result<Leaf, pki::Error> {
-    let side = if name == NATS {
-        Side::Server
-    } else {
-        Side::Client
-    };
-    ca.issue(name, &[name], side, days, now)
+pub fn issue(
+    ca: &Ca,
+    name: &str,
+    bus: IpAddr,
+    days: u32,
+    now: SystemTime,
+) -> Result<Leaf, pki::Error> {
+    if name != NATS {
+        return ca.issue(name, &[name], Side::Client, days, now);
+    }
+    let bus = reached(bus).to_string();
+    ca.issue(name, &[name, &bus], Side::Server, days, now)
 }
 
 /// Replaces the key and certificate of `only`, or of every user with a folder.
@@ -171,6 +178,7 @@ pub fn issue(ca: &Ca, name: &str, days: u32, now: SystemTime) -> Result<Leaf, pk
 pub fn renew(dir: &Dir, only: Option<&str>, days: u32, now: SystemTime) -> Result<Renewed, Error> {
     let _alone = alone(dir)?;
     let ca = authority(dir, now)?;
+    let bus = DeploymentFile::read(dir)?.bus.ip();
     let mut names = names();
     names.retain(|name| only.map_or_else(|| dir.of(name).is_dir(), |only| only == *name));
     if names.is_empty() {
@@ -180,7 +188,7 @@ pub fn renew(dir: &Dir, only: Option<&str>, days: u32, now: SystemTime) -> Resul
         )));
     }
     for name in &names {
-        let leaf = issue(&ca, name, days, now)?;
+        let leaf = issue(&ca, name, bus, days, now)?;
         let (certificate, key) = paths(dir, name);
         files::replace(&key, leaf.key_pem.as_bytes())?;
         files::replace(&certificate, leaf.cert_pem.as_bytes())?;

@@ -107,6 +107,12 @@ impl Dir {
         self.path.join("nats")
     }
 
+    /// The log of a process that `up` runs.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path.join("logs").join(format!("{name}.log"))
+    }
+
     /// The deployment's `deployment.toml`.
     #[must_use]
     pub fn deployment(&self) -> PathBuf {

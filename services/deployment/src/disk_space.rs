@@ -1,10 +1,14 @@
-//! A test write to a folder, before anything starts that would fail in it later.
+//! Free disk space, measured before anything starts that would fail without it.
 
 use std::{io::Write as _, path::Path};
 
+use rustix::fs::statvfs;
+
 use crate::Error;
 
-/// The minimum free space.
+/// The least free space of a volume, 4 MiB: the largest content fits.
+pub const FREE_BYTES_MIN: u64 = 4 << 20;
+/// The size of a test write.
 const BYTES: usize = 64 << 10;
 
 /// Writes a small file into a folder and removes it again.
@@ -26,4 +30,11 @@ pub fn check(folder: &Path) -> Result<(), Error> {
             folder.display()
         ))
     })
+}
+
+/// The free space of a folder's volume, in bytes; none if it cannot be read.
+#[must_use]
+pub fn free(folder: &Path) -> Option<u64> {
+    let found = statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -1,6 +1,9 @@
 //! `deployment.toml`: the description of a deployment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use bus_schema::DeploymentId;
 use serde::{Deserialize, Serialize};
@@ -62,10 +65,16 @@ impl DeploymentFile {
     /// The addresses at which this process reaches server and gateway.
     #[must_use]
     pub fn reached(&self) -> Route {
-        self.route.unwrap_or(Route {
-            bus: self.bus,
-            gateway: self.gateway,
-        })
+        self.route.unwrap_or(self.local())
+    }
+
+    /// The addresses at which processes of the same machine reach server and gateway.
+    fn local(&self) -> Route {
+        let of = |address: SocketAddr| SocketAddr::new(reached(address.ip()), address.port());
+        Route {
+            bus: of(self.bus),
+            gateway: of(self.gateway),
+        }
     }
 
     /// The server's address for this process.
@@ -78,8 +87,17 @@ impl DeploymentFile {
     pub(crate) fn service_url(&self) -> String {
         match self.containers {
             Some(_) => layout::BUS_URL.to_owned(),
-            None => format!("tls://{}", self.bus),
+            None => format!("tls://{}", self.local().bus),
         }
+    }
+}
+
+/// The address at which a listener on `ip` is reached: the loopback for one that listens on every address.
+pub(crate) const fn reached(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        IpAddr::V4(_) | IpAddr::V6(_) => ip,
     }
 }
 

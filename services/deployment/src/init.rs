@@ -1,11 +1,12 @@
 //! `init`: creates the identities and configurations of a deployment, or upgrades them to this version. Keeps existing
 //! keys and edited configurations, and does not need keys that are offline.
 
+mod address;
 mod roster;
 mod server;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -15,7 +16,7 @@ use bus_schema::{ACTORS, AuthorId, AuthorKey, DeploymentId, PublicKey, account, 
 use ed25519_dalek::SigningKey;
 
 use crate::{
-    DeploymentFile, Dir, Error, InitReport, certs,
+    DeploymentFile, Dir, Error, InitReport, Sync, certs,
     containers::{self, Fresh},
     layout,
     owner::{owner, read_owner},
@@ -24,7 +25,7 @@ use crate::{
 };
 
 pub use roster::{first as first_roster, wanted as wanted_roster};
-pub use server::outdated;
+pub use server::{outdated, wanted_sync};
 
 /// The user's choices.
 #[derive(Debug, Clone)]
@@ -59,7 +60,14 @@ pub fn init(
     if choices.containers.is_some() {
         containers::may_give_away()?;
     }
+    server::check_folder(dir.path())?;
     let is_new = !dir.deployment().exists();
+    if is_new {
+        choices.sync.parse::<Sync>()?;
+        if choices.containers.is_none() {
+            address::check(choices.bus, choices.gateway)?;
+        }
+    }
     let makes_workspace = is_new && !choices.workspace.exists();
     if let Some(parent) = dir.path().parent() {
         std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
@@ -67,7 +75,7 @@ pub fn init(
     files::private_dir(dir.path())?;
     let mut file = deployment_file(dir, choices, clock, &mut made)?;
     keep(&dir.catalogue(), &choices.catalogue, &mut made)?;
-    let authority = Authority::open(dir, now, &mut made)?;
+    let authority = Authority::open(dir, file.bus.ip(), now, &mut made)?;
     let known = server::known(dir)?;
     let mut nkeys = Vec::new();
     let users = account::users().into_iter().map(|user| user.name);
@@ -159,13 +167,20 @@ fn deployment_file(
 /// The certificate authority; `ca` is none if its key is offline.
 struct Authority<'a> {
     dir: &'a Dir,
+    /// The server's address, which its certificate names.
+    bus: IpAddr,
     ca: Option<Ca>,
     now: SystemTime,
 }
 
 impl<'a> Authority<'a> {
     /// Opens the authority, or creates one for a deployment without.
-    fn open(dir: &'a Dir, now: SystemTime, made: &mut InitReport) -> Result<Self, Error> {
+    fn open(
+        dir: &'a Dir,
+        bus: IpAddr,
+        now: SystemTime,
+        made: &mut InitReport,
+    ) -> Result<Self, Error> {
         let (certificate, key) = (dir.ca(), dir.ca_key());
         if let Some(folder) = key.parent() {
             files::private_dir(folder)?;
@@ -193,7 +208,7 @@ impl<'a> Authority<'a> {
                 Some(ca)
             }
         };
-        Ok(Self { dir, ca, now })
+        Ok(Self { dir, bus, ca, now })
     }
 
     /// Issues a certificate to one of [`certs::names`].
@@ -204,7 +219,8 @@ impl<'a> Authority<'a> {
                 self.dir.ca_key().display()
             ))
         })?;
-        Ok(certs::issue(ca, name, certs::LEAF_DAYS, self.now)?)
+        let days = certs::LEAF_DAYS;
+        Ok(certs::issue(ca, name, self.bus, days, self.now)?)
     }
 }
 
@@ -305,7 +321,9 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
     let service = match author {
         AuthorId::Gateway => {
             let name = file.containers.as_ref().and_then(|set| set.name.as_ref());
-            let hosts = name.map_or_else(String::new, |name| format!("hosts = [{name:?}]\n"));
+            let hosts = name.map_or_else(String::new, |name| {
+                format!("hosts = [{}]\n", toml::Value::from(name.as_str()))
+            });
             let edge = file.containers.as_ref().map_or("", |_| layout::EDGE);
             format!("listen = \"{}\"\n{hosts}{edge}", file.gateway)
         }

@@ -13,6 +13,8 @@ use rustix::{
 
 use crate::{Dir, Error};
 
+/// The name of the file.
+const NAME: &str = "up.lock";
 /// Most bytes of a process id.
 const PID_BYTES_MAX: u64 = 20;
 
@@ -26,7 +28,7 @@ impl Lock {
     /// # Errors
     /// [`Error::Refused`] names the process that runs the deployment.
     pub fn take(dir: &Dir) -> Result<Self, Error> {
-        let path = dir.path().join("up.lock");
+        let path = dir.path().join(NAME);
         let failed = || Error::io("lock", &path);
         let mut options = File::options();
         options.read(true).write(true).create(true).mode(0o600);
@@ -50,6 +52,16 @@ impl Lock {
         writeln!(file, "{}", std::process::id()).map_err(failed())?;
         Ok(Self(file))
     }
+
+    /// Returns true if a process runs the deployment now.
+    #[must_use]
+    pub fn is_held(dir: &Dir) -> bool {
+        let file = File::open(dir.path().join(NAME));
+        // A shared lock for this moment, which leaves the file as it is.
+        file.is_ok_and(|file| {
+            flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +72,9 @@ mod tests {
     fn one_holder_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let dir = Dir::new(folder.path().to_owned());
+        assert!(!Lock::is_held(&dir));
         let lock = Lock::take(&dir).unwrap();
+        assert!(Lock::is_held(&dir));
         let refused = Lock::take(&dir).unwrap_err().to_string();
         let pid = std::process::id();
         assert!(
@@ -68,6 +82,7 @@ mod tests {
             "{refused}"
         );
         drop(lock);
+        assert!(!Lock::is_held(&dir));
         Lock::take(&dir).unwrap();
     }
 }

@@ -105,6 +105,37 @@ pub fn find(
     fetch_any(places, &locked, tried, cancel, progress)
 }
 
+/// Finds a nats-server of at least [`OLDEST`] that is on this machine already; fetches nothing.
+#[must_use]
+pub fn find_local(places: &Places, cancel: &AtomicBool) -> Option<Found> {
+    if let Some(path) = places.chosen() {
+        return chosen(path, cancel).ok();
+    }
+    let mut tried = Tried {
+        lines: Vec::new(),
+        cached: None,
+    };
+    let found = on_path(places, &mut tried, cancel, &mut |_| {});
+    let cached = || cached(places.cache.as_deref()?, cancel).ok().flatten();
+    found.ok().flatten().or_else(cached)
+}
+
+impl Found {
+    /// Has the server check its configuration file; it does not start.
+    ///
+    /// # Errors
+    /// Its last line.
+    pub fn check(&self, config: &Path, cancel: &AtomicBool) -> Result<(), String> {
+        let mut command = Command::new(&self.path);
+        command.args(["-t", "-c"]).arg(config).env_clear();
+        match child::run(command, PROBE_WALL, cancel) {
+            Ok(_) => Ok(()),
+            Err(Failure::Cancelled) => Err(Error::Cancelled.to_string()),
+            Err(Failure::Reason(reason)) => Err(reason),
+        }
+    }
+}
+
 fn chosen(path: &Path, cancel: &AtomicBool) -> Result<Found, Error> {
     let refused = |reason: &str| Error::Chosen {
         path: path.into(),

@@ -1,7 +1,7 @@
 //! The certificate authority of one installation and the certificates of its services.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
@@ -175,7 +175,7 @@ impl Ca {
 
     /// Issues a new key and certificate to the service `name` for one side of a connection.
     ///
-    /// The certificate names `dns`, for a server the loopback, and
+    /// The certificate names `hosts`, which are DNS names or addresses, for a server the loopback, and
     /// `spiffe://contractual.local/<name>`. It is valid from an hour before `now` until
     /// `days` days after it.
     ///
@@ -185,7 +185,7 @@ impl Ca {
     pub fn issue(
         &self,
         name: &str,
-        dns: &[&str],
+        hosts: &[&str],
         side: Side,
         days: u32,
         now: SystemTime,
@@ -202,7 +202,7 @@ impl Ca {
         if params.not_after > not_after(&self.cert_pem)? {
             return Err(Error::OutlivesCa);
         }
-        params.subject_alt_names = alternative_names(name, dns, side)?;
+        params.subject_alt_names = alternative_names(name, hosts, side)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![match side {
@@ -334,29 +334,36 @@ fn serial() -> Result<SerialNumber, Error> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn alternative_names(name: &str, dns: &[&str], side: Side) -> Result<Vec<SanType>, Error> {
-    if dns.len() > DNS_NAMES_MAX {
+fn alternative_names(name: &str, hosts: &[&str], side: Side) -> Result<Vec<SanType>, Error> {
+    if hosts.len() > DNS_NAMES_MAX {
         return Err(Error::DnsNames);
     }
-    let mut names = Vec::with_capacity(dns.len() + 3);
-    let local = (side == Side::Server).then_some("localhost");
-    for host in dns.iter().copied().chain(local) {
-        if host.len() > DNS_NAME_BYTES_MAX || !host.split('.').all(is_label) {
-            return Err(Error::DnsName {
-                name: host.chars().take(80).collect(),
-            });
-        }
-        let host = SanType::DnsName(host.try_into().map_err(Error::Make)?);
+    let mut names = Vec::with_capacity(hosts.len() + 3);
+    let local: &[&str] = match side {
+        Side::Server => &["localhost", "127.0.0.1"],
+        Side::Client => &[],
+    };
+    for host in hosts.iter().chain(local) {
+        let host = match host.parse::<IpAddr>() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => dns_name(host)?,
+        };
         if !names.contains(&host) {
             names.push(host);
         }
     }
-    if side == Side::Server {
-        names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    }
     let uri = format!("{TRUST_DOMAIN}/{name}");
     names.push(SanType::URI(uri.as_str().try_into().map_err(Error::Make)?));
     Ok(names)
+}
+
+fn dns_name(host: &str) -> Result<SanType, Error> {
+    if host.len() > DNS_NAME_BYTES_MAX || !host.split('.').all(is_label) {
+        return Err(Error::DnsName {
+            name: host.chars().take(80).collect(),
+        });
+    }
+    Ok(SanType::DnsName(host.try_into().map_err(Error::Make)?))
 }
 
 fn is_label(text: &str) -> bool {

@@ -240,7 +240,7 @@ where
         };
         self.appender.on_read(raw.seq, by, junk)?;
         if by == Some(AuthorId::Owner) || deployment.is_none() {
-            self.share_keys();
+            self.take_keys()?;
         }
         self.caught_up |= last;
         Ok(true)
@@ -258,7 +258,8 @@ where
         }
     }
 
-    fn share_keys(&self) {
+    /// Shares the keys of the roster; one without the own key ends an actor that publishes.
+    fn take_keys(&self) -> Result<(), Error> {
         let mut keys = self
             .keys
             .write()
@@ -269,6 +270,12 @@ where
                 None => drop(keys.remove(author)),
             }
         }
+        drop(keys);
+        // In a stream that was made again, messages may come before the roster.
+        if self.announced && self.verifier.deployment().is_some() {
+            self.check_roster()?;
+        }
+        Ok(())
     }
 
     pub(super) fn hear(&mut self, message: &async_nats::Message) {

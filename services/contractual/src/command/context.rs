@@ -7,6 +7,10 @@ use deployment::{Deployment, Dir};
 
 use crate::{Error, Output};
 
+/// The error of a command that needs a folder and has none.
+pub(super) const NO_FOLDER: &str =
+    "there is no default folder, because this user has no home folder: pass --dir DIR";
+
 /// The context that every command gets.
 pub(super) struct Context {
     pub(super) dir: Dir,

@@ -56,6 +56,18 @@ impl Command {
         matches!(self, Self::Decide(_) | Self::Explain(_) | Self::Diff(_))
     }
 
+    /// Returns true if the command reads nothing of a deployment.
+    pub(super) const fn needs_no_folder(&self) -> bool {
+        match self {
+            Self::Check(arguments) => arguments.names_tools(),
+            Self::Explain(arguments) => arguments.names_tools(),
+            Self::Diff(arguments) => arguments.names_tools(),
+            Self::New(arguments) => arguments.needs_no_folder(),
+            Self::Decide(_) => true,
+            Self::Show(_) | Self::Replay(_) | Self::Sign(_) | Self::List | Self::Revoke(_) => false,
+        }
+    }
+
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let Context {
             dir, out, clock, ..

@@ -5,16 +5,15 @@ mod finding;
 mod junk;
 mod on_disk;
 mod server;
+mod services;
 mod sidecar;
 
 use std::{
-    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
-use actor::{Clock, doubt::IN_DOUBT, files, nkey::UserKey, signing_key};
+use actor::{Clock, files, nkey::UserKey, signing_key};
 use bus_schema::{ACTORS, AUDIT, account};
 use clap::Args;
 use deployment::{
@@ -28,7 +27,7 @@ use super::{
     audit::verify,
     context::today,
     contract::{self, ContractEntry, ContractStatus},
-    stream,
+    halt::{self, InForce},
 };
 use crate::{Error, Output};
 
@@ -92,23 +91,30 @@ impl Arguments {
 
 /// Checks a deployment of processes on this machine.
 async fn here(findings: &mut Findings, deployment: &Deployment) {
-    let Deployment { dir, file, clock } = deployment;
+    let Deployment { dir, file, .. } = deployment;
     identities(findings, dir);
     workspace(findings, &file.workspace);
     let places = [dir.path().to_owned(), file.workspace.clone()];
     findings.note("disk space", on_disk::disk_space(&places));
     findings.note("server's files", on_disk::server_files(dir));
-    let fix = "run `contractual up`, or start nats-server";
-    if reachable(findings, "bus", file.bus, fix) {
-        bus(findings, deployment).await;
+    let parts = services::look(deployment);
+    if let Some(stopped) = parts.stopped(deployment) {
+        findings.note("deployment", Err(stopped));
+    } else {
+        if findings.note("bus", parts.bus) {
+            bus(findings, deployment).await;
+        }
+        if findings.note("gateway", parts.gateway) {
+            gateway(findings, deployment).await;
+        }
+        for (author, seen) in parts.services {
+            findings.note(author.name(), seen);
+        }
     }
-    let fix = "run `contractual up`, or read the gateway's log";
-    if reachable(findings, "gateway", file.gateway, fix) {
-        gateway(findings, deployment).await;
+    if services::has_run(dir) {
+        let init = format!("run `contractual init --dir {}`", dir.path().display());
+        log(findings, deployment, &init);
     }
-    services(findings, dir, clock);
-    let init = format!("run `contractual init --dir {}`", dir.path().display());
-    log(findings, deployment, &init);
 }
 
 /// Checks a deployment in containers, whose files only root can read.
@@ -125,9 +131,11 @@ async fn in_containers(findings: &mut Findings, deployment: &Deployment, of: &Co
     let up = containers::look(findings, deployment, of);
     if up.contains(&"nats") {
         server::streams(findings, deployment).await;
+        server::own_account(findings, deployment).await;
         server::floods(findings, deployment).await;
         if is_root {
             agreement(findings, deployment).await;
+            halted(findings, deployment).await;
             contracts(findings, deployment).await;
         }
     }
@@ -277,25 +285,40 @@ fn workspace(findings: &mut Findings, path: &Path) {
     );
 }
 
-fn reachable(
-    findings: &mut Findings,
-    what: &str,
-    address: std::net::SocketAddr,
-    fix: &str,
-) -> bool {
-    let connected = TcpStream::connect_timeout(&address, Duration::from_secs(1));
-    let seen = connected.map(|_| format!("{address} answers"));
-    findings.note(
-        what,
-        seen.map_err(|error| Fault::new(format!("{address}: {error}"), fix)),
-    )
-}
-
 async fn bus(findings: &mut Findings, deployment: &Deployment) {
     server::streams(findings, deployment).await;
+    server::own_account(findings, deployment).await;
     server::floods(findings, deployment).await;
     agreement(findings, deployment).await;
+    halted(findings, deployment).await;
     contracts(findings, deployment).await;
+}
+
+/// Checks that nothing is halted.
+async fn halted(findings: &mut Findings, deployment: &Deployment) {
+    if !deployment.dir.of("owner").exists() {
+        let said = "not checked: the owner's identity is offline".to_owned();
+        findings.note("halt", Ok(said));
+        return;
+    }
+    let fix = "run `contractual resume` once tasks may go on";
+    let seen = match halt::look(deployment).await {
+        Ok(None) => Ok("none".to_owned()),
+        Ok(Some(InForce::Recorded(since))) => Err(Fault::new(
+            format!("everything is halted since {since}"),
+            fix,
+        )),
+        Ok(Some(InForce::AtRunner(at))) => Err(Fault::new(
+            format!("the runner is halted since {at}, which is not on record"),
+            format!("{fix}, or `contractual halt` to put it on record"),
+        )),
+        Ok(Some(InForce::Unknown)) => Err(Fault::new(
+            "the runner has an order to halt that cannot be read here",
+            format!("run doctor as the runner's user or root; {fix}"),
+        )),
+        Err(error) => Err(Fault::of(&error, "read nats-server's log")),
+    };
+    findings.note("halt", seen);
 }
 
 /// Checks that no contract is suspended; shows the differences of a suspended one.
@@ -347,32 +370,6 @@ fn unverified(dir: &Dir, error: &Error) -> Fault {
     } else {
         let first = "run `contractual up`, which starts a log; if there was one before";
         Fault::new(bad.to_string(), format!("{first}, {fix}"))
-    }
-}
-
-fn services(findings: &mut Findings, dir: &Dir, clock: &Clock) {
-    for author in ACTORS {
-        let health = actor::health::read(&dir.state(*author), clock);
-        let seen = health.map(|health| {
-            format!(
-                "{} at message {}, {} junk",
-                health.state, health.seq, health.junk
-            )
-        });
-        findings.note(
-            author.name(),
-            seen.map_err(|error| {
-                let said = error.to_string();
-                let fix = if said == IN_DOUBT {
-                    stream::FIX
-                } else if said.ends_with(runner::RESTART) {
-                    "to restart it, stop `contractual up` and run it again"
-                } else {
-                    "read its log, or run `contractual up`"
-                };
-                Fault::of(&error, fix)
-            }),
-        );
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use actor::Clock;
+use actor::{Clock, files};
 use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Time};
-use deployment::{Deployment as Opened, init, provision};
+use deployment::{Deployment as Opened, init, owner, provision};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
 
@@ -79,19 +79,65 @@ pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error>
     }
 }
 
-/// Lifts a halt.
+/// Lifts a halt; appends nothing if there is none.
 ///
 /// # Errors
 /// Returns the bus's error.
 pub(super) async fn resume(deployment: &Opened, out: &Output) -> Result<(), Error> {
-    let seq = append(deployment, false).await?;
+    // A key that cannot be read is not fixed by a look at the record.
+    drop(deployment.owner_key()?);
+    let halted = look(deployment).await?.is_some();
+    let seq = if halted {
+        Some(append(deployment, false).await?)
+    } else {
+        None
+    };
     let done = Done {
         halted: false,
         stopped_ms: BTreeMap::new(),
-        seq: Some(seq),
+        seq,
     };
-    out.print(&done, || format!("the halt is lifted (message {seq})"));
+    out.print(&done, || {
+        seq.map_or_else(
+            || "there is no halt, so nothing was lifted".to_owned(),
+            |seq| format!("the halt is lifted (message {seq})"),
+        )
+    });
     Ok(())
+}
+
+/// A halt in force.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum InForce {
+    /// In the record, since this bus time.
+    Recorded(Time),
+    /// Only at the runner, which has stored the order of this time.
+    AtRunner(Time),
+    /// Perhaps at the runner, whose order cannot be read here.
+    Unknown,
+}
+
+/// Looks for a halt in the record, and for an order that the runner stored and that is not on record.
+///
+/// # Errors
+/// Returns the bus's error.
+pub(super) async fn look(deployment: &Opened) -> Result<Option<InForce>, Error> {
+    let owner = owner::owner(&deployment.dir)?;
+    let halts = deployment.bus().await?.halts(owner).await?;
+    if let Some(since) = halts.since {
+        return Ok(Some(InForce::Recorded(since)));
+    }
+    let order = deployment.dir.state(AuthorId::Runner).join("halt");
+    let order = match files::read_public(&order) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).parse::<Time>().ok(),
+        Err(files::Error::Missing { .. }) => return Ok(None),
+        Err(_) => None,
+    };
+    Ok(match order {
+        Some(at) if at <= halts.decided => None,
+        Some(at) => Some(InForce::AtRunner(at)),
+        None => Some(InForce::Unknown),
+    })
 }
 
 /// Retries after any error: the bus may be flooded, have no free connection, or be down. Returns the last error after

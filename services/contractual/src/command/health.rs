@@ -21,6 +21,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Returns true if it reads nothing of a deployment's folder.
+    pub(super) const fn needs_no_folder(&self) -> bool {
+        self.state.is_some()
+    }
+
     pub(super) fn run(self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let Self { name, state } = self;
         let state = state.unwrap_or_else(|| dir.state(name));

@@ -1,16 +1,17 @@
 //! `init`: makes the keys and configuration files of a deployment.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::atomic::AtomicBool};
 
 use actor::Clock;
 use clap::Args;
-use deployment::{Dir, containers, init, read_text};
+use deployment::{
+    Dir, containers, init,
+    nats_server::{self, Places},
+    read_text,
+};
 
 use super::{context::today, contract::document::read_catalogue, tool::pinned};
 use crate::{Error, Output, example};
-
-/// The longest interval between two syncs.
-const SYNC_MS_MAX: u64 = 24 * 3_600_000;
 
 /// `init …`
 #[derive(Debug, Args)]
@@ -24,10 +25,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
     /// The address of nats-server.
-    #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS", value_parser = address)]
     bus: SocketAddr,
     /// The address of the gateway.
-    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS", value_parser = address)]
     gateway: SocketAddr,
     /// The time at which nats-server syncs to disk: always, or an interval such as 2m.
     #[arg(long, default_value = "always")]
@@ -48,7 +49,11 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
-        let made = init::init(dir, &self.choices()?, clock, today())?;
+        let choices = self.choices()?;
+        let made = init::init(dir, &choices, clock, today())?;
+        if choices.containers.is_none() {
+            check_server(dir)?;
+        }
         out.print(&made, || made.text(dir));
         Ok(())
     }
@@ -79,12 +84,6 @@ impl Arguments {
         } else {
             pinned(&path, &catalogue, false)?.text
         };
-        if sync != "always" && !is_interval(&sync) {
-            let wrong = format!(
-                "--sync {sync:?} is invalid: pass always, or an interval up to 24h such as 500ms, 30s, 2m or 1h30m"
-            );
-            return Err(Error::Document(wrong));
-        }
         Ok(init::Choices {
             bus,
             gateway,
@@ -101,6 +100,28 @@ impl Arguments {
     }
 }
 
+/// Has nats-server check its files, if there is one on this machine.
+fn check_server(dir: &Dir) -> Result<(), Error> {
+    let running = AtomicBool::new(false);
+    let Some(server) = nats_server::find_local(&Places::from_env(), &running) else {
+        return Ok(());
+    };
+    let config = dir.nats().join("nats.conf");
+    server.check(&config, &running).map_err(|reason| {
+        Error::Document(format!(
+            "{} refuses {}: {reason}; repair that file, or name another folder with --dir",
+            server.path.display(),
+            config.display()
+        ))
+    })
+}
+
+/// An IP address and a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "name an IP address and a port, such as 127.0.0.1:4222".to_owned())
+}
+
 /// The owner of the files that belong to no container: the caller of sudo, or of the command.
 #[expect(
     clippy::disallowed_methods,
@@ -115,69 +136,5 @@ fn person() -> containers::Person {
             uid: uid.as_raw(),
             gid: gid.as_raw(),
         },
-    }
-}
-
-/// Returns true for a time that nats-server reads as it is meant: whole numbers with units, such as `1h30m`.
-fn is_interval(text: &str) -> bool {
-    let mut rest = text;
-    let mut ms = 0_u64;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
-        let (number, tail) = rest.split_at(digits);
-        let letters = tail
-            .find(|c: char| !c.is_ascii_lowercase())
-            .unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(letters);
-        let unit_ms = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => SYNC_MS_MAX / 24,
-            _ => return false,
-        };
-        let Ok(number) = number.parse::<u32>() else {
-            return false;
-        };
-        ms = ms.saturating_add(u64::from(number).saturating_mul(unit_ms));
-        rest = tail;
-    }
-    (1..=SYNC_MS_MAX).contains(&ms)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_interval;
-
-    #[test]
-    fn intervals_have_units_and_a_bound() {
-        for interval in ["1ms", "500ms", "30s", "2m", "90m", "1h30m", "24h", "1m0s"] {
-            assert!(is_interval(interval), "{interval}");
-        }
-        for wrong in [
-            "",
-            "0",
-            "7",
-            "0s",
-            "1k",
-            "2g",
-            "2M",
-            "s",
-            "-1s",
-            "+1s",
-            "1.5h",
-            "1 h",
-            "25h",
-            "24h1ms",
-            "4294967296s",
-            "1h30",
-            "1\u{b5}s",
-            "\"2m\"",
-            "2m }",
-        ] {
-            assert!(!is_interval(wrong), "{wrong}");
-        }
     }
 }

@@ -6,6 +6,7 @@ use bus_schema::AuthorId;
 use clap::Args;
 use deployment::Dir;
 
+use super::context::NO_FOLDER;
 use crate::Output;
 
 /// `service …`
@@ -31,7 +32,7 @@ impl Arguments {
         } = self;
         let config = config.or_else(|| dir.map(|dir| dir.config(name)));
         let Some(config) = config else {
-            out.error("there is no default folder, because HOME is not set: pass --dir DIR");
+            out.error(NO_FOLDER);
             return ExitCode::from(64);
         };
         macro_rules! run {

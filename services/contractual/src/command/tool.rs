@@ -37,6 +37,12 @@ struct Tool {
 }
 
 impl Command {
+    /// Returns true if a catalogue is named, so that no deployment is read.
+    pub(super) const fn needs_no_folder(&self) -> bool {
+        let Self::Pin(arguments) = self;
+        arguments.file.is_some()
+    }
+
     pub(super) fn run(self, dir: &Dir, out: &Output) -> Result<(), Error> {
         match self {
             Self::Pin(arguments) => arguments.run(dir, out),

@@ -1,5 +1,7 @@
 //! `up`: runs every process of a deployment on this machine, with merged logs, until Ctrl-C.
 
+mod server;
+
 use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use clap::Args;
@@ -7,7 +9,7 @@ use deployment::{
     Deployment, Dir, Lock, certs, disk_space,
     fleet::{Fleet, LogLine, NATS},
     nats_server::{self, Places},
-    provision,
+    provision, watch,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -18,6 +20,8 @@ use tokio::{
 
 use super::context::today;
 use crate::{Error, Output};
+
+pub(super) use server::RESTARTS_WITHIN;
 
 /// The interval between two checks of the server's certificate files.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,6 +56,7 @@ impl Arguments {
                 if dir.of("provision").exists() {
                     provision::provision(deployment).await?;
                 }
+                watch::same_sync(deployment).await?;
                 Ok::<_, Error>(fleet.start_actors().await?)
             };
             let started = tokio::select! {
@@ -67,6 +72,7 @@ impl Arguments {
                 ran = tokio::select! {
                     () = interrupt.came() => Ok(()),
                     () = keep_certificates(dir, &fleet, out) => Ok(()),
+                    () = server::keep(deployment, &fleet, out) => Ok(()),
                     error = fleet.gave_up() => Err(error.into()),
                 };
             }

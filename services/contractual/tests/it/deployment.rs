@@ -194,7 +194,7 @@ fn what_this_version_adds_is_made_and_signed_and_edited_files_stay() {
     assert!(server.contains("BUS_SYNC: \"2m\"\n"), "{server}");
     for name in ["worker", "trigger"] {
         let nkey = actor::nkey::UserKey::load(&made.dir.of(name).join("user.nk")).unwrap();
-        let line = format!("NKEY_{}: {}\n", name.to_uppercase(), nkey.public());
+        let line = format!("NKEY_{}: \"{}\"\n", name.to_uppercase(), nkey.public());
         assert!(server.contains(&line), "{name}: {server}");
     }
     let roster: Value = serde_json::from_str(&made.read("roster.json")).unwrap();

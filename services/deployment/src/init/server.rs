@@ -1,12 +1,15 @@
 //! The server's files: shipped files, the deployment's own file, and contexts of the `nats` command line.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use actor::files;
 use bus_schema::{account, stream::COPIER};
 
 use crate::{
-    DeploymentFile, Dir, Error, InitReport, layout,
+    DeploymentFile, Dir, Error, InitReport, Sync, layout,
     report::{keep, refresh},
 };
 
@@ -16,17 +19,50 @@ const ACCOUNTS_CONF: &str = include_str!("../../../../nats/accounts.conf");
 /// The variable of the sync interval, which the user may have edited.
 const SYNC: &str = "BUS_SYNC";
 
-/// The variables in `local.conf`; empty if there is none.
+/// The variables in `local.conf`, without quotes; empty if there is none.
 pub(super) fn known(dir: &Dir) -> Result<BTreeMap<String, String>, Error> {
-    let path = dir.nats().join("local.conf");
+    let path = local(dir);
     if !path.exists() {
         return Ok(BTreeMap::new());
     }
     let text = std::fs::read_to_string(&path).map_err(Error::io("read", path))?;
     let pairs = text.lines().filter_map(|line| line.split_once(": "));
     Ok(pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .map(|(name, value)| (name.to_owned(), unquoted(value)))
         .collect())
+}
+
+fn local(dir: &Dir) -> PathBuf {
+    dir.nats().join("local.conf")
+}
+
+/// The sync to disk that the server's configuration asks for.
+///
+/// # Errors
+/// [`Error::Document`] if it is missing or no interval.
+pub fn wanted_sync(dir: &Dir) -> Result<Sync, Error> {
+    let text = known(dir)?.remove(SYNC).unwrap_or_default();
+    text.parse().map_err(|error| {
+        let path = local(dir);
+        Error::Document(format!("{}: {SYNC}: {error}", path.display()))
+    })
+}
+
+/// Checks the folder of a deployment, which its configurations name.
+///
+/// # Errors
+/// [`Error::Document`] for a name that is not text, or that has a line end or another control character.
+pub(super) fn check_folder(path: &Path) -> Result<(), Error> {
+    let plain = path
+        .to_str()
+        .is_some_and(|text| !text.chars().any(char::is_control));
+    if plain {
+        return Ok(());
+    }
+    Err(Error::Document(format!(
+        "the folder {path:?} has a character in its name that is no text, such as a line end: name another one with \
+         --dir"
+    )))
 }
 
 /// Writes the server's files for the users with these NKeys.
@@ -48,7 +84,8 @@ pub(super) fn write(
             .map_err(Error::io("find", dir.path()))?,
     };
     let path = |inside: &str| quoted(&root.join(inside).display().to_string());
-    let known = known(dir)?;
+    let before = known(dir)?;
+    let sync = before.get(SYNC).map_or(sync, String::as_str);
     let mut local = format!(
         "# The values of this deployment. Written by `contractual init`; holds no secret.\n\
          BUS_LISTEN: {}\nBUS_STORE: {}\nBUS_CERT: {}\nBUS_KEY: {}\nBUS_CA: {}\n{SYNC}: {}\n",
@@ -57,20 +94,41 @@ pub(super) fn write(
         path("nats/cert.pem"),
         path("nats/key.pem"),
         path("ca/ca.pem"),
-        known.get(SYNC).cloned().unwrap_or_else(|| quoted(sync)),
+        quoted(sync),
     );
     for (user, key) in nkeys {
-        local.push_str(&format!("{}: {key}\n", account::nkey_variable(user)));
+        let name = account::nkey_variable(user);
+        local.push_str(&format!("{name}: {}\n", quoted(key)));
     }
     if file.containers.is_some() {
         local.push_str(layout::MONITOR);
     }
-    refresh(&folder.join("local.conf"), &local, made)
+    refresh(&folder.join("local.conf"), &local, made)?;
+    // A value that was edited, or that an older version wrote, may be no interval.
+    wanted_sync(dir).map(drop)
 }
 
-/// A quoted string of the server's configuration. Without quotes `2m` is a number there: two million.
+/// A quoted string of the server's configuration, in which `$` and `#` have no meaning. Without quotes `2m` is a number
+/// there: two million.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The text in a value of the server's configuration, which has no quotes if an older version wrote it.
+fn unquoted(value: &str) -> String {
+    let value = value.trim();
+    let inside = value
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let Some(inside) = inside else {
+        return value.to_owned();
+    };
+    let mut text = String::with_capacity(inside.len());
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        text.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    text
 }
 
 /// The server's files that differ from this version's.
@@ -138,4 +196,17 @@ fn context(
         &format!("{context:#}\n"),
         made,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quoted, unquoted};
+
+    #[test]
+    fn quoted_text_is_read_back_as_it_was() {
+        for text in ["", "2m", "a \"b\" \\c $d #e", "\\", "\"", "\\\"", "ü: {x}"] {
+            assert_eq!(unquoted(&quoted(text)), text);
+        }
+        assert_eq!(unquoted("2m"), "2m");
+    }
 }

@@ -21,6 +21,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Returns true if it reads nothing of a deployment.
+    pub(super) const fn names_tools(&self) -> bool {
+        self.tools.is_some()
+    }
+
     pub(super) fn run(self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let tools = self.tools.unwrap_or_else(|| dir.catalogue());
         let summary = check(&self.file, &tools, clock)?.summary();

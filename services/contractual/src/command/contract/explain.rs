@@ -41,6 +41,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Returns true if it reads nothing of a deployment.
+    pub(super) const fn names_tools(&self) -> bool {
+        self.tools.is_some()
+    }
+
     /// Explains one call, or the calls on standard input.
     pub(super) fn run(&self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let tools = self.tools.clone().unwrap_or_else(|| dir.catalogue());

@@ -63,6 +63,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Returns true if it reads nothing of a deployment.
+    pub(super) const fn needs_no_folder(&self) -> bool {
+        self.tools.is_some() && self.from.is_none()
+    }
+
     /// Writes the contract to standard output or a new file.
     pub(super) async fn run(&self, context: &Context) -> Result<(), Error> {
         let tools = self

@@ -226,7 +226,7 @@ fn docker(arguments: &[&str]) -> Result<Option<String>, Fault> {
 }
 
 /// One line of bounded length.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     let mut line = words.join(" ");
     let mut end = QUOTED_BYTES_MAX.min(line.len());

@@ -40,6 +40,11 @@ impl Fault {
         Self::new(actor::chain(error), fix)
     }
 
+    /// Adds another observation.
+    pub(super) fn and_also(self, seen: &str) -> Self {
+        Self::new(format!("{}; {seen}", self.seen), self.fix)
+    }
+
     /// Puts the observed state before the problem.
     pub(super) fn while_it_is(self, state: &str) -> Self {
         Self::new(format!("{state}: {}", self.seen), self.fix)

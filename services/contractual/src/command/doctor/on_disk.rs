@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use rustix::fs::statvfs;
-
-use deployment::{Dir, init};
+use deployment::{
+    Dir,
+    disk_space::{FREE_BYTES_MIN, free},
+    init,
+};
 
 use super::finding::Fault;
-
-/// Least free bytes of a volume: the largest content fits.
-const FREE_BYTES_MIN: u64 = 4 << 20;
 
 /// The free disk space of every volume that can be read.
 pub(super) fn disk_space(places: &[PathBuf]) -> Result<String, Fault> {
@@ -17,9 +16,8 @@ pub(super) fn disk_space(places: &[PathBuf]) -> Result<String, Fault> {
     let mut full = Vec::new();
     for path in places {
         // Only root can read the volumes of containers.
-        let Ok(found) = statvfs(path) else { continue };
+        let Some(left) = free(path) else { continue };
         looked_at += 1;
-        let left = found.f_bavail.saturating_mul(found.f_frsize);
         if left < FREE_BYTES_MIN {
             full.push(format!("{} has {} KiB free", path.display(), left >> 10));
         }

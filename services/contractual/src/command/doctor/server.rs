@@ -7,13 +7,17 @@ use bus_schema::{
     ACTORS, AUDIT, STREAMS,
     account::{WATCHER, users},
 };
-use deployment::Deployment;
+use deployment::{
+    Deployment,
+    watch::{self, Watcher},
+};
 use serde_json::{Value, json};
 
 use super::{
     finding::{Fault, Findings},
     junk::nkey_of,
 };
+use crate::command::up;
 
 /// The fix for a stream that fills up: nothing is ever deleted from the record.
 const ANOTHER: &str = "make a new deployment with `contractual init` and move to it before this one is full; this record \
@@ -80,6 +84,38 @@ pub(super) async fn streams(findings: &mut Findings, deployment: &Deployment) {
             }
         }
     }
+}
+
+/// Checks the server's own account of its health and of its sync to disk.
+pub(super) async fn own_account(findings: &mut Findings, deployment: &Deployment) {
+    let asked = async {
+        let Some(watcher) = Watcher::connect(deployment).await? else {
+            return Ok(None);
+        };
+        Ok::<_, deployment::Error>(Some(watcher.complaint().await?))
+    };
+    let store = deployment.dir.nats();
+    let seen = match asked.await {
+        Err(error) => Err(Fault::of(&error, "read nats-server's log")),
+        Ok(None) => Ok(format!("not checked: {WATCHER} is offline")),
+        Ok(Some(None)) => Ok("it stores messages".to_owned()),
+        Ok(Some(Some(complaint))) => {
+            let fix = format!(
+                "make sure that {} has free space; `contractual up` then restarts nats-server within {} s, and if \
+                 something else started it, restart it yourself",
+                store.display(),
+                up::RESTARTS_WITHIN.as_secs()
+            );
+            Err(Fault::new(complaint, fix))
+        }
+    };
+    findings.note("server's health", seen);
+    let seen = match watch::same_sync(deployment).await {
+        Ok(Some(sync)) => Ok(format!("{sync}, as configured")),
+        Ok(None) => Ok(format!("not checked: {WATCHER} is offline")),
+        Err(error) => Err(Fault::of(&error, "restart nats-server, or read its log")),
+    };
+    findings.note("sync to disk", seen);
 }
 
 /// Checks that no identity floods the server with messages.
