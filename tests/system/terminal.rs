@@ -49,7 +49,7 @@ purpose = "A write to each file, at once."
 [[step]]
 id = "list"
 tool = "file.list"
-args = { path = ".", pattern = "?.txt" }
+args = { path = ".", pattern = "*.note" }
 
 [[step]]
 id = "write"
@@ -280,7 +280,7 @@ async fn a_question_ends_when_it_expires_and_the_next_one_is_shown() {
 #[tokio::test]
 async fn pending_questions_are_listed_and_answered_by_the_beginning_of_an_id() {
     let (deployment, arguments) = with_documents(&asks("1m"), TOGETHER).await;
-    for name in ["a.txt", "b.txt"] {
+    for name in ["a.note", "b.note"] {
         std::fs::write(deployment.workspace().join(name), "before").unwrap();
     }
     let dir = deployment.dir().path();
@@ -312,7 +312,7 @@ async fn pending_questions_are_listed_and_answered_by_the_beginning_of_an_id() {
     let ended = said(&["approve", &task[..35], &one[..35]]);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let file = eventually(SOON, async || {
-        let texts = ["a.txt", "b.txt"]
+        let texts = ["a.note", "b.note"]
             .map(|name| std::fs::read_to_string(deployment.workspace().join(name)).unwrap());
         texts
             .iter()
@@ -324,7 +324,7 @@ async fn pending_questions_are_listed_and_answered_by_the_beginning_of_an_id() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let ran = deployment.follow(task.parse().unwrap(), false).await;
     assert_eq!(ran.outcome(), "succeeded");
-    let other = deployment.workspace().join(["b.txt", "a.txt"][file]);
+    let other = deployment.workspace().join(["b.note", "a.note"][file]);
     assert_eq!(std::fs::read_to_string(other).unwrap(), "before");
     for (words, problem) in [
         (vec!["approve", "ffffffff"], "no task ffffffff"),

@@ -5,6 +5,7 @@ mod client;
 pub mod command;
 mod error;
 pub mod example;
+mod fact;
 mod find;
 mod follower;
 mod ids;

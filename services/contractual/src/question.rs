@@ -6,7 +6,7 @@ use gateway::client::Client;
 use serde_json::Value;
 
 use crate::{
-    timeline::{bytes, field, one_line},
+    fact::{bytes, field, one_line},
     unusual::unusual,
 };
 

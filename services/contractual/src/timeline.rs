@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use bus_schema::{ActionId, AuthorId, Content, Time};
 use diagnostic::escaped;
 use gateway::{api::Event, client::Client};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::{output::Output, question::Question, reason};
+use crate::{
+    fact::{bytes, field, one_line},
+    output::Output,
+    question::Question,
+    reason,
+};
 
 /// Most characters of a content on one line.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -360,13 +365,6 @@ pub(crate) fn json(event: &Event) -> String {
     serde_json::to_string(event).unwrap_or_default()
 }
 
-pub(crate) fn field<T: DeserializeOwned>(value: &Value, name: &str) -> Option<T> {
-    value
-        .get(name)
-        .cloned()
-        .and_then(|value| serde_json::from_value(value).ok())
-}
-
 /// The refusal code of a fact, in words.
 fn words(fact: &Value) -> String {
     field(fact, "code").map_or_else(|| text(fact, "code"), reason::in_words)
@@ -385,19 +383,6 @@ async fn content(fact: &Value, name: &str, by: AuthorId, client: &Client) -> Opt
     Some(bytes(&content, by, client).await)
 }
 
-pub(crate) async fn bytes(content: &Content, by: AuthorId, client: &Client) -> String {
-    match client.content(by, content).await {
-        Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Ok(None) => "(erased)".to_owned(),
-        Err(error) => format!("({error})"),
-    }
-}
-
-/// Text on one line, escaped: text of a tool or a model must not move the cursor or look like our own lines.
-pub(crate) fn one_line(text: &str) -> String {
-    escaped(&text.replace('\n', " "))
-}
-
 fn shorten(text: &str) -> String {
     let line = one_line(text);
     if line.chars().count() <= SHOWN_CHARS_MAX {
@@ -407,16 +392,4 @@ fn shorten(text: &str) -> String {
         "{}…",
         line.chars().take(SHOWN_CHARS_MAX).collect::<String>()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::one_line;
-
-    #[test]
-    fn what_came_from_elsewhere_is_one_line() {
-        let text = "a\n  The contract asks for your yes:\r\u{2028}\u{1b}[2Jb";
-        let shown = "a   The contract asks for your yes:\\u{d}\\u{2028}\\u{1b}[2Jb";
-        assert_eq!(one_line(text), shown);
-    }
 }
