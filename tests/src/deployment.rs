@@ -87,7 +87,10 @@ impl Deployment {
             containers: None,
         };
         change(&mut choices);
-        choices.catalogue = example::pinned(&choices.catalogue).unwrap();
+        // In containers the programs are those of the runner's image: `deploy/stack` pins them.
+        if choices.containers.is_none() {
+            choices.catalogue = example::pinned(&choices.catalogue).unwrap();
+        }
         let dir = Dir::new(scratch.path().join("state"));
         let clock = Clock::system();
         init::init(&dir, &choices, &clock, today()).unwrap_or_else(|error| panic!("{error}"));

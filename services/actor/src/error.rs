@@ -135,9 +135,37 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(cause.to_string().trim_end());
+        let said = cause.to_string();
+        // Some errors state their cause themselves.
+        if !text.trim_end().ends_with(said.trim_end()) {
+            text.push_str(": ");
+            text.push_str(said.trim_end());
+        }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chain;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Failure {
+        #[error("no such file; make it")]
+        Inner,
+        #[error("the tool cannot run: {source}")]
+        Stating { source: Box<Failure> },
+        #[error("the catalogue is not usable")]
+        Plain { source: Box<Failure> },
+    }
+
+    #[test]
+    fn each_cause_is_stated_once() {
+        let source = Box::new(Failure::Inner);
+        let source = Box::new(Failure::Stating { source });
+        let error = Failure::Plain { source };
+        let said = "the catalogue is not usable: the tool cannot run: no such file; make it";
+        assert_eq!(chain(&error), said);
+    }
 }
