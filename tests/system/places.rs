@@ -325,6 +325,38 @@ fn init_has_a_server_that_is_there_check_its_files_and_downloads_none() {
     assert_eq!(init.code, Some(0), "{init:?}");
 }
 
+#[test]
+fn a_value_that_an_existing_deployment_would_not_take_is_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (dir, work) = (scratch.path().join("state"), scratch.path().join("work"));
+    let said = |arguments: &[&str]| {
+        let words = [&["init", "--workspace", work.to_str().unwrap()], arguments].concat();
+        end(&mut program(Some(&dir), &words))
+    };
+    let chosen = ["--bus", "127.0.0.1:4333", "--sync", "90s"];
+    assert_eq!(said(&chosen).code, Some(0));
+    // The same again, and nothing at all.
+    assert_eq!(
+        said(&["--bus", "127.0.0.1:4333", "--sync", "1m30s"]).code,
+        Some(0)
+    );
+    assert_eq!(said(&[]).code, Some(0));
+    let catalogue = scratch.path().join("tools.json");
+    fs::write(&catalogue, "[]").unwrap();
+    for (arguments, named) in [
+        (["--bus", "127.0.0.1:4222"], "deployment.toml"),
+        (["--gateway", "127.0.0.1:8481"], "deployment.toml"),
+        (["--workspace", "/tmp"], "deployment.toml"),
+        (["--sync", "always"], "local.conf"),
+        (["--catalogue", catalogue.to_str().unwrap()], "tools.json"),
+    ] {
+        let words = [&["init"][..], &arguments].concat();
+        let ended = end(&mut program(Some(&dir), &words));
+        assert_eq!(ended.code, Some(64), "{ended:?}");
+        one_sentence(&ended.said, &[arguments[0], arguments[1], named]);
+    }
+}
+
 /// Fills the disk under a running deployment and frees it; prints the findings while it is full and after that. `$3` is
 /// the contract, `$4` and `$5` are ports.
 const FULL_AND_FREE: &str = r#"set -- "$1/state" "$2" "$CONTRACT" "$BUS" "$GATEWAY" "$1"

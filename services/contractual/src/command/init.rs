@@ -1,11 +1,16 @@
 //! `init`: makes the keys and configuration files of a deployment.
 
-use std::{net::SocketAddr, path::PathBuf, sync::atomic::AtomicBool};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
 
 use actor::Clock;
 use clap::Args;
 use deployment::{
-    Dir, containers, init,
+    DeploymentFile, Dir, Sync, containers,
+    init::{self, wanted_sync},
     nats_server::{self, Places},
     read_text,
 };
@@ -13,26 +18,30 @@ use deployment::{
 use super::{context::today, contract::document::read_catalogue, tool::pinned};
 use crate::{Error, Output, example};
 
+/// The default addresses.
+const BUS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4222);
+const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
+
 /// `init …`
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual init --dir ~/contractual --workspace ~/work")]
 pub(crate) struct Arguments {
-    /// The folder that tools work in, such as ~/work.
-    #[arg(long, default_value = "workspace")]
-    workspace: PathBuf,
+    /// The folder that tools work in, such as ~/work; by default ./workspace.
+    #[arg(long)]
+    workspace: Option<PathBuf>,
     /// The tool catalogue, such as tools.json; by default the example's. Programs without digests get them, as by
     /// `contractual tool pin`.
     #[arg(long, value_name = "FILE")]
     catalogue: Option<PathBuf>,
-    /// The address of nats-server.
-    #[arg(long, default_value = "127.0.0.1:4222", value_name = "ADDRESS", value_parser = address)]
-    bus: SocketAddr,
-    /// The address of the gateway.
-    #[arg(long, default_value = "127.0.0.1:8480", value_name = "ADDRESS", value_parser = address)]
-    gateway: SocketAddr,
-    /// The time at which nats-server syncs to disk: always, or an interval such as 2m.
-    #[arg(long, default_value = "always")]
-    sync: String,
+    /// The address of nats-server; by default 127.0.0.1:4222.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    bus: Option<SocketAddr>,
+    /// The address of the gateway; by default 127.0.0.1:8480.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    gateway: Option<SocketAddr>,
+    /// The time at which nats-server syncs to disk: always, or an interval such as 2m; by default always.
+    #[arg(long)]
+    sync: Option<String>,
     /// Keep no copy of the record for the `nats` command line; saves disk space.
     #[arg(long)]
     no_copy: bool,
@@ -49,12 +58,75 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
+        self.fits(dir)?;
         let choices = self.choices()?;
         let made = init::init(dir, &choices, clock, today())?;
         if choices.containers.is_none() {
             check_server(dir)?;
         }
         out.print(&made, || made.text(dir));
+        Ok(())
+    }
+
+    /// Refuses a value that differs from that of the deployment: nothing would change.
+    fn fits(&self, dir: &Dir) -> Result<(), Error> {
+        if !dir.deployment().exists() {
+            return Ok(());
+        }
+        let file = DeploymentFile::read(dir)?;
+        let differs = |flag, given: String, kept: String, at: PathBuf| {
+            Err(Error::Document(format!(
+                "the deployment in {} has {kept}, and `init` keeps it: leave {flag} {given} out, or change it in {}",
+                dir.path().display(),
+                at.display()
+            )))
+        };
+        for (flag, given, kept) in [
+            ("--bus", self.bus, file.bus),
+            ("--gateway", self.gateway, file.gateway),
+        ] {
+            if let Some(given) = given.filter(|given| *given != kept) {
+                return differs(flag, given.to_string(), kept.to_string(), dir.deployment());
+            }
+        }
+        let real = |path: &Path| {
+            std::path::absolute(path)
+                .and_then(|path| path.canonicalize())
+                .ok()
+        };
+        if let Some(given) = &self.workspace
+            && real(given) != real(&file.workspace)
+        {
+            let (given, kept) = (
+                given.display().to_string(),
+                file.workspace.display().to_string(),
+            );
+            return differs("--workspace", given, kept, dir.deployment());
+        }
+        if let Some(given) = &self.sync {
+            let (wanted, kept) = (given.parse::<Sync>()?, wanted_sync(dir)?);
+            if wanted != kept {
+                return differs(
+                    "--sync",
+                    given.clone(),
+                    kept.to_string(),
+                    dir.nats().join("local.conf"),
+                );
+            }
+        }
+        if self.no_copy && file.copy {
+            let kept = "a copy of the record".to_owned();
+            return differs("--no-copy", String::new(), kept, dir.deployment());
+        }
+        if let Some(path) = &self.catalogue {
+            let given = read_text(path)?;
+            let kept = read_text(&dir.catalogue())?;
+            if given != kept && pinned(path, &given, false)?.text != kept {
+                let given = path.display().to_string();
+                let kept = "another tool catalogue".to_owned();
+                return differs("--catalogue", given, kept, dir.catalogue());
+            }
+        }
         Ok(())
     }
 
@@ -85,11 +157,11 @@ impl Arguments {
             pinned(&path, &catalogue, false)?.text
         };
         Ok(init::Choices {
-            bus,
-            gateway,
-            workspace,
+            bus: bus.unwrap_or(BUS),
+            gateway: gateway.unwrap_or(GATEWAY),
+            workspace: workspace.unwrap_or_else(|| PathBuf::from("workspace")),
             catalogue,
-            sync,
+            sync: sync.unwrap_or_else(|| "always".to_owned()),
             copy: !no_copy,
             containers: containers.then(|| containers::ContainerChoices {
                 person: person(),
