@@ -95,6 +95,7 @@ async fn a_weaker_container_is_noticed_from_inside() {
     let Some(stack) = Stack::files().await else {
         return;
     };
+    stack.script(&["pin"]);
     let shipped = crate::engine::root().join("deploy/docker-compose.yml");
     let whole = ["nats", "runner"].map(|service| (service, found(&stack, &shipped, service)));
     let mut wrong = Vec::new();
