@@ -85,7 +85,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExecToolEntry {
-    /// The absolute path without links; before [`ExecToolEntry::pinned`] also a bare name of [`SYSTEM_PATH`].
+    /// The absolute path without links; before [`ExecToolEntry::pinned`] also a bare name of [`crate::SYSTEM_PATH`].
     pub program: PathBuf,
     /// The program's own name, which some programs read; its path if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
