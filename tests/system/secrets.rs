@@ -53,14 +53,7 @@ fn init_keeps_what_exists_and_nobody_else_can_read_it() {
         "{said}"
     );
     let before = files(&dir);
-    let said = init(&[
-        "--bus",
-        "127.0.0.1:1",
-        "--gateway",
-        "127.0.0.1:2",
-        "--sync",
-        "2m",
-    ]);
+    let said = init(&[]);
     assert!(said.contains(": 0 files made"), "{said}");
     assert_eq!(files(&dir), before);
 
