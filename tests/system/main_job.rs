@@ -456,11 +456,7 @@ async fn up_ends_with_an_error_when_a_service_gives_up() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    eventually(SOON, async || match fs::read_to_string(&printed).unwrap() {
-        log if log.contains("ready: the gateway listens") => Ok(()),
-        log => Err(log),
-    })
-    .await;
+    up_is_ready(&printed).await;
     // Its next start has an invalid configuration: exit code 64.
     fs::write(files.dir().config(AuthorId::Worker), "not = [valid").unwrap();
     let pid = pid_under(up.id(), "worker");
@@ -490,4 +486,13 @@ fn find_under(parent: u32, name: &str) -> Option<rustix::process::Pid> {
 
 fn pid_under(parent: u32, name: &str) -> rustix::process::Pid {
     find_under(parent, name).unwrap_or_else(|| panic!("{name} does not run"))
+}
+
+/// Waits until `up`, whose output is in this file, is ready.
+pub(crate) async fn up_is_ready(printed: &Path) {
+    eventually(SOON, async || match fs::read_to_string(printed).unwrap() {
+        log if log.contains("ready: the gateway listens") => Ok(()),
+        log => Err(log),
+    })
+    .await;
 }

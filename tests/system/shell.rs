@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cli::{end, one_sentence, program, run as command},
-    main_job::{asked, has, run, with_documents},
+    main_job::{asked, has, run, up_is_ready, with_documents},
 };
 
 /// A folder with a contract and the example's tools, and the paths of both.
@@ -115,11 +115,7 @@ async fn a_second_up_is_refused_with_the_process_of_the_first() {
         .stdout(File::create(&printed).unwrap())
         .spawn()
         .unwrap();
-    eventually(SOON, async || match fs::read_to_string(&printed).unwrap() {
-        log if log.contains("ready: the gateway listens") => Ok(()),
-        log => Err(log),
-    })
-    .await;
+    up_is_ready(&printed).await;
     let second = command(&deployment, &["up"]);
     assert_eq!(second.code, Some(1), "{second:?}");
     one_sentence(

@@ -5,30 +5,9 @@ use harness::SOON;
 use crate::{
     cli::{end, one_sentence, program},
     main_job::{asked, has, run, with_documents},
+    terminal::{PLAYBOOK, asks},
 };
 
-const CONTRACT: &str = r#"
-contract = "asks"
-version  = 3
-purpose  = "Ask about each write"
-owner    = "The person who signs this"
-expires  = 2036-12-31
-
-[[ask]]
-name = "write"
-tool = "file.write"
-reason = "A file is written."
-expires = "1h"
-"#;
-const PLAYBOOK: &str = r#"
-playbook = "one-write"
-purpose = "One write."
-
-[[step]]
-id = "write"
-tool = "file.write"
-args = { path = "a.txt", text = "written" }
-"#;
 const DELETES: &str = r#"
 playbook = "one-delete"
 purpose = "One delete."
@@ -39,9 +18,14 @@ tool = "file.delete"
 args = { path = "a.txt" }
 "#;
 
+/// The third version of a contract that asks about each write.
+fn third() -> String {
+    asks("1h").replace("version  = 1", "version  = 3")
+}
+
 #[tokio::test]
 async fn cancelled_task_ends_at_once_and_its_question_with_it() {
-    let (deployment, arguments) = with_documents(CONTRACT, PLAYBOOK).await;
+    let (deployment, arguments) = with_documents(&third(), PLAYBOOK).await;
     let dir = deployment.dir().path().to_owned();
     let said = |words: &[&str]| end(&mut program(Some(&dir), words));
     let ended = end(&mut run(&deployment, &arguments, &["--detach"]));
@@ -93,7 +77,7 @@ async fn cancelled_task_ends_at_once_and_its_question_with_it() {
 
 #[tokio::test]
 async fn the_last_line_of_a_failed_task_names_the_cause() {
-    let (deployment, arguments) = with_documents(CONTRACT, DELETES).await;
+    let (deployment, arguments) = with_documents(&third(), DELETES).await;
     let ended = end(&mut run(&deployment, &arguments, &[]));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let last = ended.said.lines().last().unwrap();

@@ -17,7 +17,7 @@ use crate::{
 };
 
 const PROMPT: &str = "sign it? [yes/no] ";
-const PLAYBOOK: &str = r#"
+pub(crate) const PLAYBOOK: &str = r#"
 playbook = "one-write"
 purpose = "One write."
 
@@ -61,7 +61,7 @@ on_refusal = "continue"
 "#;
 
 /// A contract that asks about each write, for this long.
-fn asks(expires: &str) -> String {
+pub(crate) fn asks(expires: &str) -> String {
     format!(
         r#"
 contract = "asks"

@@ -1,6 +1,6 @@
-//! Refusal codes in words, each with the next step of the person who reads it.
+//! Outcomes and refusal codes in words, each code with the next step of the person who reads it.
 
-use bus_schema::RefusalCode;
+use bus_schema::{RefusalCode, TaskOutcome};
 
 /// Returns the reason and the next step.
 pub(crate) fn in_words(code: RefusalCode) -> String {
@@ -49,4 +49,13 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         | RefusalCode::Limit
         | RefusalCode::SaidNo => return None,
     })
+}
+
+/// The outcome of a task as a word.
+pub(crate) const fn outcome(outcome: TaskOutcome) -> &'static str {
+    match outcome {
+        TaskOutcome::Succeeded => "succeeded",
+        TaskOutcome::Failed => "failed",
+        TaskOutcome::Cancelled => "cancelled",
+    }
 }

@@ -210,7 +210,7 @@ impl Timeline {
         let reason = text(&detail, "reason");
         let cause = self.causes.get(&text(&detail, "step"));
         self.reason = match cause.filter(|_| !self.counts.succeeded) {
-            Some(cause) => format!("{} {cause}", reason.trim_end_matches('.').to_owned() + ":"),
+            Some(cause) => format!("{}: {cause}", reason.trim_end_matches('.')),
             None => reason,
         };
         self.reason.clone()

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use actor::{Clock, files};
-use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Time};
+use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Owner, Time};
 use deployment::{Deployment as Opened, init, owner, provision};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde::Serialize;
@@ -43,7 +43,9 @@ pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error>
     let clock = &deployment.clock;
     let at = clock.wall();
     let live = repeat(clock, AGAIN, async || ask(deployment, at).await);
-    let record = repeat(clock, AGAIN * 10, async || append(deployment, true).await);
+    let record = repeat(clock, AGAIN * 10, async || {
+        append(deployment, Draft::of(Deployment, HaltOrdered {})).await
+    });
     let began = clock.elapsed();
     let live = async {
         let stopped = live.await;
@@ -88,7 +90,7 @@ pub(super) async fn resume(deployment: &Opened, out: &Output) -> Result<(), Erro
     drop(deployment.owner_key()?);
     let halted = look(deployment).await?.is_some();
     let seq = if halted {
-        Some(append(deployment, false).await?)
+        Some(append(deployment, Draft::of(Deployment, HaltLifted {})).await?)
     } else {
         None
     };
@@ -197,14 +199,13 @@ async fn first<T, F: Future<Output = Result<T, deployment::Error>>>(
     Ok(all.next().await.ok_or_else(none)??)
 }
 
-async fn append(deployment: &Opened, halt: bool) -> Result<u64, Error> {
+/// Appends an event of the owner; if that fails, makes room in the streams for the next attempt.
+///
+/// # Errors
+/// Returns the error of the attempt.
+pub(super) async fn append(deployment: &Opened, draft: Draft<Owner>) -> Result<u64, Error> {
     let bus = deployment.bus_once("owner").await?;
     let mut writer = bus.owner(deployment.owner_key()?).await?;
-    let draft = if halt {
-        Draft::of(Deployment, HaltOrdered {})
-    } else {
-        Draft::of(Deployment, HaltLifted {})
-    };
     let said = writer.say(&bus, draft).await;
     if said.is_err() {
         provision::make_room(deployment).await?;

@@ -67,6 +67,14 @@ fn is_refused(ran: Result<Finished, ExecError>, why: &str) {
     }
 }
 
+/// Checks that a script, whose argument is the folder `inbox`, ends with its exit code 3 and prints nothing.
+async fn reads_nothing(ground: &Ground, script: &str) {
+    let sh = entry("sh", &["-c", script, "sh"], false);
+    let ran = call(ground, sh, &["inbox"]).await.unwrap();
+    assert_eq!(ran.outcome, Outcome::Failed { code: 3 }, "{script}");
+    assert!(ran.output.is_empty(), "{script}: {}", text(&ran));
+}
+
 #[tokio::test]
 async fn common_programs_use_the_files_and_folders_of_their_arguments() {
     let ground = ground();
@@ -131,15 +139,7 @@ async fn no_link_leads_a_program_out_of_its_arguments() {
     // Beneath a folder links can be met, and lead nowhere.
     for name in ["file", "folder/salary.txt", "outside"] {
         let code = format!("cat \"$1/{name}\" || exit 3");
-        let ran = call(
-            &ground,
-            entry("sh", &["-c", &code, "sh"], false),
-            &["inbox"],
-        )
-        .await;
-        let ran = ran.unwrap();
-        assert_eq!(ran.outcome, Outcome::Failed { code: 3 }, "{name}");
-        assert!(ran.output.is_empty(), "{name}: {}", text(&ran));
+        reads_nothing(&ground, &code).await;
     }
 }
 
@@ -170,15 +170,7 @@ async fn other_paths_of_the_workspace_are_out_of_reach() {
         "echo x > new",
     ] {
         let code = format!("{{ {code}; }} || exit 3");
-        let ran = call(
-            &ground,
-            entry("sh", &["-c", &code, "sh"], false),
-            &["inbox"],
-        )
-        .await;
-        let ran = ran.unwrap();
-        assert_eq!(ran.outcome, Outcome::Failed { code: 3 }, "{code}");
-        assert!(ran.output.is_empty(), "{code}: {}", text(&ran));
+        reads_nothing(&ground, &code).await;
     }
     let none = call(&ground, entry("sh", &["-c", "cat inbox/a.txt"], false), &[]).await;
     assert_ne!(none.unwrap().outcome, Outcome::Succeeded);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bus_schema::{Draft, TaskCancelled};
 use clap::Args;
-use deployment::{Deployment, provision};
+use deployment::Deployment;
 use futures::StreamExt as _;
 use gateway::api::{Summary, TaskState};
 
-use crate::{Error, Output, ids::IdPrefix, timeline::Timeline};
+use crate::{Error, Output, command::halt::append, ids::IdPrefix, reason, timeline::Timeline};
 
 /// The time in which the task normally ends.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -33,13 +33,7 @@ impl Arguments {
                 "task {task} {ended}: nothing is left to cancel"
             )));
         }
-        let bus = deployment.bus().await?;
-        let mut writer = bus.owner(deployment.owner_key()?).await?;
-        let said = writer.say(&bus, Draft::of(task, TaskCancelled {})).await;
-        if said.is_err() {
-            provision::make_room(deployment).await?;
-        }
-        let seq = said?;
+        let seq = append(deployment, Draft::of(task, TaskCancelled {})).await?;
         let mut timeline = Timeline::new();
         let mut events = std::pin::pin!(client.follow(task));
         let followed = tokio::time::timeout(WITHIN, async {
@@ -69,7 +63,7 @@ impl Arguments {
 fn ended(summary: &Summary) -> String {
     match (summary.state, summary.outcome) {
         (TaskState::Rejected, _) => "was rejected".to_owned(),
-        (_, Some(outcome)) => format!("ended as {}", format!("{outcome:?}").to_lowercase()),
+        (_, Some(outcome)) => format!("ended as {}", reason::outcome(outcome)),
         (_, None) => "is running".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{AuthorId, Content, TaskOutcome};
+use bus_schema::{AuthorId, Content};
 use clap::Args;
 use deployment::Deployment;
 use gateway::{
@@ -96,9 +96,7 @@ fn contract(task: &Summary) -> String {
 /// The state in words: the outcome of an ended task, and the next step of one that waits.
 fn state(task: &Summary) -> String {
     match (task.state, task.outcome) {
-        (_, Some(TaskOutcome::Succeeded)) => "succeeded".to_owned(),
-        (_, Some(TaskOutcome::Failed)) => "failed".to_owned(),
-        (_, Some(TaskOutcome::Cancelled)) => "cancelled".to_owned(),
+        (_, Some(outcome)) => reason::outcome(outcome).to_owned(),
         (TaskState::Rejected, None) => match task.refusal {
             Some(code) => format!("rejected: {}", reason::in_words(code)),
             None => "rejected".to_owned(),
