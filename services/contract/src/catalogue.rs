@@ -52,7 +52,31 @@ pub struct Effects {
     pub other: Effect,
 }
 
+impl Effect {
+    /// All effects, from inward to outward.
+    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Outward];
+
+    /// The word in the catalogue and in contracts.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Outward => "outward",
+        }
+    }
+}
+
 impl Effects {
+    /// Returns true if every call has this effect.
+    pub(crate) fn are_all(&self, effect: Effect) -> bool {
+        self.other == effect && self.some.iter().all(|(_, one)| *one == effect)
+    }
+
+    /// Returns true if a call can have this effect.
+    pub(crate) fn include(&self, effect: Effect) -> bool {
+        self.other == effect || self.some.iter().any(|(_, one)| *one == effect)
+    }
+
     /// Returns the most outward effect.
     #[must_use]
     pub fn most(&self) -> Effect {

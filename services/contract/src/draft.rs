@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Catalogue;
 use crate::cedar::Condition;
+use crate::matcher::Matcher;
 use crate::name::rule_id;
-use crate::rule::{Matcher, Question, Rule, RuleKind};
+use crate::rule::{Question, Rule, RuleKind};
 use crate::toml_text::quoted;
 
 mod exact;

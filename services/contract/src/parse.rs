@@ -1,7 +1,10 @@
 //! Parses a contract from TOML and reports every problem with its place and repair.
 
+mod conditions;
 mod counted;
 mod head;
+mod matcher;
+mod question;
 mod quota;
 mod rule;
 pub(crate) mod source;

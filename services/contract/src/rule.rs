@@ -13,8 +13,8 @@ use crate::bound::kind::Inner as _;
 use crate::bound::matching::{CallContext, Match};
 use crate::cedar::Condition;
 use crate::labels::FlowAction;
+use crate::matcher::Matcher;
 use crate::name::is_name;
-use crate::pattern::ToolGlob;
 use crate::quota::{Quotas, Spend};
 use crate::schema::Arguments;
 use crate::toml_text::{key, quoted};
@@ -119,35 +119,6 @@ impl RuleKind {
             Self::Allow => "allow",
             Self::Ask(_) => "ask",
             Self::Deny => "deny",
-        }
-    }
-}
-
-/// The tools that a rule applies to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Matcher {
-    /// The tool of this name.
-    Exact(String),
-    /// Every tool of the catalogue that matches the pattern.
-    Glob(ToolGlob),
-}
-
-impl Matcher {
-    /// Returns true if the rule applies to `tool`; case-sensitive.
-    #[must_use]
-    pub fn matches(&self, tool: &str) -> bool {
-        match self {
-            Self::Exact(name) => name == tool,
-            Self::Glob(glob) => glob.matches(tool),
-        }
-    }
-}
-
-impl fmt::Display for Matcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(name) => f.write_str(name),
-            Self::Glob(glob) => glob.fmt(f),
         }
     }
 }
@@ -289,7 +260,7 @@ impl fmt::Display for Rule {
         if is_name(self.id.as_str()) {
             writeln!(f, "name = {}", quoted(self.id.as_str()))?;
         }
-        writeln!(f, "tool = {}", quoted(&self.tool.to_string()))?;
+        f.write_str(&self.tool.keys())?;
         for (name, bound) in &self.bounds {
             writeln!(f, "where.{} = {bound}", key(name))?;
         }

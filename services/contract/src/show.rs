@@ -11,6 +11,7 @@ use crate::toml_text::quoted;
 use crate::usage::Period;
 
 mod sentence;
+mod tools;
 pub(crate) mod words;
 
 pub(crate) use self::sentence::sentence;
@@ -74,7 +75,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
         ),
         ("How much in all", plain(limits(contract))),
         ("What holds besides", plain(besides(contract, catalogue))),
-        ("The tools", tools(contract, catalogue)),
+        ("The tools", catalogued(contract, catalogue)),
     ];
     let sections = sections.into_iter();
     let sections = sections.filter(|(_, sentences)| !sentences.is_empty());
@@ -253,7 +254,7 @@ fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
 }
 
 /// Describes the tools of the rules, with the descriptions of the catalogue.
-fn tools(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
+fn catalogued(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
     let about = |tool: &&Tool| {
         let name = tool.name().as_str();
         contract.rules().any(|rule| rule.tool.matches(name))

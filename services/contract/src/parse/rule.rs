@@ -4,28 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{RuleId, SecretName};
 
-use super::quota;
+use super::conditions::{after, when};
 use super::quota::Moves;
-use super::source::{Node, Source, TEXT_CHARS_MAX, Table, duration, name, place};
-use super::tools::{About, unknown_tool};
-use crate::after::After;
+use super::source::{Node, Source, Table, name, place};
+use super::tools::About;
+use super::{matcher, question, quota};
 use crate::bound::kind::Inner as _;
 use crate::bound::{Bound, fits};
 use crate::catalogue::Catalogue;
-use crate::cedar::{CONDITION_BYTES_MAX, Condition};
 use crate::contract::Role;
 use crate::labels::FlowAction;
 use crate::name::{RESERVED, rule_id};
-use crate::pattern::{PATTERN_BYTES_MAX, ToolGlob};
-use crate::rule::{ASK_MS_DEFAULT, Escalation, Matcher, OWNER, Question, Rule, RuleKind};
+use crate::rule::{Rule, RuleKind};
 
-/// Maximum time until a question expires: a day.
-const ASK_MS_MAX: u64 = 24 * 60 * 60 * 1000;
 /// Maximum number of secrets of one rule.
 const SECRETS_MAX: usize = 32;
 
 /// Keys of every rule: the match.
-const DESCRIBED: [&str; 6] = ["name", "tool", "where", "only", "when", "after"];
+const DESCRIBED: [&str; 5] = ["name", "where", "only", "when", "after"];
 /// Additional keys of allow and ask rules: quotas and flow actions.
 const COUNTED: [&str; 10] = [
     "calls",
@@ -60,15 +56,16 @@ pub(super) fn read<'t>(
     against: &Against<'_>,
 ) -> Option<Rule> {
     let (what, keys): (_, &[&[&str]]) = match word {
-        "allow" => ("`[[allow]]`", &[&DESCRIBED, &COUNTED]),
-        "ask" => ("`[[ask]]`", &[&DESCRIBED, &COUNTED, &ASKED, &TOLD]),
-        _ => ("`[[deny]]`", &[&DESCRIBED]),
+        "allow" => ("`[[allow]]`", &[&matcher::KEYS, &DESCRIBED, &COUNTED]),
+        "ask" => (
+            "`[[ask]]`",
+            &[&matcher::KEYS, &DESCRIBED, &COUNTED, &ASKED, &TOLD],
+        ),
+        _ => ("`[[deny]]`", &[&matcher::KEYS, &DESCRIBED]),
     };
     let of = source.table(node, what, &keys.concat())?;
     let id = id(source, &of, word, place, names);
-    let tool = source
-        .required(&of, "tool")
-        .and_then(|node| matcher(source, node, against.catalogue));
+    let tool = matcher::read(source, &of, word != "allow", against.catalogue);
     let kind = kind(source, &of, word, against.roles);
     let about = About {
         catalogue: against.catalogue,
@@ -164,208 +161,9 @@ fn kind<'t>(
 ) -> Option<RuleKind> {
     match word {
         "allow" => Some(RuleKind::Allow),
-        "ask" => question(source, of, roles).map(RuleKind::Ask),
+        "ask" => question::read(source, of, roles).map(RuleKind::Ask),
         _ => Some(RuleKind::Deny),
     }
-}
-
-fn question<'t>(
-    source: &mut Source<'t>,
-    of: &Table<'t>,
-    roles: &BTreeMap<String, Role>,
-) -> Option<Question> {
-    let reason = source
-        .required(of, "reason")
-        .and_then(|node| source.text(node, "`reason`", TEXT_CHARS_MAX));
-    let expires = of.table.get("expires");
-    let expires_ms = expires.map_or(Some(ASK_MS_DEFAULT), |node| {
-        duration(source, node, "`expires`", ASK_MS_MAX)
-    });
-    let role = match of.table.get("role") {
-        Some(node) => role(source, node, roles),
-        None => Some(OWNER.to_owned()),
-    };
-    let quorum = match of.table.get("quorum") {
-        Some(node) => source
-            .integer(node, "`quorum`", 1..=100)
-            .map(|many| (many, node.span())),
-        None => Some((1, of.span.clone())),
-    };
-    let escalate = match of.table.get("escalate") {
-        Some(node) => escalation(source, node, roles).map(|found| Some((found, node.span()))),
-        None => Some(None),
-    };
-    let attended = match of.table.get("attended") {
-        Some(node) => source.boolean(node, "`attended`"),
-        None => Some(false),
-    };
-    let (role, (quorum, span), expires_ms) = (role?, quorum?, expires_ms?);
-    let members = roles.get(&role).map_or(1, |role| role.keys.len());
-    let quorum = u32::try_from(quorum).ok()?;
-    if usize::try_from(quorum).is_ok_and(|quorum| quorum > members) {
-        let problem = format!("`{role}` has {members} key, so {quorum} can never say yes");
-        source.report(span, problem, "lower `quorum`, or add keys to the role");
-        return None;
-    }
-    let escalate = escalate?;
-    if let Some((escalate, span)) = &escalate
-        && escalate.after_ms >= expires_ms
-    {
-        let problem = "the question has ended before it is escalated";
-        source.report(
-            span.clone(),
-            problem,
-            "escalate earlier, or write a later `expires`",
-        );
-        return None;
-    }
-    Some(Question {
-        reason: reason?,
-        role,
-        quorum,
-        expires_ms,
-        escalate: escalate.map(|(escalate, _)| escalate),
-        attended: attended?,
-    })
-}
-
-fn role(
-    source: &mut Source<'_>,
-    node: &Node<'_>,
-    roles: &BTreeMap<String, Role>,
-) -> Option<String> {
-    let text = source.text(node, "`role`", 64)?;
-    if text == OWNER || roles.contains_key(&text) {
-        return Some(text);
-    }
-    let names: Vec<&str> = roles.keys().map(String::as_str).chain([OWNER]).collect();
-    let fix = diagnostic::nearest(&text, names.iter().copied()).map_or_else(
-        || format!("add `[roles.{text}]`, or use one of: {}", names.join(", ")),
-        |near| format!("did you mean `{near}`?"),
-    );
-    source.report(
-        node.span(),
-        format!("the contract has no role `{text}`"),
-        fix,
-    );
-    None
-}
-
-fn escalation<'t>(
-    source: &mut Source<'t>,
-    node: &'t Node<'t>,
-    roles: &BTreeMap<String, Role>,
-) -> Option<Escalation> {
-    let of = source.table(node, "`escalate`", &["after", "role"])?;
-    let after = source.required(&of, "after");
-    let after = after.and_then(|node| duration(source, node, "`after`", ASK_MS_MAX));
-    let to = source.required(&of, "role");
-    let to = to.and_then(|node| role(source, node, roles));
-    Some(Escalation {
-        after_ms: after?,
-        role: to?,
-    })
-}
-
-fn matcher(source: &mut Source<'_>, node: &Node<'_>, catalogue: &Catalogue) -> Option<Matcher> {
-    let text = source.text(node, "`tool`", PATTERN_BYTES_MAX)?;
-    if !text.contains('*') {
-        if catalogue.get(&text).is_some() {
-            return Some(Matcher::Exact(text));
-        }
-        unknown_tool(source, node.span(), &text, catalogue);
-        return None;
-    }
-    let Some(glob) = ToolGlob::new(&text) else {
-        let fix = "use letters, digits, `_`, `-`, dots and `*`, such as \"file.*\"";
-        source.report(node.span(), "`tool` is no pattern on tool names", fix);
-        return None;
-    };
-    if !catalogue
-        .tools()
-        .any(|tool| glob.matches(tool.name().as_str()))
-    {
-        unknown_tool(source, node.span(), &text, catalogue);
-        return None;
-    }
-    Some(Matcher::Glob(glob))
-}
-
-/// Parses a condition; the outer `None` means that a problem was reported.
-fn when<'t>(
-    source: &mut Source<'t>,
-    of: &Table<'t>,
-    about: &About<'_>,
-) -> Option<Option<Condition>> {
-    let Some(node) = of.table.get("when") else {
-        return Some(None);
-    };
-    let text = source.text(node, "`when`", CONDITION_BYTES_MAX)?;
-    let each = about.matched.iter();
-    let tools: Vec<_> = each
-        .map(|tool| (tool.name().as_str(), tool.input_schema()))
-        .collect();
-    if tools.is_empty() {
-        return None;
-    }
-    match Condition::parse(&text, &tools) {
-        Ok(condition) => {
-            let known = |name: &str| about.catalogue.get(name).is_some();
-            let unknown = condition.earlier().find(|(name, _)| !known(name));
-            if let Some((name, at)) = unknown {
-                let span = source.within(node, at);
-                unknown_tool(source, span, name, about.catalogue);
-                return None;
-            }
-            Some(Some(condition))
-        }
-        Err(error) => {
-            let span = source.within(node, error.at());
-            let said = error.to_string();
-            let (problem, fix) = said.rsplit_once("; ").unwrap_or((&said, "correct it"));
-            source.report(span, problem, fix);
-            None
-        }
-    }
-}
-
-/// Parses `after`; the outer `None` means that a problem was reported.
-fn after<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Option<Option<After>> {
-    let Some(node) = of.table.get("after") else {
-        return Some(None);
-    };
-    if node.get_ref().as_str().is_some() {
-        let tool = about.tool(source, node)?.name().to_string();
-        let equal = BTreeMap::new();
-        return Some(Some(After { tool, equal }));
-    }
-    let of = source.table(node, "`after`", &["tool", "equal"])?;
-    let tool = source
-        .required(&of, "tool")
-        .and_then(|node| about.tool(source, node))?;
-    let mut equal = BTreeMap::new();
-    let mut pair = |source: &mut Source<'t>, node: &'t Node<'t>, own: &str, other: &str| {
-        about.check(source, node.span(), own)?;
-        About::check_in(source, node.span(), other, &[tool])?;
-        equal.insert(own.to_owned(), other.to_owned());
-        Some(())
-    };
-    if let Some(node) = of.table.get("equal") {
-        let table = node.get_ref().as_table().filter(|table| !table.is_empty());
-        if let Some(table) = table {
-            for (own, node) in table {
-                let other = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
-                pair(source, node, own.get_ref(), &other)?;
-            }
-        } else {
-            for node in source.items(node, "`equal`")? {
-                let name = source.text(node, "`equal`", TEXT_CHARS_MAX)?;
-                pair(source, node, &name, &name)?;
-            }
-        }
-    }
-    let tool = tool.name().to_string();
-    Some(Some(After { tool, equal }))
 }
 
 fn secrets<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Vec<SecretName>> {

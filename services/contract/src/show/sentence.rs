@@ -6,9 +6,10 @@ use crate::contract::Contract;
 use crate::labels::FlowAction;
 use crate::money::sum_text;
 use crate::quota::{Quota, Spend, SpendCurrency};
-use crate::rule::{Matcher, OWNER, Question, Rule, RuleKind};
+use crate::rule::{OWNER, Question, Rule, RuleKind};
 use crate::usage::Period;
 
+use super::tools::what;
 use super::words::{counted, duration, joined, moneys};
 use crate::bound::kind::{Inner as _, Unit};
 
@@ -18,7 +19,7 @@ pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) 
         .tools()
         .filter(|tool| rule.tool.matches(tool.name().as_str()))
         .collect();
-    let what = what(&rule.tool, &tools);
+    let what = what(&rule.tool, &tools, &rule.kind);
     let conditions = conditions(rule, &tools);
     let conditions = if conditions.is_empty() {
         String::new()
@@ -43,21 +44,6 @@ pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) 
         format!("; {}", more.join("; "))
     };
     format!("{start}{conditions}{more}.")
-}
-
-/// Describes the tools in words.
-fn what(matcher: &Matcher, tools: &[&Tool]) -> String {
-    match matcher {
-        Matcher::Exact(name) => format!("`{name}`"),
-        Matcher::Glob(glob) if glob.as_str() == "*" => "any tool".to_owned(),
-        Matcher::Glob(glob) => {
-            let names = tools.iter().map(|tool| format!("`{}`", tool.name()));
-            format!(
-                "what is called like `{glob}` ({})",
-                joined(names.collect(), "and")
-            )
-        }
-    }
 }
 
 fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {

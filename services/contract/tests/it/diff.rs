@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 static TOOLS: LazyLock<Catalogue> = LazyLock::new(crate::tools);
 
 /// Lines of rules about tools that send, pay and read; `CALL` has arguments for each.
-const RULES: [&str; 22] = [
+const RULES: [&str; 25] = [
     "[[allow]]\ntool = \"mail.send\"",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { email = { domain = \"a.example\" } }",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = \"task\" }\nuntrusted = \"allow\"",
@@ -34,6 +34,9 @@ const RULES: [&str; 22] = [
     "[[deny]]\ntool = \"*\"",
     "[[allow]]\ntool = \"item.update\"\nonly = true\nwhere.id = { length = { max = 2 } }",
     "[[allow]]\ntool = \"pay.transfer\"\nper_day = { calls = 1, sum = { amount = 100 } }",
+    "[[allow]]\neffect = \"read\"\nexcept = [\"note.read\"]",
+    "[[allow]]\ntools = [\"item.*\", \"pay.transfer\"]\ncalls = 3",
+    "[[deny]]\ntools = [\"item.update\", \"mail.send\"]",
 ];
 const LIMITS: [&str; 4] = [
     "",

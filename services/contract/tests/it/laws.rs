@@ -123,7 +123,12 @@ fn rule(word: &'static str) -> impl Strategy<Value = String> {
                 "ask" => format!("reason = \"{word}\"\n{question}"),
                 _ => String::new(),
             };
-            format!("[[{word}]]\ntool = \"{tool}\"\n{bounds}{condition}{permit}{spend}{question}\n")
+            let tool = match bounds.len() {
+                0 if tool == "web.post" => "effect = \"outward\"\nexcept = [\"cal.create\", \"pay.transfer\", \"list.send\"]".to_owned(),
+                0 if tool == "mail.send" => "tools = [\"mail.send\", \"web.*\"]".to_owned(),
+                _ => format!("tool = \"{tool}\""),
+            };
+            format!("[[{word}]]\n{tool}\n{bounds}{condition}{permit}{spend}{question}\n")
         })
     })
 }

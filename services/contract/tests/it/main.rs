@@ -18,6 +18,7 @@ mod messages;
 mod patterns;
 mod pins;
 mod properties;
+mod round_trip;
 mod show;
 mod strict_json;
 

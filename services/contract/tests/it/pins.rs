@@ -28,7 +28,11 @@ fn catalogue(entries: &[Value]) -> Catalogue {
 }
 
 fn sign(tools: &Catalogue) -> Signed {
-    let text = crate::text(RULES);
+    sign_rules(RULES, tools)
+}
+
+fn sign_rules(rules: &str, tools: &Catalogue) -> Signed {
+    let text = crate::text(rules);
     let contract = Contract::parse("c", &text, tools).unwrap();
     let envelope = envelope(&contract, tools);
     let entries = entries(tools, &envelope);
@@ -169,6 +173,27 @@ fn tools_that_come_and_go_are_named_and_those_of_no_rule_change_nothing() {
     let told = signed.lines(&catalogue(&[named("other")]));
     assert_eq!(told[..2], ["`t.a` is gone", "`t.b` is gone"]);
     assert!(told[2].starts_with("it cannot be read: "), "{told:?}");
+}
+
+#[test]
+fn a_rule_about_an_effect_is_read_as_signed_only_while_it_is_about_the_same_tools() {
+    let other = |name: &str, effect: &str| {
+        let mut other = entry();
+        other["name"] = json!(name);
+        other["effect"] = json!(effect);
+        other
+    };
+    let rules = "[[allow]]\neffect = \"read\"\nexcept = [\"t.a\"]";
+    let signed = sign_rules(rules, &catalogue(&[entry(), other("t.b", "read")]));
+    let more = |effect| catalogue(&[entry(), other("t.b", "read"), other("t.c", effect)]);
+    assert_eq!(signed.drift(&more("write"), Some(&signed.entries)), None);
+    assert_eq!(signed.lines(&more("read")), ["`t.c` is new"]);
+    let writes = catalogue(&[entry(), other("t.b", "write"), other("t.c", "read")]);
+    let lines = signed.lines(&writes);
+    assert!(
+        lines.contains(&"`t.b` /effect: was \"read\", is \"write\"".to_owned()),
+        "{lines:?}"
+    );
 }
 
 #[test]

@@ -12,7 +12,14 @@ use serde_json::{Value, json};
 
 static TOOLS: LazyLock<Catalogue> = LazyLock::new(crate::tools);
 
-const TOOL: [&str; 4] = ["t.any", "t.*", "*", "t.free"];
+const TOOL: [&str; 6] = [
+    "tool = \"t.any\"",
+    "tool = \"t.*\"",
+    "tool = \"*\"",
+    "tool = \"t.free\"",
+    "tools = [\"t.any\", \"t.free\"]",
+    "effect = \"read\"\nexcept = [\"t.pattern\"]",
+];
 const BOUND: [&str; 12] = [
     "",
     "where.text = \"a\"",
@@ -31,8 +38,8 @@ const BOUND: [&str; 12] = [
 fn body() -> impl Strategy<Value = String> {
     (select(&TOOL[..]), select(&BOUND[..])).prop_map(|(tool, bound)| {
         // Only this tool has every argument; a pattern would be refused at load.
-        let tool = if bound.is_empty() { tool } else { "t.any" };
-        format!("tool = \"{tool}\"\n{bound}\n")
+        let tool = if bound.is_empty() { tool } else { TOOL[0] };
+        format!("{tool}\n{bound}\n")
     })
 }
 
