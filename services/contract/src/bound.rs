@@ -11,6 +11,7 @@ pub(crate) mod fields;
 pub(crate) mod from;
 pub(crate) mod host;
 pub(crate) mod kind;
+pub(crate) mod known;
 pub(crate) mod length;
 pub(crate) mod like;
 mod list;
@@ -26,7 +27,7 @@ pub(crate) mod range;
 pub(crate) mod relation;
 pub(crate) mod scalar;
 pub(crate) mod suffix;
-mod task_text;
+pub(crate) mod task_text;
 pub(crate) mod url;
 
 use std::fmt;
@@ -43,6 +44,7 @@ use self::{
     from::From,
     host::Host,
     kind::{Inner, Kind, Reader, Unit},
+    known::Known,
     length::Length,
     like::Like,
     matching::{CallContext, Match, is_ambiguous, lookup},
@@ -58,6 +60,7 @@ use self::{
     suffix::Suffix,
     url::Url,
 };
+use crate::known::KnownSet;
 use crate::parse::source::{Node, Source};
 use crate::parse::tools::About;
 use crate::show::words::joined;
@@ -137,6 +140,7 @@ predicates! {
     Date(Date),
     Compared(Compared),
     From(From),
+    Known(Known),
     Fields(Fields<Bound>),
     Every(Every<Bound>),
     Any(Any<Bound>),
@@ -158,6 +162,14 @@ impl Predicate {
         one.into_iter().map(|one| &**one).collect()
     }
 
+    /// The known set that its own values are of, without those of nested bounds.
+    pub(crate) fn known(&self) -> Option<&Known> {
+        if let Self::Known(known) = self {
+            return Some(known);
+        }
+        None
+    }
+
     /// A list with at least one item, where every item matches `bound`.
     pub(crate) fn every(bound: Bound) -> Self {
         Self::Every(Every(Box::new(bound)))
@@ -175,6 +187,19 @@ impl Predicate {
 }
 
 impl Bound {
+    /// Adds the known sets that it, or a bound in it, is about.
+    pub(crate) fn add_known<'b>(&'b self, to: &mut Vec<&'b KnownSet>) {
+        let Self::All(predicates) = self else {
+            return;
+        };
+        for one in predicates {
+            to.extend(one.known().map(|known| &*known.set));
+            one.inner()
+                .into_iter()
+                .for_each(|inner| inner.add_known(to));
+        }
+    }
+
     /// Makes every object with `fields` exact, except below `not`, where that would widen the bound.
     pub(crate) fn close(&mut self) {
         let Self::All(predicates) = self else {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bus_schema::{ContractName, Digest, PublicKey, Time};
 use diagnostic::{Diagnostic, Diagnostics};
 
+use crate::known::KnownSet;
 use crate::limits::{Limits, PeriodLimits};
 use crate::quota::Quota;
 use crate::rule::Rule;
@@ -26,6 +28,8 @@ pub struct Contract {
     pub(crate) head: Header,
     pub(crate) expires_span: Range<usize>,
     pub(crate) roles: BTreeMap<String, Role>,
+    /// The sets of values that the owner named.
+    pub(crate) known: BTreeMap<String, Arc<KnownSet>>,
     pub(crate) rules: Vec<Rule>,
     /// The indexes of the rules about each tool, sorted by rule id, so that verdicts do not depend on the order of the
     /// document.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
+use crate::known::KnownSet;
 use crate::labels::{Integrity, Secrecy};
 use crate::limits::PeriodLimits;
 use crate::name::rule_id;
@@ -306,9 +307,13 @@ impl Differ<'_> {
             (Some(_), None) => ChangeKind::Removed,
             (Some(_), Some(_)) => ChangeKind::Changed,
         };
+        // A set of values that both rules name has to be compared where it is written.
+        let sets_differ = known(old) != known(new);
         let lines = |rule: Option<&Rule>| -> Vec<String> {
             let text = rule.map(Rule::to_string).unwrap_or_default();
-            text.lines().map(str::to_owned).collect()
+            let sets = known(rule).into_iter().filter(|_| sets_differ);
+            let sets = sets.flat_map(KnownSet::lines);
+            text.lines().map(str::to_owned).chain(sets).collect()
         };
         let (before, after) = (lines(old), lines(new));
         let alone = |own: &[String], other: &[String]| -> Vec<String> {
@@ -322,7 +327,12 @@ impl Differ<'_> {
             ChangeKind::Added | ChangeKind::Removed => (before, after),
         };
         let sentence = |rule: Option<&Rule>, contract: &Contract| {
-            rule.map(|rule| show::sentence(rule, contract, self.catalogue))
+            rule.map(|rule| {
+                let sets = known(Some(rule)).into_iter().filter(|_| sets_differ);
+                let sets = sets.map(|set| format!(" {}", show::words::known(set)));
+                let sentence = show::sentence(rule, contract, self.catalogue);
+                format!("{sentence}{}", sets.collect::<String>())
+            })
         };
         let name = either()
             .next()
@@ -337,6 +347,11 @@ impl Differ<'_> {
             added,
         });
     }
+}
+
+/// The known sets that a rule is about.
+fn known(rule: Option<&Rule>) -> Vec<&KnownSet> {
+    rule.map(Rule::known).unwrap_or_default()
 }
 
 /// A function that keeps only one limit.

@@ -45,6 +45,7 @@ impl<'c> HistoryNeeds<'c> {
             return;
         };
         for predicate in predicates {
+            self.words |= predicate.known().is_some_and(|known| known.named);
             predicate
                 .origins()
                 .iter()

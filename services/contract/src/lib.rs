@@ -15,6 +15,7 @@ mod envelope;
 mod explain;
 mod fix;
 mod history_needs;
+mod known;
 mod labels;
 mod limits;
 mod matcher;

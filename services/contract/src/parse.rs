@@ -3,6 +3,7 @@
 mod conditions;
 mod counted;
 mod head;
+mod known;
 mod matcher;
 mod question;
 mod quota;
@@ -33,7 +34,7 @@ const TESTS_MAX: usize = 1000;
 /// Maximum length of the encoded envelope, so that the event that signs it stays below
 /// [`bus_schema::EVENT_BYTES_MAX`].
 const ENVELOPE_BYTES_MAX: usize = 6144;
-const CONTRACT_KEYS: [&str; 13] = [
+const CONTRACT_KEYS: [&str; 14] = [
     "contract",
     "version",
     "purpose",
@@ -42,6 +43,7 @@ const CONTRACT_KEYS: [&str; 13] = [
     "starts",
     "expires",
     "limits",
+    "known",
     "roles",
     "allow",
     "ask",
@@ -145,14 +147,16 @@ fn read<'t>(
     let principals = head::principals(source, of.table.get("principal"));
     let limits = head::limits(source, of.table.get("limits"));
     let roles = head::roles(source, of.table.get("roles"));
-    let nobody = BTreeMap::new();
-    let known = roles.as_ref().unwrap_or(&nobody);
+    let known = known::read(source, of.table.get("known"));
+    let (nobody, nothing) = (BTreeMap::new(), BTreeMap::new());
+    let people = roles.as_ref().unwrap_or(&nobody);
     let rules = rules(
         source,
         of,
         &rule::Against {
             catalogue,
-            roles: known,
+            roles: people,
+            known: known.as_ref().unwrap_or(&nothing),
         },
     );
     if let (Some(version), Some(limits)) = (version, &limits) {
@@ -184,6 +188,7 @@ fn read<'t>(
         },
         expires_span,
         roles: roles.clone()?,
+        known: known.clone()?,
         by_tool: by_tool(&rules, catalogue),
         rules,
         tests: Vec::new(),

@@ -12,6 +12,7 @@ use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
 use crate::bound::matching::{CallContext, Match};
 use crate::cedar::Condition;
+use crate::known::KnownSet;
 use crate::labels::FlowAction;
 use crate::matcher::Matcher;
 use crate::name::is_name;
@@ -158,6 +159,17 @@ impl Rule {
     fn conditions(&self, context: &CallContext<'_>) -> impl Iterator<Item = Match> {
         let when = self.when.iter().map(|when| when.judge(context));
         when.chain(self.after.iter().map(|after| after.judge(context)))
+    }
+
+    /// The known sets that its bounds are about, each once.
+    pub(crate) fn known(&self) -> Vec<&KnownSet> {
+        let mut sets = Vec::new();
+        self.bounds
+            .values()
+            .for_each(|bound| bound.add_known(&mut sets));
+        sets.sort_by(|one, other| one.name.cmp(&other.name));
+        sets.dedup();
+        sets
     }
 
     /// Returns true if the rule states the money that a call moves.

@@ -73,6 +73,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
             "What it may never do",
             of(|kind| matches!(kind, RuleKind::Deny)),
         ),
+        ("What it knows", plain(known(contract))),
         ("How much in all", plain(limits(contract))),
         ("What holds besides", plain(besides(contract, catalogue))),
         ("The tools", catalogued(contract, catalogue)),
@@ -151,6 +152,12 @@ pub(crate) fn principal(principal: &str) -> String {
         Some(("job", name)) => format!("the scheduled job `{name}`"),
         Some((_, id)) => format!("tasks of the session `{id}`"),
     }
+}
+
+/// Describes the sets of values that the owner named.
+fn known(contract: &Contract) -> Vec<String> {
+    let each = contract.known.values();
+    each.map(|set| words::known(set)).collect()
 }
 
 fn limits(contract: &Contract) -> Vec<String> {

@@ -13,12 +13,10 @@ use serde_json::{Map, Value};
 
 use super::matching::{CallContext, Match};
 use super::origin::Origin;
+pub(crate) use crate::parse::source::VALUE_CHARS_MAX;
 use crate::parse::source::{Node, Source, Table};
 use crate::parse::tools::About;
 use crate::show::words::counted;
-
-/// Maximum length of a text in a bound, in characters.
-pub(crate) const VALUE_CHARS_MAX: usize = 4096;
 
 /// A kind of bound on a value.
 pub(crate) trait Kind: Sized + Display {

@@ -5,10 +5,9 @@ use std::fmt;
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::kind::VALUE_CHARS_MAX;
 use super::matching::Match;
 use super::number::{self, Number};
-use crate::parse::source::{Node, Source};
+use crate::parse::source::{Node, Source, VALUE_CHARS_MAX};
 use crate::toml_text::quoted;
 
 /// Maximum number of members of a set.
@@ -46,7 +45,8 @@ impl Scalar {
         }
     }
 
-    fn judge(&self, value: &Value) -> Match {
+    /// Matches a value of the call.
+    pub(super) fn judge(&self, value: &Value) -> Match {
         match (self, value) {
             (Self::Bool(own), Value::Bool(other)) => Match::of(own == other),
             (Self::Text(own), Value::String(other)) => Match::of(own == other),
@@ -81,7 +81,7 @@ pub(super) fn one_of(set: &[Scalar], value: &Value) -> Match {
 }
 
 /// Reads one value of an argument.
-pub(super) fn read(source: &mut Source<'_>, node: &Node<'_>) -> Option<Scalar> {
+pub(crate) fn read(source: &mut Source<'_>, node: &Node<'_>) -> Option<Scalar> {
     match node.get_ref() {
         DeValue::String(text) => {
             if text.is_empty() {
@@ -103,7 +103,7 @@ pub(super) fn read(source: &mut Source<'_>, node: &Node<'_>) -> Option<Scalar> {
 }
 
 /// Reads a list of values, each once.
-pub(super) fn read_set<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Vec<Scalar>> {
+pub(crate) fn read_set<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Vec<Scalar>> {
     let items = source.items(node, "the set")?;
     if items.len() > SET_MAX {
         let problem = format!("the set has more than {SET_MAX} values");

@@ -12,10 +12,10 @@ const GROUP: usize = 3;
 /// Returns true if the text names this text or number, and not as a part of a longer word or number. Texts are compared
 /// in their composed form (NFC).
 pub(super) fn names(value: &Value, text: &str) -> bool {
-    let text: String = text.nfc().collect();
+    let text = composed(text);
     match value {
         Value::String(value) => {
-            let value: String = value.nfc().collect();
+            let value = composed(value);
             !value.is_empty() && has_word(&value, &text)
         }
         Value::Number(value) => numbers(&text).any(|found| found == *value),
@@ -23,7 +23,14 @@ pub(super) fn names(value: &Value, text: &str) -> bool {
     }
 }
 
-fn has_word(value: &str, text: &str) -> bool {
+/// Converts a text to its composed form (NFC).
+pub(crate) fn composed(text: &str) -> String {
+    text.nfc().collect()
+}
+
+/// Returns true if a text has this word, or these words, and not as a part of a longer word or number. Both are in their
+/// composed form.
+pub(crate) fn has_word(value: &str, text: &str) -> bool {
     !value.starts_with(is_mark)
         && text.match_indices(value).any(|(at, found)| {
             let before = text.get(..at).unwrap_or_default();

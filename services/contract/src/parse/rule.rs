@@ -13,6 +13,7 @@ use crate::bound::kind::Inner as _;
 use crate::bound::{Bound, fits};
 use crate::catalogue::Catalogue;
 use crate::contract::Role;
+use crate::known::KnownSets;
 use crate::labels::FlowAction;
 use crate::name::{RESERVED, rule_id};
 use crate::rule::{Rule, RuleKind};
@@ -44,6 +45,7 @@ const TOLD: [&str; 2] = ["reason", "expires"];
 pub(super) struct Against<'c> {
     pub(super) catalogue: &'c Catalogue,
     pub(super) roles: &'c BTreeMap<String, Role>,
+    pub(super) known: &'c KnownSets,
 }
 
 /// Parses the rule `node`, the `place`-th of its kind.
@@ -69,6 +71,7 @@ pub(super) fn read<'t>(
     let kind = kind(source, &of, word, against.roles);
     let about = About {
         catalogue: against.catalogue,
+        known: against.known,
         matched: tool.as_ref().map_or_else(Vec::new, |tool| {
             let each = against.catalogue.tools();
             each.filter(|one| tool.matches(one.name().as_str()))

@@ -6,11 +6,13 @@ use diagnostic::nearest;
 
 use super::source::{Node, Source};
 use crate::catalogue::{Catalogue, Tool};
+use crate::known::KnownSets;
 use crate::pattern::PATTERN_BYTES_MAX;
 
-/// The tools of a rule, and the catalogue.
+/// The tools of a rule, the catalogue, and the known sets of the contract.
 pub(crate) struct About<'c> {
     pub(crate) catalogue: &'c Catalogue,
+    pub(crate) known: &'c KnownSets,
     pub(crate) matched: Vec<&'c Tool>,
 }
 

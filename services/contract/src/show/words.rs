@@ -6,6 +6,9 @@ use std::fmt;
 use bus_schema::{Currency, Money};
 use jiff::Timestamp;
 
+use crate::known::KnownSet;
+use crate::toml_text::quoted;
+
 /// Joins phrases: `a`, `a or b`, `a, b or c`.
 pub(crate) fn joined(mut each: Vec<String>, word: &str) -> String {
     let Some(last) = each.pop() else {
@@ -105,6 +108,21 @@ pub(crate) fn moneys(spend: &BTreeMap<Currency, u64>) -> String {
         money.to_string()
     });
     joined(each.collect(), "and")
+}
+
+/// Describes a known set with its values.
+pub(crate) fn known(set: &KnownSet) -> String {
+    let KnownSet {
+        name,
+        values,
+        aliases,
+    } = set;
+    if aliases.is_empty() {
+        return format!("`{name}` is {}.", list(values, "or"));
+    }
+    let each = aliases.iter().zip(values);
+    let each = each.map(|(alias, value)| format!("{value} by the name of {}", quoted(alias)));
+    format!("`{name}` is {}.", joined(each.collect(), "or"))
 }
 
 #[cfg(test)]

@@ -25,6 +25,10 @@ bytes_out = 200
 messages = 3
 spend = "EUR 120.00"
 
+[known.people]
+ann = "ann@x.example"
+bob = "bob@x.example"
+
 [roles.finance]
 keys = ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]
 
@@ -39,6 +43,8 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
         &[
             "where.to = [\"ann@x.example\", \"bob@x.example\"]\n",
             "where.to = { from = \"task\" }\n",
+            "where.to = { known = \"people\" }\n",
+            "where.to = { known = \"people\", named = \"task\" }\n",
             "where.to = { from = { tool = \"people.search\", field = \"results[].email\" } }\n",
             "where.to = { email = { domain = \"x.example\" } }\n",
             "where.body = [\"hi\", \"no\"]\n",
@@ -228,6 +234,7 @@ fn past() -> impl Strategy<Value = Past> {
     let words = select(vec![
         None,
         Some("Write to ann@x.example"),
+        Some("Write to Ann, then to ann@x.example"),
         Some("Pay bob@x.example 40"),
     ]);
     let seen = subsequence(vec!["people.search", "note.read", "t.deep"], 0..=3);
