@@ -26,8 +26,8 @@ pub(crate) mod present;
 pub(crate) mod range;
 pub(crate) mod relation;
 pub(crate) mod scalar;
+pub(crate) mod spoken;
 pub(crate) mod suffix;
-pub(crate) mod task_text;
 pub(crate) mod url;
 
 use std::fmt;
@@ -108,6 +108,9 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
         }
         fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
             match self { $(Self::$name(kind) => kind.determines(value, context),)* }
+        }
+        fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+            match self { $(Self::$name(kind) => kind.doubt(value, context),)* }
         }
         fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
             match self { $(Self::$name(kind) => kind.widen(value, context).map(Self::$name),)* }
@@ -302,6 +305,17 @@ impl Inner for Bound {
         }
     }
 
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        match self {
+            Self::OneOf(_) => None,
+            Self::All(_) if self.determines(value, context) => None,
+            Self::All(predicates) => {
+                let mut each = predicates.iter();
+                each.find_map(|one| one.doubt(value, context))
+            }
+        }
+    }
+
     fn widen(&self, value: Option<&Value>, context: &CallContext<'_>) -> Option<Self> {
         let predicates = match self {
             Self::OneOf(set) => {
@@ -367,6 +381,20 @@ impl Bound {
             Self::All(predicates) => predicates.iter().any(|one| {
                 matches!(one, Predicate::Path(_))
                     || one.inner().iter().any(|inner| inner.is_about_paths())
+            }),
+        }
+    }
+}
+
+impl Bound {
+    /// Returns true if it, or a bound in it, reads the task text.
+    pub(crate) fn reads_words(&self) -> bool {
+        match self {
+            Self::OneOf(_) => false,
+            Self::All(predicates) => predicates.iter().any(|one| {
+                let mut origins = one.origins().iter();
+                origins.any(|origin| matches!(origin, Origin::Task(_)))
+                    || one.inner().iter().any(|inner| inner.reads_words())
             }),
         }
     }

@@ -86,6 +86,8 @@ impl Header {
 pub(crate) struct Candidate<'r> {
     rule: &'r Rule,
     passage: FlowAction,
+    /// The arguments that the task text only negates or quotes, each with the words around it.
+    doubts: Vec<(&'r str, String)>,
     /// The calls that the rule has left.
     left: u64,
     reserve: Allowance,
@@ -207,9 +209,20 @@ pub(crate) fn candidate<'r>(
         }
     }
     let passage = passage(rule, case)?;
+    let doubts = if rule.kind == RuleKind::Allow {
+        rule.doubts(&case.context)
+    } else {
+        Vec::new()
+    };
+    let asks = !doubts.is_empty();
     Ok(Candidate {
         rule,
-        passage,
+        doubts,
+        passage: if asks {
+            passage.min(FlowAction::Ask)
+        } else {
+            passage
+        },
         left,
         reserve,
     })
@@ -313,11 +326,15 @@ fn permitted<'r>(
     let Candidate {
         rule,
         passage,
+        doubts,
         left: _,
         reserve,
     } = candidate;
     let view = &case.context.view;
     let after_seen = || {
+        if !doubts.is_empty() {
+            return Question::to_owner(doubtful(&doubts));
+        }
         let secret = view.record.labels().secrecy == Secrecy::Secret;
         let secret = secret && rule.secret == Some(FlowAction::Ask);
         Question::to_owner(if secret { SECRET } else { UNTRUSTED })
@@ -328,6 +345,14 @@ fn permitted<'r>(
         reserve,
         question,
     }
+}
+
+/// Describes values that the task text only negates or quotes.
+fn doubtful(doubts: &[(&str, String)]) -> String {
+    let each = doubts.iter();
+    let each = each.map(|(name, words)| format!("`{name}` stands in the task only as «{words}»"));
+    let each: Vec<String> = each.collect();
+    format!("{}; is it meant?", each.join(", "))
 }
 
 /// Creates the refusal of a call that exceeds a limit.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bus_schema::{ContractName, Digest, PublicKey, Time};
 use diagnostic::{Diagnostic, Diagnostics};
+use jiff::tz::TimeZone;
 
 use crate::known::KnownSet;
 use crate::limits::{Limits, PeriodLimits};
@@ -46,6 +47,8 @@ pub(crate) struct Header {
     pub(crate) expires_ms: i64,
     pub(crate) principals: Vec<String>,
     pub(crate) limits: Limits,
+    /// The zone of the days and times in the task text; UTC by default.
+    pub(crate) zone: TimeZone,
 }
 
 /// A group of people who can approve a question.
@@ -113,6 +116,12 @@ impl Contract {
     #[must_use]
     pub fn starts_ms(&self) -> Option<i64> {
         self.head.starts_ms
+    }
+
+    /// The name of the zone of the days and times in the task text: `UTC`, or a name such as `Europe/Berlin`.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.head.zone.iana_name().unwrap_or("UTC")
     }
 
     /// The principals whose tasks may run under the contract: `session`, `job`, or one of them by name (`job:nightly`).

@@ -54,6 +54,7 @@ pub(crate) fn decide_with<'c>(
             tool: tool.name().as_str(),
             args: &args,
             view: *view,
+            zone: &contract.head.zone,
         },
     );
     let verdict = judge(contract, &case);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::bound::Bound;
 use crate::catalogue::Catalogue;
 use crate::contract::Contract;
 use crate::known::KnownSet;
@@ -217,6 +218,10 @@ impl Differ<'_> {
             let said = |contract: &Contract| Some(show::expires(contract.expires_ms()));
             self.check("expired", said(old), said(new));
         }
+        if old.zone() != new.zone() {
+            let said = |contract: &Contract| Some(show::zone(contract.zone()));
+            self.check("zone", said(old), said(new));
+        }
         if old.principals() != new.principals() {
             let said = |contract: &Contract| {
                 let who = contract.principals().iter().map(|one| show::principal(one));
@@ -408,8 +413,9 @@ fn says_the_same((a, old): (&Rule, &Contract), (b, new): (&Rule, &Contract)) -> 
         let role = contract.roles().get(role);
         role.map(|role| role.keys.iter().copied().collect::<BTreeSet<_>>())
     };
+    let zone = old.zone() == new.zone() || !a.bounds.values().any(Bound::reads_words);
     let same = |role: &String| role == OWNER || keys(old, role) == keys(new, role);
-    nameless(a) == nameless(b) && roles(a).iter().all(same)
+    zone && nameless(a) == nameless(b) && roles(a).iter().all(same)
 }
 
 /// Removes matching pairs from both lists, each item once.

@@ -78,6 +78,7 @@ pub fn explain(
         tool: tool.name().as_str(),
         args: &args,
         view: *view,
+        zone: &contract.head.zone,
     };
     let case = ValidCall::new(tool, context);
     let about = contract.rules().filter(|rule| rule.tool.matches(call.tool));

@@ -59,7 +59,7 @@ impl<'c> HistoryNeeds<'c> {
 
     fn origin(&mut self, origin: &'c Origin) {
         match origin {
-            Origin::Task => self.words = true,
+            Origin::Task(_) => self.words = true,
             Origin::Field { tool, .. } => self.tools.entry(tool).or_default().result = true,
             Origin::Argument { tool, .. } => self.tools.entry(tool).or_default().args = true,
         }

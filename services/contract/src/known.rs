@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::bound::scalar::Scalar;
-use crate::bound::task_text;
 use crate::toml_text::key;
+use crate::words::Words;
+use crate::words::mention::Mention;
 
 /// Known sets by name.
 pub(crate) type KnownSets = BTreeMap<String, Arc<KnownSet>>;
@@ -25,12 +28,14 @@ pub struct KnownSet {
 }
 
 impl KnownSet {
-    /// The values whose alias stands in a text as whole words.
-    pub(crate) fn named_in<'s>(&'s self, text: &str) -> impl Iterator<Item = &'s Scalar> {
-        let text = folded(text);
+    /// The values whose alias stands in the owner's words, as whole words in any case, with its places.
+    pub(crate) fn named_in<'s>(
+        &'s self,
+        words: &Words<'_>,
+    ) -> impl Iterator<Item = (&'s Scalar, Vec<Mention>)> {
         let each = self.aliases.iter().zip(&self.values);
-        let named = each.filter(move |(alias, _)| task_text::has_word(&folded(alias), &text));
-        named.map(|(_, value)| value)
+        let places = each.map(|(alias, value)| (value, words.alias(alias)));
+        places.filter(|(_, places)| !places.is_empty())
     }
 
     /// The first alias that is too short, or has no letter, to be told from other words.
@@ -56,5 +61,5 @@ impl KnownSet {
 /// Converts a text to lower case, with one space between words.
 pub(crate) fn folded(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    task_text::composed(&words.join(" ").to_lowercase())
+    words.join(" ").to_lowercase().nfc().collect()
 }

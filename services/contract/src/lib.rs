@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod after;
 pub mod batch;
 mod bound;
@@ -35,6 +36,7 @@ mod toml_text;
 mod usage;
 mod verdict;
 mod when;
+mod words;
 
 pub use after::After;
 pub use bound::{Bound, Predicate, matching::Match};

@@ -34,7 +34,7 @@ const TESTS_MAX: usize = 1000;
 /// Maximum length of the encoded envelope, so that the event that signs it stays below
 /// [`bus_schema::EVENT_BYTES_MAX`].
 const ENVELOPE_BYTES_MAX: usize = 6144;
-const CONTRACT_KEYS: [&str; 14] = [
+const CONTRACT_KEYS: [&str; 15] = [
     "contract",
     "version",
     "purpose",
@@ -42,6 +42,7 @@ const CONTRACT_KEYS: [&str; 14] = [
     "principal",
     "starts",
     "expires",
+    "zone",
     "limits",
     "known",
     "roles",
@@ -185,6 +186,7 @@ fn read<'t>(
             expires_ms,
             principals: principals?,
             limits: limits?,
+            zone: head::zone(source, of.table.get("zone"))?,
         },
         expires_span,
         roles: roles.clone()?,

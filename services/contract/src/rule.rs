@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::after::After;
 use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
-use crate::bound::matching::{CallContext, Match};
+use crate::bound::matching::{CallContext, Match, lookup};
 use crate::cedar::Condition;
 use crate::known::KnownSet;
 use crate::labels::FlowAction;
@@ -234,6 +234,15 @@ impl Rule {
         present().next().is_some()
             && present().all(|(name, value)| self.bound_fits(name, value, &fits))
             && (self.only || (!tool.is_open() && absent.all(named)))
+    }
+
+    /// Returns the arguments that the task text only negates or quotes, each with the words around it.
+    pub(crate) fn doubts(&self, context: &CallContext<'_>) -> Vec<(&str, String)> {
+        let doubt =
+            |(name, bound): (&'_ String, &Bound)| bound.doubt(lookup(context.args, name)?, context);
+        let each = self.bounds.iter();
+        each.filter_map(|one| Some((one.0.as_str(), doubt(one)?)))
+            .collect()
     }
 
     /// Returns true if every argument has a bound that fits; an object may have a bound on each field instead.

@@ -125,6 +125,10 @@ fn head(contract: &Contract) -> Vec<Sentence> {
         format!("It holds {from}{}.", expires(contract.expires_ms())),
         format!("It is for {}.", joined(who.collect(), "and")),
     ];
+    if contract.zone() != "UTC" {
+        let said = zone(contract.zone());
+        texts.push(format!("{}.", said.replacen('t', "T", 1)));
+    }
     for (name, role) in contract.roles() {
         let called = role.name.as_ref();
         let called = called.map_or_else(String::new, |called| format!(" ({called})"));
@@ -142,6 +146,11 @@ pub(crate) fn starts(ms: i64) -> String {
 /// Describes the expiry of a contract.
 pub(crate) fn expires(ms: i64) -> String {
     format!("until {}, and allows nothing after that", moment(ms, true))
+}
+
+/// Describes the zone of a contract.
+pub(crate) fn zone(name: &str) -> String {
+    format!("the days and times in the owner's words are those of {name}")
 }
 
 /// Describes a principal in words.

@@ -3,9 +3,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::Offset;
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
+
+/// The largest offset of a place on earth, in minutes.
+const OFFSET_MINUTES_MAX: i32 = 14 * 60;
 
 /// A day or a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,38 +24,44 @@ impl When {
     /// invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let (date, time) = match text.split_at_checked(10)? {
-            (date, "") => (date, None),
-            (date, rest) => (date, Some(rest.strip_prefix(['T', ' '])?)),
-        };
-        if !shaped(date, "dddd-dd-dd") {
-            return None;
-        }
-        let date: Date = date.parse().ok()?;
-        let Some(time) = time else {
+        let (date, time) = parts(text)?;
+        let Some((clock, offset)) = time else {
             return Some(Self::Day(date));
         };
-        let (clock, offset) = match time.find(['Z', '+', '-']) {
-            Some(at) => time.split_at_checked(at)?,
-            None => (time, "Z"),
-        };
-        let offset = offset_of(offset)?;
-        let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-        let fractional = clock.len() > whole.len();
-        let digits = fraction.bytes().all(|c| c.is_ascii_digit());
-        let short = shaped(whole, "dd:dd") && !fractional;
-        if !(short || shaped(whole, "dd:dd:dd"))
-            || !digits
-            || fraction.len() > 9
-            || (fractional && fraction.is_empty())
-        {
-            return None;
-        }
-        let clock = clock.parse().ok()?;
         let moment = offset
+            .unwrap_or(Offset::UTC)
             .to_timestamp(DateTime::from_parts(date, clock))
             .ok()?;
         Some(Self::Moment(moment))
+    }
+
+    /// Parses the same texts as a day or a time on the clocks of `zone`; without an offset, it is read as that already.
+    pub(crate) fn civil(text: &str, zone: &TimeZone) -> Option<Civil> {
+        let (date, time) = parts(text)?;
+        let Some((clock, offset)) = time else {
+            return Some(Civil::Day(date));
+        };
+        let written = DateTime::from_parts(date, clock);
+        let moment = match offset {
+            Some(offset) => zone.to_datetime(offset.to_timestamp(written).ok()?),
+            None => written,
+        };
+        Some(Civil::Moment(moment))
+    }
+
+    /// Parses a time of day such as `10:45` or `10:45:30`.
+    pub(crate) fn clock(text: &str) -> Option<Time> {
+        let shaped = shaped(text, "dd:dd") || shaped(text, "dd:dd:dd");
+        shaped.then(|| text.parse().ok())?
+    }
+
+    /// Returns the day that a text names if its offset moves the moment to another day of UTC.
+    pub(crate) fn moved_from(text: &str) -> Option<Self> {
+        let (date, _) = parts(text)?;
+        match Self::new(text)? {
+            Self::Day(_) => None,
+            Self::Moment(moment) => (day(moment) != date).then_some(Self::Day(date)),
+        }
     }
 
     /// Compares two dates or moments; `None` if one is within the other.
@@ -79,6 +88,49 @@ impl fmt::Display for When {
     }
 }
 
+/// A day, or a time on a day, on the clocks of one zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Civil {
+    Day(Date),
+    Moment(DateTime),
+}
+
+/// A day, and a time with its offset if there is one.
+type Parts = (Date, Option<(Time, Option<Offset>)>);
+
+fn parts(text: &str) -> Option<Parts> {
+    let (date, time) = match text.split_at_checked(10)? {
+        (date, "") => (date, None),
+        (date, rest) => (date, Some(rest.strip_prefix(['T', ' '])?)),
+    };
+    if !shaped(date, "dddd-dd-dd") {
+        return None;
+    }
+    let date: Date = date.parse().ok()?;
+    let Some(time) = time else {
+        return Some((date, None));
+    };
+    let (clock, offset) = match time.find(['Z', '+', '-']) {
+        Some(at) => {
+            let (clock, offset) = time.split_at_checked(at)?;
+            (clock, Some(offset_of(offset)?))
+        }
+        None => (time, None),
+    };
+    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
+    let fractional = clock.len() > whole.len();
+    let digits = fraction.bytes().all(|c| c.is_ascii_digit());
+    let short = shaped(whole, "dd:dd") && !fractional;
+    if !(short || shaped(whole, "dd:dd:dd"))
+        || !digits
+        || fraction.len() > 9
+        || (fractional && fraction.is_empty())
+    {
+        return None;
+    }
+    Some((date, Some((clock.parse().ok()?, offset))))
+}
+
 /// Returns the day of UTC of a moment.
 fn day(moment: Timestamp) -> Date {
     Offset::UTC.to_datetime(moment).date()
@@ -95,7 +147,7 @@ fn offset_of(text: &str) -> Option<Offset> {
     }
     let hours: i32 = rest.get(..2)?.parse().ok()?;
     let minutes: i32 = rest.get(3..)?.parse().ok()?;
-    let fits = hours < 24 && minutes < 60;
+    let fits = minutes < 60 && hours * 60 + minutes <= OFFSET_MINUTES_MAX;
     fits.then(|| Offset::from_seconds(sign * (hours * 60 + minutes) * 60).ok())?
 }
 

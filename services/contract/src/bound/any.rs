@@ -34,6 +34,11 @@ impl<B: Inner> Kind for Any<B> {
         })
     }
 
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        let mut items = value.as_array()?.iter();
+        items.find_map(|item| self.0.doubt(item, context))
+    }
+
     fn say(&self, _unit: Unit) -> String {
         format!("is a list with an item that {}", self.0.say(Unit::Either))
     }

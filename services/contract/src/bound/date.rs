@@ -20,6 +20,14 @@ pub struct Date {
     pub to: Option<End>,
 }
 
+impl Date {
+    fn takes_in(&self, date: When, now_ms: i64) -> bool {
+        let after = |end: End| end.compare(date, now_ms).is_ge();
+        let before = |end: End| end.compare(date, now_ms).is_le();
+        self.from.is_none_or(after) && self.to.is_none_or(before)
+    }
+}
+
 impl Kind for Date {
     const KEYS: &'static [&'static str] = &["date"];
 
@@ -34,13 +42,15 @@ impl Kind for Date {
     fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
         let now_ms = context.view.now_ms;
         let date = value.as_str().and_then(When::new);
-        Match::told(date.map(|date| {
-            let after = self
-                .from
-                .is_none_or(|end| end.compare(date, now_ms).is_ge());
-            let before = self.to.is_none_or(|end| end.compare(date, now_ms).is_le());
-            after && before
-        }))
+        let found = Match::told(date.map(|date| self.takes_in(date, now_ms)));
+        // An offset does not lead out of the day that the value names.
+        let moved = value.as_str().and_then(When::moved_from);
+        let named = moved.is_some_and(|day| self.takes_in(day, now_ms));
+        if found == Match::No && named {
+            Match::Unknown
+        } else {
+            found
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

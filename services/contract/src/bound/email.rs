@@ -4,56 +4,13 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::host;
 use super::kind::{Kind, Reader, Unit};
 use super::list::one_or_more;
 use super::matching::{CallContext, Match};
+use crate::address::{Address, domain};
 use crate::parse::source::{Node, Source};
 use crate::show::words::joined;
 use crate::toml_text::quoted_list;
-
-/// Maximum length of an address, in bytes.
-const ADDRESS_BYTES_MAX: usize = 254;
-/// Maximum length of the part before the `@`, in bytes.
-const LOCAL_BYTES_MAX: usize = 64;
-
-/// An address: the part before the `@` as written, the domain in lower case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Address {
-    local: String,
-    domain: String,
-}
-
-impl Address {
-    /// Parses a single bare address: no name, no quotes, no comments, no list.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let (local, domain) = text.split_once('@')?;
-        let fits = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&c);
-        let dots = local.split('.').all(|part| !part.is_empty());
-        if text.len() > ADDRESS_BYTES_MAX || local.len() > LOCAL_BYTES_MAX || !dots {
-            return None;
-        }
-        let domain = self::domain(domain)?;
-        let local = local.to_owned();
-        local.bytes().all(fits).then_some(Self { local, domain })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.local, self.domain)
-    }
-}
-
-/// Returns the canonical form of a mail domain; `None` for IP addresses.
-fn domain(text: &str) -> Option<String> {
-    let domain = host::canonical(text)?;
-    domain
-        .parse::<std::net::Ipv4Addr>()
-        .is_err()
-        .then_some(domain)
-}
 
 /// The permitted addresses.
 #[derive(Debug, Clone, PartialEq)]

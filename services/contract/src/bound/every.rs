@@ -37,6 +37,11 @@ impl<B: Inner + Clone> Kind for Every<B> {
         }
     }
 
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        let mut items = value.as_array()?.iter();
+        items.find_map(|item| self.0.doubt(item, context))
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.say(Unit::Either);
         format!("is a list with at least one item, and each item {each}")

@@ -73,6 +73,12 @@ impl<B: Inner + Clone> Kind for Fields<B> {
         Match::every(fields.map(|(name, bound)| bound.judge_at(object, name, context)))
     }
 
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        let object = value.as_object()?;
+        let mut fields = self.fields.iter();
+        fields.find_map(|(name, bound)| bound.doubt(lookup(object, name)?, context))
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let fields = self.fields.iter();
         let each = fields.map(|(name, bound)| format!("its `{name}` {}", bound.say(Unit::Either)));

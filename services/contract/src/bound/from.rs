@@ -7,11 +7,24 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 use super::origin::{FieldPath, Origin};
-use crate::parse::source::{Node, Source};
+use super::spoken::Spoken;
+use crate::parse::source::{Node, Source, place};
 use crate::parse::tools::About;
 use crate::show::words::joined;
 use crate::toml_text::one_or_list;
 
+/// The keys of an origin.
+const KEYS: [&str; 7] = [
+    "task",
+    "after",
+    "before",
+    "ignore_case",
+    "tool",
+    "field",
+    "argument",
+];
+/// The keys of the role of a value in the task text.
+const ROLE_KEYS: [&str; 3] = ["after", "before", "ignore_case"];
 /// Maximum number of origins of one bound.
 const ORIGINS_MAX: usize = 32;
 /// Maximum length of a field path, in characters.
@@ -35,8 +48,7 @@ impl Kind for From {
     }
 
     fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
-        let record = context.view.record;
-        Match::any(self.0.iter().map(|origin| origin.judge(value, record)))
+        Match::any(self.0.iter().map(|origin| origin.judge(value, context)))
     }
 
     fn say(&self, _unit: Unit) -> String {
@@ -45,9 +57,19 @@ impl Kind for From {
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        let record = context.view.record;
-        let mut trusted = self.0.iter().filter(|origin| origin.is_trusted());
-        trusted.any(|origin| origin.judge(value, record) == Match::Yes)
+        let mut each = self.0.iter();
+        each.any(|origin| origin.determines(value, context))
+    }
+
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        let mut matching = self
+            .0
+            .iter()
+            .filter(|origin| origin.judge(value, context) == Match::Yes)
+            .map(|origin| origin.doubt(value, context));
+        // Any other origin of the value is beyond doubt.
+        let first = matching.next()??;
+        matching.all(|doubt| doubt.is_some()).then_some(first)
     }
 
     fn origins(&self) -> &[Origin] {
@@ -57,7 +79,7 @@ impl Kind for From {
 
 fn said(origin: &Origin) -> String {
     match origin {
-        Origin::Task => "in the owner's own words".to_owned(),
+        Origin::Task(spoken) => spoken.say(),
         Origin::Field { tool, field } => {
             format!(
                 "what `{tool}` returned before in this task as `{}`",
@@ -87,13 +109,22 @@ fn read<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> O
 fn one<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Option<Origin> {
     if let Some(word) = node.get_ref().as_str() {
         if word == "task" {
-            return Some(Origin::Task);
+            return Some(Origin::Task(Spoken::default()));
         }
-        let fix = "write \"task\", or { tool = …, field = … }, or { tool = …, argument = … }";
+        let fix =
+            "write \"task\", { task = … }, { tool = …, field = … } or { tool = …, argument = … }";
         source.report(node.span(), format!("{word:?} is no origin"), fix);
         return None;
     }
-    let of = source.table(node, "`from`", &["tool", "field", "argument"])?;
+    let of = source.table(node, "`from`", &KEYS)?;
+    if of.table.contains_key("task") {
+        return Spoken::read(source, node, &of).map(Origin::Task);
+    }
+    if let Some(key) = ROLE_KEYS.iter().find(|key| of.table.contains_key(**key)) {
+        let problem = format!("`{key}` is about the task text");
+        source.report(place(&of, key), problem, "write it beside `task = …`");
+        return None;
+    }
     let tool = source.required(&of, "tool")?;
     let tool = about.tool(source, tool)?;
     let name = tool.name().to_string();

@@ -8,41 +8,10 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit};
 use super::list::one_or_more;
 use super::matching::{CallContext, Match};
+use crate::address::canonical;
 use crate::parse::source::{Node, Source};
 use crate::show::words::joined;
 use crate::toml_text::quoted_list;
-
-/// Maximum length of a host name, in bytes.
-const HOST_BYTES_MAX: usize = 253;
-/// Maximum length of a label of a host name, in bytes.
-const LABEL_BYTES_MAX: usize = 63;
-
-/// Returns the canonical form of a host name: lower-case ASCII labels joined by dots, or four decimal bytes. `None`
-/// for anything that parsers could take for different hosts: an empty label, a dot at the end, a port, user
-/// information, an IPv6 address, another form of an IPv4 address, a letter beyond ASCII.
-pub(crate) fn canonical(text: &str) -> Option<String> {
-    if text.is_empty() || text.len() > HOST_BYTES_MAX {
-        return None;
-    }
-    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= LABEL_BYTES_MAX
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(plain)
-    };
-    if !text.split('.').all(label) {
-        return None;
-    }
-    let host = text.to_ascii_lowercase();
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let number = last.bytes().all(|c| c.is_ascii_digit()) || last.starts_with("0x");
-    if number && host.parse::<Ipv4Addr>().is_err() {
-        return None;
-    }
-    Some(host)
-}
 
 /// A host, or all subdomains of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,6 +45,11 @@ pub(crate) trait Kind: Sized + Display {
         false
     }
 
+    /// Returns the words around a matching value that the task text only negates or quotes, so that a person is asked.
+    fn doubt(&self, _value: &Value, _context: &CallContext<'_>) -> Option<String> {
+        None
+    }
+
     /// Widens the bound to a value that does not match; `None` if there is no readable result.
     fn widen(&self, _value: &Value, _context: &CallContext<'_>) -> Option<Self> {
         None
@@ -75,6 +80,8 @@ pub(crate) trait Inner: Sized + Display {
     fn say_not(&self, unit: Unit) -> String;
     /// See [`Kind::determines`].
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool;
+    /// See [`Kind::doubt`].
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String>;
     /// See [`Kind::widen`].
     fn widen(&self, value: Option<&Value>, context: &CallContext<'_>) -> Option<Self>;
 }

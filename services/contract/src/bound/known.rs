@@ -9,10 +9,12 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 use super::scalar::{self, Scalar};
+use super::spoken::words;
 use crate::known::{ALIAS_CHARS_MIN, KnownSet};
 use crate::name::NAME_BYTES_MAX;
 use crate::parse::source::Node;
 use crate::toml_text::{key, quoted};
+use crate::words::mention::Mention;
 
 /// A value of a known set.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,8 +73,10 @@ impl Kind for Known {
         if !self.named || within != Match::Yes {
             return within;
         }
-        let text = context.view.record.text().unwrap_or_default();
-        Match::any(self.set.named_in(text).map(|one| one.judge(value)))
+        let Some(words) = words(context) else {
+            return Match::No;
+        };
+        Match::any(self.set.named_in(&words).map(|(one, _)| one.judge(value)))
     }
 
     fn say(&self, _unit: Unit) -> String {
@@ -84,14 +88,29 @@ impl Kind for Known {
         }
     }
 
-    fn determines(&self, _value: &Value, context: &CallContext<'_>) -> bool {
+    fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
         if !self.named {
             return self.set.values.len() == 1;
         }
-        let text = context.view.record.text().unwrap_or_default();
-        let mut named = self.set.named_in(text);
-        let first = named.next();
-        first.is_some() && named.all(|other| Some(other) == first)
+        let Some(words) = words(context) else {
+            return false;
+        };
+        let plainly = |places: &Vec<Mention>| !places.iter().all(|one| words.doubts(one));
+        let named = self.set.named_in(&words);
+        let mut named = named.filter(|(_, places)| plainly(places));
+        let first = named.next().map(|(one, _)| one);
+        let is_it = first.is_some_and(|first| first.judge(value) == Match::Yes);
+        is_it && named.all(|(other, _)| Some(other) == first)
+    }
+
+    fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        let words = words(context).filter(|_| self.named)?;
+        let named = self.set.named_in(&words);
+        let same = named.filter(|(one, _)| one.judge(value) == Match::Yes);
+        let places: Vec<Mention> = same.flat_map(|(_, places)| places).collect();
+        let doubtful = places.iter().all(|one| words.doubts(one));
+        let first = places.first().filter(|_| doubtful)?;
+        Some(words.passage(first))
     }
 }
 

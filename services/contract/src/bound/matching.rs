@@ -1,5 +1,6 @@
 //! The outcome of matching a value, and the call that the value is part of.
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::record::View;
@@ -65,6 +66,8 @@ pub(crate) struct CallContext<'a> {
     pub(crate) tool: &'a str,
     pub(crate) args: &'a Map<String, Value>,
     pub(crate) view: View<'a>,
+    /// The zone of the days and times in the task text.
+    pub(crate) zone: &'a TimeZone,
 }
 
 /// Returns true if a name with dots is both the name of an argument and a path into another argument.

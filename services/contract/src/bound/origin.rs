@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::bound::matching::{Match, is_ambiguous, lookup};
-use crate::bound::task_text;
+use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
+use crate::bound::spoken::Spoken;
 use crate::labels::Integrity;
-use crate::record::{Record, Stage};
+use crate::record::Stage;
 use crate::toml_text::quoted;
 use bus_schema::json;
 
@@ -15,7 +15,7 @@ use bus_schema::json;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// The text of the task, as the owner signed it.
-    Task,
+    Task(Spoken),
     /// A field of the result of an earlier call that succeeded and whose output is trusted.
     Field {
         /// The tool.
@@ -98,16 +98,13 @@ fn finds(steps: &[Step], value: &Value, wanted: &Value) -> bool {
 
 impl Origin {
     /// Matches a value that comes from this origin. A null, list or object is `Unknown`; only its items have an origin.
-    pub(crate) fn judge(&self, value: &Value, record: &Record) -> Match {
+    pub(crate) fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
+        let record = context.view.record;
         if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
             return Match::Unknown;
         }
         match self {
-            Self::Task => Match::of(
-                record
-                    .text()
-                    .is_some_and(|text| task_text::names(value, text)),
-            ),
+            Self::Task(spoken) => spoken.judge(value, context),
             Self::Field { tool, field } => {
                 let each = record
                     .outcomes(tool)
@@ -140,16 +137,28 @@ impl Origin {
         }
     }
 
-    /// Returns true if the owner or a trusted program chose the values of this origin.
-    pub(crate) fn is_trusted(&self) -> bool {
-        matches!(self, Self::Task | Self::Field { .. })
+    /// Returns true if the owner or a trusted program chose this matching value, and no other one is possible.
+    pub(crate) fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+        match self {
+            Self::Task(spoken) => spoken.determines(value, context),
+            Self::Field { .. } => self.judge(value, context) == Match::Yes,
+            Self::Argument { .. } => false,
+        }
+    }
+
+    /// Returns the words around a matching value that the task text only negates or quotes.
+    pub(crate) fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        match self {
+            Self::Task(spoken) => spoken.doubt(value, context),
+            Self::Field { .. } | Self::Argument { .. } => None,
+        }
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Task => f.write_str("\"task\""),
+            Self::Task(spoken) => spoken.fmt(f),
             Self::Field { tool, field } => {
                 write!(
                     f,

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{APPROVERS_MAX, PublicKey};
-use jiff::{Timestamp, civil, tz::Offset};
+use jiff::{
+    Timestamp, civil,
+    tz::{Offset, TimeZone},
+};
 use toml::de::DeValue;
 
 use super::quota;
@@ -20,6 +23,8 @@ const WALL_MS_DEFAULT: u64 = 30 * 60 * 1000;
 const OUTPUT_BYTES_DEFAULT: u64 = 16 << 20;
 /// Maximum number of principals of a contract.
 const PRINCIPALS_MAX: usize = 100;
+/// Maximum length of the name of a time zone, in characters.
+const ZONE_CHARS_MAX: usize = 64;
 /// Maximum number of roles of a contract.
 const ROLES_MAX: usize = 32;
 /// Maximum limit on the total time of a day's calls.
@@ -132,6 +137,20 @@ pub(super) fn principals<'t>(
         return None;
     }
     items.iter().map(|item| one(source, item)).collect()
+}
+
+/// Reads `zone`, a name of the zone database that is part of the program.
+pub(super) fn zone(source: &mut Source<'_>, node: Option<&Node<'_>>) -> Option<TimeZone> {
+    let Some(node) = node else {
+        return Some(TimeZone::UTC);
+    };
+    let text = source.text(node, "`zone`", ZONE_CHARS_MAX)?;
+    let found = jiff::tz::db().get(&text).ok();
+    if found.is_none() {
+        let fix = "write a name such as \"Europe/Berlin\" or \"UTC\"";
+        source.report(node.span(), format!("{text:?} is no time zone"), fix);
+    }
+    found
 }
 
 /// Reads `[roles.<name>]`.

@@ -45,6 +45,7 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
             "where.to = { from = \"task\" }\n",
             "where.to = { known = \"people\" }\n",
             "where.to = { known = \"people\", named = \"task\" }\n",
+            "where.to = { from = { task = \"email\", after = [\"to\", \"pay\"] } }\n",
             "where.to = { from = { tool = \"people.search\", field = \"results[].email\" } }\n",
             "where.to = { email = { domain = \"x.example\" } }\n",
             "where.body = [\"hi\", \"no\"]\n",
@@ -57,6 +58,7 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
         &[
             "where.amount = { max = 40 }\n",
             "where.to = { from = \"task\" }\n",
+            "where.amount = { from = { task = \"number\", ignore_case = true } }\n",
             "where.currency = \"EUR\"\n",
             "where.note = { optional = true, length = { max = 2 } }\n",
             "where.day = { date = { from = \"now\" } }\n",
@@ -236,6 +238,7 @@ fn past() -> impl Strategy<Value = Past> {
         Some("Write to ann@x.example"),
         Some("Write to Ann, then to ann@x.example"),
         Some("Pay bob@x.example 40"),
+        Some("Write to ann@x.example, never to bob@x.example, and not 40"),
     ]);
     let seen = subsequence(vec!["people.search", "note.read", "t.deep"], 0..=3);
     let used = proptest::collection::vec((0..7_usize, any::<bool>(), 0..3_u64), 0..5);
