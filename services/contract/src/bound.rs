@@ -3,6 +3,7 @@
 //! A match has three outcomes. A value that is missing or of another kind is `Unknown`, which never permits and always
 //! restricts.
 
+mod alternatives;
 pub(crate) mod any;
 pub(crate) mod date;
 pub(crate) mod email;
@@ -10,6 +11,9 @@ pub(crate) mod every;
 pub(crate) mod fields;
 pub(crate) mod from;
 pub(crate) mod host;
+mod ignore_case;
+mod inside;
+mod is;
 pub(crate) mod kind;
 pub(crate) mod known;
 pub(crate) mod length;
@@ -18,6 +22,8 @@ mod list;
 pub(crate) mod matching;
 pub(crate) mod not;
 pub(crate) mod number;
+mod one_of;
+mod only_items;
 pub(crate) mod optional;
 pub(crate) mod origin;
 pub(crate) mod path;
@@ -28,6 +34,8 @@ pub(crate) mod relation;
 pub(crate) mod scalar;
 pub(crate) mod spoken;
 pub(crate) mod suffix;
+mod template;
+mod texts;
 pub(crate) mod url;
 
 use std::fmt;
@@ -43,12 +51,16 @@ use self::{
     fields::Fields,
     from::From,
     host::Host,
+    ignore_case::IgnoreCase,
+    is::Is,
     kind::{Inner, Kind, Reader, Unit},
     known::Known,
     length::Length,
     like::Like,
     matching::{CallContext, Match, is_ambiguous, lookup},
     not::Not,
+    one_of::OneOf,
+    only_items::OnlyItems,
     optional::Optional,
     origin::Origin,
     path::Path,
@@ -58,12 +70,12 @@ use self::{
     relation::Compared,
     scalar::Scalar,
     suffix::Suffix,
+    template::Template,
     url::Url,
 };
-use crate::known::KnownSet;
 use crate::parse::source::{Node, Source};
 use crate::parse::tools::About;
-use crate::show::words::joined;
+use crate::show::words::{joined, list};
 use crate::toml_text::one_or_list;
 
 /// Deepest nesting of bounds.
@@ -131,12 +143,14 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
 predicates! {
     Present(Present),
     Optional(Optional),
+    Is(Is),
     Range(Range),
     Path(Path),
     Length(Length),
     Prefix(Prefix),
     Suffix(Suffix),
     Like(Like),
+    IgnoreCase(IgnoreCase),
     Host(Host),
     Url(Url),
     Email(Email),
@@ -144,25 +158,32 @@ predicates! {
     Compared(Compared),
     From(From),
     Known(Known),
+    Template(Template<Bound>),
     Fields(Fields<Bound>),
     Every(Every<Bound>),
+    OnlyItems(OnlyItems<Bound>),
     Any(Any<Bound>),
+    OneOf(OneOf<Bound>),
     Not(Not<Bound>),
 }
 
 impl Predicate {
     /// The directly nested bounds.
     pub(crate) fn inner(&self) -> Vec<&Bound> {
-        if let Self::Fields(Fields { fields, .. }) = self {
-            return fields.values().collect();
+        match self {
+            Self::Fields(Fields { fields, .. }) => fields.values().collect(),
+            Self::Template(template) => template.holes.values().collect(),
+            Self::Every(Every(one)) | Self::Any(Any(one)) => vec![one],
+            Self::OnlyItems(OnlyItems(each)) | Self::OneOf(OneOf(each)) | Self::Not(Not(each)) => {
+                each.0.iter().collect()
+            }
+            Self::Present(_) | Self::Optional(_) | Self::Is(_) | Self::Range(_) | Self::Path(_) => {
+                Vec::new()
+            }
+            Self::Length(_) | Self::Prefix(_) | Self::Suffix(_) | Self::Like(_) => Vec::new(),
+            Self::IgnoreCase(_) | Self::Host(_) | Self::Url(_) | Self::Email(_) => Vec::new(),
+            Self::Date(_) | Self::Compared(_) | Self::From(_) | Self::Known(_) => Vec::new(),
         }
-        let one = if let Self::Every(Every(one)) | Self::Any(Any(one)) | Self::Not(Not(one)) = self
-        {
-            Some(one)
-        } else {
-            None
-        };
-        one.into_iter().map(|one| &**one).collect()
     }
 
     /// The known set that its own values are of, without those of nested bounds.
@@ -186,48 +207,6 @@ impl Predicate {
     /// An argument that is absent or null.
     pub(crate) const fn absent() -> Self {
         Self::Present(Present(false))
-    }
-}
-
-impl Bound {
-    /// Adds the known sets that it, or a bound in it, is about.
-    pub(crate) fn add_known<'b>(&'b self, to: &mut Vec<&'b KnownSet>) {
-        let Self::All(predicates) = self else {
-            return;
-        };
-        for one in predicates {
-            to.extend(one.known().map(|known| &*known.set));
-            one.inner()
-                .into_iter()
-                .for_each(|inner| inner.add_known(to));
-        }
-    }
-
-    /// Makes every object with `fields` exact, except below `not`, where that would widen the bound.
-    pub(crate) fn close(&mut self) {
-        let Self::All(predicates) = self else {
-            return;
-        };
-        for one in predicates {
-            if let Predicate::Fields(Fields { fields, exact }) = one {
-                *exact = true;
-                fields.values_mut().for_each(Self::close);
-            } else if let Predicate::Every(Every(inner)) | Predicate::Any(Any(inner)) = one {
-                inner.close();
-            }
-        }
-    }
-
-    /// Returns true if an object with a further field matches less: at any depth in a deny, below `not` otherwise.
-    pub(crate) fn is_bypassed(&self, negated: bool) -> bool {
-        let Self::All(predicates) = self else {
-            return false;
-        };
-        predicates.iter().any(|one| {
-            let exact = matches!(one, Predicate::Fields(Fields { exact: true, .. }));
-            let below = negated || matches!(one, Predicate::Not(_));
-            (negated && exact) || one.inner().iter().any(|inner| inner.is_bypassed(below))
-        })
     }
 }
 
@@ -278,11 +257,13 @@ impl Inner for Bound {
 
     fn say(&self, unit: Unit) -> String {
         let predicates = match self {
-            Self::OneOf(set) => return format!("is {}", values(set)),
+            Self::OneOf(set) => return format!("is {}", list(set, "or")),
             Self::All(predicates) => predicates,
         };
         let optional = Predicate::Optional(Optional);
-        let others = predicates.iter().filter(|one| **one != optional);
+        let own =
+            |one: &&Predicate| !matches!(one, Predicate::Optional(_) | Predicate::IgnoreCase(_));
+        let others = predicates.iter().filter(own);
         let others: Vec<String> = others.map(|one| one.say(unit)).collect();
         match (predicates.contains(&optional), others.is_empty()) {
             (true, true) => optional.say(unit),
@@ -293,7 +274,7 @@ impl Inner for Bound {
 
     fn say_not(&self, unit: Unit) -> String {
         match self {
-            Self::OneOf(set) => format!("is anything but {}", values(set)),
+            Self::OneOf(set) => format!("is anything but {}", list(set, "or")),
             Self::All(_) => format!("is none that {}", self.say(unit)),
         }
     }
@@ -314,6 +295,21 @@ impl Inner for Bound {
                 each.find_map(|one| one.doubt(value, context))
             }
         }
+    }
+
+    fn has_origin(&self) -> bool {
+        match self {
+            Self::OneOf(_) => false,
+            Self::All(predicates) => predicates.iter().any(|one| {
+                !one.origins().is_empty()
+                    || one.known().is_some_and(|known| known.named)
+                    || one.inner().iter().any(|inner| inner.has_origin())
+            }),
+        }
+    }
+
+    fn exactly(value: &Value) -> Option<Self> {
+        Some(Self::OneOf(vec![Scalar::of(value)?]))
     }
 
     fn widen(&self, value: Option<&Value>, context: &CallContext<'_>) -> Option<Self> {
@@ -342,10 +338,6 @@ impl Inner for Bound {
     }
 }
 
-fn values(set: &[Scalar]) -> String {
-    joined(set.iter().map(Scalar::to_string).collect(), "or")
-}
-
 fn predicates<'t>(
     source: &mut Source<'t>,
     node: &'t Node<'t>,
@@ -371,64 +363,6 @@ fn predicates<'t>(
     };
     let all = Predicate::read(&mut reader)?;
     (!all.is_empty()).then_some(Bound::All(all))
-}
-
-impl Bound {
-    /// Returns true if it, or a bound in it, is about paths of the workspace.
-    pub(crate) fn is_about_paths(&self) -> bool {
-        match self {
-            Self::OneOf(_) => false,
-            Self::All(predicates) => predicates.iter().any(|one| {
-                matches!(one, Predicate::Path(_))
-                    || one.inner().iter().any(|inner| inner.is_about_paths())
-            }),
-        }
-    }
-}
-
-impl Bound {
-    /// Returns true if it, or a bound in it, reads the task text.
-    pub(crate) fn reads_words(&self) -> bool {
-        match self {
-            Self::OneOf(_) => false,
-            Self::All(predicates) => predicates.iter().any(|one| {
-                let mut origins = one.origins().iter();
-                origins.any(|origin| matches!(origin, Origin::Task(_)))
-                    || one.inner().iter().any(|inner| inner.reads_words())
-            }),
-        }
-    }
-}
-
-/// Reports a bound that does not apply to an argument of these types.
-pub(crate) fn fits(
-    source: &mut Source<'_>,
-    node: &Node<'_>,
-    bound: &Bound,
-    types: &[Vec<String>],
-) -> bool {
-    let judged: Vec<&[&str]> = match bound {
-        Bound::OneOf(set) => set.iter().map(Scalar::types).collect(),
-        Bound::All(predicates) => predicates.iter().map(Predicate::types).collect(),
-    };
-    let speaks = |judges: &[&str], has: &[String]| {
-        judges.is_empty() || has.is_empty() || has.iter().any(|one| judges.contains(&one.as_str()))
-    };
-    let mute = types
-        .iter()
-        .find(|has| !judged.iter().all(|judges| speaks(judges, has)));
-    let Some(has) = mute else {
-        return true;
-    };
-    let has = has.join(" or ");
-    let fix = if has.contains("array") {
-        "write { every = … } or { any = … } to bound the items".to_owned()
-    } else {
-        format!("write a bound for {has}")
-    };
-    let problem = format!("the argument is of type {has}, and the bound is for another");
-    source.report(node.span(), problem, fix);
-    false
 }
 
 /// Writes the bound as a TOML value that parses to the same bound.

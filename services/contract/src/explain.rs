@@ -161,7 +161,7 @@ fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
             ));
         }
     }
-    if let Some(after) = &rule.after {
+    for after in &rule.after {
         let found = after.judge(context);
         if found != Match::Yes {
             let earlier = if after.equal.is_empty() {

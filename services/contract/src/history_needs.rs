@@ -31,7 +31,7 @@ impl<'c> HistoryNeeds<'c> {
         let mut recall = Self::default();
         for rule in contract.about(tool) {
             recall.words |= rule.when.as_ref().is_some_and(Condition::reads_words);
-            if let Some(after) = &rule.after {
+            for after in &rule.after {
                 let need = recall.tools.entry(&after.tool).or_default();
                 need.args |= !after.equal.is_empty();
             }

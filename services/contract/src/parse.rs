@@ -2,6 +2,7 @@
 
 mod conditions;
 mod counted;
+mod fits;
 mod head;
 mod known;
 mod matcher;

@@ -71,8 +71,13 @@ impl TextGlob {
     /// Returns true if the whole `text` matches the pattern; case-sensitive.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        one(&self.0, text)
+        text_fits(&self.0, text)
     }
+}
+
+/// Returns true if the whole `text` matches the pattern, in which `*` matches any characters; case-sensitive.
+pub(crate) fn text_fits(pattern: &str, text: &str) -> bool {
+    one(pattern, text)
 }
 
 /// A pattern on relative paths: `*` matches any characters of one name, a whole name `**` matches

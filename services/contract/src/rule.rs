@@ -18,7 +18,7 @@ use crate::matcher::Matcher;
 use crate::name::is_name;
 use crate::quota::{Quotas, Spend};
 use crate::schema::Arguments;
-use crate::toml_text::{key, quoted};
+use crate::toml_text::{key, one_or_list, quoted};
 
 /// The built-in role of every contract: the person who signed it.
 pub const OWNER: &str = "owner";
@@ -40,8 +40,8 @@ pub struct Rule {
     pub only: bool,
     /// The Cedar condition on the call.
     pub when: Option<Condition>,
-    /// The earlier call that must have succeeded.
-    pub after: Option<After>,
+    /// The earlier calls of which each must have succeeded.
+    pub after: Vec<After>,
     /// The quotas of the rule.
     pub quotas: Quotas,
     /// The money that a call moves.
@@ -134,7 +134,7 @@ impl Rule {
             bounds: BTreeMap::new(),
             only: false,
             when: None,
-            after: None,
+            after: Vec::new(),
             quotas: Quotas::default(),
             spend: None,
             moves_nothing: false,
@@ -179,7 +179,7 @@ impl Rule {
 
     /// Returns true if the rule matches every call of its tools.
     pub(crate) fn is_unconditional(&self) -> bool {
-        self.bounds.is_empty() && !self.only && self.when.is_none() && self.after.is_none()
+        self.bounds.is_empty() && !self.only && self.when.is_none() && self.after.is_empty()
     }
 
     /// Returns the arguments whose bounds do not match.
@@ -202,13 +202,13 @@ impl Rule {
     /// Describes the part of the rule that fails for a call within all bounds.
     pub(crate) fn lacks(&self, context: &CallContext<'_>) -> String {
         let holds = |judged: Match| judged == Match::Yes;
-        match (&self.when, &self.after) {
+        let mut missing = self.after.iter();
+        let missing = missing.find(|after| !holds(after.judge(context)));
+        match (&self.when, missing) {
             (Some(when), _) if !holds(when.judge(context)) => {
                 "when its condition does not hold".to_owned()
             }
-            (_, Some(after)) if !holds(after.judge(context)) => {
-                format!("before `{}` has succeeded", after.tool)
-            }
+            (_, Some(after)) => format!("before `{}` has succeeded", after.tool),
             _ => "with further arguments".to_owned(),
         }
     }
@@ -291,8 +291,8 @@ impl fmt::Display for Rule {
         if let Some(when) = &self.when {
             writeln!(f, "when = {}", quoted(when.text()))?;
         }
-        if let Some(after) = &self.after {
-            writeln!(f, "after = {after}")?;
+        if !self.after.is_empty() {
+            writeln!(f, "after = {}", one_or_list(&self.after))?;
         }
         self.quotas.fmt(f)?;
         if let Some(spend) = &self.spend {

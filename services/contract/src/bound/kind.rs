@@ -82,6 +82,10 @@ pub(crate) trait Inner: Sized + Display {
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool;
     /// See [`Kind::doubt`].
     fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String>;
+    /// Returns true if values of an origin match, in it or in a nested bound.
+    fn has_origin(&self) -> bool;
+    /// The bound of exactly this value; `None` for null, lists and objects.
+    fn exactly(value: &Value) -> Option<Self>;
     /// See [`Kind::widen`].
     fn widen(&self, value: Option<&Value>, context: &CallContext<'_>) -> Option<Self>;
 }
@@ -113,11 +117,14 @@ impl<'t> Reader<'_, 't, '_> {
         }
     }
 
+    /// Reads a nested bound.
+    pub(crate) fn bound<B: Inner>(&mut self, node: &'t Node<'t>) -> Option<B> {
+        B::read(self.source, node, self.depth + 1, self.about)
+    }
+
     /// Reads the bound under a key, if present.
     pub(crate) fn inner<B: Inner>(&mut self, key: &str) -> Option<Vec<B>> {
-        self.one(key, |reader, node| {
-            B::read(reader.source, node, reader.depth + 1, reader.about)
-        })
+        self.one(key, Self::bound)
     }
 }
 

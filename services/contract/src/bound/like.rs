@@ -6,26 +6,19 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
-use crate::pattern::{PATTERN_BYTES_MAX, TextGlob};
-use crate::toml_text::quoted;
+use super::texts::Texts;
+use crate::pattern::{PATTERN_BYTES_MAX, text_fits};
 
-/// A text that matches the pattern.
+/// A text that matches one of the patterns.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Like(pub TextGlob);
+pub struct Like(pub Texts);
 
 impl Kind for Like {
     const KEYS: &'static [&'static str] = &["like"];
 
     fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
-        reader.one("like", |reader, node| {
-            let text = reader.source.text(node, "the pattern", PATTERN_BYTES_MAX)?;
-            let glob = TextGlob::new(&text);
-            if glob.is_none() {
-                let problem = format!("the pattern is longer than {PATTERN_BYTES_MAX} bytes");
-                reader.source.report(node.span(), problem, "shorten it");
-            }
-            glob.map(Self)
-        })
+        let found = Texts::read(reader, "like", PATTERN_BYTES_MAX)?;
+        Some(found.into_iter().map(Self).collect())
     }
 
     fn types(&self) -> &'static [&'static str] {
@@ -33,16 +26,20 @@ impl Kind for Like {
     }
 
     fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
-        Match::told(value.as_str().map(|text| self.0.matches(text)))
+        self.0.judge(value, text_fits)
+    }
+
+    fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
+        self.0.as_written().is_some_and(|text| !text.contains('*'))
     }
 
     fn say(&self, _unit: Unit) -> String {
-        format!("reads like {}", quoted(self.0.as_str()))
+        format!("reads like {}", self.0.say())
     }
 }
 
 impl fmt::Display for Like {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "like = {}", quoted(self.0.as_str()))
+        write!(f, "like = {}", self.0)
     }
 }

@@ -1,27 +1,23 @@
-//! `not`: a value that another bound does not match.
+//! `not`: a value that none of several bounds matches.
 
 use std::fmt;
 
 use serde_json::Value;
 
+use super::alternatives::Alternatives;
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 
-/// A value that the bound does not match.
+/// A value that none of these bounds matches.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Not<B>(pub Box<B>);
+pub struct Not<B>(pub(super) Alternatives<B>);
 
-impl<B: Inner> Kind for Not<B> {
+impl<B: Inner + Clone + PartialEq> Kind for Not<B> {
     const KEYS: &'static [&'static str] = &["not"];
 
     fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
-        let found = reader.inner("not")?;
-        Some(
-            found
-                .into_iter()
-                .map(|inner| Self(Box::new(inner)))
-                .collect(),
-        )
+        let found = Alternatives::read(reader, "not")?;
+        Some(found.into_iter().map(Self).collect())
     }
 
     fn types(&self) -> &'static [&'static str] {

@@ -6,20 +6,18 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
 use super::matching::{CallContext, Match};
-use crate::toml_text::quoted;
+use super::texts::Texts;
 
-/// A text that starts with this text.
+/// A text that starts with one of these texts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prefix(pub String);
+pub struct Prefix(pub Texts);
 
 impl Kind for Prefix {
     const KEYS: &'static [&'static str] = &["prefix"];
 
     fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
-        reader.one("prefix", |reader, node| {
-            let text = reader.source.text(node, "`prefix`", VALUE_CHARS_MAX);
-            text.map(Self)
-        })
+        let found = Texts::read(reader, "prefix", VALUE_CHARS_MAX)?;
+        Some(found.into_iter().map(Self).collect())
     }
 
     fn types(&self) -> &'static [&'static str] {
@@ -27,17 +25,16 @@ impl Kind for Prefix {
     }
 
     fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
-        let text = value.as_str();
-        Match::told(text.map(|text| text.starts_with(self.0.as_str())))
+        self.0.judge(value, |own, text| text.starts_with(own))
     }
 
     fn say(&self, _unit: Unit) -> String {
-        format!("begins with {}", quoted(&self.0))
+        format!("begins with {}", self.0.say())
     }
 }
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "prefix = {}", quoted(&self.0))
+        write!(f, "prefix = {}", self.0)
     }
 }

@@ -35,6 +35,14 @@ impl Scalar {
         }
     }
 
+    /// The text, if it is one.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bool(_) | Self::Number(_) => None,
+        }
+    }
+
     /// The JSON Schema types of such a value.
     pub(crate) fn types(&self) -> &'static [&'static str] {
         match self {

@@ -6,20 +6,18 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
 use super::matching::{CallContext, Match};
-use crate::toml_text::quoted;
+use super::texts::Texts;
 
-/// A text that ends with this text.
+/// A text that ends with one of these texts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Suffix(pub String);
+pub struct Suffix(pub Texts);
 
 impl Kind for Suffix {
     const KEYS: &'static [&'static str] = &["suffix"];
 
     fn read(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<Self>> {
-        reader.one("suffix", |reader, node| {
-            let text = reader.source.text(node, "`suffix`", VALUE_CHARS_MAX);
-            text.map(Self)
-        })
+        let found = Texts::read(reader, "suffix", VALUE_CHARS_MAX)?;
+        Some(found.into_iter().map(Self).collect())
     }
 
     fn types(&self) -> &'static [&'static str] {
@@ -27,17 +25,16 @@ impl Kind for Suffix {
     }
 
     fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
-        let text = value.as_str();
-        Match::told(text.map(|text| text.ends_with(self.0.as_str())))
+        self.0.judge(value, |own, text| text.ends_with(own))
     }
 
     fn say(&self, _unit: Unit) -> String {
-        format!("ends with {}", quoted(&self.0))
+        format!("ends with {}", self.0.say())
     }
 }
 
 impl fmt::Display for Suffix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "suffix = {}", quoted(&self.0))
+        write!(f, "suffix = {}", self.0)
     }
 }

@@ -7,6 +7,9 @@ use super::tools::{About, unknown_tool};
 use crate::after::After;
 use crate::cedar::{CONDITION_BYTES_MAX, Condition};
 
+/// Maximum number of earlier calls of one rule.
+const AFTER_MAX: usize = 32;
+
 /// Parses a condition; the outer `None` means that a problem was reported.
 pub(super) fn when<'t>(
     source: &mut Source<'t>,
@@ -45,19 +48,42 @@ pub(super) fn when<'t>(
     }
 }
 
-/// Parses `after`; the outer `None` means that a problem was reported.
+/// Parses `after`: one earlier call, or a list of which each must have succeeded.
 pub(super) fn after<'t>(
     source: &mut Source<'t>,
     of: &Table<'t>,
     about: &About<'_>,
-) -> Option<Option<After>> {
+) -> Option<Vec<After>> {
     let Some(node) = of.table.get("after") else {
-        return Some(None);
+        return Some(Vec::new());
     };
+    if node.get_ref().as_array().is_none() {
+        return Some(vec![earlier(source, node, about)?]);
+    }
+    let items = source.items(node, "`after`")?;
+    if items.len() > AFTER_MAX {
+        let problem = format!("`after` has more than {AFTER_MAX} entries");
+        source.report(node.span(), problem, "remove some");
+        return None;
+    }
+    let mut each = Vec::new();
+    for item in items {
+        let one = earlier(source, item, about)?;
+        if each.contains(&one) {
+            let problem = format!("`after` has {one} twice");
+            source.report(item.span(), problem, "remove one of them");
+            return None;
+        }
+        each.push(one);
+    }
+    Some(each)
+}
+
+fn earlier<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Option<After> {
     if node.get_ref().as_str().is_some() {
         let tool = about.tool(source, node)?.name().to_string();
         let equal = BTreeMap::new();
-        return Some(Some(After { tool, equal }));
+        return Some(After { tool, equal });
     }
     let of = source.table(node, "`after`", &["tool", "equal"])?;
     let tool = source
@@ -85,5 +111,5 @@ pub(super) fn after<'t>(
         }
     }
     let tool = tool.name().to_string();
-    Some(Some(After { tool, equal }))
+    Some(After { tool, equal })
 }

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bus_schema::{RuleId, SecretName};
 
 use super::conditions::{after, when};
+use super::fits::fits;
 use super::quota::Moves;
 use super::source::{Node, Source, Table, name, place};
 use super::tools::About;
 use super::{matcher, question, quota};
+use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
-use crate::bound::{Bound, fits};
 use crate::catalogue::Catalogue;
 use crate::contract::Role;
 use crate::known::KnownSets;

@@ -64,9 +64,7 @@ fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
     if let Some(when) = &rule.when {
         each.push(format!("this holds: «{}»", when.text()));
     }
-    if let Some(after) = &rule.after {
-        each.push(self::after(after));
-    }
+    each.extend(rule.after.iter().map(after));
     each
 }
 

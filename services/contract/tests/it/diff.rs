@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 static TOOLS: LazyLock<Catalogue> = LazyLock::new(crate::tools);
 
 /// Lines of rules about tools that send, pay and read; `CALL` has arguments for each.
-const RULES: [&str; 25] = [
+const RULES: [&str; 30] = [
     "[[allow]]\ntool = \"mail.send\"",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { email = { domain = \"a.example\" } }",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = \"task\" }\nuntrusted = \"allow\"",
@@ -37,6 +37,11 @@ const RULES: [&str; 25] = [
     "[[allow]]\neffect = \"read\"\nexcept = [\"note.read\"]",
     "[[allow]]\ntools = [\"item.*\", \"pay.transfer\"]\ncalls = 3",
     "[[deny]]\ntools = [\"item.update\", \"mail.send\"]",
+    "[[allow]]\ntool = \"mail.send\"\nwhere.to = { one_of = [\"x\", { suffix = [\"A.example\"], ignore_case = true }] }",
+    "[[deny]]\ntool = \"mail.send\"\nwhere.body = { not = [\"a\", { like = [\"*b*\"] }] }",
+    "[[ask]]\ntool = \"mail.send\"\nwhere.body = { template = \"the {what}\", holes = { what = \"secret\" } }\nreason = \"r\"",
+    "[[allow]]\ntool = \"pay.transfer\"\nwhere.amount = { is = [49, 100] }",
+    "[[deny]]\ntool = \"item.update\"\nwhere.lines = { optional = true, only_items = { fields = { sku = \"s\" } } }",
 ];
 const LIMITS: [&str; 4] = [
     "",

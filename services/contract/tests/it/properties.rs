@@ -20,7 +20,7 @@ const TOOL: [&str; 6] = [
     "tools = [\"t.any\", \"t.free\"]",
     "effect = \"read\"\nexcept = [\"t.pattern\"]",
 ];
-const BOUND: [&str; 12] = [
+const BOUND: [&str; 22] = [
     "",
     "where.text = \"a\"",
     "where.text = [\"a\", \"b\"]",
@@ -33,6 +33,16 @@ const BOUND: [&str; 12] = [
     "where.list = { every = [\"a\", \"b\"] }",
     "where.list = { any = \"b\" }",
     "where.flag = true",
+    "where.text = { one_of = [\"a\", { suffix = \"b\" }] }",
+    "where.text = { optional = true, is = \"a\" }",
+    "where.text = { prefix = [\"A\", \"b\"], ignore_case = true }",
+    "where.text = { not = [\"a\", { length = { min = 2 } }] }",
+    "where.text = { template = \"a{b}\", holes = { b = [\"b\"] } }",
+    "where.either = { one_of = [{ is = [1, 2] }, { every = 1 }] }",
+    "where.n = { one_of = [{ max = 1 }, { min = 5 }] }",
+    "where.n = { optional = true, is = [1, 2] }",
+    "where.list = { only_items = [\"a\", \"b\"] }",
+    "where.list = { only_items = [\"a\", { prefix = \"b\" }] }",
 ];
 
 fn body() -> impl Strategy<Value = String> {
