@@ -25,6 +25,20 @@ impl Contract {
     /// # Errors
     /// All problems, each with its place in `text` and the repair.
     pub fn parse(file: &str, text: &str, catalogue: &Catalogue) -> Result<Self, Diagnostics> {
+        let (contract, tested) = Self::parse_untested(file, text, catalogue)?;
+        tested.map(|()| contract)
+    }
+
+    /// Parses a contract as [`Contract::parse`] does, and returns it also if its inline tests fail, to explain why; no
+    /// call may be permitted by it then.
+    ///
+    /// # Errors
+    /// All problems outside of the tests; inside, those of the tests.
+    pub fn parse_untested(
+        file: &str,
+        text: &str,
+        catalogue: &Catalogue,
+    ) -> Result<(Self, Result<(), Diagnostics>), Diagnostics> {
         let (mut contract, tests) = parse::contract(file, text, catalogue)?;
         let mut found = tests.problems;
         for test in &tests.each {
@@ -32,9 +46,8 @@ impl Contract {
                 found.push(Diagnostic::at(file, text, span, problem, fix));
             }
         }
-        Diagnostics::none_in(found)?;
         contract.tests = tests.each.into_iter().map(|test| test.call).collect();
-        Ok(contract)
+        Ok((contract, Diagnostics::none_in(found)))
     }
 }
 
@@ -43,7 +56,13 @@ type Failure = (Range<usize>, String, String);
 
 /// Returns the reason for the failure of a test: another verdict, or a test that proves nothing.
 fn failure(test: &Test, contract: &Contract, catalogue: &Catalogue) -> Option<Failure> {
-    let verdict = test.call.decide(contract, catalogue);
+    let mut impossible = None;
+    let verdict = test.call.replay(contract, catalogue, &mut |at, verdict| {
+        impossible.get_or_insert((at, verdict));
+    });
+    if let Some((at, verdict)) = impossible {
+        return Some(refused_earlier(test, at, &verdict));
+    }
     let (word, found, fix) = match &verdict {
         Verdict::Granted { rule, .. } => ("allow", rule, None),
         Verdict::Ask { rule, .. } => ("ask", rule, None),
@@ -68,7 +87,9 @@ fn failure(test: &Test, contract: &Contract, catalogue: &Catalogue) -> Option<Fa
         );
         return Some((test.expect_span.clone(), problem, fix));
     }
-    let (rule, span) = test.rule.as_ref()?;
+    let Some((rule, span)) = &test.rule else {
+        return before_rules(test, &verdict);
+    };
     (rule != found.as_str()).then(|| {
         let problem = format!("the test expects `{rule}` to decide, but `{found}` does");
         let fix = format!("change the rules, or expect `{found}`");
@@ -76,10 +97,49 @@ fn failure(test: &Test, contract: &Contract, catalogue: &Catalogue) -> Option<Fa
     })
 }
 
+/// Reports a test with an earlier call that the contract refuses.
+fn refused_earlier(test: &Test, at: usize, verdict: &Verdict) -> Failure {
+    let span = test.earlier_spans.get(at).unwrap_or(&test.call_span);
+    let (Verdict::Granted { why, .. } | Verdict::Ask { why, .. } | Verdict::Refused { why, .. }) =
+        verdict;
+    let problem = format!("this earlier call cannot happen under the contract: {why}");
+    let fix = "correct it, or write `assumed = true` in it if it happened under another version";
+    (span.clone(), problem, fix.to_owned())
+}
+
+/// Reports a test that expects `deny` without a rule, and whose call is refused before any rule is looked at.
+fn before_rules(test: &Test, verdict: &Verdict) -> Option<Failure> {
+    let Verdict::Refused {
+        rule,
+        code: Code::NotStarted | Code::Expired | Code::Principal | Code::OtherTask,
+        why,
+        ..
+    } = verdict
+    else {
+        return None;
+    };
+    let problem = format!("the test says nothing about the rules: {why}");
+    let fix = format!(
+        "change the time, the principal or the text of the test, or write `rule = \"{rule}\"` if that is what it tests"
+    );
+    Some((test.expect_span.clone(), problem, fix))
+}
+
 impl TestCall {
-    /// Decides the call under a contract, after its earlier calls.
+    /// Decides the call under a contract, after its earlier calls; these happened, whatever the contract says of them.
     #[must_use]
     pub fn decide(&self, contract: &Contract, catalogue: &Catalogue) -> Verdict {
+        self.replay(contract, catalogue, &mut |_, _| {})
+    }
+
+    /// Decides the call as [`Self::decide`] does, and reports the place and the verdict of each earlier call that the
+    /// contract refuses, unless it is assumed.
+    fn replay(
+        &self,
+        contract: &Contract,
+        catalogue: &Catalogue,
+        refused: &mut impl FnMut(usize, Verdict),
+    ) -> Verdict {
         let mut record = Record::new(self.principal.clone(), self.text.clone());
         let mut shared = ContractTotals::default();
         let verdict =
@@ -93,21 +153,24 @@ impl TestCall {
                 let call = Call { tool, args: &args };
                 decide(contract, catalogue, &view, &call)
             };
-        for Earlier {
-            tool,
-            args,
-            result,
-            output,
-        } in &self.earlier
-        {
+        for (at, earlier) in self.earlier.iter().enumerate() {
+            let Earlier {
+                tool,
+                args,
+                result,
+                output,
+                assumed,
+            } = earlier;
             // An earlier call always happened; it counts only if the contract permits it.
-            if let Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } =
-                verdict(&record, &shared, tool, args)
-            {
-                let bytes = result
-                    .as_ref()
-                    .map_or(0, |result| json::canonical(result).len());
-                record.done(&mut shared, self.at_ms, (&rule, &reserve), bytes);
+            match verdict(&record, &shared, tool, args) {
+                Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } => {
+                    let bytes = result
+                        .as_ref()
+                        .map_or(0, |result| json::canonical(result).len());
+                    record.done(&mut shared, self.at_ms, (&rule, &reserve), bytes);
+                }
+                Verdict::Refused { .. } if *assumed => {}
+                found @ Verdict::Refused { .. } => refused(at, found),
             }
             let started = record.start(tool, args.clone(), *output);
             record.succeed(&started, result.clone());

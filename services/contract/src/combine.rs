@@ -55,7 +55,7 @@ pub(crate) struct Permission<'r> {
 }
 
 impl Header {
-    /// Checks the validity period and principal, before the rules.
+    /// Checks the validity period, the principal and the task text, before the rules.
     pub(crate) fn open(&self, view: &View<'_>, name: &ContractName) -> Result<(), Refusal> {
         if self
             .starts_ms
@@ -71,7 +71,7 @@ impl Header {
         let who = view.record.principal();
         let kind = who.split_once(':').map_or(who, |(kind, _)| kind);
         if self.principals.iter().any(|one| one == who || one == kind) {
-            return Ok(());
+            return self.fits_task(view, name);
         }
         let shown: String = who.chars().take(80).collect();
         let why = format!(
@@ -79,6 +79,24 @@ impl Header {
             self.principals.join(" and ")
         );
         Err(Refusal::new("principal", Code::Principal, why))
+    }
+
+    /// Checks that a contract for one task text is used for a task of exactly this text.
+    fn fits_task(&self, view: &View<'_>, name: &ContractName) -> Result<(), Refusal> {
+        let Some(text) = self.task.as_deref() else {
+            return Ok(());
+        };
+        let has = match view.record.text() {
+            Some(own) if own == text => return Ok(()),
+            Some(_) => "this task has another text",
+            None => "this task has no text",
+        };
+        let shown: String = text.chars().take(80).collect();
+        let why = format!(
+            "the contract `{name}` is only for the task {shown:?}, and {has}; submit the task with exactly this text, or sign a \
+             contract for the other text",
+        );
+        Err(Refusal::new("task.text", Code::OtherTask, why))
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Header {
     pub(crate) starts_ms: Option<i64>,
     pub(crate) expires_ms: i64,
     pub(crate) principals: Vec<String>,
+    /// The text of the only tasks that it is for.
+    pub(crate) task: Option<String>,
     pub(crate) limits: Limits,
     /// The zone of the days and times in the task text; UTC by default.
     pub(crate) zone: TimeZone,
@@ -128,6 +130,12 @@ impl Contract {
     #[must_use]
     pub fn principals(&self) -> &[String] {
         &self.head.principals
+    }
+
+    /// The text of the tasks that the contract is for, exactly; `None` if it is for tasks of any text.
+    #[must_use]
+    pub fn task(&self) -> Option<&str> {
+        self.head.task.as_deref()
     }
 
     /// The roles that the contract defines; the built-in `owner` is not included.

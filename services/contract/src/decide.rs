@@ -53,6 +53,7 @@ pub(crate) fn decide_with<'c>(
         CallContext {
             tool: tool.name().as_str(),
             args: &args,
+            schema: tool.arguments(),
             view: *view,
             zone: &contract.head.zone,
         },

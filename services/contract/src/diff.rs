@@ -111,6 +111,7 @@ pub fn diff(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Diff {
         notes: Vec::new(),
     };
     found.head();
+    found.task();
     found.limits();
     found.rules();
     let Differ { entries, notes, .. } = found;
@@ -231,6 +232,15 @@ impl Differ<'_> {
                 ))
             };
             self.check("principal", said(old), said(new));
+        }
+    }
+
+    /// Compares the text of the only tasks that the versions are for.
+    fn task(&mut self) {
+        let (old, new) = (self.old.task(), self.new.task());
+        if old != new {
+            let said = |text: Option<&str>| text.map(show::only_task);
+            self.check("task.text", said(old), said(new));
         }
     }
 

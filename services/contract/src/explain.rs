@@ -77,6 +77,7 @@ pub fn explain(
     let context = CallContext {
         tool: tool.name().as_str(),
         args: &args,
+        schema: tool.arguments(),
         view: *view,
         zone: &contract.head.zone,
     };
@@ -148,7 +149,7 @@ fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
     if rule.only {
         let named = |name: &String| !rule.bounds.keys().any(|bound| covers(bound, name));
         let more: Vec<_> = context.args.keys().filter(|name| named(name)).collect();
-        if !rule.bounds_all(context.args) {
+        if !rule.bounds_all(context) {
             let more = more.iter().map(|name| format!("`{name}`"));
             let more = more.collect::<Vec<_>>().join(", ");
             why.push(format!(

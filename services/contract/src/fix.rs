@@ -96,7 +96,9 @@ pub(crate) fn find(
         Code::Expired => call.extended().and_then(permits),
         Code::NotStarted => call.begun().and_then(permits),
         Code::Principal => call.also_for().and_then(permits),
-        Code::UnknownTool | Code::Arguments | Code::Schema | Code::Conflict => None,
+        Code::OtherTask | Code::UnknownTool | Code::Arguments | Code::Schema | Code::Conflict => {
+            None
+        }
     }
 }
 
@@ -161,7 +163,7 @@ impl<'a> Refused<'a> {
             let value = lookup(context.args, argument);
             let absent = value.is_none_or(serde_json::Value::is_null);
             // If the argument is optional, no bound of the rule restricts some calls.
-            if absent && !rule.bounds_all(context.args) {
+            if absent && !rule.bounds_all(context) {
                 return None;
             }
             let bound = rule.bounds.get(argument)?.widen(value, context)?;

@@ -28,7 +28,10 @@ pub struct CallParts {
 impl<'c> HistoryNeeds<'c> {
     /// Returns the parts that the rules of `contract` about `tool` need.
     pub fn of(contract: &'c Contract, tool: &str) -> Self {
-        let mut recall = Self::default();
+        let mut recall = Self {
+            words: contract.task().is_some(),
+            ..Self::default()
+        };
         for rule in contract.about(tool) {
             recall.words |= rule.when.as_ref().is_some_and(Condition::reads_words);
             for after in &rule.after {

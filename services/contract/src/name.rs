@@ -6,7 +6,7 @@ use bus_schema::RuleId;
 pub(crate) const NAME_BYTES_MAX: usize = 64;
 
 /// Names of the built-in checks, reserved: no rule may have one. Each [`RuleId`] that is not a rule of a contract
-/// is one of these or begins with `limits.` or `flow.`.
+/// is one of these or begins with `limits.`, `flow.` or `task.`.
 pub(crate) const RESERVED: [&str; 9] = [
     "action",
     "arguments",

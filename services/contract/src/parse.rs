@@ -14,6 +14,7 @@ mod test;
 pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use bus_schema::{Digest, ENVELOPE_TOOLS_MAX, wire};
 use diagnostic::{Diagnostic, Diagnostics};
@@ -35,12 +36,13 @@ const TESTS_MAX: usize = 1000;
 /// Maximum length of the encoded envelope, so that the event that signs it stays below
 /// [`bus_schema::EVENT_BYTES_MAX`].
 const ENVELOPE_BYTES_MAX: usize = 6144;
-const CONTRACT_KEYS: [&str; 15] = [
+const CONTRACT_KEYS: &[&str] = &[
     "contract",
     "version",
     "purpose",
     "owner",
     "principal",
+    "task",
     "starts",
     "expires",
     "zone",
@@ -81,7 +83,7 @@ pub(crate) fn contract(
         span: 0..0,
         what: "a contract",
     };
-    source.known(fields.table, fields.what, &CONTRACT_KEYS);
+    source.known(fields.table, fields.what, CONTRACT_KEYS);
     let contract = read(&mut source, &fields, text, catalogue);
     let tests = tables(&mut source, &fields, "test", TESTS_MAX);
     Diagnostics::none_in(std::mem::take(&mut source.found))?;
@@ -95,9 +97,16 @@ pub(crate) fn contract(
         )
     })?;
     fits(&mut source, &fields, &contract, catalogue);
-    let each = tests.iter();
-    let each = each.filter_map(|node| test::read(&mut source, node, &contract, catalogue));
-    let each = each.collect();
+    let mut each = Vec::new();
+    for node in tests {
+        let about = test::Context {
+            contract: &contract,
+            catalogue,
+            before: &each,
+        };
+        let found = test::read(&mut source, node, &about);
+        each.extend(found);
+    }
     let tests = Tests {
         each,
         problems: source.found,
@@ -146,6 +155,7 @@ fn read<'t>(
         let found = head::moment(source, node, "starts", false)?;
         Some(Some((found, node.span())))
     });
+    let task = head::task(source, of.table.get("task"));
     let principals = head::principals(source, of.table.get("principal"));
     let limits = head::limits(source, of.table.get("limits"));
     let roles = head::roles(source, of.table.get("roles"));
@@ -167,16 +177,7 @@ fn read<'t>(
     let rules: Vec<Rule> = rules.into_iter().map(|(rule, _)| rule).collect();
     let (expires_ms, expires_span) = expires?;
     let starts = starts?;
-    if let Some((starts_ms, span)) = &starts
-        && *starts_ms >= expires_ms
-    {
-        let problem = "the contract expires before it starts";
-        source.report(
-            span.clone(),
-            problem,
-            "write an earlier `starts` or a later `expires`",
-        );
-    }
+    begins(source, starts.as_ref(), expires_ms);
     Some(Contract {
         name: name?.parse().ok()?,
         version: u32::try_from(version?).ok()?,
@@ -186,6 +187,7 @@ fn read<'t>(
             starts_ms: starts.map(|(starts_ms, _)| starts_ms),
             expires_ms,
             principals: principals?,
+            task: task?,
             limits: limits?,
             zone: head::zone(source, of.table.get("zone"))?,
         },
@@ -197,6 +199,16 @@ fn read<'t>(
         tests: Vec::new(),
         digest: Digest::of(&[text.as_bytes()]),
     })
+}
+
+/// Reports a contract that expires before it starts.
+fn begins(source: &mut Source<'_>, starts: Option<&(i64, Range<usize>)>, expires_ms: i64) {
+    let late = starts.filter(|(starts_ms, _)| *starts_ms >= expires_ms);
+    if let Some((_, span)) = late {
+        let problem = "the contract expires before it starts";
+        let fix = "write an earlier `starts` or a later `expires`";
+        source.report(span.clone(), problem, fix);
+    }
 }
 
 /// Returns the indexes of the rules about each tool, sorted by rule name.

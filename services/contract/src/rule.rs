@@ -5,7 +5,7 @@ use std::fmt;
 
 use bus_schema::{RuleId, SecretName};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::after::After;
 use crate::bound::Bound;
@@ -148,7 +148,7 @@ impl Rule {
     /// Matches a call of a tool that the rule applies to: `Yes` if all parts of the rule match, `No` if any part does
     /// not, otherwise `Unknown`. With `only`, a call with an argument without bound is `No`.
     pub(crate) fn judge(&self, context: &CallContext<'_>) -> Match {
-        if self.only && !self.bounds_all(context.args) {
+        if self.only && !self.bounds_all(context) {
             return Match::No;
         }
         let bounds = self.bounds.iter();
@@ -195,7 +195,7 @@ impl Rule {
 
     /// Returns true if all parts of the rule except its bounds match.
     pub(crate) fn rest_holds(&self, context: &CallContext<'_>) -> bool {
-        let only = !self.only || self.bounds_all(context.args);
+        let only = !self.only || self.bounds_all(context);
         only && Match::every(self.conditions(context)) == Match::Yes
     }
 
@@ -213,9 +213,24 @@ impl Rule {
         }
     }
 
-    /// Returns true if every argument has a bound.
-    pub(crate) fn bounds_all(&self, args: &Map<String, Value>) -> bool {
-        self.each_bound(args, &|_, _| true)
+    /// Returns true if every argument has a bound. A null without bound is the same as a missing argument, if the schema
+    /// names it and does not require it; another name could carry data.
+    pub(crate) fn bounds_all(&self, context: &CallContext<'_>) -> bool {
+        let mut each = context.args.iter();
+        each.all(|(name, value)| self.has_bound(name, value, context.schema))
+    }
+
+    fn has_bound(&self, name: &str, value: &Value, schema: &Arguments) -> bool {
+        if self.bounds.contains_key(name) {
+            return true;
+        }
+        let deeper = || self.bounds.keys().any(|other| is_below(other, name));
+        match value.as_object() {
+            Some(object) if deeper() => object
+                .iter()
+                .all(|(field, value)| self.has_bound(&format!("{name}.{field}"), value, schema)),
+            Some(_) | None => value.is_null() && schema.may_lack(name),
+        }
     }
 
     /// Returns true if the contract, the task text or a trusted result determines every argument, and the rule has a
@@ -243,12 +258,6 @@ impl Rule {
         let each = self.bounds.iter();
         each.filter_map(|one| Some((one.0.as_str(), doubt(one)?)))
             .collect()
-    }
-
-    /// Returns true if every argument has a bound that fits; an object may have a bound on each field instead.
-    fn each_bound(&self, args: &Map<String, Value>, fits: &dyn Fn(&Bound, &Value) -> bool) -> bool {
-        args.iter()
-            .all(|(name, value)| self.bound_fits(name, value, fits))
     }
 
     fn bound_fits(&self, name: &str, value: &Value, fits: &dyn Fn(&Bound, &Value) -> bool) -> bool {

@@ -107,6 +107,27 @@ impl Arguments {
         self.open
     }
 
+    /// Returns true if the schema names this argument and does not require it; a name with dots is a path into objects.
+    pub(crate) fn may_lack(&self, name: &str) -> bool {
+        let (parent, last) = name.rsplit_once('.').map_or(("", name), |ends| ends);
+        let mut left = REFERENCES_MAX;
+        let mut places = vec![&self.schema];
+        for part in parent.split('.').filter(|part| !part.is_empty()) {
+            places = places_inside(&self.schema, &places, part, &mut left);
+        }
+        // An argument of the whole name comes before a path into objects.
+        let own = parent.is_empty() || !self.names.contains_key(name);
+        let (places, last) = if own {
+            (places, last)
+        } else {
+            (vec![&self.schema], name)
+        };
+        let named = places_inside(&self.schema, &places, last, &mut left);
+        let required =
+            |place: &&Value| requires(&self.schema, place, last, &mut REFERENCES_MAX.clone());
+        !named.is_empty() && !places.iter().any(required)
+    }
+
     /// The JSON types of the argument; empty if they are not declared directly.
     pub(crate) fn types(&self, name: &str) -> Vec<String> {
         let own = self.names.get(name).cloned();
@@ -119,11 +140,7 @@ impl Arguments {
         let mut left = REFERENCES_MAX;
         let mut places = vec![&self.schema];
         for part in parent.split('.') {
-            let mut inner = Vec::new();
-            for place in places {
-                inside(&self.schema, place, part, &mut left, &mut inner);
-            }
-            places = inner;
+            places = places_inside(&self.schema, &places, part, &mut left);
         }
         let (mut names, mut open, some) = (BTreeMap::new(), false, !places.is_empty());
         for place in places {
@@ -250,6 +267,52 @@ fn declared(
         }
     }
     open
+}
+
+/// Returns the schemas of the property `name` at these places.
+fn places_inside<'v>(
+    root: &'v Value,
+    places: &[&'v Value],
+    name: &str,
+    left: &mut usize,
+) -> Vec<&'v Value> {
+    let mut inner = Vec::new();
+    for place in places {
+        inside(root, place, name, left, &mut inner);
+    }
+    inner
+}
+
+/// Returns true if every object of the schema has the property `name`.
+fn requires(root: &Value, schema: &Value, name: &str, left: &mut usize) -> bool {
+    let Some(map) = schema.as_object() else {
+        return false;
+    };
+    let mut own = map
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    if own.any(|one| one == name) {
+        return true;
+    }
+    let mut joined = map
+        .get("allOf")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    if joined.any(|item| requires(root, item, name, left)) {
+        return true;
+    }
+    let target = map.get("$ref").and_then(Value::as_str);
+    let target = target.and_then(|target| root.pointer(target.strip_prefix('#')?));
+    match (target, left.checked_sub(1)) {
+        (Some(target), Some(rest)) => {
+            *left = rest;
+            requires(root, target, name, left)
+        }
+        (None, _) | (_, None) => false,
+    }
 }
 
 /// Collects the schemas of the property `name`.

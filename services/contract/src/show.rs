@@ -129,6 +129,7 @@ fn head(contract: &Contract) -> Vec<Sentence> {
         let said = zone(contract.zone());
         texts.push(format!("{}.", said.replacen('t', "T", 1)));
     }
+    texts.extend(contract.task().map(|text| format!("{}.", only_task(text))));
     for (name, role) in contract.roles() {
         let called = role.name.as_ref();
         let called = called.map_or_else(String::new, |called| format!(" ({called})"));
@@ -151,6 +152,14 @@ pub(crate) fn expires(ms: i64) -> String {
 /// Describes the zone of a contract.
 pub(crate) fn zone(name: &str) -> String {
     format!("the days and times in the owner's words are those of {name}")
+}
+
+/// Describes the text of the only tasks of a contract.
+pub(crate) fn only_task(text: &str) -> String {
+    format!(
+        "It is only for a task with exactly this text: {}",
+        quoted(text)
+    )
 }
 
 /// Describes a principal in words.

@@ -36,4 +36,7 @@ pub struct Earlier {
     pub result: Option<Value>,
     /// The labels of the result.
     pub output: Labels,
+    /// True if the call happened whatever the contract says of it, as under an earlier version.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub assumed: bool,
 }

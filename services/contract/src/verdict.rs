@@ -74,6 +74,8 @@ pub enum Code {
     Expired,
     /// The contract does not cover this principal.
     Principal,
+    /// The contract is for tasks with another text.
+    OtherTask,
     /// The catalogue has no such tool.
     UnknownTool,
     /// The arguments are not one strict JSON object of at most 64 KiB.

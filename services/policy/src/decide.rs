@@ -348,7 +348,7 @@ pub(crate) fn still_covers(asked: &DraftGrant, again: &DraftGrant) -> bool {
 const fn refusal_code(code: Code) -> RefusalCode {
     match code {
         Code::Expired => RefusalCode::Expired,
-        Code::NotStarted | Code::Principal => RefusalCode::NoContract,
+        Code::NotStarted | Code::Principal | Code::OtherTask => RefusalCode::NoContract,
         Code::UnknownTool => RefusalCode::Tool,
         Code::Arguments | Code::Schema => RefusalCode::Arguments,
         Code::Denied | Code::Undecidable | Code::Conflict => RefusalCode::Denied,

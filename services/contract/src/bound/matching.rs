@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use crate::record::View;
+use crate::schema::Arguments;
 
 /// The outcome of matching a value against a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ impl Match {
 pub(crate) struct CallContext<'a> {
     pub(crate) tool: &'a str,
     pub(crate) args: &'a Map<String, Value>,
+    /// The schema of the arguments.
+    pub(crate) schema: &'a Arguments,
     pub(crate) view: View<'a>,
     /// The zone of the days and times in the task text.
     pub(crate) zone: &'a TimeZone,

@@ -21,6 +21,8 @@ use crate::usage::Period;
 const CALLS_DEFAULT: u64 = 100;
 const WALL_MS_DEFAULT: u64 = 30 * 60 * 1000;
 const OUTPUT_BYTES_DEFAULT: u64 = 16 << 20;
+/// Maximum length of a task text, in characters.
+pub(super) const TASK_CHARS_MAX: usize = 64 << 10;
 /// Maximum number of principals of a contract.
 const PRINCIPALS_MAX: usize = 100;
 /// Maximum length of the name of a time zone, in characters.
@@ -108,6 +110,14 @@ fn caps<'t>(
         messages: messages?,
         spend: spend?,
     })
+}
+
+/// Reads `task`: the text of the only tasks of the contract.
+pub(super) fn task(source: &mut Source<'_>, node: Option<&Node<'_>>) -> Option<Option<String>> {
+    let Some(node) = node else {
+        return Some(None);
+    };
+    source.text(node, "`task`", TASK_CHARS_MAX).map(Some)
 }
 
 /// Reads `principal`: one text or a list of them.

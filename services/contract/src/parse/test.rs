@@ -2,31 +2,44 @@
 
 use std::ops::Range;
 
+use diagnostic::nearest;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::head;
-use super::source::{Node, Source, TEXT_CHARS_MAX, Table};
+use super::head::{self, TASK_CHARS_MAX};
+use super::source::{Node, Source, TEXT_CHARS_MAX, Table, name};
 use super::tools::unknown_tool;
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
+use crate::decide::ARGUMENTS_BYTES_MAX;
 use crate::labels::{Integrity, Labels, Secrecy, WrittenLabels};
 use crate::name::is_principal;
 use crate::pattern::PATTERN_BYTES_MAX;
 use crate::test_call::{Earlier, TestCall};
 use bus_schema::json;
 
-/// Maximum length of the task text in a test, in characters.
-const WORDS_CHARS_MAX: usize = 64 << 10;
 /// Half a day in milliseconds.
 const HALF_DAY_MS: i64 = 12 * 60 * 60 * 1000;
+const EARLIER_KEYS: [&str; 7] = [
+    "tool",
+    "args",
+    "args_json",
+    "result",
+    "result_json",
+    "output",
+    "assumed",
+];
 /// Maximum number of earlier calls of a test.
 const EARLIER_MAX: usize = 1000;
 
 /// A `[[test]]`: a call and the expected verdict, with their places.
 pub(crate) struct Test {
+    /// The name by which later tests refer to it.
+    pub(crate) name: Option<String>,
     pub(crate) call: TestCall,
     pub(crate) call_span: Range<usize>,
+    /// The places of the earlier calls.
+    pub(crate) earlier_spans: Vec<Range<usize>>,
     /// `allow`, `ask` or `deny`.
     pub(crate) expect: &'static str,
     pub(crate) expect_span: Range<usize>,
@@ -34,57 +47,165 @@ pub(crate) struct Test {
     pub(crate) rule: Option<(String, Range<usize>)>,
 }
 
-/// Parses one `[[test]]`; the defaults are the contract's first principal and its default moment.
+/// What a test is read against.
+pub(super) struct Context<'c> {
+    pub(super) contract: &'c Contract,
+    pub(super) catalogue: &'c Catalogue,
+    /// The tests above it.
+    pub(super) before: &'c [Test],
+}
+
+const TEST_KEYS: [&str; 11] = [
+    "name",
+    "like",
+    "call",
+    "args",
+    "args_json",
+    "expect",
+    "rule",
+    "text",
+    "earlier",
+    "at",
+    "principal",
+];
+
+/// Parses one `[[test]]`. The defaults are those of the test that it is like, else the contract's task text, its first
+/// principal and its default moment.
 pub(super) fn read<'t>(
     source: &mut Source<'t>,
     node: &'t Node<'t>,
-    contract: &Contract,
-    catalogue: &Catalogue,
+    about: &Context<'_>,
 ) -> Option<Test> {
-    let keys = [
-        "call",
-        "expect",
-        "rule",
-        "text",
-        "earlier",
-        "at",
-        "principal",
-    ];
-    let of = source.table(node, "`[[test]]`", &keys)?;
+    let of = source.table(node, "`[[test]]`", &TEST_KEYS)?;
+    let name = test_name(source, &of, about);
     let expected = source.required(&of, "expect");
     let expected = expected.and_then(|node| Some((expectation(source, node)?, node.span())));
-    let call = source.required(&of, "call").and_then(|node| {
-        let of = source.table(node, "`call`", &["tool", "args"])?;
-        Some((
-            tool(source, &of, catalogue)?,
-            args(source, &of)?,
-            node.span(),
-        ))
-    });
+    let like = like(source, &of, about)?;
+    let call = call(source, &of, about, like);
     let rule = of.table.get("rule").map_or(Some(None), |node| {
         let text = source.text(node, "`rule`", 64)?;
         Some(Some((text, node.span())))
     });
-    let at_ms = of.table.get("at").map_or(Some(usual_ms(contract)), |node| {
-        head::moment(source, node, "at", false)
-    });
-    let circumstances = circumstances(source, &of, contract, catalogue);
+    let usual = like.map_or_else(|| usual_ms(about.contract), |like| like.call.at_ms);
+    let at_ms = of
+        .table
+        .get("at")
+        .map_or(Some(usual), |node| head::moment(source, node, "at", false));
+    let text = match of.table.get("text") {
+        Some(node) => source.text(node, "`text`", TASK_CHARS_MAX).map(Some),
+        None => Some(like.map_or_else(
+            || about.contract.task().map(str::to_owned),
+            |like| like.call.text.clone(),
+        )),
+    };
+    let principal = principal(source, &of, about, like);
+    let earlier = earlier(source, &of, about, like);
     let ((expect, expect_span), (tool, args, call_span)) = (expected?, call?);
-    let (text, principal, earlier) = circumstances?;
+    let (earlier, earlier_spans) = earlier?;
     Some(Test {
+        name: name?,
         call: TestCall {
-            tool: tool.name().to_string(),
+            tool,
             args,
-            text,
+            text: text?,
             earlier,
-            principal,
+            principal: principal?,
             at_ms: at_ms?,
         },
         call_span,
+        earlier_spans,
         expect,
         expect_span,
         rule: rule?,
     })
+}
+
+/// Reads `name`; the outer `None` means that a problem was reported.
+fn test_name<'t>(
+    source: &mut Source<'t>,
+    of: &Table<'t>,
+    about: &Context<'_>,
+) -> Option<Option<String>> {
+    let Some(node) = of.table.get("name") else {
+        return Some(None);
+    };
+    let text = name(source, node, "`name`")?;
+    if about
+        .before
+        .iter()
+        .any(|test| test.name.as_ref() == Some(&text))
+    {
+        let problem = format!("another test is called `{text}`");
+        source.report(node.span(), problem, "choose another name");
+        return None;
+    }
+    Some(Some(text))
+}
+
+/// Returns the test that this one is like; the outer `None` means that a problem was reported.
+fn like<'t, 'c>(
+    source: &mut Source<'t>,
+    of: &Table<'t>,
+    about: &Context<'c>,
+) -> Option<Option<&'c Test>> {
+    let Some(node) = of.table.get("like") else {
+        return Some(None);
+    };
+    let text = source.text(node, "`like`", 64)?;
+    let mut before = about.before.iter();
+    let found = before.find(|test| test.name.as_ref() == Some(&text));
+    if found.is_none() {
+        let names = about.before.iter().filter_map(|test| test.name.as_deref());
+        let fix = nearest(&text, names).map_or_else(
+            || "write `name = …` in the test, above this one".to_owned(),
+            |near| format!("did you mean `{near}`?"),
+        );
+        source.report(
+            node.span(),
+            format!("no test above is called `{text}`"),
+            fix,
+        );
+        return None;
+    }
+    Some(found)
+}
+
+/// Reads the tool and the arguments of the call, with its place.
+fn call<'t>(
+    source: &mut Source<'t>,
+    of: &Table<'t>,
+    about: &Context<'_>,
+    like: Option<&Test>,
+) -> Option<(String, Map<String, Value>, Range<usize>)> {
+    let mut changes = ["args", "args_json"].into_iter();
+    let changes = changes.find_map(|key| of.table.get(key));
+    let Some(like) = like else {
+        if let Some(node) = changes {
+            let fix = "write them in `call = { tool = …, args = … }`";
+            source.report(node.span(), "the arguments are outside of `call`", fix);
+            return None;
+        }
+        let node = source.required(of, "call")?;
+        let of = source.table(node, "`call`", &["tool", "args", "args_json"])?;
+        let tool = tool(source, &of, about.catalogue)?.name().to_string();
+        return Some((tool, args(source, &of)?, node.span()));
+    };
+    if let Some(node) = of.table.get("call") {
+        let problem = format!(
+            "the test is like `{}` and has a call of its own",
+            like.name.as_deref().unwrap_or_default()
+        );
+        source.report(
+            node.span(),
+            problem,
+            "write only the changed arguments, as `args = { … }`",
+        );
+        return None;
+    }
+    let mut whole = like.call.args.clone();
+    whole.extend(args(source, of)?);
+    let span = changes.map_or_else(|| of.span.clone(), |node| node.span());
+    Some((like.call.tool.clone(), whole, span))
 }
 
 /// The default moment of a test: the start of the contract, or half a day before its expiry.
@@ -93,33 +214,42 @@ fn usual_ms(contract: &Contract) -> i64 {
     contract.starts_ms().unwrap_or(late)
 }
 
-/// The task text, the principal and the earlier calls.
-type Circumstances = (Option<String>, String, Vec<Earlier>);
-
-fn circumstances<'t>(
+fn principal<'t>(
     source: &mut Source<'t>,
     of: &Table<'t>,
-    contract: &Contract,
-    catalogue: &Catalogue,
-) -> Option<Circumstances> {
-    let text = match of.table.get("text") {
-        Some(node) => Some(source.text(node, "`text`", WORDS_CHARS_MAX)?),
-        None => None,
+    about: &Context<'_>,
+    like: Option<&Test>,
+) -> Option<String> {
+    let Some(node) = of.table.get("principal") else {
+        let first = || about.contract.principals().first().cloned();
+        let own = like.map(|like| like.call.principal.clone());
+        return Some(own.or_else(first).unwrap_or_default());
     };
-    let principal = match of.table.get("principal") {
-        Some(node) => {
-            let text = source.text(node, "`principal`", TEXT_CHARS_MAX)?;
-            if !is_principal(&text) {
-                let fix = "write \"session\", or one job such as \"job:nightly\"";
-                source.report(node.span(), format!("{text:?} is no principal"), fix);
-                return None;
-            }
-            text
-        }
-        None => contract.principals().first().cloned().unwrap_or_default(),
-    };
+    let text = source.text(node, "`principal`", TEXT_CHARS_MAX)?;
+    if !is_principal(&text) {
+        let fix = "write \"session\", or one job such as \"job:nightly\"";
+        source.report(node.span(), format!("{text:?} is no principal"), fix);
+        return None;
+    }
+    Some(text)
+}
+
+/// Earlier calls and their places.
+type EarlierCalls = (Vec<Earlier>, Vec<Range<usize>>);
+
+/// Reads the earlier calls; those of the test that it is like have the place of the whole test.
+fn earlier<'t>(
+    source: &mut Source<'t>,
+    of: &Table<'t>,
+    about: &Context<'_>,
+    like: Option<&Test>,
+) -> Option<EarlierCalls> {
     let Some(node) = of.table.get("earlier") else {
-        return Some((text, principal, Vec::new()));
+        let calls = like
+            .map(|like| like.call.earlier.clone())
+            .unwrap_or_default();
+        let spans = vec![of.span.clone(); calls.len()];
+        return Some((calls, spans));
     };
     let items = source.items(node, "`earlier`")?;
     if items.len() > EARLIER_MAX {
@@ -127,26 +257,45 @@ fn circumstances<'t>(
         source.report(node.span(), problem, "keep those that matter");
         return None;
     }
-    let mut earlier = Vec::new();
+    let mut earlier = (Vec::new(), Vec::new());
     for item in items {
-        let of = source.table(item, "`earlier`", &["tool", "args", "result", "output"])?;
-        let (tool, args) = (tool(source, &of, catalogue)?, args(source, &of)?);
-        let result = match of.table.get("result") {
-            Some(node) => Some(value(source, node)?),
-            None => None,
-        };
+        let of = source.table(item, "`earlier`", &EARLIER_KEYS)?;
+        let (tool, args) = (tool(source, &of, about.catalogue)?, args(source, &of)?);
+        let result = result(source, &of)?;
         let output = match of.table.get("output") {
             Some(node) => labels(source, node)?,
             None => tool.output(),
         };
-        earlier.push(Earlier {
+        let assumed = match of.table.get("assumed") {
+            Some(node) => source.boolean(node, "`assumed`")?,
+            None => false,
+        };
+        earlier.0.push(Earlier {
             tool: tool.name().to_string(),
             args,
             result,
             output,
+            assumed,
         });
+        earlier.1.push(item.span());
     }
-    Some((text, principal, earlier))
+    Some(earlier)
+}
+
+/// Reads the result of an earlier call; the outer `None` means that a problem was reported.
+fn result<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Option<Value>> {
+    match (of.table.get("result"), of.table.get("result_json")) {
+        (None, None) => Some(None),
+        (Some(_), Some(node)) => {
+            let problem = "`result` and `result_json` are two ways to write the result";
+            source.report(node.span(), problem, "keep one of them");
+            None
+        }
+        (Some(node), None) => value(source, node).map(Some),
+        (None, Some(node)) => {
+            strict(source, node, "`result_json`", json::RESULT_BYTES_MAX).map(Some)
+        }
+    }
 }
 
 fn labels<'t>(source: &mut Source<'t>, node: &'t Node<'t>) -> Option<Labels> {
@@ -187,14 +336,44 @@ fn tool<'t, 'c>(
 }
 
 fn args<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Map<String, Value>> {
-    let Some(node) = of.table.get("args") else {
-        return Some(Map::new());
-    };
-    let Some(table) = node.get_ref().as_table() else {
-        source.mistyped(node, "`args`", "a table");
-        return None;
-    };
-    map(source, table)
+    match (of.table.get("args"), of.table.get("args_json")) {
+        (None, None) => Some(Map::new()),
+        (Some(_), Some(node)) => {
+            let problem = "`args` and `args_json` are two ways to write the arguments";
+            source.report(node.span(), problem, "keep one of them");
+            None
+        }
+        (Some(node), None) => {
+            let Some(table) = node.get_ref().as_table() else {
+                source.mistyped(node, "`args`", "a table");
+                return None;
+            };
+            map(source, table)
+        }
+        (None, Some(node)) => match strict(source, node, "`args_json`", ARGUMENTS_BYTES_MAX)? {
+            Value::Object(args) => Some(args),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => {
+                let fix = "write an object, such as '{\"cc\": null}'";
+                source.report(node.span(), "`args_json` is no JSON object", fix);
+                None
+            }
+        },
+    }
+}
+
+/// Reads a text of strict JSON, for values that TOML cannot write.
+fn strict(source: &mut Source<'_>, node: &Node<'_>, what: &str, most: usize) -> Option<Value> {
+    let text = source.text(node, what, most)?;
+    json::parse(text.as_bytes(), most)
+        .map_err(|error| {
+            let fix = "write strict JSON in single quotes, such as '{\"cc\": null}'";
+            source.report(node.span(), format!("{what} cannot be read: {error}"), fix);
+        })
+        .ok()
 }
 
 fn map(source: &mut Source<'_>, table: &DeTable<'_>) -> Option<Map<String, Value>> {

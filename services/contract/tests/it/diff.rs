@@ -212,7 +212,7 @@ const SHOWN: [(&str, &str, &str); 5] = [
     ),
     (
         "[[allow]]\nname = \"r\"\ntool = \"item.update\"\nafter = \"item.create\"\n\
-         [[test]]\nearlier = [{ tool = \"item.create\", args = { id = \"a\" }, output = \"untrusted\" }]\n\
+         [[test]]\nearlier = [{ tool = \"item.create\", args = { id = \"a\" }, output = \"untrusted\", assumed = true }]\n\
          call = { tool = \"item.update\", args = { id = \"a\" } }\nexpect = \"allow\"",
         "[[allow]]\nname = \"r\"\ntool = \"note.read\"",
         "no longer allowed: item.update {\"id\":\"a\"} after `item.create`, whose result anybody may have written: granted",

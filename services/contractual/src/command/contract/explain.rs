@@ -7,7 +7,8 @@ use actor::Clock;
 use bus_schema::Time;
 use clap::Args;
 use contract::batch::{Batch, Decided, LINE_BYTES_MAX};
-use contract::{Contract, RuleExplanation, Verdict};
+use contract::{Catalogue, Contract, RuleExplanation, Verdict};
+use diagnostic::Diagnostics;
 
 use deployment::{Dir, read_text};
 
@@ -20,7 +21,8 @@ use crate::{Error, Output};
     after_help = "Example: contractual contract explain --contract contract.toml --tools tools.json \
     '{\"tool\": \"file.read\", \"args\": {\"path\": \"a.txt\"}}'\n\n\
     With `-`, reads lines as `contract decide` does, and decides each call on the record of its task so far.\n\n\
-    Exit codes: 0 explained, whatever the verdict · 64 the contract, the tools or the call cannot be read"
+    Exit codes: 0 explained, whatever the verdict · 64 the contract, the tools or the call cannot be read, or a test of \
+    the contract fails; then the call is explained, too"
 )]
 pub(crate) struct Arguments {
     /// The contract, such as contract.toml.
@@ -46,23 +48,37 @@ impl Arguments {
         self.tools.is_some()
     }
 
-    /// Explains one call, or the calls on standard input.
+    /// Explains one call, or the calls on standard input; then reports the tests of the contract that fail.
     pub(super) fn run(&self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let tools = self.tools.clone().unwrap_or_else(|| dir.catalogue());
         let tools = read_catalogue(&tools)?;
         let text = read_text(&self.contract)?;
-        let contract = Contract::parse(&self.contract.display().to_string(), &text, &tools)
-            .map_err(|problems| Error::Document(problems.to_string()))?;
+        let file = self.contract.display().to_string();
+        let wrong = |problems: Diagnostics| Error::Document(problems.to_string());
+        // A contract whose tests fail is explained, too, because the explanation says why they do.
+        let (contract, tested) = Contract::parse_untested(&file, &text, &tools).map_err(wrong)?;
+        self.explain(&contract, &tools, out, clock)?;
+        tested.map_err(wrong)
+    }
+
+    /// Explains the calls under a contract.
+    fn explain(
+        &self,
+        contract: &Contract,
+        tools: &Catalogue,
+        out: &Output,
+        clock: &Clock,
+    ) -> Result<(), Error> {
         let at = self.at.unwrap_or_else(|| clock.wall());
         let now_ms = at.ns().div_euclid(1_000_000);
-        let mut batch = Batch::new(&contract, &tools, self.asks.into(), now_ms).explaining();
+        let mut batch = Batch::new(contract, tools, self.asks.into(), now_ms).explaining();
         let mut explain = |line: &str, place: &str| {
             let wrong = |problem| Error::Document(format!("{place}: {problem}"));
             if let Some(decided) = batch.decide(line).map_err(wrong)? {
                 if out.json() {
                     out.line(&decided.to_json());
                 } else {
-                    out.line(&text_of(&decided, &contract));
+                    out.line(&text_of(&decided, contract));
                 }
             }
             Ok(())
