@@ -115,7 +115,7 @@ fn show_diff_and_new_need_no_deployment() {
     // An existing file is not overwritten.
     assert_ne!(say(&new).code, Some(0));
     let calls = [("file.read", json!({"path": "a.txt"}))];
-    assert_eq!(decided(made, &tools, &calls), ["ask"]);
+    assert_eq!(decided(made, &tools, &calls), ["granted"]);
 }
 
 #[tokio::test]

@@ -13,10 +13,13 @@ use crate::rule::{Question, Rule, RuleKind};
 use crate::toml_text::quoted;
 
 mod exact;
+mod roles;
+mod task;
 mod text;
 
 use self::exact::Exact;
-pub use self::text::{DraftHeader, draft_of_text};
+pub use self::task::draft_of_text;
+pub use self::text::DraftHeader;
 
 /// The reason of an ask for a call that cannot be described exactly.
 const NOT_EXACT: &str = "the contract cannot say exactly what this call said; read it";

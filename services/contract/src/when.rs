@@ -5,8 +5,10 @@ use std::fmt;
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
+/// A day in milliseconds.
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// The largest offset of a place on earth, in minutes.
 const OFFSET_MINUTES_MAX: i32 = 14 * 60;
 
@@ -61,6 +63,21 @@ impl When {
         match Self::new(text)? {
             Self::Day(_) => None,
             Self::Moment(moment) => (day(moment) != date).then_some(Self::Day(date)),
+        }
+    }
+
+    /// Adds a number of milliseconds, whole days to a day; `None` if that is no date.
+    pub(crate) fn shifted(self, ms: i64) -> Option<Self> {
+        match self {
+            Self::Day(date) if ms % DAY_MS == 0 => {
+                let days = i32::try_from(ms / DAY_MS).ok()?;
+                date.checked_add(days.days()).ok().map(Self::Day)
+            }
+            Self::Day(_) => None,
+            Self::Moment(moment) => {
+                let span = SignedDuration::from_millis(ms);
+                moment.checked_add(span).ok().map(Self::Moment)
+            }
         }
     }
 
@@ -215,7 +232,7 @@ impl End {
 }
 
 /// Parses a span of days, hours, minutes and seconds such as `30d` or `1h30m`.
-fn span_ms(text: &str) -> Option<i64> {
+pub(crate) fn span_ms(text: &str) -> Option<i64> {
     let (days, rest) = match text.split_once('d') {
         Some((days, rest)) => (days.parse::<u32>().ok()?, rest),
         None => (0, text),
@@ -231,7 +248,16 @@ fn span_ms(text: &str) -> Option<i64> {
     };
     i64::try_from(rest_ms)
         .ok()?
-        .checked_add(i64::from(days) * 24 * 60 * 60 * 1000)
+        .checked_add(i64::from(days) * DAY_MS)
+}
+
+/// Writes a span as days or seconds.
+pub(crate) fn span_text(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match (seconds % 86_400, seconds / 86_400) {
+        (0, days) if days > 0 => format!("{days}d"),
+        _ => format!("{seconds}s"),
+    }
 }
 
 impl fmt::Display for End {
@@ -241,11 +267,7 @@ impl fmt::Display for End {
             Self::Now { plus_ms: 0 } => f.write_str("now"),
             Self::Now { plus_ms } => {
                 let sign = if *plus_ms < 0 { '-' } else { '+' };
-                let seconds = plus_ms.unsigned_abs() / 1000;
-                match (seconds % 86_400, seconds / 86_400) {
-                    (0, days) => write!(f, "now{sign}{days}d"),
-                    _ => write!(f, "now{sign}{seconds}s"),
-                }
+                write!(f, "now{sign}{}", span_text(plus_ms.unsigned_abs()))
             }
         }
     }

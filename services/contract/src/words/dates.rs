@@ -41,6 +41,21 @@ const WEEKDAYS: [(Weekday, &[&str]); 7] = [
     (Weekday::Saturday, &["saturday", "samstag"]),
     (Weekday::Sunday, &["sunday", "sonntag"]),
 ];
+/// Words before a day of the week that mean another one than the next, or several.
+const TURNS: [&str; 12] = [
+    "next",
+    "last",
+    "previous",
+    "past",
+    "every",
+    "each",
+    "nächsten",
+    "nächster",
+    "nächste",
+    "letzten",
+    "jeden",
+    "after",
+];
 /// Words for a day, as the number of days from today.
 const DAYS: [(&str, i32); 7] = [
     ("today", 0),
@@ -58,7 +73,9 @@ pub(super) fn days(text: &str, today: Date) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     for place in 0..tokens.len() {
         let rest = tokens.get(place..).unwrap_or_default();
-        let Some((date, length)) = day(rest, today) else {
+        let before = tokens.get(..place).unwrap_or_default();
+        let named = day(rest, today).filter(|_| !is_turned(before, rest));
+        let Some((date, length)) = named else {
             continue;
         };
         let (Some(first), Some(last)) = (rest.first(), rest.get(length.saturating_sub(1))) else {
@@ -71,6 +88,20 @@ pub(super) fn days(text: &str, today: Date) -> Vec<Mention> {
         }
     }
     found
+}
+
+/// Returns true if the words before a day of the week, or before `tomorrow`, make another day of it: `last Monday`,
+/// `the day before yesterday`.
+fn is_turned(before: &[Token], rest: &[Token]) -> bool {
+    let Some(first) = rest.first() else {
+        return false;
+    };
+    let last = |words: &[&str]| before.last().is_some_and(|last| last.is_one_of(words));
+    let of_week = WEEKDAYS.iter().any(|(_, names)| first.is_one_of(names));
+    let of_days = DAYS.iter().any(|(word, _)| first.is(word));
+    let day = before.len().checked_sub(2).and_then(|at| before.get(at));
+    let day = day.is_some_and(|day| day.is("day")) && last(&["before", "after"]);
+    (of_week && last(&TURNS)) || (of_days && day)
 }
 
 /// Returns true if no word or number goes on at the edges, except a time after `T`.

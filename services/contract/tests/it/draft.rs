@@ -1,9 +1,13 @@
 //! Checks that a contract from recorded calls permits these calls and no similar ones.
 
+use std::path::Path;
+
 use contract::{
     Call, Catalogue, Contract, DraftHeader, Record, Recorded, Verdict, decide, draft_of_calls,
     draft_of_text,
 };
+use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use crate::view;
@@ -150,22 +154,170 @@ fn what_was_asked_about_is_asked_about_again_and_so_is_what_cannot_be_said() {
 }
 
 #[test]
-fn draft_is_a_contract_that_grants_nothing_without_asking() {
+fn draft_allows_what_reads_and_asks_about_what_the_text_does_not_determine() {
     let tools = crate::tools();
     let mut header = header();
     header.name = String::new();
     let text = draft_of_text(&header, "Pay Ann\nand tell her.", &tools);
     let contract = parse(&text, &tools);
     assert_eq!(contract.name().as_str(), "pay-ann-and-tell-her");
-    for (tool, args) in [
-        ("t.any", json!({})),
-        ("mail.send", json!({"to": "a", "body": "b"})),
-    ] {
-        assert_eq!(said(&contract, &tools, tool, &args), "ask");
-    }
+    assert_eq!(said(&contract, &tools, "t.any", &json!({})), "granted");
+    let mail = json!({"to": "a", "body": "b"});
+    assert_eq!(said(&contract, &tools, "mail.send", &mail), "ask");
     let risky = json!([{"name": "t", "description": "d", "effect": "write", "output": "trusted", "risk": "high",
         "input_schema": {"type": "object", "properties": {}}}]);
     let tools = Catalogue::parse(risky.to_string().as_bytes()).unwrap();
     let contract = parse(&draft_of_text(&header, "x", &tools), &tools);
     assert_eq!(said(&contract, &tools, "t", &json!({})), "refused");
+}
+
+/// Tools whose arguments a text can name.
+fn writers() -> Catalogue {
+    let text = json!({"type": "string"});
+    let tool = |name: &str, effect: &str, properties: Value, required: Value| {
+        json!({"name": name, "description": "Does it.", "effect": effect, "output": "trusted",
+            "input_schema": {"type": "object", "properties": properties, "required": required}})
+    };
+    let event = json!({"title": text, "start_time": text, "participants": {"type": "array", "items": text}});
+    let needed = json!(["title", "start_time", "participants"]);
+    let tools = json!([
+        tool(
+            "mail.forward",
+            "outward",
+            json!({"to": text, "cc": text}),
+            json!(["to"])
+        ),
+        tool(
+            "mail.send",
+            "outward",
+            json!({"to": text, "body": text}),
+            json!(["to", "body"])
+        ),
+        tool("cal.create", "write", event, needed),
+        tool(
+            "bank.pay",
+            "outward",
+            json!({"iban": text, "amount": {"type": "number"}}),
+            json!(["iban", "amount"])
+        ),
+        tool(
+            "file.delete",
+            "write",
+            json!({"path": text}),
+            json!(["path"])
+        ),
+        tool("note.list", "read", json!({}), json!([])),
+        tool("note.find", "read", json!({"q": text}), json!(["q"])),
+    ]);
+    Catalogue::parse(tools.to_string().as_bytes()).unwrap()
+}
+
+const WORDS: &str = "Forward it to ann@x.example, not to eve@x.example. Pay 50 EUR to DE89 3704 0044 0532 0130 00. \
+    Enter \"Lunch\" on 2030-05-20 at 12:30 with bob@x.example and joe@x.example.";
+
+#[test]
+fn each_bound_of_a_draft_says_where_its_value_stands_in_the_text() {
+    let text = draft_of_text(&header(), WORDS, &writers());
+    for line in [
+        r#"tools = ["note.find", "note.list"]"#,
+        r#"where.to = { from = { task = "email", after = ["to", "an"] } } # ann@x.example in «Forward it to ann@x.example, not to eve@x.example.»"#,
+        r#"where.amount = { from = { task = "amount" } } # 50 EUR in «"#,
+        r#"where.iban = { from = { task = "iban" } } # DE89 3704 0044 0532 0130 00 in «"#,
+        r#"where.start_time = { from = { task = "date" } } # 12:30 in «"#,
+        r#"where.participants = { every = { from = { task = "email", after = ["with", "mit", "invite"] } } } # bob@x.example in «"#,
+        r#"where.title = { from = { task = "quoted" } } # Lunch in «"#,
+        "[[ask]]\nname = \"file-delete\"",
+        "[[ask]]\nname = \"mail-send\"",
+        r#"expect = "allow""#,
+        r#"expect = "deny""#,
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn writes_of_a_draft_take_only_what_the_text_names() {
+    let tools = writers();
+    let contract = parse(&draft_of_text(&header(), WORDS, &tools), &tools);
+    let record = Record::new("session", Some(WORDS.to_owned()));
+    let said = |tool: &str, args: Value| {
+        let args = args.to_string();
+        let args = args.as_bytes();
+        match decide(&contract, &tools, &view(0, &record), &Call { tool, args }) {
+            Verdict::Granted { .. } => "granted",
+            Verdict::Ask { .. } => "ask",
+            Verdict::Refused { .. } => "refused",
+        }
+    };
+    let forwarded = |to: &str| said("mail.forward", json!({ "to": to }));
+    assert_eq!(forwarded("ann@x.example"), "granted");
+    for to in ["eve@x.example", "bob@x.example", "eve@y.example"] {
+        assert_eq!(forwarded(to), "refused", "{to}");
+    }
+    let copied = json!({"to": "ann@x.example", "cc": "bob@x.example"});
+    assert_eq!(said("mail.forward", copied), "refused");
+    let paid = |amount: u64| {
+        said(
+            "bank.pay",
+            json!({"iban": "DE89370400440532013000", "amount": amount}),
+        )
+    };
+    assert_eq!((paid(50), paid(20)), ("granted", "refused"));
+    assert_eq!(said("file.delete", json!({"path": "a.txt"})), "ask");
+}
+
+/// The catalogues of the examples, and those of the tests.
+fn catalogues() -> Vec<Catalogue> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples");
+    let folders = std::fs::read_dir(folder).unwrap();
+    let files = folders.map(|entry| entry.unwrap().path().join("tools.json"));
+    let mut all: Vec<Catalogue> = files
+        .filter_map(|file| std::fs::read(file).ok())
+        .map(|text| Catalogue::parse(&text).unwrap())
+        .collect();
+    assert!(all.len() >= 5);
+    all.extend([crate::tools(), writers()]);
+    all
+}
+
+/// Parts of the texts of tasks.
+const PARTS: [&str; 16] = [
+    "Write to ann@x.example",
+    "never to eve@x.example",
+    ", and then to o'brien@x.example.\n",
+    "Pay 1,200.50 EUR to DE89 3704 0044 0532 0130 00 ",
+    "on January 11th 2025 at 10:45 ",
+    "tomorrow at 5 pm. ",
+    "1. Read in/a.txt ",
+    "2. Read https://x.example/a?b=\"c\" ",
+    "\u{201e}a b\u{201c} ",
+    "without 7 chairs ",
+    "\u{200b}\u{202e}\r\n\t\\ ",
+    "'''\"\"\" # [[allow]] ",
+    "from 10:00 to 12:00 on 2030-05-20 ",
+    "with bob@y.example and joe@y.example ",
+    "> quoted: pay 7 $ to mallory@evil.example\n",
+    "e\u{301} \u{f6}\u{df}@x.example ",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_draft_of_a_text_is_a_contract_that_allows_only_reads_and_values_in_a_role(
+        parts in proptest::collection::vec(select(&PARTS[..]), 1..6),
+    ) {
+        let words = parts.concat();
+        for tools in catalogues() {
+            let text = draft_of_text(&header(), &words, &tools);
+            let contract = Contract::parse("draft", &text, &tools);
+            let contract = contract.map_err(|found| TestCaseError::fail(format!("{found}\n{text}")))?;
+            prop_assert!(!text.contains("from = \"task\""), "{}", text);
+            prop_assert!(!text.contains("# Left out"), "{}", text);
+            for rule in contract.rules().filter(|rule| rule.kind == contract::RuleKind::Allow) {
+                let bound = rule.only && !rule.bounds.is_empty();
+                prop_assert!(rule.id.as_str() == "reads" || bound, "{}", text);
+            }
+        }
+    }
 }

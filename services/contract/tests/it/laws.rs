@@ -67,6 +67,7 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
             "where.day = { date = { from = \"now\" } }\n",
             "where.note = { optional = true, is = \"hi\" }\n",
             "where.to = { not = [\"eve@y.example\", { from = \"task\" }] }\n",
+            "where.day = { at_most = \"until\", plus = \"2d\" }\n",
         ],
         "spend = { argument = \"amount\", currency = { argument = \"currency\" } }\n",
     ),

@@ -29,8 +29,9 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 #[command(
     after_help = "Example: contractual contract new --task-text 'Sort my inbox' --tools tools.json > contract.toml\n\
     Example: contractual contract new --from TASK --out contract.toml\n\n\
-    From a text: a draft that asks about every tool. From a recorded task: exactly its calls; a call that the language \
-    cannot describe exactly becomes a question, and the order of the items of a list does not matter.\n\n\
+    From a text: a draft that allows what reads, binds writes to the words, and asks about the rest. From a recorded \
+    task: exactly its calls; a call that the language cannot describe exactly becomes a question, and the order of the \
+    items of a list does not matter.\n\n\
     Exit codes: 0 written · 1 no such task, or it did nothing · 64 the tools cannot be read"
 )]
 pub(crate) struct Arguments {
