@@ -5,9 +5,11 @@
 
 mod alternatives;
 pub(crate) mod any;
+pub(crate) mod created_by;
 pub(crate) mod date;
 pub(crate) mod email;
 pub(crate) mod every;
+pub(crate) mod field_path;
 pub(crate) mod fields;
 pub(crate) mod from;
 pub(crate) mod host;
@@ -32,6 +34,7 @@ pub(crate) mod present;
 pub(crate) mod range;
 pub(crate) mod relation;
 pub(crate) mod scalar;
+mod seen_in;
 pub(crate) mod spoken;
 pub(crate) mod suffix;
 mod template;
@@ -45,6 +48,7 @@ use toml::de::DeValue;
 
 use self::{
     any::Any,
+    created_by::CreatedBy,
     date::Date,
     email::Email,
     every::Every,
@@ -69,6 +73,7 @@ use self::{
     range::Range,
     relation::Compared,
     scalar::Scalar,
+    seen_in::SeenIn,
     suffix::Suffix,
     template::Template,
     url::Url,
@@ -131,6 +136,10 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
         pub(crate) fn origins(&self) -> &[Origin] {
             match self { $(Self::$name(kind) => kind.origins(),)* }
         }
+        /// The tools in whose results its own values stand, without those of nested bounds.
+        pub(crate) fn results(&self) -> &[String] {
+            match self { $(Self::$name(kind) => kind.results(),)* }
+        }
     }
 
     impl fmt::Display for Predicate {
@@ -157,6 +166,8 @@ predicates! {
     Date(Date),
     Compared(Compared),
     From(From),
+    CreatedBy(CreatedBy),
+    SeenIn(SeenIn),
     Known(Known),
     Template(Template<Bound>),
     Fields(Fields<Bound>),
@@ -183,6 +194,7 @@ impl Predicate {
             Self::Length(_) | Self::Prefix(_) | Self::Suffix(_) | Self::Like(_) => Vec::new(),
             Self::IgnoreCase(_) | Self::Host(_) | Self::Url(_) | Self::Email(_) => Vec::new(),
             Self::Date(_) | Self::Compared(_) | Self::From(_) | Self::Known(_) => Vec::new(),
+            Self::CreatedBy(_) | Self::SeenIn(_) => Vec::new(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::question;
 use crate::quota::QuotaExceeded;
 use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
+use crate::seen;
 use crate::usage::{Allowance, Period};
 use crate::verdict::{Code, Exceeded, Refusal};
 use bus_schema::json;
@@ -355,7 +356,8 @@ fn permitted<'r>(
         }
         let secret = view.record.labels().secrecy == Secrecy::Secret;
         let secret = secret && rule.secret == Some(FlowAction::Ask);
-        Question::to_owner(if secret { SECRET } else { UNTRUSTED })
+        let reason = if secret { SECRET } else { UNTRUSTED };
+        Question::to_owner(format!("{reason}{}", seen::note(rule, &case.context)))
     };
     let question = question.or_else(|| (passage != FlowAction::Allow).then(after_seen));
     Permission {

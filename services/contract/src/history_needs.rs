@@ -53,6 +53,9 @@ impl<'c> HistoryNeeds<'c> {
                 .origins()
                 .iter()
                 .for_each(|origin| self.origin(origin));
+            for tool in predicate.results() {
+                self.tools.entry(tool).or_default().result = true;
+            }
             predicate
                 .inner()
                 .into_iter()

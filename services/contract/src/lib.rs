@@ -30,6 +30,7 @@ mod quota;
 mod record;
 mod rule;
 mod schema;
+mod seen;
 mod show;
 mod test_call;
 mod toml_text;

@@ -4,17 +4,19 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::field_path::{End, FieldPath};
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
-use super::origin::{FieldPath, Origin};
+use super::origin::Origin;
 use super::spoken::Spoken;
-use crate::parse::source::{Node, Source, place};
+use crate::catalogue::Tool;
+use crate::parse::source::{Node, Source, Table, place};
 use crate::parse::tools::About;
 use crate::show::words::joined;
 use crate::toml_text::one_or_list;
 
 /// The keys of an origin.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 10] = [
     "task",
     "after",
     "before",
@@ -22,6 +24,9 @@ const KEYS: [&str; 7] = [
     "tool",
     "field",
     "argument",
+    "whole",
+    "any_value",
+    "keys",
 ];
 /// The keys of the role of a value in the task text.
 const ROLE_KEYS: [&str; 3] = ["after", "before", "ignore_case"];
@@ -80,12 +85,7 @@ impl Kind for From {
 fn said(origin: &Origin) -> String {
     match origin {
         Origin::Task(spoken) => spoken.say(),
-        Origin::Field { tool, field } => {
-            format!(
-                "what `{tool}` returned before in this task as `{}`",
-                field.as_str()
-            )
-        }
+        Origin::Field { tool, field } => field.say(tool),
         Origin::Argument { tool, argument } => {
             format!("what `{tool}` was called with before in this task as `{argument}`")
         }
@@ -128,33 +128,66 @@ fn one<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Op
     let tool = source.required(&of, "tool")?;
     let tool = about.tool(source, tool)?;
     let name = tool.name().to_string();
-    match (of.table.get("field"), of.table.get("argument")) {
-        (Some(node), None) => {
-            let text = source.text(node, "`field`", FIELD_CHARS_MAX)?;
-            let field = FieldPath::new(&text);
-            if field.is_none() {
-                let fix = "write names joined by dots, with `[]` for each item of a list, such as \"results[].email\"";
-                source.report(node.span(), format!("{text:?} is no way to a field"), fix);
-            }
-            Some(Origin::Field {
-                tool: name,
-                field: field?,
-            })
-        }
-        (None, Some(node)) => {
-            let argument = source.text(node, "`argument`", FIELD_CHARS_MAX)?;
-            About::check_in(source, node.span(), &argument, &[tool])?;
-            let tool = name;
-            Some(Origin::Argument { tool, argument })
-        }
-        (Some(_), Some(_)) | (None, None) => {
-            let problem = "`from` needs exactly one of `field` and `argument`";
-            let fix =
-                "write `field` for what it returned, or `argument` for what it was called with";
-            source.report(of.span, problem, fix);
-            None
+    if let Some(node) = of.table.get("argument").filter(|_| of.table.len() == 2) {
+        let argument = source.text(node, "`argument`", FIELD_CHARS_MAX)?;
+        About::check_in(source, node.span(), &argument, &[tool])?;
+        let tool = name;
+        return Some(Origin::Argument { tool, argument });
+    }
+    let field = field(source, &of, about)?;
+    Some(Origin::Field { tool: name, field })
+}
+
+/// Reads the place of a value in a result.
+fn field<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Option<FieldPath> {
+    let (node, whole) = (of.table.get("field"), of.table.get("whole"));
+    let ends = [("any_value", End::AnyValue), ("keys", End::Keys)];
+    let mut ends = ends
+        .into_iter()
+        .filter(|(key, _)| of.table.contains_key(*key));
+    let (end, second) = (ends.next(), ends.next());
+    let says = node.is_some() || whole.is_some() || end.is_some();
+    let twice = second.is_some() || (whole.is_some() && (node.is_some() || end.is_some()));
+    if !says || twice || of.table.contains_key("argument") {
+        let problem = "`from` does not say which value of the call it is";
+        let fix = "write one of `field = …` (perhaps with `any_value = true` or `keys = true`), `whole = true` or `argument = …`";
+        source.report(of.span.clone(), problem, fix);
+        return None;
+    }
+    for key in ["whole", "any_value", "keys"] {
+        let Some(node) = of.table.get(key) else {
+            continue;
+        };
+        if !source.boolean(node, &format!("`{key}`"))? {
+            let problem = format!("`{key} = false` says nothing");
+            source.report(node.span(), problem, "remove it");
+            return None;
         }
     }
+    let end = end.map_or(End::Value, |(_, end)| end);
+    let Some(node) = node else {
+        return Some(FieldPath::whole(end));
+    };
+    let text = source.text(node, "`field`", FIELD_CHARS_MAX)?;
+    let Some(field) = FieldPath::ending(&text, end) else {
+        let fix = "write names joined by dots, with `[]` for each item of a list, such as \"results[].email\"";
+        source.report(node.span(), format!("{text:?} is no way to a field"), fix);
+        return None;
+    };
+    for name in field.arguments() {
+        about.check(source, node.span(), name)?;
+        let counts = |tool: &&Tool| {
+            let types = tool.arguments().types(name);
+            types.is_empty() || types.iter().any(|one| one == "integer" || one == "number")
+        };
+        if !about.matched.iter().all(counts) {
+            let problem = format!("`{name}` is no number, so it says no place in a list");
+            let fix = "name an argument that counts from 0, or write `[]` for each item";
+            source.report(node.span(), problem, fix);
+            return None;
+        }
+    }
+    Some(field)
 }
 
 impl fmt::Display for From {

@@ -4,12 +4,14 @@ use super::any::Any;
 use super::every::Every;
 use super::fields::Fields;
 use super::is::Is;
+use super::matching::CallContext;
 use super::one_of::OneOf;
 use super::only_items::OnlyItems;
 use super::origin::Origin;
 use super::scalar::Scalar;
 use super::{Bound, Predicate};
 use crate::known::KnownSet;
+use serde_json::Value;
 
 impl Bound {
     /// Adds the known sets that it, or a bound in it, is about.
@@ -77,6 +79,39 @@ impl Bound {
                     || one.inner().iter().any(|inner| inner.reads_words())
             }),
         }
+    }
+
+    /// Describes the place in an earlier result where a matching value stands, if the bound asks for one.
+    pub(crate) fn seen(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
+        let predicates = match self {
+            Self::OneOf(_) => return None,
+            Self::All(predicates) => predicates.iter(),
+        };
+        let in_items = |inner: &Self| {
+            let mut items = value.as_array()?.iter();
+            items.find_map(|item| inner.seen(item, context))
+        };
+        let mut each = predicates;
+        each.find_map(|one| {
+            if let Predicate::SeenIn(seen) = one {
+                return seen.place(value, context);
+            }
+            if let Predicate::Every(Every(inner)) | Predicate::Any(Any(inner)) = one {
+                return in_items(inner);
+            }
+            if let Predicate::OnlyItems(OnlyItems(each)) = one {
+                return each.0.iter().find_map(in_items);
+            }
+            if let Predicate::Fields(Fields { fields, .. }) = one {
+                let object = value.as_object()?;
+                let mut fields = fields.iter();
+                return fields.find_map(|(name, inner)| inner.seen(object.get(name)?, context));
+            }
+            if let Predicate::OneOf(OneOf(each)) = one {
+                return each.0.iter().find_map(|inner| inner.seen(value, context));
+            }
+            None
+        })
     }
 
     /// The JSON Schema types that each part of it can match; empty for any.

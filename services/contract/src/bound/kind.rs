@@ -59,6 +59,11 @@ pub(crate) trait Kind: Sized + Display {
     fn origins(&self) -> &[Origin] {
         &[]
     }
+
+    /// The tools in whose results its values stand, whoever wrote them.
+    fn results(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// A nested bound.

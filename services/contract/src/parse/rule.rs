@@ -73,6 +73,7 @@ pub(super) fn read<'t>(
     let about = About {
         catalogue: against.catalogue,
         known: against.known,
+        argument: None,
         matched: tool.as_ref().map_or_else(Vec::new, |tool| {
             let each = against.catalogue.tools();
             each.filter(|one| tool.matches(one.name().as_str()))
@@ -247,6 +248,10 @@ fn bounds<'t>(
         }
         let tools = about.matched.iter();
         let types: Vec<Vec<String>> = tools.map(|tool| tool.arguments().types(name)).collect();
+        let about = &About {
+            argument: Some(name),
+            ..about.clone()
+        };
         match Bound::read(source, node, 0, about) {
             Some(bound) => {
                 complete &= fits(source, node, &bound, &types);

@@ -10,10 +10,13 @@ use crate::known::KnownSets;
 use crate::pattern::PATTERN_BYTES_MAX;
 
 /// The tools of a rule, the catalogue, and the known sets of the contract.
+#[derive(Clone)]
 pub(crate) struct About<'c> {
     pub(crate) catalogue: &'c Catalogue,
     pub(crate) known: &'c KnownSets,
     pub(crate) matched: Vec<&'c Tool>,
+    /// The argument whose bound is read.
+    pub(crate) argument: Option<&'c str>,
 }
 
 impl<'c> About<'c> {

@@ -20,6 +20,7 @@ mod patterns;
 mod pins;
 mod properties;
 mod round_trip;
+mod seen;
 mod show;
 mod strict_json;
 
