@@ -203,7 +203,7 @@ fn record() -> Record {
         secrecy: Secrecy::Private,
     };
     for at in 0..20 {
-        let started = record.start("tool.t0", Map::new(), labels);
+        let started = record.start("tool.t0", Map::new(), (labels, true));
         let result = json!({"results": [{"id": format!("i-{at}")}, {"id": "other"}]});
         record.succeed(&started, Some(result));
     }

@@ -186,6 +186,7 @@ impl History {
                 output_bytes_max: 1 << 20,
                 secrets: Vec::new(),
                 counts: Counts::default(),
+                determined: false,
                 asked: None,
             };
             let approvals = Vec::new();

@@ -112,6 +112,10 @@ pub struct DraftGrant {
     pub secrets: Vec<SecretName>,
     /// The amounts that it adds to the contract's counters.
     pub counts: Counts,
+    /// True if contract, owner's words and trusted results determined its arguments, or if the task had read only trusted
+    /// data; its result can then determine arguments of later calls.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub determined: bool,
     /// The request for approvals, if they are needed.
     pub asked: Option<Asked>,
 }

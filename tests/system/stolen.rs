@@ -85,6 +85,7 @@ impl<'a> Theft<'a> {
             output_bytes_max: 4_096,
             secrets: Vec::new(),
             counts: Counts::default(),
+            determined: false,
             asked: None,
         }
     }

@@ -52,6 +52,7 @@ pub(crate) fn draft() -> DraftGrant {
             }),
             sums: BTreeMap::from([(name("amount"), 2_000_000)]),
         },
+        determined: false,
         asked: Some(Asked {
             approvers: vec![owner(), second()],
             quorum: 1,

@@ -231,6 +231,7 @@ fn an_approval_dies_with_any_change_of_the_draft() {
         |draft| draft.output_bytes_max += 1,
         |draft| draft.secrets.clear(),
         |draft| draft.counts.spend = None,
+        |draft| draft.determined = true,
         |draft| draft.asked.as_mut().expect("it asks").quorum = 2,
         |draft| draft.asked.as_mut().expect("it asks").until = T0,
     ];

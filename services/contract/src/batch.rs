@@ -249,17 +249,25 @@ impl<'c> Batch<'c> {
             .explains
             .then(|| explain(self.contract, self.catalogue, &view, &said, &verdict));
         let happens = match &verdict {
-            Verdict::Granted { rule, reserve, .. } => Some((rule, reserve)),
-            Verdict::Ask { rule, reserve, .. } if self.asks == Asks::Approve => {
-                Some((rule, reserve))
-            }
+            Verdict::Granted {
+                rule,
+                reserve,
+                determined,
+                ..
+            } => Some((rule, reserve, *determined)),
+            Verdict::Ask {
+                rule,
+                reserve,
+                determined,
+                ..
+            } if self.asks == Asks::Approve => Some((rule, reserve, *determined)),
             Verdict::Ask { .. } | Verdict::Refused { .. } => None,
         };
-        if let (Some((rule, reserve)), Some((tool, args))) = (happens, valid) {
+        if let (Some((rule, reserve, determined)), Some((tool, args))) = (happens, valid) {
             let output_bytes = result.map_or(0, |result| result.get().len());
             record.done(&mut self.shared, self.now_ms, (rule, reserve), output_bytes);
             let labels = output.unwrap_or_else(|| tool.output());
-            let started = record.start(tool.name().as_str(), args, labels);
+            let started = record.start(tool.name().as_str(), args, (labels, determined));
             let result = result.and_then(|result| json::result(result.get().as_bytes()));
             record.succeed(&started, result);
         }

@@ -20,6 +20,7 @@ pub(crate) mod kind;
 pub(crate) mod known;
 pub(crate) mod length;
 pub(crate) mod like;
+pub(crate) mod links;
 mod list;
 pub(crate) mod matching;
 pub(crate) mod not;
@@ -61,6 +62,7 @@ use self::{
     known::Known,
     length::Length,
     like::Like,
+    links::Links,
     matching::{CallContext, Match, is_ambiguous, lookup},
     not::Not,
     one_of::OneOf,
@@ -129,6 +131,15 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
         fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
             match self { $(Self::$name(kind) => kind.doubt(value, context),)* }
         }
+        fn limits_length(&self) -> bool {
+            match self { $(Self::$name(kind) => kind.limits_length(),)* }
+        }
+        fn permits_links(&self) -> bool {
+            match self { $(Self::$name(kind) => kind.permits_links(),)* }
+        }
+        fn same_as(&self) -> Option<&str> {
+            match self { $(Self::$name(kind) => kind.same_as(),)* }
+        }
         fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
             match self { $(Self::$name(kind) => kind.widen(value, context).map(Self::$name),)* }
         }
@@ -160,6 +171,7 @@ predicates! {
     Suffix(Suffix),
     Like(Like),
     IgnoreCase(IgnoreCase),
+    Links(Links),
     Host(Host),
     Url(Url),
     Email(Email),
@@ -192,6 +204,7 @@ impl Predicate {
                 Vec::new()
             }
             Self::Length(_) | Self::Prefix(_) | Self::Suffix(_) | Self::Like(_) => Vec::new(),
+            Self::Links(_) => Vec::new(),
             Self::IgnoreCase(_) | Self::Host(_) | Self::Url(_) | Self::Email(_) => Vec::new(),
             Self::Date(_) | Self::Compared(_) | Self::From(_) | Self::Known(_) => Vec::new(),
             Self::CreatedBy(_) | Self::SeenIn(_) => Vec::new(),
@@ -291,9 +304,20 @@ impl Inner for Bound {
         }
     }
 
-    fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+    fn permits_links(&self) -> bool {
         match self {
             Self::OneOf(_) => true,
+            Self::All(predicates) => predicates.iter().any(Predicate::permits_links),
+        }
+    }
+
+    fn demands_absence(&self) -> bool {
+        self.is_absent()
+    }
+
+    fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+        match self {
+            Self::OneOf(set) => set.len() == 1,
             Self::All(predicates) => predicates.iter().any(|one| one.determines(value, context)),
         }
     }
@@ -306,17 +330,6 @@ impl Inner for Bound {
                 let mut each = predicates.iter();
                 each.find_map(|one| one.doubt(value, context))
             }
-        }
-    }
-
-    fn has_origin(&self) -> bool {
-        match self {
-            Self::OneOf(_) => false,
-            Self::All(predicates) => predicates.iter().any(|one| {
-                !one.origins().is_empty()
-                    || one.known().is_some_and(|known| known.named)
-                    || one.inner().iter().any(|inner| inner.has_origin())
-            }),
         }
     }
 

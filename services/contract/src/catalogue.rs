@@ -185,6 +185,20 @@ impl Tool {
         self.effects.most() == Effect::Outward || self.risk() == Some(Risk::High)
     }
 
+    /// Returns true if damage of a call needs work to repair, or cannot be undone, according to the catalogue.
+    pub(crate) fn is_hard_to_undo(&self) -> bool {
+        matches!(self.risk(), Some(Risk::Medium | Risk::High))
+    }
+
+    /// Returns true if a call may be outward or hard to undo.
+    pub(crate) fn is_guarded(&self) -> bool {
+        match self.effects.most() {
+            Effect::Outward => true,
+            Effect::Write => self.is_hard_to_undo(),
+            Effect::Read => false,
+        }
+    }
+
     /// Returns true if the tool is idempotent; `None` if the catalogue does not state it.
     #[must_use]
     pub fn idempotent(&self) -> Option<bool> {

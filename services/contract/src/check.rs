@@ -162,8 +162,21 @@ impl TestCall {
                 assumed,
             } = earlier;
             // An earlier call always happened; it counts only if the contract permits it.
+            let mut is_determined = false;
             match verdict(&record, &shared, tool, args) {
-                Verdict::Granted { rule, reserve, .. } | Verdict::Ask { rule, reserve, .. } => {
+                Verdict::Granted {
+                    rule,
+                    reserve,
+                    determined,
+                    ..
+                }
+                | Verdict::Ask {
+                    rule,
+                    reserve,
+                    determined,
+                    ..
+                } => {
+                    is_determined = determined;
                     let bytes = result
                         .as_ref()
                         .map_or(0, |result| json::canonical(result).len());
@@ -172,7 +185,7 @@ impl TestCall {
                 Verdict::Refused { .. } if *assumed => {}
                 found @ Verdict::Refused { .. } => refused(at, found),
             }
-            let started = record.start(tool, args.clone(), *output);
+            let started = record.start(tool, args.clone(), (*output, is_determined));
             record.succeed(&started, result.clone());
         }
         verdict(&record, &shared, &self.tool, &self.args)

@@ -7,23 +7,16 @@ use bus_schema::{ContractName, Counts};
 use crate::bound::matching::{CallContext, Match};
 use crate::catalogue::{Effect, Tool};
 use crate::contract::Header;
-use crate::labels::{FlowAction, Integrity, Secrecy};
+use crate::flow;
+use crate::labels::FlowAction;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind, Limits};
-use crate::name::rule_id;
 use crate::question;
 use crate::quota::QuotaExceeded;
 use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
-use crate::seen;
 use crate::usage::{Allowance, Period};
 use crate::verdict::{Code, Exceeded, Refusal};
 use bus_schema::json;
-
-/// The reason of a question about an outward call after the task has read untrusted data.
-const UNTRUSTED: &str =
-    "the task has read what anybody may have written, and this call lets something leave";
-/// The reason of a question about an outward call after the task has read a secret.
-const SECRET: &str = "the task has seen a secret, and this call lets something leave";
 
 /// A call with valid arguments.
 pub(crate) struct ValidCall<'a> {
@@ -31,15 +24,18 @@ pub(crate) struct ValidCall<'a> {
     pub(crate) context: CallContext<'a>,
     /// True if the call is outward.
     pub(crate) outward: bool,
+    /// True if the call is hard to undo.
+    pub(crate) lasting: bool,
 }
 
 impl<'a> ValidCall<'a> {
     pub(crate) fn new(tool: &'a Tool, context: CallContext<'a>) -> Self {
-        let outward = tool.effect_of(&context) == Effect::Outward;
+        let effect = tool.effect_of(&context);
         Self {
             tool,
             context,
-            outward,
+            outward: effect == Effect::Outward,
+            lasting: effect == Effect::Write && tool.is_hard_to_undo(),
         }
     }
 }
@@ -53,6 +49,8 @@ pub(crate) struct Permission<'r> {
     pub(crate) reserve: Allowance,
     /// The question, if an approval is needed.
     pub(crate) question: Option<Question>,
+    /// True if contract, owner's words and trusted results determine the arguments.
+    pub(crate) determined: bool,
 }
 
 impl Header {
@@ -227,7 +225,7 @@ pub(crate) fn candidate<'r>(
             Err(lack) => return Err(spent(rule, period, lack)),
         }
     }
-    let passage = passage(rule, case)?;
+    let passage = flow::action(rule, case)?;
     let doubts = if rule.kind == RuleKind::Allow {
         rule.doubts(&case.context)
     } else {
@@ -284,46 +282,6 @@ fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowanc
     })
 }
 
-/// Returns the flow action on a permitted call, from the labels of the task.
-fn passage(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Refusal> {
-    if !case.outward {
-        return Ok(FlowAction::Allow);
-    }
-    let labels = case.context.view.record.labels();
-    let refuse = |check: &str, code, reason: &str, key: &str| {
-        let why = format!(
-            "{reason}; `{}` does not say what then (`{key} = \"ask\"`)",
-            rule.id
-        );
-        Err(Refusal {
-            rule: rule_id(check),
-            exceeded: Some(Exceeded::Flow(rule.id.clone())),
-            ..Refusal::by(rule, code, why)
-        })
-    };
-    let mut passage = FlowAction::Allow;
-    if labels.secrecy == Secrecy::Secret {
-        passage = rule.secret.unwrap_or(FlowAction::Refuse);
-        if passage == FlowAction::Refuse {
-            return refuse("flow.secret", Code::Secret, SECRET, "secret");
-        }
-    }
-    if labels.integrity == Integrity::Untrusted {
-        let after = rule.untrusted.unwrap_or_else(|| {
-            if rule.determines(case.tool.arguments(), &case.context) {
-                FlowAction::Allow
-            } else {
-                FlowAction::Ask
-            }
-        });
-        passage = passage.min(after);
-        if passage == FlowAction::Refuse {
-            return refuse("flow.untrusted", Code::Untrusted, UNTRUSTED, "untrusted");
-        }
-    }
-    Ok(passage)
-}
-
 impl Candidate<'_> {
     /// Checks the call against the limits and reduces its allowance to the remainder.
     fn reserved(mut self, limits: &Limits, case: &ValidCall<'_>) -> Result<Self, Refusal> {
@@ -349,21 +307,17 @@ fn permitted<'r>(
         left: _,
         reserve,
     } = candidate;
-    let view = &case.context.view;
-    let after_seen = || {
-        if !doubts.is_empty() {
-            return Question::to_owner(doubtful(&doubts));
-        }
-        let secret = view.record.labels().secrecy == Secrecy::Secret;
-        let secret = secret && rule.secret == Some(FlowAction::Ask);
-        let reason = if secret { SECRET } else { UNTRUSTED };
-        Question::to_owner(format!("{reason}{}", seen::note(rule, &case.context)))
+    let question = match question {
+        Some(question) => Some(flow::noted(question, rule, case)),
+        None if passage == FlowAction::Allow => None,
+        None if !doubts.is_empty() => Some(Question::to_owner(doubtful(&doubts))),
+        None => Some(Question::to_owner(flow::reason(rule, case))),
     };
-    let question = question.or_else(|| (passage != FlowAction::Allow).then(after_seen));
     Permission {
         rule,
         reserve,
         question,
+        determined: flow::is_determined(rule, case),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::test_call::TestCall;
 use crate::usage::Period;
 
 /// The version of the contract language. A contract signed for another version must be signed again.
-pub const LANGUAGE: u16 = 1;
+pub const LANGUAGE: u16 = 2;
 /// Maximum length of a contract, in bytes.
 pub(crate) const CONTRACT_BYTES_MAX: usize = 256 << 10;
 /// The document that the owner signs: read from TOML by [`Contract::parse`], then immutable.

@@ -86,6 +86,7 @@ impl Permission<'_> {
             rule,
             mut reserve,
             question,
+            determined,
         } = self;
         reserve.wall_ms = reserve.wall_ms.min(wall_ms_max);
         let (id, secrets, tool) = (rule.id.clone(), rule.secrets.clone(), case.context.tool);
@@ -95,6 +96,7 @@ impl Permission<'_> {
                 rule: id,
                 reserve,
                 secrets,
+                determined,
             };
         };
         let left_ms = contract.head.expires_ms.abs_diff(case.context.view.now_ms);
@@ -108,6 +110,7 @@ impl Permission<'_> {
             question,
             reserve,
             secrets,
+            determined,
         }
     }
 }

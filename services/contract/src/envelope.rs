@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bus_schema::{Ask, Envelope, EnvelopeTool, PublicKey};
 
-use crate::catalogue::{Catalogue, Effect, Tool};
+use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
 use crate::labels::FlowAction;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX};
@@ -62,7 +62,7 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
             RuleKind::Deny => continue,
             RuleKind::Allow => {
                 allows = true;
-                asks |= tool.effects().most() == Effect::Outward && may_ask(rule);
+                asks |= tool.is_guarded() && may_ask(rule);
             }
             RuleKind::Ask(_) => {
                 asks = true;

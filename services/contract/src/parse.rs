@@ -3,6 +3,7 @@
 mod conditions;
 mod counted;
 mod fits;
+mod flow;
 mod head;
 mod known;
 mod matcher;

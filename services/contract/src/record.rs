@@ -40,6 +40,8 @@ pub struct Record {
     /// Calls that lapsed unclaimed do not count.
     pub used: Totals,
     labels: Labels,
+    /// The labels of the outputs by tool.
+    sources: BTreeMap<String, Labels>,
     outcomes: BTreeMap<String, Vec<StartedCall>>,
     succeeded: BTreeMap<String, u64>,
 }
@@ -49,6 +51,8 @@ pub struct Record {
 pub(crate) struct StartedCall {
     pub(crate) args: Map<String, Value>,
     pub(crate) labels: Labels,
+    /// True if contract, owner's words and trusted results determined its arguments.
+    pub(crate) determined: bool,
     pub(crate) stage: Stage,
 }
 
@@ -86,6 +90,7 @@ impl Record {
             text,
             used: Totals::default(),
             labels: Labels::START,
+            sources: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             succeeded: BTreeMap::new(),
         }
@@ -144,19 +149,36 @@ impl Record {
         shared.settle(now_ms, rule, reserve, &spent);
     }
 
-    /// Joins labels from another source, such as memory or a child task.
-    pub fn taint(&mut self, labels: Labels) {
+    /// Joins the labels of the output of a tool.
+    pub fn taint(&mut self, tool: &str, labels: Labels) {
         self.labels = self.labels.join(labels);
+        let sources = self.sources.entry(tool.to_owned());
+        let of_tool = sources.or_insert(Labels::START);
+        *of_tool = of_tool.join(labels);
     }
 
-    /// Records the start of a granted call; from now on the task has the labels of its output.
-    pub fn start(&mut self, tool: &str, args: Map<String, Value>, labels: Labels) -> Started {
-        self.labels = self.labels.join(labels);
+    /// The tools whose outputs have such labels, sorted.
+    pub(crate) fn sources(&self, is_such: impl Fn(Labels) -> bool) -> impl Iterator<Item = &str> {
+        let each = self.sources.iter();
+        each.filter(move |(_, labels)| is_such(**labels))
+            .map(|(tool, _)| tool.as_str())
+    }
+
+    /// Records the start of a granted call; from now on the task has the labels of its output. The call is `determined`
+    /// as its verdict said.
+    pub fn start(
+        &mut self,
+        tool: &str,
+        args: Map<String, Value>,
+        (labels, determined): (Labels, bool),
+    ) -> Started {
+        self.taint(tool, labels);
         let of_tool = self.outcomes.entry(tool.to_owned()).or_default();
         let at = of_tool.len();
         of_tool.push(StartedCall {
             args,
             labels,
+            determined,
             stage: Stage::Running,
         });
         let tool = tool.to_owned();

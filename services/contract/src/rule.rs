@@ -1,6 +1,6 @@
 //! A rule of a contract, and the match between a rule and a call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bus_schema::{RuleId, SecretName};
@@ -52,9 +52,12 @@ pub struct Rule {
     pub tokens: u64,
     /// The secrets that may be released for a call.
     pub secrets: Vec<SecretName>,
-    /// The action on outward calls after the task has read untrusted data. By default, a person is asked unless every
-    /// argument is determined.
+    /// The action after the task has read untrusted data, on calls that are outward or hard to undo: ask or refuse. By
+    /// default, a person is asked unless every argument is determined or free.
     pub untrusted: Option<FlowAction>,
+    /// The arguments that may have any matching value after the task has read untrusted data; a name covers everything
+    /// below it. `None` if the rule does not say it.
+    pub free: Option<BTreeSet<String>>,
     /// The action on outward calls after the task has read a secret. By default, they are refused.
     pub secret: Option<FlowAction>,
 }
@@ -141,6 +144,7 @@ impl Rule {
             tokens: 0,
             secrets: Vec::new(),
             untrusted: None,
+            free: None,
             secret: None,
         }
     }
@@ -224,31 +228,12 @@ impl Rule {
         if self.bounds.contains_key(name) {
             return true;
         }
-        let deeper = || self.bounds.keys().any(|other| is_below(other, name));
         match value.as_object() {
-            Some(object) if deeper() => object
+            Some(object) if self.bounds_below(name) => object
                 .iter()
                 .all(|(field, value)| self.has_bound(&format!("{name}.{field}"), value, schema)),
             Some(_) | None => value.is_null() && schema.may_lack(name),
         }
-    }
-
-    /// Returns true if the contract, the task text or a trusted result determines every argument, and the rule has a
-    /// bound on each argument of `tool` that is absent. A call without arguments is never determined.
-    pub(crate) fn determines(&self, tool: &Arguments, context: &CallContext<'_>) -> bool {
-        let fits = |bound: &Bound, value: &Value| bound.determines(value, context);
-        let present = || context.args.iter().filter(|(_, value)| !value.is_null());
-        let named = |name: &str| {
-            let mut each = self.bounds.keys();
-            each.any(|bound| bound == name || is_below(bound, name))
-        };
-        let mut absent = tool.names().filter(|name| {
-            let value = context.args.get(*name);
-            value.is_none_or(Value::is_null)
-        });
-        present().next().is_some()
-            && present().all(|(name, value)| self.bound_fits(name, value, &fits))
-            && (self.only || (!tool.is_open() && absent.all(named)))
     }
 
     /// Returns the arguments that the task text only negates or quotes, each with the words around it.
@@ -260,20 +245,13 @@ impl Rule {
             .collect()
     }
 
-    fn bound_fits(&self, name: &str, value: &Value, fits: &dyn Fn(&Bound, &Value) -> bool) -> bool {
-        if let Some(bound) = self.bounds.get(name) {
-            return value.is_null() || fits(bound, value);
-        }
-        let deeper = || self.bounds.keys().any(|other| is_below(other, name));
-        let Some(object) = value.as_object().filter(|_| deeper()) else {
-            return false;
-        };
-        let mut fields = object.iter();
-        fields.all(|(field, value)| self.bound_fits(&format!("{name}.{field}"), value, fits))
+    /// Returns true if a bound is on a place inside this argument.
+    pub(crate) fn bounds_below(&self, name: &str) -> bool {
+        self.bounds.keys().any(|other| is_below(other, name))
     }
 }
 
-fn is_below(name: &str, parent: &str) -> bool {
+pub(crate) fn is_below(name: &str, parent: &str) -> bool {
     let rest = name.strip_prefix(parent);
     rest.is_some_and(|rest| rest.starts_with('.'))
 }
@@ -319,6 +297,10 @@ impl fmt::Display for Rule {
                 .map(|name| quoted(name.as_str()))
                 .collect();
             writeln!(f, "secrets = [{}]", names.join(", "))?;
+        }
+        if let Some(free) = &self.free {
+            let names: Vec<String> = free.iter().map(|name| quoted(name)).collect();
+            writeln!(f, "free = [{}]", names.join(", "))?;
         }
         for (key, passage) in [("untrusted", self.untrusted), ("secret", self.secret)] {
             if let Some(passage) = passage {

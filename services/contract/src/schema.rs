@@ -134,6 +134,18 @@ impl Arguments {
         own.or_else(|| self.below(name)).unwrap_or_default()
     }
 
+    /// Returns true if the schema itself bounds the length of a text at this argument.
+    pub(crate) fn limits_length(&self, name: &str) -> bool {
+        let mut left = REFERENCES_MAX;
+        let mut places = Vec::new();
+        inside(&self.schema, &self.schema, name, &mut left, &mut places);
+        let is_bounded = |place: &&Value| {
+            let mut keys = ["enum", "const", "maxLength"].iter();
+            keys.any(|key| place.get(key).is_some())
+        };
+        !places.is_empty() && places.iter().all(is_bounded)
+    }
+
     /// The types at a name with dots; `None` if no such place can exist.
     fn below(&self, name: &str) -> Option<Vec<String>> {
         let (parent, last) = name.rsplit_once('.')?;

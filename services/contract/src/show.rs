@@ -264,13 +264,13 @@ fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
     }
     if outward {
         texts.push(
-            "Once the task has read what anybody may have written, a call that lets something leave waits for the \
-             owner's yes, unless its rule says otherwise or the contract, the owner's own words or a trusted result \
-             named all that it says."
+            "Once the task has read what anybody may have written, a call that sends something out or is hard to undo \
+             waits for the owner's yes, unless its rule says otherwise or each argument has only one possible value by \
+             the contract, the owner's own words or trusted results."
                 .to_owned(),
         );
         texts.push(
-            "Once the task has seen a secret, a call that lets something leave is refused, unless its rule says \
+            "Once the task has read a secret, a call that sends something out is refused, unless its rule says \
              otherwise."
                 .to_owned(),
         );

@@ -34,6 +34,9 @@ pub enum Verdict {
         reserve: Allowance,
         /// The secrets that may be released for the call.
         secrets: Vec<SecretName>,
+        /// True if contract, owner's words and trusted results determine every argument, or if the task has read only
+        /// trusted data.
+        determined: bool,
     },
     /// The call may run after an approval. Then the call is decided again, and the approval
     /// counts if the verdict is the same question by the same rule.
@@ -49,6 +52,9 @@ pub enum Verdict {
         reserve: Allowance,
         /// The secrets that may be released for the call.
         secrets: Vec<SecretName>,
+        /// True if contract, owner's words and trusted results determine every argument, or if the task has read only
+        /// trusted data.
+        determined: bool,
     },
     /// The call may not run.
     Refused {

@@ -46,6 +46,7 @@ struct Permitted {
     rule: RuleId,
     reserve: Allowance,
     secrets: Vec<SecretName>,
+    determined: bool,
     question: Option<Question>,
 }
 
@@ -143,11 +144,13 @@ impl PolicyCore {
                 rule,
                 reserve,
                 secrets,
+                determined,
                 ..
             } => Permitted {
                 rule,
                 reserve,
                 secrets,
+                determined,
                 question: None,
             },
             Verdict::Ask {
@@ -155,11 +158,13 @@ impl PolicyCore {
                 question,
                 reserve,
                 secrets,
+                determined,
                 ..
             } => Permitted {
                 rule,
                 reserve,
                 secrets,
+                determined,
                 question: Some(question),
             },
         };
@@ -188,6 +193,7 @@ impl PolicyCore {
             rule,
             reserve,
             secrets,
+            determined,
             question,
         } = permitted;
         let digest = contract.digest();
@@ -213,6 +219,7 @@ impl PolicyCore {
             output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
             secrets,
             counts: reserve.counts,
+            determined,
             asked: question
                 .as_ref()
                 .map(|question| self.asked(contract, question, moment)),

@@ -144,7 +144,7 @@ impl HistoryCache {
             calls
                 .digests
                 .iter()
-                .for_each(|digest| record.taint(of(digest)));
+                .for_each(|digest| record.taint(tool, of(digest)));
             let Some(need) = needs.tools.get(tool) else {
                 record.count(tool, calls.succeeded);
                 continue;
@@ -196,7 +196,7 @@ impl TaskHistory {
             Some(Map::new())
         };
         let known = args.is_some();
-        let started = record.start(tool, args.unwrap_or_default(), labels);
+        let started = record.start(tool, args.unwrap_or_default(), (labels, call.determined));
         match call.outcome {
             CallOutcome::Failed => record.fail(&started),
             CallOutcome::Succeeded(_) if known => {

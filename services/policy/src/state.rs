@@ -126,6 +126,8 @@ pub(crate) struct StartedCall {
     pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
+    /// True if its arguments were determined when it was granted.
+    pub(crate) determined: bool,
     pub(crate) outcome: CallOutcome,
 }
 
@@ -146,6 +148,7 @@ pub(crate) struct Reservation {
     pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
+    pub(crate) determined: bool,
     pub(crate) reserve: Allowance,
     /// The time of the grant, in milliseconds since 1970 UTC.
     pub(crate) granted_ms: i64,

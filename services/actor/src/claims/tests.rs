@@ -39,6 +39,7 @@ fn permit(n: u128) -> Permit<Runner> {
         output_bytes_max: 1_000,
         secrets: Vec::new(),
         counts: Counts::default(),
+        determined: false,
         asked: None,
     };
     Permit::unchecked(draft, granted(n), SEQ, stored())

@@ -60,12 +60,15 @@ impl<B: Inner + Clone + PartialEq> Alternatives<B> {
     /// Returns true if one of them matches and determines the value. Two constants are a choice, so neither determines;
     /// a constant beside origins does.
     pub(super) fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        let constants = self.0.iter().filter(|one| !one.has_origin()).count();
-        self.0.iter().any(|one| {
-            (one.has_origin() || constants == 1)
-                && one.judge(Some(value), context) == Match::Yes
-                && one.determines(value, context)
+        // An alternative that permits another value is a choice.
+        self.0.iter().all(|one| {
+            one.judge(Some(value), context) == Match::Yes && one.determines(value, context)
         })
+    }
+
+    /// See [`super::kind::Kind::permits_links`].
+    pub(super) fn permits_links(&self) -> bool {
+        self.0.iter().all(Inner::permits_links)
     }
 
     /// See [`super::kind::Kind::doubt`]: without doubt if any of them that matches has none.

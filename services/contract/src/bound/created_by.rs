@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit};
 use super::list;
 use super::matching::{CallContext, Match};
-use super::origin::Origin;
+use super::origin::{self, Origin};
 use crate::catalogue::Tool;
 use crate::parse::source::{Node, Source, TEXT_CHARS_MAX};
 use crate::parse::tools::About;
@@ -39,6 +39,14 @@ impl Kind for CreatedBy {
         Match::any(self.0.iter().map(|origin| origin.judge(value, context)))
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.iter().filter_map(|origin| match origin {
             Origin::Argument { tool, argument } => Some(format!("`{tool}` as its `{argument}`")),
@@ -51,8 +59,7 @@ impl Kind for CreatedBy {
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        let mut each = self.0.iter();
-        each.any(|origin| origin.determines(value, context))
+        origin::determine(&self.0, value, context)
     }
 
     fn origins(&self) -> &[Origin] {

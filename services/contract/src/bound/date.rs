@@ -53,6 +53,14 @@ impl Kind for Date {
         }
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         match (self.from, self.to) {
             (Some(from), Some(to)) => {

@@ -47,6 +47,14 @@ impl Kind for Email {
         Match::told(value.as_str().and_then(|text| self.takes_in(text)))
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         match self {
             Self::Addresses(each) => {
@@ -60,7 +68,7 @@ impl Kind for Email {
     }
 
     fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
-        matches!(self, Self::Addresses(_))
+        matches!(self, Self::Addresses(own) if own.len() == 1)
     }
 
     fn widen(&self, value: &Value, _context: &CallContext<'_>) -> Option<Self> {

@@ -42,14 +42,18 @@ impl<B: Inner + Clone> Kind for Every<B> {
         items.find_map(|item| self.0.doubt(item, context))
     }
 
+    fn permits_links(&self) -> bool {
+        self.0.permits_links()
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.say(Unit::Either);
         format!("is a list with at least one item, and each item {each}")
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        let items = value.as_array();
-        items.is_some_and(|items| items.iter().all(|item| self.0.determines(item, context)))
+        // A second item could be there or not.
+        matches!(value.as_array().map(Vec::as_slice), Some([item]) if self.0.determines(item, context))
     }
 
     fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {

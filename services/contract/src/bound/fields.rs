@@ -79,6 +79,14 @@ impl<B: Inner + Clone> Kind for Fields<B> {
         fields.find_map(|(name, bound)| bound.doubt(lookup(object, name)?, context))
     }
 
+    fn limits_length(&self) -> bool {
+        self.exact
+    }
+
+    fn permits_links(&self) -> bool {
+        self.exact && self.fields.values().all(Inner::permits_links)
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let fields = self.fields.iter();
         let each = fields.map(|(name, bound)| format!("its `{name}` {}", bound.say(Unit::Either)));
@@ -94,11 +102,13 @@ impl<B: Inner + Clone> Kind for Fields<B> {
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        value.as_object().is_some_and(|object| {
-            object.iter().all(|(name, value)| {
-                let bound = self.fields.get(name);
-                value.is_null() || bound.is_some_and(|bound| bound.determines(value, context))
-            })
+        let Some(object) = value.as_object().filter(|_| self.exact) else {
+            return false;
+        };
+        let mut fields = self.fields.iter();
+        fields.all(|(name, bound)| match object.get(name) {
+            Some(value) if !value.is_null() => bound.determines(value, context),
+            Some(_) | None => bound.demands_absence(),
         })
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::field_path::{End, FieldPath};
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
-use super::origin::Origin;
+use super::origin::{self, Origin};
 use super::spoken::Spoken;
 use crate::catalogue::Tool;
 use crate::parse::source::{Node, Source, Table, place};
@@ -56,14 +56,21 @@ impl Kind for From {
         Match::any(self.0.iter().map(|origin| origin.judge(value, context)))
     }
 
+    fn permits_links(&self) -> bool {
+        true
+    }
+
+    fn limits_length(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.iter().map(said).collect();
         format!("is {}", joined(each, "or"))
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        let mut each = self.0.iter();
-        each.any(|origin| origin.determines(value, context))
+        origin::determine(&self.0, value, context)
     }
 
     fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {

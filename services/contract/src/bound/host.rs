@@ -96,13 +96,20 @@ impl Kind for Host {
         Match::told(value.as_str().and_then(|text| judge(&self.0, text)))
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         format!("is {}", said(&self.0))
     }
 
     fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
-        let mut hosts = self.0.iter();
-        hosts.all(|host| matches!(host, HostPattern::Exact(_)))
+        matches!(self.0[..], [HostPattern::Exact(_)])
     }
 
     fn widen(&self, value: &Value, _context: &CallContext<'_>) -> Option<Self> {

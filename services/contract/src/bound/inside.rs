@@ -69,6 +69,39 @@ impl Bound {
         }
     }
 
+    /// Returns true if it demands that the argument is absent or null.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::All(predicates) if predicates.contains(&Predicate::absent()))
+    }
+
+    /// Returns true if a matching value is of bounded length.
+    pub(crate) fn limits_length(&self) -> bool {
+        match self {
+            Self::OneOf(_) => true,
+            Self::All(predicates) => {
+                let limits = |one: &Predicate| one.limits_length();
+                let mut inner = predicates.iter().flat_map(Predicate::inner);
+                predicates.iter().any(limits) && inner.all(Self::limits_length)
+            }
+        }
+    }
+
+    /// Returns true if it bounds each item of a list.
+    pub(crate) fn is_about_items(&self) -> bool {
+        let of_items =
+            |one: &Predicate| matches!(one, Predicate::Every(_) | Predicate::OnlyItems(_));
+        matches!(self, Self::All(predicates) if predicates.iter().any(of_items))
+    }
+
+    /// The arguments that the value must be the same as.
+    pub(crate) fn same_as(&self) -> impl Iterator<Item = &str> {
+        let predicates = match self {
+            Self::OneOf(_) => &[],
+            Self::All(predicates) => predicates.as_slice(),
+        };
+        predicates.iter().filter_map(Predicate::same_as)
+    }
+
     /// Returns true if it, or a bound in it, reads the task text.
     pub(crate) fn reads_words(&self) -> bool {
         match self {

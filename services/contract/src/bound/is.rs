@@ -59,6 +59,14 @@ impl Kind for Is {
         Match::of(texts.any(|own| compared(own, true) == text))
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let values = list(&self.values, "or");
         if self.ignores_case {

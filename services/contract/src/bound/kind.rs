@@ -40,13 +40,29 @@ pub(crate) trait Kind: Sized + Display {
     /// The predicate of a sentence about a value that matches: `begins with "a"`.
     fn say(&self, unit: Unit) -> String;
 
-    /// Returns true if the contract, the task text or a trusted result names exactly this matching value.
+    /// Returns true if this matching value is the only one that the contract, the task text and trusted results permit.
     fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
         false
     }
 
     /// Returns the words around a matching value that the task text only negates or quotes, so that a person is asked.
     fn doubt(&self, _value: &Value, _context: &CallContext<'_>) -> Option<String> {
+        None
+    }
+
+    /// Returns true if a matching value is of bounded length, apart from nested bounds.
+    fn limits_length(&self) -> bool {
+        false
+    }
+
+    /// Returns true if a matching free text may have links, addresses and account numbers: the bound says so or says
+    /// which.
+    fn permits_links(&self) -> bool {
+        false
+    }
+
+    /// The argument that the value must be the same as.
+    fn same_as(&self) -> Option<&str> {
         None
     }
 
@@ -83,12 +99,14 @@ pub(crate) trait Inner: Sized + Display {
     fn say(&self, unit: Unit) -> String;
     /// The predicate of a sentence about a value that does not match.
     fn say_not(&self, unit: Unit) -> String;
+    /// See [`Kind::permits_links`].
+    fn permits_links(&self) -> bool;
+    /// Returns true if only an absent or null argument matches.
+    fn demands_absence(&self) -> bool;
     /// See [`Kind::determines`].
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool;
     /// See [`Kind::doubt`].
     fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String>;
-    /// Returns true if values of an origin match, in it or in a nested bound.
-    fn has_origin(&self) -> bool;
     /// The bound of exactly this value; `None` for null, lists and objects.
     fn exactly(value: &Value) -> Option<Self>;
     /// See [`Kind::widen`].

@@ -88,6 +88,14 @@ impl Kind for Known {
         }
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
         if !self.named {
             return self.set.values.len() == 1;

@@ -52,6 +52,10 @@ impl Kind for Length {
         }))
     }
 
+    fn limits_length(&self) -> bool {
+        self.max.is_some()
+    }
+
     fn say(&self, unit: Unit) -> String {
         match (self.min, self.max) {
             (Some(min), Some(max)) if min == max => format!("is exactly {} long", unit.word(max)),

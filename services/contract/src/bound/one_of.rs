@@ -43,6 +43,14 @@ impl<B: Inner + Clone + PartialEq> Kind for OneOf<B> {
         self.0.judge(value, context)
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        self.0.permits_links()
+    }
+
     fn say(&self, unit: Unit) -> String {
         match self.0.0.len() {
             1 => self.0.say(unit),

@@ -30,6 +30,10 @@ impl<B: Inner + Clone + PartialEq> Kind for OnlyItems<B> {
         })
     }
 
+    fn permits_links(&self) -> bool {
+        self.0.permits_links()
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.say(Unit::Either);
         format!("is a list, perhaps empty, and each item {each}")

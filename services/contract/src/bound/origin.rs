@@ -75,12 +75,56 @@ impl Origin {
         }
     }
 
-    /// Returns true if the owner or a trusted program chose this matching value, and no other one is possible.
+    /// Returns true if this matching value is the only one that the origin offers.
     pub(crate) fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
+        if let Self::Task(spoken) = self {
+            return spoken.determines(value, context);
+        }
+        let (equal, all) = self.offered(value, context);
+        equal > 0 && equal == all
+    }
+
+    /// Returns true if the origin offers any value.
+    pub(crate) fn offers_any(&self, context: &CallContext<'_>) -> bool {
         match self {
-            Self::Task(spoken) => spoken.determines(value, context),
-            Self::Field { .. } => self.judge(value, context) == Match::Yes,
-            Self::Argument { .. } => false,
+            Self::Task(_) => context.view.record.text().is_some(),
+            Self::Field { .. } | Self::Argument { .. } => self.offered(&Value::Null, context).1 > 0,
+        }
+    }
+
+    /// Counts the values that earlier calls offer: those that equal `wanted`, and all. A call whose own arguments were
+    /// open offers none, because its result can repeat them.
+    fn offered(&self, wanted: &Value, context: &CallContext<'_>) -> (usize, usize) {
+        let record = context.view.record;
+        let add = |(equal, all): (usize, usize), (more, others): (usize, usize)| {
+            (equal + more, all + others)
+        };
+        match self {
+            Self::Task(_) => (0, 0),
+            Self::Field { tool, field } => {
+                let each = record.outcomes(tool).iter();
+                let results = each.filter_map(|outcome| match &outcome.stage {
+                    Stage::Succeeded(Some(result))
+                        if outcome.determined && outcome.labels.integrity == Integrity::Trusted =>
+                    {
+                        Some(result)
+                    }
+                    Stage::Succeeded(_) | Stage::Running | Stage::Failed => None,
+                });
+                results.fold((0, 0), |counts, result| {
+                    add(counts, field.count(result, wanted, context.args))
+                })
+            }
+            Self::Argument { tool, argument } => {
+                let each = record.outcomes(tool).iter();
+                let succeeded = each.filter(|outcome| {
+                    outcome.determined && matches!(outcome.stage, Stage::Succeeded(_))
+                });
+                let values = succeeded.filter_map(|outcome| lookup(&outcome.args, argument));
+                values.fold((0, 0), |counts, found| {
+                    add(counts, (usize::from(found == wanted), 1))
+                })
+            }
         }
     }
 
@@ -91,6 +135,14 @@ impl Origin {
             Self::Field { .. } | Self::Argument { .. } => None,
         }
     }
+}
+
+/// Returns true if one of the origins determines the value, and no other offers another one.
+pub(super) fn determine(origins: &[Origin], value: &Value, context: &CallContext<'_>) -> bool {
+    let determined = |origin: &Origin| origin.determines(value, context);
+    let mut each = origins.iter();
+    origins.iter().any(determined)
+        && each.all(|origin| determined(origin) || !origin.offers_any(context))
 }
 
 impl fmt::Display for Origin {

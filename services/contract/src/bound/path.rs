@@ -41,6 +41,14 @@ impl Kind for Path {
         Match::told(value.as_str().and_then(|text| self.0.judge(text)))
     }
 
+    fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
+        !self.0.as_str().contains('*')
+    }
+
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         format!(
             "is a path in the workspace like {}",

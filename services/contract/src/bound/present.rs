@@ -46,6 +46,10 @@ impl Kind for Present {
         Match::of(self.0 == value.is_some_and(|value| !value.is_null()))
     }
 
+    fn limits_length(&self) -> bool {
+        !self.0
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let said = if self.0 { "is given" } else { "is not given" };
         said.to_owned()

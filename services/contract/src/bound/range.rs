@@ -56,6 +56,10 @@ impl Kind for Range {
         }))
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         match (self.min, self.max) {
             (Some(min), Some(max)) => format!("is from {min} to {max}"),
@@ -63,6 +67,10 @@ impl Kind for Range {
             (None, Some(max)) => format!("is at most {max}"),
             (None, None) => "is a number".to_owned(),
         }
+    }
+
+    fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
+        self.min.is_some() && self.min == self.max
     }
 
     fn widen(&self, value: &Value, _context: &CallContext<'_>) -> Option<Self> {

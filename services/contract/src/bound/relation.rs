@@ -178,6 +178,10 @@ impl Kind for Compared {
         })
     }
 
+    fn same_as(&self) -> Option<&str> {
+        (self.relation == Relation::SameAs).then_some(self.other.as_str())
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let other = &self.other;
         if let Some(shift_ms) = self.shift_ms {

@@ -167,6 +167,14 @@ impl<B: Inner + Clone> Kind for Template<B> {
         })
     }
 
+    fn limits_length(&self) -> bool {
+        true
+    }
+
+    fn permits_links(&self) -> bool {
+        self.holes.values().all(Inner::permits_links)
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let holes = self.holes.iter();
         let each = holes.map(|(name, bound)| format!("`{name}` {}", bound.say(Unit::Characters)));

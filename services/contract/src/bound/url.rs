@@ -154,6 +154,10 @@ impl Kind for Url {
         Match::told(value.as_str().and_then(|text| self.takes_in(text)))
     }
 
+    fn permits_links(&self) -> bool {
+        true
+    }
+
     fn say(&self, _unit: Unit) -> String {
         let path = self.path.as_ref();
         let path = path.map_or_else(String::new, |path| {

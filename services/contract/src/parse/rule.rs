@@ -9,13 +9,12 @@ use super::fits::fits;
 use super::quota::Moves;
 use super::source::{Node, Source, Table, name, place};
 use super::tools::About;
-use super::{matcher, question, quota};
+use super::{flow, matcher, question, quota};
 use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
 use crate::catalogue::Catalogue;
 use crate::contract::Role;
 use crate::known::KnownSets;
-use crate::labels::FlowAction;
 use crate::name::{RESERVED, rule_id};
 use crate::rule::{Rule, RuleKind};
 
@@ -25,7 +24,7 @@ const SECRETS_MAX: usize = 32;
 /// Keys of every rule: the match.
 const DESCRIBED: [&str; 5] = ["name", "where", "only", "when", "after"];
 /// Additional keys of allow and ask rules: quotas and flow actions.
-const COUNTED: [&str; 10] = [
+const COUNTED: [&str; 11] = [
     "calls",
     "per_task",
     "per_hour",
@@ -34,6 +33,7 @@ const COUNTED: [&str; 10] = [
     "spend",
     "tokens",
     "secrets",
+    "free",
     "untrusted",
     "secret",
 ];
@@ -91,10 +91,7 @@ pub(super) fn read<'t>(
         .get("tokens")
         .map_or(Some(0), |node| source.count(node, "`tokens`", 0));
     let secrets = secrets(source, &of);
-    let passages = (
-        passage(source, &of, "untrusted"),
-        passage(source, &of, "secret"),
-    );
+    let passages = flow::read(source, &of);
     let mut rule = Rule::about(id?, kind?, tool?);
     rule.bounds = bounds??;
     rule.only = only?;
@@ -120,7 +117,8 @@ pub(super) fn read<'t>(
     };
     rule.tokens = tokens?;
     rule.secrets = secrets?;
-    (rule.untrusted, rule.secret) = (passages.0?, passages.1?);
+    (rule.untrusted, rule.secret) = passages?;
+    rule.free = flow::free(source, &of, &about, &rule.bounds)?;
     quota::counts_money(source, &of, &rule)?;
     Some(rule)
 }
@@ -200,25 +198,6 @@ fn secrets<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Vec<SecretName
         names.push(name);
     }
     Some(names)
-}
-
-fn passage<'t>(source: &mut Source<'t>, of: &Table<'t>, key: &str) -> Option<Option<FlowAction>> {
-    let Some(node) = of.table.get(key) else {
-        return Some(None);
-    };
-    let text = node.get_ref().as_str();
-    let found = FlowAction::ALL
-        .into_iter()
-        .find(|one| Some(one.word()) == text);
-    if found.is_none() {
-        let fix = "write \"allow\", \"ask\" or \"refuse\"";
-        source.report(
-            node.span(),
-            format!("`{key}` does not say what becomes of the call"),
-            fix,
-        );
-    }
-    found.map(Some)
 }
 
 fn bounds<'t>(

@@ -143,17 +143,24 @@ fn costs(rule: &Rule) -> Vec<String> {
         let names = joined(names.collect(), "and");
         each.push(format!("the secret {names} may be used for it"));
     }
+    each.extend(rule.free.as_ref().map(|free| {
+        let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
+        let free = if names.is_empty() {
+            "no argument".to_owned()
+        } else {
+            joined(names, "and")
+        };
+        format!("once the task has read untrusted data, {free} may still have any such value")
+    }));
     let seen = [
-        (rule.untrusted, "has read what anybody may have written"),
-        (rule.secret, "has seen a secret"),
+        (rule.untrusted, "has read untrusted data"),
+        (rule.secret, "has read a secret"),
     ];
     for (passage, seen) in seen {
         each.extend(passage.map(|passage| match passage {
-            FlowAction::Allow => format!("also when the task {seen} and something leaves"),
-            FlowAction::Ask => {
-                format!("after the owner's yes when the task {seen} and something leaves")
-            }
-            FlowAction::Refuse => format!("not when the task {seen} and something leaves"),
+            FlowAction::Allow => format!("also once the task {seen}"),
+            FlowAction::Ask => format!("after the owner's yes once the task {seen}"),
+            FlowAction::Refuse => format!("not once the task {seen}"),
         }));
     }
     each

@@ -72,6 +72,13 @@ struct Earlier {
     output: Option<Labels>,
     /// `succeeded`, `failed` or `running`.
     stage: Option<String>,
+    /// True if its arguments were determined.
+    #[serde(default = "yes")]
+    determined: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A grant that counts against the limits.
@@ -174,7 +181,11 @@ impl Case {
             let labels = one
                 .output
                 .or_else(|| tools.get(&one.tool).map(contract::Tool::output));
-            let started = record.start(&one.tool, one.args.clone(), labels.expect("a tool"));
+            let started = record.start(
+                &one.tool,
+                one.args.clone(),
+                (labels.expect("a tool"), one.determined),
+            );
             let result = one.result.as_ref();
             let result = result.map(|result| serde_json::from_str(result).unwrap());
             match one.stage.as_deref() {

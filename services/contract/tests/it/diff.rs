@@ -14,7 +14,7 @@ static TOOLS: LazyLock<Catalogue> = LazyLock::new(crate::tools);
 const RULES: [&str; 30] = [
     "[[allow]]\ntool = \"mail.send\"",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { email = { domain = \"a.example\" } }",
-    "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = \"task\" }\nuntrusted = \"allow\"",
+    "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = \"task\" }\nfree = [\"to\"]",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = { tool = \"people.search\", field = \"results[].email\" } }\nsecret = \"ask\"",
     "[[ask]]\ntool = \"mail.send\"\nreason = \"r\"",
     "[[ask]]\ntool = \"mail.send\"\nwhere.body = { prefix = \"a\" }\nreason = \"r\"",

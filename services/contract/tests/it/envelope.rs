@@ -101,6 +101,7 @@ pub(crate) fn inside(
         output_bytes_max: reserve.output_bytes.try_into().unwrap(),
         secrets: Vec::new(),
         counts: reserve.counts,
+        determined: false,
         asked: approved.then(|| Asked {
             approvers: vec![public_key(&owner)],
             quorum: 1,

@@ -100,7 +100,7 @@ const PERMIT: [&str; 10] = [
     "calls = 1\n",
     "per_hour = { calls = 1 }\n",
     "per_day = { calls = 2 }\n",
-    "untrusted = \"allow\"\n",
+    "free = []\n",
     "untrusted = \"refuse\"\n",
     "secret = \"ask\"\n",
     "secrets = [\"purse\"]\n",
@@ -257,7 +257,7 @@ fn past() -> impl Strategy<Value = Past> {
         let mut shared = ContractTotals::default();
         for tool in seen {
             let labels = TOOLS.get(tool).unwrap().output();
-            let started = record.start(tool, Map::new(), labels);
+            let started = record.start(tool, Map::new(), (labels, true));
             let found = json!({"results": [{"email": "bob@x.example"}]});
             record.succeed(&started, (tool == "people.search").then_some(found));
         }
@@ -363,7 +363,8 @@ proptest! {
         for (integrity, secrecy, end) in steps {
             let integrity = [Integrity::Trusted, Integrity::Untrusted][usize::from(integrity)];
             let secrecy = [Secrecy::Public, Secrecy::Private, Secrecy::Secret][usize::from(secrecy)];
-            let started = record.start("t.any", Map::new(), Labels { integrity, secrecy });
+            let labels = Labels { integrity, secrecy };
+            let started = record.start("t.any", Map::new(), (labels, true));
             match end {
                 0 => record.fail(&started),
                 1 => record.succeed(&started, None),

@@ -8,7 +8,7 @@ fn reason(rules: &str, tool: &str, args: Value, result: Value) -> String {
     let contract = crate::contract(rules, &tools);
     let mut record = Record::default();
     let labels = tools.get("note.read").unwrap().output();
-    let started = record.start("note.read", Map::new(), labels);
+    let started = record.start("note.read", Map::new(), (labels, true));
     record.succeed(&started, Some(result));
     let args = args.to_string();
     let call = Call {

@@ -281,6 +281,7 @@ impl World {
             output_bytes_max: 1_000,
             secrets: Vec::new(),
             counts: Counts::default(),
+            determined: false,
             asked: None,
         }
     }

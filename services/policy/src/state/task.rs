@@ -18,6 +18,7 @@ impl Reservation {
             digest: draft.tool_digest,
             args: draft.args,
             args_by: draft.args_by,
+            determined: draft.determined,
             reserve: Allowance {
                 wall_ms: u64::from(draft.wall_ms),
                 output_bytes: u64::from(draft.output_bytes_max),
@@ -85,6 +86,7 @@ impl Task {
                 digest: reservation.digest,
                 args: reservation.args,
                 args_by: reservation.args_by,
+                determined: reservation.determined,
                 outcome: CallOutcome::Unknown,
             });
             let wall_ms = reservation.reserve.wall_ms;

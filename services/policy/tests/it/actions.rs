@@ -240,7 +240,7 @@ fn outcome_replaces_the_reservation_unless_it_is_late() {
 fn tokens_money_and_bytes_count_as_their_executor_says_and_otherwise_as_reserved() {
     let limits = "[limits]\ntokens = 100\nspend = \"EUR 1.00\"\nbytes_out = 100";
     let rules = format!(
-        "{limits}\n[[allow]]\ntool = \"web.post\"\ntokens = 40\nspend = \"nothing\"\nuntrusted = \"allow\"\n\
+        "{limits}\n[[allow]]\ntool = \"web.post\"\ntokens = 40\nspend = \"nothing\"\nwhere.body = {{ length = {{ max = 100 }} }}\nonly = true\nfree = [\"body\"]\n\
          [[allow]]\ntool = \"pay.send\"\ntokens = 40\nspend = {{ argument = \"amount\", currency = \"EUR\" }}"
     );
     let pay = |cents: u64| format!(r#"{{"amount":0.{cents},"currency":"EUR","to":"a"}}"#);

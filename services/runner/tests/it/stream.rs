@@ -125,6 +125,7 @@ pub(crate) fn draft(n: u128, tool: &str) -> DraftGrant {
         output_bytes_max: 10_000,
         secrets: Vec::new(),
         counts: Counts::default(),
+        determined: false,
         asked: None,
     }
 }

@@ -89,6 +89,7 @@ impl Stream {
             output_bytes_max: 1 << 20,
             secrets: Vec::new(),
             counts: Counts::default(),
+            determined: false,
             asked: None,
         }
     }
