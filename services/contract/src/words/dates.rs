@@ -69,25 +69,39 @@ const DAYS: [(&str, i32); 7] = [
 
 /// Returns the days that a text names; `today` is the day of the call in the contract's zone.
 pub(super) fn days(text: &str, today: Date) -> Vec<Mention> {
+    let read = |before: &[Token], rest: &[Token]| {
+        let (date, length) = day(rest, today).filter(|_| !is_turned(before, rest))?;
+        Some((Meaning::Day(date), length))
+    };
+    found(text, read, stands_alone)
+}
+
+/// Returns the values that begin at any token of a text, without those that overlap an earlier one. `read` gets the
+/// tokens before and from a place, and returns a value with the number of its tokens.
+fn found(
+    text: &str,
+    read: impl Fn(&[Token], &[Token]) -> Option<(Meaning, usize)>,
+    alone: fn(&str, &Range<usize>) -> bool,
+) -> Vec<Mention> {
     let tokens = tokens(text);
-    let mut found: Vec<Mention> = Vec::new();
+    let mut all: Vec<Mention> = Vec::new();
     for place in 0..tokens.len() {
-        let rest = tokens.get(place..).unwrap_or_default();
-        let before = tokens.get(..place).unwrap_or_default();
-        let named = day(rest, today).filter(|_| !is_turned(before, rest));
-        let Some((date, length)) = named else {
+        let Some((before, rest)) = tokens.split_at_checked(place) else {
+            break;
+        };
+        let Some((meaning, length)) = read(before, rest) else {
             continue;
         };
         let (Some(first), Some(last)) = (rest.first(), rest.get(length.saturating_sub(1))) else {
             continue;
         };
         let at = first.at.start..last.at.end;
-        let overlaps = found.last().is_some_and(|last| last.at.end > at.start);
-        if !overlaps && stands_alone(text, &at) {
-            found.push(Mention::new(at, Meaning::Day(date)));
+        let overlaps = all.last().is_some_and(|last| last.at.end > at.start);
+        if !overlaps && alone(text, &at) {
+            all.push(Mention::new(at, meaning));
         }
     }
-    found
+    all
 }
 
 /// Returns true if the words before a day of the week, or before `tomorrow`, make another day of it: `last Monday`,
@@ -150,14 +164,14 @@ fn digits(tokens: &[Token]) -> Option<(Date, usize)> {
         return None;
     }
     let year = year.number(4)?;
-    let found = match sign.text.as_str() {
+    let date = match sign.text.as_str() {
         "." => date(year, month, day),
         "/" | "-" if day == month || month > 12 || day > 12 => {
             date(year, month, day).or_else(|| date(year, day, month))
         }
         _ => None,
     };
-    found.map(|date| (date, 5))
+    date.map(|date| (date, 5))
 }
 
 /// `January 11th 2025`, `11 January 2025`, `11th of January`; without a year, the next such day.
@@ -266,23 +280,11 @@ fn date(year: i32, month: i32, day: i32) -> Option<Date> {
 
 /// Returns the times of day that a text names: `10:45`, `10:45:30`, `5 pm`, `17 Uhr`.
 pub(super) fn times(text: &str) -> Vec<Mention> {
-    let tokens = tokens(text);
-    let mut found: Vec<Mention> = Vec::new();
-    for place in 0..tokens.len() {
-        let rest = tokens.get(place..).unwrap_or_default();
-        let Some((time, length)) = time(rest) else {
-            continue;
-        };
-        let (Some(first), Some(last)) = (rest.first(), rest.get(length.saturating_sub(1))) else {
-            continue;
-        };
-        let at = first.at.start..last.at.end;
-        let overlaps = found.last().is_some_and(|last| last.at.end > at.start);
-        if !overlaps && is_time_alone(text, &at) {
-            found.push(Mention::new(at, Meaning::Clock(time)));
-        }
-    }
-    found
+    let read = |_: &[Token], rest: &[Token]| {
+        let (time, length) = time(rest)?;
+        Some((Meaning::Clock(time), length))
+    };
+    found(text, read, is_time_alone)
 }
 
 fn is_time_alone(text: &str, at: &Range<usize>) -> bool {

@@ -42,6 +42,11 @@ const MARK_DIGITS_MAX: usize = 3;
 
 /// Returns the whole numbers of a text. Commas and apostrophes may separate thousands.
 pub(super) fn numbers(text: &str) -> Vec<Mention> {
+    read(text, plain)
+}
+
+/// Returns the whole numbers of a text, each read by `plain`.
+fn read(text: &str, plain: fn(&str) -> Option<String>) -> Vec<Mention> {
     let (mut found, mut rest, mut last_mark) = (Vec::new(), 0, 0);
     while let Some(from) = text
         .get(rest..)
@@ -57,13 +62,13 @@ pub(super) fn numbers(text: &str) -> Vec<Mention> {
         if let Some(mark) = mark(text, &at, last_mark) {
             last_mark = mark;
         } else {
-            found.extend(number(text, at));
+            found.extend(number(text, at, plain));
         }
     }
     found
 }
 
-fn number(text: &str, at: Range<usize>) -> Option<Mention> {
+fn number(text: &str, at: Range<usize>, plain: fn(&str) -> Option<String>) -> Option<Mention> {
     let (before, after) = (text.get(..at.start)?, text.get(at.end..)?);
     let (before, sign) = match before.strip_suffix(['-', '\u{2212}']) {
         Some(before) if !before.ends_with(is_part) => (before, "-"),
@@ -109,6 +114,15 @@ pub(super) fn plain(digits: &str) -> Option<String> {
     })
 }
 
+/// Reads an amount with a comma before its cents: `50,00`, `1.200,50`; `None` if it is not such a one.
+fn with_cents(digits: &str) -> Option<String> {
+    let (whole, cents) = digits.split_once(',')?;
+    let fits = cents.len() == 2 && cents.bytes().all(|c| c.is_ascii_digit());
+    let grouped = whole.replace('.', ",");
+    let same = !whole.contains(['\'', ',']) && fits;
+    same.then(|| plain(&format!("{grouped}.{cents}")))?
+}
+
 /// Returns the number of a list's mark: `1. …`, `2) …`, `(3)`, `#4`, `step 5`. `last` is the mark before it.
 fn mark(text: &str, at: &Range<usize>, last: u32) -> Option<u32> {
     let digits = text.get(at.clone())?;
@@ -149,7 +163,8 @@ fn is_in_brackets(before: &str) -> bool {
 
 /// Returns the amounts of money of a text: a number beside a currency.
 pub(super) fn amounts(text: &str) -> Vec<Mention> {
-    let each = numbers(text).into_iter();
+    let money = |digits: &str| plain(digits).or_else(|| with_cents(digits));
+    let each = read(text, money).into_iter();
     each.filter_map(|number| amount(text, number)).collect()
 }
 

@@ -23,6 +23,7 @@ mod round_trip;
 mod seen;
 mod show;
 mod strict_json;
+mod words;
 
 use std::sync::LazyLock;
 
