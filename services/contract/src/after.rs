@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::bound::matching::{CallContext, Match, lookup};
 use crate::record::Stage;
+use crate::show::words::joined;
 use crate::toml_text::{key, quoted};
 
 /// A required earlier call of the task.
@@ -39,6 +40,27 @@ impl After {
                 (true, Stage::Succeeded(_)) => Match::Yes,
             }
         }))
+    }
+}
+
+impl After {
+    /// Describes the earlier call: `` `mail.read` has succeeded in this task with the same `id` ``.
+    pub(crate) fn say(&self) -> String {
+        let tool = &self.tool;
+        let each = self.equal.iter().map(|(own, other)| {
+            if own == other {
+                format!("the same `{own}`")
+            } else {
+                format!("this `{own}` as its `{other}`")
+            }
+        });
+        let with = joined(each.collect(), "and");
+        let with = if with.is_empty() {
+            with
+        } else {
+            format!(" with {with}")
+        };
+        format!("`{tool}` has succeeded before in this task{with}")
     }
 }
 

@@ -82,7 +82,7 @@ use self::{
 };
 use crate::parse::source::{Node, Source};
 use crate::parse::tools::About;
-use crate::show::words::{joined, list};
+use crate::show::words::{joined, list, negated};
 use crate::toml_text::one_or_list;
 
 /// Deepest nesting of bounds.
@@ -298,9 +298,11 @@ impl Inner for Bound {
     }
 
     fn say_not(&self, unit: Unit) -> String {
+        let said = self.say(unit);
         match self {
-            Self::OneOf(set) => format!("is anything but {}", list(set, "or")),
-            Self::All(_) => format!("is none that {}", self.say(unit)),
+            Self::OneOf(_) => negated(&said),
+            Self::All(predicates) if predicates.len() == 1 => negated(&said),
+            Self::All(_) => format!("is not a value that {said}"),
         }
     }
 

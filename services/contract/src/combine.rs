@@ -14,8 +14,10 @@ use crate::question;
 use crate::quota::QuotaExceeded;
 use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
+use crate::show::words::moment;
 use crate::usage::{Allowance, Period};
 use crate::verdict::{Code, Exceeded, Refusal};
+use crate::why;
 use bus_schema::json;
 
 /// A call with valid arguments.
@@ -60,11 +62,16 @@ impl Header {
             .starts_ms
             .is_some_and(|starts_ms| view.now_ms < starts_ms)
         {
-            let why = format!("the contract `{name}` is not in force yet");
+            let from = self.starts_ms.unwrap_or_default();
+            let why = format!(
+                "the contract `{name}` is not in force before {}",
+                moment(from, false)
+            );
             return Err(Refusal::new("starts", Code::NotStarted, why));
         }
         if view.now_ms >= self.expires_ms {
-            let why = format!("the contract `{name}` has expired");
+            let until = moment(self.expires_ms, true);
+            let why = format!("the contract `{name}` was in force until {until}, and has expired");
             return Err(Refusal::new("expired", Code::Expired, why));
         }
         let who = view.record.principal();
@@ -350,34 +357,17 @@ const fn code_of(kind: LimitKind) -> Code {
 }
 
 fn undecidable(rule: &Rule, case: &ValidCall<'_>) -> Refusal {
-    let unsure = match rule.failing(&case.context)[..] {
-        [] => {
-            "what it asks of earlier calls or of the arguments together cannot be told".to_owned()
-        }
-        ref names => format!(
-            "`{}` is missing or not of the form that the rule judges",
-            names.join("`, `")
-        ),
-    };
-    let why = format!(
-        "`{}` cannot tell whether it describes this call of `{}`: {unsure}",
-        rule.id, case.context.tool
-    );
+    let why = why::undecidable(rule, &case.context, case.tool.arguments());
     Refusal::by(rule, Code::Undecidable, why)
 }
 
 fn spent(rule: &Rule, period: Period, lack: QuotaExceeded) -> Refusal {
-    let within = match period {
-        Period::Task => "in this task".to_owned(),
-        Period::Hour | Period::Day => format!("in this {}", period.word()),
-        Period::Contract => "under this contract".to_owned(),
+    let code = match &lack {
+        QuotaExceeded::Calls => Code::RuleCalls,
+        QuotaExceeded::Sum(_) => Code::RuleSum,
+        QuotaExceeded::Spend(_) => Code::RuleSpend,
     };
-    let (what, code) = match &lack {
-        QuotaExceeded::Calls => ("no calls left".to_owned(), Code::RuleCalls),
-        QuotaExceeded::Sum(name) => (format!("too little left of `{name}`"), Code::RuleSum),
-        QuotaExceeded::Spend(currency) => (format!("too little {currency} left"), Code::RuleSpend),
-    };
-    let why = format!("`{}` has {what} {within}", rule.id);
+    let why = why::spent(rule, period, &lack);
     Refusal {
         exceeded: Some(Exceeded::Quota(period, lack)),
         ..Refusal::by(rule, code, why)
@@ -385,15 +375,9 @@ fn spent(rule: &Rule, period: Period, lack: QuotaExceeded) -> Refusal {
 }
 
 fn not_allowed(judged: &RuleMatches<'_>, case: &ValidCall<'_>) -> Refusal {
-    let permits = |kind: &RuleKind| !matches!(kind, RuleKind::Deny);
-    let near = judged.iter().find(|(rule, _)| permits(&rule.kind));
-    let near = near.map_or_else(String::new, |(rule, _)| {
-        let failing = match rule.failing(&case.context)[..] {
-            [] => rule.lacks(&case.context),
-            ref names => format!("with this `{}`", names.join("`, `")),
-        };
-        format!("; `{}` is about this tool, but not {failing}", rule.id)
-    });
+    let rules = judged.iter().map(|(rule, _)| *rule);
+    let permit: Vec<&Rule> = rules.filter(|rule| rule.kind != RuleKind::Deny).collect();
+    let near = why::nearest(&permit, &case.context, case.tool.arguments());
     let why = format!("no rule permits this call of `{}`{near}", case.context.tool);
     Refusal::new("default", Code::NotAllowed, why)
 }

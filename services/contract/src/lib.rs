@@ -40,6 +40,7 @@ mod toml_text;
 mod usage;
 mod verdict;
 mod when;
+mod why;
 mod words;
 
 pub use after::After;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bus_schema::{Currency, Money};
 
+use crate::show::words::{bytes, counted, duration, grouped};
 use crate::usage::{Allowance, Period, Totals};
 
 /// Maximum time that is reserved for one call, in milliseconds.
@@ -107,10 +108,22 @@ impl LimitExceeded {
                 "{whose} moved {used} of at most {limit}, and this call would move {needed}"
             );
         }
-        let what = self.kind.key().replace('_', " ");
+        let counted = |many: u64| match self.kind {
+            LimitKind::WallTime => format!("{} of running time", duration(many)),
+            LimitKind::OutputBytes => format!("{} of results", bytes(many)),
+            LimitKind::BytesOut => format!("{} that leave", bytes(many)),
+            LimitKind::Tokens => counted(many, "token", "tokens"),
+            LimitKind::Messages => {
+                format!(
+                    "{} that let something leave",
+                    counted(many, "call", "calls")
+                )
+            }
+            LimitKind::Calls | LimitKind::Spend(_) => counted(many, "call", "calls"),
+        };
         let more = match self.kind {
             LimitKind::Tokens | LimitKind::BytesOut => {
-                format!(", and this call needs {}", self.needed)
+                format!(", and this call needs {}", grouped(self.needed))
             }
             LimitKind::Calls
             | LimitKind::WallTime
@@ -118,9 +131,17 @@ impl LimitExceeded {
             | LimitKind::Messages
             | LimitKind::Spend(_) => String::new(),
         };
+        let used = match self.kind {
+            LimitKind::WallTime => duration(self.used),
+            LimitKind::OutputBytes | LimitKind::BytesOut => bytes(self.used),
+            LimitKind::Calls | LimitKind::Tokens | LimitKind::Messages | LimitKind::Spend(_) => {
+                grouped(self.used)
+            }
+        };
         format!(
-            "{whose} used {} of its {} {what}{more}",
-            self.used, self.limit
+            "{whose} used {} of at most {}{more}",
+            used,
+            counted(self.limit)
         )
     }
 }

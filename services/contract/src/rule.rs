@@ -203,20 +203,6 @@ impl Rule {
         only && Match::every(self.conditions(context)) == Match::Yes
     }
 
-    /// Describes the part of the rule that fails for a call within all bounds.
-    pub(crate) fn lacks(&self, context: &CallContext<'_>) -> String {
-        let holds = |judged: Match| judged == Match::Yes;
-        let mut missing = self.after.iter();
-        let missing = missing.find(|after| !holds(after.judge(context)));
-        match (&self.when, missing) {
-            (Some(when), _) if !holds(when.judge(context)) => {
-                "when its condition does not hold".to_owned()
-            }
-            (_, Some(after)) => format!("before `{}` has succeeded", after.tool),
-            _ => "with further arguments".to_owned(),
-        }
-    }
-
     /// Returns true if every argument has a bound. A null without bound is the same as a missing argument, if the schema
     /// names it and does not require it; another name could carry data.
     pub(crate) fn bounds_all(&self, context: &CallContext<'_>) -> bool {

@@ -15,6 +15,7 @@ mod tools;
 pub(crate) mod words;
 
 pub(crate) use self::sentence::sentence;
+use self::sentence::told;
 use self::words::{bytes, counted, duration, joined, list, moment, moneys};
 
 /// The meaning of a contract: sections in reading order, each with at least one sentence.
@@ -45,6 +46,12 @@ pub struct Sentence {
     pub rule: Option<String>,
     /// The sentence.
     pub text: String,
+    /// The conditions that the sentence announces, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<String>,
+    /// What else the rule says, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<String>,
 }
 
 /// Describes a contract that was parsed against `catalogue`.
@@ -53,9 +60,14 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
     let of = |kind: fn(&RuleKind) -> bool| {
         let rules = contract.rules().filter(|rule| kind(&rule.kind));
         rules
-            .map(|rule| Sentence {
-                rule: Some(rule.id.to_string()),
-                text: sentence(rule, contract, catalogue),
+            .map(|rule| {
+                let told = told(rule, contract, catalogue);
+                Sentence {
+                    rule: Some(rule.id.to_string()),
+                    text: told.start,
+                    conditions: told.conditions,
+                    more: told.more,
+                }
             })
             .collect()
     };
@@ -74,7 +86,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
             of(|kind| matches!(kind, RuleKind::Deny)),
         ),
         ("What it knows", plain(known(contract))),
-        ("How much in all", plain(limits(contract))),
+        ("How much in all", limits(contract)),
         ("What holds besides", plain(besides(contract, catalogue))),
         ("The tools", catalogued(contract, catalogue)),
     ];
@@ -99,10 +111,16 @@ impl Shown {
         let mut text = format!("{}, version {}", self.name, self.version);
         for Section { title, sentences } in &self.sections {
             text.push_str(&format!("\n\n{title}"));
-            for Sentence { rule, text: said } in sentences {
-                let rule = rule.as_ref();
+            for sentence in sentences {
+                let rule = sentence.rule.as_ref();
                 let rule = rule.map_or_else(String::new, |rule| format!("{rule}: "));
-                text.push_str(&format!("\n- {rule}{said}"));
+                text.push_str(&format!("\n- {rule}{}", sentence.text));
+                for condition in &sentence.conditions {
+                    text.push_str(&format!("\n  - {condition}"));
+                }
+                for more in &sentence.more {
+                    text.push_str(&format!("\n  {more}"));
+                }
             }
         }
         text
@@ -111,7 +129,13 @@ impl Shown {
 
 fn plain(texts: Vec<String>) -> Vec<Sentence> {
     let each = texts.into_iter();
-    each.map(|text| Sentence { rule: None, text }).collect()
+    each.map(|text| Sentence {
+        rule: None,
+        text,
+        conditions: Vec::new(),
+        more: Vec::new(),
+    })
+    .collect()
 }
 
 fn head(contract: &Contract) -> Vec<Sentence> {
@@ -178,11 +202,21 @@ fn known(contract: &Contract) -> Vec<String> {
     each.map(|set| words::known(set)).collect()
 }
 
-fn limits(contract: &Contract) -> Vec<String> {
+fn limits(contract: &Contract) -> Vec<Sentence> {
     let each = Period::ALL.into_iter();
     each.filter_map(|period| {
-        let caps = caps(contract.limits().of(period));
-        (!caps.is_empty()).then(|| format!("{}: {}.", whose(period), joined(caps, "and")))
+        let mut caps = caps(contract.limits().of(period));
+        let text = match caps.len() {
+            0 => return None,
+            1 => format!("{}: {}.", whose(period), caps.remove(0)),
+            _ => format!("{}:", whose(period)),
+        };
+        Some(Sentence {
+            rule: None,
+            text,
+            conditions: caps,
+            more: Vec::new(),
+        })
     })
     .collect()
 }
@@ -248,25 +282,25 @@ fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
     });
     let mut texts = vec![
         "Whatever is not named above is refused.".to_owned(),
-        "What it may never do wins over what it may do after a yes, and that over what it may do by itself."
+        "What it may never do comes first. What it may do after a yes comes before what it may do by itself."
             .to_owned(),
-        "When it cannot be told whether a rule is about a call, because something is missing or of an odd form, nothing \
-         is permitted by that rule, and what the rule forbids or asks about is refused."
+        "Sometimes it cannot be told whether a rule is about a call: a value is missing, or has an odd form. Then the \
+         rule permits nothing, and a call that it forbids or asks about is refused."
             .to_owned(),
     ];
     let patterned = |rule: &Rule| sentence(rule, contract, catalogue).contains(" like \"");
     if contract.rules().any(patterned) {
         texts.push(
-            "Where something is like a pattern, `*` stands for any characters (in a path, for those of one name) and \
-             `**` for any names of a path."
+            "In a pattern, `*` stands for any characters. In the pattern of a path, `*` stands for the characters of one \
+             name, and `**` for any names."
                 .to_owned(),
         );
     }
     if outward {
         texts.push(
             "Once the task has read what anybody may have written, a call that sends something out or is hard to undo \
-             waits for the owner's yes, unless its rule says otherwise or each argument has only one possible value by \
-             the contract, the owner's own words or trusted results."
+             waits for the owner's yes. It does not wait if the contract, the owner's own words or trusted results leave \
+             each argument only one possible value, or if its rule says otherwise."
                 .to_owned(),
         );
         texts.push(

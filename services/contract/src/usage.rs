@@ -266,6 +266,16 @@ impl Period {
     /// All periods, shortest first.
     pub(crate) const ALL: [Self; 4] = [Self::Task, Self::Hour, Self::Day, Self::Contract];
 
+    /// The period in a sentence about at most so many calls.
+    pub(crate) const fn within(self) -> &'static str {
+        match self {
+            Self::Task => "in one task",
+            Self::Hour => "in one hour, over all tasks",
+            Self::Day => "in one day, over all tasks",
+            Self::Contract => "as long as the contract holds, over all tasks",
+        }
+    }
+
     /// The name for people.
     pub(crate) fn word(self) -> &'static str {
         match self {

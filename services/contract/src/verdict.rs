@@ -164,6 +164,8 @@ pub(crate) enum Exceeded {
 pub struct Fix {
     pub(crate) change: Change,
     pub(crate) toml: String,
+    /// The arguments whose values the TOML leaves open.
+    pub(crate) open: Vec<String>,
 }
 
 /// The kind of change.
@@ -197,10 +199,16 @@ impl Fix {
         &self.change
     }
 
-    /// The TOML to write; empty for [`Change::Narrow`].
+    /// The TOML to write; empty for [`Change::Narrow`]. It does not parse while a place is open.
     #[must_use]
     pub fn toml(&self) -> &str {
         &self.toml
+    }
+
+    /// The arguments whose values the person has to write: no trusted source names those of the call.
+    #[must_use]
+    pub fn open(&self) -> &[String] {
+        &self.open
     }
 }
 

@@ -40,7 +40,7 @@ impl<B: Inner> Kind for Any<B> {
     }
 
     fn say(&self, _unit: Unit) -> String {
-        format!("is a list with an item that {}", self.0.say(Unit::Either))
+        format!("has an item that {}", self.0.say(Unit::Either))
     }
 }
 

@@ -48,7 +48,7 @@ impl<B: Inner + Clone> Kind for Every<B> {
 
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.say(Unit::Either);
-        format!("is a list with at least one item, and each item {each}")
+        format!("has at least one item, and each item {each}")
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {

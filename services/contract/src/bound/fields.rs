@@ -89,16 +89,13 @@ impl<B: Inner + Clone> Kind for Fields<B> {
 
     fn say(&self, _unit: Unit) -> String {
         let fields = self.fields.iter();
-        let each = fields.map(|(name, bound)| format!("its `{name}` {}", bound.say(Unit::Either)));
-        let others = if self.exact {
-            "no other field"
+        let each = fields.map(|(name, bound)| format!("`{name}` {}", bound.say(Unit::Either)));
+        let each = joined(each.collect(), "and");
+        if self.exact {
+            format!("has only these fields: {each}")
         } else {
-            "any other fields"
-        };
-        format!(
-            "is such that {}, with {others}",
-            joined(each.collect(), "and")
-        )
+            format!("has these fields: {each}, and any other fields")
+        }
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {

@@ -63,8 +63,11 @@ impl<'t> Source<'t> {
     /// Reports an error of the TOML parser.
     pub(crate) fn report_toml(&mut self, error: &toml::de::Error) {
         let twice = error.message().contains("duplicate key");
+        let at = error.span().and_then(|span| self.text.get(span.start..));
         let fix = if twice {
             "remove one of the two"
+        } else if at.is_some_and(|rest| rest.starts_with('<')) {
+            "write the value that you mean instead of `<…>`"
         } else {
             "correct the TOML at this place"
         };

@@ -1,4 +1,4 @@
-//! Describes one rule in one sentence.
+//! Describes one rule: a sentence, its conditions as a list, and one sentence for each other fact.
 
 use crate::after::After;
 use crate::catalogue::{Catalogue, Tool};
@@ -7,25 +7,50 @@ use crate::labels::FlowAction;
 use crate::money::sum_text;
 use crate::quota::{Quota, Spend, SpendCurrency};
 use crate::rule::{OWNER, Question, Rule, RuleKind};
+use crate::toml_text::quoted;
 use crate::usage::Period;
 
 use super::tools::what;
 use super::words::{counted, duration, joined, moneys};
 use crate::bound::kind::{Inner as _, Unit};
 
-/// Describes a rule in one sentence.
+/// A rule in words.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// What the rule does to which tools; also the condition if there is only one.
+    pub(crate) start: String,
+    /// The conditions, if there are several.
+    pub(crate) conditions: Vec<String>,
+    /// What else the rule says, one sentence each.
+    pub(crate) more: Vec<String>,
+}
+
+impl Told {
+    /// The whole rule on one line.
+    pub(crate) fn line(&self) -> String {
+        let mut line = self.start.clone();
+        if !self.conditions.is_empty() {
+            line.push_str(&format!(" {}.", self.conditions.join("; ")));
+        }
+        for one in &self.more {
+            line.push_str(&format!(" {one}"));
+        }
+        line
+    }
+}
+
+/// Describes a rule on one line.
 pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> String {
+    told(rule, contract, catalogue).line()
+}
+
+/// Describes a rule.
+pub(crate) fn told(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> Told {
     let tools: Vec<&Tool> = catalogue
         .tools()
         .filter(|tool| rule.tool.matches(tool.name().as_str()))
         .collect();
     let what = what(&rule.tool, &tools, &rule.kind);
-    let conditions = conditions(rule, &tools);
-    let conditions = if conditions.is_empty() {
-        String::new()
-    } else {
-        format!(", if {}", joined(conditions, "and"))
-    };
     let start = match &rule.kind {
         RuleKind::Allow => format!("it may use {what}"),
         RuleKind::Ask(question) => {
@@ -33,17 +58,35 @@ pub(crate) fn sentence(rule: &Rule, contract: &Contract, catalogue: &Catalogue) 
         }
         RuleKind::Deny => format!("it may never use {what}"),
     };
+    let mut conditions = conditions(rule, &tools);
+    let start = match conditions.len() {
+        0 => format!("{start}."),
+        1 => format!("{start}, if {}.", conditions.remove(0)),
+        _ => format!("{start}, if all of this holds:"),
+    };
     let mut more = quotas(rule);
     more.extend(costs(rule));
+    let mut more: Vec<String> = more
+        .into_iter()
+        .map(|one| capital(&format!("{one}.")))
+        .collect();
     if let RuleKind::Ask(question) = &rule.kind {
-        more.push(asked(question, contract));
+        more.extend(asked(question, contract));
     }
-    let more = if more.is_empty() {
-        String::new()
-    } else {
-        format!("; {}", more.join("; "))
-    };
-    format!("{start}{conditions}{more}.")
+    Told {
+        start,
+        conditions,
+        more,
+    }
+}
+
+/// Begins a sentence with a capital letter, unless it begins with a quoted name.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next();
+    first.map_or_else(String::new, |first| {
+        format!("{}{}", first.to_uppercase(), chars.as_str())
+    })
 }
 
 fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
@@ -64,49 +107,30 @@ fn conditions(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
     if let Some(when) = &rule.when {
         each.push(format!("this holds: «{}»", when.text()));
     }
-    each.extend(rule.after.iter().map(after));
+    each.extend(rule.after.iter().map(After::say));
     each
-}
-
-fn after(after: &After) -> String {
-    let tool = &after.tool;
-    if after.equal.is_empty() {
-        return format!("`{tool}` has succeeded before in this task");
-    }
-    let each = after.equal.iter().map(|(own, other)| {
-        if own == other {
-            format!("the same `{own}`")
-        } else {
-            format!("this `{own}` as its `{other}`")
-        }
-    });
-    let each = joined(each.collect(), "and");
-    format!("`{tool}` has succeeded before in this task with {each}")
 }
 
 fn quotas(rule: &Rule) -> Vec<String> {
     let mut each = Vec::new();
     for period in Period::ALL {
-        let within = match period {
-            Period::Task => "in one task",
-            Period::Hour => "in one hour over all tasks",
-            Period::Day => "in one day over all tasks",
-            Period::Contract => "as long as the contract holds, over all tasks",
-        };
+        let within = period.within();
         let Quota { calls, sums, spend } = rule.quotas.of(period);
         if let Some(calls) = calls {
             each.push(format!(
                 "at most {} {within}",
-                counted(*calls, "time", "times")
+                counted(*calls, "such call", "such calls")
             ));
         }
         for (name, most) in sums {
             let most = sum_text(*most);
-            each.push(format!("`{name}` adds up to at most {most} {within}"));
+            each.push(format!(
+                "all its `{name}` together are at most {most} {within}"
+            ));
         }
         if !spend.is_empty() {
             each.push(format!(
-                "at most {} {within}, and no other money",
+                "at most {} {within}, and money of no other currency",
                 moneys(spend)
             ));
         }
@@ -132,7 +156,9 @@ fn costs(rule: &Rule) -> Vec<String> {
         } else {
             ""
         };
-        each.push(format!("`{argument}` is money that it moves, {of}{unit}"));
+        each.push(format!(
+            "a call moves the money in `{argument}`, {of}{unit}"
+        ));
     }
     if rule.tokens > 0 {
         let tokens = counted(rule.tokens, "token", "tokens");
@@ -141,7 +167,7 @@ fn costs(rule: &Rule) -> Vec<String> {
     if !rule.secrets.is_empty() {
         let names = rule.secrets.iter().map(|name| format!("`{name}`"));
         let names = joined(names.collect(), "and");
-        each.push(format!("the secret {names} may be used for it"));
+        each.push(format!("a call may use the secret {names}"));
     }
     each.extend(rule.free.as_ref().map(|free| {
         let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
@@ -150,7 +176,7 @@ fn costs(rule: &Rule) -> Vec<String> {
         } else {
             joined(names, "and")
         };
-        format!("once the task has read untrusted data, {free} may still have any such value")
+        format!("once the task has read untrusted data, {free} may still have any value within these bounds")
     }));
     let seen = [
         (rule.untrusted, "has read untrusted data"),
@@ -158,9 +184,9 @@ fn costs(rule: &Rule) -> Vec<String> {
     ];
     for (passage, seen) in seen {
         each.extend(passage.map(|passage| match passage {
-            FlowAction::Allow => format!("also once the task {seen}"),
-            FlowAction::Ask => format!("after the owner's yes once the task {seen}"),
-            FlowAction::Refuse => format!("not once the task {seen}"),
+            FlowAction::Allow => format!("once the task {seen}, it may still be used"),
+            FlowAction::Ask => format!("once the task {seen}, it waits for the owner's yes"),
+            FlowAction::Refuse => format!("once the task {seen}, it may not be used"),
         }));
     }
     each
@@ -189,7 +215,8 @@ fn role(name: &str, contract: &Contract) -> String {
     )
 }
 
-fn asked(question: &Question, contract: &Contract) -> String {
+/// Describes a question, one sentence each.
+fn asked(question: &Question, contract: &Contract) -> Vec<String> {
     let Question {
         reason,
         expires_ms,
@@ -197,18 +224,25 @@ fn asked(question: &Question, contract: &Contract) -> String {
         attended,
         ..
     } = question;
-    let later = escalate.as_ref();
-    let later = later.map_or_else(String::new, |later| {
+    let end = if reason.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    let reason = quoted(reason);
+    let mut each = vec![
+        format!("The question says: {reason}{end}"),
+        format!("It stands for {}.", duration(*expires_ms)),
+    ];
+    if let Some(later) = escalate {
         let after = duration(later.after_ms);
         let who = role(&later.role, contract);
-        format!(", and after {after} without an answer, {who} may say yes, too")
-    });
-    let stands = duration(*expires_ms);
-    let reason = crate::toml_text::quoted(reason);
-    let person = if *attended {
-        "; a person has to answer it at a terminal"
-    } else {
-        ""
-    };
-    format!("the question says {reason} and stands for {stands}{later}{person}")
+        each.push(format!(
+            "After {after} without an answer, {who} may say yes, too."
+        ));
+    }
+    if *attended {
+        each.push("A person has to answer it at a terminal.".to_owned());
+    }
+    each
 }

@@ -25,6 +25,32 @@ pub(crate) fn list<T: fmt::Display>(each: &[T], word: &str) -> String {
     joined(each.iter().map(T::to_string).collect(), word)
 }
 
+/// Negates the predicate of a sentence: `begins with "a"` becomes `does not begin with "a"`.
+pub(crate) fn negated(said: &str) -> String {
+    let verbs = [
+        ("is ", "is not "),
+        ("has ", "does not have "),
+        ("begins ", "does not begin "),
+        ("ends ", "does not end "),
+        ("reads ", "does not read "),
+    ];
+    if said.contains(" and ") {
+        return format!("is not a value that {said}");
+    }
+    let found = verbs
+        .iter()
+        .find_map(|(verb, not)| Some(format!("{not}{}", said.strip_prefix(verb)?)));
+    found.unwrap_or_else(|| format!("is not a value that {said}"))
+}
+
+/// Shortens a text to a number of characters.
+pub(crate) fn clipped(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
 /// Formats a number with its noun: `1 call`, `1,000 calls`.
 pub(crate) fn counted(many: u64, one: &str, several: &str) -> String {
     let what = if many == 1 { one } else { several };

@@ -274,7 +274,10 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     if matches!(fix.change(), contract::Change::Narrow { .. }) {
         return Ok(());
     }
-    let text = changed(text, &fix);
+    let Some(toml) = filled(&fix, &call) else {
+        return Ok(());
+    };
+    let text = changed(text, &fix, &toml);
     let fixed = Contract::parse("fixed", &text, tools)
         .map_err(|found| format!("the fix cannot be read: {found}"))?;
     match decide(&fixed, tools, &view, &call) {
@@ -283,13 +286,38 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
     }
 }
 
-/// Applies a fix to the text of a contract.
-fn changed(text: &str, fix: &contract::Fix) -> String {
+/// Returns the TOML of a fix, with the values of the call in its open places; `None` if one has no plain value.
+fn filled(fix: &contract::Fix, call: &Call<'_>) -> Option<String> {
+    if fix.open().is_empty() {
+        return Some(fix.toml().to_owned());
+    }
+    let unfilled = toml::from_str::<toml::Table>(fix.toml());
+    assert!(unfilled.is_err(), "an open place reads as a value: {fix}");
+    let args: Value = serde_json::from_slice(call.args).unwrap();
+    let mut text = String::new();
+    for line in fix.toml().lines() {
+        let Some((start, rest)) = line.split_once('<') else {
+            text.push_str(&format!("{line}\n"));
+            continue;
+        };
+        let (_, end) = rest.split_once('>').unwrap();
+        let name = line.split([' ', '.']).nth(1).unwrap();
+        let value = args.get(name).filter(|_| line.starts_with("where."))?;
+        if value.is_array() || value.is_object() || start.contains("length") {
+            return None;
+        }
+        text.push_str(&format!("{start}{value}{end}\n"));
+    }
+    Some(text)
+}
+
+/// Applies the TOML of a fix to the text of a contract.
+fn changed(text: &str, fix: &contract::Fix, toml: &str) -> String {
     if *fix.change() == contract::Change::AddRule {
-        return format!("{}\n{}", text.replace("allow = []", ""), fix.toml());
+        return format!("{}\n{toml}", text.replace("allow = []", ""));
     }
     let mut whole: toml::Table = toml::from_str(text).unwrap();
-    let snippet: toml::Table = toml::from_str(fix.toml()).unwrap();
+    let snippet: toml::Table = toml::from_str(toml).unwrap();
     let place = match fix.change() {
         contract::Change::ChangeRule { rule } => rule_of(&mut whole, rule.as_str()),
         contract::Change::RaiseLimit { period } => {

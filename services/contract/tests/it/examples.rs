@@ -156,7 +156,7 @@ impl Example {
         Catalogue::parse(self.read("tools.json").as_bytes()).unwrap()
     }
 
-    fn contract(&self, tools: &Catalogue) -> Contract {
+    pub(crate) fn contract(&self, tools: &Catalogue) -> Contract {
         let parsed = Contract::parse("contract.toml", &self.read("contract.toml"), tools);
         parsed.unwrap_or_else(|found| panic!("{}: {found}", self.name))
     }
@@ -223,7 +223,7 @@ fn golden_every_example_is_decided_as_its_folder_says() {
             if write {
                 std::fs::write(example.path(&file), &said).unwrap();
             }
-            assert_eq!(said, example.read(&file), "{} {calls}", example.name);
+            assert_eq!(said, example.read(&file), "{} {file}", example.name);
         }
     }
 }

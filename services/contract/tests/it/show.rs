@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use contract::{Catalogue, Contract, show};
+use contract::{Catalogue, Contract, Sentence, show};
 use serde::Deserialize;
 
 pub(crate) const EXAMPLES: [&str; 6] = [
@@ -51,11 +51,19 @@ pub(crate) fn example(name: &str) -> (Contract, Catalogue) {
     (contract, tools)
 }
 
-/// Returns the sentence of each rule.
+/// Returns the sentences of each rule.
 fn sentences(contract: &Contract, tools: &Catalogue) -> BTreeMap<String, String> {
     let shown = show(contract, tools);
     let all = shown.sections.iter().flat_map(|section| &section.sentences);
-    all.filter_map(|one| Some((one.rule.clone()?, one.text.clone())))
+    let whole = |one: &Sentence| {
+        let parts = one.conditions.iter().chain(&one.more);
+        format!(
+            "{} {}",
+            one.text,
+            parts.cloned().collect::<Vec<_>>().join(" / ")
+        )
+    };
+    all.filter_map(|one| Some((one.rule.clone()?, whole(one))))
         .collect()
 }
 
@@ -73,6 +81,39 @@ fn golden_every_example_says_what_its_file_says() {
         let expected = std::fs::read_to_string(&golden).unwrap_or_default();
         assert_eq!(shown, expected, "{}", golden.display());
     }
+}
+
+/// The contracts of the conformance set and of the examples.
+fn all_contracts() -> Vec<(Contract, Catalogue)> {
+    let mut all = contracts();
+    all.extend(EXAMPLES.iter().map(|name| example(name)));
+    all
+}
+
+#[test]
+fn no_sentence_is_long_or_stacks_its_negations() {
+    const WORDS_MAX: usize = 40;
+    let mut long = Vec::new();
+    for (contract, tools) in all_contracts() {
+        let text = show(&contract, &tools).text();
+        for line in text.lines() {
+            // A quoted text is the owner's, the tool's or the file's.
+            let own: Vec<&str> = line.split('"').step_by(2).collect();
+            let own = own.join("\"");
+            let sentences = own.split(". ");
+            let most = sentences.map(|one| one.split_whitespace().count()).max();
+            let stacked = [
+                "is none that",
+                "anything but",
+                "not a value that is not",
+                "such that",
+            ];
+            if most > Some(WORDS_MAX) || stacked.iter().any(|words| own.contains(words)) {
+                long.push(line.to_owned());
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}:\n{}", long.len(), long.join("\n"));
 }
 
 #[test]
