@@ -114,8 +114,9 @@ fn show_diff_and_new_need_no_deployment() {
     assert_eq!(checked.code, Some(0), "{}", checked.said);
     // An existing file is not overwritten.
     assert_ne!(say(&new).code, Some(0));
+    // The draft is only for this text, and the calls have none.
     let calls = [("file.read", json!({"path": "a.txt"}))];
-    assert_eq!(decided(made, &tools, &calls), ["granted"]);
+    assert_eq!(decided(made, &tools, &calls), ["refused"]);
 }
 
 #[tokio::test]

@@ -10,13 +10,14 @@ use super::text::{DraftHeader, slug, table};
 use crate::catalogue::{Catalogue, Effect, Risk, Tool};
 use crate::contract::Contract;
 use crate::labels::{Integrity, Secrecy};
+use crate::parse::source::TASK_CHARS_MAX;
 use crate::toml_text::{key, quoted, quoted_list};
 use crate::words::{WordKind, Words};
 
 /// Maximum length of a reason, in characters.
 const REASON_CHARS_MAX: usize = 300;
-/// Maximum length of a task text that stands in each test, in characters.
-const TEST_CHARS_MAX: usize = 2000;
+/// Maximum length of a task text as it stands in the contract, in bytes.
+const TASK_BYTES_MAX: usize = 100 << 10;
 /// Maximum number of values that one comment shows.
 const SEEN_MAX: usize = 4;
 /// The name of the rule about everything that reads.
@@ -25,7 +26,7 @@ const READS: &str = "reads";
 /// One rule of a draft, from the most to the least that it says.
 type Versions = Vec<String>;
 
-/// Writes a draft: one rule for what only reads; for each other tool a rule that takes only values of the text, or an
+/// Writes a draft for tasks with exactly this text: one rule for what only reads; for each other tool a rule that takes only values of the text, or an
 /// ask, or a deny if its risk is high. Each bound has a comment with the words that it comes from, and each allowed
 /// write has tests. Without a given name, the name is built from the first words of the task.
 #[must_use]
@@ -125,6 +126,12 @@ fn whole(header: &DraftHeader, words: &str, rules: &[String], left_out: &[String
         quoted(purpose),
         quoted(owner)
     ));
+    if is_bound(words) {
+        text.push_str(&format!(
+            "task = {} # only for this text; without this line, for every task\n",
+            quoted(words)
+        ));
+    }
     let read = Words::new(words, Date::constant(2000, 1, 1));
     let timed = [WordKind::Date, WordKind::Time];
     if timed.iter().any(|kind| !read.mentions(*kind).is_empty()) {
@@ -141,6 +148,14 @@ fn whole(header: &DraftHeader, words: &str, rules: &[String], left_out: &[String
         text.push_str(&format!("\n# Left out: {}\n", visible(name)));
     }
     text
+}
+
+/// Returns true if the draft is only for this text.
+fn is_bound(words: &str) -> bool {
+    !words.is_empty()
+        && !words.contains('\0')
+        && words.chars().count() <= TASK_CHARS_MAX
+        && quoted(words).len() <= TASK_BYTES_MAX
 }
 
 /// Replaces what cannot be seen by spaces.
@@ -163,8 +178,9 @@ fn versions(read: &Words<'_>, words: &str, tool: &Tool, name: &str) -> Versions 
     if complete {
         let kind = if risky { "ask" } else { "allow" };
         let rule = bound_rule(tool, (kind, name), &roles);
-        if words.chars().count() <= TEST_CHARS_MAX {
-            versions.extend(tests(words, tool, kind, &roles).map(|tests| format!("{rule}{tests}")));
+        // The text of the tests is that of the contract.
+        if is_bound(words) {
+            versions.extend(tests(tool, kind, &roles).map(|tests| format!("{rule}{tests}")));
         }
         versions.push(rule);
     }
@@ -275,12 +291,12 @@ fn open_rule(tool: &Tool, kind: &str, name: &str) -> String {
 }
 
 /// Writes a test of the values of the text, and one of another value; `None` if one depends on the day.
-fn tests(words: &str, tool: &Tool, kind: &str, roles: &[ArgumentRole]) -> Option<String> {
+fn tests(tool: &Tool, kind: &str, roles: &[ArgumentRole]) -> Option<String> {
     let mut args = Map::new();
     for role in roles {
         args.insert(role.argument.clone(), role.example.clone()?);
     }
-    let mut text = test(words, tool, &args, kind);
+    let mut text = test(tool, &args, kind);
     let strange = roles.iter().find_map(|role| {
         let other = match role.kind {
             WordKind::Email => Value::from("somebody.else@other.example"),
@@ -306,15 +322,14 @@ fn tests(words: &str, tool: &Tool, kind: &str, roles: &[ArgumentRole]) -> Option
         Some(args)
     });
     if let Some(args) = strange {
-        text.push_str(&test(words, tool, &args, "deny"));
+        text.push_str(&test(tool, &args, "deny"));
     }
     Some(text)
 }
 
-fn test(words: &str, tool: &Tool, args: &Map<String, Value>, expect: &str) -> String {
+fn test(tool: &Tool, args: &Map<String, Value>, expect: &str) -> String {
     format!(
-        "\n[[test]]\ntext = {}\ncall = {{ tool = {}, args = {} }}\nexpect = \"{expect}\"\n",
-        quoted(words),
+        "\n[[test]]\ncall = {{ tool = {}, args = {} }}\nexpect = \"{expect}\"\n",
         quoted(tool.name().as_str()),
         table(args)
     )

@@ -10,7 +10,7 @@ use jiff::{
 use toml::de::DeValue;
 
 use super::quota;
-use super::source::{DURATION_MS_MAX, Node, Source, TEXT_CHARS_MAX, duration};
+use super::source::{DURATION_MS_MAX, Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX, duration};
 use crate::contract::Role;
 use crate::limits::{Limits, PeriodLimits};
 use crate::name::{is_name, is_principal};
@@ -21,8 +21,6 @@ use crate::usage::Period;
 const CALLS_DEFAULT: u64 = 100;
 const WALL_MS_DEFAULT: u64 = 30 * 60 * 1000;
 const OUTPUT_BYTES_DEFAULT: u64 = 16 << 20;
-/// Maximum length of a task text, in characters.
-pub(super) const TASK_CHARS_MAX: usize = 64 << 10;
 /// Maximum number of principals of a contract.
 const PRINCIPALS_MAX: usize = 100;
 /// Maximum length of the name of a time zone, in characters.

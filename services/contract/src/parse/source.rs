@@ -17,6 +17,8 @@ const FOUND_MAX: usize = 200;
 pub(crate) const TEXT_CHARS_MAX: usize = 500;
 /// Maximum length of a text in a bound, in characters.
 pub(crate) const VALUE_CHARS_MAX: usize = 4096;
+/// Maximum length of a task text, in characters.
+pub(crate) const TASK_CHARS_MAX: usize = 64 << 10;
 /// Maximum duration in a contract: 30 days.
 pub(crate) const DURATION_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 

@@ -6,8 +6,8 @@ use diagnostic::nearest;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::head::{self, TASK_CHARS_MAX};
-use super::source::{Node, Source, TEXT_CHARS_MAX, Table, name};
+use super::head;
+use super::source::{Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX, Table, name};
 use super::tools::unknown_tool;
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;

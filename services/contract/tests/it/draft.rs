@@ -36,12 +36,22 @@ fn parse(text: &str, tools: &Catalogue) -> Contract {
 }
 
 fn said(contract: &Contract, tools: &Catalogue, tool: &str, args: &Value) -> &'static str {
+    of_record(contract, tools, &Record::default(), (tool, args))
+}
+
+/// The verdict on a call of a task with this record.
+fn of_record(
+    contract: &Contract,
+    tools: &Catalogue,
+    record: &Record,
+    (tool, args): (&str, &Value),
+) -> &'static str {
     let args = args.to_string();
     let call = Call {
         tool,
         args: args.as_bytes(),
     };
-    match decide(contract, tools, &view(0, &Record::default()), &call) {
+    match decide(contract, tools, &view(0, record), &call) {
         Verdict::Granted { .. } => "granted",
         Verdict::Ask { .. } => "ask",
         Verdict::Refused { .. } => "refused",
@@ -154,16 +164,41 @@ fn what_was_asked_about_is_asked_about_again_and_so_is_what_cannot_be_said() {
 }
 
 #[test]
+fn recorded_calls_after_untrusted_data_are_granted_again() {
+    let tools = crate::tools();
+    let read = recorded("note.read", json!({"id": "7"}));
+    let mail = recorded("mail.send", json!({"to": "a@b.example", "body": "x"}));
+    let list = recorded("list.send", json!({"to": ["a@b.example"], "subject": "y"}));
+    let calls = [read, mail, list];
+    let contract = parse(&draft_of_calls(&header(), &calls, &tools), &tools);
+    let mut record = Record::default();
+    for Recorded { tool, args, .. } in calls {
+        let given = Value::Object(args.clone());
+        let verdict = of_record(&contract, &tools, &record, (&tool, &given));
+        assert_eq!(verdict, "granted", "{tool}");
+        let labels = tools.get(&tool).unwrap().output();
+        let started = record.start(&tool, args, (labels, true));
+        record.succeed(&started, Some(Value::from("what anybody wrote")));
+    }
+}
+
+#[test]
 fn draft_allows_what_reads_and_asks_about_what_the_text_does_not_determine() {
     let tools = crate::tools();
     let mut header = header();
     header.name = String::new();
-    let text = draft_of_text(&header, "Pay Ann\nand tell her.", &tools);
+    let words = "Pay Ann\nand tell her.";
+    let text = draft_of_text(&header, words, &tools);
     let contract = parse(&text, &tools);
     assert_eq!(contract.name().as_str(), "pay-ann-and-tell-her");
-    assert_eq!(said(&contract, &tools, "t.any", &json!({})), "granted");
+    let of_task = |words: &str, tool: &str, args: &Value| {
+        let record = Record::new("session", Some(words.to_owned()));
+        of_record(&contract, &tools, &record, (tool, args))
+    };
+    assert_eq!(of_task(words, "t.any", &json!({})), "granted");
     let mail = json!({"to": "a", "body": "b"});
-    assert_eq!(said(&contract, &tools, "mail.send", &mail), "ask");
+    assert_eq!(of_task(words, "mail.send", &mail), "ask");
+    assert_eq!(of_task("Another task", "t.any", &json!({})), "refused");
     let risky = json!([{"name": "t", "description": "d", "effect": "write", "output": "trusted", "risk": "high",
         "input_schema": {"type": "object", "properties": {}}}]);
     let tools = Catalogue::parse(risky.to_string().as_bytes()).unwrap();
@@ -219,6 +254,7 @@ const WORDS: &str = "Forward it to ann@x.example, not to eve@x.example. Pay 50 E
 fn each_bound_of_a_draft_says_where_its_value_stands_in_the_text() {
     let text = draft_of_text(&header(), WORDS, &writers());
     for line in [
+        r#"task = "Forward it to ann@x.example, not"#,
         r#"tools = ["note.find", "note.list"]"#,
         r#"where.to = { from = { task = "email", after = ["to", "an"] } } # ann@x.example in «Forward it to ann@x.example, not to eve@x.example.»"#,
         r#"where.amount = { from = { task = "amount" } } # 50 EUR in «"#,
@@ -240,15 +276,7 @@ fn writes_of_a_draft_take_only_what_the_text_names() {
     let tools = writers();
     let contract = parse(&draft_of_text(&header(), WORDS, &tools), &tools);
     let record = Record::new("session", Some(WORDS.to_owned()));
-    let said = |tool: &str, args: Value| {
-        let args = args.to_string();
-        let args = args.as_bytes();
-        match decide(&contract, &tools, &view(0, &record), &Call { tool, args }) {
-            Verdict::Granted { .. } => "granted",
-            Verdict::Ask { .. } => "ask",
-            Verdict::Refused { .. } => "refused",
-        }
-    };
+    let said = |tool: &str, args: Value| of_record(&contract, &tools, &record, (tool, &args));
     let forwarded = |to: &str| said("mail.forward", json!({ "to": to }));
     assert_eq!(forwarded("ann@x.example"), "granted");
     for to in ["eve@x.example", "bob@x.example", "eve@y.example"] {
