@@ -58,7 +58,7 @@ pub use labels::{FlowAction, Integrity, Labels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
 pub use matcher::{Choice, Matcher};
 pub use name::rule_id;
-pub use pattern::{PathGlob, PathGlobError, TextGlob, ToolGlob, is_plain_name};
+pub use pattern::{PathGlob, PathGlobError, ToolGlob, is_plain_name};
 pub use pins::{Drift, Drifted, ReadNow, drift, entries, is_read_as_signed, pins};
 pub use quota::{Quota, Quotas, Spend, SpendCurrency};
 pub use record::{Record, Started, View};

@@ -50,31 +50,6 @@ impl ToolGlob {
     }
 }
 
-/// A pattern on texts: `*` matches any characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextGlob(String);
-
-impl TextGlob {
-    /// Parses a pattern of 1 to 1024 bytes; only `*` is special.
-    #[must_use]
-    pub fn new(pattern: &str) -> Option<Self> {
-        let fits = (1..=PATTERN_BYTES_MAX).contains(&pattern.len());
-        fits.then(|| Self(pattern.to_owned()))
-    }
-
-    /// The pattern as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns true if the whole `text` matches the pattern; case-sensitive.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
-        text_fits(&self.0, text)
-    }
-}
-
 /// Returns true if the whole `text` matches the pattern, in which `*` matches any characters; case-sensitive.
 pub(crate) fn text_fits(pattern: &str, text: &str) -> bool {
     one(pattern, text)

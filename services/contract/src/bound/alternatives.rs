@@ -57,10 +57,8 @@ impl<B: Inner + Clone + PartialEq> Alternatives<B> {
         Match::any(self.0.iter().map(|one| one.judge(value, context)))
     }
 
-    /// Returns true if one of them matches and determines the value. Two constants are a choice, so neither determines;
-    /// a constant beside origins does.
+    /// Returns true if each of them matches and determines the value: one that permits another value is a choice.
     pub(super) fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        // An alternative that permits another value is a choice.
         self.0.iter().all(|one| {
             one.judge(Some(value), context) == Match::Yes && one.determines(value, context)
         })

@@ -4,10 +4,11 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::from::From;
 use super::kind::{Kind, Reader, Unit};
 use super::list;
 use super::matching::{CallContext, Match};
-use super::origin::{self, Origin};
+use super::origin::Origin;
 use crate::catalogue::Tool;
 use crate::parse::source::{Node, Source, TEXT_CHARS_MAX};
 use crate::parse::tools::About;
@@ -16,7 +17,7 @@ use crate::toml_text::one_or_list;
 
 /// An argument of an earlier call that succeeded, one origin for each tool; never empty.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CreatedBy(pub Vec<Origin>);
+pub struct CreatedBy(pub From);
 
 impl Kind for CreatedBy {
     const KEYS: &'static [&'static str] = &["created_by"];
@@ -27,28 +28,28 @@ impl Kind for CreatedBy {
             let each = list::each(reader.source, node, "`created_by`", |source, node| {
                 one(source, node, about)
             });
-            each.map(Self)
+            each.map(|each| Self(From(each)))
         })
     }
 
     fn types(&self) -> &'static [&'static str] {
-        &["string", "integer", "number", "boolean"]
+        self.0.types()
     }
 
     fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
-        Match::any(self.0.iter().map(|origin| origin.judge(value, context)))
+        self.0.judge(value, context)
     }
 
     fn limits_length(&self) -> bool {
-        true
+        self.0.limits_length()
     }
 
     fn permits_links(&self) -> bool {
-        true
+        self.0.permits_links()
     }
 
     fn say(&self, _unit: Unit) -> String {
-        let each = self.0.iter().filter_map(|origin| match origin {
+        let each = self.0.0.iter().filter_map(|origin| match origin {
             Origin::Argument { tool, argument } => Some(format!("`{tool}` as its `{argument}`")),
             Origin::Task(_) | Origin::Field { .. } => None,
         });
@@ -59,11 +60,11 @@ impl Kind for CreatedBy {
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
-        origin::determine(&self.0, value, context)
+        self.0.determines(value, context)
     }
 
     fn origins(&self) -> &[Origin] {
-        &self.0
+        self.0.origins()
     }
 }
 
@@ -109,6 +110,6 @@ fn named(
 
 impl fmt::Display for CreatedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "created_by = {}", one_or_list(&self.0))
+        write!(f, "created_by = {}", one_or_list(&self.0.0))
     }
 }

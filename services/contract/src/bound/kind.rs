@@ -4,7 +4,8 @@
 //!
 //! 1. Add a file `bound/<name>.rs` with a type that implements `Kind`: its keys in the contract, and its functions to
 //!    read, write, match and describe; optionally `determines` and `widen`. Take `bound/prefix.rs` as the example.
-//! 2. Add a line to the table `predicates!` of `bound.rs`. Bounds are written in the order of this table.
+//! 2. Add a line to the table `predicates!` of `bound.rs`, and its nested bounds to `Predicate::inner`. Bounds are written
+//!    in the order of this table. `bound/inside.rs` has what a bound says together with the bounds in it.
 //! 3. Add cases to `tests/conformance`, one for each outcome, and a row to the table of the README.
 
 use std::fmt::Display;

@@ -88,8 +88,9 @@ fn is_hole(name: &str) -> bool {
 }
 
 impl<B> Template<B> {
-    /// Returns the value of each hole, in order; `None` if the text is another. A value has at least one character, no
-    /// invisible one, and does not contain the fixed text behind its hole, so that there is only one way to split.
+    /// Returns the value of each hole, in order. A value has at least one character, no invisible one, and ends where
+    /// the fixed text behind its hole begins for the first time, so that there is only one way to split; `None` without
+    /// it.
     fn split<'v>(&'v self, text: &'v str) -> Option<Vec<(&'v B, &'v str)>> {
         let first = self.pieces.first()?;
         let mut rest = text.strip_prefix(first.before.as_str())?;
@@ -112,6 +113,18 @@ impl<B> Template<B> {
             rest = after;
         }
         rest.is_empty().then_some(values)
+    }
+
+    /// Returns true if the fixed texts stand in the text in this order, whatever is between them.
+    fn has_fixed(&self, text: &str) -> bool {
+        let mut before = self.pieces.iter().map(|piece| piece.before.as_str());
+        let start = before.next().unwrap_or_default();
+        let mut rest = text.strip_prefix(start);
+        for fixed in before {
+            let behind = rest.and_then(|rest| rest.split_once(fixed));
+            rest = behind.map(|(_, behind)| behind);
+        }
+        rest.is_some_and(|rest| rest.ends_with(&self.tail))
     }
 }
 
@@ -158,7 +171,13 @@ impl<B: Inner + Clone> Kind for Template<B> {
         let Some(text) = value.as_str() else {
             return Match::Unknown;
         };
-        self.split(text).map_or(Match::No, |values| {
+        // A text that can only be split otherwise is in doubt.
+        let otherwise = if self.has_fixed(text) {
+            Match::Unknown
+        } else {
+            Match::No
+        };
+        self.split(text).map_or(otherwise, |values| {
             Match::every(
                 values
                     .iter()
@@ -306,5 +325,86 @@ impl<B: fmt::Display> fmt::Display for Template<B> {
             quoted(&self.text),
             each.join(", ")
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A template whose holes have no bounds.
+    fn template(text: &str) -> Template<()> {
+        let (pieces, tail) = parse(text).expect("a template");
+        let holes = pieces.iter().map(|piece| (piece.name.clone(), ()));
+        Template {
+            text: text.to_owned(),
+            holes: holes.collect(),
+            pieces,
+            tail,
+        }
+    }
+
+    /// Returns true if there is any split into values of at least one character.
+    fn splits(pieces: &[Piece], tail: &str, text: &str) -> bool {
+        let Some((piece, later)) = pieces.split_first() else {
+            return text == tail;
+        };
+        let Some(rest) = text.strip_prefix(piece.before.as_str()) else {
+            return false;
+        };
+        (1..=rest.len()).any(|at| splits(later, tail, rest.split_at(at).1))
+    }
+
+    /// All texts of these letters with at most `most` characters.
+    fn texts(letters: &[char], most: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..most {
+            let longer = |text: &String| {
+                letters
+                    .iter()
+                    .map(|c| format!("{text}{c}"))
+                    .collect::<Vec<_>>()
+            };
+            last = last.iter().flat_map(longer).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    #[test]
+    fn text_is_split_in_one_way_or_doubted_or_has_no_split() {
+        for written in [
+            "{x}a{y}",
+            "a{x}ab{y}b",
+            "{x}aa{y}",
+            "{x}ab",
+            "b{x}",
+            "{x}a{y}b{z}",
+        ] {
+            let template = template(written);
+            for text in texts(&['a', 'b', '-'], 7) {
+                let any = splits(&template.pieces, &template.tail, &text);
+                assert!(template.has_fixed(&text) || !any, "{written} {text}");
+                let Some(values) = template.split(&text) else {
+                    continue;
+                };
+                let mut again = String::new();
+                for (piece, (_, value)) in template.pieces.iter().zip(values) {
+                    again.push_str(&piece.before);
+                    again.push_str(value);
+                }
+                again.push_str(&template.tail);
+                assert_eq!(again, text, "{written}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_text_is_split_in_linear_time() {
+        let written: Vec<String> = (0..HOLES_MAX).map(|at| format!("{{h{at}}}a")).collect();
+        let template = template(&written.concat());
+        let text = "a".repeat(1 << 20);
+        assert!(template.split(&text).is_none() && template.has_fixed(&text));
     }
 }

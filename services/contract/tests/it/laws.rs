@@ -86,13 +86,14 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
         "spend = \"nothing\"\n",
     ),
 ];
-const CONDITION: [&str; 6] = [
+const CONDITION: [&str; 7] = [
     "",
     "",
     "when = 'task.calls < 2'\n",
     "when = 'task.integrity == \"trusted\"'\n",
     "when = 'now < datetime(\"2027-01-01T00:00:00Z\")'\n",
     "after = \"people.search\"\n",
+    "after = [\"people.search\", \"note.read\"]\n",
 ];
 const PERMIT: [&str; 10] = [
     "",
