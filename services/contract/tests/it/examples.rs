@@ -60,14 +60,11 @@ pub(crate) const EXAMPLES: [Example; 5] = [
         oracle: oracle::refunds,
         weaker: &[
             (
-                "where.template = [\"refund-paid\", \"refund-refused\"]",
-                "where.template = { length = { min = 1 } }",
+                "template = [\"refund-paid\", \"refund-refused\"]",
+                "template = { length = { min = 1 } }",
             ),
             ("max = 250 }", "max = 251 }"),
-            (
-                "[limits]\ncalls = 300\nspend = \"EUR 300.00\"",
-                "[limits]\ncalls = 300",
-            ),
+            ("calls = 300, spend = \"EUR 300.00\"", "calls = 300"),
         ],
         day: |done| {
             let paid = |most: f64| {
@@ -87,12 +84,12 @@ pub(crate) const EXAMPLES: [Example; 5] = [
         weaker: &[
             ("docs/releases/*.md", "docs/**"),
             (
-                "where.tag = { from = \"task\" }",
-                "where.tag = { length = { min = 1 } }",
+                "tag = { from = \"task\" }",
+                "tag = { length = { min = 1 } }",
             ),
             (
-                "where.notes_path = { from = { tool = \"file.write\", argument = \"path\" } }",
-                "where.notes_path = { length = { min = 1 } }",
+                "notes_path = { from = { tool = \"file.write\", argument = \"path\" } }",
+                "notes_path = { length = { min = 1 } }",
             ),
         ],
         day: |_| true,
@@ -122,16 +119,16 @@ pub(crate) const EXAMPLES: [Example; 5] = [
         oracle: oracle::travel,
         weaker: &[
             (
-                "where.traveller = { from = \"task\" }",
-                "where.traveller = { length = { min = 1 } }",
+                "traveller = { from = \"task\" }, from",
+                "traveller = { length = { min = 1 } }, from",
             ),
             (
-                "where.until = { from = \"task\" }",
-                "where.until = { length = { min = 1 } }",
+                "until = { from = \"task\" }",
+                "until = { length = { min = 1 } }",
             ),
             (
-                "where.offer = { from = { tool = \"flight.search\", field = \"offers[].id\" } }",
-                "where.offer = { length = { min = 1 } }",
+                "offer = { from = { tool = \"flight.search\", field = \"offers[].id\" } }",
+                "offer = { length = { min = 1 } }",
             ),
         ],
         day: |done| {

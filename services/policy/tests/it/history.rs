@@ -110,6 +110,39 @@ fn value_comes_from_a_recorded_result_and_not_from_an_erased_one() {
 }
 
 #[test]
+fn result_of_a_call_that_untrusted_data_chose_determines_nothing() {
+    let rules = "[[allow]]\ntool = \"*\"\nexcept = [\"mail.send\"]\n[[allow]]\ntool = \"mail.send\"\nwhere.body = \"x\"\n\
+                 where.to = { from = { tool = \"people.search\", field = \"results[].email\" } }";
+    let mut world = World::new();
+    let task = task_saying(&mut world, rules, "go");
+    let found = |who: &str| format!(r#"{{"results":[{{"email":"{who}@b.example"}}]}}"#);
+    let mail = |who: &str| format!(r#"{{"to":"{who}@b.example","body":"x"}}"#);
+    done(
+        &mut world,
+        task,
+        "people.search",
+        r#"{"q":"ann"}"#,
+        &found("ann"),
+    );
+    done(&mut world, task, "note.read", "{}", "anything");
+    done(
+        &mut world,
+        task,
+        "people.search",
+        r#"{"q":"eve"}"#,
+        &found("eve"),
+    );
+    for again in [World::restart, World::rebuild, |_| ()] {
+        again(&mut world);
+        assert_eq!(
+            say(&mut world, task, "mail.send", &mail("ann")),
+            ["granted"]
+        );
+        assert_eq!(say(&mut world, task, "mail.send", &mail("eve")), ["asked"]);
+    }
+}
+
+#[test]
 fn call_comes_after_one_with_the_same_argument() {
     let rules = "[[allow]]\ntool = \"t.free\"\n[[allow]]\ntool = \"t.any\"\n\
                  after = { tool = \"t.free\", equal = [\"n\"] }";
