@@ -4,8 +4,7 @@ use std::cmp::Reverse;
 
 use bus_schema::{ContractName, Counts};
 
-use crate::bound::matching::{CallContext, Match};
-use crate::catalogue::{Effect, Tool};
+use crate::bound::matching::Match;
 use crate::contract::Header;
 use crate::flow;
 use crate::labels::FlowAction;
@@ -16,31 +15,10 @@ use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
 use crate::show::words::moment;
 use crate::usage::{Allowance, Period};
+use crate::valid_call::ValidCall;
 use crate::verdict::{Code, Exceeded, Refusal};
 use crate::why;
 use bus_schema::json;
-
-/// A call with valid arguments.
-pub(crate) struct ValidCall<'a> {
-    pub(crate) tool: &'a Tool,
-    pub(crate) context: CallContext<'a>,
-    /// True if the call is outward.
-    pub(crate) outward: bool,
-    /// True if the call is hard to undo.
-    pub(crate) lasting: bool,
-}
-
-impl<'a> ValidCall<'a> {
-    pub(crate) fn new(tool: &'a Tool, context: CallContext<'a>) -> Self {
-        let effect = tool.effect_of(&context);
-        Self {
-            tool,
-            context,
-            outward: effect == Effect::Outward,
-            lasting: effect == Effect::Write && tool.is_hard_to_undo(),
-        }
-    }
-}
 
 /// Rules about one tool, each with its match for one call.
 pub(crate) type RuleMatches<'r> = Vec<(&'r Rule, Match)>;

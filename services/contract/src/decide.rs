@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::bound::matching::CallContext;
 use crate::catalogue::{Catalogue, Tool};
-use crate::combine::{Permission, RuleMatches, ValidCall, combine};
+use crate::combine::{Permission, RuleMatches, combine};
 use crate::contract::Contract;
 use crate::fix;
 use crate::record::View;
+use crate::valid_call::ValidCall;
 use crate::verdict::{Call, Code, Fix, Refusal, Verdict};
 use bus_schema::json;
 

@@ -7,11 +7,12 @@ use serde_json::Value;
 use crate::bound::kind::Inner as _;
 use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
 use crate::catalogue::Catalogue;
-use crate::combine::{ValidCall, candidate};
+use crate::combine::candidate;
 use crate::contract::Contract;
 use crate::decide::arguments;
 use crate::record::View;
 use crate::rule::{Rule, RuleKind};
+use crate::valid_call::ValidCall;
 use crate::verdict::{Call, Verdict};
 use bus_schema::json;
 

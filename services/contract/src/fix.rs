@@ -14,9 +14,10 @@ mod widen;
 
 use self::open::Sources;
 use self::refused::{Refused, Try};
-use crate::combine::{RuleMatches, ValidCall};
+use crate::combine::RuleMatches;
 use crate::contract::Contract;
 use crate::labels::FlowAction;
+use crate::valid_call::ValidCall;
 use crate::verdict::{Code, Exceeded, Fix, Refusal};
 
 /// Finds the first change, smallest first, that permits the call.

@@ -1,12 +1,12 @@
 //! Decides what becomes of a call after the task has read untrusted data or a secret.
 
-use crate::combine::ValidCall;
 use crate::determined::{OpenArgument, Openings, Openness};
 use crate::labels::{FlowAction, Integrity, Labels, Secrecy};
 use crate::name::rule_id;
 use crate::rule::{Question, Rule};
 use crate::seen;
 use crate::show::words::joined;
+use crate::valid_call::ValidCall;
 use crate::verdict::{Code, Exceeded, Refusal};
 
 /// Maximum number of arguments and tools that a reason names.

@@ -38,6 +38,7 @@ mod show;
 mod test_call;
 mod toml_text;
 mod usage;
+mod valid_call;
 mod verdict;
 mod when;
 mod why;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::catalogue::{Effect, Risk};
-use crate::combine::ValidCall;
+use crate::valid_call::ValidCall;
 
 /// Returns the reason for which a person has to see the call; `None` if a rule may allow it.
 pub(super) fn reason(case: &ValidCall<'_>) -> Option<&'static str> {

@@ -12,11 +12,12 @@ use crate::bound::matching::Match;
 use crate::bound::origin::Origin;
 use crate::bound::scalar::Scalar;
 use crate::bound::spoken::Spoken;
-use crate::combine::{RuleMatches, ValidCall};
+use crate::combine::RuleMatches;
 use crate::labels::Integrity;
 use crate::parse::source::Node;
 use crate::record::Record;
 use crate::rule::{Rule, RuleKind};
+use crate::valid_call::ValidCall;
 
 /// Minimum length of a text that is looked for in results, in characters.
 const SOUGHT_CHARS_MIN: usize = 4;

@@ -7,9 +7,10 @@ use super::care;
 use super::open::{Sources, masked, question};
 use crate::bound::matching::Match;
 use crate::catalogue::Effect;
-use crate::combine::{RuleMatches, ValidCall, combine};
+use crate::combine::{RuleMatches, combine};
 use crate::contract::{Contract, Header};
 use crate::rule::{Rule, RuleKind};
+use crate::valid_call::ValidCall;
 use crate::verdict::{Change, Fix};
 
 /// Maximum length of a change, in bytes; longer ones are not readable.
