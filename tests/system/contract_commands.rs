@@ -193,8 +193,9 @@ fn made_from(deployment: &Deployment, task: TaskId) {
     let tools = written(deployment, "tools.json", example::TOOLS);
     let (mut calls, mut expected) = (Vec::new(), Vec::new());
     for name in ["2026-09-kessel-heating.txt", "2026-10-lindgren-coffee.txt"] {
+        // The listing that named these files is untrusted.
         calls.push(("file.read", json!({"path": name})));
-        expected.push("granted");
+        expected.push("ask");
         calls.push(("file.read", json!({"path": format!("other-{name}")})));
         expected.push("refused");
     }

@@ -71,7 +71,7 @@ fn the_demo_runs_to_its_end_and_shows_rules_the_smallest_change_and_the_proof() 
             "report: file.write by write-the-report, signed by a person",
             "tidy: file.delete by default: no rule permits this call of `file.delete`",
             "smallest change that would allow it:",
-            "[[allow]]\n              tool = \"file.delete\"\n              where.path = \"2026-09-brandt-printing.txt\"",
+            "[[ask]]\n              tool = \"file.delete\"\n              where.path = <which path?> # no trusted source",
             "The contract asks for your yes:",
             "contract  stocktake version 1, until 2037-01-01T",
             "rule      write-the-report",

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::catalogue::Catalogue;
 use crate::cedar::Condition;
+use crate::labels::Integrity;
 use crate::matcher::Matcher;
 use crate::name::rule_id;
 use crate::rule::{Question, Rule, RuleKind};
@@ -23,6 +24,10 @@ pub use self::text::DraftHeader;
 
 /// The reason of an ask for a call that cannot be described exactly.
 const NOT_EXACT: &str = "the contract cannot say exactly what this call said; read it";
+
+/// The reason of an ask for a call whose values may come from untrusted data.
+const UNTRUSTED: &str =
+    "the recorded task had read what anybody may have written before this call; read its values";
 
 /// A recorded call that was granted and succeeded.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,12 +46,14 @@ pub struct Recorded {
 
 /// Writes a contract that permits exactly these calls, each as often as it was recorded, with a test for each.
 ///
-/// Calls that the language cannot describe exactly (a long text, a list of objects) become asks.
+/// Calls that the language cannot describe exactly (a long text, a list of objects) become asks, and so does a call with
+/// arguments that follows one with an untrusted result: its values may be an attacker's.
 #[must_use]
 pub fn draft_of_calls(header: &DraftHeader, calls: &[Recorded], catalogue: &Catalogue) -> String {
     let mut text = head(header, calls.len().max(1));
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    for rule in rules(calls, catalogue) {
+    let calls = suspected(calls, catalogue);
+    for rule in rules(&calls, catalogue) {
         let tool = text::slug(&rule.tool.to_string());
         let place = names.entry(tool.clone()).or_default();
         *place += 1;
@@ -61,7 +68,7 @@ pub fn draft_of_calls(header: &DraftHeader, calls: &[Recorded], catalogue: &Cata
     if calls.is_empty() {
         text.push_str("\nallow = []\n");
     }
-    for (call, expect) in tests(calls) {
+    for (call, expect) in tests(&calls) {
         let args = text::table(&call.args);
         text.push_str(&format!(
             "\n[[test]]\ncall = {{ tool = {}, args = {args} }}\nexpect = \"{expect}\"\n",
@@ -69,6 +76,21 @@ pub fn draft_of_calls(header: &DraftHeader, calls: &[Recorded], catalogue: &Cata
         ));
     }
     text
+}
+
+/// Adds a question to each call that may have values of untrusted data.
+fn suspected(calls: &[Recorded], catalogue: &Catalogue) -> Vec<Recorded> {
+    let mut tainted = false;
+    let each = calls.iter().map(|call| {
+        let mut call = call.clone();
+        if tainted && !call.args.values().all(Value::is_null) {
+            call.asked.get_or_insert_with(|| UNTRUSTED.to_owned());
+        }
+        let tool = catalogue.get(&call.tool);
+        tainted |= tool.is_none_or(|tool| tool.output().integrity == Integrity::Untrusted);
+        call
+    });
+    each.collect()
 }
 
 fn head(header: &DraftHeader, calls: usize) -> String {

@@ -164,7 +164,7 @@ fn what_was_asked_about_is_asked_about_again_and_so_is_what_cannot_be_said() {
 }
 
 #[test]
-fn recorded_calls_after_untrusted_data_are_granted_again() {
+fn recorded_calls_after_untrusted_data_are_asked_about() {
     let tools = crate::tools();
     let read = recorded("note.read", json!({"id": "7"}));
     let mail = recorded("mail.send", json!({"to": "a@b.example", "body": "x"}));
@@ -175,11 +175,36 @@ fn recorded_calls_after_untrusted_data_are_granted_again() {
     for Recorded { tool, args, .. } in calls {
         let given = Value::Object(args.clone());
         let verdict = of_record(&contract, &tools, &record, (&tool, &given));
-        assert_eq!(verdict, "granted", "{tool}");
+        let first = record == Record::default();
+        assert_eq!(verdict, if first { "granted" } else { "ask" }, "{tool}");
         let labels = tools.get(&tool).unwrap().output();
         let started = record.start(&tool, args, (labels, true));
         record.succeed(&started, Some(Value::from("what anybody wrote")));
     }
+}
+
+#[test]
+fn what_followed_untrusted_data_is_asked_about() {
+    let tools = crate::tools();
+    let calls = vec![
+        recorded("t.any", json!({"path": "in/a.txt"})),
+        recorded("note.read", json!({})),
+        recorded("t.any", json!({"path": "in/b.txt"})),
+        recorded("note.read", json!({})),
+    ];
+    let text = draft_of_calls(&header(), &calls, &tools);
+    let contract = parse(&text, &tools);
+    let path = |path: &str| said(&contract, &tools, "t.any", &json!({"path": path}));
+    assert_eq!(
+        (path("in/a.txt"), path("in/b.txt")),
+        ("granted", "ask"),
+        "{text}"
+    );
+    assert_eq!(said(&contract, &tools, "note.read", &json!({})), "granted");
+    assert!(
+        text.contains("reason = \"the recorded task had read"),
+        "{text}"
+    );
 }
 
 #[test]
