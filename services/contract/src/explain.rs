@@ -1,21 +1,27 @@
 //! Explains a verdict: the result of each rule about the tool, with reasons.
 
+mod arguments;
+
 use bus_schema::RuleId;
+use diagnostic::escaped;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bound::kind::Inner as _;
+use crate::bound::kind::{Inner as _, Unit};
 use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
 use crate::catalogue::Catalogue;
 use crate::combine::candidate;
 use crate::contract::Contract;
-use crate::decide::arguments;
+use crate::decide;
 use crate::record::View;
 use crate::rule::{Rule, RuleKind};
+use crate::show::words::clipped;
 use crate::valid_call::ValidCall;
 use crate::verdict::{Call, Verdict};
 use bus_schema::json;
 
+/// Maximum length of a condition, in characters.
+const WHEN_CHARS_MAX: usize = 300;
 /// Maximum length of a quoted value, in characters.
 const VALUE_CHARS_MAX: usize = 120;
 
@@ -72,7 +78,7 @@ pub fn explain(
     call: &Call<'_>,
     verdict: &Verdict,
 ) -> Vec<RuleExplanation> {
-    let Ok((tool, args)) = arguments(catalogue, call) else {
+    let Ok((tool, args)) = decide::arguments(catalogue, call) else {
         return Vec::new();
     };
     let context = CallContext {
@@ -99,7 +105,7 @@ fn considered(
     | Verdict::Ask { rule: decides, .. }
     | Verdict::Refused { rule: decides, .. }) = verdict;
     let own = *decides == rule.id;
-    let (says, why) = match rule.judge(&case.context) {
+    let (says, mut why) = match rule.judge(&case.context) {
         Match::No => (RuleResult::DoesNotMatch, misses(rule, case)),
         Match::Unknown => (RuleResult::CannotTell, misses(rule, case)),
         Match::Yes if own => (RuleResult::Decides, vec![describes(rule)]),
@@ -112,6 +118,9 @@ fn considered(
             Err(refusal) => (RuleResult::Exhausted, vec![refusal.why]),
         },
     };
+    if !matches!(says, RuleResult::DoesNotMatch | RuleResult::CannotTell) {
+        why.extend(arguments::described(rule, case));
+    }
     RuleExplanation {
         rule: rule.id.clone(),
         kind: rule.kind.word(),
@@ -136,15 +145,18 @@ fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
         };
         let value = lookup(context.args, name);
         let outside = bound.judge_at(context.args, name, context) == Match::No;
+        let unit = Unit::of(&[case.tool.arguments().types(name)]);
+        let wanted = format!("the rule is about calls whose `{name}` {}", bound.say(unit));
         why.push(match value {
             None if is_ambiguous(context.args, name) => {
                 format!("`{name}` could mean two of the arguments")
             }
-            None => format!("`{name}` is missing, and the rule wants {bound}"),
-            Some(value) if outside => {
-                format!("`{name}` is {}, and the rule wants {bound}", shown(value))
+            None => format!("`{name}` is missing, and {wanted}"),
+            Some(value) if outside => format!("`{name}` is {}, and {wanted}", shown(value)),
+            Some(value) => {
+                let value = shown(value);
+                format!("`{name}` is {value}, which cannot be judged: {wanted}")
             }
-            Some(value) => format!("{bound} cannot judge `{name}`, which is {}", shown(value)),
         });
     }
     if rule.only {
@@ -166,19 +178,16 @@ fn misses(rule: &Rule, case: &ValidCall<'_>) -> Vec<String> {
     for after in &rule.after {
         let found = after.judge(context);
         if found != Match::Yes {
-            let earlier = if after.equal.is_empty() {
-                format!("no call of `{}` has succeeded in this task", after.tool)
-            } else {
-                format!(
-                    "no such call of `{}` has succeeded in this task: {after}",
-                    after.tool
-                )
-            };
+            let earlier = format!("this does not hold: {}", after.say());
             why.push(earlier);
         }
     }
     if why.is_empty() {
-        why.push("its `when` does not hold, or cannot be told".to_owned());
+        let when = rule.when.as_ref().map_or("", |when| when.text());
+        let when = clipped(when, WHEN_CHARS_MAX);
+        why.push(format!(
+            "its condition does not hold, or cannot be told: {when}"
+        ));
     }
     why
 }
@@ -188,10 +197,8 @@ fn covers(bound: &str, argument: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
+/// Writes a value without invisible characters, shortened.
 fn shown(value: &Value) -> String {
     let text = String::from_utf8_lossy(&json::canonical(value)).into_owned();
-    match text.char_indices().nth(VALUE_CHARS_MAX) {
-        None => text,
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-    }
+    escaped(&clipped(&text, VALUE_CHARS_MAX))
 }

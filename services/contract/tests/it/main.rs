@@ -13,6 +13,7 @@ mod draft;
 mod envelope;
 mod example;
 mod examples;
+mod explain;
 mod fix_property;
 mod known;
 mod laws;
