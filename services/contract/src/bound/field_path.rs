@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::matching::lookup;
+use crate::show::words::joined;
 use crate::toml_text::quoted;
 use bus_schema::json;
 
@@ -117,10 +118,14 @@ impl FieldPath {
         };
         let returned = format!("{start} `{tool}` returned before in this task");
         if is_all {
-            returned
-        } else {
-            format!("{returned} {joint} `{text}`")
+            return returned;
         }
+        let places: Vec<String> = self.arguments().map(|name| format!("`{name}`")).collect();
+        if places.is_empty() {
+            return format!("{returned} {joint} `{text}`");
+        }
+        let places = joined(places, "and");
+        format!("{returned} {joint} `{text}`, counted from 0 by {places}")
     }
 }
 

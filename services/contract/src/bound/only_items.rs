@@ -36,7 +36,7 @@ impl<B: Inner + Clone + PartialEq> Kind for OnlyItems<B> {
 
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.say(Unit::Either);
-        format!("is a list, perhaps empty, and each item {each}")
+        format!("has any number of items, and each item {each}")
     }
 
     fn determines(&self, value: &Value, context: &CallContext<'_>) -> bool {
