@@ -45,7 +45,8 @@ fn stocktake_lists_reads_adds_up_asks_and_refuses() {
     assert_eq!(refused["rule"], "default");
     assert_eq!(
         refused["fix"],
-        "add to the contract:\n[[allow]]\ntool = \"file.delete\"\nwhere.path = \"a.txt\""
+        "add to the contract:\n[[ask]]\ntool = \"file.delete\"\nwhere.path = \"a.txt\"\n\
+         reason = \"this call cannot be undone, or moves money\"\nexpires = \"900s\""
     );
 }
 
