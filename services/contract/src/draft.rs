@@ -1,4 +1,4 @@
-//! Drafts a contract that permits exactly the recorded calls, or one that asks about every call.
+//! Drafts a contract that permits exactly the recorded calls, or what the text of a task needs.
 
 use std::collections::BTreeMap;
 

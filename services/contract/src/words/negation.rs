@@ -8,7 +8,7 @@ use super::sentences::sentence;
 use super::tokens::{Token, tokens};
 
 /// Words that negate what follows them.
-const NEGATIONS: [&str; 48] = [
+const NEGATIONS: [&str; 53] = [
     "not",
     "no",
     "never",
@@ -35,6 +35,11 @@ const NEGATIONS: [&str; 48] = [
     "prohibited",
     "cannot",
     "nobody",
+    "nothing",
+    "nichts",
+    "niemand",
+    "rien",
+    "nada",
     "none",
     "nicht",
     "kein",
@@ -59,7 +64,10 @@ const NEGATIONS: [&str; 48] = [
     "excepto",
 ];
 /// Pairs of words that negate what follows them.
-const PAIRS: [(&str, &[&str]); 9] = [
+const PAIRS: [(&str, &[&str]); 12] = [
+    ("leave", &["out", "off"]),
+    ("refrain", &["from"]),
+    ("beware", &["of"]),
     ("instead", &["of"]),
     ("rather", &["than"]),
     ("other", &["than"]),
@@ -70,11 +78,16 @@ const PAIRS: [(&str, &[&str]); 9] = [
     ("anybody", &["but", "except"]),
     ("everybody", &["but", "except"]),
 ];
-/// Words after a negation that make it none: `do not forget`, `not only`, `no later than`.
-const HARMLESS: [&str; 13] = [
-    "only", "later", "earlier", "more", "less", "longer", "forget", "hesitate", "worry", "just",
-    "problem", "nur", "vergiss",
+/// Words after a negation that make it none: `do not forget`, `not only`.
+const HARMLESS: [&str; 8] = [
+    "only", "forget", "hesitate", "worry", "just", "problem", "nur", "vergiss",
 ];
+/// Words after a negation that make it none before `than`: `no later than`.
+const COMPARED: [&str; 5] = ["later", "earlier", "more", "less", "longer"];
+/// Words before a negation that make it none: `why not write to …`.
+const ASKING: [&str; 2] = ["why", "warum"];
+/// Words before `forget` that make it none of the negations: `do not forget`.
+const NEGATED: [&str; 4] = ["not", "t", "never", "nicht"];
 /// Words that turn: what follows them is meant.
 const TURNS: [&str; 6] = ["but", "sondern", "instead", "rather", "mais", "sino"];
 /// Words after a comma that begin another order.
@@ -87,10 +100,10 @@ const ORDERS: [&str; 42] = [
 /// Words that make a negation a condition: `if there is no …, then …`.
 const CONDITIONS: [&str; 7] = ["if", "when", "whether", "in case", "falls", "wenn", "si"];
 /// Verbs before a negation that speak of what is before them: `… must not get it`.
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 31] = [
     "is", "are", "was", "were", "must", "should", "shall", "may", "can", "could", "would", "will",
     "has", "had", "does", "did", "isn", "aren", "shouldn", "mustn", "won", "doesn", "didn", "wasn",
-    "darf", "soll",
+    "darf", "soll", "sollte", "wird", "ist", "hat", "kann",
 ];
 /// Words that join another clause, so that a verb behind them speaks of something else.
 const JOINTS: [&str; 7] = ["and", "or", "but", "then", "so", "und", "oder"];
@@ -107,6 +120,7 @@ pub(super) fn is_negated(text: &str, at: &Range<usize>) -> bool {
 fn negates_behind(before: &[Token]) -> bool {
     let mut reaches = false;
     let mut conditional = false;
+    let mut inserted = false;
     for place in 0..before.len() {
         let rest = before.get(place..).unwrap_or_default();
         let Some(token) = rest.first() else {
@@ -118,14 +132,20 @@ fn negates_behind(before: &[Token]) -> bool {
         let last = place.checked_sub(1).and_then(|last| before.get(last));
         let comma = last.is_some_and(|last| last.is(","));
         let excepts = last.is_some_and(|last| is_pair(last, Some(token)));
-        if reaches && ((is_turn(rest) && !excepts) || (comma && token.is_one_of(&ORDERS))) {
+        let order = comma && token.is_one_of(&ORDERS);
+        if reaches && ((is_turn(rest) && !excepts) || (order && !inserted)) {
             reaches = false;
         }
+        inserted &= !order;
         if token.is(",") && conditional {
             (reaches, conditional) = (false, false);
         }
-        if negation(rest) {
+        let asks = last.is_some_and(|last| last.is_one_of(&ASKING));
+        let forgets = token.is("forget") && !last.is_some_and(|last| last.is_one_of(&NEGATED));
+        if (negation(rest) && !asks) || forgets {
             reaches = true;
+            // `do not, whatever he says, write to …`
+            inserted = rest.get(1).is_some_and(|next| next.is(","));
         }
     }
     reaches
@@ -154,7 +174,12 @@ fn negation(tokens: &[Token]) -> bool {
     let short = token.is_one_of(&["'", "\u{2019}"])
         && next.is_some_and(|next| next.is("t") && next.at.start == token.at.end);
     let behind = if short { tokens.get(2) } else { next };
-    let harmless = behind.is_some_and(|word| word.is_one_of(&HARMLESS));
+    let than = tokens
+        .iter()
+        .take(4)
+        .any(|word| word.is_one_of(&["than", "als"]));
+    let harmless =
+        behind.is_some_and(|word| word.is_one_of(&HARMLESS) || (than && word.is_one_of(&COMPARED)));
     let stops = token.is("stop") && next.is_some_and(|next| next.text.ends_with("ing"));
     // `no. 5` is a number.
     let number =
@@ -165,6 +190,13 @@ fn negation(tokens: &[Token]) -> bool {
 
 /// Returns true if these tokens begin with a clause that negates what is before it.
 fn negates_before(after: &[Token]) -> bool {
+    let is_sign = |token: &&Token| !token.text.starts_with(char::is_alphanumeric);
+    let mut words = after.iter().filter(|token| !is_sign(token));
+    if let (Some(only), None) = (words.next(), words.next())
+        && only.is_one_of(&NEGATIONS)
+    {
+        return true;
+    }
     for place in 0..after.len() {
         let rest = after.get(place..).unwrap_or_default();
         let [token, next @ ..] = rest else {
@@ -177,6 +209,13 @@ fn negates_before(after: &[Token]) -> bool {
             return true;
         }
         if token.is_one_of(&VERBS) {
+            let later = next
+                .iter()
+                .take(3)
+                .any(|word| word.is_one_of(&["nicht", "nie", "keine"]));
+            if later {
+                return true;
+            }
             let word = next.first();
             let be = word.is_some_and(|word| word.is_one_of(&["to", "be"]));
             return negation(next)
