@@ -113,12 +113,11 @@ impl LimitExceeded {
             LimitKind::OutputBytes => format!("{} of results", bytes(many)),
             LimitKind::BytesOut => format!("{} that leave", bytes(many)),
             LimitKind::Tokens => counted(many, "token", "tokens"),
-            LimitKind::Messages => {
-                format!(
-                    "{} that let something leave",
-                    counted(many, "call", "calls")
-                )
-            }
+            LimitKind::Messages => counted(
+                many,
+                "call that lets something leave",
+                "calls that let something leave",
+            ),
             LimitKind::Calls | LimitKind::Spend(_) => counted(many, "call", "calls"),
         };
         let more = match self.kind {

@@ -21,6 +21,7 @@ mod messages;
 mod patterns;
 mod pins;
 mod properties;
+mod refusals;
 mod round_trip;
 mod seen;
 mod show;
