@@ -134,14 +134,25 @@ pub(crate) fn combine<'r>(
         ));
     }
     let allows = those(allow, Match::Yes);
-    if let Some(best) = best(allows, limits, case) {
-        let best = best?;
-        if let Some(unsure) = unsure().next() {
-            return Err(undecidable(unsure, case));
-        }
-        return Ok(permitted(best, None, case));
+    let outside = those(allow, Match::No).filter(|rule| rule.asks_about(&case.context));
+    // What an allow permits unasked is never asked about by the `otherwise` of another.
+    let permits = best(allows, limits, case).map(|best| best.map(|best| (best, None)));
+    let asks = || {
+        let best = best(outside, limits, case)?;
+        Some(best.map(|best| {
+            let reason = best.rule.outside(&case.context);
+            (best, Some(Question::to_owner(reason)))
+        }))
+    };
+    let (best, question) = match permits {
+        Some(Ok(permits)) => permits,
+        Some(Err(refusal)) => asks().and_then(Result::ok).ok_or(refusal)?,
+        None => asks().ok_or_else(|| not_allowed(judged, case))??,
+    };
+    if let Some(unsure) = unsure().next() {
+        return Err(undecidable(unsure, case));
     }
-    Err(not_allowed(judged, case))
+    Ok(permitted(best, question, case))
 }
 
 fn asked<'r>(

@@ -63,6 +63,7 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
             RuleKind::Allow => {
                 allows = true;
                 asks |= tool.is_guarded() && may_ask(rule);
+                asks |= rule.otherwise;
             }
             RuleKind::Ask(_) => {
                 asks = true;

@@ -106,6 +106,11 @@ fn considered(
     | Verdict::Refused { rule: decides, .. }) = verdict;
     let own = *decides == rule.id;
     let (says, mut why) = match rule.judge(&case.context) {
+        Match::No if own && rule.asks_about(&case.context) => {
+            let asks = "only its bounds leave the call out, so it asks about it";
+            let why = misses(rule, case).into_iter().chain([asks.to_owned()]);
+            (RuleResult::Decides, why.collect())
+        }
         Match::No => (RuleResult::DoesNotMatch, misses(rule, case)),
         Match::Unknown => (RuleResult::CannotTell, misses(rule, case)),
         Match::Yes if own => (RuleResult::Decides, vec![describes(rule)]),

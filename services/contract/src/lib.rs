@@ -25,6 +25,7 @@ mod links;
 mod matcher;
 mod money;
 mod name;
+mod otherwise;
 mod parse;
 mod pattern;
 mod pins;

@@ -38,6 +38,8 @@ pub struct Rule {
     pub bounds: BTreeMap<String, Bound>,
     /// True if a call with an argument without bound does not match.
     pub only: bool,
+    /// True if an allow asks the owner about a call that only its bounds leave out.
+    pub otherwise: bool,
     /// The Cedar condition on the call.
     pub when: Option<Condition>,
     /// The earlier calls of which each must have succeeded.
@@ -136,6 +138,7 @@ impl Rule {
             tool,
             bounds: BTreeMap::new(),
             only: false,
+            otherwise: false,
             when: None,
             after: Vec::new(),
             quotas: Quotas::default(),
@@ -158,6 +161,11 @@ impl Rule {
         let bounds = self.bounds.iter();
         let bounds = bounds.map(|(name, bound)| bound.judge_at(context.args, name, context));
         Match::every(bounds.chain(self.conditions(context)))
+    }
+
+    /// Returns true if `when` and `after` hold.
+    pub(crate) fn conditions_hold(&self, context: &CallContext<'_>) -> bool {
+        Match::every(self.conditions(context)) == Match::Yes
     }
 
     fn conditions(&self, context: &CallContext<'_>) -> impl Iterator<Item = Match> {
@@ -200,7 +208,7 @@ impl Rule {
     /// Returns true if all parts of the rule except its bounds match.
     pub(crate) fn rest_holds(&self, context: &CallContext<'_>) -> bool {
         let only = !self.only || self.bounds_all(context);
-        only && Match::every(self.conditions(context)) == Match::Yes
+        only && self.conditions_hold(context)
     }
 
     /// Returns true if every argument has a bound. A null without bound is the same as a missing argument, if the schema
@@ -260,6 +268,9 @@ impl fmt::Display for Rule {
         }
         if self.only {
             writeln!(f, "only = true")?;
+        }
+        if self.otherwise {
+            writeln!(f, "otherwise = \"ask\"")?;
         }
         if let Some(when) = &self.when {
             writeln!(f, "when = {}", quoted(when.text()))?;

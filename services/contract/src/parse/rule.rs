@@ -37,6 +37,8 @@ const COUNTED: [&str; 11] = [
     "untrusted",
     "secret",
 ];
+/// Additional keys of allow rules: what becomes of other calls.
+const PERMITTED: [&str; 1] = ["otherwise"];
 /// Additional keys of ask rules: the approvers.
 const ASKED: [&str; 4] = ["role", "quorum", "escalate", "attended"];
 /// Additional keys of ask rules: the question.
@@ -59,7 +61,10 @@ pub(super) fn read<'t>(
     against: &Against<'_>,
 ) -> Option<Rule> {
     let (what, keys): (_, &[&[&str]]) = match word {
-        "allow" => ("`[[allow]]`", &[&matcher::KEYS, &DESCRIBED, &COUNTED]),
+        "allow" => (
+            "`[[allow]]`",
+            &[&matcher::KEYS, &DESCRIBED, &COUNTED, &PERMITTED],
+        ),
         "ask" => (
             "`[[ask]]`",
             &[&matcher::KEYS, &DESCRIBED, &COUNTED, &ASKED, &TOLD],
@@ -107,6 +112,7 @@ pub(super) fn read<'t>(
         source.report(of.span.clone(), problem, "remove `exact`");
         return None;
     }
+    rule.otherwise = otherwise(source, &of, &rule)?;
     rule.when = when?;
     rule.after = after?;
     rule.quotas = quotas?;
@@ -121,6 +127,30 @@ pub(super) fn read<'t>(
     rule.free = flow::free(source, &of, &about, &rule.bounds)?;
     quota::counts_money(source, &of, &rule)?;
     Some(rule)
+}
+
+/// Reads `otherwise`. It is refused in a rule without a bound, which would ask about nothing.
+fn otherwise<'t>(source: &mut Source<'t>, of: &Table<'t>, rule: &Rule) -> Option<bool> {
+    let Some(node) = of.table.get("otherwise") else {
+        return Some(false);
+    };
+    let (problem, fix) = if node.get_ref().as_str() != Some("ask") {
+        let problem = "`otherwise` does not say what becomes of other calls";
+        (
+            problem,
+            "write `otherwise = \"ask\"`, or remove it to have them refused",
+        )
+    } else if rule.bounds.is_empty() && !rule.only {
+        let problem = "the rule has no bound, so there is no other call to ask about";
+        (
+            problem,
+            "bound an argument with `where.<argument> = …`, or remove `otherwise`",
+        )
+    } else {
+        return Some(true);
+    };
+    source.report(node.span(), problem, fix);
+    None
 }
 
 /// Reads `only`. It is refused in a deny, because an additional argument would bypass the deny.

@@ -66,6 +66,9 @@ pub(crate) fn told(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> T
     };
     let mut more = quotas(rule);
     more.extend(costs(rule));
+    if rule.otherwise {
+        more.push("a call that these bounds leave out waits for the owner's yes".to_owned());
+    }
     let mut more: Vec<String> = more
         .into_iter()
         .map(|one| capital(&format!("{one}.")))

@@ -95,7 +95,7 @@ const CONDITION: [&str; 7] = [
     "after = \"people.search\"\n",
     "after = [\"people.search\", \"note.read\"]\n",
 ];
-const PERMIT: [&str; 10] = [
+const PERMIT: [&str; 12] = [
     "",
     "",
     "calls = 1\n",
@@ -106,6 +106,8 @@ const PERMIT: [&str; 10] = [
     "secret = \"ask\"\n",
     "secrets = [\"purse\"]\n",
     "only = true\n",
+    "otherwise = \"ask\"\n",
+    "only = true\notherwise = \"ask\"\n",
 ];
 const QUESTION: [&str; 7] = [
     "",
@@ -134,6 +136,8 @@ fn rule(word: &'static str) -> impl Strategy<Value = String> {
             let sum = tool == "pay.send" && permit.starts_with("calls");
             let permit = match word {
                 "deny" => "",
+                "ask" if permit.contains("otherwise") => "",
+                _ if bounds.is_empty() && permit.starts_with("otherwise") => "",
                 _ if sum => "per_task = { sum = { amount = 60 } }\n",
                 _ => permit,
             };

@@ -18,6 +18,7 @@ mod fix_property;
 mod known;
 mod laws;
 mod messages;
+mod otherwise;
 mod patterns;
 mod pins;
 mod properties;

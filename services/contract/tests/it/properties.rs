@@ -54,7 +54,8 @@ fn body() -> impl Strategy<Value = String> {
 }
 
 fn rule(word: &'static str) -> impl Strategy<Value = String> {
-    (body(), proptest::option::of(1..3_u8)).prop_map(move |(body, calls)| {
+    let parts = (body(), proptest::option::of(1..3_u8), any::<bool>());
+    parts.prop_map(move |(body, calls, other)| {
         let calls = calls
             .filter(|_| word != "deny")
             .map(|calls| format!("calls = {calls}\n"));
@@ -63,7 +64,13 @@ fn rule(word: &'static str) -> impl Strategy<Value = String> {
         } else {
             ""
         };
-        format!("[[{word}]]\n{body}{}{reason}\n", calls.unwrap_or_default())
+        let otherwise = if other && word == "allow" && body.contains("where") {
+            "otherwise = \"ask\"\n"
+        } else {
+            ""
+        };
+        let calls = calls.unwrap_or_default();
+        format!("[[{word}]]\n{body}{calls}{otherwise}{reason}\n")
     })
 }
 
