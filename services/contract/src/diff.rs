@@ -373,7 +373,11 @@ fn known(rule: Option<&Rule>) -> Vec<&KnownSet> {
 type Only = fn(&PeriodLimits) -> PeriodLimits;
 
 /// The limits by key.
-const ONLY: [(&str, Only); 7] = [
+const ONLY: [(&str, Only); 8] = [
+    ("tasks", |caps| PeriodLimits {
+        tasks: caps.tasks,
+        ..PeriodLimits::default()
+    }),
     ("calls", |caps| PeriodLimits {
         calls: caps.calls,
         ..PeriodLimits::default()

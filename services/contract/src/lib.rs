@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod admission;
 mod after;
 pub mod batch;
 mod bound;
@@ -45,6 +46,7 @@ mod when;
 mod why;
 mod words;
 
+pub use admission::TasksExceeded;
 pub use after::After;
 pub use bound::{Bound, Predicate, matching::Match};
 pub use catalogue::{Catalogue, CatalogueError, Effect, Effects, Risk, Tool};

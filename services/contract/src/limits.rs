@@ -28,6 +28,8 @@ pub struct Limits {
 /// The limits of one period; `None` means unlimited.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PeriodLimits {
+    /// Maximum admitted tasks; none for the limits of one task.
+    pub tasks: Option<u64>,
     /// Maximum calls.
     pub calls: Option<u64>,
     /// Maximum total time of all calls, in milliseconds.

@@ -234,6 +234,7 @@ pub(crate) fn whose(period: Period) -> &'static str {
 /// Describes the limits of a period, one phrase each.
 pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
     let PeriodLimits {
+        tasks,
         calls,
         wall_ms,
         output_bytes,
@@ -243,6 +244,9 @@ pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
         spend,
     } = caps;
     let mut each = Vec::new();
+    if let Some(tasks) = tasks {
+        each.push(format!("at most {}", counted(*tasks, "task", "tasks")));
+    }
     if let Some(calls) = calls {
         each.push(format!("at most {}", counted(*calls, "call", "calls")));
     }

@@ -55,6 +55,8 @@ pub struct Spent {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Totals {
+    /// Admitted tasks of a contract; 0 in the totals of one task.
+    pub tasks: u64,
     /// Calls, including those in flight.
     pub calls: u64,
     /// Milliseconds used or reserved.
@@ -96,6 +98,7 @@ fn less(sum: u64, part: u64) -> u64 {
 
 fn nothing() -> &'static Totals {
     static NOTHING: Totals = Totals {
+        tasks: 0,
         calls: 0,
         wall_ms: 0,
         output_bytes: 0,
@@ -192,6 +195,20 @@ pub struct ContractTotals {
 impl ContractTotals {
     /// Counts a call that `rule` permitted at `now_ms`.
     pub fn reserve(&mut self, now_ms: i64, rule: &RuleId, call: &Allowance) {
+        for totals in self.from(now_ms) {
+            totals.reserve(rule, call);
+        }
+    }
+
+    /// Counts a task that was admitted at `now_ms`.
+    pub fn admit(&mut self, now_ms: i64) {
+        for totals in self.from(now_ms) {
+            totals.tasks = totals.tasks.saturating_add(1);
+        }
+    }
+
+    /// Begins the hour and the day of `now_ms` if they are new, and returns the totals that count from then on.
+    fn from(&mut self, now_ms: i64) -> [&mut Totals; 3] {
         let (hour, day) = (now_ms.div_euclid(HOUR_MS), now_ms.div_euclid(DAY_MS));
         if hour > self.hour {
             (self.hour, self.of_hour) = (hour, Totals::default());
@@ -199,9 +216,7 @@ impl ContractTotals {
         if day > self.day {
             (self.day, self.of_day) = (day, Totals::default());
         }
-        self.of_hour.reserve(rule, call);
-        self.of_day.reserve(rule, call);
-        self.of_all.reserve(rule, call);
+        [&mut self.of_hour, &mut self.of_day, &mut self.of_all]
     }
 
     /// Removes a grant of `granted_ms` that was never used; from its hour and day only if these are still current.

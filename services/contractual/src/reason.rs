@@ -10,6 +10,15 @@ pub(crate) fn in_words(code: RefusalCode) -> String {
     }
 }
 
+/// Returns the reason for not admitting a task, and the next step.
+pub(crate) fn not_admitted(code: RefusalCode) -> String {
+    if code == RefusalCode::Limit {
+        let reason = "the contract admits no more tasks in this time";
+        return format!("{reason}; write a higher `tasks` in its limits and sign it");
+    }
+    in_words(code)
+}
+
 const fn next_step(code: RefusalCode) -> Option<&'static str> {
     Some(match code {
         RefusalCode::NoContract => {

@@ -129,7 +129,8 @@ impl Timeline {
             "task.finished" => self.ended(fact, by, client).await,
             "task.rejected" => {
                 self.counts.outcome = "rejected".to_owned();
-                self.reason = words(fact);
+                let code = field(fact, "code");
+                self.reason = code.map_or_else(|| text(fact, "code"), reason::not_admitted);
                 self.reason.clone()
             }
             "task.cancelled" => "nothing more of it is granted or claimed".to_owned(),

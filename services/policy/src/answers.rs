@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use actor::Outbox;
 use bus_schema::{
     ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
-    ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
-    Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
+    ContractName, ContractRejected, ContractSuspended, Deployment, Digest, Draft, DraftGrant,
+    Grant, Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
 };
-use contract::rule_id;
+use contract::{ContractTotals, rule_id};
 
 use crate::core::{PolicyCore, WINDOW, due};
 use crate::decide::{Decision, ProposedCall, Refusal, clipped, still_covers};
@@ -247,7 +247,7 @@ impl PolicyCore {
                 return None;
             }
             let said = match one.said {
-                Ok(said) if self.state.is_offered(&said.contract) => {
+                Ok(said) if self.must_wait(&said.contract) => {
                     waiting.insert(one.task);
                     return None;
                 }
@@ -264,6 +264,14 @@ impl PolicyCore {
         })
     }
 
+    /// Returns true if a submission cannot be judged yet: its contract has no verdict, or has not been read.
+    fn must_wait(&self, contract: &Digest) -> bool {
+        let active = self.state.contracts.get(contract);
+        let unread =
+            active.is_some_and(|active| !active.suspended) && self.document_of(contract).is_none();
+        unread || self.state.is_offered(contract)
+    }
+
     fn admissible(&self, said: Submitted, moment: &DecisionTime) -> Result<Submitted, RefusalCode> {
         let active = self.state.contracts.get(&said.contract);
         let active = active.ok_or(RefusalCode::NoContract)?;
@@ -271,10 +279,17 @@ impl PolicyCore {
         if active.suspended || document.is_some_and(|found| !active.is_read_as_signed(found)) {
             return Err(RefusalCode::Suspended);
         }
-        if moment.now < active.envelope.expires {
-            Ok(said)
-        } else {
-            Err(RefusalCode::Expired)
+        if moment.now >= active.envelope.expires {
+            return Err(RefusalCode::Expired);
+        }
+        let unused = ContractTotals::default();
+        let shared = self.state.shared.get(&active.name).unwrap_or(&unused);
+        let now_ms = moment.now.ns().div_euclid(1_000_000);
+        match document {
+            Some(Document::Contract(contract, _)) if contract.admits(shared, now_ms).is_err() => {
+                Err(RefusalCode::Limit)
+            }
+            Some(Document::Contract(..) | Document::Unusable(_)) | None => Ok(said),
         }
     }
 

@@ -40,6 +40,18 @@ const CAPS_KEYS: [&str; 7] = [
     "messages",
 ];
 
+/// The keys of limits over several tasks.
+const SHARED_KEYS: [&str; 8] = [
+    "tasks",
+    "calls",
+    "wall_time",
+    "output_bytes",
+    "tokens",
+    "spend",
+    "bytes_out",
+    "messages",
+];
+
 /// Reads `[limits]` with `[limits.hour]`, `[limits.day]` and `[limits.contract]`.
 pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) -> Option<Limits> {
     let mut limits = Limits {
@@ -50,7 +62,13 @@ pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) ->
     };
     if let Some(node) = node {
         let keys = [&CAPS_KEYS[..], &["hour", "day", "contract"]].concat();
-        let of = source.table(node, "`[limits]`", &keys)?;
+        let of = source.table(node, "`[limits]`", &[&keys[..], &["tasks"]].concat())?;
+        if let Some(node) = of.table.get("tasks") {
+            let problem = "`tasks` counts several tasks, and `[limits]` is about one";
+            let fix = "write it in `[limits.contract]`, `[limits.day]` or `[limits.hour]`";
+            source.report(node.span(), problem, fix);
+            return None;
+        }
         limits.task = caps(source, node, "`[limits]`", &keys, DURATION_MS_MAX)?;
         for (key, what, period) in [
             ("hour", "`[limits.hour]`", Period::Hour),
@@ -58,7 +76,7 @@ pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) ->
             ("contract", "`[limits.contract]`", Period::Contract),
         ] {
             if let Some(node) = of.table.get(key) {
-                *limits.of_mut(period) = caps(source, node, what, &CAPS_KEYS, DAY_WALL_MS_MAX)?;
+                *limits.of_mut(period) = caps(source, node, what, &SHARED_KEYS, DAY_WALL_MS_MAX)?;
             }
         }
     }
@@ -79,13 +97,14 @@ fn caps<'t>(
     let before = source.found.len();
     let of = source.table(node, what, keys)?;
     // The caller has already reported these problems.
-    if keys.len() > CAPS_KEYS.len() {
+    if keys.contains(&"contract") {
         source.found.truncate(before);
     }
     let mut count = |key: &str, least: i64| match of.table.get(key) {
         Some(node) => source.count(node, &format!("`{key}`"), least).map(Some),
         None => Some(None),
     };
+    let tasks = count("tasks", 1);
     let calls = count("calls", 1);
     let output_bytes = count("output_bytes", 1);
     let tokens = count("tokens", 1);
@@ -100,6 +119,7 @@ fn caps<'t>(
         None => Some(BTreeMap::new()),
     };
     Some(PeriodLimits {
+        tasks: tasks?,
         calls: calls?,
         wall_ms: wall_ms?,
         output_bytes: output_bytes?,

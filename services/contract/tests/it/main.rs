@@ -6,6 +6,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod admission;
 mod catalogue;
 mod conformance;
 mod diff;

@@ -48,6 +48,8 @@ impl State {
                 self.take_submission(task);
                 if let Some(active) = self.contracts.get(&fact.contract) {
                     let name = active.name.clone();
+                    let shared = self.shared.entry(name.clone()).or_default();
+                    shared.admit(meta.stored.ns().div_euclid(1_000_000));
                     self.tasks
                         .insert(task, Task::under(fact.contract, name, fact.playbook));
                 }

@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod admission;
 mod approvals;
 mod budgets;
 mod config;

@@ -98,7 +98,7 @@ fn state(task: &Summary) -> String {
     match (task.state, task.outcome) {
         (_, Some(outcome)) => reason::outcome(outcome).to_owned(),
         (TaskState::Rejected, None) => match task.refusal {
-            Some(code) => format!("rejected: {}", reason::in_words(code)),
+            Some(code) => format!("rejected: {}", reason::not_admitted(code)),
             None => "rejected".to_owned(),
         },
         (TaskState::Submitted, None) => "waits for policy".to_owned(),
