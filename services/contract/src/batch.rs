@@ -265,6 +265,7 @@ impl<'c> Batch<'c> {
         };
         if let (Some((rule, reserve, determined)), Some((tool, args))) = (happens, valid) {
             let output_bytes = result.map_or(0, |result| result.get().len());
+            record.take(rule, Some(args.clone()));
             record.done(&mut self.shared, self.now_ms, (rule, reserve), output_bytes);
             let labels = output.unwrap_or_else(|| tool.output());
             let started = record.start(tool.name().as_str(), args, (labels, determined));

@@ -180,6 +180,7 @@ impl TestCall {
                     let bytes = result
                         .as_ref()
                         .map_or(0, |result| json::canonical(result).len());
+                    record.take(&rule, Some(args.clone()));
                     record.done(&mut shared, self.at_ms, (&rule, &reserve), bytes);
                 }
                 Verdict::Refused { .. } if *assumed => {}

@@ -146,7 +146,12 @@ pub(crate) fn combine<'r>(
     };
     let (best, question) = match permits {
         Some(Ok(permits)) => permits,
-        Some(Err(refusal)) => asks().and_then(Result::ok).ok_or(refusal)?,
+        // The refusal of a rule that only exceeds the limits is more useful, here too.
+        Some(Err(refusal)) => match asks() {
+            Some(Ok(asks)) => asks,
+            Some(Err(full)) if full.is_of_limit() && !refusal.is_of_limit() => return Err(full),
+            Some(Err(_)) | None => return Err(refusal),
+        },
         None => asks().ok_or_else(|| not_allowed(judged, case))??,
     };
     if let Some(unsure) = unsure().next() {
@@ -221,6 +226,7 @@ pub(crate) fn candidate<'r>(
             Err(lack) => return Err(spent(rule, period, lack)),
         }
     }
+    rule.fits_earlier(&case.context)?;
     let passage = flow::action(rule, case)?;
     let doubts = if rule.kind == RuleKind::Allow {
         rule.doubts(&case.context)

@@ -50,6 +50,7 @@ pub(crate) fn find(
         Code::RuleCalls
         | Code::RuleSum
         | Code::RuleSpend
+        | Code::RuleValues
         | Code::Calls
         | Code::WallTime
         | Code::OutputBytes

@@ -1,6 +1,8 @@
 //! The parts of a task's history that the rules about a tool need, so that nothing else is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bus_schema::RuleId;
 
 use crate::bound::Bound;
 use crate::bound::origin::Origin;
@@ -12,6 +14,8 @@ use crate::contract::Contract;
 pub struct HistoryNeeds<'c> {
     /// The task text.
     pub words: bool,
+    /// The rules that need the arguments of all earlier calls that count under them.
+    pub rules: BTreeSet<&'c RuleId>,
     /// The needed parts of earlier calls, by tool name.
     pub tools: BTreeMap<&'c str, CallParts>,
 }
@@ -34,6 +38,9 @@ impl<'c> HistoryNeeds<'c> {
         };
         for rule in contract.about(tool) {
             recall.words |= rule.when.as_ref().is_some_and(Condition::reads_words);
+            if !rule.repeats.is_empty() {
+                recall.rules.insert(&rule.id);
+            }
             for after in &rule.after {
                 let need = recall.tools.entry(&after.tool).or_default();
                 need.args |= !after.equal.is_empty();

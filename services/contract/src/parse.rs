@@ -9,6 +9,7 @@ mod known;
 mod matcher;
 mod question;
 mod quota;
+mod repeat;
 mod rule;
 pub(crate) mod source;
 mod test;

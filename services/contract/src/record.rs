@@ -44,6 +44,8 @@ pub struct Record {
     sources: BTreeMap<String, Labels>,
     outcomes: BTreeMap<String, Vec<StartedCall>>,
     succeeded: BTreeMap<String, u64>,
+    /// The arguments of the granted calls, by the rule that counts them; `None` if they are not known.
+    taken: BTreeMap<RuleId, Vec<Option<Map<String, Value>>>>,
 }
 
 /// A started call.
@@ -93,6 +95,7 @@ impl Record {
             sources: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             succeeded: BTreeMap::new(),
+            taken: BTreeMap::new(),
         }
     }
 
@@ -147,6 +150,17 @@ impl Record {
         self.used.settle(rule, reserve, &spent);
         shared.reserve(now_ms, rule, reserve);
         shared.settle(now_ms, rule, reserve, &spent);
+    }
+
+    /// Records the arguments of a granted call that counts under `rule`, in addition to its usage; `None` if they are not
+    /// known. Calls that lapsed unclaimed do not count.
+    pub fn take(&mut self, rule: &RuleId, args: Option<Map<String, Value>>) {
+        self.taken.entry(rule.clone()).or_default().push(args);
+    }
+
+    /// The arguments of the granted calls that count under a rule.
+    pub(crate) fn taken(&self, rule: &RuleId) -> &[Option<Map<String, Value>>] {
+        self.taken.get(rule).map_or(&[], Vec::as_slice)
     }
 
     /// Joins the labels of the output of a tool.

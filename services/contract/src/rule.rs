@@ -17,6 +17,7 @@ use crate::labels::FlowAction;
 use crate::matcher::Matcher;
 use crate::name::is_name;
 use crate::quota::{Quotas, Spend};
+use crate::repeat::Repeats;
 use crate::schema::Arguments;
 use crate::toml_text::{key, one_or_list, quoted};
 
@@ -46,6 +47,8 @@ pub struct Rule {
     pub after: Vec<After>,
     /// The quotas of the rule.
     pub quotas: Quotas,
+    /// What its calls in a task have to share, and how often they may repeat a value.
+    pub repeats: Repeats,
     /// The money that a call moves.
     pub spend: Option<Spend>,
     /// True if the rule states that a call moves no money.
@@ -142,6 +145,7 @@ impl Rule {
             when: None,
             after: Vec::new(),
             quotas: Quotas::default(),
+            repeats: Repeats::default(),
             spend: None,
             moves_nothing: false,
             tokens: 0,
@@ -279,6 +283,7 @@ impl fmt::Display for Rule {
             writeln!(f, "after = {}", one_or_list(&self.after))?;
         }
         self.quotas.fmt(f)?;
+        self.repeats.fmt(f)?;
         if let Some(spend) = &self.spend {
             writeln!(f, "spend = {spend}")?;
         } else if self.moves_nothing {

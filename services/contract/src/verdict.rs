@@ -106,6 +106,8 @@ pub enum Code {
     RuleSum,
     /// The rules that permit the call have too little money left.
     RuleSpend,
+    /// The rules that permit the call do not take its values after those of their earlier calls.
+    RuleValues,
     /// No calls are left.
     Calls,
     /// No time is left.
@@ -140,6 +142,11 @@ impl Refusal {
             why: why.into(),
             exceeded: None,
         }
+    }
+
+    /// Returns true if the call only exceeds a limit of the contract.
+    pub(crate) fn is_of_limit(&self) -> bool {
+        matches!(self.exceeded, Some(Exceeded::Limit(_)))
     }
 
     pub(crate) fn by(rule: &Rule, code: Code, why: impl Into<String>) -> Self {

@@ -363,6 +363,7 @@ const fn refusal_code(code: Code) -> RefusalCode {
         Code::RuleCalls
         | Code::RuleSum
         | Code::RuleSpend
+        | Code::RuleValues
         | Code::Calls
         | Code::WallTime
         | Code::OutputBytes

@@ -62,6 +62,19 @@ impl HistoryCache {
                 to.push((Key::Action(name, action), fetch));
             }
         };
+        for call in task
+            .counted()
+            .filter(|call| needs.rules.contains(call.rule))
+        {
+            let part = CallPart::Arguments;
+            add(
+                "counted arguments",
+                call.action,
+                part,
+                call.args_by,
+                call.args,
+            );
+        }
         for (call, need) in recalled(task, needs) {
             let StartedCall {
                 action,
@@ -138,6 +151,14 @@ impl HistoryCache {
         };
         let mut record = Record::new(PRINCIPAL, words);
         record.used = task.used.clone();
+        for call in task
+            .counted()
+            .filter(|call| needs.rules.contains(call.rule))
+        {
+            let args = past.parts.get(&(call.action, CallPart::Arguments))?;
+            let args = args.as_ref().and_then(Value::as_object);
+            record.take(call.rule, args.cloned());
+        }
         for (tool, calls) in &task.calls {
             let tool = tool.as_str();
             let of = |digest: &Digest| labels(catalogue.get(tool), digest);

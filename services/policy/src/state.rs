@@ -122,6 +122,8 @@ pub(crate) struct ToolCalls {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StartedCall {
     pub(crate) action: ActionId,
+    /// The rule that counts the call.
+    pub(crate) rule: RuleId,
     /// The tool's digest when the call was granted.
     pub(crate) digest: Digest,
     pub(crate) args: Content,
@@ -152,6 +154,15 @@ pub(crate) struct Reservation {
     pub(crate) reserve: Allowance,
     /// The time of the grant, in milliseconds since 1970 UTC.
     pub(crate) granted_ms: i64,
+}
+
+/// The arguments of a granted call that counts under a rule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CountedCall<'t> {
+    pub(crate) action: ActionId,
+    pub(crate) rule: &'t RuleId,
+    pub(crate) args: Content,
+    pub(crate) args_by: AuthorId,
 }
 
 /// An action of an open task.

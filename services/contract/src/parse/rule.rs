@@ -9,7 +9,7 @@ use super::fits::fits;
 use super::quota::Moves;
 use super::source::{Node, Source, Table, name, place};
 use super::tools::About;
-use super::{flow, matcher, question, quota};
+use super::{flow, matcher, question, quota, repeat};
 use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
 use crate::catalogue::Catalogue;
@@ -51,6 +51,17 @@ pub(super) struct Against<'c> {
     pub(super) known: &'c KnownSets,
 }
 
+/// Returns the display name and the keys of a kind of rule.
+fn keys(word: &str) -> (&'static str, Vec<&'static str>) {
+    let (what, keys): (_, &[&[&str]]) = match word {
+        "allow" => ("`[[allow]]`", &[&COUNTED, &repeat::KEYS, &PERMITTED]),
+        "ask" => ("`[[ask]]`", &[&COUNTED, &repeat::KEYS, &ASKED, &TOLD]),
+        _ => ("`[[deny]]`", &[]),
+    };
+    let described = [&matcher::KEYS[..], &DESCRIBED].concat();
+    (what, [described, keys.concat()].concat())
+}
+
 /// Parses the rule `node`, the `place`-th of its kind.
 pub(super) fn read<'t>(
     source: &mut Source<'t>,
@@ -60,18 +71,8 @@ pub(super) fn read<'t>(
     names: &mut BTreeSet<String>,
     against: &Against<'_>,
 ) -> Option<Rule> {
-    let (what, keys): (_, &[&[&str]]) = match word {
-        "allow" => (
-            "`[[allow]]`",
-            &[&matcher::KEYS, &DESCRIBED, &COUNTED, &PERMITTED],
-        ),
-        "ask" => (
-            "`[[ask]]`",
-            &[&matcher::KEYS, &DESCRIBED, &COUNTED, &ASKED, &TOLD],
-        ),
-        _ => ("`[[deny]]`", &[&matcher::KEYS, &DESCRIBED]),
-    };
-    let of = source.table(node, what, &keys.concat())?;
+    let (what, keys) = keys(word);
+    let of = source.table(node, what, &keys)?;
     let id = id(source, &of, word, place, names);
     let tool = matcher::read(source, &of, word != "allow", against.catalogue);
     let kind = kind(source, &of, word, against.roles);
@@ -90,6 +91,7 @@ pub(super) fn read<'t>(
     let when = when(source, &of, &about);
     let after = after(source, &of, &about);
     let quotas = quota::read(source, &of, &about);
+    let repeats = repeat::read(source, &of, &about);
     let spend = quota::spend(source, &of, &about);
     let tokens = of
         .table
@@ -116,6 +118,7 @@ pub(super) fn read<'t>(
     rule.when = when?;
     rule.after = after?;
     rule.quotas = quotas?;
+    rule.repeats = repeats?;
     (rule.spend, rule.moves_nothing) = match spend? {
         Moves::Unsaid => (None, false),
         Moves::Nothing => (None, true),

@@ -6,6 +6,7 @@ use crate::contract::Contract;
 use crate::labels::FlowAction;
 use crate::money::sum_text;
 use crate::quota::{Quota, Spend, SpendCurrency};
+use crate::repeat::Repeats;
 use crate::rule::{OWNER, Question, Rule, RuleKind};
 use crate::toml_text::quoted;
 use crate::usage::Period;
@@ -65,6 +66,7 @@ pub(crate) fn told(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> T
         _ => format!("{start}, if all of this holds:"),
     };
     let mut more = quotas(rule);
+    more.extend(repeats(&rule.repeats));
     more.extend(costs(rule));
     if rule.otherwise {
         more.push("a call that these bounds leave out waits for the owner's yes".to_owned());
@@ -139,6 +141,19 @@ fn quotas(rule: &Rule) -> Vec<String> {
         }
     }
     each
+}
+
+/// Describes how the calls of a rule in a task relate.
+fn repeats(repeats: &Repeats) -> Vec<String> {
+    let Repeats { per_value, same } = repeats;
+    let per_value = per_value.iter().map(|(name, most)| match most {
+        1 => format!("each time in one task with another `{name}`"),
+        most => format!("at most {most} times in one task with the same `{name}`"),
+    });
+    let same = same
+        .iter()
+        .map(|name| format!("each time in one task with the same `{name}`"));
+    per_value.chain(same).collect()
 }
 
 /// Describes the costs of a call and its flow actions.

@@ -99,6 +99,8 @@ struct Before {
     output_bytes: u64,
     #[serde(default)]
     counts: BTreeMap<String, Value>,
+    /// The arguments as JSON; absent if they are not known.
+    args: Option<String>,
 }
 
 const fn one() -> u64 {
@@ -201,6 +203,9 @@ impl Case {
                 shared.reserve(self.now_ms() - one.ago_ms, &one.rule, &reserve);
                 if !one.other_task {
                     record.used.reserve(&one.rule, &reserve);
+                    let args = one.args.as_ref();
+                    let args = args.map(|args| serde_json::from_str(args).unwrap());
+                    record.take(&one.rule, args);
                 }
             }
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 static TOOLS: LazyLock<Catalogue> = LazyLock::new(crate::tools);
 
 /// Lines of rules about tools that send, pay and read; `CALL` has arguments for each.
-const RULES: [&str; 32] = [
+const RULES: &[&str] = &[
     "[[allow]]\ntool = \"mail.send\"",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { email = { domain = \"a.example\" } }",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { from = \"task\" }\nfree = [\"to\"]",
@@ -38,6 +38,8 @@ const RULES: [&str; 32] = [
     "[[allow]]\ntools = [\"item.*\", \"pay.transfer\"]\ncalls = 3",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { suffix = \"a.example\" }\notherwise = \"ask\"",
     "[[allow]]\ntool = \"pay.transfer\"\nwhere.amount = { max = 50 }\nwhere.to = \"x\"\notherwise = \"ask\"",
+    "[[allow]]\ntool = \"mail.send\"\ndistinct = [\"to\"]",
+    "[[allow]]\ntool = \"pay.transfer\"\nper_value = { to = 2 }\nsame = [\"amount\"]",
     "[[deny]]\ntools = [\"item.update\", \"mail.send\"]",
     "[[allow]]\ntool = \"mail.send\"\nwhere.to = { one_of = [\"x\", { suffix = [\"A.example\"], ignore_case = true }] }",
     "[[deny]]\ntool = \"mail.send\"\nwhere.body = { not = [\"a\", { like = [\"*b*\"] }] }",

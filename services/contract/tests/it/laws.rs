@@ -95,7 +95,7 @@ const CONDITION: [&str; 7] = [
     "after = \"people.search\"\n",
     "after = [\"people.search\", \"note.read\"]\n",
 ];
-const PERMIT: [&str; 12] = [
+const PERMIT: [&str; 13] = [
     "",
     "",
     "calls = 1\n",
@@ -107,6 +107,7 @@ const PERMIT: [&str; 12] = [
     "secrets = [\"purse\"]\n",
     "only = true\n",
     "otherwise = \"ask\"\n",
+    "distinct = [\"body\"]\n",
     "only = true\notherwise = \"ask\"\n",
 ];
 const QUESTION: [&str; 7] = [
@@ -137,6 +138,7 @@ fn rule(word: &'static str) -> impl Strategy<Value = String> {
             let permit = match word {
                 "deny" => "",
                 "ask" if permit.contains("otherwise") => "",
+                _ if permit.starts_with("distinct") && tool == "pay.send" => "same = [\"to\"]\n",
                 _ if bounds.is_empty() && permit.starts_with("otherwise") => "",
                 _ if sum => "per_task = { sum = { amount = 60 } }\n",
                 _ => permit,
@@ -278,6 +280,9 @@ fn past() -> impl Strategy<Value = Past> {
             shared.reserve(NOW_MS, &rule, &reserve);
             if own {
                 record.used.reserve(&rule, &reserve);
+                let args =
+                    json!({"to": "ann@x.example", "body": if tens == 0 { "hi" } else { "no" }});
+                record.take(&rule, args.as_object().cloned().filter(|_| tens < 2));
             }
         }
         Past { record, shared }

@@ -32,7 +32,7 @@ fn rule_that_asks_otherwise_decides_and_says_why() {
     };
     assert_eq!(rule.says, RuleResult::Decides);
     let why = [
-        "`id` is \"b\", and the rule wants \"a\"",
+        "`id` is \"b\", and the rule is about calls whose `id` is \"a\"",
         "only its bounds leave the call out, so it asks about it",
     ];
     assert_eq!(rule.why, why);
@@ -42,7 +42,6 @@ fn rule_that_asks_otherwise_decides_and_says_why() {
 fn sentence_says_that_other_calls_are_asked_about() {
     let tools = crate::tools();
     let text = show(&crate::contract(RULES, &tools), &tools).text();
-    let said = "items: it may use `item.create`, if `id` is \"a\"; a call that these bounds leave out waits for the \
-                owner's yes.";
+    let said = "A call that these bounds leave out waits for the owner's yes.";
     assert!(text.contains(said), "{text}");
 }

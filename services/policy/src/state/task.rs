@@ -8,7 +8,7 @@ use bus_schema::{
 };
 use contract::{Allowance, ContractTotals, Spent, Totals};
 
-use super::{CallOutcome, Reservation, Stage, StartedCall, Task, ToolCalls};
+use super::{CallOutcome, CountedCall, Reservation, Stage, StartedCall, Task, ToolCalls};
 
 impl Reservation {
     pub(super) fn of(draft: &DraftGrant, meta: &Meta) -> Self {
@@ -61,6 +61,30 @@ impl Task {
         });
     }
 
+    /// The granted calls that count under rules: the started ones, and those that may still be claimed.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = CountedCall<'_>> {
+        let started = self.calls.values().flat_map(|calls| &calls.each);
+        let started = started.map(|call| CountedCall {
+            action: call.action,
+            rule: &call.rule,
+            args: call.args,
+            args_by: call.args_by,
+        });
+        let granted = self
+            .actions
+            .iter()
+            .filter_map(|(action, of)| match &of.stage {
+                Stage::Granted { reservation, .. } => Some(CountedCall {
+                    action: *action,
+                    rule: &reservation.rule,
+                    args: reservation.args,
+                    args_by: reservation.args_by,
+                }),
+                Stage::Proposed(_) | Stage::Asked(_) | Stage::Started { .. } | Stage::Over => None,
+            });
+        started.chain(granted)
+    }
+
     pub(super) fn release(&mut self, action: ActionId, shared: &mut ContractTotals) {
         let Some(of) = self.actions.get_mut(&action) else {
             return;
@@ -83,6 +107,7 @@ impl Task {
             calls.digests.insert(reservation.digest);
             calls.each.push(StartedCall {
                 action: fact.action,
+                rule: reservation.rule.clone(),
                 digest: reservation.digest,
                 args: reservation.args,
                 args_by: reservation.args_by,

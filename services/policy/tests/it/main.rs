@@ -19,6 +19,7 @@ mod pins;
 #[path = "../../../contract/tests/it/examples/proposals.rs"]
 mod proposals;
 mod reload;
+mod repeats;
 mod roles;
 mod same;
 mod world;

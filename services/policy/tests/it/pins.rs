@@ -18,11 +18,11 @@ fn downgrade_of_policy_or_language_suspends_until_it_is_signed_again() {
         ),
         (
             |pins| pins.language = LANGUAGE + 1,
-            "signed for version 2 of the contract language",
+            "signed for version 3 of the contract language",
         ),
         (
             |pins| pins.language = LANGUAGE - 1,
-            "signed for version 0 of the contract language",
+            "signed for version 1 of the contract language",
         ),
     ];
     for (change, said) in cases {
