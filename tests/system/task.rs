@@ -97,6 +97,9 @@ async fn the_last_line_of_a_failed_task_names_the_cause() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     has(
         &ended.said,
-        &["no such contract is in force; sign it with `contractual contract sign`"],
+        &[
+            "no such contract is in force: version 3 of `asks` in this file is not signed, or was revoked",
+            "run `contractual contract sign",
+        ],
     );
 }

@@ -50,13 +50,14 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         | RefusalCode::ApprovalOtherContract
         | RefusalCode::ApprovalUsed
         | RefusalCode::ApprovalNotOpen => "see `contractual approvals list`",
-        RefusalCode::Cancelled
-        | RefusalCode::NotOpen
-        | RefusalCode::Arguments
-        | RefusalCode::Denied
-        | RefusalCode::NotAllowed
-        | RefusalCode::Limit
-        | RefusalCode::SaidNo => return None,
+        RefusalCode::Limit => {
+            "raise it in the contract and sign it again, or wait for the next period"
+        }
+        RefusalCode::Denied | RefusalCode::NotAllowed => {
+            "`contractual contract explain` shows what each rule says of the call"
+        }
+        RefusalCode::Arguments => "compare them with the tool's `input_schema` in the catalogue",
+        RefusalCode::Cancelled | RefusalCode::NotOpen | RefusalCode::SaidNo => return None,
     })
 }
 

@@ -68,7 +68,8 @@ impl Refusal {
     }
 
     pub(crate) fn no_contract() -> Self {
-        let why = "the task's contract is not in force";
+        let why = "the contract of the task is no longer in force: it was revoked or replaced; `contractual contract list` \
+                   shows which is";
         Self::new(rule_id("contract"), RefusalCode::NoContract, why)
     }
 

@@ -1,13 +1,15 @@
 //! `contract check`: checks a contract as policy reads it, and runs its tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use actor::Clock;
 use clap::Args;
-use deployment::Dir;
+use contract::Tool;
+use deployment::{Dir, read_text};
+use serde::Serialize;
 
-use super::document::check;
-use crate::{Error, Output};
+use super::document::{Checked, Summary, check};
+use crate::{Error, Output, command::tool::pinned};
 
 /// `contract check …`
 #[derive(Debug, Args)]
@@ -28,8 +30,78 @@ impl Arguments {
 
     pub(super) fn run(self, dir: &Dir, out: &Output, clock: &Clock) -> Result<(), Error> {
         let tools = self.tools.unwrap_or_else(|| dir.catalogue());
-        let summary = check(&self.file, &tools, clock)?.summary();
-        out.print(&summary, || summary.text());
+        let checked = check(&self.file, &tools, clock)?;
+        let said = Good {
+            summary: checked.summary(),
+            notes: of_tools(&checked, &tools)?,
+        };
+        out.print(&said, || {
+            let mut text = said.summary.text();
+            for note in &said.notes {
+                text.push_str(&format!("\nnote     {note}"));
+            }
+            text
+        });
         Ok(())
     }
+}
+
+/// The output of `contract check`.
+#[derive(Serialize)]
+struct Good {
+    #[serde(flatten)]
+    summary: Summary,
+    /// What keeps its tools from running, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+/// Compares the programs of the contract's tools with the catalogue. A deployment in containers has them in its image.
+///
+/// # Errors
+/// The catalogue cannot be read.
+fn of_tools(checked: &Checked, catalogue: &Path) -> Result<Vec<String>, Error> {
+    let runs = |tool: &&Tool| {
+        let mut named = checked.envelope.tools.iter();
+        tool.program().is_some() && named.any(|one| one.name == *tool.name())
+    };
+    let (pinned_before, open): (Vec<&Tool>, Vec<&Tool>) = checked
+        .tools
+        .tools()
+        .filter(runs)
+        .partition(|tool| tool.files().next().is_some());
+    let mut notes: Vec<String> = open
+        .iter()
+        .map(|tool| {
+            let program = tool.program().unwrap_or_default();
+            format!(
+                "`{}` cannot run yet: the catalogue lacks the SHA-256 of its program {program:?}; run `contractual tool pin`",
+                tool.name()
+            )
+        })
+        .collect();
+    if pinned_before.is_empty() {
+        return Ok(notes);
+    }
+    match pinned(catalogue, &read_text(catalogue)?, true) {
+        Ok(now) => {
+            let changed = now.tools.iter().filter(|tool| tool.is_changed);
+            let names = changed.map(|tool| tool.name.as_str());
+            let ours = names.filter(|name| {
+                pinned_before
+                    .iter()
+                    .any(|tool| tool.name().as_str() == *name)
+            });
+            notes.extend(ours.map(|name| {
+                format!(
+                    "the program of `{name}` is another one on this machine than the catalogue says; if you trust it, run \
+                     `contractual tool pin` and sign again"
+                )
+            }));
+        }
+        Err(error) => notes.push(format!(
+            "the programs of its tools are not on this machine: {error}"
+        )),
+    }
+    Ok(notes)
 }

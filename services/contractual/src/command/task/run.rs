@@ -1,15 +1,18 @@
 //! `run`: submits a task, follows it, and answers its questions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use bus_schema::RefusalCode;
 use clap::Args;
 use deployment::{Deployment, read_text};
+use diagnostic::escaped;
 
 use crate::{
     Error, Output,
     command::{contract::document, up::Interrupt},
     follower::{Answer, Follower},
-    timeline::Timeline,
+    reason,
+    timeline::{Timeline, quoted},
 };
 
 /// The example of `task run`.
@@ -82,10 +85,30 @@ impl Arguments {
         let counts = &timeline.counts;
         if counts.succeeded {
             Ok(())
+        } else if timeline.reason == reason::in_words(RefusalCode::NoContract) {
+            Err(Error::Refused(unsigned(&self.contract)?))
         } else {
             Err(Error::Refused(ended(&counts.outcome, &timeline.reason)))
         }
     }
+}
+
+/// Describes a contract that is not in force, by the name and version in its text.
+fn unsigned(contract: &Path) -> Result<String, Error> {
+    let text = read_text(contract)?;
+    let head: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let name = head.get("contract").and_then(toml::Value::as_str);
+    let version = head.get("version").and_then(toml::Value::as_integer);
+    let what = match (name, version) {
+        (Some(name), Some(version)) => {
+            format!("version {version} of `{}` in this file", escaped(name))
+        }
+        (Some(_) | None, _) => "the contract in this file".to_owned(),
+    };
+    let file = quoted(&contract.display().to_string());
+    Ok(format!(
+        "no such contract is in force: {what} is not signed, or was revoked or replaced; run `contractual contract sign {file}`"
+    ))
 }
 
 /// The end of a task in words, with its reason.
