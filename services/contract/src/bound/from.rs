@@ -57,7 +57,9 @@ impl Kind for From {
     }
 
     fn permits_links(&self) -> bool {
-        true
+        // A result can repeat the arguments of its call, which an attacker may have chosen.
+        let of_owner = |origin: &Origin| matches!(origin, Origin::Task(_));
+        self.0.iter().all(of_owner)
     }
 
     fn limits_length(&self) -> bool {

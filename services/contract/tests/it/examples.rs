@@ -88,7 +88,7 @@ pub(crate) const EXAMPLES: [Example; 5] = [
                 "tag = { length = { min = 1 } }",
             ),
             (
-                "notes_path = { from = { tool = \"file.write\", argument = \"path\" } }",
+                "notes_path = { from = { tool = \"file.write\", argument = \"path\" }, links = true }",
                 "notes_path = { length = { min = 1 } }",
             ),
         ],
