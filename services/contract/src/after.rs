@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::bound::matching::{CallContext, Match, lookup};
+use crate::catalogue::Tool;
+use crate::dead::possible::{Around, Reason};
 use crate::record::Stage;
 use crate::show::words::joined;
 use crate::toml_text::{key, quoted};
@@ -61,6 +63,27 @@ impl After {
             format!(" with {with}")
         };
         format!("`{tool}` has succeeded before in this task{with}")
+    }
+
+    /// Returns why no such call can have succeeded; `None` if one may have.
+    pub(crate) fn dead(&self, around: Around<'_>) -> Option<Reason> {
+        let tool = match around.earlier(&self.tool) {
+            Ok(tool) => tool,
+            Err(reason) => return Some(reason),
+        };
+        self.equal.iter().find_map(|(own, other)| {
+            let types = |of: &Tool, name: &str| of.arguments().place(name).0.types();
+            let (one, two) = (types(around.tool, own), types(tool, other));
+            one.and(two).is_empty().then(|| {
+                let problem = format!(
+                    "`{own}` is {}, and `{other}` of `{}` is {}, so they are never equal",
+                    one.words(),
+                    self.tool,
+                    two.words()
+                );
+                Reason::new(problem, "name arguments of the same type")
+            })
+        })
     }
 }
 

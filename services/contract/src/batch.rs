@@ -267,9 +267,14 @@ impl<'c> Batch<'c> {
             let output_bytes = result.map_or(0, |result| result.get().len());
             record.take(rule, Some(args.clone()));
             record.done(&mut self.shared, self.now_ms, (rule, reserve), output_bytes);
-            let labels = output.unwrap_or_else(|| tool.output());
-            let started = record.start(tool.name().as_str(), args, (labels, determined));
+            let name = tool.name().as_str();
+            let started = match output {
+                Some(labels) => record.start(name, args, (labels, determined)),
+                None => record.start_labelled(name, args, (tool.output_labels(), determined)),
+            };
             let result = result.and_then(|result| json::result(result.get().as_bytes()));
+            // A result that breaks its schema is no evidence.
+            let result = result.filter(|result| tool.takes_result(result));
             record.succeed(&started, result);
         }
         Ok(Decided {

@@ -80,8 +80,10 @@ use self::{
     template::Template,
     url::Url,
 };
+use crate::dead::possible::{Around, Possible, Reason};
 use crate::parse::source::{Node, Source};
 use crate::parse::tools::About;
+use crate::schema::domain::{Domain, Presence, TypeSet};
 use crate::show::words::{joined, list, negated};
 use crate::toml_text::one_or_list;
 
@@ -121,6 +123,9 @@ macro_rules! predicates { ($($name:ident($T:ty),)*) => {
         }
         fn judge_argument(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match {
             match self { $(Self::$name(kind) => kind.judge_argument(value, context),)* }
+        }
+        fn narrow(&self, possible: &mut Possible<'_>) {
+            match self { $(Self::$name(kind) => kind.narrow(possible),)* }
         }
         fn say(&self, unit: Unit) -> String {
             match self { $(Self::$name(kind) => kind.say(unit),)* }
@@ -235,6 +240,33 @@ impl Predicate {
     }
 }
 
+impl Bound {
+    /// Returns true if a missing or null value may match.
+    fn may_take_absent(&self) -> bool {
+        let Self::All(predicates) = self else {
+            return false;
+        };
+        predicates.iter().any(|one| {
+            let nests = matches!(one, Predicate::OneOf(_) | Predicate::Not(_));
+            matches!(
+                one,
+                Predicate::Optional(_) | Predicate::Present(Present(false))
+            ) || (nests && one.inner().iter().any(|inner| inner.is_about_absence()))
+        })
+    }
+
+    /// Returns true if it says something about missing values, at any depth.
+    fn is_about_absence(&self) -> bool {
+        let Self::All(predicates) = self else {
+            return false;
+        };
+        predicates.iter().any(|one| {
+            matches!(one, Predicate::Optional(_) | Predicate::Present(_))
+                || one.inner().iter().any(|inner| inner.is_about_absence())
+        })
+    }
+}
+
 impl Inner for Bound {
     /// Reads a value (equality), a list (set) or a table of predicates (all must match).
     fn read<'t>(
@@ -278,6 +310,43 @@ impl Inner for Bound {
                 Match::every(each.map(|one| one.judge_argument(value, context)))
             }
         }
+    }
+
+    fn dead(&self, domain: &Domain<'_>, presence: Presence, around: Around<'_>) -> Option<Reason> {
+        if presence == Presence::Sometimes && self.may_take_absent() {
+            return None;
+        }
+        let mut first = None;
+        for one in &domain.alternatives {
+            let mut possible = Possible::new(one.clone(), around);
+            match self {
+                Self::OneOf(set) => scalar::narrow(set, &mut possible),
+                Self::All(predicates) => {
+                    predicates.iter().for_each(|one| one.narrow(&mut possible))
+                }
+            }
+            first.get_or_insert(possible.reason()?);
+        }
+        let none = "no call of the tool can have a value here";
+        first.or_else(|| Some(Reason::new(none, "correct the name, or remove the bound")))
+    }
+
+    fn never_differs(&self, domain: &Domain<'_>) -> Option<Reason> {
+        let Self::OneOf(set) = self else {
+            return None;
+        };
+        let types = TypeSet::of_words(set.iter().flat_map(Scalar::types).copied());
+        if domain.types().and(types).is_empty() {
+            let (has, wants) = (domain.types().words(), types.words());
+            let problem = format!("the value is {has}, so it cannot be compared with {wants}");
+            return Some(Reason::new(problem, format!("write a bound for {has}")));
+        }
+        let same = |value: &&Value| scalar::one_of(set, value) == Match::Yes;
+        let all = domain
+            .listed()
+            .is_some_and(|values| values.iter().all(same));
+        let problem = "every value that the tool takes is excluded";
+        all.then(|| Reason::new(problem, "exclude fewer values"))
     }
 
     fn say(&self, unit: Unit) -> String {

@@ -1,6 +1,7 @@
 //! The catalogue: the facts about tools that contracts and calls are checked against.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bus_schema::{Digest, ToolName};
 use serde::{Deserialize, Serialize};
@@ -8,8 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::bound::matching::{CallContext, Match};
 use crate::cedar::Condition;
-use crate::labels::{Labels, WrittenLabels};
+use crate::labels::{Integrity, Labels, OutputLabels, WrittenOutput};
 use crate::schema::Arguments;
+use crate::schema::output::OutputSchema;
 use bus_schema::json;
 
 /// Maximum length of a catalogue, in bytes.
@@ -104,6 +106,8 @@ pub struct Tool {
     written: Value,
     effects: Effects,
     arguments: Arguments,
+    results: Option<OutputSchema>,
+    output: OutputLabels,
     digest: Digest,
 }
 
@@ -115,7 +119,8 @@ struct WrittenTool {
     description: String,
     input_schema: Value,
     effect: WrittenEffects,
-    output: WrittenLabels,
+    output: WrittenOutput,
+    output_schema: Option<Value>,
     risk: Option<Risk>,
     idempotent: Option<bool>,
     exec: Option<Map<String, Value>>,
@@ -171,7 +176,32 @@ impl Tool {
     /// The labels of the output; a single word in the catalogue implies `private`.
     #[must_use]
     pub fn output(&self) -> Labels {
-        self.entry.output.into()
+        self.output.labels
+    }
+
+    /// The labels of the output and of single fields of it.
+    #[must_use]
+    pub fn output_labels(&self) -> &OutputLabels {
+        &self.output
+    }
+
+    /// Returns true if this field of the output is labelled as trusted.
+    pub(crate) fn trusts(&self, field: &str) -> bool {
+        self.output.trusted.contains(field)
+    }
+
+    /// The schema of the results, if given.
+    pub(crate) fn output_schema(&self) -> Option<&OutputSchema> {
+        self.results.as_ref()
+    }
+
+    /// Returns true if the catalogue states a schema of the results, and this result has it; also true without a schema.
+    /// A text of a JSON object or list is read as what it contains.
+    #[must_use]
+    pub fn takes_result(&self, result: &Value) -> bool {
+        self.results
+            .as_ref()
+            .is_none_or(|schema| schema.takes(result))
     }
 
     /// The damage if a call goes wrong, if given.
@@ -371,13 +401,55 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
             place,
             problem: format!("the effect of `{}`: {problem}", entry.name),
         })?;
+    let results = entry
+        .output_schema
+        .as_ref()
+        .map(OutputSchema::new)
+        .transpose();
+    let results = results.map_err(|problem| CatalogueError::WrittenTool {
+        place,
+        problem: format!("the output schema of `{}`: {problem}", entry.name),
+    })?;
+    let output =
+        output(&entry).map_err(|problem| CatalogueError::WrittenTool { place, problem })?;
     Ok(Tool {
         entry,
         written,
         effects,
         arguments,
+        results,
+        output,
         digest,
     })
+}
+
+/// Reads the labels of single fields; only an untrusted output with a schema can have trusted fields.
+fn output(entry: &WrittenTool) -> Result<OutputLabels, String> {
+    let labels = entry.output.labels();
+    let fields = entry.output.fields();
+    let odd = fields
+        .iter()
+        .find(|(_, integrity)| **integrity == Integrity::Untrusted);
+    let problem = if let Some((field, _)) = odd {
+        format!(
+            "the output of `{}` labels `{field}` as untrusted; only \"trusted\" can be written there",
+            entry.name
+        )
+    } else if !fields.is_empty() && labels.integrity == Integrity::Trusted {
+        format!(
+            "the output of `{}` is trusted as a whole; remove `fields`, or write \"untrusted\" for the rest",
+            entry.name
+        )
+    } else if !fields.is_empty() && entry.output_schema.is_none() {
+        format!(
+            "the output of `{}` has labels of fields and no `output_schema`; add the schema of the results",
+            entry.name
+        )
+    } else {
+        let trusted = Arc::new(fields.keys().cloned().collect());
+        return Ok(OutputLabels { labels, trusted });
+    };
+    Err(problem)
 }
 
 /// Reads the effects of a tool: one word, or a list of cases whose last has no condition.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use diagnostic::{Diagnostic, Diagnostics};
 use serde_json::{Map, Value};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
 use crate::decide::decide;
 use crate::parse::{self, Test};
@@ -25,16 +25,16 @@ impl Contract {
     /// # Errors
     /// All problems, each with its place in `text` and the repair.
     pub fn parse(file: &str, text: &str, catalogue: &Catalogue) -> Result<Self, Diagnostics> {
-        let (contract, tested) = Self::parse_untested(file, text, catalogue)?;
+        let (contract, tested) = Self::parse_with_faults(file, text, catalogue)?;
         tested.map(|()| contract)
     }
 
-    /// Parses a contract as [`Contract::parse`] does, and returns it also if its inline tests fail, to explain why; no
-    /// call may be permitted by it then.
+    /// Parses a contract as [`Contract::parse`] does, and returns it also if it has dead rules or its inline tests fail,
+    /// to explain why; no call may be permitted by it then.
     ///
     /// # Errors
-    /// All problems outside of the tests; inside, those of the tests.
-    pub fn parse_untested(
+    /// All other problems; inside, dead rules and the tests that fail.
+    pub fn parse_with_faults(
         file: &str,
         text: &str,
         catalogue: &Catalogue,
@@ -56,6 +56,23 @@ type Failure = (Range<usize>, String, String);
 
 /// Returns the reason for the failure of a test: another verdict, or a test that proves nothing.
 fn failure(test: &Test, contract: &Contract, catalogue: &Catalogue) -> Option<Failure> {
+    for (earlier, span) in test.call.earlier.iter().zip(&test.earlier_spans) {
+        let tool = catalogue.get(&earlier.tool);
+        let breaks = |tool: &Tool| {
+            earlier
+                .result
+                .as_ref()
+                .is_some_and(|result| !tool.takes_result(result))
+        };
+        if tool.is_some_and(breaks) {
+            let problem = format!(
+                "`{}` never returns this result: it breaks the schema of its results",
+                earlier.tool
+            );
+            let fix = "write a result that `output_schema` of the tool permits";
+            return Some((span.clone(), problem, fix.to_owned()));
+        }
+    }
     let mut impossible = None;
     let verdict = test.call.replay(contract, catalogue, &mut |at, verdict| {
         impossible.get_or_insert((at, verdict));
@@ -186,8 +203,23 @@ impl TestCall {
                 Verdict::Refused { .. } if *assumed => {}
                 found @ Verdict::Refused { .. } => refused(at, found),
             }
-            let started = record.start(tool, args.clone(), (*output, is_determined));
-            record.succeed(&started, result.clone());
+            let known = catalogue
+                .get(tool)
+                .filter(|known| known.output() == *output);
+            let started = match known {
+                Some(known) => record.start_labelled(
+                    tool,
+                    args.clone(),
+                    (known.output_labels(), is_determined),
+                ),
+                None => record.start(tool, args.clone(), (*output, is_determined)),
+            };
+            let fits = |result: &Value| {
+                catalogue
+                    .get(tool)
+                    .is_none_or(|tool| tool.takes_result(result))
+            };
+            record.succeed(&started, result.clone().filter(fits));
         }
         verdict(&record, &shared, &self.tool, &self.args)
     }

@@ -1,5 +1,8 @@
 //! Labels of the data that a task has read, and the flow actions on outward calls.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// The trust in the author of data.
@@ -68,6 +71,59 @@ impl From<WrittenLabels> for Labels {
                 secrecy: Secrecy::Private,
             },
             WrittenLabels::Both(labels) => labels,
+        }
+    }
+}
+
+/// The labels of an output, and of single fields of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputLabels {
+    /// The labels of the whole output.
+    pub labels: Labels,
+    /// The paths of fields that a trusted program writes although the rest may be anybody's, such as ids and sizes.
+    pub(crate) trusted: Arc<BTreeSet<String>>,
+}
+
+/// The labels of an output as written in a catalogue.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`output` is \"trusted\", \"untrusted\", or { integrity, secrecy }, perhaps with `fields`"
+)]
+pub(crate) enum WrittenOutput {
+    Word(Integrity),
+    Both(WrittenOutputLabels),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WrittenOutputLabels {
+    integrity: Integrity,
+    secrecy: Secrecy,
+    #[serde(default)]
+    fields: BTreeMap<String, Integrity>,
+}
+
+impl WrittenOutput {
+    /// The labels of the whole output.
+    pub(crate) fn labels(&self) -> Labels {
+        match self {
+            Self::Word(integrity) => WrittenLabels::Word(*integrity).into(),
+            Self::Both(WrittenOutputLabels {
+                integrity, secrecy, ..
+            }) => Labels {
+                integrity: *integrity,
+                secrecy: *secrecy,
+            },
+        }
+    }
+
+    /// The labels of single fields, by path.
+    pub(crate) fn fields(&self) -> &BTreeMap<String, Integrity> {
+        static NONE: BTreeMap<String, Integrity> = BTreeMap::new();
+        match self {
+            Self::Word(_) => &NONE,
+            Self::Both(both) => &both.fields,
         }
     }
 }

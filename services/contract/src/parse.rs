@@ -2,6 +2,7 @@
 
 mod conditions;
 mod counted;
+mod dead;
 mod fits;
 mod flow;
 mod head;
@@ -57,7 +58,7 @@ const CONTRACT_KEYS: &[&str] = &[
     "test",
 ];
 
-/// The inline tests of a contract, and the problems in their syntax.
+/// The inline tests of a contract, the problems in their syntax, and dead rules.
 pub(crate) struct Tests {
     pub(crate) each: Vec<Test>,
     pub(crate) problems: Vec<Diagnostic>,
@@ -99,6 +100,10 @@ pub(crate) fn contract(
         )
     })?;
     fits(&mut source, &fields, &contract, catalogue);
+    let rules = ["allow", "ask", "deny"].into_iter();
+    let rules = rules.flat_map(|word| tables(&mut source, &fields, word, RULES_MAX));
+    let rules: Vec<&Node<'_>> = rules.collect();
+    dead::check(&mut source, &contract, &rules, catalogue);
     let mut each = Vec::new();
     for node in tests {
         let about = test::Context {

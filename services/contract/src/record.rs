@@ -1,11 +1,12 @@
 //! The record of one task: its text, principal, usage, labels and outcomes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
-use crate::labels::{Integrity, Labels};
+use crate::labels::{Integrity, Labels, OutputLabels};
 use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals};
 
 /// The state that a decision reads, in addition to the contract, the catalogue and the call.
@@ -56,6 +57,15 @@ pub(crate) struct StartedCall {
     /// True if contract, owner's words and trusted results determined its arguments.
     pub(crate) determined: bool,
     pub(crate) stage: Stage,
+    /// The fields of its result that are trusted although the rest is not.
+    fields: Arc<BTreeSet<String>>,
+}
+
+impl StartedCall {
+    /// Returns true if this field of its result is labelled as trusted.
+    pub(crate) fn trusts(&self, field: &str) -> bool {
+        self.fields.contains(field)
+    }
 }
 
 /// The outcome of a call.
@@ -194,9 +204,25 @@ impl Record {
             labels,
             determined,
             stage: Stage::Running,
+            fields: Arc::default(),
         });
         let tool = tool.to_owned();
         Started { tool, at }
+    }
+
+    /// Records the start of a granted call as [`Self::start`] does, also with the labels of single fields of its output.
+    pub fn start_labelled(
+        &mut self,
+        tool: &str,
+        args: Map<String, Value>,
+        (output, determined): (&OutputLabels, bool),
+    ) -> Started {
+        let started = self.start(tool, args, (output.labels, determined));
+        let of_tool = self.outcomes.get_mut(&started.tool);
+        if let Some(call) = of_tool.and_then(|calls| calls.get_mut(started.at)) {
+            call.fields = Arc::clone(&output.trusted);
+        }
+        started
     }
 
     /// Records the success of a started call. `result` is `None` if it is not recorded. Only the first outcome of a

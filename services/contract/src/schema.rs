@@ -1,6 +1,8 @@
 //! Validates the arguments of one tool against its JSON Schema, closed against undeclared properties.
 
 mod dialect;
+pub(crate) mod domain;
+pub(crate) mod output;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +10,7 @@ use diagnostic::is_hidden;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
+use self::domain::{Domain, Presence};
 use crate::when::When;
 
 /// Maximum number of local references that are followed to find the names of arguments.
@@ -46,30 +49,10 @@ impl Arguments {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its top level lacks `\"type\": \"object\"`; add it".to_owned());
         }
-        local_only(schema, true)?;
-        let mut schema = schema.clone();
-        dialect::modern(&mut schema);
-        references(&schema, &schema)?;
+        let (validator, schema) = compile(schema)?;
         let mut names = BTreeMap::new();
         let mut left = REFERENCES_MAX;
         let open = declared(&schema, &schema, &mut names, &mut left);
-        let mut closed = schema.clone();
-        close(&mut closed);
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .offline()
-            .should_validate_formats(true)
-            .should_ignore_unknown_formats(false)
-            .with_format("date-time", |text: &str| {
-                matches!(When::new(text), Some(When::Moment(_)))
-            })
-            .with_pattern_options(
-                PatternOptions::regex()
-                    .size_limit(PATTERN_BYTES_MAX)
-                    .dfa_size_limit(PATTERN_BYTES_MAX),
-            )
-            .build(&closed)
-            .map_err(|error| format!("{}; correct the schema", short(&error.to_string())))?;
         Ok(Self {
             validator,
             schema,
@@ -85,6 +68,32 @@ impl Arguments {
             let place = if path.is_empty() { "/" } else { &path };
             short(&format!("at {place}: {}", error.masked()))
         })
+    }
+
+    /// The arguments that it permits, as an object.
+    pub(crate) fn domain(&self) -> Domain<'_> {
+        Domain::of(&self.schema, &self.schema)
+    }
+
+    /// The values of the argument of this name, and whether it can be absent or null; a name with dots is a path into
+    /// objects.
+    pub(crate) fn place(&self, name: &str) -> (Domain<'_>, Presence) {
+        let whole = self.domain();
+        let path: Vec<&str> = if self.names.contains_key(name) {
+            vec![name]
+        } else {
+            name.split('.').collect()
+        };
+        let mut presence = Presence::Always;
+        let mut place = whole;
+        for part in path {
+            let inner = place.field(part);
+            if !place.requires(part) || inner.has_null() || place.is_not_always_object() {
+                presence = Presence::Sometimes;
+            }
+            place = inner;
+        }
+        (place, presence)
     }
 
     /// The names of the arguments, sorted.
@@ -160,6 +169,33 @@ impl Arguments {
         }
         names.remove(last).or_else(|| (open && some).then(Vec::new))
     }
+}
+
+/// Compiles a schema: the validator, closed against undeclared properties, and the schema in the newest dialect. Patterns
+/// run in linear time; external references are never fetched.
+fn compile(schema: &Value) -> Result<(Validator, Value), String> {
+    local_only(schema, true)?;
+    let mut schema = schema.clone();
+    dialect::modern(&mut schema);
+    references(&schema, &schema)?;
+    let mut closed = schema.clone();
+    close(&mut closed);
+    let validator = jsonschema::options()
+        .with_draft(Draft::Draft202012)
+        .offline()
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(false)
+        .with_format("date-time", |text: &str| {
+            matches!(When::new(text), Some(When::Moment(_)))
+        })
+        .with_pattern_options(
+            PatternOptions::regex()
+                .size_limit(PATTERN_BYTES_MAX)
+                .dfa_size_limit(PATTERN_BYTES_MAX),
+        )
+        .build(&closed)
+        .map_err(|error| format!("{}; correct the schema", short(&error.to_string())))?;
+    Ok((validator, schema))
 }
 
 /// Refuses unsupported dialects and external references.

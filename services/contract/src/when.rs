@@ -81,6 +81,14 @@ impl When {
         }
     }
 
+    /// The day of UTC.
+    pub(crate) fn day(self) -> Date {
+        match self {
+            Self::Day(date) => date,
+            Self::Moment(moment) => day(moment),
+        }
+    }
+
     /// Compares two dates or moments; `None` if one is within the other.
     pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {

@@ -161,11 +161,11 @@ impl HistoryCache {
         }
         for (tool, calls) in &task.calls {
             let tool = tool.as_str();
-            let of = |digest: &Digest| labels(catalogue.get(tool), digest);
+            let of = |digest: &Digest| granted(catalogue.get(tool), digest);
             calls
                 .digests
                 .iter()
-                .for_each(|digest| record.taint(tool, of(digest)));
+                .for_each(|digest| record.taint(tool, of(digest).map_or(GONE, Tool::output)));
             let Some(need) = needs.tools.get(tool) else {
                 record.count(tool, calls.succeeded);
                 continue;
@@ -178,11 +178,10 @@ impl HistoryCache {
     }
 }
 
-/// Returns the labels that a tool had when it was granted with this digest. A catalogue that now has another
-/// version of the tool cannot tell them, so it cannot lower them.
-fn labels(tool: Option<&Tool>, granted: &Digest) -> Labels {
-    let same = tool.filter(|tool| tool.digest() == *granted);
-    same.map_or(GONE, Tool::output)
+/// Returns the tool as it was granted with this digest. A catalogue that now has another version of the tool cannot tell
+/// the labels that it had, so it cannot lower them.
+fn granted<'c>(tool: Option<&'c Tool>, digest: &Digest) -> Option<&'c Tool> {
+    tool.filter(|tool| tool.digest() == *digest)
 }
 
 fn recalled<'t>(
@@ -203,7 +202,7 @@ impl TaskHistory {
         &self,
         record: &mut Record,
         tool: &str,
-        labels: Labels,
+        granted: Option<&Tool>,
         call: &StartedCall,
         need: CallParts,
     ) -> Option<()> {
@@ -217,12 +216,20 @@ impl TaskHistory {
             Some(Map::new())
         };
         let known = args.is_some();
-        let started = record.start(tool, args.unwrap_or_default(), (labels, call.determined));
+        let args = args.unwrap_or_default();
+        let started = match granted {
+            Some(granted) => {
+                record.start_labelled(tool, args, (granted.output_labels(), call.determined))
+            }
+            None => record.start(tool, args, (GONE, call.determined)),
+        };
         match call.outcome {
             CallOutcome::Failed => record.fail(&started),
             CallOutcome::Succeeded(_) if known => {
                 let result = if need.result {
-                    part(CallPart::Result)?.clone()
+                    // A result that breaks the schema of its tool is no evidence.
+                    let result = part(CallPart::Result)?.clone();
+                    result.filter(|result| granted.is_none_or(|tool| tool.takes_result(result)))
                 } else {
                     None
                 };

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
 
 /// A list with an item that matches.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,14 @@ impl<B: Inner> Kind for Any<B> {
     fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
         let mut items = value.as_array()?.iter();
         items.find_map(|item| self.0.doubt(item, context))
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.some_items();
+        let item = possible.domain().item();
+        if let Some(reason) = self.0.dead(&item, item.presence(), possible.around) {
+            possible.never(reason);
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

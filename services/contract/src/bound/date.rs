@@ -6,10 +6,15 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit, entries};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::{Possible, Reason};
+use crate::dead::text::Text;
 use crate::parse::source::{Node, Source};
 use crate::show::words::duration;
 use crate::toml_text::quoted;
 use crate::when::{End, When};
+
+/// A day in milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// A date in a range; at least one end is given.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +64,21 @@ impl Kind for Date {
 
     fn permits_links(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.text(Text::Date);
+        let never = match (self.from, self.to) {
+            (Some(End::At(from)), Some(End::At(to))) => from.day() > to.day(),
+            (Some(End::Now { plus_ms: from }), Some(End::Now { plus_ms: to })) => {
+                from.saturating_sub(to) >= DAY_MS
+            }
+            (_, _) => false,
+        };
+        if never {
+            let problem = "`from` is after `to`, so no date is between them";
+            possible.never(Reason::new(problem, "exchange them"));
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

@@ -8,6 +8,8 @@ use super::kind::{Kind, Reader, Unit};
 use super::list::one_or_more;
 use super::matching::{CallContext, Match};
 use crate::address::{Address, domain};
+use crate::dead::possible::Possible;
+use crate::dead::text::Text;
 use crate::parse::source::{Node, Source};
 use crate::show::words::joined;
 use crate::toml_text::quoted_list;
@@ -53,6 +55,14 @@ impl Kind for Email {
 
     fn permits_links(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.text(match self {
+            Self::Addresses(each) => Text::Emails(each.iter().map(ToString::to_string).collect()),
+            Self::Domains(each) => Text::Domains(each.clone()),
+        });
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

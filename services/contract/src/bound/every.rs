@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
 
 /// A list with at least one item whose items all match.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,14 @@ impl<B: Inner + Clone> Kind for Every<B> {
 
     fn permits_links(&self) -> bool {
         self.0.permits_links()
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.some_items();
+        let item = possible.domain().item();
+        if let Some(reason) = self.0.dead(&item, item.presence(), possible.around) {
+            possible.never(reason);
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

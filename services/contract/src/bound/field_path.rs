@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::matching::lookup;
+use crate::schema::domain::{Domain, TypeSet};
 use crate::show::words::joined;
 use crate::toml_text::quoted;
 use bus_schema::json;
@@ -106,6 +107,51 @@ impl FieldPath {
             }
         });
         (equal, all)
+    }
+
+    /// The path with `[]` for each place in a list; `None` if more than the value at its end is meant.
+    pub(super) fn general(&self) -> Option<String> {
+        if self.end != End::Value || self.steps.is_empty() {
+            return None;
+        }
+        let mut path = String::new();
+        for step in &self.steps {
+            match step {
+                Step::Name(name) if path.is_empty() => path.push_str(name),
+                Step::Name(name) => path.push_str(&format!(".{name}")),
+                Step::Each | Step::Index(_) | Step::Argument(_) => path.push_str("[]"),
+            }
+        }
+        Some(path)
+    }
+
+    /// The name that looks like a pattern, which no part of a path can be unless it is in quotes.
+    pub(super) fn pattern(&self) -> Option<&str> {
+        let odd = |name: &str| name.contains('*') || matches!(name, "{}" | "$" | "#");
+        let mut steps = self.steps.iter().filter(|_| !self.text.contains('"'));
+        steps.find_map(|step| match step {
+            Step::Name(name) => odd(name).then_some(name.as_str()),
+            Step::Each | Step::Index(_) | Step::Argument(_) => None,
+        })
+    }
+
+    /// The values at this path in results of these values.
+    pub(super) fn place<'s>(&self, results: Domain<'s>) -> Domain<'s> {
+        let walk = |place: Domain<'s>, step: &Step| match step {
+            Step::Name(name) => place.field(name),
+            Step::Each | Step::Index(_) | Step::Argument(_) => place.item(),
+        };
+        self.steps.iter().fold(results, walk)
+    }
+
+    /// The types of the values that are meant, of those at the end of the path; `None` if they can be any.
+    pub(super) fn types(&self, place: &Domain<'_>) -> Option<TypeSet> {
+        match self.end {
+            End::Value if self.steps.is_empty() => None,
+            End::Value => Some(place.types()),
+            End::Keys => Some(TypeSet::TEXT),
+            End::AnyValue => None,
+        }
     }
 
     /// Describes the values at this path in results of a tool.

@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match, lookup};
+use crate::dead::possible::{Possible, Reason};
+use crate::schema::domain::{Presence, TypeSet};
 use crate::show::words::joined;
 use crate::toml_text::key;
 
@@ -85,6 +87,34 @@ impl<B: Inner + Clone> Kind for Fields<B> {
 
     fn permits_links(&self) -> bool {
         self.exact && self.fields.values().all(Inner::permits_links)
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.of(TypeSet::OBJECT);
+        let domain = possible.domain();
+        for (name, bound) in &self.fields {
+            let field = domain.field(name);
+            let presence = if domain.requires(name) {
+                field.presence()
+            } else {
+                Presence::Sometimes
+            };
+            if let Some(Reason { problem, fix }) = bound.dead(&field, presence, possible.around) {
+                possible.never(Reason::new(format!("`{name}`: {problem}"), fix));
+            }
+        }
+        let further = |name: &&str| {
+            let null = domain.field(name).presence() == Presence::Sometimes;
+            !null && !self.fields.contains_key(*name)
+        };
+        if self.exact
+            && let Some(name) = domain.required().find(further)
+        {
+            let problem =
+                format!("every such object has `{name}`, and the object is exact without it");
+            let fix = format!("add `{name} = …` to `fields`, or remove `exact` and `only`");
+            possible.never(Reason::new(problem, fix));
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

@@ -10,6 +10,7 @@ use super::matching::{CallContext, Match};
 use super::origin::{self, Origin};
 use super::spoken::Spoken;
 use crate::catalogue::Tool;
+use crate::dead::possible::Possible;
 use crate::parse::source::{Node, Source, Table, place};
 use crate::parse::tools::About;
 use crate::show::words::joined;
@@ -64,6 +65,18 @@ impl Kind for From {
 
     fn limits_length(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.types(self.types());
+        let dead = self.0.iter().map(|origin| origin.dead(possible));
+        // One origin that can have such a value is enough.
+        if let Some(reasons) = dead.collect::<Option<Vec<_>>>() {
+            reasons
+                .into_iter()
+                .take(1)
+                .for_each(|reason| possible.never(reason));
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {
@@ -183,6 +196,12 @@ fn field<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Opti
         source.report(node.span(), format!("{text:?} is no way to a field"), fix);
         return None;
     };
+    if let Some(name) = field.pattern() {
+        let problem = format!("`{name}` would be the name of a field, and no pattern");
+        let fix = "write the names of fields joined by dots, with `[]` for each item of a list, or `any_value = true`; a field of this name is written in quotes";
+        source.report(node.span(), problem, fix);
+        return None;
+    }
     for name in field.arguments() {
         about.check(source, node.span(), name)?;
         let counts = |tool: &&Tool| {

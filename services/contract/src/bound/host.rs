@@ -9,6 +9,8 @@ use super::kind::{Kind, Reader, Unit};
 use super::list::one_or_more;
 use super::matching::{CallContext, Match};
 use crate::address::canonical;
+use crate::dead::possible::Possible;
+use crate::dead::text::Text;
 use crate::parse::source::{Node, Source};
 use crate::show::words::joined;
 use crate::toml_text::quoted_list;
@@ -102,6 +104,13 @@ impl Kind for Host {
 
     fn permits_links(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.text(Text::Hosts(
+            self.0.iter().map(ToString::to_string).collect(),
+        ));
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

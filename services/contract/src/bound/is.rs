@@ -9,6 +9,7 @@ use super::ignore_case::{IgnoreCase, SAID, compared};
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 use super::scalar::{self, Scalar};
+use crate::dead::possible::Possible;
 use crate::show::words::list;
 use crate::toml_text::one_or_list;
 
@@ -65,6 +66,13 @@ impl Kind for Is {
 
     fn permits_links(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        if !self.ignores_case {
+            scalar::narrow(&self.values, possible);
+        }
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

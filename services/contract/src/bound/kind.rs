@@ -14,9 +14,11 @@ use serde_json::{Map, Value};
 
 use super::matching::{CallContext, Match};
 use super::origin::Origin;
+use crate::dead::possible::{Around, Possible, Reason};
 pub(crate) use crate::parse::source::VALUE_CHARS_MAX;
 use crate::parse::source::{Node, Source, Table};
 use crate::parse::tools::About;
+use crate::schema::domain::{Domain, Presence};
 use crate::show::words::counted;
 
 /// A kind of bound on a value.
@@ -36,6 +38,11 @@ pub(crate) trait Kind: Sized + Display {
     /// Matches an argument, which may be absent.
     fn judge_argument(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match {
         value.map_or(Match::Unknown, |value| self.judge(value, context))
+    }
+
+    /// Removes values that never match from those that a place can have; values of other types by default.
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.types(self.types());
     }
 
     /// The predicate of a sentence about a value that matches: `begins with "a"`.
@@ -94,6 +101,10 @@ pub(crate) trait Inner: Sized + Display {
     ) -> Option<Self>;
     /// Matches an argument, which may be absent.
     fn judge(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match;
+    /// Returns why no call matches; `None` if one may.
+    fn dead(&self, domain: &Domain<'_>, presence: Presence, around: Around<'_>) -> Option<Reason>;
+    /// Returns why no value is told from it; `None` if one may be.
+    fn never_differs(&self, domain: &Domain<'_>) -> Option<Reason>;
     /// Matches the argument of this name; `Unknown` if the name is ambiguous.
     fn judge_at(&self, args: &Map<String, Value>, name: &str, context: &CallContext<'_>) -> Match;
     /// The predicate of a sentence about a value that matches.

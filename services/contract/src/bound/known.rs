@@ -10,6 +10,7 @@ use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 use super::scalar::{self, Scalar};
 use super::spoken::words;
+use crate::dead::possible::Possible;
 use crate::known::{ALIAS_CHARS_MIN, KnownSet};
 use crate::name::NAME_BYTES_MAX;
 use crate::parse::source::Node;
@@ -77,6 +78,10 @@ impl Kind for Known {
             return Match::No;
         };
         Match::any(self.set.named_in(&words).map(|(one, _)| one.judge(value)))
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        scalar::narrow(&self.set.values, possible);
     }
 
     fn say(&self, _unit: Unit) -> String {

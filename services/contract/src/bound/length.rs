@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit, entries};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
 use crate::parse::source::{Node, Source};
 use bus_schema::json::INTEGER_MAX;
 
@@ -54,6 +55,12 @@ impl Kind for Length {
 
     fn limits_length(&self) -> bool {
         self.max.is_some()
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.types(self.types());
+        possible.length(self.min.unwrap_or(0), self.max.unwrap_or(u64::MAX));
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, unit: Unit) -> String {

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 use super::texts::Texts;
+use crate::dead::possible::Possible;
+use crate::dead::text::Text;
 use crate::pattern::{PATTERN_BYTES_MAX, text_fits};
 
 /// A text that matches one of the patterns.
@@ -31,6 +33,14 @@ impl Kind for Like {
 
     fn determines(&self, _value: &Value, _context: &CallContext<'_>) -> bool {
         self.0.as_written().is_some_and(|text| !text.contains('*'))
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        match self.0.exactly() {
+            Some(texts) => possible.text(Text::Like(texts)),
+            None => possible.types(self.types()),
+        }
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

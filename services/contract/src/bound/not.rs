@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::alternatives::Alternatives;
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
 
 /// A value that none of these bounds matches.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,14 @@ impl<B: Inner + Clone + PartialEq> Kind for Not<B> {
 
     fn judge_argument(&self, value: Option<&Value>, context: &CallContext<'_>) -> Match {
         self.0.judge(value, context).opposite()
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        let domain = possible.domain();
+        let reason = self.0.0.iter().find_map(|one| one.never_differs(&domain));
+        if let Some(reason) = reason {
+            possible.never(reason);
+        }
     }
 
     fn say(&self, unit: Unit) -> String {

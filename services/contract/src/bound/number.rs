@@ -24,7 +24,7 @@ impl Number {
     }
 
     /// Converts to a double without rounding: every integer here has an exact double.
-    fn double(self) -> f64 {
+    pub(super) fn double(self) -> f64 {
         match self {
             #[expect(clippy::cast_precision_loss, reason = "integers stay below 2^53")]
             Self::Integer(value) => value as f64,

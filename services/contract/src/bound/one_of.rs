@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::alternatives::Alternatives;
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
 
 /// A value that at least one of these bounds matches.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,19 @@ impl<B: Inner + Clone + PartialEq> Kind for OneOf<B> {
 
     fn permits_links(&self) -> bool {
         self.0.permits_links()
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        let domain = possible.domain();
+        let each = self.0.0.iter();
+        let dead = each.map(|one| one.dead(&domain, domain.presence(), possible.around));
+        // One alternative that can match is enough.
+        if let Some(reasons) = dead.collect::<Option<Vec<_>>>() {
+            reasons
+                .into_iter()
+                .take(1)
+                .for_each(|reason| possible.never(reason));
+        }
     }
 
     fn say(&self, unit: Unit) -> String {

@@ -7,8 +7,11 @@ use serde_json::Value;
 use crate::bound::field_path::FieldPath;
 use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
 use crate::bound::spoken::Spoken;
+use crate::catalogue::Tool;
+use crate::dead::possible::{Possible, Reason};
 use crate::labels::Integrity;
 use crate::record::Stage;
+use crate::schema::domain::TypeSet;
 use crate::toml_text::quoted;
 
 /// One origin of a value.
@@ -32,6 +35,38 @@ pub enum Origin {
     },
 }
 
+/// Returns why no result of the tool has a value of these types at the path, from the schema of its results.
+pub(super) fn lacks(field: &FieldPath, tool: &Tool, types: TypeSet) -> Option<Reason> {
+    let place = field.place(tool.output_schema()?.domain());
+    if place.is_empty() {
+        let problem = format!(
+            "the results of `{}` have no such place: {field}",
+            tool.name()
+        );
+        let fix =
+            "name a field that `output_schema` of the tool has, with `[]` for each item of a list";
+        return Some(Reason::new(problem, fix));
+    }
+    let has = field.types(&place)?;
+    never_equal(
+        types,
+        has,
+        &format!("this place in results of `{}`", tool.name()),
+    )
+}
+
+/// Returns the reason why values of these types are never equal.
+pub(crate) fn never_equal(own: TypeSet, other: TypeSet, what: &str) -> Option<Reason> {
+    own.and(other).is_empty().then(|| {
+        let problem = format!(
+            "the value is {}, and {what} is {}, so they are never equal",
+            own.words(),
+            other.words()
+        );
+        Reason::new(problem, "name a place with values of the same type")
+    })
+}
+
 impl Origin {
     /// Matches a value that comes from this origin. A null, list or object is `Unknown`; only its items have an origin.
     pub(crate) fn judge(&self, value: &Value, context: &CallContext<'_>) -> Match {
@@ -50,7 +85,8 @@ impl Origin {
                     .map(|outcome| match &outcome.stage {
                         Stage::Failed => Match::No,
                         Stage::Succeeded(Some(result))
-                            if outcome.labels.integrity == Integrity::Trusted =>
+                            if outcome.labels.integrity == Integrity::Trusted
+                                || field.general().is_some_and(|path| outcome.trusts(&path)) =>
                         {
                             Match::of(found(result))
                         }
@@ -71,6 +107,41 @@ impl Origin {
                     }
                 });
                 Match::any(each)
+            }
+        }
+    }
+
+    /// Returns why no value that is left has this origin; `None` if one may have it.
+    pub(crate) fn dead(&self, possible: &Possible<'_>) -> Option<Reason> {
+        match self {
+            Self::Task(_) => None,
+            Self::Field { tool, field } => {
+                let tool = match possible.around.earlier(tool) {
+                    Ok(tool) => tool,
+                    Err(reason) => return Some(reason),
+                };
+                let trusted = tool.output().integrity == Integrity::Trusted;
+                if !trusted && !field.general().is_some_and(|path| tool.trusts(&path)) {
+                    let problem = format!(
+                        "anybody may have written what `{}` returns, so it never counts as an origin",
+                        tool.name()
+                    );
+                    let fix = "name a tool whose output is trusted, or label this field as trusted in the tool catalogue";
+                    return Some(Reason::new(problem, fix));
+                }
+                lacks(field, tool, possible.has())
+            }
+            Self::Argument { tool, argument } => {
+                let tool = match possible.around.earlier(tool) {
+                    Ok(tool) => tool,
+                    Err(reason) => return Some(reason),
+                };
+                let (other, _) = tool.arguments().place(argument);
+                never_equal(
+                    possible.has(),
+                    other.types(),
+                    &format!("`{argument}` of `{}`", tool.name()),
+                )
             }
         }
     }

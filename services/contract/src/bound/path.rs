@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
+use crate::dead::text::Text;
 use crate::parse::source::{Node, Source};
 use crate::pattern::{PATTERN_BYTES_MAX, PathGlob};
 use crate::toml_text::quoted;
@@ -47,6 +49,11 @@ impl Kind for Path {
 
     fn permits_links(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.text(Text::Path(self.0.as_str().to_owned()));
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
 use super::matching::{CallContext, Match};
 use super::texts::Texts;
+use crate::dead::possible::Possible;
+use crate::dead::text::Text;
 
 /// A text that starts with one of these texts.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +28,14 @@ impl Kind for Prefix {
 
     fn judge(&self, value: &Value, _context: &CallContext<'_>) -> Match {
         self.0.judge(value, |own, text| text.starts_with(own))
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        match self.0.exactly() {
+            Some(texts) => possible.text(Text::Prefix(texts)),
+            None => possible.types(self.types()),
+        }
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::{Possible, Reason};
+use crate::schema::domain::TypeSet;
 
 /// True if the argument must be present and not null.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +50,15 @@ impl Kind for Present {
 
     fn limits_length(&self) -> bool {
         !self.0
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        if self.0 {
+            possible.of(TypeSet::PRESENT);
+        } else {
+            let problem = "every call of the tool has this, and the bound wants it absent";
+            possible.never(Reason::new(problem, "bound its value, or remove the rule"));
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

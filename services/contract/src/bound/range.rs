@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit, entries};
 use super::matching::{CallContext, Match};
 use super::number::{self, Number};
+use crate::dead::possible::Possible;
 use crate::parse::source::Node;
 
 /// A number from `min` to `max`; at least one is given.
@@ -58,6 +59,12 @@ impl Kind for Range {
 
     fn limits_length(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.types(self.types());
+        possible.number(self.min.map(Number::double), self.max.map(Number::double));
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

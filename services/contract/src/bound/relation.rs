@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::kind::{Kind, Reader, Unit, VALUE_CHARS_MAX};
 use super::matching::{CallContext, Match, lookup};
 use super::number::Number;
+use crate::dead::possible::{Possible, Reason};
 use crate::show::words::duration;
 use crate::toml_text::quoted;
 use crate::when::{When, span_ms, span_text};
@@ -180,6 +181,21 @@ impl Kind for Compared {
 
     fn same_as(&self) -> Option<&str> {
         (self.relation == Relation::SameAs).then_some(self.other.as_str())
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        possible.types(self.types());
+        let (other, _) = possible.around.tool.arguments().place(&self.other);
+        let has = possible.has();
+        if has.and(other.types()).is_empty() {
+            let problem = format!(
+                "the value is {}, and `{}` is {}, so they never compare",
+                has.words(),
+                self.other,
+                other.types().words()
+            );
+            possible.never(Reason::new(problem, "name another argument"));
+        }
     }
 
     fn say(&self, _unit: Unit) -> String {

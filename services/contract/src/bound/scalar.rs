@@ -7,7 +7,9 @@ use toml::de::DeValue;
 
 use super::matching::Match;
 use super::number::{self, Number};
+use crate::dead::possible::{Possible, Reason};
 use crate::parse::source::{Node, Source, VALUE_CHARS_MAX};
+use crate::show::words::joined;
 use crate::toml_text::quoted;
 
 /// Maximum number of members of a set.
@@ -40,6 +42,16 @@ impl Scalar {
         match self {
             Self::Text(text) => Some(text),
             Self::Bool(_) | Self::Number(_) => None,
+        }
+    }
+
+    /// The JSON value.
+    pub(crate) fn value(&self) -> Value {
+        match self {
+            Self::Bool(value) => Value::from(*value),
+            Self::Number(Number::Integer(value)) => Value::from(*value),
+            Self::Number(Number::Decimal(value)) => Value::from(*value),
+            Self::Text(value) => Value::from(value.as_str()),
         }
     }
 
@@ -86,6 +98,18 @@ pub(super) fn one_of(set: &[Scalar], value: &Value) -> Match {
     } else {
         Match::any(spoken)
     }
+}
+
+/// Keeps these values in what a place can have.
+pub(super) fn narrow(set: &[Scalar], possible: &mut Possible<'_>) {
+    let types: Vec<&str> = set.iter().flat_map(Scalar::types).copied().collect();
+    possible.types(&types);
+    if !set.iter().any(|one| possible.takes(&one.value())) {
+        let each: Vec<String> = set.iter().take(8).map(Scalar::to_string).collect();
+        let problem = format!("the tool never takes {}", joined(each, "or"));
+        possible.never(Reason::new(problem, possible.offer()));
+    }
+    possible.keep(|value, _| one_of(set, value));
 }
 
 /// Reads one value of an argument.

@@ -48,6 +48,11 @@ impl Texts {
         }))
     }
 
+    /// The texts, if case counts.
+    pub(super) fn exactly(&self) -> Option<Vec<String>> {
+        self.folded.is_none().then(|| self.written.clone())
+    }
+
     /// The text, if there is only one and case counts.
     pub(super) fn as_written(&self) -> Option<&str> {
         match (&self.written[..], &self.folded) {

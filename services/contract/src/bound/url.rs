@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::host::{self, HostPattern};
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use crate::dead::possible::Possible;
+use crate::dead::text::Text;
 use crate::parse::source::{Node, Source};
 use crate::pattern::{PATTERN_BYTES_MAX, PathGlob};
 use crate::toml_text::{quoted, quoted_list};
@@ -156,6 +158,12 @@ impl Kind for Url {
 
     fn permits_links(&self) -> bool {
         true
+    }
+
+    fn narrow(&self, possible: &mut Possible<'_>) {
+        let hosts = self.hosts.iter().map(ToString::to_string);
+        possible.text(Text::Url(self.scheme.clone(), hosts.collect()));
+        possible.keep(|value, context| self.judge(value, context));
     }
 
     fn say(&self, _unit: Unit) -> String {

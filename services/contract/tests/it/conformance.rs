@@ -183,13 +183,22 @@ impl Case {
             let labels = one
                 .output
                 .or_else(|| tools.get(&one.tool).map(contract::Tool::output));
-            let started = record.start(
-                &one.tool,
-                one.args.clone(),
-                (labels.expect("a tool"), one.determined),
-            );
+            let known = tools.get(&one.tool).filter(|_| one.output.is_none());
+            let started = match known {
+                Some(tool) => record.start_labelled(
+                    &one.tool,
+                    one.args.clone(),
+                    (tool.output_labels(), one.determined),
+                ),
+                None => record.start(
+                    &one.tool,
+                    one.args.clone(),
+                    (labels.expect("a tool"), one.determined),
+                ),
+            };
             let result = one.result.as_ref();
             let result = result.map(|result| serde_json::from_str(result).unwrap());
+            let result = result.filter(|result| known.is_none_or(|tool| tool.takes_result(result)));
             match one.stage.as_deref() {
                 None | Some("succeeded") => record.succeed(&started, result),
                 Some("failed") => record.fail(&started),
@@ -230,7 +239,7 @@ fn every_case_is_decided_as_written() {
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         });
         let text = crate::text(&file.rules);
-        let contract = Contract::parse("case", &text, &tools)
+        let contract = crate::parse(&text, &tools)
             .unwrap_or_else(|found| panic!("{}: {found}", path.display()));
         for case in &file.case {
             cases += 1;
@@ -283,7 +292,7 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
         return Ok(());
     };
     let text = changed(text, &fix, &toml);
-    let fixed = Contract::parse("fixed", &text, tools)
+    let fixed = crate::parse(&text, tools)
         .map_err(|found| format!("the fix cannot be read: {found}"))?;
     match decide(&fixed, tools, &view, &call) {
         Verdict::Granted { .. } | Verdict::Ask { .. } => Ok(()),

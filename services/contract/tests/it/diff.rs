@@ -215,8 +215,8 @@ const SHOWN: [(&str, &str, &str); 5] = [
         "becomes allowed without asking: note.read {\"id\":\"a\"}: ask by `r` → granted by `r`",
     ),
     (
-        "[[allow]]\nname = \"r\"\ntool = \"item.update\"\nafter = \"item.create\"\n\
-         [[test]]\nearlier = [{ tool = \"item.create\", args = { id = \"a\" }, output = \"untrusted\", assumed = true }]\n\
+        "[[allow]]\nname = \"r\"\ntool = \"item.update\"\nafter = \"item.create\"\n[[allow]]\ntool = \"item.create\"\n\
+         [[test]]\nearlier = [{ tool = \"item.create\", args = { id = \"a\" }, output = \"untrusted\" }]\n\
          call = { tool = \"item.update\", args = { id = \"a\" } }\nexpect = \"allow\"",
         "[[allow]]\nname = \"r\"\ntool = \"note.read\"",
         "no longer allowed: item.update {\"id\":\"a\"} after `item.create`, whose result anybody may have written: granted",

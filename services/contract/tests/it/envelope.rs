@@ -160,7 +160,7 @@ fn envelope_ends_when_the_contract_does() {
         "2037-01-01T00:00:00Z".parse().unwrap()
     );
     let text = crate::text(RULES).replace("2036-12-31", "9998-12-31");
-    let far = Contract::parse("c", &text, &tools).unwrap();
+    let far = crate::parse(&text, &tools).unwrap();
     assert_eq!(far.expires(), Time::from_ns(i64::MAX));
 }
 

@@ -56,7 +56,8 @@ impl Arguments {
         let file = self.contract.display().to_string();
         let wrong = |problems: Diagnostics| Error::Document(problems.to_string());
         // A contract whose tests fail is explained, too, because the explanation says why they do.
-        let (contract, tested) = Contract::parse_untested(&file, &text, &tools).map_err(wrong)?;
+        let (contract, tested) =
+            Contract::parse_with_faults(&file, &text, &tools).map_err(wrong)?;
         self.explain(&contract, &tools, out, clock)?;
         tested.map_err(wrong)
     }
