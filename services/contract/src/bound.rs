@@ -241,6 +241,11 @@ impl Predicate {
 }
 
 impl Bound {
+    /// A value that is absent or null.
+    pub(crate) fn absent() -> Self {
+        Self::All(vec![Predicate::absent()])
+    }
+
     /// Returns true if a missing or null value may match.
     fn may_take_absent(&self) -> bool {
         let Self::All(predicates) = self else {

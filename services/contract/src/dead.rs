@@ -10,6 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use self::possible::{Around, Reason};
+use crate::after::After;
+use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
 use crate::bound::matching::CallContext;
 use crate::catalogue::{Catalogue, Effect, Risk, Tool};
@@ -165,7 +167,10 @@ impl Analysis<'_> {
         bounds
             .or_else(|| rule.only.then(|| unbounded(rule, &arguments, ""))?)
             .or_else(|| {
-                let reason = rule.after.iter().find_map(|after| after.dead(around))?;
+                let mut each = rule.after.iter();
+                let reason = each.find_map(|after| {
+                    after.dead(around).or_else(|| uncompared(rule, after, tool))
+                })?;
                 Some((Part::Key("after"), reason))
             })
     }
@@ -192,6 +197,29 @@ fn unbounded(rule: &Rule, domain: &Domain<'_>, path: &str) -> Option<Finding> {
         first.get_or_insert(lacking?);
     }
     first
+}
+
+/// Returns the argument that an earlier call compares and that no call of the rule has.
+fn uncompared(rule: &Rule, after: &After, tool: &Tool) -> Option<Reason> {
+    let lacks = |name: &&String| {
+        let (domain, _) = tool.arguments().place(name);
+        let below = format!("{name}.");
+        let named = |bound: &String| {
+            bound == *name || bound.starts_with(&below) || name.starts_with(&format!("{bound}."))
+        };
+        let none = match rule.bounds.get(*name) {
+            Some(bound) => *bound == Bound::absent(),
+            None => rule.only && !rule.bounds.keys().any(named),
+        };
+        none && !domain.has_null()
+    };
+    let name = after.equal.keys().find(lacks)?;
+    let problem =
+        format!("the rule takes no call with `{name}`, which is compared with the earlier call");
+    Some(Reason::new(
+        problem,
+        format!("add a bound for `{name}` that a value matches"),
+    ))
 }
 
 /// Returns the keys of a rule that never have an effect.

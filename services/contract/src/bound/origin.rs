@@ -10,7 +10,7 @@ use crate::bound::spoken::Spoken;
 use crate::catalogue::Tool;
 use crate::dead::possible::{Possible, Reason};
 use crate::labels::Integrity;
-use crate::record::Stage;
+use crate::record::{Stage, StartedCall};
 use crate::schema::domain::TypeSet;
 use crate::toml_text::quoted;
 
@@ -33,6 +33,12 @@ pub enum Origin {
         /// The argument; dots lead into objects.
         argument: String,
     },
+}
+
+/// Returns true if a trusted program writes the field of the result, by the labels of all of it or of the field.
+fn is_trusted(outcome: &StartedCall, field: &FieldPath) -> bool {
+    outcome.labels.integrity == Integrity::Trusted
+        || field.general().is_some_and(|path| outcome.trusts(&path))
 }
 
 /// Returns why no result of the tool has a value of these types at the path, from the schema of its results.
@@ -84,10 +90,7 @@ impl Origin {
                     .iter()
                     .map(|outcome| match &outcome.stage {
                         Stage::Failed => Match::No,
-                        Stage::Succeeded(Some(result))
-                            if outcome.labels.integrity == Integrity::Trusted
-                                || field.general().is_some_and(|path| outcome.trusts(&path)) =>
-                        {
+                        Stage::Succeeded(Some(result)) if is_trusted(outcome, field) => {
                             Match::of(found(result))
                         }
                         Stage::Running | Stage::Succeeded(_) => Match::Unknown,
@@ -176,7 +179,7 @@ impl Origin {
                 let each = record.outcomes(tool).iter();
                 let results = each.filter_map(|outcome| match &outcome.stage {
                     Stage::Succeeded(Some(result))
-                        if outcome.determined && outcome.labels.integrity == Integrity::Trusted =>
+                        if outcome.determined && is_trusted(outcome, field) =>
                     {
                         Some(result)
                     }

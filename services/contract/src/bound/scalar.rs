@@ -9,7 +9,6 @@ use super::matching::Match;
 use super::number::{self, Number};
 use crate::dead::possible::{Possible, Reason};
 use crate::parse::source::{Node, Source, VALUE_CHARS_MAX};
-use crate::show::words::joined;
 use crate::toml_text::quoted;
 
 /// Maximum number of members of a set.
@@ -106,7 +105,7 @@ pub(super) fn narrow(set: &[Scalar], possible: &mut Possible<'_>) {
     possible.types(&types);
     if !set.iter().any(|one| possible.takes(&one.value())) {
         let each: Vec<String> = set.iter().take(8).map(Scalar::to_string).collect();
-        let problem = format!("the tool never takes {}", joined(each, "or"));
+        let problem = format!("the tool never takes {}", each.join(" or "));
         possible.never(Reason::new(problem, possible.offer()));
     }
     possible.keep(|value, _| one_of(set, value));

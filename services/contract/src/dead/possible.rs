@@ -8,7 +8,6 @@ use super::text::Text;
 use crate::bound::matching::{CallContext, Match};
 use crate::catalogue::{Catalogue, Tool};
 use crate::schema::domain::{Alternative, Domain, TypeSet};
-use crate::show::words::counted;
 
 /// The reason why nothing matches, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,8 +191,7 @@ impl<'c> Possible<'c> {
             |left| left.length.0 = left.length.0.max(least),
             || {
                 let problem = format!(
-                    "a text that matches has at least {}, which is more than permitted",
-                    counted(least, "character", "characters")
+                    "a text that matches is longer than permitted: {least} or more characters"
                 );
                 Reason::new(problem, "shorten the bound, or permit a longer text")
             },

@@ -1,6 +1,5 @@
 //! Forms of texts that bounds ask for, and the pairs of forms that no text has.
 
-use crate::show::words::joined;
 use crate::toml_text::quoted;
 
 /// A form of a text.
@@ -223,7 +222,10 @@ impl Text {
 }
 
 fn list(each: &[String]) -> String {
-    joined(each.iter().map(|text| quoted(text)).collect(), "or")
+    each.iter()
+        .map(|text| quoted(text))
+        .collect::<Vec<_>>()
+        .join(" or ")
 }
 
 /// Returns true if texts of the kind `one` never have the form `other`.

@@ -28,6 +28,7 @@ mod round_trip;
 mod seen;
 mod show;
 mod strict_json;
+mod witness;
 mod words;
 
 use std::sync::LazyLock;
