@@ -292,8 +292,8 @@ fn check(contract: &Contract, tools: &Catalogue, text: &str, case: &Case) -> Res
         return Ok(());
     };
     let text = changed(text, &fix, &toml);
-    let fixed = crate::parse(&text, tools)
-        .map_err(|found| format!("the fix cannot be read: {found}"))?;
+    let fixed =
+        crate::parse(&text, tools).map_err(|found| format!("the fix cannot be read: {found}"))?;
     match decide(&fixed, tools, &view, &call) {
         Verdict::Granted { .. } | Verdict::Ask { .. } => Ok(()),
         Verdict::Refused { why, .. } => Err(format!("the fix as text does not help: {why}")),
