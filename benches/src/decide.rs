@@ -30,7 +30,7 @@ const ROUNDS: [Rounds; 2] = [
         rules: 500,
         calls: 2_000,
         loads: 10,
-        load_goal_ms: None,
+        load_goal_ms: Some(50.0),
     },
 ];
 /// Most milliseconds from a stored proposal to its stored verdict.
