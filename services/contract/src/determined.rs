@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
 use crate::bound::matching::{CallContext, lookup};
-use crate::links::{Carried, carried};
+use crate::links::{Carried, carried, in_all};
 use crate::rule::{Rule, is_below};
 use crate::schema::Arguments;
 
@@ -93,7 +93,8 @@ impl Rule {
             let mut free = free.iter();
             free.any(|free| free == name || is_below(name, free))
         };
-        let open: Vec<OpenArgument> = open
+        let mut texts = Vec::new();
+        let mut open: Vec<OpenArgument> = open
             .into_iter()
             .filter_map(|one| {
                 if !is_free(&one.name) {
@@ -103,7 +104,10 @@ impl Rule {
                 let bound = self.bounds.get(&one.name);
                 let found = match bound {
                     Some(bound) if bound.permits_links() => None,
-                    Some(_) | None => carried(value),
+                    Some(_) | None => {
+                        texts.push((one.name.clone(), value));
+                        carried(value)
+                    }
                 };
                 found.map(|found| OpenArgument {
                     why: Openness::Carries(found),
@@ -111,6 +115,16 @@ impl Rule {
                 })
             })
             .collect();
+        if open.is_empty()
+            && let Some(found) = in_all(texts.iter().map(|(_, value)| *value))
+        {
+            let why = Openness::Carries(found);
+            open.extend(
+                texts
+                    .into_iter()
+                    .map(|(name, _)| OpenArgument { name, why }),
+            );
+        }
         if open.is_empty() {
             Openings::None
         } else {

@@ -1,11 +1,12 @@
 //! Finds links, addresses and account numbers in free text, also in other spellings.
 
+mod plain;
+
 use std::fmt;
 
-use diagnostic::is_hidden;
 use serde_json::Value;
-use unicode_normalization::UnicodeNormalization as _;
 
+use self::plain::folded;
 use crate::when::When;
 
 /// The least digits of an account, card or telephone number.
@@ -16,19 +17,43 @@ const MIXED_CHARS_MIN: usize = 16;
 const MIXED_DIGITS_MIN: usize = 4;
 /// The shortest IBAN, without blanks.
 const IBAN_CHARS_MIN: usize = 15;
-/// Spellings of a dot or an at sign that people write against filters.
-const SPELLED: [(&str, &str); 11] = [
-    ("[.]", "."),
-    ("(.)", "."),
-    ("{.}", "."),
-    ("[dot]", "."),
-    ("(dot)", "."),
-    ("{dot}", "."),
-    (" dot ", "."),
-    ("[at]", "@"),
-    ("(at)", "@"),
-    ("{at}", "@"),
-    ("[@]", "@"),
+/// Schemes of which a name behind the colon is enough.
+const SCHEMES: [&str; 35] = [
+    "http",
+    "https",
+    "hxxp",
+    "hxxps",
+    "ftp",
+    "ftps",
+    "sftp",
+    "ssh",
+    "file",
+    "ws",
+    "wss",
+    "mailto",
+    "tel",
+    "callto",
+    "sms",
+    "sip",
+    "sips",
+    "xmpp",
+    "skype",
+    "facetime",
+    "whatsapp",
+    "tg",
+    "matrix",
+    "data",
+    "blob",
+    "javascript",
+    "vbscript",
+    "intent",
+    "magnet",
+    "bitcoin",
+    "ethereum",
+    "irc",
+    "ircs",
+    "ldap",
+    "smb",
 ];
 
 /// The part of a text by which it leads somewhere.
@@ -52,15 +77,38 @@ impl fmt::Display for Carried {
     }
 }
 
-/// Finds the first link, address or account number in the texts of a value, names of fields included.
+/// Finds the first link, address or account number in the texts and numbers of a value, names of fields included. The
+/// items of a list are also read one after the other as one text.
 pub(crate) fn carried(value: &Value) -> Option<Carried> {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+        Value::Null | Value::Bool(_) => None,
+        Value::Number(number) => in_text(&number.to_string()),
         Value::String(text) => in_text(text),
-        Value::Array(items) => items.iter().find_map(carried),
+        Value::Array(items) => items
+            .iter()
+            .find_map(carried)
+            .or_else(|| in_all(items.iter())),
         Value::Object(map) => map
             .iter()
-            .find_map(|(name, value)| in_text(name).or_else(|| carried(value))),
+            .find_map(|(name, value)| in_text(name).or_else(|| carried(value)))
+            .or_else(|| in_all(map.values())),
+    }
+}
+
+/// Finds the first link, address or account number that goes over several values.
+pub(crate) fn in_all<'v>(values: impl Iterator<Item = &'v Value>) -> Option<Carried> {
+    let mut texts = Vec::new();
+    values.for_each(|value| add_texts(value, &mut texts));
+    (texts.len() > 1).then(|| in_text(&texts.join(" ")))?
+}
+
+fn add_texts(value: &Value, to: &mut Vec<String>) {
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => to.push(number.to_string()),
+        Value::String(text) => to.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| add_texts(item, to)),
+        Value::Object(map) => map.values().for_each(|item| add_texts(item, to)),
     }
 }
 
@@ -72,38 +120,10 @@ pub(crate) fn in_text(text: &str) -> Option<Carried> {
     link.or_else(|| has_account_number(&plain).then_some(Carried::AccountNumber))
 }
 
-/// Folds compatibility forms, case, other dots and hidden characters.
-fn folded(text: &str) -> String {
-    let visible = text.nfkc().filter(|c| !is_hidden(*c) || c.is_whitespace());
-    let dots = visible.map(|c| match c {
-        '\u{3002}' | '\u{ff61}' | '\u{2024}' | '\u{fe52}' | '\u{b7}' | '\u{2022}' => '.',
-        '\u{fe6b}' => '@',
-        '\u{2215}' | '\u{2044}' | '\u{29f8}' => '/',
-        '\u{a789}' | '\u{2236}' => ':',
-        _ => c,
-    });
-    let mut plain: String = dots.flat_map(char::to_lowercase).collect();
-    for (spelled, meant) in SPELLED {
-        if plain.contains(spelled) {
-            let apart = format!(" {spelled} ");
-            plain = plain.replace(&apart, meant).replace(spelled, meant);
-        }
-    }
-    plain
-}
-
 fn in_word(word: &str) -> Option<Carried> {
     let word = word.trim_matches(|c: char| "()[]{}'!?.*_~".contains(c));
-    let has_scheme = |(scheme, rest): (&str, &str)| {
-        let scheme = scheme.rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
-        scheme.is_some_and(|scheme| scheme.starts_with(|c: char| c.is_ascii_alphabetic()))
-            && (rest.starts_with("//")
-                || matches!(
-                    scheme,
-                    Some("mailto" | "tel" | "data" | "javascript" | "sms")
-                ))
-    };
-    if word.split_once(':').is_some_and(has_scheme) || word.starts_with("//") {
+    let mut colons = word.match_indices(':').map(|(at, _)| word.split_at(at));
+    if word.contains("//") || colons.any(|(before, rest)| has_scheme(before, rest)) {
         return Some(Carried::Link);
     }
     if let Some((_, after)) = word.split_once('@')
@@ -111,8 +131,16 @@ fn in_word(word: &str) -> Option<Carried> {
     {
         return Some(Carried::Address);
     }
-    let mut hosts = word.split(['/', '?', '#', '@', '=', '&', ':', '(', ')', '[', ']', '\\']);
-    (hosts.any(is_host) || is_ipv6(word)).then_some(Carried::Link)
+    let mut names = word.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | '-' | '_')));
+    (names.any(is_host) || has_ipv6(word)).then_some(Carried::Link)
+}
+
+/// Returns true if a colon, at the beginning of `rest`, ends the scheme of a link.
+fn has_scheme(before: &str, rest: &str) -> bool {
+    let rest = rest.trim_start_matches(':');
+    let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
+    let is_known = scheme.is_some_and(|scheme| SCHEMES.contains(&scheme));
+    rest.starts_with("\\\\") || (is_known && !rest.is_empty())
 }
 
 /// Returns true for names with a last label of letters, such as `acme.io`, and for IPv4 addresses.
@@ -136,9 +164,10 @@ fn is_host(name: &str) -> bool {
     is_top || (labels.len() == 4 && labels.iter().all(is_number))
 }
 
-fn is_ipv6(word: &str) -> bool {
-    let inner = word.split(']').next().unwrap_or(word);
-    inner.matches(':').count() >= 2 && inner.parse::<std::net::Ipv6Addr>().is_ok()
+fn has_ipv6(word: &str) -> bool {
+    let mut pieces = word.split(|c: char| !(c.is_alphanumeric() || matches!(c, ':' | '.')));
+    pieces
+        .any(|piece| piece.matches(':').count() >= 2 && piece.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
 /// Returns true if the text has an IBAN, a long number, or a long word of letters and digits. Dates are not numbers.
@@ -195,7 +224,25 @@ fn count_digits(word: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Carried, in_text};
+    use serde_json::json;
+
+    use super::{Carried, carried, in_text};
+
+    #[test]
+    fn parts_of_one_value_are_read_together() {
+        let parted = [
+            json!(["4111 1111", "1111 1111"]),
+            json!(["DE89 3704 0044", ["0532 0130 00"]]),
+            json!({"a": "4111 1111", "b": {"c": 11_111_111}}),
+            json!(4_111_111_111_111_111_u64),
+        ];
+        for value in parted {
+            assert_eq!(carried(&value), Some(Carried::AccountNumber), "{value}");
+        }
+        assert_eq!(carried(&json!(["at acme", ".io"])), Some(Carried::Link));
+        let plain = json!({"lines": ["We moved.", "All is fine."], "room": 4, "amount": 1250.5});
+        assert_eq!(carried(&plain), None);
+    }
 
     #[test]
     fn other_spellings_are_found() {
@@ -219,6 +266,32 @@ mod tests {
             "see:evil.example/a?b",
             "\u{430}cme.com",
             "münchen.de",
+            "acme.io's",
+            "acme.io\u{2019}s page",
+            "acme.io\u{2014}now",
+            "acme.io+now",
+            "acme\u{a4f8}io",
+            "acme\u{fe12}io",
+            "acme\u{2027}io",
+            "acme\ndot\nio",
+            "acme . io",
+            "acme .io",
+            "acme%2Eio",
+            "acme%252eio",
+            "%61cme%2eio",
+            "acme&#46;io",
+            "acme&#x2E;io",
+            "acme&period;io",
+            "\u{939}\u{93f}\u{928}\u{94d}\u{926}\u{940}.example",
+            "a\u{20dd}cme.io",
+            "see:https://acme/a",
+            "HTTPS:\\\\acme\\a",
+            "https:/acme",
+            "https:acme",
+            "see:data:text/html,x",
+            "bitcoin:acme",
+            "ip=2001:db8::1",
+            "[2001:db8::1]:80",
             "xn--mnchen-3ya.xn--p1ai",
         ];
         for text in link {
@@ -233,6 +306,10 @@ mod tests {
         ] {
             assert_eq!(in_text(text), Some(Carried::Address), "{text}");
         }
+    }
+
+    #[test]
+    fn account_numbers_are_found() {
         let account = [
             "DE89 3704 0044 0532 0130 00",
             "pay to de89370400440532013000.",
@@ -258,6 +335,9 @@ mod tests {
             "either/or, 3/4, a:b, \"quoted\"; it's well-known",
             "Hello,\nthanks for your message.\n\nBest\nAnn",
             "the U.S. team",
+            "100% sure; 5% off, R&D, AT&T; & so on",
+            "Note: data: none, file: none",
+            "wait ... what",
             "at 5 pm",
         ];
         for text in plain {
