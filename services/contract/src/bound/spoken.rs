@@ -83,7 +83,17 @@ impl Spoken {
             return false;
         }
         let wanted = Wanted::new(value, zone(context), self.ignore_case);
-        let all = self.candidates(&words, &wanted);
+        let all = if self.kind_of(&wanted) == WordKind::Any {
+            // Any other words of the text match, too; only a quotation says which are meant.
+            let quoted = words.mentions(WordKind::Quoted);
+            let quoted = words.beside(quoted, &self.after, &self.before);
+            if !quoted.iter().any(|one| wanted.is(&words, one)) {
+                return false;
+            }
+            quoted
+        } else {
+            self.candidates(&words, &wanted)
+        };
         let mut others = all.iter().filter(|one| !wanted.is(&words, one));
         others.all(|other| words.doubts(other))
     }
@@ -111,13 +121,18 @@ impl Spoken {
         found
     }
 
-    /// Returns the values of the text that could be meant in place of the wanted one.
-    fn candidates(&self, words: &Words<'_>, wanted: &Wanted) -> Vec<Mention> {
-        let kind = if self.kind == WordKind::Any {
+    /// Returns the kind of the value: the one that the contract says, or else the one that its form suggests.
+    fn kind_of(&self, wanted: &Wanted) -> WordKind {
+        if self.kind == WordKind::Any {
             wanted.kind()
         } else {
             self.kind
-        };
+        }
+    }
+
+    /// Returns the values of the text that could be meant in place of the wanted one.
+    fn candidates(&self, words: &Words<'_>, wanted: &Wanted) -> Vec<Mention> {
+        let kind = self.kind_of(wanted);
         let all = if kind == WordKind::Date && wanted.is_moment() {
             words.moments()
         } else {

@@ -9,7 +9,7 @@ use crate::address::Address;
 /// Shortest and longest account numbers (IBAN), in characters.
 const IBAN_CHARS: std::ops::RangeInclusive<usize> = 15..=34;
 /// Characters of a group of an account number.
-const IBAN_GROUP: usize = 4;
+pub(super) const IBAN_GROUP: usize = 4;
 /// Longest extension of a file name, in characters.
 const EXTENSION_CHARS_MAX: usize = 8;
 

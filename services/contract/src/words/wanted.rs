@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Number, Value};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::address::{iban, is_path};
+use super::address::{IBAN_GROUP, iban, is_path};
 use super::mention::{Meaning, Mention};
 use super::numbers::plain;
 use super::{WordKind, Words};
@@ -45,7 +45,7 @@ impl Wanted {
         Self {
             number,
             address: Address::new(plain).map(|address| address.to_string()),
-            iban: iban(plain),
+            iban: iban(plain).filter(|iban| is_usual(plain, iban)),
             day,
             moment,
             clock: When::clock(plain),
@@ -126,6 +126,20 @@ impl Wanted {
     fn equal(&self, one: &str, other: &str) -> bool {
         one == other || (self.ignore_case && one.to_lowercase() == other.to_lowercase())
     }
+}
+
+/// Returns true if a text is this account number without blanks or in groups of four, in capital or small letters.
+fn is_usual(text: &str, iban: &str) -> bool {
+    let mut grouped = String::new();
+    for (place, c) in iban.chars().enumerate() {
+        if place > 0 && place % IBAN_GROUP == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(c);
+    }
+    [iban, &grouped]
+        .into_iter()
+        .any(|usual| text == usual || text == usual.to_ascii_lowercase())
 }
 
 /// Reads a text that is a plain number, without leading zeros.

@@ -84,8 +84,8 @@ pub(crate) const EXAMPLES: [Example; 5] = [
         weaker: &[
             ("docs/releases/*.md", "docs/**"),
             (
-                "tag = { from = \"task\" }",
-                "tag = { length = { min = 1 } }",
+                "title = { same_as = \"tag\" }",
+                "title = { length = { min = 1 } }",
             ),
             (
                 "notes_path = { from = { tool = \"file.write\", argument = \"path\" }, links = true }",
