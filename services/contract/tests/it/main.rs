@@ -7,6 +7,7 @@
 )]
 
 mod admission;
+mod adversary;
 mod catalogue;
 mod conformance;
 mod diff;
