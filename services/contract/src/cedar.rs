@@ -130,11 +130,6 @@ impl Condition {
         each.map(|(name, at)| (name.as_str(), *at))
     }
 
-    /// Returns true if the condition reads the task text.
-    pub(crate) fn reads_words(&self) -> bool {
-        self.read.facts.contains("text")
-    }
-
     /// Matches a call: `Yes` if the expression is true, `No` if it is false. `Unknown` if the condition was not parsed
     /// for the tool, if it names a value that Cedar cannot represent (a decimal with more than four places, a task
     /// without text), or if evaluation fails (an overflow).

@@ -6,14 +6,11 @@ use bus_schema::RuleId;
 
 use crate::bound::Bound;
 use crate::bound::origin::Origin;
-use crate::cedar::Condition;
 use crate::contract::Contract;
 
 /// The parts of a task's history that calls of one tool need.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct HistoryNeeds<'c> {
-    /// The task text.
-    pub words: bool,
     /// The rules that need the arguments of all earlier calls that count under them.
     pub rules: BTreeSet<&'c RuleId>,
     /// The needed parts of earlier calls, by tool name.
@@ -32,12 +29,8 @@ pub struct CallParts {
 impl<'c> HistoryNeeds<'c> {
     /// Returns the parts that the rules of `contract` about `tool` need.
     pub fn of(contract: &'c Contract, tool: &str) -> Self {
-        let mut recall = Self {
-            words: contract.task().is_some(),
-            ..Self::default()
-        };
+        let mut recall = Self::default();
         for rule in contract.about(tool) {
-            recall.words |= rule.when.as_ref().is_some_and(Condition::reads_words);
             if !rule.repeats.is_empty() {
                 recall.rules.insert(&rule.id);
             }
@@ -55,7 +48,6 @@ impl<'c> HistoryNeeds<'c> {
             return;
         };
         for predicate in predicates {
-            self.words |= predicate.known().is_some_and(|known| known.named);
             predicate
                 .origins()
                 .iter()
@@ -72,7 +64,7 @@ impl<'c> HistoryNeeds<'c> {
 
     fn origin(&mut self, origin: &'c Origin) {
         match origin {
-            Origin::Task(_) => self.words = true,
+            Origin::Task(_) => {}
             Origin::Field { tool, .. } => self.tools.entry(tool).or_default().result = true,
             Origin::Argument { tool, .. } => self.tools.entry(tool).or_default().args = true,
         }

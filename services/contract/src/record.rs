@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
-use crate::labels::{Integrity, Labels, OutputLabels};
+use crate::labels::{Labels, OutputLabels};
 use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals};
 
 /// The state that a decision reads, in addition to the contract, the catalogue and the call.
@@ -259,17 +259,6 @@ impl Record {
     fn running(&mut self, started: &Started) -> Option<&mut Stage> {
         self.stage(started)
             .filter(|stage| **stage == Stage::Running)
-    }
-
-    /// Returns the untrusted results that were recorded, each with its tool.
-    pub(crate) fn untrusted_results(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let each = self.outcomes.iter();
-        let each = each.flat_map(|(tool, calls)| calls.iter().map(move |call| (tool, call)));
-        each.filter(|(_, call)| call.labels.integrity == Integrity::Untrusted)
-            .filter_map(|(tool, call)| match &call.stage {
-                Stage::Succeeded(Some(result)) => Some((tool.as_str(), result)),
-                Stage::Succeeded(None) | Stage::Running | Stage::Failed => None,
-            })
     }
 
     /// Returns the started calls of a tool, oldest first.

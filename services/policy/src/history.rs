@@ -45,7 +45,8 @@ impl HistoryCache {
         to: &mut Vec<(Key, Fetch)>,
     ) {
         let past = self.tasks.get(&id);
-        if needs.words && past.is_none_or(|past| past.words.is_none()) {
+        // A refusal offers no value to a person that the owner's words do not name, so each call needs them.
+        if past.is_none_or(|past| past.words.is_none()) {
             let content = task.playbook;
             to.push((Key::Task("words", id), Fetch::Words { task: id, content }));
         }
@@ -144,11 +145,7 @@ impl HistoryCache {
     ) -> Option<Record> {
         let nothing = TaskHistory::default();
         let past = self.tasks.get(&id).unwrap_or(&nothing);
-        let words = if needs.words {
-            past.words.clone()?
-        } else {
-            None
-        };
+        let words = past.words.clone()?;
         let mut record = Record::new(PRINCIPAL, words);
         record.used = task.used.clone();
         for call in task

@@ -68,6 +68,7 @@ impl Kind for Date {
 
     fn narrow(&self, possible: &mut Possible<'_>) {
         possible.text(Text::Date);
+        possible.keep(|value, _| Match::of(value.as_str().and_then(When::new).is_some()));
         let never = match (self.from, self.to) {
             (Some(End::At(from)), Some(End::At(to))) => from.day() > to.day(),
             (Some(End::Now { plus_ms: from }), Some(End::Now { plus_ms: to })) => {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
+use super::scalar::{self, Scalar};
 use super::texts::Texts;
 use crate::dead::possible::Possible;
 use crate::dead::text::Text;
@@ -37,6 +38,10 @@ impl Kind for Like {
 
     fn narrow(&self, possible: &mut Possible<'_>) {
         match self.0.exactly() {
+            Some(texts) if texts.iter().all(|text| !text.contains('*')) => {
+                let texts = texts.iter().map(|text| Scalar::Text(text.clone()));
+                scalar::narrow(&texts.collect::<Vec<_>>(), possible);
+            }
             Some(texts) => possible.text(Text::Like(texts)),
             None => possible.types(self.types()),
         }

@@ -39,6 +39,7 @@ impl<B: Inner + Clone + PartialEq> Kind for Not<B> {
         if let Some(reason) = reason {
             possible.never(reason);
         }
+        possible.keep(|value, context| Match::of(self.judge(value, context) != Match::No));
     }
 
     fn say(&self, unit: Unit) -> String {

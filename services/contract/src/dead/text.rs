@@ -153,26 +153,15 @@ impl Text {
     /// The fewest characters of a text that has all these forms.
     pub(super) fn least(texts: &[Self]) -> u64 {
         let each = texts.iter().map(Self::shortest).max().unwrap_or(0);
-        let (mut prefix, mut suffix) = ("", "");
-        for text in texts {
-            match text {
-                Self::Prefix(each) if each.len() == 1 => {
-                    prefix = each.first().map_or("", String::as_str)
-                }
-                Self::Suffix(each) if each.len() == 1 => {
-                    suffix = each.first().map_or("", String::as_str)
-                }
-                Self::Prefix(_)
-                | Self::Suffix(_)
-                | Self::Like(_)
-                | Self::Path(_)
-                | Self::Hosts(_)
-                | Self::Url(..)
-                | Self::Emails(_)
-                | Self::Domains(_)
-                | Self::Date => {}
-            }
-        }
+        let known = texts.iter().map(Self::ends);
+        let known: Vec<Ends> = known
+            .filter_map(|mut ends| ends.pop().filter(|_| ends.is_empty()))
+            .collect();
+        let longest = |texts: &mut dyn Iterator<Item = &str>| {
+            texts.max_by_key(|text| text.len()).unwrap_or("").to_owned()
+        };
+        let prefix = longest(&mut known.iter().map(|ends| ends.head.as_str()));
+        let suffix = longest(&mut known.iter().map(|ends| ends.tail.as_str()));
         let whole = suffix
             .char_indices()
             .map(|(at, _)| at)
@@ -243,6 +232,7 @@ fn kinds(one: &Text, other: &Text) -> bool {
         (Text::Path(_), Text::Suffix(each)) => each
             .iter()
             .all(|text| text.ends_with('/') || text.contains("//") || text.contains('\\')),
+        (Text::Date, Text::Hosts(each)) => !each.iter().any(|host| begins_date(host)),
         (Text::Date, Text::Prefix(each)) => !each.iter().any(|text| begins_date(text)),
         (
             Text::Prefix(_)

@@ -1,6 +1,5 @@
 //! The values of a refused call that its fix leaves open, because no trusted source names them.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -13,14 +12,11 @@ use crate::bound::origin::Origin;
 use crate::bound::scalar::Scalar;
 use crate::bound::spoken::Spoken;
 use crate::combine::RuleMatches;
-use crate::labels::Integrity;
+use crate::labels::{Integrity, Labels};
 use crate::parse::source::Node;
-use crate::record::Record;
 use crate::rule::{Rule, RuleKind};
 use crate::valid_call::ValidCall;
 
-/// Minimum length of a text that is looked for in results, in characters.
-const SOUGHT_CHARS_MIN: usize = 4;
 /// Maximum number of tools that a comment names.
 const TOOLS_MAX: usize = 3;
 
@@ -108,56 +104,26 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// Returns the comment that says where the value comes from.
-    pub(super) fn comment(&self, value: &Value) -> String {
-        let tools = seen_in(value, self.case.context.view.record);
+    /// Returns the comment that says where the value can come from.
+    pub(super) fn comment(&self) -> String {
+        let is_untrusted = |labels: Labels| labels.integrity == Integrity::Untrusted;
+        let tools = self.case.context.view.record.sources(is_untrusted);
+        let tools: Vec<String> = tools
+            .take(TOOLS_MAX)
+            .map(|tool| format!("`{tool}`"))
+            .collect();
         if tools.is_empty() {
             return "no trusted source names the call's value".to_owned();
         }
-        let tools: Vec<String> = tools.iter().map(|tool| format!("`{tool}`")).collect();
         format!(
-            "the call's value stands in a result of {}",
+            "no trusted source names the call's value; untrusted data came from {}",
             tools.join(" and ")
         )
     }
 
     /// Writes an open place of a fix: no TOML value, so that nobody writes it into a contract as it is.
-    pub(super) fn line(&self, line: &str, value: &Value) -> String {
-        format!("{line} # {}", self.comment(value))
-    }
-}
-
-/// Returns the tools whose untrusted results contain a text of the value.
-fn seen_in<'r>(value: &Value, record: &'r Record) -> BTreeSet<&'r str> {
-    let mut texts = Vec::new();
-    each_text(value, &mut |text| {
-        if text.chars().count() >= SOUGHT_CHARS_MIN {
-            texts.push(text.to_owned());
-        }
-    });
-    let found = record.untrusted_results().filter(|(_, result)| {
-        let mut found = false;
-        each_text(result, &mut |text| {
-            found |= texts.iter().any(|sought| text.contains(sought.as_str()));
-        });
-        found
-    });
-    found.map(|(tool, _)| tool).take(TOOLS_MAX).collect()
-}
-
-/// Calls `see` with each text of a value, numbers included.
-fn each_text(value: &Value, see: &mut dyn FnMut(&str)) {
-    match value {
-        Value::Null | Value::Bool(_) => {}
-        Value::Number(number) => see(&number.to_string()),
-        Value::String(text) => see(text),
-        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                see(name);
-                each_text(value, see);
-            }
-        }
+    pub(super) fn line(&self, line: &str) -> String {
+        format!("{line} # {}", self.comment())
     }
 }
 

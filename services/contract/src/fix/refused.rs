@@ -111,7 +111,7 @@ impl<'a> Refused<'a> {
         };
         let shown = masked(&new, &old, question(argument, value))?;
         Some(Place {
-            toml: self.sources.line(&format!("{key} = {shown}"), value),
+            toml: self.sources.line(&format!("{key} = {shown}")),
             open: vec![argument.to_owned()],
         })
     }

@@ -127,7 +127,7 @@ impl Refused<'_> {
                 || line.to_owned(),
                 |(name, value)| {
                     let line = format!("{}{}", at(name), place_of(name, value));
-                    self.sources.line(&line, value)
+                    self.sources.line(&line)
                 },
             ));
             toml.push('\n');

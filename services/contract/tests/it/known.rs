@@ -1,22 +1,12 @@
 //! Checks that known sets are read, shown and compared with their values.
 
-use contract::{Contract, HistoryNeeds, diff, show};
+use contract::{Contract, diff, show};
 
 const PEOPLE: &str = "[known.people]\nann = \"ann@x.example\"\n\"Bob B.\" = \"bob@y.example\"\n";
 const MAIL: &str = "[[allow]]\nname = \"mail\"\ntool = \"mail.send\"\nwhere.to = ";
 
 fn contract(known: &str, bound: &str) -> Contract {
     crate::contract(&format!("{known}\n{MAIL}{bound}"), &crate::tools())
-}
-
-#[test]
-fn words_are_needed_only_where_an_alias_has_to_stand_in_them() {
-    let plain = contract(PEOPLE, "{ known = \"people\" }");
-    assert!(!HistoryNeeds::of(&plain, "mail.send").words);
-    let named = contract(PEOPLE, "{ known = \"people\", named = \"task\" }");
-    assert!(HistoryNeeds::of(&named, "mail.send").words);
-    let nested = "{ not = { known = \"people\", named = \"task\" } }";
-    assert!(HistoryNeeds::of(&contract(PEOPLE, nested), "mail.send").words);
 }
 
 #[test]

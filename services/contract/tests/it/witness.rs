@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use contract::{Call, Catalogue, Contract, Record, Verdict, decide};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use proptest::test_runner::RngSeed;
 use serde_json::{Map, Value, json};
 
 use crate::view;
@@ -14,7 +15,7 @@ use crate::view;
 const TEXTS: [&str; 8] = [
     r#"{"type": "string"}"#,
     r#"{"type": "string", "minLength": 3}"#,
-    r#"{"type": "string", "maxLength": 4}"#,
+    r#"{"type": "string", "maxLength": 12}"#,
     r#"{"enum": ["a", "in/a.txt", "b.example"]}"#,
     r#"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#,
     r#"{"anyOf": [{"enum": ["x@a.example"]}, {"type": "null"}]}"#,
@@ -376,7 +377,7 @@ fn values() -> Vec<Option<Value>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, rng_seed: RngSeed::Fixed(14), ..ProptestConfig::default() })]
 
     #[test]
     fn rule_that_is_not_reported_dead_takes_a_call_and_one_that_is_takes_none(case in case()) {
