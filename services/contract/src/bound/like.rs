@@ -38,11 +38,13 @@ impl Kind for Like {
 
     fn narrow(&self, possible: &mut Possible<'_>) {
         match self.0.exactly() {
-            Some(texts) if texts.iter().all(|text| !text.contains('*')) => {
-                let texts = texts.iter().map(|text| Scalar::Text(text.clone()));
-                scalar::narrow(&texts.collect::<Vec<_>>(), possible);
+            Some(texts) => {
+                if texts.iter().all(|text| !text.contains('*')) {
+                    let texts = texts.iter().map(|text| Scalar::Text(text.clone()));
+                    scalar::narrow(&texts.collect::<Vec<_>>(), possible);
+                }
+                possible.text(Text::Like(texts));
             }
-            Some(texts) => possible.text(Text::Like(texts)),
             None => possible.types(self.types()),
         }
         possible.keep(|value, context| self.judge(value, context));

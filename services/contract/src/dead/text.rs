@@ -233,6 +233,9 @@ fn kinds(one: &Text, other: &Text) -> bool {
             .iter()
             .all(|text| text.ends_with('/') || text.contains("//") || text.contains('\\')),
         (Text::Date, Text::Hosts(each)) => !each.iter().any(|host| begins_date(host)),
+        (Text::Date, Text::Like(each)) => each
+            .iter()
+            .all(|text| !text.contains('*') && !begins_date(text)),
         (Text::Date, Text::Prefix(each)) => !each.iter().any(|text| begins_date(text)),
         (
             Text::Prefix(_)
