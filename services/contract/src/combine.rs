@@ -152,7 +152,7 @@ pub(crate) fn combine<'r>(
             Some(Err(full)) if full.is_of_limit() && !refusal.is_of_limit() => return Err(full),
             Some(Err(_)) | None => return Err(refusal),
         },
-        None => asks().ok_or_else(|| not_allowed(judged, case))??,
+        None => asks().ok_or_else(|| not_allowed(case))??,
     };
     if let Some(unsure) = unsure().next() {
         return Err(undecidable(unsure, case));
@@ -369,10 +369,7 @@ fn spent(rule: &Rule, period: Period, lack: QuotaExceeded) -> Refusal {
     }
 }
 
-fn not_allowed(judged: &RuleMatches<'_>, case: &ValidCall<'_>) -> Refusal {
-    let rules = judged.iter().map(|(rule, _)| *rule);
-    let permit: Vec<&Rule> = rules.filter(|rule| rule.kind != RuleKind::Deny).collect();
-    let near = why::nearest(&permit, &case.context, case.tool.arguments());
-    let why = format!("no rule permits this call of `{}`{near}", case.context.tool);
+fn not_allowed(case: &ValidCall<'_>) -> Refusal {
+    let why = format!("no rule permits this call of `{}`", case.context.tool);
     Refusal::new("default", Code::NotAllowed, why)
 }

@@ -15,6 +15,7 @@ use crate::fix;
 use crate::record::View;
 use crate::valid_call::ValidCall;
 use crate::verdict::{Call, Code, Fix, Refusal, Verdict};
+use crate::why;
 use bus_schema::json;
 
 /// Maximum length of the arguments of a call, in bytes.
@@ -74,8 +75,11 @@ fn judge(contract: &Contract, case: &ValidCall<'_>) -> Verdict {
     match weighed {
         // No more time than the tool's own timeout is reserved, or waited for if the outcome stays unknown.
         Ok(weighed) => weighed.verdict(contract, case, tool.wall_ms_max()),
-        Err(refusal) => {
+        Err(mut refusal) => {
             let fix = fix::find(contract, &judged, case, &refusal);
+            if refusal.code == Code::NotAllowed {
+                refusal.why.push_str(&why::nearest(&judged, case));
+            }
             refused(refusal, fix)
         }
     }

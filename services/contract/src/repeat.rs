@@ -1,4 +1,4 @@
-//! What the calls of one rule in a task have to share, and how often they may repeat a value.
+//! The values that the calls of one rule in a task share, and how often they may repeat one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::bound::matching::lookup;
 use crate::toml_text::{key, quoted};
 
-/// What the calls of one rule in a task have to share, and how often they may repeat a value.
+/// The values that the calls of one rule in a task share, and how often they may repeat one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repeats {
     /// The maximum calls for each value of an argument, by argument; of a list, each item is a value.

@@ -47,7 +47,7 @@ pub struct Rule {
     pub after: Vec<After>,
     /// The quotas of the rule.
     pub quotas: Quotas,
-    /// What its calls in a task have to share, and how often they may repeat a value.
+    /// The values that its calls in a task share, and how often they may repeat one.
     pub repeats: Repeats,
     /// The money that a call moves.
     pub spend: Option<Spend>,

@@ -10,6 +10,7 @@ use crate::rule::{Rule, RuleKind};
 use crate::schema::Arguments;
 use crate::show::words::{clipped, counted, joined, moneys};
 use crate::usage::Period;
+use crate::valid_call::ValidCall;
 
 /// Maximum length of a described bound, in characters.
 const BOUND_CHARS_MAX: usize = 160;
@@ -58,9 +59,12 @@ fn unit(tool: &Arguments, name: &str) -> Unit {
 }
 
 /// Describes the rule that comes nearest to permitting a call, and what it asks of the call.
-pub(crate) fn nearest(rules: &[&Rule], context: &CallContext<'_>, tool: &Arguments) -> String {
-    let parts = |rule: &&&Rule| rule.failing(context).len();
-    let Some(rule) = rules.iter().min_by_key(parts) else {
+pub(crate) fn nearest(judged: &[(&Rule, Match)], case: &ValidCall<'_>) -> String {
+    let (context, tool) = (&case.context, case.tool.arguments());
+    let rules = judged.iter().map(|(rule, _)| *rule);
+    let permit = rules.filter(|rule| rule.kind != RuleKind::Deny);
+    let parts = |rule: &&Rule| rule.failing(context).len();
+    let Some(rule) = permit.min_by_key(parts) else {
         return String::new();
     };
     let wanted = match rule.failing(context)[..] {

@@ -18,7 +18,7 @@ const INDEX_DIGITS_MAX: usize = 9;
 pub struct FieldPath {
     text: String,
     steps: Vec<Step>,
-    end: End,
+    end: PathEnd,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,9 @@ enum Step {
     Argument(String),
 }
 
-/// What is meant at the end of a path.
+/// The meaning of the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum PathEnd {
     /// The value itself.
     Value,
     /// Each text, number, true and false in the value, at any depth.
@@ -48,11 +48,11 @@ impl FieldPath {
     /// place that the argument `row` says. A name with dots or brackets is in quotes: `"a.b"[]`. `None` if invalid.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        Self::ending(text, End::Value)
+        Self::ending(text, PathEnd::Value)
     }
 
     /// The whole result, any value of it, or the keys of it.
-    pub(super) const fn whole(end: End) -> Self {
+    pub(super) const fn whole(end: PathEnd) -> Self {
         Self {
             text: String::new(),
             steps: Vec::new(),
@@ -61,7 +61,7 @@ impl FieldPath {
     }
 
     /// Parses a path to a value of which `end` is meant; `None` if invalid.
-    pub(super) fn ending(text: &str, end: End) -> Option<Self> {
+    pub(super) fn ending(text: &str, end: PathEnd) -> Option<Self> {
         Some(Self {
             text: text.to_owned(),
             steps: steps(text)?,
@@ -95,13 +95,13 @@ impl FieldPath {
             equal += usize::from(found == wanted);
             all += 1;
         };
-        let is_whole = self.steps.is_empty() && self.end == End::Value;
+        let is_whole = self.steps.is_empty() && self.end == PathEnd::Value;
         let inner = read_text(result).filter(|_| !is_whole);
         let result = inner.as_ref().unwrap_or(result);
         walk(&self.steps, result, args, &mut |value| match self.end {
-            End::Value => visit(value),
-            End::AnyValue => scalars(value, &mut visit),
-            End::Keys => {
+            PathEnd::Value => visit(value),
+            PathEnd::AnyValue => scalars(value, &mut visit),
+            PathEnd::Keys => {
                 let keys = value.as_object().into_iter().flat_map(Map::keys);
                 keys.for_each(|key| visit(&Value::from(key.as_str())));
             }
@@ -111,7 +111,7 @@ impl FieldPath {
 
     /// The path with `[]` for each place in a list; `None` if more than the value at its end is meant.
     pub(super) fn general(&self) -> Option<String> {
-        if self.end != End::Value || self.steps.is_empty() {
+        if self.end != PathEnd::Value || self.steps.is_empty() {
             return None;
         }
         let mut path = String::new();
@@ -147,10 +147,10 @@ impl FieldPath {
     /// The types of the values that are meant, of those at the end of the path; `None` if they can be any.
     pub(super) fn types(&self, place: &Domain<'_>) -> Option<TypeSet> {
         match self.end {
-            End::Value if self.steps.is_empty() => None,
-            End::Value => Some(place.types()),
-            End::Keys => Some(TypeSet::TEXT),
-            End::AnyValue => None,
+            PathEnd::Value if self.steps.is_empty() => None,
+            PathEnd::Value => Some(place.types()),
+            PathEnd::Keys => Some(TypeSet::TEXT),
+            PathEnd::AnyValue => None,
         }
     }
 
@@ -158,9 +158,9 @@ impl FieldPath {
     pub(super) fn say(&self, tool: &str) -> String {
         let (text, is_all) = (&self.text, self.steps.is_empty());
         let (start, joint) = match self.end {
-            End::Value => ("what", "as"),
-            End::AnyValue => ("any value that", "in"),
-            End::Keys => ("any key that", "in"),
+            PathEnd::Value => ("what", "as"),
+            PathEnd::AnyValue => ("any value that", "in"),
+            PathEnd::Keys => ("any key that", "in"),
         };
         let returned = format!("{start} `{tool}` returned before in this task");
         if is_all {
@@ -282,10 +282,10 @@ impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = (!self.steps.is_empty()).then(|| format!("field = {}", quoted(&self.text)));
         let end = match self.end {
-            End::Value if field.is_some() => None,
-            End::Value => Some("whole = true"),
-            End::AnyValue => Some("any_value = true"),
-            End::Keys => Some("keys = true"),
+            PathEnd::Value if field.is_some() => None,
+            PathEnd::Value => Some("whole = true"),
+            PathEnd::AnyValue => Some("any_value = true"),
+            PathEnd::Keys => Some("keys = true"),
         };
         let keys: Vec<&str> = field.as_deref().into_iter().chain(end).collect();
         f.write_str(&keys.join(", "))

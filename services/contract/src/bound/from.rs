@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::field_path::{End, FieldPath};
+use super::field_path::{FieldPath, PathEnd};
 use super::kind::{Kind, Reader, Unit};
 use super::matching::{CallContext, Match};
 use super::origin::{self, Origin};
@@ -163,7 +163,7 @@ fn one<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Op
 /// Reads the place of a value in a result.
 fn field<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Option<FieldPath> {
     let (node, whole) = (of.table.get("field"), of.table.get("whole"));
-    let ends = [("any_value", End::AnyValue), ("keys", End::Keys)];
+    let ends = [("any_value", PathEnd::AnyValue), ("keys", PathEnd::Keys)];
     let mut ends = ends
         .into_iter()
         .filter(|(key, _)| of.table.contains_key(*key));
@@ -186,7 +186,7 @@ fn field<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Opti
             return None;
         }
     }
-    let end = end.map_or(End::Value, |(_, end)| end);
+    let end = end.map_or(PathEnd::Value, |(_, end)| end);
     let Some(node) = node else {
         return Some(FieldPath::whole(end));
     };

@@ -1,4 +1,4 @@
-//! What a bound says together with the bounds in it.
+//! Properties of a bound together with the bounds in it.
 
 use super::any::Any;
 use super::every::Every;

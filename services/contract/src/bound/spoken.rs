@@ -34,7 +34,7 @@ pub struct Spoken {
 
 /// The mentions of a value.
 #[derive(Debug, Default)]
-struct Found {
+struct Named {
     /// True if the words name it and neither negate it nor only quote it.
     plainly: bool,
     /// A place where they only negate or quote it.
@@ -106,9 +106,9 @@ impl Spoken {
         Some(words.passage(&doubtful))
     }
 
-    fn find(&self, words: &Words<'_>, value: &Value, context: &CallContext<'_>) -> Found {
+    fn find(&self, words: &Words<'_>, value: &Value, context: &CallContext<'_>) -> Named {
         let wanted = Wanted::new(value, zone(context), self.ignore_case);
-        let mut found = Found::default();
+        let mut found = Named::default();
         let each = self.candidates(words, &wanted).into_iter();
         let same = each.filter(|one| wanted.is(words, one));
         for one in same.chain(self.literally(words, &wanted)) {

@@ -97,7 +97,7 @@ impl<'c> Possible<'c> {
         left.map_or(TypeSet::of_words([]), |left| left.types)
     }
 
-    /// What is left, as the values of a place.
+    /// The rest, as the values of a place.
     pub(crate) fn domain(&self) -> Domain<'c> {
         let each = self.left.iter().cloned().collect();
         self.around.arguments.with(each)
@@ -218,7 +218,7 @@ impl<'c> Possible<'c> {
         );
     }
 
-    /// What to write instead of values that the tool does not take.
+    /// The repair of values that the tool does not take.
     pub(crate) fn offer(&self) -> String {
         let values = self.left.as_ref().and_then(|left| left.values.as_ref());
         let each = values

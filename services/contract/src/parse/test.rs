@@ -47,7 +47,7 @@ pub(crate) struct Test {
     pub(crate) rule: Option<(String, Range<usize>)>,
 }
 
-/// What a test is read against.
+/// The context in which a test is read.
 pub(super) struct Context<'c> {
     pub(super) contract: &'c Contract,
     pub(super) catalogue: &'c Catalogue,

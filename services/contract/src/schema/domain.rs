@@ -7,7 +7,7 @@ const VISITS_MAX: usize = 400;
 /// Maximum number of alternatives of one place; more are taken for any value.
 const ALTERNATIVES_MAX: usize = 32;
 
-/// Whether a value is there in every call.
+/// The presence of a value in every call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// It is, and is not null.

@@ -18,11 +18,11 @@ use crate::bound::kind::{Inner as _, Unit};
 /// A rule in words.
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// What the rule does to which tools; also the condition if there is only one.
+    /// The effect of the rule and its tools; also the condition if there is only one.
     pub(crate) start: String,
     /// The conditions, if there are several.
     pub(crate) conditions: Vec<String>,
-    /// What else the rule says, one sentence each.
+    /// The other statements of the rule, one sentence each.
     pub(crate) more: Vec<String>,
 }
 

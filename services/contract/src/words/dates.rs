@@ -7,7 +7,7 @@ use jiff::{Span, ToSpan as _};
 
 use super::mention::{Meaning, Mention};
 use super::sentences::sentence;
-use super::tokens::{Token, tokens};
+use super::tokens::{SpokenToken, tokens};
 
 /// Months, each with its names.
 const MONTHS: [&[&str]; 12] = [
@@ -69,7 +69,7 @@ const DAYS: [(&str, i32); 7] = [
 
 /// Returns the days that a text names; `today` is the day of the call in the contract's zone.
 pub(super) fn days(text: &str, today: Date) -> Vec<Mention> {
-    let read = |before: &[Token], rest: &[Token]| {
+    let read = |before: &[SpokenToken], rest: &[SpokenToken]| {
         let (date, length) = day(rest, today).filter(|_| !is_turned(before, rest))?;
         Some((Meaning::Day(date), length))
     };
@@ -80,7 +80,7 @@ pub(super) fn days(text: &str, today: Date) -> Vec<Mention> {
 /// tokens before and from a place, and returns a value with the number of its tokens.
 fn found(
     text: &str,
-    read: impl Fn(&[Token], &[Token]) -> Option<(Meaning, usize)>,
+    read: impl Fn(&[SpokenToken], &[SpokenToken]) -> Option<(Meaning, usize)>,
     alone: fn(&str, &Range<usize>) -> bool,
 ) -> Vec<Mention> {
     let tokens = tokens(text);
@@ -106,7 +106,7 @@ fn found(
 
 /// Returns true if the words before a day of the week, or before `tomorrow`, make another day of it: `last Monday`,
 /// `the day before yesterday`.
-fn is_turned(before: &[Token], rest: &[Token]) -> bool {
+fn is_turned(before: &[SpokenToken], rest: &[SpokenToken]) -> bool {
     let Some(first) = rest.first() else {
         return false;
     };
@@ -135,7 +135,7 @@ fn stands_alone(text: &str, at: &Range<usize>) -> bool {
 }
 
 /// Returns the day at the beginning of these tokens, and the number of its tokens.
-fn day(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
+fn day(tokens: &[SpokenToken], today: Date) -> Option<(Date, usize)> {
     let found = iso(tokens).or_else(|| digits(tokens));
     found
         .or_else(|| named(tokens, today))
@@ -143,7 +143,7 @@ fn day(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
 }
 
 /// `2024-05-20`, `2024/05/20`.
-fn iso(tokens: &[Token]) -> Option<(Date, usize)> {
+fn iso(tokens: &[SpokenToken]) -> Option<(Date, usize)> {
     let [year, sign, month, other, day, ..] = tokens else {
         return None;
     };
@@ -155,7 +155,7 @@ fn iso(tokens: &[Token]) -> Option<(Date, usize)> {
 }
 
 /// `20.5.2024`, and `20/5/2024` if only one of the two can be the month.
-fn digits(tokens: &[Token]) -> Option<(Date, usize)> {
+fn digits(tokens: &[SpokenToken]) -> Option<(Date, usize)> {
     let [first, sign, second, other, year, ..] = tokens else {
         return None;
     };
@@ -175,7 +175,7 @@ fn digits(tokens: &[Token]) -> Option<(Date, usize)> {
 }
 
 /// `January 11th 2025`, `11 January 2025`, `11th of January`; without a year, the next such day.
-fn named(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
+fn named(tokens: &[SpokenToken], today: Date) -> Option<(Date, usize)> {
     let first = tokens.first()?;
     let (month, day, mut length) = match month(first) {
         Some(month) => {
@@ -202,7 +202,7 @@ fn named(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
     Some((this.or_else(next)?, length))
 }
 
-fn skip(tokens: &[Token], from: usize, words: &[&str]) -> usize {
+fn skip(tokens: &[SpokenToken], from: usize, words: &[&str]) -> usize {
     let rest = tokens.get(from..).unwrap_or_default();
     from + rest
         .iter()
@@ -211,22 +211,23 @@ fn skip(tokens: &[Token], from: usize, words: &[&str]) -> usize {
 }
 
 /// `11`, `11th`.
-fn day_number(tokens: &[Token]) -> Option<(i32, usize)> {
+fn day_number(tokens: &[SpokenToken]) -> Option<(i32, usize)> {
     let first = tokens.first()?;
     let day = first.number(2)?;
-    let ends =
-        |next: &&Token| next.is_one_of(&["st", "nd", "rd", "th"]) && next.at.start == first.at.end;
+    let ends = |next: &&SpokenToken| {
+        next.is_one_of(&["st", "nd", "rd", "th"]) && next.at.start == first.at.end
+    };
     let ending = tokens.get(1).filter(ends).is_some();
     Some((day, 1 + usize::from(ending)))
 }
 
-fn month(token: &Token) -> Option<i32> {
+fn month(token: &SpokenToken) -> Option<i32> {
     let place = MONTHS.iter().position(|names| token.is_one_of(names))?;
     i32::try_from(place + 1).ok()
 }
 
 /// `tomorrow`, `the day after tomorrow`, `in 3 days`, `next Monday`.
-fn relative(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
+fn relative(tokens: &[SpokenToken], today: Date) -> Option<(Date, usize)> {
     let [first, rest @ ..] = tokens else {
         return None;
     };
@@ -262,7 +263,7 @@ fn relative(tokens: &[Token], today: Date) -> Option<(Date, usize)> {
 }
 
 /// The next day of this name; `None` if two are possible: today's own name, or `next Friday` in the same week.
-fn weekday(token: &Token, today: Date, next: bool) -> Option<Date> {
+fn weekday(token: &SpokenToken, today: Date, next: bool) -> Option<Date> {
     let (wanted, _) = WEEKDAYS.iter().find(|(_, names)| token.is_one_of(names))?;
     let days = today.weekday().until(*wanted);
     let later = today.weekday().to_monday_one_offset() >= wanted.to_monday_one_offset();
@@ -280,7 +281,7 @@ fn date(year: i32, month: i32, day: i32) -> Option<Date> {
 
 /// Returns the times of day that a text names: `10:45`, `10:45:30`, `5 pm`, `17 Uhr`.
 pub(super) fn times(text: &str) -> Vec<Mention> {
-    let read = |_: &[Token], rest: &[Token]| {
+    let read = |_: &[SpokenToken], rest: &[SpokenToken]| {
         let (time, length) = time(rest)?;
         Some((Meaning::Clock(time), length))
     };
@@ -305,7 +306,7 @@ fn is_time_alone(text: &str, at: &Range<usize>) -> bool {
     !before.ends_with(leads) && !goes_on
 }
 
-fn time(tokens: &[Token]) -> Option<(Time, usize)> {
+fn time(tokens: &[SpokenToken]) -> Option<(Time, usize)> {
     let hour = tokens.first()?.number(2)?;
     let adjoins = |at: usize| Some(tokens.get(at)?.at.end == tokens.get(at + 1)?.at.start);
     let part = |at: usize| {

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::sentences::sentence;
-use super::tokens::{Token, tokens};
+use super::tokens::{SpokenToken, tokens};
 
 /// Words that negate what follows them.
 const NEGATIONS: [&str; 53] = [
@@ -117,7 +117,7 @@ pub(super) fn is_negated(text: &str, at: &Range<usize>) -> bool {
 }
 
 /// Returns true if a negation in these tokens reaches to their end.
-fn negates_behind(before: &[Token]) -> bool {
+fn negates_behind(before: &[SpokenToken]) -> bool {
     let mut reaches = false;
     let mut conditional = false;
     let mut inserted = false;
@@ -151,20 +151,20 @@ fn negates_behind(before: &[Token]) -> bool {
     reaches
 }
 
-fn is_turn(tokens: &[Token]) -> bool {
+fn is_turn(tokens: &[SpokenToken]) -> bool {
     let next = tokens.get(1);
     let pair = next.is_some_and(|next| next.is_one_of(&["of", "than"]));
     tokens.first().is_some_and(|token| token.is_one_of(&TURNS)) && !pair
 }
 
-fn is_pair(first: &Token, second: Option<&Token>) -> bool {
+fn is_pair(first: &SpokenToken, second: Option<&SpokenToken>) -> bool {
     PAIRS
         .iter()
         .any(|(one, others)| first.is(one) && second.is_some_and(|second| second.is_one_of(others)))
 }
 
 /// Returns true if a negation begins at the first of these tokens.
-fn negation(tokens: &[Token]) -> bool {
+fn negation(tokens: &[SpokenToken]) -> bool {
     let Some(token) = tokens.first() else {
         return false;
     };
@@ -189,8 +189,8 @@ fn negation(tokens: &[Token]) -> bool {
 }
 
 /// Returns true if these tokens begin with a clause that negates what is before it.
-fn negates_before(after: &[Token]) -> bool {
-    let is_sign = |token: &&Token| !token.text.starts_with(char::is_alphanumeric);
+fn negates_before(after: &[SpokenToken]) -> bool {
+    let is_sign = |token: &&SpokenToken| !token.text.starts_with(char::is_alphanumeric);
     let mut words = after.iter().filter(|token| !is_sign(token));
     if let (Some(only), None) = (words.next(), words.next())
         && only.is_one_of(&NEGATIONS)

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 /// A run of letters, a run of digits, or one sign.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
+pub(super) struct SpokenToken {
     pub(super) at: Range<usize>,
     /// In lower case.
     pub(super) text: String,
 }
 
-impl Token {
+impl SpokenToken {
     pub(super) fn is(&self, text: &str) -> bool {
         self.text == text
     }
@@ -27,14 +27,14 @@ impl Token {
 }
 
 /// Returns the tokens of a text, without white space.
-pub(super) fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<SpokenToken> {
     #[derive(PartialEq)]
     enum Of {
         Letters,
         Digits,
         Sign,
     }
-    let mut found: Vec<Token> = Vec::new();
+    let mut found: Vec<SpokenToken> = Vec::new();
     let mut last = (0, Of::Sign);
     for (at, c) in text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
         let of = if c.is_numeric() {
@@ -55,7 +55,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
                 token.at.end = end;
                 token.text.extend(lower);
             }
-            Some(_) | None => found.push(Token {
+            Some(_) | None => found.push(SpokenToken {
                 at: at..end,
                 text: lower.collect(),
             }),
