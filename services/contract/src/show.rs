@@ -11,6 +11,7 @@ use crate::toml_text::quoted;
 use crate::usage::Period;
 
 mod sentence;
+mod sums;
 mod tools;
 pub(crate) mod words;
 
@@ -86,7 +87,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
             of(|kind| matches!(kind, RuleKind::Deny)),
         ),
         ("What it knows", plain(known(contract))),
-        ("How much in all", limits(contract)),
+        ("How much in all", limits(contract, catalogue)),
         ("What holds besides", plain(besides(contract, catalogue))),
         ("The tools", catalogued(contract, catalogue)),
     ];
@@ -202,9 +203,9 @@ fn known(contract: &Contract) -> Vec<String> {
     each.map(|set| words::known(set)).collect()
 }
 
-fn limits(contract: &Contract) -> Vec<Sentence> {
+fn limits(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
     let each = Period::ALL.into_iter();
-    each.filter_map(|period| {
+    let limits = each.filter_map(|period| {
         let mut caps = caps(contract.limits().of(period));
         let text = match caps.len() {
             0 => return None,
@@ -217,8 +218,10 @@ fn limits(contract: &Contract) -> Vec<Sentence> {
             conditions: caps,
             more: Vec::new(),
         })
-    })
-    .collect()
+    });
+    limits
+        .chain(plain(sums::sums(contract, catalogue)))
+        .collect()
 }
 
 /// Describes the scope of a period in words.

@@ -88,6 +88,50 @@ fn another_form(args: &[u8]) -> Option<String> {
     }
 }
 
+/// Splits a verdict of the rules.
+fn permitted(verdict: Verdict) -> Result<Permitted, Refusal> {
+    match verdict {
+        Verdict::Refused {
+            rule,
+            code,
+            why,
+            fix,
+        } => Err(Refusal {
+            rule,
+            code: refusal_code(code),
+            why,
+            fix: fix.map(String::from),
+        }),
+        Verdict::Granted {
+            rule,
+            reserve,
+            secrets,
+            determined,
+            ..
+        } => Ok(Permitted {
+            rule,
+            reserve,
+            secrets,
+            determined,
+            question: None,
+        }),
+        Verdict::Ask {
+            rule,
+            question,
+            reserve,
+            secrets,
+            determined,
+            ..
+        } => Ok(Permitted {
+            rule,
+            reserve,
+            secrets,
+            determined,
+            question: Some(question),
+        }),
+    }
+}
+
 impl PolicyCore {
     /// Judges a call against its task's whole record.
     pub(crate) fn decide(
@@ -127,49 +171,10 @@ impl PolicyCore {
             tool: call.tool.as_str(),
             args,
         };
-        let permitted = match decide(contract, &self.catalogue, &view, &said) {
-            Verdict::Refused {
-                rule,
-                code,
-                why,
-                fix,
-            } => {
-                return Decision::Refuse(Refusal {
-                    rule,
-                    code: refusal_code(code),
-                    why,
-                    fix: fix.map(String::from),
-                });
-            }
-            Verdict::Granted {
-                rule,
-                reserve,
-                secrets,
-                determined,
-                ..
-            } => Permitted {
-                rule,
-                reserve,
-                secrets,
-                determined,
-                question: None,
-            },
-            Verdict::Ask {
-                rule,
-                question,
-                reserve,
-                secrets,
-                determined,
-                ..
-            } => Permitted {
-                rule,
-                reserve,
-                secrets,
-                determined,
-                question: Some(question),
-            },
-        };
-        self.drafted(deployment, contract, permitted, call, moment)
+        match permitted(decide(contract, &self.catalogue, &view, &said)) {
+            Ok(permitted) => self.drafted(deployment, contract, permitted, call, moment),
+            Err(refusal) => Decision::Refuse(refusal),
+        }
     }
 
     /// Returns the contract in force of a task, unless the task was cancelled.

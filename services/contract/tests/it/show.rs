@@ -203,3 +203,19 @@ fn limits_roles_and_the_end_have_their_sentences() {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
 }
+
+#[test]
+fn quotas_of_rules_about_one_tool_are_shown_as_their_sum() {
+    let tools = crate::tools();
+    let rule = |name: &str, quota: &str| {
+        format!(
+            "[[allow]]\nname = \"{name}\"\ntool = \"mail.send\"\nwhere.to = \"{name}@x.example\"\n{quota}\n"
+        )
+    };
+    let shown = |rules: &str| show(&crate::contract(rules, &tools), &tools).text();
+    let both = rule("ann", "calls = 1") + &rule("bob", "calls = 2");
+    let said = "Its 2 rules together permit `mail.send` at most 3 times in one task.";
+    assert!(shown(&both).contains(said), "{}", shown(&both));
+    let one = rule("ann", "calls = 1") + &rule("bob", "");
+    assert!(!shown(&one).contains("together permit"), "{}", shown(&one));
+}
