@@ -50,7 +50,7 @@ pub struct Sentence {
     /// The conditions that the sentence announces, if there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<String>,
-    /// What else the rule says, one sentence each.
+    /// The other statements of the rule, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<String>,
 }

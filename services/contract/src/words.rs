@@ -49,7 +49,7 @@ pub enum WordKind {
     Name,
     /// One word, however short.
     Word,
-    /// What stands between quotation marks.
+    /// The text between quotation marks.
     Quoted,
 }
 

@@ -22,7 +22,7 @@ const TWINS: usize = 3;
 const FAULTS: usize = 12;
 const AT: &str = "2026-02-01T12:00:00Z";
 
-/// What the calls of an attack came to.
+/// The outcomes of the calls of an attack.
 #[derive(Debug, Default)]
 struct Tally {
     proposed: usize,

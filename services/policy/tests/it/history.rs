@@ -207,7 +207,7 @@ fn labels_of_a_running_task_do_not_go_down_with_the_catalogue() {
     let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let from = tools.find("\"note.read\"").unwrap();
     let (before, note) = tools.split_at(from);
-    let trusted = format!("{before}{}", note.replace("untrusted", "trusted"));
+    let trusted = format!("{before}{}", note.replacen("untrusted", "trusted", 1));
     assert_ne!(trusted, tools);
     let mut world = World::new();
     let task = task_saying(&mut world, rules, "go");

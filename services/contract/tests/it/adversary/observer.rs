@@ -26,7 +26,7 @@ const PLACES: [&str; 14] = [
     "workflow",
 ];
 
-/// What an observer of one task knows.
+/// The knowledge of an observer of one task.
 pub(super) struct Observer<'c> {
     case: &'c Case,
     /// Values that the contract, the owner's words or an honest result name.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What the vault holds.
+/// The secret in the vault.
 pub(super) const CANARY: &str = "hunter2-canary";
 
 /// Returns the result of a trusted tool.

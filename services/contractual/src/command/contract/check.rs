@@ -51,7 +51,7 @@ impl Arguments {
 struct Good {
     #[serde(flatten)]
     summary: Summary,
-    /// What keeps its tools from running, one sentence each.
+    /// The faults that keep its tools from running, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
