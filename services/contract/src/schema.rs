@@ -4,7 +4,7 @@ mod dialect;
 pub(crate) mod domain;
 pub(crate) mod output;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diagnostic::is_hidden;
 use jsonschema::{Draft, PatternOptions, Validator};
@@ -39,6 +39,8 @@ pub(crate) struct Arguments {
     validator: Validator,
     schema: Value,
     names: BTreeMap<String, Vec<String>>,
+    /// The names of all properties at any depth.
+    all_names: BTreeSet<String>,
     open: bool,
 }
 
@@ -53,12 +55,20 @@ impl Arguments {
         let mut names = BTreeMap::new();
         let mut left = REFERENCES_MAX;
         let open = declared(&schema, &schema, &mut names, &mut left);
+        let mut all_names = BTreeSet::new();
+        add_names(&schema, &mut all_names);
         Ok(Self {
             validator,
             schema,
             names,
+            all_names,
             open,
         })
+    }
+
+    /// Returns true if the schema names a property so, at any depth. Another name could carry data.
+    pub(crate) fn names_somewhere(&self, name: &str) -> bool {
+        self.all_names.contains(name)
     }
 
     /// Validates `arguments`. The error gives the place and the violation, without the values.
@@ -461,4 +471,16 @@ fn objects<'a>(
 fn short(text: &str) -> String {
     let shown = text.chars().take(VIOLATION_CHARS_MAX);
     shown.map(|c| if is_hidden(c) { ' ' } else { c }).collect()
+}
+
+/// Collects the names of the properties of a schema, at any depth.
+fn add_names(schema: &Value, names: &mut BTreeSet<String>) {
+    match schema {
+        Value::Object(map) => {
+            names.extend(objects(map, "properties").map(|(name, _)| name.clone()));
+            map.values().for_each(|inner| add_names(inner, names));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| add_names(inner, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

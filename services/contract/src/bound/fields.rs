@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::kind::{Inner, Kind, Reader, Unit};
 use super::matching::{CallContext, Match, lookup};
 use crate::dead::possible::{Possible, Reason};
+use crate::schema::Arguments;
 use crate::schema::domain::{Presence, TypeSet};
 use crate::show::words::joined;
 use crate::toml_text::key;
@@ -22,10 +23,13 @@ pub struct Fields<B> {
 }
 
 impl<B> Fields<B> {
-    /// Returns true if every field that is present has a bound.
-    fn names_all(&self, object: &Map<String, Value>) -> bool {
+    /// Returns true if every field that is present has a bound. A null under a name that the schema does not have is
+    /// present, because the name carries data.
+    fn names_all(&self, object: &Map<String, Value>, schema: &Arguments) -> bool {
         let mut each = object.iter();
-        each.all(|(name, value)| value.is_null() || self.fields.contains_key(name))
+        each.all(|(name, value)| {
+            self.fields.contains_key(name) || (value.is_null() && schema.names_somewhere(name))
+        })
     }
 }
 
@@ -68,7 +72,7 @@ impl<B: Inner + Clone> Kind for Fields<B> {
         let Some(object) = value.as_object() else {
             return Match::Unknown;
         };
-        if self.exact && !self.names_all(object) {
+        if self.exact && !self.names_all(object, context.schema) {
             return Match::No;
         }
         let fields = self.fields.iter();
@@ -141,7 +145,7 @@ impl<B: Inner + Clone> Kind for Fields<B> {
 
     fn widen(&self, value: &Value, context: &CallContext<'_>) -> Option<Self> {
         let object = value.as_object()?;
-        if self.exact && !self.names_all(object) {
+        if self.exact && !self.names_all(object, context.schema) {
             return None;
         }
         let each = self.fields.iter().map(|(name, bound)| {

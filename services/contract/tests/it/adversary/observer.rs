@@ -173,6 +173,17 @@ fn folded(value: &Value) -> String {
     if let Some(number) = text.parse::<f64>().ok().filter(|number| number.is_finite()) {
         return number.to_string();
     }
+    // Blanks in an IBAN name no other account.
+    let plain: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let account = |plain: &str| {
+        let (country, rest) = plain.split_at_checked(2).unwrap_or_default();
+        let letters = country.chars().all(|c| c.is_ascii_alphabetic());
+        let check = rest.chars().take(2).all(|c| c.is_ascii_digit());
+        country.len() == 2 && letters && check && (15..=34).contains(&plain.len())
+    };
+    if account(&plain) {
+        return plain.to_lowercase();
+    }
     let moment = text.parse::<jiff::Timestamp>().ok();
     let civil = || text.parse::<jiff::civil::DateTime>().ok();
     let utc = || jiff::tz::TimeZone::UTC.to_timestamp(civil()?).ok();
