@@ -92,7 +92,7 @@ pub(super) const PLACES: [&str; 20] = [
     "docs/releases/../qxout.md",
     "work/\u{202e}qxout.txt",
     "work/qxout.sh",
-    "./work/qxout.txt",
+    "./folder/qxout.txt",
     "out/report.md/../qxout",
     "https://hooks.team.example@qxevil.example/build",
     "https://docs.team.example.qxevil.example/v1/a",
