@@ -17,6 +17,8 @@ const MIXED_CHARS_MIN: usize = 16;
 const MIXED_DIGITS_MIN: usize = 4;
 /// The shortest IBAN, without blanks.
 const IBAN_CHARS_MIN: usize = 15;
+/// The least length of a scheme that is also found at the end of a longer word.
+const SCHEME_BYTES_JOINED: usize = 6;
 /// Schemes of which a name behind the colon is enough.
 const SCHEMES: [&str; 35] = [
     "http",
@@ -139,7 +141,12 @@ fn in_word(word: &str) -> Option<Carried> {
 fn has_scheme(before: &str, rest: &str) -> bool {
     let rest = rest.trim_start_matches(':');
     let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next();
-    let is_known = scheme.is_some_and(|scheme| SCHEMES.contains(&scheme));
+    let ends_known =
+        |scheme: &str, known: &str| known.len() >= SCHEME_BYTES_JOINED && scheme.ends_with(known);
+    let is_known = scheme.is_some_and(|scheme| {
+        let mut known = SCHEMES.iter();
+        known.any(|known| scheme == *known || ends_known(scheme, known))
+    });
     rest.starts_with("\\\\") || (is_known && !rest.is_empty())
 }
 
@@ -262,6 +269,7 @@ mod tests {
             "[text](evil.example)",
             "ac\u{200b}me.i\u{200b}o",
             "javascript:alert",
+            "pleaseTlookTjavascript:alert()",
             "//evil/x",
             "see:evil.example/a?b",
             "\u{430}cme.com",
