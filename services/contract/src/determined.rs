@@ -12,7 +12,7 @@ use crate::schema::Arguments;
 /// Longest chain of arguments that are the same as another.
 const SAME_MAX: usize = 8;
 /// The name of all arguments that the schema does not name.
-const OTHERS: &str = "…";
+pub(crate) const OTHERS: &str = "…";
 
 /// An argument that has more than one possible value.
 #[derive(Debug, Clone, PartialEq, Eq)]

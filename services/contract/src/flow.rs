@@ -1,7 +1,7 @@
 //! Decides what becomes of a call after the task has read untrusted data or a secret.
 
-use crate::determined::{OpenArgument, Openings, Openness};
-use crate::labels::{FlowAction, Integrity, Labels, Secrecy};
+use crate::determined::{OTHERS, OpenArgument, Openings, Openness};
+use crate::labels::{FlowAction, Labels};
 use crate::name::rule_id;
 use crate::rule::{Question, Rule};
 use crate::seen;
@@ -16,13 +16,13 @@ const NAMED_MAX: usize = 5;
 pub(crate) fn action(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Refusal> {
     let labels = case.context.view.record.labels();
     let mut action = FlowAction::Allow;
-    if case.outward && labels.secrecy == Secrecy::Secret {
+    if case.outward && labels.is_secret() {
         action = rule.secret.unwrap_or(FlowAction::Refuse);
         if action == FlowAction::Refuse {
             return Err(refused(rule, case, Code::Secret));
         }
     }
-    if is_guarded(case) && labels.integrity == Integrity::Untrusted {
+    if is_guarded(case) && labels.is_untrusted() {
         let after = rule
             .untrusted
             .unwrap_or_else(|| match openings(rule, case) {
@@ -42,14 +42,13 @@ pub(crate) fn action(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Re
 pub(crate) fn is_determined(rule: &Rule, case: &ValidCall<'_>) -> bool {
     let labels = case.context.view.record.labels();
     let arguments = case.tool.arguments();
-    labels.integrity == Integrity::Trusted
-        || rule.open_arguments(arguments, &case.context).is_empty()
+    !labels.is_untrusted() || rule.open_arguments(arguments, &case.context).is_empty()
 }
 
 /// Returns the reason of a question about a call that no ask describes.
 pub(crate) fn reason(rule: &Rule, case: &ValidCall<'_>) -> String {
     let labels = case.context.view.record.labels();
-    let secret = case.outward && labels.secrecy == Secrecy::Secret;
+    let secret = case.outward && labels.is_secret();
     let secret = secret && rule.secret == Some(FlowAction::Ask);
     let code = if secret {
         Code::Secret
@@ -65,7 +64,7 @@ pub(crate) fn reason(rule: &Rule, case: &ValidCall<'_>) -> String {
 /// Adds to the question of an ask what is open in the call after the task has read untrusted data.
 pub(crate) fn noted(mut question: Question, rule: &Rule, case: &ValidCall<'_>) -> Question {
     let labels = case.context.view.record.labels();
-    if is_guarded(case) && labels.integrity == Integrity::Untrusted {
+    if is_guarded(case) && labels.is_untrusted() {
         let note = open(rule, case, Code::Untrusted).map(|open| {
             let reason = question.reason.trim_end_matches('.');
             let place = seen::note(rule, &case.context);
@@ -105,12 +104,13 @@ fn refused(rule: &Rule, case: &ValidCall<'_>, code: Code) -> Refusal {
 /// Describes what the task has read, and the effect of the call.
 fn describe(case: &ValidCall<'_>, code: Code) -> String {
     let record = case.context.view.record;
-    let is_secret = |labels: Labels| labels.secrecy == Secrecy::Secret;
-    let is_untrusted = |labels: Labels| labels.integrity == Integrity::Untrusted;
     let (what, sources): (_, Vec<&str>) = if code == Code::Secret {
-        ("a secret", record.sources(is_secret).collect())
+        ("a secret", record.sources(Labels::is_secret).collect())
     } else {
-        ("untrusted data", record.sources(is_untrusted).collect())
+        (
+            "untrusted data",
+            record.sources(Labels::is_untrusted).collect(),
+        )
     };
     let sources = named(&sources);
     let sources = if sources.is_empty() {
@@ -171,7 +171,7 @@ fn named(names: &[&str]) -> String {
         .iter()
         .take(NAMED_MAX)
         .map(|name| match *name {
-            "…" => "further arguments".to_owned(),
+            OTHERS => "further arguments".to_owned(),
             name => format!("`{name}`"),
         })
         .collect();

@@ -44,6 +44,18 @@ impl Labels {
         secrecy: Secrecy::Public,
     };
 
+    /// Returns true if anybody may have written the data.
+    #[must_use]
+    pub fn is_untrusted(self) -> bool {
+        self.integrity == Integrity::Untrusted
+    }
+
+    /// Returns true if nobody outside may read the data.
+    #[must_use]
+    pub fn is_secret(self) -> bool {
+        self.secrecy == Secrecy::Secret
+    }
+
     /// Joins two labels: on each axis the more careful one.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -12,7 +12,7 @@ use crate::bound::origin::Origin;
 use crate::bound::scalar::Scalar;
 use crate::bound::spoken::Spoken;
 use crate::combine::RuleMatches;
-use crate::labels::{Integrity, Labels};
+use crate::labels::Labels;
 use crate::parse::source::Node;
 use crate::rule::{Rule, RuleKind};
 use crate::valid_call::ValidCall;
@@ -35,7 +35,7 @@ impl<'a> Sources<'a> {
         Self {
             case,
             permit: rules.filter(|rule| rule.kind != RuleKind::Deny).collect(),
-            tainted: labels.integrity == Integrity::Untrusted,
+            tainted: labels.is_untrusted(),
         }
     }
 
@@ -106,8 +106,8 @@ impl<'a> Sources<'a> {
 
     /// Returns the comment that says where the value can come from.
     pub(super) fn comment(&self) -> String {
-        let is_untrusted = |labels: Labels| labels.integrity == Integrity::Untrusted;
-        let tools = self.case.context.view.record.sources(is_untrusted);
+        let record = self.case.context.view.record;
+        let tools = record.sources(Labels::is_untrusted);
         let tools: Vec<String> = tools
             .take(TOOLS_MAX)
             .map(|tool| format!("`{tool}`"))

@@ -10,7 +10,9 @@ use jiff::{
 use toml::de::DeValue;
 
 use super::quota;
-use super::source::{DURATION_MS_MAX, Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX, duration};
+use super::source::{
+    DURATION_MS_MAX, Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX, Table, duration,
+};
 use crate::contract::Role;
 use crate::limits::{Limits, PeriodLimits};
 use crate::name::{is_name, is_principal};
@@ -40,18 +42,6 @@ const CAPS_KEYS: [&str; 7] = [
     "messages",
 ];
 
-/// The keys of limits over several tasks.
-const SHARED_KEYS: [&str; 8] = [
-    "tasks",
-    "calls",
-    "wall_time",
-    "output_bytes",
-    "tokens",
-    "spend",
-    "bytes_out",
-    "messages",
-];
-
 /// Reads `[limits]` with `[limits.hour]`, `[limits.day]` and `[limits.contract]`.
 pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) -> Option<Limits> {
     let mut limits = Limits {
@@ -61,22 +51,24 @@ pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) ->
         contract: PeriodLimits::default(),
     };
     if let Some(node) = node {
-        let keys = [&CAPS_KEYS[..], &["hour", "day", "contract"]].concat();
-        let of = source.table(node, "`[limits]`", &[&keys[..], &["tasks"]].concat())?;
+        let shared_keys = [&["tasks"], &CAPS_KEYS[..]].concat();
+        let keys = [&CAPS_KEYS[..], &["hour", "day", "contract", "tasks"]].concat();
+        let of = source.table(node, "`[limits]`", &keys)?;
         if let Some(node) = of.table.get("tasks") {
             let problem = "`tasks` counts several tasks, and `[limits]` is about one";
             let fix = "write it in `[limits.contract]`, `[limits.day]` or `[limits.hour]`";
             source.report(node.span(), problem, fix);
             return None;
         }
-        limits.task = caps(source, node, "`[limits]`", &keys, DURATION_MS_MAX)?;
+        limits.task = caps(source, &of, DURATION_MS_MAX)?;
         for (key, what, period) in [
             ("hour", "`[limits.hour]`", Period::Hour),
             ("day", "`[limits.day]`", Period::Day),
             ("contract", "`[limits.contract]`", Period::Contract),
         ] {
             if let Some(node) = of.table.get(key) {
-                *limits.of_mut(period) = caps(source, node, what, &SHARED_KEYS, DAY_WALL_MS_MAX)?;
+                let of = source.table(node, what, &shared_keys)?;
+                *limits.of_mut(period) = caps(source, &of, DAY_WALL_MS_MAX)?;
             }
         }
     }
@@ -87,19 +79,7 @@ pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) ->
     Some(limits)
 }
 
-fn caps<'t>(
-    source: &mut Source<'t>,
-    node: &'t Node<'t>,
-    what: &'static str,
-    keys: &[&str],
-    most_ms: u64,
-) -> Option<PeriodLimits> {
-    let before = source.found.len();
-    let of = source.table(node, what, keys)?;
-    // The caller has already reported these problems.
-    if keys.contains(&"contract") {
-        source.found.truncate(before);
-    }
+fn caps<'t>(source: &mut Source<'t>, of: &Table<'t>, most_ms: u64) -> Option<PeriodLimits> {
     let mut count = |key: &str, least: i64| match of.table.get(key) {
         Some(node) => source.count(node, &format!("`{key}`"), least).map(Some),
         None => Some(None),
