@@ -1,18 +1,9 @@
 //! Checks policy's use of a task's history, from the record alone.
 
-use bus_schema::{Digest, TaskId, Usage};
+use bus_schema::{Digest, TaskId};
 use uuid::Uuid;
 
-use crate::world::{World, granted, judged, words};
-
-const USAGE: Usage = Usage {
-    wall_ms: 1,
-    cpu_ms: 1,
-    output_bytes: 1,
-    tokens: None,
-    bytes_out: None,
-    spend: None,
-};
+use crate::world::{USAGE, World, granted, judged, words};
 
 fn task_saying(world: &mut World, rules: &str, said: &str) -> TaskId {
     let contract = world.sign(rules);

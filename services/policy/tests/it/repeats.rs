@@ -1,19 +1,10 @@
 //! Checks that policy compares a call with the earlier calls of its rule: granted, running, failed and lapsed ones.
 
-use bus_schema::{TaskId, Usage};
+use bus_schema::TaskId;
 
-use crate::world::{World, granted, words};
+use crate::world::{USAGE, World, granted, words};
 
 const RULES: &str = "[[allow]]\nname = \"mail\"\ntool = \"mail.send\"\ndistinct = [\"to\"]";
-const USAGE: Usage = Usage {
-    wall_ms: 1,
-    cpu_ms: 1,
-    output_bytes: 1,
-    tokens: None,
-    bytes_out: None,
-    spend: None,
-};
-
 fn mail(world: &mut World, task: TaskId, to: &str) -> Vec<String> {
     let args = format!(r#"{{"body":"b","to":"{to}@x.example"}}"#);
     world.propose_json(task, "mail.send", args.as_bytes());

@@ -30,6 +30,16 @@ pub(crate) fn deployment() -> DeploymentId {
     DeploymentId::new(Uuid::from_u128(1))
 }
 
+/// The smallest usage of a call.
+pub(crate) const USAGE: Usage = Usage {
+    wall_ms: 1,
+    cpu_ms: 1,
+    output_bytes: 1,
+    tokens: None,
+    bytes_out: None,
+    spend: None,
+};
+
 /// A simulated stream with policy's core that reads it.
 pub(crate) struct World {
     pub(crate) core: PolicyCore,
