@@ -15,7 +15,7 @@ use harness::{Deployment, SOON, eventually, nats_server, playbook};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::kill;
+use crate::{executable::executable, kill};
 
 /// The result of a command.
 #[derive(Debug)]
@@ -214,8 +214,7 @@ fn a_missing_or_old_nats_server_is_said_in_one_sentence() {
         ],
     );
     let old = deployment.scratch().join("old-nats-server");
-    fs::write(&old, "#!/bin/sh\necho 'nats-server: v2.10.4'\n").unwrap();
-    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&old, "#!/bin/sh\necho 'nats-server: v2.10.4'\n");
     let ended = up(&old);
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     one_sentence(&ended.said, &["2.10.4", "too old", "2.15.1 or newer"]);

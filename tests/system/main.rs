@@ -15,6 +15,8 @@ mod contract_commands;
 mod contracts;
 mod demo;
 mod door;
+#[path = "../executable.rs"]
+mod executable;
 mod findings;
 mod halt;
 mod hardening;

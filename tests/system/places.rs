@@ -12,6 +12,7 @@ use harness::{Deployment, SOON, can_contain, contractual, eventually, nats_serve
 
 use crate::{
     cli::{Ended, end, one_sentence, program},
+    executable::executable,
     findings::Up,
 };
 
@@ -136,8 +137,7 @@ fn a_full_disk_is_said() {
 fn the_demo_says_that_a_server_is_too_old() {
     let folder = tempfile::tempdir().unwrap();
     let old = folder.path().join("nats-server");
-    fs::write(&old, "#!/bin/sh\necho 'nats-server: v2.10.4'\n").unwrap();
-    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&old, "#!/bin/sh\necho 'nats-server: v2.10.4'\n");
     let demo = end(program(None, &["demo", "--yes"]).env("NATS_SERVER", &old));
     assert_eq!(demo.code, Some(1), "{demo:?}");
     one_sentence(&demo.said, &["2.10.4", "too old", "2.15.1 or newer"]);
@@ -312,8 +312,7 @@ fn init_has_a_server_that_is_there_check_its_files_and_downloads_none() {
     let server = scratch.path().join("nats-server");
     let script = "#!/bin/sh\ncase \"$1\" in --version) echo 'nats-server: v2.15.1' ;; \
                   *) echo \"nats-server: no sense in $3\" >&2; exit 1 ;; esac\n";
-    fs::write(&server, script).unwrap();
-    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&server, script);
     let workspace = scratch.path().join("work");
     let dir = scratch.path().join("state");
     let arguments = ["init", "--workspace", workspace.to_str().unwrap()];

@@ -19,6 +19,8 @@ use deployment::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::executable::executable;
+
 /// The owner of a deployment in containers.
 const PERSON: Person = Person {
     uid: 4321,
@@ -114,15 +116,7 @@ impl Deployed {
     /// Runs `doctor` with a fake `docker`; returns all findings.
     fn doctor(&self, served: &Path) -> Vec<Value> {
         let bin = self.folder.path().join("bin");
-        fs::create_dir_all(&bin).unwrap();
-        // The shell writes it: a file that this process holds open for writing cannot be executed.
-        let write = [
-            "-c",
-            r#"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 755 "$0""#,
-        ];
-        let mut shell = Command::new("/bin/sh");
-        let shell = shell.args(write).arg(bin.join("docker")).arg(DOCKER);
-        assert!(shell.status().unwrap().success());
+        executable(&bin.join("docker"), format!("#!/bin/sh\n{DOCKER}\n"));
         let output = Command::new(env!("CARGO_BIN_EXE_contractual"))
             .args(["doctor", "--json", "--dir"])
             .arg(self.dir.path())

@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deployment::nats_server::{Error, FETCHED, Found, OLDEST, Origin, Places, find};
+
+use crate::executable::executable;
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
 
@@ -52,23 +53,8 @@ impl Machine {
     }
 }
 
-/// Another process writes the script: a file this one holds open for writing while a thread
-/// starts a child could not be executed.
 pub(crate) fn script(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut shell = Command::new("/bin/sh")
-        .args(["-c", r#"cat >"$0" && chmod 755 "$0""#])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    shell
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(format!("#!/bin/sh\n{text}\n").as_bytes())
-        .unwrap();
-    assert!(shell.wait().unwrap().success());
+    executable(path, format!("#!/bin/sh\n{text}\n"));
 }
 
 fn server(path: &Path, version: &str) {

@@ -1,12 +1,12 @@
 //! Makes static programs of a few instructions that issue one system call each, on x86-64.
 #![cfg(target_arch = "x86_64")]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use runner::Outcome;
 
 use crate::call::{Ground, program};
+use crate::executable::executable;
 
 /// Exit code of a program whose system call succeeded; otherwise it is the error number.
 pub(crate) const WORKED: i32 = 200;
@@ -110,7 +110,6 @@ fn write(ground: &Ground, name: &str, code: &[u8]) -> PathBuf {
     }
     elf.extend(code);
     let path = ground.root.join(name);
-    std::fs::write(&path, elf).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&path, elf);
     path
 }

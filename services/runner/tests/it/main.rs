@@ -9,6 +9,8 @@ mod core;
 mod disk;
 mod doubt;
 mod escape;
+#[path = "../../../../tests/executable.rs"]
+mod executable;
 mod execution;
 mod files;
 mod listing;

@@ -1,7 +1,7 @@
 //! Tests that a call executes the bytes that the owner signed, or nothing.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,13 +9,13 @@ use runner::{Arg, ExecError, ExecTool, ExecToolEntry, Finished, Missing, PinErro
 use serde_json::json;
 
 use crate::call::{Ground, program, text};
+use crate::executable::executable;
 
 /// Calls of one race.
 const RACES: usize = 25;
 
 fn written(path: PathBuf, text: &str) -> PathBuf {
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&path, text);
     path
 }
 
@@ -54,7 +54,7 @@ async fn a_file_edited_after_signing_never_runs() {
         "#!/bin/sh\necho signed \"$@\"\n",
     );
     let binary = ground.root.join("binary");
-    fs::copy("/bin/echo", &binary).unwrap();
+    executable(&binary, fs::read("/bin/echo").unwrap());
     let awk = written(ground.root.join("code.awk"), "BEGIN { print \"signed\" }\n");
     let flag = format!("-f{}", argument(&awk));
     for (entry, edited) in [
@@ -70,9 +70,9 @@ async fn a_file_edited_after_signing_never_runs() {
         let before = fs::read(edited).unwrap();
         let mut after = before.clone();
         after.extend(b"\n# edited\n");
-        fs::write(edited, after).unwrap();
+        executable(edited, after);
         is_refused(&ground, &tool, "is not the signed file: its SHA-256 was").await;
-        fs::write(edited, before).unwrap();
+        executable(edited, before);
         assert_eq!(text(&run(&ground, &tool).await.unwrap()).trim(), "signed");
     }
 }
