@@ -7,6 +7,8 @@
 
 mod client;
 mod deployment;
+#[path = "../executable.rs"]
+mod executable;
 mod fetch;
 mod process;
 mod program;

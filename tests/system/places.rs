@@ -231,16 +231,8 @@ fn what_cannot_start_is_refused_before_a_file_is_made() {
     assert!(!odd.exists());
 }
 
-#[test]
-fn a_user_without_a_home_needs_one_only_for_the_default_folder() {
-    if !can_contain() {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    fs::copy(contractual(), path("contractual")).unwrap();
-    fs::write(path("contract.toml"), harness::contract()).unwrap();
-    // More than the first versions read.
+/// A catalogue that is longer than the first versions read.
+fn long_catalogue() -> String {
     let mut tools: Vec<serde_json::Value> = serde_json::from_str(example::TOOLS).unwrap();
     for n in 0..35 {
         let mut tool = tools[0].clone();
@@ -249,8 +241,22 @@ fn a_user_without_a_home_needs_one_only_for_the_default_folder() {
     }
     let text = serde_json::to_string(&tools).unwrap();
     assert!(text.len() > 16 << 10);
+    text
+}
+
+#[test]
+fn a_user_without_a_home_needs_one_only_for_the_default_folder() {
+    if !can_contain() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let bytes = fs::read(contractual()).unwrap();
+    executable(path("contractual").as_ref(), bytes);
+    fs::write(path("contract.toml"), harness::contract()).unwrap();
     // Some editors begin a file with a byte order mark.
-    fs::write(path("tools.json"), format!("\u{feff}{text}")).unwrap();
+    let text = format!("\u{feff}{}", long_catalogue());
+    fs::write(path("tools.json"), text).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let homeless = |arguments: &[&str]| {
         let mut command = Command::new("setpriv");

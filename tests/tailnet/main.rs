@@ -5,6 +5,8 @@
     reason = "what a test cannot have ends it"
 )]
 
+#[path = "../executable.rs"]
+mod executable;
 mod isolated;
 mod reached;
 mod set_up;

@@ -15,7 +15,10 @@ use deployment::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::tailnet::{DOMAIN, KEY, Tailnet, login_server};
+use crate::{
+    executable::executable,
+    tailnet::{DOMAIN, KEY, Tailnet, login_server},
+};
 
 /// The sidecar's user and group.
 const USER: u32 = 10_010;
@@ -104,13 +107,12 @@ impl Tailnet {
         give(&certificates, set_up.state_owner, 0o700);
         give(&self.of_sidecar("state"), set_up.state_owner, 0o700);
         let under = self.of_sidecar("test/under");
-        fs::copy(env!("CARGO_BIN_EXE_under"), &under).unwrap();
+        executable(&under, fs::read(env!("CARGO_BIN_EXE_under")).unwrap());
         fs::copy(
             harness::profile("tailscale"),
             self.of_sidecar("test/tailscale.json"),
         )
         .unwrap();
-        give(&under, 0, 0o755);
         give(&self.of_sidecar("test"), 0, 0o755);
         let sidecar = Sidecar {
             folder: self.folder(),

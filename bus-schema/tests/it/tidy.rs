@@ -202,7 +202,7 @@ fn nothing_is_left_for_later() {
 #[test]
 fn tests_write_what_they_execute_by_another_process() {
     // In two parts, so that this file does not name it.
-    let mode = ["0o7", "55"].concat();
+    let mode = ["from_mode(0o7", "55)"].concat();
     let mut wrong = Vec::new();
     for (path, text) in read(&root(), ".rs") {
         if path.components().any(|part| part.as_os_str() == "tests") && text.contains(&mode) {

@@ -10,7 +10,7 @@ use bus_schema::{AuthorId, Property};
 use deployment::{DeploymentFile, Route};
 
 use super::{Deployment, NATS};
-use crate::{contractual, nats_server};
+use crate::{contractual, executable::executable, nats_server};
 
 /// Sets up the file systems of a container: all read-only except the deployment's folder, which is `$1`, and an empty
 /// `/tmp`; then executes the rest of its arguments. `$2` selects a read-only root.
@@ -87,15 +87,24 @@ impl Deployment {
         if author == AuthorId::Runner {
             give(self.workspace(), author.uid());
         }
-        self.inside(contractual(), 0o755);
+        self.inside_executable(contractual());
     }
 
     /// Copies a file to a place that every container sees and every user may read.
-    fn inside(&self, file: &Path, mode: u32) -> PathBuf {
+    fn inside(&self, file: &Path) -> PathBuf {
         let copy = self.scratch().join(file.file_name().unwrap());
         if !copy.exists() {
             fs::copy(file, &copy).unwrap();
-            fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        copy
+    }
+
+    /// Copies a program to such a place.
+    fn inside_executable(&self, file: &Path) -> PathBuf {
+        let copy = self.scratch().join(file.file_name().unwrap());
+        if !copy.exists() {
+            executable(&copy, fs::read(file).unwrap());
         }
         copy
     }
@@ -126,9 +135,9 @@ impl Deployment {
             "--core=0:0"
         };
         let config = self.dir().config(author);
-        let program = self.inside(contractual(), 0o755);
-        let under = self.inside(Path::new(under), 0o755);
-        let seccomp = self.inside(seccomp, 0o644);
+        let program = self.inside_executable(contractual());
+        let under = self.inside_executable(Path::new(under));
+        let seccomp = self.inside(seccomp);
         let mut arguments = vec![
             "--mount",
             "--propagation",

@@ -201,7 +201,8 @@ mod calls {
     async fn a_program_in_the_workspace_does_not_execute() {
         let ground = Ground::new();
         let program = assemble(&ground, "free", &Call(39, &[]));
-        std::fs::copy(program, ground.workspace.join("copy")).unwrap();
+        let copy = std::fs::read(program).unwrap();
+        crate::executable::executable(&ground.workspace.join("copy"), copy);
         let ran = ground
             .sh("./copy; echo $?; cp copy \"$TMPDIR/copy\"; \"$TMPDIR/copy\"; echo $?")
             .await;

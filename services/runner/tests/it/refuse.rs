@@ -66,7 +66,7 @@ async fn a_replaced_workspace_is_refused() {
 async fn a_program_that_cannot_execute_is_named() {
     let ground = Ground::new();
     let path = ground.root.join("tool");
-    std::fs::copy("/bin/true", &path).unwrap();
+    crate::executable::executable(&path, std::fs::read("/bin/true").unwrap());
     let entry = crate::call::program(&path, &[]);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     match ExecTool::try_from(entry) {
