@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::Error;
 
 /// The version of the stored state; a projection of another version is rebuilt.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const SNAPSHOT: &[u8] = b"snapshot";
 /// The memory of the store's cache; a snapshot is written and read only once.
 const CACHE_BYTES: u64 = 1 << 20;

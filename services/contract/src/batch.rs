@@ -14,7 +14,7 @@ use crate::explain::{RuleExplanation, explain};
 use crate::labels::{Labels, WrittenLabels};
 use crate::name::is_principal;
 use crate::record::{Record, View};
-use crate::usage::ContractTotals;
+use crate::usage::{ContractTotals, Under};
 use crate::verdict::Fix;
 use crate::verdict::{Call, Code, Verdict};
 use bus_schema::json;
@@ -266,8 +266,14 @@ impl<'c> Batch<'c> {
         if let (Some((rule, reserve, determined)), Some((tool, args))) = (happens, valid) {
             let output_bytes = result.map_or(0, |result| result.get().len());
             record.take(rule, Some(args.clone()));
-            record.done(&mut self.shared, self.now_ms, (rule, reserve), output_bytes);
             let name = tool.name().as_str();
+            let under = Under { rule, tool: name };
+            record.done(
+                &mut self.shared,
+                self.now_ms,
+                (under, reserve),
+                output_bytes,
+            );
             let started = match output {
                 Some(labels) => record.start(name, args, (labels, determined)),
                 None => record.start_labelled(name, args, (tool.output_labels(), determined)),

@@ -11,7 +11,7 @@ use crate::decide::decide;
 use crate::parse::{self, Test};
 use crate::record::{Record, View};
 use crate::test_call::{Earlier, TestCall};
-use crate::usage::ContractTotals;
+use crate::usage::{ContractTotals, Under};
 use crate::verdict::{Call, Code, Verdict};
 use bus_schema::json;
 
@@ -198,7 +198,8 @@ impl TestCall {
                         .as_ref()
                         .map_or(0, |result| json::canonical(result).len());
                     record.take(&rule, Some(args.clone()));
-                    record.done(&mut shared, self.at_ms, (&rule, &reserve), bytes);
+                    let under = Under { rule: &rule, tool };
+                    record.done(&mut shared, self.at_ms, (under, &reserve), bytes);
                 }
                 Verdict::Refused { .. } if *assumed => {}
                 found @ Verdict::Refused { .. } => refused(at, found),

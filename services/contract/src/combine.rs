@@ -13,7 +13,7 @@ use crate::question;
 use crate::quota::QuotaExceeded;
 use crate::record::View;
 use crate::rule::{Question, Rule, RuleKind};
-use crate::show::words::moment;
+use crate::show::words::{counted, moment};
 use crate::usage::{Allowance, Period};
 use crate::valid_call::ValidCall;
 use crate::verdict::{Code, Exceeded, Refusal};
@@ -22,6 +22,9 @@ use bus_schema::json;
 
 /// Rules about one tool, each with its match for one call.
 pub(crate) type RuleMatches<'r> = Vec<(&'r Rule, Match)>;
+
+/// The rules that can permit the tool, each with the arguments whose bounds do not match a call.
+pub(crate) type Misses<'r> = Vec<(&'r Rule, Vec<&'r str>)>;
 
 /// A permitted call.
 pub(crate) struct Permission<'r> {
@@ -86,7 +89,7 @@ impl Header {
 
 /// The outcome of one matching rule.
 pub(crate) struct Candidate<'r> {
-    rule: &'r Rule,
+    pub(crate) rule: &'r Rule,
     passage: FlowAction,
     /// The arguments that the task text only negates or quotes, each with the words around it.
     doubts: Vec<(&'r str, String)>,
@@ -181,19 +184,6 @@ fn best<'r>(
     case: &ValidCall<'_>,
 ) -> Option<Result<Candidate<'r>, Refusal>> {
     let mut best: Option<Result<Candidate<'r>, Refusal>> = None;
-    let key = |candidate: &Candidate<'r>| {
-        (
-            candidate.passage,
-            candidate.left,
-            Reverse(candidate.rule.secrets.len()),
-        )
-    };
-    let better = |one: &Candidate<'r>, other: &Candidate<'r>| {
-        let order = key(one).cmp(&key(other));
-        order
-            .then_with(|| question::same_rank(other.rule, one.rule))
-            .is_gt()
-    };
     for rule in allows {
         let candidate = candidate(rule, limits, case);
         // The refusal of a rule that only exceeds the limits is more useful than that of a spent rule.
@@ -202,7 +192,7 @@ fn best<'r>(
         best = Some(match (best, candidate) {
             (None, candidate) => candidate,
             (Some(Err(_)), candidate) if has_left => candidate,
-            (Some(Ok(best)), Ok(candidate)) if better(&candidate, &best) => Ok(candidate),
+            (Some(Ok(best)), Ok(candidate)) if candidate.is_better(&best) => Ok(candidate),
             (Some(best), _) => best,
         });
     }
@@ -285,11 +275,46 @@ fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowanc
 }
 
 impl Candidate<'_> {
+    /// Returns true if this rule takes the call rather than the other.
+    fn is_better(&self, other: &Self) -> bool {
+        let key = |candidate: &Self| {
+            (
+                candidate.passage,
+                candidate.left,
+                Reverse(candidate.rule.secrets.len()),
+            )
+        };
+        let order = key(self).cmp(&key(other));
+        order
+            .then_with(|| question::same_rank(other.rule, self.rule))
+            .is_gt()
+    }
+
+    /// Returns the reason why the other rule, which takes the call, is better than this one.
+    pub(crate) fn behind(&self, other: &Self) -> String {
+        let left = |many: u64| match many {
+            u64::MAX => "any number of calls".to_owned(),
+            many => counted(many, "call", "calls"),
+        };
+        if self.passage != other.passage {
+            "needs no question, and this rule needs one".to_owned()
+        } else if self.left != other.left {
+            let (own, others) = (left(self.left), left(other.left));
+            format!("has {others} left, and this rule {own}")
+        } else if self.rule.secrets.len() == other.rule.secrets.len() {
+            "is as good, and its text comes first in the alphabet".to_owned()
+        } else {
+            "releases fewer secrets".to_owned()
+        }
+    }
+
     /// Checks the call against the limits and reduces its allowance to the remainder.
     fn reserved(mut self, limits: &Limits, case: &ValidCall<'_>) -> Result<Self, Refusal> {
         for period in Period::ALL {
             let used = case.context.view.used(period);
-            let taken = limits.of(period).reserve(period, used, &mut self.reserve);
+            let limits = limits.of(period);
+            let call = (case.context.tool, &mut self.reserve);
+            let taken = limits.reserve(period, used, call);
             taken.map_err(exceeds)?;
         }
         Ok(self)
@@ -333,15 +358,16 @@ fn doubtful(doubts: &[(&str, String)]) -> String {
 
 /// Creates the refusal of a call that exceeds a limit.
 fn exceeds(full: LimitExceeded) -> Refusal {
+    let (check, code, why) = (full.check(), code_of(&full.kind), full.why());
     Refusal {
         exceeded: Some(Exceeded::Limit(full)),
-        ..Refusal::new(&full.check(), code_of(full.kind), full.why())
+        ..Refusal::new(&check, code, why)
     }
 }
 
-const fn code_of(kind: LimitKind) -> Code {
+const fn code_of(kind: &LimitKind) -> Code {
     match kind {
-        LimitKind::Calls => Code::Calls,
+        LimitKind::Calls | LimitKind::Tools(_) => Code::Calls,
         LimitKind::WallTime => Code::WallTime,
         LimitKind::OutputBytes => Code::OutputBytes,
         LimitKind::Tokens => Code::Tokens,

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::bound::matching::CallContext;
 use crate::catalogue::{Catalogue, Tool};
-use crate::combine::{Permission, RuleMatches, combine};
+use crate::combine::{Misses, Permission, RuleMatches, combine};
 use crate::contract::Contract;
 use crate::fix;
 use crate::record::View;
+use crate::rule::RuleKind;
 use crate::valid_call::ValidCall;
 use crate::verdict::{Call, Code, Fix, Refusal, Verdict};
 use crate::why;
@@ -76,13 +77,24 @@ fn judge(contract: &Contract, case: &ValidCall<'_>) -> Verdict {
         // No more time than the tool's own timeout is reserved, or waited for if the outcome stays unknown.
         Ok(weighed) => weighed.verdict(contract, case, tool.wall_ms_max()),
         Err(mut refusal) => {
-            let fix = fix::find(contract, &judged, case, &refusal);
-            if refusal.code == Code::NotAllowed {
-                refusal.why.push_str(&why::nearest(&judged, case));
-            }
+            let misses = if refusal.code == Code::NotAllowed {
+                misses(&judged, case)
+            } else {
+                Vec::new()
+            };
+            let fix = fix::find(contract, (&judged, &misses), case, &refusal);
+            refusal.why.push_str(&why::nearest(&misses, case));
             refused(refusal, fix)
         }
     }
+}
+
+fn misses<'r>(judged: &RuleMatches<'r>, case: &ValidCall<'_>) -> Misses<'r> {
+    let rules = judged.iter().map(|(rule, _)| *rule);
+    let permit = rules.filter(|rule| rule.kind != RuleKind::Deny);
+    permit
+        .map(|rule| (rule, rule.failing(&case.context)))
+        .collect()
 }
 
 impl Permission<'_> {

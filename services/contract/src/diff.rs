@@ -375,7 +375,7 @@ fn known(rule: Option<&Rule>) -> Vec<&KnownSet> {
 type Only = fn(&PeriodLimits) -> PeriodLimits;
 
 /// The limits by key.
-const ONLY: [(&str, Only); 8] = [
+const ONLY: [(&str, Only); 9] = [
     ("tasks", |caps| PeriodLimits {
         tasks: caps.tasks,
         ..PeriodLimits::default()
@@ -402,6 +402,10 @@ const ONLY: [(&str, Only); 8] = [
     }),
     ("bytes_out", |caps| PeriodLimits {
         bytes_out: caps.bytes_out,
+        ..PeriodLimits::default()
+    }),
+    ("tools", |caps| PeriodLimits {
+        tools: caps.tools.clone(),
         ..PeriodLimits::default()
     }),
     ("messages", |caps| PeriodLimits {

@@ -78,12 +78,16 @@ fn flatten(contract: &Contract, tool: &Tool) -> Option<EnvelopeTool> {
         (true, true) if !asks_all => Ask::Sometimes,
         (true | false, true) => Ask::Always,
     };
-    let limit = contract.limits().task.calls.unwrap_or(u64::MAX);
+    let limits = &contract.limits().task;
+    let of_tool = limits.tools.values();
+    let of_tool = of_tool.filter(|limit| limit.tool.matches(tool.name().as_str()));
+    let of_tool = of_tool.map(|limit| limit.calls).min();
+    let limit = limits.calls.into_iter().chain(of_tool).min();
     Some(EnvelopeTool {
         name: tool.name().clone(),
         digest: tool.digest(),
         ask,
-        calls: u32::try_from(calls.min(limit)).unwrap_or(u32::MAX),
+        calls: u32::try_from(calls.min(limit.unwrap_or(u64::MAX))).unwrap_or(u32::MAX),
     })
 }
 

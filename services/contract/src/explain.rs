@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::bound::kind::{Inner as _, Unit};
 use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
 use crate::catalogue::Catalogue;
-use crate::combine::candidate;
+use crate::combine::{Candidate, candidate};
 use crate::contract::Contract;
 use crate::decide;
 use crate::record::View;
@@ -116,8 +116,9 @@ fn considered(
         Match::Yes if own => (RuleResult::Decides, vec![describes(rule)]),
         Match::Yes if rule.kind == RuleKind::Deny => (RuleResult::Matches, vec![describes(rule)]),
         Match::Yes => match candidate(rule, contract.limits(), case) {
-            Ok(_) => {
-                let why = format!("{}, but `{decides}` decides", describes(rule));
+            Ok(candidate) => {
+                let reason = instead(&candidate, decides, contract, case);
+                let why = format!("{}, but `{decides}` {reason}", describes(rule));
                 (RuleResult::Matches, vec![why])
             }
             Err(refusal) => (RuleResult::Exhausted, vec![refusal.why]),
@@ -131,6 +132,30 @@ fn considered(
         kind: rule.kind.word(),
         says,
         why,
+    }
+}
+
+/// Describes why another rule decides instead of one that matches.
+fn instead(
+    own: &Candidate<'_>,
+    decides: &RuleId,
+    contract: &Contract,
+    case: &ValidCall<'_>,
+) -> String {
+    let mut rules = contract.rules();
+    let Some(other) = rules.find(|rule| rule.id == *decides) else {
+        return "decides".to_owned();
+    };
+    match (&own.rule.kind, &other.kind) {
+        (RuleKind::Allow, RuleKind::Allow) => candidate(other, contract.limits(), case)
+            .map_or_else(
+                |_| "decides".to_owned(),
+                |other| format!("takes it: it {}", own.behind(&other)),
+            ),
+        (_, RuleKind::Deny) => "denies it, and a deny comes first".to_owned(),
+        (RuleKind::Allow, RuleKind::Ask(_)) => "asks, and an ask comes before an allow".to_owned(),
+        (RuleKind::Ask(_), RuleKind::Ask(_)) => "asks, too, and is stricter".to_owned(),
+        (RuleKind::Ask(_), RuleKind::Allow) | (RuleKind::Deny, _) => "decides".to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ mod widen;
 
 use self::open::Sources;
 use self::refused::{Refused, Try};
-use crate::combine::RuleMatches;
+use crate::combine::{Misses, RuleMatches};
 use crate::contract::Contract;
 use crate::labels::FlowAction;
 use crate::valid_call::ValidCall;
@@ -23,13 +23,14 @@ use crate::verdict::{Code, Exceeded, Fix, Refusal};
 /// Finds the first change, smallest first, that permits the call.
 pub(crate) fn find(
     contract: &Contract,
-    judged: &RuleMatches<'_>,
+    (judged, misses): (&RuleMatches<'_>, &Misses<'_>),
     case: &ValidCall<'_>,
     refusal: &Refusal,
 ) -> Option<Fix> {
     let call = Refused {
         contract,
         judged,
+        misses,
         case,
         sources: Sources::new(judged, case),
     };

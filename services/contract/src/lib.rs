@@ -73,6 +73,6 @@ pub use repeat::Repeats;
 pub use rule::{Escalation, OWNER, Question, Rule, RuleKind};
 pub use show::{Section, Sentence, Shown, show};
 pub use test_call::{Earlier, TestCall};
-pub use usage::{Allowance, ContractTotals, Period, RuleTotals, Spent, Totals};
+pub use usage::{Allowance, ContractTotals, Period, RuleTotals, Spent, Totals, Under};
 pub use verdict::{Call, Change, Code, Fix, Verdict};
 pub use when::{End, When};

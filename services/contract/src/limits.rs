@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bus_schema::{Currency, Money};
 
+use crate::matcher::Matcher;
 use crate::show::words::{bytes, counted, duration, grouped};
 use crate::usage::{Allowance, Period, Totals};
 
@@ -44,10 +45,21 @@ pub struct PeriodLimits {
     pub messages: Option<u64>,
     /// Maximum money, in minor units; if any currency is given, no other may be moved.
     pub spend: BTreeMap<Currency, u64>,
+    /// Maximum calls of a tool, or of all tools of a pattern together, by its text.
+    pub tools: BTreeMap<String, ToolLimit>,
+}
+
+/// The maximum calls of a tool, or of all tools of a pattern together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolLimit {
+    /// The name or the pattern.
+    pub tool: Matcher,
+    /// The maximum.
+    pub calls: u64,
 }
 
 /// The kind of a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LimitKind {
     Calls,
     WallTime,
@@ -56,10 +68,12 @@ pub(crate) enum LimitKind {
     BytesOut,
     Messages,
     Spend(Currency),
+    /// The calls of this tool, or of all tools of this pattern.
+    Tools(String),
 }
 
 /// A limit that a call exceeds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LimitExceeded {
     pub(crate) period: Period,
     pub(crate) kind: LimitKind,
@@ -70,7 +84,7 @@ pub(crate) struct LimitExceeded {
 
 impl LimitKind {
     /// The key in the contract.
-    pub(crate) fn key(self) -> &'static str {
+    pub(crate) fn key(&self) -> &'static str {
         match self {
             Self::Calls => "calls",
             Self::WallTime => "wall_time",
@@ -79,6 +93,7 @@ impl LimitKind {
             Self::BytesOut => "bytes_out",
             Self::Messages => "messages",
             Self::Spend(_) => "spend",
+            Self::Tools(_) => "tools",
         }
     }
 }
@@ -110,7 +125,10 @@ impl LimitExceeded {
                 "{whose} moved {used} of at most {limit}, and this call would move {needed}"
             );
         }
-        let counted = |many: u64| match self.kind {
+        let counted = |many: u64| match &self.kind {
+            LimitKind::Tools(tool) => {
+                format!("{} of `{tool}`", counted(many, "call", "calls"))
+            }
             LimitKind::WallTime => format!("{} of running time", duration(many)),
             LimitKind::OutputBytes => format!("{} of results", bytes(many)),
             LimitKind::BytesOut => format!("{} that leave", bytes(many)),
@@ -130,14 +148,17 @@ impl LimitExceeded {
             | LimitKind::WallTime
             | LimitKind::OutputBytes
             | LimitKind::Messages
-            | LimitKind::Spend(_) => String::new(),
+            | LimitKind::Spend(_)
+            | LimitKind::Tools(_) => String::new(),
         };
         let used = match self.kind {
             LimitKind::WallTime => duration(self.used),
             LimitKind::OutputBytes | LimitKind::BytesOut => bytes(self.used),
-            LimitKind::Calls | LimitKind::Tokens | LimitKind::Messages | LimitKind::Spend(_) => {
-                grouped(self.used)
-            }
+            LimitKind::Calls
+            | LimitKind::Tokens
+            | LimitKind::Messages
+            | LimitKind::Spend(_)
+            | LimitKind::Tools(_) => grouped(self.used),
         };
         format!(
             "{whose} used {} of at most {}{more}",
@@ -190,7 +211,7 @@ impl Limits {
 
 impl PeriodLimits {
     /// The limit of this kind.
-    pub(crate) fn get(&self, kind: LimitKind) -> Option<u64> {
+    pub(crate) fn get(&self, kind: &LimitKind) -> Option<u64> {
         match kind {
             LimitKind::Calls => self.calls,
             LimitKind::WallTime => self.wall_ms,
@@ -200,8 +221,9 @@ impl PeriodLimits {
             LimitKind::Messages => self.messages,
             LimitKind::Spend(_) if self.spend.is_empty() => None,
             LimitKind::Spend(currency) => {
-                Some(self.spend.get(&currency).copied().unwrap_or_default())
+                Some(self.spend.get(currency).copied().unwrap_or_default())
             }
+            LimitKind::Tools(tool) => self.tools.get(tool).map(|limit| limit.calls),
         }
     }
 
@@ -216,15 +238,20 @@ impl PeriodLimits {
             LimitKind::Spend(currency) => {
                 self.spend.insert(currency, limit);
             }
+            LimitKind::Tools(tool) => {
+                if let Some(of_tool) = self.tools.get_mut(&tool) {
+                    of_tool.calls = limit;
+                }
+            }
         }
     }
 
-    /// Checks that the call fits beside `used`, and reduces its time and output to the remainder.
+    /// Checks that the call of `tool` fits beside `used`, and reduces its time and output to the remainder.
     pub(crate) fn reserve(
         &self,
         period: Period,
         used: &Totals,
-        call: &mut Allowance,
+        (tool, call): (&str, &mut Allowance),
     ) -> Result<(), LimitExceeded> {
         let full = |kind, used, needed, limit| LimitExceeded {
             period,
@@ -233,14 +260,20 @@ impl PeriodLimits {
             needed,
             limit,
         };
-        let fits = |kind: LimitKind, used: u64, needed: u64| match self.get(kind) {
+        let fits = |kind: LimitKind, used: u64, needed: u64| match self.get(&kind) {
             Some(limit) if needed > 0 && used.saturating_add(needed) > limit => {
                 Err(full(kind, used, needed, limit))
             }
             Some(_) | None => Ok(()),
         };
         fits(LimitKind::Calls, used.calls, 1)?;
-        let left = |kind: LimitKind, used: u64, call: u64| match self.get(kind) {
+        for (name, of_tool) in &self.tools {
+            if of_tool.tool.matches(tool) {
+                let so_far = used.calls_of(|tool| of_tool.tool.matches(tool));
+                fits(LimitKind::Tools(name.clone()), so_far, 1)?;
+            }
+        }
+        let left = |kind: LimitKind, used: u64, call: u64| match self.get(&kind) {
             Some(limit) if used >= limit => Err(full(kind, used, 1, limit)),
             Some(limit) => Ok(call.min(limit - used)),
             None => Ok(call),

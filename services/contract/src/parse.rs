@@ -7,6 +7,7 @@ mod fits;
 mod flow;
 mod head;
 mod known;
+mod limits;
 mod matcher;
 mod question;
 mod quota;
@@ -104,6 +105,8 @@ pub(crate) fn contract(
     let rules = rules.flat_map(|word| tables(&mut source, &fields, word, RULES_MAX));
     let rules: Vec<&Node<'_>> = rules.collect();
     dead::check(&mut source, &contract, &rules, catalogue);
+    let limited = (&contract.head.limits, contract.rules.as_slice());
+    limits::check(&mut source, &fields, limited, catalogue);
     let mut each = Vec::new();
     for node in tests {
         let about = test::Context {
@@ -164,7 +167,7 @@ fn read<'t>(
     });
     let task = head::task(source, of.table.get("task"));
     let principals = head::principals(source, of.table.get("principal"));
-    let limits = head::limits(source, of.table.get("limits"));
+    let limits = limits::read(source, of.table.get("limits"), catalogue);
     let roles = head::roles(source, of.table.get("roles"));
     let known = known::read(source, of.table.get("known"));
     let (nobody, nothing) = (BTreeMap::new(), BTreeMap::new());

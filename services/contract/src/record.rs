@@ -7,7 +7,7 @@ use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
 use crate::labels::{Labels, OutputLabels};
-use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals};
+use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals, Under};
 
 /// The state that a decision reads, in addition to the contract, the catalogue and the call.
 #[derive(Debug, Clone, Copy)]
@@ -146,7 +146,7 @@ impl Record {
         &mut self,
         shared: &mut ContractTotals,
         now_ms: i64,
-        (rule, reserve): (&RuleId, &Allowance),
+        (under, reserve): (Under<'_>, &Allowance),
         output_bytes: usize,
     ) {
         let spent = Spent {
@@ -156,10 +156,10 @@ impl Record {
             bytes_out: None,
             spend: None,
         };
-        self.used.reserve(rule, reserve);
-        self.used.settle(rule, reserve, &spent);
-        shared.reserve(now_ms, rule, reserve);
-        shared.settle(now_ms, rule, reserve, &spent);
+        self.used.reserve(under, reserve);
+        self.used.settle(under, reserve, &spent);
+        shared.reserve(now_ms, under, reserve);
+        shared.settle(now_ms, under, reserve, &spent);
     }
 
     /// Records the arguments of a granted call that counts under `rule`, in addition to its usage; `None` if they are not

@@ -245,6 +245,7 @@ pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
         bytes_out,
         messages,
         spend,
+        tools,
     } = caps;
     let mut each = Vec::new();
     if let Some(tasks) = tasks {
@@ -274,6 +275,10 @@ pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
     }
     if !spend.is_empty() {
         each.push(format!("at most {}, and no other money", moneys(spend)));
+    }
+    for (tool, limit) in tools {
+        let calls = counted(limit.calls, "call", "calls");
+        each.push(format!("at most {calls} of `{tool}`"));
     }
     each
 }

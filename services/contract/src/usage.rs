@@ -1,4 +1,4 @@
-//! Usage counters, in total and by rule: reserved at the grant, settled by the outcome, released on lapse.
+//! Usage counters, in total, by rule and by tool: reserved at the grant, settled by the outcome, released on lapse.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,15 @@ impl Allowance {
             counts,
         }
     }
+}
+
+/// The rule and the tool that a call counts under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Under<'a> {
+    /// The rule that permitted it.
+    pub rule: &'a RuleId,
+    /// The name of its tool.
+    pub tool: &'a str,
 }
 
 /// The actual usage of a call, less or more than its reservation. An unknown amount counts as the reserved
@@ -73,6 +82,8 @@ pub struct Totals {
     pub spend: BTreeMap<Currency, u64>,
     /// Totals by the rule that permitted the calls.
     pub by_rule: BTreeMap<RuleId, RuleTotals>,
+    /// Calls by tool, including those in flight.
+    pub by_tool: BTreeMap<String, u64>,
 }
 
 /// The sum over the grants of one rule.
@@ -107,23 +118,24 @@ fn nothing() -> &'static Totals {
         messages: 0,
         spend: BTreeMap::new(),
         by_rule: BTreeMap::new(),
+        by_tool: BTreeMap::new(),
     };
     &NOTHING
 }
 
 impl Totals {
-    /// Counts a call that `rule` permitted.
-    pub fn reserve(&mut self, rule: &RuleId, call: &Allowance) {
-        self.each(rule, call, u64::saturating_add);
+    /// Counts a call.
+    pub fn reserve(&mut self, under: Under<'_>, call: &Allowance) {
+        self.each(under, call, u64::saturating_add);
     }
 
     /// Removes a grant that was never used.
-    pub fn release(&mut self, rule: &RuleId, call: &Allowance) {
-        self.each(rule, call, less);
+    pub fn release(&mut self, under: Under<'_>, call: &Allowance) {
+        self.each(under, call, less);
     }
 
-    /// Replaces the reservation of `rule` by the actual usage; the call and its sums stay counted.
-    pub fn settle(&mut self, rule: &RuleId, call: &Allowance, spent: &Spent) {
+    /// Replaces the reservation of a call by its actual usage; the call and its sums stay counted.
+    pub fn settle(&mut self, under: Under<'_>, call: &Allowance, spent: &Spent) {
         let replace = |used: &mut u64, reserved: u64, spent: Option<u64>| {
             if let Some(spent) = spent {
                 *used = less(*used, reserved).saturating_add(spent);
@@ -139,7 +151,7 @@ impl Totals {
             // Money in another currency than the reservation is added to it.
             let same = |reserved: &Money| reserved.currency == money.currency;
             let reserved = counts.spend.filter(same).map_or(0, |money| money.minor);
-            let by_rule = self.by_rule.entry(rule.clone()).or_default();
+            let by_rule = self.by_rule.entry(under.rule.clone()).or_default();
             for sums in [&mut self.spend, &mut by_rule.spend] {
                 let sum = sums.entry(money.currency).or_default();
                 replace(sum, reserved, Some(money.minor));
@@ -147,7 +159,8 @@ impl Totals {
         }
     }
 
-    fn each(&mut self, rule: &RuleId, call: &Allowance, change: fn(u64, u64) -> u64) {
+    fn each(&mut self, under: Under<'_>, call: &Allowance, change: fn(u64, u64) -> u64) {
+        let Under { rule, tool } = under;
         let outward = u64::from(call.counts.outward);
         self.calls = change(self.calls, 1);
         self.wall_ms = change(self.wall_ms, call.wall_ms);
@@ -155,6 +168,13 @@ impl Totals {
         self.tokens = change(self.tokens, call.counts.tokens);
         self.bytes_out = change(self.bytes_out, call.counts.bytes_out);
         self.messages = change(self.messages, outward);
+        // Only the first call of a tool or a rule needs a key of its own.
+        if !self.by_tool.contains_key(tool) {
+            self.by_tool.insert(tool.to_owned(), 0);
+        }
+        if let Some(calls) = self.by_tool.get_mut(tool) {
+            *calls = change(*calls, 1);
+        }
         if !self.by_rule.contains_key(rule) {
             self.by_rule.insert(rule.clone(), RuleTotals::default());
         }
@@ -176,6 +196,12 @@ impl Totals {
         }
     }
 
+    /// Returns the calls of the tools that `is_one` names.
+    pub(crate) fn calls_of(&self, is_one: impl Fn(&str) -> bool) -> u64 {
+        let each = self.by_tool.iter().filter(|(tool, _)| is_one(tool));
+        each.fold(0, |sum, (_, calls)| sum.saturating_add(*calls))
+    }
+
     /// Returns the totals of one rule.
     pub(crate) fn rule(&self, rule: &RuleId) -> Option<&RuleTotals> {
         self.by_rule.get(rule)
@@ -193,10 +219,10 @@ pub struct ContractTotals {
 }
 
 impl ContractTotals {
-    /// Counts a call that `rule` permitted at `now_ms`.
-    pub fn reserve(&mut self, now_ms: i64, rule: &RuleId, call: &Allowance) {
+    /// Counts a call that was permitted at `now_ms`.
+    pub fn reserve(&mut self, now_ms: i64, under: Under<'_>, call: &Allowance) {
         for totals in self.from(now_ms) {
-            totals.reserve(rule, call);
+            totals.reserve(under, call);
         }
     }
 
@@ -220,14 +246,14 @@ impl ContractTotals {
     }
 
     /// Removes a grant of `granted_ms` that was never used; from its hour and day only if these are still current.
-    pub fn release(&mut self, granted_ms: i64, rule: &RuleId, call: &Allowance) {
-        self.at(granted_ms, |used| used.release(rule, call));
+    pub fn release(&mut self, granted_ms: i64, under: Under<'_>, call: &Allowance) {
+        self.at(granted_ms, |used| used.release(under, call));
     }
 
     /// Replaces the reservation of `granted_ms` by the actual usage; in its hour and day only if these are still
     /// current.
-    pub fn settle(&mut self, granted_ms: i64, rule: &RuleId, call: &Allowance, spent: &Spent) {
-        self.at(granted_ms, |used| used.settle(rule, call, spent));
+    pub fn settle(&mut self, granted_ms: i64, under: Under<'_>, call: &Allowance, spent: &Spent) {
+        self.at(granted_ms, |used| used.settle(under, call, spent));
     }
 
     fn at(&mut self, granted_ms: i64, change: impl Fn(&mut Totals)) {

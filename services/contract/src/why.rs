@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::bound::kind::{Inner as _, Unit};
 use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
+use crate::combine::Misses;
 use crate::money::sum_text;
 use crate::quota::QuotaExceeded;
 use crate::rule::{Rule, RuleKind};
@@ -59,15 +60,13 @@ fn unit(tool: &Arguments, name: &str) -> Unit {
 }
 
 /// Describes the rule that comes nearest to permitting a call, and what it asks of the call.
-pub(crate) fn nearest(judged: &[(&Rule, Match)], case: &ValidCall<'_>) -> String {
+pub(crate) fn nearest(misses: &Misses<'_>, case: &ValidCall<'_>) -> String {
     let (context, tool) = (&case.context, case.tool.arguments());
-    let rules = judged.iter().map(|(rule, _)| *rule);
-    let permit = rules.filter(|rule| rule.kind != RuleKind::Deny);
-    let parts = |rule: &&Rule| rule.failing(context).len();
-    let Some(rule) = permit.min_by_key(parts) else {
+    let nearest = misses.iter().min_by_key(|(_, failing)| failing.len());
+    let Some((rule, failing)) = nearest else {
         return String::new();
     };
-    let wanted = match rule.failing(context)[..] {
+    let wanted = match failing[..] {
         [] => rest(rule, context),
         ref names => {
             let each = names.iter().filter_map(|name| {

@@ -7,6 +7,7 @@ use super::refused::{Changed, Place, Refused, Try, changed_rule};
 use crate::bound::matching::lookup;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind};
 use crate::quota::{Quota, QuotaExceeded, SpendCurrency, moneys};
+use crate::toml_text;
 use crate::usage::Period;
 use crate::verdict::{Change, Fix};
 
@@ -54,14 +55,15 @@ impl Refused<'_> {
     /// Raises one limit by the amount that this call needs.
     pub(super) fn raised(&self, full: &LimitExceeded) -> Option<Try> {
         let mut head = self.contract.head.clone();
-        let needed = match full.kind {
+        let needed = match &full.kind {
             LimitKind::WallTime => CALL_WALL_MS_MAX,
             LimitKind::OutputBytes => CALL_OUTPUT_BYTES_MAX,
             LimitKind::Calls
             | LimitKind::Tokens
             | LimitKind::BytesOut
             | LimitKind::Messages
-            | LimitKind::Spend(_) => full.needed,
+            | LimitKind::Spend(_)
+            | LimitKind::Tools(_) => full.needed,
         };
         let mut limit = full.used.checked_add(needed)?;
         if full.kind == LimitKind::WallTime {
@@ -69,11 +71,15 @@ impl Refused<'_> {
         }
         let caps = head.limits.of_mut(full.period);
         let before = moneys(&caps.spend);
-        caps.set(full.kind, limit);
+        caps.set(full.kind.clone(), limit);
         let key = full.kind.key();
-        let (new, old) = match full.kind {
+        let (new, old) = match &full.kind {
             LimitKind::WallTime => (format!("\"{}s\"", limit / 1000), String::new()),
             LimitKind::Spend(_) => (moneys(&caps.spend), before),
+            LimitKind::Tools(tool) => {
+                let tool = toml_text::key(tool);
+                (format!("{{ {tool} = {limit} }}"), String::new())
+            }
             LimitKind::Calls
             | LimitKind::OutputBytes
             | LimitKind::Tokens

@@ -7,7 +7,7 @@ use super::care;
 use super::open::{Sources, masked, question};
 use crate::bound::matching::Match;
 use crate::catalogue::Effect;
-use crate::combine::{RuleMatches, combine};
+use crate::combine::{Misses, RuleMatches, combine};
 use crate::contract::{Contract, Header};
 use crate::rule::{Rule, RuleKind};
 use crate::valid_call::ValidCall;
@@ -42,6 +42,7 @@ pub(super) struct Place {
 pub(super) struct Refused<'a> {
     pub(super) contract: &'a Contract,
     pub(super) judged: &'a RuleMatches<'a>,
+    pub(super) misses: &'a Misses<'a>,
     pub(super) case: &'a ValidCall<'a>,
     pub(super) sources: Sources<'a>,
 }

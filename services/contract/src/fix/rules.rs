@@ -22,13 +22,13 @@ impl Refused<'_> {
     /// Widens the failing bound of each rule that permits the tool and fails in one bound, ask rules
     /// first, to the value of the call.
     pub(super) fn widened(&self) -> impl Iterator<Item = Try> {
-        let rules = || self.judged.iter().map(|(rule, _)| *rule);
-        let asks = rules().filter(|rule| matches!(rule.kind, RuleKind::Ask(_)));
+        let rules = || self.misses.iter();
+        let asks = rules().filter(|(rule, _)| matches!(rule.kind, RuleKind::Ask(_)));
         let freely = self.careful().is_none();
-        let allows = rules().filter(move |rule| freely && rule.kind == RuleKind::Allow);
+        let allows = rules().filter(move |(rule, _)| freely && rule.kind == RuleKind::Allow);
         let context = &self.case.context;
-        asks.chain(allows).filter_map(move |rule| {
-            let [argument] = rule.failing(context)[..] else {
+        asks.chain(allows).filter_map(move |(rule, failing)| {
+            let [argument] = failing[..] else {
                 return None;
             };
             if !rule.rest_holds(context) {
@@ -46,7 +46,7 @@ impl Refused<'_> {
             let open = open.filter(|(name, value)| self.sources.is_open(name, value));
             let place_key = format!("where.{}", key(argument));
             let place = self.written(&place_key, (bound.to_string(), old.to_string()), open)?;
-            let mut changed = rule.clone();
+            let mut changed = (*rule).clone();
             changed.bounds.insert(argument.to_owned(), bound);
             Some(changed_rule(changed, place))
         })

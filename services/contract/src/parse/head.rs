@@ -1,4 +1,4 @@
-//! Parses the head of a contract: dates, principals, limits and roles.
+//! Parses the head of a contract: dates, principals and roles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,106 +9,17 @@ use jiff::{
 };
 use toml::de::DeValue;
 
-use super::quota;
-use super::source::{
-    DURATION_MS_MAX, Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX, Table, duration,
-};
+use super::source::{Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX};
 use crate::contract::Role;
-use crate::limits::{Limits, PeriodLimits};
 use crate::name::{is_name, is_principal};
 use crate::rule::OWNER;
-use crate::usage::Period;
 
-/// Default limits of a task.
-const CALLS_DEFAULT: u64 = 100;
-const WALL_MS_DEFAULT: u64 = 30 * 60 * 1000;
-const OUTPUT_BYTES_DEFAULT: u64 = 16 << 20;
 /// Maximum number of principals of a contract.
 const PRINCIPALS_MAX: usize = 100;
 /// Maximum length of the name of a time zone, in characters.
 const ZONE_CHARS_MAX: usize = 64;
 /// Maximum number of roles of a contract.
 const ROLES_MAX: usize = 32;
-/// Maximum limit on the total time of a day's calls.
-const DAY_WALL_MS_MAX: u64 = DURATION_MS_MAX * 100;
-
-const CAPS_KEYS: [&str; 7] = [
-    "calls",
-    "wall_time",
-    "output_bytes",
-    "tokens",
-    "spend",
-    "bytes_out",
-    "messages",
-];
-
-/// Reads `[limits]` with `[limits.hour]`, `[limits.day]` and `[limits.contract]`.
-pub(super) fn limits<'t>(source: &mut Source<'t>, node: Option<&'t Node<'t>>) -> Option<Limits> {
-    let mut limits = Limits {
-        task: PeriodLimits::default(),
-        hour: PeriodLimits::default(),
-        day: PeriodLimits::default(),
-        contract: PeriodLimits::default(),
-    };
-    if let Some(node) = node {
-        let shared_keys = [&["tasks"], &CAPS_KEYS[..]].concat();
-        let keys = [&CAPS_KEYS[..], &["hour", "day", "contract", "tasks"]].concat();
-        let of = source.table(node, "`[limits]`", &keys)?;
-        if let Some(node) = of.table.get("tasks") {
-            let problem = "`tasks` counts several tasks, and `[limits]` is about one";
-            let fix = "write it in `[limits.contract]`, `[limits.day]` or `[limits.hour]`";
-            source.report(node.span(), problem, fix);
-            return None;
-        }
-        limits.task = caps(source, &of, DURATION_MS_MAX)?;
-        for (key, what, period) in [
-            ("hour", "`[limits.hour]`", Period::Hour),
-            ("day", "`[limits.day]`", Period::Day),
-            ("contract", "`[limits.contract]`", Period::Contract),
-        ] {
-            if let Some(node) = of.table.get(key) {
-                let of = source.table(node, what, &shared_keys)?;
-                *limits.of_mut(period) = caps(source, &of, DAY_WALL_MS_MAX)?;
-            }
-        }
-    }
-    let task = &mut limits.task;
-    task.calls.get_or_insert(CALLS_DEFAULT);
-    task.wall_ms.get_or_insert(WALL_MS_DEFAULT);
-    task.output_bytes.get_or_insert(OUTPUT_BYTES_DEFAULT);
-    Some(limits)
-}
-
-fn caps<'t>(source: &mut Source<'t>, of: &Table<'t>, most_ms: u64) -> Option<PeriodLimits> {
-    let mut count = |key: &str, least: i64| match of.table.get(key) {
-        Some(node) => source.count(node, &format!("`{key}`"), least).map(Some),
-        None => Some(None),
-    };
-    let tasks = count("tasks", 1);
-    let calls = count("calls", 1);
-    let output_bytes = count("output_bytes", 1);
-    let tokens = count("tokens", 1);
-    let bytes_out = count("bytes_out", 0);
-    let messages = count("messages", 0);
-    let wall_ms = match of.table.get("wall_time") {
-        Some(node) => duration(source, node, "`wall_time`", most_ms).map(Some),
-        None => Some(None),
-    };
-    let spend = match of.table.get("spend") {
-        Some(node) => quota::moneys(source, node),
-        None => Some(BTreeMap::new()),
-    };
-    Some(PeriodLimits {
-        tasks: tasks?,
-        calls: calls?,
-        wall_ms: wall_ms?,
-        output_bytes: output_bytes?,
-        tokens: tokens?,
-        bytes_out: bytes_out?,
-        messages: messages?,
-        spend: spend?,
-    })
-}
 
 /// Reads `task`: the text of the only tasks of the contract.
 pub(super) fn task(source: &mut Source<'_>, node: Option<&Node<'_>>) -> Option<Option<String>> {

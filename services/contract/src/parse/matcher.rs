@@ -1,6 +1,7 @@
 //! Parses the tools that a rule applies to: `tool`, `tools`, `effect` and `except`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::source::{Node, Source, Table, place};
 use super::tools::unknown_tool;
@@ -170,25 +171,31 @@ fn one(
     catalogue: &Catalogue,
 ) -> Option<Matcher> {
     let text = source.text(node, what, PATTERN_BYTES_MAX)?;
+    named(source, (node.span(), &text), what, catalogue)
+}
+
+/// Finds the tool of a name, or the tools of a pattern, at its place in the document.
+pub(super) fn named(
+    source: &mut Source<'_>,
+    (span, text): (Range<usize>, &str),
+    what: &str,
+    catalogue: &Catalogue,
+) -> Option<Matcher> {
     if !text.contains('*') {
-        if catalogue.get(&text).is_some() {
-            return Some(Matcher::Exact(text));
+        if catalogue.get(text).is_some() {
+            return Some(Matcher::Exact(text.to_owned()));
         }
-        unknown_tool(source, node.span(), &text, catalogue);
+        unknown_tool(source, span, text, catalogue);
         return None;
     }
-    let Some(glob) = ToolGlob::new(&text) else {
+    let Some(glob) = ToolGlob::new(text) else {
         let fix = "use letters, digits, `_`, `-`, dots and `*`, such as \"file.*\"";
-        source.report(
-            node.span(),
-            format!("{what} is no pattern on tool names"),
-            fix,
-        );
+        source.report(span, format!("{what} is no pattern on tool names"), fix);
         return None;
     };
     let mut tools = catalogue.tools();
     if !tools.any(|tool| glob.matches(tool.name().as_str())) {
-        unknown_tool(source, node.span(), &text, catalogue);
+        unknown_tool(source, span, text, catalogue);
         return None;
     }
     Some(Matcher::Glob(glob))

@@ -19,11 +19,18 @@ pub(super) fn sums(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
         if permit.len() < 2 {
             continue;
         }
+        let is_limited = |period: Period| {
+            let mut limits = contract.limits().of(period).tools.values();
+            limits.any(|limit| limit.tool.matches(tool.name().as_str()))
+        };
         for period in Period::ALL {
-            let sums: Vec<String> = [calls(&permit, period), spend(&permit, period)]
-                .into_iter()
-                .flatten()
-                .collect();
+            let sums: Vec<String> = [
+                calls(&permit, period).filter(|_| !is_limited(period)),
+                spend(&permit, period),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
             if !sums.is_empty() {
                 said.push(format!(
                     "Its {} rules together permit `{}` at most {} {}.",

@@ -1,6 +1,6 @@
 //! Checks the limits on tasks: what they admit, and how they are shown and compared.
 
-use contract::{Contract, ContractTotals, Period, diff, show};
+use contract::{Contract, ContractTotals, Period, diff, envelope, show};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -64,4 +64,33 @@ fn limit_on_tasks_is_shown_and_compared() {
     let found = diff(&old, &new, &tools);
     assert_eq!(found.entries.len(), 1, "{}", found.text());
     assert_eq!(found.entries[0].rule, "limits.contract.tasks");
+}
+
+#[test]
+fn limits_on_tools_are_shown_compared_and_in_the_envelope() {
+    let tools = crate::tools();
+    let rules = "
+[[allow]]
+tool = \"mail.send\"
+where.to = \"ann\"
+calls = 2
+
+[[allow]]
+tool = \"mail.send\"
+where.to = \"bob\"
+calls = 3
+";
+    let limited = "[limits]\ntools = { \"mail.*\" = 4 }\n[limits.day.tools]\n\"mail.send\" = 9\n";
+    let old = crate::contract(rules, &tools);
+    let new = crate::contract(&format!("{limited}{rules}"), &tools);
+    let (before, after) = (show(&old, &tools).text(), show(&new, &tools).text());
+    let sum = "together permit `mail.send` at most 5 times";
+    assert!(before.contains(sum) && !after.contains(sum), "{after}");
+    assert!(after.contains("at most 4 calls of `mail.*`"), "{after}");
+    assert!(after.contains("at most 9 calls of `mail.send`"), "{after}");
+    let found = diff(&old, &new, &tools);
+    let rules: Vec<&str> = found.entries.iter().map(|one| one.rule.as_str()).collect();
+    assert_eq!(rules, ["limits.tools", "limits.day.tools"]);
+    let calls = |contract| envelope(contract, &tools).tools[0].calls;
+    assert_eq!([calls(&old), calls(&new)], [5, 4]);
 }

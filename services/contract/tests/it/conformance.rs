@@ -7,7 +7,8 @@ use std::path::Path;
 
 use bus_schema::{Counts, RuleId};
 use contract::{
-    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Verdict, View, decide,
+    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Under, Verdict, View,
+    decide,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -86,6 +87,8 @@ const fn yes() -> bool {
 #[serde(deny_unknown_fields)]
 struct Before {
     rule: RuleId,
+    /// The tool; default the one of the case.
+    tool: Option<String>,
     #[serde(default = "one")]
     times: u64,
     /// True if the grant is in another task of the contract.
@@ -209,9 +212,13 @@ impl Case {
         for one in &self.before {
             for _ in 0..one.times {
                 let reserve = one.reserve();
-                shared.reserve(self.now_ms() - one.ago_ms, &one.rule, &reserve);
+                let under = Under {
+                    rule: &one.rule,
+                    tool: one.tool.as_deref().unwrap_or(&self.tool),
+                };
+                shared.reserve(self.now_ms() - one.ago_ms, under, &reserve);
                 if !one.other_task {
-                    record.used.reserve(&one.rule, &reserve);
+                    record.used.reserve(under, &reserve);
                     let args = one.args.as_ref();
                     let args = args.map(|args| serde_json::from_str(args).unwrap());
                     record.take(&one.rule, args);

@@ -33,8 +33,15 @@ where.to = { suffix = ".evil" }
 
 /// Returns what each rule about the last call says, and why.
 fn explained(lines: &[serde_json::Value]) -> Vec<(String, RuleResult, Vec<String>)> {
+    explained_by(RULES, lines)
+}
+
+fn explained_by(
+    rules: &str,
+    lines: &[serde_json::Value],
+) -> Vec<(String, RuleResult, Vec<String>)> {
     let tools = crate::tools();
-    let contract = crate::contract(RULES, &tools);
+    let contract = crate::contract(rules, &tools);
     let mut batch = Batch::new(&contract, &tools, Asks::Approve, 0).explaining();
     let mut rules = Vec::new();
     for line in lines {
@@ -95,4 +102,59 @@ fn misses_are_explained_in_words_and_values_show_no_invisible_characters() {
     );
     let (rule, says, _) = &found[1];
     assert_eq!((rule.as_str(), *says), ("no-evil", RuleResult::Decides));
+}
+
+#[test]
+fn a_rule_that_matches_says_why_another_takes_the_call() {
+    let send = json!({"tool": "mail.send", "args": {"to": "ann", "body": "hi"}});
+    let read = json!({"tool": "note.read", "args": {}, "result": "x"});
+    for (rule, matched, read_before, expected) in [
+        (
+            "name = \"a\"\ncalls = 5",
+            "name = \"b\"\ncalls = 2",
+            false,
+            "but `a` takes it: it has 5 calls left, and this rule 2 calls",
+        ),
+        (
+            "name = \"a\"",
+            "name = \"b\"\ncalls = 2",
+            false,
+            "but `a` takes it: it has any number of calls left, and this rule 2 calls",
+        ),
+        (
+            "name = \"a\"",
+            "name = \"b\"\nsecrets = [\"key\"]",
+            false,
+            "but `a` takes it: it releases fewer secrets",
+        ),
+        (
+            "name = \"a\"",
+            "name = \"b\"",
+            false,
+            "but `a` takes it: it is as good, and its text comes first in the alphabet",
+        ),
+        (
+            "name = \"a\"\ncalls = 2\nwhere.to = \"ann\"\nwhere.body = \"hi\"",
+            "name = \"b\"\ncalls = 9",
+            true,
+            "but `a` takes it: it needs no question, and this rule needs one",
+        ),
+    ] {
+        let text = format!(
+            "[[allow]]\ntool = \"note.read\"\n[[allow]]\ntool = \"mail.send\"\n{rule}\n[[allow]]\ntool = \"mail.send\"\n{matched}\n"
+        );
+        let lines: Vec<_> = read_before.then(|| read.clone()).into_iter().collect();
+        let found = explained_by(&text, &[lines, vec![send.clone()]].concat());
+        let says = |name: &str| found.iter().find(|(rule, ..)| rule == name).unwrap();
+        assert_eq!(says("a").1, RuleResult::Decides, "{found:?}");
+        let (_, result, why) = says("b");
+        assert_eq!(*result, RuleResult::Matches, "{found:?}");
+        assert!(why[0].ends_with(expected), "{why:?}");
+    }
+    let asked = "[[allow]]\nname = \"b\"\ntool = \"mail.send\"\n[[ask]]\nname = \"a\"\ntool = \"mail.send\"\nwhere.to = \"ann\"\nreason = \"r\"\n";
+    let found = explained_by(asked, std::slice::from_ref(&send));
+    assert!(
+        found[0].2[0].ends_with("but `a` asks, and an ask comes before an allow"),
+        "{found:?}"
+    );
 }

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use bus_schema::json as strict;
 use contract::{
-    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Verdict, View, decide,
+    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Under, Verdict, View,
+    decide,
 };
 use contract::{Integrity, Secrecy};
 use proptest::prelude::*;
@@ -277,9 +278,13 @@ fn past() -> impl Strategy<Value = Past> {
                 "spend": {"currency": "EUR", "minor": minor}, "sums": {"amount": minor * 100},
             }))
             .unwrap();
-            shared.reserve(NOW_MS, &rule, &reserve);
+            let under = Under {
+                rule: &rule,
+                tool: "mail.send",
+            };
+            shared.reserve(NOW_MS, under, &reserve);
             if own {
-                record.used.reserve(&rule, &reserve);
+                record.used.reserve(under, &reserve);
                 let args =
                     json!({"to": "ann@x.example", "body": if tens == 0 { "hi" } else { "no" }});
                 record.take(&rule, args.as_object().cloned().filter(|_| tens < 2));

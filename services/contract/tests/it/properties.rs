@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use contract::{Call, Catalogue, Contract, Record, Verdict, decide, envelope};
+use contract::{Call, Catalogue, Contract, Record, Under, Verdict, decide, envelope};
 
 use crate::view;
 use proptest::prelude::*;
@@ -158,7 +158,8 @@ proptest! {
             let used = u32::try_from(task.used.calls).unwrap();
             let inside = crate::envelope::inside(&envelope, &TOOLS, "t.any", approved, used, reserve.clone());
             prop_assert_eq!(inside, Ok(()));
-            task.used.reserve(&rule, &reserve);
+            let under = Under { rule: &rule, tool: "t.any" };
+            task.used.reserve(under, &reserve);
             prop_assert!(Some(task.used.calls) <= contract.limits().task.calls);
             for rule in contract.rules() {
                 let used = task.used.by_rule.get(&rule.id).map_or(0, |used| used.calls);

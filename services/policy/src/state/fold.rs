@@ -262,9 +262,9 @@ impl State {
         };
         if self.close(task, draft.action, stage).is_some() {
             self.task(task, |of, shared| {
-                let Reservation { rule, reserve, .. } = &reservation;
-                of.used.reserve(rule, reserve);
-                shared.reserve(reservation.granted_ms, rule, reserve);
+                let (under, reserve) = (reservation.under(), &reservation.reserve);
+                of.used.reserve(under, reserve);
+                shared.reserve(reservation.granted_ms, under, reserve);
             });
             self.unclaimed.insert((claim_by, task, draft.action));
         }

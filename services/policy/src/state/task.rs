@@ -6,7 +6,7 @@ use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, Content, ContractName, Digest,
     DraftGrant, Meta, Time, lifecycle::finish_by,
 };
-use contract::{Allowance, ContractTotals, Spent, Totals};
+use contract::{Allowance, ContractTotals, Spent, Totals, Under};
 
 use super::{CallOutcome, CountedCall, Reservation, Stage, StartedCall, Task, ToolCalls};
 
@@ -25,6 +25,13 @@ impl Reservation {
                 counts: draft.counts.clone(),
             },
             granted_ms: meta.stored.ns().div_euclid(1_000_000),
+        }
+    }
+
+    pub(super) fn under(&self) -> Under<'_> {
+        Under {
+            rule: &self.rule,
+            tool: self.tool.as_str(),
         }
     }
 }
@@ -90,9 +97,9 @@ impl Task {
             return;
         };
         if let Stage::Granted { reservation, .. } = &of.stage {
-            let Reservation { rule, reserve, .. } = &**reservation;
-            self.used.release(rule, reserve);
-            shared.release(reservation.granted_ms, rule, reserve);
+            let (under, reserve) = (reservation.under(), &reservation.reserve);
+            self.used.release(under, reserve);
+            shared.release(reservation.granted_ms, under, reserve);
             of.stage = Stage::Over;
         }
     }
@@ -141,7 +148,7 @@ impl Task {
         } = &of.stage
         {
             if meta.stored <= *finish_by {
-                let Reservation { rule, reserve, .. } = &**reservation;
+                let (under, reserve) = (reservation.under(), &reservation.reserve);
                 let usage = &fact.usage;
                 let spent = Spent {
                     wall_ms: u64::from(usage.wall_ms),
@@ -150,8 +157,8 @@ impl Task {
                     bytes_out: usage.bytes_out,
                     spend: usage.spend,
                 };
-                self.used.settle(rule, reserve, &spent);
-                shared.settle(reservation.granted_ms, rule, reserve, &spent);
+                self.used.settle(under, reserve, &spent);
+                shared.settle(reservation.granted_ms, under, reserve, &spent);
                 if let Some(calls) = self.calls.get_mut(&reservation.tool) {
                     calls.settle(*place, fact);
                 }

@@ -1,7 +1,7 @@
 //! Checks the sums of reserved, settled and released amounts against exact sums.
 
 use bus_schema::{Counts, Money, RuleId};
-use contract::{Allowance, Spent, Totals};
+use contract::{Allowance, Spent, Totals, Under};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -70,6 +70,13 @@ impl Exact {
     }
 }
 
+fn under(rule: &RuleId) -> Under<'_> {
+    Under {
+        rule,
+        tool: "pay.refund",
+    }
+}
+
 /// Tokens, bytes and cents in all, and cents by rule.
 #[derive(Debug, Clone, Copy, Default)]
 struct Books {
@@ -117,7 +124,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Allowance(of, amounts) => {
-                    used.reserve(&rule(of), &reserve(amounts));
+                    used.reserve(under(&rule(of)), &reserve(amounts));
                     books.change(of, [0; 3], amounts);
                     open.push((of, amounts));
                 }
@@ -125,13 +132,13 @@ proptest! {
                     let (of, amounts) = open.swap_remove(at.index(open.len()));
                     let [tokens, bytes_out, minor] = known;
                     let spent = Spent { wall_ms: 1, output_bytes: 1, tokens, bytes_out, spend: minor.map(euros) };
-                    used.settle(&rule(of), &reserve(amounts), &spent);
+                    used.settle(under(&rule(of)), &reserve(amounts), &spent);
                     let [a, b, c] = amounts;
                     books.change(of, amounts, [tokens.unwrap_or(a), bytes_out.unwrap_or(b), minor.unwrap_or(c)]);
                 }
                 Step::Release(at) if !open.is_empty() => {
                     let (of, amounts) = open.swap_remove(at.index(open.len()));
-                    used.release(&rule(of), &reserve(amounts));
+                    used.release(under(&rule(of)), &reserve(amounts));
                     books.change(of, amounts, [0; 3]);
                 }
                 Step::Settle(..) | Step::Release(_) => {}
@@ -150,7 +157,7 @@ fn money_of_another_currency_than_was_reserved_comes_on_top() {
     };
     let mut used = Totals::default();
     let call = reserve([0, 0, 100]);
-    used.reserve(&rule(0), &call);
+    used.reserve(under(&rule(0)), &call);
     let spent = Spent {
         wall_ms: 1,
         output_bytes: 1,
@@ -158,7 +165,7 @@ fn money_of_another_currency_than_was_reserved_comes_on_top() {
         bytes_out: None,
         spend: Some(dollars),
     };
-    used.settle(&rule(0), &call, &spent);
+    used.settle(under(&rule(0)), &call, &spent);
     for sums in [&used.spend, &used.by_rule[&rule(0)].spend] {
         assert_eq!(sums.get(&euros(0).currency), Some(&100));
         assert_eq!(sums.get(&dollars.currency), Some(&7));
