@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, Money, NotSigned, PublicKey,
-    RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName, Version, wire,
+    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, Money, NotSigned,
+    PLAN_CALLS_MAX, PublicKey, RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName,
+    Version, wire,
 };
 
 /// Longest time between the stored times of a grant and of the claim on it.
@@ -250,18 +251,29 @@ impl DraftGrant {
         let asked = self.asked.as_ref();
         let from = asked.and_then(|asked| asked.from(&by));
         let from = from.ok_or(NotSigned::UnknownKey)?;
-        let Statement::Approval(said) = statement.open(&by)? else {
-            return Err(OutsideEnvelope::ApprovalDiffers);
+        let (contract, same, yes) = match statement.open(&by)? {
+            Statement::Approval(said) => {
+                let same = said.deployment == self.deployment
+                    && said.task == self.task
+                    && said.action == self.action
+                    && said.draft == self.digest();
+                (said.contract, same, said.approve)
+            }
+            Statement::Plan(said) => {
+                let same = said.deployment == self.deployment
+                    && said.task == self.task
+                    && said.drafts.len() <= PLAN_CALLS_MAX
+                    && said.drafts.contains(&self.digest());
+                (said.contract, same, said.approve)
+            }
+            Statement::Task(_) | Statement::Access(_) => {
+                return Err(OutsideEnvelope::ApprovalDiffers);
+            }
         };
-        if said.contract != self.contract {
+        if contract != self.contract {
             return Err(OutsideEnvelope::ApprovalContract);
         }
-        let same = said.deployment == self.deployment
-            && said.task == self.task
-            && said.action == self.action
-            && said.draft == self.digest();
         if same {
-            let yes = said.approve;
             Ok(Answer { by, yes, from })
         } else {
             Err(OutsideEnvelope::ApprovalDiffers)

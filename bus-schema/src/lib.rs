@@ -55,8 +55,8 @@ pub use reader::{
     AuditFact, CallFact, ContractFact, DoubtFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact,
 };
 pub use signed::{
-    AccessStatement, ApprovalStatement, NotSigned, STATEMENT_BYTES_MAX, Signed, Statement,
-    TaskStatement, verify,
+    AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement,
+    STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ActionId, Content, DeploymentId, Digest, PublicKey, Signature, TaskId, Time, wire};
 
+/// Most calls of one plan, so that a grant with the statements of all approvers fits into one event.
+pub const PLAN_CALLS_MAX: usize = 10;
 /// Most bytes of a statement.
 pub const STATEMENT_BYTES_MAX: usize = 2048;
 
@@ -26,6 +28,8 @@ pub enum Statement {
     Task(TaskStatement),
     /// An approval or denial of a draft grant.
     Approval(ApprovalStatement),
+    /// An approval or denial of several draft grants of one task.
+    Plan(PlanStatement),
     /// A permission to read from the gateway for a short time.
     Access(AccessStatement),
 }
@@ -60,6 +64,24 @@ pub struct ApprovalStatement {
     pub contract: Digest,
     /// SHA-256 of the draft grant's bytes.
     pub draft: Digest,
+    /// True for an approval, false for a denial.
+    pub approve: bool,
+    /// The time of signing, by the person's clock.
+    pub at: Time,
+}
+
+/// An approval or denial of several draft grants of one task. Each is still granted, counted and claimed by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The task of the actions.
+    pub task: TaskId,
+    /// The contract the drafts were made under.
+    pub contract: Digest,
+    /// SHA-256 of each draft grant's bytes, at most [`PLAN_CALLS_MAX`].
+    pub drafts: Vec<Digest>,
     /// True for an approval, false for a denial.
     pub approve: bool,
     /// The time of signing, by the person's clock.

@@ -17,7 +17,10 @@ use crate::kill::{no_process_of, processes_of, spread};
 fn demo(folder: &Path) -> Child {
     let temporary = folder.join("tmp");
     fs::create_dir(&temporary).unwrap();
-    Command::new(harness::contractual())
+    // Whoever runs the tests may ignore the signal.
+    Command::new("env")
+        .arg("--default-signal=HUP")
+        .arg(harness::contractual())
         .args(["demo", "--yes"])
         .env("TMPDIR", &temporary)
         .env("NATS_SERVER", nats_server())

@@ -6,7 +6,7 @@ use std::{
 };
 
 use contractual::example;
-use harness::{Deployment, SOON, eventually};
+use harness::{Deployment, SOON, eventually, nats_server};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
@@ -111,7 +111,16 @@ fn a_byte_order_mark_is_no_part_of_a_document() {
 async fn a_second_up_is_refused_with_the_process_of_the_first() {
     let deployment = Deployment::new();
     let printed = deployment.scratch().join("up.log");
-    let mut first = program(Some(deployment.dir().path()), &["up"])
+    // Whoever runs the tests may ignore the signal.
+    let up = program(Some(deployment.dir().path()), &["up"]);
+    let mut first = Command::new("env");
+    first
+        .arg("--default-signal=HUP")
+        .arg(up.get_program())
+        .args(up.get_args());
+    let mut first = first
+        .env("NATS_SERVER", nats_server())
+        .stdin(Stdio::null())
         .stdout(File::create(&printed).unwrap())
         .spawn()
         .unwrap();

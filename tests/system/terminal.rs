@@ -377,3 +377,98 @@ async fn attended_question_is_signed_at_a_terminal_only() {
     let (code, screen) = terminal.ended().await;
     assert_eq!(code, Some(0), "{screen}");
 }
+
+#[tokio::test]
+async fn the_calls_of_a_parallel_step_are_one_question_with_one_signature() {
+    let (deployment, arguments) = with_documents(&asks("1m"), TOGETHER).await;
+    let names = ["a.note", "b.note", "c.note"].map(|name| deployment.workspace().join(name));
+    for name in &names {
+        std::fs::write(name, "before").unwrap();
+    }
+    let texts = || {
+        names
+            .each_ref()
+            .map(|name| std::fs::read_to_string(name).unwrap())
+    };
+    let mut terminal = Terminal::start(&mut run(&deployment, &arguments, &[]), "");
+    terminal.shows(PROMPT, 1).await;
+    has(
+        &terminal.screen(),
+        &[
+            "asks for your yes to all of these 3 calls:",
+            "call 1 of 3",
+            "a.note",
+            "call 3 of 3",
+            "c.note",
+            "contractual approve --dir",
+        ],
+    );
+    terminal.types("no\n");
+    let (code, screen) = terminal.ended().await;
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(texts(), ["before"; 3]);
+    let mut terminal = Terminal::start(&mut run(&deployment, &arguments, &[]), "");
+    terminal.shows(PROMPT, 1).await;
+    terminal.types("yes\n");
+    let (code, screen) = terminal.ended().await;
+    assert_eq!(code, Some(0), "{screen}");
+    assert_eq!(screen.matches(PROMPT).count(), 1, "{screen}");
+    assert_eq!(texts(), ["written"; 3]);
+    // The record has one signature, carried for each action.
+    let record = deployment.record().await;
+    let carried = record.of("approval.carried");
+    let statements: Vec<_> = carried.map(|one| &one.fact["statement"]).collect();
+    assert_eq!(statements.len(), 6);
+    assert!(statements[..3].iter().all(|one| *one == statements[0]));
+    assert!(statements[3..].iter().all(|one| *one == statements[3]));
+    let verified = end(&mut program(
+        Some(deployment.dir().path()),
+        &["audit", "verify"],
+    ));
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}
+
+#[tokio::test]
+async fn all_pending_questions_are_answered_from_another_terminal() {
+    let (deployment, arguments) = with_documents(&asks("1m"), TOGETHER).await;
+    let names: Vec<_> = (10..22)
+        .map(|n| deployment.workspace().join(format!("{n}.note")))
+        .collect();
+    for name in &names {
+        std::fs::write(name, "before").unwrap();
+    }
+    let dir = deployment.dir().path();
+    let said = |words: &[&str]| end(&mut program(Some(dir), words));
+    let ended = end(&mut run(&deployment, &arguments, &["--detach"]));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let task = eventually(SOON, async || {
+        let listed = said(&["approvals", "list", "--json"]);
+        let listed: Vec<serde_json::Value> = serde_json::from_str(&listed.printed).unwrap();
+        let all = listed.len() == names.len();
+        let task = all.then(|| listed[0]["task"].as_str().unwrap().to_owned());
+        task.ok_or("not all yet")
+    })
+    .await;
+    has(
+        &said(&["approvals", "list"]).printed,
+        &["A file is written."],
+    );
+    let both = said(&["approve", &task, "0000", "--all"]);
+    assert_eq!(both.code, Some(64), "{both:?}");
+    let ended = said(&["approve", &task, "--all", "--json"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    has(
+        &ended.said,
+        &["all of these 10 calls:", "all of these 2 calls:"],
+    );
+    let carried: Vec<serde_json::Value> = serde_json::from_str(&ended.printed).unwrap();
+    assert_eq!(carried.len(), names.len());
+    let ran = deployment.follow(task.parse().unwrap(), false).await;
+    assert_eq!(ran.outcome(), "succeeded");
+    for name in names {
+        assert_eq!(std::fs::read_to_string(name).unwrap(), "written");
+    }
+    let none = said(&["approve", &task, "--all"]);
+    assert_eq!(none.code, Some(1), "{none:?}");
+    one_sentence(&none.said, &["has no pending question"]);
+}

@@ -9,10 +9,10 @@ use bus_schema::{
     CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
     ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
     EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Money,
-    MountPoint, Pins, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed,
-    ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject, TaskAdmitted,
-    TaskCancelled, TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage,
-    public_key, wire,
+    MountPoint, Pins, PlanStatement, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt,
+    Scope, Sealed, ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject,
+    TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
+    TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -378,6 +378,19 @@ fn actions() -> Vec<Example> {
     ]
 }
 
+/// A plan of this draft after `others` further ones.
+pub(crate) fn plan(draft: &DraftGrant, others: usize) -> PlanStatement {
+    let others = (0..others).map(|n| digest(u8::try_from(n).expect("a small number")));
+    PlanStatement {
+        deployment: draft.deployment,
+        task: draft.task,
+        contract: draft.contract,
+        drafts: others.chain([draft.digest()]).collect(),
+        approve: true,
+        at: T0,
+    }
+}
+
 /// An example of every statement.
 pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
     let access = AccessStatement {
@@ -387,11 +400,13 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
     let all = vec![
         Statement::Task(task_statement()),
         Statement::Approval(approval(&draft())),
+        Statement::Plan(plan(&draft(), 1)),
         Statement::Access(access),
     ];
     let named = |statement: Statement| match statement {
         Statement::Task(_) => ("task", statement),
         Statement::Approval(_) => ("approval", statement),
+        Statement::Plan(_) => ("plan", statement),
         Statement::Access(_) => ("access", statement),
     };
     all.into_iter().map(named).collect()

@@ -3,12 +3,13 @@
 use ed25519_dalek::SigningKey;
 
 use bus_schema::{
-    ApprovalStatement, Ask, AuthorId, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned,
-    OutsideEnvelope, STATEMENT_BYTES_MAX, Signed, Statement, wire,
+    APPROVERS_MAX, ApprovalStatement, Ask, AuthorId, DraftGrant, EVENT_BYTES_MAX, Envelope,
+    Escalated, GRANT_TTL_MS_MAX, Grant, NotSigned, OutsideEnvelope, PLAN_CALLS_MAX, PlanStatement,
+    STATEMENT_BYTES_MAX, Signed, Statement, wire,
 };
 
 use crate::{
-    example::{approval, content, digest, draft, envelope, second, signed},
+    example::{approval, content, digest, draft, envelope, plan, second, signed},
     fixture::{T0, id, key_of, name, new_key, owner},
 };
 
@@ -295,4 +296,70 @@ fn a_statement_has_one_form_and_a_largest_size() {
     ] {
         assert_eq!(raw(&bad).open(&owner()), Err(NotSigned::Malformed));
     }
+}
+
+#[test]
+fn a_plan_approves_exactly_its_drafts() {
+    use OutsideEnvelope as No;
+    type Change = fn(&mut PlanStatement);
+    let table: &[(Change, Result<(), OutsideEnvelope>)] = &[
+        (|_| (), Ok(())),
+        (
+            |plan| plan.drafts.retain(|one| *one == digest(0)),
+            Err(No::ApprovalDiffers),
+        ),
+        (|plan| plan.drafts.clear(), Err(No::ApprovalDiffers)),
+        (
+            |plan| plan.drafts.resize(PLAN_CALLS_MAX + 1, digest(1)),
+            Err(No::ApprovalDiffers),
+        ),
+        (|plan| plan.drafts.resize(PLAN_CALLS_MAX, digest(1)), Ok(())),
+        (|plan| plan.approve = false, Err(No::ApprovalDiffers)),
+        (|plan| plan.contract = digest(77), Err(No::ApprovalContract)),
+        (|plan| plan.task = id(77), Err(No::ApprovalDiffers)),
+        (|plan| plan.deployment = id(77), Err(No::ApprovalDiffers)),
+    ];
+    let draft = draft();
+    for (n, (change, wanted)) in table.iter().enumerate() {
+        let mut said = plan(&draft, 2);
+        change(&mut said);
+        let grant = Grant {
+            draft: draft.clone(),
+            approvals: vec![signed(Statement::Plan(said))],
+        };
+        assert_eq!(inside(&grant, &envelope()), *wanted, "row {n}");
+    }
+    // Nobody signs for somebody else.
+    let stranger = Signed::new(
+        &Statement::Plan(plan(&draft, 2)),
+        &new_key(AuthorId::Policy),
+    );
+    let grant = Grant {
+        draft,
+        approvals: vec![stranger],
+    };
+    let unknown = Err(No::Approval(NotSigned::UnknownKey));
+    assert_eq!(inside(&grant, &envelope()), unknown);
+}
+
+#[test]
+fn a_grant_with_the_longest_plan_of_each_approver_fits_into_an_event() {
+    let mut draft = draft();
+    let keys: Vec<SigningKey> = (0..APPROVERS_MAX)
+        .map(|n| SigningKey::from_bytes(&[u8::try_from(n).unwrap() + 1; 32]))
+        .collect();
+    let approvers: Vec<_> = keys.iter().map(bus_schema::public_key).collect();
+    let asked = draft.asked.as_mut().expect("it asks");
+    asked.escalation = Some(Escalated {
+        approvers: approvers.clone(),
+        from: T0,
+    });
+    asked.approvers = approvers;
+    let said = Statement::Plan(plan(&draft, PLAN_CALLS_MAX - 1));
+    let statement = wire::encode(&said).len();
+    assert!(statement <= STATEMENT_BYTES_MAX, "{statement} bytes");
+    let approvals = keys.iter().map(|key| Signed::new(&said, key)).collect();
+    let grant = wire::encode(&Grant { draft, approvals }).len();
+    // The rest of the event takes less than 512 bytes.
+    assert!(grant + 512 <= EVENT_BYTES_MAX, "{grant} bytes");
 }

@@ -64,14 +64,38 @@ impl Asked {
         self.actions.values().filter_map(Action::open)
     }
 
-    /// Returns the open question of the action, or the only open one if none is given.
+    /// Returns the open questions of these actions, each once, or the only open one if none is given.
     ///
     /// # Errors
     /// [`Error::Refused`] states why there is none.
-    pub(crate) fn question(&self, typed: Option<&IdPrefix>) -> Result<&Question, Error> {
-        let Some(typed) = typed else {
-            return self.only();
-        };
+    pub(crate) fn questions(&self, typed: &[IdPrefix]) -> Result<Vec<Question>, Error> {
+        if typed.is_empty() {
+            return self.only().map(|only| vec![only.clone()]);
+        }
+        let mut questions: Vec<Question> = Vec::new();
+        for typed in typed {
+            let question = self.question(typed)?;
+            let action = question.draft.action;
+            if !questions.iter().any(|one| one.draft.action == action) {
+                questions.push(question.clone());
+            }
+        }
+        Ok(questions)
+    }
+
+    /// Returns all open questions.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there is none.
+    pub(crate) fn all(&self) -> Result<Vec<Question>, Error> {
+        let open: Vec<Question> = self.open().cloned().collect();
+        if open.is_empty() {
+            return Err(self.none());
+        }
+        Ok(open)
+    }
+
+    fn question(&self, typed: &IdPrefix) -> Result<&Question, Error> {
         let task = self.task;
         let id = typed.action(self.actions.keys().copied(), task)?;
         let action = self.actions.get(&id);
@@ -89,20 +113,25 @@ impl Asked {
         }))
     }
 
+    fn none(&self) -> Error {
+        let task = self.task;
+        Error::Refused(format!(
+            "task {task} has no pending question: see `contractual task show {task}`"
+        ))
+    }
+
     fn only(&self) -> Result<&Question, Error> {
         let task = self.task;
         let mut open = self.open();
         match (open.next(), open.count()) {
-            (None, _) => Err(Error::Refused(format!(
-                "task {task} has no pending question: see `contractual task show {task}`"
-            ))),
+            (None, _) => Err(self.none()),
             (Some(only), 0) => Ok(only),
             (Some(_), more) => {
                 let actions = self
                     .open()
                     .map(|question| question.draft.action.to_string());
                 Err(Error::Refused(format!(
-                    "task {task} has {} pending questions; name the action: {}",
+                    "task {task} has {} pending questions; name the actions, or pass --all: {}",
                     more + 1,
                     actions.collect::<Vec<_>>().join(", ")
                 )))

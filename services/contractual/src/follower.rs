@@ -1,10 +1,10 @@
 //! Follows tasks for the owner: shows their events and answers their questions.
 
-use std::{collections::VecDeque, future::pending, io::Write as _};
+use std::io::Write as _;
 
-use bus_schema::TaskId;
+use bus_schema::{ActionId, DraftGrant, TaskId};
 use deployment::Deployment;
-use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
+use futures::{FutureExt as _, StreamExt as _};
 use gateway::{
     api::Event,
     client::{self, Client},
@@ -12,7 +12,8 @@ use gateway::{
 
 use crate::{
     Error, Output, find, prompt,
-    question::Question,
+    question::{self, Question},
+    questions::{Questions, Turn},
     timeline::{self, Timeline, json},
 };
 
@@ -36,24 +37,6 @@ pub(crate) struct Follower<'a> {
     pub(crate) out: &'a Output,
 }
 
-/// The open questions of a followed task; the first is shown.
-#[derive(Default)]
-struct Questions {
-    open: VecDeque<Question>,
-    /// The answer to the first, while a person is asked.
-    answer: Option<BoxFuture<'static, Option<bool>>>,
-}
-
-impl Questions {
-    /// Returns the person's answer to the first question; waits for ever while nobody is asked.
-    async fn answered(&mut self) -> Option<bool> {
-        match &mut self.answer {
-            Some(answer) => answer.await,
-            None => pending().await,
-        }
-    }
-}
-
 impl Follower<'_> {
     /// Follows a task to its end, adds its events to `timeline`, and answers its questions. Returns the questions that
     /// were approved without being asked.
@@ -70,49 +53,67 @@ impl Follower<'_> {
         let mut questions = Questions::default();
         let mut approved = Vec::new();
         loop {
-            while questions.answer.is_none()
-                && let Some(question) = questions.open.front()
-            {
-                if !self.show(timeline, question).await {
-                    questions.open.pop_front();
-                } else if question.attended() && (answer == Answer::Yes || !prompt::is_attended()) {
-                    let command = self.command(question);
-                    self.out.line_for_people(&format!(
-                        "  a person has to answer this question at a terminal; it stays pending: {command}\n"
-                    ));
-                    questions.open.pop_front();
-                } else if answer == Answer::Asked {
-                    let command = self.command(question);
-                    self.out
-                        .line_for_people(&format!("  to answer from elsewhere: {command}\n"));
-                    questions.answer = Some(prompt::sign_it().boxed());
-                } else if let Some(question) = questions.open.pop_front() {
-                    self.out.line_for_people("  signed with --yes\n");
-                    self.answer(&question, true).await?;
-                    approved.push(question);
-                }
-            }
             tokio::select! {
                 event = events.next() => match event {
                     Some(event) => self.event(&event?, timeline, &mut questions).await,
                     None => return Ok(approved),
                 },
-                answer = questions.answered() => {
-                    questions.answer = None;
-                    if answer.is_none() {
-                        writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
+                turn = questions.turn(timeline) => match turn {
+                    Turn::Show(plan) => {
+                        let signed = self.ask(answer, timeline, (&plan, &mut questions)).await?;
+                        if signed {
+                            approved.extend(plan);
+                        }
                     }
-                    if let Some(question) = questions.open.pop_front() {
-                        self.answer(&question, answer == Some(true)).await?;
+                    Turn::Answered(answer, plan) => {
+                        if answer.is_none() {
+                            writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
+                        }
+                        self.answer(&plan, answer == Some(true)).await?;
                     }
-                }
+                },
             }
         }
     }
 
+    /// Shows questions and asks the person, or signs them; returns true if they were signed without asking.
+    async fn ask(
+        &self,
+        answer: Answer,
+        timeline: &Timeline,
+        (plan, questions): (&[Question], &mut Questions),
+    ) -> Result<bool, Error> {
+        let actions: Vec<ActionId> = plan.iter().map(|one| one.draft.action).collect();
+        if let Err(error) = self.show_all(timeline, plan).await {
+            self.out.line_for_people(&format!("\n  {error}\n"));
+            questions.take(&actions);
+            return Ok(false);
+        }
+        let attended = plan.iter().any(Question::attended);
+        if attended && (answer == Answer::Yes || !prompt::is_attended()) {
+            let command = self.command(plan);
+            self.out.line_for_people(&format!(
+                "  a person has to answer this question at a terminal; it stays pending: {command}\n"
+            ));
+            questions.take(&actions);
+            return Ok(false);
+        }
+        if answer == Answer::Asked {
+            let command = self.command(plan);
+            self.out
+                .line_for_people(&format!("  to answer from elsewhere: {command}\n"));
+            questions.ask(plan, prompt::sign_it().boxed());
+            return Ok(false);
+        }
+        questions.take(&actions);
+        self.out.line_for_people("  signed with --yes\n");
+        self.answer(plan, true).await?;
+        Ok(true)
+    }
+
     /// Shows an event, and opens or ends a question with it.
     async fn event(&self, event: &Event, timeline: &mut Timeline, questions: &mut Questions) {
-        if questions.answer.is_some() {
+        if questions.is_asking() {
             prompt::leave();
         }
         let shown = timeline.show(event, self.client).await;
@@ -121,50 +122,57 @@ impl Follower<'_> {
         } else {
             shown.print(self.out);
         }
-        if let Some(action) = shown.decided {
-            let shows = |question: &Question| question.draft.action == action;
-            if questions.answer.is_some() && questions.open.front().is_some_and(shows) {
-                questions.answer = None;
-                self.out
-                    .line_for_people("  this question has ended: nothing was signed here\n");
-            }
-            questions.open.retain(|question| !shows(question));
+        if let Some(action) = shown.decided
+            && questions.end(action)
+        {
+            self.out
+                .line_for_people("  this question has ended: nothing was signed here\n");
         }
-        questions.open.extend(shown.ask);
-        if questions.answer.is_some() {
+        if let Some(question) = shown.ask {
+            questions.open(question);
+        }
+        if questions.is_asking() {
             prompt::show();
         }
     }
 
-    /// Shows a question; returns false if it cannot be shown, so that it is not signed.
-    async fn show(&self, timeline: &Timeline, question: &Question) -> bool {
-        let contract = self.contract(question).await;
-        let shown = match question
-            .text(timeline.step(question.draft.action), &contract, self.client)
-            .await
-        {
-            Ok(text) => self.out.question(&text).map_err(|error| error.to_string()),
-            Err(reason) => Err(reason),
-        };
-        if let Err(reason) = &shown {
-            self.out
-                .line_for_people(&format!("\n  {reason}: nothing is signed\n"));
+    /// Shows questions that are answered together.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if one of them cannot be shown, so that none is signed.
+    pub(crate) async fn show_all(
+        &self,
+        timeline: &Timeline,
+        plan: &[Question],
+    ) -> Result<(), Error> {
+        let unsigned = |why: String| Error::Refused(format!("{why}: nothing is signed"));
+        let mut lines = Vec::new();
+        for question in plan {
+            let contract = self.contract(question).await;
+            let step = timeline.step(question.draft.action);
+            let shown = question.lines(step, &contract, self.client).await;
+            lines.push(shown.map_err(unsigned)?);
         }
-        shown.is_ok()
+        self.out
+            .question(&question::text(&lines))
+            .map_err(|error| unsigned(format!("the question cannot be shown ({error})")))
     }
 
-    /// Sends the answer to a question.
-    async fn answer(&self, question: &Question, approve: bool) -> Result<(), Error> {
-        match self.client.approve(&question.draft, approve).await {
-            Ok(_) => Ok(()),
-            // The question may have expired, and its task may have ended.
-            Err(error @ client::Error::Refused(_)) => {
-                let error = actor::chain(&error);
-                self.out.line_for_people(&format!("  too late: {error}\n"));
-                Ok(())
+    /// Sends the answer to questions.
+    async fn answer(&self, plan: &[Question], approve: bool) -> Result<(), Error> {
+        let drafts: Vec<DraftGrant> = plan.iter().map(|one| one.draft.clone()).collect();
+        for answered in self.client.answer_all(&drafts, approve, None).await {
+            match answered {
+                Ok(_) => {}
+                // The question may have expired, and its task may have ended.
+                Err(error @ client::Error::Refused(_)) => {
+                    let error = actor::chain(&error);
+                    self.out.line_for_people(&format!("  too late: {error}\n"));
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => Err(error.into()),
         }
+        Ok(())
     }
 
     /// The contract as the owner signed it, read from the bus: the gateway is not trusted with it.
@@ -180,13 +188,18 @@ impl Follower<'_> {
         }
     }
 
-    /// The command that answers a question from another terminal.
-    pub(crate) fn command(&self, question: &Question) -> String {
-        format!(
-            "contractual approve --dir {} {} {}",
-            timeline::quoted(&self.deployment.dir.path().display().to_string()),
-            question.draft.task,
-            question.draft.action
-        )
+    /// The command that answers questions of one task from another terminal.
+    fn command(&self, plan: &[Question]) -> String {
+        let mut command = format!(
+            "contractual approve --dir {}",
+            timeline::quoted(&self.deployment.dir.path().display().to_string())
+        );
+        if let Some(first) = plan.first() {
+            command.push_str(&format!(" {}", first.draft.task));
+        }
+        for question in plan {
+            command.push_str(&format!(" {}", question.draft.action));
+        }
+        command
     }
 }

@@ -13,6 +13,7 @@ pub mod junk;
 mod output;
 mod prompt;
 mod question;
+mod questions;
 mod reason;
 mod timeline;
 mod unusual;

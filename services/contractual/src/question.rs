@@ -1,6 +1,6 @@
 //! A question: a call that needs an approval, as text for the person who signs it.
 
-use bus_schema::{AuthorId, CONTENT_BYTES_MAX, Content, DraftGrant};
+use bus_schema::{AuthorId, CONTENT_BYTES_MAX, Content, DraftGrant, PLAN_CALLS_MAX};
 use diagnostic::escaped;
 use gateway::client::Client;
 use serde_json::Value;
@@ -26,6 +26,14 @@ impl Question {
         asked.is_some_and(|asked| asked.attended)
     }
 
+    /// The contract's reason for the question on one line, escaped.
+    pub(crate) async fn why(&self, client: &Client) -> String {
+        match &self.reason {
+            Some(reason) => one_line(&bytes(reason, AuthorId::Policy, client).await),
+            None => String::new(),
+        }
+    }
+
     /// The question of an event `approval.requested`.
     pub(crate) fn of(fact: &Value) -> Option<Self> {
         Some(Self {
@@ -34,28 +42,25 @@ impl Question {
         })
     }
 
-    /// The text of a question: all facts that matter for the decision, with the arguments byte for byte as the tool
+    /// The lines of a question: all facts that matter for the decision, with the arguments byte for byte as the tool
     /// gets them (canonical JSON on one line). `step` names the step that proposed the call, `contract` the contract
     /// that asks.
     ///
     /// # Errors
     /// Returns the reason for which the arguments cannot be shown; they are not signed then.
-    pub(crate) async fn text(
+    pub(crate) async fn lines(
         &self,
         step: &str,
         contract: &str,
         client: &Client,
     ) -> Result<String, String> {
-        let Self { draft, reason } = self;
+        let draft = &self.draft;
         let args = match client.content(draft.args_by, &draft.args).await {
             Ok(Some(bytes)) => arguments(bytes)?,
             Ok(None) => return Err("the arguments were erased".to_owned()),
             Err(error) => return Err(format!("the arguments cannot be read: {error}")),
         };
-        let reason = match reason {
-            Some(reason) => bytes(reason, AuthorId::Policy, client).await,
-            None => String::new(),
-        };
+        let reason = self.why(client).await;
         let until = draft.asked.as_ref();
         let until = until.map_or_else(|| "?".to_owned(), |asked| asked.until.to_string());
         let person = if self.attended() {
@@ -67,7 +72,7 @@ impl Question {
         let mut lines = vec![
             ("contract", contract.to_owned()),
             ("rule", draft.rule.to_string()),
-            ("reason", one_line(&reason)),
+            ("reason", reason),
             ("step", step.to_owned()),
             ("action", draft.action.to_string()),
             ("tool", draft.tool.to_string()),
@@ -89,12 +94,44 @@ impl Question {
             ("answer", format!("valid until {until}{person}")),
             ("digest", draft.digest().to_string()),
         ]);
-        let mut text = "\n  The contract asks for your yes:".to_owned();
-        for (name, value) in lines {
-            text.push_str(&format!("\n    {name:<9} {}", escaped(&value)));
+        let lines = lines
+            .iter()
+            .map(|(name, value)| format!("\n    {name:<9} {}", escaped(value)));
+        Ok(lines.collect())
+    }
+}
+
+/// Divides questions into lists that are answered together: of one contract, at most [`PLAN_CALLS_MAX`] calls each.
+pub(crate) fn plans(questions: Vec<Question>) -> Vec<Vec<Question>> {
+    let mut plans: Vec<Vec<Question>> = Vec::new();
+    for question in questions {
+        let fits = |plan: &&mut Vec<Question>| {
+            let first = plan.first();
+            let same = first.is_some_and(|first| first.draft.contract == question.draft.contract);
+            same && plan.len() < PLAN_CALLS_MAX
+        };
+        match plans.iter_mut().find(fits) {
+            Some(plan) => plan.push(question),
+            None => plans.push(vec![question]),
         }
-        text.push('\n');
-        Ok(text)
+    }
+    plans
+}
+
+/// The text of one question, or of several that are answered together, given the lines of each.
+pub(crate) fn text(questions: &[String]) -> String {
+    match questions {
+        [only] => format!("\n  The contract asks for your yes:{only}\n"),
+        several => {
+            let all = several.len();
+            let mut text =
+                format!("\n  The contract asks for your yes to all of these {all} calls:");
+            for (at, lines) in several.iter().enumerate() {
+                text.push_str(&format!("\n\n    call {} of {all}{lines}", at + 1));
+            }
+            text.push('\n');
+            text
+        }
     }
 }
 

@@ -41,6 +41,8 @@ struct Proposed {
     id: String,
     /// The step and the item, as shown.
     step: String,
+    /// True if the step has several items.
+    repeats: bool,
     tool: String,
     at: Time,
     started: Option<Time>,
@@ -161,6 +163,12 @@ impl Timeline {
         proposed.map_or("?", |proposed| proposed.step.as_str())
     }
 
+    /// The id of the step that proposed the action, if the step has several items: their calls belong together.
+    pub(crate) fn repeated(&self, action: ActionId) -> Option<&str> {
+        let proposed = self.actions.get(&action)?;
+        proposed.repeats.then_some(proposed.id.as_str())
+    }
+
     /// The first characters of an action's id, as many as name it among the actions so far.
     fn short(&self, action: ActionId) -> String {
         let whole = action.to_string();
@@ -247,6 +255,7 @@ impl Timeline {
         let proposed = Proposed {
             id,
             step,
+            repeats: items > 1,
             tool: text(fact, "tool"),
             at: event.stored,
             started: None,

@@ -89,7 +89,8 @@ pub(crate) fn answer(app: &AppState, signed: &Signed) -> Result<Statement, Probl
     let said = said.map_err(|error| Problem::quoting(Kind::NotSigned, &error, next))?;
     match &said {
         Statement::Approval(of) if app.shared_record.read().was_asked(of.task, &by) => Ok(said),
-        Statement::Approval(_) | Statement::Task(_) | Statement::Access(_) => {
+        Statement::Plan(of) if app.shared_record.read().was_asked(of.task, &by) => Ok(said),
+        Statement::Approval(_) | Statement::Plan(_) | Statement::Task(_) | Statement::Access(_) => {
             Err(Problem::new(Kind::NotSigned, next))
         }
     }

@@ -50,6 +50,17 @@ pub struct CarryApproval {
     pub signed: Signed,
 }
 
+/// `POST /v1/plans`: an approval or a denial of several actions, for one of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryPlan {
+    /// The action whose question it answers here.
+    pub action: ActionId,
+    /// Base64 of the MessagePack of a [`Signed`] plan statement.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+}
+
 /// The response: the statement is on the bus; policy has not answered yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -6,8 +6,8 @@ use std::{fmt, time::Duration};
 
 use actor::Clock;
 use bus_schema::{
-    AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant, Salt,
-    Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
+    AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant,
+    PlanStatement, Salt, Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
@@ -26,8 +26,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     api::{
-        Carried, CarryApproval, Event, PLAYBOOK_BYTES_MAX, ProblemBody, SALT_HEADER, SCHEME,
-        SubmitTask, Submitted, Task, Tasks,
+        Carried, CarryApproval, CarryPlan, Event, PLAYBOOK_BYTES_MAX, ProblemBody, SALT_HEADER,
+        SCHEME, SubmitTask, Submitted, Task, Tasks,
     },
     record::TASK_TEXT_BYTES_MAX,
 };
@@ -229,6 +229,42 @@ impl Client {
         });
         let signed = Signed::new(&said, key);
         self.post("/v1/approvals", &CarryApproval { signed }).await
+    }
+
+    /// Signs one answer to several drafts of one task under one contract, at most [`PLAN_CALLS_MAX`], and submits it for
+    /// each of them. `key` is another approver's; the owner's without. Returns the result of each.
+    ///
+    /// [`PLAN_CALLS_MAX`]: bus_schema::PLAN_CALLS_MAX
+    pub async fn answer_all(
+        &self,
+        drafts: &[DraftGrant],
+        approve: bool,
+        key: Option<&SigningKey>,
+    ) -> Vec<Result<Carried, Error>> {
+        let key = key.unwrap_or(&self.key);
+        let first = match drafts {
+            [] => return Vec::new(),
+            [only] => return vec![self.answer(only, approve, key).await],
+            [first, ..] => first,
+        };
+        let said = Statement::Plan(PlanStatement {
+            deployment: self.deployment,
+            task: first.task,
+            contract: first.contract,
+            drafts: drafts.iter().map(DraftGrant::digest).collect(),
+            approve,
+            at: self.clock.wall(),
+        });
+        let signed = Signed::new(&said, key);
+        let mut carried = Vec::new();
+        for draft in drafts {
+            let body = CarryPlan {
+                action: draft.action,
+                signed: signed.clone(),
+            };
+            carried.push(self.post("/v1/plans", &body).await);
+        }
+        carried
     }
 
     /// The newest tasks, in descending order.

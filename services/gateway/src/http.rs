@@ -12,7 +12,8 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use bus_schema::{
-    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, Statement, TaskSubmitted,
+    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, PLAN_CALLS_MAX, Statement,
+    TaskId, TaskSubmitted,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -21,15 +22,15 @@ use serde_json::json;
 use crate::{
     access,
     api::{
-        BODY_BYTES_MAX, Carried, CarryApproval, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER,
-        SubmitTask, Submitted, Tasks,
+        BODY_BYTES_MAX, Carried, CarryApproval, CarryPlan, Healthy, PLAYBOOK_BYTES_MAX,
+        SALT_HEADER, SubmitTask, Submitted, Tasks,
     },
     app_state::AppState,
     entrance::Entrance,
     follow,
     identity::{self, Identity},
     problem::{Kind, Problem},
-    record::{Known, statement_digest},
+    record::{Known, answer_key},
     request::{known, task_id},
     shared_record::task_key,
 };
@@ -98,6 +99,11 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/approvals",
         handler: || post(approve),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/plans",
+        handler: || post(approve_plan),
     },
     Route {
         method: "GET",
@@ -309,31 +315,61 @@ async fn approve(
         ));
     };
     access::deployment(app.deployment()?, said.deployment)?;
-    let used = || {
-        let next = format!(
-            "exactly this statement was submitted before; see GET /v1/tasks/{}",
-            said.task
-        );
-        Problem::new(Kind::Used, next)
-    };
-    let statement = statement_digest(&asked.signed);
-    let reserved = app.shared_record.reserve(statement).ok_or_else(used)?;
-    let carried = {
-        let record = app.shared_record.read();
-        known(record.task(said.task))?;
-        record.was_carried(said.task, &statement)
-    };
-    if carried {
-        return Err(used());
-    }
     let fact = ApprovalCarried {
         action: said.action,
         statement: asked.signed,
     };
-    let meta = app.append(Draft::of(said.task, fact), reserved).await?;
+    carry(&app, said.task, fact).await
+}
+
+async fn approve_plan(
+    State(app): State<Arc<AppState>>,
+    request: Request,
+) -> Result<(StatusCode, Json<Carried>), Problem> {
+    let asked: CarryPlan = read(&app, request).await?;
+    let Statement::Plan(said) = access::answer(&app, &asked.signed)? else {
+        return Err(Problem::new(
+            Kind::Malformed,
+            "the statement is not a plan; sign one",
+        ));
+    };
+    access::deployment(app.deployment()?, said.deployment)?;
+    if said.drafts.is_empty() || said.drafts.len() > PLAN_CALLS_MAX {
+        let next = "a plan names 1 to 10 calls; sign several plans";
+        return Err(Problem::new(Kind::Malformed, next));
+    }
+    let fact = ApprovalCarried {
+        action: asked.action,
+        statement: asked.signed,
+    };
+    carry(&app, said.task, fact).await
+}
+
+/// Forwards the answer to the question of one action, once.
+async fn carry(
+    app: &AppState,
+    task: TaskId,
+    fact: ApprovalCarried,
+) -> Result<(StatusCode, Json<Carried>), Problem> {
+    let used = || {
+        let next = format!("exactly this statement was submitted before; see GET /v1/tasks/{task}");
+        Problem::new(Kind::Used, next)
+    };
+    let key = answer_key(&fact);
+    let reserved = app.shared_record.reserve(key).ok_or_else(used)?;
+    let carried = {
+        let record = app.shared_record.read();
+        known(record.task(task))?;
+        record.was_carried(task, &key)
+    };
+    if carried {
+        return Err(used());
+    }
+    let action = fact.action;
+    let meta = app.append(Draft::of(task, fact), reserved).await?;
     let carried = Carried {
-        task: said.task,
-        action: said.action,
+        task,
+        action,
         seq: meta.seq,
     };
     Ok((StatusCode::ACCEPTED, Json(carried)))

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bus_schema::{
-    APPROVERS_MAX, ActionId, Content, ContractSigned, DeploymentId, Digest, DraftGrant,
-    GatewayFact, Grant, Meta, PublicKey, RefusalCode, Signed, TaskId, TaskOutcome, Time,
+    APPROVERS_MAX, ActionId, ApprovalCarried, Content, ContractSigned, DeploymentId, Digest,
+    DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, TaskId, TaskOutcome, Time,
     lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -158,11 +158,11 @@ impl Record {
         }
     }
 
-    /// Returns true if exactly this statement about `task` was forwarded before.
-    pub(crate) fn was_carried(&self, task: TaskId, statement: &Digest) -> bool {
+    /// Returns true if the answer to an action of `task` with this key was forwarded before.
+    pub(crate) fn was_carried(&self, task: TaskId, answer: &Digest) -> bool {
         self.tasks
             .get(&task)
-            .is_some_and(|kept| kept.carried.contains(statement))
+            .is_some_and(|kept| kept.carried.contains(answer))
     }
 
     /// Returns true if `key` is an approver of `task`, besides the owner.
@@ -326,7 +326,7 @@ impl TaskEntry {
             GatewayFact::ApprovalRequested(_, requested) => self.ask(&requested.draft),
             GatewayFact::ApprovalCarried(_, carried) => {
                 if self.carried.len() < EVENTS_MAX {
-                    self.carried.insert(statement_digest(&carried.statement));
+                    self.carried.insert(answer_key(carried));
                 }
             }
             GatewayFact::ActionStarted(_, started) => self.start(meta, started.action),
@@ -408,7 +408,8 @@ impl TaskEntry {
     }
 }
 
-/// The digest that identifies a forwarded statement.
-pub(crate) fn statement_digest(statement: &Signed) -> Digest {
-    Digest::of(&[&wire::encode(statement)])
+/// The key of a statement that answers the question of one action.
+pub(crate) fn answer_key(carried: &ApprovalCarried) -> Digest {
+    let action = carried.action.uuid();
+    Digest::of(&[action.as_bytes(), &wire::encode(&carried.statement)])
 }

@@ -11,7 +11,7 @@ use std::{
 use bus_schema::{Digest, GatewayFact, Meta, TaskId};
 use tokio::sync::watch;
 
-use crate::record::{Line, Record, statement_digest};
+use crate::record::{Line, Record, answer_key};
 
 /// The shared copy: the core writes it after each fold, and requests read it.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl SharedRecord {
         match fact {
             GatewayFact::TaskSubmitted(task, _) => self.settle(&task_key(*task)),
             GatewayFact::ApprovalCarried(_, carried) => {
-                self.settle(&statement_digest(&carried.statement));
+                self.settle(&answer_key(carried));
             }
             GatewayFact::RosterChanged(..)
             | GatewayFact::ContractSigned(..)

@@ -24,6 +24,8 @@ struct Pending {
     tool: ToolName,
     contract: Digest,
     rule: RuleId,
+    /// The reason of the contract.
+    reason: String,
     /// The time at which it expires.
     until: Option<Time>,
 }
@@ -38,18 +40,19 @@ impl Command {
                 continue;
             }
             let asked = Asked::read(&client, task.task).await?;
-            pending.extend(asked.open().map(|question| {
+            for question in asked.open() {
                 let draft = question.draft.clone();
-                Pending {
+                pending.push(Pending {
                     task: draft.task,
                     action: draft.action,
                     step: asked.timeline.step(draft.action).to_owned(),
                     tool: draft.tool,
                     contract: draft.contract,
                     rule: draft.rule,
+                    reason: question.why(&client).await,
                     until: draft.asked.map(|asked| asked.until),
-                }
-            }));
+                });
+            }
         }
         out.print(&pending, || match pending.as_slice() {
             [] => "no question is pending".to_owned(),
@@ -69,8 +72,8 @@ impl Pending {
             .until
             .map_or_else(|| "?".to_owned(), |until| until.to_string());
         format!(
-            "{}: {} by {}, until {until}\n  contractual approve {} {}",
-            self.step, self.tool, self.rule, self.task, self.action
+            "{}: {} by {}, until {until}\n  {}\n  contractual approve {} {}",
+            self.step, self.tool, self.rule, self.reason, self.task, self.action
         )
     }
 }

@@ -1,20 +1,31 @@
-//! `approve` and `deny`: answers a question.
+//! `approve` and `deny`: answers one question of a task, or several as one list.
 
 use std::path::PathBuf;
 
 use actor::signing_key;
+use bus_schema::DraftGrant;
 use clap::Args;
 use deployment::Deployment;
 
-use crate::{Error, Output, asked::Asked, follower::Follower, ids::IdPrefix, prompt};
+use crate::{
+    Error, Output,
+    asked::Asked,
+    follower::Follower,
+    ids::IdPrefix,
+    prompt,
+    question::{self, Question},
+};
 
 /// `approve …` and `deny …`
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The task's id or its first characters, from `contractual approvals list`.
     task: IdPrefix,
-    /// The action's id or its first characters; may be omitted if the task has one pending question.
-    action: Option<IdPrefix>,
+    /// The actions' ids or their first characters; may be omitted if the task has one pending question.
+    actions: Vec<IdPrefix>,
+    /// Answer all pending questions of the task, in lists of at most 10 calls with one signature each.
+    #[arg(long, conflicts_with = "actions")]
+    all: bool,
     /// The signing key of another approver in the contract, such as ~/finance.pem; by default the owner's.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -30,38 +41,43 @@ impl Arguments {
         let client = crate::client(deployment)?;
         let task = self.task.task(&client).await?;
         let asked = Asked::read(&client, task).await?;
-        let question = asked.question(self.action.as_ref())?;
+        let questions = if self.all {
+            asked.all()?
+        } else {
+            asked.questions(&self.actions)?
+        };
+        let key = self.key.as_deref().map(signing_key::load).transpose()?;
         let follower = Follower {
             deployment,
             client: &client,
             out,
         };
-        let contract = follower.contract(question).await;
-        let unsigned = |why| Error::Refused(format!("{why}: nothing is signed"));
-        let text = question
-            .text(
-                asked.timeline.step(question.draft.action),
-                &contract,
-                &client,
-            )
-            .await;
-        let text = text.map_err(unsigned)?;
-        out.question(&text)
-            .map_err(|error| unsigned(format!("the question cannot be shown ({error})")))?;
-        if approve && question.attended() {
-            self.confirm().await?;
-        }
-        let draft = &question.draft;
-        let carried = match &self.key {
-            None => client.approve(draft, approve).await?,
-            Some(file) => {
-                let key = signing_key::load(file)?;
-                client.answer(draft, approve, &key).await?
+        let (mut carried, mut failed) = (Vec::new(), None);
+        for plan in question::plans(questions) {
+            follower.show_all(&asked.timeline, &plan).await?;
+            if approve && plan.iter().any(Question::attended) {
+                self.confirm().await?;
             }
-        };
+            let drafts: Vec<DraftGrant> = plan.into_iter().map(|one| one.draft).collect();
+            for answered in client.answer_all(&drafts, approve, key.as_ref()).await {
+                match answered {
+                    Ok(answered) => carried.push(answered),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
+            }
+        }
         let said = if approve { "approved" } else { "denied" };
-        out.print(&carried, || format!("{said} (message {})", carried.seq));
-        Ok(())
+        let text = || {
+            let each = carried.iter();
+            let each = each.map(|one| format!("{said} (message {})", one.seq));
+            each.collect::<Vec<_>>().join("\n")
+        };
+        match carried.as_slice() {
+            [] => {}
+            [only] => out.print(only, text),
+            several => out.print(&several, text),
+        }
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Asks the person at the terminal, as the contract demands.

@@ -1,11 +1,11 @@
 //! Tests of the answers to approval requests: accepted signers, and repeats.
 
-use bus_schema::{Signed, Statement, Time};
+use bus_schema::{PlanStatement, Signed, Statement, Time};
 use serde_json::json;
 
 use crate::{
     refused::{assert_refused, elsewhere, stranger},
-    world::{World, approval, base64, deployment},
+    world::{World, approval, base64, deployment, sign},
 };
 
 #[tokio::test]
@@ -101,4 +101,81 @@ async fn whoever_is_asked_about_a_task_answers_about_that_task_alone() {
         world.post("/v1/approvals", &answer(&draft)).await.status,
         202
     );
+}
+
+#[tokio::test]
+async fn a_plan_is_forwarded_once_for_each_of_its_actions() {
+    let world = World::start().await;
+    let task = world.submitted();
+    let drafts = [world.draft(task), world.draft(task)];
+    let said = |change: fn(&mut PlanStatement)| {
+        let mut said = PlanStatement {
+            deployment: deployment(),
+            task,
+            contract: drafts[0].contract,
+            drafts: drafts.iter().map(bus_schema::DraftGrant::digest).collect(),
+            approve: true,
+            at: Time::from_ns(1),
+        };
+        change(&mut said);
+        Statement::Plan(said)
+    };
+    let body = |at: usize, signed: &Signed| {
+        json!({ "action": drafts[at].action, "signed": base64(signed) }).to_string()
+    };
+    let plan = sign(&said(|_| ()));
+    let seq = world.stream().log.seq;
+    for (what, body, status, problem) in [
+        (
+            "no action",
+            json!({ "signed": base64(&plan) }).to_string(),
+            400,
+            "malformed",
+        ),
+        (
+            "an approval",
+            body(0, &approval(&drafts[0])),
+            400,
+            "malformed",
+        ),
+        (
+            "no call",
+            body(0, &sign(&said(|said| said.drafts.clear()))),
+            400,
+            "malformed",
+        ),
+        (
+            "too many calls",
+            body(
+                0,
+                &sign(&said(|said| said.drafts.resize(11, said.contract))),
+            ),
+            400,
+            "malformed",
+        ),
+        (
+            "another key",
+            body(0, &Signed::new(&said(|_| ()), &stranger())),
+            403,
+            "not-signed",
+        ),
+        (
+            "another deployment",
+            body(0, &sign(&said(|said| said.deployment = elsewhere()))),
+            403,
+            "not-signed",
+        ),
+    ] {
+        assert_refused(&world.post("/v1/plans", &body).await, what, status, problem);
+    }
+    assert_eq!(world.stream().log.seq, seq, "something was appended");
+    for at in [0, 1] {
+        let answer = world.post("/v1/plans", &body(at, &plan)).await;
+        assert_eq!(answer.status, 202);
+        let again = world.post("/v1/plans", &body(at, &plan)).await;
+        assert_refused(&again, "replayed", 409, "used");
+    }
+    let body = json!({ "signed": base64(&plan) }).to_string();
+    let wrong = world.post("/v1/approvals", &body);
+    assert_refused(&wrong.await, "a plan as an approval", 400, "malformed");
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use bus_schema::{ActionId, Digest, TaskId, Time};
 use gateway::{
     api::{
-        Carried, CarryApproval, ContractLabel, Event, Healthy, ProblemBody, SubmitTask, Submitted,
-        Summary, Task, TaskState, Tasks,
+        Carried, CarryApproval, CarryPlan, ContractLabel, Event, Healthy, ProblemBody, SubmitTask,
+        Submitted, Summary, Task, TaskState, Tasks,
     },
     http::ROUTES,
 };
@@ -139,6 +139,13 @@ async fn schemas_are_the_types() {
     check(
         "CarryApproval",
         &CarryApproval {
+            signed: signed.clone(),
+        },
+    );
+    check(
+        "CarryPlan",
+        &CarryPlan {
+            action,
             signed: signed.clone(),
         },
     );

@@ -152,9 +152,13 @@ impl State {
                         playbook: said.playbook,
                     })
                 }
-                Ok(Statement::Task(_) | Statement::Approval(_) | Statement::Access(_)) | Err(_) => {
-                    Err(RefusalCode::BadStatement)
-                }
+                Ok(
+                    Statement::Task(_)
+                    | Statement::Approval(_)
+                    | Statement::Plan(_)
+                    | Statement::Access(_),
+                )
+                | Err(_) => Err(RefusalCode::BadStatement),
             }
         } else {
             Err(RefusalCode::Reused)
@@ -415,6 +419,9 @@ fn is_of_other(question: &Question, statement: &Signed) -> bool {
     match statement.open(&statement.by()) {
         Ok(Statement::Approval(said)) => {
             (said.task, said.action) != (question.draft.task, question.draft.action)
+        }
+        Ok(Statement::Plan(said)) => {
+            said.task != question.draft.task || !said.drafts.contains(&question.draft.digest())
         }
         Ok(Statement::Task(_) | Statement::Access(_)) | Err(_) => false,
     }

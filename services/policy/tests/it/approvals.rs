@@ -10,7 +10,7 @@ use bus_schema::{
 use contract::Catalogue;
 use policy::APPROVALS_REFUSED_MAX;
 
-use crate::world::{World, answer, answer_by, asked, granted, refused, words};
+use crate::world::{World, answer, answer_all, answer_by, asked, granted, refused, words};
 
 const RULES: &str = "
 [[allow]]
@@ -318,4 +318,49 @@ fn each_way_in_which_an_approval_is_wrong_has_a_code_of_its_own() {
         codes.insert(code);
     }
     assert_eq!(codes.len(), 7);
+}
+
+#[test]
+fn one_statement_answers_several_questions_each_by_itself() {
+    let (mut world, task, first, draft) = open();
+    let second = world.propose(task, 3);
+    let other = asked(&world.turn());
+    let third = world.propose(task, 4);
+    let left_out = asked(&world.turn());
+    let plan = [draft.clone(), other.clone()];
+    let yes = answer_all(&plan, true);
+    // It says nothing about a call that it does not name.
+    world.carry(task, third, &yes);
+    assert_eq!(words(&world.turn()), ["not taken: ApprovalOtherAction"]);
+    world.carry(task, second, &yes);
+    let facts = world.turn();
+    let [fact] = granted(&facts)[..] else {
+        panic!("{facts:?}");
+    };
+    assert_eq!(wire::encode(&fact.grant.draft), wire::encode(&other));
+    world.carry(task, first, &yes);
+    let facts = world.turn();
+    assert_eq!(words(&facts), ["granted"]);
+    assert_eq!(
+        granted(&facts)[0].grant.approvals,
+        std::slice::from_ref(&yes)
+    );
+    world.carry(task, first, &yes);
+    assert_eq!(words(&world.turn()), ["not taken: ApprovalNotOpen"]);
+    // The quota of the rule is spent now, whatever a person says.
+    world.carry(task, third, &answer(&left_out, true));
+    assert_eq!(words(&world.turn()), ["Limit"]);
+    world.rebuild();
+}
+
+#[test]
+fn one_no_refuses_each_call_of_its_list() {
+    let (mut world, task, first, draft) = open();
+    let second = world.propose(task, 3);
+    let other = asked(&world.turn());
+    let no = answer_all(&[draft, other], false);
+    world.carry(task, first, &no);
+    world.carry(task, second, &no);
+    assert_eq!(words(&world.turn()), ["SaidNo", "SaidNo"]);
+    world.rebuild();
 }

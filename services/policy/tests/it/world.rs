@@ -9,9 +9,9 @@ use bus_schema::testing::{TestLog, TestMessage};
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionStarted, ApprovalCarried,
     ApprovalStatement, Author, AuthorId, CanPublish, ChainScope, Content, ContractSigned,
-    Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, Head, Policy as Me, PolicyFact,
-    Read, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement, TaskSubmitted, Time,
-    Usage, Verifier, json, read_as, wire,
+    Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, Head, PlanStatement, Policy as Me,
+    PolicyFact, Read, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement,
+    TaskSubmitted, Time, Usage, Verifier, json, read_as, wire,
 };
 use contract::{Catalogue, Contract, envelope};
 use policy::{Fetch, Fetched, PolicyCore};
@@ -386,6 +386,19 @@ fn fold(core: &mut PolicyCore, verifier: &mut Verifier, message: &TestMessage) {
 /// Returns the owner's answer to a draft.
 pub(crate) fn answer(draft: &DraftGrant, approve: bool) -> Signed {
     answer_by(AuthorId::Owner, draft, approve)
+}
+
+/// Returns the owner's one answer to several drafts.
+pub(crate) fn answer_all(drafts: &[DraftGrant], approve: bool) -> Signed {
+    let said = PlanStatement {
+        deployment: drafts[0].deployment,
+        task: drafts[0].task,
+        contract: drafts[0].contract,
+        drafts: drafts.iter().map(DraftGrant::digest).collect(),
+        approve,
+        at: START,
+    };
+    Signed::new(&Statement::Plan(said), &key(AuthorId::Owner))
 }
 
 pub(crate) fn answer_by(author: AuthorId, draft: &DraftGrant, approve: bool) -> Signed {
