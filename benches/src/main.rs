@@ -15,6 +15,7 @@ mod rebuild;
 mod runtime;
 mod system;
 mod table;
+mod tools;
 mod variants;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         "cold-start" => cold_start::run(),
         "growth" => growth::run(&rest),
         "rebuild" => rebuild::run(&rest),
+        "tools" => tools::run(),
         _ => return contractual::main(),
     };
     match done {

@@ -7,6 +7,7 @@ use crate::catalogue::{Effect, Tool};
 pub(crate) struct ValidCall<'a> {
     pub(crate) tool: &'a Tool,
     pub(crate) context: CallContext<'a>,
+    pub(crate) effect: Effect,
     /// True if the call is outward.
     pub(crate) outward: bool,
     /// True if the call is hard to undo.
@@ -19,6 +20,7 @@ impl<'a> ValidCall<'a> {
         Self {
             tool,
             context,
+            effect,
             outward: effect == Effect::Outward,
             lasting: effect == Effect::Write && tool.is_hard_to_undo(),
         }

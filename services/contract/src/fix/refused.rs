@@ -93,7 +93,7 @@ impl<'a> Refused<'a> {
 
     /// Returns the reason for which a person has to see the call; `None` if a rule may allow it.
     pub(super) fn careful(&self) -> Option<&'static str> {
-        let writes = self.case.tool.effect_of(&self.case.context) != Effect::Read;
+        let writes = self.case.effect != Effect::Read;
         let open = || (writes && self.sources.any_open()).then_some(OPEN);
         care::reason(self.case).or_else(open)
     }

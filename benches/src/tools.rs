@@ -1,0 +1,141 @@
+//! `tools`: one call of a program in the cage, beside the same program started bare.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use actor::Clock;
+use futures::future::try_join_all;
+use runner::{Arg, Cage, ExecTool, ExecToolEntry, Finished, Limits, Outcome, Workspace};
+use serde_json::json;
+
+use crate::{
+    runtime::Error,
+    table::{self, Row, Times},
+};
+
+/// Timed calls of each program, and calls before them.
+const CALLS: usize = 300;
+const UNTIMED: usize = 20;
+/// Calls at once.
+const AT_ONCE: usize = 64;
+/// The time of a call beside the bare program that is the goal.
+const RATIO_GOAL: f64 = 1.3;
+
+/// The programs: one that ends at once, one that starts an interpreter.
+const PROGRAMS: [(&str, &str, &[&str]); 2] = [
+    ("true", "/usr/bin/true", &[]),
+    ("python3", "/usr/bin/python3", &["-c", "print(1)"]),
+];
+
+pub(crate) fn run() -> Result<(), Error> {
+    let rows = crate::runtime::block_on(measure())??;
+    table::line(&format!("load average at the end: {}", table::load()));
+    table::finish("tools", &rows);
+    Ok(())
+}
+
+async fn measure() -> Result<Vec<Row>, Error> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path().canonicalize()?;
+    let (workspace, scratch) = (root.join("workspace"), root.join("scratch"));
+    std::fs::create_dir(&workspace)?;
+    std::fs::create_dir(&scratch)?;
+    let cage = Cage::new(std::env::current_exe()?).scratch(scratch);
+    let workspace = Workspace::open(&workspace)?;
+    let clock = Clock::system();
+    let passed = |since| clock.elapsed().saturating_sub(since).as_secs_f64() * 1000.0;
+    let mut rows = Vec::new();
+    for (name, program, argv) in PROGRAMS {
+        if !Path::new(program).exists() {
+            table::line(&format!("{program} is not here: passed over"));
+            continue;
+        }
+        let tool = tool(program, argv)?;
+        let (mut caged, mut bare) = (Times::default(), Times::default());
+        for at in 0..UNTIMED + CALLS {
+            let since = clock.elapsed();
+            call(&cage, &tool, &workspace).await?;
+            let ours = passed(since);
+            let since = clock.elapsed();
+            start(program, argv)?;
+            let alone = passed(since);
+            if at >= UNTIMED {
+                caged.push(ours);
+                bare.push(alone);
+            }
+        }
+        for percent in [50, 99] {
+            let (ours, floor) = (caged.percentile(percent), bare.percentile(percent));
+            let case = format!("{name}: one call, p{percent} ms");
+            rows.push(Row::new(case, ours, Some(floor)));
+        }
+        let goal = bare.percentile(50) * RATIO_GOAL;
+        let case = format!("{name}: one call, p50 ms beside the goal");
+        rows.push(Row::new(case, caged.percentile(50), Some(goal)));
+        let since = clock.elapsed();
+        try_join_all((0..AT_ONCE).map(|_| call(&cage, &tool, &workspace))).await?;
+        let ours = passed(since);
+        let since = clock.elapsed();
+        let all: Result<Vec<_>, _> = (0..AT_ONCE)
+            .map(|_| bare_command(program, argv).spawn())
+            .collect();
+        for mut child in all? {
+            child.wait()?;
+        }
+        let alone = passed(since);
+        let case = format!("{name}: {AT_ONCE} calls at once, ms in all");
+        rows.push(Row::new(case, ours, Some(alone)));
+    }
+    Ok(rows)
+}
+
+async fn call(cage: &Cage, tool: &ExecTool, workspace: &Workspace) -> Result<Finished, Error> {
+    let finished = runner::run(cage, tool, &json!({}), workspace).await?;
+    if finished.outcome != Outcome::Succeeded {
+        return Err(format!("the program did not succeed: {finished:?}").into());
+    }
+    Ok(finished)
+}
+
+fn bare_command(program: &str, argv: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(argv).env_clear().stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+fn start(program: &str, argv: &[&str]) -> Result<(), Error> {
+    let output = bare_command(program, argv).output()?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} did not succeed").into())
+    }
+}
+
+fn tool(program: &str, argv: &[&str]) -> Result<ExecTool, Error> {
+    let entry = ExecToolEntry {
+        program: program.into(),
+        argv0: None,
+        sha256: std::collections::BTreeMap::new(),
+        argv: argv
+            .iter()
+            .map(|arg| Arg::Literal((*arg).to_owned()))
+            .collect(),
+        writable: false,
+        limits: Limits {
+            wall_ms: 20_000,
+            cpu_ms_max: 10_000,
+            output_bytes_max: 64 * 1024,
+            memory_bytes_max: 512 * 1024 * 1024,
+            processes_max: 32,
+            file_bytes_max: 4 * 1024 * 1024,
+            files_open_max: 64,
+            added_bytes_max: 16 * 1024 * 1024,
+            added_files_max: 100,
+        },
+    };
+    Ok(ExecTool::try_from(entry.pinned()?)?)
+}
