@@ -48,6 +48,10 @@ impl Cage {
     }
 }
 
+/// Variables for programs that would end with an error because they cannot read their configuration in `/etc`.
+pub(crate) const WITHOUT_ETC: [(&str, &str); 2] =
+    [("GIT_CONFIG_NOSYSTEM", "1"), ("OPENSSL_CONF", "/dev/null")];
+
 /// Runs the second stage: reads its specification from standard input, confines the process and executes the
 /// program. Returns only if that failed, after it reported the error to the supervisor.
 pub fn cage_main() -> ExitCode {
@@ -72,7 +76,7 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     rustix::process::fchdir(&workspace).map_err(Refusal::of(Missing::Workspace))?;
     let unprivileged = !rustix::process::geteuid().is_root();
     let filter =
-        syscalls::compile(call.writable && unprivileged).map_err(Refusal::of(Missing::Seccomp))?;
+        syscalls::compile(call.writable, unprivileged).map_err(Refusal::of(Missing::Seccomp))?;
     let program = match &call.signed {
         Some(signed) => Program::Signed(Box::new(open_signed(&spec, signed)?)),
         None => Program::launcher().map_err(Refusal::of(Missing::Program))?,
@@ -85,7 +89,8 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
         .env("PATH", SYSTEM_PATH)
         .env("LANG", "C.UTF-8")
         .env("HOME", &spec.temporary)
-        .env("TMPDIR", &spec.temporary);
+        .env("TMPDIR", &spec.temporary)
+        .envs(WITHOUT_ETC);
     let reach = Reach {
         workspace: &workspace,
         writable: call.writable,

@@ -23,6 +23,8 @@ pub(crate) const SYSTEM_FOLDERS: [&str; 4] = ["/usr", "/bin", "/lib", "/lib64"];
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 /// Read and written by shells; holds nothing.
 const NULL_DEVICE: &str = "/dev/null";
+/// Read by programs that do not ask the kernel for random bytes.
+const RANDOM_DEVICE: &str = "/dev/urandom";
 
 /// The reason that the rules are not in force.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +96,7 @@ pub(crate) fn confine(reach: &Reach<'_>) -> Result<(), RulesError> {
         rules = allow_if_there(rules, folder, run | AccessFs::ReadDir)?;
     }
     rules = allow_if_there(rules, LOADER_CACHE, AccessFs::ReadFile.into())?;
+    rules = allow_if_there(rules, RANDOM_DEVICE, AccessFs::ReadFile.into())?;
     rules = allow_if_there(
         rules,
         NULL_DEVICE,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::cage::Cage;
+use crate::cage::{Cage, WITHOUT_ETC};
 use crate::exec::{ExecError, Finished, run};
 use crate::tool::ExecTool;
 use crate::wire::{Limits, Outcome};
@@ -125,9 +125,10 @@ pub fn probe_main() -> ExitCode {
         (
             "environment variable",
             std::env::vars_os().any(|(name, _)| {
-                !["PATH", "LANG", "HOME", "TMPDIR"]
-                    .iter()
-                    .any(|known| name == *known)
+                let ours = WITHOUT_ETC.iter().map(|(name, _)| *name);
+                !ours
+                    .chain(["PATH", "LANG", "HOME", "TMPDIR"])
+                    .any(|known| name == known)
             }),
         ),
     ];

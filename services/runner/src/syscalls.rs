@@ -7,11 +7,14 @@
 //! that no program makes by accident do kill: a call by another architecture's table, and any number of the x32
 //! table. `clone3` returns `ENOSYS`, because its flags are in memory where a filter cannot read them and because
 //! the C library then falls back to `clone`. `fallocate` returns `EOPNOTSUPP`: it takes gigabytes of a volume at
-//! once and ignores every limit of sizes, and programs write instead, as on file systems without it.
+//! once and ignores every limit of sizes, and programs write instead, as on file systems without it. Calls about
+//! extended attributes return it too, and `timer_create` `ENOSYS`: programs then do without, and print no error.
 //!
 //! Paths that reach `chmod`, `chown`, `utimensat` or `setxattr` are not covered by Landlock, so these calls
-//! are not on the list. Their descriptor forms are allowed to unprivileged callers of writable tools only:
-//! there the descriptor came from an open that Landlock allowed.
+//! are not on the list. The descriptor forms of the first and the third are allowed to unprivileged callers of
+//! writable tools only: there the descriptor came from an open that Landlock allowed. In writable tools, a call that
+//! sets mode or times by a path returns success without any effect: `git`, `tar` and `bzip2` would otherwise end with an
+//! error although they can do without.
 
 use std::collections::BTreeMap;
 
@@ -41,10 +44,37 @@ const AUDIT_ARCH: u32 = 0xC000_00B7;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const AUDIT_ARCH: u32 = 0;
 
+/// Calls that set mode or times by a path.
 #[cfg(target_arch = "x86_64")]
-const FALLOCATE: u32 = 285;
+const WITHOUT_EFFECT: &[i64] = &[
+    libc::SYS_chmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+];
 #[cfg(not(target_arch = "x86_64"))]
-const FALLOCATE: u32 = 47;
+const WITHOUT_EFFECT: &[i64] = &[libc::SYS_fchmodat, libc::SYS_fchmodat2];
+
+/// Calls that are answered with another error than `EPERM`.
+const ANSWERED: [(i64, i32); 15] = [
+    (libc::SYS_clone3, libc::ENOSYS),
+    (libc::SYS_timer_create, libc::ENOSYS),
+    (libc::SYS_fallocate, libc::EOPNOTSUPP),
+    (libc::SYS_getxattr, libc::EOPNOTSUPP),
+    (libc::SYS_lgetxattr, libc::EOPNOTSUPP),
+    (libc::SYS_fgetxattr, libc::EOPNOTSUPP),
+    (libc::SYS_listxattr, libc::EOPNOTSUPP),
+    (libc::SYS_llistxattr, libc::EOPNOTSUPP),
+    (libc::SYS_flistxattr, libc::EOPNOTSUPP),
+    (libc::SYS_setxattr, libc::EOPNOTSUPP),
+    (libc::SYS_lsetxattr, libc::EOPNOTSUPP),
+    (libc::SYS_fsetxattr, libc::EOPNOTSUPP),
+    (libc::SYS_removexattr, libc::EOPNOTSUPP),
+    (libc::SYS_lremovexattr, libc::EOPNOTSUPP),
+    (libc::SYS_fremovexattr, libc::EOPNOTSUPP),
+];
 
 /// First number of the x32 table, which shares the architecture word of x86-64.
 const X32_FIRST: u32 = 0x4000_0000;
@@ -233,8 +263,9 @@ const OWN_PROCESS_CALLS: [i64; 5] = [
     libc::SYS_sched_getscheduler,
 ];
 
-/// Compiles the filter; `attributes` allows changes of mode and times through an open descriptor.
-pub(crate) fn compile(attributes: bool) -> Result<BpfProgram, FilterError> {
+/// Compiles the filter of a call of a `writable` tool or of another. An `unprivileged` caller of a writable tool may
+/// change mode and times through an open descriptor.
+pub(crate) fn compile(writable: bool, unprivileged: bool) -> Result<BpfProgram, FilterError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| FilterError::Processor)?;
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     rules.extend(
@@ -257,7 +288,7 @@ pub(crate) fn compile(attributes: bool) -> Result<BpfProgram, FilterError> {
     for call in OWN_PROCESS_CALLS {
         rules.insert(call, any_of(0, &[0])?);
     }
-    if attributes {
+    if writable && unprivileged {
         rules.insert(libc::SYS_fchmod, Vec::new());
         // With a null path the call acts on the descriptor.
         rules.insert(
@@ -267,7 +298,7 @@ pub(crate) fn compile(attributes: bool) -> Result<BpfProgram, FilterError> {
     }
     let otherwise = SeccompAction::Errno(u32::try_from(libc::EPERM).unwrap_or(1));
     let list = SeccompFilter::new(rules, otherwise, SeccompAction::Allow, arch)?;
-    let mut program = gate();
+    let mut program = gate(writable)?;
     program.extend(BpfProgram::try_from(list)?);
     Ok(program)
 }
@@ -293,29 +324,47 @@ fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError
     values.iter().map(rule).collect()
 }
 
-/// Builds the rules that a map from numbers cannot express: foreign tables kill, `clone3` does not exist,
-/// `fallocate` is unsupported. Other calls fall through to the list.
-fn gate() -> BpfProgram {
+/// Builds the rules that a map from numbers cannot express: foreign tables kill, and some calls have an answer of their
+/// own. Other calls fall through to the list.
+fn gate(writable: bool) -> Result<BpfProgram, FilterError> {
     const LOAD: u16 = 0x20;
     const JUMP_EQUAL: u16 = 0x15;
     const JUMP_AT_LEAST: u16 = 0x35;
     const RETURN: u16 = 0x06;
     const NUMBER: u32 = 0;
     const ARCH: u32 = 4;
-    const NO_SUCH_CALL: u32 = libc::SECCOMP_RET_ERRNO | 38;
-    const CLONE3: u32 = 435;
-    const NOT_SUPPORTED: u32 = libc::SECCOMP_RET_ERRNO | 95;
+    /// The second argument: its lower half, then its upper half.
+    const PATH: [u32; 2] = [24, 28];
+    const SUCCESS: u32 = libc::SECCOMP_RET_ERRNO;
     let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    vec![
+    let number = |call: i64| u32::try_from(call).map_err(|_| FilterError::Processor);
+    let mut program = vec![
         step(LOAD, 0, 0, ARCH),
         step(JUMP_EQUAL, 1, 0, AUDIT_ARCH),
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
         step(LOAD, 0, 0, NUMBER),
         step(JUMP_AT_LEAST, 0, 1, X32_FIRST),
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-        step(JUMP_EQUAL, 0, 1, CLONE3),
-        step(RETURN, 0, 0, NO_SUCH_CALL),
-        step(JUMP_EQUAL, 0, 1, FALLOCATE),
-        step(RETURN, 0, 0, NOT_SUPPORTED),
-    ]
+    ];
+    for (call, errno) in ANSWERED {
+        let errno = u32::try_from(errno).unwrap_or_default();
+        program.push(step(JUMP_EQUAL, 0, 1, number(call)?));
+        program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno));
+    }
+    if writable {
+        for call in WITHOUT_EFFECT {
+            program.push(step(JUMP_EQUAL, 0, 1, number(*call)?));
+            program.push(step(RETURN, 0, 0, SUCCESS));
+        }
+        let [low, high] = PATH;
+        program.extend([
+            step(JUMP_EQUAL, 0, 5, number(libc::SYS_utimensat)?),
+            step(LOAD, 0, 0, low),
+            step(JUMP_EQUAL, 0, 2, 0),
+            step(LOAD, 0, 0, high),
+            step(JUMP_EQUAL, 1, 0, 0),
+            step(RETURN, 0, 0, SUCCESS),
+        ]);
+    }
+    Ok(program)
 }

@@ -140,20 +140,7 @@ mod calls {
             ("setns", Call(308, &[N(0), N(0)])),
             ("chroot", Call(161, &[At(b".\0")])),
             ("pivot-root", Call(155, &[At(b".\0"), At(b".\0")])),
-            ("chmod", Call(90, &[At(b".\0"), N(0o777)])),
-            (
-                "fchmodat",
-                Call(268, &[N(0xFFFF_FF9C), At(b".\0"), N(0o777)]),
-            ),
             ("chown", Call(92, &[At(b".\0"), N(0), N(0)])),
-            (
-                "utimensat",
-                Call(280, &[N(0xFFFF_FF9C), At(b".\0"), N(0), N(0)]),
-            ),
-            (
-                "setxattr",
-                Call(188, &[At(b".\0"), At(b"user.a\0"), At(b"b"), N(1), N(0)]),
-            ),
             ("symlink", Call(88, &[At(b"/etc\0"), At(b"link\0")])),
             ("mknod", Call(133, &[At(b"fifo\0"), N(0o010_644), N(0)])),
             ("open-by-handle", Call(304, &[N(0), N(0), N(0)])),
@@ -195,6 +182,52 @@ mod calls {
         assert_eq!(caged(&ground, &x32).await, Outcome::Killed { signal: 31 });
         let clone3 = assemble(&ground, "clone3", &Call(435, &[N(0), N(0)]));
         assert_eq!(caged(&ground, &clone3).await, Outcome::Failed { code: 38 });
+        let timer = assemble(&ground, "timer-create", &Call(222, &[N(0), N(0), N(0)]));
+        assert_eq!(caged(&ground, &timer).await, Outcome::Failed { code: 38 });
+    }
+
+    #[tokio::test]
+    async fn extended_attributes_are_unsupported_and_a_path_sets_neither_mode_nor_time() {
+        let ground = Ground::new();
+        let set = [At(b".\0"), At(b"user.a\0"), At(b"b"), N(1), N(0)];
+        let set = assemble(&ground, "setxattr", &Call(188, &set));
+        assert_eq!(caged(&ground, &set).await, Outcome::Failed { code: 95 });
+        let get = [At(b".\0"), At(b"user.a\0"), At(&[0; 8]), N(8)];
+        let get = assemble(&ground, "getxattr", &Call(191, &get));
+        assert_eq!(caged(&ground, &get).await, Outcome::Failed { code: 95 });
+        let before = std::fs::metadata(&ground.workspace).unwrap();
+        // Two times of one second after 1970.
+        let times = [1_u64, 0, 1, 0].map(u64::to_le_bytes).concat();
+        for (name, call) in [
+            ("chmod", Call(90, &[At(b".\0"), N(0o777)])),
+            (
+                "fchmodat",
+                Call(268, &[N(0xFFFF_FF9C), At(b".\0"), N(0o777)]),
+            ),
+            (
+                "fchmodat2",
+                Call(452, &[N(0xFFFF_FF9C), At(b".\0"), N(0o777), N(0)]),
+            ),
+            (
+                "utimensat",
+                Call(280, &[N(0xFFFF_FF9C), At(b".\0"), At(&times), N(0)]),
+            ),
+            ("utimes", Call(235, &[At(b".\0"), At(&times)])),
+            ("utime", Call(132, &[At(b".\0"), At(&times)])),
+        ] {
+            let path = assemble(&ground, name, &call);
+            assert_eq!(
+                caged(&ground, &path).await,
+                Outcome::Failed { code: WORKED }
+            );
+            let after = std::fs::metadata(&ground.workspace).unwrap();
+            assert_eq!(after.modified().unwrap(), before.modified().unwrap());
+            assert_eq!(after.permissions(), before.permissions());
+            // A tool that writes nothing is told so.
+            let mut entry = crate::call::program(&path, &[]);
+            entry.writable = false;
+            assert_eq!(ground.run(entry).await.unwrap().outcome, EPERM, "{name}");
+        }
     }
 
     #[tokio::test]
@@ -295,7 +328,7 @@ async fn other_processes_cannot_be_signalled() {
 }
 
 #[tokio::test]
-async fn the_environment_holds_four_names() {
+async fn the_environment_holds_six_names() {
     let ground = Ground::new();
     let ran = ground.run(program(Path::new("env"), &[])).await.unwrap();
     let mut lines: Vec<String> = text(&ran).lines().map(str::to_owned).collect();
@@ -304,11 +337,24 @@ async fn the_environment_holds_four_names() {
         .iter()
         .map(|line| line.split('=').next().unwrap())
         .collect();
-    assert_eq!(names, ["HOME", "LANG", "PATH", "TMPDIR"]);
-    assert!(lines[0].starts_with(&format!("HOME={}/call-", ground.scratch.display())));
+    let six = [
+        "GIT_CONFIG_NOSYSTEM",
+        "HOME",
+        "LANG",
+        "OPENSSL_CONF",
+        "PATH",
+        "TMPDIR",
+    ];
+    assert_eq!(names, six);
+    assert!(lines[1].starts_with(&format!("HOME={}/call-", ground.scratch.display())));
     assert_eq!(
-        lines[1..3],
-        ["LANG=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin"]
+        [&lines[0], &lines[2], &lines[3], &lines[4]],
+        [
+            "GIT_CONFIG_NOSYSTEM=1",
+            "LANG=C.UTF-8",
+            "OPENSSL_CONF=/dev/null",
+            "PATH=/usr/local/bin:/usr/bin:/bin"
+        ]
     );
 }
 

@@ -3,6 +3,7 @@
 
 mod bounds;
 mod call;
+mod common;
 mod config;
 mod contracts;
 mod core;
