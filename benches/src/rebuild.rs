@@ -5,11 +5,10 @@ use std::{num::NonZeroU16, sync::Arc, time::Duration};
 use actor::{Clock, Core};
 use audit::{AuditCore, Effect, Input, Log, Origin, Places};
 use bus_schema::{AuthorId, ChainScope, Digest, PublicKey, Read, Time, Verifier, wire};
-use contract::Catalogue;
 use futures::StreamExt as _;
 use gateway::SharedRecord;
 use policy::PolicyCore;
-use runner::{Installed, RunnerCore};
+use runner::RunnerCore;
 use worker::{HELD_BYTES_MAX, WorkerCore};
 
 use crate::{
@@ -83,7 +82,6 @@ fn in_memory(deployment: &Deployment, history: &History) -> Result<Vec<Row>, Err
     let key = actor::signing_key::load(&deployment.dir.owner_key())?;
     let owner = bus_schema::public_key(&key);
     let clock = &deployment.clock;
-    let tools = std::fs::read(deployment.dir.catalogue())?;
     let reader = |me| Reader {
         history,
         clock,
@@ -95,10 +93,9 @@ fn in_memory(deployment: &Deployment, history: &History) -> Result<Vec<Row>, Err
     let mut rows = vec![Row::new("signature check alone: µs", signatures, None)];
     let mut workers = || Ok(WorkerCore::new(NonZeroU16::MAX, HELD_BYTES_MAX));
     rows.extend(reader(AuthorId::Worker).fold(&mut workers, &mut |_| Ok(()))?);
-    let mut policies = || Ok(PolicyCore::new(owner, Catalogue::parse(&tools)?));
+    let mut policies = || Ok(PolicyCore::new(owner));
     rows.extend(reader(AuthorId::Policy).fold(&mut policies, &mut |_| Ok(()))?);
-    let installed = Arc::new(Installed::parse(&tools)?);
-    let mut runners = || Ok(RunnerCore::new(owner, Arc::clone(&installed), 8).0);
+    let mut runners = || Ok(RunnerCore::new(owner, 8).0);
     rows.extend(reader(AuthorId::Runner).fold(&mut runners, &mut |_| Ok(()))?);
     let mut gateways = || Ok(gateway::core::Core::new(SharedRecord::new()));
     rows.extend(reader(AuthorId::Gateway).fold(&mut gateways, &mut |_| Ok(()))?);

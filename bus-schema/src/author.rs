@@ -78,7 +78,7 @@ authors! {
         volumes ["state"], contents of [Owner Gateway Worker Runner];
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Worker];
+        volumes ["state"], contents of [Owner Worker];
     /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
         volumes ["state" "log" "anchor"], contents of [];

@@ -137,6 +137,13 @@ facts! {
         /// SHA-256 of its document.
         contract: Digest,
     };
+    /// The owner signs the tool catalogue: only its tools, as they stand in it, can be granted and executed.
+    "catalogue.signed" v 1 by Owner, of Deployment: CatalogueSigned {
+        /// Its version; only a higher one replaces it.
+        version: u32,
+        /// The catalogue: its canonical JSON.
+        document: Content,
+    } contents |fact| vec![fact.document];
     /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
     /// The halt has ended.
@@ -401,6 +408,9 @@ pub enum RefusalCode {
     /// The proposer is not the author that runs the task.
     #[error("the task is not open to this author")]
     NotOpen,
+    /// The owner signed no tool catalogue yet, or the newest one cannot be read.
+    #[error("no usable tool catalogue is signed")]
+    NoCatalogue,
     /// The catalogue lacks the tool, or the tool differs from the signed one.
     #[error("the tool is unknown or has changed since the contract was signed")]
     Tool,

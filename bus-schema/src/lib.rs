@@ -3,6 +3,7 @@
 pub mod account;
 mod author;
 mod call;
+mod catalogue;
 mod content;
 mod draft;
 mod event;
@@ -34,10 +35,10 @@ pub use event::{
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
-    CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
-    ContractSuspended, FACTS, HaltLifted, HaltOrdered, RefusalCode, RosterChanged, ServiceStarted,
-    Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
-    TaskRejected, TaskSubmitted, Usage,
+    CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked,
+    ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered, RefusalCode, RosterChanged,
+    ServiceStarted, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
+    TaskOutcome, TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
@@ -52,7 +53,8 @@ pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
 pub use reader::{
-    AuditFact, CallFact, ContractFact, DoubtFact, GatewayFact, PolicyFact, RunnerFact, WorkerFact,
+    AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, GatewayFact, PolicyFact,
+    RunnerFact, WorkerFact,
 };
 pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement,

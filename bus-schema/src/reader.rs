@@ -2,10 +2,10 @@
 
 use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
-    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CheckpointSigned,
-    ContractActivated, ContractRejected, ContractRevoked, ContractSigned, ContractSuspended,
-    HaltLifted, HaltOrdered, RosterChanged, StreamAdopted, StreamDoubted, TaskAdmitted,
-    TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
+    CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
+    ContractSuspended, HaltLifted, HaltOrdered, RosterChanged, StreamAdopted, StreamDoubted,
+    TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
@@ -21,7 +21,7 @@ reads! {
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
-    PolicyFact = RosterChanged ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
+    PolicyFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
         HaltLifted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
@@ -29,7 +29,7 @@ reads! {
 reads! {
     /// The facts that the runner acts by: grants, signed contracts and tasks, replacements of contracts, and doubts
     /// about the stream.
-    RunnerFact = RosterChanged ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
+    RunnerFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined
 }
 reads! {
@@ -41,8 +41,12 @@ reads! {
     AuditFact = CheckpointSigned
 }
 reads! {
+    /// The facts that say which tools there are.
+    CatalogueFact = CatalogueSigned
+}
+reads! {
     /// The facts that give each signed contract its status.
-    ContractFact = ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected TaskAdmitted
+    ContractFact = CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected TaskAdmitted
         TaskFinished
 }
 reads! {

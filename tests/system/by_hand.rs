@@ -7,12 +7,11 @@ use actor::{BusClient, Core as _, LogHead, Outbox, Stored};
 use bus_schema::{
     AuthorId, ChainScope, Digest, Draft, Head, Policy, PolicyFact, Read, TooOld, Verifier,
 };
-use contract::Catalogue;
 use harness::Deployment;
 use policy::{Fetch, Fetched, PolicyCore};
 
-/// Most rounds of fetches: a document, the contents that it asks about, the halves of earlier calls.
-const ROUNDS: usize = 4;
+/// Most rounds of fetches: the catalogue, a document, the contents that it asks about, the halves of earlier calls.
+const ROUNDS: usize = 5;
 
 /// Policy without the loop around it.
 pub(crate) struct ByHand<'a> {
@@ -24,12 +23,10 @@ pub(crate) struct ByHand<'a> {
 impl<'a> ByHand<'a> {
     /// A policy that has read nothing.
     pub(crate) fn new(deployment: &'a Deployment) -> Self {
-        let catalogue = std::fs::read(deployment.dir().catalogue()).unwrap();
-        let catalogue = Catalogue::parse(&catalogue).unwrap();
         Self {
             deployment,
             verifier: Verifier::new(deployment.owner(), ChainScope::Own(AuthorId::Policy)),
-            core: PolicyCore::new(deployment.owner(), catalogue),
+            core: PolicyCore::new(deployment.owner()),
         }
     }
 
@@ -73,9 +70,13 @@ impl<'a> ByHand<'a> {
 
 async fn fetched(owner: &BusClient, fetch: Fetch) -> Fetched {
     match fetch {
-        Fetch::Document { contract, content } => {
+        Fetch::Catalogue { content } => {
             let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
-            Fetched::Document(contract, content, bytes)
+            Fetched::Catalogue(content, bytes)
+        }
+        Fetch::Document { place } => {
+            let bytes = owner.get(AuthorId::Owner, &place.document).await.unwrap();
+            Fetched::Document(place, bytes)
         }
         Fetch::Tools { content } => {
             let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use bus_schema::AuthorId;
 use contractual::example;
 use harness::{Deployment, SOON, eventually, playbook};
 use serde_json::Value;
@@ -99,7 +98,7 @@ async fn contract_is_signed_replaced_refused_and_revoked_and_listed_as_it_stands
     assert_eq!(again.code, Some(1), "{again:?}");
 }
 
-/// A policy with another catalogue than the signed one.
+/// Another catalogue than the one with which the contract was signed.
 #[tokio::test]
 async fn changed_tool_is_shown_as_it_was_and_is_and_is_signed_so() {
     let deployment = Deployment::running().await;
@@ -110,13 +109,14 @@ async fn changed_tool_is_shown_as_it_was_and_is_and_is_signed_so() {
 
     let path = deployment.dir().catalogue();
     let tools = fs::read_to_string(&path).unwrap();
-    let changed = tools.replacen("\"effect\": \"read\"", "\"effect\": \"write\"", 1);
+    let write = "\"effect\": \"write\", \"risk\": \"low\"";
+    let changed = tools.replacen("\"effect\": \"read\"", write, 1);
     assert_ne!(changed, tools);
     fs::write(&path, changed).unwrap();
-    for author in [AuthorId::Policy, AuthorId::Runner] {
-        deployment.stop(author).await;
-        deployment.start(author).await;
-    }
+    let added = run(&deployment, &["tool", "add", path.to_str().unwrap()]);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let suspends = "suspends `stocktake` version 1: `file.list` has changed";
+    assert!(added.printed.contains(suspends), "{}", added.printed);
     let differs = "`file.list` /effect: was \"read\", is \"write\"";
     eventually(SOON, async || match &listed(&deployment)[..] {
         [one] if *one == state(1, "suspended", 0, 0) => Ok(()),

@@ -31,6 +31,7 @@ fn tools() -> String {
             "input_schema": {"type": "object", "properties": {"line": line},
                 "required": ["line"], "additionalProperties": false},
             "effect": "write",
+            "risk": "low",
             "output": "trusted",
             "exec": {
                 "program": "sh",

@@ -45,6 +45,8 @@ mod tamper;
 mod task;
 mod terminal;
 mod together;
+mod tool_errors;
+mod tools;
 mod twins;
 mod upgrade;
 mod versions;

@@ -81,7 +81,7 @@ fn the_demo_runs_to_its_end_and_shows_rules_the_smallest_change_and_the_proof() 
             "arguments {\"path\":\"report.md\",\"text\":\"# Stock-take",
             "answer    valid until 20",
             "signed with --yes",
-            "proof    every signature and every chain verifies: owner 2,",
+            "proof    every signature and every chain verifies: owner 3,",
             "0 junk",
             "offline  ",
             "succeeded: 9 granted, 1 asked, 1 refused",

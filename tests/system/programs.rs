@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     cli::{Ended, end, run as command},
     main_job::{has, run},
+    scene::troubled,
 };
 
 const CONTRACT: &str = "contract = \"script\"\nversion = 1\npurpose = \"Run a script\"\nowner = \"The person who signs this\"\n\
@@ -79,22 +80,22 @@ async fn script_edited_after_signing_runs_only_after_it_is_signed_again() {
     assert_ne!(refused.code, Some(0));
     has(&refused.printed, &["is not what the owner signed"]);
     assert!(!refused.printed.contains("edited"), "{refused:?}");
+    // A runner that starts now goes on without this tool, and says what to write.
     deployment.stop(AuthorId::Runner).await;
-    deployment.launch(AuthorId::Runner);
-    deployment
-        .logged(
-            AuthorId::Runner.name(),
-            &["is not the signed file", "contractual tool pin"],
-        )
-        .await;
+    deployment.start(AuthorId::Runner).await;
+    troubled(&deployment, AuthorId::Runner, "is not the signed file").await;
+    troubled(&deployment, AuthorId::Runner, "contractual tool pin").await;
 
     let pinned = command(&deployment, &["tool", "pin"]);
     assert_eq!(pinned.code, Some(0), "{pinned:?}");
     has(&pinned.printed, &["script.run: changed", path]);
-    deployment.kill(AuthorId::Runner);
-    deployment.stop(AuthorId::Policy).await;
-    deployment.start(AuthorId::Policy).await;
-    deployment.start(AuthorId::Runner).await;
+    let copy = deployment.dir().catalogue();
+    let added = command(&deployment, &["tool", "add", copy.to_str().unwrap()]);
+    assert_eq!(added.code, Some(0), "{added:?}");
+    has(
+        &added.printed,
+        &["suspends `script`", "read by  policy, runner"],
+    );
     is_suspended(&deployment).await;
     assert_ne!(ran().code, Some(0));
     let signed = sign();

@@ -36,6 +36,7 @@ pub(crate) fn tools_with_slow_append() -> String {
         "description": "Adds a line to ran.txt and waits.",
         "input_schema": {"type": "object", "properties": {}, "additionalProperties": false},
         "effect": "write",
+        "risk": "low",
         "output": "trusted",
         "exec": {
             "program": "/bin/sh",

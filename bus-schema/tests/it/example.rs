@@ -6,13 +6,13 @@ use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
-    CheckpointSigned, Content, ContractActivated, ContractRejected, ContractRevoked,
-    ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V, Envelope,
-    EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head, Money,
-    MountPoint, Pins, PlanStatement, Profile, Proof, Property, Prove, PublicKey, RefusalCode, Salt,
-    Scope, Sealed, ServiceStarted, Signed, Statement, StreamAdopted, StreamDoubted, Subject,
-    TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected, TaskStatement,
-    TaskSubmitted, Usage, public_key, wire,
+    CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractRejected,
+    ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V,
+    Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head,
+    Money, MountPoint, Pins, PlanStatement, Profile, Proof, Property, Prove, PublicKey,
+    RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed, Statement, StreamAdopted,
+    StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
+    TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -226,6 +226,13 @@ pub(crate) fn events() -> Vec<Example> {
             D,
             ContractRevoked {
                 contract: digest(5),
+            },
+        ),
+        event(
+            D,
+            CatalogueSigned {
+                version: 3,
+                document: content(9),
             },
         ),
         event(task(), TaskCancelled {}),

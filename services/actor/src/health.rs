@@ -72,6 +72,12 @@ pub(crate) fn clear(folder: &Path) {
     std::fs::remove_file(folder.join(NAME)).ok();
 }
 
+/// Returns the last report of the actor whose state folder is `folder`, whatever it says; none if there is none.
+#[must_use]
+pub fn report(folder: &Path) -> Option<Health> {
+    serde_json::from_slice(&std::fs::read(folder.join(NAME)).ok()?).ok()
+}
+
 /// Reads the health of the actor whose state folder is `folder`.
 ///
 /// # Errors

@@ -282,6 +282,25 @@ impl BusClient {
         Ok(pen)
     }
 
+    /// Returns the facts that `owner` signed, in stream order, verified as every reader does.
+    ///
+    /// # Errors
+    /// As [`BusClient::scan`].
+    pub async fn owner_facts<F: Facts>(&self, owner: PublicKey) -> Result<Vec<(Meta, F)>, Error> {
+        let mut verifier = Verifier::new(owner, ChainScope::Own(AuthorId::Owner));
+        let (mut facts, mut failed) = (Vec::new(), None);
+        let scan = self.scan("event.owner.>", 1, |stored| {
+            match verifier.read::<F>(&stored.raw()) {
+                Ok(Read::Fact(seen)) => facts.push(seen.into_parts()),
+                Ok(Read::Other(_) | Read::Junk(_)) => {}
+                Err(error) => failed = Some(error),
+            }
+            failed.is_none()
+        });
+        scan.await?;
+        failed.map_or(Ok(facts), |error| Err(error.into()))
+    }
+
     /// The owner's bus for contents and calls; `keys` are the keys of the callees.
     #[must_use]
     pub fn bus(&self, key: SigningKey, keys: BTreeMap<AuthorId, PublicKey>) -> Bus<Owner> {

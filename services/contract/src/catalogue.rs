@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bus_schema::{Digest, ToolName};
+use bus_schema::{CONTENT_BYTES_MAX, Digest, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::bound::matching::{CallContext, Match};
+use crate::catalogue_error::{CatalogueError, TOOLS_MAX};
 use crate::cedar::Condition;
 use crate::labels::{Integrity, Labels, OutputLabels, WrittenOutput};
 use crate::schema::Arguments;
 use crate::schema::output::OutputSchema;
 use bus_schema::json;
 
-/// Maximum length of a catalogue, in bytes.
-pub(crate) const CATALOGUE_BYTES_MAX: usize = 1 << 20;
+/// Maximum length of a catalogue, in bytes: that of a content, in which the owner signs it.
+pub const CATALOGUE_BYTES_MAX: usize = CONTENT_BYTES_MAX;
+/// Some editors begin a file with it; it is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Maximum number of conditional effects of one tool.
 const EFFECTS_MAX: usize = 32;
-/// Maximum number of tools of a catalogue.
-const TOOLS_MAX: usize = 1000;
 
 /// The effect of a call outside the task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -45,6 +46,18 @@ pub enum Risk {
     High,
 }
 
+impl Risk {
+    /// The word in the catalogue.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// The effects of the calls of a tool.
 #[derive(Debug, PartialEq)]
 pub struct Effects {
@@ -59,7 +72,8 @@ impl Effect {
     pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Outward];
 
     /// The word in the catalogue and in contracts.
-    pub(crate) const fn word(self) -> &'static str {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -204,9 +218,17 @@ impl Tool {
             .is_none_or(|schema| schema.takes(result))
     }
 
-    /// The damage if a call goes wrong, if given.
+    /// The damage if a call goes wrong; high if the entry of a tool that may change or send something omits it, and
+    /// `None` only for a tool that reads.
     #[must_use]
     pub fn risk(&self) -> Option<Risk> {
+        let omitted = || (self.effects.most() != Effect::Read).then_some(Risk::High);
+        self.entry.risk.or_else(omitted)
+    }
+
+    /// The damage if a call goes wrong, as the entry says it.
+    #[must_use]
+    pub fn written_risk(&self) -> Option<Risk> {
         self.entry.risk
     }
 
@@ -283,46 +305,14 @@ impl Tool {
     }
 
     /// The whole entry of the tool as written.
-    pub(crate) fn entry(&self) -> &Value {
+    #[must_use]
+    pub fn entry(&self) -> &Value {
         &self.written
     }
 
     pub(crate) fn arguments(&self) -> &Arguments {
         &self.arguments
     }
-}
-
-/// An error in a catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogueError {
-    /// The text is not strict JSON.
-    #[error(transparent)]
-    Json(#[from] json::Error),
-    /// The top level is not an array or has too many entries.
-    #[error("the catalogue is not a JSON array of at most {TOOLS_MAX} tools; write it as one")]
-    NoList,
-    /// An entry has a missing field, an unknown field, or a field of the wrong type.
-    #[error("tool {place} of the catalogue cannot be read: {problem}; correct that entry")]
-    WrittenTool {
-        /// The position in the array, from 1.
-        place: usize,
-        /// The problem.
-        problem: String,
-    },
-    /// Two tools have the same name, ignoring case.
-    #[error("the catalogue has `{name}` twice; rename one of them")]
-    Twice {
-        /// The later name.
-        name: ToolName,
-    },
-    /// The schema of the arguments is not supported.
-    #[error("the input schema of `{name}` is refused: {problem}")]
-    Schema {
-        /// The tool.
-        name: ToolName,
-        /// The problem and the repair.
-        problem: String,
-    },
 }
 
 /// The set of all tools.
@@ -333,13 +323,12 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Parses a JSON array of tools of at most 1 MiB.
+    /// Parses a JSON array of tools of at most 4 MiB.
     ///
     /// # Errors
     /// The first problem.
     pub fn parse(text: &[u8]) -> Result<Self, CatalogueError> {
-        // Some editors begin a file with a byte order mark, which is no part of its text.
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let whole = json::parse(text, CATALOGUE_BYTES_MAX)?;
         let digest = Digest::of(&[&json::canonical(&whole)]);
         let Value::Array(entries) = whole else {
@@ -362,10 +351,35 @@ impl Catalogue {
         Ok(Self { tools, digest })
     }
 
+    /// Parses the document that the owner signed: the canonical JSON of a catalogue.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn parse_signed(document: &[u8]) -> Result<Self, CatalogueError> {
+        json::parse_canonical(document, CATALOGUE_BYTES_MAX)?;
+        Self::parse(document)
+    }
+
+    /// Returns the document that the owner signs for this text: its canonical JSON, with the catalogue.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn document(text: &[u8]) -> Result<(Vec<u8>, Self), CatalogueError> {
+        let catalogue = Self::parse(text)?;
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let document = json::canonical(&json::parse(text, CATALOGUE_BYTES_MAX)?);
+        Ok((document, catalogue))
+    }
+
     /// The tool of exactly this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Tool> {
         self.tools.get(name)
+    }
+
+    /// Returns the tools, sorted by name.
+    pub fn into_tools(self) -> impl Iterator<Item = Tool> {
+        self.tools.into_values()
     }
 
     /// All tools, sorted by name.

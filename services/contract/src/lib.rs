@@ -6,6 +6,7 @@ mod after;
 pub mod batch;
 mod bound;
 mod catalogue;
+mod catalogue_error;
 mod cedar;
 mod check;
 mod combine;
@@ -52,7 +53,8 @@ mod words;
 pub use admission::TasksExceeded;
 pub use after::After;
 pub use bound::{Bound, Predicate, matching::Match};
-pub use catalogue::{Catalogue, CatalogueError, Effect, Effects, Risk, Tool};
+pub use catalogue::{CATALOGUE_BYTES_MAX, Catalogue, Effect, Effects, Risk, Tool};
+pub use catalogue_error::{CatalogueError, UNREAD, UNSIGNED, unusable};
 pub use cedar::{CONDITION_BYTES_MAX, Condition, ConditionError};
 pub use contract::{Contract, LANGUAGE, Role};
 pub use decide::{ARGUMENTS_BYTES_MAX, decide};
@@ -66,7 +68,9 @@ pub use limits::{Limits, PeriodLimits};
 pub use matcher::{Choice, Matcher};
 pub use name::rule_id;
 pub use pattern::{PathGlob, PathGlobError, ToolGlob, is_plain_name};
-pub use pins::{Drift, Drifted, ReadNow, drift, entries, is_read_as_signed, pins};
+pub use pins::{
+    Drift, Drifted, ReadNow, catalogue_changes, drift, entries, is_read_as_signed, pins,
+};
 pub use quota::{Quota, Quotas, Spend, SpendCurrency};
 pub use record::{Record, Started, View};
 pub use repeat::Repeats;

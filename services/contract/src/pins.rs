@@ -12,7 +12,7 @@ use semver::Version as Semver;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Tool};
 use crate::contract::LANGUAGE;
 use bus_schema::json;
 
@@ -216,7 +216,11 @@ fn tool_changes(
         let (signed, now) = (signed.digest, now.digest());
         return to.push(Drifted::Unknown { tool, signed, now });
     };
-    compare("", Some(was), Some(now.entry()), &mut |at, signed, now| {
+    entry_changes(&tool, was, now.entry(), to);
+}
+
+fn entry_changes(tool: &ToolName, was: &Value, now: &Value, to: &mut Vec<Drifted>) {
+    compare("", Some(was), Some(now), &mut |at, signed, now| {
         let (signed, now) = (signed.cloned(), now.cloned());
         let tool = tool.clone();
         to.push(Drifted::Tool {
@@ -226,6 +230,22 @@ fn tool_changes(
             now,
         });
     });
+}
+
+/// Returns the differences between two catalogues, sorted by tool.
+#[must_use]
+pub fn catalogue_changes(was: &Catalogue, now: &Catalogue) -> Vec<Drifted> {
+    let names = was.tools().chain(now.tools()).map(Tool::name);
+    let names: BTreeSet<&ToolName> = names.collect();
+    let mut changes = Vec::new();
+    for tool in names {
+        match (was.get(tool.as_str()), now.get(tool.as_str())) {
+            (Some(was), Some(now)) => entry_changes(tool, was.entry(), now.entry(), &mut changes),
+            (Some(_), None) => changes.push(Drifted::Gone { tool: tool.clone() }),
+            (None, _) => changes.push(Drifted::New { tool: tool.clone() }),
+        }
+    }
+    changes
 }
 
 fn envelope_changes(

@@ -96,8 +96,11 @@ enum DeploymentCommand {
         after_help = "Example: contractual contract sign contract.toml"
     )]
     Contract(contract::Command),
-    /// Write the digests of programs into the tool catalogue.
-    #[command(subcommand, after_help = "Example: contractual tool pin")]
+    /// Add, remove, check and show the tools that the owner signs.
+    #[command(
+        subcommand,
+        after_help = "Example: contractual tool add word-count.json"
+    )]
     Tool(tool::Command),
     /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
@@ -204,10 +207,9 @@ impl ProcessCommand {
 impl DeploymentCommand {
     /// Returns true if the command works without the containers of a deployment.
     fn is_local(&self) -> bool {
-        matches!(
-            self,
-            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Tool(_)
-        ) || matches!(self, Self::Contract(command) if command.is_local())
+        matches!(self, Self::Init(_) | Self::Demo(_) | Self::Key(_))
+            || matches!(self, Self::Contract(command) if command.is_local())
+            || matches!(self, Self::Tool(command) if command.is_local())
     }
 
     /// Returns true if the command reads nothing of a deployment, or makes one in a temporary folder.
@@ -284,7 +286,7 @@ impl DeploymentCommand {
             Self::Deny(arguments) => arguments.run(false, &open()?, out).await,
             Self::Key(arguments) => arguments.run(out),
             Self::Contract(command) => command.run(&context).await,
-            Self::Tool(command) => command.run(dir, out),
+            Self::Tool(command) => command.run(&context).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,
             Self::Stream(command) => command.run(&open()?, out).await,

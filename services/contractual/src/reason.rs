@@ -38,6 +38,7 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         RefusalCode::Tool => {
             "compare the tool catalogue with the contract, and sign the contract again"
         }
+        RefusalCode::NoCatalogue => "`contractual tool add` signs one",
         RefusalCode::ApprovalExpired => "propose it again to ask again",
         RefusalCode::Halted => "`contractual resume` lifts the halt",
         RefusalCode::TooLate => {

@@ -167,7 +167,7 @@ pub(crate) fn set_owners(
     };
     keep_for(person, dir.path(), &is_shared)?;
     let trusted = dir.trusted();
-    for path in [&dir.ca(), &trusted, &dir.catalogue()] {
+    for path in [&dir.ca(), &trusted] {
         give(path, person, PUBLIC)?;
     }
     if let Some(folder) = trusted.parent() {

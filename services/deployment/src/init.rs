@@ -96,6 +96,7 @@ pub fn init(
         });
         let text = configuration(*author, &file, owner);
         keep(&dir.config(*author), &text, &mut made)?;
+        without_catalogue(&dir.config(*author), &mut made)?;
     }
     if let Some(name) = choices
         .containers
@@ -316,6 +317,16 @@ fn rename(
     refresh(&dir.deployment(), &text, made)
 }
 
+/// Removes the line with which older versions named the catalogue, which the owner signs now.
+fn without_catalogue(path: &Path, made: &mut InitReport) -> Result<(), Error> {
+    const LINE: &str = "catalogue = \"../tools.json\"\n";
+    let found = files::read_public(path)?;
+    match String::from_utf8(found) {
+        Ok(text) if text.contains(LINE) => refresh(path, &text.replace(LINE, ""), made),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// An actor's initial configuration.
 fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> String {
     let service = match author {
@@ -327,20 +338,19 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
             let edge = file.containers.as_ref().map_or("", |_| layout::EDGE);
             format!("listen = \"{}\"\n{hosts}{edge}", file.gateway)
         }
-        AuthorId::Policy => "catalogue = \"../tools.json\"\n".to_owned(),
         AuthorId::Runner => {
             let (workspace, scratch) = match file.containers {
                 Some(_) => (layout::WORKSPACE.to_owned(), layout::SCRATCH),
                 None => (file.workspace.display().to_string(), ""),
             };
             let workspace = toml::Value::from(workspace);
-            format!("catalogue = \"../tools.json\"\nworkspace = {workspace}\n{scratch}")
+            format!("workspace = {workspace}\n{scratch}")
         }
         AuthorId::Audit => format!(
             "deployment = \"{}\"\nsigning_key = \"signing.pem\"\nlog = \"log\"\nanchor = \"anchor\"\n",
             file.deployment
         ),
-        AuthorId::Worker | AuthorId::Owner => String::new(),
+        AuthorId::Policy | AuthorId::Worker | AuthorId::Owner => String::new(),
     };
     let hardening = match file.containers {
         Some(_) => layout::HARDENING,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod catalogue;
 pub mod certs;
 pub mod containers;
 mod deployment;
@@ -30,4 +31,4 @@ pub use file::{Containers, DeploymentFile};
 pub use lock::Lock;
 pub use report::InitReport;
 pub use sync::Sync;
-pub use text::read_text;
+pub use text::{read_catalogue_text, read_text};

@@ -1,4 +1,5 @@
-//! `provision`: creates streams and consumers, and appends the first roster, with an identity of its own.
+//! `provision`: creates streams and consumers with an identity of its own, and appends the first roster and the first
+//! catalogue of tools.
 
 use bus_schema::{
     ACTORS, AUDIT, AuthorKey, Deployment, Draft, EVENT_BYTES_MAX, STREAMS, consumer,
@@ -7,7 +8,7 @@ use bus_schema::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Deployment as Opened, Error, init};
+use crate::{Deployment as Opened, Error, catalogue, init};
 
 /// The user that creates streams and consumers.
 const PROVISION: &str = "provision";
@@ -114,6 +115,9 @@ pub async fn provision(of: &Opened) -> Result<Provisioned, Error> {
     bus.flush().await;
     if say_roster(of).await? {
         done.created.push("a new roster".to_owned());
+    }
+    if catalogue::sign_first(of).await? {
+        done.created.push("the first catalogue".to_owned());
     }
     Ok(done)
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bus_schema::CONTENT_BYTES_MAX;
+
 use crate::Error;
 
 /// The maximum size of a document: 256 KiB.
@@ -12,12 +14,24 @@ const DOCUMENT_BYTES_MAX: u64 = 256 << 10;
 /// # Errors
 /// [`Error::Io`], or [`Error::Document`] if it is too large or not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, Error> {
+    read_up_to(path, DOCUMENT_BYTES_MAX)
+}
+
+/// Reads the text of a tool catalogue, of at most the size of one content.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_catalogue_text(path: &Path) -> Result<String, Error> {
+    read_up_to(path, CONTENT_BYTES_MAX as u64)
+}
+
+fn read_up_to(path: &Path, bytes_max: u64) -> Result<String, Error> {
     let size = std::fs::metadata(path)
         .map_err(Error::io("read", path))?
         .len();
-    if size > DOCUMENT_BYTES_MAX {
+    if size > bytes_max {
         return Err(Error::Document(format!(
-            "{} is larger than {DOCUMENT_BYTES_MAX} bytes",
+            "{} is larger than {bytes_max} bytes",
             path.display()
         )));
     }

@@ -11,11 +11,12 @@ use bus_schema::{
 };
 use contract::{ContractTotals, rule_id};
 
-use crate::core::{PolicyCore, WINDOW, due};
-use crate::decide::{Decision, ProposedCall, Refusal, clipped, still_covers};
+use crate::core::{PolicyCore, WINDOW};
+use crate::decide::{Decision, ProposedCall, Refusal, clipped, drifted, still_covers};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::state::{Answer, PendingContract, Proposal, Question, Submitted};
+use crate::tools::NoTools;
 
 /// Smallest number of verdicts that are appended together: the server stores fewer of them faster one by one.
 const TOGETHER_MIN: usize = 4;
@@ -46,7 +47,7 @@ impl PolicyCore {
     }
 
     fn on_contract(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Option<Draft<Me>> {
-        let (pending, document) = due(&self.state, &self.documents)?;
+        let (pending, document) = self.due()?;
         let contract = pending.contract;
         let in_force = self.state.in_force(&pending.active.name);
         let (fact, why) = match self.acceptable(pending, document, moment) {
@@ -90,6 +91,13 @@ impl PolicyCore {
             let why = "the contract was revoked before it was in force";
             return no(RefusalCode::NoContract, why);
         }
+        let tools = match self.tools() {
+            Ok(tools) => tools,
+            Err(NoTools::Unusable(why)) => return no(RefusalCode::NoCatalogue, why),
+            Err(NoTools::Unread) => {
+                return no(RefusalCode::NoCatalogue, "the catalogue was not read");
+            }
+        };
         let Some(document) = document else {
             return no(RefusalCode::InvalidContract, "there is no document");
         };
@@ -97,7 +105,7 @@ impl PolicyCore {
             Document::Contract(found, _) => found,
             Document::Unusable(why) => return no(RefusalCode::InvalidContract, why),
         };
-        if let Some(differs) = self.drift(signed, document, None) {
+        if let Some(differs) = drifted(tools, signed, document, None) {
             let why = format!(
                 "the signed envelope is not the one that follows from the document and the catalogue ({}); \
                  sign the contract again with the catalogue and the program that policy has",
@@ -139,10 +147,11 @@ impl PolicyCore {
             .contracts
             .iter()
             .filter(|(_, active)| !active.suspended);
+        let catalogue = self.tools().ok()?;
         let (contract, differs) = each.find_map(|(contract, active)| {
-            let document = self.documents.get(&(*contract, active.document))?;
-            let tools = self.tools.get(&active.pins.tools)?;
-            let differs = self.drift(active, document, tools.as_deref())?;
+            let document = self.read_document(contract, active)?;
+            let tools = self.signed_tools.get(&active.pins.tools)?;
+            let differs = drifted(catalogue, active, document, tools.as_deref())?;
             Some((*contract, differs))
         })?;
         let text = differs.text();
@@ -267,8 +276,9 @@ impl PolicyCore {
     /// Returns true if a submission cannot be judged yet: its contract has no verdict, or has not been read.
     fn must_wait(&self, contract: &Digest) -> bool {
         let active = self.state.contracts.get(contract);
-        let unread =
-            active.is_some_and(|active| !active.suspended) && self.document_of(contract).is_none();
+        let unread = active.is_some_and(|active| !active.suspended)
+            && self.document_of(contract).is_none()
+            && !matches!(self.tools(), Err(NoTools::Unusable(_)));
         unread || self.state.is_offered(contract)
     }
 
@@ -281,6 +291,9 @@ impl PolicyCore {
         }
         if moment.now >= active.envelope.expires {
             return Err(RefusalCode::Expired);
+        }
+        if self.tools().is_err() {
+            return Err(RefusalCode::NoCatalogue);
         }
         let unused = ContractTotals::default();
         let shared = self.state.shared.get(&active.name).unwrap_or(&unused);

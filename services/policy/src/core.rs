@@ -8,13 +8,14 @@ use bus_schema::{
     ActionId, AuthorId, Content, Digest, Policy as Me, PolicyFact, PublicKey, RefusalCode, Seen,
     TaskId, ToolName,
 };
-use contract::{ARGUMENTS_BYTES_MAX, Catalogue, Contract, HistoryNeeds, envelope};
+use contract::{ARGUMENTS_BYTES_MAX, Catalogue, Contract, HistoryNeeds, UNREAD, envelope};
 
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
-use crate::fetch::{Fetch, Fetched};
+use crate::fetch::{Fetch, Fetched, Place};
 use crate::history::HistoryCache;
 use crate::state::{ActiveContract, Answer, PendingContract, Proposal, State};
+use crate::tools::{NoTools, ReadCatalogues};
 
 /// Largest number of proposals, and of answered questions, handled in one turn: bounds the cost of a turn and
 /// the arguments in memory.
@@ -24,12 +25,13 @@ pub(crate) const WINDOW: usize = 64;
 #[derive(Debug)]
 pub struct PolicyCore {
     pub(crate) owner: PublicKey,
-    pub(crate) catalogue: Catalogue,
     pub(crate) state: State,
-    /// By contract and by the content that the owner named as its document.
-    pub(crate) documents: BTreeMap<(Digest, Content), Document>,
+    pub(crate) catalogues: ReadCatalogues,
+    /// The catalogue to decide with while the owner has signed none, for replay.
+    pub(crate) before_first: Option<Content>,
+    pub(crate) documents: BTreeMap<Place, Document>,
     /// The signed tools of contracts that are not read as they were signed, by content. None: the bytes were erased.
-    pub(crate) tools: BTreeMap<Content, Option<Vec<u8>>>,
+    pub(crate) signed_tools: BTreeMap<Content, Option<Vec<u8>>>,
     /// None: the bytes were erased.
     pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
     pub(crate) histories: HistoryCache,
@@ -38,15 +40,16 @@ pub struct PolicyCore {
 }
 
 impl PolicyCore {
-    /// Creates an empty core: only statements of `owner` count, and `catalogue` lists the tools.
+    /// Creates an empty core: only statements of `owner` count.
     #[must_use]
-    pub fn new(owner: PublicKey, catalogue: Catalogue) -> Self {
+    pub fn new(owner: PublicKey) -> Self {
         Self {
             owner,
-            catalogue,
             state: State::default(),
+            catalogues: ReadCatalogues::default(),
+            before_first: None,
             documents: BTreeMap::new(),
-            tools: BTreeMap::new(),
+            signed_tools: BTreeMap::new(),
             arguments: BTreeMap::new(),
             histories: HistoryCache::default(),
             no_grants: AtomicBool::new(true),
@@ -58,6 +61,15 @@ impl PolicyCore {
     #[must_use]
     pub fn fetches(&self) -> Vec<(Key, Fetch)> {
         let mut wanted = Vec::new();
+        match (self.tools(), self.newest()) {
+            (Ok(_), _) => {}
+            // Everything else is read with it.
+            (Err(NoTools::Unread), Some(content)) => {
+                let key = Key::Digest("catalogue", *content.digest());
+                return vec![(key, Fetch::Catalogue { content })];
+            }
+            (Err(NoTools::Unread | NoTools::Unusable(_)), _) => return wanted,
+        }
         for pending in self.state.signed.values() {
             self.want_document(&pending.contract, &pending.active, &mut wanted);
         }
@@ -96,6 +108,17 @@ impl PolicyCore {
         wanted
     }
 
+    /// Returns the document of the newest catalogue that the owner signed.
+    fn newest(&self) -> Option<Content> {
+        let signed = self.state.catalogue.as_ref();
+        signed.map(|signed| signed.document).or(self.before_first)
+    }
+
+    /// Returns the catalogue to decide with.
+    pub(crate) fn tools(&self) -> Result<&Catalogue, NoTools<'_>> {
+        self.catalogues.at(self.newest().as_ref())
+    }
+
     fn want_past(&self, id: TaskId, tool: &ToolName, to: &mut Vec<(Key, Fetch)>) {
         let Some(task) = self.state.tasks.get(&id) else {
             return;
@@ -108,8 +131,24 @@ impl PolicyCore {
 
     /// Returns the fetched document of a contract in force.
     pub(crate) fn document_of(&self, contract: &Digest) -> Option<&Document> {
-        let active = self.state.contracts.get(contract)?;
-        self.documents.get(&(*contract, active.document))
+        self.read_document(contract, self.state.contracts.get(contract)?)
+    }
+
+    /// Returns the fetched document of a contract, as it is read with the newest catalogue.
+    pub(crate) fn read_document(
+        &self,
+        contract: &Digest,
+        active: &ActiveContract,
+    ) -> Option<&Document> {
+        self.documents.get(&self.place(contract, active)?)
+    }
+
+    pub(crate) fn place(&self, contract: &Digest, active: &ActiveContract) -> Option<Place> {
+        Some(Place {
+            catalogue: self.newest()?,
+            contract: *contract,
+            document: active.document,
+        })
     }
 
     /// Returns the contract in force of a proposal.
@@ -124,20 +163,18 @@ impl PolicyCore {
         active: &ActiveContract,
         to: &mut Vec<(Key, Fetch)>,
     ) {
-        if !self.documents.contains_key(&(*contract, active.document)) {
-            let fetch = Fetch::Document {
-                contract: *contract,
-                content: active.document,
-            };
-            to.push((Key::Digest("document", *active.document.digest()), fetch));
+        let place = self.place(contract, active);
+        if let Some(place) = place.filter(|place| !self.documents.contains_key(place)) {
+            let key = Key::Digest("document", *active.document.digest());
+            to.push((key, Fetch::Document { place }));
         }
     }
 
     fn want_tools(&self, contract: &Digest, active: &ActiveContract, to: &mut Vec<(Key, Fetch)>) {
         let content = active.pins.tools;
-        let document = self.documents.get(&(*contract, active.document));
+        let document = self.read_document(contract, active);
         let differs = document.is_some_and(|found| !active.is_read_as_signed(found));
-        if differs && !self.tools.contains_key(&content) {
+        if differs && !self.signed_tools.contains_key(&content) {
             to.push((
                 Key::Digest("tools", *content.digest()),
                 Fetch::Tools { content },
@@ -162,26 +199,6 @@ impl PolicyCore {
         }
     }
 
-    fn document(&self, contract: Digest, bytes: Option<Vec<u8>>) -> Document {
-        let Some(bytes) = bytes else {
-            return Document::Unusable("the contract's document was erased".to_owned());
-        };
-        if Digest::of(&[&bytes]) != contract {
-            let why = "the document is not the one that the owner signed";
-            return Document::Unusable(why.to_owned());
-        }
-        let Ok(text) = String::from_utf8(bytes) else {
-            return Document::Unusable("the contract's document is not UTF-8".to_owned());
-        };
-        match Contract::parse("contract.toml", &text, &self.catalogue) {
-            Ok(contract) => {
-                let envelope = envelope(&contract, &self.catalogue);
-                Document::Contract(Box::new(contract), envelope)
-            }
-            Err(found) => Document::Unusable(found.to_string()),
-        }
-    }
-
     /// Drops the arguments that a fact makes unnecessary.
     fn forget(&mut self, fact: &PolicyFact) {
         if let PolicyFact::ActionGranted(_, fact) = fact {
@@ -200,6 +217,17 @@ impl PolicyCore {
         }
     }
 
+    /// Returns the oldest offered contract that can get its verdict, with its document if it was read.
+    pub(crate) fn due(&self) -> Option<(&PendingContract, Option<&Document>)> {
+        let unusable = matches!(self.tools(), Err(NoTools::Unusable(_)));
+        let mut each = self.state.signed.values();
+        each.find_map(|pending| {
+            let document = self.read_document(&pending.contract, &pending.active);
+            let due = pending.revoked || unusable || document.is_some();
+            due.then_some((pending, document))
+        })
+    }
+
     fn log_halt(&self) {
         let halted = self.state.halted;
         if self.halt_logged.swap(halted, Ordering::Relaxed) != halted {
@@ -209,6 +237,27 @@ impl PolicyCore {
                 tracing::info!("the halt is lifted");
             }
         }
+    }
+}
+
+/// Reads a contract with a catalogue.
+fn document(contract: Digest, bytes: Option<Vec<u8>>, catalogue: &Catalogue) -> Document {
+    let Some(bytes) = bytes else {
+        return Document::Unusable("the contract's document was erased".to_owned());
+    };
+    if Digest::of(&[&bytes]) != contract {
+        let why = "the document is not the one that the owner signed";
+        return Document::Unusable(why.to_owned());
+    }
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Document::Unusable("the contract's document is not UTF-8".to_owned());
+    };
+    match Contract::parse("contract.toml", &text, catalogue) {
+        Ok(contract) => {
+            let envelope = envelope(&contract, catalogue);
+            Document::Contract(Box::new(contract), envelope)
+        }
+        Err(found) => Document::Unusable(found.to_string()),
     }
 }
 
@@ -230,8 +279,9 @@ impl Core for PolicyCore {
 
     fn restore(&mut self, state: State) {
         self.state = state;
+        self.catalogues.clear();
         self.documents.clear();
-        self.tools.clear();
+        self.signed_tools.clear();
         self.arguments.clear();
         self.histories.clear();
     }
@@ -240,26 +290,36 @@ impl Core for PolicyCore {
         let (meta, fact) = fact.into_parts();
         self.forget(&fact);
         let of_contract = meta.task.is_none();
+        let before = self.newest();
         self.state.fold(&meta, fact, &self.owner);
+        if self.newest() != before {
+            self.catalogues.clear();
+            self.documents.clear();
+        }
         if of_contract {
             let state = &self.state;
             self.documents
-                .retain(|(contract, content), _| state.needs_document(contract, content));
-            self.tools.retain(|content, _| state.needs_tools(content));
+                .retain(|place, _| state.needs_document(&place.contract, &place.document));
+            self.signed_tools
+                .retain(|content, _| state.needs_tools(content));
         }
     }
 
     fn input(&mut self, input: Fetched) {
         match input {
-            Fetched::Document(contract, content, bytes) => {
-                if self.state.needs_document(&contract, &content) {
-                    let document = self.document(contract, bytes);
-                    self.documents.insert((contract, content), document);
+            Fetched::Catalogue(content, bytes) => {
+                self.catalogues.take(content, bytes.as_deref());
+            }
+            Fetched::Document(place, bytes) => {
+                let needed = (self.state).needs_document(&place.contract, &place.document);
+                if let (true, Ok(tools)) = (needed, self.catalogues.at(Some(&place.catalogue))) {
+                    let document = document(place.contract, bytes, tools);
+                    self.documents.insert(place, document);
                 }
             }
             Fetched::Tools(content, bytes) => {
                 if self.state.needs_tools(&content) {
-                    self.tools.insert(content, bytes);
+                    self.signed_tools.insert(content, bytes);
                 }
             }
             Fetched::Arguments(action, bytes) => {
@@ -299,20 +359,13 @@ impl Core for PolicyCore {
         out.append_all(self.verdicts(out, &moment));
     }
 
-    fn trouble(&self) -> Option<&'static str> {
+    fn trouble(&self) -> Option<&str> {
+        match self.tools() {
+            Ok(_) => {}
+            Err(NoTools::Unread) => return Some(UNREAD),
+            Err(NoTools::Unusable(why)) => return Some(why),
+        }
         let no_grants = self.no_grants.load(Ordering::Relaxed);
         no_grants.then_some("audit's log is not up to date: no grants")
     }
-}
-
-/// Returns the oldest offered contract that was revoked or whose document was fetched.
-pub(crate) fn due<'c>(
-    state: &'c State,
-    documents: &'c BTreeMap<(Digest, Content), Document>,
-) -> Option<(&'c PendingContract, Option<&'c Document>)> {
-    let mut each = state.signed.values();
-    each.find_map(|pending| {
-        let document = documents.get(&(pending.contract, pending.active.document));
-        (pending.revoked || document.is_some()).then_some((pending, document))
-    })
 }

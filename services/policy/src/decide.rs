@@ -6,14 +6,16 @@ use bus_schema::{
     Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, ToolName,
 };
 use contract::{
-    ARGUMENTS_BYTES_MAX, Allowance, Call, Code, Contract, ContractTotals, Drift, HistoryNeeds,
-    Question, ReadNow, Verdict, View, decide, drift, is_read_as_signed, rule_id,
+    ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift,
+    HistoryNeeds, Question, ReadNow, Tool, Verdict, View, decide, drift, is_read_as_signed,
+    rule_id,
 };
 
 use crate::core::{PolicyCore, is_too_long};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::state::{ActiveContract, Task};
+use crate::tools::NoTools;
 
 /// Timeout from a grant's stored time to its claim's, in milliseconds.
 const TTL_MS: u32 = 10_000;
@@ -149,14 +151,20 @@ impl PolicyCore {
             Ok(active) => active,
             Err(refusal) => return Decision::Refuse(refusal),
         };
-        let (contract, args) = match self.read((task.contract, active), call) {
+        let tools = match self.tools() {
+            Ok(tools) => tools,
+            Err(NoTools::Unread) => return Decision::Wait,
+            Err(NoTools::Unusable(why)) => {
+                let (rule, code) = (rule_id("catalogue"), RefusalCode::NoCatalogue);
+                return Decision::Refuse(Refusal::new(rule, code, clipped(why)));
+            }
+        };
+        let (contract, args) = match self.read((task.contract, active), tools, call) {
             Ok(read) => read,
             Err(decision) => return *decision,
         };
         let needs = HistoryNeeds::of(contract, call.tool.as_str());
-        let record = self
-            .histories
-            .record(call.task, task, &needs, &self.catalogue);
+        let record = self.histories.record(call.task, task, &needs, tools);
         let Some(record) = record else {
             return Decision::Wait;
         };
@@ -171,8 +179,9 @@ impl PolicyCore {
             tool: call.tool.as_str(),
             args,
         };
-        match permitted(decide(contract, &self.catalogue, &view, &said)) {
-            Ok(permitted) => self.drafted(deployment, contract, permitted, call, moment),
+        let tool = tools.get(call.tool.as_str());
+        match permitted(decide(contract, tools, &view, &said)) {
+            Ok(permitted) => self.drafted((deployment, contract, tool), permitted, call, moment),
             Err(refusal) => Decision::Refuse(refusal),
         }
     }
@@ -189,8 +198,7 @@ impl PolicyCore {
     /// Drafts the grant of a permitted call and checks it against the envelope.
     fn drafted(
         &self,
-        deployment: DeploymentId,
-        contract: &Contract,
+        (deployment, contract, tool): (DeploymentId, &Contract, Option<&Tool>),
         permitted: Permitted,
         call: &ProposedCall<'_>,
         moment: &DecisionTime,
@@ -203,10 +211,7 @@ impl PolicyCore {
             question,
         } = permitted;
         let digest = contract.digest();
-        let (Some(tool), Some(active)) = (
-            self.catalogue.get(call.tool.as_str()),
-            self.state.contracts.get(&digest),
-        ) else {
+        let (Some(tool), Some(active)) = (tool, self.state.contracts.get(&digest)) else {
             return Decision::Refuse(outside(OutsideEnvelope::Tool));
         };
         let draft = DraftGrant {
@@ -258,20 +263,20 @@ impl PolicyCore {
     fn read(
         &self,
         (contract, active): (Digest, &ActiveContract),
+        tools: &Catalogue,
         call: &ProposedCall<'_>,
     ) -> Result<(&Contract, &[u8]), Box<Decision>> {
         let refuse = |rule, code, why: &str| {
             Box::new(Decision::Refuse(Refusal::new(rule_id(rule), code, why)))
         };
         let unreadable = |why: &str| refuse("arguments", RefusalCode::Arguments, why);
-        let document = self.documents.get(&(contract, active.document));
-        let Some(document) = document else {
+        let Some(document) = self.read_document(&contract, active) else {
             return Err(Box::new(Decision::Wait));
         };
         let contract = match (document, active.is_read_as_signed(document)) {
             (Document::Contract(contract, _), true) if !active.suspended => contract,
             (Document::Contract(..) | Document::Unusable(_), _) => {
-                let why = self.suspended(active, document);
+                let why = suspended(tools, active, document);
                 return Err(refuse("contract", RefusalCode::Suspended, clipped(&why)));
             }
         };
@@ -288,32 +293,6 @@ impl PolicyCore {
                 None => Ok((contract, args)),
             },
         }
-    }
-
-    /// Returns the reason for granting nothing under a suspended contract.
-    fn suspended(&self, active: &ActiveContract, document: &Document) -> String {
-        let found = self.drift(active, document, None);
-        let found = found.map_or_else(
-            || "it was found to have changed".to_owned(),
-            |found| found.summary(),
-        );
-        format!(
-            "the contract is suspended until the owner signs it again (`contractual contract list` shows what differs): {found}"
-        )
-    }
-
-    /// Returns the differences between what a contract is read by and what the owner signed, given its stored tools.
-    pub(crate) fn drift(
-        &self,
-        active: &ActiveContract,
-        document: &Document,
-        tools: Option<&[u8]>,
-    ) -> Option<Drift> {
-        let now = ReadNow {
-            catalogue: &self.catalogue,
-            envelope: document.envelope(),
-        };
-        drift((&active.pins, &active.envelope), tools, &now)
     }
 
     /// Checks a draft against the envelope as its executor will. Limits on a tool's calls are in the rules, which
@@ -337,6 +316,33 @@ impl PolicyCore {
             (Err(why), _) => Decision::Refuse(outside(why)),
         }
     }
+}
+
+/// Returns the reason for granting nothing under a suspended contract.
+fn suspended(tools: &Catalogue, active: &ActiveContract, document: &Document) -> String {
+    let found = drifted(tools, active, document, None);
+    let found = found.map_or_else(
+        || "it was found to have changed".to_owned(),
+        |found| found.summary(),
+    );
+    format!(
+        "the contract is suspended until the owner signs it again (`contractual contract list` shows what differs): {found}"
+    )
+}
+
+/// Returns the differences between what a contract is read by and what the owner signed, given its stored tools.
+pub(crate) fn drifted(
+    catalogue: &Catalogue,
+    active: &ActiveContract,
+    document: &Document,
+    tools: Option<&[u8]>,
+) -> Option<Drift> {
+    let envelope = document.envelope();
+    let now = ReadNow {
+        catalogue,
+        envelope,
+    };
+    drift((&active.pins, &active.envelope), tools, &now)
 }
 
 impl ActiveContract {

@@ -11,15 +11,29 @@ pub enum CallPart {
     Result,
 }
 
+/// A contract's document, and the catalogue that it is read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The catalogue that the owner signed.
+    pub catalogue: Content,
+    /// The contract.
+    pub contract: Digest,
+    /// Its text.
+    pub document: Content,
+}
+
 /// Bytes that a verdict needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetch {
+    /// The tool catalogue, put there by the owner.
+    Catalogue {
+        /// The catalogue.
+        content: Content,
+    },
     /// The document of a contract, put there by the owner.
     Document {
-        /// The contract.
-        contract: Digest,
-        /// Its text.
-        content: Content,
+        /// Its place.
+        place: Place,
     },
     /// The signed tools of a contract, put there by the owner.
     Tools {
@@ -60,8 +74,10 @@ pub enum Fetch {
 /// The result of a [`Fetch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
+    /// The tool catalogue; none if it was erased.
+    Catalogue(Content, Option<Vec<u8>>),
     /// The document of a contract; none if it was erased.
-    Document(Digest, Content, Option<Vec<u8>>),
+    Document(Place, Option<Vec<u8>>),
     /// The signed tools of a contract; none if they were erased.
     Tools(Content, Option<Vec<u8>>),
     /// The arguments of an action; none if they were erased.

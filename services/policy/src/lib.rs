@@ -10,9 +10,10 @@ mod history;
 mod replay;
 mod service;
 mod state;
+mod tools;
 
 pub use core::PolicyCore;
-pub use fetch::{CallPart, Fetch, Fetched};
+pub use fetch::{CallPart, Fetch, Fetched, Place};
 pub use replay::{Allowed, Compared, RecordedVerdict, Redecided, Replay, Step};
 pub use service::{Config, Policy};
 pub use state::{APPROVALS_REFUSED_MAX, State};

@@ -1,22 +1,25 @@
 //! Decides recorded proposals again with policy's own core, in the state of the time when each verdict was recorded.
 
+mod instead;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use actor::Core as _;
 use bus_schema::{
-    ActionId, Author as _, ContractName, Counts, DraftGrant, Envelope, Meta, PolicyFact, PublicKey,
+    ActionId, Author as _, Content, ContractName, Counts, DraftGrant, Meta, PolicyFact, PublicKey,
     RefusalCode, SecretName, TaskId, Time, ToolName,
 };
-use contract::{Catalogue, Contract, envelope, pins};
+use contract::Catalogue;
 use diagnostic::Diagnostics;
 use serde::Serialize;
 
 use crate::core::PolicyCore;
 use crate::decide::{Decision, ProposedCall, Refusal, still_covers};
 use crate::decision_time::DecisionTime;
-use crate::document::Document;
 use crate::fetch::{Fetch, Fetched};
 use crate::state::{Answer, State};
+
+use instead::Instead;
 
 /// Largest number of verdicts that are compared at earlier moments: each is folded again from the start.
 const LOOKED_BACK_MAX: usize = 256;
@@ -106,12 +109,14 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Replay {
     core: PolicyCore,
+    /// The first catalogue that the owner signed.
+    first: Option<Content>,
     facts: VecDeque<(Meta, PolicyFact)>,
     /// The state after policy's last verdict, and the facts folded since.
     said: State,
     since: Vec<(Meta, PolicyFact)>,
     /// The contract that replaces every version of its name.
-    instead: Option<(Contract, Envelope)>,
+    instead: Option<Instead>,
     /// Tasks with erased history.
     erased: BTreeSet<TaskId>,
     asked: BTreeSet<String>,
@@ -120,11 +125,20 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Creates a replay of these facts, in stream order from the start, with today's tools.
+    /// Creates a replay of these facts, in stream order from the start. Each verdict is decided with the catalogue that
+    /// the owner had signed by then; one from before the first is decided with the first.
     #[must_use]
-    pub fn new(owner: PublicKey, catalogue: Catalogue, facts: Vec<(Meta, PolicyFact)>) -> Self {
+    pub fn new(owner: PublicKey, facts: Vec<(Meta, PolicyFact)>) -> Self {
+        let first = facts.iter().find_map(|(_, fact)| {
+            if let PolicyFact::CatalogueSigned(_, fact) = fact {
+                Some(fact.document)
+            } else {
+                None
+            }
+        });
         Self {
-            core: PolicyCore::new(owner, catalogue),
+            core: PolicyCore::new(owner),
+            first,
             facts: facts.into(),
             said: State::default(),
             since: Vec::new(),
@@ -136,22 +150,21 @@ impl Replay {
         }
     }
 
-    /// Replaces every version of the contract's name with this contract. Recorded calls happened: a call that this
-    /// contract permits counts under its rules, a call that it refuses counts under the rules that permitted it.
+    /// Replaces every version of the contract's name with this contract, which is valid with `tools`. Recorded calls
+    /// happened: a call that this contract permits counts under its rules, a call that it refuses counts under the rules
+    /// that permitted it.
     ///
     /// # Errors
     /// The errors of the contract.
-    pub fn under(mut self, file: &str, text: &str) -> Result<Self, Diagnostics> {
-        let contract = Contract::parse(file, text, &self.core.catalogue)?;
-        let envelope = envelope(&contract, &self.core.catalogue);
-        self.instead = Some((contract, envelope));
+    pub fn under(mut self, file: &str, text: &str, tools: &Catalogue) -> Result<Self, Diagnostics> {
+        self.instead = Some(Instead::new(file, text, tools)?);
         Ok(self)
     }
 
     /// Returns the name of the contract that replaces others.
     #[must_use]
     pub fn instead(&self) -> Option<&ContractName> {
-        self.instead.as_ref().map(|(contract, _)| contract.name())
+        self.instead.as_ref().map(Instead::name)
     }
 
     /// Advances to the next verdict, or to the next bytes that a verdict needs.
@@ -159,6 +172,12 @@ impl Replay {
         while let Some((meta, fact)) = self.facts.front() {
             let (seq, at) = (meta.seq, meta.stored);
             if let (Some((action, word)), Some(task)) = (recorded(fact), meta.task) {
+                // A policy without a catalogue refused so; an older one had its own.
+                let had_none = word.code == Some(RefusalCode::NoCatalogue);
+                self.core.before_first = self.first.filter(|_| !had_none);
+                if let Some(instead) = &mut self.instead {
+                    instead.substitute(&mut self.core);
+                }
                 let wanted = self.wanted();
                 if !wanted.is_empty() {
                     return Step::Fetch(wanted);
@@ -183,6 +202,12 @@ impl Replay {
     /// Returns the fetches that were not requested yet.
     fn wanted(&mut self) -> Vec<Fetch> {
         let mut wanted = self.core.fetches();
+        if self.said.catalogue != self.core.state.catalogue {
+            // The verdict may have been decided before the newest catalogue was folded.
+            std::mem::swap(&mut self.core.state, &mut self.said);
+            wanted.extend(self.core.fetches());
+            std::mem::swap(&mut self.core.state, &mut self.said);
+        }
         // Each fetch is requested once, so that a replay cannot loop for ever.
         wanted.retain(|(key, fetch)| self.asked.insert(format!("{key:?} {fetch:?}")));
         wanted.into_iter().map(|(_, fetch)| fetch).collect()
@@ -194,7 +219,7 @@ impl Replay {
         let Some((meta, mut fact)) = self.facts.pop_front() else {
             return;
         };
-        self.replace(&mut fact, now);
+        self.recount(&mut fact, now);
         let owner = self.core.owner;
         if let PolicyFact::ActionProposed(_, proposed) = &fact {
             self.tools.insert(proposed.action, proposed.tool.clone());
@@ -214,27 +239,16 @@ impl Replay {
         }
     }
 
-    /// Replaces the contract in a fact.
-    fn replace(&mut self, fact: &mut PolicyFact, now: Option<&RecordedVerdict>) {
-        let Some((contract, envelope)) = &self.instead else {
-            return;
-        };
-        if let PolicyFact::ContractSigned(_, signed) = fact
-            && signed.name == *contract.name()
+    /// Replaces the counts of a grant by those of the verdict `now`.
+    fn recount(&self, fact: &mut PolicyFact, now: Option<&RecordedVerdict>) {
+        if self.instead.is_some()
+            && let PolicyFact::ActionGranted(_, granted) = fact
+            && let Some(now) = now
+            && let (Some(within), Ok(rule)) = (&now.within, now.rule.parse())
         {
-            signed.envelope = envelope.clone();
-            signed.pins = pins(&self.core.catalogue, signed.pins.tools);
-            let own = contract.clone().in_place_of(signed.contract);
-            let document = Document::Contract(Box::new(own), envelope.clone());
-            let place = (signed.contract, signed.document);
-            self.core.documents.insert(place, document);
-        } else if let PolicyFact::ActionGranted(_, granted) = fact {
             let draft = &mut granted.grant.draft;
-            let within = now.and_then(|now| Some((now.within.as_ref()?, now.rule.parse())));
-            if let Some((within, Ok(rule))) = within {
-                draft.rule = rule;
-                draft.counts = within.counts.clone();
-            }
+            draft.rule = rule;
+            draft.counts = within.counts.clone();
         }
     }
 

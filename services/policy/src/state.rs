@@ -6,8 +6,8 @@ mod task;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionId, AuthorId, Content, ContractName, DeploymentId, Digest, DraftGrant, Envelope, EventId,
-    Pins, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
+    ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Digest, DraftGrant,
+    Envelope, EventId, Pins, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub struct State {
     /// The stored time of the last fact.
     pub(crate) now: Time,
     pub(crate) halted: bool,
+    /// The newest catalogue that the owner signed.
+    pub(crate) catalogue: Option<CatalogueSigned>,
     /// The contracts in force, at most one of each name.
     pub(crate) contracts: BTreeMap<Digest, ActiveContract>,
     /// The usage of all tasks of a contract, by its name.

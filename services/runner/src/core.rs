@@ -9,6 +9,7 @@ use bus_schema::{
     ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Deployment, Draft, DraftGrant,
     OutsideEnvelope, PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
 };
+use contract::{UNREAD, UNSIGNED};
 use tokio::sync::watch;
 
 use crate::held::Lost;
@@ -20,6 +21,11 @@ use crate::state::{Gate, Granted, State};
 pub enum Effect {
     /// Test the cage.
     Probe,
+    /// Fetch the catalogue that the owner signed, and check the programs of its tools.
+    Install {
+        /// Its document.
+        catalogue: Content,
+    },
     /// Fetch arguments.
     Fetch {
         /// The action.
@@ -38,6 +44,10 @@ pub enum Effect {
 pub enum Input {
     /// The result of the cage's test; the error is the missing part.
     Probed(Result<(), &'static str>),
+    /// The tools of a signed catalogue, which is at this content.
+    Installed(Content, Arc<Installed>),
+    /// Check the programs of the tools again.
+    Reinstall,
     /// The arguments of an action; none if they differ from the grant's.
     Args(ActionId, Option<Vec<u8>>),
     /// The bus did not answer; retry.
@@ -91,7 +101,10 @@ pub(crate) const ACTIONS_MAX: usize = 64;
 #[derive(Debug)]
 pub struct RunnerCore {
     owner: PublicKey,
-    installed: Arc<Installed>,
+    /// The tools of a signed catalogue, which is at this content.
+    installed: Option<(Content, Arc<Installed>)>,
+    /// True if their programs have to be checked again.
+    reinstall: bool,
     programs: usize,
     state: State,
     /// Updated while folding, so that no action starts after a halt in the stream.
@@ -113,15 +126,12 @@ impl RunnerCore {
     /// Creates a core at the start of the stream, and its gate. At most `programs` programs, and 64 actions, run at
     /// once.
     #[must_use]
-    pub fn new(
-        owner: PublicKey,
-        installed: Arc<Installed>,
-        programs: usize,
-    ) -> (Self, watch::Receiver<Gate>) {
+    pub fn new(owner: PublicKey, programs: usize) -> (Self, watch::Receiver<Gate>) {
         let (gate, held) = watch::channel(Gate::default());
         let core = Self {
             owner,
-            installed,
+            installed: None,
+            reinstall: false,
             programs,
             state: State::default(),
             gate,
@@ -183,7 +193,12 @@ impl RunnerCore {
         if !self.state.is_signed(draft) {
             return Err(Some(RefusalCode::BadStatement));
         }
-        let tool = self.installed.get(&draft.tool, &draft.tool_digest);
+        if self.state.catalogue.is_none() {
+            return Err(Some(RefusalCode::NoCatalogue));
+        }
+        // Until the newest catalogue was read, the grant waits, and may lapse.
+        let tools = self.tools().ok_or(None)?;
+        let tool = tools.get(&draft.tool, &draft.tool_digest);
         let tool = tool.ok_or(Some(RefusalCode::Tool))?;
         match (tool, &self.cage) {
             (Tool::Exec(_) | Tool::File(_), Some(Ok(()))) => Ok(permit),
@@ -220,9 +235,29 @@ impl RunnerCore {
         free
     }
 
+    /// Returns true if the tool is a program, or if nobody can tell yet.
     fn is_program(&self, draft: &DraftGrant) -> bool {
-        let tool = self.installed.get(&draft.tool, &draft.tool_digest);
-        matches!(tool, Some(Tool::Exec(_)))
+        self.tools().is_none_or(|tools| {
+            let tool = tools.get(&draft.tool, &draft.tool_digest);
+            matches!(tool, Some(Tool::Exec(_)))
+        })
+    }
+
+    /// Returns the tools of the newest catalogue that the owner signed, once they were checked.
+    fn tools(&self) -> Option<&Installed> {
+        let (content, installed) = self.installed.as_ref()?;
+        let newest = self.state.catalogue.as_ref()?.document == *content;
+        newest.then_some(&**installed)
+    }
+
+    /// Requests the tools of the newest catalogue.
+    fn install(&self, out: &mut Outbox<'_, Self>) {
+        let newest = self.state.catalogue.as_ref();
+        let missing = self.reinstall || self.tools().is_none();
+        if let Some(catalogue) = newest.filter(|_| missing).map(|signed| signed.document) {
+            let key = Key::Digest("catalogue", *catalogue.digest());
+            out.effect(key, || Effect::Install { catalogue });
+        }
     }
 
     fn forget_args(&mut self) {
@@ -253,6 +288,9 @@ impl Core for RunnerCore {
         let state = &mut self.state;
         match fact {
             RunnerFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
+            RunnerFact::CatalogueSigned(_, fact) => {
+                fact.replace(&mut state.catalogue);
+            }
             RunnerFact::ContractSigned(_, fact) => {
                 state.sign(*fact);
                 self.tell();
@@ -320,6 +358,11 @@ impl Core for RunnerCore {
                 }
             }
             Input::Unanswered => {}
+            Input::Installed(content, installed) => {
+                self.installed = Some((content, installed));
+                self.reinstall = false;
+            }
+            Input::Reinstall => self.reinstall = true,
             Input::Halt(at) => {
                 self.ordered = self.ordered.max(at);
                 self.tell();
@@ -338,6 +381,7 @@ impl Core for RunnerCore {
             out.effect(Key::Once("probe"), || Effect::Probe);
             return;
         }
+        self.install(out);
         if let Some(doubt) = out.doubt() {
             if !doubt.is_said() {
                 out.append(Draft::of(Deployment, doubt.fact()));
@@ -396,7 +440,12 @@ impl Core for RunnerCore {
         match self.cage {
             None => Some("the cage is being tested"),
             Some(Ok(())) if self.lost.is_some() => self.lost.as_deref(),
+            Some(Ok(())) if self.state.catalogue.is_none() => Some(UNSIGNED),
             Some(Ok(())) => {
+                let trouble = self.tools().map_or(Some(UNREAD), Installed::trouble);
+                if trouble.is_some() {
+                    return trouble;
+                }
                 let no_claims = self.no_claims.load(Ordering::Relaxed);
                 no_claims.then_some("audit's log is not up to date: nothing is claimed")
             }

@@ -47,7 +47,7 @@ pub enum ExecError {
     /// The program is not the one that was signed. Nothing ran.
     #[error(
         "the tool was not run, because its program is not what the owner signed; put the signed file back, or run \
-         `contractual tool pin` and sign the contracts again"
+         `contractual tool pin`, `contractual tool add`, and sign the contracts again"
     )]
     Changed(#[source] Refusal),
     /// A path of the arguments cannot be handed to the program. Nothing ran.

@@ -1,6 +1,6 @@
 //! Executes claimed actions and returns their outcomes.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actor::{Clock, chain};
@@ -24,8 +24,8 @@ pub struct Execution {
     pub workspace: Arc<Workspace>,
     /// The cage in which programs run.
     pub cage: Cage,
-    /// The tools.
-    pub installed: Arc<Installed>,
+    /// The tools of the newest catalogue that the owner signed.
+    pub installed: RwLock<Arc<Installed>>,
     /// Halts and revocations.
     pub gate: watch::Receiver<Gate>,
     /// Becomes true when the runner is asked to stop.
@@ -54,7 +54,8 @@ impl Execution {
     /// `None`: the outcome is unknown, so no event may report one.
     pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let started = self.clock.elapsed();
-        let tool = self.installed.get(&draft.tool, &draft.tool_digest);
+        let installed = self.installed();
+        let tool = installed.get(&draft.tool, &draft.tool_digest);
         let mut done = if self.barred(draft) {
             let text = "nothing was done: it was stopped before it began";
             Some(not_begun(draft, ActionOutcome::Killed, text))
@@ -85,6 +86,18 @@ impl Execution {
         done.usage.wall_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
         done.usage.output_bytes = u32::try_from(done.output.len()).unwrap_or(u32::MAX);
         Some(done)
+    }
+
+    /// Returns the tools.
+    pub(crate) fn installed(&self) -> Arc<Installed> {
+        let installed = self.installed.read();
+        Arc::clone(&installed.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the tools; actions that run keep theirs.
+    pub(crate) fn install(&self, tools: Arc<Installed>) {
+        let installed = self.installed.write();
+        *installed.unwrap_or_else(PoisonError::into_inner) = tools;
     }
 
     fn barred(&self, draft: &DraftGrant) -> bool {

@@ -1,4 +1,4 @@
-//! Holds the tools that this runner can execute, each with the digest that owner and policy use.
+//! Holds the tools of the signed catalogue that this runner can execute, each with the digest that owner and policy use.
 //!
 //! To add a kind of tool:
 //!
@@ -6,14 +6,14 @@
 //!    that returns it. `exec` is the example. The whole entry is part of the tool's digest.
 //! 2. A file with the type that reads that key, checks its bounds and runs a call. Take `tool.rs` (bounds) and
 //!    `Execution::exec` (the call) as the example.
-//! 3. A variant of `Tool`, its arm in `Installed::parse`, and an error in `InstalledError`. The compiler names the
+//! 3. A variant of `Tool`, its arm in `Installed::read`, and an error in `InstalledError`. The compiler names the
 //!    other places: `Execution::perform`, `Tool::adds`, and the check of the cage in `core.rs`.
 //! 4. Tests: its outcomes in `tests/it/execution.rs`, its bounds in `tests/it/bounds.rs`.
 
 use std::collections::BTreeMap;
 
 use bus_schema::{Digest, ToolName};
-use contract::{Catalogue, CatalogueError};
+use contract::{Catalogue, CatalogueError, unusable};
 use serde_json::Value;
 
 use crate::tool::{ExecTool, ToolError};
@@ -29,13 +29,19 @@ pub enum Tool {
     Exec(Box<ExecTool>),
 }
 
-/// The tools of the catalogue that are executed here.
+/// The tools of the signed catalogue that are executed here.
 #[derive(Clone, Debug, Default)]
 pub struct Installed {
     tools: BTreeMap<ToolName, (Digest, Tool)>,
+    /// The reasons that tools cannot be executed here, one sentence each.
+    faults: BTreeMap<ToolName, String>,
+    /// The reason that the catalogue as a whole cannot be used.
+    unusable: Option<String>,
+    /// The problem for health: the first of both kinds.
+    trouble: Option<String>,
 }
 
-/// The reason that the catalogue cannot be used.
+/// The reason that a catalogue or an entry cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InstalledError {
     /// It is not a valid catalogue.
@@ -60,50 +66,76 @@ pub enum InstalledError {
 }
 
 impl Installed {
-    /// Reads the catalogue that policy reads. Tools without `exec` that are not built in belong to another
-    /// executor and are left out.
-    ///
-    /// # Errors
-    /// The first error found.
-    pub fn parse(catalogue: &[u8]) -> Result<Self, InstalledError> {
-        let catalogue = Catalogue::parse(catalogue)?;
-        let mut tools = BTreeMap::new();
+    /// Reads the catalogue that the owner signed, and checks the program of each tool; none if it was erased. Tools
+    /// without `exec` that are not built in belong to another executor and are left out. A tool that cannot be executed
+    /// here is left out with the reason, so that the others go on.
+    #[must_use]
+    pub fn read(document: Option<&[u8]>) -> Self {
+        let catalogue = match document.map(Catalogue::parse_signed) {
+            Some(Ok(catalogue)) => catalogue,
+            Some(Err(error)) => return Self::without_tools(&error.to_string()),
+            None => return Self::without_tools("its document was erased"),
+        };
+        let mut read = Self::default();
         for entry in catalogue.tools() {
-            // A tool with a name that is invalid in a grant is never granted.
-            let Ok(name) = entry.name().as_str().parse::<ToolName>() else {
-                continue;
-            };
+            let name = entry.name().clone();
             let tool = match entry.exec() {
-                Some(exec) => Tool::Exec(Box::new(program(&name, exec.clone())?)),
+                Some(exec) => match program(&name, exec.clone()) {
+                    Ok(tool) => Tool::Exec(Box::new(tool)),
+                    Err(error) => {
+                        read.faults.insert(name, actor::chain(&error));
+                        continue;
+                    }
+                },
                 None => match FileTool::named(name.as_str()) {
                     Some(tool) => Tool::File(tool),
                     None => continue,
                 },
             };
-            let digest = Digest::new(*entry.digest().as_bytes());
-            tools.insert(name, (digest, tool));
+            read.tools.insert(name, (entry.digest(), tool));
         }
-        Ok(Self { tools })
+        read.settled()
     }
 
-    /// Checks that no file of a program lies in a folder that tools can write.
-    ///
-    /// # Errors
-    /// The first program with such a file.
-    pub(crate) fn keep_out(&self, folders: &[Place]) -> Result<(), InstalledError> {
-        for (name, (_, tool)) in &self.tools {
-            match tool {
-                Tool::File(_) => {}
-                Tool::Exec(tool) => {
-                    tool.keep_out(folders)
-                        .map_err(|source| InstalledError::Exec {
-                            name: name.to_string(),
-                            source,
-                        })?;
+    fn without_tools(why: &str) -> Self {
+        let read = Self {
+            unusable: Some(unusable(why)),
+            ..Self::default()
+        };
+        read.settled()
+    }
+
+    /// Leaves out each tool with a file in a folder that tools can write.
+    pub(crate) fn keep_out(mut self, folders: &[Place]) -> Self {
+        let faults = &mut self.faults;
+        self.tools.retain(|name, (_, tool)| match tool {
+            Tool::File(_) => true,
+            Tool::Exec(tool) => match tool.keep_out(folders) {
+                Ok(()) => true,
+                Err(source) => {
+                    let name_of = name.to_string();
+                    let error = InstalledError::Exec {
+                        name: name_of,
+                        source,
+                    };
+                    faults.insert(name.clone(), actor::chain(&error));
+                    false
                 }
-            }
-        }
-        Ok(())
+            },
+        });
+        self.settled()
+    }
+
+    /// Sets the problem for health.
+    fn settled(self) -> Self {
+        let first = self.faults.values().next();
+        let others = self.faults.len().saturating_sub(1);
+        let fault = first.map(|first| match others {
+            0 => first.clone(),
+            others => format!("{first} (and {others} more, see the log)"),
+        });
+        let trouble = self.unusable.clone().or(fault);
+        Self { trouble, ..self }
     }
 
     /// Returns the tool of that name, if it has that digest.
@@ -117,6 +149,20 @@ impl Installed {
     #[must_use]
     pub fn digest(&self, name: &ToolName) -> Option<Digest> {
         self.tools.get(name).map(|(digest, _)| *digest)
+    }
+
+    /// Returns the reasons that tools cannot be executed here.
+    pub fn faults(&self) -> impl Iterator<Item = &str> {
+        self.faults
+            .values()
+            .chain(&self.unusable)
+            .map(String::as_str)
+    }
+
+    /// Returns the problem of the tools, with what to do.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 }
 

@@ -4,14 +4,11 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use contract::Catalogue;
+use contract::{CATALOGUE_BYTES_MAX, Catalogue};
 use serde_json::{Map, Value};
 
 use crate::installed::InstalledError;
 use crate::tool::ExecToolEntry;
-
-/// Largest catalogue, in bytes.
-const CATALOGUE_BYTES_MAX: u64 = 1 << 20;
 
 /// A catalogue whose programs have their paths and digests.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,7 +115,7 @@ pub(crate) fn pin_main() -> ExitCode {
     let mut text = String::new();
     let read = std::io::stdin()
         .lock()
-        .take(CATALOGUE_BYTES_MAX + 1)
+        .take(CATALOGUE_BYTES_MAX as u64 + 1)
         .read_to_string(&mut text);
     let pinned = read
         .map_err(|error| error.to_string())

@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use actor::{BackgroundTasks, Bus, Claim, Context, Error, Service, chain};
-use bus_schema::{Halt, Halted, Runner as Me};
+use bus_schema::{AuthorId, Content, Halt, Halted, Runner as Me};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
@@ -30,6 +30,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The interval at which the workspace's place is checked for the health, in addition to the check before each action.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// The interval at which tools that cannot be executed are checked again.
+const INSTALL_AGAIN: Duration = Duration::from_secs(10);
 
 /// The table `[service]` of the configuration. Relative paths start at the file's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -37,8 +39,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub struct Config {
     /// The folder that file tools and programs see.
     pub workspace: PathBuf,
-    /// The tools (JSON): the same file that policy reads.
-    pub catalogue: PathBuf,
     /// A program that runs the stages of the cage; this program, if left out.
     #[serde(default = "this_program")]
     pub launcher: PathBuf,
@@ -61,6 +61,8 @@ const fn programs() -> u16 {
 #[derive(Debug)]
 pub struct Runner {
     execution: Execution,
+    /// The folders that tools can write, which hold no program.
+    kept_out: Vec<Place>,
     halt: Arc<Order>,
 }
 
@@ -75,13 +77,6 @@ impl Service for Runner {
                 config.programs
             )));
         }
-        let catalogue = context.folder.join(&config.catalogue);
-        let installed = std::fs::read(&catalogue)
-            .map_err(|error| unusable("catalogue", &catalogue, &error))
-            .and_then(|text| {
-                Installed::parse(&text).map_err(|error| unusable("catalogue", &catalogue, &error))
-            })?;
-        let installed = Arc::new(installed);
         let workspace = context.folder.join(&config.workspace);
         let scratch = match config.scratch {
             Some(scratch) => context.folder.join(scratch),
@@ -92,22 +87,23 @@ impl Service for Runner {
         outside(&workspace, &context.state)?;
         let workspace = Workspace::open(&workspace)
             .map_err(|error| unusable("workspace", &workspace, &error))?;
-        keep_out(&installed, &workspace, &scratch)?;
-        let (core, gate) = RunnerCore::new(
-            context.owner,
-            Arc::clone(&installed),
-            usize::from(config.programs),
-        );
+        let kept_out = kept_out(&workspace, &scratch)?;
+        let (core, gate) = RunnerCore::new(context.owner, usize::from(config.programs));
         let execution = Execution {
             workspace: Arc::new(workspace),
             cage: Cage::new(context.folder.join(config.launcher)).scratch(scratch),
-            installed,
+            installed: RwLock::default(),
             gate,
             stop: context.stop.clone(),
             clock: context.clock.clone(),
         };
         let halt = Arc::new(Order::open(&context.state)?);
-        Ok((Self { execution, halt }, core))
+        let service = Self {
+            execution,
+            kept_out,
+            halt,
+        };
+        Ok((service, core))
     }
 
     fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
@@ -133,6 +129,8 @@ impl Service for Runner {
         });
         let workspace = Arc::clone(&service.execution.workspace);
         beside.spawn(watch(workspace, beside.input.clone(), beside.stop.clone()));
+        let (input, stop) = (beside.input.clone(), beside.stop.clone());
+        beside.spawn(reinstall(Arc::clone(service), input, stop));
         Ok(())
     }
 
@@ -147,6 +145,7 @@ impl Service for Runner {
                     Input::Unanswered
                 }
             },
+            Effect::Install { catalogue } => install(&service, catalogue, &bus).await,
             Effect::Run(claim) => Box::pin(act(&service, *claim, &bus)).await,
         }
     }
@@ -181,6 +180,60 @@ async fn watch(
                 drop(stopping);
                 return Ok(());
             }
+        }
+    }
+}
+
+/// Checks the tools of a signed catalogue, and has later actions executed with them.
+async fn install(service: &Runner, catalogue: Content, bus: &Bus<Me>) -> Input {
+    let document = match bus.get(AuthorId::Owner, &catalogue).await {
+        Ok(document) => document,
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "cannot read the catalogue; retrying");
+            tokio::time::sleep(ASK_AGAIN).await;
+            return Input::Unanswered;
+        }
+    };
+    let kept_out = service.kept_out.clone();
+    // It digests the files of every program.
+    let reading = tokio::task::spawn_blocking(move || {
+        Installed::read(document.as_deref()).keep_out(&kept_out)
+    });
+    let installed = match reading.await {
+        Ok(installed) => Arc::new(installed),
+        Err(error) => {
+            tracing::error!(error = chain(&error), "cannot check the tools; retrying");
+            tokio::time::sleep(ASK_AGAIN).await;
+            return Input::Unanswered;
+        }
+    };
+    let before = service.execution.installed();
+    if !installed.faults().eq(before.faults()) {
+        for problem in installed.faults() {
+            tracing::error!(problem, "a tool cannot be executed");
+        }
+    }
+    service.execution.install(Arc::clone(&installed));
+    Input::Installed(catalogue, installed)
+}
+
+/// Has tools that cannot be executed checked again from time to time: their files may have been put in place.
+async fn reinstall(
+    service: Arc<Runner>,
+    input: mpsc::Sender<Input>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Error> {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(INSTALL_AGAIN) => {}
+            stopping = stop.wait_for(|stop| *stop) => {
+                drop(stopping);
+                return Ok(());
+            }
+        }
+        if service.execution.installed().trouble().is_some() {
+            // A core that has ended needs no news.
+            input.send(Input::Reinstall).await.ok();
         }
     }
 }
@@ -245,8 +298,8 @@ fn private(path: &Path) -> Result<PathBuf, Error> {
         .map_err(|error| unusable("scratch folder", path, &error))
 }
 
-/// Checks that no tool can write a file of a program, and that no program sees the workspace as a system folder.
-fn keep_out(installed: &Installed, workspace: &Workspace, scratch: &Path) -> Result<(), Error> {
+/// Returns the folders that tools can write. No program sees the workspace as a system folder.
+fn kept_out(workspace: &Workspace, scratch: &Path) -> Result<Vec<Place>, Error> {
     let workspace = workspace.place();
     let mut system = SYSTEM_FOLDERS.iter();
     if let Some(system) = system.find(|folder| workspace.path.starts_with(folder)) {
@@ -257,8 +310,7 @@ fn keep_out(installed: &Installed, workspace: &Workspace, scratch: &Path) -> Res
     }
     let scratch =
         Place::at(scratch).map_err(|error| unusable("scratch folder", scratch, &error))?;
-    let kept = installed.keep_out(&[workspace, scratch]);
-    kept.map_err(|error| Error::Service(chain(&error)))
+    Ok(vec![workspace, scratch])
 }
 
 /// Checks that a folder of the runner is outside the workspace, which tools can write.

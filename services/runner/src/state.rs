@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionGranted, ActionId, AuthorId, ContractName, ContractSigned, DeploymentId, Digest,
-    DraftGrant, Envelope, EventId, Meta, PublicKey, Signed, Statement, TaskId, Time, ToolName,
+    ActionGranted, ActionId, AuthorId, CatalogueSigned, ContractName, ContractSigned, DeploymentId,
+    Digest, DraftGrant, Envelope, EventId, Meta, PublicKey, Signed, Statement, TaskId, Time,
+    ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ pub struct State {
     pub(crate) halted: bool,
     /// The time of the last recorded halt or resume, by the owner's clock.
     pub(crate) decided: Time,
+    /// The newest catalogue that the owner signed.
+    pub(crate) catalogue: Option<CatalogueSigned>,
     /// The envelopes that the owner signed, by the digest of the contract.
     pub(crate) envelopes: BTreeMap<Digest, Envelope>,
     /// The name and version of each of them.

@@ -126,7 +126,7 @@ pub enum ToolError {
     /// A digest is missing or differs, or the program's path has a link.
     #[error(
         "{problem}. If these are the files to run, put `{lines}` into its `exec` (`contractual tool pin` does that), and \
-         sign the contracts again"
+         sign it with `contractual tool add`"
     )]
     Pin {
         /// The difference.
@@ -350,6 +350,37 @@ impl ExecToolEntry {
         Ok(self)
     }
 
+    /// Checks everything but the files: the template, its types, what may be written, and the limits.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn is_in_range(&self) -> Result<(), ToolError> {
+        let texts = self.argv.iter().map(|arg| match arg {
+            Arg::Literal(text) => text,
+            Arg::Value { prefix, .. } => prefix,
+        });
+        let names = texts.chain(&self.argv0);
+        if self.argv.len() > TEMPLATE_MAX || names.into_iter().any(|text| text.contains('\0')) {
+            return Err(ToolError::Template);
+        }
+        kinds(&self.argv)?;
+        let (mut path, mut writes, mut wrong) = (false, false, false);
+        for arg in &self.argv {
+            if let Arg::Value { kind, write, .. } = arg {
+                path |= kind.is_path();
+                writes |= *write;
+                wrong |= *write && !kind.is_path();
+            }
+        }
+        if wrong || writes != (path && self.writable) {
+            return Err(ToolError::Write);
+        }
+        match limits::out_of_range(&self.limits) {
+            Some((limit, min, max)) => Err(ToolError::Limit { limit, min, max }),
+            None => Ok(()),
+        }
+    }
+
     /// Opens and digests all files.
     fn open(&self, kept_out: &[Place]) -> Result<Executable, PinError> {
         let literals = self.argv.iter().filter_map(|arg| match arg {
@@ -396,29 +427,7 @@ impl TryFrom<ExecToolEntry> for ExecTool {
     type Error = ToolError;
 
     fn try_from(entry: ExecToolEntry) -> Result<Self, ToolError> {
-        let texts = entry.argv.iter().map(|arg| match arg {
-            Arg::Literal(text) => text,
-            Arg::Value { prefix, .. } => prefix,
-        });
-        let names = texts.chain(&entry.argv0);
-        if entry.argv.len() > TEMPLATE_MAX || names.into_iter().any(|text| text.contains('\0')) {
-            return Err(ToolError::Template);
-        }
-        kinds(&entry.argv)?;
-        let (mut path, mut writes, mut wrong) = (false, false, false);
-        for arg in &entry.argv {
-            if let Arg::Value { kind, write, .. } = arg {
-                path |= kind.is_path();
-                writes |= *write;
-                wrong |= *write && !kind.is_path();
-            }
-        }
-        if wrong || writes != (path && entry.writable) {
-            return Err(ToolError::Write);
-        }
-        if let Some((limit, min, max)) = limits::out_of_range(&entry.limits) {
-            return Err(ToolError::Limit { limit, min, max });
-        }
+        entry.is_in_range()?;
         entry.check()?;
         Ok(Self {
             entry,

@@ -81,9 +81,7 @@ impl Deployment {
         for path in ways {
             fs::set_permissions(path, fs::Permissions::from_mode(0o711)).unwrap();
         }
-        for path in [ca, self.dir().catalogue()] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
-        }
+        fs::set_permissions(ca, fs::Permissions::from_mode(0o644)).unwrap();
         if author == AuthorId::Runner {
             give(self.workspace(), author.uid());
         }

@@ -1,6 +1,9 @@
 //! Tests of valid and invalid catalogues.
 
-use contract::{Catalogue, Contract, Effect, Integrity, Secrecy};
+use contract::{
+    Catalogue, CatalogueError, Contract, Drifted, Effect, Integrity, Risk, Secrecy,
+    catalogue_changes,
+};
 
 fn one(schema: &str) -> Result<Catalogue, String> {
     let text = format!(
@@ -268,5 +271,105 @@ fn bound_on_paths_is_refused_where_a_program_gets_text() {
         );
         assert!(parse(bound, &tools(right, schema)).is_ok());
         assert!(parse("{ length = { max = 9 } }", &tools(wrong, schema)).is_ok());
+    }
+}
+
+/// One tool with this effect and risk.
+fn risky(effect: &str, risk: &str) -> Catalogue {
+    let text = format!(
+        "[{{\"name\":\"a\",\"description\":\"\",\"effect\":{effect},{risk}\"output\":\"trusted\",\
+         \"input_schema\":{{\"type\":\"object\",\"properties\":{{\"to\":{{\"type\":\"string\"}}}}}}}}]"
+    );
+    Catalogue::parse(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn risk_that_is_omitted_is_high_unless_the_tool_only_reads() {
+    let sometimes = "[{\"when\":\"args has to\",\"effect\":\"write\"},{\"effect\":\"read\"}]";
+    for (effect, risk, taken) in [
+        ("\"read\"", "", None),
+        ("\"write\"", "", Some(Risk::High)),
+        ("\"outward\"", "", Some(Risk::High)),
+        (sometimes, "", Some(Risk::High)),
+        ("\"write\"", "\"risk\":\"low\",", Some(Risk::Low)),
+        ("\"read\"", "\"risk\":\"medium\",", Some(Risk::Medium)),
+    ] {
+        let tools = risky(effect, risk);
+        let tool = tools.get("a").unwrap();
+        assert_eq!(tool.risk(), taken, "{effect} {risk}");
+        assert_eq!(tool.written_risk().is_none(), risk.is_empty());
+    }
+}
+
+#[test]
+fn a_signed_catalogue_is_canonical() {
+    let text = b"\xef\xbb\xbf[ {\"output\":\"trusted\", \"name\":\"a\",\"description\":\"\",\"effect\":\"read\",\"input_schema\":{\"type\":\"object\"}} ]";
+    let (document, catalogue) = Catalogue::document(text).unwrap();
+    assert!(document.starts_with(b"[{\"description\":\"\""));
+    let signed = Catalogue::parse_signed(&document).unwrap();
+    assert_eq!(signed.digest(), catalogue.digest());
+    for other in [&text[3..], b"[ ]", b"{}", b""] {
+        assert!(Catalogue::parse_signed(other).is_err());
+    }
+    let long = vec![b' '; contract::CATALOGUE_BYTES_MAX + 1];
+    let error = Catalogue::parse_signed(&long).unwrap_err();
+    assert!(matches!(error, CatalogueError::Json(_)), "{error}");
+}
+
+#[test]
+fn changes_between_catalogues_name_each_tool() {
+    let (was, now) = (named(&["a", "b"]).unwrap(), named(&["b", "c"]).unwrap());
+    let lines =
+        |changes: &[Drifted]| -> Vec<String> { changes.iter().map(ToString::to_string).collect() };
+    assert_eq!(
+        lines(&catalogue_changes(&was, &now)),
+        ["`a` is gone", "`c` is new"]
+    );
+    assert_eq!(lines(&catalogue_changes(&was, &was)), [""; 0]);
+    let (was, now) = (
+        risky("\"read\"", ""),
+        risky("\"write\"", "\"risk\":\"low\","),
+    );
+    assert_eq!(
+        lines(&catalogue_changes(&was, &now)),
+        [
+            "`a` /effect: was \"read\", is \"write\"",
+            "`a` /risk: was not there, is \"low\""
+        ]
+    );
+}
+
+/// A write without a risk is asked about after untrusted data, as one that cannot be undone.
+#[test]
+fn a_write_without_a_risk_is_guarded_after_untrusted_data() {
+    let text = |risk: &str| {
+        format!(
+            "[{{\"name\":\"n.read\",\"description\":\"\",\"effect\":\"read\",\"output\":\"untrusted\",\"input_schema\":{{\"type\":\"object\"}}}},\
+             {{\"name\":\"n.put\",\"description\":\"\",\"effect\":\"write\",{risk}\"output\":\"trusted\",\
+             \"input_schema\":{{\"type\":\"object\",\"properties\":{{\"x\":{{\"type\":\"string\"}}}}}}}}]"
+        )
+    };
+    let rules = "[[allow]]\ntool = \"n.*\"";
+    for (risk, verdict) in [("", "asked"), ("\"risk\":\"low\",", "granted")] {
+        let tools = Catalogue::parse(text(risk).as_bytes()).unwrap();
+        let contract = Contract::parse("c", &crate::text(rules), &tools).unwrap();
+        let mut record = contract::Record::new("session", Some("go".to_owned()));
+        record.taint("n.read", tools.get("n.read").unwrap().output());
+        let shared = contract::ContractTotals::default();
+        let view = contract::View {
+            now_ms: 1_800_000_000_000,
+            record: &record,
+            shared: &shared,
+        };
+        let call = contract::Call {
+            tool: "n.put",
+            args: br#"{"x":"y"}"#,
+        };
+        let said = match contract::decide(&contract, &tools, &view, &call) {
+            contract::Verdict::Granted { .. } => "granted",
+            contract::Verdict::Ask { .. } => "asked",
+            contract::Verdict::Refused { .. } => "refused",
+        };
+        assert_eq!(said, verdict, "{risk}");
     }
 }

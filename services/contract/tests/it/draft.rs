@@ -235,8 +235,8 @@ fn draft_allows_what_reads_and_asks_about_what_the_text_does_not_determine() {
 fn writers() -> Catalogue {
     let text = json!({"type": "string"});
     let tool = |name: &str, effect: &str, properties: Value, required: Value| {
-        json!({"name": name, "description": "Does it.", "effect": effect, "output": "trusted",
-            "input_schema": {"type": "object", "properties": properties, "required": required}})
+        json!({"name": name, "description": "Does it.", "effect": effect, "risk": "low",
+            "output": "trusted", "input_schema": {"type": "object", "properties": properties, "required": required}})
     };
     let event = json!({"title": text, "start_time": text, "participants": {"type": "array", "items": text}});
     let needed = json!(["title", "start_time", "participants"]);

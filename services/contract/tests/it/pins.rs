@@ -80,7 +80,11 @@ fn each_field_that_differs_is_named_with_what_it_was_and_what_it_is() {
         (
             "/effect",
             json!("write"),
-            &["`t.a` /effect: was \"read\", is \"write\""],
+            &[
+                "`t.a` /effect: was \"read\", is \"write\"",
+                // Its risk is omitted, so it is asked about after untrusted data.
+                "what it allows at most, /tools/t.a/ask: was \"never\", is \"sometimes\"",
+            ],
         ),
         (
             "/output",

@@ -14,6 +14,7 @@ mod replay;
 mod revoke;
 mod show;
 pub mod sign;
+pub(super) mod suspended;
 
 use clap::Subcommand;
 

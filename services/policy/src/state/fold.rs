@@ -19,6 +19,9 @@ impl State {
         self.release_lapsed(meta.stored);
         match fact {
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            PolicyFact::CatalogueSigned(_, fact) => {
+                fact.replace(&mut self.catalogue);
+            }
             PolicyFact::ContractSigned(_, fact) => self.contract_signed(meta, *fact),
             PolicyFact::ContractRevoked(_, fact) => {
                 for pending in self.signed.values_mut() {

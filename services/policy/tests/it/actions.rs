@@ -7,7 +7,6 @@ use bus_schema::{
     ActionDeclined, ActionExpired, ActionId, AuthorId, Deployment, Grant, HaltLifted, HaltOrdered,
     Money, Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
 };
-use contract::Catalogue;
 use uuid::Uuid;
 
 use crate::world::{World, granted, judged, refused, words};
@@ -102,7 +101,7 @@ fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
     let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let changed = tools.replace("Takes one argument of each type", "Takes arguments");
     assert_ne!(changed, tools);
-    world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
+    world.change_tools(changed.as_bytes());
     let facts = world.turn();
     assert_eq!(words(&facts), ["suspended", "Suspended"]);
     let PolicyFact::ContractSuspended(_, fact) = &facts[0] else {
@@ -130,7 +129,7 @@ fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
     world.sign(RULES);
     world.propose(task, 1);
     assert_eq!(words(&world.turn()), ["activated", "granted"]);
-    world.restart_with(Catalogue::parse(b"[]").unwrap());
+    world.change_tools(b"[]");
     world.propose(task, 1);
     assert_eq!(words(&world.turn()), ["suspended", "Suspended"]);
     world.restart();
@@ -140,7 +139,7 @@ fn changed_tool_suspends_its_contract_until_it_is_signed_again() {
 #[test]
 fn drift_is_found_without_a_proposal() {
     let (mut world, ..) = World::with_task(RULES);
-    world.restart_with(Catalogue::parse(b"[]").unwrap());
+    world.change_tools(b"[]");
     assert_eq!(words(&world.turn()), ["suspended"]);
 }
 

@@ -7,7 +7,6 @@ use bus_schema::{
     ActionId, AuthorId, ContractRevoked, Deployment, Digest, DraftGrant, HaltLifted, HaltOrdered,
     Owner, PolicyFact, Signed, TaskId, wire,
 };
-use contract::Catalogue;
 use policy::APPROVALS_REFUSED_MAX;
 
 use crate::world::{World, answer, answer_all, answer_by, asked, granted, refused, words};
@@ -199,7 +198,7 @@ fn yes_lifts_the_question_and_nothing_else() {
     world.carry(task, action, &answer(&draft, true));
     let tools = include_str!("../../../contract/tests/conformance/tools.json");
     let changed = tools.replace("Takes one argument of each type", "Takes arguments");
-    world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
+    world.change_tools(changed.as_bytes());
     assert_eq!(words(&world.turn()), ["suspended", "Suspended"]);
 
     // The arguments were erased.

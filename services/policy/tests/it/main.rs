@@ -10,6 +10,7 @@ mod actions;
 mod admission;
 mod approvals;
 mod budgets;
+mod catalogue;
 mod config;
 mod contracts;
 mod history;

@@ -81,7 +81,7 @@ fn a_suspension_without_the_signed_tools_gives_both_digests() {
     let digest = |tools: &Catalogue| tools.get("t.any").unwrap().digest();
     let contract = crate::contract(RULES, &old);
     world.erase_bytes(&entries(&old, &envelope(&contract, &old)));
-    world.restart_with(Catalogue::parse(changed.as_bytes()).unwrap());
+    world.change_tools(changed.as_bytes());
     let facts = world.turn();
     let [PolicyFact::ContractSuspended(_, fact)] = &facts[..] else {
         panic!("{facts:?}");

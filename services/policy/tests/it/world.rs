@@ -8,10 +8,10 @@ use actor::{Clock, Core as _, LogHead, Outbox};
 use bus_schema::testing::{TestLog, TestMessage};
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionStarted, ApprovalCarried,
-    ApprovalStatement, Author, AuthorId, CanPublish, ChainScope, Content, ContractSigned,
-    Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, Head, PlanStatement, Policy as Me,
-    PolicyFact, Read, Signed, Statement, TaskFinished, TaskId, TaskOutcome, TaskStatement,
-    TaskSubmitted, Time, Usage, Verifier, json, read_as, wire,
+    ApprovalStatement, Author, AuthorId, CanPublish, CatalogueSigned, ChainScope, Content,
+    ContractSigned, Deployment, DeploymentId, Digest, Draft, DraftGrant, Event, Head, Meta,
+    PlanStatement, Policy as Me, PolicyFact, Read, Signed, Statement, TaskFinished, TaskId,
+    TaskOutcome, TaskStatement, TaskSubmitted, Time, Usage, Verifier, json, read_as, wire,
 };
 use contract::{Catalogue, Contract, envelope};
 use policy::{Fetch, Fetched, PolicyCore};
@@ -43,8 +43,9 @@ pub(crate) const USAGE: Usage = Usage {
 /// A simulated stream with policy's core that reads it.
 pub(crate) struct World {
     pub(crate) core: PolicyCore,
-    /// The catalogue of its processes.
+    /// The newest catalogue that the owner signed, and its version.
     tools: Vec<u8>,
+    version: u32,
     verifier: Verifier,
     pub(crate) log: TestLog,
     pub(crate) clock: Clock,
@@ -60,11 +61,19 @@ impl World {
         ))
     }
 
-    /// A world whose processes have this catalogue.
+    /// A world in which the owner has signed this catalogue.
     pub(crate) fn with_tools(tools: &[u8]) -> Self {
+        let mut world = Self::without_tools();
+        world.change_tools(tools);
+        world
+    }
+
+    /// A world without a signed catalogue.
+    pub(crate) fn without_tools() -> Self {
         let mut world = Self {
-            core: PolicyCore::new(owner(), Catalogue::parse(tools).unwrap()),
-            tools: tools.to_vec(),
+            core: PolicyCore::new(owner()),
+            tools: b"[]".to_vec(),
+            version: 0,
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Policy)),
             log: TestLog::new(START),
             clock: Clock::fake(START),
@@ -89,10 +98,19 @@ impl World {
         Catalogue::parse(&self.tools).unwrap()
     }
 
-    /// Changes the catalogue of later processes and of later signatures.
+    /// Signs another catalogue as the owner.
     pub(crate) fn change_tools(&mut self, tools: &[u8]) {
         self.tools = tools.to_vec();
-        self.restart();
+        self.version += 1;
+        let (document, _) = Catalogue::document(tools).unwrap();
+        self.sign_catalogue(self.version, &document);
+    }
+
+    /// Signs any catalogue as the owner; later contracts are still read with the one before.
+    pub(crate) fn sign_catalogue(&mut self, version: u32, document: &[u8]) {
+        let document = self.put(AuthorId::Owner, document);
+        let fact = CatalogueSigned { version, document };
+        self.say::<bus_schema::Owner, _>(Deployment, fact);
     }
 
     fn id(&mut self) -> Uuid {
@@ -133,7 +151,7 @@ impl World {
     /// Lets policy publish at most one verdict.
     pub(crate) fn step(&mut self) -> bool {
         // A fetched document can require more fetches, so there are several rounds.
-        for _ in 0..3 {
+        for _ in 0..4 {
             self.fetch();
         }
         assert_eq!(self.core.fetches(), [], "an answer must end the asking");
@@ -142,30 +160,55 @@ impl World {
 
     fn fetch(&mut self) {
         for (_, fetch) in self.core.fetches() {
-            let get = |by: AuthorId, content: Content| self.log.get(by, content);
-            let fetched = match fetch {
-                Fetch::Document { contract, content } => {
-                    Fetched::Document(contract, content, get(AuthorId::Owner, content))
-                }
-                Fetch::Tools { content } => Fetched::Tools(content, get(AuthorId::Owner, content)),
-                Fetch::Arguments {
-                    action,
-                    by,
-                    content,
-                } => Fetched::Arguments(action, get(by, content)),
-                Fetch::Words { task, content } => {
-                    Fetched::Words(task, get(AuthorId::Gateway, content))
-                }
-                Fetch::Earlier {
-                    task,
-                    action,
-                    part,
-                    by,
-                    content,
-                } => Fetched::Earlier(task, action, part, get(by, content)),
-            };
+            let fetched = self.fetched(fetch);
             self.core.input(fetched);
         }
+    }
+
+    /// Returns the stored bytes that policy requests.
+    pub(crate) fn fetched(&self, fetch: Fetch) -> Fetched {
+        let get = |by: AuthorId, content: Content| self.log.get(by, content);
+        match fetch {
+            Fetch::Catalogue { content } => {
+                Fetched::Catalogue(content, get(AuthorId::Owner, content))
+            }
+            Fetch::Document { place } => {
+                Fetched::Document(place, get(AuthorId::Owner, place.document))
+            }
+            Fetch::Tools { content } => Fetched::Tools(content, get(AuthorId::Owner, content)),
+            Fetch::Arguments {
+                action,
+                by,
+                content,
+            } => Fetched::Arguments(action, get(by, content)),
+            Fetch::Words { task, content } => Fetched::Words(task, get(AuthorId::Gateway, content)),
+            Fetch::Earlier {
+                task,
+                action,
+                part,
+                by,
+                content,
+            } => Fetched::Earlier(task, action, part, get(by, content)),
+        }
+    }
+
+    /// Appends a draft, and returns true if policy's verifier takes it for junk.
+    pub(crate) fn is_junk<A: Author>(&mut self, draft: &Draft<A>) -> bool {
+        let message = self.log.append(draft);
+        let read = self.verifier.read::<PolicyFact>(&message.raw()).unwrap();
+        matches!(read, Read::Junk(_))
+    }
+
+    /// Returns every fact of the stream, as a verifier reads it from the start.
+    pub(crate) fn facts(&self) -> Vec<(Meta, PolicyFact)> {
+        let mut verifier = Verifier::new(owner(), ChainScope::Own(AuthorId::Policy));
+        let messages = self.log.messages.iter();
+        let read = messages.map(|message| verifier.read::<PolicyFact>(&message.raw()).unwrap());
+        read.map(|read| match read {
+            Read::Fact(seen) => seen.into_parts(),
+            other @ (Read::Other(_) | Read::Junk(_)) => panic!("{other:?}"),
+        })
+        .collect()
     }
 
     pub(crate) fn step_without_bytes(&mut self) -> bool {
@@ -195,7 +238,7 @@ impl World {
     /// Restores the snapshot in a new process.
     pub(crate) fn restart(&mut self) {
         let kept = wire::encode(self.core.state());
-        let mut core = PolicyCore::new(owner(), self.tools());
+        let mut core = PolicyCore::new(owner());
         core.restore(wire::decode(&kept).unwrap());
         assert_eq!(core.state(), self.core.state());
         self.core = core;
@@ -203,20 +246,13 @@ impl World {
 
     /// Reads the stream again from its start.
     pub(crate) fn rebuild(&mut self) {
-        let mut core = PolicyCore::new(owner(), self.tools());
+        let mut core = PolicyCore::new(owner());
         let mut verifier = Verifier::new(owner(), ChainScope::Own(AuthorId::Policy));
         for message in &self.log.messages {
             fold(&mut core, &mut verifier, message);
         }
         assert_eq!(core.state(), self.core.state());
         (self.core, self.verifier) = (core, verifier);
-    }
-
-    /// Restores the snapshot in a process with another catalogue.
-    pub(crate) fn restart_with(&mut self, tools: Catalogue) {
-        let mut core = PolicyCore::new(owner(), tools);
-        core.restore(self.core.state().clone());
-        self.core = core;
     }
 
     /// Returns every body in the stream.

@@ -8,7 +8,6 @@ fn the_sample_configuration_is_read() {
     let (_, config) = actor::config::read::<runner::Config>(&sample).unwrap();
     let wanted = runner::Config {
         workspace: PathBuf::from("workspace"),
-        catalogue: PathBuf::from("tools.json"),
         launcher: PathBuf::from("/proc/self/exe"),
         scratch: None,
         programs: 8,

@@ -1,6 +1,6 @@
 //! Tests the outcomes of claimed actions, with real files and a real cage.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use actor::Clock;
 use bus_schema::{ActionOutcome, Digest, DraftGrant, Money};
@@ -25,7 +25,7 @@ fn hands() -> Hands {
     let execution = Execution {
         workspace: Arc::new(ground.open()),
         cage: ground.cage(),
-        installed: installed(),
+        installed: RwLock::new(installed()),
         gate: held,
         stop: stopped,
         clock: Clock::system(),

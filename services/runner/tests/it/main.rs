@@ -3,6 +3,7 @@
 
 mod bounds;
 mod call;
+mod catalogue;
 mod common;
 mod config;
 mod contracts;

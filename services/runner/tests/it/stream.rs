@@ -10,12 +10,13 @@ use actor::{Clock, Core as _, Key, LogHead, Outbox};
 use bus_schema::testing::{self, TestLog, key, owner};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
-    ApprovalStatement, Ask, Author, AuthorId, CanPublish, ChainScope, Content, ContractSigned,
-    Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope, EnvelopeTool, Event,
-    EventId, Gateway, Grant, Head, Owner, Pins, Policy, Read, Runner, RunnerFact, Sealed, Signed,
-    Statement, StreamDoubted, TaskId, TaskStatement, TaskSubmitted, Time, ToolName, Usage,
-    Verifier, read_as,
+    ApprovalStatement, Ask, Author, AuthorId, CanPublish, CatalogueSigned, ChainScope, Content,
+    ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope,
+    EnvelopeTool, Event, EventId, Gateway, Grant, Head, Owner, Pins, Policy, Read, Runner,
+    RunnerFact, Sealed, Signed, Statement, StreamDoubted, TaskId, TaskStatement, TaskSubmitted,
+    Time, ToolName, Usage, Verifier, read_as,
 };
+use contract::Catalogue;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
 use serde_json::json;
 use tokio::sync::watch;
@@ -75,8 +76,13 @@ pub(crate) fn catalogue() -> String {
     runner::pin(&text, false).unwrap().text
 }
 
+/// Returns the document that the owner signs for [`catalogue`].
+pub(crate) fn document() -> Vec<u8> {
+    Catalogue::document(catalogue().as_bytes()).unwrap().0
+}
+
 pub(crate) fn installed() -> Arc<Installed> {
-    Arc::new(Installed::parse(catalogue().as_bytes()).unwrap())
+    Arc::new(Installed::read(Some(&document())))
 }
 
 pub(crate) fn tool_digest(name: &str) -> Digest {
@@ -169,9 +175,17 @@ impl Stream {
         stream
     }
 
-    /// Creates a stream with only a roster; the cage is not tested yet.
+    /// Creates a stream with only a roster and a catalogue; the cage is not tested yet.
     pub(crate) fn bare() -> Self {
-        let (core, gate) = RunnerCore::new(owner(), installed(), 2);
+        let mut stream = Self::without_catalogue();
+        stream.sign_catalogue(1, &document());
+        stream.install(&document());
+        stream
+    }
+
+    /// Creates a stream with only a roster.
+    pub(crate) fn without_catalogue() -> Self {
+        let (core, gate) = RunnerCore::new(owner(), 2);
         let mut stream = Self {
             core,
             gate,
@@ -185,6 +199,19 @@ impl Stream {
         let roster = stream.log.roster(deployment());
         stream.say::<Owner, _>(Deployment, roster);
         stream
+    }
+
+    /// Signs a catalogue as the owner; the core has not read it yet.
+    pub(crate) fn sign_catalogue(&mut self, version: u32, document: &[u8]) {
+        let document = sealed(document).content();
+        assert!(self.say::<Owner, _>(Deployment, CatalogueSigned { version, document }));
+    }
+
+    /// Has the core read this catalogue.
+    pub(crate) fn install(&mut self, document: &[u8]) {
+        let content = sealed(document).content();
+        let installed = Arc::new(Installed::read(Some(document)));
+        self.core.input(Input::Installed(content, installed));
     }
 
     pub(crate) fn sign(&mut self, contract: Digest, envelope: Envelope) {
@@ -318,10 +345,11 @@ impl Stream {
     /// Restarts the process from its snapshot.
     pub(crate) fn restart(&mut self) {
         let kept = bus_schema::wire::encode(self.core.state());
-        let (core, gate) = RunnerCore::new(owner(), installed(), 2);
+        let (core, gate) = RunnerCore::new(owner(), 2);
         self.core = core;
         self.gate = gate;
         self.core.restore(bus_schema::wire::decode(&kept).unwrap());
+        self.install(&document());
         self.core.input(Input::Probed(Ok(())));
     }
 

@@ -95,7 +95,7 @@ fn of_tools(checked: &Checked, catalogue: &Path) -> Result<Vec<String>, Error> {
             notes.extend(ours.map(|name| {
                 format!(
                     "the program of `{name}` is another one on this machine than the catalogue says; if you trust it, run \
-                     `contractual tool pin` and sign again"
+                     `contractual tool pin` and `contractual tool add`, and sign again"
                 )
             }));
         }

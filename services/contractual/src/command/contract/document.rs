@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use actor::Clock;
+use actor::{BusClient, Clock};
 use bus_schema::{Digest, Time};
 use contract::{Catalogue, Contract};
-use deployment::read_text;
+use deployment::{Deployment, owner::owner, read_text};
 use serde::Serialize;
 
 use crate::Error;
@@ -99,8 +99,49 @@ pub(super) fn parse(name: &str, text: &str, catalogue: &Catalogue) -> Result<Con
 /// # Errors
 /// [`Error::Document`] with every problem's line, column and fix.
 pub fn check(file: &Path, catalogue: &Path, clock: &Clock) -> Result<Checked, Error> {
+    check_with(file, read_catalogue(catalogue)?, clock)
+}
+
+/// Checks a contract as [`check`] does, against the catalogue that the owner signed.
+///
+/// # Errors
+/// As [`check`]; [`Error::Refused`] if no catalogue is signed.
+pub(super) async fn check_signed(
+    file: &Path,
+    deployment: &Deployment,
+    bus: &BusClient,
+) -> Result<Checked, Error> {
+    let signed = signed_tools(deployment, bus).await?;
+    let digest = signed.digest();
+    let checked = check_with(file, signed, &deployment.clock);
+    let copy = deployment.dir.catalogue();
+    let is_edited = || read_catalogue(&copy).is_ok_and(|copy| copy.digest() != digest);
+    if let Err(Error::Document(problems)) = &checked
+        && is_edited()
+    {
+        let copy = copy.display();
+        return Err(Error::Document(format!(
+            "{problems}\n\nIt was read with the signed catalogue, and {copy} differs from that: see `contractual tool diff`"
+        )));
+    }
+    checked
+}
+
+/// Returns the newest catalogue that the owner signed.
+///
+/// # Errors
+/// The bus's error; [`Error::Refused`] if no catalogue is signed.
+pub(super) async fn signed_tools(
+    deployment: &Deployment,
+    bus: &BusClient,
+) -> Result<Catalogue, Error> {
+    let newest = deployment::catalogue::newest(bus, owner(&deployment.dir)?).await?;
+    let signed = newest.ok_or_else(|| Error::Refused(contract::UNSIGNED.to_owned()))?;
+    Ok(signed.catalogue)
+}
+
+fn check_with(file: &Path, catalogue: Catalogue, clock: &Clock) -> Result<Checked, Error> {
     let text = read_text(file)?;
-    let catalogue = read_catalogue(catalogue)?;
     let name = file.display().to_string();
     let wrong = |problems: diagnostic::Diagnostics| Error::Document(problems.to_string());
     let contract = Contract::parse(&name, &text, &catalogue).map_err(wrong)?;

@@ -171,6 +171,8 @@ impl ContractIndex {
 
     fn fold(&mut self, meta: &Meta, fact: &ContractFact) {
         match fact {
+            // Policy says which contracts it suspends.
+            ContractFact::CatalogueSigned(..) => {}
             ContractFact::ContractSigned(_, fact) => {
                 self.signed(meta, fact);
             }

@@ -8,7 +8,7 @@ use deployment::{Deployment, read_text};
 use policy::{Compared, Fetch, Fetched, RecordedVerdict, Redecided, Replay, Step};
 use serde::Serialize;
 
-use super::{document::read_catalogue, history::History};
+use super::{document::signed_tools, history::History};
 use crate::{Error, Output, ids::IdPrefix};
 
 /// The totals of the comparison.
@@ -26,9 +26,8 @@ struct ReplayCounts {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: contractual contract replay --contract contract.toml --task TASK\n\n\
-    Decides each recorded verdict again at its place in the record and at its stored time. With --contract, that contract \
-    replaces every version of its name; recorded outcomes stay. The record does not hold the tool catalogue: today's is \
-    used, and a tool that has changed since shows as suspended.\n\n\
+    Decides each recorded verdict again at its place in the record, at its stored time, and with the catalogue that was \
+    signed by then. With --contract, that contract replaces every version of its name; recorded outcomes stay.\n\n\
     Exit codes: 0 identical, except for erased content · 2 a difference · 64 the contract cannot be read · 1 the bus does not \
     answer"
 )]
@@ -44,15 +43,15 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Prints the differences; with `--json`, prints every verdict.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
-        let tools = read_catalogue(&deployment.dir.catalogue())?;
         let task = IdPrefix::optional(self.task.as_ref(), deployment).await?;
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let mut history = History::read(deployment).await?;
         let facts = std::mem::take(&mut history.facts);
-        let mut replay = Replay::new(owner, tools, facts);
+        let mut replay = Replay::new(owner, facts);
         if let Some(path) = &self.contract {
             let text = read_text(path)?;
-            let under = replay.under(&path.display().to_string(), &text);
+            let tools = signed_tools(deployment, &history.operator).await?;
+            let under = replay.under(&path.display().to_string(), &text, &tools);
             replay = under.map_err(|problems| Error::Document(problems.to_string()))?;
         }
         let mut counts = ReplayCounts::default();
@@ -84,9 +83,13 @@ impl Arguments {
 
 async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
     Ok(match fetch {
-        Fetch::Document { contract, content } => {
+        Fetch::Catalogue { content } => {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
-            Fetched::Document(contract, content, bytes)
+            Fetched::Catalogue(content, bytes)
+        }
+        Fetch::Document { place } => {
+            let document = history.operator.get(AuthorId::Owner, &place.document);
+            Fetched::Document(place, document.await?)
         }
         Fetch::Tools { content } => {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;

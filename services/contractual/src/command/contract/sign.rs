@@ -12,7 +12,7 @@ use deployment::Deployment;
 use serde::Serialize;
 
 use super::{
-    document::{Checked, Summary, check, parse},
+    document::{Checked, Summary, check_signed, parse},
     history::History,
     index::{ContractEntry, ContractIndex},
     lines,
@@ -22,8 +22,8 @@ use crate::{Error, Output, prompt};
 /// `contract sign …`
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual contract sign contract.toml\n\n\
-    Prints the changes against the version in force, and the changes of the tool catalogue and the program since it was \
-    signed; on a terminal it asks before it signs.\n\n\
+    It is read with the signed catalogue. Prints the changes against the version in force, and the changes of the catalogue \
+    and the program since it was signed; on a terminal it asks before it signs.\n\n\
     Exit codes: 0 in force · 1 policy refused it or does not answer: the runner accepts no lower version from now on, until \
     that one is signed again · 64 the contract is not valid · 130 not signed")]
 pub(crate) struct Arguments {
@@ -40,8 +40,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Prints the changes against the version in force, signs the contract, and waits for policy's verdict.
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
-        let checked = check(&self.file, &deployment.dir.catalogue(), &deployment.clock)?;
         let mut history = History::read(deployment).await?;
+        let checked = check_signed(&self.file, deployment, &history.operator).await?;
         let changes = changes(&history, &checked, deployment, out).await?;
         let differs = !changes.lines.is_empty() || changes.drift.is_some();
         let asks = !self.yes && differs && std::io::stdin().is_terminal();
@@ -86,10 +86,11 @@ const VERDICT: Duration = Duration::from_secs(30);
 /// Signs a contract with the owner's key and publishes it; policy's verdict follows.
 ///
 /// # Errors
-/// As [`check`], and the error of the bus.
+/// The errors of the contract, the error of the bus, and [`Error::Refused`] if no catalogue is signed.
 pub async fn sign(deployment: &Deployment, file: &Path) -> Result<Summary, Error> {
-    let checked = check(file, &deployment.dir.catalogue(), &deployment.clock)?;
-    put(&deployment.bus().await?, deployment, &checked).await
+    let bus = deployment.bus().await?;
+    let checked = check_signed(file, deployment, &bus).await?;
+    put(&bus, deployment, &checked).await
 }
 
 async fn put(
@@ -215,7 +216,7 @@ async fn changes(
 }
 
 /// The changes of the tool catalogue and the program since the version in force was signed.
-async fn drift(
+pub(super) async fn drift(
     history: &History<ContractFact>,
     old: &ContractEntry,
     before: Result<&Contract, &String>,

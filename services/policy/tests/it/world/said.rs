@@ -19,6 +19,7 @@ fn word(fact: &PolicyFact) -> String {
         PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
         PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
         PolicyFact::RosterChanged(..)
+        | PolicyFact::CatalogueSigned(..)
         | PolicyFact::ContractSigned(..)
         | PolicyFact::ContractRevoked(..)
         | PolicyFact::HaltOrdered(..)

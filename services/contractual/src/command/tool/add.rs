@@ -1,0 +1,71 @@
+//! `tool add`: checks tools, signs them into the catalogue, and waits for its readers.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use clap::Args;
+use contract::Catalogue;
+use deployment::{Deployment, catalogue, owner::owner, read_catalogue_text};
+use serde_json::Value;
+
+use super::{
+    change::Change,
+    entry::{self, Entry, Programs},
+    working_copy::Edit,
+};
+use crate::{Error, Output};
+
+/// `tool add …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual tool add word-count.json\n\n\
+    Prints what changes in the signed catalogue and which contracts it suspends; on a terminal it asks before it signs. \
+    A tool of the same name is replaced. Digests that are missing are filled in. No service is restarted, and the working \
+    copy gets the same tools.\n\n\
+    Exit codes: 0 signed, or nothing to sign · 1 the bus does not answer · 64 a tool is not valid · 130 not signed")]
+pub(crate) struct Arguments {
+    /// One tool, or a list of tools, such as word-count.json or the working copy tools.json.
+    file: PathBuf,
+    /// Sign without asking.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        let text = read_catalogue_text(&self.file)?;
+        let bus = deployment.bus().await?;
+        let signed = catalogue::newest(&bus, owner(&deployment.dir)?).await?;
+        let known = signed.as_ref().map(|signed| &signed.catalogue);
+        let programs = match &deployment.file.containers {
+            Some(_) => Programs::InImage,
+            None => Programs::Here(Some(deployment.file.workspace.clone())),
+        };
+        let file = self.file.display().to_string();
+        let entries = checked(&file, &text, known, &programs)?;
+        for entry in entries.iter().filter(|entry| entry.is_pinned) {
+            out.line_for_people(&format!(
+                "`{}`: the digests of its program's files were filled in",
+                entry.name
+            ));
+        }
+        let edit = Edit::Add(&entries);
+        let change = Change::plan(deployment, bus, signed, &edit).await?;
+        change.make(&edit, self.yes, out).await
+    }
+}
+
+/// Checks the tools that differ from the signed ones: a signed tool was checked before, by the rules of its time.
+fn checked(
+    file: &str,
+    text: &str,
+    known: Option<&Catalogue>,
+    programs: &Programs,
+) -> Result<Vec<Entry>, Error> {
+    let signed: BTreeSet<String> = known
+        .into_iter()
+        .flat_map(Catalogue::tools)
+        .map(|tool| tool.entry().to_string())
+        .collect();
+    let is_signed = |entry: &Value| signed.contains(&entry.to_string());
+    let entries = entry::read(file, text, programs, &is_signed);
+    entries.map_err(|found| Error::Document(found.to_string()))
+}

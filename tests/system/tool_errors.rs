@@ -1,0 +1,121 @@
+//! The errors of `tool check`: each with its place, the problem and the repair.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::cli::{end, program};
+
+fn good() -> Value {
+    json!({
+        "name": "word.count", "description": "Counts the words of a file.", "effect": "write", "risk": "low",
+        "output": "trusted",
+        "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"],
+            "additionalProperties": false},
+        "exec": {
+            "program": "wc", "writable": false,
+            "argv": [{"literal": "-w"}, {"value": {"name": "path", "kind": "path", "prefix": "./"}}],
+            "limits": {"wall_ms": 10_000, "cpu_ms_max": 5_000, "output_bytes_max": 4_096,
+                "memory_bytes_max": 268_435_456, "processes_max": 8, "file_bytes_max": 0, "files_open_max": 64},
+        },
+    })
+}
+
+/// Returns the exit code and everything that `tool check` prints for this text.
+fn checked(text: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tool.json");
+    fs::write(&file, text).unwrap();
+    let ended = end(&mut program(
+        None,
+        &["tool", "check", file.to_str().unwrap()],
+    ));
+    (ended.code, format!("{}{}", ended.printed, ended.said))
+}
+
+/// Each line has a change of the entry (a JSON pointer, and a value or `-` for its removal), the problem and the repair.
+const CASES: &str = r##"
+/name | - | `name` is missing | add `"name"
+/description | - | `description` is missing | add `"description"
+/effect | - | `effect` is missing | "read"
+/output | - | `output` is missing | "untrusted"
+/input_schema | - | `input_schema` is missing | JSON Schema
+/risk | - | has no `risk` | add `"risk": "low"`
+/risk | "small" | unknown variant `small` | "medium"
+/risk | 3 | `risk` is not a text | "medium"
+/effct | "read" | no member `effct` | did you mean `effect`?
+/effect | "delete" | `effect` is | "write"
+/output | "safe" | `output` is | "untrusted"
+/name | "a..b" | empty part | group.verb
+/input_schema/properties/path/pattern | "(" | is not a "regex" | JSON Schema
+/output_schema | {"type": "nothing"} | the output schema | JSON Schema
+/exec | "wc" | `exec` is not an object | "program"
+/exec | - | has no `exec` | add `exec`
+/exec/program | - | `program` is missing | absolute path
+/exec/program | "/nonexistent/wc" | /nonexistent/wc | install the program
+/exec/program | "no-such-program" | no-such-program | install the program
+/exec/argv | - | `argv` is missing | `"argv": []`
+/exec/argv/0 | {"text": "-w"} | unknown variant `text` | "literal"
+/exec/argv/1/value/kind | "file" | unknown variant `file` | paths
+/exec/argv/1/value/name | "file" | the argument `file` | add `file`
+/exec/argv/1/value/write | true | `writable` and `write` differ | "writable": true
+/input_schema/required | [] | not required | add `path` to `required`
+/input_schema/properties/mode | {"type": "string"} | takes the argument `mode` | remove it
+/exec/writable | - | `writable` is missing | false
+/exec/writable | "no" | `writable` is not true or false | false
+/exec/limits | - | `limits` is missing | wall_ms
+/exec/limits/wall_ms | - | `wall_ms` is missing | 10000
+/exec/limits/wall_ms | 0 | `wall_ms` is out of range | choose 1 to 3600000
+/exec/limits/wall_ms | "10s" | `wall_ms` is not a number | 10000
+/exec/limits/memory | 1 | no member `memory` | remove it
+/exec/sha256 | {"/usr/bin/wc": "00"} | is not a plain absolute path | "sha256": {
+"##;
+
+#[test]
+fn every_fault_of_a_tool_is_named_with_its_place_and_its_repair() {
+    let mut count = 0;
+    for case in CASES.lines().filter(|line| !line.is_empty()) {
+        let [at, value, problem, fix] = case.split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{case}");
+        };
+        let mut entry = good();
+        let (parent, key) = at.rsplit_once('/').unwrap();
+        let value: Option<Value> = serde_json::from_str(value).ok();
+        match (entry.pointer_mut(parent).unwrap(), value) {
+            (Value::Object(all), Some(value)) => drop(all.insert(key.to_owned(), value)),
+            (Value::Object(all), None) => drop(all.remove(key)),
+            (list, value) => list[key.parse::<usize>().unwrap()] = value.unwrap(),
+        }
+        let (code, said) = checked(&serde_json::to_string_pretty(&entry).unwrap());
+        assert_eq!(code, Some(64), "{case}: {said}");
+        for part in ["tool.json:", problem, "\nfix: ", fix] {
+            assert!(said.contains(part), "{case}: {part} in {said}");
+        }
+        count += 1;
+    }
+    assert!(count > 30, "{count}");
+}
+
+#[test]
+fn good_tools_and_broken_texts_are_told_apart() {
+    let one = good().to_string();
+    for text in [
+        one.clone(),
+        format!("[{one}]"),
+        contractual::example::TOOLS.to_owned(),
+    ] {
+        let (code, said) = checked(&text);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("good: "), "{said}");
+    }
+    for (text, problem) in [
+        (format!("[{one},{one}]"), "`word.count` is there twice"),
+        ("7".to_owned(), "neither a tool nor a list"),
+        ("{\"name\": }".to_owned(), "tool.json:1:10: "),
+        (String::new(), "tool.json:1:1: "),
+    ] {
+        let (code, said) = checked(&text);
+        assert_eq!(code, Some(64), "{said}");
+        assert!(said.contains(problem), "{said}");
+    }
+}
