@@ -23,9 +23,6 @@ use bus_schema::json;
 /// Rules about one tool, each with its match for one call.
 pub(crate) type RuleMatches<'r> = Vec<(&'r Rule, Match)>;
 
-/// The rules that can permit the tool, each with the arguments whose bounds do not match a call.
-pub(crate) type Misses<'r> = Vec<(&'r Rule, Vec<&'r str>)>;
-
 /// A permitted call.
 pub(crate) struct Permission<'r> {
     pub(crate) rule: &'r Rule,

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use crate::bound::matching::CallContext;
 use crate::catalogue::{Catalogue, Tool};
-use crate::combine::{Misses, Permission, RuleMatches, combine};
+use crate::combine::{Permission, RuleMatches, combine};
 use crate::contract::Contract;
 use crate::fix;
 use crate::record::View;
 use crate::rule::RuleKind;
 use crate::valid_call::ValidCall;
 use crate::verdict::{Call, Code, Fix, Refusal, Verdict};
-use crate::why;
+use crate::why::{self, Misses};
 use bus_schema::json;
 
 /// Maximum length of the arguments of a call, in bytes.

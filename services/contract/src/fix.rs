@@ -14,11 +14,12 @@ mod widen;
 
 use self::open::Sources;
 use self::refused::{Refused, Try};
-use crate::combine::{Misses, RuleMatches};
+use crate::combine::RuleMatches;
 use crate::contract::Contract;
 use crate::labels::FlowAction;
 use crate::valid_call::ValidCall;
 use crate::verdict::{Code, Exceeded, Fix, Refusal};
+use crate::why::Misses;
 
 /// Finds the first change, smallest first, that permits the call.
 pub(crate) fn find(

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::bound::kind::{Inner as _, Unit};
 use crate::bound::matching::{CallContext, Match, is_ambiguous, lookup};
-use crate::combine::Misses;
 use crate::money::sum_text;
 use crate::quota::QuotaExceeded;
 use crate::rule::{Rule, RuleKind};
@@ -15,6 +14,9 @@ use crate::valid_call::ValidCall;
 
 /// Maximum length of a described bound, in characters.
 const BOUND_CHARS_MAX: usize = 160;
+
+/// The rules that can permit the tool, each with the arguments whose bounds do not match a call.
+pub(crate) type Misses<'r> = Vec<(&'r Rule, Vec<&'r str>)>;
 
 /// Describes the reason for which the match of a rule cannot be told.
 pub(crate) fn undecidable(rule: &Rule, context: &CallContext<'_>, tool: &Arguments) -> String {

@@ -7,6 +7,7 @@ mod exec;
 mod executable;
 mod execution;
 mod file_messages;
+mod gate;
 mod halt;
 mod held;
 mod installed;

@@ -20,8 +20,10 @@ use std::collections::BTreeMap;
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, sock_filter,
+    SeccompFilter, SeccompRule, TargetArch,
 };
+
+use crate::gate::gate;
 
 /// The reason that the filter is not in force.
 #[derive(Debug, thiserror::Error)]
@@ -36,48 +38,6 @@ pub(crate) enum FilterError {
     #[error(transparent)]
     Install(#[from] seccompiler::Error),
 }
-
-#[cfg(target_arch = "x86_64")]
-const AUDIT_ARCH: u32 = 0xC000_003E;
-#[cfg(target_arch = "aarch64")]
-const AUDIT_ARCH: u32 = 0xC000_00B7;
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-const AUDIT_ARCH: u32 = 0;
-
-/// Calls that set mode or times by a path.
-#[cfg(target_arch = "x86_64")]
-const WITHOUT_EFFECT: &[i64] = &[
-    libc::SYS_chmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_futimesat,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const WITHOUT_EFFECT: &[i64] = &[libc::SYS_fchmodat, libc::SYS_fchmodat2];
-
-/// Calls that are answered with another error than `EPERM`.
-const ANSWERED: [(i64, i32); 15] = [
-    (libc::SYS_clone3, libc::ENOSYS),
-    (libc::SYS_timer_create, libc::ENOSYS),
-    (libc::SYS_fallocate, libc::EOPNOTSUPP),
-    (libc::SYS_getxattr, libc::EOPNOTSUPP),
-    (libc::SYS_lgetxattr, libc::EOPNOTSUPP),
-    (libc::SYS_fgetxattr, libc::EOPNOTSUPP),
-    (libc::SYS_listxattr, libc::EOPNOTSUPP),
-    (libc::SYS_llistxattr, libc::EOPNOTSUPP),
-    (libc::SYS_flistxattr, libc::EOPNOTSUPP),
-    (libc::SYS_setxattr, libc::EOPNOTSUPP),
-    (libc::SYS_lsetxattr, libc::EOPNOTSUPP),
-    (libc::SYS_fsetxattr, libc::EOPNOTSUPP),
-    (libc::SYS_removexattr, libc::EOPNOTSUPP),
-    (libc::SYS_lremovexattr, libc::EOPNOTSUPP),
-    (libc::SYS_fremovexattr, libc::EOPNOTSUPP),
-];
-
-/// First number of the x32 table, which shares the architecture word of x86-64.
-const X32_FIRST: u32 = 0x4000_0000;
 
 /// New mount, cgroup, UTS, IPC, user, PID and network namespaces; tracing along; a parent that is not the
 /// caller, so that no process can pass as a direct child of the supervisor.
@@ -298,7 +258,7 @@ pub(crate) fn compile(writable: bool, unprivileged: bool) -> Result<BpfProgram, 
     }
     let otherwise = SeccompAction::Errno(u32::try_from(libc::EPERM).unwrap_or(1));
     let list = SeccompFilter::new(rules, otherwise, SeccompAction::Allow, arch)?;
-    let mut program = gate(writable)?;
+    let mut program = gate(writable).map_err(|_| FilterError::Processor)?;
     program.extend(BpfProgram::try_from(list)?);
     Ok(program)
 }
@@ -322,49 +282,4 @@ fn one(
 fn any_of(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, BackendError> {
     let rule = |value: &u64| one(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, *value);
     values.iter().map(rule).collect()
-}
-
-/// Builds the rules that a map from numbers cannot express: foreign tables kill, and some calls have an answer of their
-/// own. Other calls fall through to the list.
-fn gate(writable: bool) -> Result<BpfProgram, FilterError> {
-    const LOAD: u16 = 0x20;
-    const JUMP_EQUAL: u16 = 0x15;
-    const JUMP_AT_LEAST: u16 = 0x35;
-    const RETURN: u16 = 0x06;
-    const NUMBER: u32 = 0;
-    const ARCH: u32 = 4;
-    /// The second argument: its lower half, then its upper half.
-    const PATH: [u32; 2] = [24, 28];
-    const SUCCESS: u32 = libc::SECCOMP_RET_ERRNO;
-    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    let number = |call: i64| u32::try_from(call).map_err(|_| FilterError::Processor);
-    let mut program = vec![
-        step(LOAD, 0, 0, ARCH),
-        step(JUMP_EQUAL, 1, 0, AUDIT_ARCH),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-        step(LOAD, 0, 0, NUMBER),
-        step(JUMP_AT_LEAST, 0, 1, X32_FIRST),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-    ];
-    for (call, errno) in ANSWERED {
-        let errno = u32::try_from(errno).unwrap_or_default();
-        program.push(step(JUMP_EQUAL, 0, 1, number(call)?));
-        program.push(step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno));
-    }
-    if writable {
-        for call in WITHOUT_EFFECT {
-            program.push(step(JUMP_EQUAL, 0, 1, number(*call)?));
-            program.push(step(RETURN, 0, 0, SUCCESS));
-        }
-        let [low, high] = PATH;
-        program.extend([
-            step(JUMP_EQUAL, 0, 5, number(libc::SYS_utimensat)?),
-            step(LOAD, 0, 0, low),
-            step(JUMP_EQUAL, 0, 2, 0),
-            step(LOAD, 0, 0, high),
-            step(JUMP_EQUAL, 1, 0, 0),
-            step(RETURN, 0, 0, SUCCESS),
-        ]);
-    }
-    Ok(program)
 }

@@ -7,11 +7,12 @@ use super::care;
 use super::open::{Sources, masked, question};
 use crate::bound::matching::Match;
 use crate::catalogue::Effect;
-use crate::combine::{Misses, RuleMatches, combine};
+use crate::combine::{RuleMatches, combine};
 use crate::contract::{Contract, Header};
 use crate::rule::{Rule, RuleKind};
 use crate::valid_call::ValidCall;
 use crate::verdict::{Change, Fix};
+use crate::why::Misses;
 
 /// Maximum length of a change, in bytes; longer ones are not readable.
 const FIX_BYTES_MAX: usize = 4096;
