@@ -50,6 +50,11 @@ reads! {
         TaskFinished
 }
 reads! {
+    /// The facts that tell what became of each action of a task.
+    ActionFact = ActionProposed ApprovalRequested ActionGranted ActionRefused ActionStarted ActionFinished
+        ActionDeclined ActionExpired
+}
+reads! {
     /// The facts that record the calls of a task: approval requests, grants and outcomes.
     CallFact = ApprovalRequested ActionGranted ActionFinished
 }

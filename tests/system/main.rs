@@ -26,6 +26,7 @@ mod kill;
 mod layout;
 mod main_job;
 mod nats_cli;
+mod output;
 mod path;
 mod permissions;
 mod places;

@@ -83,7 +83,7 @@ expires = "{expires}"
 }
 
 /// A program on a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     keys: File,
     screen: Arc<Mutex<Vec<u8>>>,
     child: Child,
@@ -91,7 +91,7 @@ struct Terminal {
 
 impl Terminal {
     /// Starts the command after `ahead` was typed.
-    fn start(command: &mut Command, ahead: &str) -> Self {
+    pub(crate) fn start(command: &mut Command, ahead: &str) -> Self {
         let master =
             openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
@@ -142,7 +142,7 @@ impl Terminal {
     }
 
     /// Waits until the word is on the screen this often.
-    async fn shows(&self, word: &str, times: usize) {
+    pub(crate) async fn shows(&self, word: &str, times: usize) {
         eventually(SOON, async || match self.screen() {
             screen if screen.matches(word).count() >= times => Ok(()),
             screen => Err(screen),
@@ -151,7 +151,7 @@ impl Terminal {
     }
 
     /// Waits for the program's end.
-    async fn ended(&mut self) -> (Option<i32>, String) {
+    pub(crate) async fn ended(&mut self) -> (Option<i32>, String) {
         let child = &mut self.child;
         let status = eventually(SOON, async || child.try_wait().unwrap().ok_or("it runs")).await;
         (status.code(), self.screen())

@@ -22,6 +22,7 @@ mod halt;
 mod health;
 mod init;
 mod key;
+mod output;
 mod port_forward;
 mod provision;
 mod service;
@@ -79,6 +80,8 @@ enum DeploymentCommand {
     /// List tasks, or show one of them.
     #[command(subcommand, after_help = "Example: contractual task list")]
     Task(task::Command),
+    /// Print what an action returned, or list the actions of a task.
+    Output(output::Arguments),
     /// List the questions that wait for an answer.
     #[command(subcommand, after_help = "Example: contractual approvals list")]
     Approvals(approvals::Command),
@@ -224,6 +227,7 @@ impl DeploymentCommand {
             | Self::Up(_)
             | Self::Run(_)
             | Self::Task(_)
+            | Self::Output(_)
             | Self::Approvals(_)
             | Self::Approve(_)
             | Self::Deny(_)
@@ -281,6 +285,7 @@ impl DeploymentCommand {
             Self::Up(arguments) => arguments.run(&open()?, out).await,
             Self::Run(arguments) => arguments.run(&open()?, out).await,
             Self::Task(command) => command.run(&open()?, out).await,
+            Self::Output(arguments) => arguments.run(&open()?, out).await,
             Self::Approvals(command) => command.run(&open()?, out).await,
             Self::Approve(arguments) => arguments.run(true, &open()?, out).await,
             Self::Deny(arguments) => arguments.run(false, &open()?, out).await,

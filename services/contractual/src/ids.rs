@@ -45,8 +45,7 @@ impl IdPrefix {
             return Ok(whole);
         }
         let tasks = client.tasks().await?.tasks;
-        let tasks = tasks.iter().map(|task| task.task);
-        self.only(tasks, "task", "contractual task list")
+        self.task_among(tasks.iter().map(|task| task.task))
     }
 
     /// Same as [`IdPrefix::task`]; a whole id needs no gateway.
@@ -74,6 +73,22 @@ impl IdPrefix {
         }
     }
 
+    /// Returns true if the id is this one, or begins so.
+    pub(crate) fn begins(&self, id: impl Display) -> bool {
+        id.to_string().starts_with(&self.0)
+    }
+
+    /// Returns the only task of `tasks` that begins so.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if no task or several tasks begin so.
+    pub(crate) fn task_among(
+        &self,
+        tasks: impl IntoIterator<Item = TaskId>,
+    ) -> Result<TaskId, Error> {
+        self.only(tasks, "task", "contractual task list")
+    }
+
     fn whole(&self) -> Option<TaskId> {
         self.0.parse().ok().filter(|_| self.0.len() == CHARS)
     }
@@ -98,9 +113,7 @@ impl IdPrefix {
     ) -> Result<T, Error> {
         let Self(typed) = self;
         let known = known.into_iter();
-        let mut found: Vec<T> = known
-            .filter(|id| id.to_string().starts_with(typed))
-            .collect();
+        let mut found: Vec<T> = known.filter(|id| self.begins(id)).collect();
         match (found.pop(), found.len()) {
             (None, _) => Err(Error::Refused(format!("no {name} {typed}: see `{see}`"))),
             (Some(only), 0) => Ok(only),

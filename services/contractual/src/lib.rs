@@ -15,6 +15,7 @@ mod prompt;
 mod question;
 mod questions;
 mod reason;
+mod recorded;
 mod timeline;
 mod unusual;
 

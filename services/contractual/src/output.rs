@@ -95,6 +95,11 @@ impl Output {
         note(writeln!(io::stdout(), "{before}{word}{after}"));
     }
 
+    /// Writes bytes as they are, for standard output that is no terminal.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        note(io::stdout().write_all(bytes));
+    }
+
     /// Prints a line that is not data: on standard error if the data is JSON.
     pub fn line_for_people(&self, line: &str) {
         if self.json {
