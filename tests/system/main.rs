@@ -38,6 +38,7 @@ mod replay;
 mod rollback;
 mod scene;
 mod secrets;
+mod shelf;
 mod shell;
 mod skew;
 mod stolen;

@@ -201,9 +201,11 @@ impl RunnerCore {
         let tool = tools.get(&draft.tool, &draft.tool_digest);
         let tool = tool.ok_or(Some(RefusalCode::Tool))?;
         match (tool, &self.cage) {
-            (Tool::Exec(_) | Tool::File(_), Some(Ok(()))) => Ok(permit),
+            (Tool::Exec(_) | Tool::File(_) | Tool::Now, Some(Ok(()))) => Ok(permit),
             // The kernel features that the cage needs also protect file tools, so no tool runs without them.
-            (Tool::Exec(_) | Tool::File(_), Some(Err(_)) | None) => Err(Some(RefusalCode::NoCage)),
+            (Tool::Exec(_) | Tool::File(_) | Tool::Now, Some(Err(_)) | None) => {
+                Err(Some(RefusalCode::NoCage))
+            }
         }
     }
 

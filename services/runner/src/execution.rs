@@ -1,5 +1,6 @@
 //! Executes claimed actions and returns their outcomes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use tokio::sync::watch;
 use crate::cage::Cage;
 use crate::disk::Room;
 use crate::exec::{ExecError, Finished, run_until};
+use crate::files::FileTool;
 use crate::installed::{Installed, Tool};
+use crate::now::now;
 use crate::state::Gate;
 use crate::tool::ExecTool;
 use crate::wire::{Added, Outcome};
-use crate::workspace::{FileTool, Workspace};
+use crate::workspace::Workspace;
 
 /// The executor of actions: a workspace, a cage, and the signals that stop them.
 #[derive(Debug)]
@@ -69,6 +72,10 @@ impl Execution {
         } else {
             match tool {
                 Some(Tool::File(tool)) => self.file(*tool, draft, args).await,
+                Some(Tool::Now) => Some(match now(args, self.clock.wall()) {
+                    Ok(output) => succeeded(output),
+                    Err(error) => failed(&chain(&error)),
+                }),
                 Some(Tool::Exec(tool)) => Box::pin(self.exec(tool, draft, args)).await,
                 None => {
                     let text = "the tool is not installed here";
@@ -126,14 +133,15 @@ impl Execution {
 
     async fn file(&self, tool: FileTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
         let (workspace, args) = (Arc::clone(&self.workspace), args.to_vec());
-        let calling = tokio::task::spawn_blocking(move || workspace.call(tool, &args));
+        let late = Arc::new(AtomicBool::new(false));
+        let is_late = Arc::clone(&late);
+        let calling =
+            tokio::task::spawn_blocking(move || workspace.call_until(tool, &args, &is_late));
         let bound = Duration::from_millis(u64::from(draft.wall_ms));
-        match tokio::time::timeout(bound, calling).await {
-            Ok(Ok(Ok(output))) => Some(Done {
-                outcome: ActionOutcome::Succeeded,
-                usage: Usage::default(),
-                output,
-            }),
+        let called = tokio::time::timeout(bound, calling).await;
+        late.store(called.is_err(), Ordering::Relaxed);
+        match called {
+            Ok(Ok(Ok(output))) => Some(succeeded(output)),
             Ok(Ok(Err(error))) => Some(failed(&chain(&error))),
             Ok(Err(panic)) => {
                 tracing::error!(
@@ -193,18 +201,9 @@ impl Tool {
     /// Returns true if it may take disk space.
     const fn adds(&self) -> bool {
         match self {
-            Self::File(FileTool::Write) | Self::Exec(_) => true,
-            Self::File(FileTool::List | FileTool::Read | FileTool::Delete) => false,
-        }
-    }
-}
-
-impl FileTool {
-    /// Returns true if it changes the workspace.
-    const fn changes(self) -> bool {
-        match self {
-            Self::List | Self::Read => false,
-            Self::Write | Self::Delete => true,
+            Self::File(tool) => tool.adds(),
+            Self::Exec(_) => true,
+            Self::Now => false,
         }
     }
 }
@@ -212,6 +211,14 @@ impl FileTool {
 fn output_bytes_max(draft: &DraftGrant) -> usize {
     let granted = usize::try_from(draft.output_bytes_max).unwrap_or(usize::MAX);
     granted.min(CONTENT_BYTES_MAX)
+}
+
+fn succeeded(output: Vec<u8>) -> Done {
+    Done {
+        outcome: ActionOutcome::Succeeded,
+        usage: Usage::default(),
+        output,
+    }
 }
 
 fn failed(text: &str) -> Done {

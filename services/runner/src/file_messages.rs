@@ -48,7 +48,7 @@ pub struct Listing {
     pub note: String,
 }
 
-/// One entry that a listing left out.
+/// One entry that a listing or a search left out.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Relative to the workspace. For people only: a backslash is doubled, an invisible character is `\u{…}`, and a
@@ -60,7 +60,7 @@ pub struct LeftOut {
     pub text: String,
 }
 
-/// The reason that a listing left out an entry.
+/// The reason that a listing or a search left out an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutReason {
@@ -78,6 +78,12 @@ pub enum LeftOutReason {
     Unreadable,
     /// Beyond a bound of the listing.
     TooMany,
+    /// Not UTF-8, or with U+0000; only in a search.
+    NotText,
+    /// Larger than a search reads; only in a search.
+    TooLarge,
+    /// From here on nothing was searched; only in a search.
+    NotSearched,
 }
 
 /// One file of a listing.

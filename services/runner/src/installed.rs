@@ -16,15 +16,18 @@ use bus_schema::{Digest, ToolName};
 use contract::{Catalogue, CatalogueError, unusable};
 use serde_json::Value;
 
+use crate::files::FileTool;
+use crate::now::NOW;
 use crate::tool::{ExecTool, ToolError};
 use crate::wire::Place;
-use crate::workspace::FileTool;
 
 /// The execution of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tool {
     /// Built in.
     File(FileTool),
+    /// `time.now`
+    Now,
     /// A program in the cage.
     Exec(Box<ExecTool>),
 }
@@ -89,6 +92,7 @@ impl Installed {
                 },
                 None => match FileTool::named(name.as_str()) {
                     Some(tool) => Tool::File(tool),
+                    None if name.as_str() == NOW => Tool::Now,
                     None => continue,
                 },
             };
@@ -109,7 +113,7 @@ impl Installed {
     pub(crate) fn keep_out(mut self, folders: &[Place]) -> Self {
         let faults = &mut self.faults;
         self.tools.retain(|name, (_, tool)| match tool {
-            Tool::File(_) => true,
+            Tool::File(_) | Tool::Now => true,
             Tool::Exec(tool) => match tool.keep_out(folders) {
                 Ok(()) => true,
                 Err(source) => {

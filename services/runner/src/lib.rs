@@ -6,7 +6,9 @@ mod disk;
 mod exec;
 mod executable;
 mod execution;
+mod file_error;
 mod file_messages;
+mod files;
 mod gate;
 mod halt;
 mod held;
@@ -14,6 +16,7 @@ mod installed;
 mod landlock_rules;
 mod limits;
 mod listing;
+mod now;
 mod path;
 mod pin;
 mod probe;
@@ -37,9 +40,14 @@ pub use cage::{Cage, cage_main};
 pub use exec::{ExecError, Finished, run, run_until};
 pub use executable::{PinError, SYSTEM_PATH};
 pub use execution::{Done, Execution};
+pub use file_error::FileError;
 pub use file_messages::{
     Deleted, LeftOut, LeftOutReason, ListArgs, ListedFile, Listing, NotKept, PathArgs, WriteArgs,
     Written,
+};
+pub use files::{
+    DiffArgs, Diffed, FileTool, Found, FoundLine, JsonArgs, JsonValues, MoveArgs, Moved, PatchArgs,
+    PointedValue, SearchArgs, TRASH, Table, TableArgs,
 };
 pub use held::{Lost, RESTART};
 pub use installed::{Installed, InstalledError, Tool};
@@ -51,7 +59,7 @@ pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
 pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, ToolError};
 pub use wire::{Added, Limits, Missing, Outcome, Refusal};
-pub use workspace::{FILE_BYTES_MAX, FileError, FileTool, Workspace};
+pub use workspace::{FILE_BYTES_MAX, Workspace};
 
 /// First argument of the supervisor stage.
 pub const SUPERVISOR_STAGE: &str = "cage-supervisor";

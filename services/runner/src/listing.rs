@@ -8,16 +8,17 @@ use diagnostic::escaped;
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 use rustix::io::Errno;
 
+use crate::file_error::{self, FileError, regular};
 use crate::file_messages::{LeftOut, LeftOutReason, ListArgs, ListedFile, Listing};
 use crate::path::WorkspacePath;
-use crate::workspace::{FileError, Workspace, regular};
+use crate::workspace::Workspace;
 
 /// Largest number of files in one listing.
 const LIST_FILES_MAX: usize = 10_000;
 /// Largest number of directory entries read for one listing.
 const LIST_ENTRIES_MAX: usize = 100_000;
 /// Largest number of entries that a listing names as left out.
-const LEFT_OUT_MAX: usize = 1_000;
+pub(crate) const LEFT_OUT_MAX: usize = 1_000;
 
 impl Workspace {
     /// Lists the regular files beneath a directory that match the pattern, and what it left out: links, files with
@@ -85,7 +86,7 @@ impl Walk<'_> {
         let entries = match Dir::read_from(&fd) {
             Ok(entries) => entries,
             Err(errno) if *folder == self.asked.path => {
-                return Err(crate::workspace::io(folder.as_str(), errno));
+                return Err(file_error::io(folder.as_str(), errno));
             }
             Err(errno) => {
                 self.unreadable(folder.as_str(), &errno);
@@ -219,9 +220,9 @@ impl Walk<'_> {
     }
 }
 
-const LINK: &str = "a symbolic link; links are not followed";
-const HARD_LINKS: &str = "it has several hard links; copy it to a file of its own";
-const SPECIAL: &str = "not a regular file";
+pub(crate) const LINK: &str = "a symbolic link; links are not followed";
+pub(crate) const HARD_LINKS: &str = "it has several hard links; copy it to a file of its own";
+pub(crate) const SPECIAL: &str = "not a regular file";
 const ODD_NAME: &str = "its name has a backslash, an invisible character or bytes that are not UTF-8, so no contract can permit it; rename it";
 const LONG_PATH: &str = "its path is longer than 1024 bytes; move it up";
 
@@ -274,7 +275,7 @@ fn shown(folder: &WorkspacePath, name: &CStr) -> String {
 }
 
 /// Returns one sentence: how much was left out, by reason.
-fn note(left_out: &[LeftOut], more: usize) -> String {
+pub(crate) fn note(left_out: &[LeftOut], more: usize) -> String {
     let mut parts = Vec::new();
     let reasons = [
         (LeftOutReason::Link, "link", "links"),
@@ -295,6 +296,21 @@ fn note(left_out: &[LeftOut], more: usize) -> String {
             LeftOutReason::TooMany,
             "folder beyond the bound of entries",
             "folders beyond the bound of entries",
+        ),
+        (
+            LeftOutReason::NotText,
+            "file that is no text",
+            "files that are no text",
+        ),
+        (
+            LeftOutReason::TooLarge,
+            "file that is too large",
+            "files that are too large",
+        ),
+        (
+            LeftOutReason::NotSearched,
+            "place where the search ended",
+            "places where the search ended",
         ),
     ];
     for (reason, one, many) in reasons {

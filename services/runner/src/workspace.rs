@@ -1,4 +1,4 @@
-//! Runs the built-in file tools inside one directory and never outside it.
+//! Reads, writes and deletes files inside one directory and never outside it.
 //!
 //! # Alternatives
 //! All symbolic links are refused (`RESOLVE_NO_SYMLINKS`), also those that stay inside: a link gives one
@@ -12,17 +12,15 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use contract::PathGlobError;
-use diagnostic::{escaped, is_hidden};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, fsync, mkdirat, openat, openat2,
     renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::disk::Room;
+use crate::file_error::{FileError, io, regular};
 use crate::file_messages::{Deleted, NotKept, PathArgs, WriteArgs, Written};
 use crate::held::{Held, Lost};
 use crate::path::{PathError, WorkspacePath};
@@ -31,8 +29,6 @@ use crate::wire::Place;
 
 /// Largest file read or written, in bytes.
 pub const FILE_BYTES_MAX: usize = 1024 * 1024;
-/// Largest encoded arguments, in bytes: 1 MiB of text in which each byte takes six.
-const ARGS_BYTES_MAX: usize = 7 * 1024 * 1024;
 /// Rights of a new file and a new folder, of which the umask or the folder's access control list takes away.
 const FILE_MODE: u32 = 0o666;
 const FOLDER_MODE: u32 = 0o777;
@@ -42,97 +38,6 @@ const RESOLVE_ATTEMPTS: usize = 32;
 /// A directory held open; every path is resolved beneath it by the kernel.
 #[derive(Debug)]
 pub struct Workspace(Held);
-
-/// The built-in file tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileTool {
-    /// `file.list`
-    List,
-    /// `file.read`
-    Read,
-    /// `file.write`
-    Write,
-    /// `file.delete`
-    Delete,
-}
-
-impl FileTool {
-    /// Returns the tool of that name, if any.
-    pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "file.list" => Some(Self::List),
-            "file.read" => Some(Self::Read),
-            "file.write" => Some(Self::Write),
-            "file.delete" => Some(Self::Delete),
-            _ => None,
-        }
-    }
-}
-
-/// The reason that a file tool failed without an effect.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The arguments do not decode.
-    #[error("the arguments do not fit the tool; compare them with its schema")]
-    Args(#[source] serde_json::Error),
-    /// Arguments, text, file, pattern or listing over its bound.
-    #[error("{what} is larger than {max}; ask for less")]
-    TooLarge {
-        /// The part that is too large.
-        what: &'static str,
-        /// The bound.
-        max: usize,
-    },
-    /// The pattern of a listing is none of contracts.
-    #[error("the pattern `{}` cannot be used; {}", escaped(pattern), advice(pattern, *source))]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// The rule it breaks.
-        source: PathGlobError,
-    },
-    /// The workspace is not the one that was opened.
-    #[error(transparent)]
-    Lost(#[from] Lost),
-    /// `.` where a file is needed.
-    #[error("the path cannot be used here; name a file inside the workspace")]
-    Path(#[source] PathError),
-    /// Resolution met a symbolic link, a magic link, or left the workspace.
-    #[error("`{path}` leads through a link or out of the workspace; name the file directly")]
-    Escapes {
-        /// The path asked for.
-        path: String,
-    },
-    /// A directory, device, fifo, socket or link.
-    #[error("`{path}` is not a regular file; name a regular file")]
-    NotRegular {
-        /// The path asked for.
-        path: String,
-    },
-    /// More than one hard link.
-    #[error("`{path}` has {links} hard links; copy it to a file of its own")]
-    HardLinked {
-        /// The path asked for.
-        path: String,
-        /// Links counted.
-        links: u64,
-    },
-    /// Nothing there.
-    #[error("`{path}` does not exist; list the folder to find the right name")]
-    Missing {
-        /// The path asked for.
-        path: String,
-    },
-    /// Any other error of the kernel.
-    #[error("`{path}` could not be used; see the cause")]
-    Io {
-        /// The path asked for.
-        path: String,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-}
 
 impl Workspace {
     /// Opens `path`, which must be a directory, and holds it. If the path leads elsewhere later, nothing is read or
@@ -154,50 +59,59 @@ impl Workspace {
         self.0.check()
     }
 
-    /// Decodes `args` (canonical JSON), performs `tool` and returns its output bytes.
-    ///
-    /// # Errors
-    /// As the single tools.
-    pub fn call(&self, tool: FileTool, args: &[u8]) -> Result<Vec<u8>, FileError> {
-        match tool {
-            FileTool::List => encode(&self.list(&decode(args)?)?),
-            FileTool::Read => self.read(&decode(args)?),
-            FileTool::Write => encode(&self.write(&decode(args)?)?),
-            FileTool::Delete => encode(&self.delete(&decode(args)?)?),
-        }
-    }
-
     /// Reads a regular file of at most 1 MiB.
     ///
     /// # Errors
     /// Missing, linked, special, too large, or unreadable.
     pub fn read(&self, args: &PathArgs) -> Result<Vec<u8>, FileError> {
         self.is_in_place()?;
-        let path = args.path.as_str();
+        let (bytes, _) = self.bytes(&args.path, FILE_BYTES_MAX)?;
+        Ok(bytes)
+    }
+
+    /// Reads a regular file of at most `bytes_max` bytes; returns what it was at the beginning as well.
+    pub(crate) fn bytes(
+        &self,
+        path: &WorkspacePath,
+        bytes_max: usize,
+    ) -> Result<(Vec<u8>, Stat), FileError> {
+        let path = path.as_str();
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let fd = self.resolve(path, flags)?;
         let stat = fstat(&fd).map_err(|errno| io(path, errno))?;
         regular(path, &stat)?;
         let too_large = FileError::TooLarge {
             what: "the file",
-            max: FILE_BYTES_MAX,
+            max: bytes_max,
         };
-        if usize::try_from(stat.st_size).unwrap_or(usize::MAX) > FILE_BYTES_MAX {
+        if usize::try_from(stat.st_size).unwrap_or(usize::MAX) > bytes_max {
             return Err(too_large);
         }
         let mut bytes = Vec::new();
-        let bound = u64::try_from(FILE_BYTES_MAX).unwrap_or(0) + 1;
+        let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX);
         File::from(fd)
-            .take(bound)
+            .take(bound.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|source| FileError::Io {
                 path: path.to_owned(),
                 source,
             })?;
-        if bytes.len() > FILE_BYTES_MAX {
+        if bytes.len() > bytes_max {
             Err(too_large)
         } else {
-            Ok(bytes)
+            Ok((bytes, stat))
+        }
+    }
+
+    /// Reads a text of at most 1 MiB.
+    pub(crate) fn text(&self, path: &WorkspacePath) -> Result<(String, Stat), FileError> {
+        let (bytes, stat) = self.bytes(path, FILE_BYTES_MAX)?;
+        match String::from_utf8(bytes) {
+            Ok(text) if !text.contains('\0') => Ok((text, stat)),
+            Ok(_) | Err(_) => {
+                let problem = "is no text in UTF-8";
+                Err(FileError::unfit(path, problem, "name a text file"))
+            }
         }
     }
 
@@ -208,6 +122,15 @@ impl Workspace {
     /// # Errors
     /// The existing file is linked or special, the text is too large, or the disk refuses.
     pub fn write(&self, args: &WriteArgs) -> Result<Written, FileError> {
+        self.replace(args, None)
+    }
+
+    /// Does the same as [`Workspace::write`], but only if the file is still `read`, in case that is given.
+    pub(crate) fn replace(
+        &self,
+        args: &WriteArgs,
+        read: Option<&Stat>,
+    ) -> Result<Written, FileError> {
         let path = args.path.as_str();
         if args.text.len() > FILE_BYTES_MAX {
             return Err(FileError::TooLarge {
@@ -220,6 +143,12 @@ impl Workspace {
         let old = Old::at(&folder, name).map_err(|errno| io(path, errno))?;
         if let Some(old) = &old {
             regular(path, old.stat())?;
+        }
+        let old_stat = old.as_ref().map(Old::stat);
+        if read.is_some_and(|read| !old_stat.is_some_and(|old| is_unchanged(read, old))) {
+            return Err(FileError::Changed {
+                path: path.to_owned(),
+            });
         }
         let temporary = temporary_name().map_err(|errno| io(path, errno))?;
         let done = write_new(&folder, &temporary, old.as_ref(), args.text.as_bytes()).and_then(
@@ -276,7 +205,8 @@ impl Workspace {
         self.0.place()
     }
 
-    fn parent_of<'a>(
+    /// Opens the folder of a path, and returns the path's last name. With `create`, missing folders are created.
+    pub(crate) fn parent_of<'a>(
         &self,
         path: &'a WorkspacePath,
         create: bool,
@@ -347,92 +277,26 @@ fn write_new(
 }
 
 fn temporary_name() -> rustix::io::Result<String> {
+    Ok(format!(".{}.part", random_name()?))
+}
+
+/// Makes a name of 24 hexadecimal digits that nobody can guess.
+pub(crate) fn random_name() -> rustix::io::Result<String> {
     let mut random = [0_u8; 12];
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-    Ok(format!(".{}.part", hex(&random)))
+    Ok(hex(&random))
 }
 
-pub(crate) fn regular(path: &str, stat: &Stat) -> Result<(), FileError> {
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(FileError::NotRegular {
-            path: path.to_owned(),
-        });
-    }
-    #[cfg_attr(
-        target_arch = "x86_64",
-        expect(
-            clippy::useless_conversion,
-            reason = "the link count has another width elsewhere"
-        )
-    )]
-    let links = u64::from(stat.st_nlink);
-    if links == 1 {
-        Ok(())
-    } else {
-        Err(FileError::HardLinked {
-            path: path.to_owned(),
-            links,
-        })
-    }
-}
-
-pub(crate) fn io(path: &str, errno: Errno) -> FileError {
-    let path = path.to_owned();
-    match errno {
-        Errno::NOENT | Errno::NOTDIR => FileError::Missing { path },
-        Errno::LOOP | Errno::XDEV => FileError::Escapes { path },
-        Errno::ISDIR | Errno::NXIO | Errno::NODEV => FileError::NotRegular { path },
-        _ => FileError::Io {
-            path,
-            source: errno.into(),
-        },
-    }
-}
-
-fn decode<T: DeserializeOwned>(args: &[u8]) -> Result<T, FileError> {
-    if args.len() > ARGS_BYTES_MAX {
-        return Err(FileError::TooLarge {
-            what: "the arguments",
-            max: ARGS_BYTES_MAX,
-        });
-    }
-    serde_json::from_slice(args).map_err(FileError::Args)
-}
-
-fn encode<T: Serialize>(output: &T) -> Result<Vec<u8>, FileError> {
-    serde_json::to_vec(output).map_err(FileError::Args)
+/// Returns true if both are the same file with the same content, as far as the kernel tells.
+fn is_unchanged(before: &Stat, now: &Stat) -> bool {
+    let told = |stat: &Stat| {
+        let changed = (stat.st_mtime, stat.st_mtime_nsec);
+        (stat.st_dev, stat.st_ino, stat.st_size, changed)
+    };
+    told(before) == told(now)
 }
 
 /// Encodes bytes in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Returns the sentence that says how to write a pattern instead.
-fn advice(pattern: &str, error: PathGlobError) -> &'static str {
-    match error {
-        PathGlobError::TooLong => "shorten it to 1024 bytes",
-        PathGlobError::Absolute => {
-            "leave out the first `/`: it starts at the folder that is listed"
-        }
-        PathGlobError::Joined => {
-            "write `**/*.txt` for the texts of all folders: `**` is a name of its own"
-        }
-        PathGlobError::Unsupported if pattern.contains(['{', '[']) => {
-            "list once for each of `*.txt` and `*.md`, or write `*` for any characters"
-        }
-        PathGlobError::Unsupported => "write `*` for any characters of a name",
-        PathGlobError::NotNormal if pattern.is_empty() => {
-            "leave it out, or write `**`, to list everything"
-        }
-        PathGlobError::NotNormal if pattern.chars().any(is_hidden) => {
-            "write `*` for the invisible character"
-        }
-        PathGlobError::NotNormal if pattern.ends_with('/') => {
-            "write `docs/**` for everything below `docs`"
-        }
-        PathGlobError::NotNormal => {
-            "write it without `.`, `..` and empty names, such as `docs/*.md`"
-        }
-    }
 }

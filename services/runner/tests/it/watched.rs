@@ -17,6 +17,25 @@ fn refuses(workspace: &Workspace, words: &str) {
         write(workspace, "a", "new"),
         write(workspace, "b", "new"),
         call(workspace, "file.delete", &json!({"path": "a"})),
+        call(
+            workspace,
+            "file.search",
+            &json!({"path": ".", "pattern": "o"}),
+        ),
+        call(workspace, "file.move", &json!({"path": "a", "to": "b"})),
+        call(workspace, "file.trash", &json!({"path": "a"})),
+        call(
+            workspace,
+            "json.query",
+            &json!({"path": "a", "pointers": [""]}),
+        ),
+        call(workspace, "csv.query", &json!({"path": "a"})),
+        call(workspace, "text.diff", &json!({"path": "a", "to": "a"})),
+        call(
+            workspace,
+            "file.patch",
+            &json!({"path": "a", "diff": "@@ -1 +1 @@\n-old\n+new\n"}),
+        ),
     ];
     for refused in tools {
         let error = refused.unwrap_err();
