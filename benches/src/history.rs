@@ -119,18 +119,24 @@ impl History {
                 task: task.id,
                 contract,
                 playbook: task.playbook,
+                slots: None,
                 at: self.clock.wall(),
             });
             let (statement, playbook) = (Signed::new(&said, &owner), task.playbook);
             let fact = TaskSubmitted {
                 statement,
                 playbook,
+                slots: None,
             };
             self.say(&Draft::<Gateway>::of(task.id, fact))?;
         }
         for task in &tasks {
-            let playbook = task.playbook;
-            let fact = TaskAdmitted { contract, playbook };
+            let (playbook, slots) = (task.playbook, None);
+            let fact = TaskAdmitted {
+                contract,
+                playbook,
+                slots,
+            };
             self.say(&Draft::<Policy>::of(task.id, fact))?;
         }
         for index in 0..actions {

@@ -171,7 +171,10 @@ facts! {
         statement: Signed,
         /// The playbook that the statement names.
         playbook: Content,
-    } contents |fact| vec![fact.playbook];
+        /// The values of slots (canonical JSON) that the statement names; absent without any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slots: Option<Content>,
+    } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
     /// A signed approval or denial was submitted. The gateway guarantees nothing in it.
     "approval.carried" v 1 by Gateway, of TaskId: ApprovalCarried {
         /// The action that it names.
@@ -245,12 +248,18 @@ facts! {
         contract: Digest,
         /// The playbook.
         playbook: Content,
-    } contents |fact| vec![fact.playbook];
+        /// The values of its slots (canonical JSON); absent without any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slots: Option<Content>,
+    } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {
         /// The reason.
         code: RefusalCode,
-    };
+        /// The reason for a person (text), if the code alone does not say it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Content>,
+    } contents |fact| fact.why.into_iter().collect();
     /// Exactly this may run, once, on its audience, if it is claimed in time by bus time.
     "action.granted" v 1 by Policy, of TaskId: ActionGranted {
         /// The grant.
@@ -462,4 +471,7 @@ pub enum RefusalCode {
     /// The statement was made about another action.
     #[error("the approval was given for another action")]
     ApprovalOtherAction,
+    /// The values of the slots do not fit the contract: one is missing, unknown, or of another kind.
+    #[error("the values of the slots do not fit the contract")]
+    Slots,
 }

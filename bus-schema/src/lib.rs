@@ -57,7 +57,7 @@ pub use reader::{
     PolicyFact, RunnerFact, WorkerFact,
 };
 pub use signed::{
-    AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement,
+    AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement, SLOTS_BYTES_MAX,
     STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TRIGGERS, consumer};

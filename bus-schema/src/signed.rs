@@ -9,6 +9,8 @@ use crate::{ActionId, Content, DeploymentId, Digest, PublicKey, Signature, TaskI
 pub const PLAN_CALLS_MAX: usize = 10;
 /// Most bytes of a statement.
 pub const STATEMENT_BYTES_MAX: usize = 2048;
+/// Most bytes of the values of the slots of a task: 64 KiB.
+pub const SLOTS_BYTES_MAX: usize = 64 << 10;
 
 /// A statement's exact bytes with the signature over them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +36,7 @@ pub enum Statement {
     Access(AccessStatement),
 }
 
-/// A task: a playbook under a contract.
+/// A task: a playbook under a contract, and the values of its slots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskStatement {
@@ -46,6 +48,9 @@ pub struct TaskStatement {
     pub contract: Digest,
     /// The playbook (TOML), put into `BLOBS` by the gateway.
     pub playbook: Content,
+    /// The values of the contract's slots (canonical JSON), put into `BLOBS` by the gateway; absent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Content>,
     /// The time of signing, by the person's clock.
     pub at: Time,
 }

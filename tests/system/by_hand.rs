@@ -91,6 +91,10 @@ async fn fetched(owner: &BusClient, fetch: Fetch) -> Fetched {
             let bytes = owner.get(AuthorId::Gateway, &content).await.unwrap();
             Fetched::Words(task, bytes)
         }
+        Fetch::Slots { task, content } => {
+            let bytes = owner.get(AuthorId::Gateway, &content).await.unwrap();
+            Fetched::Slots(task, bytes)
+        }
         Fetch::Earlier {
             task,
             action,

@@ -41,6 +41,7 @@ mod secrets;
 mod shelf;
 mod shell;
 mod skew;
+mod slots;
 mod stolen;
 mod stopping;
 mod tamper;

@@ -14,6 +14,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use crate::{
     cli::{end, one_sentence, program},
     main_job::{asked, has, run, with_documents},
+    scene::contract,
 };
 
 const PROMPT: &str = "sign it? [yes/no] ";
@@ -177,6 +178,28 @@ async fn lines_that_were_typed_before_a_question_do_not_answer_it() {
         assert!(!screen.contains("granted"), "{ahead:?}: {screen}");
         assert!(!deployment.workspace().join("a.txt").exists());
     }
+}
+
+#[tokio::test]
+async fn missing_slots_are_asked_for_until_a_value_fits() {
+    let text = contract(
+        "filled",
+        "[slots]\nfile = \"path\"\n\n[[allow]]\ntool = \"file.write\"\n\
+         where.path = { from = { slot = \"file\" } }\n",
+    );
+    let steps = PLAYBOOK.replace("a.txt", "{slot.file}");
+    let (deployment, arguments) = with_documents(&text, &steps).await;
+    let mut terminal = Terminal::start(&mut run(&deployment, &arguments, &[]), "ahead.md\n");
+    terminal.shows("file (a path): ", 1).await;
+    terminal.types("notes\n");
+    terminal
+        .shows("the value of the slot `file` is not a path", 1)
+        .await;
+    terminal.shows("file (a path): ", 2).await;
+    terminal.types("notes.md\n");
+    let (code, screen) = terminal.ended().await;
+    assert_eq!(code, Some(0), "{screen}");
+    assert!(deployment.workspace().join("notes.md").exists());
 }
 
 #[tokio::test]

@@ -124,6 +124,7 @@ fn task_statement() -> TaskStatement {
         task: task(),
         contract: digest(5),
         playbook: content(9),
+        slots: None,
         at: T0,
     }
 }
@@ -296,12 +297,14 @@ fn tasks() -> Vec<Example> {
             TaskAdmitted {
                 contract: digest(5),
                 playbook: content(9),
+                slots: None,
             },
         ),
         event(
             t,
             TaskRejected {
                 code: RefusalCode::NoContract,
+                why: None,
             },
         ),
         event(
@@ -316,6 +319,7 @@ fn tasks() -> Vec<Example> {
             TaskSubmitted {
                 statement: signed(Statement::Task(task_statement())),
                 playbook: content(9),
+                slots: None,
             },
         ),
     ]

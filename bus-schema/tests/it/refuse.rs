@@ -463,6 +463,7 @@ fn a_kind_that_the_reader_does_not_fold_is_genuine_all_the_same() {
         task(),
         TaskRejected {
             code: bus_schema::RefusalCode::Halted,
+            why: None,
         },
     );
     assert_eq!(

@@ -14,6 +14,7 @@ use crate::explain::{RuleExplanation, explain};
 use crate::labels::{Labels, WrittenLabels};
 use crate::name::is_principal;
 use crate::record::{Record, View};
+use crate::slot_values::SlotValues;
 use crate::usage::{ContractTotals, Under};
 use crate::verdict::Fix;
 use crate::verdict::{Call, Code, Verdict};
@@ -87,6 +88,7 @@ struct Line<'l> {
     task: Option<String>,
     text: Option<String>,
     principal: Option<String>,
+    slots: Option<BTreeMap<String, Value>>,
     call: Option<Value>,
     tool: Option<String>,
     #[serde(borrow)]
@@ -161,6 +163,7 @@ impl<'c> Batch<'c> {
             args,
             text,
             principal,
+            slots,
             output,
             result,
         } = read;
@@ -171,31 +174,48 @@ impl<'c> Batch<'c> {
             (task, call)
         };
         let task = task.ok_or("`task` is missing; name the task")?;
+        let given = text.is_some() || slots.is_some();
         match (call, tool, args, text, principal) {
             (Some(call), Some(tool), Some(args), None, None) => {
                 if !call.is_string() && !call.is_number() {
                     return Err("`call` is neither a text nor a number; name the call".to_owned());
                 }
+                if slots.is_some() {
+                    self.begin(task.clone(), None, slots, None)?;
+                }
                 let output = output.map(Labels::from);
                 self.call(task, call, (&tool, args), output, result).map(Some)
             }
-            (None, None, None, Some(text), principal) if output.is_none() && result.is_none() => {
-                self.words(task, text, principal).map(|()| None)
+            (None, None, None, text, principal)
+                if given && output.is_none() && result.is_none() =>
+            {
+                self.begin(task, text, slots, principal).map(|()| None)
             }
             _ => Err("the line is neither a call nor a task text; write {task, call, tool, args} or {task, text}".to_owned()),
         }
     }
 
-    fn words(
+    /// Begins a task with its text and its slots, before its first call.
+    fn begin(
         &mut self,
         task: String,
-        text: String,
+        text: Option<String>,
+        slots: Option<BTreeMap<String, Value>>,
         principal: Option<String>,
     ) -> Result<(), String> {
         if self.tasks.contains_key(&task) {
+            let what = if text.is_some() { "text" } else { "slots" };
             return Err(format!(
-                "the text of task {task:?} comes after its first line; put the text first"
+                "the line with the {what} of task {task:?} is not its first one; put it first"
             ));
+        }
+        let mut values = SlotValues::default();
+        for (name, value) in slots.iter().flatten() {
+            values.insert(name, value.clone());
+        }
+        if slots.is_some() {
+            let checked = self.contract.check_slots(&values, self.now_ms);
+            checked.map_err(|error| error.to_string())?;
         }
         let principal = principal.unwrap_or_else(|| self.principal());
         if !is_principal(&principal) {
@@ -203,7 +223,8 @@ impl<'c> Batch<'c> {
                 "{principal:?} is not a principal; write \"session\" or \"job:<name>\""
             ));
         }
-        let record = Record::new(principal, Some(text));
+        let mut record = Record::new(principal, text);
+        record.fill(Some(values));
         let called = false;
         self.tasks.insert(task, Task { record, called });
         Ok(())

@@ -36,6 +36,7 @@ pub(crate) mod range;
 pub(crate) mod relation;
 pub(crate) mod scalar;
 mod seen_in;
+mod slots;
 pub(crate) mod spoken;
 pub(crate) mod suffix;
 mod template;

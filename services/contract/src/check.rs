@@ -158,6 +158,7 @@ impl TestCall {
         refused: &mut impl FnMut(usize, Verdict),
     ) -> Verdict {
         let mut record = Record::new(self.principal.clone(), self.text.clone());
+        record.fill(Some(self.slots.clone()));
         let mut shared = ContractTotals::default();
         let verdict =
             |record: &Record, shared: &ContractTotals, tool: &str, args: &Map<String, Value>| {

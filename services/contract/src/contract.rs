@@ -12,6 +12,7 @@ use crate::known::KnownSet;
 use crate::limits::{Limits, PeriodLimits};
 use crate::quota::Quota;
 use crate::rule::Rule;
+use crate::slot_rule::SlotRules;
 use crate::test_call::TestCall;
 use crate::usage::Period;
 
@@ -31,6 +32,8 @@ pub struct Contract {
     pub(crate) roles: BTreeMap<String, Role>,
     /// The sets of values that the owner named.
     pub(crate) known: BTreeMap<String, Arc<KnownSet>>,
+    /// The values that a person fills in with each task.
+    pub(crate) slots: SlotRules,
     pub(crate) rules: Vec<Rule>,
     /// The indexes of the rules about each tool, sorted by rule id, so that verdicts do not depend on the order of the
     /// document.

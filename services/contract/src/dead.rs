@@ -3,6 +3,7 @@
 pub(crate) mod possible;
 pub(crate) mod text;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -19,6 +20,7 @@ use crate::limits::Limits;
 use crate::record::{Record, View};
 use crate::rule::{Rule, RuleKind};
 use crate::schema::domain::Domain;
+use crate::slot_rule::SlotRules;
 use crate::usage::{ContractTotals, Period};
 
 static NO_RECORD: LazyLock<Record> = LazyLock::new(Record::default);
@@ -48,9 +50,14 @@ pub(crate) struct Dead {
 type Finding = (Part, Reason);
 
 /// Returns every allow and ask that no call can match, and every key of them that never has an effect.
-pub(crate) fn find(rules: &[&Rule], limits: &Limits, catalogue: &Catalogue) -> Vec<Dead> {
+pub(crate) fn find(
+    rules: &[&Rule],
+    (limits, slots): (&Limits, &SlotRules),
+    catalogue: &Catalogue,
+) -> Vec<Dead> {
     let mut analysis = Analysis {
         rules,
+        slots,
         catalogue,
         permitted: BTreeSet::new(),
     };
@@ -69,6 +76,7 @@ pub(crate) fn find(rules: &[&Rule], limits: &Limits, catalogue: &Catalogue) -> V
 
 struct Analysis<'c> {
     rules: &'c [&'c Rule],
+    slots: &'c SlotRules,
     catalogue: &'c Catalogue,
     /// The tools with a call that a rule can permit, as far as is known.
     permitted: BTreeSet<String>,
@@ -161,6 +169,10 @@ impl Analysis<'_> {
         };
         let bounds = rule.bounds.iter().find_map(|(name, bound)| {
             let (domain, presence) = tool.arguments().place(name);
+            let mut bound = Cow::Borrowed(bound);
+            if !self.slots.is_empty() {
+                bound.to_mut().add_bounds_of(self.slots);
+            }
             let reason = bound.dead(&domain, presence, around)?;
             Some((Part::Bound(name.clone()), reason))
         });

@@ -16,6 +16,7 @@ use crate::limits::PeriodLimits;
 use crate::name::rule_id;
 use crate::rule::{OWNER, Rule, RuleKind};
 use crate::show;
+use crate::slot_rule::SlotRule;
 use crate::test_call::{Earlier, TestCall};
 use crate::usage::Period;
 use crate::verdict::Verdict;
@@ -114,6 +115,7 @@ pub fn diff(old: &Contract, new: &Contract, catalogue: &Catalogue) -> Diff {
     };
     found.head();
     found.task();
+    found.slots();
     found.limits();
     found.rules();
     let Differ { entries, notes, .. } = found;
@@ -243,6 +245,19 @@ impl Differ<'_> {
         if old != new {
             let said = |text: Option<&str>| text.map(show::only_task);
             self.check("task.text", said(old), said(new));
+        }
+    }
+
+    /// Compares the values that a person fills in with each task.
+    fn slots(&mut self) {
+        let (old, new) = (&self.old.slots, &self.new.slots);
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let (before, after) = (old.get(name), new.get(name));
+            if before != after {
+                let said = |rule: Option<&SlotRule>| rule.map(SlotRule::sentence);
+                self.check("task.slots", said(before), said(after));
+            }
         }
     }
 

@@ -64,7 +64,7 @@ impl<'c> HistoryNeeds<'c> {
 
     fn origin(&mut self, origin: &'c Origin) {
         match origin {
-            Origin::Task(_) => {}
+            Origin::Task(_) | Origin::Slot(_) => {}
             Origin::Field { tool, .. } => self.tools.entry(tool).or_default().result = true,
             Origin::Argument { tool, .. } => self.tools.entry(tool).or_default().args = true,
         }

@@ -13,6 +13,7 @@ mod question;
 mod quota;
 mod repeat;
 mod rule;
+mod slots;
 pub(crate) mod source;
 mod test;
 pub(crate) mod tools;
@@ -52,6 +53,7 @@ const CONTRACT_KEYS: &[&str] = &[
     "zone",
     "limits",
     "known",
+    "slots",
     "roles",
     "allow",
     "ask",
@@ -101,6 +103,7 @@ pub(crate) fn contract(
         )
     })?;
     fits(&mut source, &fields, &contract, catalogue);
+    slots::used(&mut source, &fields, &contract);
     let rules = ["allow", "ask", "deny"].into_iter();
     let rules = rules.flat_map(|word| tables(&mut source, &fields, word, RULES_MAX));
     let rules: Vec<&Node<'_>> = rules.collect();
@@ -160,11 +163,7 @@ fn read<'t>(
     let expires = source
         .required(of, "expires")
         .and_then(|node| Some((head::moment(source, node, "expires", true)?, node.span())));
-    let starts = of.table.get("starts");
-    let starts = starts.map_or(Some(None), |node| {
-        let found = head::moment(source, node, "starts", false)?;
-        Some(Some((found, node.span())))
-    });
+    let starts = starts(source, of.table.get("starts"));
     let task = head::task(source, of.table.get("task"));
     let principals = head::principals(source, of.table.get("principal"));
     let limits = limits::read(source, of.table.get("limits"), catalogue);
@@ -172,13 +171,16 @@ fn read<'t>(
     let known = known::read(source, of.table.get("known"));
     let (nobody, nothing) = (BTreeMap::new(), BTreeMap::new());
     let people = roles.as_ref().unwrap_or(&nobody);
+    let sets = known.as_ref().unwrap_or(&nothing);
+    let (kinds, slots) = slots::read(source, of.table.get("slots"), (catalogue, sets));
     let rules = rules(
         source,
         of,
         &rule::Against {
             catalogue,
             roles: people,
-            known: known.as_ref().unwrap_or(&nothing),
+            known: sets,
+            slots: &kinds,
         },
     );
     if let (Some(version), Some(limits)) = (version, &limits) {
@@ -204,11 +206,21 @@ fn read<'t>(
         expires_span,
         roles: roles.clone()?,
         known: known.clone()?,
+        slots: slots?,
         by_tool: by_tool(&rules, catalogue),
         rules,
         tests: Vec::new(),
         digest: Digest::of(&[text.as_bytes()]),
     })
+}
+
+/// Reads `starts` with its place; the outer `None` means that a problem was reported.
+fn starts(source: &mut Source<'_>, node: Option<&Node<'_>>) -> Option<Option<(i64, Range<usize>)>> {
+    let Some(node) = node else {
+        return Some(None);
+    };
+    let found = head::moment(source, node, "starts", false)?;
+    Some(Some((found, node.span())))
 }
 
 /// Reports a contract that expires before it starts.

@@ -1,4 +1,4 @@
-//! The record of one task: its text, principal, usage, labels and outcomes.
+//! The record of one task: its text, slots, principal, usage, labels and outcomes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
 use crate::labels::{Labels, OutputLabels};
+use crate::slot_values::SlotValues;
 use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals, Under};
 
 /// The state that a decision reads, in addition to the contract, the catalogue and the call.
@@ -37,6 +38,8 @@ impl<'a> View<'a> {
 pub struct Record {
     principal: String,
     text: Option<String>,
+    /// The values of its slots; `None` if they are not known.
+    slots: Option<SlotValues>,
     /// The usage of the task: each granted call counts its reservation until its outcome gives the actual usage.
     /// Calls that lapsed unclaimed do not count.
     pub used: Totals,
@@ -100,6 +103,7 @@ impl Record {
         Self {
             principal: principal.into(),
             text,
+            slots: Some(SlotValues::default()),
             used: Totals::default(),
             labels: Labels::START,
             sources: BTreeMap::new(),
@@ -119,6 +123,16 @@ impl Record {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
+    }
+
+    /// Fills in the slots of the task, as the owner signed them with it; `None` if the values are not known.
+    pub fn fill(&mut self, slots: Option<SlotValues>) {
+        self.slots = slots;
+    }
+
+    /// The values of its slots; `None` if they are not known.
+    pub(crate) fn slots(&self) -> Option<&SlotValues> {
+        self.slots.as_ref()
     }
 
     /// The join of the labels of all outcomes.

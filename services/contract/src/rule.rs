@@ -188,6 +188,14 @@ impl Rule {
         sets
     }
 
+    /// The names of the slots that its bounds read.
+    pub(crate) fn slots(&self) -> BTreeSet<&str> {
+        let mut slots = Vec::new();
+        let bounds = self.bounds.values();
+        bounds.for_each(|bound| bound.add_slots(&mut slots));
+        slots.into_iter().map(|slot| slot.name.as_str()).collect()
+    }
+
     /// Returns true if the rule states the money that a call moves.
     pub(crate) fn says_spend(&self) -> bool {
         self.spend.is_some() || self.moves_nothing

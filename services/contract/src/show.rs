@@ -7,6 +7,7 @@ use crate::contract::Contract;
 use crate::labels::{Integrity, Labels, Secrecy};
 use crate::limits::PeriodLimits;
 use crate::rule::{Rule, RuleKind};
+use crate::slot_rule::SlotRule;
 use crate::toml_text::quoted;
 use crate::usage::Period;
 
@@ -155,6 +156,7 @@ fn head(contract: &Contract) -> Vec<Sentence> {
         texts.push(format!("{}.", said.replacen('t', "T", 1)));
     }
     texts.extend(contract.task().map(|text| format!("{}.", only_task(text))));
+    texts.extend(contract.slots.values().map(SlotRule::sentence));
     for (name, role) in contract.roles() {
         let called = role.name.as_ref();
         let called = called.map_or_else(String::new, |called| format!(" ({called})"));

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::labels::Labels;
+use crate::slot_values::SlotValues;
 
 /// A call and the record of its task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,6 +16,9 @@ pub struct TestCall {
     /// The task text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The values of the slots of the task.
+    #[serde(skip_serializing_if = "SlotValues::is_empty")]
+    pub slots: SlotValues,
     /// The earlier calls of the task.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,

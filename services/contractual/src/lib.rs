@@ -6,6 +6,7 @@ pub mod command;
 mod error;
 pub mod example;
 mod fact;
+mod filled;
 mod find;
 mod follower;
 mod ids;

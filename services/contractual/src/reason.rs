@@ -57,6 +57,9 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         RefusalCode::Denied | RefusalCode::NotAllowed => {
             "`contractual contract explain` shows what each rule says of the call"
         }
+        RefusalCode::Slots => {
+            "`contractual contract show` names the slots; fill them in with `--set <slot>=<value>`"
+        }
         RefusalCode::Arguments => "compare them with the tool's `input_schema` in the catalogue",
         RefusalCode::Cancelled | RefusalCode::NotOpen | RefusalCode::SaidNo => return None,
     })

@@ -133,6 +133,9 @@ impl Timeline {
                 self.counts.outcome = "rejected".to_owned();
                 let code = field(fact, "code");
                 self.reason = code.map_or_else(|| text(fact, "code"), reason::not_admitted);
+                if let Some(why) = content(fact, "why", by, client).await {
+                    self.reason = format!("{}: {}", self.reason, one_line(&why));
+                }
                 self.reason.clone()
             }
             "task.cancelled" => "nothing more of it is granted or claimed".to_owned(),
@@ -142,7 +145,10 @@ impl Timeline {
                 self.blame(fact, &why);
                 format!("{name}{why}")
             }
-            "task.submitted" => "signed by the owner".to_owned(),
+            "task.submitted" => match content(fact, "slots", by, client).await {
+                Some(slots) => format!("signed by the owner with {}", one_line(&slots)),
+                None => "signed by the owner".to_owned(),
+            },
             "task.admitted" => "the contract is in force".to_owned(),
             "approval.carried" => format!("{name}a signed answer"),
             "action.expired" => match self.proposal(fact) {

@@ -19,7 +19,7 @@ pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
 pub const SIGNED_BYTES_MAX: usize = bus_schema::STATEMENT_BYTES_MAX + 256;
 
-/// `POST /v1/tasks`: a task, and the playbook that it names.
+/// `POST /v1/tasks`: a task, with the playbook and the slots that it names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubmitTask {
@@ -29,6 +29,13 @@ pub struct SubmitTask {
     /// Base64 of the 32 bytes of salt and the playbook.
     #[serde(with = "sealed")]
     pub playbook: Sealed,
+    /// Base64 of the 32 bytes of salt and the values of the contract's slots; absent without any.
+    #[serde(
+        default,
+        with = "sealed_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub slots: Option<Sealed>,
 }
 
 /// The response: the task is on the bus; policy has not answered yet.
@@ -229,11 +236,38 @@ mod sealed {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Sealed, D::Error> {
         let text = String::deserialize(from)?;
-        let stored = BASE64.decode(text.as_bytes());
-        let stored = stored.map_err(|_| D::Error::custom("the playbook is not padded base64"))?;
-        Sealed::from_stored(stored)
-            .map_err(|_| D::Error::custom("the playbook does not begin with a salt of 32 bytes"))
+        super::decode_sealed(&text, "the bytes of the playbook").map_err(D::Error::custom)
     }
+}
+
+mod sealed_option {
+    use bus_schema::Sealed;
+    use data_encoding::BASE64;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(
+        sealed: &Option<Sealed>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = sealed.as_ref().map(|sealed| BASE64.encode(sealed.stored()));
+        text.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Sealed>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        let sealed = text.map(|text| super::decode_sealed(&text, "the values of the slots"));
+        sealed.transpose().map_err(D::Error::custom)
+    }
+}
+
+/// Decodes a salt and bytes from base64; returns the problem if they are invalid.
+fn decode_sealed(text: &str, what: &str) -> Result<Sealed, String> {
+    let stored = data_encoding::BASE64.decode(text.as_bytes());
+    let stored = stored.map_err(|_| format!("{what} are not padded base64"))?;
+    let short = |_| format!("{what} do not begin with a salt of 32 bytes");
+    Sealed::from_stored(stored).map_err(short)
 }
 
 /// Decodes a signed statement from base64; returns the problem if it is invalid.

@@ -178,15 +178,31 @@ impl Client {
     /// # Errors
     /// [`Error`]; after a transient one, [`Client::tasks`] shows whether the task was submitted.
     pub async fn submit(&self, contract: Digest, playbook: &[u8]) -> Result<Submitted, Error> {
+        self.submit_filled(contract, playbook, None).await
+    }
+
+    /// Does the same for a contract with slots; `slots` are their values as canonical JSON.
+    ///
+    /// # Errors
+    /// [`Error`]; see [`Client::submit`].
+    pub async fn submit_filled(
+        &self,
+        contract: Digest,
+        playbook: &[u8],
+        slots: Option<&[u8]>,
+    ) -> Result<Submitted, Error> {
         if playbook.len() > PLAYBOOK_BYTES_MAX {
             return Err(Error::Playbook(playbook.len()));
         }
         let sealed = Sealed::new(self.clock.salt(), playbook)?;
+        let slots = slots.map(|slots| Sealed::new(self.clock.salt(), slots));
+        let slots = slots.transpose()?;
         let said = Statement::Task(TaskStatement {
             deployment: self.deployment,
             task: TaskId::new(self.clock.uuid()),
             contract,
             playbook: sealed.content(),
+            slots: slots.as_ref().map(Sealed::content),
             at: self.clock.wall(),
         });
         let signed = Signed::new(&said, &self.key);
@@ -195,6 +211,7 @@ impl Client {
             &SubmitTask {
                 signed,
                 playbook: sealed,
+                slots,
             },
         )
         .await

@@ -12,8 +12,8 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use bus_schema::{
-    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, PLAN_CALLS_MAX, Statement,
-    TaskId, TaskSubmitted,
+    ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, PLAN_CALLS_MAX, SLOTS_BYTES_MAX,
+    Sealed, Statement, TaskId, TaskSubmitted,
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
@@ -273,6 +273,7 @@ async fn submit(
         let next = "the statement names another playbook; send the signed salt and bytes";
         return Err(Problem::new(Kind::PlaybookDiffers, next));
     }
+    let slots = signed_slots(&asked, said.slots)?;
     let used = || {
         let next = format!(
             "the task id was used before; see GET /v1/tasks/{}",
@@ -291,8 +292,12 @@ async fn submit(
     let fact = TaskSubmitted {
         statement: asked.signed,
         playbook,
+        slots,
     };
-    let draft = Draft::of(said.task, fact).with(asked.playbook);
+    let mut draft = Draft::of(said.task, fact).with(asked.playbook);
+    if let Some(slots) = asked.slots {
+        draft = draft.with(slots);
+    }
     let meta = app.append(draft, reserved).await?;
     Ok((
         StatusCode::ACCEPTED,
@@ -301,6 +306,20 @@ async fn submit(
             seq: meta.seq,
         }),
     ))
+}
+
+/// Returns the name of the sent values of slots, if it is the signed one.
+fn signed_slots(asked: &SubmitTask, said: Option<Content>) -> Result<Option<Content>, Problem> {
+    let slots = asked.slots.as_ref().map(Sealed::content);
+    if slots.is_some_and(|slots| slots.len() as usize > SLOTS_BYTES_MAX) {
+        let next = "the values of the slots have at most 64 KiB; shorten them";
+        return Err(Problem::new(Kind::TooLarge, next));
+    }
+    if slots != said {
+        let next = "the statement names other values of the slots; send the signed salt and bytes";
+        return Err(Problem::new(Kind::SlotsDiffer, next));
+    }
+    Ok(slots)
 }
 
 async fn approve(

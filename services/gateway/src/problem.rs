@@ -15,6 +15,7 @@ const QUOTED_CHARS_MAX: usize = 200;
 pub(crate) enum Kind {
     Malformed,
     PlaybookDiffers,
+    SlotsDiffer,
     NoAccess,
     NotSigned,
     ForeignOrigin,
@@ -38,7 +39,7 @@ pub(crate) enum Kind {
 impl Kind {
     const fn status(self) -> StatusCode {
         match self {
-            Self::Malformed | Self::PlaybookDiffers => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::PlaybookDiffers | Self::SlotsDiffer => StatusCode::BAD_REQUEST,
             Self::NoAccess => StatusCode::UNAUTHORIZED,
             Self::NotSigned | Self::ForeignOrigin | Self::Public | Self::Unidentified => {
                 StatusCode::FORBIDDEN
@@ -62,6 +63,7 @@ impl Kind {
         match self {
             Self::Malformed => ("malformed", "The request is malformed"),
             Self::PlaybookDiffers => ("playbook-differs", "The playbook is not the signed one"),
+            Self::SlotsDiffer => ("slots-differ", "The slots are not the signed ones"),
             Self::NoAccess => ("no-access", "Access is not proven"),
             Self::NotSigned => ("not-signed", "The statement is not the owner's"),
             Self::ForeignOrigin => ("foreign-origin", "Another site's page sent this"),

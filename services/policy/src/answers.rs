@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use actor::Outbox;
 use bus_schema::{
     ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
-    ContractName, ContractRejected, ContractSuspended, Deployment, Digest, Draft, DraftGrant,
-    Grant, Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
+    ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
+    Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
 };
 use contract::{ContractTotals, rule_id};
 
@@ -38,7 +38,7 @@ impl PolicyCore {
             .or_else(|| self.on_stray())
             .or_else(|| self.on_answer(out, moment))
             .or_else(|| self.on_silence(out, moment))
-            .or_else(|| self.on_submission(moment))
+            .or_else(|| self.on_submission(out, moment))
             .or_else(|| self.on_reuse(out));
         match one {
             Some(one) => vec![one],
@@ -248,7 +248,7 @@ impl PolicyCore {
         Some(refused(out, *task, *action, refusal).because(question.id))
     }
 
-    fn on_submission(&self, moment: &DecisionTime) -> Option<Draft<Me>> {
+    fn on_submission(&self, out: &Outbox<'_, Self>, moment: &DecisionTime) -> Option<Draft<Me>> {
         let mut waiting = BTreeSet::new();
         let mut each = self.state.submitted.values();
         each.find_map(|one| {
@@ -256,54 +256,80 @@ impl PolicyCore {
                 return None;
             }
             let said = match one.said {
-                Ok(said) if self.must_wait(&said.contract) => {
+                Ok(said) if self.must_wait(one.task, said) => {
                     waiting.insert(one.task);
                     return None;
                 }
-                Ok(said) => self.admissible(said, moment),
-                Err(code) => Err(code),
+                Ok(said) => self.admissible(one.task, said, moment),
+                Err(code) => Err((code, None)),
             };
             let draft = match said {
-                Ok(Submitted { contract, playbook }) => {
-                    Draft::of(one.task, TaskAdmitted { contract, playbook })
+                Ok(Submitted {
+                    contract,
+                    playbook,
+                    slots,
+                }) => {
+                    let fact = TaskAdmitted {
+                        contract,
+                        playbook,
+                        slots,
+                    };
+                    Draft::of(one.task, fact)
                 }
-                Err(code) => Draft::of(one.task, TaskRejected { code }),
+                Err((code, why)) => {
+                    let sealed = why.and_then(|why| seal(out, why.as_bytes()));
+                    let why = sealed.as_ref().map(Sealed::content);
+                    with(Draft::of(one.task, TaskRejected { code, why }), sealed)
+                }
             };
             Some(draft.because(one.id))
         })
     }
 
-    /// Returns true if a submission cannot be judged yet: its contract has no verdict, or has not been read.
-    fn must_wait(&self, contract: &Digest) -> bool {
+    /// Returns true if a submission cannot be judged yet: its contract has no verdict, or contract or slots have not been
+    /// read.
+    fn must_wait(&self, task: TaskId, said: Submitted) -> bool {
+        let contract = &said.contract;
         let active = self.state.contracts.get(contract);
         let unread = active.is_some_and(|active| !active.suspended)
             && self.document_of(contract).is_none()
             && !matches!(self.tools(), Err(NoTools::Unusable(_)));
-        unread || self.state.is_offered(contract)
+        unread || self.state.is_offered(contract) || self.awaits_slots(task, said)
     }
 
-    fn admissible(&self, said: Submitted, moment: &DecisionTime) -> Result<Submitted, RefusalCode> {
+    fn admissible(
+        &self,
+        task: TaskId,
+        said: Submitted,
+        moment: &DecisionTime,
+    ) -> Result<Submitted, (RefusalCode, Option<String>)> {
+        let no = |code| Err((code, None));
         let active = self.state.contracts.get(&said.contract);
-        let active = active.ok_or(RefusalCode::NoContract)?;
+        let Some(active) = active else {
+            return no(RefusalCode::NoContract);
+        };
         let document = self.document_of(&said.contract);
         if active.suspended || document.is_some_and(|found| !active.is_read_as_signed(found)) {
-            return Err(RefusalCode::Suspended);
+            return no(RefusalCode::Suspended);
         }
         if moment.now >= active.envelope.expires {
-            return Err(RefusalCode::Expired);
+            return no(RefusalCode::Expired);
         }
         if self.tools().is_err() {
-            return Err(RefusalCode::NoCatalogue);
+            return no(RefusalCode::NoCatalogue);
         }
         let unused = ContractTotals::default();
         let shared = self.state.shared.get(&active.name).unwrap_or(&unused);
         let now_ms = moment.now.ns().div_euclid(1_000_000);
-        match document {
-            Some(Document::Contract(contract, _)) if contract.admits(shared, now_ms).is_err() => {
-                Err(RefusalCode::Limit)
-            }
-            Some(Document::Contract(..) | Document::Unusable(_)) | None => Ok(said),
+        let Some(contract) = document.and_then(Document::contract) else {
+            return Ok(said);
+        };
+        if contract.admits(shared, now_ms).is_err() {
+            return no(RefusalCode::Limit);
         }
+        let filled = self.fills(task, said, (contract, now_ms));
+        filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
+        Ok(said)
     }
 
     /// Refuses a reused id only after the first action of that id in the same task has its verdict, so that a

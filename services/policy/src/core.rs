@@ -73,6 +73,13 @@ impl PolicyCore {
         for pending in self.state.signed.values() {
             self.want_document(&pending.contract, &pending.active, &mut wanted);
         }
+        for one in self.state.submitted.values().take(WINDOW) {
+            if let Ok(said) = one.said
+                && self.has_slots(&said.contract)
+            {
+                self.histories.want_slots(one.task, said.slots, &mut wanted);
+            }
+        }
         // Changed tools must be detected without a proposal.
         for (contract, active) in self
             .state
@@ -127,6 +134,14 @@ impl PolicyCore {
             let needs = HistoryNeeds::of(contract, tool.as_str());
             self.histories.want(id, task, &needs, to);
         }
+    }
+
+    /// Returns true if a contract in force was read and has slots.
+    pub(crate) fn has_slots(&self, contract: &Digest) -> bool {
+        let document = self.document_of(contract);
+        document
+            .and_then(Document::contract)
+            .is_some_and(|contract| contract.slots().next().is_some())
     }
 
     /// Returns the fetched document of a contract in force.
@@ -209,6 +224,10 @@ impl PolicyCore {
             self.arguments.remove(&fact.action);
         } else if let PolicyFact::ApprovalRequested(_, fact) = fact {
             self.arguments.remove(&fact.draft.action);
+        } else if let PolicyFact::TaskRejected(task, _) = fact
+            && !self.state.tasks.contains_key(task)
+        {
+            self.histories.forget(task);
         } else if let PolicyFact::TaskFinished(task, _) = fact {
             self.histories.forget(task);
             if let Some(of) = self.state.tasks.get(task) {
@@ -331,6 +350,11 @@ impl Core for PolicyCore {
             Fetched::Words(task, bytes) => {
                 if self.state.tasks.contains_key(&task) {
                     self.histories.take_words(task, bytes);
+                }
+            }
+            Fetched::Slots(task, bytes) => {
+                if self.state.is_known(task) {
+                    self.histories.take_slots(task, bytes);
                 }
             }
             Fetched::Earlier(task, action, part, bytes) => {

@@ -13,6 +13,14 @@ pub(crate) enum Document {
 }
 
 impl Document {
+    /// Returns the contract, if it can be read.
+    pub(crate) fn contract(&self) -> Option<&Contract> {
+        match self {
+            Self::Contract(contract, _) => Some(contract),
+            Self::Unusable(_) => None,
+        }
+    }
+
     /// Returns the contract's envelope, or the reason that it cannot be read.
     pub(crate) fn envelope(&self) -> Result<&Envelope, &str> {
         match self {

@@ -56,6 +56,13 @@ pub enum Fetch {
         /// The text.
         content: Content,
     },
+    /// The values of the slots of a task that the owner signed, put there by the gateway.
+    Slots {
+        /// The task.
+        task: TaskId,
+        /// The values.
+        content: Content,
+    },
     /// One half of an earlier call of a task.
     Earlier {
         /// The task.
@@ -84,6 +91,8 @@ pub enum Fetched {
     Arguments(ActionId, Option<Vec<u8>>),
     /// The signed text of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
+    /// The signed values of the slots of a task; none if they were erased.
+    Slots(TaskId, Option<Vec<u8>>),
     /// One half of an earlier call; none if it was erased.
     Earlier(TaskId, ActionId, CallPart, Option<Vec<u8>>),
     /// The bus did not answer; the fetch is retried.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use actor::Key;
 use bus_schema::json;
-use bus_schema::{ActionId, AuthorId, Digest, TaskId};
+use bus_schema::{ActionId, AuthorId, Content, Digest, SLOTS_BYTES_MAX, TaskId};
 use contract::{
     ARGUMENTS_BYTES_MAX, CallParts, Catalogue, HistoryNeeds, Integrity, Labels, Record, Secrecy,
-    Tool,
+    SlotValues, Tool,
 };
 use serde_json::{Map, Value};
 
@@ -32,6 +32,7 @@ pub(crate) struct HistoryCache {
 #[derive(Debug, Default)]
 struct TaskHistory {
     words: Option<Option<String>>,
+    slots: Option<Option<SlotValues>>,
     parts: BTreeMap<(ActionId, CallPart), Option<Value>>,
 }
 
@@ -50,6 +51,7 @@ impl HistoryCache {
             let content = task.playbook;
             to.push((Key::Task("words", id), Fetch::Words { task: id, content }));
         }
+        self.want_slots(id, task.slots, to);
         let mut add = |name, action, part, by, content| {
             let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
             if !read {
@@ -105,6 +107,32 @@ impl HistoryCache {
         }
     }
 
+    /// Adds the values of the slots of a task, if they must be read.
+    pub(crate) fn want_slots(
+        &self,
+        task: TaskId,
+        slots: Option<Content>,
+        to: &mut Vec<(Key, Fetch)>,
+    ) {
+        let content = slots.filter(|slots| slots.len() as usize <= SLOTS_BYTES_MAX);
+        let content = content.filter(|_| self.slots(task).is_none());
+        let fetch =
+            content.map(|content| (Key::Task("slots", task), Fetch::Slots { task, content }));
+        to.extend(fetch);
+    }
+
+    /// Returns the read values of the slots of a task. None inside: they were erased or are unusable.
+    pub(crate) fn slots(&self, task: TaskId) -> Option<Option<&SlotValues>> {
+        let past = self.tasks.get(&task)?;
+        past.slots.as_ref().map(Option::as_ref)
+    }
+
+    /// Stores the values of the slots that the owner signed.
+    pub(crate) fn take_slots(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
+        let slots = bytes.and_then(|bytes| SlotValues::parse(&bytes));
+        self.tasks.entry(task).or_default().slots = Some(slots);
+    }
+
     /// Stores the text that the owner signed.
     pub(crate) fn take_words(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
         let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -147,6 +175,9 @@ impl HistoryCache {
         let past = self.tasks.get(&id).unwrap_or(&nothing);
         let words = past.words.clone()?;
         let mut record = Record::new(PRINCIPAL, words);
+        if task.slots.is_some() {
+            record.fill(past.slots.clone()?);
+        }
         record.used = task.used.clone();
         for call in task
             .counted()

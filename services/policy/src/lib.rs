@@ -6,6 +6,7 @@ mod decide;
 mod decision_time;
 mod document;
 mod fetch;
+mod filled;
 mod history;
 mod replay;
 mod service;

@@ -193,7 +193,10 @@ impl Replay {
 
     /// Passes requested bytes to the core.
     pub fn input(&mut self, input: Fetched) {
-        if let Fetched::Words(task, None) | Fetched::Earlier(task, _, _, None) = &input {
+        if let Fetched::Words(task, None)
+        | Fetched::Slots(task, None)
+        | Fetched::Earlier(task, _, _, None) = &input
+        {
             self.erased.insert(*task);
         }
         self.core.input(input);

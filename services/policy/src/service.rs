@@ -37,7 +37,9 @@ impl Service for Policy {
             Fetch::Arguments { by, content, .. } | Fetch::Earlier { by, content, .. } => {
                 (by, content)
             }
-            Fetch::Words { content, .. } => (AuthorId::Gateway, content),
+            Fetch::Words { content, .. } | Fetch::Slots { content, .. } => {
+                (AuthorId::Gateway, content)
+            }
         };
         match (bus.get(by, &content).await, fetch) {
             (Ok(bytes), Fetch::Catalogue { .. }) => Fetched::Catalogue(content, bytes),
@@ -45,6 +47,7 @@ impl Service for Policy {
             (Ok(bytes), Fetch::Tools { .. }) => Fetched::Tools(content, bytes),
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
             (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
+            (Ok(bytes), Fetch::Slots { task, .. }) => Fetched::Slots(task, bytes),
             (
                 Ok(bytes),
                 Fetch::Earlier {

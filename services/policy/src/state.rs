@@ -91,6 +91,8 @@ pub(crate) struct Submission {
 pub(crate) struct Submitted {
     pub(crate) contract: Digest,
     pub(crate) playbook: Content,
+    /// The values of its slots.
+    pub(crate) slots: Option<Content>,
 }
 
 /// An admitted task that has not ended.
@@ -99,6 +101,8 @@ pub(crate) struct Task {
     pub(crate) contract: Digest,
     pub(crate) name: ContractName,
     pub(crate) playbook: Content,
+    /// The values of its slots.
+    pub(crate) slots: Option<Content>,
     /// Its granted totals, reserved or used, without lapsed and declined grants.
     pub(crate) used: Totals,
     /// The started calls, by tool.
@@ -245,6 +249,12 @@ pub(crate) struct InvalidApproval {
 }
 
 impl State {
+    /// Returns true if a task was admitted and has not ended, or waits for its admission.
+    pub(crate) fn is_known(&self, task: TaskId) -> bool {
+        let mut waiting = self.submitted.values();
+        self.tasks.contains_key(&task) || waiting.any(|one| one.task == task)
+    }
+
     /// Returns the open question about an action.
     pub(crate) fn question(&self, task: TaskId, action: ActionId) -> Option<&Question> {
         match &self.tasks.get(&task)?.actions.get(&action)?.stage {

@@ -10,6 +10,7 @@ use bus_schema::{
     TooLarge,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     held::{ContentKey, Held, Store, bounded},
@@ -156,7 +157,7 @@ pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
     match store.get(id, ContentKey::Playbook) {
         Some(Held::Playbook(playbook)) => with_playbook(id, task, store, playbook),
         Some(Held::Unusable(reason)) => Ending::failed(None, reason.clone()),
-        Some(Held::Erased | Held::Output(_)) => {
+        Some(Held::Erased | Held::Slots(_) | Held::Output(_)) => {
             let reason = "The playbook was erased; submit the task again.";
             Ending::failed(None, reason.into())
         }
@@ -165,6 +166,25 @@ pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
 }
 
 fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) -> Answer {
+    let held = task.slots.map(|_| store.get(id, ContentKey::Slots));
+    match held {
+        None => with_slots(id, task, store, (playbook, &Value::Null)),
+        Some(Some(Held::Slots(slots))) => with_slots(id, task, store, (playbook, slots)),
+        Some(Some(Held::Unusable(reason))) => Ending::failed(None, reason.clone()),
+        Some(Some(Held::Erased | Held::Playbook(_) | Held::Output(_))) => {
+            let reason = "The values of the slots were erased; submit the task again.";
+            Ending::failed(None, reason.into())
+        }
+        Some(None) => need(task, store, &BTreeSet::new()),
+    }
+}
+
+fn with_slots(
+    id: TaskId,
+    task: &Task,
+    store: &Store,
+    (playbook, slots): (&Playbook, &Value),
+) -> Answer {
     let mut erased = store.erased(id).peekable();
     let progress = if erased.peek().is_some() {
         let mut progress = task.progress.clone();
@@ -181,10 +201,15 @@ fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) ->
         used.borrow_mut().insert(at);
         match store.get(id, ContentKey::Output(at)) {
             Some(Held::Output(bytes)) => Some(bytes.as_slice()),
-            Some(Held::Playbook(_) | Held::Unusable(_) | Held::Erased) | None => None,
+            Some(Held::Playbook(_) | Held::Slots(_) | Held::Unusable(_) | Held::Erased) | None => {
+                None
+            }
         }
     };
-    let Some(first) = ready(playbook, &progress, &output).into_iter().next() else {
+    let Some(first) = ready(playbook, &progress, slots, &output)
+        .into_iter()
+        .next()
+    else {
         return Answer::Wait;
     };
     match first {
@@ -210,13 +235,15 @@ fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) ->
     }
 }
 
-/// Requests the playbook and the outputs that the decision used, if all fit into memory.
+/// Requests the playbook, the slots, and the outputs that the decision used, if all fit into memory.
 fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
     let mut need = Need::default();
     let outputs = used
         .iter()
         .filter_map(|at| Some((ContentKey::Output(*at), *task.outputs.get(at)?)));
-    for (slot, content) in std::iter::once((ContentKey::Playbook, task.playbook)).chain(outputs) {
+    let slots = task.slots.map(|slots| (ContentKey::Slots, slots));
+    let first = std::iter::once((ContentKey::Playbook, task.playbook)).chain(slots);
+    for (slot, content) in first.chain(outputs) {
         need.cost = need.cost.saturating_add(slot.cost(&content));
         need.contents.insert(slot, content);
     }

@@ -86,7 +86,7 @@ impl PendingFetch {
             task,
             slot,
             by: match slot {
-                ContentKey::Playbook => AuthorId::Gateway,
+                ContentKey::Playbook | ContentKey::Slots => AuthorId::Gateway,
                 ContentKey::Output(_) => AuthorId::Runner,
             },
             content,

@@ -1,4 +1,4 @@
-//! Caches fetched playbooks and outputs in bounded memory; dropped contents are fetched again.
+//! Caches fetched playbooks, slots and outputs in bounded memory; dropped contents are fetched again.
 
 use std::{
     cell::Cell,
@@ -6,8 +6,10 @@ use std::{
 };
 
 use bus_schema::{Content, TaskId};
+use serde_json::Value;
 
 use crate::{
+    json,
     playbook::{PLAYBOOK_BYTES_MAX, Playbook},
     progress::StepRef,
 };
@@ -26,6 +28,8 @@ const PARSED_FACTOR: usize = 4;
 pub enum ContentKey {
     /// Its playbook.
     Playbook,
+    /// The values of its slots.
+    Slots,
     /// The output of an item.
     Output(StepRef),
 }
@@ -36,7 +40,7 @@ impl ContentKey {
         let bytes = content.len() as usize;
         let bytes = match self {
             Self::Playbook => bytes.saturating_mul(PARSED_FACTOR),
-            Self::Output(_) => bytes,
+            Self::Slots | Self::Output(_) => bytes,
         };
         bytes.saturating_add(ENTRY_BYTES)
     }
@@ -46,8 +50,10 @@ impl ContentKey {
 #[derive(Debug)]
 pub(crate) enum Held {
     Playbook(Box<Playbook>),
-    /// An unusable playbook, with the reason.
+    /// An unusable playbook, or unusable values of slots, with the reason.
     Unusable(String),
+    /// The values of the slots by name.
+    Slots(Value),
     Output(Vec<u8>),
     Erased,
 }
@@ -57,6 +63,10 @@ impl Held {
         match (slot, bytes) {
             (_, None) => Self::Erased,
             (ContentKey::Output(_), Some(bytes)) => Self::Output(bytes),
+            (ContentKey::Slots, Some(bytes)) => match json::read(&bytes) {
+                Ok(slots) => Self::Slots(slots),
+                Err(found) => Self::Unusable(format!("The values of the slots are {found}.")),
+            },
             (ContentKey::Playbook, Some(bytes)) => match playbook(&bytes) {
                 Ok(playbook) => Self::Playbook(Box::new(playbook)),
                 Err(reason) => Self::Unusable(reason),
@@ -129,7 +139,7 @@ impl Store {
         self.of(task)
             .filter_map(|((_, slot), entry)| match (slot, &entry.held) {
                 (ContentKey::Output(at), Held::Erased) => Some(*at),
-                (ContentKey::Output(_) | ContentKey::Playbook, _) => None,
+                (ContentKey::Output(_) | ContentKey::Slots | ContentKey::Playbook, _) => None,
             })
     }
 

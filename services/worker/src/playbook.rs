@@ -1,6 +1,7 @@
 //! Defines the playbook: a checked list of typed steps, read from one TOML document.
 
 mod read;
+mod roots;
 
 use bus_schema::{StepName, ToolName};
 use diagnostic::Diagnostics;
@@ -29,7 +30,7 @@ pub const RETRIES_MAX: u8 = 5;
 /// ```text
 /// text      = *( character | "{{" | "}}" | reference )
 /// reference = "{" root *segment "}"
-/// root      = id of an earlier step | "item"             item: only in the args of a for_each step
+/// root      = id of an earlier step | "item" | "slot"    item: only in the args of a for_each step
 /// segment   = "." name                                   a field: letters, digits, "_" and "-"
 ///           | '["' any characters but " and } '"]'       a field of any other name
 ///           | "[" integer "]"                            an item of a list, counted from 0
@@ -39,6 +40,8 @@ pub const RETRIES_MAX: u8 = 5;
 /// - A string that consists of one reference becomes the value that it names, with its type.
 /// - A reference inside a longer string becomes text: a string is inserted as it is, a list as its
 ///   items one per line, every other value as canonical JSON.
+/// - `{slot.recipient}` is the value with which the owner filled the slot `recipient` of the contract; a step with the
+///   id `slot` comes before.
 /// - `{step.text}` is always the whole output as text, JSON or not; write `{step["text"]}` for a
 ///   field of that name. Every other reference needs a JSON output.
 /// - A `for_each` step is the list of the outputs of its successful items, in order.

@@ -46,18 +46,19 @@ pub enum Todo {
 
 /// Returns the next todos. They are empty while the task can only wait for the record.
 ///
-/// `outputs` gives the bytes of a successful outcome, `None` while they are not fetched. The same
+/// `slots` has the values of the slots of the task by name; null if it has none. `outputs` gives the bytes of a successful outcome, `None` while they are not fetched. The same
 /// arguments give the same answer, for every input. What is proposed here and then folded is
 /// never proposed again, and a finish is given only when no action is open.
 #[must_use]
 pub fn ready<'o>(
     playbook: &Playbook,
     progress: &Progress,
+    slots: &Value,
     outputs: &dyn Fn(StepRef) -> Option<&'o [u8]>,
 ) -> Vec<Todo> {
     let mut past = Vec::new();
     let mut exceptions = Vec::new();
-    let mut resolver = Resolver::new(progress, outputs);
+    let mut resolver = Resolver::new(progress, slots, outputs);
     for (position, step) in (0_u16..).zip(playbook.steps()) {
         let mut turn = Turn {
             step,

@@ -1,4 +1,4 @@
-//! Resolves references against the outputs of earlier steps and builds arguments from them.
+//! Resolves references against the outputs of earlier steps and the slots of the task, and builds arguments from them.
 
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,6 +71,7 @@ impl Misses {
 /// Reads outputs, each at most once.
 pub(crate) struct Resolver<'a, 'o> {
     progress: &'a Progress,
+    slots: &'a Value,
     outputs: &'a dyn Fn(StepRef) -> Option<&'o [u8]>,
     parsed: BTreeMap<StepRef, Result<Rc<Value>, String>>,
     bytes_left: usize,
@@ -86,10 +87,12 @@ pub(crate) struct Scope<'s> {
 impl<'a, 'o> Resolver<'a, 'o> {
     pub(crate) fn new(
         progress: &'a Progress,
+        slots: &'a Value,
         outputs: &'a dyn Fn(StepRef) -> Option<&'o [u8]>,
     ) -> Self {
         Self {
             progress,
+            slots,
             outputs,
             parsed: BTreeMap::new(),
             bytes_left: 0,
@@ -196,6 +199,16 @@ impl<'a, 'o> Resolver<'a, 'o> {
             Root::Item => {
                 let item = scope.item.unwrap_or(&Value::Null);
                 let value = walk(item, reference, 0)?;
+                return self.charge(value, reference);
+            }
+            Root::Slot if self.slots.is_null() => {
+                return Err(unresolved(
+                    reference,
+                    "no slot of the task is filled in".into(),
+                ));
+            }
+            Root::Slot => {
+                let value = walk(self.slots, reference, 0)?;
                 return self.charge(value, reference);
             }
             Root::Step(step) => scope.past.get(usize::from(step)),

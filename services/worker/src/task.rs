@@ -22,6 +22,8 @@ pub(crate) struct Task {
     /// The place of its admission in the stream.
     pub(crate) admitted: u64,
     pub(crate) playbook: Content,
+    /// The values of its slots.
+    pub(crate) slots: Option<Content>,
     pub(crate) progress: Progress,
     /// The outputs of successful actions.
     pub(crate) outputs: BTreeMap<StepRef, Content>,
@@ -74,6 +76,7 @@ impl Task {
         Self {
             admitted: meta.seq,
             playbook: fact.playbook,
+            slots: fact.slots,
             progress: Progress::default(),
             outputs: BTreeMap::new(),
             cause: meta.id,

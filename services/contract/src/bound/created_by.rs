@@ -51,7 +51,7 @@ impl Kind for CreatedBy {
     fn say(&self, _unit: Unit) -> String {
         let each = self.0.0.iter().filter_map(|origin| match origin {
             Origin::Argument { tool, argument } => Some(format!("`{tool}` as its `{argument}`")),
-            Origin::Task(_) | Origin::Field { .. } => None,
+            Origin::Task(_) | Origin::Slot(_) | Origin::Field { .. } => None,
         });
         format!(
             "was created in this task by {}",

@@ -1,7 +1,9 @@
-//! `from`: a value from the task text, an earlier trusted result, or an earlier argument.
+//! `from`: a value from the task text, a slot of the task, an earlier trusted result, or an earlier argument.
 
 use std::fmt;
+use std::sync::Arc;
 
+use diagnostic::nearest;
 use serde_json::Value;
 
 use super::field_path::{FieldPath, PathEnd};
@@ -11,14 +13,19 @@ use super::origin::{self, Origin};
 use super::spoken::Spoken;
 use crate::catalogue::Tool;
 use crate::dead::possible::Possible;
+use crate::dead::text::Text;
+use crate::name::NAME_BYTES_MAX;
 use crate::parse::source::{Node, Source, Table, place};
 use crate::parse::tools::About;
 use crate::show::words::joined;
-use crate::toml_text::one_or_list;
+use crate::slot::Slot;
+use crate::toml_text::{key, one_or_list};
+use crate::words::WordKind;
 
 /// The keys of an origin.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "task",
+    "slot",
     "after",
     "before",
     "ignore_case",
@@ -59,7 +66,7 @@ impl Kind for From {
 
     fn permits_links(&self) -> bool {
         // A result can repeat the arguments of its call, which an attacker may have chosen.
-        let of_owner = |origin: &Origin| matches!(origin, Origin::Task(_));
+        let of_owner = |origin: &Origin| matches!(origin, Origin::Task(_) | Origin::Slot(_));
         self.0.iter().all(of_owner)
     }
 
@@ -76,6 +83,9 @@ impl Kind for From {
                 .into_iter()
                 .take(1)
                 .for_each(|reason| possible.never(reason));
+        }
+        if let [Origin::Slot(slot)] = self.0.as_slice() {
+            narrow_to(slot, possible);
         }
     }
 
@@ -107,10 +117,45 @@ impl Kind for From {
 fn said(origin: &Origin) -> String {
     match origin {
         Origin::Task(spoken) => spoken.say(),
+        Origin::Slot(slot) => {
+            let may = if slot.optional {
+                "may fill in"
+            } else {
+                "fills in"
+            };
+            format!(
+                "the {} `{}` that the owner {may} with the task",
+                slot.bare(),
+                slot.name
+            )
+        }
         Origin::Field { tool, field } => field.say(tool),
         Origin::Argument { tool, argument } => {
             format!("what `{tool}` was called with before in this task as `{argument}`")
         }
+    }
+}
+
+/// Keeps the values that are of the kind of a slot.
+fn narrow_to(slot: &Slot, possible: &mut Possible<'_>) {
+    possible.types(slot.types());
+    possible.keep(|value, context| Match::of(value.is_number() || slot.takes(value, context.zone)));
+    match slot.kind {
+        WordKind::Email => possible.text(Text::Domains(Vec::new())),
+        WordKind::Date => possible.text(Text::Date),
+        WordKind::Any
+        | WordKind::Iban
+        | WordKind::Url
+        | WordKind::Path
+        | WordKind::Time
+        | WordKind::Amount
+        | WordKind::Number
+        | WordKind::Name
+        | WordKind::Word
+        | WordKind::Quoted => {}
+    }
+    if slot.types() == ["string"] {
+        possible.length(slot.least_chars(), u64::MAX);
     }
 }
 
@@ -133,14 +178,16 @@ fn one<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Op
         if word == "task" {
             return Some(Origin::Task(Spoken::default()));
         }
-        let fix =
-            "write \"task\", { task = … }, { tool = …, field = … } or { tool = …, argument = … }";
+        let fix = "write \"task\", { task = … }, { slot = … }, { tool = …, field = … } or { tool = …, argument = … }";
         source.report(node.span(), format!("{word:?} is no origin"), fix);
         return None;
     }
     let of = source.table(node, "`from`", &KEYS)?;
     if of.table.contains_key("task") {
         return Spoken::read(source, node, &of).map(Origin::Task);
+    }
+    if let Some(node) = of.table.get("slot") {
+        return slot(source, node, &of, about).map(Origin::Slot);
     }
     if let Some(key) = ROLE_KEYS.iter().find(|key| of.table.contains_key(**key)) {
         let problem = format!("`{key}` is about the task text");
@@ -158,6 +205,38 @@ fn one<'t>(source: &mut Source<'t>, node: &'t Node<'t>, about: &About<'_>) -> Op
     }
     let field = field(source, &of, about)?;
     Some(Origin::Field { tool: name, field })
+}
+
+/// Reads the slot of a name.
+fn slot<'t>(
+    source: &mut Source<'t>,
+    node: &'t Node<'t>,
+    of: &Table<'t>,
+    about: &About<'_>,
+) -> Option<Arc<Slot>> {
+    if of.table.len() > 1 {
+        let problem = "a slot is an origin by itself";
+        let fix = "remove the other keys; write two origins in a list: [{ slot = … }, { tool = …, field = … }]";
+        source.report(of.span.clone(), problem, fix);
+        return None;
+    }
+    let name = source.text(node, "`slot`", NAME_BYTES_MAX)?;
+    if let Some(slot) = about.slots.get(&name) {
+        return Some(Arc::clone(slot));
+    }
+    let names = about.slots.keys().map(String::as_str);
+    let fix = nearest(&name, names).map_or_else(
+        || {
+            format!(
+                "add `[slots]` with `{} = \"text\"`, or another kind",
+                key(&name)
+            )
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    let problem = format!("the contract has no slot `{name}`");
+    source.report(node.span(), problem, fix);
+    None
 }
 
 /// Reads the place of a value in a result.

@@ -102,13 +102,13 @@ impl Bound {
         predicates.iter().filter_map(Predicate::same_as)
     }
 
-    /// Returns true if it, or a bound in it, reads the task text.
+    /// Returns true if it, or a bound in it, reads the task text or its slots.
     pub(crate) fn reads_words(&self) -> bool {
         match self {
             Self::OneOf(_) => false,
             Self::All(predicates) => predicates.iter().any(|one| {
                 let mut origins = one.origins().iter();
-                origins.any(|origin| matches!(origin, Origin::Task(_)))
+                origins.any(|origin| matches!(origin, Origin::Task(_) | Origin::Slot(_)))
                     || one.inner().iter().any(|inner| inner.reads_words())
             }),
         }

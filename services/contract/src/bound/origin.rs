@@ -1,6 +1,7 @@
-//! Origins of a value: the task text, a field of an earlier trusted result, or an earlier argument.
+//! Origins of a value: the task text, a slot of the task, a field of an earlier trusted result, or an earlier argument.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::dead::possible::{Possible, Reason};
 use crate::labels::Integrity;
 use crate::record::{Stage, StartedCall};
 use crate::schema::domain::TypeSet;
+use crate::slot::Slot;
 use crate::toml_text::quoted;
 
 /// One origin of a value.
@@ -19,6 +21,8 @@ use crate::toml_text::quoted;
 pub enum Origin {
     /// The text of the task, as the owner signed it.
     Task(Spoken),
+    /// A slot that the owner filled in with the task, and signed.
+    Slot(Arc<Slot>),
     /// A field of the result of an earlier call that succeeded and whose output is trusted.
     Field {
         /// The tool.
@@ -82,6 +86,14 @@ impl Origin {
         }
         match self {
             Self::Task(spoken) => spoken.judge(value, context),
+            Self::Slot(slot) => {
+                let filled = record.slots().map(|slots| slots.get(&slot.name));
+                match filled {
+                    Some(Some(own)) => slot.judge(own, value, context.zone),
+                    Some(None) if slot.optional => Match::No,
+                    Some(None) | None => Match::Unknown,
+                }
+            }
             Self::Field { field, .. } if !field.has_places(context.args) => Match::Unknown,
             Self::Field { tool, field } => {
                 let found = |result| field.count(result, value, context.args).0 > 0;
@@ -118,6 +130,7 @@ impl Origin {
     pub(crate) fn dead(&self, possible: &Possible<'_>) -> Option<Reason> {
         match self {
             Self::Task(_) => None,
+            Self::Slot(slot) => misfit(slot, possible),
             Self::Field { tool, field } => {
                 let tool = match possible.around.earlier(tool) {
                     Ok(tool) => tool,
@@ -154,6 +167,9 @@ impl Origin {
         if let Self::Task(spoken) = self {
             return spoken.determines(value, context);
         }
+        if let Self::Slot(_) = self {
+            return self.judge(value, context) == Match::Yes;
+        }
         let (equal, all) = self.offered(value, context);
         equal > 0 && equal == all
     }
@@ -162,6 +178,10 @@ impl Origin {
     pub(crate) fn offers_any(&self, context: &CallContext<'_>) -> bool {
         match self {
             Self::Task(_) => context.view.record.text().is_some(),
+            Self::Slot(slot) => {
+                let slots = context.view.record.slots();
+                slots.is_none_or(|slots| slots.get(&slot.name).is_some())
+            }
             Self::Field { .. } | Self::Argument { .. } => self.offered(&Value::Null, context).1 > 0,
         }
     }
@@ -174,7 +194,7 @@ impl Origin {
             (equal + more, all + others)
         };
         match self {
-            Self::Task(_) => (0, 0),
+            Self::Task(_) | Self::Slot(_) => (0, 0),
             Self::Field { tool, field } => {
                 let each = record.outcomes(tool).iter();
                 let results = each.filter_map(|outcome| match &outcome.stage {
@@ -206,9 +226,36 @@ impl Origin {
     pub(crate) fn doubt(&self, value: &Value, context: &CallContext<'_>) -> Option<String> {
         match self {
             Self::Task(spoken) => spoken.doubt(value, context),
-            Self::Field { .. } | Self::Argument { .. } => None,
+            Self::Slot(_) | Self::Field { .. } | Self::Argument { .. } => None,
         }
     }
+}
+
+/// Returns why no value that is left is of the kind of a slot.
+fn misfit(slot: &Slot, possible: &Possible<'_>) -> Option<Reason> {
+    let types = TypeSet::of_words(slot.types().iter().copied());
+    let (name, kind) = (&slot.name, slot.bare());
+    let never = never_equal(possible.has(), types, &format!("the {kind} `{name}`"));
+    if never.is_some() {
+        return never;
+    }
+    let domain = possible.domain();
+    let zone = possible.around.nothing.zone;
+    let fits = |value: &&Value| value.is_number() || slot.takes(value, zone);
+    let listed = domain.listed();
+    let none = listed.is_some_and(|values| !values.iter().any(fits));
+    let mut each = domain.alternatives.iter();
+    let too_short = each.all(|one| one.types == TypeSet::TEXT && one.length.1 < slot.least_chars());
+    (none || too_short).then(|| {
+        let problem = format!(
+            "no value that the tool takes here is {}, as the slot `{name}` is",
+            slot.said()
+        );
+        Reason::new(
+            problem,
+            "write another `kind` for the slot, or bound another argument by it",
+        )
+    })
 }
 
 /// Returns true if one of the origins determines the value, and no other offers another one.
@@ -223,6 +270,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Task(spoken) => spoken.fmt(f),
+            Self::Slot(slot) => write!(f, "{{ slot = {} }}", quoted(&slot.name)),
             Self::Field { tool, field } => write!(f, "{{ tool = {}, {field} }}", quoted(tool)),
             Self::Argument { tool, argument } => {
                 write!(

@@ -19,7 +19,7 @@ pub(crate) enum Text {
     Url(String, Vec<String>),
     /// Is one of these addresses.
     Emails(Vec<String>),
-    /// Is an address of one of these domains.
+    /// Is an address of one of these domains; of any domain if there is none.
     Domains(Vec<String>),
     /// Is a date or moment.
     Date,
@@ -204,6 +204,7 @@ impl Text {
             Self::Hosts(_) => "is one of these hosts".to_owned(),
             Self::Url(scheme, _) => format!("is such a {scheme} address"),
             Self::Emails(_) => "is one of these e-mail addresses".to_owned(),
+            Self::Domains(each) if each.is_empty() => "is an e-mail address".to_owned(),
             Self::Domains(_) => "is an e-mail address of these domains".to_owned(),
             Self::Date => "is a date".to_owned(),
         }

@@ -52,6 +52,7 @@ fn by(bound: &Bound, value: &Value, context: &CallContext<'_>) -> String {
     let origin = origins.find(|origin| origin.determines(value, context));
     match origin {
         Some(Origin::Task(_)) => "the owner's words".to_owned(),
+        Some(Origin::Slot(slot)) => format!("what the owner filled in as `{}`", slot.name),
         Some(Origin::Field { tool, .. }) => format!("a trusted result of `{tool}`"),
         Some(Origin::Argument { tool, .. }) => format!("an earlier call of `{tool}`"),
         None => "the contract".to_owned(),

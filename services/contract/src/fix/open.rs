@@ -77,9 +77,14 @@ impl<'a> Sources<'a> {
             }
     }
 
-    /// Returns true if the owner's words name the value, and neither negate nor only quote it.
+    /// Returns true if the owner filled a slot with the value, or the owner's words name it, and neither negate nor only
+    /// quote it.
     fn is_said(&self, value: &Value) -> bool {
         let context = &self.case.context;
+        let slots = context.view.record.slots();
+        if slots.is_some_and(|slots| slots.iter().any(|(_, own)| own == value)) {
+            return true;
+        }
         let words = Origin::Task(Spoken::default());
         words.judge(value, context) == Match::Yes && words.doubt(value, context).is_none()
     }

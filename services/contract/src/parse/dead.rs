@@ -16,7 +16,7 @@ pub(super) fn check(
     catalogue: &Catalogue,
 ) {
     let rules: Vec<&Rule> = contract.rules().collect();
-    for found in dead::find(&rules, contract.limits(), catalogue) {
+    for found in dead::find(&rules, (contract.limits(), &contract.slots), catalogue) {
         if let Some(node) = nodes.get(found.rule) {
             let span = place(node, &found.part);
             source.report(span, found.reason.problem, found.reason.fix);

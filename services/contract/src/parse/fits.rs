@@ -10,13 +10,10 @@ pub(super) fn fits(
     bound: &Bound,
     types: &[Vec<String>],
 ) -> bool {
-    let judged = bound.types();
-    let speaks = |judges: &[&str], has: &[String]| {
-        judges.is_empty() || has.is_empty() || has.iter().any(|one| judges.contains(&one.as_str()))
-    };
-    let mute = types
-        .iter()
-        .find(|has| !judged.iter().all(|judges| speaks(judges, has)));
+    let mute = types.iter().find(|has| {
+        let has: Vec<&str> = has.iter().map(String::as_str).collect();
+        !speaks_of(bound, &has)
+    });
     let Some(has) = mute else {
         return true;
     };
@@ -29,4 +26,12 @@ pub(super) fn fits(
     let problem = format!("the argument is of type {has}, and the bound is for another");
     source.report(node.span(), problem, fix);
     false
+}
+
+/// Returns true if each part of a bound applies to one of these types; none means any.
+pub(super) fn speaks_of(bound: &Bound, has: &[&str]) -> bool {
+    let speaks = |judges: &&[&str]| {
+        judges.is_empty() || has.is_empty() || has.iter().any(|one| judges.contains(one))
+    };
+    bound.types().iter().all(speaks)
 }

@@ -17,6 +17,7 @@ use crate::contract::Role;
 use crate::known::KnownSets;
 use crate::name::{RESERVED, rule_id};
 use crate::rule::{Rule, RuleKind};
+use crate::slot::Slots;
 
 /// Maximum number of secrets of one rule.
 const SECRETS_MAX: usize = 32;
@@ -49,6 +50,7 @@ pub(super) struct Against<'c> {
     pub(super) catalogue: &'c Catalogue,
     pub(super) roles: &'c BTreeMap<String, Role>,
     pub(super) known: &'c KnownSets,
+    pub(super) slots: &'c Slots,
 }
 
 /// Returns the display name and the keys of a kind of rule.
@@ -79,6 +81,7 @@ pub(super) fn read<'t>(
     let about = About {
         catalogue: against.catalogue,
         known: against.known,
+        slots: against.slots,
         argument: None,
         matched: tool.as_ref().map_or_else(Vec::new, |tool| {
             let each = against.catalogue.tools();

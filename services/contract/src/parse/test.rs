@@ -6,9 +6,9 @@ use diagnostic::nearest;
 use serde_json::{Map, Value};
 use toml::de::{DeTable, DeValue};
 
-use super::head;
 use super::source::{Node, Source, TASK_CHARS_MAX, TEXT_CHARS_MAX, Table, name};
 use super::tools::unknown_tool;
+use super::{head, slots};
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
 use crate::decide::ARGUMENTS_BYTES_MAX;
@@ -55,7 +55,7 @@ pub(super) struct Context<'c> {
     pub(super) before: &'c [Test],
 }
 
-const TEST_KEYS: [&str; 11] = [
+const TEST_KEYS: [&str; 12] = [
     "name",
     "like",
     "call",
@@ -64,6 +64,7 @@ const TEST_KEYS: [&str; 11] = [
     "expect",
     "rule",
     "text",
+    "slots",
     "earlier",
     "at",
     "principal",
@@ -100,14 +101,21 @@ pub(super) fn read<'t>(
     };
     let principal = principal(source, &of, about, like);
     let earlier = earlier(source, &of, about, like);
+    let given = like.map(|like| like.call.slots.clone()).unwrap_or_default();
+    let under = (about.contract, at_ms.unwrap_or(usual));
+    let slots = slots::of_test(source, of.table.get("slots"), under, given);
     let ((expect, expect_span), (tool, args, call_span)) = (expected?, call?);
-    let (earlier, earlier_spans) = earlier?;
+    let ((earlier, earlier_spans), slots) = (earlier?, slots?);
+    let tools = earlier.iter().map(|one| one.tool.as_str());
+    let tools = tools.chain([tool.as_str()]);
+    slots::needed(source, &call_span, (about.contract, &slots), tools)?;
     Some(Test {
         name: name?,
         call: TestCall {
             tool,
             args,
             text: text?,
+            slots,
             earlier,
             principal: principal?,
             at_ms: at_ms?,

@@ -8,12 +8,14 @@ use super::source::{Node, Source};
 use crate::catalogue::{Catalogue, Tool};
 use crate::known::KnownSets;
 use crate::pattern::PATTERN_BYTES_MAX;
+use crate::slot::Slots;
 
-/// The tools of a rule, the catalogue, and the known sets of the contract.
+/// The tools of a rule, the catalogue, and the known sets and slots of the contract.
 #[derive(Clone)]
 pub(crate) struct About<'c> {
     pub(crate) catalogue: &'c Catalogue,
     pub(crate) known: &'c KnownSets,
+    pub(crate) slots: &'c Slots,
     pub(crate) matched: Vec<&'c Tool>,
     /// The argument whose bound is read.
     pub(crate) argument: Option<&'c str>,

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use bus_schema::json as strict;
 use contract::{
-    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, Under, Verdict, View,
-    decide,
+    Allowance, Call, Catalogue, Contract, ContractTotals, Labels, Record, SlotValues, Under,
+    Verdict, View, decide,
 };
 use contract::{Integrity, Secrecy};
 use proptest::prelude::*;
@@ -30,6 +30,15 @@ spend = "EUR 120.00"
 ann = "ann@x.example"
 bob = "bob@x.example"
 
+[slots]
+recipient = "email"
+sum = "number"
+
+[slots.word]
+kind = "text"
+is = { length = { max = 6 } }
+optional = true
+
 [roles.finance]
 keys = ["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]
 
@@ -47,6 +56,9 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
             "where.to = { known = \"people\" }\n",
             "where.to = { known = \"people\", named = \"task\" }\n",
             "where.to = { from = { task = \"email\", after = [\"to\", \"pay\"] } }\n",
+            "where.to = { from = { slot = \"recipient\" } }\n",
+            "where.body = { from = { slot = \"word\" } }\n",
+            "where.to = { from = [{ slot = \"recipient\" }, \"task\"] }\n",
             "where.to = { from = { tool = \"people.search\", field = \"results[].email\" } }\n",
             "where.to = { email = { domain = \"x.example\" } }\n",
             "where.body = [\"hi\", \"no\"]\n",
@@ -68,6 +80,9 @@ const ABOUT: [(&str, &[&str], &str); 3] = [
             "where.to = { from = \"task\" }\n",
             "where.amount = { from = { task = \"number\", ignore_case = true } }\n",
             "where.currency = \"EUR\"\n",
+            "where.amount = { from = { slot = \"sum\" } }\n",
+            "where.note = { optional = true, from = { slot = \"word\" } }\n",
+            "where.to = { not = { from = { slot = \"recipient\" } } }\n",
             "where.note = { optional = true, length = { max = 2 } }\n",
             "where.day = { date = { from = \"now\" } }\n",
             "where.note = { optional = true, is = \"hi\" }\n",
@@ -260,8 +275,16 @@ fn past() -> impl Strategy<Value = Past> {
     ]);
     let seen = subsequence(vec!["people.search", "note.read", "t.deep"], 0..=3);
     let used = proptest::collection::vec((0..7_usize, any::<bool>(), 0..3_u64), 0..5);
-    (words, seen, used).prop_map(|(words, seen, used)| {
+    let slots = select(vec![
+        None,
+        Some(json!({})),
+        Some(json!({"recipient": "ann@x.example", "sum": 40})),
+        Some(json!({"recipient": "eve@y.example", "sum": 40.5, "word": "hi"})),
+        Some(json!({"recipient": 40, "sum": "ann@x.example", "word": "longer"})),
+    ]);
+    (words, slots, seen, used).prop_map(|(words, slots, seen, used)| {
         let mut record = Record::new("session", words.map(str::to_owned));
+        record.fill(slots.map(|slots| SlotValues::parse(&strict::canonical(&slots)).unwrap()));
         let mut shared = ContractTotals::default();
         for tool in seen {
             let labels = TOOLS.get(tool).unwrap().output();

@@ -28,6 +28,7 @@ mod refusals;
 mod round_trip;
 mod seen;
 mod show;
+mod slots;
 mod strict_json;
 mod witness;
 mod words;

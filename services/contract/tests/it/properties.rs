@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use contract::{Call, Catalogue, Contract, Record, Under, Verdict, decide, envelope};
+use contract::{Call, Catalogue, Contract, Record, SlotValues, Under, Verdict, decide, envelope};
 
 use crate::view;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ const TOOL: [&str; 6] = [
     "tools = [\"t.any\", \"t.free\"]",
     "effect = \"read\"\nexcept = [\"t.pattern\"]",
 ];
-const BOUND: [&str; 22] = [
+const BOUND: [&str; 24] = [
     "",
     "where.text = \"a\"",
     "where.text = [\"a\", \"b\"]",
@@ -43,6 +43,8 @@ const BOUND: [&str; 22] = [
     "where.n = { optional = true, is = [1, 2] }",
     "where.list = { only_items = [\"a\", \"b\"] }",
     "where.list = { only_items = [\"a\", { prefix = \"b\" }] }",
+    "where.text = { from = { slot = \"word\" } }",
+    "where.n = { from = { slot = \"size\" } }",
 ];
 
 fn body() -> impl Strategy<Value = String> {
@@ -120,7 +122,16 @@ fn args() -> impl Strategy<Value = Value> {
 fn parse(rules: &[String]) -> Contract {
     let rules = rules.concat();
     let none = if rules.is_empty() { "allow = []\n" } else { "" };
-    crate::contract(&format!("{none}limits.calls = 3\n{rules}"), &TOOLS)
+    let head = "limits.calls = 3\nslots = { word = \"text\", size = \"number\" }\n";
+    crate::contract(&format!("{none}{head}{rules}"), &TOOLS)
+}
+
+/// A new task with its slots.
+fn task() -> Record {
+    let mut record = Record::default();
+    let slots = SlotValues::parse(br#"{"size":3,"word":"a"}"#);
+    record.fill(slots);
+    record
 }
 
 /// Returns the verdict on the first call of a task.
@@ -129,7 +140,7 @@ fn verdict(rules: &[String], args: &Value) -> Verdict {
     decide(
         &parse(rules),
         &TOOLS,
-        &view(0, &Record::default()),
+        &view(0, &task()),
         &Call {
             tool: "t.any",
             args: args.as_bytes(),
@@ -146,7 +157,7 @@ proptest! {
     ) {
         let contract = parse(&rules);
         let envelope = envelope(&contract, &TOOLS);
-        let mut task = Record::default();
+        let mut task = task();
         for args in calls {
             let args = args.to_string();
             let verdict = decide(&contract, &TOOLS, &view(0, &task), &Call { tool: "t.any", args: args.as_bytes() });

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use contract::{Call, Catalogue, Contract, Record, Verdict, decide};
+use contract::{Call, Catalogue, Contract, Record, SlotValues, Verdict, decide};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::RngSeed;
@@ -130,6 +130,35 @@ const OF_OBJECT: [&str; 8] = [
     "{ fields = { phone = \"1\" } }",
 ];
 
+/// Slots, and bounds that read them.
+const SLOTS: [(&str, &str); 5] = [
+    ("txt", "{ kind = \"text\", is = { like = \"*.txt\" } }"),
+    (
+        "one",
+        "{ kind = \"text\", is = [\"a\", \"in/a.txt\"], optional = true }",
+    ),
+    ("day", "\"date\""),
+    ("few", "{ kind = \"number\", is = { max = 3 } }"),
+    ("price", "\"amount\""),
+];
+const OF_SLOT: [&str; 15] = [
+    "{ from = { slot = \"txt\" } }",
+    "{ from = { slot = \"txt\" }, prefix = \"in/\" }",
+    "{ from = { slot = \"txt\" }, suffix = \".example\" }",
+    "{ from = { slot = \"txt\" }, length = { max = 3 } }",
+    "{ from = [{ slot = \"txt\" }, { tool = \"s.never\", field = \"results[].id\" }] }",
+    "{ one_of = [\"c\", { from = { slot = \"txt\" } }] }",
+    "{ from = { slot = \"one\" } }",
+    "{ optional = true, from = { slot = \"one\" } }",
+    "{ from = { slot = \"day\" } }",
+    "{ from = { slot = \"day\" }, length = { max = 9 } }",
+    "{ from = { slot = \"few\" } }",
+    "{ from = { slot = \"few\" }, min = 2 }",
+    "{ from = { slot = \"few\" }, min = 4 }",
+    "{ from = { slot = \"price\" } }",
+    "{ from = { slot = \"price\" }, length = { max = 1 } }",
+];
+
 /// A rule about one argument of a tool, and the values to try.
 #[derive(Debug, Clone)]
 struct Case {
@@ -211,6 +240,12 @@ impl Case {
         Catalogue::parse(tools.to_string().as_bytes()).unwrap()
     }
 
+    /// The slots that the bound reads.
+    fn slots(&self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+        let reads = |name: &str| self.bound.contains(&format!("slot = \"{name}\""));
+        SLOTS.iter().filter(move |(name, _)| reads(name))
+    }
+
     fn rules(&self) -> String {
         let only = if self.only { "only = true\n" } else { "" };
         let other = if self.other_bound {
@@ -220,12 +255,33 @@ impl Case {
         };
         let sources = ["s.plain", "s.anybody", "s.known"]
             .map(|tool| format!("[[allow]]\ntool = \"{tool}\"\n"));
+        let slots = self.slots();
+        let slots: String = slots
+            .map(|(name, slot)| format!("slots.{name} = {slot}\n"))
+            .collect();
         format!(
-            "[[allow]]\nname = \"it\"\ntool = \"x.do\"\nwhere.it = {}\n{only}{other}{}{}",
+            "{slots}[[allow]]\nname = \"it\"\ntool = \"x.do\"\nwhere.it = {}\n{only}{other}{}{}",
             self.bound,
             self.after,
             sources.concat()
         )
+    }
+
+    /// The values of the slots: each has the value of the call, if a person can fill it in.
+    fn filled(&self, contract: &Contract, it: Option<&Value>) -> SlotValues {
+        let mut values = SlotValues::default();
+        for (name, _) in self.slots() {
+            let typed = match it {
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Number(number)) if *name == "price" => format!("EUR {number}"),
+                Some(Value::Number(number)) => number.to_string(),
+                Some(_) | None => continue,
+            };
+            if let Ok(value) = contract.typed(name, &typed, 0) {
+                values.insert(*name, value);
+            }
+        }
+        values
     }
 
     /// Returns a call that the rule takes, if one of many that could be is.
@@ -243,7 +299,8 @@ impl Case {
             let mut args = Map::new();
             args.extend(it.clone().map(|it| ("it".to_owned(), it)));
             args.extend(other.map(|other| ("other".to_owned(), json!(other))));
-            let record = record(it.as_ref(), *other);
+            let mut record = record(it.as_ref(), *other);
+            record.fill(Some(self.filled(contract, it.as_ref())));
             let bytes = bus_schema::json::canonical(&Value::Object(args.clone()));
             let call = Call {
                 tool: "x.do",
@@ -342,6 +399,7 @@ fn values() -> Vec<Option<Value>> {
     let numbers = [-6, 0, 1, 2, 3, 5, 7, 8, 9, 10, 11, 20, 100];
     all.extend(numbers.map(|n| Some(json!(n))));
     all.extend([1.5, 2.5, -5.5].map(|n| Some(json!(n))));
+    all.push(Some(json!("EUR 5")));
     for items in [
         json!([]),
         json!(["a"]),
@@ -389,6 +447,35 @@ proptest! {
         match faults {
             Ok(()) => prop_assert!(found.is_some(), "no call is taken, and no fault is reported"),
             Err(faults) => prop_assert!(found.is_none(), "{:?} is taken, and yet:\n{}", found, faults),
+        }
+    }
+}
+
+#[test]
+fn rule_about_a_slot_takes_a_call_unless_it_is_reported_dead() {
+    let schemas = TEXTS.iter().chain(&NUMBERS);
+    for schema in schemas {
+        for bound in OF_SLOT {
+            let case = Case {
+                schema,
+                bound: bound.to_owned(),
+                required: true,
+                other_required: false,
+                only: false,
+                other_bound: false,
+                after: "",
+            };
+            let tools = case.catalogue();
+            let text = crate::text(&case.rules());
+            // A bound that is refused before is not judged here.
+            let Ok((contract, faults)) = Contract::parse_with_faults("c", &text, &tools) else {
+                continue;
+            };
+            let found = case.witness(&contract, &tools);
+            match faults {
+                Ok(()) => assert!(found.is_some(), "{schema}: {bound} takes nothing"),
+                Err(faults) => assert!(found.is_none(), "{schema}: {found:?}, and yet:\n{faults}"),
+            }
         }
     }
 }

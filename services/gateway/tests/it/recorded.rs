@@ -30,6 +30,7 @@ fn submit(stream: &mut Stream, clock: &Clock) -> TaskId {
     let fact = TaskSubmitted {
         statement: signed_task(task, &playbook),
         playbook: playbook.content(),
+        slots: None,
     };
     stream.append(Draft::<Gateway>::of(task, fact));
     task
@@ -92,6 +93,7 @@ async fn only_the_newest_tasks_are_kept() {
     let fact = TaskSubmitted {
         statement: ready.signed,
         playbook: ready.playbook.content(),
+        slots: None,
     };
     world.append(Draft::<Gateway>::of(first, fact));
     let tasks = world.client().tasks().await.unwrap().tasks;

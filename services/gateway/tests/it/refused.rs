@@ -1,6 +1,6 @@
 //! Tests of the gateway's refusals and their problem documents.
 
-use bus_schema::{DeploymentId, Sealed, Signed, Statement, Time};
+use bus_schema::{DeploymentId, Sealed, Signed, Statement, TaskStatement, Time};
 use ed25519_dalek::SigningKey;
 use gateway::api;
 use serde_json::json;
@@ -230,6 +230,65 @@ async fn reads_without_the_owners_fresh_access_are_refused() {
         .ask("GET /v1/tasks", &[&authorization(&good)], "")
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn values_of_slots_that_are_not_the_signed_ones_are_refused() {
+    let world = World::start().await;
+    let ready = world.task();
+    let seal = |bytes: &[u8]| Sealed::new(world.clock.salt(), bytes).unwrap();
+    let (slots, other) = (seal(br#"{"to":"ann@x.example"}"#), seal(b"{}"));
+    let large = seal(&vec![b' '; bus_schema::SLOTS_BYTES_MAX + 1]);
+    let signing = |slots: Option<&Sealed>| {
+        let statement = task_statement(deployment(), ready.task, &ready.playbook);
+        let Statement::Task(said) = statement else {
+            panic!("{statement:?}");
+        };
+        let slots = slots.map(Sealed::content);
+        sign(&Statement::Task(TaskStatement { slots, ..said }))
+    };
+    let body = |signed: &Signed, slots: Option<&Sealed>| {
+        let base64_of = |sealed: &Sealed| data_encoding::BASE64.encode(sealed.stored());
+        let mut body = json!({ "signed": base64(signed), "playbook": base64_of(&ready.playbook) });
+        if let Some(slots) = slots {
+            body["slots"] = base64_of(slots).into();
+        }
+        body.to_string()
+    };
+    let seq = world.stream().log.seq;
+    for (what, body, status, problem) in [
+        (
+            "slots that nobody signed",
+            body(&signing(None), Some(&slots)),
+            400,
+            "slots-differ",
+        ),
+        (
+            "other slots",
+            body(&signing(Some(&slots)), Some(&other)),
+            400,
+            "slots-differ",
+        ),
+        (
+            "no slots",
+            body(&signing(Some(&slots)), None),
+            400,
+            "slots-differ",
+        ),
+        (
+            "large slots",
+            body(&signing(Some(&large)), Some(&large)),
+            413,
+            "too-large",
+        ),
+    ] {
+        let answer = world.post("/v1/tasks", &body).await;
+        assert_refused(&answer, what, status, problem);
+    }
+    assert_eq!(world.stream().log.seq, seq, "nothing reaches the bus");
+    let signed = signing(Some(&slots));
+    let answer = world.post("/v1/tasks", &body(&signed, Some(&slots))).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
         TaskAdmitted {
             contract,
             playbook: content(b"playbook"),
+            slots: None,
         },
     )
 }

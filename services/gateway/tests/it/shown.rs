@@ -114,6 +114,7 @@ async fn summary_follows_the_life_of_a_task() {
         task,
         TaskRejected {
             code: RefusalCode::Expired,
+            why: None,
         },
     ));
     assert_eq!(
@@ -132,6 +133,7 @@ async fn tasks_are_listed_newest_first() {
         older,
         TaskRejected {
             code: RefusalCode::NoContract,
+            why: None,
         },
     ));
     let tasks = world.client().tasks().await.unwrap();

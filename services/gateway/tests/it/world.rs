@@ -247,6 +247,7 @@ impl World {
         let fact = bus_schema::TaskSubmitted {
             statement: signed.signed,
             playbook,
+            slots: None,
         };
         self.append(Draft::<bus_schema::Gateway>::of(signed.task, fact).with(signed.playbook))
             .task
@@ -300,6 +301,7 @@ impl Ready {
         serde_json::to_string(&api::SubmitTask {
             signed,
             playbook: self.playbook.clone(),
+            slots: None,
         })
         .unwrap()
     }
@@ -389,6 +391,7 @@ pub(crate) fn task_statement(
         task,
         contract: Digest::of(&[b"contract"]),
         playbook: playbook.content(),
+        slots: None,
         at: Time::from_ns(1),
     })
 }

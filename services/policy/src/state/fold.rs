@@ -53,8 +53,12 @@ impl State {
                     let name = active.name.clone();
                     let shared = self.shared.entry(name.clone()).or_default();
                     shared.admit(meta.stored.ns().div_euclid(1_000_000));
-                    self.tasks
-                        .insert(task, Task::under(fact.contract, name, fact.playbook));
+                    let said = Submitted {
+                        contract: fact.contract,
+                        playbook: fact.playbook,
+                        slots: fact.slots,
+                    };
+                    self.tasks.insert(task, Task::under(name, said));
                 }
             }
             PolicyFact::TaskRejected(task, _) => self.take_submission(task),
@@ -148,11 +152,12 @@ impl State {
                 Ok(Statement::Task(said))
                     if Some(said.deployment) == self.deployment
                         && said.task == task
-                        && said.playbook == fact.playbook =>
+                        && (said.playbook, said.slots) == (fact.playbook, fact.slots) =>
                 {
                     Ok(Submitted {
                         contract: said.contract,
                         playbook: said.playbook,
+                        slots: said.slots,
                     })
                 }
                 Ok(

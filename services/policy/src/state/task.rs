@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionFinished, ActionId, ActionOutcome, ActionStarted, Content, ContractName, Digest,
-    DraftGrant, Meta, Time, lifecycle::finish_by,
+    ActionFinished, ActionId, ActionOutcome, ActionStarted, ContractName, DraftGrant, Meta, Time,
+    lifecycle::finish_by,
 };
 use contract::{Allowance, ContractTotals, Spent, Totals, Under};
 
-use super::{CallOutcome, CountedCall, Reservation, Stage, StartedCall, Task, ToolCalls};
+use super::{
+    CallOutcome, CountedCall, Reservation, Stage, StartedCall, Submitted, Task, ToolCalls,
+};
 
 impl Reservation {
     pub(super) fn of(draft: &DraftGrant, meta: &Meta) -> Self {
@@ -37,11 +39,17 @@ impl Reservation {
 }
 
 impl Task {
-    pub(super) fn under(contract: Digest, name: ContractName, playbook: Content) -> Self {
+    pub(super) fn under(name: ContractName, said: Submitted) -> Self {
+        let Submitted {
+            contract,
+            playbook,
+            slots,
+        } = said;
         Self {
             contract,
             name,
             playbook,
+            slots,
             used: Totals::default(),
             calls: BTreeMap::new(),
             actions: BTreeMap::new(),

@@ -186,6 +186,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
         task: ids[task],
         contract,
         playbook,
+        slots: None,
         at: START,
     };
     let elsewhere = TaskStatement {
@@ -207,6 +208,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
         let fact = TaskSubmitted {
             statement,
             playbook,
+            slots: None,
         };
         world.say::<Gateway, _>(ids[task], fact);
         assert_eq!(
@@ -219,6 +221,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
     let fact = TaskSubmitted {
         statement,
         playbook,
+        slots: None,
     };
     world.say::<Gateway, _>(ids[4], fact);
     assert_eq!(words(&world.turn()), ["admitted"]);

@@ -23,6 +23,7 @@ mod reload;
 mod repeats;
 mod roles;
 mod same;
+mod slots;
 mod world;
 
 use contract::{Catalogue, Contract};

@@ -182,6 +182,7 @@ impl World {
                 content,
             } => Fetched::Arguments(action, get(by, content)),
             Fetch::Words { task, content } => Fetched::Words(task, get(AuthorId::Gateway, content)),
+            Fetch::Slots { task, content } => Fetched::Slots(task, get(AuthorId::Gateway, content)),
             Fetch::Earlier {
                 task,
                 action,
@@ -311,17 +312,39 @@ impl World {
     /// Submits a task with this text of the owner.
     pub(crate) fn submit_saying(&mut self, task: TaskId, contract: Digest, words: &[u8]) {
         let playbook = self.put(AuthorId::Gateway, words);
+        self.submit_signed(task, contract, (playbook, None), None);
+    }
+
+    /// Submits a task with these values of its slots.
+    pub(crate) fn submit_filled(&mut self, contract: Digest, slots: &[u8]) -> TaskId {
+        let task = TaskId::new(self.id());
+        let playbook = self.put(AuthorId::Gateway, b"p");
+        let slots = Some(self.put(AuthorId::Gateway, slots));
+        self.submit_signed(task, contract, (playbook, slots), slots);
+        task
+    }
+
+    /// Submits a task that the owner signed with a playbook and slots, and whose fact names these `slots`.
+    pub(crate) fn submit_signed(
+        &mut self,
+        task: TaskId,
+        contract: Digest,
+        (playbook, signed): (Content, Option<Content>),
+        slots: Option<Content>,
+    ) {
         let statement = TaskStatement {
             deployment: deployment(),
             task,
             contract,
             playbook,
+            slots: signed,
             at: self.log.now,
         };
         let statement = Signed::new(&Statement::Task(statement), &key(AuthorId::Owner));
         let fact = TaskSubmitted {
             statement,
             playbook,
+            slots,
         };
         self.say::<bus_schema::Gateway, _>(task, fact);
     }

@@ -288,6 +288,7 @@ impl Stream {
             task,
             contract,
             playbook,
+            slots: None,
             at,
         };
         let signer = if by_owner {
@@ -300,7 +301,8 @@ impl Stream {
             task,
             TaskSubmitted {
                 statement,
-                playbook
+                playbook,
+                slots: None,
             }
         ));
     }

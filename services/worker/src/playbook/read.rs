@@ -7,11 +7,12 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::roots::{Heading, heading, root};
 use super::{
     Arg, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, RETRIES_MAX, SLUG,
     STEP_ID, STEPS_MAX, Step, TOOL_NAME, is_slug, is_step_id, is_tool_name,
 };
-use crate::reference::{Piece, Reference, Root, Segment, pieces};
+use crate::reference::{Piece, Reference, pieces};
 use bus_schema::json::{DEPTH_MAX, INTEGER_MAX};
 
 const TOP_KEYS: &[&str] = &["playbook", "purpose", "step"];
@@ -88,13 +89,6 @@ fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
     });
     let problem = format!("the playbook nests deeper than {DEPTH_MAX} levels");
     Diagnostic::at(file, text, span, problem, "flatten it")
-}
-
-/// The header of a step, known before the step is read.
-#[derive(Clone)]
-struct Heading {
-    id: String,
-    is_for_each: bool,
 }
 
 struct Reader<'a> {
@@ -361,7 +355,9 @@ impl Reader<'_> {
 
     /// Reads the references in `text`, the decoded `value`.
     fn pieces(&mut self, value: &Value<'_>, text: &str, has_items: bool) -> Option<Vec<Piece>> {
-        match pieces(text, &|name, path| self.root(name, path, has_items)) {
+        match pieces(text, &|name, path| {
+            root((&self.earlier, &self.later), name, path, has_items)
+        }) {
             Ok(pieces) => Some(pieces),
             Err(wrong) => {
                 let span = value.span();
@@ -376,47 +372,6 @@ impl Reader<'_> {
                 self.wrong(place, wrong.problem, wrong.fix)
             }
         }
-    }
-
-    fn root(
-        &self,
-        name: &str,
-        path: &[Segment],
-        has_items: bool,
-    ) -> Result<Root, (String, String)> {
-        if name == "item" {
-            return if has_items {
-                Ok(Root::Item)
-            } else {
-                Err((
-                    "`item` is known only in the args of a step with `for_each`".into(),
-                    "name an earlier step, or add `for_each` to this one".into(),
-                ))
-            };
-        }
-        if let Some((at, step)) = self.earlier.iter().enumerate().find(|(_, s)| s.id == name) {
-            if let (true, Some(field)) = (step.is_for_each, path.first().and_then(Segment::field)) {
-                return Err((
-                    format!("`{name}` has `for_each`, so it is a list and has no field `{field}`"),
-                    format!(
-                        "write `{{{name}.*.{field}}}` for all or `{{{name}[0].{field}}}` for one"
-                    ),
-                ));
-            }
-            return Ok(Root::Step(u16::try_from(at).unwrap_or(u16::MAX)));
-        }
-        if self.later.iter().any(|step| step.id == name) {
-            return Err((
-                format!("step `{name}` has no output yet at this place"),
-                format!("refer to an earlier step, or move `{name}` before this one"),
-            ));
-        }
-        let known = self.earlier.iter().map(|step| step.id.as_str());
-        let fix = match nearest(name, known) {
-            Some(near) => format!("did you mean `{near}`? A literal brace is written `{{{{`"),
-            None => "name an earlier step; a literal brace is written `{{`".into(),
-        };
-        Err((format!("no earlier step has the id `{name}`"), fix))
     }
 
     fn keys(&mut self, table: &DeTable<'_>, known: &[&str], what: &str) {
@@ -476,14 +431,6 @@ impl Reader<'_> {
         let n = if vowel { "n" } else { "" };
         let problem = format!("`{key}` is a{n} {found}, not {wanted}");
         self.wrong(value.span(), problem, format!("write {wanted}"))
-    }
-}
-
-fn heading(table: &DeTable<'_>) -> Heading {
-    let id = table.get("id").and_then(|id| id.get_ref().as_str());
-    Heading {
-        id: id.unwrap_or_default().into(),
-        is_for_each: table.contains_key("for_each"),
     }
 }
 

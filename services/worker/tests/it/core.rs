@@ -106,6 +106,44 @@ fn a_playbook_runs_to_its_end() {
     assert_eq!((node.core.open(), node.core.held_bytes()), (0, 0));
 }
 
+const FILLED: &str = r#"
+playbook = "filled"
+purpose = "Uses what the owner filled in."
+
+[[step]]
+id = "send"
+tool = "t.one"
+args = { to = "{slot.recipient}", text = "{slot.count} for {slot.recipient}", count = "{slot.count}" }
+"#;
+
+#[test]
+fn a_slot_is_the_value_that_the_owner_filled_in() {
+    let (mut stream, mut node) = (Stream::new(), Node::new());
+    let slots = r#"{"count":5,"recipient":"ann@x.example"}"#;
+    stream.admit_filled(task(1), FILLED, Some(slots));
+    assert_eq!(kinds(&node.run(&mut stream)), ["action.proposed"]);
+    let first = stream.proposed(task(1)).remove(0);
+    let wanted = r#"{"count":5,"text":"5 for ann@x.example","to":"ann@x.example"}"#;
+    assert_eq!(stream.args(&first), wanted);
+}
+
+#[test]
+fn a_slot_that_is_empty_stops_its_task() {
+    for (slots, reason) in [
+        (None, "no slot of the task is filled in"),
+        (
+            Some(r#"{"count":5}"#),
+            "`slot` is an object with the fields `count`",
+        ),
+    ] {
+        let (mut stream, mut node) = (Stream::new(), Node::new());
+        stream.admit_filled(task(1), FILLED, slots);
+        assert_eq!(kinds(&node.run(&mut stream)), ["task.finished"]);
+        let failure = failure(&stream);
+        assert!(failure.contains(reason), "{failure}");
+    }
+}
+
 #[test]
 fn nothing_is_said_again_while_its_chain_is_busy() {
     let (mut stream, mut node) = (Stream::new(), Node::new());

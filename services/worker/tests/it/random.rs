@@ -3,6 +3,7 @@
 
 use crate::run::{End, Run};
 use proptest::prelude::*;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use worker::{Fact, Playbook, Progress, StepRef, Todo, ready};
 
@@ -86,7 +87,7 @@ fn replay(run: &Run) -> Vec<Todo> {
             .contains(&at)
             .then(|| run.outputs[&at].as_slice())
     };
-    ready(&playbook, &progress, &known)
+    ready(&playbook, &progress, &Value::Null, &known)
 }
 
 fn is_open(run: &Run, action: bus_schema::ActionId) -> bool {

@@ -188,3 +188,22 @@ fn a_playbook_is_read_again_from_its_own_text() {
     let broken = serde_json::to_string(&text.replace("a.n", "c.n")).unwrap();
     assert!(serde_json::from_str::<Playbook>(&broken).is_err());
 }
+
+#[test]
+fn a_step_called_slot_comes_before_the_slots() {
+    let text = two_steps("'{slot.n}'").replace("\"a\"", "\"slot\"");
+    let mut run = Run::new(&text);
+    assert_eq!(run.sentence(&[r#"{"n":7}"#]), "Every action succeeded.");
+    assert_eq!(run.args_of(1, 0), r#"{"x":7}"#);
+}
+
+#[test]
+fn a_slot_is_named() {
+    for text in ["{slot}", "{slot[0]}", "{slot.*}"] {
+        let found = Playbook::parse("p", &two_steps(&format!("'{text}'"))).unwrap_err();
+        assert!(
+            found.to_string().contains("`slot` alone is no value"),
+            "{found}"
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! Simulates a task: keeps its record and its outputs, and answers for policy and runner.
 
 use bus_schema::ActionId;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use worker::{Fact, Outcome, Playbook, Progress, StepRef, Todo, ready};
 
@@ -39,7 +40,7 @@ impl Run {
 
     /// Returns the next todos, given the fetched outputs.
     pub(crate) fn todos(&self) -> Vec<Todo> {
-        ready(&self.playbook, &self.progress, &|at| {
+        ready(&self.playbook, &self.progress, &Value::Null, &|at| {
             let known = self.fetched.contains(&at).then(|| self.outputs.get(&at));
             known.flatten().map(Vec::as_slice)
         })

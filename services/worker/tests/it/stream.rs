@@ -55,9 +55,25 @@ impl Stream {
     }
 
     pub(crate) fn admit(&mut self, task: TaskId, playbook: &str) -> Content {
+        self.admit_filled(task, playbook, None)
+    }
+
+    /// Admits a task with these values of its slots.
+    pub(crate) fn admit_filled(
+        &mut self,
+        task: TaskId,
+        playbook: &str,
+        slots: Option<&str>,
+    ) -> Content {
         let playbook = self.log.put(Gateway::ID, playbook.as_bytes());
+        let slots = slots.map(|slots| self.log.put(Gateway::ID, slots.as_bytes()));
         let contract = Digest::ZERO;
-        self.say::<Policy, _>(task, TaskAdmitted { contract, playbook });
+        let fact = TaskAdmitted {
+            contract,
+            playbook,
+            slots,
+        };
+        self.say::<Policy, _>(task, fact);
         playbook
     }
 

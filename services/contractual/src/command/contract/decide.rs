@@ -17,7 +17,7 @@ use crate::Error;
 #[command(
     after_help = "Example: contractual contract decide --contract contract.toml --tools tools.json < calls.jsonl\n\n\
     A call: {\"task\", \"call\", \"tool\", \"args\"}, and if known \"output\" (its labels) and \"result\" (its return value). \
-    The owner's words, before a task's calls: {\"task\", \"text\"}.\n\
+    The owner's words and the values of slots, before a task's calls: {\"task\", \"text\", \"slots\"}.\n\
     A verdict: {\"task\", \"call\", \"verdict\": \"granted\" | \"refused\" | \"ask\", \"rule\", \"why\", \"fix\"}."
 )]
 pub(crate) struct Arguments {

@@ -90,7 +90,7 @@ pub(crate) fn read_catalogue(path: &Path) -> Result<Catalogue, Error> {
 ///
 /// # Errors
 /// [`Error::Document`] with every problem's line, column and fix.
-pub(super) fn parse(name: &str, text: &str, catalogue: &Catalogue) -> Result<Contract, Error> {
+pub(crate) fn parse(name: &str, text: &str, catalogue: &Catalogue) -> Result<Contract, Error> {
     Contract::parse(name, text, catalogue).map_err(|problems| Error::Document(problems.to_string()))
 }
 

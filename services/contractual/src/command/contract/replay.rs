@@ -104,6 +104,10 @@ async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched,
             let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
             Fetched::Words(task, bytes)
         }
+        Fetch::Slots { task, content } => {
+            let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
+            Fetched::Slots(task, bytes)
+        }
         Fetch::Earlier {
             task,
             action,

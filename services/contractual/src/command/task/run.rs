@@ -10,6 +10,7 @@ use diagnostic::escaped;
 use crate::{
     Error, Output,
     command::{contract::document, up::Interrupt},
+    filled::filled,
     follower::{Answer, Follower},
     reason,
     timeline::{Timeline, quoted},
@@ -31,6 +32,10 @@ pub(crate) struct Arguments {
     /// The playbook, such as playbook.toml.
     #[arg(long, value_name = "FILE")]
     playbook: PathBuf,
+    /// The value of a slot of the contract, such as recipient=ann@x.example; repeat it for each slot. A terminal is asked for
+    /// missing ones.
+    #[arg(long, value_name = "SLOT=VALUE")]
+    set: Vec<String>,
     /// Approve every question; by default the answer is read from standard input, and EOF means no.
     #[arg(long)]
     yes: bool,
@@ -52,7 +57,11 @@ impl Arguments {
                     .to_owned(),
             ));
         }
-        let submitted = client.submit(contract, text.as_bytes()).await?;
+        let slots = filled(deployment, &self.contract, &self.set).await?;
+        let playbook = text.as_bytes();
+        let submitted = client
+            .submit_filled(contract, playbook, slots.as_deref())
+            .await?;
         if self.detach {
             out.print(&submitted, || format!("task {}", submitted.task));
             return Ok(());

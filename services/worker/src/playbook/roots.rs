@@ -1,0 +1,71 @@
+//! Finds what the first name of a reference stands for: a step, the item of a step, or the slots of the task.
+
+use diagnostic::nearest;
+use toml::de::DeTable;
+
+use crate::reference::{Root, Segment};
+
+/// The header of a step, known before the step is read.
+#[derive(Clone)]
+pub(super) struct Heading {
+    pub(super) id: String,
+    pub(super) is_for_each: bool,
+}
+
+/// Reads the header of a step.
+pub(super) fn heading(table: &DeTable<'_>) -> Heading {
+    let id = table.get("id").and_then(|id| id.get_ref().as_str());
+    Heading {
+        id: id.unwrap_or_default().into(),
+        is_for_each: table.contains_key("for_each"),
+    }
+}
+
+/// Resolves the root of a reference in a step, given the steps before and after it; the error is its problem and fix.
+pub(super) fn root(
+    (earlier, later): (&[Heading], &[Heading]),
+    name: &str,
+    path: &[Segment],
+    has_items: bool,
+) -> Result<Root, (String, String)> {
+    if name == "item" {
+        return if has_items {
+            Ok(Root::Item)
+        } else {
+            Err((
+                "`item` is known only in the args of a step with `for_each`".into(),
+                "name an earlier step, or add `for_each` to this one".into(),
+            ))
+        };
+    }
+    if let Some((at, step)) = earlier.iter().enumerate().find(|(_, s)| s.id == name) {
+        if let (true, Some(field)) = (step.is_for_each, path.first().and_then(Segment::field)) {
+            return Err((
+                format!("`{name}` has `for_each`, so it is a list and has no field `{field}`"),
+                format!("write `{{{name}.*.{field}}}` for all or `{{{name}[0].{field}}}` for one"),
+            ));
+        }
+        return Ok(Root::Step(u16::try_from(at).unwrap_or(u16::MAX)));
+    }
+    if later.iter().any(|step| step.id == name) {
+        return Err((
+            format!("step `{name}` has no output yet at this place"),
+            format!("refer to an earlier step, or move `{name}` before this one"),
+        ));
+    }
+    if name == "slot" {
+        return match path.first().and_then(Segment::field) {
+            Some(_) => Ok(Root::Slot),
+            None => Err((
+                "`slot` alone is no value".into(),
+                "name the slot of the contract, such as `{slot.recipient}`".into(),
+            )),
+        };
+    }
+    let known = earlier.iter().map(|step| step.id.as_str());
+    let fix = match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`? A literal brace is written `{{{{`"),
+        None => "name an earlier step; a literal brace is written `{{`".into(),
+    };
+    Err((format!("no earlier step has the id `{name}`"), fix))
+}
