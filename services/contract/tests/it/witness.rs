@@ -146,7 +146,7 @@ const OF_SLOT: [&str; 15] = [
     "{ from = { slot = \"txt\" }, prefix = \"in/\" }",
     "{ from = { slot = \"txt\" }, suffix = \".example\" }",
     "{ from = { slot = \"txt\" }, length = { max = 3 } }",
-    "{ from = [{ slot = \"txt\" }, { tool = \"s.never\", field = \"results[].id\" }] }",
+    "{ from = [{ slot = \"txt\" }, { tool = \"s.plain\", field = \"results[].id\" }] }",
     "{ one_of = [\"c\", { from = { slot = \"txt\" } }] }",
     "{ from = { slot = \"one\" } }",
     "{ optional = true, from = { slot = \"one\" } }",

@@ -13,7 +13,7 @@ pub(super) const HELP: &str = "Example: contractual tool list --json\n\n\
 
 /// The signed catalogue.
 #[derive(Debug, Serialize)]
-struct Listed {
+struct ListedCatalogue {
     version: u32,
     tools: Vec<ListedTool>,
 }
@@ -39,7 +39,7 @@ struct ListedTool {
 pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Error> {
     let bus = deployment.bus().await?;
     let signed = signed(deployment, &bus).await?;
-    let listed = Listed {
+    let listed = ListedCatalogue {
         version: signed.version,
         tools: signed.catalogue.tools().map(ListedTool::of).collect(),
     };
