@@ -63,7 +63,7 @@ async fn task_runs_with_the_values_that_the_owner_set() {
 #[tokio::test]
 async fn values_that_do_not_fill_the_slots_are_named_before_anything_is_submitted() {
     let (deployment, arguments) = with_documents(&contract("week", RULES), &filled()).await;
-    let slots = "its slots are `report` (a path that is a path like \"*.md\") and `title` (a text)";
+    let slots = "its slots are `report` (a path that is a path in the workspace like \"*.md\") and `title` (a text)";
     for (set, problem) in [
         (&[][..], "the task does not fill in the slot `report`"),
         (

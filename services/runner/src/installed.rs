@@ -68,6 +68,31 @@ pub enum InstalledError {
     },
 }
 
+/// The names of the tools that are built in.
+pub const BUILT_IN: [&str; 12] = [
+    "file.list",
+    "file.read",
+    "file.write",
+    "file.delete",
+    "file.search",
+    "file.move",
+    "file.trash",
+    "file.patch",
+    "text.diff",
+    "json.query",
+    "csv.query",
+    NOW,
+];
+
+impl Tool {
+    /// Returns the built-in tool of that name, if any.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<Self> {
+        let file = FileTool::named(name).map(Self::File);
+        file.or_else(|| (name == NOW).then_some(Self::Now))
+    }
+}
+
 impl Installed {
     /// Reads the catalogue that the owner signed, and checks the program of each tool; none if it was erased. Tools
     /// without `exec` that are not built in belong to another executor and are left out. A tool that cannot be executed
@@ -90,9 +115,8 @@ impl Installed {
                         continue;
                     }
                 },
-                None => match FileTool::named(name.as_str()) {
-                    Some(tool) => Tool::File(tool),
-                    None if name.as_str() == NOW => Tool::Now,
+                None => match Tool::built_in(name.as_str()) {
+                    Some(tool) => tool,
                     None => continue,
                 },
             };

@@ -8,7 +8,7 @@ use std::{
 use bus_schema::{ToolName, json};
 use contract::{CATALOGUE_BYTES_MAX, Catalogue, CatalogueError, Effect, Tool};
 use diagnostic::{Diagnostic, Diagnostics};
-use runner::{Arg, ExecTool, ExecToolEntry, FileTool, ToolError};
+use runner::{Arg, ExecTool, ExecToolEntry, ToolError};
 use serde_json::Value;
 
 use super::{
@@ -187,10 +187,13 @@ fn meaning(
     }
     let written = tool.entry().clone();
     let Some(exec) = tool.exec() else {
-        if FileTool::named(name.as_str()).is_none() {
+        if runner::Tool::built_in(name.as_str()).is_none() {
             let problem =
                 format!("`{name}` has no `exec`, and is no tool that the runner has built in");
-            let fix = "add `exec`, or use the name file.list, file.read, file.write or file.delete";
+            let fix = format!(
+                "add `exec`, or use the name of a built-in tool: {}",
+                runner::BUILT_IN.join(", ")
+            );
             found.push(place.at(&["name"]).problem(problem, fix));
         }
         return written;
