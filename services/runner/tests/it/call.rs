@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use runner::{Arg, Cage, ExecError, ExecTool, ExecToolEntry, Finished, Limits, Workspace};
 
@@ -60,6 +62,32 @@ impl Drop for Ground {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.root).ok();
     }
+}
+
+/// Runs `test` while another thread exchanges two names all the time, and gives each result to `swapped`. A test that
+/// fails ends the exchange, too.
+pub(crate) fn swapping(
+    one: &Path,
+    other: &Path,
+    swapped: impl Fn(rustix::io::Result<()>) + Sync,
+    test: impl FnOnce(),
+) {
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _done = Done(&done);
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                swapped(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE));
+            }
+        });
+        test();
+    });
 }
 
 pub(crate) fn launcher() -> PathBuf {

@@ -1,13 +1,12 @@
 //! Tests the file tools and that they never leave the workspace.
 
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use runner::{FileError, FileTool, Workspace};
-use rustix::fs::{CWD, FileType, Mode, RenameFlags};
+use rustix::fs::{CWD, FileType, Mode};
 use serde_json::{Value, json};
 
-use crate::call::Ground;
+use crate::call::{Ground, swapping};
 
 pub(crate) fn call(workspace: &Workspace, tool: &str, args: &Value) -> Result<Vec<u8>, FileError> {
     workspace.call(FileTool::named(tool).unwrap(), args.to_string().as_bytes())
@@ -202,14 +201,8 @@ fn a_folder_swapped_for_a_link_during_the_call_does_not_help() {
     std::fs::write(outside.join("file"), "outside").unwrap();
     symlink(&outside, &link).unwrap();
     let workspace = ground.open();
-    let done = AtomicBool::new(false);
     let (mut reads, mut refusals) = (0, 0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                rustix::fs::renameat_with(CWD, &inside, CWD, &link, RenameFlags::EXCHANGE).unwrap();
-            }
-        });
+    swapping(&inside, &link, Result::unwrap, || {
         while reads < 200 || refusals < 200 {
             match read(&workspace, "folder/file") {
                 Ok(bytes) => {
@@ -220,7 +213,6 @@ fn a_folder_swapped_for_a_link_during_the_call_does_not_help() {
             }
             write(&workspace, "folder/new", "x").ok();
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert!(!outside.join("new").exists());
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);

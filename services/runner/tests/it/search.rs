@@ -1,13 +1,13 @@
 //! Tests `file.search`: what it finds, what it leaves out, and its bounds.
 
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use runner::{FileError, FileTool, Workspace};
-use rustix::fs::{CWD, FileType, Mode, RenameFlags};
+use rustix::fs::{CWD, FileType, Mode};
 use serde_json::{Value, json};
 
-use crate::call::Ground;
+use crate::call::{Ground, swapping};
 use crate::files::{call, write};
 
 const KIB: usize = 1024;
@@ -242,19 +242,12 @@ fn a_file_swapped_for_a_link_during_the_search_is_not_followed() {
     std::fs::write(&file, "a file\n").unwrap();
     symlink("../key", &link).unwrap();
     let workspace = ground.open();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                rustix::fs::renameat_with(CWD, &file, CWD, &link, RenameFlags::EXCHANGE).unwrap();
-            }
-        });
+    swapping(&file, &link, Result::unwrap, || {
         for _ in 0..500 {
             let found = search(&workspace, &json!({"path": ".", "pattern": " "}));
             for line in found["matches"].as_array().unwrap() {
                 assert_eq!(line["text"], "a file");
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
