@@ -95,19 +95,10 @@ impl Slot {
 
     /// The JSON Schema types of its own value.
     pub(crate) const fn own_types(&self) -> &'static [&'static str] {
-        match self.kind {
-            WordKind::Number => &["integer", "number"],
-            WordKind::Amount
-            | WordKind::Any
-            | WordKind::Email
-            | WordKind::Iban
-            | WordKind::Url
-            | WordKind::Path
-            | WordKind::Date
-            | WordKind::Time
-            | WordKind::Name
-            | WordKind::Word
-            | WordKind::Quoted => &["string"],
+        if matches!(self.kind, WordKind::Amount) {
+            &["string"]
+        } else {
+            self.types()
         }
     }
 

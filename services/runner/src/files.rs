@@ -50,22 +50,25 @@ pub enum FileTool {
 }
 
 impl FileTool {
+    /// All file tools, by name.
+    pub(crate) const NAMED: [(&'static str, Self); 11] = [
+        ("file.list", Self::List),
+        ("file.read", Self::Read),
+        ("file.write", Self::Write),
+        ("file.delete", Self::Delete),
+        ("file.search", Self::Search),
+        ("file.move", Self::Move),
+        ("file.trash", Self::Trash),
+        ("file.patch", Self::Patch),
+        ("text.diff", Self::Diff),
+        ("json.query", Self::Json),
+        ("csv.query", Self::Table),
+    ];
+
     /// Returns the tool of that name, if any.
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "file.list" => Some(Self::List),
-            "file.read" => Some(Self::Read),
-            "file.write" => Some(Self::Write),
-            "file.delete" => Some(Self::Delete),
-            "file.search" => Some(Self::Search),
-            "file.move" => Some(Self::Move),
-            "file.trash" => Some(Self::Trash),
-            "file.patch" => Some(Self::Patch),
-            "text.diff" => Some(Self::Diff),
-            "json.query" => Some(Self::Json),
-            "csv.query" => Some(Self::Table),
-            _ => None,
-        }
+        let mut all = Self::NAMED.iter();
+        all.find(|(own, _)| *own == name).map(|(_, tool)| *tool)
     }
 
     /// Returns true if it changes the workspace.

@@ -68,23 +68,13 @@ pub enum InstalledError {
     },
 }
 
-/// The names of the tools that are built in.
-pub const BUILT_IN: [&str; 12] = [
-    "file.list",
-    "file.read",
-    "file.write",
-    "file.delete",
-    "file.search",
-    "file.move",
-    "file.trash",
-    "file.patch",
-    "text.diff",
-    "json.query",
-    "csv.query",
-    NOW,
-];
-
 impl Tool {
+    /// The names of the built-in tools.
+    pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+        let files = FileTool::NAMED.iter().map(|(name, _)| *name);
+        files.chain([NOW])
+    }
+
     /// Returns the built-in tool of that name, if any.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Self> {

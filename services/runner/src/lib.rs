@@ -50,7 +50,7 @@ pub use files::{
     PointedValue, SearchArgs, TRASH, Table, TableArgs,
 };
 pub use held::{Lost, RESTART};
-pub use installed::{BUILT_IN, Installed, InstalledError, Tool};
+pub use installed::{Installed, InstalledError, Tool};
 pub use path::{PathError, WorkspacePath};
 pub use pin::{Pinned, PinnedTool, pin};
 pub use probe::{ProbeError, Probed, probe_main};

@@ -190,9 +190,10 @@ fn meaning(
         if runner::Tool::built_in(name.as_str()).is_none() {
             let problem =
                 format!("`{name}` has no `exec`, and is no tool that the runner has built in");
+            let names: Vec<&str> = runner::Tool::built_in_names().collect();
             let fix = format!(
                 "add `exec`, or use the name of a built-in tool: {}",
-                runner::BUILT_IN.join(", ")
+                names.join(", ")
             );
             found.push(place.at(&["name"]).problem(problem, fix));
         }
