@@ -125,6 +125,7 @@ fn tool(program: &str, argv: &[&str]) -> Result<ExecTool, Error> {
             .map(|arg| Arg::Literal((*arg).to_owned()))
             .collect(),
         writable: false,
+        folders: Vec::new(),
         limits: Limits {
             wall_ms: 20_000,
             cpu_ms_max: 10_000,

@@ -1,6 +1,7 @@
 //! Describes a contract in plain sentences, one for each rule and each limit, for people who do not read code.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::catalogue::{Catalogue, Effect, Tool};
 use crate::contract::Contract;
@@ -376,8 +377,23 @@ fn program(tool: &Tool) -> String {
             quoted(program)
         );
     }
+    let read = read_folders(tool);
     format!(
-        " It runs {}, with exactly these bytes.",
+        " It runs {}, with exactly these bytes.{read}",
         joined(files, "and")
+    )
+}
+
+/// Describes the folders outside of the workspace that a tool's program may read.
+fn read_folders(tool: &Tool) -> String {
+    let folders = tool.exec().and_then(|exec| exec.get("folders"));
+    let folders = folders.and_then(Value::as_array).into_iter().flatten();
+    let folders: Vec<String> = folders.filter_map(Value::as_str).map(quoted).collect();
+    if folders.is_empty() {
+        return String::new();
+    }
+    format!(
+        " In every call it may also read everything in {}, which it cannot change.",
+        joined(folders, "and")
     )
 }

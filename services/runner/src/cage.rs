@@ -12,9 +12,11 @@ use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::executable::{Executable, Named, SYSTEM_PATH};
 use crate::landlock_rules::{Reach, RulesError, confine};
+use crate::read_folder;
 use crate::syscalls;
 use crate::wire::{
-    CageSpec, Limits, Missing, Place, Refusal, Signed, Word, read_frame, write_frame,
+    CageSpec, CallSpec, KeptOut, Limits, Missing, Place, Refusal, Signed, Word, read_frame,
+    write_frame,
 };
 
 /// This program.
@@ -29,6 +31,8 @@ const NICE: i32 = 10;
 pub struct Cage {
     pub(crate) launcher: PathBuf,
     pub(crate) scratch: PathBuf,
+    /// Folders beside the workspace and the scratch folder of a call.
+    pub(crate) kept_out: KeptOut,
 }
 
 impl Cage {
@@ -38,6 +42,7 @@ impl Cage {
         Self {
             launcher,
             scratch: PathBuf::from("/tmp"),
+            kept_out: KeptOut::default(),
         }
     }
 
@@ -45,6 +50,23 @@ impl Cage {
     #[must_use]
     pub fn scratch(self, scratch: PathBuf) -> Self {
         Self { scratch, ..self }
+    }
+
+    /// Keeps the files of tools out of further folders: of `written`, which tools can write, and, if a program may only
+    /// read them, of `own`, those of the runner. The workspace and the scratch folder of a call are always among the
+    /// first.
+    ///
+    /// # Errors
+    /// A folder cannot be looked at.
+    pub fn keep_out(self, written: &[PathBuf], own: &[PathBuf]) -> std::io::Result<Self> {
+        let places = |folders: &[PathBuf]| -> std::io::Result<Vec<Place>> {
+            folders.iter().map(|path| Place::at(path)).collect()
+        };
+        let kept_out = KeptOut {
+            written: places(written)?,
+            own: places(own)?,
+        };
+        Ok(Self { kept_out, ..self })
     }
 }
 
@@ -77,8 +99,14 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     let unprivileged = !rustix::process::geteuid().is_root();
     let filter =
         syscalls::compile(call.writable, unprivileged).map_err(Refusal::of(Missing::Seccomp))?;
+    let kept_out = kept_out(call)?;
+    let folders = call.folders.iter();
+    let folders = folders.map(|path| read_folder::open(path, &kept_out));
+    let folders: Vec<_> = folders
+        .collect::<Result<_, _>>()
+        .map_err(Refusal::of(Missing::Folder))?;
     let program = match &call.signed {
-        Some(signed) => Program::Signed(Box::new(open_signed(&spec, signed)?)),
+        Some(signed) => Program::Signed(Box::new(open_signed(call, signed, &kept_out)?)),
         None => Program::launcher().map_err(Refusal::of(Missing::Program))?,
     };
     let mut command = program
@@ -94,6 +122,7 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     let reach = Reach {
         workspace: &workspace,
         writable: call.writable,
+        folders: &folders,
         paths: call.paths.as_deref(),
         temporary: &temporary,
         program: program.file(),
@@ -143,19 +172,30 @@ impl Program {
 }
 
 /// Opens the files of the program, outside of what tools can write, and compares them with what was signed.
-fn open_signed(spec: &CageSpec, signed: &Signed) -> Result<Executable, Refusal> {
-    let scratch = Place::at(&spec.call.scratch).map_err(Refusal::of(Missing::Temporary))?;
+fn open_signed(
+    call: &CallSpec,
+    signed: &Signed,
+    kept_out: &KeptOut,
+) -> Result<Executable, Refusal> {
     let executable = Executable::open(&Named {
         program: &signed.program,
         argv0: signed.argv0.as_deref(),
-        argv: &spec.call.argv,
-        kept_out: &[spec.call.workspace.clone(), scratch],
+        argv: &call.argv,
+        kept_out: &kept_out.written,
     })
     .map_err(Refusal::of(Missing::Signed))?;
     executable
         .check(&signed.sha256)
         .map_err(Refusal::of(Missing::Signed))?;
     Ok(executable)
+}
+
+/// Returns the folders with which the files of the call's tool do not overlap.
+fn kept_out(call: &CallSpec) -> Result<KeptOut, Refusal> {
+    let scratch = Place::at(&call.scratch).map_err(Refusal::of(Missing::Temporary))?;
+    let mut kept_out = call.kept_out.clone();
+    kept_out.written.extend([call.workspace.clone(), scratch]);
+    Ok(kept_out)
 }
 
 /// Leaves the session and standard input of the supervisor, and dies with it.

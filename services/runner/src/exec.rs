@@ -53,6 +53,9 @@ pub enum ExecError {
     /// A path of the arguments cannot be handed to the program. Nothing ran.
     #[error("the tool was not run; correct the path and propose again")]
     Path(#[source] Refusal),
+    /// A folder that the entry of the tool names cannot be read. Nothing ran.
+    #[error("the tool was not run; put the folder back, or let the owner sign the tool without it")]
+    Folder(#[source] Refusal),
     /// The supervisor could not be started. Nothing ran.
     #[error("the supervisor could not be started; check the launcher")]
     Launch(#[source] std::io::Error),
@@ -94,6 +97,8 @@ pub async fn run_until(
         scratch: cage.scratch.clone(),
         workspace: workspace.place(),
         writable: tool.writable(),
+        folders: tool.folders().to_vec(),
+        kept_out: cage.kept_out.clone(),
         signed: tool.signed(),
         argv: filled.argv,
         paths: filled.paths,
@@ -178,6 +183,7 @@ fn refused(refusal: Refusal) -> ExecError {
     match refusal.missing {
         Missing::Signed => ExecError::Changed(refusal),
         Missing::Path => ExecError::Path(refusal),
+        Missing::Folder => ExecError::Folder(refusal),
         Missing::Stage
         | Missing::Landlock
         | Missing::Seccomp

@@ -188,6 +188,7 @@ impl Execution {
                 | ExecError::Refused(_)
                 | ExecError::Changed(_)
                 | ExecError::Path(_)
+                | ExecError::Folder(_)
                 | ExecError::Launch(_)),
             ) => {
                 tracing::warn!(error = chain(&error), "a program did not start");

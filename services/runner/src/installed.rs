@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::files::FileTool;
 use crate::now::NOW;
 use crate::tool::{ExecTool, ToolError};
-use crate::wire::Place;
+use crate::wire::KeptOut;
 
 /// The execution of a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,12 +123,12 @@ impl Installed {
         read.settled()
     }
 
-    /// Leaves out each tool with a file in a folder that tools can write.
-    pub(crate) fn keep_out(mut self, folders: &[Place]) -> Self {
+    /// Leaves out each tool with a file in a folder that tools can write, or with a folder that it may not read.
+    pub(crate) fn keep_out(mut self, kept_out: &KeptOut) -> Self {
         let faults = &mut self.faults;
         self.tools.retain(|name, (_, tool)| match tool {
             Tool::File(_) | Tool::Now => true,
-            Tool::Exec(tool) => match tool.keep_out(folders) {
+            Tool::Exec(tool) => match tool.keep_out(kept_out) {
                 Ok(()) => true,
                 Err(source) => {
                     let name_of = name.to_string();

@@ -52,6 +52,8 @@ pub(crate) enum RulesError {
 pub(crate) struct Reach<'a> {
     pub(crate) workspace: &'a OwnedFd,
     pub(crate) writable: bool,
+    /// Folders outside of the workspace that are only read.
+    pub(crate) folders: &'a [OwnedFd],
     /// The part of the workspace; all of it if `None`.
     pub(crate) paths: Option<&'a [PathArg]>,
     pub(crate) temporary: &'a OwnedFd,
@@ -92,6 +94,9 @@ pub(crate) fn confine(reach: &Reach<'_>) -> Result<(), RulesError> {
             if reach.writable { read | write() } else { read },
         ))?,
     };
+    for folder in reach.folders {
+        rules = rules.add_rule(PathBeneath::new(folder, read))?;
+    }
     for folder in SYSTEM_FOLDERS {
         rules = allow_if_there(rules, folder, run | AccessFs::ReadDir)?;
     }

@@ -18,7 +18,6 @@ use crate::halt::Order;
 use crate::installed::Installed;
 use crate::landlock_rules::SYSTEM_FOLDERS;
 use crate::probe::ProbeError;
-use crate::wire::Place;
 use crate::workspace::Workspace;
 
 /// Programs at once, if the configuration leaves them out.
@@ -61,8 +60,6 @@ const fn programs() -> u16 {
 #[derive(Debug)]
 pub struct Runner {
     execution: Execution,
-    /// The folders that tools can write, which hold no program.
-    kept_out: Vec<Place>,
     halt: Arc<Order>,
 }
 
@@ -87,23 +84,23 @@ impl Service for Runner {
         outside(&workspace, &context.state)?;
         let workspace = Workspace::open(&workspace)
             .map_err(|error| unusable("workspace", &workspace, &error))?;
-        let kept_out = kept_out(&workspace, &scratch)?;
+        not_system(&workspace)?;
+        let cage = Cage::new(context.folder.join(config.launcher)).scratch(scratch.clone());
+        let own = [context.state.clone(), context.folder.clone()];
+        let cage = cage
+            .keep_out(&[workspace.place().path, scratch], &own)
+            .map_err(|error| unusable("configuration", &context.folder, &error))?;
         let (core, gate) = RunnerCore::new(context.owner, usize::from(config.programs));
         let execution = Execution {
             workspace: Arc::new(workspace),
-            cage: Cage::new(context.folder.join(config.launcher)).scratch(scratch),
+            cage,
             installed: RwLock::default(),
             gate,
             stop: context.stop.clone(),
             clock: context.clock.clone(),
         };
         let halt = Arc::new(Order::open(&context.state)?);
-        let service = Self {
-            execution,
-            kept_out,
-            halt,
-        };
-        Ok((service, core))
+        Ok((Self { execution, halt }, core))
     }
 
     fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
@@ -194,7 +191,7 @@ async fn install(service: &Runner, catalogue: Content, bus: &Bus<Me>) -> Input {
             return Input::Unanswered;
         }
     };
-    let kept_out = service.kept_out.clone();
+    let kept_out = service.execution.cage.kept_out.clone();
     // It digests the files of every program.
     let reading = tokio::task::spawn_blocking(move || {
         Installed::read(document.as_deref()).keep_out(&kept_out)
@@ -272,6 +269,7 @@ async fn probe(cage: &Cage) -> Result<(), &'static str> {
             ExecError::Args(_)
             | ExecError::Changed(_)
             | ExecError::Path(_)
+            | ExecError::Folder(_)
             | ExecError::Launch(_)
             | ExecError::Lost(_),
         )
@@ -298,19 +296,17 @@ fn private(path: &Path) -> Result<PathBuf, Error> {
         .map_err(|error| unusable("scratch folder", path, &error))
 }
 
-/// Returns the folders that tools can write. No program sees the workspace as a system folder.
-fn kept_out(workspace: &Workspace, scratch: &Path) -> Result<Vec<Place>, Error> {
+/// Checks that no program sees the workspace as a system folder.
+fn not_system(workspace: &Workspace) -> Result<(), Error> {
     let workspace = workspace.place();
     let mut system = SYSTEM_FOLDERS.iter();
-    if let Some(system) = system.find(|folder| workspace.path.starts_with(folder)) {
-        return Err(Error::Service(format!(
+    match system.find(|folder| workspace.path.starts_with(folder)) {
+        Some(system) => Err(Error::Service(format!(
             "the workspace {} is in {system}, which every program may read; choose another",
             workspace.path.display(),
-        )));
+        ))),
+        None => Ok(()),
     }
-    let scratch =
-        Place::at(scratch).map_err(|error| unusable("scratch folder", scratch, &error))?;
-    Ok(vec![workspace, scratch])
 }
 
 /// Checks that a folder of the runner is outside the workspace, which tools can write.

@@ -25,7 +25,8 @@ use serde_json::{Value, json};
 use crate::executable::{Digests, Executable, Named, PinError, look_up, real};
 use crate::limits;
 use crate::path::{PathError, WorkspacePath};
-use crate::wire::{Limits, PathArg, Place, Signed, Word};
+use crate::read_folder::{self, FolderError};
+use crate::wire::{KeptOut, Limits, PathArg, Place, Signed, Word};
 
 /// Largest number of template entries.
 const TEMPLATE_MAX: usize = 256;
@@ -97,6 +98,9 @@ pub struct ExecToolEntry {
     pub argv: Vec<Arg>,
     /// True if the program may write: the paths of arguments with `write`, or the workspace if no argument is a path.
     pub writable: bool,
+    /// Folders outside of the workspace, by absolute path, that the program may read with everything beneath.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<PathBuf>,
     /// Bounds of a call.
     pub limits: Limits,
 }
@@ -140,6 +144,9 @@ pub enum ToolError {
          change, and no other tool has it"
     )]
     Write,
+    /// A folder that the program may read.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Template too long, or NUL in it.
     #[error("the argv template is not usable; keep it under {TEMPLATE_MAX} entries without NUL")]
     Template,
@@ -224,6 +231,7 @@ impl ExecTool {
                 sha256: BTreeMap::new(),
                 argv: vec![Arg::Literal(argument.to_owned())],
                 writable: false,
+                folders: Vec::new(),
                 limits,
             },
             is_launcher: true,
@@ -238,6 +246,11 @@ impl ExecTool {
     /// Returns true if the program may write.
     pub fn writable(&self) -> bool {
         self.entry.writable
+    }
+
+    /// Folders outside of the workspace that the program may read.
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.entry.folders
     }
 
     /// Bounds of a call.
@@ -264,9 +277,11 @@ impl ExecTool {
         })
     }
 
-    /// Checks that no file of the program lies in a folder that tools can write.
-    pub(crate) fn keep_out(&self, folders: &[Place]) -> Result<(), ToolError> {
-        Ok(self.entry.open(folders).map(drop)?)
+    /// Checks that no file of the program lies in a folder that tools can write, and that it may read its folders.
+    pub(crate) fn keep_out(&self, kept_out: &KeptOut) -> Result<(), ToolError> {
+        self.entry.open(&kept_out.written)?;
+        let mut folders = self.entry.folders.iter();
+        Ok(folders.try_for_each(|path| read_folder::open(path, kept_out).map(drop))?)
     }
 
     /// Fills the template. Every name needs a value and every value a name.
@@ -364,6 +379,7 @@ impl ExecToolEntry {
             return Err(ToolError::Template);
         }
         kinds(&self.argv)?;
+        read_folder::are_plain(&self.folders)?;
         let (mut path, mut writes, mut wrong) = (false, false, false);
         for arg in &self.argv {
             if let Arg::Value { kind, write, .. } = arg {

@@ -75,6 +75,16 @@ impl Place {
     }
 }
 
+/// The folders with which the files of a tool do not overlap.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeptOut {
+    /// Those that tools can write.
+    pub(crate) written: Vec<Place>,
+    /// The runner's state and configuration.
+    pub(crate) own: Vec<Place>,
+}
+
 /// The program of a call, with the SHA-256 of each of its files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +119,9 @@ pub(crate) struct CallSpec {
     pub(crate) scratch: PathBuf,
     pub(crate) workspace: Place,
     pub(crate) writable: bool,
+    /// Folders outside of the workspace that the program may read.
+    pub(crate) folders: Vec<PathBuf>,
+    pub(crate) kept_out: KeptOut,
     /// The launcher itself if left out.
     pub(crate) signed: Option<Signed>,
     pub(crate) argv: Vec<Word>,
@@ -205,6 +218,8 @@ pub enum Missing {
     Signed,
     /// A path of the arguments.
     Path,
+    /// A folder that the program may read.
+    Folder,
 }
 
 impl Missing {
@@ -235,6 +250,7 @@ impl Missing {
             }
             Self::Signed => "the files of the program are not those that were signed",
             Self::Path => "the program may not use a path of the arguments",
+            Self::Folder => "the program may not read a folder of its entry",
         }
     }
 }

@@ -219,3 +219,28 @@ fn quotas_of_rules_about_one_tool_are_shown_as_their_sum() {
     let one = rule("ann", "calls = 1") + &rule("bob", "");
     assert!(!shown(&one).contains("together permit"), "{}", shown(&one));
 }
+
+#[test]
+fn the_folders_that_a_program_may_read_are_named() {
+    let tools = |folders: &str| {
+        let text = format!(
+            r#"[{{"name": "t.x", "description": "Looks up.", "effect": "read", "output": "trusted",
+                "input_schema": {{"type": "object", "properties": {{}}, "additionalProperties": false}},
+                "exec": {{"program": "/usr/bin/x", "sha256": {{"/usr/bin/x": "ab"}}, "argv": []{folders}}}}}]"#
+        );
+        Catalogue::parse(text.as_bytes()).unwrap()
+    };
+    let shown = |folders: &str| {
+        let tools = tools(folders);
+        show(
+            &crate::contract("[[allow]]\ntool = \"t.x\"", &tools),
+            &tools,
+        )
+        .text()
+    };
+    let text = shown(r#", "folders": ["/srv/a\u001b", "/srv/b"]"#);
+    let said =
+        "it may also read everything in \"/srv/a\\u001b\" and \"/srv/b\", which it cannot change.";
+    assert!(text.contains(said), "{text}");
+    assert!(!shown("").contains("also read"));
+}

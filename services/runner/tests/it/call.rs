@@ -108,6 +108,7 @@ pub(crate) fn program(path: &Path, argv: &[&str]) -> ExecToolEntry {
             .map(|arg| Arg::Literal((*arg).to_owned()))
             .collect(),
         writable: true,
+        folders: Vec::new(),
         limits: limits(),
     }
     .pinned()

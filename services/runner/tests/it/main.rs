@@ -20,6 +20,7 @@ mod listing;
 mod machine_code;
 mod paths;
 mod query;
+mod read_folders;
 mod refuse;
 mod relocate;
 mod replaced;

@@ -333,6 +333,10 @@ fn of_program(place: &Place<'_>, error: &ToolError) -> Diagnostic {
                 fix.to_owned(),
             )
         }
+        ToolError::Folder(problem) => {
+            let fix = "name folders with data, each by its absolute path without links";
+            (vec!["folders"], problem.to_string(), fix.to_owned())
+        }
         ToolError::Template => {
             let fix = "keep it under 256 entries without NUL";
             (
