@@ -138,7 +138,8 @@ async fn no_program_reads_the_runners_own_folders_or_what_other_calls_write() {
     fs::create_dir_all(state.join("deep")).unwrap();
     fs::create_dir_all(other.join("deep")).unwrap();
     let cage = ground.cage();
-    let cage = cage.keep_out(&[other.clone()], &[state.clone()]).unwrap();
+    let (written, own) = ([other.clone()], [state.clone()]);
+    let cage = cage.keep_out(&written, &own).unwrap();
     let run = async |folder: &Path| {
         let tool = ExecTool::try_from(reading("true", &[folder])).unwrap();
         runner::run(&cage, &tool, &json!({}), &ground.open()).await
