@@ -72,6 +72,8 @@ pub const PROBE_STAGE: &str = "cage-probe";
 
 /// First argument of the runner that pins a catalogue from standard input, for programs that only its image has.
 pub const PIN_STAGE: &str = "pin";
+/// Second argument of that runner to replace digests that are there.
+const PIN_AGAIN: &str = "--again";
 
 /// Runs the stage that the host binary's first argument names. `None` if it names no stage.
 ///
@@ -90,7 +92,8 @@ pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
 pub fn main() -> ExitCode {
     let first = std::env::args_os().nth(1);
     if first.as_deref() == Some(OsStr::new(PIN_STAGE)) {
-        return pin::pin_main();
+        let again = std::env::args_os().nth(2);
+        return pin::pin_main(again.as_deref() == Some(OsStr::new(PIN_AGAIN)));
     }
     first
         .and_then(|first| stage(&first))

@@ -110,8 +110,8 @@ fn pin_exec(
     })
 }
 
-/// Pins the catalogue on standard input and writes it to standard output.
-pub(crate) fn pin_main() -> ExitCode {
+/// Pins the catalogue on standard input and writes it to standard output. Without `again`, digests that are there stay.
+pub(crate) fn pin_main(again: bool) -> ExitCode {
     let mut text = String::new();
     let read = std::io::stdin()
         .lock()
@@ -119,7 +119,7 @@ pub(crate) fn pin_main() -> ExitCode {
         .read_to_string(&mut text);
     let pinned = read
         .map_err(|error| error.to_string())
-        .and_then(|_| pin(&text, true).map_err(|error| actor::chain(&error)));
+        .and_then(|_| pin(&text, again).map_err(|error| actor::chain(&error)));
     let written = match &pinned {
         Ok(pinned) => std::io::stdout().lock().write_all(pinned.text.as_bytes()),
         Err(problem) => writeln!(std::io::stderr().lock(), "error: {problem}"),

@@ -19,6 +19,7 @@ mod files;
 mod listing;
 mod machine_code;
 mod paths;
+mod pin;
 mod query;
 mod read_folders;
 mod refuse;
