@@ -39,6 +39,7 @@ mod rollback;
 mod scene;
 mod secrets;
 mod shelf;
+mod shelf_programs;
 mod shell;
 mod skew;
 mod slots;

@@ -294,7 +294,7 @@ impl Tool {
         argv.filter_map(|arg| arg.get("value")).any(|value| {
             let kind = value.get("kind").and_then(Value::as_str);
             value.get("name").and_then(Value::as_str) == Some(name)
-                && !matches!(kind, Some("path" | "paths"))
+                && !matches!(kind, Some("path" | "paths" | "folder"))
         })
     }
 

@@ -63,6 +63,9 @@ pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, ToolError};
 pub use wire::{Added, Limits, Missing, Outcome, Refusal};
 pub use workspace::{FILE_BYTES_MAX, Workspace};
 
+/// The tools that ship as entries for common programs, without digests: a JSON list, as in a catalogue.
+pub const SHELF: &str = include_str!("../shelf.json");
+
 /// First argument of the supervisor stage.
 pub const SUPERVISOR_STAGE: &str = "cage-supervisor";
 /// First argument of the cage stage.

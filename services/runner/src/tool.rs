@@ -6,7 +6,7 @@
 //! are digested again at every call, and what was digested is executed.
 //!
 //! # Paths
-//! An argument of kind `path` or `paths` names files and folders of the workspace. A program with such an argument sees
+//! An argument of kind `path`, `paths` or `folder` names files and folders of the workspace. A program with such an argument sees
 //! these and no other part of the workspace; one without sees all of it. Links are not followed to them, and a link in
 //! such a folder leads no further than to what the program may use anyway.
 //!
@@ -70,13 +70,15 @@ pub enum Kind {
     Path,
     /// A list of 0 to 1,000 of them.
     Paths,
+    /// One folder of the workspace, by its relative path; with `write`, a missing one is made.
+    Folder,
 }
 
 impl Kind {
     /// Returns true if the values are paths of the workspace.
     const fn is_path(self) -> bool {
         match self {
-            Self::Path | Self::Paths => true,
+            Self::Path | Self::Paths | Self::Folder => true,
             Self::Text | Self::Integer | Self::List => false,
         }
     }
@@ -290,11 +292,7 @@ impl ExecTool {
     /// The first argument that does not fit.
     pub fn argv(&self, args: &Value) -> Result<Vec<String>, ArgsError> {
         let words = self.fill(args)?.argv.into_iter();
-        Ok(words
-            .map(|word| match word {
-                Word::Fixed(text) | Word::Given(text) => text,
-            })
-            .collect())
+        Ok(words.map(Word::into_text).collect())
     }
 
     /// Does the same, and collects the paths.
@@ -328,7 +326,7 @@ impl ExecTool {
                             return Err(ArgsError::Option { name: name.clone() });
                         }
                         if kind.is_path() {
-                            paths.push(path(name, &value, *write)?);
+                            paths.push(path(name, &value, *kind, *write)?);
                         }
                         bytes += prefix.len() + value.len() + 1;
                         argv.push(Word::Given(format!("{prefix}{value}")));
@@ -478,7 +476,7 @@ fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, ArgsErro
     };
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
     match kind {
-        Kind::Text | Kind::Path => Ok(vec![text(value)?]),
+        Kind::Text | Kind::Path | Kind::Folder => Ok(vec![text(value)?]),
         Kind::Integer => Ok(vec![value.as_i64().ok_or_else(wrong)?.to_string()]),
         Kind::List | Kind::Paths => {
             let elements = value.as_array().ok_or_else(wrong)?;
@@ -490,11 +488,10 @@ fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, ArgsErro
     }
 }
 
-fn path(name: &str, value: &str, write: bool) -> Result<PathArg, ArgsError> {
+fn path(name: &str, value: &str, kind: Kind, write: bool) -> Result<PathArg, ArgsError> {
     let path = WorkspacePath::try_from(value.to_owned()).map_err(|source| ArgsError::Path {
         name: name.to_owned(),
         source,
     })?;
-    let path = path.into();
-    Ok(PathArg { path, write })
+    Ok(PathArg::new(path.into(), kind == Kind::Folder, write))
 }

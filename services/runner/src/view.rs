@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat,
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, mkdirat, openat, openat2,
+    statat,
 };
 use rustix::io::Errno;
 
@@ -26,6 +27,8 @@ pub(crate) enum ViewError {
     Missing(String),
     #[error("`{0}` is neither a regular file nor a folder; name one of them")]
     Special(String),
+    #[error("`{0}` is not a folder; name one")]
+    NotFolder(String),
     #[error(
         "`{path}` has or contains a file with a hard link elsewhere (`{name}`); copy that file to one of its own"
     )]
@@ -43,13 +46,14 @@ pub(crate) struct Opened {
     pub(crate) is_folder: bool,
 }
 
-/// Opens the path of an argument. A file that is to be written is created if it is missing.
+/// Opens the path of an argument. A file or folder that is to be written is created if it is missing.
 ///
 /// A file with a further name outside of the path is refused, because a rule of Landlock on its folder would reach it
 /// under this name.
 pub(crate) fn open(workspace: &OwnedFd, arg: &PathArg) -> Result<Opened, ViewError> {
     let path = arg.path.as_str();
     let fd = match resolve(workspace, path, OFlags::PATH, Mode::empty()) {
+        Err(Errno::NOENT) if arg.write && arg.is_folder => make(workspace, path),
         Err(Errno::NOENT) if arg.write => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
             resolve(workspace, path, flags, Mode::from_raw_mode(0o644))
@@ -60,6 +64,9 @@ pub(crate) fn open(workspace: &OwnedFd, arg: &PathArg) -> Result<Opened, ViewErr
     let stat = fstat(&fd).map_err(|errno| io(path, errno))?;
     let is_folder = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => true,
+        FileType::RegularFile if arg.is_folder => {
+            return Err(ViewError::NotFolder(path.to_owned()));
+        }
         FileType::RegularFile => false,
         FileType::Symlink => return Err(ViewError::Escapes(path.to_owned())),
         FileType::Fifo
@@ -80,6 +87,21 @@ pub(crate) fn open(workspace: &OwnedFd, arg: &PathArg) -> Result<Opened, ViewErr
     }
     names.none_elsewhere()?;
     Ok(Opened { fd, is_folder })
+}
+
+/// Makes a folder in one that is there, and opens it.
+fn make(workspace: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
+    let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let above = resolve(
+        workspace,
+        above,
+        OFlags::PATH | OFlags::DIRECTORY,
+        Mode::empty(),
+    )?;
+    match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => resolve(workspace, path, OFlags::PATH, Mode::empty()),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn resolve(workspace: &OwnedFd, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {

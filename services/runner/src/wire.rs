@@ -104,12 +104,32 @@ pub(crate) enum Word {
     Given(String),
 }
 
+impl Word {
+    pub(crate) fn into_text(self) -> String {
+        match self {
+            Self::Fixed(text) | Self::Given(text) => text,
+        }
+    }
+}
+
 /// A path of the workspace that the program of a call may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PathArg {
     pub(crate) path: String,
     pub(crate) write: bool,
+    /// True if it has to be a folder.
+    pub(crate) is_folder: bool,
+}
+
+impl PathArg {
+    pub(crate) const fn new(path: String, is_folder: bool, write: bool) -> Self {
+        Self {
+            path,
+            write,
+            is_folder,
+        }
+    }
 }
 
 /// The call that the supervisor runs.

@@ -263,6 +263,7 @@ fn bound_on_paths_is_refused_where_a_program_gets_text() {
         ("{ path = \"in/**\" }", text, "text", "path"),
         ("{ every = { path = \"in/**\" } }", texts, "list", "paths"),
         ("{ not = { path = \"in/**\" } }", text, "text", "path"),
+        ("{ path = \"in/**\" }", text, "text", "folder"),
     ] {
         let error = parse(bound, &tools(wrong, schema)).unwrap_err();
         assert!(

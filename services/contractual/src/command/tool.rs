@@ -10,6 +10,7 @@ mod members;
 mod pin;
 mod place;
 mod remove;
+mod shelf;
 mod show;
 mod working_copy;
 
@@ -35,6 +36,9 @@ pub(super) enum Command {
     Diff(diff::Arguments),
     /// Check tools without a deployment.
     Check(check::Arguments),
+    /// List the tools that ship as entries for common programs.
+    #[command(after_help = shelf::HELP)]
+    Shelf,
     /// Write the path of each program and the SHA-256 of each of its files, as they are now, into a tool catalogue.
     Pin(pin::Arguments),
 }
@@ -42,13 +46,13 @@ pub(super) enum Command {
 impl Command {
     /// Returns true if the command works without the bus.
     pub(super) const fn is_local(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::Pin(_))
+        matches!(self, Self::Check(_) | Self::Pin(_) | Self::Shelf)
     }
 
     /// Returns true if the command reads nothing of a deployment.
     pub(super) const fn needs_no_folder(&self) -> bool {
         match self {
-            Self::Check(_) => true,
+            Self::Check(_) | Self::Shelf => true,
             Self::Pin(arguments) => arguments.names_a_file(),
             Self::List | Self::Show(_) | Self::Add(_) | Self::Remove(_) | Self::Diff(_) => false,
         }
@@ -63,6 +67,7 @@ impl Command {
             Self::Remove(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Diff(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Check(arguments) => arguments.run(out),
+            Self::Shelf => shelf::run(out),
             Self::Pin(arguments) => arguments.run(dir, out),
         }
     }

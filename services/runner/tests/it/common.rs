@@ -6,9 +6,10 @@ use std::path::Path;
 use runner::{Outcome, SYSTEM_PATH};
 
 use crate::call::{Ground, sh, text};
+use crate::shelf::pdf;
 
 /// A program, a script that uses it, and what the script prints.
-const WORK: [(&str, &str, &str); 18] = [
+const WORK: [(&str, &str, &str); 23] = [
     ("gzip", "gzip -k a && gunzip -c a.gz", "hello"),
     ("bzip2", "bzip2 -k a && bzip2 -dc a.bz2", "hello"),
     ("xz", "xz -k a && xz -dc a.xz", "hello"),
@@ -51,6 +52,19 @@ const WORK: [(&str, &str, &str); 18] = [
         "2cf24dba\n",
     ),
     ("timeout", "timeout 5 cat a", "hello"),
+    (
+        "bsdtar",
+        "bsdtar -caf a.zip a && rm a && bsdtar -xf a.zip && cat a",
+        "hello",
+    ),
+    ("pdftotext", "pdftotext a.pdf -", "Invoice 42\n\n\u{c}"),
+    ("w3m", "w3m -dump -T text/html a", "hello\n"),
+    ("html2text", "html2text -o - a", "hello\n"),
+    (
+        "sox",
+        "sox -n -r 8000 -b 16 a.wav synth 1 sine 440 && sox a.wav -r 4000 b.wav && head -c 4 b.wav",
+        "RIFF",
+    ),
 ];
 
 /// A script that needs what the cage refuses, and the words in which it says so.
@@ -81,6 +95,7 @@ async fn common_programs_work() {
         }
         let ground = Ground::new();
         std::fs::write(ground.workspace.join("a"), "hello").unwrap();
+        std::fs::write(ground.workspace.join("a.pdf"), pdf("Invoice 42")).unwrap();
         let mut entry = sh(script);
         entry.limits.memory_bytes_max = 1 << 30;
         let ran = ground.run(entry).await.unwrap();

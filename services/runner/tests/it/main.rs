@@ -26,6 +26,8 @@ mod refuse;
 mod relocate;
 mod replaced;
 mod search;
+mod shelf;
+mod shelf_git;
 mod signed;
 mod stream;
 mod template;

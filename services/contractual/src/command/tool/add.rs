@@ -10,20 +10,28 @@ use serde_json::Value;
 use super::{
     change::Change,
     entry::{self, Entry, Programs},
+    shelf::FILE,
     working_copy::Edit,
 };
 use crate::{Error, Output};
 
 /// `tool add …`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: contractual tool add word-count.json\n\n\
+#[command(after_help = "Example: contractual tool add word-count.json\n\
+    Example: contractual tool add --shelf git.log archive.list\n\n\
     Prints what changes in the signed catalogue and which contracts it suspends; on a terminal it asks before it signs. \
     A tool of the same name is replaced. Digests that are missing are filled in. No service is restarted, and the working \
     copy gets the same tools.\n\n\
     Exit codes: 0 signed, or nothing to sign · 1 the bus does not answer · 64 a tool is not valid · 130 not signed")]
 pub(crate) struct Arguments {
     /// One tool, or a list of tools, such as word-count.json or the working copy tools.json.
-    file: PathBuf,
+    #[arg(required_unless_present = "shelf")]
+    file: Option<PathBuf>,
+    /// Names of the tools to add; all of the file if left out.
+    names: Vec<String>,
+    /// Add these tools of the shelf, which `tool shelf` lists.
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with_all = ["file", "names"])]
+    shelf: Vec<String>,
     /// Sign without asking.
     #[arg(long)]
     yes: bool,
@@ -31,7 +39,14 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
-        let text = read_catalogue_text(&self.file)?;
+        let (file, text, names) = match &self.file {
+            Some(file) => (
+                file.display().to_string(),
+                read_catalogue_text(file)?,
+                &self.names,
+            ),
+            None => (FILE.to_owned(), runner::SHELF.to_owned(), &self.shelf),
+        };
         let bus = deployment.bus().await?;
         let signed = catalogue::newest(&bus, owner(&deployment.dir)?).await?;
         let known = signed.as_ref().map(|signed| &signed.catalogue);
@@ -39,8 +54,7 @@ impl Arguments {
             Some(_) => Programs::InImage,
             None => Programs::Here(Some(deployment.file.workspace.clone())),
         };
-        let file = self.file.display().to_string();
-        let entries = checked(&file, &text, known, &programs)?;
+        let entries = checked(&file, &text, names, known, &programs)?;
         for entry in entries.iter().filter(|entry| entry.is_pinned) {
             out.line_for_people(&format!(
                 "`{}`: the digests of its program's files were filled in",
@@ -57,6 +71,7 @@ impl Arguments {
 fn checked(
     file: &str,
     text: &str,
+    names: &[String],
     known: Option<&Catalogue>,
     programs: &Programs,
 ) -> Result<Vec<Entry>, Error> {
@@ -66,6 +81,6 @@ fn checked(
         .map(|tool| tool.entry().to_string())
         .collect();
     let is_signed = |entry: &Value| signed.contains(&entry.to_string());
-    let entries = entry::read(file, text, programs, &is_signed);
+    let entries = entry::read(file, text, names, programs, &is_signed);
     entries.map_err(|found| Error::Document(found.to_string()))
 }

@@ -18,13 +18,15 @@ use crate::{Error, Output};
 pub(crate) struct Arguments {
     /// One tool, or a list of tools, such as word-count.json.
     file: PathBuf,
+    /// Names of the tools to check; all of the file if left out.
+    names: Vec<String>,
 }
 
 impl Arguments {
     pub(super) fn run(&self, out: &Output) -> Result<(), Error> {
         let text = read_catalogue_text(&self.file)?;
         let file = self.file.display().to_string();
-        let entries = entry::read(&file, &text, &Programs::Here(None), &|_| false);
+        let entries = entry::read(&file, &text, &self.names, &Programs::Here(None), &|_| false);
         let entries = entries.map_err(|found| Error::Document(found.to_string()))?;
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let open = entries.iter().filter(|entry| entry.is_pinned);

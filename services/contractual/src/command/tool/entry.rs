@@ -7,13 +7,14 @@ use std::{
 
 use bus_schema::{ToolName, json};
 use contract::{CATALOGUE_BYTES_MAX, Catalogue, CatalogueError, Effect, Tool};
-use diagnostic::{Diagnostic, Diagnostics};
+use diagnostic::{Diagnostic, Diagnostics, nearest};
 use runner::{Arg, ExecTool, ExecToolEntry, ToolError};
 use serde_json::Value;
 
 use super::{
     members::{EXEC_MEMBERS, LIMITS, MEMBERS, members},
     place::Place,
+    shelf::missing_program,
 };
 
 /// A checked tool.
@@ -36,13 +37,15 @@ pub(super) enum Programs {
     InImage,
 }
 
-/// Reads one tool, or a list of tools. Entries for which `is_known` returns true are not checked again.
+/// Reads one tool, or a list of tools; of them only those with these names, if there are any. Entries for which
+/// `is_known` returns true are not checked again.
 ///
 /// # Errors
 /// All problems, each with its place.
 pub(super) fn read(
     file: &str,
     text: &str,
+    names: &[String],
     programs: &Programs,
     is_known: &dyn Fn(&Value) -> bool,
 ) -> Result<Vec<Entry>, Diagnostics> {
@@ -62,6 +65,7 @@ pub(super) fn read(
         return Err(Diagnostic::at(file, text, 0..1, problem, fix).into());
     };
     let (mut entries, mut found) = (Vec::new(), Vec::new());
+    let tools = named(file, text, tools, names, &mut found);
     let mut names = BTreeSet::new();
     for place in tools {
         let before = found.len();
@@ -93,6 +97,35 @@ pub(super) fn read(
     }
     Diagnostics::none_in(found)?;
     Ok(entries)
+}
+
+/// Returns the tools with these names; all, if there are none.
+fn named<'t>(
+    file: &str,
+    text: &str,
+    tools: Vec<Place<'t>>,
+    names: &[String],
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Place<'t>> {
+    if names.is_empty() {
+        return tools;
+    }
+    let name_of = |tool: &Place<'_>| -> String {
+        serde_json::from_str(tool.at(&["name"]).json()).unwrap_or_default()
+    };
+    let all: Vec<String> = tools.iter().map(name_of).collect();
+    for name in names.iter().filter(|name| !all.contains(name)) {
+        let similar = nearest(name, all.iter().map(String::as_str));
+        let fix = similar.map_or_else(
+            || format!("name one of {}", all.join(", ")),
+            |similar| format!("did you mean `{similar}`?"),
+        );
+        let problem = format!("there is no tool `{name}` here");
+        found.push(Diagnostic::at(file, text, 0..1, problem, fix));
+    }
+    let mut tools = tools;
+    tools.retain(|tool| names.contains(&name_of(tool)));
+    tools
 }
 
 fn malformed(file: &str, text: &str, error: &json::Error) -> Diagnostic {
@@ -203,7 +236,7 @@ fn meaning(
         Ok(exec) => exec,
         Err(error) => {
             let fix = "write `{\"literal\": \"…\"}` or `{\"value\": {\"name\": \"…\", \"kind\": \"text\"}}`; kinds are text, \
-                       integer, list, path and paths";
+                       integer, list, path, paths and folder";
             found.push(place.at(&["exec", "argv"]).problem(error.to_string(), fix));
             return written;
         }
@@ -294,9 +327,8 @@ fn here(
             entries.into_iter().next().unwrap_or(written)
         }
         Err(error) => {
-            let fix = "install the program, or name another one by its absolute path";
             let at = place.at(&["exec", "program"]);
-            found.push(at.problem(actor::chain(&error), fix));
+            found.push(at.problem(actor::chain(&error), missing_program(at.json())));
             written
         }
     }
