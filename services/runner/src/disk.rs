@@ -150,6 +150,15 @@ impl Disk {
     /// Counts every file and returns the exceeded bound, if any. A count of files that change meanwhile is only a
     /// suspicion, and so are more than `entries_max` entries of `/proc`.
     pub(crate) fn excess(&mut self, entries_max: usize) -> Option<Added> {
+        self.excess_with(nameless_files(entries_max).as_deref())
+    }
+
+    /// Does the same once no process of the call is left: then no file without a name is open.
+    pub(crate) fn excess_at_the_end(&mut self) -> Option<Added> {
+        self.excess_with(Some(&[]))
+    }
+
+    fn excess_with(&mut self, nameless: Option<&[Stat]>) -> Option<Added> {
         for folder in &mut self.folders {
             if let Ok(now) = Room::of(&folder.fd) {
                 folder.room = now;
@@ -160,8 +169,7 @@ impl Disk {
             files: self.before.files.saturating_add(self.files_max),
             hidden: self.before.hidden,
         };
-        let nameless = nameless_files(entries_max);
-        let found = self.count(bound, nameless.as_deref().unwrap_or_default());
+        let found = self.count(bound, nameless.unwrap_or_default());
         if found.bytes > bound.bytes || found.hidden > bound.hidden || nameless.is_none() {
             Some(Added::Bytes)
         } else if found.files > bound.files {

@@ -375,7 +375,7 @@ impl Caged {
         let wall_ms = now_ms().saturating_sub(self.started_ms);
         self.entered(stop)?;
         // A program may exceed a bound between two counts. This last count decides, because no process is left.
-        let added = (stop == Stop::Exited).then(|| self.disk.excess(usize::MAX));
+        let added = (stop == Stop::Exited).then(|| self.disk.excess_at_the_end());
         let stop = added.flatten().map_or(stop, Stop::AddedExceeded);
         for stream in &mut self.streams {
             let mut chunks = 0;
