@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::process::{Resource, Rlimit, Signal};
 
+use crate::digest_cache::DigestCache;
 use crate::executable::{Executable, Named, SYSTEM_PATH};
 use crate::landlock_rules::{Reach, RulesError, confine};
 use crate::read_folder;
@@ -181,6 +182,7 @@ fn open_signed(
         program: &signed.program,
         argv0: signed.argv0.as_deref(),
         argv: &call.argv,
+        digests: &DigestCache::of(&signed.known),
         kept_out: &kept_out.written,
     })
     .map_err(Refusal::of(Missing::Signed))?;

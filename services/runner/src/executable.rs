@@ -21,6 +21,7 @@ use rustix::fs::{
 use rustix::io::{Errno, FdFlags};
 use sha2::{Digest, Sha256};
 
+use crate::digest_cache::{DigestCache, is_roots_alone, now_s};
 use crate::wire::{Place, Word};
 
 /// The folders in which bare program names are looked up, and `PATH` inside the cage.
@@ -123,6 +124,8 @@ pub(crate) struct Named<'a> {
     pub(crate) program: &'a Path,
     pub(crate) argv0: Option<&'a str>,
     pub(crate) argv: &'a [Word],
+    /// Digests of programs that need not be read.
+    pub(crate) digests: &'a DigestCache,
     /// Folders in which none of the files may lie.
     pub(crate) kept_out: &'a [Place],
 }
@@ -133,13 +136,16 @@ pub(crate) struct Executable {
     program: OpenedFile,
     argv0: PathBuf,
     argv: Vec<String>,
-    files: Files,
+    found: Digests,
+    /// Files that the program inherits.
+    passed: Vec<OpenedFile>,
 }
 
 impl Executable {
     /// Opens the program, its interpreter and the files of its fixed arguments, and digests them.
     pub(crate) fn open(named: &Named<'_>) -> Result<Self, PinError> {
         let mut files = Files {
+            digests: named.digests,
             kept_out: named.kept_out.to_vec(),
             found: Digests::new(),
             passed: Vec::new(),
@@ -170,18 +176,19 @@ impl Executable {
             program,
             argv0,
             argv,
-            files,
+            found: files.found,
+            passed: files.passed,
         })
     }
 
     /// Returns the digest of each file.
     pub(crate) fn into_digests(self) -> Digests {
-        self.files.found
+        self.found
     }
 
     /// Compares every file with its signed digest.
     pub(crate) fn check(&self, signed: &Digests) -> Result<(), PinError> {
-        for (path, now) in &self.files.found {
+        for (path, now) in &self.found {
             match signed.get(path) {
                 Some(signed) if signed == now => {}
                 Some(signed) => {
@@ -194,9 +201,7 @@ impl Executable {
                 None => return Err(PinError::Unsigned(path.clone())),
             }
         }
-        let unused = signed
-            .keys()
-            .find(|path| !self.files.found.contains_key(*path));
+        let unused = signed.keys().find(|path| !self.found.contains_key(*path));
         unused.map_or(Ok(()), |path| Err(PinError::Unused(path.clone())))
     }
 
@@ -207,7 +212,7 @@ impl Executable {
 
     /// Returns the command that executes the open program, and lets it inherit the files of its arguments.
     pub(crate) fn command(&self) -> io::Result<Command> {
-        for file in &self.files.passed {
+        for file in &self.passed {
             rustix::io::fcntl_setfd(&file.fd, FdFlags::empty())?;
         }
         let mut command = Command::new(self.program.path());
@@ -252,14 +257,15 @@ impl OpenedFile {
 }
 
 #[derive(Debug)]
-struct Files {
+struct Files<'a> {
+    digests: &'a DigestCache,
     kept_out: Vec<Place>,
     found: Digests,
     /// Files that the program inherits.
     passed: Vec<OpenedFile>,
 }
 
-impl Files {
+impl Files<'_> {
     /// Opens and digests one file; copies it unless it is a program that only root can write.
     fn hold(&mut self, path: &Path, is_program: bool) -> Result<OpenedFile, PinError> {
         let (mut file, stat) = self.open(path)?;
@@ -288,12 +294,19 @@ impl Files {
         } else {
             None
         };
-        let max = if is_copy {
-            COPY_BYTES_MAX
-        } else {
-            PROGRAM_BYTES_MAX
+        let (max, digest) = match &mut copy {
+            Some(copy) => (
+                COPY_BYTES_MAX,
+                digest(&mut file, Some(copy), COPY_BYTES_MAX),
+            ),
+            None => (
+                PROGRAM_BYTES_MAX,
+                self.digests.digest(&mut file, now_s(), |file| {
+                    digest(file, None, PROGRAM_BYTES_MAX)
+                }),
+            ),
         };
-        let digest = digest(&mut file, copy.as_mut(), max).map_err(failed)?;
+        let digest = digest.map_err(failed)?;
         let Some(digest) = digest else {
             let path = path.to_owned();
             return Err(PinError::TooLarge { path, max });
@@ -382,11 +395,6 @@ fn absolute(text: &str) -> Option<(&str, &Path)> {
     let is_option = before.starts_with('-') && !before.contains('=');
     let is_absolute = before.is_empty() || is_option || before.ends_with(['=', '@']);
     is_absolute.then(|| (before, Path::new(path)))
-}
-
-/// Returns true if nobody but root can change the bytes of the file, through any of its names.
-fn is_roots_alone(stat: &Stat) -> bool {
-    stat.st_uid == 0 && stat.st_mode & 0o022 == 0 && stat.st_nlink == 1
 }
 
 /// Returns the SHA-256 of a file; `None` if it is larger than `max`.

@@ -2,6 +2,7 @@
 
 mod cage;
 mod core;
+mod digest_cache;
 mod disk;
 mod exec;
 mod executable;
@@ -38,6 +39,7 @@ use std::process::ExitCode;
 
 pub use crate::core::{Effect, Input, RunnerCore};
 pub use cage::{Cage, cage_main};
+pub use digest_cache::{DIGESTS, DigestCache};
 pub use exec::{ExecError, Finished, run, run_until};
 pub use executable::{PinError, SYSTEM_PATH};
 pub use execution::{Done, Execution};

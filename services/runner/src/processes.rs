@@ -1,9 +1,20 @@
 //! Reads a call's number of processes, their processor time and their nameless files from `/proc`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use rustix::fs::{FileType, MemfdFlags, Stat, memfd_create};
+
+/// Longest `stat` file: 52 numbers and a name.
+const STAT_BYTES_MAX: usize = 2048;
+
+/// Reads a file that the kernel gives as a whole, with one call: many of them are read at once. Empty if it is gone.
+fn read_short<'a>(path: &str, buffer: &'a mut [u8]) -> &'a [u8] {
+    let read = File::open(path).and_then(|mut file| file.read(buffer));
+    buffer.get(..read.unwrap_or(0)).unwrap_or_default()
+}
 
 /// Returns true if this process has more than `max` descendants, living or dead, or `/proc` has more than
 /// `entries_max` entries.
@@ -15,6 +26,7 @@ pub(crate) fn more_descendants_than(max: u64, entries_max: usize) -> bool {
 /// of `/proc`.
 fn descendants(max: u64, entries_max: usize) -> Option<Vec<i32>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    let mut buffer = [0; STAT_BYTES_MAX];
     let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     for (entry, seen) in pids.zip(0_usize..) {
         if seen >= entries_max {
@@ -24,8 +36,8 @@ fn descendants(max: u64, entries_max: usize) -> Option<Vec<i32>> {
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        if let Some(parent) = stat_field(&stat, 4).and_then(|parent| i32::try_from(parent).ok()) {
+        let stat = read_short(&format!("/proc/{pid}/stat"), &mut buffer);
+        if let Some(parent) = stat_field(stat, 4).and_then(|parent| i32::try_from(parent).ok()) {
             children.entry(parent).or_default().push(pid);
         }
     }

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::digest_cache::DIGESTS;
 use crate::executable::{Digests, Executable, Named, PinError, look_up, real};
 use crate::limits;
 use crate::path::{PathError, WorkspacePath};
@@ -276,6 +277,7 @@ impl ExecTool {
             program: self.entry.program.clone(),
             argv0: self.entry.argv0.clone(),
             sha256: self.entry.sha256.clone(),
+            known: DIGESTS.known(self.entry.sha256.values()),
         })
     }
 
@@ -405,6 +407,7 @@ impl ExecToolEntry {
             program: &self.program,
             argv0: self.argv0.as_deref(),
             argv: &literals.collect::<Vec<_>>(),
+            digests: &DIGESTS,
             kept_out,
         })
     }

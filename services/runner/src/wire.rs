@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::digest_cache::Known;
+
 /// Largest JSON frame, in bytes.
 pub(crate) const FRAME_BYTES_MAX: u32 = 1024 * 1024;
 /// Largest number of stored bytes of standard error; the rest is read and dropped.
@@ -92,6 +94,8 @@ pub(crate) struct Signed {
     pub(crate) program: PathBuf,
     pub(crate) argv0: Option<String>,
     pub(crate) sha256: BTreeMap<PathBuf, String>,
+    /// Files that had one of these digests when they were read, and cannot have changed unnoticed.
+    pub(crate) known: Vec<Known>,
 }
 
 /// One argument of a program.

@@ -9,6 +9,7 @@ mod config;
 mod contracts;
 mod core;
 mod diff;
+mod digest_cache;
 mod disk;
 mod doubt;
 mod escape;
