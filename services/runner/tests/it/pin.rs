@@ -39,8 +39,11 @@ fn catalogue() -> Value {
         })
     };
     let (mut pinned, open) = (tool("pinned"), tool("open"));
-    pinned["exec"]["program"] = json!("/usr/bin/other");
-    pinned["exec"]["sha256"] = json!({"/usr/bin/other": "0".repeat(64)});
+    let exec = pinned.pointer_mut("/exec").unwrap();
+    let exec = exec.as_object_mut().unwrap();
+    exec.insert("program".to_owned(), json!("/usr/bin/other"));
+    let files = json!({"/usr/bin/other": "0".repeat(64)});
+    exec.insert("sha256".to_owned(), files);
     json!([pinned, open])
 }
 
