@@ -16,7 +16,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{MemfdFlags, Stat, fstat, memfd_create};
 use rustix::io::Errno;
@@ -175,15 +175,27 @@ pub(crate) fn now_s() -> i64 {
 
 /// Returns true if no process has the file open or mapped for writing.
 fn has_no_writer(file: &File) -> bool {
+    refuses_writers() && refusal(file) == Some(Errno::TOOBIG)
+}
+
+/// Returns true if this kernel refuses to execute a file that is open for writing; it is asked once.
+fn refuses_writers() -> bool {
+    static REFUSES: OnceLock<bool> = OnceLock::new();
+    if let Some(refuses) = REFUSES.get() {
+        return *refuses;
+    }
     let written = memfd_create("writer", MemfdFlags::CLOEXEC | MemfdFlags::EXEC);
     let Ok(written) = written.map(File::from) else {
         return false;
     };
     // Only an opened file counts as written, not one that was made.
     let writer = File::options().write(true).open(path_of(&written));
-    writer.is_ok()
-        && refusal(&written) == Some(Errno::TXTBSY)
-        && refusal(file) == Some(Errno::TOOBIG)
+    match refusal(&written).filter(|_| writer.is_ok()) {
+        Some(Errno::TXTBSY) => *REFUSES.get_or_init(|| true),
+        Some(Errno::TOOBIG) => *REFUSES.get_or_init(|| false),
+        // Something else was the matter; the next program asks again.
+        Some(_) | None => false,
+    }
 }
 
 /// Returns the error of executing the file with an argument that is too long: the kernel looks for writers first, and
