@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, Money, NotSigned,
+    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, FolderName, Money, NotSigned,
     PLAN_CALLS_MAX, PublicKey, RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName,
     Version, wire,
 };
@@ -36,6 +36,32 @@ pub struct Envelope {
     pub secrets: Vec<SecretName>,
     /// The keys that may approve beside the owner's.
     pub approvers: Vec<PublicKey>,
+    /// The folders in which its calls act.
+    #[serde(default, skip_serializing_if = "ContractFolders::are_default")]
+    pub folders: ContractFolders,
+}
+
+/// The folders of the runner in which the calls of a contract act.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractFolders {
+    /// The workspace; [`ContractFolders::MAIN`] if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<FolderName>,
+    /// The folders that they may read besides, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<FolderName>,
+}
+
+impl ContractFolders {
+    /// The name of the workspace of a contract that names none.
+    pub const MAIN: &str = "main";
+
+    /// Returns true for a contract that acts in the main workspace alone.
+    #[must_use]
+    pub const fn are_default(&self) -> bool {
+        self.workspace.is_none() && self.read.is_empty()
+    }
 }
 
 /// The versions that a contract was read with when the owner signed it: with others, its text may mean something else.

@@ -210,6 +210,8 @@ names! {
     ContractName 64 b"-_" "a name of at most 64 lower-case letters, digits, '-' and '_'";
     /// A rule of a contract (`allow.2`, or the rule's own name), or the built-in check that decided.
     RuleId 64 b"-_." "a rule id of at most 64 lower-case letters, digits, '-', '_' and '.'";
+    /// The name of a workspace, or of a folder that is only read, at the runner.
+    FolderName 64 b"-_" "a folder name of at most 64 lower-case letters, digits, '-' and '_'";
     /// The name of a secret.
     SecretName 64 b"-_." "a secret name of at most 64 lower-case letters, digits, '-', '_' and '.'";
     /// A step of a playbook.

@@ -41,13 +41,13 @@ pub use facts::{
     TaskOutcome, TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
-    APPROVERS_MAX, Answer, Ask, Asked, Counts, DraftGrant, ENVELOPE_TOOLS_MAX, Envelope,
-    EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OutsideEnvelope, Pins,
+    APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
+    Envelope, EnvelopeTool, Escalated, GRANT_TTL_MS_MAX, Grant, OutsideEnvelope, Pins,
 };
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{
-    ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, Invalid, PublicKey,
-    RuleId, Salt, SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
+    ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, FolderName, Invalid,
+    PublicKey, RuleId, Salt, SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
 };
 pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};

@@ -63,6 +63,12 @@ const CASES: &str = r##"
 /input_schema/properties/mode | {"type": "string"} | takes the argument `mode` | remove it
 /exec/writable | - | `writable` is missing | false
 /exec/writable | "no" | `writable` is not true or false | false
+/exec/folders | "/srv" | `folders` is not a list | ["/srv/data"]
+/exec/folders | [7] | invalid type: integer `7` | ["/srv/data"]
+/exec/folders | ["data"] | `data` is not a plain absolute path | by its absolute path
+/exec/folders | ["/srv/../etc"] | is not a plain absolute path | by its absolute path
+/exec/folders | ["/proc"] | shows the whole machine | folders with data
+/exec/folders | ["/nonexistent/data"] | is no folder of this machine | the folder with the data
 /exec/limits | - | `limits` is missing | wall_ms
 /exec/limits/wall_ms | - | `wall_ms` is missing | 10000
 /exec/limits/wall_ms | 0 | `wall_ms` is out of range | choose 1 to 3600000

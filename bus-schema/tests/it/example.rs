@@ -6,13 +6,13 @@ use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
-    CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractRejected,
-    ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V,
-    Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Hardening, Head,
-    Money, MountPoint, Pins, PlanStatement, Profile, Proof, Property, Prove, PublicKey,
-    RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed, Statement, StreamAdopted,
-    StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
-    TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractFolders,
+    ContractRejected, ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest,
+    DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted,
+    HaltOrdered, Hardening, Head, Money, MountPoint, Pins, PlanStatement, Profile, Proof, Property,
+    Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed, Statement,
+    StreamAdopted, StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
+    TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -90,6 +90,7 @@ pub(crate) fn envelope() -> Envelope {
         hosts: vec!["api.example.com".to_owned()],
         secrets: vec![name("smtp.password")],
         approvers: vec![second(), third()],
+        folders: ContractFolders::default(),
     }
 }
 

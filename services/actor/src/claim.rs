@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bus_schema::{
     ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId, CanPublish,
-    Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey, Sealed, Time, Usage,
+    ContractFolders, Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey,
+    Sealed, Time, Usage,
 };
 
 /// An author that acts on grants.
@@ -27,6 +28,8 @@ impl fmt::Debug for Args {
 #[derive(Debug, Clone)]
 pub struct Permit<A> {
     grant: DraftGrant,
+    /// The folders of the envelope, which the owner signed.
+    folders: ContractFolders,
     granted: EventId,
     seq: u64,
     stored: Time,
@@ -78,6 +81,7 @@ impl<A: Executor> Permit<A> {
             .check_envelope(envelope, owner, used, moment)?;
         Ok(Self {
             grant: draft.clone(),
+            folders: envelope.folders.clone(),
             granted: meta.id,
             seq: meta.seq,
             stored: meta.stored,
@@ -98,6 +102,7 @@ impl<A: Executor> Permit<A> {
     pub(crate) fn unchecked(grant: DraftGrant, granted: EventId, seq: u64, stored: Time) -> Self {
         Self {
             grant,
+            folders: ContractFolders::default(),
             granted,
             seq,
             stored,
@@ -112,6 +117,12 @@ impl<A: Author> Permit<A> {
     #[must_use]
     pub const fn draft(&self) -> &DraftGrant {
         &self.grant
+    }
+
+    /// The folders of the contract in which the action acts.
+    #[must_use]
+    pub const fn folders(&self) -> &ContractFolders {
+        &self.folders
     }
 
     /// Adds the arguments that were fetched under the draft's name for them.
@@ -167,6 +178,12 @@ impl<A> Claim<A> {
     #[must_use]
     pub const fn draft(&self) -> &DraftGrant {
         &self.permit.grant
+    }
+
+    /// The folders in which the owner's contract lets it act.
+    #[must_use]
+    pub const fn folders(&self) -> &ContractFolders {
+        &self.permit.folders
     }
 
     /// The author that put the arguments into `BLOBS`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bus_schema::{ContractName, Digest, PublicKey, Time};
+use bus_schema::{ContractFolders, ContractName, Digest, PublicKey, Time};
 use diagnostic::{Diagnostic, Diagnostics};
 use jiff::tz::TimeZone;
 
@@ -54,6 +54,8 @@ pub(crate) struct Header {
     pub(crate) limits: Limits,
     /// The zone of the days and times in the task text; UTC by default.
     pub(crate) zone: TimeZone,
+    /// The workspace of its calls, and the folders that they may read.
+    pub(crate) folders: ContractFolders,
 }
 
 /// A group of people who can approve a question.
@@ -139,6 +141,12 @@ impl Contract {
     #[must_use]
     pub fn task(&self) -> Option<&str> {
         self.head.task.as_deref()
+    }
+
+    /// The workspace in which its calls act, and the folders that they may read besides.
+    #[must_use]
+    pub fn folders(&self) -> &ContractFolders {
+        &self.head.folders
     }
 
     /// The roles that the contract defines; the built-in `owner` is not included.

@@ -227,6 +227,12 @@ impl Differ<'_> {
             let said = |contract: &Contract| Some(show::zone(contract.zone()));
             self.check("zone", said(old), said(new));
         }
+        for (check, said) in show::folders::CHECKS {
+            let (before, after) = (said(old.folders()), said(new.folders()));
+            if before != after {
+                self.check(check, before, after);
+            }
+        }
         if old.principals() != new.principals() {
             let said = |contract: &Contract| {
                 let who = contract.principals().iter().map(|one| show::principal(one));

@@ -34,6 +34,7 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
         hosts: Vec::new(),
         secrets: secrets.into_iter().collect(),
         approvers: approvers(contract),
+        folders: contract.folders().clone(),
     }
 }
 

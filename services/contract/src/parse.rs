@@ -5,6 +5,7 @@ mod counted;
 mod dead;
 mod fits;
 mod flow;
+mod folders;
 mod head;
 mod known;
 mod limits;
@@ -51,6 +52,8 @@ const CONTRACT_KEYS: &[&str] = &[
     "starts",
     "expires",
     "zone",
+    "workspace",
+    "folders",
     "limits",
     "known",
     "slots",
@@ -165,6 +168,7 @@ fn read<'t>(
         .and_then(|node| Some((head::moment(source, node, "expires", true)?, node.span())));
     let starts = starts(source, of.table.get("starts"));
     let task = head::task(source, of.table.get("task"));
+    let folders = folders::read(source, of);
     let principals = head::principals(source, of.table.get("principal"));
     let limits = limits::read(source, of.table.get("limits"), catalogue);
     let roles = head::roles(source, of.table.get("roles"));
@@ -202,6 +206,7 @@ fn read<'t>(
             task: task?,
             limits: limits?,
             zone: head::zone(source, of.table.get("zone"))?,
+            folders: folders?,
         },
         expires_span,
         roles: roles.clone()?,

@@ -12,6 +12,7 @@ use crate::slot_rule::SlotRule;
 use crate::toml_text::quoted;
 use crate::usage::Period;
 
+pub(crate) mod folders;
 mod sentence;
 mod sums;
 mod tools;
@@ -156,6 +157,7 @@ fn head(contract: &Contract) -> Vec<Sentence> {
         let said = zone(contract.zone());
         texts.push(format!("{}.", said.replacen('t', "T", 1)));
     }
+    texts.extend(folders::sentences(contract.folders()));
     texts.extend(contract.task().map(|text| format!("{}.", only_task(text))));
     texts.extend(contract.slots.values().map(SlotRule::sentence));
     for (name, role) in contract.roles() {

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use rustix::fs::{Mode, OFlags, fstat, open};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::digest_cache::DigestCache;
@@ -93,7 +93,10 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     let spec: CageSpec = read_frame(status).map_err(Refusal::of(Missing::Stage))?;
     let call = &spec.call;
     detach(spec.supervisor)?;
-    let workspace = open_place(&call.workspace).map_err(Refusal::of(Missing::Workspace))?;
+    let workspace = call
+        .workspace
+        .open()
+        .map_err(Refusal::of(Missing::Workspace))?;
     let temporary = open_path(&spec.temporary, OFlags::DIRECTORY | OFlags::NOFOLLOW)
         .map_err(Refusal::of(Missing::Temporary))?;
     rustix::process::fchdir(&workspace).map_err(Refusal::of(Missing::Workspace))?;
@@ -247,17 +250,6 @@ fn limit(limits: &Limits, tasks: u64) -> rustix::io::Result<()> {
         rustix::process::setrlimit(resource, limit)?;
     }
     Ok(())
-}
-
-/// Opens the directory, if it is still the same.
-pub(crate) fn open_place(place: &Place) -> std::io::Result<OwnedFd> {
-    let fd = open_path(&place.path, OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
-    let stat = fstat(&fd)?;
-    if (stat.st_dev, stat.st_ino) == (place.dev, place.ino) {
-        Ok(fd)
-    } else {
-        Err(std::io::Error::other("another directory is at its path"))
-    }
 }
 
 /// Opens a path for inspection.

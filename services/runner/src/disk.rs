@@ -14,7 +14,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstatvfs, openat, statat};
 use rustix::io::Errno;
 
-use crate::cage::{open_path, open_place};
+use crate::cage::open_path;
 use crate::processes::nameless_files;
 use crate::wire::{Added, CallSpec, Limits, Missing, Refusal};
 
@@ -100,7 +100,10 @@ impl Disk {
             .map_err(Refusal::of(Missing::Temporary))?;
         let mut folders = vec![private];
         if call.writable {
-            let workspace = open_place(&call.workspace).map_err(Refusal::of(Missing::Workspace))?;
+            let workspace = call
+                .workspace
+                .open()
+                .map_err(Refusal::of(Missing::Workspace))?;
             folders.push(folder(workspace).map_err(Refusal::of(Missing::Workspace))?);
         }
         let Limits {

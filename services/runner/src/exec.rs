@@ -8,8 +8,9 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
+use crate::args_error::ArgsError;
 use crate::cage::Cage;
-use crate::tool::{ArgsError, ExecTool};
+use crate::tool::ExecTool;
 use crate::wire::{
     CallSpec, FRAME_BYTES_MAX, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame,
 };
@@ -92,7 +93,7 @@ pub async fn run_until(
     workspace: &Workspace,
     stop: impl Future<Output = ()>,
 ) -> Result<Option<Finished>, ExecError> {
-    let filled = tool.fill(args)?;
+    let filled = tool.fill(args, Some(workspace))?;
     let spec = CallSpec {
         scratch: cage.scratch.clone(),
         workspace: workspace.place(),

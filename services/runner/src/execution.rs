@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actor::{Clock, chain};
-use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, DraftGrant, Money, TaskId, Usage};
+use bus_schema::{
+    ActionOutcome, CONTENT_BYTES_MAX, ContractFolders, DraftGrant, Money, TaskId, Usage,
+};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -13,6 +15,7 @@ use crate::cage::Cage;
 use crate::disk::Room;
 use crate::exec::{ExecError, Finished, run_until};
 use crate::files::FileTool;
+use crate::folders::Folders;
 use crate::installed::{Installed, Tool};
 use crate::now::now;
 use crate::state::Gate;
@@ -23,8 +26,8 @@ use crate::workspace::Workspace;
 /// The executor of actions: a workspace, a cage, and the signals that stop them.
 #[derive(Debug)]
 pub struct Execution {
-    /// The folder that file tools and programs see.
-    pub workspace: Arc<Workspace>,
+    /// The folders that file tools and programs see.
+    pub folders: Arc<Folders>,
     /// The cage in which programs run.
     pub cage: Cage,
     /// The tools of the newest catalogue that the owner signed.
@@ -51,37 +54,33 @@ pub struct Done {
 }
 
 impl Execution {
-    /// Executes `draft`, once, with `args`. An earlier halt, stop or revocation prevents the start. A halt, a
+    /// Executes `draft`, once, with `args`, in the folders of its contract. An earlier halt, stop or revocation prevents the start. A halt, a
     /// cancellation of the task or a stop kills a running program. A file tool always runs to its end.
     ///
     /// `None`: the outcome is unknown, so no event may report one.
-    pub async fn perform(&self, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
+    pub async fn perform(
+        &self,
+        draft: &DraftGrant,
+        folders: &ContractFolders,
+        args: &[u8],
+    ) -> Option<Done> {
         let started = self.clock.elapsed();
         let installed = self.installed();
         let tool = installed.get(&draft.tool, &draft.tool_digest);
-        let mut done = if self.barred(draft) {
-            let text = "nothing was done: it was stopped before it began";
-            Some(not_begun(draft, ActionOutcome::Killed, text))
-        } else if tool.is_some_and(Tool::adds) && !self.has_room() {
-            let text =
-                "nothing was done: a volume that it may write is nearly full; free some space";
-            Some(not_begun(draft, ActionOutcome::Failed, text))
-        } else if let Err(lost) = self.workspace.is_in_place() {
-            let text = format!("nothing was done: {lost}");
-            Some(not_begun(draft, ActionOutcome::Failed, &text))
-        } else {
-            match tool {
-                Some(Tool::File(tool)) => self.file(*tool, draft, args).await,
+        let mut done = match self.workspace(draft, folders, tool) {
+            Err(not_begun) => Some(not_begun),
+            Ok(workspace) => match tool {
+                Some(Tool::File(tool)) => self.file(workspace, *tool, draft, args).await,
                 Some(Tool::Now) => Some(match now(args, self.clock.wall()) {
                     Ok(output) => succeeded(output),
                     Err(error) => failed(&chain(&error)),
                 }),
-                Some(Tool::Exec(tool)) => Box::pin(self.exec(tool, draft, args)).await,
+                Some(Tool::Exec(tool)) => Box::pin(self.exec(&workspace, tool, draft, args)).await,
                 None => {
                     let text = "the tool is not installed here";
                     Some(not_begun(draft, ActionOutcome::Failed, text))
                 }
-            }
+            },
         }?;
         let bound = output_bytes_max(draft);
         if done.output.len() > bound {
@@ -107,6 +106,31 @@ impl Execution {
         *installed.unwrap_or_else(PoisonError::into_inner) = tools;
     }
 
+    /// Returns the workspace of the action; the result of one that must not begin.
+    fn workspace(
+        &self,
+        draft: &DraftGrant,
+        folders: &ContractFolders,
+        tool: Option<&Tool>,
+    ) -> Result<Workspace, Done> {
+        let nothing =
+            |outcome, why: &str| not_begun(draft, outcome, &format!("nothing was done: {why}"));
+        let failed = |why: &str| nothing(ActionOutcome::Failed, why);
+        if self.barred(draft) {
+            let why = "it was stopped before it began";
+            return Err(nothing(ActionOutcome::Killed, why));
+        }
+        let workspace = self.folders.of(folders);
+        let workspace = workspace.map_err(|absent| failed(&absent.to_string()))?;
+        if tool.is_some_and(Tool::adds) && !self.has_room(&workspace) {
+            let why = "a volume that it may write is nearly full; free some space";
+            return Err(failed(why));
+        }
+        let place = workspace.is_in_place();
+        place.map_err(|lost| failed(&lost.to_string()))?;
+        Ok(workspace)
+    }
+
     fn barred(&self, draft: &DraftGrant) -> bool {
         let gate = self.gate.borrow();
         *self.stop.borrow() || gate.stops(draft.task) || gate.revoked.contains(&draft.contract)
@@ -114,8 +138,8 @@ impl Execution {
 
     /// Returns true if the volumes for written files have enough free space. A volume that cannot be read counts as
     /// full.
-    fn has_room(&self) -> bool {
-        let rooms = [self.workspace.room(), Room::at(&self.cage.scratch)];
+    fn has_room(&self, workspace: &Workspace) -> bool {
+        let rooms = [workspace.room(), Room::at(&self.cage.scratch)];
         rooms
             .into_iter()
             .all(|room| room.is_ok_and(Room::is_enough))
@@ -131,8 +155,14 @@ impl Execution {
         }
     }
 
-    async fn file(&self, tool: FileTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
-        let (workspace, args) = (Arc::clone(&self.workspace), args.to_vec());
+    async fn file(
+        &self,
+        workspace: Workspace,
+        tool: FileTool,
+        draft: &DraftGrant,
+        args: &[u8],
+    ) -> Option<Done> {
+        let args = args.to_vec();
         let late = Arc::new(AtomicBool::new(false));
         let is_late = Arc::clone(&late);
         let calling =
@@ -158,7 +188,13 @@ impl Execution {
         }
     }
 
-    async fn exec(&self, tool: &ExecTool, draft: &DraftGrant, args: &[u8]) -> Option<Done> {
+    async fn exec(
+        &self,
+        workspace: &Workspace,
+        tool: &ExecTool,
+        draft: &DraftGrant,
+        args: &[u8],
+    ) -> Option<Done> {
         let Ok(args) = bus_schema::json::parse(args, CONTENT_BYTES_MAX) else {
             let text = "the arguments are not JSON";
             return Some(not_begun(draft, ActionOutcome::Failed, text));
@@ -169,7 +205,7 @@ impl Execution {
             &self.cage,
             &tool,
             &args,
-            &self.workspace,
+            workspace,
             self.stopped(draft.task),
         )
         .await;

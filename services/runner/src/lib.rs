@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod args_error;
 mod cage;
 mod core;
 mod digest_cache;
@@ -10,7 +11,9 @@ mod execution;
 mod file_error;
 mod file_messages;
 mod files;
+mod folders;
 mod gate;
+mod given_path;
 mod halt;
 mod held;
 mod installed;
@@ -38,6 +41,7 @@ use std::ffi::OsStr;
 use std::process::ExitCode;
 
 pub use crate::core::{Effect, Input, RunnerCore};
+pub use args_error::ArgsError;
 pub use cage::{Cage, cage_main};
 pub use digest_cache::{DIGESTS, DigestCache};
 pub use exec::{ExecError, Finished, run, run_until};
@@ -52,6 +56,7 @@ pub use files::{
     DiffArgs, Diffed, FileTool, Found, FoundLine, JsonArgs, JsonValues, MoveArgs, Moved, PatchArgs,
     PointedValue, SearchArgs, TRASH, Table, TableArgs,
 };
+pub use folders::{AbsentFolder, Folders, FoldersError};
 pub use held::{Lost, RESTART};
 pub use installed::{Installed, InstalledError, Tool};
 pub use path::{PathError, WorkspacePath};
@@ -61,7 +66,7 @@ pub use read_folder::FolderError;
 pub use service::{Config, Runner};
 pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
-pub use tool::{Arg, ArgsError, ExecTool, ExecToolEntry, Kind, ToolError};
+pub use tool::{Arg, ExecTool, ExecToolEntry, Kind, ToolError};
 pub use wire::{Added, Limits, Missing, Outcome, Refusal};
 pub use workspace::{FILE_BYTES_MAX, Workspace};
 

@@ -150,6 +150,9 @@ impl Walk<'_> {
         let left_out = match (WorkspacePath::try_from(path), kind) {
             (_, FileType::Symlink) => (LeftOutReason::Link, LINK),
             _ if !is_plain => (LeftOutReason::OddName, ODD_NAME),
+            _ if folder.is_root() && self.workspace.hides(&text) => {
+                (LeftOutReason::OddName, HIDDEN)
+            }
             (Err(_), _) => (LeftOutReason::LongPath, LONG_PATH),
             (Ok(path), FileType::Directory) => {
                 self.open.push(path);
@@ -224,6 +227,7 @@ pub(crate) const LINK: &str = "a symbolic link; links are not followed";
 pub(crate) const HARD_LINKS: &str = "it has several hard links; copy it to a file of its own";
 pub(crate) const SPECIAL: &str = "not a regular file";
 const ODD_NAME: &str = "its name has a backslash, an invisible character or bytes that are not UTF-8, so no contract can permit it; rename it";
+const HIDDEN: &str = "at the top of the workspace, a name that begins with `@` is that of a folder that is only read; rename it";
 const LONG_PATH: &str = "its path is longer than 1024 bytes; move it up";
 
 /// The paths that a listing is asked for.

@@ -32,6 +32,20 @@ pub enum PathError {
     /// A component is empty, `.` or `..`.
     #[error("the path has an empty, `.` or `..` component; write each folder name once")]
     Component,
+    /// Begins with `@`, and names no folder of the contract.
+    #[error("the path names no folder that its contract may read; those are {}", known(.0))]
+    Folder(Vec<String>),
+    /// In a folder that is only read.
+    #[error("the path is in a folder that is only read; write into the workspace")]
+    ReadOnly,
+    /// In a folder whose own path is not UTF-8.
+    #[error("the path of its folder on this machine is not UTF-8; rename that folder")]
+    Encoding,
+}
+
+fn known(names: &[String]) -> String {
+    let names = names.iter().map(|name| format!("`@{name}`"));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 impl WorkspacePath {

@@ -1,12 +1,13 @@
 //! Connects the core to the bus, the workspace and the cage.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use actor::{BackgroundTasks, Bus, Claim, Context, Error, Service, chain};
-use bus_schema::{AuthorId, Content, Halt, Halted, Runner as Me};
+use bus_schema::{AuthorId, Content, FolderName, Halt, Halted, Runner as Me};
 use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
@@ -14,11 +15,10 @@ use crate::cage::Cage;
 use crate::core::{Effect, Input, RunnerCore};
 use crate::exec::ExecError;
 use crate::execution::Execution;
+use crate::folders::Folders;
 use crate::halt::Order;
 use crate::installed::Installed;
-use crate::landlock_rules::SYSTEM_FOLDERS;
 use crate::probe::ProbeError;
-use crate::workspace::Workspace;
 
 /// Programs at once, if the configuration leaves them out.
 const PROGRAMS: u16 = 8;
@@ -36,8 +36,14 @@ const INSTALL_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The folder that file tools and programs see.
+    /// The folder that file tools and programs see under a contract that names no other: the workspace `main`.
     pub workspace: PathBuf,
+    /// Further workspaces by name, of which contracts name one; at most 16.
+    #[serde(default)]
+    pub workspaces: BTreeMap<FolderName, PathBuf>,
+    /// Folders by name that contracts may let their calls read; at most 16.
+    #[serde(default)]
+    pub folders: BTreeMap<FolderName, PathBuf>,
     /// A program that runs the stages of the cage; this program, if left out.
     #[serde(default = "this_program")]
     pub launcher: PathBuf,
@@ -80,19 +86,25 @@ impl Service for Runner {
             None => context.state.join("scratch"),
         };
         let scratch = private(&scratch)?;
-        outside(&workspace, &scratch)?;
-        outside(&workspace, &context.state)?;
-        let workspace = Workspace::open(&workspace)
-            .map_err(|error| unusable("workspace", &workspace, &error))?;
-        not_system(&workspace)?;
+        let own = [
+            context.state.clone(),
+            context.folder.clone(),
+            scratch.clone(),
+        ];
+        let below = |folders: BTreeMap<FolderName, PathBuf>| {
+            let folders = folders.into_iter();
+            folders.map(|(name, path)| (name, context.folder.join(path)))
+        };
+        let (workspaces, read) = (below(config.workspaces), below(config.folders));
+        let folders = Folders::open(&workspace, &workspaces.collect(), &read.collect(), &own)
+            .map_err(|error| Error::Service(chain(&error)))?;
         let cage = Cage::new(context.folder.join(config.launcher)).scratch(scratch.clone());
-        let own = [context.state.clone(), context.folder.clone()];
         let cage = cage
-            .keep_out(&[workspace.place().path, scratch], &own)
+            .keep_out(&folders.written(), &own)
             .map_err(|error| unusable("configuration", &context.folder, &error))?;
         let (core, gate) = RunnerCore::new(context.owner, usize::from(config.programs));
         let execution = Execution {
-            workspace: Arc::new(workspace),
+            folders: Arc::new(folders),
             cage,
             installed: RwLock::default(),
             gate,
@@ -124,8 +136,8 @@ impl Service for Runner {
             .await;
             Ok(())
         });
-        let workspace = Arc::clone(&service.execution.workspace);
-        beside.spawn(watch(workspace, beside.input.clone(), beside.stop.clone()));
+        let folders = Arc::clone(&service.execution.folders);
+        beside.spawn(watch(folders, beside.input.clone(), beside.stop.clone()));
         let (input, stop) = (beside.input.clone(), beside.stop.clone());
         beside.spawn(reinstall(Arc::clone(service), input, stop));
         Ok(())
@@ -148,23 +160,23 @@ impl Service for Runner {
     }
 }
 
-/// Tells the core whenever the workspace is lost, or in place again.
+/// Tells the core whenever a folder is lost, or in place again.
 async fn watch(
-    workspace: Arc<Workspace>,
+    folders: Arc<Folders>,
     input: mpsc::Sender<Input>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let mut told = Ok(());
     loop {
-        let looked = Arc::clone(&workspace);
+        let looked = Arc::clone(&folders);
         // A network file system may take its time.
-        let place = tokio::task::spawn_blocking(move || looked.is_in_place());
+        let place = tokio::task::spawn_blocking(move || looked.are_in_place());
         let place = place
             .await
             .map_err(|error| Error::Service(error.to_string()))?;
         if place != told {
             match &place {
-                Ok(()) => tracing::info!("the workspace is in place again"),
+                Ok(()) => tracing::info!("the folders are in place again"),
                 Err(lost) => tracing::error!(error = chain(lost), "nothing is read or written"),
             }
             told.clone_from(&place);
@@ -239,7 +251,10 @@ async fn act(service: &Runner, claim: Claim<Me>, bus: &Bus<Me>) -> Input {
     let action = claim.draft().action;
     let done = {
         let _running = service.halt.run();
-        service.execution.perform(claim.draft(), claim.args()).await
+        let execution = &service.execution;
+        execution
+            .perform(claim.draft(), claim.folders(), claim.args())
+            .await
     };
     if let Some(done) = done {
         match bus.seal(&done.output) {
@@ -294,34 +309,4 @@ fn private(path: &Path) -> Result<PathBuf, Error> {
         .create(path)
         .and_then(|()| path.canonicalize())
         .map_err(|error| unusable("scratch folder", path, &error))
-}
-
-/// Checks that no program sees the workspace as a system folder.
-fn not_system(workspace: &Workspace) -> Result<(), Error> {
-    let workspace = workspace.place();
-    let mut system = SYSTEM_FOLDERS.iter();
-    match system.find(|folder| workspace.path.starts_with(folder)) {
-        Some(system) => Err(Error::Service(format!(
-            "the workspace {} is in {system}, which every program may read; choose another",
-            workspace.path.display(),
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Checks that a folder of the runner is outside the workspace, which tools can write.
-fn outside(workspace: &Path, folder: &Path) -> Result<(), Error> {
-    let inside = match (workspace.canonicalize(), folder.canonicalize()) {
-        (Ok(workspace), Ok(folder)) => folder.starts_with(workspace),
-        (Err(error), _) => return Err(unusable("workspace", workspace, &error)),
-        (_, Err(error)) => return Err(unusable("folder", folder, &error)),
-    };
-    if inside {
-        return Err(Error::Service(format!(
-            "{} is in the workspace {}; move it out",
-            folder.display(),
-            workspace.display()
-        )));
-    }
-    Ok(())
 }

@@ -22,19 +22,18 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::args_error::{ARGV_BYTES_MAX, ArgsError, LIST_MAX};
 use crate::digest_cache::DIGESTS;
 use crate::executable::{Digests, Executable, Named, PinError, look_up, real};
+use crate::given_path::given;
 use crate::limits;
-use crate::path::{PathError, WorkspacePath};
+use crate::path::WorkspacePath;
 use crate::read_folder::{self, FolderError};
 use crate::wire::{KeptOut, Limits, PathArg, Place, Signed, Word};
+use crate::workspace::Workspace;
 
 /// Largest number of template entries.
 const TEMPLATE_MAX: usize = 256;
-/// Largest number of elements of a list value.
-const LIST_MAX: usize = 1000;
-/// Largest argv, in bytes.
-const ARGV_BYTES_MAX: usize = 128 * 1024;
 
 /// One entry of an argv template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,59 +170,6 @@ pub enum ToolError {
     },
 }
 
-/// The reason for refusing arguments.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ArgsError {
-    /// Not a JSON object.
-    #[error("the arguments are not a JSON object; send one value per name")]
-    NotObject,
-    /// No value.
-    #[error("the argument `{name}` is missing; send it")]
-    Missing {
-        /// The name.
-        name: String,
-    },
-    /// A name that the tool does not have.
-    #[error("the argument `{name}` is unknown to the tool; leave it out")]
-    Unknown {
-        /// The name.
-        name: String,
-    },
-    /// Another JSON type than declared.
-    #[error("the argument `{name}` has the wrong type; see the tool's schema")]
-    Type {
-        /// The name.
-        name: String,
-    },
-    /// A NUL character.
-    #[error("the argument `{name}` contains a NUL character; remove it")]
-    Nul {
-        /// The name.
-        name: String,
-    },
-    /// Starts with `-` where the program could take it for an option.
-    #[error(
-        "the argument `{name}` starts with `-` and could be taken for an option; change the value"
-    )]
-    Option {
-        /// The name.
-        name: String,
-    },
-    /// A path that is not relative, plain and inside the workspace.
-    #[error("the argument `{name}` is no path of the workspace: {source}")]
-    Path {
-        /// The name.
-        name: String,
-        /// The reason.
-        source: PathError,
-    },
-    /// Too many elements or bytes.
-    #[error(
-        "the arguments are too large; keep them under {ARGV_BYTES_MAX} bytes and {LIST_MAX} list elements"
-    )]
-    TooLarge,
-}
-
 impl ExecTool {
     /// Returns the launcher as a tool, which the cage executes without a digest: it is the running program.
     pub(crate) fn launcher(argument: &str, limits: Limits) -> Self {
@@ -293,12 +239,16 @@ impl ExecTool {
     /// # Errors
     /// The first argument that does not fit.
     pub fn argv(&self, args: &Value) -> Result<Vec<String>, ArgsError> {
-        let words = self.fill(args)?.argv.into_iter();
+        let words = self.fill(args, None)?.argv.into_iter();
         Ok(words.map(Word::into_text).collect())
     }
 
-    /// Does the same, and collects the paths.
-    pub(crate) fn fill(&self, args: &Value) -> Result<Filled, ArgsError> {
+    /// Does the same for a workspace, and collects the paths.
+    pub(crate) fn fill(
+        &self,
+        args: &Value,
+        workspace: Option<&Workspace>,
+    ) -> Result<Filled, ArgsError> {
         let args = args.as_object().ok_or(ArgsError::NotObject)?;
         let kinds = kinds(&self.entry.argv).map_err(|_| ArgsError::NotObject)?;
         if let Some(name) = args.keys().find(|name| !kinds.contains_key(name.as_str())) {
@@ -320,7 +270,7 @@ impl ExecTool {
                     write,
                 } => {
                     let missing = || ArgsError::Missing { name: name.clone() };
-                    for value in values(name, *kind, args.get(name).ok_or_else(missing)?)? {
+                    for mut value in values(name, *kind, args.get(name).ok_or_else(missing)?)? {
                         if value.contains('\0') {
                             return Err(ArgsError::Nul { name: name.clone() });
                         }
@@ -328,7 +278,9 @@ impl ExecTool {
                             return Err(ArgsError::Option { name: name.clone() });
                         }
                         if kind.is_path() {
-                            paths.push(path(name, &value, *kind, *write)?);
+                            let (path, word) = path((name, *kind, *write), value, workspace)?;
+                            paths.push(path);
+                            value = word;
                         }
                         bytes += prefix.len() + value.len() + 1;
                         argv.push(Word::Given(format!("{prefix}{value}")));
@@ -491,10 +443,16 @@ fn values(name: &str, kind: Kind, value: &Value) -> Result<Vec<String>, ArgsErro
     }
 }
 
-fn path(name: &str, value: &str, kind: Kind, write: bool) -> Result<PathArg, ArgsError> {
-    let path = WorkspacePath::try_from(value.to_owned()).map_err(|source| ArgsError::Path {
+fn path(
+    (name, kind, write): (&str, Kind, bool),
+    value: String,
+    workspace: Option<&Workspace>,
+) -> Result<(PathArg, String), ArgsError> {
+    let is_folder = kind == Kind::Folder;
+    let path = WorkspacePath::try_from(value);
+    let given = path.and_then(|path| given(path, is_folder, write, workspace));
+    given.map_err(|source| ArgsError::Path {
         name: name.to_owned(),
         source,
-    })?;
-    Ok(PathArg::new(path.into(), kind == Kind::Folder, write))
+    })
 }

@@ -37,6 +37,10 @@ pub(crate) enum ViewError {
     TooLarge(String),
     #[error("`{path}` cannot be used ({cause}); check it")]
     Io { path: String, cause: Errno },
+    #[error("`{0}` is in a folder that is only read; name a path of the workspace")]
+    ReadOnly(String),
+    #[error("the folder of `{path}` cannot be opened ({cause}); check that it was not replaced")]
+    Folder { path: String, cause: std::io::Error },
 }
 
 /// An open path of the workspace.
@@ -52,11 +56,27 @@ pub(crate) struct Opened {
 /// under this name.
 pub(crate) fn open(workspace: &OwnedFd, arg: &PathArg) -> Result<Opened, ViewError> {
     let path = arg.path.as_str();
-    let fd = match resolve(workspace, path, OFlags::PATH, Mode::empty()) {
-        Err(Errno::NOENT) if arg.write && arg.is_folder => make(workspace, path),
+    let Some((place, rest)) = &arg.beneath else {
+        return open_at(workspace, arg, path);
+    };
+    if arg.write {
+        return Err(ViewError::ReadOnly(path.to_owned()));
+    }
+    let folder = place.open().map_err(|cause| ViewError::Folder {
+        path: path.to_owned(),
+        cause,
+    })?;
+    open_at(&folder, arg, rest)
+}
+
+/// Does the same beneath another folder, in which the path is `at`.
+fn open_at(workspace: &OwnedFd, arg: &PathArg, at: &str) -> Result<Opened, ViewError> {
+    let path = arg.path.as_str();
+    let fd = match resolve(workspace, at, OFlags::PATH, Mode::empty()) {
+        Err(Errno::NOENT) if arg.write && arg.is_folder => make(workspace, at),
         Err(Errno::NOENT) if arg.write => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
-            resolve(workspace, path, flags, Mode::from_raw_mode(0o644))
+            resolve(workspace, at, flags, Mode::from_raw_mode(0o644))
         }
         other => other,
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::Stat;
+use rustix::fs::{Mode, OFlags, Stat, fstat};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::digest_cache::Known;
@@ -51,7 +52,7 @@ const fn added_files_max() -> u64 {
 }
 
 /// A directory by path and identity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
@@ -71,6 +72,17 @@ impl Place {
         })
     }
 
+    /// Opens the directory for inspection, if it is still the same.
+    pub(crate) fn open(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&self.path, flags, Mode::empty())?;
+        if self.is(&fstat(&fd)?) {
+            Ok(fd)
+        } else {
+            Err(io::Error::other("another directory is at its path"))
+        }
+    }
+
     /// Returns true if this is the same directory.
     pub(crate) const fn is(&self, about: &Stat) -> bool {
         self.dev == about.st_dev && self.ino == about.st_ino
@@ -81,7 +93,7 @@ impl Place {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeptOut {
-    /// Those that tools can write.
+    /// Folders that tools can write.
     pub(crate) written: Vec<Place>,
     /// The runner's state and configuration.
     pub(crate) own: Vec<Place>,
@@ -124,16 +136,8 @@ pub(crate) struct PathArg {
     pub(crate) write: bool,
     /// True if it has to be a folder.
     pub(crate) is_folder: bool,
-}
-
-impl PathArg {
-    pub(crate) const fn new(path: String, is_folder: bool, write: bool) -> Self {
-        Self {
-            path,
-            write,
-            is_folder,
-        }
-    }
+    /// The folder outside of the workspace in which it is, and the rest of the path there.
+    pub(crate) beneath: Option<(Place, String)>,
 }
 
 /// The call that the supervisor runs.

@@ -6,11 +6,12 @@
 //! one hard link are refused for the same reason, and because the other name may be outside the
 //! workspace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, fsync, mkdirat, openat, openat2,
@@ -35,9 +36,18 @@ const FOLDER_MODE: u32 = 0o777;
 /// Attempts at an `openat2` that a concurrent rename interrupts.
 const RESOLVE_ATTEMPTS: usize = 32;
 
+/// Folders that are only read, by name.
+pub(crate) type ReadFolders = BTreeMap<String, Arc<Held>>;
+
 /// A directory held open; every path is resolved beneath it by the kernel.
-#[derive(Debug)]
-pub struct Workspace(Held);
+///
+/// With folders that are only read, a path whose first name begins with `@` names one of them, and nothing in the
+/// workspace: `@reference/a.md` is `a.md` in `reference`.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    root: Arc<Held>,
+    read: ReadFolders,
+}
 
 impl Workspace {
     /// Opens `path`, which must be a directory, and holds it. If the path leads elsewhere later, nothing is read or
@@ -46,17 +56,48 @@ impl Workspace {
     /// # Errors
     /// The directory cannot be opened, or the kernel has no `openat2`.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let workspace = Self(Held::open(path)?);
+        let workspace = Self {
+            root: Arc::new(Held::open(path)?),
+            read: ReadFolders::new(),
+        };
         workspace.directory(".").map_err(std::io::Error::other)?;
         Ok(workspace)
     }
 
-    /// Checks that its path still leads to the folder that was opened, in the same mount.
+    /// Returns the same workspace with folders that are only read.
+    pub(crate) fn reading(&self, read: ReadFolders) -> Self {
+        let root = Arc::clone(&self.root);
+        Self { root, read }
+    }
+
+    /// Checks that its path, and those of the folders that are only read, still lead to what was opened, in the same
+    /// mount.
     ///
     /// # Errors
     /// What happened to it, and the repair.
     pub fn is_in_place(&self) -> Result<(), Lost> {
-        self.0.check()
+        self.root.check()?;
+        self.read.values().try_for_each(|held| held.check())
+    }
+
+    /// Returns the folder that is only read in which a path is, with the rest of the path; `None` for a path of the
+    /// workspace.
+    pub(crate) fn read_folder<'p>(
+        &self,
+        path: &'p str,
+    ) -> Result<Option<(&Held, &'p str)>, PathError> {
+        let Some(named) = path.strip_prefix('@').filter(|_| !self.read.is_empty()) else {
+            return Ok(None);
+        };
+        let (name, rest) = named.split_once('/').unwrap_or((named, "."));
+        let unknown = || PathError::Folder(self.read.keys().cloned().collect());
+        let held = self.read.get(name).ok_or_else(unknown)?;
+        Ok(Some((held, rest)))
+    }
+
+    /// Returns true if no path reaches an entry of this name at the top of the workspace.
+    pub(crate) fn hides(&self, name: &str) -> bool {
+        !self.read.is_empty() && name.starts_with('@')
     }
 
     /// Reads a regular file of at most 1 MiB.
@@ -197,12 +238,12 @@ impl Workspace {
 
     /// Returns the free space on its volume.
     pub(crate) fn room(&self) -> rustix::io::Result<Room> {
-        Room::of(self.0.root())
+        Room::of(self.root.root())
     }
 
     /// Returns the place of the workspace, in a form that another process can open and compare.
     pub(crate) fn place(&self) -> Place {
-        self.0.place()
+        self.root.place()
     }
 
     /// Opens the folder of a path, and returns the path's last name. With `create`, missing folders are created.
@@ -211,6 +252,10 @@ impl Workspace {
         path: &'a WorkspacePath,
         create: bool,
     ) -> Result<(OwnedFd, &'a str), FileError> {
+        let in_read_folder = self.read_folder(path.as_str());
+        if in_read_folder.map_err(FileError::Path)?.is_some() {
+            return Err(FileError::Path(PathError::ReadOnly));
+        }
         if path.is_root() {
             return Err(FileError::Path(PathError::Component));
         }
@@ -244,9 +289,13 @@ impl Workspace {
     fn resolve(&self, path: &str, flags: OFlags) -> Result<OwnedFd, FileError> {
         let how = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let (held, beneath) = self
+            .read_folder(path)
+            .map_err(FileError::Path)?
+            .unwrap_or((&self.root, path));
         let mut last = Errno::AGAIN;
         for _ in 0..RESOLVE_ATTEMPTS {
-            match openat2(self.0.root().as_fd(), path, flags, Mode::empty(), how) {
+            match openat2(held.root().as_fd(), beneath, flags, Mode::empty(), how) {
                 Ok(fd) => return Ok(fd),
                 Err(errno @ (Errno::AGAIN | Errno::INTR)) => last = errno,
                 Err(errno) => return Err(io(path, errno)),

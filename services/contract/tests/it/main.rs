@@ -17,6 +17,7 @@ mod example;
 mod examples;
 mod explain;
 mod fix_property;
+mod folders;
 mod known;
 mod laws;
 mod messages;

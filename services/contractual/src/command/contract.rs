@@ -5,6 +5,7 @@ mod decide;
 mod diff;
 pub mod document;
 mod explain;
+mod folders;
 mod history;
 mod index;
 mod lines;

@@ -1,12 +1,13 @@
 //! Tests valid, revoked, replaced and re-signed contracts.
 
+use actor::Permit;
 use bus_schema::{
-    ContractActivated, ContractRevoked, Deployment, Digest, Owner, Policy, RefusalCode,
-    TaskCancelled,
+    ActionGranted, AuthorId, ContractActivated, ContractFolders, ContractRevoked, Deployment,
+    Digest, Grant, Meta, Owner, Policy, RefusalCode, Runner, TaskCancelled,
 };
 
 use crate::core::{claimed, declined};
-use crate::stream::{Stream, action, contract, draft, envelope, task};
+use crate::stream::{START, Stream, action, contract, draft, envelope, task};
 
 #[test]
 fn what_was_granted_before_a_revocation_stays_revoked() {
@@ -101,4 +102,54 @@ fn a_revoked_contract_that_is_signed_again_holds_again() {
     assert!(!stream.gate.borrow().revoked.contains(&contract));
     stream.ready(draft(1, "file.write"));
     assert_eq!(stream.wants(), claimed(1));
+}
+
+fn in_photos() -> ContractFolders {
+    ContractFolders {
+        workspace: Some("photos".parse().unwrap()),
+        read: vec!["reference".parse().unwrap()],
+    }
+}
+
+/// The owner's signatures name the contract of a task and the workspace of a contract; policy's key signs neither.
+#[test]
+fn a_grant_of_a_stolen_policy_key_moves_no_task_to_another_workspace() {
+    let photos = Digest::of(&[b"photos"]);
+    let mut stream = Stream::new();
+    let mut signed = envelope();
+    signed.folders = in_photos();
+    stream.sign_as(photos, ("photos", 1), signed);
+    stream.submit(task(1), contract(), true);
+    let mut forged = draft(1, "file.write");
+    forged.contract = photos;
+    stream.ready(forged);
+    assert_eq!(stream.wants(), declined(1, RefusalCode::BadStatement));
+    let mut stream = Stream::new();
+    stream.ready(draft(1, "file.write"));
+    assert_eq!(stream.wants(), claimed(1));
+}
+
+#[test]
+fn a_permit_has_the_folders_of_the_envelope_that_the_owner_signed() {
+    let draft = draft(1, "file.write");
+    let meta = Meta {
+        by: AuthorId::Policy,
+        task: Some(draft.task),
+        id: bus_schema::testing::event_id(1),
+        cause: None,
+        seq: 1,
+        stored: START,
+        at: START,
+    };
+    let granted = ActionGranted {
+        grant: Grant {
+            draft,
+            approvals: Vec::new(),
+        },
+    };
+    let mut signed = envelope();
+    signed.folders = in_photos();
+    let owner = bus_schema::testing::owner();
+    let permit = Permit::<Runner>::check(&meta, &granted, &signed, &owner, 0, START).unwrap();
+    assert_eq!(*permit.folders(), signed.folders);
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, RwLock};
 
 use actor::Clock;
-use bus_schema::{ActionOutcome, Digest, DraftGrant, Money};
-use runner::{Done, Execution, Gate};
+use bus_schema::{ActionOutcome, ContractFolders, Digest, DraftGrant, Money};
+use runner::{Done, Execution, Folders, Gate};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -23,7 +23,7 @@ fn hands() -> Hands {
     let (gate, held) = watch::channel(Gate::default());
     let (stop, stopped) = watch::channel(false);
     let execution = Execution {
-        workspace: Arc::new(ground.open()),
+        folders: Arc::new(Folders::from(ground.open())),
         cage: ground.cage(),
         installed: RwLock::new(installed()),
         gate: held,
@@ -41,7 +41,9 @@ fn hands() -> Hands {
 impl Hands {
     async fn perform(&self, draft: &DraftGrant, args: &Value) -> Done {
         let args = args.to_string();
-        let done = self.execution.perform(draft, args.as_bytes()).await;
+        let main = ContractFolders::default();
+        let done = self.execution.perform(draft, &main, args.as_bytes());
+        let done = done.await;
         done.unwrap()
     }
 

@@ -17,6 +17,7 @@ mod escape;
 mod executable;
 mod execution;
 mod files;
+mod folders;
 mod listing;
 mod machine_code;
 mod paths;

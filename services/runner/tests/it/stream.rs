@@ -11,10 +11,10 @@ use bus_schema::testing::{self, TestLog, key, owner};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
     ApprovalStatement, Ask, Author, AuthorId, CanPublish, CatalogueSigned, ChainScope, Content,
-    ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant, Envelope,
-    EnvelopeTool, Event, EventId, Gateway, Grant, Head, Owner, Pins, Policy, Read, Runner,
-    RunnerFact, Sealed, Signed, Statement, StreamDoubted, TaskId, TaskStatement, TaskSubmitted,
-    Time, ToolName, Usage, Verifier, read_as,
+    ContractFolders, ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant,
+    Envelope, EnvelopeTool, Event, EventId, Gateway, Grant, Head, Owner, Pins, Policy, Read,
+    Runner, RunnerFact, Sealed, Signed, Statement, StreamDoubted, TaskId, TaskStatement,
+    TaskSubmitted, Time, ToolName, Usage, Verifier, read_as,
 };
 use contract::Catalogue;
 use runner::{Effect, Gate, Input, Installed, RunnerCore};
@@ -111,6 +111,7 @@ pub(crate) fn envelope() -> Envelope {
         hosts: Vec::new(),
         secrets: Vec::new(),
         approvers: Vec::new(),
+        folders: ContractFolders::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use deployment::{Dir, read_text};
 use serde::Serialize;
 
 use super::document::{Checked, Summary, check};
+use super::folders;
 use crate::{Error, Output, command::tool::pinned};
 
 /// `contract check …`
@@ -33,7 +34,7 @@ impl Arguments {
         let checked = check(&self.file, &tools, clock)?;
         let said = Good {
             summary: checked.summary(),
-            notes: of_tools(&checked, &tools)?,
+            notes: notes(dir, &checked, &tools)?,
         };
         out.print(&said, || {
             let mut text = said.summary.text();
@@ -51,9 +52,16 @@ impl Arguments {
 struct Good {
     #[serde(flatten)]
     summary: Summary,
-    /// The faults that keep its tools from running, one sentence each.
+    /// The faults that keep its calls from running, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
+}
+
+/// Returns what keeps its calls from running, one sentence each.
+fn notes(dir: &Dir, checked: &Checked, catalogue: &Path) -> Result<Vec<String>, Error> {
+    let mut notes = of_tools(checked, catalogue)?;
+    notes.extend(folders::lacking(dir, checked.contract.folders()));
+    Ok(notes)
 }
 
 /// Compares the programs of the contract's tools with the catalogue. A deployment in containers has them in its image.

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{
     document::{Checked, Summary, check_signed, parse},
+    folders,
     history::History,
     index::{ContractEntry, ContractIndex},
     lines,
@@ -42,6 +43,9 @@ impl Arguments {
     pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let mut history = History::read(deployment).await?;
         let checked = check_signed(&self.file, deployment, &history.operator).await?;
+        for note in folders::lacking(&deployment.dir, checked.contract.folders()) {
+            out.line_for_people(&format!("note: {note}"));
+        }
         let changes = changes(&history, &checked, deployment, out).await?;
         let differs = !changes.lines.is_empty() || changes.drift.is_some();
         let asks = !self.yes && differs && std::io::stdin().is_terminal();

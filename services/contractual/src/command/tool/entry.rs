@@ -234,6 +234,12 @@ fn meaning(
     };
     let exec: ExecToolEntry = match serde_json::from_value(Value::Object(exec.clone())) {
         Ok(exec) => exec,
+        Err(error) if texts(exec.get("folders")).is_none() => {
+            let fix = "write `[\"/srv/data\"]`, the absolute path of each folder";
+            let at = place.at(&["exec", "folders"]);
+            found.push(at.problem(error.to_string(), fix));
+            return written;
+        }
         Err(error) => {
             let fix = "write `{\"literal\": \"…\"}` or `{\"value\": {\"name\": \"…\", \"kind\": \"text\"}}`; kinds are text, \
                        integer, list, path, paths and folder";
@@ -248,6 +254,7 @@ fn meaning(
     template(place, tool, &exec, found);
     match programs {
         Programs::Here(workspace) => {
+            readable(place, &exec.folders, workspace.as_deref(), found);
             let value = here(place, exec, written, found);
             if let Some(workspace) = workspace {
                 outside(place, &value, workspace, found);
@@ -331,6 +338,35 @@ fn here(
             found.push(at.problem(actor::chain(&error), missing_program(at.json())));
             written
         }
+    }
+}
+
+/// Returns the texts of a list, which is empty if it is left out; `None` for anything else.
+fn texts(list: Option<&Value>) -> Option<Vec<&str>> {
+    list.map_or(Some(Vec::new()), |list| {
+        list.as_array()?.iter().map(Value::as_str).collect()
+    })
+}
+
+/// Refuses folders that are not there, or that tools can write.
+fn readable(
+    place: &Place<'_>,
+    folders: &[PathBuf],
+    workspace: Option<&Path>,
+    found: &mut Vec<Diagnostic>,
+) {
+    for folder in folders {
+        let shown = folder.display();
+        let overlaps = |other: &Path| folder.starts_with(other) || other.starts_with(folder);
+        let problem = if !folder.is_dir() {
+            format!("`{shown}` is no folder of this machine")
+        } else if workspace.is_some_and(overlaps) {
+            format!("`{shown}` overlaps with the workspace, which tools can write")
+        } else {
+            continue;
+        };
+        let fix = "name the folder with the data, outside of the workspace";
+        found.push(place.at(&["exec", "folders"]).problem(problem, fix));
     }
 }
 

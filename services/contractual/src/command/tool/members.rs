@@ -94,6 +94,12 @@ pub(super) const EXEC_MEMBERS: &[Member] = &[
         "add `\"writable\": false`, or true if the program may write",
     ),
     (
+        "folders",
+        Form::List,
+        false,
+        "write `\"folders\": [\"/srv/data\"]`, the folders outside of the workspace that the program may read",
+    ),
+    (
         "limits",
         Form::Object,
         true,
