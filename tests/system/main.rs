@@ -18,6 +18,7 @@ mod door;
 #[path = "../executable.rs"]
 mod executable;
 mod findings;
+mod folders;
 mod halt;
 mod hardening;
 mod heads;

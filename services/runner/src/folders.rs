@@ -121,7 +121,7 @@ impl Folders {
         let each = workspaces.iter();
         let each = each.map(|(name, path)| Ok((name.clone(), workspace(path)?)));
         let reads = read.iter().map(|(name, path)| {
-            let held = Held::open(path).map_err(unusable(path))?;
+            let held = Held::open(path, "folder").map_err(unusable(path))?;
             Ok((name.to_string(), Arc::new(held)))
         });
         let folders = Self {

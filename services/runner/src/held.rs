@@ -1,4 +1,4 @@
-//! Holds the workspace's folder open, and compares it with the folder that its path leads to.
+//! Holds a folder open, and compares it with the folder that its path leads to.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ pub const RESTART: &str = "restart the runner to use what is there now";
 #[derive(Debug)]
 pub(crate) struct Held {
     root: OwnedFd,
+    /// The word for it in errors.
+    what: &'static str,
     /// The path of the configuration, which may lead through links.
     configured: PathBuf,
     /// The path without links.
@@ -35,25 +37,25 @@ struct Mount {
     source: Option<String>,
 }
 
-/// The reason that the workspace cannot be used any more.
+/// The reason that a folder cannot be used any more; each names it, such as `workspace /srv/work`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
     /// Nothing is at its path, or the folder has no path.
-    #[error("the workspace {0} was removed or moved away; put the folder back, or {RESTART}", RESTART = RESTART)]
+    #[error("the {0} was removed or moved away; put the folder back, or {RESTART}", RESTART = RESTART)]
     Removed(String),
     /// Another file or folder is at its path.
-    #[error("the workspace {0} was replaced by something else; put the old folder back, or {RESTART}", RESTART = RESTART)]
+    #[error("the {0} was replaced by something else; put the old folder back, or {RESTART}", RESTART = RESTART)]
     Replaced(String),
     /// Another mount is at its path.
-    #[error("something was mounted over the workspace {0}, or its volume was unmounted; undo that, or {RESTART}", RESTART = RESTART)]
+    #[error("something was mounted over the {0}, or its volume was unmounted; undo that, or {RESTART}", RESTART = RESTART)]
     MountedOver(String),
     /// The mounted folder was moved on its own file system: in a container, on the host.
-    #[error("the folder that is mounted as the workspace {0} was moved or removed at its source; put it back, or {RESTART}", RESTART = RESTART)]
+    #[error("the folder that is mounted as the {0} was moved or removed at its source; put it back, or {RESTART}", RESTART = RESTART)]
     Moved(String),
     /// It cannot be looked at.
-    #[error("the workspace {path} cannot be looked at ({problem}); make it readable again, or {RESTART}", RESTART = RESTART)]
+    #[error("the {path} cannot be looked at ({problem}); make it readable again, or {RESTART}", RESTART = RESTART)]
     Unknown {
-        /// Its path.
+        /// The word for it, and its path.
         path: String,
         /// The kernel's error.
         problem: String,
@@ -61,8 +63,8 @@ pub enum Lost {
 }
 
 impl Held {
-    /// Opens `path`, which must be a directory.
-    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+    /// Opens `path`, which must be a directory; `what` is the word for it in errors.
+    pub(crate) fn open(path: &Path, what: &'static str) -> std::io::Result<Self> {
         let configured = std::path::absolute(path)?;
         let path = configured.canonicalize()?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
@@ -71,6 +73,7 @@ impl Held {
         let mount = mount(&root)?;
         Ok(Self {
             root,
+            what,
             configured,
             path,
             dev: stat.st_dev,
@@ -94,7 +97,7 @@ impl Held {
 
     /// Checks that its path still leads to it.
     pub(crate) fn check(&self) -> Result<(), Lost> {
-        let shown = || self.configured.display().to_string();
+        let shown = || format!("{} {}", self.what, self.configured.display());
         let unknown = |problem: &dyn std::fmt::Display| Lost::Unknown {
             path: shown(),
             problem: problem.to_string(),

@@ -57,7 +57,7 @@ impl Workspace {
     /// The directory cannot be opened, or the kernel has no `openat2`.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let workspace = Self {
-            root: Arc::new(Held::open(path)?),
+            root: Arc::new(Held::open(path, "workspace")?),
             read: ReadFolders::new(),
         };
         workspace.directory(".").map_err(std::io::Error::other)?;
