@@ -99,10 +99,12 @@ fn head(header: &DraftHeader, calls: usize) -> String {
         purpose,
         owner,
         expires,
+        folders: _,
     } = header;
+    let folders = header.folder_lines();
     format!(
         "# What a recorded task did, and nothing more. The order of the items of a list is not looked at.\n\
-         contract = {}\nversion = 1\npurpose = {}\nowner = {}\nexpires = {expires}\n\n[limits]\ncalls = {calls}\n",
+         contract = {}\nversion = 1\npurpose = {}\nowner = {}\nexpires = {expires}\n{folders}\n[limits]\ncalls = {calls}\n",
         quoted(name),
         quoted(purpose),
         quoted(owner)

@@ -106,6 +106,7 @@ fn whole(header: &DraftHeader, words: &str, rules: &[String], left_out: &[String
         purpose,
         owner,
         expires,
+        folders: _,
     } = header;
     let name = if name.is_empty() {
         let first: Vec<&str> = words.split_whitespace().take(5).collect();
@@ -126,6 +127,7 @@ fn whole(header: &DraftHeader, words: &str, rules: &[String], left_out: &[String
         quoted(purpose),
         quoted(owner)
     ));
+    text.push_str(&header.folder_lines());
     if is_bound(words) {
         text.push_str(&format!(
             "task = {} # only for this text; without this line, for every task\n",

@@ -1,5 +1,6 @@
 //! Writes names, values and arguments of a draft as TOML.
 
+use bus_schema::ContractFolders;
 use serde_json::{Map, Value};
 
 use crate::toml_text::{key, quoted};
@@ -18,6 +19,24 @@ pub struct DraftHeader {
     pub owner: String,
     /// The expiry in contract syntax, such as `2030-01-31`.
     pub expires: String,
+    /// The folders of the contract of the recorded task.
+    pub folders: ContractFolders,
+}
+
+impl DraftHeader {
+    /// Writes the lines of the folders.
+    pub(super) fn folder_lines(&self) -> String {
+        let ContractFolders { workspace, read } = &self.folders;
+        let mut lines = String::new();
+        if let Some(workspace) = workspace {
+            lines.push_str(&format!("workspace = {}\n", quoted(workspace.as_str())));
+        }
+        if !read.is_empty() {
+            let names: Vec<String> = read.iter().map(|name| quoted(name.as_str())).collect();
+            lines.push_str(&format!("folders = [{}]\n", names.join(", ")));
+        }
+        lines
+    }
 }
 
 /// Converts any text to a name of lower-case letters, digits and `-`.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use bus_schema::ContractFolders;
 use contract::{
     Call, Catalogue, Contract, DraftHeader, Record, Recorded, Verdict, decide, draft_of_calls,
     draft_of_text,
@@ -18,6 +19,28 @@ fn header() -> DraftHeader {
         purpose: "What the task did".to_owned(),
         owner: "o".to_owned(),
         expires: "2036-12-31".to_owned(),
+        folders: ContractFolders::default(),
+    }
+}
+
+#[test]
+fn a_draft_acts_in_the_folders_of_the_recorded_task() {
+    let folders = ContractFolders {
+        workspace: Some("photos".parse().unwrap()),
+        read: vec!["data".parse().unwrap(), "reference".parse().unwrap()],
+    };
+    let header = DraftHeader {
+        folders: folders.clone(),
+        ..header()
+    };
+    let tools = crate::tools();
+    let calls = [recorded("note.read", json!({}))];
+    for text in [
+        draft_of_calls(&header, &calls, &tools),
+        draft_of_text(&header, "Read the notes", &tools),
+    ] {
+        let contract = crate::parse(&text, &tools).unwrap();
+        assert_eq!(*contract.folders(), folders, "{text}");
     }
 }
 

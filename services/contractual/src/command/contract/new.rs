@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use actor::{Clock, files};
-use bus_schema::{ActionId, ActionOutcome, AuthorId, CallFact, Content, ContractName, TaskId};
+use bus_schema::{
+    ActionId, ActionOutcome, AuthorId, CallFact, Content, ContractFact, ContractFolders,
+    ContractName, TaskId,
+};
 use clap::Args;
 use contract::{Catalogue, DraftHeader, Recorded};
 use deployment::{Deployment, read_text};
@@ -123,6 +126,7 @@ impl Arguments {
             purpose,
             owner: "The person who signs this".to_owned(),
             expires: expires.get(..10).unwrap_or(&expires).to_owned(),
+            folders: ContractFolders::default(),
         }
     }
 
@@ -167,12 +171,37 @@ impl Arguments {
             &format!("What task {task} did, and nothing more"),
             &deployment.clock,
         );
+        header.folders = folders(deployment, &history, task).await?;
         if header.name.is_empty() {
             let id = task.to_string();
             header.name = format!("from-{}", id.get(..8).unwrap_or(&id));
         }
         Ok(contract::draft_of_calls(&header, &calls, tools))
     }
+}
+
+/// Returns the folders of the contract under which a task had its first grant.
+async fn folders(
+    deployment: &Deployment,
+    history: &History<CallFact>,
+    task: TaskId,
+) -> Result<ContractFolders, Error> {
+    let mut facts = history.facts.iter();
+    let under = facts.find_map(|(_, fact)| {
+        let CallFact::ActionGranted(of, fact) = fact else {
+            return None;
+        };
+        (*of == task).then_some(fact.grant.draft.contract)
+    });
+    let signed = History::<ContractFact>::read(deployment).await?;
+    let mut signed = signed.facts.into_iter();
+    let found = signed.find_map(|(_, fact)| {
+        let ContractFact::ContractSigned(_, fact) = fact else {
+            return None;
+        };
+        (Some(fact.contract) == under).then_some(fact.envelope.folders)
+    });
+    Ok(found.unwrap_or_default())
 }
 
 /// A recorded call, whose contents are not read yet.
