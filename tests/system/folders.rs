@@ -4,27 +4,35 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use bus_schema::AuthorId;
+use bus_schema::{AuthorId, TaskId};
 use harness::{Deployment, SOON, eventually};
 
 use crate::cli::run;
 use crate::main_job::has;
 use crate::scene::{contract, playbook};
 
-const RULES: &str =
-    "[[allow]]\ntool = \"file.*\"\nwhere.path = { path = [\"*.txt\", \"@reference/**\"] }\n";
+const RULES: &str = "[[allow]]\ntool = \"file.*\"\nwhere.path = { one_of = [{ path = \"*.txt\" }, { path = \"@reference/**\" }] }\n";
 
 /// Returns a contract that names its folders.
 fn acting(name: &str, folders: &str) -> String {
     format!("{folders}\n{}", contract(name, RULES))
 }
 
-/// Returns a playbook that reads a path and writes what it read to another.
+/// Returns a playbook that reads a path and writes another.
 fn copy(from: &str, to: &str) -> String {
     playbook(&format!(
         "[[step]]\nid = \"read\"\ntool = \"file.read\"\nargs = {{ path = \"{from}\" }}\n\n\
-         [[step]]\nid = \"write\"\ntool = \"file.write\"\nargs = {{ path = \"{to}\", text = \"{{read}}\" }}\n"
+         [[step]]\nid = \"write\"\ntool = \"file.write\"\nargs = {{ path = \"{to}\", text = \"done\" }}\n"
     ))
+}
+
+/// Returns what the command line says about both steps of a task.
+fn steps_of(deployment: &Deployment, task: TaskId) -> String {
+    let task = task.to_string();
+    let steps = ["read", "write"].map(|step| run(deployment, &["output", &task, step]));
+    steps
+        .map(|step| format!("{}\n{}\n", step.printed, step.said))
+        .concat()
 }
 
 async fn with_folders() -> (Deployment, PathBuf, PathBuf) {
@@ -58,10 +66,7 @@ async fn tasks_act_in_the_workspace_and_read_the_folders_of_their_contract() {
         let contract = deployment.sign(contract).await;
         let task = deployment.submit(contract, playbook).await;
         let ran = deployment.follow(task, true).await;
-        (
-            ran.outcome().to_owned(),
-            run(&deployment, &["task", "show", &task.to_string()]),
-        )
+        (ran.outcome().to_owned(), steps_of(&deployment, task))
     };
     let in_photos = acting(
         "photos",
@@ -69,22 +74,25 @@ async fn tasks_act_in_the_workspace_and_read_the_folders_of_their_contract() {
     );
     let (outcome, shown) = done(&in_photos, &copy("a.txt", "b.txt")).await;
     assert_eq!(outcome, "succeeded", "{shown:?}");
-    assert_eq!(read(photos.join("b.txt")), "photos");
+    has(&shown, &["photos\n"]);
+    assert_eq!(read(photos.join("b.txt")), "done");
     let again = in_photos.replace("version = 1", "version = 2");
     let (outcome, shown) = done(&again, &copy("@reference/a.md", "c.txt")).await;
     assert_eq!(outcome, "succeeded", "{shown:?}");
-    assert_eq!(read(photos.join("c.txt")), "known");
+    has(&shown, &["known\n"]);
+    assert_eq!(read(photos.join("c.txt")), "done");
     assert_eq!(names(), before);
     // Policy grants what the bounds permit, and the runner writes nothing there.
     let third = in_photos.replace("version = 1", "version = 3");
     let (outcome, shown) = done(&third, &copy("a.txt", "@reference/a.md")).await;
     assert_ne!(outcome, "succeeded", "{shown:?}");
-    has(&shown.printed, &["is in a folder that is only read"]);
+    has(&shown, &["is in a folder that is only read"]);
     assert_eq!(read(reference.join("a.md")), "known");
     // A contract that names nothing acts in the first workspace.
     let (outcome, shown) = done(&contract("plain", RULES), &copy("a.txt", "b.txt")).await;
     assert_eq!(outcome, "succeeded", "{shown:?}");
-    assert_eq!(read(deployment.workspace().join("b.txt")), "main");
+    has(&shown, &["main\n"]);
+    assert_eq!(read(deployment.workspace().join("b.txt")), "done");
     let plain = contract("plain", RULES).replace("version = 1", "version = 2");
     let (outcome, shown) = done(&plain, &copy("@reference/a.md", "d.txt")).await;
     assert_ne!(outcome, "succeeded", "{shown:?}");
@@ -111,9 +119,8 @@ async fn tasks_act_in_the_workspace_and_read_the_folders_of_their_contract() {
         )
         .await;
     assert_ne!(deployment.follow(task, true).await.outcome(), "succeeded");
-    let shown = run(&deployment, &["task", "show", &task.to_string()]);
     has(
-        &shown.printed,
+        &steps_of(&deployment, task),
         &[
             "nothing was done",
             "the workspace `music`, which the runner does not have",
