@@ -13,6 +13,7 @@ mod port;
 mod raw;
 mod rebuild;
 mod runtime;
+mod served;
 mod system;
 mod table;
 mod tools;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::{
     runtime::Error,
+    served,
     table::{self, Row, Times},
 };
 
@@ -99,6 +100,7 @@ async fn measure() -> Result<Vec<Row>, Error> {
         let case = format!("{name}: {AT_ONCE} calls at once, ms in all");
         rows.push(Row::new(case, ours, Some(alone)));
     }
+    rows.extend(served::measure(&cage, &workspace, &root).await?);
     Ok(rows)
 }
 

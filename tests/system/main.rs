@@ -26,6 +26,7 @@ mod junk;
 mod kill;
 mod layout;
 mod main_job;
+mod mcp;
 mod nats_cli;
 mod output;
 mod path;

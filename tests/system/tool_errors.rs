@@ -77,14 +77,54 @@ const CASES: &str = r##"
 /exec/sha256 | {"/usr/bin/wc": "00"} | is not a plain absolute path | "sha256": {
 "##;
 
+/// A tool of an MCP server.
+fn served() -> Value {
+    let mut entry = good();
+    entry.as_object_mut().unwrap().remove("exec");
+    entry["mcp"] = json!({
+        "server": {
+            "program": "sh", "argv": ["-c", "exit"], "writable": false, "limits": good()["exec"]["limits"],
+        },
+        "tool": "count", "listed": "0".repeat(64),
+    });
+    entry
+}
+
+/// The same for a tool of an MCP server.
+const SERVED: &str = r##"
+/mcp | "sh" | `mcp` is not an object | tool import
+/mcp/serve | {} | no member `serve` | did you mean `server`?
+/mcp/server | - | `server` is missing | "program"
+/mcp/tool | - | `tool` is missing | lists it
+/mcp/tool | "" | `tool` or `listed` is not valid | tool import
+/mcp/listed | - | `listed` is missing | tool import
+/mcp/listed | "00" | `tool` or `listed` is not valid | tool import
+/mcp/server/program | - | `program` is missing | absolute path
+/mcp/server/program | "/nonexistent/node" | /nonexistent/node | name a file
+/mcp/server/argv | [1] | invalid type | tool import
+/mcp/server/argv | "x" | `argv` is not a list | `"argv": []`
+/mcp/server/env | {"LD_PRELOAD": "x"} | `LD_PRELOAD` cannot be set | rename `LD_PRELOAD`
+/mcp/server/env | {"A B": "x"} | `A B` cannot be set | rename `A B`
+/mcp/server/packages | {"/nonexistent": ""} | /nonexistent | name the folder
+/mcp/server/packages | {"opt": ""} | not a plain absolute path | name the folder
+/mcp/server/paths | [{"path": "../x"}] | `..` component | tool import
+/mcp/server/paths | [{"path": "x", "write": true}] | needs `"writable": true` | make both agree
+/mcp/server/folders | ["srv"] | srv | name a folder
+/mcp/server/idle_ms | 1 | `idle_ms` is out of range | choose 1000 to
+/mcp/server/limits/processes_max | 0 | `processes_max` is out of range | choose 1 to 1024
+/mcp/server/sha256 | {"/usr/bin/sh": "00"} | not those of the digests | tool pin
+/exec | {"program": "wc", "argv": [], "writable": false, "limits": {}} | `wall_ms` is missing | 10000
+"##;
+
 #[test]
 fn every_fault_of_a_tool_is_named_with_its_place_and_its_repair() {
+    let cases = |text: &'static str| text.lines().filter(|line| !line.is_empty());
+    let programs = cases(CASES).map(|case| (case, good()));
     let mut count = 0;
-    for case in CASES.lines().filter(|line| !line.is_empty()) {
+    for (case, mut entry) in programs.chain(cases(SERVED).map(|case| (case, served()))) {
         let [at, value, problem, fix] = case.split(" | ").collect::<Vec<_>>()[..] else {
             panic!("{case}");
         };
-        let mut entry = good();
         let (parent, key) = at.rsplit_once('/').unwrap();
         let value: Option<Value> = serde_json::from_str(value).ok();
         match (entry.pointer_mut(parent).unwrap(), value) {
@@ -99,7 +139,7 @@ fn every_fault_of_a_tool_is_named_with_its_place_and_its_repair() {
         }
         count += 1;
     }
-    assert!(count > 30, "{count}");
+    assert!(count > 50, "{count}");
 }
 
 #[test]
@@ -107,6 +147,7 @@ fn good_tools_and_broken_texts_are_told_apart() {
     let one = good().to_string();
     for text in [
         one.clone(),
+        served().to_string(),
         format!("[{one}]"),
         contractual::example::TOOLS.to_owned(),
     ] {

@@ -1,5 +1,7 @@
 //! The catalogue: the facts about tools that contracts and calls are checked against.
 
+mod executed;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -138,6 +140,7 @@ struct WrittenTool {
     risk: Option<Risk>,
     idempotent: Option<bool>,
     exec: Option<Map<String, Value>>,
+    mcp: Option<Map<String, Value>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -257,47 +260,6 @@ impl Tool {
         self.entry.idempotent
     }
 
-    /// The tool's own timeout in milliseconds; `None` if it has none.
-    #[must_use]
-    pub fn wall_ms_max(&self) -> u64 {
-        let limits = self.exec().and_then(|exec| exec.get("limits"));
-        let wall_ms = limits.and_then(|limits| limits.get("wall_ms"));
-        wall_ms.and_then(Value::as_u64).unwrap_or(u64::MAX)
-    }
-
-    /// The runner's configuration of the tool; `None` for built-in tools.
-    #[must_use]
-    pub fn exec(&self) -> Option<&Map<String, Value>> {
-        self.entry.exec.as_ref()
-    }
-
-    /// The program that the runner executes; `None` for built-in tools.
-    #[must_use]
-    pub fn program(&self) -> Option<&str> {
-        self.exec()?.get("program")?.as_str()
-    }
-
-    /// The files that a call of the tool executes, each with its SHA-256 as the catalogue has it. The runner executes no
-    /// file without one.
-    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        let files = self.exec().and_then(|exec| exec.get("sha256"));
-        let files = files.and_then(Value::as_object).into_iter().flatten();
-        files.filter_map(|(path, digest)| Some((path.as_str(), digest.as_str()?)))
-    }
-
-    /// Returns true if the tool hands this argument to its program as plain text, so that a path in it may lead through
-    /// links. A name with dots is a path into objects.
-    pub(crate) fn hands_over_as_text(&self, name: &str) -> bool {
-        let name = name.split('.').next().unwrap_or(name);
-        let argv = self.exec().and_then(|exec| exec.get("argv"));
-        let argv = argv.and_then(Value::as_array).into_iter().flatten();
-        argv.filter_map(|arg| arg.get("value")).any(|value| {
-            let kind = value.get("kind").and_then(Value::as_str);
-            value.get("name").and_then(Value::as_str) == Some(name)
-                && !matches!(kind, Some("path" | "paths" | "folder"))
-        })
-    }
-
     /// The SHA-256 digest of the canonical JSON of the tool's entry.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -401,6 +363,13 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
             place,
             problem: error.to_string(),
         })?;
+    if entry.exec.is_some() && entry.mcp.is_some() {
+        let problem = format!(
+            "`{}` has `exec` and `mcp`; keep the one that executes it",
+            entry.name
+        );
+        return Err(CatalogueError::WrittenTool { place, problem });
+    }
     if entry.name.as_str().split('.').any(str::is_empty) {
         let problem = format!("`{}` has an empty part between dots", entry.name);
         return Err(CatalogueError::WrittenTool { place, problem });

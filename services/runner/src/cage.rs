@@ -92,7 +92,7 @@ pub fn cage_main() -> ExitCode {
 fn enter(status: &mut File) -> Result<Infallible, Refusal> {
     let spec: CageSpec = read_frame(status).map_err(Refusal::of(Missing::Stage))?;
     let call = &spec.call;
-    detach(spec.supervisor)?;
+    detach(spec.supervisor, spec.input)?;
     let workspace = call
         .workspace
         .open()
@@ -122,7 +122,15 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
         .env("LANG", "C.UTF-8")
         .env("HOME", &spec.temporary)
         .env("TMPDIR", &spec.temporary)
-        .envs(WITHOUT_ETC);
+        .envs(WITHOUT_ETC)
+        .envs(&call.env);
+    let packages = call
+        .packages
+        .iter()
+        .map(|folder| open_path(folder, OFlags::DIRECTORY | OFlags::NOFOLLOW));
+    let packages: Vec<OwnedFd> = packages
+        .collect::<rustix::io::Result<_>>()
+        .map_err(Refusal::of(Missing::Signed))?;
     let reach = Reach {
         workspace: &workspace,
         writable: call.writable,
@@ -130,6 +138,7 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
         paths: call.paths.as_deref(),
         temporary: &temporary,
         program: program.file(),
+        packages: &packages,
     };
     confine(&reach).map_err(|error| match error {
         RulesError::Argument(error) => Refusal::of(Missing::Path)(error.to_string()),
@@ -186,6 +195,7 @@ fn open_signed(
         argv0: signed.argv0.as_deref(),
         argv: &call.argv,
         digests: &DigestCache::of(&signed.known),
+        packages: &call.packages,
         kept_out: &kept_out.written,
     })
     .map_err(Refusal::of(Missing::Signed))?;
@@ -204,10 +214,14 @@ fn kept_out(call: &CallSpec) -> Result<KeptOut, Refusal> {
 }
 
 /// Leaves the session and standard input of the supervisor, and dies with it.
-fn detach(supervisor: i32) -> Result<(), Refusal> {
-    let null = open_path_for_reading(Path::new("/dev/null"))
-        .map_err(|errno| Refusal::of(Missing::Stage)(format!("/dev/null: {errno}")))?;
-    rustix::stdio::dup2_stdin(null.as_fd()).map_err(Refusal::of(Missing::Stage))?;
+fn detach(supervisor: i32, input: Option<i32>) -> Result<(), Refusal> {
+    let from = input.map_or_else(
+        || "/dev/null".to_owned(),
+        |input| format!("/proc/self/fd/{input}"),
+    );
+    let stdin = open_path_for_reading(Path::new(&from))
+        .map_err(|errno| Refusal::of(Missing::Stage)(format!("{from}: {errno}")))?;
+    rustix::stdio::dup2_stdin(stdin.as_fd()).map_err(Refusal::of(Missing::Stage))?;
     rustix::process::setsid().map_err(Refusal::of(Missing::Limits))?;
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(Refusal::of(Missing::Limits))?;

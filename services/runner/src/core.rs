@@ -201,9 +201,9 @@ impl RunnerCore {
         let tool = tools.get(&draft.tool, &draft.tool_digest);
         let tool = tool.ok_or(Some(RefusalCode::Tool))?;
         match (tool, &self.cage) {
-            (Tool::Exec(_) | Tool::File(_) | Tool::Now, Some(Ok(()))) => Ok(permit),
+            (Tool::Exec(_) | Tool::Mcp(_) | Tool::File(_) | Tool::Now, Some(Ok(()))) => Ok(permit),
             // The kernel features that the cage needs also protect file tools, so no tool runs without them.
-            (Tool::Exec(_) | Tool::File(_) | Tool::Now, Some(Err(_)) | None) => {
+            (Tool::Exec(_) | Tool::Mcp(_) | Tool::File(_) | Tool::Now, Some(Err(_)) | None) => {
                 Err(Some(RefusalCode::NoCage))
             }
         }
@@ -241,7 +241,7 @@ impl RunnerCore {
     fn is_program(&self, draft: &DraftGrant) -> bool {
         self.tools().is_none_or(|tools| {
             let tool = tools.get(&draft.tool, &draft.tool_digest);
-            matches!(tool, Some(Tool::Exec(_)))
+            matches!(tool, Some(Tool::Exec(_) | Tool::Mcp(_)))
         })
     }
 

@@ -28,8 +28,9 @@ use serde::{Deserialize, Serialize};
 const SETTLED_S: i64 = 10;
 /// Most digests that are kept.
 const KEPT_MAX: usize = 1024;
-/// Length of one argument that no program can be started with: the kernel takes 128 KiB.
-const ARGUMENT_BYTES_TOO_MANY: usize = 256 * 1024;
+/// Length of one argument that no program can be started with: the kernel takes 32 pages, which are up to 2 MiB, of one
+/// argument, and 6 MiB of all.
+const ARGUMENT_BYTES_TOO_MANY: usize = 8 * 1024 * 1024;
 
 /// The state of a file, as far as the kernel tells it without reading the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

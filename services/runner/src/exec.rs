@@ -1,12 +1,15 @@
 //! Runs one `exec` tool in a cage and returns its outcome.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{ChildStdin, ChildStdout, Command};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
 
 use crate::args_error::ArgsError;
 use crate::cage::Cage;
@@ -103,54 +106,74 @@ pub async fn run_until(
         signed: tool.signed(),
         argv: filled.argv,
         paths: filled.paths,
+        packages: Vec::new(),
+        env: BTreeMap::new(),
+        serves: false,
         limits: tool.limits(),
     };
-    let spec = frame(&spec).map_err(ExecError::Launch)?;
-    let mut supervisor = Command::new(&cage.launcher)
-        .arg(crate::SUPERVISOR_STAGE)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(ExecError::Launch)?;
-    let (Some(lifeline), Some(from)) = (supervisor.stdin.take(), supervisor.stdout.take()) else {
-        return Err(ExecError::Launch(std::io::Error::other(
-            "the supervisor has no pipes",
-        )));
-    };
+    let (mut supervisor, mut control) =
+        supervise(cage, Stdio::null(), Stdio::null()).map_err(ExecError::Launch)?;
     let bound = Duration::from_millis(tool.limits().wall_ms.saturating_add(GRACE_MS));
-    let talk = converse(lifeline, from, &spec, tool.limits().output_bytes_max);
-    // The first one to be ready drops the other, and with it the supervisor's input.
+    let talk = async move {
+        order(&mut control, &spec).await?;
+        report(&mut control, tool.limits().output_bytes_max).await
+    };
+    // The first one to be ready drops the other, and with it the supervisor's lifeline.
     let finished = tokio::select! {
         talked = tokio::time::timeout(bound, talk) => {
             Some(talked.map_err(|late| ExecError::Lost(late.into()))??)
         }
         () = stop => None,
     };
-    // The supervisor only has to kill and reap now.
+    end(&mut supervisor).await?;
+    Ok(finished)
+}
+
+/// Starts a supervisor, which reads the call from its standard input and answers there; EOF ends it.
+pub(crate) fn supervise(
+    cage: &Cage,
+    stdout: Stdio,
+    stderr: Stdio,
+) -> std::io::Result<(Child, UnixStream)> {
+    let (control, theirs) = std::os::unix::net::UnixStream::pair()?;
+    control.set_nonblocking(true)?;
+    let supervisor = Command::new(&cage.launcher)
+        .arg(crate::SUPERVISOR_STAGE)
+        .env_clear()
+        .current_dir("/")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(stdout)
+        .stderr(stderr)
+        .spawn()?;
+    Ok((supervisor, UnixStream::from_std(control)?))
+}
+
+/// Waits for a supervisor that only has to kill and reap.
+pub(crate) async fn end(supervisor: &mut Child) -> Result<(), ExecError> {
     let bound = Duration::from_millis(GRACE_MS);
     let ended = tokio::time::timeout(bound, supervisor.wait()).await;
     ended
         .map_err(|late| ExecError::Lost(late.into()))?
         .map_err(ExecError::Lost)?;
-    Ok(finished)
+    Ok(())
 }
 
-async fn converse(
-    mut lifeline: ChildStdin,
-    mut from: ChildStdout,
-    spec: &[u8],
+/// Sends the call to the supervisor.
+pub(crate) async fn order(control: &mut UnixStream, spec: &CallSpec) -> Result<(), ExecError> {
+    let spec = frame(spec).map_err(ExecError::Launch)?;
+    control.write_all(&spec).await.map_err(ExecError::Lost)
+}
+
+/// Reads the report of the supervisor.
+pub(crate) async fn report(
+    from: &mut UnixStream,
     output_bytes_max: usize,
 ) -> Result<Finished, ExecError> {
-    lifeline.write_all(spec).await.map_err(ExecError::Lost)?;
-    lifeline.flush().await.map_err(ExecError::Lost)?;
     let length = from.read_u32_le().await.map_err(ExecError::Lost)?;
     if length > FRAME_BYTES_MAX {
         return Err(lost("the report exceeds 1 MiB"));
     }
-    let json = read_exactly(&mut from, usize::try_from(length).unwrap_or(usize::MAX)).await?;
+    let json = read_exactly(from, usize::try_from(length).unwrap_or(usize::MAX)).await?;
     let report: Report = serde_json::from_slice(&json).map_err(|e| ExecError::Lost(e.into()))?;
     match report {
         Report::Refused(refusal) => Err(refused(refusal)),
@@ -165,9 +188,8 @@ async fn converse(
             if stdout_bytes > output_bytes_max || stderr_bytes > STDERR_BYTES_MAX {
                 return Err(lost("the report exceeds the bounds of the call"));
             }
-            let output = read_exactly(&mut from, stdout_bytes).await?;
-            let diagnostics = read_exactly(&mut from, stderr_bytes).await?;
-            drop(lifeline);
+            let output = read_exactly(from, stdout_bytes).await?;
+            let diagnostics = read_exactly(from, stderr_bytes).await?;
             Ok(Finished {
                 outcome,
                 output,
@@ -195,7 +217,7 @@ fn refused(refusal: Refusal) -> ExecError {
     }
 }
 
-async fn read_exactly(from: &mut ChildStdout, count: usize) -> Result<Vec<u8>, ExecError> {
+async fn read_exactly(from: &mut UnixStream, count: usize) -> Result<Vec<u8>, ExecError> {
     let mut bytes = vec![0; count];
     from.read_exact(&mut bytes).await.map_err(ExecError::Lost)?;
     Ok(bytes)

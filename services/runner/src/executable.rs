@@ -126,6 +126,8 @@ pub(crate) struct Named<'a> {
     pub(crate) argv: &'a [Word],
     /// Digests of programs that need not be read.
     pub(crate) digests: &'a DigestCache,
+    /// Folders that the program is made of: the arguments keep the names of files there, so that these find each other.
+    pub(crate) packages: &'a [PathBuf],
     /// Folders in which none of the files may lie.
     pub(crate) kept_out: &'a [Place],
 }
@@ -146,6 +148,7 @@ impl Executable {
     pub(crate) fn open(named: &Named<'_>) -> Result<Self, PinError> {
         let mut files = Files {
             digests: named.digests,
+            packages: named.packages.to_vec(),
             kept_out: named.kept_out.to_vec(),
             found: Digests::new(),
             passed: Vec::new(),
@@ -221,8 +224,25 @@ impl Executable {
     }
 }
 
+/// Returns the path of a program without links, and the name by which it was called, where that differs.
+pub(crate) fn located(
+    program: &Path,
+    argv0: Option<String>,
+) -> Result<(PathBuf, Option<String>), PinError> {
+    let found = program.is_relative().then(|| look_up(program)).flatten();
+    let written = found.unwrap_or_else(|| program.to_owned());
+    if written.is_relative() {
+        return Err(PinError::NotPlain(written));
+    }
+    let program = real(&written)?;
+    let is_other = program.file_name() != written.file_name();
+    let called = || written.to_str().filter(|_| is_other).map(str::to_owned);
+    let argv0 = argv0.or_else(called);
+    Ok((program, argv0))
+}
+
 /// Looks a bare name up in [`SYSTEM_PATH`].
-pub(crate) fn look_up(name: &Path) -> Option<PathBuf> {
+fn look_up(name: &Path) -> Option<PathBuf> {
     if name.components().count() != 1 || name.file_name() != Some(name.as_os_str()) {
         return None;
     }
@@ -233,7 +253,7 @@ pub(crate) fn look_up(name: &Path) -> Option<PathBuf> {
 }
 
 /// Returns the path without links.
-pub(crate) fn real(path: &Path) -> Result<PathBuf, PinError> {
+fn real(path: &Path) -> Result<PathBuf, PinError> {
     path.canonicalize()
         .map_err(|error| unreadable(path, &error))
 }
@@ -259,6 +279,7 @@ impl OpenedFile {
 #[derive(Debug)]
 struct Files<'a> {
     digests: &'a DigestCache,
+    packages: Vec<PathBuf>,
     kept_out: Vec<Place>,
     found: Digests,
     /// Files that the program inherits.
@@ -371,7 +392,11 @@ impl Files<'_> {
 
     /// Replaces the absolute path of a regular file in a fixed argument.
     fn fixed(&mut self, text: &str) -> Result<String, PinError> {
-        if let Some((before, path)) = absolute(text).filter(|(_, path)| path.is_file()) {
+        let named = absolute(text).filter(|(_, path)| path.is_file());
+        if named.is_some_and(|(_, path)| self.packages.iter().any(|one| path.starts_with(one))) {
+            return Ok(text.to_owned());
+        }
+        if let Some((before, path)) = named {
             let file = self.hold(path, false)?;
             return Ok(format!("{before}{}", self.pass(file)));
         }

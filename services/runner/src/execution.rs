@@ -17,6 +17,7 @@ use crate::exec::{ExecError, Finished, run_until};
 use crate::files::FileTool;
 use crate::folders::Folders;
 use crate::installed::{Installed, Tool};
+use crate::mcp::{Answer, McpFailure, McpTool, Servers};
 use crate::now::now;
 use crate::state::Gate;
 use crate::tool::ExecTool;
@@ -30,6 +31,8 @@ pub struct Execution {
     pub folders: Arc<Folders>,
     /// The cage in which programs run.
     pub cage: Cage,
+    /// The MCP servers that run in it.
+    pub servers: Servers,
     /// The tools of the newest catalogue that the owner signed.
     pub installed: RwLock<Arc<Installed>>,
     /// Halts and revocations.
@@ -76,6 +79,9 @@ impl Execution {
                     Err(error) => failed(&chain(&error)),
                 }),
                 Some(Tool::Exec(tool)) => Box::pin(self.exec(&workspace, tool, draft, args)).await,
+                Some(Tool::Mcp(tool)) => {
+                    Some(Box::pin(self.mcp(&workspace, tool, draft, args)).await)
+                }
                 None => {
                     let text = "the tool is not installed here";
                     Some(not_begun(draft, ActionOutcome::Failed, text))
@@ -232,6 +238,63 @@ impl Execution {
             }
         }
     }
+
+    /// Calls a tool of an MCP server. Each end of a call is known, because a server that does not answer is ended.
+    async fn mcp(
+        &self,
+        workspace: &Workspace,
+        tool: &McpTool,
+        draft: &DraftGrant,
+        args: &[u8],
+    ) -> Done {
+        let Ok(Value::Object(args)) = bus_schema::json::parse(args, CONTENT_BYTES_MAX) else {
+            let text = "the arguments are not a JSON object";
+            return not_begun(draft, ActionOutcome::Failed, text);
+        };
+        let wall = tool.server.limits().wall_ms.min(u64::from(draft.wall_ms));
+        let stop = self.stopped(draft.task);
+        let called = self.servers.call(
+            &self.cage,
+            workspace,
+            tool,
+            args,
+            Duration::from_millis(wall.max(1)),
+            stop,
+        );
+        let bound = output_bytes_max(draft).min(tool.server.limits().output_bytes_max);
+        match called.await.map(|result| Answer::of(&result)) {
+            Ok(answer) if answer.is_error => {
+                let output = json!({ "error": answer.text, "result": answer.output });
+                let output = output.to_string().into_bytes();
+                let mut done = failed(&answer.text);
+                if output.len() <= bound {
+                    done.output = output;
+                } else {
+                    done.output = diagnosed(
+                        "the server says that the call failed",
+                        None,
+                        answer.text.as_bytes(),
+                        bound,
+                    );
+                }
+                done
+            }
+            Ok(answer) => {
+                let output = answer.output.to_string().into_bytes();
+                if output.len() <= bound {
+                    succeeded(output)
+                } else {
+                    failed(&format!(
+                        "the answer of the server is larger than {bound} bytes"
+                    ))
+                }
+            }
+            Err(failure) => {
+                tracing::warn!(error = chain(&failure), "a call of an MCP server failed");
+                unanswered(draft, &failure)
+            }
+        }
+    }
 }
 
 impl Tool {
@@ -239,9 +302,25 @@ impl Tool {
     const fn adds(&self) -> bool {
         match self {
             Self::File(tool) => tool.adds(),
-            Self::Exec(_) => true,
+            Self::Exec(_) | Self::Mcp(_) => true,
             Self::Now => false,
         }
+    }
+}
+
+/// Returns the result of a call that an MCP server did not answer.
+fn unanswered(draft: &DraftGrant, failure: &McpFailure) -> Done {
+    let text = chain(failure);
+    match failure {
+        McpFailure::TimedOut => ended(ActionOutcome::TimedOut, &text),
+        McpFailure::Stopped => ended(ActionOutcome::Killed, &text),
+        McpFailure::Ended(_) | McpFailure::Refused(_) | McpFailure::Demands(_) => failed(&text),
+        McpFailure::Package(_)
+        | McpFailure::Cage(_)
+        | McpFailure::Start(_)
+        | McpFailure::Resting { .. }
+        | McpFailure::TooMany(_)
+        | McpFailure::Changed { .. } => not_begun(draft, ActionOutcome::Failed, &text),
     }
 }
 

@@ -17,6 +17,7 @@ use contract::{Catalogue, CatalogueError, unusable};
 use serde_json::Value;
 
 use crate::files::FileTool;
+use crate::mcp::{McpError, McpServer, McpTool, McpToolEntry};
 use crate::now::NOW;
 use crate::tool::{ExecTool, ToolError};
 use crate::wire::KeptOut;
@@ -30,6 +31,8 @@ pub enum Tool {
     Now,
     /// A program in the cage.
     Exec(Box<ExecTool>),
+    /// A tool of an MCP server in the cage.
+    Mcp(Box<McpTool>),
 }
 
 /// The tools of the signed catalogue that are executed here.
@@ -57,6 +60,14 @@ pub enum InstalledError {
         name: String,
         /// The place and the reason.
         problem: String,
+    },
+    /// A server is missing or not as signed, or its bounds are out of range.
+    #[error("the tool `{name}` cannot be executed here: {source}")]
+    Mcp {
+        /// The tool.
+        name: String,
+        /// The reason.
+        source: McpError,
     },
     /// A program is missing or not as signed, or its bounds are out of range.
     #[error("the tool `{name}` cannot be executed here: {source}")]
@@ -95,22 +106,26 @@ impl Installed {
             None => return Self::without_tools("its document was erased"),
         };
         let mut read = Self::default();
+        let mut servers = ReadServers::default();
         for entry in catalogue.tools() {
             let name = entry.name().clone();
-            let tool = match entry.exec() {
-                Some(exec) => match program(&name, exec.clone()) {
-                    Ok(tool) => Tool::Exec(Box::new(tool)),
-                    Err(error) => {
-                        read.faults.insert(name, actor::chain(&error));
-                        continue;
-                    }
-                },
-                None => match Tool::built_in(name.as_str()) {
-                    Some(tool) => tool,
+            let tool = match (entry.exec(), entry.mcp()) {
+                (Some(exec), _) => {
+                    program(&name, exec.clone()).map(|tool| Tool::Exec(Box::new(tool)))
+                }
+                (None, Some(mcp)) => {
+                    let tool = servers.tool(&name, mcp.clone());
+                    tool.map(|tool| Tool::Mcp(Box::new(tool)))
+                }
+                (None, None) => match Tool::built_in(name.as_str()) {
+                    Some(tool) => Ok(tool),
                     None => continue,
                 },
             };
-            read.tools.insert(name, (entry.digest(), tool));
+            match tool {
+                Ok(tool) => drop(read.tools.insert(name, (entry.digest(), tool))),
+                Err(error) => drop(read.faults.insert(name, actor::chain(&error))),
+            }
         }
         read.settled()
     }
@@ -128,18 +143,24 @@ impl Installed {
         let faults = &mut self.faults;
         self.tools.retain(|name, (_, tool)| match tool {
             Tool::File(_) | Tool::Now => true,
-            Tool::Exec(tool) => match tool.keep_out(kept_out) {
-                Ok(()) => true,
-                Err(source) => {
-                    let name_of = name.to_string();
-                    let error = InstalledError::Exec {
-                        name: name_of,
-                        source,
-                    };
-                    faults.insert(name.clone(), actor::chain(&error));
-                    false
-                }
-            },
+            Tool::Exec(tool) => {
+                let refused = |source| InstalledError::Exec {
+                    name: name.to_string(),
+                    source,
+                };
+                fits(name, tool.keep_out(kept_out).map_err(refused), faults)
+            }
+            Tool::Mcp(tool) => {
+                let refused = |source| InstalledError::Mcp {
+                    name: name.to_string(),
+                    source,
+                };
+                fits(
+                    name,
+                    tool.server.keep_out(kept_out).map_err(refused),
+                    faults,
+                )
+            }
         });
         self.settled()
     }
@@ -184,6 +205,18 @@ impl Installed {
     }
 }
 
+/// Returns true if a tool passed a check, and notes its fault otherwise.
+fn fits(
+    name: &ToolName,
+    checked: Result<(), InstalledError>,
+    faults: &mut BTreeMap<ToolName, String>,
+) -> bool {
+    if let Err(error) = &checked {
+        faults.insert(name.clone(), actor::chain(error));
+    }
+    checked.is_ok()
+}
+
 fn program(
     name: &ToolName,
     exec: serde_json::Map<String, Value>,
@@ -197,4 +230,48 @@ fn program(
         name: name.to_string(),
         source,
     })
+}
+
+/// The servers of a catalogue, each checked once however many tools it has.
+#[derive(Default)]
+struct ReadServers(Vec<(Value, Result<McpServer, String>)>);
+
+impl ReadServers {
+    fn tool(
+        &mut self,
+        name: &ToolName,
+        mcp: serde_json::Map<String, Value>,
+    ) -> Result<McpTool, InstalledError> {
+        let written = mcp.get("server").cloned().unwrap_or_default();
+        let wrong = |problem: String| InstalledError::Entry {
+            name: name.to_string(),
+            problem,
+        };
+        let entry: McpToolEntry =
+            serde_json::from_value(Value::Object(mcp)).map_err(|error| wrong(error.to_string()))?;
+        let refused = |source| InstalledError::Mcp {
+            name: name.to_string(),
+            source,
+        };
+        entry.is_listed().map_err(refused)?;
+        let known = self.0.iter().find(|(server, _)| *server == written);
+        let server = match known {
+            Some((_, Ok(server))) => server.clone(),
+            Some((_, Err(problem))) => return Err(wrong(problem.clone())),
+            None => {
+                let checked = McpServer::check(entry.server);
+                let kept = checked.as_ref().map_or_else(
+                    |error| Err(actor::chain(error)),
+                    |server| Ok(server.clone()),
+                );
+                self.0.push((written, kept));
+                checked.map_err(refused)?
+            }
+        };
+        Ok(McpTool {
+            server,
+            tool: entry.tool,
+            listed: entry.listed,
+        })
+    }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Reach<'a> {
     pub(crate) temporary: &'a OwnedFd,
     /// `None` if it is in memory, which no rule covers.
     pub(crate) program: Option<&'a OwnedFd>,
+    /// Folders that it is made of.
+    pub(crate) packages: &'a [OwnedFd],
 }
 
 /// Prevents the calling thread from signalling, and from reaching abstract sockets of, any process that it
@@ -84,6 +86,9 @@ pub(crate) fn confine(reach: &Reach<'_>) -> Result<(), RulesError> {
         .add_rule(PathBeneath::new(reach.temporary, read | write()))?;
     if let Some(program) = reach.program {
         rules = rules.add_rule(PathBeneath::new(program, run))?;
+    }
+    for package in reach.packages {
+        rules = rules.add_rule(PathBeneath::new(package, run | AccessFs::ReadDir))?;
     }
     rules = match reach.paths {
         Some(paths) => paths.iter().try_fold(rules, |rules, path| {

@@ -20,6 +20,7 @@ mod installed;
 mod landlock_rules;
 mod limits;
 mod listing;
+mod mcp;
 mod now;
 mod path;
 mod pin;
@@ -29,6 +30,7 @@ mod read_folder;
 mod replaced;
 mod service;
 mod state;
+mod streams;
 mod supervisor;
 mod syscalls;
 mod temporary;
@@ -59,6 +61,10 @@ pub use files::{
 pub use folders::{AbsentFolder, Folders, FoldersError};
 pub use held::{Lost, RESTART};
 pub use installed::{Installed, InstalledError, Tool};
+pub use mcp::{
+    InspectError, Inspected, ListedTool, McpError, McpFailure, McpPath, McpServer, McpServerEntry,
+    McpTool, McpToolEntry, PackageError, Servers, inspect,
+};
 pub use path::{PathError, WorkspacePath};
 pub use pin::{Pinned, PinnedTool, pin};
 pub use probe::{ProbeError, Probed, probe_main};

@@ -8,6 +8,7 @@ use contract::{CATALOGUE_BYTES_MAX, Catalogue};
 use serde_json::{Map, Value};
 
 use crate::installed::InstalledError;
+use crate::mcp::McpServerEntry;
 use crate::tool::ExecToolEntry;
 
 /// A catalogue whose programs have their paths and digests.
@@ -49,6 +50,9 @@ pub fn pin(text: &str, again: bool) -> Result<Pinned, InstalledError> {
         let (name, exec) = (name.to_owned(), entry.get_mut("exec"));
         if let Some(exec) = exec.and_then(Value::as_object_mut) {
             tools.push(pin_exec(&name, exec, again)?);
+        }
+        if let Some(server) = entry.pointer_mut("/mcp/server") {
+            tools.push(pin_server(&name, server, again)?);
         }
         entries.push(entry);
     }
@@ -106,6 +110,33 @@ fn pin_exec(
     Ok(PinnedTool {
         name: name.to_owned(),
         files: pinned.sha256.into_iter().collect(),
+        is_changed,
+    })
+}
+
+fn pin_server(name: &str, server: &mut Value, again: bool) -> Result<PinnedTool, InstalledError> {
+    let before = serde_json::from_value::<McpServerEntry>(server.clone());
+    let before = before.map_err(|error| InstalledError::Entry {
+        name: name.to_owned(),
+        problem: error.to_string(),
+    })?;
+    let is_open = before.sha256.is_empty() || before.packages.values().any(String::is_empty);
+    let pinned = if again || is_open {
+        let pinned = before.clone().pinned();
+        pinned.map_err(|source| InstalledError::Mcp {
+            name: name.to_owned(),
+            source,
+        })?
+    } else {
+        before.clone()
+    };
+    let is_changed = pinned != before;
+    if is_changed {
+        *server = serde_json::to_value(&pinned).unwrap_or_default();
+    }
+    Ok(PinnedTool {
+        name: name.to_owned(),
+        files: pinned.sha256.into_iter().chain(pinned.packages).collect(),
         is_changed,
     })
 }

@@ -18,6 +18,7 @@ use crate::execution::Execution;
 use crate::folders::Folders;
 use crate::halt::Order;
 use crate::installed::Installed;
+use crate::mcp::Servers;
 use crate::probe::ProbeError;
 
 /// Programs at once, if the configuration leaves them out.
@@ -106,6 +107,7 @@ impl Service for Runner {
         let execution = Execution {
             folders: Arc::new(folders),
             cage,
+            servers: Servers::default(),
             installed: RwLock::default(),
             gate,
             stop: context.stop.clone(),
@@ -140,6 +142,7 @@ impl Service for Runner {
         beside.spawn(watch(folders, beside.input.clone(), beside.stop.clone()));
         let (input, stop) = (beside.input.clone(), beside.stop.clone());
         beside.spawn(reinstall(Arc::clone(service), input, stop));
+        beside.spawn(sweep(Arc::clone(service), beside.stop.clone()));
         Ok(())
     }
 
@@ -245,6 +248,22 @@ async fn reinstall(
             input.send(Input::Reinstall).await.ok();
         }
     }
+}
+
+/// Stops MCP servers that are idle, and all of them when the runner stops.
+async fn sweep(service: Arc<Runner>, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            stopping = stop.wait_for(|stop| *stop) => {
+                drop(stopping);
+                break;
+            }
+        }
+        service.execution.servers.sweep().await;
+    }
+    service.execution.servers.end().await;
+    Ok(())
 }
 
 async fn act(service: &Runner, claim: Claim<Me>, bus: &Bus<Me>) -> Input {

@@ -7,8 +7,8 @@
 //! both. The supervisor is also their reaper, so it knows that none is left when it has no child.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -22,6 +22,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use crate::disk::{Disk, Glance};
 use crate::landlock_rules::scope_signals;
 use crate::processes::{children_cpu_ms, more_descendants_than, tasks};
+use crate::streams::{Ends, Stream};
 use crate::temporary::Temporary;
 use crate::wire::{
     Added, CageSpec, CallSpec, Limits, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX,
@@ -36,17 +37,17 @@ const GLANCE_EVERY_MS: u64 = 10;
 /// The pause after a count of the files, as a multiple of the count's own time, so that a large workspace does not
 /// keep the supervisor busy.
 const PAUSE_PER_COUNT: u64 = 10;
+/// The factor of these intervals for a program that serves, because it mostly waits.
+const IDLE_PACE: u64 = 10;
 /// Largest number of dead children reaped in one turn.
 const REAPED_AT_ONCE: usize = 256;
 /// Entries of `/proc` beyond one for each task, before a count is treated as endless.
 const ENTRIES_SPARE: usize = 512;
-/// Bytes read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks read from a pipe once its writers are gone; a pipe holds less.
 const DRAIN_CHUNKS_MAX: usize = 64;
 
-/// Runs the first stage: reads the call from standard input, runs it, writes the report to standard output. EOF
-/// on standard input means that the runner is gone; every process of the call is then killed.
+/// Runs the first stage: reads the call from the socket on standard input, runs it, writes the report there. EOF
+/// there means that the runner is gone; every process of the call is then killed.
 pub fn supervisor_main() -> ExitCode {
     close_fds::set_fds_cloexec(3, &[]);
     let (report, stdout, stderr) = match supervise() {
@@ -54,7 +55,10 @@ pub fn supervisor_main() -> ExitCode {
         Ok(None) => return ExitCode::FAILURE,
         Err(refusal) => (Report::Refused(refusal), Vec::new(), Vec::new()),
     };
-    let mut to = io::stdout().lock();
+    let sent_back = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3);
+    let Ok(mut to) = sent_back.map(File::from) else {
+        return ExitCode::FAILURE;
+    };
     let sent = write_frame(&mut to, &report)
         .and_then(|()| to.write_all(&stdout))
         .and_then(|()| to.write_all(&stderr))
@@ -155,48 +159,6 @@ enum Stop {
     RunnerGone,
 }
 
-/// The reading end of a pipe, with the bytes read.
-struct Stream {
-    from: Option<File>,
-    bytes: Vec<u8>,
-    bytes_max: usize,
-    truncated: bool,
-}
-
-impl Stream {
-    fn new(from: OwnedFd, bytes_max: usize) -> io::Result<Self> {
-        let flags = rustix::fs::fcntl_getfl(&from)?;
-        rustix::fs::fcntl_setfl(&from, flags | rustix::fs::OFlags::NONBLOCK)?;
-        Ok(Self {
-            from: Some(File::from(from)),
-            bytes: Vec::new(),
-            bytes_max,
-            truncated: false,
-        })
-    }
-
-    /// Reads one chunk; false if no bytes are available, or at EOF.
-    fn read(&mut self) -> bool {
-        let Some(from) = &mut self.from else {
-            return false;
-        };
-        let mut chunk = [0_u8; CHUNK_BYTES];
-        match from.read(&mut chunk) {
-            Ok(0) => self.from = None,
-            Ok(count) => {
-                let keep = count.min(self.bytes_max - self.bytes.len());
-                self.truncated |= keep < count;
-                self.bytes.extend(chunk.iter().take(keep));
-                return true;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return true,
-            Err(_) => self.from = None,
-        }
-        false
-    }
-}
-
 /// The caged program and all its descendants.
 struct Caged {
     main: Pid,
@@ -207,14 +169,17 @@ struct Caged {
     disk: Disk,
     tasks: u64,
     started_ms: u64,
+    deadline_ms: u64,
+    /// A factor of the intervals between two looks.
+    pace: u64,
 }
 
 impl Caged {
     fn start(call: CallSpec, temporary: &Path, disk: Disk) -> Result<Self, Refusal> {
         let stage = || Refusal::of::<io::Error>(Missing::Stage);
-        let limits = call.limits;
+        let (limits, serves) = (call.limits, call.serves);
         let (mut status, theirs) = UnixStream::pair().map_err(stage())?;
-        let (out, out_theirs) = io::pipe().map_err(stage())?;
+        let ends = Ends::of(&call).map_err(stage())?;
         let (err, err_theirs) = io::pipe().map_err(stage())?;
         let mut command = Command::new("/proc/self/exe");
         if let Some(name) = std::env::args_os().next() {
@@ -223,10 +188,12 @@ impl Caged {
         command.arg(crate::CAGE_STAGE).env_clear();
         command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(out_theirs)
+            .stdout(ends.stdout)
             .stderr(err_theirs);
         let child = command.spawn().map_err(stage())?;
         drop(command);
+        let input = ends.stdin.as_ref().map(AsRawFd::as_raw_fd);
+        drop(ends.stdin);
         let main = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let main = main.ok_or_else(|| stage()(io::Error::other("no process id")))?;
         let tasks = tasks();
@@ -234,14 +201,15 @@ impl Caged {
             tasks,
             supervisor: rustix::process::getpid().as_raw_nonzero().get(),
             temporary: temporary.to_owned(),
+            input,
             call,
         };
         // This fails if the stage died at once; `finish` recognizes that case.
         drop(write_frame(&mut status, &spec));
-        let streams = [
-            Stream::new(out.into(), limits.output_bytes_max).map_err(stage())?,
-            Stream::new(err.into(), STDERR_BYTES_MAX).map_err(stage())?,
-        ];
+        let out = Stream::new(ends.from, limits.output_bytes_max).map_err(stage())?;
+        let mut err = Stream::new(Some(err.into()), STDERR_BYTES_MAX).map_err(stage())?;
+        err.keeps_end = serves;
+        let streams = [out, err];
         let started_ms = now_ms();
         Ok(Self {
             main,
@@ -252,6 +220,12 @@ impl Caged {
             disk,
             tasks,
             started_ms,
+            deadline_ms: if serves {
+                u64::MAX
+            } else {
+                started_ms.saturating_add(limits.wall_ms)
+            },
+            pace: if serves { IDLE_PACE } else { 1 },
         })
     }
 
@@ -259,9 +233,10 @@ impl Caged {
     fn watch(&mut self, domain: &SignalDomain) -> Result<Stop, Refusal> {
         let main = rustix::process::pidfd_open(self.main, rustix::process::PidfdFlags::empty())
             .map_err(Refusal::of(Missing::Stage))?;
-        let deadline_ms = self.started_ms.saturating_add(self.limits.wall_ms);
-        let mut glance_ms = self.started_ms + GLANCE_EVERY_MS;
-        let mut count_ms = self.started_ms + COUNT_EVERY_MS;
+        let deadline_ms = self.deadline_ms;
+        let (glance_every, count_every) = (GLANCE_EVERY_MS * self.pace, COUNT_EVERY_MS * self.pace);
+        let mut glance_ms = self.started_ms + glance_every;
+        let mut count_ms = self.started_ms + count_every;
         let mut files_ms = count_ms;
         loop {
             self.reap(REAPED_AT_ONCE);
@@ -278,7 +253,7 @@ impl Caged {
                     if self.exceeds(domain, grown) {
                         return Ok(Stop::ProcessesExceeded);
                     }
-                    count_ms = now_ms() + COUNT_EVERY_MS;
+                    count_ms = now_ms() + count_every;
                 }
                 let glance = self.disk.glance();
                 if glance == Glance::NoRoom {
@@ -290,9 +265,9 @@ impl Caged {
                         return Ok(Stop::AddedExceeded(added));
                     }
                     let took = now_ms().saturating_sub(began);
-                    files_ms = now_ms() + COUNT_EVERY_MS.max(took * PAUSE_PER_COUNT);
+                    files_ms = now_ms() + count_every.max(took * PAUSE_PER_COUNT);
                 }
-                glance_ms = now_ms() + GLANCE_EVERY_MS;
+                glance_ms = now_ms() + glance_every;
             }
             let stdin = rustix::stdio::stdin();
             let mut fds = vec![

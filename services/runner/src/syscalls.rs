@@ -248,6 +248,7 @@ pub(crate) fn compile(writable: bool, unprivileged: bool) -> Result<BpfProgram, 
     for call in OWN_PROCESS_CALLS {
         rules.insert(call, any_of(0, &[0])?);
     }
+    rules.extend(pairs()?);
     if writable && unprivileged {
         rules.insert(libc::SYS_fchmod, Vec::new());
         // With a null path the call acts on the descriptor.
@@ -266,6 +267,33 @@ pub(crate) fn compile(writable: bool, unprivileged: bool) -> Result<BpfProgram, 
 /// Installs the filter for the calling thread and all its descendants.
 pub(crate) fn install(program: &BpfProgram) -> Result<(), FilterError> {
     Ok(seccompiler::apply_filter(program)?)
+}
+
+/// Returns the rules of a pair of connected stream sockets, which event loops wake themselves with. Such a pair leads to
+/// nobody else. No address can be named, and no out-of-band byte sent, which the kernel has had faults with.
+fn pairs() -> Result<[(i64, Vec<SeccompRule>); 4], BackendError> {
+    const FLAGS: u64 = 0xFFFF_FFFF;
+    /// `SOCK_CLOEXEC` and `SOCK_NONBLOCK`.
+    const PAIR: u64 = 0x8_0800;
+    /// `MSG_DONTWAIT` and `MSG_NOSIGNAL`.
+    const PLAIN: u64 = 0x4040;
+    let (dword, qword) = (SeccompCmpArgLen::Dword, SeccompCmpArgLen::Qword);
+    let is = |argument, mask: u64, value| {
+        let operator = SeccompCmpOp::MaskedEq(FLAGS & !mask);
+        SeccompCondition::new(argument, dword.clone(), operator, value)
+    };
+    let pair = vec![is(0, 0, 1)?, is(1, PAIR, 1)?, is(2, 0, 0)?];
+    let nowhere = SeccompCondition::new(4, qword, SeccompCmpOp::Eq, 0)?;
+    let send = vec![is(3, PLAIN, 0)?, nowhere];
+    Ok([
+        (libc::SYS_socketpair, vec![SeccompRule::new(pair)?]),
+        (libc::SYS_sendto, vec![SeccompRule::new(send)?]),
+        (
+            libc::SYS_recvfrom,
+            vec![SeccompRule::new(vec![is(3, PLAIN, 0)?])?],
+        ),
+        (libc::SYS_shutdown, Vec::new()),
+    ])
 }
 
 fn one(

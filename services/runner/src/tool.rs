@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::args_error::{ARGV_BYTES_MAX, ArgsError, LIST_MAX};
 use crate::digest_cache::DIGESTS;
-use crate::executable::{Digests, Executable, Named, PinError, look_up, real};
+use crate::executable::{Digests, Executable, Named, PinError, located};
 use crate::given_path::given;
 use crate::limits;
 use crate::path::WorkspacePath;
@@ -33,7 +33,7 @@ use crate::wire::{KeptOut, Limits, PathArg, Place, Signed, Word};
 use crate::workspace::Workspace;
 
 /// Largest number of template entries.
-const TEMPLATE_MAX: usize = 256;
+pub(crate) const TEMPLATE_MAX: usize = 256;
 
 /// One entry of an argv template.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -302,17 +302,7 @@ impl ExecToolEntry {
     /// # Errors
     /// A file cannot be found, read or pinned.
     pub fn pinned(mut self) -> Result<Self, PinError> {
-        let bare = self.program.is_relative();
-        let found = if bare { look_up(&self.program) } else { None };
-        let written = found.unwrap_or_else(|| self.program.clone());
-        if written.is_relative() {
-            return Err(PinError::NotPlain(written));
-        }
-        let program = real(&written)?;
-        if program.file_name() != written.file_name() && self.argv0.is_none() {
-            self.argv0 = written.to_str().map(str::to_owned);
-        }
-        self.program = program;
+        (self.program, self.argv0) = located(&self.program, self.argv0)?;
         self.sha256 = self.open(&[])?.into_digests();
         Ok(self)
     }
@@ -360,6 +350,7 @@ impl ExecToolEntry {
             argv0: self.argv0.as_deref(),
             argv: &literals.collect::<Vec<_>>(),
             digests: &DIGESTS,
+            packages: &[],
             kept_out,
         })
     }

@@ -155,6 +155,13 @@ pub(crate) struct CallSpec {
     pub(crate) argv: Vec<Word>,
     /// The part of the workspace that the program sees; all of it if left out.
     pub(crate) paths: Option<Vec<PathArg>>,
+    /// Folders that the program is made of besides its files.
+    pub(crate) packages: Vec<PathBuf>,
+    /// Variables besides those of every program.
+    pub(crate) env: BTreeMap<String, String>,
+    /// True for a program that answers requests until it is stopped: its standard input and output are those of the
+    /// supervisor.
+    pub(crate) serves: bool,
     pub(crate) limits: Limits,
 }
 
@@ -166,6 +173,8 @@ pub(crate) struct CageSpec {
     /// Tasks on the machine before the call.
     pub(crate) tasks: u64,
     pub(crate) temporary: PathBuf,
+    /// The descriptor that becomes standard input; nothing can be read there if it is left out.
+    pub(crate) input: Option<i32>,
     pub(crate) call: CallSpec,
 }
 

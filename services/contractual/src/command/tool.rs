@@ -5,10 +5,13 @@ mod change;
 mod check;
 mod diff;
 mod entry;
+mod import;
 mod list;
+mod mcp;
 mod members;
 mod pin;
 mod place;
+mod programs;
 mod remove;
 mod shelf;
 mod show;
@@ -34,6 +37,8 @@ pub(super) enum Command {
     Remove(remove::Arguments),
     /// Compare the working copy with the signed catalogue.
     Diff(diff::Arguments),
+    /// Start an MCP server once and write an entry for each of its tools.
+    Import(import::Arguments),
     /// Check tools without a deployment.
     Check(check::Arguments),
     /// List the tools that ship as entries for common programs.
@@ -46,13 +51,16 @@ pub(super) enum Command {
 impl Command {
     /// Returns true if the command works without the bus.
     pub(super) const fn is_local(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::Pin(_) | Self::Shelf)
+        matches!(
+            self,
+            Self::Import(_) | Self::Check(_) | Self::Pin(_) | Self::Shelf
+        )
     }
 
     /// Returns true if the command reads nothing of a deployment.
     pub(super) const fn needs_no_folder(&self) -> bool {
         match self {
-            Self::Check(_) | Self::Shelf => true,
+            Self::Import(_) | Self::Check(_) | Self::Shelf => true,
             Self::Pin(arguments) => arguments.names_a_file(),
             Self::List | Self::Show(_) | Self::Add(_) | Self::Remove(_) | Self::Diff(_) => false,
         }
@@ -66,6 +74,7 @@ impl Command {
             Self::Add(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Remove(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Diff(arguments) => arguments.run(&context.deployment()?, out).await,
+            Self::Import(arguments) => arguments.run(out).await,
             Self::Check(arguments) => arguments.run(out),
             Self::Shelf => shelf::run(out),
             Self::Pin(arguments) => arguments.run(dir, out),

@@ -9,7 +9,7 @@ use crate::call::{Ground, sh, text};
 use crate::shelf::pdf;
 
 /// A program, a script that uses it, and what the script prints.
-const WORK: [(&str, &str, &str); 23] = [
+const WORK: [(&str, &str, &str); 24] = [
     ("gzip", "gzip -k a && gunzip -c a.gz", "hello"),
     ("bzip2", "bzip2 -k a && bzip2 -dc a.bz2", "hello"),
     ("xz", "xz -k a && xz -dc a.xz", "hello"),
@@ -39,6 +39,11 @@ const WORK: [(&str, &str, &str); 23] = [
         "python3",
         "python3 -c 'import json, sqlite3, subprocess, tempfile; print(json.dumps([1]))'",
         "[1]\n",
+    ),
+    (
+        "python3",
+        "python3 -c 'import asyncio, sys; asyncio.run(asyncio.sleep(0)); print(6*7)'",
+        "42\n",
     ),
     ("node", "node -e 'console.log(6*7)'", "42\n"),
     (

@@ -45,7 +45,15 @@ mod calls {
             all_fail(&[(name, Call(41, &[N(family), N(kind), N(protocol)]))]).await;
         }
         all_fail(&[
-            ("pair", Call(53, &[N(1), N(1), N(0), At(&[0; 8])])),
+            (
+                "pair-of-datagrams",
+                Call(53, &[N(1), N(2), N(0), At(&[0; 8])]),
+            ),
+            (
+                "pair-of-packets",
+                Call(53, &[N(1), N(5), N(0), At(&[0; 8])]),
+            ),
+            ("pair-of-tipc", Call(53, &[N(30), N(1), N(0), At(&[0; 8])])),
             ("connect", Call(42, &[N(0), At(&[0; 16]), N(16)])),
             ("bind", Call(49, &[N(0), At(&[0; 16]), N(16)])),
             ("listen", Call(50, &[N(0), N(1)])),
@@ -53,6 +61,18 @@ mod calls {
             (
                 "sendto-fastopen",
                 Call(44, &[N(0), At(b"x"), N(1), N(0x2000_0000), N(0), N(0)]),
+            ),
+            (
+                "sendto-address",
+                Call(44, &[N(0), At(b"x"), N(1), N(0), At(&[0; 16]), N(16)]),
+            ),
+            (
+                "sendto-out-of-band",
+                Call(44, &[N(0), At(b"x"), N(1), N(1), N(0), N(0)]),
+            ),
+            (
+                "recvfrom-out-of-band",
+                Call(45, &[N(0), At(&[0; 1]), N(1), N(1), N(0), N(0)]),
             ),
             ("sendmsg", Call(46, &[N(0), At(&[0; 56]), N(0)])),
             ("recvmsg", Call(47, &[N(0), At(&[0; 56]), N(0)])),
@@ -155,7 +175,7 @@ mod calls {
         for (name, call) in [
             ("inet", Call(41, &[N(2), N(1), N(0)])),
             ("unix", Call(41, &[N(1), N(2), N(0)])),
-            ("pair", Call(53, &[N(1), N(1), N(0), At(&[0; 8])])),
+            ("pair", Call(53, &[N(1), N(2), N(0), At(&[0; 8])])),
             ("memfd", Call(319, &[At(b"x\0"), N(1)])),
             ("pidfd-open", Call(434, &[N(1), N(0)])),
             ("ptrace-me", Call(101, &[N(0), N(0), N(0), N(0)])),

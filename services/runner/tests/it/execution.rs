@@ -4,7 +4,7 @@ use std::sync::{Arc, RwLock};
 
 use actor::Clock;
 use bus_schema::{ActionOutcome, ContractFolders, Digest, DraftGrant, Money};
-use runner::{Done, Execution, Folders, Gate};
+use runner::{Done, Execution, Folders, Gate, Servers};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -25,6 +25,7 @@ fn hands() -> Hands {
     let execution = Execution {
         folders: Arc::new(Folders::from(ground.open())),
         cage: ground.cage(),
+        servers: Servers::default(),
         installed: RwLock::new(installed()),
         gate: held,
         stop: stopped,

@@ -1,5 +1,9 @@
 //! Tests the runner from outside, against the real kernel.
-#![expect(clippy::unwrap_used, reason = "a helper that fails ends its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper that fails ends its test"
+)]
 
 mod bounds;
 mod call;
@@ -20,6 +24,7 @@ mod files;
 mod folders;
 mod listing;
 mod machine_code;
+mod mcp;
 mod paths;
 mod pin;
 mod query;

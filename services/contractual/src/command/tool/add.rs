@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{
     change::Change,
-    entry::{self, Entry, Programs},
+    entry::{self, Entry},
+    programs::Programs,
     shelf::FILE,
     working_copy::Edit,
 };

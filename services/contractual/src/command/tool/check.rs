@@ -6,7 +6,7 @@ use clap::Args;
 use deployment::read_catalogue_text;
 use serde_json::json;
 
-use super::entry::{self, Programs};
+use super::{entry, programs::Programs};
 use crate::{Error, Output};
 
 /// `tool check …`

@@ -12,8 +12,10 @@ use runner::{Arg, ExecTool, ExecToolEntry, ToolError};
 use serde_json::Value;
 
 use super::{
+    mcp,
     members::{EXEC_MEMBERS, LIMITS, MEMBERS, members},
     place::Place,
+    programs::Programs,
     shelf::missing_program,
 };
 
@@ -26,15 +28,6 @@ pub(super) struct Entry {
     pub(super) value: Value,
     /// True if the digests of its program were missing and were filled in.
     pub(super) is_pinned: bool,
-}
-
-/// The place of the programs that tools run.
-#[derive(Debug, Clone)]
-pub(super) enum Programs {
-    /// On this machine; none of them may lie in the workspace, if that is known.
-    Here(Option<PathBuf>),
-    /// In the image of the runner, so only their digests are demanded here.
-    InImage,
 }
 
 /// Reads one tool, or a list of tools; of them only those with these names, if there are any. Entries for which
@@ -162,6 +155,7 @@ fn fields(place: &Place<'_>, found: &mut Vec<Diagnostic>) -> Option<Tool> {
             members(&limits, LIMITS, found);
         }
     }
+    mcp::fields(place, found);
     if found.len() > before {
         return None;
     }
@@ -217,6 +211,9 @@ fn meaning(
         let fix = "add `\"risk\": \"low\"`, \"medium\" or \"high\": how hard it is to undo a wrong call; without it, \
                    \"high\" is assumed";
         found.push(place.at(&["effect"]).problem(problem, fix));
+    }
+    if let Some(entry) = tool.mcp() {
+        return mcp::meaning(place, tool, entry, programs, found);
     }
     let written = tool.entry().clone();
     let Some(exec) = tool.exec() else {

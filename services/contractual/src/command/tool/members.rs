@@ -64,6 +64,94 @@ pub(super) const MEMBERS: &[Member] = &[
         false,
         "write `\"exec\": {\"program\": …, \"argv\": […], \"writable\": false, \"limits\": {…}}`",
     ),
+    (
+        "mcp",
+        Form::Object,
+        false,
+        "run `contractual tool import`, which writes it",
+    ),
+];
+
+/// The members of `mcp`.
+pub(super) const MCP_MEMBERS: &[Member] = &[
+    (
+        "server",
+        Form::Object,
+        true,
+        "add `\"server\": {\"program\": …, \"argv\": […], \"writable\": false, \"limits\": {…}}`",
+    ),
+    (
+        "tool",
+        Form::Text,
+        true,
+        "add `\"tool\": \"…\"`, the name by which the server lists it",
+    ),
+    (
+        "listed",
+        Form::Text,
+        true,
+        "run `contractual tool import`, which writes it",
+    ),
+];
+
+/// The members of `server`.
+pub(super) const SERVER_MEMBERS: &[Member] = &[
+    (
+        "program",
+        Form::Text,
+        true,
+        "add `\"program\": \"/usr/bin/…\"`, an absolute path",
+    ),
+    ("argv0", Form::Text, false, "write the program's own name"),
+    (
+        "sha256",
+        Form::Object,
+        false,
+        "remove it: `contractual tool pin` writes it",
+    ),
+    (
+        "packages",
+        Form::Object,
+        false,
+        "write `{\"/opt/…\": \"\"}`; `contractual tool pin` fills the digests in",
+    ),
+    (
+        "argv",
+        Form::List,
+        true,
+        "add `\"argv\": []`, the arguments after the program's name",
+    ),
+    ("env", Form::Object, false, "write `{\"NAME\": \"value\"}`"),
+    (
+        "folders",
+        Form::List,
+        false,
+        "write `[\"/srv/…\"]`, absolute paths outside of the workspace",
+    ),
+    (
+        "paths",
+        Form::List,
+        false,
+        "write `[{\"path\": \"notes\", \"write\": true}]`",
+    ),
+    (
+        "writable",
+        Form::Truth,
+        true,
+        "add `\"writable\": false`, or true if the server may write",
+    ),
+    (
+        "limits",
+        Form::Object,
+        true,
+        "add `\"limits\": {\"wall_ms\": 10000, …}`",
+    ),
+    (
+        "idle_ms",
+        Form::Number,
+        false,
+        "write the time without calls after which it is stopped, in milliseconds",
+    ),
 ];
 
 /// The members of `exec`.

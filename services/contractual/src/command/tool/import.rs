@@ -1,0 +1,324 @@
+//! `tool import`: starts an MCP server in the cage and writes an entry for each tool that it lists.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use runner::{Cage, Inspected, Limits, ListedTool, McpPath, McpServerEntry, Workspace};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{Error, Output};
+
+/// Most characters of a description that are taken over.
+const DESCRIPTION_CHARS: usize = 1000;
+/// The bounds of a server, which the written file shows and a person can change.
+const LIMITS: Limits = Limits {
+    wall_ms: 60_000,
+    cpu_ms_max: 600_000,
+    output_bytes_max: 1024 * 1024,
+    memory_bytes_max: 4 * 1024 * 1024 * 1024,
+    processes_max: 32,
+    file_bytes_max: 64 * 1024 * 1024,
+    files_open_max: 256,
+    added_bytes_max: 64 * 1024 * 1024,
+    added_files_max: 1000,
+};
+
+/// `tool import …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: contractual tool import files --package /opt/mcp/files --write \\\n    \
+    -- node /opt/mcp/files/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js '{workspace}'\n\n\
+    Starts the server in the cage, on an empty workspace, without a network. Writes NAME.json with one entry for each tool \
+    that the server lists: its schema, the digests of all files, and a guess of effect and risk. The guess comes from \
+    what the server says of itself and from --write. Read it before you sign the file with `tool add`. In arguments and \
+    variables `{workspace}` stands for the path of the workspace.\n\n\
+    Exit codes: 0 written · 1 the server did not start · 64 an argument is not valid"
+)]
+pub(crate) struct Arguments {
+    /// The first part of the tools' names, such as files.
+    name: String,
+    /// A folder of which all files belong to the server, such as the one with its node_modules.
+    #[arg(long, value_name = "DIR")]
+    package: Vec<PathBuf>,
+    /// A variable of the server, such as MEMORY_FILE_PATH={workspace}/memory.json.
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// A file or folder of the workspace that the server sees; all of it if left out.
+    #[arg(long, value_name = "PATH")]
+    path: Vec<String>,
+    /// A folder outside of the workspace that the server may read.
+    #[arg(long, value_name = "DIR")]
+    folder: Vec<PathBuf>,
+    /// The server may write what it sees of the workspace.
+    #[arg(long)]
+    write: bool,
+    /// The file to write; NAME.json if left out.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file.
+    #[arg(long)]
+    force: bool,
+    /// The program of the server, and its arguments.
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// One tool, as the command prints it.
+#[derive(Debug, Serialize)]
+struct ImportedTool {
+    name: String,
+    effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk: Option<&'static str>,
+    /// The reason for the guess, or for leaving the tool out.
+    because: String,
+    /// False if its schema is one that contracts cannot bound.
+    imported: bool,
+}
+
+/// The output of the command.
+#[derive(Debug, Serialize)]
+struct Imported<'a> {
+    file: &'a Path,
+    protocol: String,
+    tools: Vec<ImportedTool>,
+}
+
+impl Arguments {
+    pub(super) async fn run(self, out: &Output) -> Result<(), Error> {
+        let default = PathBuf::from(format!("{}.json", self.name));
+        let file = self.out.clone().unwrap_or(default);
+        if file.exists() && !self.force {
+            let file = file.display();
+            return Err(Error::Document(format!(
+                "{file} exists; name another file with --out, or replace it with --force"
+            )));
+        }
+        let server = self.server()?;
+        let inspected = inspect(&server).await?;
+        let writable = server.writable;
+        let server = serde_json::to_value(&server).unwrap_or_default();
+        let (mut entries, mut tools) = (Vec::new(), Vec::new());
+        for tool in &inspected.tools {
+            let (entry, row) = imported(&self.name, tool, &server, writable);
+            entries.extend(entry);
+            tools.push(row);
+        }
+        if entries.is_empty() {
+            return Err(Error::Refused(
+                "the server lists no tool that can be imported".to_owned(),
+            ));
+        }
+        write(&file, &entries, self.force)?;
+        let printed = Imported {
+            file: &file,
+            protocol: inspected.version,
+            tools,
+        };
+        out.print(&printed, || text(&printed));
+        Ok(())
+    }
+
+    fn server(&self) -> Result<McpServerEntry, Error> {
+        let mut command = self.command.iter().cloned();
+        let mut env = BTreeMap::new();
+        for variable in &self.env {
+            let (name, value) = variable.split_once('=').ok_or_else(|| {
+                Error::Document(format!("`{variable}` is no variable; write NAME=VALUE"))
+            })?;
+            env.insert(name.to_owned(), value.to_owned());
+        }
+        let mut paths = Vec::new();
+        for path in &self.path {
+            let path = path
+                .clone()
+                .try_into()
+                .map_err(|error| Error::Document(format!("--path {path}: {error}")))?;
+            let write = self.write;
+            paths.push(McpPath { path, write });
+        }
+        let mut packages = BTreeMap::new();
+        for folder in &self.package {
+            let real = folder.canonicalize().map_err(|error| {
+                Error::Document(format!("--package {}: {error}", folder.display()))
+            })?;
+            packages.insert(real, String::new());
+        }
+        let entry = McpServerEntry {
+            program: PathBuf::from(command.next().unwrap_or_default()),
+            argv0: None,
+            sha256: BTreeMap::new(),
+            packages,
+            argv: command.collect(),
+            env,
+            paths,
+            folders: self.folder.clone(),
+            writable: self.write,
+            limits: LIMITS,
+            idle_ms: None,
+        };
+        let pinned = entry.is_in_range().and_then(|()| entry.pinned());
+        pinned.map_err(|error| Error::Document(actor::chain(&error)))
+    }
+}
+
+/// Starts the server in a cage on an empty workspace.
+async fn inspect(server: &McpServerEntry) -> Result<Inspected, Error> {
+    let failed = |error: std::io::Error| Error::Refused(format!("a temporary folder: {error}"));
+    let ground = tempfile::Builder::new()
+        .prefix("contractual-")
+        .tempdir()
+        .map_err(failed)?;
+    let (workspace, scratch) = (
+        ground.path().join("workspace"),
+        ground.path().join("scratch"),
+    );
+    std::fs::create_dir(&workspace).map_err(failed)?;
+    std::fs::create_dir(&scratch).map_err(failed)?;
+    for path in &server.paths {
+        std::fs::create_dir_all(workspace.join(path.path.as_str())).map_err(failed)?;
+    }
+    let workspace =
+        Workspace::open(&workspace).map_err(|error| Error::Refused(actor::chain(&error)))?;
+    let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(scratch);
+    runner::inspect(&cage, server.clone(), &workspace)
+        .await
+        .map_err(|error| Error::Refused(actor::chain(&error)))
+}
+
+/// Makes the entry of a tool, and its row.
+fn imported(
+    prefix: &str,
+    tool: &ListedTool,
+    server: &Value,
+    writable: bool,
+) -> (Option<Value>, ImportedTool) {
+    let listed = &tool.entry;
+    let text = |key: &str| listed.get(key).and_then(Value::as_str).unwrap_or_default();
+    let name = format!("{prefix}.{}", text("name"));
+    let (effect, risk, because) = guessed(listed, writable);
+    let mut entry = Map::new();
+    entry.insert("name".to_owned(), json!(name));
+    entry.insert("description".to_owned(), json!(plain(text("description"))));
+    let schema = listed.get("inputSchema").cloned().unwrap_or_default();
+    entry.insert("input_schema".to_owned(), schema);
+    entry.insert("effect".to_owned(), json!(effect));
+    if let Some(risk) = risk {
+        entry.insert("risk".to_owned(), json!(risk));
+    }
+    if let Some(idempotent) = listed.pointer("/annotations/idempotentHint") {
+        entry.insert("idempotent".to_owned(), idempotent.clone());
+    }
+    entry.insert("output".to_owned(), json!("untrusted"));
+    let mcp = json!({"server": server, "tool": text("name"), "listed": tool.sha256});
+    entry.insert("mcp".to_owned(), mcp);
+    let with_results = with_results(&entry, listed.get("outputSchema"));
+    let (entry, because) = match is_valid(&with_results) {
+        Ok(()) => (Some(with_results), because),
+        Err(_) => match is_valid(&Value::Object(entry.clone())) {
+            Ok(()) => (
+                Some(Value::Object(entry)),
+                format!("{because}; its output schema cannot be used"),
+            ),
+            Err(problem) => (None, format!("left out: {problem}")),
+        },
+    };
+    let row = ImportedTool {
+        name,
+        effect,
+        risk,
+        because,
+        imported: entry.is_some(),
+    };
+    (entry, row)
+}
+
+/// Guesses effect and risk. The cage has no network, so nothing is outward; a server that may not write only reads.
+fn guessed(listed: &Value, writable: bool) -> (&'static str, Option<&'static str>, String) {
+    let hint = |key: &str| {
+        let hint = listed.pointer(&format!("/annotations/{key}"));
+        hint.and_then(Value::as_bool)
+    };
+    let (effect, risk, because) = match (writable, hint("readOnlyHint"), hint("destructiveHint")) {
+        (false, ..) => ("read", None, "the server may not write"),
+        (true, Some(true), _) => ("read", None, "the server says that it only reads"),
+        (true, _, Some(false)) => (
+            "write",
+            Some("medium"),
+            "the server says that it destroys nothing",
+        ),
+        (true, _, Some(true)) => ("write", Some("high"), "the server says that it may destroy"),
+        (true, _, None) => (
+            "write",
+            Some("high"),
+            "the server does not say what it does",
+        ),
+    };
+    (effect, risk, because.to_owned())
+}
+
+/// Adds the schema of the results: that of the output of an MCP tool, with the server's own for what is structured.
+fn with_results(entry: &Map<String, Value>, structured: Option<&Value>) -> Value {
+    let mut entry = entry.clone();
+    let mut schema = json!({
+        "type": "object",
+        "properties": {"content": {"type": "array", "items": {"type": "object"}}},
+        "required": ["content"],
+    });
+    if let Some(structured) = structured
+        && let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
+    {
+        properties.insert("structuredContent".to_owned(), structured.clone());
+    }
+    entry.insert("output_schema".to_owned(), schema);
+    Value::Object(entry)
+}
+
+fn is_valid(entry: &Value) -> Result<(), String> {
+    let text = json!([entry]).to_string();
+    let parsed = contract::Catalogue::parse(text.as_bytes());
+    parsed.map(drop).map_err(|error| error.to_string())
+}
+
+/// One line of a text, without control characters.
+fn plain(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain = words.chars().filter(|c| !c.is_control());
+    plain.take(DESCRIPTION_CHARS).collect()
+}
+
+fn write(file: &Path, entries: &[Value], force: bool) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(entries).unwrap_or_default();
+    let mut options = std::fs::File::options();
+    options.write(true).truncate(true);
+    if force {
+        options.create(true);
+    } else {
+        options.create_new(true);
+    }
+    let written = options.open(file).and_then(|mut to| writeln!(to, "{text}"));
+    written.map_err(|error| Error::Refused(format!("{}: {error}", file.display())))
+}
+
+fn text(printed: &Imported<'_>) -> String {
+    let file = printed.file.display();
+    let mut lines = vec![format!("the server speaks MCP {}", printed.protocol)];
+    for tool in &printed.tools {
+        let risk = tool.risk.unwrap_or("");
+        let effect = if tool.imported { tool.effect } else { "-" };
+        let (name, because) = (&tool.name, &tool.because);
+        lines.push(format!("{name:<32} {effect:<6} {risk:<7} {because}"));
+    }
+    lines.push(format!(
+        "{file}: effect and risk are guesses; read them, and correct the file"
+    ));
+    lines.push(format!(
+        "next: `contractual tool add {file}` signs the tools"
+    ));
+    lines.join("\n")
+}
