@@ -21,9 +21,9 @@ use crate::{
 /// Timed calls, and calls before them.
 const CALLS: usize = 2000;
 const UNTIMED: usize = 100;
-/// What a call may take beyond the bare round trip, in milliseconds.
+/// The time that a call may take beyond the bare round trip, in milliseconds.
 const ADDED_MS_GOAL: f64 = 0.5;
-/// What a server that waits may cost beside its own memory, in KiB.
+/// The memory that a waiting server may cost beside its own, in KiB.
 const MEMORY_KIB_GOAL: f64 = 1024.0;
 const PYTHON: &str = "/usr/bin/python3";
 

@@ -155,7 +155,7 @@ fn servers(packages: &Packages, workspace: &str) -> Vec<Server> {
     ]
 }
 
-/// What the upstream client gets for the same calls, in a workspace that holds the same.
+/// Returns the answers that the upstream client gets for the same calls, in a workspace that holds the same.
 fn upstream(packages: &Packages, server: &Server, workspace: &str) -> Vec<Value> {
     let filled = |text: &String| text.replace("{workspace}", workspace);
     let env = server

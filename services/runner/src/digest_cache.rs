@@ -1,6 +1,6 @@
 //! Remembers the digests of programs that only root can write, so that a program that has not changed is read once.
 //!
-//! # Why the same identity means the same bytes
+//! # Identity and bytes
 //! A digest is kept under device, inode, size, and the times of the last change of bytes and of attributes. The kernel
 //! sets the latter at every write, and no call sets it to a chosen value. Four cases remain in which a file could change
 //! under the same identity, and a digest is not kept in any of them:

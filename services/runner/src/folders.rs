@@ -156,7 +156,7 @@ impl Folders {
     /// Checks that the path of each folder still leads to the folder that was opened.
     ///
     /// # Errors
-    /// What happened to the first that is not in place, and the repair.
+    /// The loss of the first that is not in place, and the repair.
     pub fn are_in_place(&self) -> Result<(), Lost> {
         let mut workspaces = [&self.main].into_iter().chain(self.workspaces.values());
         workspaces.try_for_each(Workspace::is_in_place)?;

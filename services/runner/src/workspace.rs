@@ -74,7 +74,7 @@ impl Workspace {
     /// mount.
     ///
     /// # Errors
-    /// What happened to it, and the repair.
+    /// The loss, and the repair.
     pub fn is_in_place(&self) -> Result<(), Lost> {
         self.root.check()?;
         self.read.values().try_for_each(|held| held.check())

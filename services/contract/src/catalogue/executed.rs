@@ -25,7 +25,7 @@ impl Tool {
         self.entry.mcp.as_ref()
     }
 
-    /// What the runner starts: `exec`, or `server` of `mcp`.
+    /// The entry of the program that the runner starts: `exec`, or `server` of `mcp`.
     fn run(&self) -> Option<&Map<String, Value>> {
         let server = || self.mcp()?.get("server")?.as_object();
         self.exec().or_else(server)

@@ -149,7 +149,7 @@ pub(super) fn open(folder: &Path, kept_out: &[Place]) -> Result<(OwnedFd, bool),
 
 fn walk(folder: &Path, kept_out: &[Place], copy: Option<&Path>) -> Result<Digested, PackageError> {
     let (opened, roots_alone) = open(folder, kept_out)?;
-    let mut walk = Walk {
+    let mut walk = PackageWalk {
         folder,
         sha256: Sha256::new(),
         entries: 0,
@@ -166,7 +166,7 @@ fn walk(folder: &Path, kept_out: &[Place], copy: Option<&Path>) -> Result<Digest
     })
 }
 
-struct Walk<'a> {
+struct PackageWalk<'a> {
     folder: &'a Path,
     sha256: Sha256,
     entries: usize,
@@ -174,7 +174,7 @@ struct Walk<'a> {
     roots_alone: bool,
 }
 
-impl Walk<'_> {
+impl PackageWalk<'_> {
     fn folder(
         &mut self,
         folder: &OwnedFd,

@@ -27,7 +27,7 @@ const STRAYS_MAX: usize = 10_000;
 /// Most characters of a line in an error.
 const SHOWN_CHARS: usize = 80;
 
-/// What both sides of a connection know of it.
+/// The state of a connection, shared by both directions.
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     /// True once results are handed on as they are: after the handshake, which the library reads.
