@@ -12,6 +12,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 
 use crate::digest_cache::DigestCache;
 use crate::executable::{Executable, Named, SYSTEM_PATH};
+use crate::gate::observed;
 use crate::landlock_rules::{Reach, RulesError, confine};
 use crate::read_folder;
 use crate::syscalls;
@@ -101,8 +102,11 @@ fn enter(status: &mut File) -> Result<Infallible, Refusal> {
         .map_err(Refusal::of(Missing::Temporary))?;
     rustix::process::fchdir(&workspace).map_err(Refusal::of(Missing::Workspace))?;
     let unprivileged = !rustix::process::geteuid().is_root();
-    let filter =
+    let mut filter =
         syscalls::compile(call.writable, unprivileged).map_err(Refusal::of(Missing::Seccomp))?;
+    if call.trial {
+        filter = observed(filter);
+    }
     let kept_out = kept_out(call)?;
     let folders = call.folders.iter();
     let folders = folders.map(|path| read_folder::open(path, &kept_out));

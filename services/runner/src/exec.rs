@@ -15,7 +15,7 @@ use crate::args_error::ArgsError;
 use crate::cage::Cage;
 use crate::tool::ExecTool;
 use crate::wire::{
-    CallSpec, FRAME_BYTES_MAX, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame,
+    CallSpec, FRAME_BYTES_MAX, Missing, Observed, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame,
 };
 use crate::workspace::Workspace;
 
@@ -96,6 +96,19 @@ pub async fn run_until(
     workspace: &Workspace,
     stop: impl Future<Output = ()>,
 ) -> Result<Option<Finished>, ExecError> {
+    let called = call(cage, tool, args, workspace, false, stop).await?;
+    Ok(called.map(|(finished, _)| finished))
+}
+
+/// Runs a call or a `trial`, and returns what a trial saw.
+pub(crate) async fn call(
+    cage: &Cage,
+    tool: &ExecTool,
+    args: &Value,
+    workspace: &Workspace,
+    trial: bool,
+    stop: impl Future<Output = ()>,
+) -> Result<Option<(Finished, Option<Observed>)>, ExecError> {
     let filled = tool.fill(args, Some(workspace))?;
     let spec = CallSpec {
         scratch: cage.scratch.clone(),
@@ -110,6 +123,7 @@ pub async fn run_until(
         env: BTreeMap::new(),
         serves: false,
         limits: tool.limits(),
+        trial,
     };
     let (mut supervisor, mut control) =
         supervise(cage, Stdio::null(), Stdio::null()).map_err(ExecError::Launch)?;
@@ -168,7 +182,7 @@ pub(crate) async fn order(control: &mut UnixStream, spec: &CallSpec) -> Result<(
 pub(crate) async fn report(
     from: &mut UnixStream,
     output_bytes_max: usize,
-) -> Result<Finished, ExecError> {
+) -> Result<(Finished, Option<Observed>), ExecError> {
     let length = from.read_u32_le().await.map_err(ExecError::Lost)?;
     if length > FRAME_BYTES_MAX {
         return Err(lost("the report exceeds 1 MiB"));
@@ -184,20 +198,22 @@ pub(crate) async fn report(
             cpu_ms,
             stdout_bytes,
             stderr_bytes,
+            observed,
         } => {
             if stdout_bytes > output_bytes_max || stderr_bytes > STDERR_BYTES_MAX {
                 return Err(lost("the report exceeds the bounds of the call"));
             }
             let output = read_exactly(from, stdout_bytes).await?;
             let diagnostics = read_exactly(from, stderr_bytes).await?;
-            Ok(Finished {
+            let finished = Finished {
                 outcome,
                 output,
                 diagnostics,
                 truncated,
                 wall_ms,
                 cpu_ms,
-            })
+            };
+            Ok((finished, observed))
         }
     }
 }

@@ -14,6 +14,9 @@ const AUDIT_ARCH: u32 = 0;
 /// First number of the x32 table, which shares the architecture word of x86-64.
 const X32_FIRST: u32 = 0x4000_0000;
 
+/// `BPF_RET | BPF_K`
+const RETURN: u16 = 0x06;
+
 /// Calls that set mode or times by a path.
 #[cfg(target_arch = "x86_64")]
 const WITHOUT_EFFECT: &[i64] = &[
@@ -52,7 +55,6 @@ pub(crate) fn gate(writable: bool) -> Result<BpfProgram, TryFromIntError> {
     const LOAD: u16 = 0x20;
     const JUMP_EQUAL: u16 = 0x15;
     const JUMP_AT_LEAST: u16 = 0x35;
-    const RETURN: u16 = 0x06;
     const NUMBER: u32 = 0;
     const ARCH: u32 = 4;
     /// The second argument: its lower half, then its upper half.
@@ -88,4 +90,48 @@ pub(crate) fn gate(writable: bool) -> Result<BpfProgram, TryFromIntError> {
         ]);
     }
     Ok(program)
+}
+
+/// Returns the filter of a trial: the same, except that it stops the program where it would return an error. The error
+/// is in the stop.
+pub(crate) fn observed(filter: BpfProgram) -> BpfProgram {
+    let step = |step: sock_filter| {
+        let returns_error = step.code == RETURN
+            && step.k & libc::SECCOMP_RET_ACTION_FULL == libc::SECCOMP_RET_ERRNO;
+        let error = step.k & libc::SECCOMP_RET_DATA;
+        let k = if returns_error {
+            libc::SECCOMP_RET_TRAP | error
+        } else {
+            step.k
+        };
+        sock_filter { k, ..step }
+    };
+    filter.into_iter().map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_of_a_trial_permits_what_the_real_one_permits() {
+        for (writable, unprivileged) in [(false, false), (false, true), (true, false), (true, true)]
+        {
+            let real = crate::syscalls::compile(writable, unprivileged).unwrap();
+            let trial = observed(real.clone());
+            assert_eq!(real.len(), trial.len());
+            let mut stops = 0;
+            for (real, trial) in real.iter().zip(&trial) {
+                let error = real.k & 0xFFFF;
+                if (real.code, real.k & 0xFFFF_0000) == (0x06, 0x0005_0000) {
+                    assert_eq!((trial.code, trial.k), (0x06, 0x0003_0000 | error));
+                    stops += 1;
+                } else {
+                    assert_eq!(real, trial);
+                }
+                assert_eq!((real.jt, real.jf), (trial.jt, trial.jf));
+            }
+            assert!(stops > 15, "{stops}");
+        }
+    }
 }

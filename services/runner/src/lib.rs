@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod args_error;
+mod asked;
 mod cage;
 mod core;
 mod digest_cache;
@@ -18,6 +19,7 @@ mod halt;
 mod held;
 mod installed;
 mod landlock_rules;
+mod ledger;
 mod limits;
 mod listing;
 mod mcp;
@@ -35,6 +37,8 @@ mod supervisor;
 mod syscalls;
 mod temporary;
 mod tool;
+mod tracer;
+mod trial;
 mod view;
 mod wire;
 mod workspace;
@@ -44,6 +48,7 @@ use std::process::ExitCode;
 
 pub use crate::core::{Effect, Input, RunnerCore};
 pub use args_error::ArgsError;
+pub use asked::AskedCall;
 pub use cage::{Cage, cage_main};
 pub use digest_cache::{DIGESTS, DigestCache};
 pub use exec::{ExecError, Finished, run, run_until};
@@ -73,7 +78,9 @@ pub use service::{Config, Runner};
 pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
 pub use tool::{Arg, ExecTool, ExecToolEntry, Kind, ToolError};
-pub use wire::{Added, Limits, Missing, Outcome, Refusal};
+pub use tracer::tracer_main;
+pub use trial::{Trial, try_built_in, try_program};
+pub use wire::{Added, Limits, Missing, Observed, Outcome, Refusal};
 pub use workspace::{FILE_BYTES_MAX, Workspace};
 
 /// The tools that ship as entries for common programs, without digests: a JSON list, as in a catalogue.
@@ -81,6 +88,8 @@ pub const SHELF: &str = include_str!("../shelf.json");
 
 /// First argument of the supervisor stage.
 pub const SUPERVISOR_STAGE: &str = "cage-supervisor";
+/// First argument of the stage between the two in a trial.
+pub const TRACER_STAGE: &str = "cage-tracer";
 /// First argument of the cage stage.
 pub const CAGE_STAGE: &str = "cage";
 /// First argument of the program that the self-test runs inside the cage.
@@ -97,6 +106,7 @@ const PIN_AGAIN: &str = "--again";
 pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
     match first_argument.to_str() {
         Some(SUPERVISOR_STAGE) => Some(supervisor_main()),
+        Some(TRACER_STAGE) => Some(tracer_main()),
         Some(CAGE_STAGE) => Some(cage_main()),
         Some(PROBE_STAGE) => Some(probe_main()),
         _ => None,

@@ -21,9 +21,11 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::disk::{Disk, Glance};
 use crate::landlock_rules::scope_signals;
+use crate::ledger::Ledger;
 use crate::processes::{children_cpu_ms, more_descendants_than, tasks};
 use crate::streams::{Ends, Stream};
 use crate::temporary::Temporary;
+use crate::tracer::TRACED;
 use crate::wire::{
     Added, CageSpec, CallSpec, Limits, Missing, Outcome, Refusal, Report, STDERR_BYTES_MAX,
     read_frame, write_frame,
@@ -172,12 +174,16 @@ struct Caged {
     deadline_ms: u64,
     /// A factor of the intervals between two looks.
     pace: u64,
+    /// Of a trial.
+    ledger: Option<Ledger>,
 }
 
 impl Caged {
-    fn start(call: CallSpec, temporary: &Path, disk: Disk) -> Result<Self, Refusal> {
+    fn start(mut call: CallSpec, temporary: &Path, disk: Disk) -> Result<Self, Refusal> {
         let stage = || Refusal::of::<io::Error>(Missing::Stage);
-        let (limits, serves) = (call.limits, call.serves);
+        let (mut limits, serves) = (call.limits, call.serves);
+        let ledger = call.trial.then(Ledger::create).transpose();
+        let ledger = ledger.map_err(stage())?;
         let (mut status, theirs) = UnixStream::pair().map_err(stage())?;
         let ends = Ends::of(&call).map_err(stage())?;
         let (err, err_theirs) = io::pipe().map_err(stage())?;
@@ -185,7 +191,13 @@ impl Caged {
         if let Some(name) = std::env::args_os().next() {
             command.arg0(name);
         }
-        command.arg(crate::CAGE_STAGE).env_clear();
+        match &ledger {
+            Some(ledger) => command
+                .arg(crate::TRACER_STAGE)
+                .arg(ledger.number().to_string()),
+            None => command.arg(crate::CAGE_STAGE),
+        };
+        command.env_clear();
         command
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(ends.stdout)
@@ -196,10 +208,19 @@ impl Caged {
         drop(ends.stdin);
         let main = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let main = main.ok_or_else(|| stage()(io::Error::other("no process id")))?;
+        let mut parent = rustix::process::getpid();
+        if ledger.is_some() {
+            parent = main;
+            // The tracer is a process of the call.
+            limits.processes_max = limits.processes_max.saturating_add(1);
+            let mut answer = [0];
+            status.read_exact(&mut answer).map_err(stage())?;
+            call.trial = answer == [TRACED];
+        }
         let tasks = tasks();
         let spec = CageSpec {
             tasks,
-            supervisor: rustix::process::getpid().as_raw_nonzero().get(),
+            supervisor: parent.as_raw_nonzero().get(),
             temporary: temporary.to_owned(),
             input,
             call,
@@ -226,6 +247,7 @@ impl Caged {
                 started_ms.saturating_add(limits.wall_ms)
             },
             pace: if serves { IDLE_PACE } else { 1 },
+            ledger,
         })
     }
 
@@ -358,6 +380,8 @@ impl Caged {
                 chunks += 1;
             }
         }
+        let told = self.ledger.as_ref().map(Ledger::read).transpose();
+        let told = told.map_err(Refusal::of(Missing::Stage))?;
         let [stdout, stderr] = self.streams;
         let outcome = match stop {
             Stop::TimedOut => Outcome::TimedOut,
@@ -366,15 +390,20 @@ impl Caged {
             Stop::AddedExceeded(added) => Outcome::AddedExceeded(added),
             Stop::NoRoom => Outcome::NoRoom,
             Stop::Exited | Stop::RunnerGone if stdout.truncated => Outcome::OutputExceeded,
-            Stop::Exited | Stop::RunnerGone => ended(self.exited),
+            Stop::Exited | Stop::RunnerGone => {
+                let told = told.as_ref().and_then(|told| told.outcome);
+                told.unwrap_or_else(|| ended(self.exited))
+            }
         };
+        let tracer_cpu_ms = told.as_ref().map_or(0, |told| told.tracer_cpu_ms);
         let report = Report::Ran {
             outcome,
             truncated: stdout.truncated || stderr.truncated,
             wall_ms,
-            cpu_ms: children_cpu_ms(),
+            cpu_ms: children_cpu_ms().saturating_sub(tracer_cpu_ms),
             stdout_bytes: stdout.bytes.len(),
             stderr_bytes: stderr.bytes.len(),
+            observed: told.and_then(|told| told.observed),
         };
         Ok(Some((report, stdout.bytes, stderr.bytes)))
     }

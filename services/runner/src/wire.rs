@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, Stat, fstat};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use crate::asked::AskedCall;
 use crate::digest_cache::Known;
 
 /// Largest JSON frame, in bytes.
@@ -163,6 +164,9 @@ pub(crate) struct CallSpec {
     /// supervisor.
     pub(crate) serves: bool,
     pub(crate) limits: Limits,
+    /// True if the calls that the cage refuses are recorded. Only `trial` sets it, which no service uses.
+    #[serde(default)]
+    pub(crate) trial: bool,
 }
 
 /// The program that the cage executes, with its confinement.
@@ -218,6 +222,16 @@ pub enum Added {
     Files,
 }
 
+/// The view of a program that a trial has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// The system calls that the cage did not make, in the order in which they were first asked for.
+    pub calls: Vec<AskedCall>,
+    /// True if a real-time signal was lost, which a real call delivers.
+    pub lost_signal: bool,
+}
+
 /// The report of the supervisor; standard output and error follow it as raw bytes.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -229,6 +243,9 @@ pub(crate) enum Report {
         cpu_ms: u64,
         stdout_bytes: usize,
         stderr_bytes: usize,
+        /// None of a real call, and of a trial that could not be traced.
+        #[serde(default)]
+        observed: Option<Observed>,
     },
     Refused(Refusal),
 }

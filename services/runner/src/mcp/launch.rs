@@ -79,7 +79,7 @@ pub(super) async fn launch(
     tokio::spawn(async move {
         let why = tokio::select! {
             finished = report(&mut control, 0) => match finished {
-                Ok(finished) => last_words(&finished),
+                Ok((finished, _)) => last_words(&finished),
                 Err(error) => actor::chain(&error),
             },
             // A session that was dropped counts as a stop.

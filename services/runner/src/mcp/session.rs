@@ -102,6 +102,7 @@ impl Session {
             env,
             serves: true,
             limits: server.limits(),
+            trial: false,
         };
         let (pipes, talk, ended, stop) = launch(cage, spec, copies).await?;
         let changed = Arc::new(AtomicBool::new(false));

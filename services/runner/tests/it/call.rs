@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use runner::{Arg, Cage, ExecError, ExecTool, ExecToolEntry, Finished, Limits, Workspace};
+use runner::{Arg, Cage, ExecError, ExecTool, ExecToolEntry, Finished, Limits, Trial, Workspace};
+
+/// Set in a process whose calls are trials.
+pub(crate) const AS_TRIALS: &str = "RUNNER_IT_AS_TRIALS";
 
 /// A directory that is removed with the test; holds `workspace` and `scratch`.
 pub(crate) struct Ground {
@@ -47,9 +50,22 @@ impl Ground {
         Workspace::open(&self.workspace).unwrap()
     }
 
+    /// Runs a program; in a process of the test `trial` it is a trial.
     pub(crate) async fn run(&self, entry: ExecToolEntry) -> Result<Finished, ExecError> {
+        if std::env::var_os(AS_TRIALS).is_some() {
+            return Ok(self.attempt(entry).await?.finished);
+        }
         let tool = ExecTool::try_from(entry).unwrap();
         runner::run(&self.cage(), &tool, &serde_json::json!({}), &self.open()).await
+    }
+
+    /// Tries a program.
+    pub(crate) async fn attempt(&self, entry: ExecToolEntry) -> Result<Trial, ExecError> {
+        let tool = ExecTool::try_from(entry).unwrap();
+        let stop = std::future::pending();
+        let args = serde_json::json!({});
+        let tried = runner::try_program(&self.cage(), &tool, &args, &self.open(), stop).await?;
+        Ok(tried.unwrap())
     }
 
     /// Runs a shell script that may write the workspace.

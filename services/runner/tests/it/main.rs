@@ -38,5 +38,6 @@ mod shelf_git;
 mod signed;
 mod stream;
 mod template;
+mod trial;
 mod unprivileged;
 mod watched;
