@@ -19,6 +19,7 @@ mod draft;
 mod envelope;
 mod explain;
 mod filled;
+mod fit;
 mod fix;
 mod flow;
 mod history_needs;

@@ -7,7 +7,7 @@ pub(crate) mod output;
 use std::collections::{BTreeMap, BTreeSet};
 
 use diagnostic::is_hidden;
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use self::domain::{Domain, Presence};
@@ -44,6 +44,15 @@ pub(crate) struct Arguments {
     open: bool,
 }
 
+/// Gives the place and the violation, without the values.
+fn violation(validated: Result<(), ValidationError<'_>>) -> Result<(), String> {
+    validated.map_err(|error| {
+        let path = error.instance_path().to_string();
+        let place = if path.is_empty() { "/" } else { &path };
+        short(&format!("at {place}: {}", error.masked()))
+    })
+}
+
 impl Arguments {
     /// Compiles a schema. An object that does not declare further properties rejects them;
     /// patterns run in linear time; external references are never fetched.
@@ -73,11 +82,7 @@ impl Arguments {
 
     /// Validates `arguments`. The error gives the place and the violation, without the values.
     pub(crate) fn validate(&self, arguments: &Value) -> Result<(), String> {
-        self.validator.validate(arguments).map_err(|error| {
-            let path = error.instance_path().to_string();
-            let place = if path.is_empty() { "/" } else { &path };
-            short(&format!("at {place}: {}", error.masked()))
-        })
+        violation(self.validator.validate(arguments))
     }
 
     /// The arguments that it permits, as an object.

@@ -27,6 +27,11 @@ impl OutputSchema {
         self.validator.is_valid(&read(result))
     }
 
+    /// Checks a result. The error gives the place and the violation, without the values.
+    pub(crate) fn check(&self, result: &Value) -> Result<(), String> {
+        super::violation(self.validator.validate(&read(result)))
+    }
+
     /// The results that it permits.
     pub(crate) fn domain(&self) -> Domain<'_> {
         Domain::of(&self.schema, &self.schema)

@@ -374,3 +374,40 @@ fn a_write_without_a_risk_is_guarded_after_untrusted_data() {
         assert_eq!(said, verdict, "{risk}");
     }
 }
+
+#[test]
+fn one_call_is_compared_with_the_schemas_of_its_tool() {
+    let text = r#"[{"name": "a", "description": "", "effect": "read", "output": "trusted",
+        "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}},
+        "output_schema": {"type": "object", "properties": {"lines": {"type": "integer"}}}}]"#;
+    let catalogue = Catalogue::parse(text.as_bytes()).unwrap();
+    let tool = catalogue.get("a").unwrap();
+    let arguments = |text: &str| tool.check_arguments(&serde_json::from_str(text).unwrap());
+    assert_eq!(arguments(r#"{"path": "secret"}"#), Ok(()));
+    for (text, problem) in [
+        (r#"{"path": 1}"#, "at /path: "),
+        (r#"{"other": "secret"}"#, "at /: "),
+    ] {
+        let said = arguments(text).unwrap_err();
+        assert!(
+            said.starts_with(problem) && !said.contains("secret"),
+            "{said}"
+        );
+    }
+    let output = |text: &[u8]| tool.check_output(text).unwrap();
+    assert_eq!(output(br#"{"lines": 2}"#), Ok(()));
+    for (text, problem) in [
+        (&br#"{"lines": "secret"}"#[..], "at /lines: "),
+        (b"secret", "at /: "),
+        (b"\xff", "neither strict JSON nor a text"),
+        (
+            br#"{"lines": 1, "lines": 2}"#,
+            "neither strict JSON nor a text",
+        ),
+    ] {
+        let said = output(text).unwrap_err();
+        assert!(said.contains(problem) && !said.contains("secret"), "{said}");
+    }
+    let open = one(r#"{"type": "object"}"#).unwrap();
+    assert_eq!(open.get("a").unwrap().check_output(b"\xff"), None);
+}
