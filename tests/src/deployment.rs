@@ -440,8 +440,9 @@ impl Drop for Deployment {
     }
 }
 
-/// A free address that no other test of this process gets.
-fn free_port() -> SocketAddr {
+/// Returns a free address that no other test of this process gets.
+#[must_use]
+pub fn free_port() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;
     // Two test programs at once should not try the same ports.

@@ -18,7 +18,7 @@ mod task;
 
 use std::{fmt, io::Write as _, time::Duration};
 
-pub use self::deployment::{Deployment, NATS, Nats, can_contain, profile};
+pub use self::deployment::{Deployment, NATS, Nats, can_contain, free_port, profile};
 pub use client::{Ack, Client};
 pub use fetch::{Answer, fetch};
 pub use program::{contractual, nats_server};

@@ -205,7 +205,7 @@ fn stderr(outcome: ActionOutcome, output: &[u8]) -> Result<Vec<u8>, &'static str
 }
 
 /// Returns the text that a terminal shows, or the reason for which it shows none.
-fn text(bytes: &[u8]) -> Result<String, String> {
+pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
     if bytes.len() > SHOWN_BYTES_MAX {
         return Err(format!(
             "and a terminal shows at most {SHOWN_BYTES_MAX} of them"

@@ -1,6 +1,7 @@
 //! `tool`: the catalogue of tools that the owner signs.
 
 mod add;
+mod attempt;
 mod change;
 mod check;
 mod diff;
@@ -44,6 +45,8 @@ pub(super) enum Command {
     /// List the tools that ship as entries for common programs.
     #[command(after_help = shelf::HELP)]
     Shelf,
+    /// Run a tool in the cage without a contract, on scratch data, and show what it did and what was refused.
+    Try(attempt::Arguments),
     /// Write the path of each program and the SHA-256 of each of its files, as they are now, into a tool catalogue.
     Pin(pin::Arguments),
 }
@@ -51,10 +54,11 @@ pub(super) enum Command {
 impl Command {
     /// Returns true if the command works without the bus.
     pub(super) const fn is_local(&self) -> bool {
-        matches!(
-            self,
-            Self::Import(_) | Self::Check(_) | Self::Pin(_) | Self::Shelf
-        )
+        match self {
+            Self::Import(_) | Self::Check(_) | Self::Pin(_) | Self::Shelf => true,
+            Self::Try(arguments) => arguments.names_a_file(),
+            Self::List | Self::Show(_) | Self::Add(_) | Self::Remove(_) | Self::Diff(_) => false,
+        }
     }
 
     /// Returns true if the command reads nothing of a deployment.
@@ -62,6 +66,7 @@ impl Command {
         match self {
             Self::Import(_) | Self::Check(_) | Self::Shelf => true,
             Self::Pin(arguments) => arguments.names_a_file(),
+            Self::Try(arguments) => arguments.names_a_file(),
             Self::List | Self::Show(_) | Self::Add(_) | Self::Remove(_) | Self::Diff(_) => false,
         }
     }
@@ -77,6 +82,7 @@ impl Command {
             Self::Import(arguments) => arguments.run(out).await,
             Self::Check(arguments) => arguments.run(out),
             Self::Shelf => shelf::run(out),
+            Self::Try(arguments) => Box::pin(arguments.run(context)).await,
             Self::Pin(arguments) => arguments.run(dir, out),
         }
     }

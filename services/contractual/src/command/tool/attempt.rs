@@ -1,0 +1,232 @@
+//! `tool try`: runs a tool in the cage without a contract, on scratch data.
+
+mod copy;
+mod report;
+mod words;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use bus_schema::{AuthorId, ToolName};
+use clap::Args;
+use contract::{Catalogue, Tool};
+use deployment::read_catalogue_text;
+use runner::{Cage, ExecError, ExecTool, ExecToolEntry, Workspace, try_built_in, try_program};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use self::{
+    copy::{Copied, Files},
+    report::{Attempt, Ended},
+};
+use super::{change::signed, entry, programs::Programs};
+use crate::{
+    Error,
+    command::{context::Context, up::Interrupt},
+};
+
+/// `tool try …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: contractual tool try word.count path=letter.txt --file word-count.json --workspace ~/letters\n\n\
+    Runs the tool of the signed catalogue, or of --file, which needs no signature and no deployment. The cage is that of a \
+    real call. The tool works on an empty folder, or on a copy of --workspace: never on the folder itself. Nothing is kept.\n\n\
+    The report says how the tool ended, what it used of its limits, if arguments and result fit its schemas, which files it \
+    changed, and which system calls the cage refused. The cage does not say which files it refused. Programs run a little \
+    slower than in a real call.\n\n\
+    Exit codes: 0 it succeeded · 1 nothing ran · 2 it failed, or its result does not fit its schema · 64 the tool or its \
+    arguments are not valid · 130 Ctrl-C"
+)]
+pub(crate) struct Arguments {
+    /// The tool's name, such as word.count.
+    tool: ToolName,
+    /// Its arguments: name=value for each, and once more for each further element of a list; or one JSON object.
+    #[arg(value_name = "ARGS")]
+    words: Vec<String>,
+    /// A folder of which the tool sees a copy, of at most 10,000 files and folders and 64 MiB.
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// One tool, or a list of tools, such as word-count.json, instead of the signed catalogue.
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// A tool, and the folders that a real call keeps its files out of.
+struct Chosen {
+    tool: Tool,
+    /// Folders that tools can write.
+    written: Vec<PathBuf>,
+    /// Folders of the runner.
+    own: Vec<PathBuf>,
+}
+
+/// The folder of a trial, which goes with it.
+struct Ground {
+    folder: TempDir,
+    copied: Copied,
+}
+
+impl Arguments {
+    /// Returns true if it reads nothing of a deployment.
+    pub(super) const fn names_a_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    pub(super) async fn run(&self, context: &Context) -> Result<(), Error> {
+        // Listen before there is anything to clean up.
+        let mut interrupt = Interrupt::listen()?;
+        let Chosen { tool, written, own } = match &self.file {
+            Some(file) => self.of_file(file)?,
+            None => self.of_catalogue(context).await?,
+        };
+        let args = words::arguments(&tool, &self.words)?;
+        let program = program(&tool)?;
+        let ground = Ground::lay(self.workspace.as_deref())?;
+        let workspace = ground.workspace();
+        let before = Files::of(&workspace)?;
+        let opened = Workspace::open(&workspace).map_err(Error::io("open", &workspace))?;
+        let ended = match &program {
+            Some(program) => {
+                let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(ground.scratch());
+                let cage = cage.keep_out(&written, &own);
+                let cage = cage.map_err(Error::io("look at", "a folder of the deployment"))?;
+                let tried = try_program(&cage, program, &args, &opened, interrupt.came()).await;
+                let tried = tried.map_err(|error| refused(&error))?;
+                Ended::Program(tried.ok_or(Error::Interrupted)?, program.limits())
+            }
+            None => Ended::BuiltIn(self.built_in(&tool, &args, &opened, context)?),
+        };
+        let after = Files::of(&workspace)?;
+        let attempt = Attempt {
+            tool: &tool,
+            args: &args,
+            ended,
+            changes: before.changes(&after),
+            left_out: ground.copied.left_out,
+        };
+        attempt.print(&context.out);
+        attempt.verdict()
+    }
+
+    /// Reads the tool from a file and checks it fully.
+    fn of_file(&self, file: &Path) -> Result<Chosen, Error> {
+        let text = read_catalogue_text(file)?;
+        let shown = file.display().to_string();
+        let workspace = self.workspace.as_deref();
+        let workspace = workspace.and_then(|workspace| workspace.canonicalize().ok());
+        let (names, programs) = ([self.tool.to_string()], Programs::Here(workspace.clone()));
+        let entries = entry::read(&shown, &text, &names, &programs, &|_| false);
+        let entries = entries.map_err(|found| Error::Document(found.to_string()))?;
+        let entry = entries.iter().map(|entry| entry.value.to_string()).next();
+        let catalogue = Catalogue::parse(format!("[{}]", entry.unwrap_or_default()).as_bytes());
+        let catalogue = catalogue.map_err(|error| Error::Document(error.to_string()))?;
+        let tool = catalogue.into_tools().next();
+        Ok(Chosen {
+            tool: tool.ok_or_else(|| Error::Document(format!("{shown} has no tool")))?,
+            written: workspace.into_iter().collect(),
+            own: Vec::new(),
+        })
+    }
+
+    async fn of_catalogue(&self, context: &Context) -> Result<Chosen, Error> {
+        let deployment = context.deployment()?;
+        let bus = deployment.bus().await?;
+        let signed = signed(&deployment, &bus).await?;
+        let mut tools = signed.catalogue.into_tools();
+        let tool = tools.find(|tool| *tool.name() == self.tool);
+        let tool = tool.ok_or_else(|| {
+            Error::Refused(format!(
+                "the signed catalogue has no tool `{}`: see `contractual tool list`, or name a file with `--file`",
+                self.tool
+            ))
+        })?;
+        let state = deployment.dir.state(AuthorId::Runner);
+        let folder = state.parent().map(Path::to_owned);
+        Ok(Chosen {
+            tool,
+            written: vec![deployment.file.workspace.clone()],
+            // A runner that has never started has none.
+            own: folder
+                .into_iter()
+                .chain([state])
+                .filter(|folder| folder.exists())
+                .collect(),
+        })
+    }
+
+    fn built_in(
+        &self,
+        tool: &Tool,
+        args: &Value,
+        workspace: &Workspace,
+        context: &Context,
+    ) -> Result<Result<Vec<u8>, String>, Error> {
+        let args = bus_schema::json::canonical(args);
+        let built_in = runner::Tool::built_in(tool.name().as_str());
+        let ended = built_in
+            .and_then(|built_in| try_built_in(&built_in, &args, workspace, context.clock.wall()));
+        ended.ok_or_else(|| {
+            Error::Refused(format!(
+                "`{}` is no tool that this program can run: it has no `exec`, and is not built in",
+                self.tool
+            ))
+        })
+    }
+}
+
+impl Ground {
+    /// Makes an empty folder, or a copy of this one, and a folder for temporary files.
+    fn lay(of: Option<&Path>) -> Result<Self, Error> {
+        let folder = TempDir::with_prefix("contractual-try-")
+            .map_err(Error::io("create", std::env::temp_dir()))?;
+        let mut ground = Self {
+            folder,
+            copied: Copied::default(),
+        };
+        for path in [ground.workspace(), ground.scratch()] {
+            fs::create_dir(&path).map_err(Error::io("create", &path))?;
+        }
+        if let Some(of) = of {
+            ground.copied = copy::copy(of, &ground.workspace())?;
+        }
+        Ok(ground)
+    }
+
+    fn workspace(&self) -> PathBuf {
+        self.folder.path().join("workspace")
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.folder.path().join("scratch")
+    }
+}
+
+/// Returns the program of a tool, compared with its digests; none of a tool that is built in.
+fn program(tool: &Tool) -> Result<Option<ExecTool>, Error> {
+    let Some(exec) = tool.exec() else {
+        return Ok(None);
+    };
+    let name = tool.name();
+    let entry: ExecToolEntry = serde_json::from_value(Value::Object(exec.clone()))
+        .map_err(|error| Error::Document(format!("`exec` of `{name}`: {error}; correct it")))?;
+    let program = ExecTool::try_from(entry).map_err(|error| {
+        let why = actor::chain(&error);
+        Error::Refused(format!("`{name}` cannot be run on this machine: {why}"))
+    })?;
+    Ok(Some(program))
+}
+
+/// Tells wrong arguments from a machine that cannot run the tool.
+fn refused(error: &ExecError) -> Error {
+    let text = actor::chain(error);
+    match error {
+        ExecError::Args(_) | ExecError::Path(_) => Error::Document(text),
+        ExecError::Refused(_)
+        | ExecError::Folder(_)
+        | ExecError::Changed(_)
+        | ExecError::Launch(_)
+        | ExecError::Lost(_) => Error::Refused(text),
+    }
+}
