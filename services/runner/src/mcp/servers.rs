@@ -146,6 +146,7 @@ impl Slot {
             match session.over() {
                 None => return Ok(Arc::clone(session)),
                 Some(why) => {
+                    tracing::warn!(why, "an MCP server ended between two calls");
                     let has_served = session.has_served();
                     state.session = None;
                     if has_served {
