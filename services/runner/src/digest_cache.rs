@@ -166,7 +166,12 @@ impl Default for DigestCache {
 
 /// Returns true if nobody but root can change the bytes of the file, through any of its names.
 pub(crate) fn is_roots_alone(stat: &Stat) -> bool {
-    stat.st_uid == 0 && stat.st_mode & 0o022 == 0 && stat.st_nlink == 1
+    only_root_writes(stat) && stat.st_nlink == 1
+}
+
+/// Returns true if nobody but root can write the file or folder by this name.
+pub(crate) fn only_root_writes(stat: &Stat) -> bool {
+    stat.st_uid == 0 && stat.st_mode & 0o022 == 0
 }
 
 /// Returns the seconds since 1970.

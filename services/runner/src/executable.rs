@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::fs::{
@@ -19,9 +19,10 @@ use rustix::fs::{
     fcntl_add_seals, fstat, memfd_create, openat2, statat,
 };
 use rustix::io::{Errno, FdFlags};
-use sha2::{Digest, Sha256};
 
 use crate::digest_cache::{DigestCache, is_roots_alone, now_s};
+use crate::path::is_plain;
+use crate::sha256;
 use crate::wire::{Place, Word};
 
 /// The folders in which bare program names are looked up, and `PATH` inside the cage.
@@ -32,8 +33,6 @@ const COPY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const PROGRAM_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Length of the first line that names an interpreter; the kernel reads no more.
 const FIRST_LINE_BYTES_MAX: usize = 255;
-/// Bytes read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Files by absolute path, each with its SHA-256 in lower-case hexadecimal.
 pub(crate) type Digests = BTreeMap<PathBuf, String>;
@@ -348,11 +347,7 @@ impl Files<'_> {
 
     /// Opens a regular file that no link leads to and no tool can write.
     fn open(&self, path: &Path) -> Result<(File, Stat), PinError> {
-        let mut parts = path.components();
-        let is_plain = parts.all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
-            && path.is_absolute()
-            && path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
-        if !is_plain {
+        if !is_plain(path) {
             return Err(PinError::NotPlain(path.to_owned()));
         }
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -422,31 +417,10 @@ fn absolute(text: &str) -> Option<(&str, &Path)> {
     is_absolute.then(|| (before, Path::new(path)))
 }
 
-/// Returns the SHA-256 of a file; `None` if it is larger than `max`.
-fn digest(from: &mut File, mut copy: Option<&mut File>, max: u64) -> io::Result<Option<String>> {
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let (mut sha256, mut total) = (Sha256::new(), 0_u64);
-    loop {
-        let count = match from.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        total = total.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        if total > max {
-            return Ok(None);
-        }
-        let bytes = chunk.get(..count).unwrap_or_default();
-        sha256.update(bytes);
-        if let Some(copy) = &mut copy {
-            copy.write_all(bytes)?;
-        }
-    }
-    let bytes = sha256.finalize();
-    Ok(Some(
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    ))
+/// Returns the SHA-256 of a file in lower-case hexadecimal; `None` if it is larger than `max`.
+fn digest(from: &mut File, copy: Option<&mut File>, max: u64) -> io::Result<Option<String>> {
+    let read = sha256::read(from, copy, max)?;
+    Ok(read.map(|(sha256, _)| sha256::hex(&sha256)))
 }
 
 fn seal(copy: impl AsFd) -> io::Result<()> {

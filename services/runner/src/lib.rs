@@ -31,6 +31,7 @@ mod processes;
 mod read_folder;
 mod replaced;
 mod service;
+mod sha256;
 mod state;
 mod streams;
 mod supervisor;

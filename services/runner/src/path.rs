@@ -1,11 +1,20 @@
 //! Parses the relative paths by which tools name files in a workspace.
 
 use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 /// Longest path, in bytes.
 pub(crate) const PATH_BYTES_MAX: usize = 1024;
+
+/// Returns true for an absolute path without a component that is empty, `.` or `..`.
+pub(crate) fn is_plain(path: &Path) -> bool {
+    let mut parts = path.components();
+    parts.all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+        && path.is_absolute()
+        && path.components().collect::<PathBuf>().as_os_str() == path.as_os_str()
+}
 
 /// A relative path: UTF-8, 1 to 1,024 bytes, no NUL, and no component that is empty, `.` or `..`.
 ///

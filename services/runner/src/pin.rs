@@ -120,8 +120,7 @@ fn pin_server(name: &str, server: &mut Value, again: bool) -> Result<PinnedTool,
         name: name.to_owned(),
         problem: error.to_string(),
     })?;
-    let is_open = before.sha256.is_empty() || before.packages.values().any(String::is_empty);
-    let pinned = if again || is_open {
+    let pinned = if again || before.lacks_digests() {
         let pinned = before.clone().pinned();
         pinned.map_err(|source| InstalledError::Mcp {
             name: name.to_owned(),

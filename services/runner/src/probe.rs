@@ -10,9 +10,10 @@ use serde_json::json;
 
 use crate::cage::{Cage, WITHOUT_ETC};
 use crate::exec::{ExecError, Finished, run};
+use crate::sha256::hex;
 use crate::tool::ExecTool;
 use crate::wire::{Limits, Outcome};
-use crate::workspace::{Workspace, hex};
+use crate::workspace::Workspace;
 
 /// The result of the self-test inside the cage.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,11 +5,12 @@
 //! cost more than the call. So no tool may write there, and nothing in it is executed.
 
 use std::os::fd::OwnedFd;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat, fstat, openat2, statat};
 use rustix::io::Errno;
 
+use crate::path;
 use crate::wire::{KeptOut, Place};
 
 /// Largest number of folders of one tool.
@@ -55,15 +56,11 @@ pub(crate) fn are_plain(folders: &[PathBuf]) -> Result<(), FolderError> {
     if folders.len() > FOLDERS_MAX {
         return Err(FolderError::TooMany);
     }
-    folders.iter().try_for_each(|path| is_plain(path))
+    folders.iter().try_for_each(|path| is_usable(path))
 }
 
-fn is_plain(path: &Path) -> Result<(), FolderError> {
-    let mut parts = path.components();
-    let is_plain = parts.all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
-        && path.is_absolute()
-        && path.components().collect::<PathBuf>().as_os_str() == path.as_os_str();
-    if !is_plain {
+fn is_usable(path: &Path) -> Result<(), FolderError> {
+    if !path::is_plain(path) {
         return Err(FolderError::NotPlain(path.to_owned()));
     }
     let is_kernel = KERNEL_FOLDERS.iter().any(|kernel| path.starts_with(kernel));
@@ -75,7 +72,7 @@ fn is_plain(path: &Path) -> Result<(), FolderError> {
 
 /// Opens a folder through no link, if it is apart from every folder that tools can write and from the runner's own.
 pub(crate) fn open(path: &Path, kept_out: &KeptOut) -> Result<OwnedFd, FolderError> {
-    is_plain(path)?;
+    is_usable(path)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let how = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let folder = match openat2(CWD, path, flags, Mode::empty(), how) {

@@ -14,7 +14,7 @@ impl Temporary {
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let path = scratch
             .canonicalize()?
-            .join(format!("call-{}", crate::workspace::hex(&random)));
+            .join(format!("call-{}", crate::sha256::hex(&random)));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }

@@ -26,6 +26,7 @@ use crate::file_messages::{Deleted, NotKept, PathArgs, WriteArgs, Written};
 use crate::held::{Held, Lost};
 use crate::path::{PathError, WorkspacePath};
 use crate::replaced::Old;
+use crate::sha256::hex;
 use crate::wire::Place;
 
 /// Largest file read or written, in bytes.
@@ -343,9 +344,4 @@ fn is_unchanged(before: &Stat, now: &Stat) -> bool {
         (stat.st_dev, stat.st_ino, stat.st_size, changed)
     };
     told(before) == told(now)
-}
-
-/// Encodes bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

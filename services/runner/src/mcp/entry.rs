@@ -150,6 +150,12 @@ impl McpServerEntry {
         Ok(self)
     }
 
+    /// Returns true if a digest is to be filled in.
+    #[must_use]
+    pub fn lacks_digests(&self) -> bool {
+        self.sha256.is_empty() || self.packages.values().any(String::is_empty)
+    }
+
     /// Checks everything but the files.
     ///
     /// # Errors
@@ -350,9 +356,7 @@ impl McpToolEntry {
 
 /// Returns the SHA-256 of the canonical JSON of a tool as its server lists it, in lower-case hexadecimal.
 pub(super) fn listed_digest(entry: &serde_json::Value) -> String {
-    use sha2::Digest as _;
-    let sha256 = sha2::Sha256::digest(bus_schema::json::canonical(entry));
-    crate::workspace::hex(&sha256)
+    Digest::of(&[&bus_schema::json::canonical(entry)]).to_string()
 }
 
 /// Replaces a folder in a text, where a whole name ends.

@@ -5,7 +5,7 @@
 //! so that what was compared is what runs.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -17,8 +17,10 @@ use rustix::fs::{
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use crate::digest_cache::{is_roots_alone, only_root_writes};
+use crate::path::is_plain;
+use crate::sha256;
 use crate::wire::Place;
-use crate::workspace::hex;
 
 /// Largest number of files, folders and links of a package.
 const ENTRIES_MAX: usize = 100_000;
@@ -26,8 +28,6 @@ const ENTRIES_MAX: usize = 100_000;
 const BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 /// Deepest folder of a package.
 const DEPTH_MAX: usize = 64;
-/// Bytes read at once.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The reason that a package cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -96,7 +96,6 @@ pub(super) fn hold(
     kept_out: &[Place],
     copies: &Path,
 ) -> Result<PathBuf, PackageError> {
-    let found = digest(folder, kept_out)?;
     let compare = |now: String| {
         if now == signed {
             return Ok(());
@@ -107,9 +106,14 @@ pub(super) fn hold(
             now,
         })
     };
-    compare(found.sha256)?;
-    if found.is_roots_alone {
-        return Ok(folder.to_owned());
+    // A folder that others own is copied whatever it holds, and need not be read twice.
+    let (_, only_root_writes) = open(folder, kept_out)?;
+    if only_root_writes {
+        let found = digest(folder, kept_out)?;
+        compare(found.sha256)?;
+        if found.is_roots_alone {
+            return Ok(folder.to_owned());
+        }
     }
     let copy = copies.join(signed);
     compare(walk(folder, kept_out, Some(&copy))?.sha256)?;
@@ -119,11 +123,7 @@ pub(super) fn hold(
 /// Opens the folder of a package outside of the folders that tools can write. Returns true with it if nobody but root can
 /// replace it.
 pub(super) fn open(folder: &Path, kept_out: &[Place]) -> Result<(OwnedFd, bool), PackageError> {
-    let mut parts = folder.components();
-    let is_plain = parts.all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
-        && folder.is_absolute()
-        && folder.components().collect::<PathBuf>().as_os_str() == folder.as_os_str();
-    if !is_plain {
+    if !is_plain(folder) {
         return Err(PackageError::NotPlain(folder.to_owned()));
     }
     let unreadable = |errno: Errno| unreadable(folder, &errno.into());
@@ -134,7 +134,7 @@ pub(super) fn open(folder: &Path, kept_out: &[Place]) -> Result<(OwnedFd, bool),
     for above in folder.ancestors() {
         let about = statat(CWD, above, AtFlags::SYMLINK_NOFOLLOW).map_err(unreadable)?;
         let is_sticky = about.st_mode & 0o1000 != 0 && above != folder;
-        roots_alone &= is_roots_alone(&about) || (about.st_uid == 0 && is_sticky);
+        roots_alone &= only_root_writes(&about) || (about.st_uid == 0 && is_sticky);
         let inside = kept_out.iter().find(|place| place.is(&about));
         let around = || kept_out.iter().find(|place| place.path.starts_with(folder));
         if let Some(place) = inside.or_else(around) {
@@ -161,7 +161,7 @@ fn walk(folder: &Path, kept_out: &[Place], copy: Option<&Path>) -> Result<Digest
     }
     walk.folder(&opened, Path::new(""), copy, 0)?;
     Ok(Digested {
-        sha256: hex(&walk.sha256.finalize()),
+        sha256: sha256::hex(&walk.sha256.finalize()),
         is_roots_alone: walk.roots_alone,
     })
 }
@@ -192,7 +192,7 @@ impl PackageWalk<'_> {
                 .map_err(|errno| self.unreadable(&path, &errno.into()))?;
             match FileType::from_raw_mode(about.st_mode) {
                 FileType::Directory => {
-                    self.roots_alone &= is_roots_alone(&about);
+                    self.roots_alone &= only_root_writes(&about);
                     self.name(b'd', &path);
                     if let Some(copy) = &copy {
                         make_folder(copy).map_err(|error| self.unreadable(&path, &error))?;
@@ -258,7 +258,7 @@ impl PackageWalk<'_> {
             .transpose()
             .map_err(failed)?;
         let left = BYTES_MAX.saturating_sub(self.bytes);
-        let read = read(&mut File::from(file), to.as_mut(), left);
+        let read = sha256::read(&mut File::from(file), to.as_mut(), left);
         let Some((digest, bytes)) = read.map_err(|error| self.unreadable(path, &error))? else {
             return Err(PackageError::TooLarge(self.folder.to_owned()));
         };
@@ -267,7 +267,7 @@ impl PackageWalk<'_> {
             keep_time(&to, &about).map_err(|error| self.unreadable(path, &error))?;
         }
         self.bytes += bytes;
-        self.roots_alone &= is_roots_alone(&about) && about.st_nlink == 1;
+        self.roots_alone &= is_roots_alone(&about);
         self.name(if is_program { b'x' } else { b'f' }, path);
         self.sha256.update(digest);
         Ok(())
@@ -317,11 +317,6 @@ fn unreadable(path: &Path, cause: &io::Error) -> PackageError {
     }
 }
 
-/// Returns true if nobody but root can change it.
-fn is_roots_alone(about: &Stat) -> bool {
-    about.st_uid == 0 && about.st_mode & 0o022 == 0
-}
-
 /// Returns true if the link at `path` leads to something beneath the package.
 fn stays(path: &Path, target: &Path) -> bool {
     let mut depth = path.components().count().saturating_sub(1);
@@ -360,32 +355,4 @@ fn keep_time(file: impl AsFd, about: &Stat) -> io::Result<()> {
         last_modification: time,
     };
     Ok(rustix::fs::futimens(file, &times)?)
-}
-
-/// Reads a file, with its digest and length; `None` if it is longer than `max`.
-fn read(
-    from: &mut File,
-    mut copy: Option<&mut File>,
-    max: u64,
-) -> io::Result<Option<([u8; 32], u64)>> {
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let (mut sha256, mut total) = (Sha256::new(), 0_u64);
-    loop {
-        let count = match from.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        total = total.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        if total > max {
-            return Ok(None);
-        }
-        let bytes = chunk.get(..count).unwrap_or_default();
-        sha256.update(bytes);
-        if let Some(copy) = &mut copy {
-            copy.write_all(bytes)?;
-        }
-    }
-    Ok(Some((sha256.finalize().into(), total)))
 }
