@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod diff;
 mod entry;
+mod ground;
 mod import;
 mod list;
 mod mcp;

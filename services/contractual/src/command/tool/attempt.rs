@@ -4,10 +4,7 @@ mod copy;
 mod report;
 mod words;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use bus_schema::{AuthorId, ToolName};
 use clap::Args;
@@ -15,13 +12,12 @@ use contract::{Catalogue, Tool};
 use deployment::read_catalogue_text;
 use runner::{Cage, ExecError, ExecTool, ExecToolEntry, Workspace, try_built_in, try_program};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use self::{
-    copy::{Copied, Files},
+    copy::Files,
     report::{Attempt, Ended},
 };
-use super::{change::signed, entry, programs::Programs};
+use super::{change::signed, entry, ground::Ground, programs::Programs};
 use crate::{
     Error,
     command::{context::Context, up::Interrupt},
@@ -62,12 +58,6 @@ struct Chosen {
     own: Vec<PathBuf>,
 }
 
-/// The folder of a trial, which goes with it.
-struct Ground {
-    folder: TempDir,
-    copied: Copied,
-}
-
 impl Arguments {
     /// Returns true if it reads nothing of a deployment.
     pub(super) const fn names_a_file(&self) -> bool {
@@ -83,8 +73,10 @@ impl Arguments {
         };
         let args = words::arguments(&tool, &self.words)?;
         let program = program(&tool)?;
-        let ground = Ground::lay(self.workspace.as_deref())?;
+        let ground = Ground::lay()?;
         let workspace = ground.workspace();
+        let of = self.workspace.as_deref();
+        let copied = of.map(|of| copy::copy(of, &workspace)).transpose()?;
         let before = Files::of(&workspace)?;
         let opened = Workspace::open(&workspace).map_err(Error::io("open", &workspace))?;
         let ended = match &program {
@@ -104,7 +96,7 @@ impl Arguments {
             args: &args,
             ended,
             changes: before.changes(&after),
-            left_out: ground.copied.left_out,
+            left_out: copied.unwrap_or_default().left_out,
         };
         attempt.print(&context.out);
         attempt.verdict()
@@ -173,33 +165,6 @@ impl Arguments {
                 self.tool
             ))
         })
-    }
-}
-
-impl Ground {
-    /// Makes an empty folder, or a copy of this one, and a folder for temporary files.
-    fn lay(of: Option<&Path>) -> Result<Self, Error> {
-        let folder = TempDir::with_prefix("contractual-try-")
-            .map_err(Error::io("create", std::env::temp_dir()))?;
-        let mut ground = Self {
-            folder,
-            copied: Copied::default(),
-        };
-        for path in [ground.workspace(), ground.scratch()] {
-            fs::create_dir(&path).map_err(Error::io("create", &path))?;
-        }
-        if let Some(of) = of {
-            ground.copied = copy::copy(of, &ground.workspace())?;
-        }
-        Ok(ground)
-    }
-
-    fn workspace(&self) -> PathBuf {
-        self.folder.path().join("workspace")
-    }
-
-    fn scratch(&self) -> PathBuf {
-        self.folder.path().join("scratch")
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     mcp,
     members::{EXEC_MEMBERS, LIMITS, MEMBERS, members},
     place::Place,
-    programs::Programs,
+    programs::{Programs, outside},
     shelf::missing_program,
 };
 
@@ -254,7 +254,11 @@ fn meaning(
             readable(place, &exec.folders, workspace.as_deref(), found);
             let value = here(place, exec, written, found);
             if let Some(workspace) = workspace {
-                outside(place, &value, workspace, found);
+                let files = value.pointer("/exec/sha256").and_then(Value::as_object);
+                let files = files.into_iter().flat_map(|files| files.keys());
+                let at = place.at(&["exec", "program"]);
+                let fix = "move it to a folder that only you can write, and name it there";
+                outside(&at, files, workspace, fix, found);
             }
             value
         }
@@ -364,18 +368,6 @@ fn readable(
         };
         let fix = "name the folder with the data, outside of the workspace";
         found.push(place.at(&["exec", "folders"]).problem(problem, fix));
-    }
-}
-
-/// Refuses files of a program that lie in the workspace, which tools can write.
-fn outside(place: &Place<'_>, entry: &Value, workspace: &Path, found: &mut Vec<Diagnostic>) {
-    let files = entry.pointer("/exec/sha256").and_then(Value::as_object);
-    for file in files.into_iter().flat_map(|files| files.keys()) {
-        if Path::new(file).starts_with(workspace) {
-            let problem = format!("`{file}` lies in the workspace, which tools can write");
-            let fix = "move it to a folder that only you can write, and name it there";
-            found.push(place.at(&["exec", "program"]).problem(problem, fix));
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use runner::{Cage, Inspected, Limits, ListedTool, McpPath, McpServerEntry, Works
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::ground::Ground;
 use crate::{Error, Output};
 
 /// Most characters of a description that are taken over.
@@ -169,23 +170,14 @@ impl Arguments {
 
 /// Starts the server in a cage on an empty workspace.
 async fn inspect(server: &McpServerEntry) -> Result<Inspected, Error> {
-    let failed = |error: std::io::Error| Error::Refused(format!("a temporary folder: {error}"));
-    let ground = tempfile::Builder::new()
-        .prefix("contractual-")
-        .tempdir()
-        .map_err(failed)?;
-    let (workspace, scratch) = (
-        ground.path().join("workspace"),
-        ground.path().join("scratch"),
-    );
-    std::fs::create_dir(&workspace).map_err(failed)?;
-    std::fs::create_dir(&scratch).map_err(failed)?;
+    let ground = Ground::lay()?;
+    let workspace = ground.workspace();
     for path in &server.paths {
-        std::fs::create_dir_all(workspace.join(path.path.as_str())).map_err(failed)?;
+        let path = workspace.join(path.path.as_str());
+        std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
     }
-    let workspace =
-        Workspace::open(&workspace).map_err(|error| Error::Refused(actor::chain(&error)))?;
-    let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(scratch);
+    let workspace = Workspace::open(&workspace).map_err(Error::io("open", &workspace))?;
+    let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(ground.scratch());
     runner::inspect(&cage, server.clone(), &workspace)
         .await
         .map_err(|error| Error::Refused(actor::chain(&error)))

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     members::{LIMITS, MCP_MEMBERS, SERVER_MEMBERS, members},
     place::Place,
-    programs::Programs,
+    programs::{Programs, outside},
 };
 
 /// Checks the keys of `mcp` and of its server.
@@ -60,9 +60,7 @@ pub(super) fn meaning(
     match entry.server.clone().pinned() {
         Ok(now) if now == entry.server => {}
         Ok(now) => {
-            let is_open = entry.server.sha256.is_empty()
-                || entry.server.packages.values().any(String::is_empty);
-            if is_open {
+            if entry.server.lacks_digests() {
                 if let Some(server) = written.pointer_mut("/mcp/server") {
                     *server = serde_json::to_value(now).unwrap_or_default();
                 }
@@ -76,19 +74,10 @@ pub(super) fn meaning(
         Err(error) => found.push(of_server(place, &error)),
     }
     if let Some(workspace) = workspace {
-        let files = entry
-            .server
-            .packages
-            .keys()
-            .chain(entry.server.sha256.keys());
-        for file in files.filter(|file| file.starts_with(workspace)) {
-            let problem = format!(
-                "`{}` lies in the workspace, which tools can write",
-                file.display()
-            );
-            let fix = "move the server to a folder that only you can write, and import it again";
-            found.push(place.at(&["mcp", "server"]).problem(problem, fix));
-        }
+        let (packages, files) = (entry.server.packages.keys(), entry.server.sha256.keys());
+        let at = place.at(&["mcp", "server"]);
+        let fix = "move the server to a folder that only you can write, and import it again";
+        outside(&at, packages.chain(files), workspace, fix, found);
     }
     written
 }

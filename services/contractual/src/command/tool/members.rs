@@ -18,6 +18,33 @@ pub(super) enum Form {
 /// A member of an entry: its key, its form, whether it has to be there, and what to write.
 pub(super) type Member = (&'static str, Form, bool, &'static str);
 
+/// The members that a program of `exec` and one of `server` have alike.
+const PROGRAM: Member = (
+    "program",
+    Form::Text,
+    true,
+    "add `\"program\": \"/usr/bin/…\"`, an absolute path",
+);
+const ARGV0: Member = ("argv0", Form::Text, false, "write the program's own name");
+const SHA256: Member = (
+    "sha256",
+    Form::Object,
+    false,
+    "remove it: `contractual tool pin` writes it",
+);
+const ARGV: Member = (
+    "argv",
+    Form::List,
+    true,
+    "add `\"argv\": []`, the arguments after the program's name",
+);
+const LIMITS_OF_A_CALL: Member = (
+    "limits",
+    Form::Object,
+    true,
+    "add `\"limits\": {\"wall_ms\": 10000, …}`",
+);
+
 /// The members of a tool.
 pub(super) const MEMBERS: &[Member] = &[
     ("name", Form::Text, true, "add `\"name\": \"group.verb\"`"),
@@ -96,31 +123,16 @@ pub(super) const MCP_MEMBERS: &[Member] = &[
 
 /// The members of `server`.
 pub(super) const SERVER_MEMBERS: &[Member] = &[
-    (
-        "program",
-        Form::Text,
-        true,
-        "add `\"program\": \"/usr/bin/…\"`, an absolute path",
-    ),
-    ("argv0", Form::Text, false, "write the program's own name"),
-    (
-        "sha256",
-        Form::Object,
-        false,
-        "remove it: `contractual tool pin` writes it",
-    ),
+    PROGRAM,
+    ARGV0,
+    SHA256,
     (
         "packages",
         Form::Object,
         false,
         "write `{\"/opt/…\": \"\"}`; `contractual tool pin` fills the digests in",
     ),
-    (
-        "argv",
-        Form::List,
-        true,
-        "add `\"argv\": []`, the arguments after the program's name",
-    ),
+    ARGV,
     ("env", Form::Object, false, "write `{\"NAME\": \"value\"}`"),
     (
         "folders",
@@ -140,12 +152,7 @@ pub(super) const SERVER_MEMBERS: &[Member] = &[
         true,
         "add `\"writable\": false`, or true if the server may write",
     ),
-    (
-        "limits",
-        Form::Object,
-        true,
-        "add `\"limits\": {\"wall_ms\": 10000, …}`",
-    ),
+    LIMITS_OF_A_CALL,
     (
         "idle_ms",
         Form::Number,
@@ -156,25 +163,10 @@ pub(super) const SERVER_MEMBERS: &[Member] = &[
 
 /// The members of `exec`.
 pub(super) const EXEC_MEMBERS: &[Member] = &[
-    (
-        "program",
-        Form::Text,
-        true,
-        "add `\"program\": \"/usr/bin/…\"`, an absolute path",
-    ),
-    ("argv0", Form::Text, false, "write the program's own name"),
-    (
-        "sha256",
-        Form::Object,
-        false,
-        "remove it: `contractual tool pin` writes it",
-    ),
-    (
-        "argv",
-        Form::List,
-        true,
-        "add `\"argv\": []`, the arguments after the program's name",
-    ),
+    PROGRAM,
+    ARGV0,
+    SHA256,
+    ARGV,
     (
         "writable",
         Form::Truth,
@@ -187,12 +179,7 @@ pub(super) const EXEC_MEMBERS: &[Member] = &[
         false,
         "write `\"folders\": [\"/srv/data\"]`, the folders outside of the workspace that the program may read",
     ),
-    (
-        "limits",
-        Form::Object,
-        true,
-        "add `\"limits\": {\"wall_ms\": 10000, …}`",
-    ),
+    LIMITS_OF_A_CALL,
 ];
 
 /// The members of `limits`.
