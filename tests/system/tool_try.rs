@@ -209,19 +209,21 @@ fn every_error_before_a_trial_says_what_to_write() {
     }
 }
 
+/// Requires that nothing ran because of what the person wrote.
+fn is_not_valid(ended: &Ended, words: &[&str]) {
+    let (code, printed) = (ended.code, ended.printed.as_str());
+    assert_eq!((code, printed), (Some(64), ""), "{ended:?}");
+    has(&ended.said, words);
+}
+
 #[test]
 fn a_tool_that_is_not_valid_is_not_tried() {
     let place = Place::new();
     let mut wrong = shell("echo ran");
     wrong["exec"]["limits"]["wall_ms"] = json!(0);
     let ended = place.attempt(&wrong, &WORDS);
-    assert_eq!(
-        (ended.code, ended.printed.as_str()),
-        (Some(64), ""),
-        "{ended:?}"
-    );
-    has(
-        &ended.said,
+    is_not_valid(
+        &ended,
         &["tool.json:1:", "`wall_ms` is out of range", "fix: "],
     );
 
@@ -230,13 +232,8 @@ fn a_tool_that_is_not_valid_is_not_tried() {
     let mut own = shell("");
     own["exec"]["program"] = json!(place.path("letters/own.sh").canonicalize().unwrap());
     let ended = place.attempt(&own, &[&WORDS[..], &["--workspace", "letters"]].concat());
-    assert_eq!(
-        (ended.code, ended.printed.as_str()),
-        (Some(64), ""),
-        "{ended:?}"
-    );
-    has(
-        &ended.said,
+    is_not_valid(
+        &ended,
         &[
             "lies in the workspace, which tools can write",
             "fix: move it",
@@ -245,13 +242,8 @@ fn a_tool_that_is_not_valid_is_not_tried() {
 
     let mut other = program(None, &["tool", "try", "test.other", "--file", "tool.json"]);
     let ended = end(other.current_dir(place.folder.path()));
-    assert_eq!(
-        (ended.code, ended.printed.as_str()),
-        (Some(64), ""),
-        "{ended:?}"
-    );
-    has(
-        &ended.said,
+    is_not_valid(
+        &ended,
         &["there is no tool `test.other` here", "fix: ", "test.sh"],
     );
 }
