@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Resource, Rlimit, Signal};
@@ -15,6 +16,7 @@ use crate::executable::{Executable, Named, SYSTEM_PATH};
 use crate::gate::observed;
 use crate::landlock_rules::{Reach, RulesError, confine};
 use crate::read_folder;
+use crate::supervised::Waiting;
 use crate::syscalls;
 use crate::wire::{
     CageSpec, CallSpec, KeptOut, Limits, Missing, Place, Refusal, Signed, Word, read_frame,
@@ -35,6 +37,8 @@ pub struct Cage {
     pub(crate) scratch: PathBuf,
     /// Folders beside the workspace and the scratch folder of a call.
     pub(crate) kept_out: KeptOut,
+    /// Shared by all clones.
+    pub(crate) waiting: Arc<Waiting>,
 }
 
 impl Cage {
@@ -45,6 +49,7 @@ impl Cage {
             launcher,
             scratch: PathBuf::from("/tmp"),
             kept_out: KeptOut::default(),
+            waiting: Arc::default(),
         }
     }
 

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use crate::args_error::ArgsError;
 use crate::cage::Cage;
+use crate::supervised::supervise;
 use crate::tool::ExecTool;
 use crate::wire::{
     CallSpec, FRAME_BYTES_MAX, Missing, Observed, Outcome, Refusal, Report, STDERR_BYTES_MAX, frame,
@@ -125,8 +125,12 @@ pub(crate) async fn call(
         limits: tool.limits(),
         trial,
     };
-    let (mut supervisor, mut control) =
-        supervise(cage, Stdio::null(), Stdio::null()).map_err(ExecError::Launch)?;
+    let started = if trial {
+        supervise(&cage.launcher, Stdio::null(), Stdio::null())
+    } else {
+        cage.waiting.take(&cage.launcher)
+    };
+    let (mut supervisor, mut control) = started.map_err(ExecError::Launch)?;
     let bound = Duration::from_millis(tool.limits().wall_ms.saturating_add(GRACE_MS));
     let talk = async move {
         order(&mut control, &spec).await?;
@@ -141,25 +145,6 @@ pub(crate) async fn call(
     };
     end(&mut supervisor).await?;
     Ok(finished)
-}
-
-/// Starts a supervisor, which reads the call from its standard input and answers there; EOF ends it.
-pub(crate) fn supervise(
-    cage: &Cage,
-    stdout: Stdio,
-    stderr: Stdio,
-) -> std::io::Result<(Child, UnixStream)> {
-    let (control, theirs) = std::os::unix::net::UnixStream::pair()?;
-    control.set_nonblocking(true)?;
-    let supervisor = Command::new(&cage.launcher)
-        .arg(crate::SUPERVISOR_STAGE)
-        .env_clear()
-        .current_dir("/")
-        .stdin(OwnedFd::from(theirs))
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn()?;
-    Ok((supervisor, UnixStream::from_std(control)?))
 }
 
 /// Waits for a supervisor that only has to kill and reap.

@@ -32,8 +32,11 @@ mod read_folder;
 mod replaced;
 mod service;
 mod sha256;
+mod staged;
+mod stages;
 mod state;
 mod streams;
+mod supervised;
 mod supervisor;
 mod syscalls;
 mod temporary;
@@ -43,9 +46,6 @@ mod trial;
 mod view;
 mod wire;
 mod workspace;
-
-use std::ffi::OsStr;
-use std::process::ExitCode;
 
 pub use crate::core::{Effect, Input, RunnerCore};
 pub use args_error::ArgsError;
@@ -69,13 +69,14 @@ pub use held::{Lost, RESTART};
 pub use installed::{Installed, InstalledError, Tool};
 pub use mcp::{
     InspectError, Inspected, ListedTool, McpError, McpFailure, McpPath, McpServer, McpServerEntry,
-    McpTool, McpToolEntry, PackageError, Servers, inspect,
+    McpTool, McpToolEntry, PackageError, ServerTrial, Servers, inspect, inspect_here, try_server,
 };
 pub use path::{PathError, WorkspacePath};
 pub use pin::{Pinned, PinnedTool, pin};
 pub use probe::{ProbeError, Probed, probe_main};
 pub use read_folder::FolderError;
 pub use service::{Config, Runner};
+pub use stages::{main, stage};
 pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
 pub use tool::{Arg, ExecTool, ExecToolEntry, Kind, ToolError};
@@ -89,6 +90,8 @@ pub const SHELF: &str = include_str!("../shelf.json");
 
 /// First argument of the supervisor stage.
 pub const SUPERVISOR_STAGE: &str = "cage-supervisor";
+/// Second argument of a supervisor that starts before its call is known, so that the call waits for fewer programs.
+const WAITS: &str = "waits";
 /// First argument of the stage between the two in a trial.
 pub const TRACER_STAGE: &str = "cage-tracer";
 /// First argument of the cage stage.
@@ -98,31 +101,6 @@ pub const PROBE_STAGE: &str = "cage-probe";
 
 /// First argument of the runner that pins a catalogue from standard input, for programs that only its image has.
 pub const PIN_STAGE: &str = "pin";
-/// Second argument of that runner to replace digests that are there.
-const PIN_AGAIN: &str = "--again";
 
-/// Runs the stage that the host binary's first argument names. `None` if it names no stage.
-///
-/// The host calls this before it starts a thread: the stages confine the calling thread and then execute.
-pub fn stage(first_argument: &OsStr) -> Option<ExitCode> {
-    match first_argument.to_str() {
-        Some(SUPERVISOR_STAGE) => Some(supervisor_main()),
-        Some(TRACER_STAGE) => Some(tracer_main()),
-        Some(CAGE_STAGE) => Some(cage_main()),
-        Some(PROBE_STAGE) => Some(probe_main()),
-        _ => None,
-    }
-}
-
-/// Runs a stage of the cage if the first argument names one, the actor otherwise: the service's whole `main`.
-#[must_use]
-pub fn main() -> ExitCode {
-    let first = std::env::args_os().nth(1);
-    if first.as_deref() == Some(OsStr::new(PIN_STAGE)) {
-        let again = std::env::args_os().nth(2);
-        return pin::pin_main(again.as_deref() == Some(OsStr::new(PIN_AGAIN)));
-    }
-    first
-        .and_then(|first| stage(&first))
-        .unwrap_or_else(actor::main::<Runner>)
-}
+/// First argument of the runner that inspects an MCP server; the second one is a folder for temporary files.
+pub const INSPECT_STAGE: &str = "inspect";

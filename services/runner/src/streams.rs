@@ -5,8 +5,6 @@ use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
-use crate::wire::CallSpec;
-
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
@@ -73,8 +71,8 @@ pub(crate) struct Ends {
 impl Ends {
     /// Makes a pipe for the output of a call. A program that serves gets the two pipes of the runner, of which this
     /// process then keeps none, so that each side sees the end of the other.
-    pub(crate) fn of(call: &CallSpec) -> io::Result<Self> {
-        if !call.serves {
+    pub(crate) fn of(serves: bool) -> io::Result<Self> {
+        if !serves {
             let (from, stdout) = io::pipe()?;
             return Ok(Self {
                 stdin: None,

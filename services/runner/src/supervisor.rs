@@ -8,11 +8,9 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -23,7 +21,8 @@ use crate::disk::{Disk, Glance};
 use crate::landlock_rules::scope_signals;
 use crate::ledger::Ledger;
 use crate::processes::{children_cpu_ms, more_descendants_than, tasks};
-use crate::streams::{Ends, Stream};
+use crate::staged::Staged;
+use crate::streams::Stream;
 use crate::temporary::Temporary;
 use crate::tracer::TRACED;
 use crate::wire::{
@@ -76,22 +75,38 @@ type Ended = (Report, Vec<u8>, Vec<u8>);
 
 /// Supervises the call. `None`: the runner is gone.
 fn supervise() -> Result<Option<Ended>, Refusal> {
+    let prepared = prepare();
+    // Also if that failed: the runner writes the call before it reads the reason.
     let call: CallSpec =
         read_frame(&mut io::stdin().lock()).map_err(Refusal::of(Missing::Stage))?;
+    let (domain, staged) = prepared?;
+    let staged = match staged {
+        Some(staged) => staged,
+        None => Staged::start(Some(&call))?,
+    };
+    let temporary = Temporary::create(&call.scratch).map_err(Refusal::of(Missing::Temporary))?;
+    let disk = Disk::before(&call, temporary.path())?;
+    let mut child = Caged::enter(staged, call, temporary.path(), disk)?;
+    let stop = child.watch(&domain);
+    domain.end_all(&mut child);
+    let ended = child.finish(stop?)?;
+    drop(temporary);
+    Ok(ended)
+}
+
+/// Does what needs no call; one that waits for its call also starts the stage of the cage.
+fn prepare() -> Result<(SignalDomain, Option<Staged>), Refusal> {
     harden().map_err(Refusal::of(Missing::Limits))?;
     // In its own session, because an interrupt at a terminal must not end the process that cleans up.
     rustix::process::setsid().map_err(Refusal::of(Missing::Limits))?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(Refusal::of(Missing::Limits))?;
     let domain = SignalDomain::enter()?;
-    let temporary = Temporary::create(&call.scratch).map_err(Refusal::of(Missing::Temporary))?;
-    let disk = Disk::before(&call, temporary.path())?;
-    let mut child = Caged::start(call, temporary.path(), disk)?;
-    let stop = child.watch(&domain);
-    domain.end_all(&mut child);
-    let ended = child.finish(stop?)?;
-    drop(temporary);
-    Ok(ended)
+    let waits = std::env::args_os()
+        .nth(2)
+        .is_some_and(|word| word == crate::WAITS);
+    let staged = waits.then(|| Staged::start(None)).transpose()?;
+    Ok((domain, staged))
 }
 
 /// Makes this process unreadable to others of its uid and forbids core dumps and new privileges; all three
@@ -179,42 +194,22 @@ struct Caged {
 }
 
 impl Caged {
-    fn start(mut call: CallSpec, temporary: &Path, disk: Disk) -> Result<Self, Refusal> {
+    /// Has the stage become the program of a call.
+    fn enter(
+        mut staged: Staged,
+        mut call: CallSpec,
+        temporary: &Path,
+        disk: Disk,
+    ) -> Result<Self, Refusal> {
         let stage = || Refusal::of::<io::Error>(Missing::Stage);
         let (mut limits, serves) = (call.limits, call.serves);
-        let ledger = call.trial.then(Ledger::create).transpose();
-        let ledger = ledger.map_err(stage())?;
-        let (mut status, theirs) = UnixStream::pair().map_err(stage())?;
-        let ends = Ends::of(&call).map_err(stage())?;
-        let (err, err_theirs) = io::pipe().map_err(stage())?;
-        let mut command = Command::new("/proc/self/exe");
-        if let Some(name) = std::env::args_os().next() {
-            command.arg0(name);
-        }
-        match &ledger {
-            Some(ledger) => command
-                .arg(crate::TRACER_STAGE)
-                .arg(ledger.number().to_string()),
-            None => command.arg(crate::CAGE_STAGE),
-        };
-        command.env_clear();
-        command
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(ends.stdout)
-            .stderr(err_theirs);
-        let child = command.spawn().map_err(stage())?;
-        drop(command);
-        let input = ends.stdin.as_ref().map(AsRawFd::as_raw_fd);
-        drop(ends.stdin);
-        let main = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let main = main.ok_or_else(|| stage()(io::Error::other("no process id")))?;
         let mut parent = rustix::process::getpid();
-        if ledger.is_some() {
-            parent = main;
+        if staged.ledger.is_some() {
+            parent = staged.main;
             // The tracer is a process of the call.
             limits.processes_max = limits.processes_max.saturating_add(1);
             let mut answer = [0];
-            status.read_exact(&mut answer).map_err(stage())?;
+            staged.status.read_exact(&mut answer).map_err(stage())?;
             call.trial = answer == [TRACED];
         }
         let tasks = tasks();
@@ -222,21 +217,20 @@ impl Caged {
             tasks,
             supervisor: parent.as_raw_nonzero().get(),
             temporary: temporary.to_owned(),
-            input,
+            input: staged.input,
             call,
         };
         // This fails if the stage died at once; `finish` recognizes that case.
-        drop(write_frame(&mut status, &spec));
-        let out = Stream::new(ends.from, limits.output_bytes_max).map_err(stage())?;
-        let mut err = Stream::new(Some(err.into()), STDERR_BYTES_MAX).map_err(stage())?;
+        drop(write_frame(&mut staged.status, &spec));
+        let out = Stream::new(staged.out, limits.output_bytes_max).map_err(stage())?;
+        let mut err = Stream::new(Some(staged.err), STDERR_BYTES_MAX).map_err(stage())?;
         err.keeps_end = serves;
-        let streams = [out, err];
         let started_ms = now_ms();
         Ok(Self {
-            main,
+            main: staged.main,
             exited: None,
-            status,
-            streams,
+            status: staged.status,
+            streams: [out, err],
             limits,
             disk,
             tasks,
@@ -247,7 +241,7 @@ impl Caged {
                 started_ms.saturating_add(limits.wall_ms)
             },
             pace: if serves { IDLE_PACE } else { 1 },
-            ledger,
+            ledger: staged.ledger,
         })
     }
 
@@ -366,13 +360,15 @@ impl Caged {
 
     /// Makes the report, once no process is left.
     fn finish(mut self, stop: Stop) -> Result<Option<Ended>, Refusal> {
-        if stop == Stop::RunnerGone {
+        // The runner still reads the report of a trial.
+        if stop == Stop::RunnerGone && self.ledger.is_none() {
             return Ok(None);
         }
         let wall_ms = now_ms().saturating_sub(self.started_ms);
         self.entered(stop)?;
         // A program may exceed a bound between two counts. This last count decides, because no process is left.
-        let added = (stop == Stop::Exited).then(|| self.disk.excess_at_the_end());
+        let is_free = matches!(stop, Stop::Exited | Stop::RunnerGone);
+        let added = is_free.then(|| self.disk.excess_at_the_end());
         let stop = added.flatten().map_or(stop, Stop::AddedExceeded);
         for stream in &mut self.streams {
             let mut chunks = 0;

@@ -31,7 +31,7 @@ pub(crate) const TRACED: u8 = b'1';
 const UNTRACED: u8 = b'0';
 
 /// Runs the stage between supervisor and cage in a trial: starts the cage with its own standard streams, traces it, and
-/// ends with it. The argument is the number of the ledger.
+/// ends with it. The arguments are the number of the ledger and, if there is one, of the program's standard input.
 pub fn tracer_main() -> ExitCode {
     if trace().is_ok() {
         ExitCode::SUCCESS
@@ -41,10 +41,12 @@ pub fn tracer_main() -> ExitCode {
 }
 
 fn trace() -> io::Result<()> {
-    let mut args = std::env::args().take(3);
+    let mut args = std::env::args().take(4);
     let name = args.next().unwrap_or_default();
     let mut pen = Pen::inherited(&args.nth(1).unwrap_or_default())?;
-    close_fds::set_fds_cloexec(3, &[]);
+    let input = args.next().map(|number| number.parse());
+    let input = input.transpose().map_err(io::Error::other)?;
+    close_fds::set_fds_cloexec(3, input.as_slice());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut command = Command::new("/proc/self/exe");
     command.arg0(name).arg(crate::CAGE_STAGE).env_clear();

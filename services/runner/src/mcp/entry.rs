@@ -332,6 +332,12 @@ impl McpTool {
             listed: entry.listed,
         })
     }
+
+    /// Bounds of its server.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.server.limits()
+    }
 }
 
 impl McpToolEntry {

@@ -6,17 +6,19 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::entry::McpServer;
 use super::failure::McpFailure;
 use super::package;
 use super::transport::{Pipes, Talk};
 use crate::cage::Cage;
-use crate::exec::{ExecError, Finished, end, order, report, supervise};
+use crate::exec::{ExecError, Finished, end, order, report};
+use crate::supervised::supervise;
 use crate::temporary::Temporary;
-use crate::wire::{CallSpec, Outcome, Place};
+use crate::wire::{Added, CallSpec, Observed, Outcome, Place};
 
 /// The time in which a server that closed its output also ends.
 pub(super) const ENDS: Duration = Duration::from_secs(2);
@@ -56,7 +58,10 @@ pub(super) type Launched = (
     watch::Sender<bool>,
 );
 
-/// Starts the process, and a task that waits for its end.
+/// The supervisor's report of a trial; dropped without one if the supervisor made none.
+pub(super) type Told = oneshot::Sender<(Finished, Option<Observed>)>;
+
+/// Starts the process, and a task that waits for its end. `told` gets the report of a trial.
 #[expect(
     clippy::disallowed_methods,
     reason = "the process outlives the call that starts it, and ends with the session"
@@ -65,6 +70,7 @@ pub(super) async fn launch(
     cage: &Cage,
     spec: CallSpec,
     copies: Temporary,
+    told: Option<Told>,
 ) -> Result<Launched, McpFailure> {
     let refused = |error: std::io::Error| McpFailure::Cage(ExecError::Launch(error));
     let (to, theirs_in) = pipe::pipe().map_err(refused)?;
@@ -72,23 +78,38 @@ pub(super) async fn launch(
     let stdout = Stdio::from(theirs_out.into_blocking_fd().map_err(refused)?);
     let stdin = Stdio::from(theirs_in.into_blocking_fd().map_err(refused)?);
     // The supervisor has no use for its standard error, so that carries the server's standard input.
-    let (mut supervisor, mut control) = supervise(cage, stdout, stdin).map_err(refused)?;
+    let (mut supervisor, mut control) =
+        supervise(&cage.launcher, stdout, stdin).map_err(refused)?;
     order(&mut control, &spec).await.map_err(McpFailure::Cage)?;
     let (gone, ended) = watch::channel(None);
     let (stop, mut stopping) = watch::channel(false);
     tokio::spawn(async move {
-        let why = tokio::select! {
-            finished = report(&mut control, 0) => match finished {
-                Ok((finished, _)) => last_words(&finished),
-                Err(error) => actor::chain(&error),
-            },
+        let ended = tokio::select! {
+            ended = report(&mut control, 0) => Some(ended),
             // A session that was dropped counts as a stop.
             stopped = stopping.wait_for(|stop| *stop) => {
                 drop(stopped);
-                "it was stopped".to_owned()
+                None
             }
         };
+        let why = match &ended {
+            Some(Ok((finished, _))) => last_words(finished),
+            Some(Err(error)) => actor::chain(error),
+            None => "it was stopped".to_owned(),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            // The end of what the supervisor reads tells it to end the process, and to report a trial.
+            None => match control.shutdown().await {
+                Ok(()) => report(&mut control, 0).await,
+                Err(error) => Err(ExecError::Lost(error)),
+            },
+        };
         drop(control);
+        if let (Some(told), Ok(ended)) = (told, ended) {
+            // Nobody waits for it any more: nothing is lost.
+            drop(told.send(ended));
+        }
         if let Err(error) = end(&mut supervisor).await {
             tracing::error!(error = actor::chain(&error), "an MCP server may still run");
         }
@@ -129,9 +150,12 @@ fn last_words(finished: &Finished) -> String {
         Outcome::Killed { signal } => format!("it was ended by signal {signal}"),
         Outcome::OutputExceeded => "it wrote too much".to_owned(),
         Outcome::ProcessesExceeded => "it had more processes than `processes_max`".to_owned(),
-        Outcome::AddedExceeded(_) => {
-            "the folders that it may write grew by more than `added_bytes_max` or `added_files_max`"
+        Outcome::AddedExceeded(Added::Bytes) => {
+            "the folders that it may write grew by more than `added_bytes_max`, or it hid them"
                 .to_owned()
+        }
+        Outcome::AddedExceeded(Added::Files) => {
+            "the folders that it may write grew by more than `added_files_max`".to_owned()
         }
         Outcome::NoRoom => "the volume that it may write was nearly full".to_owned(),
     };

@@ -166,7 +166,7 @@ impl Slot {
                 });
             }
         }
-        match Session::start(cage, server, workspace).await {
+        match Session::start(cage, server, workspace, None).await {
             Ok(session) => {
                 let session = Arc::new(session);
                 state.session = Some(Arc::clone(&session));

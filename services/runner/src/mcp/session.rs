@@ -16,13 +16,14 @@ use rmcp::service::{
     ClientCacheConfig, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
     PeerRequestOptions, RoleClient, RunningService, ServiceError,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::entry::{McpServer, listed_digest};
 use super::failure::McpFailure;
-use super::launch::{ENDS, gone, held, launch, unready};
+use super::launch::{ENDS, Told, gone, held, launch, unready};
 use super::transport::Talk;
 use crate::cage::Cage;
 use crate::wire::CallSpec;
@@ -36,7 +37,7 @@ const LIST_AGAIN: Duration = Duration::from_secs(60);
 const TOOLS_MAX: usize = 1000;
 
 /// A tool as a server lists it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ListedTool {
     /// The whole entry.
     pub entry: Value,
@@ -80,11 +81,12 @@ impl ClientHandler for Refusals {
 }
 
 impl Session {
-    /// Starts the server and reads its tools.
+    /// Starts the server and reads its tools; in a trial if somebody is told what the server asked for.
     pub(super) async fn start(
         cage: &Cage,
         server: &McpServer,
         workspace: &Workspace,
+        told: Option<Told>,
     ) -> Result<Self, McpFailure> {
         let place = workspace.place();
         let (packages, copies) = held(cage, server, &place).await?;
@@ -102,9 +104,9 @@ impl Session {
             env,
             serves: true,
             limits: server.limits(),
-            trial: false,
+            trial: told.is_some(),
         };
-        let (pipes, talk, ended, stop) = launch(cage, spec, copies).await?;
+        let (pipes, talk, ended, stop) = launch(cage, spec, copies, told).await?;
         let changed = Arc::new(AtomicBool::new(false));
         let refusals = Refusals {
             changed: Arc::clone(&changed),

@@ -11,6 +11,8 @@ use runner::{Arg, Cage, ExecError, ExecTool, ExecToolEntry, Finished, Limits, Tr
 
 /// Set in a process whose calls are trials.
 pub(crate) const AS_TRIALS: &str = "RUNNER_IT_AS_TRIALS";
+/// Set in a process whose programs are children of MCP servers.
+pub(crate) const AS_SERVERS: &str = "RUNNER_IT_AS_SERVERS";
 
 /// A directory that is removed with the test; holds `workspace` and `scratch`.
 pub(crate) struct Ground {
@@ -50,10 +52,13 @@ impl Ground {
         Workspace::open(&self.workspace).unwrap()
     }
 
-    /// Runs a program; in a process of the test `trial` it is a trial.
+    /// Runs a program; in a process of the test `trial` it is a trial, in one of `served` the child of a server.
     pub(crate) async fn run(&self, entry: ExecToolEntry) -> Result<Finished, ExecError> {
         if std::env::var_os(AS_TRIALS).is_some() {
             return Ok(self.attempt(entry).await?.finished);
+        }
+        if std::env::var_os(AS_SERVERS).is_some() {
+            return Ok(crate::served::run(self, entry).await);
         }
         let tool = ExecTool::try_from(entry).unwrap();
         runner::run(&self.cage(), &tool, &serde_json::json!({}), &self.open()).await
@@ -183,5 +188,25 @@ pub(crate) fn on_a_small_volume(test: &str) -> bool {
         return false;
     }
     assert!(again.status.success(), "{said}");
+    false
+}
+
+/// Returns true if this process runs only the test. If not, runs it in a process that does.
+pub(crate) fn alone(test: &str) -> bool {
+    const ALONE: &str = "RUNNER_IT_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let again = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .current_dir("/")
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(
+        again.status.success() && said.contains("running 1 test"),
+        "{said}"
+    );
     false
 }

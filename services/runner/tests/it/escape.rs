@@ -6,7 +6,7 @@ use std::path::Path;
 use runner::Outcome;
 use rustix::fs::{Mode, OFlags};
 
-use crate::call::{Ground, program, sh, text};
+use crate::call::{AS_SERVERS, Ground, program, sh, text};
 
 #[cfg(target_arch = "x86_64")]
 mod calls {
@@ -339,9 +339,16 @@ async fn a_tool_writes_the_workspace_only_if_it_is_declared_writable() {
 async fn other_processes_cannot_be_signalled() {
     let ground = Ground::new();
     let me = std::process::id();
+    // A server is in the same cage as its children.
+    let served = std::env::var_os(AS_SERVERS).is_some();
+    let parent = if served {
+        me.to_string()
+    } else {
+        "$PPID".to_owned()
+    };
     let ran = ground
         .sh(&format!(
-            "kill -0 $PPID; echo $?; kill -0 {me}; echo $?; kill -0 1; echo $?"
+            "kill -0 {parent}; echo $?; kill -0 {me}; echo $?; kill -0 1; echo $?"
         ))
         .await;
     assert_eq!(text(&ran), "1\n1\n1\n", "{ran:?}");

@@ -20,13 +20,13 @@ const PYTHON: &str = "python3";
 const SERVER: &str = include_str!("mcp_server.py");
 
 /// A folder with the server, outside of what tools can write.
-struct Subject {
-    ground: Ground,
+pub(crate) struct Subject {
+    pub(crate) ground: Ground,
     package: PathBuf,
 }
 
 impl Subject {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ground = Ground::new();
         let package = ground.root.join("package");
         std::fs::create_dir(&package).unwrap();
@@ -41,7 +41,7 @@ impl Subject {
     }
 
     /// The server as an entry: an era, then faults.
-    fn entry(&self, words: &[&str]) -> McpServerEntry {
+    pub(crate) fn entry(&self, words: &[&str]) -> McpServerEntry {
         let script = self.package.join("server.py");
         let mut argv = vec![script.to_str().unwrap().to_owned()];
         argv.extend(words.iter().map(|word| (*word).to_owned()));
@@ -67,7 +67,7 @@ impl Subject {
         inspect(&self.ground.cage(), self.entry(words), &self.ground.open()).await
     }
 
-    async fn inspected(&self, words: &[&str]) -> Inspected {
+    pub(crate) async fn inspected(&self, words: &[&str]) -> Inspected {
         self.inspect(words).await.unwrap()
     }
 
@@ -83,16 +83,11 @@ impl Subject {
     }
 
     fn hands_with(&self, server: McpServerEntry, inspected: &Inspected) -> Hands {
-        let server = serde_json::to_value(server).unwrap();
-        let entry = |tool: &runner::ListedTool| {
-            json!({
-                "name": format!("x.{}", tool.entry["name"].as_str().unwrap()),
-                "description": "One of the server's.", "effect": "write", "risk": "low",
-                "output": "untrusted", "input_schema": tool.entry["inputSchema"],
-                "mcp": {"server": server, "tool": tool.entry["name"], "listed": tool.sha256},
-            })
-        };
-        let entries = inspected.tools.iter().map(entry).collect();
+        self.hands_of(entries(&server, inspected))
+    }
+
+    /// An executor with the tools of these entries.
+    pub(crate) fn hands_of(&self, entries: Vec<Value>) -> Hands {
         let installed = Installed::read(Some(&canonical(&Value::Array(entries))));
         assert_eq!(installed.trouble(), None);
         let (gate, held) = watch::channel(Gate::default());
@@ -118,15 +113,34 @@ impl Subject {
     }
 }
 
-struct Hands {
-    execution: Execution,
+/// An entry of the catalogue for each tool of a server.
+pub(crate) fn entries(server: &McpServerEntry, inspected: &Inspected) -> Vec<Value> {
+    let server = serde_json::to_value(server).unwrap();
+    let entry = |tool: &runner::ListedTool| {
+        json!({
+            "name": format!("x.{}", tool.entry["name"].as_str().unwrap()),
+            "description": "One of the server's.", "effect": "write", "risk": "low",
+            "output": "untrusted", "input_schema": tool.entry["inputSchema"],
+            "mcp": {"server": server, "tool": tool.entry["name"], "listed": tool.sha256},
+        })
+    };
+    inspected.tools.iter().map(entry).collect()
+}
+
+pub(crate) struct Hands {
+    pub(crate) execution: Execution,
     gate: watch::Sender<Gate>,
     _stop: watch::Sender<bool>,
 }
 
 impl Hands {
-    fn draft(&self, tool: &str) -> DraftGrant {
-        let mut draft = draft(1, &format!("x.{tool}"));
+    pub(crate) fn draft(&self, tool: &str) -> DraftGrant {
+        self.draft_of(&format!("x.{tool}"))
+    }
+
+    /// A grant for the tool of this name in the catalogue.
+    pub(crate) fn draft_of(&self, tool: &str) -> DraftGrant {
+        let mut draft = draft(1, tool);
         let installed = self.execution.installed.read().unwrap();
         draft.tool_digest = installed.digest(&draft.tool).unwrap();
         draft.output_bytes_max = 1 << 20;
@@ -138,7 +152,7 @@ impl Hands {
         self.call_with(&self.draft(tool), text).await
     }
 
-    async fn call_with(&self, draft: &DraftGrant, text: &str) -> Done {
+    pub(crate) async fn call_with(&self, draft: &DraftGrant, text: &str) -> Done {
         let args = json!({ "text": text }).to_string();
         let done = self
             .execution
@@ -161,12 +175,12 @@ impl Hands {
     }
 }
 
-fn said(done: &Done) -> Value {
+pub(crate) fn said(done: &Done) -> Value {
     serde_json::from_slice(&done.output).unwrap()
 }
 
 /// The processes whose command line has this folder.
-fn processes(of: &Path) -> Vec<String> {
+pub(crate) fn processes(of: &Path) -> Vec<String> {
     let of = of.to_str().unwrap();
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = all.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
@@ -284,6 +298,11 @@ async fn servers_that_misbehave_are_bounded_and_named() {
     let hands = subject.hands(&["modern"]).await;
     assert_eq!(hands.text("lie", "").await, "the truth");
     assert_eq!(hands.text("echo", "true").await, "true");
+    let mut detached = hands.draft("fork");
+    detached.wall_ms = 2_000;
+    let done = hands.call_with(&detached, "3").await;
+    assert_eq!(done.outcome, ActionOutcome::TimedOut, "{}", said(&done));
+    assert_eq!(processes(&subject.ground.root), Vec::<String>::new());
     let error = hands.error("fork", "100").await;
     assert!(error.contains("processes_max"), "{error}");
     assert_eq!(processes(&subject.ground.root), Vec::<String>::new());
@@ -448,23 +467,4 @@ async fn a_server_ends_with_the_runner() {
     while std::fs::read_dir(&subject.ground.scratch).unwrap().count() > 0 {
         tokio::task::yield_now().await;
     }
-}
-
-#[tokio::test]
-async fn calls_leave_no_process_and_no_file_behind() {
-    let subject = Subject::new();
-    let hands = subject.hands(&["modern"]).await;
-    let left = || {
-        let scratch = std::fs::read_dir(&subject.ground.scratch).unwrap();
-        (processes(&subject.ground.root).len(), scratch.count())
-    };
-    assert_eq!(hands.text("echo", "first").await, "first");
-    let before = left();
-    for n in 0..500 {
-        let text = n.to_string();
-        assert_eq!(hands.text("echo", &text).await, text);
-    }
-    assert_eq!(left(), before);
-    hands.execution.servers.end().await;
-    assert_eq!(left(), (0, 0));
 }

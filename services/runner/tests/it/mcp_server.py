@@ -51,7 +51,10 @@ def call(number, name, args):
     if name == "fork":
         for _ in range(int(given)):
             if os.fork() == 0:
-                time.sleep(3600)
+                os.setsid()
+                if os.fork() == 0:
+                    time.sleep(3600)
+                os._exit(0)
         time.sleep(3600)
     if name == "die":
         sys.stderr.write("it broke\n")
