@@ -10,6 +10,8 @@ use gateway::api::Event;
 use harness::{Deployment, NATS, Ran, Record, SOON, eventually, nats_server};
 use serde_json::{Value, json};
 
+use crate::lines::sign_lines;
+
 /// Kills of one run, unless `SEEDS` is set.
 const SEEDS: u64 = 20;
 /// About the number of events of the example's task with one more step.
@@ -302,7 +304,13 @@ impl Kill {
     fn playbook(&self) -> String {
         let report = "[[step]]\nid = \"report\"";
         let line = format!("args = {{ line = \"seed-{}\" }}", self.seed);
-        let mark = format!("[[step]]\nid = \"mark\"\ntool = \"line.mark\"\n{line}\n\n{report}");
+        // A program, or a tool of an MCP server.
+        let tool = if (self.seed / 6).is_multiple_of(2) {
+            "line.mark"
+        } else {
+            "line.note"
+        };
+        let mark = format!("[[step]]\nid = \"mark\"\ntool = \"{tool}\"\n{line}\n\n{report}");
         let text = example::PLAYBOOK.replace(report, &mark);
         assert_ne!(text, example::PLAYBOOK);
         text
@@ -382,6 +390,7 @@ async fn a_task_survives_the_death_of_any_process_at_any_moment() {
     let seeds =
         std::env::var_os("SEEDS").map_or(SEEDS, |seeds| seeds.to_str().unwrap().parse().unwrap());
     let deployment = everything().await;
+    sign_lines(&deployment);
     // Short, so that an unknown outcome is recorded soon.
     let contract = deployment.sign(&contract("4s")).await;
     for seed in 0..seeds {

@@ -2,6 +2,7 @@
 //! client of the protocol's own authors gets from them without a cage.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -11,10 +12,7 @@ use std::{
 use harness::{Deployment, skipped};
 use serde_json::{Value, json};
 
-use crate::{
-    cli::{end, program, run},
-    scene::{contract, playbook},
-};
+use crate::cli::{end, program, run};
 
 const NPM: [&str; 2] = [
     "@modelcontextprotocol/server-filesystem@2026.8.31",
@@ -30,14 +28,74 @@ struct Packages {
     pypi: PathBuf,
 }
 
-/// A server, and the calls of a task.
+/// A server of the example.
 struct Server {
     name: &'static str,
     protocol: &'static str,
-    options: Vec<String>,
-    env: Vec<(&'static str, String)>,
-    command: Vec<String>,
-    calls: Vec<(&'static str, Value)>,
+    contract: &'static str,
+    playbook: &'static str,
+}
+
+macro_rules! server {
+    ($name:literal, $protocol:literal) => {
+        Server {
+            name: $name,
+            protocol: $protocol,
+            contract: include_str!(concat!(
+                "../../deploy/examples/mcp-servers/",
+                $name,
+                ".toml"
+            )),
+            playbook: include_str!(concat!(
+                "../../deploy/examples/mcp-servers/",
+                $name,
+                ".playbook.toml"
+            )),
+        }
+    };
+}
+
+const PAGE: &str = include_str!("../../deploy/examples/mcp-servers/README.md");
+const SERVERS: [Server; 4] = [
+    server!("files", "2025-11-25"),
+    server!("memory", "2025-11-25"),
+    server!("git", "2026-07-28"),
+    server!("time", "2026-07-28"),
+];
+
+impl Server {
+    /// The words of the page's `tool import`, with the packages where they were installed.
+    fn import(&self, packages: &Packages) -> Vec<String> {
+        let begin = format!("contractual tool import {} ", self.name);
+        let line = PAGE.lines().find(|line| line.starts_with(&begin)).unwrap();
+        let moved = |word: &str| {
+            let word = word.replace("/opt/mcp/npm/node_modules", packages.npm.to_str().unwrap());
+            word.replace("/opt/mcp/pypi", packages.pypi.to_str().unwrap())
+        };
+        line.split_whitespace().skip(1).map(moved).collect()
+    }
+
+    /// The steps of its playbook: id, tool as the server names it, arguments.
+    fn steps(&self) -> Vec<(String, String, Value)> {
+        let playbook: toml::Table = self.playbook.parse().unwrap();
+        let step = |step: &toml::Value| {
+            let text = |key: &str| step[key].as_str().unwrap().to_owned();
+            let tool = text("tool");
+            let (_, tool) = tool.split_once('.').unwrap();
+            let tool = tool.to_owned();
+            (
+                text("id"),
+                tool,
+                serde_json::to_value(&step["args"]).unwrap(),
+            )
+        };
+        playbook["step"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(step)
+            .collect()
+    }
 }
 
 fn ran(command: &mut Command) -> bool {
@@ -82,92 +140,23 @@ fn installed() -> Option<Packages> {
     Some(packages)
 }
 
-fn servers(packages: &Packages, workspace: &str) -> Vec<Server> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let script = |name: &str| {
-        let script = packages.npm.join("@modelcontextprotocol").join(name);
-        script.join("dist/index.js").to_str().unwrap().to_owned()
-    };
-    let npm = packages.npm.to_str().unwrap();
-    let pypi = packages.pypi.to_str().unwrap();
-    let python = || ("PYTHONPATH", pypi.to_owned());
-    let repo = || json!({"repo_path": format!("{workspace}/repo")});
-    let observed = json!([{"name": "Ann", "entityType": "person", "observations": ["likes tea"]}]);
-    let converted = json!({"source_timezone": "Europe/Berlin", "time": "16:30", "target_timezone": "Asia/Tokyo"});
-    vec![
-        Server {
-            name: "files",
-            protocol: "2025-11-25",
-            options: words(&["--write", "--package", npm]),
-            env: Vec::new(),
-            command: words(&["node", &script("server-filesystem"), "{workspace}"]),
-            calls: vec![
-                (
-                    "write_file",
-                    json!({"path": "note.txt", "content": "hello"}),
-                ),
-                ("read_text_file", json!({"path": "note.txt"})),
-                ("list_directory", json!({"path": "repo"})),
-            ],
-        },
-        Server {
-            name: "memory",
-            protocol: "2025-11-25",
-            options: words(&["--write", "--package", npm]),
-            env: vec![("MEMORY_FILE_PATH", "{workspace}/memory.json".to_owned())],
-            command: words(&["node", &script("server-memory")]),
-            calls: vec![
-                ("create_entities", json!({"entities": observed})),
-                ("read_graph", json!({})),
-            ],
-        },
-        Server {
-            name: "time",
-            protocol: "2026-07-28",
-            options: words(&["--package", pypi]),
-            env: vec![python()],
-            command: words(&[
-                PYTHON,
-                "-s",
-                "-m",
-                "mcp_server_time",
-                "--local-timezone",
-                "UTC",
-            ]),
-            calls: vec![("convert_time", converted)],
-        },
-        Server {
-            name: "git",
-            protocol: "2026-07-28",
-            options: words(&["--write", "--package", pypi]),
-            env: vec![python()],
-            command: words(&[PYTHON, "-s", "-m", "mcp_server_git"]),
-            calls: vec![
-                ("git_status", repo()),
-                ("git_log", repo()),
-                ("git_create_branch", {
-                    let mut args = repo();
-                    args["branch_name"] = json!("draft");
-                    args
-                }),
-            ],
-        },
-    ]
-}
-
 /// Returns the answers that the upstream client gets for the same calls, in a workspace that holds the same.
 fn upstream(packages: &Packages, server: &Server, workspace: &str) -> Vec<Value> {
-    let filled = |text: &String| text.replace("{workspace}", workspace);
-    let env = server
-        .env
+    let words = server.import(packages);
+    let words: Vec<String> = words
         .iter()
-        .map(|(name, value)| (*name, filled(value)));
-    let asked = json!({
-        "command": server.command.iter().map(filled).collect::<Vec<_>>(),
-        "env": env.collect::<std::collections::BTreeMap<_, _>>(),
-        "cwd": workspace,
-        "calls": server.calls,
-    });
+        .map(|word| word.replace("{workspace}", workspace))
+        .collect();
+    let command = words.iter().position(|word| word == "--").unwrap();
+    let env: BTreeMap<&str, &str> = words[..command]
+        .windows(2)
+        .filter(|pair| pair[0] == "--env")
+        .map(|pair| pair[1].split_once('=').unwrap())
+        .collect();
+    let calls = server.steps().into_iter();
+    let calls: Vec<_> = calls.map(|(_, tool, args)| (tool, args)).collect();
+    let asked =
+        json!({"command": words[command + 1..], "env": env, "cwd": workspace, "calls": calls});
     let mut client = Command::new(PYTHON)
         .args(["-c", CLIENT])
         .env("PYTHONPATH", &packages.pypi)
@@ -226,26 +215,17 @@ async fn public_servers_work_under_a_contract_as_they_do_without() {
     let elsewhere = elsewhere.path().canonicalize().unwrap();
     fill(&elsewhere);
     let (here, there) = (here.to_str().unwrap(), elsewhere.to_str().unwrap());
-    let expected: Vec<Vec<Value>> = servers(&packages, there)
-        .iter()
-        .map(|server| upstream(&packages, server, there))
-        .collect();
-    for (server, expected) in servers(&packages, here).iter().zip(expected) {
+    for package in NPM.iter().chain(&PYPI) {
+        assert!(PAGE.contains(package), "{package}");
+    }
+    for server in &SERVERS {
         let name = server.name;
+        let expected = upstream(&packages, server, there);
         let file = deployment.scratch().join(format!("{name}.json"));
         let file = file.to_str().unwrap();
-        let mut words = vec!["tool", "import", name, "--out", file];
-        words.extend(server.options.iter().map(String::as_str));
-        let env: Vec<String> = server
-            .env
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        for variable in &env {
-            words.extend(["--env", variable]);
-        }
-        words.push("--");
-        words.extend(server.command.iter().map(String::as_str));
+        let words = server.import(&packages);
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        words.splice(3..3, ["--out", file]);
         let imported = end(&mut program(None, &words));
         assert_eq!(imported.code, Some(0), "{name}: {}", imported.said);
         let speaks = format!("the server speaks MCP {}", server.protocol);
@@ -257,16 +237,8 @@ async fn public_servers_work_under_a_contract_as_they_do_without() {
             "{}",
             added.printed
         );
-        let rules = format!("[[allow]]\ntools = [\"{name}.*\"]\n");
-        let contract = deployment.sign(&contract(name, &rules)).await;
-        let mut steps = String::new();
-        for (at, (tool, args)) in server.calls.iter().enumerate() {
-            let args: toml::Value = serde_json::from_value(args.clone()).unwrap();
-            steps.push_str(&format!(
-                "[[step]]\nid = \"s{at}\"\ntool = \"{name}.{tool}\"\nargs = {args}\n"
-            ));
-        }
-        let task = deployment.submit(contract, &playbook(&steps)).await;
+        let contract = deployment.sign(server.contract).await;
+        let task = deployment.submit(contract, server.playbook).await;
         let ran = deployment.follow(task, true).await;
         assert_eq!(
             ran.outcome(),
@@ -275,10 +247,12 @@ async fn public_servers_work_under_a_contract_as_they_do_without() {
             ran.events.last()
         );
         let task = task.to_string();
-        for (at, expected) in expected.iter().enumerate() {
-            let printed = run(&deployment, &["output", &task, &format!("s{at}")]).printed;
+        let steps = server.steps();
+        assert_eq!(steps.len(), expected.len());
+        for ((step, ..), expected) in steps.iter().zip(expected) {
+            let printed = run(&deployment, &["output", &task, step]).printed;
             let output: Value = serde_json::from_str(&printed.replace(here, there)).unwrap();
-            assert_eq!(output, *expected, "{name}: {}", server.calls[at].0);
+            assert_eq!(output, expected, "{name}: {step}");
         }
     }
 }

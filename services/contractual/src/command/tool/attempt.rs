@@ -10,8 +10,12 @@ use bus_schema::{AuthorId, ToolName};
 use clap::Args;
 use contract::{Catalogue, Tool};
 use deployment::read_catalogue_text;
-use runner::{Cage, ExecError, ExecTool, ExecToolEntry, Workspace, try_built_in, try_program};
-use serde_json::Value;
+use runner::{
+    Cage, ExecError, ExecTool, ExecToolEntry, McpPath, McpTool, McpToolEntry, Workspace,
+    try_built_in, try_program, try_server,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use self::{
     copy::Files,
@@ -72,23 +76,34 @@ impl Arguments {
             None => self.of_catalogue(context).await?,
         };
         let args = words::arguments(&tool, &self.words)?;
-        let program = program(&tool)?;
+        let runs = Runs::of(&tool)?;
         let ground = Ground::lay()?;
         let workspace = ground.workspace();
         let of = self.workspace.as_deref();
         let copied = of.map(|of| copy::copy(of, &workspace)).transpose()?;
+        if let Runs::Server(_, paths) = &runs {
+            ground.furnish(paths)?;
+        }
         let before = Files::of(&workspace)?;
         let opened = Workspace::open(&workspace).map_err(Error::io("open", &workspace))?;
-        let ended = match &program {
-            Some(program) => {
-                let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(ground.scratch());
-                let cage = cage.keep_out(&written, &own);
-                let cage = cage.map_err(Error::io("look at", "a folder of the deployment"))?;
-                let tried = try_program(&cage, program, &args, &opened, interrupt.came()).await;
+        let cage = || {
+            let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(ground.scratch());
+            let cage = cage.keep_out(&written, &own);
+            cage.map_err(Error::io("look at", "a folder of the deployment"))
+        };
+        let ended = match &runs {
+            Runs::Program(program) => {
+                let tried = try_program(&cage()?, program, &args, &opened, interrupt.came()).await;
                 let tried = tried.map_err(|error| refused(&error))?;
                 Ended::Program(tried.ok_or(Error::Interrupted)?, program.limits())
             }
-            None => Ended::BuiltIn(self.built_in(&tool, &args, &opened, context)?),
+            Runs::Server(tool, _) => {
+                let args = args.as_object().cloned().unwrap_or_default();
+                let tried = try_server(&cage()?, tool, args, &opened, interrupt.came()).await;
+                let tried = tried.map_err(|error| not_here(self.tool.as_str(), &error))?;
+                Ended::Server(tried.ok_or(Error::Interrupted)?, tool.limits())
+            }
+            Runs::BuiltIn => Ended::BuiltIn(self.built_in(&tool, &args, &opened, context)?),
         };
         let after = Files::of(&workspace)?;
         let attempt = Attempt {
@@ -136,9 +151,16 @@ impl Arguments {
         })?;
         let state = deployment.dir.state(AuthorId::Runner);
         let folder = state.parent().map(Path::to_owned);
+        let config = deployment.dir.config(AuthorId::Runner);
+        let config = actor::config::read::<runner::Config>(&config).ok();
+        let further = config.map(|(_, config)| config.workspaces);
+        let further = further.into_iter().flatten().map(|(_, folder)| folder);
         Ok(Chosen {
             tool,
-            written: vec![deployment.file.workspace.clone()],
+            // Those of a container are not on this machine.
+            written: std::iter::once(deployment.file.workspace.clone())
+                .chain(further.filter(|folder| folder.exists()))
+                .collect(),
             // A runner that has never started has none.
             own: folder
                 .into_iter()
@@ -161,26 +183,52 @@ impl Arguments {
             .and_then(|built_in| try_built_in(&built_in, &args, workspace, context.clock.wall()));
         ended.ok_or_else(|| {
             Error::Refused(format!(
-                "`{}` is no tool that this program can run: it has no `exec`, and is not built in",
+                "`{}` is no tool that this program can run: it has neither `exec` nor `mcp`, and is not built in",
                 self.tool
             ))
         })
     }
 }
 
-/// Returns the program of a tool, compared with its digests; none of a tool that is built in.
-fn program(tool: &Tool) -> Result<Option<ExecTool>, Error> {
-    let Some(exec) = tool.exec() else {
-        return Ok(None);
-    };
-    let name = tool.name();
-    let entry: ExecToolEntry = serde_json::from_value(Value::Object(exec.clone()))
-        .map_err(|error| Error::Document(format!("`exec` of `{name}`: {error}; correct it")))?;
-    let program = ExecTool::try_from(entry).map_err(|error| {
-        let why = actor::chain(&error);
-        Error::Refused(format!("`{name}` cannot be run on this machine: {why}"))
-    })?;
-    Ok(Some(program))
+/// The part of a tool's entry that runs.
+enum Runs {
+    Program(ExecTool),
+    /// With the part of the workspace that it sees.
+    Server(McpTool, Vec<McpPath>),
+    BuiltIn,
+}
+
+impl Runs {
+    /// Reads it, and compares its files with their digests.
+    fn of(tool: &Tool) -> Result<Self, Error> {
+        let name = tool.name().as_str();
+        if let Some(exec) = tool.exec() {
+            let entry: ExecToolEntry = member(name, "exec", exec)?;
+            let program = ExecTool::try_from(entry).map_err(|error| not_here(name, &error))?;
+            return Ok(Self::Program(program));
+        }
+        if let Some(mcp) = tool.mcp() {
+            let entry: McpToolEntry = member(name, "mcp", mcp)?;
+            let paths = entry.server.paths.clone();
+            let tool = McpTool::check(entry).map_err(|error| not_here(name, &error))?;
+            return Ok(Self::Server(tool, paths));
+        }
+        Ok(Self::BuiltIn)
+    }
+}
+
+fn member<T: DeserializeOwned>(
+    tool: &str,
+    key: &str,
+    value: &Map<String, Value>,
+) -> Result<T, Error> {
+    let read = serde_json::from_value(Value::Object(value.clone()));
+    read.map_err(|error| Error::Document(format!("`{key}` of `{tool}`: {error}; correct it")))
+}
+
+fn not_here(tool: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    let why = actor::chain(error);
+    Error::Refused(format!("`{tool}` cannot be run on this machine: {why}"))
 }
 
 /// Tells wrong arguments from a machine that cannot run the tool.

@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use runner::McpPath;
 use tempfile::TempDir;
 
 use crate::Error;
@@ -26,6 +27,20 @@ impl Ground {
 
     pub(super) fn workspace(&self) -> PathBuf {
         self.0.path().join("workspace")
+    }
+
+    /// Makes the folders of the workspace that a server sees, unless they are there.
+    ///
+    /// # Errors
+    /// The kernel's error.
+    pub(super) fn furnish(&self, paths: &[McpPath]) -> Result<(), Error> {
+        for path in paths {
+            let path = self.workspace().join(path.path.as_str());
+            if !path.exists() {
+                fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn scratch(&self) -> PathBuf {

@@ -1,5 +1,7 @@
 //! `tool import`: starts an MCP server in the cage and writes an entry for each tool that it lists.
 
+mod container;
+
 use std::{
     collections::BTreeMap,
     io::Write as _,
@@ -7,11 +9,10 @@ use std::{
 };
 
 use clap::Args;
-use runner::{Cage, Inspected, Limits, ListedTool, McpPath, McpServerEntry, Workspace};
+use runner::{InspectError, Inspected, Limits, ListedTool, McpPath, McpServerEntry};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::ground::Ground;
 use crate::{Error, Output};
 
 /// Most characters of a description that are taken over.
@@ -58,6 +59,13 @@ pub(crate) struct Arguments {
     /// The server may write what it sees of the workspace.
     #[arg(long)]
     write: bool,
+    /// An image with the programs, made from that of the runner: the server starts in a container of it. `deploy/stack
+    /// import` sets this.
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<String>,
+    /// The profile of system calls of that container.
+    #[arg(long, value_name = "FILE", requires = "image")]
+    seccomp: Option<PathBuf>,
     /// The file to write; NAME.json if left out.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -101,9 +109,12 @@ impl Arguments {
             )));
         }
         let server = self.server()?;
-        let inspected = inspect(&server).await?;
         let writable = server.writable;
-        let server = serde_json::to_value(&server).unwrap_or_default();
+        let inspected = match &self.image {
+            Some(image) => container::inspect(image, self.seccomp.as_deref(), &server).await?,
+            None => here(server).await?,
+        };
+        let server = serde_json::to_value(&inspected.server).unwrap_or_default();
         let (mut entries, mut tools) = (Vec::new(), Vec::new());
         for tool in &inspected.tools {
             let (entry, row) = imported(&self.name, tool, &server, writable);
@@ -145,9 +156,13 @@ impl Arguments {
         }
         let mut packages = BTreeMap::new();
         for folder in &self.package {
-            let real = folder.canonicalize().map_err(|error| {
-                Error::Document(format!("--package {}: {error}", folder.display()))
-            })?;
+            let real = match &self.image {
+                // Its paths are not those of this machine.
+                Some(_) => folder.clone(),
+                None => folder.canonicalize().map_err(|error| {
+                    Error::Document(format!("--package {}: {error}", folder.display()))
+                })?,
+            };
             packages.insert(real, String::new());
         }
         let entry = McpServerEntry {
@@ -163,24 +178,19 @@ impl Arguments {
             limits: LIMITS,
             idle_ms: None,
         };
-        let pinned = entry.is_in_range().and_then(|()| entry.pinned());
-        pinned.map_err(|error| Error::Document(actor::chain(&error)))
+        Ok(entry)
     }
 }
 
-/// Starts the server in a cage on an empty workspace.
-async fn inspect(server: &McpServerEntry) -> Result<Inspected, Error> {
-    let ground = Ground::lay()?;
-    let workspace = ground.workspace();
-    for path in &server.paths {
-        let path = workspace.join(path.path.as_str());
-        std::fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
-    }
-    let workspace = Workspace::open(&workspace).map_err(Error::io("open", &workspace))?;
-    let cage = Cage::new(PathBuf::from("/proc/self/exe")).scratch(ground.scratch());
-    runner::inspect(&cage, server.clone(), &workspace)
-        .await
-        .map_err(|error| Error::Refused(actor::chain(&error)))
+/// Inspects a server with the programs of this machine.
+async fn here(server: McpServerEntry) -> Result<Inspected, Error> {
+    let inspected = runner::inspect_here(server, &std::env::temp_dir()).await;
+    inspected.map_err(|error| match &error {
+        InspectError::Entry(_) => Error::Document(actor::chain(&error)),
+        InspectError::Server(_) | InspectError::Ground(_) | InspectError::Text(_) => {
+            Error::Refused(actor::chain(&error))
+        }
+    })
 }
 
 /// Makes the entry of a tool, and its row.
@@ -257,18 +267,47 @@ fn guessed(listed: &Value, writable: bool) -> (&'static str, Option<&'static str
 /// Adds the schema of the results: that of the output of an MCP tool, with the server's own for what is structured.
 fn with_results(entry: &Map<String, Value>, structured: Option<&Value>) -> Value {
     let mut entry = entry.clone();
+    let text = json!({"type": "string"});
+    let item = json!({
+        "type": "object", "properties": {"type": text, "text": text}, "additionalProperties": true,
+    });
     let mut schema = json!({
         "type": "object",
-        "properties": {"content": {"type": "array", "items": {"type": "object"}}},
+        "properties": {"content": {"type": "array", "items": item}},
         "required": ["content"],
+        "additionalProperties": true,
     });
     if let Some(structured) = structured
         && let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
     {
-        properties.insert("structuredContent".to_owned(), structured.clone());
+        properties.insert("structuredContent".to_owned(), open(structured));
     }
     entry.insert("output_schema".to_owned(), schema);
     Value::Object(entry)
+}
+
+/// Says in words what JSON Schema means without them: an object may have further properties. In a catalogue it may not.
+fn open(schema: &Value) -> Value {
+    match schema {
+        Value::Object(members) => {
+            let mut opened: Map<String, Value> = members
+                .iter()
+                .map(|(key, value)| match key.as_str() {
+                    // These hold values, not schemas.
+                    "const" | "enum" | "default" | "examples" => (key.clone(), value.clone()),
+                    _ => (key.clone(), open(value)),
+                })
+                .collect();
+            if members.get("type").is_some_and(|kind| kind == "object") {
+                opened
+                    .entry("additionalProperties")
+                    .or_insert(Value::Bool(true));
+            }
+            Value::Object(opened)
+        }
+        Value::Array(values) => values.iter().map(open).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
+    }
 }
 
 fn is_valid(entry: &Value) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use contract::Tool;
 use data_encoding::BASE64;
-use runner::{Added, AskedCall, Limits, Observed, Outcome, Trial};
+use runner::{Added, AskedCall, Finished, Limits, Observed, Outcome, ServerTrial, Trial};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -23,6 +23,8 @@ const UNTRACED: &str = "not known: this machine lets no process trace another (p
 pub(super) enum Ended {
     /// A program, and its limits.
     Program(Trial, Limits),
+    /// An MCP server that was called once, and its limits.
+    Server(ServerTrial, Limits),
     /// A built-in tool: its output, or its error.
     BuiltIn(Result<Vec<u8>, String>),
 }
@@ -85,8 +87,8 @@ impl Attempt<'_> {
             arguments: self.args,
             succeeded: self.failure().is_none(),
             outcome: self.outcome(),
-            wall_ms: self.program().map(|(trial, _)| trial.finished.wall_ms),
-            cpu_ms: self.program().map(|(trial, _)| trial.finished.cpu_ms),
+            wall_ms: self.finished().map(|(finished, _)| finished.wall_ms),
+            cpu_ms: self.finished().map(|(finished, _)| finished.cpu_ms),
             result_fits: self.result().map(|result| result.is_ok()),
             refused: self
                 .observed()
@@ -116,33 +118,41 @@ impl Attempt<'_> {
         }
     }
 
-    fn program(&self) -> Option<(&Trial, &Limits)> {
+    /// The end of the process, and its limits; none of a built-in tool, and of a server that did not start.
+    fn finished(&self) -> Option<(&Finished, &Limits)> {
         match &self.ended {
-            Ended::Program(trial, limits) => Some((trial, limits)),
+            Ended::Program(trial, limits) => Some((&trial.finished, limits)),
+            Ended::Server(trial, limits) => Some((trial.finished.as_ref()?, limits)),
             Ended::BuiltIn(_) => None,
         }
     }
 
     fn observed(&self) -> Option<&Observed> {
-        self.program()?.0.observed.as_ref()
+        match &self.ended {
+            Ended::Program(trial, _) => trial.observed.as_ref(),
+            Ended::Server(trial, _) => trial.observed.as_ref(),
+            Ended::BuiltIn(_) => None,
+        }
     }
 
     fn output(&self) -> &[u8] {
         match &self.ended {
             Ended::Program(trial, _) => &trial.finished.output,
+            Ended::Server(trial, _) => trial.answer.as_deref().unwrap_or_default(),
             Ended::BuiltIn(ended) => ended.as_deref().unwrap_or_default(),
         }
     }
 
     fn stderr(&self) -> &[u8] {
-        self.program()
-            .map_or(&[], |(trial, _)| trial.finished.diagnostics.as_slice())
+        self.finished()
+            .map_or(&[], |(finished, _)| finished.diagnostics.as_slice())
     }
 
     /// Returns why it did not succeed.
     fn failure(&self) -> Option<String> {
         match &self.ended {
             Ended::Program(trial, limits) => failure(trial.finished.outcome, limits),
+            Ended::Server(trial, _) => trial.answer.as_ref().err().cloned(),
             Ended::BuiltIn(ended) => ended.as_ref().err().cloned(),
         }
     }
@@ -162,7 +172,11 @@ impl Attempt<'_> {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let denied = String::from_utf8_lossy(self.stderr()).contains("ermission denied");
+        let failure = self.failure().unwrap_or_default();
+        let stderr = String::from_utf8_lossy(self.stderr());
+        let denied = [&stderr, failure.as_str()]
+            .iter()
+            .any(|text| text.contains("ermission denied"));
         if denied {
             notes.push(REACH.to_owned());
         }
@@ -181,15 +195,14 @@ impl Attempt<'_> {
     fn text(&self, notes: &[String]) -> String {
         let mut lines = vec![format!("tool      {} {}", self.tool.name(), self.args)];
         lines.push(format!("outcome   {}", self.outcome()));
-        if let Some((trial, limits)) = self.program() {
-            let finished = &trial.finished;
+        if let Some((finished, limits)) = self.finished() {
             lines.push(format!(
                 "used      {} ms of {} ms; processor {} ms of {} ms; output {} of {} bytes",
                 finished.wall_ms,
                 limits.wall_ms,
                 finished.cpu_ms,
                 limits.cpu_ms_max,
-                finished.output.len(),
+                self.output().len(),
                 limits.output_bytes_max
             ));
         }
@@ -203,7 +216,7 @@ impl Attempt<'_> {
         lines.extend(self.files());
         lines.extend(self.refused());
         lines.extend(shown("output", self.output()));
-        if self.program().is_some() {
+        if self.finished().is_some() {
             lines.extend(shown("stderr", self.stderr()));
         }
         lines.extend(notes.iter().map(|note| format!("note      {note}")));
@@ -237,7 +250,7 @@ impl Attempt<'_> {
     }
 
     fn refused(&self) -> Vec<String> {
-        if self.program().is_none() {
+        if self.finished().is_none() {
             return Vec::new();
         }
         match self.observed() {
