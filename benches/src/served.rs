@@ -138,14 +138,16 @@ async fn tool(
     Ok(McpTool::check(entry)?)
 }
 
-/// The unshared memory of the one supervisor that runs, in KiB.
+/// The unshared memory of the one supervisor that has a call, in KiB.
 fn supervisor_kib() -> Option<f64> {
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     let mut folders = processes.map(|entry| entry.path());
     let supervisor = folders.find(|folder| {
         let line = std::fs::read(folder.join("cmdline")).unwrap_or_default();
-        line.windows(runner::SUPERVISOR_STAGE.len())
-            .any(|part| part == runner::SUPERVISOR_STAGE.as_bytes())
+        let line = String::from_utf8_lossy(&line);
+        // One that waits for the next program has a further argument.
+        line.trim_end_matches('\0')
+            .ends_with(runner::SUPERVISOR_STAGE)
     })?;
     private_kib(&supervisor)
 }
