@@ -53,8 +53,8 @@ pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
 pub use reader::{
-    ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, GatewayFact,
-    PolicyFact, RunnerFact, WorkerFact,
+    ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, ExecutorFact,
+    GatewayFact, PolicyFact, WorkerFact,
 };
 pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement, SLOTS_BYTES_MAX,

@@ -27,9 +27,9 @@ reads! {
         ActionDeclined ActionExpired
 }
 reads! {
-    /// The facts that the runner acts by: grants, signed contracts and tasks, replacements of contracts, and doubts
+    /// The facts that an executor acts by: grants, signed contracts and tasks, replacements of contracts, and doubts
     /// about the stream.
-    RunnerFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
+    ExecutorFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined
 }
 reads! {

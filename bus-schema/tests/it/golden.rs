@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
-    ACTORS, AuthorId, CALLS, FACTS, Facts as _, GatewayFact, Head, Live as _, PolicyFact,
-    RunnerFact, STREAMS, Subject, WorkerFact,
+    ACTORS, AuthorId, CALLS, ExecutorFact, FACTS, Facts as _, GatewayFact, Head, Live as _,
+    PolicyFact, STREAMS, Subject, WorkerFact,
     account::{API, accounts_conf, nkey_variable},
     consumer, stream, users, wire,
 };
@@ -126,7 +126,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
             AuthorId::Gateway => GatewayFact::READS,
             AuthorId::Worker => WorkerFact::READS,
             AuthorId::Policy => PolicyFact::READS,
-            AuthorId::Runner => RunnerFact::READS,
+            AuthorId::Runner => ExecutorFact::READS,
             AuthorId::Audit | AuthorId::Owner => return true,
         };
         let mut folds = folds.iter();

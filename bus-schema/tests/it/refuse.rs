@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ActionProposed, AuditFact, AuthorId, ChainScope, ContractRevoked, Deployment, Digest,
-    Event as _, HaltOrdered, Junk, Owner, Policy, PolicyFact, RosterChanged, RunnerFact,
+    Event as _, ExecutorFact, HaltOrdered, Junk, Owner, Policy, PolicyFact, RosterChanged,
     ServiceStarted, Signature, TaskRejected, Verifier, Worker, WorkerFact, verify, wire,
 };
 
@@ -467,7 +467,7 @@ fn a_kind_that_the_reader_does_not_fold_is_genuine_all_the_same() {
         },
     );
     assert_eq!(
-        read::<RunnerFact>(&mut verifier, &other).unwrap(),
+        read::<ExecutorFact>(&mut verifier, &other).unwrap(),
         Ok(false)
     );
     let fact = stream.say::<Owner, _>(
@@ -476,9 +476,15 @@ fn a_kind_that_the_reader_does_not_fold_is_genuine_all_the_same() {
             contract: digest(5),
         },
     );
-    assert_eq!(read::<RunnerFact>(&mut verifier, &fact).unwrap(), Ok(true));
+    assert_eq!(
+        read::<ExecutorFact>(&mut verifier, &fact).unwrap(),
+        Ok(true)
+    );
     let own = stream.say::<Worker, ServiceStarted>(Deployment, started());
-    assert_eq!(read::<RunnerFact>(&mut verifier, &own).unwrap(), Ok(false));
+    assert_eq!(
+        read::<ExecutorFact>(&mut verifier, &own).unwrap(),
+        Ok(false)
+    );
     assert_eq!(ActionProposed::KIND, "action.proposed");
     assert_eq!((RosterChanged::V, deployment()), (1, id(1)));
     assert_eq!(verifier.owner(), owner());

@@ -3,13 +3,21 @@
 use std::{fmt, sync::Arc};
 
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId, CanPublish,
-    ContractFolders, Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope, PublicKey,
-    Sealed, Time, Usage,
+    ActionDeclined, ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId,
+    CanPublish, ContractFolders, Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope,
+    PublicKey, Sealed, ServiceStarted, StreamDoubted, Time, Usage,
 };
 
 /// An author that acts on grants.
-pub trait Executor: Author + CanPublish<ActionStarted> + CanPublish<ActionFinished> {}
+pub trait Executor:
+    Author
+    + CanPublish<ActionStarted>
+    + CanPublish<ActionFinished>
+    + CanPublish<ActionDeclined>
+    + CanPublish<StreamDoubted>
+    + CanPublish<ServiceStarted>
+{
+}
 
 impl Executor for bus_schema::Runner {}
 

@@ -1,145 +1,89 @@
-//! Executes claimed actions and returns their outcomes.
+//! Calls tools and returns their outcomes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use actor::{Clock, chain};
-use bus_schema::{
-    ActionOutcome, CONTENT_BYTES_MAX, ContractFolders, DraftGrant, Money, TaskId, Usage,
-};
+use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, ContractFolders, DraftGrant, Usage};
+use executor::{Done, Stops, error_text, output_bytes_max};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::cage::Cage;
 use crate::disk::Room;
 use crate::exec::{ExecError, Finished, run_until};
 use crate::files::FileTool;
 use crate::folders::Folders;
-use crate::installed::{Installed, Tool};
+use crate::installed::Tool;
 use crate::mcp::{Answer, McpFailure, McpTool, Servers};
 use crate::now::now;
-use crate::state::Gate;
 use crate::tool::ExecTool;
 use crate::wire::{Added, Outcome};
 use crate::workspace::Workspace;
 
-/// The executor of actions: a workspace, a cage, and the signals that stop them.
+/// The folders, the cage and the servers in which tools are called.
 #[derive(Debug)]
-pub struct Execution {
+pub struct Runner {
     /// The folders that file tools and programs see.
     pub folders: Arc<Folders>,
     /// The cage in which programs run.
     pub cage: Cage,
     /// The MCP servers that run in it.
     pub servers: Servers,
-    /// The tools of the newest catalogue that the owner signed.
-    pub installed: RwLock<Arc<Installed>>,
-    /// Halts and revocations.
-    pub gate: watch::Receiver<Gate>,
-    /// Becomes true when the runner is asked to stop.
-    pub stop: watch::Receiver<bool>,
-    /// Measures wall time.
+    /// The clock of `time.now`.
     pub clock: Clock,
+    /// Programs at once.
+    pub programs: usize,
 }
 
-/// The result of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
-    /// The outcome.
-    pub outcome: ActionOutcome,
-    /// The usage. Processor time is measured for programs only; tokens, money and sent bytes are known only for
-    /// actions that never began.
-    pub usage: Usage,
-    /// The output of the tool, or `{"error"}` of a file tool and `{"error", "code", "stderr"}` of a program
-    /// that did not succeed; never more than the grant allows.
-    pub output: Vec<u8>,
-}
-
-impl Execution {
-    /// Executes `draft`, once, with `args`, in the folders of its contract. An earlier halt, stop or revocation prevents the start. A halt, a
-    /// cancellation of the task or a stop kills a running program. A file tool always runs to its end.
+impl Runner {
+    /// Calls a tool in the folders of the contract. A halt, a cancellation of the task or a stop kills a running program. A
+    /// file tool always runs to its end.
     ///
-    /// `None`: the outcome is unknown, so no event may report one.
-    pub async fn perform(
+    /// `None`: the outcome is unknown.
+    pub(crate) async fn perform(
         &self,
+        tool: &Tool,
         draft: &DraftGrant,
         folders: &ContractFolders,
         args: &[u8],
+        stops: &Stops,
     ) -> Option<Done> {
-        let started = self.clock.elapsed();
-        let installed = self.installed();
-        let tool = installed.get(&draft.tool, &draft.tool_digest);
-        let mut done = match self.workspace(draft, folders, tool) {
-            Err(not_begun) => Some(not_begun),
-            Ok(workspace) => match tool {
-                Some(Tool::File(tool)) => self.file(workspace, *tool, draft, args).await,
-                Some(Tool::Now) => Some(match now(args, self.clock.wall()) {
-                    Ok(output) => succeeded(output),
-                    Err(error) => failed(&chain(&error)),
-                }),
-                Some(Tool::Exec(tool)) => Box::pin(self.exec(&workspace, tool, draft, args)).await,
-                Some(Tool::Mcp(tool)) => {
-                    Some(Box::pin(self.mcp(&workspace, tool, draft, args)).await)
-                }
-                None => {
-                    let text = "the tool is not installed here";
-                    Some(not_begun(draft, ActionOutcome::Failed, text))
-                }
-            },
-        }?;
-        let bound = output_bytes_max(draft);
-        if done.output.len() > bound {
-            let text = format!("the output is larger than the {bound} bytes that were granted");
-            done.outcome = ActionOutcome::Failed;
-            done.output = error(&text, bound);
+        let workspace = match self.workspace(tool, draft, folders) {
+            Ok(workspace) => workspace,
+            Err(not_begun) => return Some(not_begun),
+        };
+        match tool {
+            Tool::File(tool) => self.file(workspace, *tool, draft, args).await,
+            Tool::Now => Some(match now(args, self.clock.wall()) {
+                Ok(output) => Done::succeeded(output),
+                Err(error) => Done::failed(&chain(&error)),
+            }),
+            Tool::Exec(tool) => Box::pin(self.exec(&workspace, tool, draft, args, stops)).await,
+            Tool::Mcp(tool) => Some(Box::pin(self.mcp(&workspace, tool, draft, args, stops)).await),
         }
-        let wall = self.clock.elapsed().saturating_sub(started);
-        done.usage.wall_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
-        done.usage.output_bytes = u32::try_from(done.output.len()).unwrap_or(u32::MAX);
-        Some(done)
-    }
-
-    /// Returns the tools.
-    pub(crate) fn installed(&self) -> Arc<Installed> {
-        let installed = self.installed.read();
-        Arc::clone(&installed.unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Replaces the tools; actions that run keep theirs.
-    pub(crate) fn install(&self, tools: Arc<Installed>) {
-        let installed = self.installed.write();
-        *installed.unwrap_or_else(PoisonError::into_inner) = tools;
     }
 
     /// Returns the workspace of the action; the result of one that must not begin.
     fn workspace(
         &self,
+        tool: &Tool,
         draft: &DraftGrant,
         folders: &ContractFolders,
-        tool: Option<&Tool>,
     ) -> Result<Workspace, Done> {
-        let nothing =
-            |outcome, why: &str| not_begun(draft, outcome, &format!("nothing was done: {why}"));
-        let failed = |why: &str| nothing(ActionOutcome::Failed, why);
-        if self.barred(draft) {
-            let why = "it was stopped before it began";
-            return Err(nothing(ActionOutcome::Killed, why));
-        }
+        let failed = |why: &str| {
+            let text = format!("nothing was done: {why}");
+            Done::not_begun(draft, ActionOutcome::Failed, &text)
+        };
         let workspace = self.folders.of(folders);
         let workspace = workspace.map_err(|absent| failed(&absent.to_string()))?;
-        if tool.is_some_and(Tool::adds) && !self.has_room(&workspace) {
+        if tool.adds() && !self.has_room(&workspace) {
             let why = "a volume that it may write is nearly full; free some space";
             return Err(failed(why));
         }
         let place = workspace.is_in_place();
         place.map_err(|lost| failed(&lost.to_string()))?;
         Ok(workspace)
-    }
-
-    fn barred(&self, draft: &DraftGrant) -> bool {
-        let gate = self.gate.borrow();
-        *self.stop.borrow() || gate.stops(draft.task) || gate.revoked.contains(&draft.contract)
     }
 
     /// Returns true if the volumes for written files have enough free space. A volume that cannot be read counts as
@@ -149,16 +93,6 @@ impl Execution {
         rooms
             .into_iter()
             .all(|room| room.is_ok_and(Room::is_enough))
-    }
-
-    /// Completes once everything is halted, the task is cancelled, or the runner stops.
-    async fn stopped(&self, task: TaskId) {
-        let (mut gate, mut stop) = (self.gate.clone(), self.stop.clone());
-        // A closed channel counts as a stop.
-        tokio::select! {
-            halted = gate.wait_for(|gate| gate.stops(task)) => drop(halted),
-            stopping = stop.wait_for(|stop| *stop) => drop(stopping),
-        }
     }
 
     async fn file(
@@ -177,8 +111,8 @@ impl Execution {
         let called = tokio::time::timeout(bound, calling).await;
         late.store(called.is_err(), Ordering::Relaxed);
         match called {
-            Ok(Ok(Ok(output))) => Some(succeeded(output)),
-            Ok(Ok(Err(error))) => Some(failed(&chain(&error))),
+            Ok(Ok(Ok(output))) => Some(Done::succeeded(output)),
+            Ok(Ok(Err(error))) => Some(Done::failed(&chain(&error))),
             Ok(Err(panic)) => {
                 tracing::error!(
                     error = chain(&panic),
@@ -190,7 +124,7 @@ impl Execution {
                 tracing::error!("a file tool timed out: outcome unknown");
                 None
             }
-            Err(_late) => Some(ended(ActionOutcome::TimedOut, "it timed out")),
+            Err(_late) => Some(Done::ended(ActionOutcome::TimedOut, "it timed out")),
         }
     }
 
@@ -200,10 +134,11 @@ impl Execution {
         tool: &ExecTool,
         draft: &DraftGrant,
         args: &[u8],
+        stops: &Stops,
     ) -> Option<Done> {
         let Ok(args) = bus_schema::json::parse(args, CONTENT_BYTES_MAX) else {
             let text = "the arguments are not JSON";
-            return Some(not_begun(draft, ActionOutcome::Failed, text));
+            return Some(Done::not_begun(draft, ActionOutcome::Failed, text));
         };
         let bound = output_bytes_max(draft);
         let tool = tool.within(u64::from(draft.wall_ms), bound);
@@ -212,12 +147,12 @@ impl Execution {
             &tool,
             &args,
             workspace,
-            self.stopped(draft.task),
+            stops.stopped(draft.task),
         )
         .await;
         match ran {
             Ok(Some(finished)) => Some(reported(finished, bound)),
-            Ok(None) => Some(ended(
+            Ok(None) => Some(Done::ended(
                 ActionOutcome::Killed,
                 "it was killed: everything was halted, its task was cancelled, or the runner stopped",
             )),
@@ -234,7 +169,11 @@ impl Execution {
                 | ExecError::Launch(_)),
             ) => {
                 tracing::warn!(error = chain(&error), "a program did not start");
-                Some(not_begun(draft, ActionOutcome::Failed, &chain(&error)))
+                Some(Done::not_begun(
+                    draft,
+                    ActionOutcome::Failed,
+                    &chain(&error),
+                ))
             }
         }
     }
@@ -246,13 +185,14 @@ impl Execution {
         tool: &McpTool,
         draft: &DraftGrant,
         args: &[u8],
+        stops: &Stops,
     ) -> Done {
         let Ok(Value::Object(args)) = bus_schema::json::parse(args, CONTENT_BYTES_MAX) else {
             let text = "the arguments are not a JSON object";
-            return not_begun(draft, ActionOutcome::Failed, text);
+            return Done::not_begun(draft, ActionOutcome::Failed, text);
         };
         let wall = tool.server.limits().wall_ms.min(u64::from(draft.wall_ms));
-        let stop = self.stopped(draft.task);
+        let stop = stops.stopped(draft.task);
         let called = self.servers.call(
             &self.cage,
             workspace,
@@ -266,7 +206,7 @@ impl Execution {
             Ok(answer) if answer.is_error => {
                 let output = json!({ "error": answer.text, "result": answer.output });
                 let output = output.to_string().into_bytes();
-                let mut done = failed(&answer.text);
+                let mut done = Done::failed(&answer.text);
                 if output.len() <= bound {
                     done.output = output;
                 } else {
@@ -282,9 +222,9 @@ impl Execution {
             Ok(answer) => {
                 let output = answer.output.to_string().into_bytes();
                 if output.len() <= bound {
-                    succeeded(output)
+                    Done::succeeded(output)
                 } else {
-                    failed(&format!(
+                    Done::failed(&format!(
                         "the answer of the server is larger than {bound} bytes"
                     ))
                 }
@@ -312,56 +252,17 @@ impl Tool {
 fn unanswered(draft: &DraftGrant, failure: &McpFailure) -> Done {
     let text = chain(failure);
     match failure {
-        McpFailure::TimedOut => ended(ActionOutcome::TimedOut, &text),
-        McpFailure::Stopped => ended(ActionOutcome::Killed, &text),
-        McpFailure::Ended(_) | McpFailure::Refused(_) | McpFailure::Demands(_) => failed(&text),
+        McpFailure::TimedOut => Done::ended(ActionOutcome::TimedOut, &text),
+        McpFailure::Stopped => Done::ended(ActionOutcome::Killed, &text),
+        McpFailure::Ended(_) | McpFailure::Refused(_) | McpFailure::Demands(_) => {
+            Done::failed(&text)
+        }
         McpFailure::Package(_)
         | McpFailure::Cage(_)
         | McpFailure::Start(_)
         | McpFailure::Resting { .. }
         | McpFailure::TooMany(_)
-        | McpFailure::Changed { .. } => not_begun(draft, ActionOutcome::Failed, &text),
-    }
-}
-
-fn output_bytes_max(draft: &DraftGrant) -> usize {
-    let granted = usize::try_from(draft.output_bytes_max).unwrap_or(usize::MAX);
-    granted.min(CONTENT_BYTES_MAX)
-}
-
-fn succeeded(output: Vec<u8>) -> Done {
-    Done {
-        outcome: ActionOutcome::Succeeded,
-        usage: Usage::default(),
-        output,
-    }
-}
-
-fn failed(text: &str) -> Done {
-    ended(ActionOutcome::Failed, text)
-}
-
-fn ended(outcome: ActionOutcome, text: &str) -> Done {
-    Done {
-        outcome,
-        usage: Usage::default(),
-        output: json!({ "error": text }).to_string().into_bytes(),
-    }
-}
-
-/// Returns the result of an action that never began. It used no tokens, no money and no bytes; for any other
-/// action the runner cannot know these amounts.
-fn not_begun(draft: &DraftGrant, outcome: ActionOutcome, text: &str) -> Done {
-    let nothing = |money: Money| Money { minor: 0, ..money };
-    let usage = Usage {
-        tokens: Some(0),
-        bytes_out: Some(0),
-        spend: draft.counts.spend.map(nothing),
-        ..Usage::default()
-    };
-    Done {
-        usage,
-        ..ended(outcome, text)
+        | McpFailure::Changed { .. } => Done::not_begun(draft, ActionOutcome::Failed, &text),
     }
 }
 
@@ -443,18 +344,8 @@ fn diagnosed(text: &str, code: Option<i32>, stderr: &[u8], bound: usize) -> Vec<
             return output.into_bytes();
         }
         if rest.is_empty() {
-            return error(text, bound);
+            return error_text(text, bound);
         }
         rest = rest.get(rest.len().div_ceil(2)..).unwrap_or_default();
-    }
-}
-
-/// Encodes `{"error"}`, or nothing if even that exceeds the grant.
-fn error(text: &str, bound: usize) -> Vec<u8> {
-    let output = Value::to_string(&json!({ "error": text })).into_bytes();
-    if output.len() <= bound {
-        output
-    } else {
-        Vec::new()
     }
 }

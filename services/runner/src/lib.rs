@@ -3,7 +3,6 @@
 mod args_error;
 mod asked;
 mod cage;
-mod core;
 mod digest_cache;
 mod disk;
 mod exec;
@@ -15,7 +14,6 @@ mod files;
 mod folders;
 mod gate;
 mod given_path;
-mod halt;
 mod held;
 mod installed;
 mod landlock_rules;
@@ -34,7 +32,6 @@ mod service;
 mod sha256;
 mod staged;
 mod stages;
-mod state;
 mod streams;
 mod supervised;
 mod supervisor;
@@ -47,14 +44,13 @@ mod view;
 mod wire;
 mod workspace;
 
-pub use crate::core::{Effect, Input, RunnerCore};
 pub use args_error::ArgsError;
 pub use asked::AskedCall;
 pub use cage::{Cage, cage_main};
 pub use digest_cache::{DIGESTS, DigestCache};
 pub use exec::{ExecError, Finished, run, run_until};
 pub use executable::{PinError, SYSTEM_PATH};
-pub use execution::{Done, Execution};
+pub use execution::Runner;
 pub use file_error::FileError;
 pub use file_messages::{
     Deleted, LeftOut, LeftOutReason, ListArgs, ListedFile, Listing, NotKept, PathArgs, WriteArgs,
@@ -66,7 +62,7 @@ pub use files::{
 };
 pub use folders::{AbsentFolder, Folders, FoldersError};
 pub use held::{Lost, RESTART};
-pub use installed::{Installed, InstalledError, Tool};
+pub use installed::{Installed, InstalledError, Tool, read_tools};
 pub use mcp::{
     InspectError, Inspected, ListedTool, McpError, McpFailure, McpPath, McpServer, McpServerEntry,
     McpTool, McpToolEntry, PackageError, ServerTrial, Servers, inspect, inspect_here, try_server,
@@ -75,15 +71,19 @@ pub use path::{PathError, WorkspacePath};
 pub use pin::{Pinned, PinnedTool, pin};
 pub use probe::{ProbeError, Probed, probe_main};
 pub use read_folder::FolderError;
-pub use service::{Config, Runner};
+pub use service::Config;
 pub use stages::{main, stage};
-pub use state::{Gate, State};
 pub use supervisor::supervisor_main;
 pub use tool::{Arg, ExecTool, ExecToolEntry, Kind, ToolError};
 pub use tracer::tracer_main;
 pub use trial::{Trial, try_built_in, try_program};
 pub use wire::{Added, Limits, Missing, Observed, Outcome, Refusal};
 pub use workspace::{FILE_BYTES_MAX, Workspace};
+
+/// The runner without its I/O.
+pub type RunnerCore = executor::ExecutorCore<Runner>;
+/// The runner as a service.
+pub type RunnerService = executor::ExecutorService<Runner>;
 
 /// The tools that ship as entries for common programs, without digests: a JSON list, as in a catalogue.
 pub const SHELF: &str = include_str!("../shelf.json");

@@ -1,23 +1,22 @@
-//! Connects the core to the bus, the workspace and the cage.
+//! Opens the workspace and the cage, and makes an executor of them.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{BackgroundTasks, Bus, Claim, Context, Error, Service, chain};
-use bus_schema::{AuthorId, Content, FolderName, Halt, Halted, Runner as Me};
+use actor::{Context, Error, chain};
+use bus_schema::{ContractFolders, DraftGrant, FolderName};
+use executor::{Done, Execute, Stops, Troubles};
 use serde::Deserialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::cage::Cage;
-use crate::core::{Effect, Input, RunnerCore};
 use crate::exec::ExecError;
-use crate::execution::Execution;
+use crate::execution::Runner;
 use crate::folders::Folders;
-use crate::halt::Order;
-use crate::installed::Installed;
+use crate::installed::{Installed, Tool, keep_out, read_tools};
 use crate::mcp::Servers;
 use crate::probe::ProbeError;
 
@@ -25,13 +24,9 @@ use crate::probe::ProbeError;
 const PROGRAMS: u16 = 8;
 /// Largest number of programs at once.
 const PROGRAMS_MAX: u16 = 64;
-/// Backoff before a fetch of arguments is retried.
-const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The interval at which the workspace's place is checked for the health, in addition to the check before each action.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-/// The interval at which tools that cannot be executed are checked again.
-const INSTALL_AGAIN: Duration = Duration::from_secs(10);
 
 /// The table `[service]` of the configuration. Relative paths start at the file's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -63,18 +58,12 @@ const fn programs() -> u16 {
     PROGRAMS
 }
 
-/// The service.
-#[derive(Debug)]
-pub struct Runner {
-    execution: Execution,
-    halt: Arc<Order>,
-}
-
-impl Service for Runner {
-    type Core = RunnerCore;
+impl Execute for Runner {
+    type Me = bus_schema::Runner;
+    type Tool = Tool;
     type Config = Config;
 
-    fn open(config: Config, context: &Context) -> Result<(Self, RunnerCore), Error> {
+    fn open(config: Config, context: &Context) -> Result<Self, Error> {
         if !(1..=PROGRAMS_MAX).contains(&config.programs) {
             return Err(Error::Service(format!(
                 "`programs` is {}; choose 1 to {PROGRAMS_MAX}",
@@ -103,70 +92,61 @@ impl Service for Runner {
         let cage = cage
             .keep_out(&folders.written(), &own)
             .map_err(|error| unusable("configuration", &context.folder, &error))?;
-        let (core, gate) = RunnerCore::new(context.owner, usize::from(config.programs));
-        let execution = Execution {
+        Ok(Self {
             folders: Arc::new(folders),
             cage,
             servers: Servers::default(),
-            installed: RwLock::default(),
-            gate,
-            stop: context.stop.clone(),
             clock: context.clock.clone(),
-        };
-        let halt = Arc::new(Order::open(&context.state)?);
-        Ok((Self { execution, halt }, core))
+            programs: usize::from(config.programs),
+        })
     }
 
-    fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
-        let order = Arc::clone(&service.halt);
-        let (input, gate) = (beside.input.clone(), service.execution.gate.clone());
-        if let Some(at) = order.kept() {
-            // The channel is empty at the start.
-            input.try_send(Input::Halt(at)).ok();
-        }
-        let bus = beside.bus.clone();
-        beside.spawn(async move {
-            bus.serve(move |halt: Halt| {
-                order.keep(halt.at);
-                // The caller repeats the order until it has been applied.
-                input.try_send(Input::Halt(halt.at)).ok();
-                Halted {
-                    halted: gate.borrow().halted,
-                    running: order.running(),
-                }
-            })
-            .await;
-            Ok(())
-        });
-        let folders = Arc::clone(&service.execution.folders);
-        beside.spawn(watch(folders, beside.input.clone(), beside.stop.clone()));
-        let (input, stop) = (beside.input.clone(), beside.stop.clone());
-        beside.spawn(reinstall(Arc::clone(service), input, stop));
-        beside.spawn(sweep(Arc::clone(service), beside.stop.clone()));
-        Ok(())
+    fn programs_max(&self) -> usize {
+        self.programs
     }
 
-    async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<Me>) -> Input {
-        match effect {
-            Effect::Probe => Input::Probed(probe(&service.execution.cage).await),
-            Effect::Fetch { action, by, args } => match bus.get(by, &args).await {
-                Ok(bytes) => Input::Args(action, bytes),
-                Err(error) => {
-                    tracing::warn!(error = chain(&error), "cannot read arguments; retrying");
-                    tokio::time::sleep(ASK_AGAIN).await;
-                    Input::Unanswered
-                }
-            },
-            Effect::Install { catalogue } => install(&service, catalogue, &bus).await,
-            Effect::Run(claim) => Box::pin(act(&service, *claim, &bus)).await,
+    fn is_program(tool: &Tool) -> bool {
+        match tool {
+            Tool::Exec(_) | Tool::Mcp(_) => true,
+            Tool::File(_) | Tool::Now => false,
         }
+    }
+
+    /// Tests the cage. The kernel features that it needs also protect file tools, so no tool runs without them.
+    async fn probe(&self) -> Result<(), &'static str> {
+        probe(&self.cage).await
+    }
+
+    fn read(&self, document: Option<&[u8]>) -> Installed {
+        keep_out(read_tools(document), &self.cage.kept_out)
+    }
+
+    async fn call(
+        &self,
+        tool: &Tool,
+        grant: &DraftGrant,
+        folders: &ContractFolders,
+        args: &[u8],
+        stops: &Stops,
+    ) -> Option<Done> {
+        self.perform(tool, grant, folders, args, stops).await
+    }
+
+    async fn attend(
+        runner: Arc<Self>,
+        troubles: Troubles<Tool>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), Error> {
+        let folders = Arc::clone(&runner.folders);
+        let swept = sweep(runner, stop.clone());
+        tokio::try_join!(watch(folders, troubles, stop), swept).map(drop)
     }
 }
 
 /// Tells the core whenever a folder is lost, or in place again.
 async fn watch(
     folders: Arc<Folders>,
-    input: mpsc::Sender<Input>,
+    troubles: Troubles<Tool>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let mut told = Ok(());
@@ -183,8 +163,8 @@ async fn watch(
                 Err(lost) => tracing::error!(error = chain(lost), "nothing is read or written"),
             }
             told.clone_from(&place);
-            // A core that has ended needs no news.
-            input.send(Input::Workspace(place)).await.ok();
+            let lost = place.err().map(|lost| lost.to_string());
+            troubles.tell(lost).await;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -196,62 +176,8 @@ async fn watch(
     }
 }
 
-/// Checks the tools of a signed catalogue, and has later actions executed with them.
-async fn install(service: &Runner, catalogue: Content, bus: &Bus<Me>) -> Input {
-    let document = match bus.get(AuthorId::Owner, &catalogue).await {
-        Ok(document) => document,
-        Err(error) => {
-            tracing::warn!(error = chain(&error), "cannot read the catalogue; retrying");
-            tokio::time::sleep(ASK_AGAIN).await;
-            return Input::Unanswered;
-        }
-    };
-    let kept_out = service.execution.cage.kept_out.clone();
-    // It digests the files of every program.
-    let reading = tokio::task::spawn_blocking(move || {
-        Installed::read(document.as_deref()).keep_out(&kept_out)
-    });
-    let installed = match reading.await {
-        Ok(installed) => Arc::new(installed),
-        Err(error) => {
-            tracing::error!(error = chain(&error), "cannot check the tools; retrying");
-            tokio::time::sleep(ASK_AGAIN).await;
-            return Input::Unanswered;
-        }
-    };
-    let before = service.execution.installed();
-    if !installed.faults().eq(before.faults()) {
-        for problem in installed.faults() {
-            tracing::error!(problem, "a tool cannot be executed");
-        }
-    }
-    service.execution.install(Arc::clone(&installed));
-    Input::Installed(catalogue, installed)
-}
-
-/// Has tools that cannot be executed checked again from time to time: their files may have been put in place.
-async fn reinstall(
-    service: Arc<Runner>,
-    input: mpsc::Sender<Input>,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), Error> {
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(INSTALL_AGAIN) => {}
-            stopping = stop.wait_for(|stop| *stop) => {
-                drop(stopping);
-                return Ok(());
-            }
-        }
-        if service.execution.installed().trouble().is_some() {
-            // A core that has ended needs no news.
-            input.send(Input::Reinstall).await.ok();
-        }
-    }
-}
-
 /// Stops MCP servers that are idle, and all of them when the runner stops.
-async fn sweep(service: Arc<Runner>, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
+async fn sweep(runner: Arc<Runner>, mut stop: watch::Receiver<bool>) -> Result<(), Error> {
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_AGAIN) => {}
@@ -260,32 +186,10 @@ async fn sweep(service: Arc<Runner>, mut stop: watch::Receiver<bool>) -> Result<
                 break;
             }
         }
-        service.execution.servers.sweep().await;
+        runner.servers.sweep().await;
     }
-    service.execution.servers.end().await;
+    runner.servers.end().await;
     Ok(())
-}
-
-async fn act(service: &Runner, claim: Claim<Me>, bus: &Bus<Me>) -> Input {
-    let action = claim.draft().action;
-    let done = {
-        let _running = service.halt.run();
-        let execution = &service.execution;
-        execution
-            .perform(claim.draft(), claim.folders(), claim.args())
-            .await
-    };
-    if let Some(done) = done {
-        match bus.seal(&done.output) {
-            // A runner that stops before the outcome is stored leaves it unknown to every reader.
-            Ok(output) => drop(
-                bus.settle(claim.settle(done.outcome, done.usage, output))
-                    .await,
-            ),
-            Err(error) => tracing::error!(error = chain(&error), "cannot store the output"),
-        }
-    }
-    Input::Ran(action)
 }
 
 async fn probe(cage: &Cage) -> Result<(), &'static str> {

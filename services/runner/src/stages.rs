@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cage::cage_main;
+use crate::execution::Runner;
 use crate::mcp::inspect_main;
 use crate::pin::pin_main;
 use crate::probe::probe_main;
-use crate::service::Runner;
 use crate::supervisor::supervisor_main;
 use crate::tracer::tracer_main;
 use crate::{CAGE_STAGE, INSPECT_STAGE, PIN_STAGE, PROBE_STAGE, SUPERVISOR_STAGE, TRACER_STAGE};
@@ -43,5 +43,5 @@ pub fn main() -> ExitCode {
     }
     first
         .and_then(|first| stage(&first))
-        .unwrap_or_else(actor::main::<Runner>)
+        .unwrap_or_else(executor::main::<Runner>)
 }

@@ -48,7 +48,7 @@ impl Arguments {
             AuthorId::Gateway => run!(gateway::Gateway),
             AuthorId::Worker => run!(worker::Worker),
             AuthorId::Policy => run!(policy::Policy),
-            AuthorId::Runner => run!(runner::Runner),
+            AuthorId::Runner => run!(runner::RunnerService),
             AuthorId::Audit => run!(audit::Audit),
             AuthorId::Owner => {
                 out.error("the owner is a person, not a service: name a service such as policy");

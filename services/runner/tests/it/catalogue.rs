@@ -4,7 +4,7 @@ use actor::Core as _;
 use bus_schema::testing::key;
 use bus_schema::{AuthorId, CatalogueSigned, Deployment, DraftGrant, Owner, RefusalCode};
 use contract::Catalogue;
-use runner::{Input, Installed};
+use executor::Input;
 use serde_json::Value;
 
 use crate::core::{claimed, declined};
@@ -127,7 +127,7 @@ fn only_the_tool_of_a_changed_program_is_declined_and_health_says_what_to_write(
 #[test]
 fn erased_or_unreadable_catalogue_has_no_tool() {
     for document in [None, Some(&b"[ ]"[..]), Some(b"{}"), Some(b"")] {
-        let installed = Installed::read(document);
+        let installed = runner::read_tools(document);
         let name = "file.write".parse().unwrap();
         assert_eq!(installed.digest(&name), None);
         let trouble = installed.trouble().unwrap();

@@ -10,7 +10,8 @@ use bus_schema::{
     RefusalCode, Runner,
 };
 use ed25519_dalek::SigningKey;
-use runner::{Input, Lost};
+use executor::Input;
+use runner::Lost;
 
 use crate::stream::{
     CALLS, START, Stream, TTL_MS, Wants, action, approval, contract, deployment, draft, envelope,
@@ -62,9 +63,9 @@ fn health_says_that_the_workspace_is_lost_until_it_is_back() {
     assert_eq!(stream.wants(), Wants::default());
     assert_eq!(stream.core.trouble(), None);
     let lost = Lost::Replaced("/srv/work".to_owned());
-    stream.core.input(Input::Workspace(Err(lost.clone())));
+    stream.core.input(Input::Trouble(Some(lost.to_string())));
     assert_eq!(stream.core.trouble(), Some(lost.to_string().as_str()));
-    stream.core.input(Input::Workspace(Ok(())));
+    stream.core.input(Input::Trouble(None));
     assert_eq!(stream.core.trouble(), None);
 }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, RwLock};
 
 use actor::Clock;
 use bus_schema::{ActionOutcome, ContractFolders, Digest, DraftGrant, Money};
-use runner::{Done, Execution, Folders, Gate, Servers};
+use executor::{Done, Execution, Gate, Stops};
+use runner::{Folders, Installed, Runner, Servers};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -13,24 +14,40 @@ use crate::stream::{draft, installed, task};
 
 struct Hands {
     ground: Ground,
-    execution: Execution,
+    execution: Execution<Runner>,
     gate: watch::Sender<Gate>,
     stop: watch::Sender<bool>,
 }
 
-fn hands() -> Hands {
-    let ground = Ground::new();
+/// Makes an execution on `ground`, with the senders of its gate and of its stop.
+pub(crate) fn execution(
+    ground: &Ground,
+    installed: Arc<Installed>,
+) -> (Execution<Runner>, watch::Sender<Gate>, watch::Sender<bool>) {
     let (gate, held) = watch::channel(Gate::default());
     let (stop, stopped) = watch::channel(false);
-    let execution = Execution {
+    let runner = Runner {
         folders: Arc::new(Folders::from(ground.open())),
         cage: ground.cage(),
         servers: Servers::default(),
-        installed: RwLock::new(installed()),
-        gate: held,
-        stop: stopped,
+        clock: Clock::system(),
+        programs: 2,
+    };
+    let execution = Execution {
+        execute: Arc::new(runner),
+        installed: RwLock::new(installed),
+        stops: Stops {
+            gate: held,
+            stop: stopped,
+        },
         clock: Clock::system(),
     };
+    (execution, gate, stop)
+}
+
+fn hands() -> Hands {
+    let ground = Ground::new();
+    let (execution, gate, stop) = execution(&ground, installed());
     Hands {
         ground,
         execution,

@@ -88,7 +88,7 @@ async fn calls_of_each_kind_leave_nothing_behind() {
         let grown = memory().saturating_sub(memory_before);
         assert!(grown < GROWTH_KIB, "{tool}: {grown} KiB");
     }
-    hands.execution.servers.end().await;
+    hands.execution.execute.servers.end().await;
     let left = held(&subject);
     assert_eq!((left.processes, left.temporary), (0, 0));
 }

@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use actor::Clock;
 use bus_schema::{ActionOutcome, ContractFolders, DraftGrant, json::canonical};
-use runner::{
-    Done, Execution, Folders, Gate, InspectError, Inspected, Installed, McpServerEntry, Servers,
-    inspect,
-};
+use executor::{Done, Execution, Gate};
+use runner::{InspectError, Inspected, McpServerEntry, Runner, inspect, read_tools};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::call::{Ground, limits};
+use crate::execution::execution;
 use crate::stream::draft;
 
 const PYTHON: &str = "python3";
@@ -88,19 +86,9 @@ impl Subject {
 
     /// An executor with the tools of these entries.
     pub(crate) fn hands_of(&self, entries: Vec<Value>) -> Hands {
-        let installed = Installed::read(Some(&canonical(&Value::Array(entries))));
+        let installed = read_tools(Some(&canonical(&Value::Array(entries))));
         assert_eq!(installed.trouble(), None);
-        let (gate, held) = watch::channel(Gate::default());
-        let (stop, stopped) = watch::channel(false);
-        let execution = Execution {
-            folders: Arc::new(Folders::from(self.ground.open())),
-            cage: self.ground.cage(),
-            servers: Servers::default(),
-            installed: RwLock::new(Arc::new(installed)),
-            gate: held,
-            stop: stopped,
-            clock: Clock::system(),
-        };
+        let (execution, gate, stop) = execution(&self.ground, Arc::new(installed));
         Hands {
             execution,
             gate,
@@ -128,7 +116,7 @@ pub(crate) fn entries(server: &McpServerEntry, inspected: &Inspected) -> Vec<Val
 }
 
 pub(crate) struct Hands {
-    pub(crate) execution: Execution,
+    pub(crate) execution: Execution<Runner>,
     gate: watch::Sender<Gate>,
     _stop: watch::Sender<bool>,
 }
@@ -204,7 +192,7 @@ async fn servers_of_both_eras_list_and_answer() {
         assert_eq!(String::from_utf8(done.output).unwrap(), expected);
         assert_eq!(hands.text("write", "new.txt").await, "ok");
         assert_eq!(hands.text("read", "new.txt").await, "written");
-        hands.execution.servers.end().await;
+        hands.execution.execute.servers.end().await;
         assert_eq!(processes(&subject.ground.root), Vec::<String>::new());
     }
 }
@@ -401,7 +389,7 @@ async fn a_server_that_is_idle_is_stopped() {
     assert_eq!(hands.text("echo", "hello").await, "hello");
     assert_eq!(processes(&subject.ground.root).len(), 1);
     while !processes(&subject.ground.root).is_empty() {
-        hands.execution.servers.sweep().await;
+        hands.execution.execute.servers.sweep().await;
         tokio::task::yield_now().await;
     }
     assert_eq!(hands.text("echo", "again").await, "again");

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use actor::Clock;
 use bus_schema::{ActionOutcome, ContractFolders, json::canonical};
+use executor::Done;
 use runner::{
-    Added, Arg, Done, ExecToolEntry, Execution, Finished, Folders, Gate, Installed, McpServerEntry,
-    Outcome, Servers, inspect,
+    Added, Arg, ExecToolEntry, Finished, McpServerEntry, Outcome, inspect, read_tools,
 };
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::call::{AS_SERVERS, Ground};
 use crate::executable::executable;
+use crate::execution::execution;
 use crate::stream::draft;
 
 /// A server of one tool, which runs the program of its arguments and says how that ended.
@@ -34,27 +33,17 @@ pub(crate) async fn run(ground: &Ground, entry: ExecToolEntry) -> Finished {
         "output": "untrusted", "input_schema": tool.entry["inputSchema"],
         "mcp": {"server": server, "tool": "run", "listed": tool.sha256},
     }]);
-    let installed = Installed::read(Some(&canonical(&catalogue)));
+    let installed = read_tools(Some(&canonical(&catalogue)));
     assert_eq!(installed.trouble(), None);
     let mut draft = draft(1, "x.run");
     draft.tool_digest = installed.digest(&draft.tool).unwrap();
     draft.output_bytes_max = 1 << 20;
     draft.wall_ms = u32::try_from(entry.limits.wall_ms).unwrap();
-    let (_gate, held) = watch::channel(Gate::default());
-    let (_stop, stopped) = watch::channel(false);
-    let execution = Execution {
-        folders: Arc::new(Folders::from(ground.open())),
-        cage: ground.cage(),
-        servers: Servers::default(),
-        installed: RwLock::new(Arc::new(installed)),
-        gate: held,
-        stop: stopped,
-        clock: Clock::system(),
-    };
+    let (execution, _gate, _stop) = execution(ground, Arc::new(installed));
     let done = execution
         .perform(&draft, &ContractFolders::default(), b"{}")
         .await;
-    execution.servers.end().await;
+    execution.execute.servers.end().await;
     finished(&done.unwrap())
 }
 

@@ -12,12 +12,13 @@ use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
     ApprovalStatement, Ask, Author, AuthorId, CanPublish, CatalogueSigned, ChainScope, Content,
     ContractFolders, ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant,
-    Envelope, EnvelopeTool, Event, EventId, Gateway, Grant, Head, Owner, Pins, Policy, Read,
-    Runner, RunnerFact, Sealed, Signed, Statement, StreamDoubted, TaskId, TaskStatement,
+    Envelope, EnvelopeTool, Event, EventId, ExecutorFact, Gateway, Grant, Head, Owner, Pins,
+    Policy, Read, Runner, Sealed, Signed, Statement, StreamDoubted, TaskId, TaskStatement,
     TaskSubmitted, Time, ToolName, Usage, Verifier, read_as,
 };
 use contract::Catalogue;
-use runner::{Effect, Gate, Input, Installed, RunnerCore};
+use executor::{Effect, Gate, Input};
+use runner::{Installed, RunnerCore, read_tools};
 use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -82,7 +83,7 @@ pub(crate) fn document() -> Vec<u8> {
 }
 
 pub(crate) fn installed() -> Arc<Installed> {
-    Arc::new(Installed::read(Some(&document())))
+    Arc::new(read_tools(Some(&document())))
 }
 
 pub(crate) fn tool_digest(name: &str) -> Digest {
@@ -211,7 +212,7 @@ impl Stream {
     /// Has the core read this catalogue.
     pub(crate) fn install(&mut self, document: &[u8]) {
         let content = sealed(document).content();
-        let installed = Arc::new(Installed::read(Some(document)));
+        let installed = Arc::new(read_tools(Some(document)));
         self.core.input(Input::Installed(content, installed));
     }
 
@@ -251,7 +252,7 @@ impl Stream {
     ) -> bool {
         self.log.now = self.log.now.plus_ms(1);
         let raw = self.log.append(&Draft::<A>::of(scope, fact)).raw();
-        match self.verifier.read::<RunnerFact>(&raw).unwrap() {
+        match self.verifier.read::<ExecutorFact>(&raw).unwrap() {
             Read::Fact(seen) => {
                 if let Some(fact) = read_as(&raw) {
                     self.standing.heed(AuthorId::Runner, seen.meta(), &fact);

@@ -6,22 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use actor::{Claim, Core, Key, LogHead, NoPermit, Outbox, Permit};
 use bus_schema::{
-    ActionDeclined, ActionId, AuthorId, CONTENT_BYTES_MAX, Content, Deployment, Draft, DraftGrant,
-    OutsideEnvelope, PublicKey, RefusalCode, Runner as Me, RunnerFact, Seen, Time,
+    ActionDeclined, ActionId, Author as _, AuthorId, CONTENT_BYTES_MAX, Content, Deployment, Draft,
+    DraftGrant, ExecutorFact, OutsideEnvelope, PublicKey, RefusalCode, Seen, Time,
 };
 use contract::{UNREAD, UNSIGNED};
 use tokio::sync::watch;
 
-use crate::held::Lost;
-use crate::installed::{Installed, Tool};
+use crate::execute::Execute;
+use crate::installed::Installed;
 use crate::state::{Gate, Granted, State};
 
 /// An effect that the core requests.
 #[derive(Debug)]
-pub enum Effect {
-    /// Test the cage.
+pub enum Effect<A> {
+    /// Test what every call depends on.
     Probe,
-    /// Fetch the catalogue that the owner signed, and check the programs of its tools.
+    /// Fetch the catalogue that the owner signed, and check its tools.
     Install {
         /// Its document.
         catalogue: Content,
@@ -36,17 +36,17 @@ pub enum Effect {
         args: Content,
     },
     /// Execute a claimed action.
-    Run(Box<Claim<Me>>),
+    Run(Box<Claim<A>>),
 }
 
 /// The result of an effect, or an order.
 #[derive(Debug)]
-pub enum Input {
-    /// The result of the cage's test; the error is the missing part.
+pub enum Input<T> {
+    /// The result of the test; the error is the missing part.
     Probed(Result<(), &'static str>),
     /// The tools of a signed catalogue, which is at this content.
-    Installed(Content, Arc<Installed>),
-    /// Check the programs of the tools again.
+    Installed(Content, Arc<Installed<T>>),
+    /// Check the tools again.
     Reinstall,
     /// The arguments of an action; none if they differ from the grant's.
     Args(ActionId, Option<Vec<u8>>),
@@ -56,8 +56,8 @@ pub enum Input {
     Ran(ActionId),
     /// The owner ordered a halt beside the stream.
     Halt(Time),
-    /// The workspace is in place again, or is not; the error is the reason.
-    Workspace(Result<(), Lost>),
+    /// The problem of what the tools act on, with what to do; none if there is none any more.
+    Trouble(Option<String>),
 }
 
 /// Requested arguments.
@@ -97,13 +97,13 @@ impl Free {
 /// Largest number of actions at once.
 pub(crate) const ACTIONS_MAX: usize = 64;
 
-/// The runner without its I/O.
+/// An executor without its I/O.
 #[derive(Debug)]
-pub struct RunnerCore {
+pub struct ExecutorCore<E: Execute> {
     owner: PublicKey,
     /// The tools of a signed catalogue, which is at this content.
-    installed: Option<(Content, Arc<Installed>)>,
-    /// True if their programs have to be checked again.
+    installed: Option<(Content, Arc<Installed<E::Tool>>)>,
+    /// True if they have to be checked again.
     reinstall: bool,
     programs: usize,
     state: State,
@@ -111,9 +111,10 @@ pub struct RunnerCore {
     gate: watch::Sender<Gate>,
     /// The time of the owner's last halt order beside the stream.
     ordered: Time,
-    cage: Option<Result<(), &'static str>>,
-    /// The reason that the workspace cannot be used; none if it can. Each action checks by itself.
-    lost: Option<String>,
+    /// The result of the test of what every call depends on; none while it runs.
+    probed: Option<Result<(), &'static str>>,
+    /// The problem of what the tools act on; each action checks by itself.
+    trouble: Option<String>,
     args: BTreeMap<ActionId, Args>,
     /// Actions claimed by this process.
     running: BTreeMap<ActionId, RunningAction>,
@@ -122,7 +123,7 @@ pub struct RunnerCore {
     no_claims: AtomicBool,
 }
 
-impl RunnerCore {
+impl<E: Execute> ExecutorCore<E> {
     /// Creates a core at the start of the stream, and its gate. At most `programs` programs, and 64 actions, run at
     /// once.
     #[must_use]
@@ -136,8 +137,8 @@ impl RunnerCore {
             state: State::default(),
             gate,
             ordered: Time::default(),
-            cage: None,
-            lost: None,
+            probed: None,
+            trouble: None,
             args: BTreeMap::new(),
             running: BTreeMap::new(),
             live: false,
@@ -165,7 +166,7 @@ impl RunnerCore {
     }
 
     /// Returns the permit for a grant now, or the code to decline it with, or no code if the grant has lapsed.
-    fn judge(&self, granted: &Granted, now: Time) -> Result<Permit<Me>, Option<RefusalCode>> {
+    fn judge(&self, granted: &Granted, now: Time) -> Result<Permit<E::Me>, Option<RefusalCode>> {
         let draft = granted.draft();
         if now > granted.lapses() {
             return Err(None);
@@ -199,13 +200,10 @@ impl RunnerCore {
         // Until the newest catalogue was read, the grant waits, and may lapse.
         let tools = self.tools().ok_or(None)?;
         let tool = tools.get(&draft.tool, &draft.tool_digest);
-        let tool = tool.ok_or(Some(RefusalCode::Tool))?;
-        match (tool, &self.cage) {
-            (Tool::Exec(_) | Tool::Mcp(_) | Tool::File(_) | Tool::Now, Some(Ok(()))) => Ok(permit),
-            // The kernel features that the cage needs also protect file tools, so no tool runs without them.
-            (Tool::Exec(_) | Tool::Mcp(_) | Tool::File(_) | Tool::Now, Some(Err(_)) | None) => {
-                Err(Some(RefusalCode::NoCage))
-            }
+        tool.ok_or(Some(RefusalCode::Tool))?;
+        match self.probed {
+            Some(Ok(())) => Ok(permit),
+            Some(Err(_)) | None => Err(Some(RefusalCode::NoCage)),
         }
     }
 
@@ -241,12 +239,12 @@ impl RunnerCore {
     fn is_program(&self, draft: &DraftGrant) -> bool {
         self.tools().is_none_or(|tools| {
             let tool = tools.get(&draft.tool, &draft.tool_digest);
-            matches!(tool, Some(Tool::Exec(_) | Tool::Mcp(_)))
+            tool.is_some_and(E::is_program)
         })
     }
 
     /// Returns the tools of the newest catalogue that the owner signed, once they were checked.
-    fn tools(&self) -> Option<&Installed> {
+    fn tools(&self) -> Option<&Installed<E::Tool>> {
         let (content, installed) = self.installed.as_ref()?;
         let newest = self.state.catalogue.as_ref()?.document == *content;
         newest.then_some(&**installed)
@@ -268,12 +266,12 @@ impl RunnerCore {
     }
 }
 
-impl Core for RunnerCore {
-    type Me = Me;
-    type Fact = RunnerFact;
+impl<E: Execute> Core for ExecutorCore<E> {
+    type Me = E::Me;
+    type Fact = ExecutorFact;
     type State = State;
-    type Effect = Effect;
-    type Input = Input;
+    type Effect = Effect<E::Me>;
+    type Input = Input<E::Tool>;
 
     fn state(&self) -> &State {
         &self.state
@@ -285,52 +283,52 @@ impl Core for RunnerCore {
         self.tell();
     }
 
-    fn fold(&mut self, fact: Seen<RunnerFact>) {
+    fn fold(&mut self, fact: Seen<ExecutorFact>) {
         let (meta, fact) = fact.into_parts();
         let state = &mut self.state;
         match fact {
-            RunnerFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
-            RunnerFact::CatalogueSigned(_, fact) => {
+            ExecutorFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
+            ExecutorFact::CatalogueSigned(_, fact) => {
                 fact.replace(&mut state.catalogue);
             }
-            RunnerFact::ContractSigned(_, fact) => {
+            ExecutorFact::ContractSigned(_, fact) => {
                 state.sign(*fact);
                 self.tell();
             }
-            RunnerFact::ContractRevoked(_, fact) => {
+            ExecutorFact::ContractRevoked(_, fact) => {
                 state.revoke(fact.contract);
                 self.tell();
             }
-            RunnerFact::ContractActivated(_, fact) => {
+            ExecutorFact::ContractActivated(_, fact) => {
                 if let Some(old) = fact.supersedes {
                     state.revoke(old);
                     self.tell();
                 }
             }
-            RunnerFact::HaltOrdered(..) => {
+            ExecutorFact::HaltOrdered(..) => {
                 state.halted = true;
                 state.decided = state.decided.max(meta.at);
                 self.tell();
             }
-            RunnerFact::HaltLifted(..) => {
+            ExecutorFact::HaltLifted(..) => {
                 state.halted = false;
                 state.decided = state.decided.max(meta.at);
                 self.tell();
             }
             // The loop handles these: it holds claims back.
-            RunnerFact::StreamDoubted(..) | RunnerFact::StreamAdopted(..) => {}
-            RunnerFact::TaskSubmitted(task, fact) => {
+            ExecutorFact::StreamDoubted(..) | ExecutorFact::StreamAdopted(..) => {}
+            ExecutorFact::TaskSubmitted(task, fact) => {
                 state.submit(task, &fact.statement, &self.owner);
             }
-            RunnerFact::TaskCancelled(task, _) => {
+            ExecutorFact::TaskCancelled(task, _) => {
                 state.cancel(task);
                 self.tell();
             }
-            RunnerFact::ActionGranted(_, fact) => {
-                state.grant(&meta, *fact);
+            ExecutorFact::ActionGranted(_, fact) => {
+                state.grant(&meta, *fact, E::Me::ID);
                 self.forget_args();
             }
-            RunnerFact::ActionStarted(_, fact) => {
+            ExecutorFact::ActionStarted(_, fact) => {
                 if let Some(started) = state.start(&meta, fact.action)
                     && self.live
                 {
@@ -341,19 +339,19 @@ impl Core for RunnerCore {
                 }
                 self.args.remove(&fact.action);
             }
-            RunnerFact::ActionFinished(_, fact) => {
+            ExecutorFact::ActionFinished(_, fact) => {
                 self.running.remove(&fact.action);
             }
-            RunnerFact::ActionDeclined(_, fact) => {
+            ExecutorFact::ActionDeclined(_, fact) => {
                 state.close(fact.action);
                 self.args.remove(&fact.action);
             }
         }
     }
 
-    fn input(&mut self, input: Input) {
+    fn input(&mut self, input: Input<E::Tool>) {
         match input {
-            Input::Probed(cage) => self.cage = Some(cage),
+            Input::Probed(probed) => self.probed = Some(probed),
             Input::Args(action, bytes) => {
                 if self.state.is_open(action) {
                     self.args.insert(action, usable(bytes));
@@ -369,7 +367,7 @@ impl Core for RunnerCore {
                 self.ordered = self.ordered.max(at);
                 self.tell();
             }
-            Input::Workspace(place) => self.lost = place.err().map(|lost| lost.to_string()),
+            Input::Trouble(trouble) => self.trouble = trouble,
             Input::Ran(action) => {
                 self.running.remove(&action);
             }
@@ -379,7 +377,7 @@ impl Core for RunnerCore {
     fn next(&self, out: &mut Outbox<'_, Self>) {
         let logged = out.heard().and_then(LogHead::logged);
         self.no_claims.store(logged.is_none(), Ordering::Relaxed);
-        if self.cage.is_none() {
+        if self.probed.is_none() {
             out.effect(Key::Once("probe"), || Effect::Probe);
             return;
         }
@@ -439,9 +437,9 @@ impl Core for RunnerCore {
     }
 
     fn trouble(&self) -> Option<&str> {
-        match self.cage {
-            None => Some("the cage is being tested"),
-            Some(Ok(())) if self.lost.is_some() => self.lost.as_deref(),
+        match self.probed {
+            None => Some("the self-test is running"),
+            Some(Ok(())) if self.trouble.is_some() => self.trouble.as_deref(),
             Some(Ok(())) if self.state.catalogue.is_none() => Some(UNSIGNED),
             Some(Ok(())) => {
                 let trouble = self.tools().map_or(Some(UNREAD), Installed::trouble);
@@ -456,13 +454,17 @@ impl Core for RunnerCore {
     }
 }
 
-fn decline(granted: &Granted, code: RefusalCode, out: &mut Outbox<'_, RunnerCore>) {
+fn decline<E: Execute>(
+    granted: &Granted,
+    code: RefusalCode,
+    out: &mut Outbox<'_, ExecutorCore<E>>,
+) {
     // The grant's subject names the task whose chain is used.
     let Some(task) = granted.task() else {
         return;
     };
     let action = granted.draft().action;
-    let draft = Draft::<Me>::of(task, ActionDeclined { action, code });
+    let draft = Draft::<E::Me>::of(task, ActionDeclined { action, code });
     out.append(draft.because(granted.id()));
 }
 

@@ -34,7 +34,7 @@ pub struct State {
     versions: BTreeMap<Digest, (ContractName, u32)>,
     /// Contracts that the owner revoked or replaced by a newer version, and did not sign again since.
     pub(crate) revoked: BTreeSet<Digest>,
-    /// Grants to the runner, neither claimed nor declined, by place in the stream.
+    /// Grants to this executor, neither claimed nor declined, by place in the stream.
     pub(crate) open: BTreeMap<u64, Granted>,
     /// The tasks that the owner signed, each with its contract: policy alone cannot create one.
     signed: BTreeMap<TaskId, Digest>,
@@ -209,10 +209,11 @@ impl State {
             .any(|granted| granted.draft().action == action)
     }
 
-    pub(crate) fn grant(&mut self, meta: &Meta, granted: ActionGranted) {
+    /// Folds a grant, if it is for `me`.
+    pub(crate) fn grant(&mut self, meta: &Meta, granted: ActionGranted, me: AuthorId) {
         self.sweep(meta.stored);
         let draft = &granted.grant.draft;
-        if draft.audience != AuthorId::Runner {
+        if draft.audience != me {
             return;
         }
         let lapsed = meta

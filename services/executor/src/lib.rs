@@ -1,0 +1,20 @@
+#![doc = include_str!("../README.md")]
+
+mod core;
+mod done;
+mod execute;
+mod execution;
+mod halt;
+mod installed;
+mod service;
+mod state;
+mod stops;
+
+pub use crate::core::{Effect, ExecutorCore, Input};
+pub use done::{Done, error_text, output_bytes_max};
+pub use execute::{Execute, Troubles};
+pub use execution::Execution;
+pub use installed::Installed;
+pub use service::{ExecutorService, main};
+pub use state::{Gate, State};
+pub use stops::Stops;
