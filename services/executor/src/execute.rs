@@ -1,4 +1,4 @@
-//! What differs between executors: the author, its tools, and the call itself.
+//! The difference between executors: the author, its tools, and the call itself.
 
 use std::fmt;
 use std::future::Future;
