@@ -4,61 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actor::{Claim, Core, Key, LogHead, NoPermit, Outbox, Permit};
+use actor::{Core, Key, LogHead, NoPermit, Outbox, Permit};
 use bus_schema::{
-    ActionDeclined, ActionId, Author as _, AuthorId, CONTENT_BYTES_MAX, Content, Deployment, Draft,
+    ActionDeclined, ActionId, Author as _, CONTENT_BYTES_MAX, Content, Deployment, Draft,
     DraftGrant, ExecutorFact, OutsideEnvelope, PublicKey, RefusalCode, Seen, Time,
 };
 use contract::{UNREAD, UNSIGNED};
 use tokio::sync::watch;
 
+use crate::effect::{Effect, Input};
 use crate::execute::Execute;
 use crate::installed::Installed;
 use crate::state::{Gate, Granted, State};
-
-/// An effect that the core requests.
-#[derive(Debug)]
-pub enum Effect<A> {
-    /// Test what every call depends on.
-    Probe,
-    /// Fetch the catalogue that the owner signed, and check its tools.
-    Install {
-        /// Its document.
-        catalogue: Content,
-    },
-    /// Fetch arguments.
-    Fetch {
-        /// The action.
-        action: ActionId,
-        /// The author that put them there.
-        by: AuthorId,
-        /// Their name.
-        args: Content,
-    },
-    /// Execute a claimed action.
-    Run(Box<Claim<A>>),
-}
-
-/// The result of an effect, or an order.
-#[derive(Debug)]
-pub enum Input<T> {
-    /// The result of the test; the error is the missing part.
-    Probed(Result<(), &'static str>),
-    /// The tools of a signed catalogue, which is at this content.
-    Installed(Content, Arc<Installed<T>>),
-    /// Check the tools again.
-    Reinstall,
-    /// The arguments of an action; none if they differ from the grant's.
-    Args(ActionId, Option<Vec<u8>>),
-    /// The bus did not answer; retry.
-    Unanswered,
-    /// The action has ended.
-    Ran(ActionId),
-    /// The owner ordered a halt beside the stream.
-    Halt(Time),
-    /// The problem of what the tools act on, with what to do; none if there is none any more.
-    Trouble(Option<String>),
-}
 
 /// Requested arguments.
 #[derive(Debug)]

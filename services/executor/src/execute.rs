@@ -9,8 +9,8 @@ use bus_schema::{ContractFolders, DraftGrant};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
-use crate::core::Input;
 use crate::done::Done;
+use crate::effect::Input;
 use crate::installed::Installed;
 use crate::stops::Stops;
 

@@ -2,6 +2,7 @@
 
 mod core;
 mod done;
+mod effect;
 mod execute;
 mod execution;
 mod halt;
@@ -10,8 +11,9 @@ mod service;
 mod state;
 mod stops;
 
-pub use crate::core::{Effect, ExecutorCore, Input};
+pub use crate::core::ExecutorCore;
 pub use done::{Done, error_text, output_bytes_max};
+pub use effect::{Effect, Input};
 pub use execute::{Execute, Troubles};
 pub use execution::Execution;
 pub use installed::Installed;

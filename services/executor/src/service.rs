@@ -8,7 +8,8 @@ use actor::{BackgroundTasks, Bus, Claim, Context, Error, Service, chain};
 use bus_schema::{AuthorId, Content, Halt, Halted};
 use tokio::sync::{mpsc, watch};
 
-use crate::core::{Effect, ExecutorCore, Input};
+use crate::core::ExecutorCore;
+use crate::effect::{Effect, Input};
 use crate::execute::{Execute, Troubles};
 use crate::execution::Execution;
 use crate::halt::Order;
