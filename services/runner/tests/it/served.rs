@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use bus_schema::{ActionOutcome, ContractFolders, json::canonical};
 use executor::Done;
-use runner::{
-    Added, Arg, ExecToolEntry, Finished, McpServerEntry, Outcome, inspect, read_tools,
-};
+use runner::{Added, Arg, ExecToolEntry, Finished, McpServerEntry, Outcome, inspect, read_tools};
 use serde_json::{Value, json};
 
 use crate::call::{AS_SERVERS, Ground};
