@@ -15,7 +15,7 @@ const WARM: usize = 50;
 /// Most memory that all calls of a kind may add, in KiB: what an allocator keeps.
 const GROWTH_KIB: u64 = 4096;
 
-/// What one process holds.
+/// The resources of one process.
 #[derive(Debug, PartialEq, Eq)]
 struct Held {
     descriptors: usize,
