@@ -27,6 +27,17 @@ fn copied(words: &[&str]) {
     assert!(copied.status.success(), "{words:?}: {}", text(&copied));
 }
 
+/// Builds the image of a folder, with the engine's own builder.
+fn build(folder: &Path) {
+    let mut command = Command::new("docker");
+    command
+        .args(["build", "--quiet", "--tag", IMAGE])
+        .arg(folder);
+    command.env("DOCKER_BUILDKIT", "0").stdin(Stdio::null());
+    let built = command.output().unwrap();
+    assert!(built.status.success(), "{}", text(&built));
+}
+
 /// Builds an image of the runner's with this machine's Python, and the server; returns the name of the program.
 fn built(folder: &Path) -> String {
     let about =
@@ -52,7 +63,7 @@ fn built(folder: &Path) -> String {
     fs::write(inside("/opt/mcp/out/escapes.py"), SERVER).unwrap();
     let file = "FROM contractual/runner:0.1.0\nCOPY root /\n";
     fs::write(folder.join("Dockerfile"), file).unwrap();
-    docker(&["build", "--quiet", "--tag", IMAGE, folder.to_str().unwrap()]);
+    build(folder);
     let name = Path::new(program).file_name().unwrap();
     name.to_str().unwrap().to_owned()
 }
@@ -147,13 +158,7 @@ async fn a_server_of_another_image_is_called_and_held_in_its_cage() {
     // An image of another runner does not start.
     let other = "FROM scratch\nCOPY root /\n";
     fs::write(context.join("Dockerfile"), other).unwrap();
-    docker(&[
-        "build",
-        "--quiet",
-        "--tag",
-        IMAGE,
-        context.to_str().unwrap(),
-    ]);
+    build(&context);
     let refused = stack.try_script(&["start"]);
     assert!(!refused.status.success());
     assert!(

@@ -32,7 +32,8 @@ use crate::{
 #[command(
     after_help = "Example: contractual tool try word.count path=letter.txt --file word-count.json --workspace ~/letters\n\n\
     Runs the tool of the signed catalogue, or of --file, which needs no signature and no deployment. The cage is that of a \
-    real call. The tool works on an empty folder, or on a copy of --workspace: never on the folder itself. Nothing is kept.\n\n\
+    real call. The tool works on an empty folder, or on a copy of --workspace: never on the folder itself. Nothing is kept. An MCP \
+    server is started, called once, and ended.\n\n\
     The report says how the tool ended, what it used of its limits, if arguments and result fit its schemas, which files it \
     changed, and which system calls the cage refused. The cage does not say which files it refused. Programs run a little \
     slower than in a real call.\n\n\
