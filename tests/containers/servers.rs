@@ -16,6 +16,8 @@ use crate::{
 
 const IMAGE: &str = "contractual-test/runner:1";
 const SERVER: &str = include_str!("escapes.py");
+const PACKAGE: &str = "/opt/mcp/out";
+const SCRIPT: &str = "/opt/mcp/out/escapes.py";
 const PYTHON: &str = "/usr/bin/python3";
 const CONTRACT: &str = "contract = \"escapes\"\nversion = 1\npurpose = \"A test\"\nowner = \"The test\"\nexpires = 2036-12-31\n\
      [[allow]]\ntool = \"out.*\"\n";
@@ -60,7 +62,7 @@ fn built(folder: &Path) -> String {
     {
         copied(&["cp", "--dereference", word, &inside(word)]);
     }
-    fs::write(inside("/opt/mcp/out/escapes.py"), SERVER).unwrap();
+    fs::write(inside(SCRIPT), SERVER).unwrap();
     let file = "FROM contractual/runner:0.1.0\nCOPY root /\n";
     fs::write(folder.join("Dockerfile"), file).unwrap();
     build(folder);
@@ -74,71 +76,64 @@ fn outcomes(json: &Value) -> Vec<(&str, &str)> {
         .collect()
 }
 
-#[tokio::test]
-async fn a_server_of_another_image_is_called_and_held_in_its_cage() {
-    let Some(stack) = Stack::files().await else {
-        return;
-    };
+/// Runs `deploy/stack import` for the server, in the test's own folder; returns the file of its entries.
+fn imported(stack: &Stack, python: &str) -> String {
     let scratch = stack.deployment.scratch();
-    let context = scratch.join("image");
-    fs::create_dir(&context).unwrap();
-    let python = built(&context);
-    let services = format!("services:\n  runner:\n    image: {IMAGE}\n");
-    fs::write(stack.deployment.dir().path().join("folders.yml"), services).unwrap();
-    stack.script(&["start"]);
-
-    let package = "/opt/mcp/out";
-    let script = "/opt/mcp/out/escapes.py";
     let mut import = Command::new(root().join("deploy/stack"));
     import.arg("import").arg(stack.deployment.dir().path());
-    import.args([
-        "out",
-        "--write",
-        "--package",
-        package,
-        "--",
-        &python,
-        script,
-    ]);
+    import.args(["out", "--write", "--package", PACKAGE, "--", python, SCRIPT]);
     import
         .env("CONTRACTUAL", contractual())
         .current_dir(scratch);
     let imported = import.stdin(Stdio::null()).output().unwrap();
     assert!(imported.status.success(), "{}", text(&imported));
+    scratch.join("out.json").to_str().unwrap().to_owned()
+}
+
+/// Runs the task with the signed tool; returns its output.
+fn called(stack: &Stack, entries: &str) -> Value {
     let file = |name: &str, text: &str| {
-        let path = scratch.join(name);
+        let path = stack.deployment.scratch().join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (contract, playbook) = (
-        file("contract.toml", CONTRACT),
-        file("playbook.toml", PLAYBOOK),
-    );
-    let entries = scratch.join("out.json");
+    let contract = file("contract.toml", CONTRACT);
+    let playbook = file("playbook.toml", PLAYBOOK);
     let said = |words: &[&str]| {
         let ended = stack.deployment.command(words);
         assert!(ended.status.success(), "{words:?}: {}", text(&ended));
         String::from_utf8(ended.stdout).unwrap()
     };
-    said(&["tool", "add", entries.to_str().unwrap(), "--yes"]);
+    said(&["tool", "add", entries, "--yes"]);
     said(&["contract", "sign", &contract]);
-    let ran = said(&[
-        "run",
-        "--contract",
-        &contract,
-        "--playbook",
-        &playbook,
-        "--yes",
-        "--json",
-    ]);
+    let run = ["run", "--contract", &contract, "--playbook", &playbook];
+    let ran = said(&[&run[..], &["--yes", "--json"]].concat());
     let task = ran.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
         Some(line.get("task")?.as_str()?.to_owned())
     });
     let output = said(&["output", &task.unwrap(), "escape"]);
-    let output: Value = serde_json::from_str(&output).unwrap();
+    serde_json::from_str(&output).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_of_another_image_is_called_and_held_in_its_cage() {
+    let Some(stack) = Stack::files().await else {
+        return;
+    };
+    let context = stack.deployment.scratch().join("image");
+    fs::create_dir(&context).unwrap();
+    let shipped = root().join("deploy/docker-compose.yml");
+    let base = stack.compose(&shipped, &["build", "--quiet"]);
+    assert!(base.status.success(), "{}", text(&base));
+    let python = built(&context);
+    let services = format!("services:\n  runner:\n    image: {IMAGE}\n");
+    fs::write(stack.deployment.dir().path().join("folders.yml"), services).unwrap();
+    stack.script(&["start"]);
+
+    let output = called(&stack, &imported(&stack, &python));
     let caged = outcomes(&output["structuredContent"]);
-    let free = docker(&["exec", &container("runner"), &python, script, "free"]);
+    let free = docker(&["exec", &container("runner"), &python, SCRIPT, "free"]);
     let free: Value = serde_json::from_str(&free).unwrap();
     let free = outcomes(&free);
     assert!(
@@ -146,25 +141,17 @@ async fn a_server_of_another_image_is_called_and_held_in_its_cage() {
         "{free:?} {caged:?}"
     );
     // Each of them works in the same container without the cage.
-    assert!(
-        free.iter().all(|(_, outcome)| *outcome == "worked"),
-        "{free:?}"
-    );
-    assert!(
-        caged.iter().all(|(_, outcome)| *outcome == "refused"),
-        "{caged:?}"
-    );
+    let all = |outcomes: &[(&str, &str)], expected: &str| {
+        outcomes.iter().all(|(_, outcome)| *outcome == expected)
+    };
+    assert!(all(&free, "worked"), "{free:?}");
+    assert!(all(&caged, "refused"), "{caged:?}");
 
     // An image of another runner does not start.
-    let other = "FROM scratch\nCOPY root /\n";
-    fs::write(context.join("Dockerfile"), other).unwrap();
+    fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY root /\n").unwrap();
     build(&context);
     let refused = stack.try_script(&["start"]);
-    assert!(!refused.status.success());
-    assert!(
-        text(&refused)
-            .contains("was not made of the present contractual/runner:0.1.0: build it again"),
-        "{}",
-        text(&refused)
-    );
+    let said = text(&refused);
+    let reason = "was not made of the present contractual/runner:0.1.0: build it again";
+    assert!(!refused.status.success() && said.contains(reason), "{said}");
 }
