@@ -14,7 +14,6 @@ mod images;
 mod probe;
 mod reach;
 mod scripts;
-mod servers;
 mod stack;
 mod table;
 mod tailnet;
