@@ -1,15 +1,9 @@
 //! A small MCP server: trials of its tool, and the runner killed at each phase of its life.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use bus_schema::{AuthorId, TaskId};
 use harness::{Deployment, SOON, eventually};
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     cli::{end, one_sentence, program, run},
@@ -17,6 +11,7 @@ use crate::{
     lines::{import, sign_lines},
     main_job::has,
     scene::playbook,
+    tool_try::is_interrupted,
 };
 
 async fn submit(deployment: &Deployment, contract: bus_schema::Digest, line: &str) -> TaskId {
@@ -30,6 +25,16 @@ async fn kill(deployment: &Deployment) {
     assert!(deployment.kill(AuthorId::Runner));
     no_process_of(deployment.workspace()).await;
     deployment.start(AuthorId::Runner).await;
+}
+
+/// Requires that a task succeeds after so many starts of an action, of which one finished.
+async fn succeeds(deployment: &Deployment, task: TaskId, started: usize) {
+    let ran = deployment.follow(task, true).await;
+    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
+    assert_eq!(
+        (ran.count("action.started"), ran.count("action.finished")),
+        (started, 1)
+    );
 }
 
 #[tokio::test]
@@ -49,24 +54,13 @@ async fn a_runner_that_is_killed_leaves_no_server_and_the_next_call_works() {
     })
     .await;
     kill(&deployment).await;
-    let ran = deployment.follow(task, true).await;
-    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
-    let counts = |kind| ran.count(kind);
-    assert_eq!(
-        (counts("action.started"), counts("action.finished")),
-        (2, 1)
-    );
+    succeeds(&deployment, task, 2).await;
 
     // Between two calls.
     assert_eq!(processes_of(&workspace).len(), 1);
     kill(&deployment).await;
     let task = submit(&deployment, contract, "idle").await;
-    let ran = deployment.follow(task, true).await;
-    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
-    assert_eq!(
-        (ran.count("action.started"), ran.count("action.finished")),
-        (1, 1)
-    );
+    succeeds(&deployment, task, 1).await;
 
     // During a call.
     let task = submit(&deployment, contract, "wait").await;
@@ -76,12 +70,7 @@ async fn a_runner_that_is_killed_leaves_no_server_and_the_next_call_works() {
     })
     .await;
     kill(&deployment).await;
-    let ran = deployment.follow(task, true).await;
-    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
-    assert_eq!(
-        (ran.count("action.started"), ran.count("action.finished")),
-        (2, 1)
-    );
+    succeeds(&deployment, task, 2).await;
     let shown = deployment.gateway().task(task).await.unwrap();
     assert_eq!(shown.summary.unknown, 1);
 
@@ -156,25 +145,7 @@ fn a_trial_of_a_server_shows_what_it_did_and_what_was_refused() {
 async fn ctrl_c_ends_a_trial_of_a_server_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let temporary = folder.join("tmp");
-    fs::create_dir(&temporary).unwrap();
+    fs::create_dir(folder.join("tmp")).unwrap();
     import(folder);
-    let mut command = attempt(folder, "wait");
-    let child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    eventually(SOON, async || {
-        let mut trials = fs::read_dir(&temporary).unwrap().flatten();
-        let has_started = trials.any(|trial| trial.path().join("workspace/ran.log").exists());
-        has_started.then_some(()).ok_or("it has not started")
-    })
-    .await;
-    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
-    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
-    no_process_of(folder).await;
+    is_interrupted(&mut attempt(folder, "wait"), folder, "ran.log").await;
 }

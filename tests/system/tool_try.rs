@@ -1,6 +1,10 @@
 //! `tool try`: a tool in the cage on scratch data, with what it did and what was refused; and its errors.
 
-use std::{fs, path::PathBuf, process::Stdio};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use harness::{Deployment, SOON, eventually};
 use rustix::process::{Pid, Signal, kill_process};
@@ -304,6 +308,29 @@ fn a_tool_that_is_built_in_is_tried_on_a_copy() {
     );
 }
 
+/// Requires that Ctrl-C ends a trial and leaves nothing below `folder`, once the tool has made `file` in its workspace.
+/// The trial's temporary files are in `tmp` of the folder.
+pub(super) async fn is_interrupted(command: &mut Command, folder: &Path, file: &str) {
+    let temporary = folder.join("tmp");
+    let child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    eventually(SOON, async || {
+        let mut trials = fs::read_dir(&temporary).unwrap().flatten();
+        let has_started = trials.any(|trial| trial.path().join("workspace").join(file).exists());
+        has_started.then_some(()).ok_or("it has not started")
+    })
+    .await;
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    crate::kill::no_process_of(folder).await;
+}
+
 #[tokio::test]
 async fn ctrl_c_ends_a_trial_and_leaves_nothing() {
     let place = Place::new();
@@ -321,23 +348,7 @@ async fn ctrl_c_ends_a_trial_and_leaves_nothing() {
     command
         .current_dir(place.folder.path())
         .env("TMPDIR", place.path("tmp"));
-    let child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    eventually(SOON, async || {
-        let mut trials = fs::read_dir(place.path("tmp")).unwrap().flatten();
-        let has_started = trials.any(|trial| trial.path().join("workspace/started").exists());
-        has_started.then_some(()).ok_or("it has not started")
-    })
-    .await;
-    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(130), "{ended:?}");
-    assert_eq!(fs::read_dir(place.path("tmp")).unwrap().count(), 0);
-    crate::kill::no_process_of(place.folder.path()).await;
+    is_interrupted(&mut command, place.folder.path(), "started").await;
 }
 
 #[tokio::test]
