@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, wait};
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use signal_hook::{consts::SIGCHLD, low_level::pipe};
 
 use crate::disk::{Disk, Glance};
 use crate::landlock_rules::scope_signals;
@@ -92,6 +93,14 @@ fn supervise() -> Result<Option<Ended>, Refusal> {
     let ended = child.finish(stop?)?;
     drop(temporary);
     Ok(ended)
+}
+
+/// Returns a socket that is readable once a child died. A handler goes with `execve`, unlike a blocked signal.
+fn deaths() -> io::Result<UnixStream> {
+    let (from, to) = UnixStream::pair()?;
+    from.set_nonblocking(true)?;
+    pipe::register(SIGCHLD, to)?;
+    Ok(from)
 }
 
 /// Does what needs no call; one that waits for its call also starts the stage of the cage.
@@ -249,6 +258,7 @@ impl Caged {
     fn watch(&mut self, domain: &SignalDomain) -> Result<Stop, Refusal> {
         let main = rustix::process::pidfd_open(self.main, rustix::process::PidfdFlags::empty())
             .map_err(Refusal::of(Missing::Stage))?;
+        let mut deaths = deaths().map_err(Refusal::of(Missing::Stage))?;
         let deadline_ms = self.deadline_ms;
         let (glance_every, count_every) = (GLANCE_EVERY_MS * self.pace, COUNT_EVERY_MS * self.pace);
         let mut glance_ms = self.started_ms + glance_every;
@@ -289,6 +299,7 @@ impl Caged {
             let mut fds = vec![
                 PollFd::new(&stdin, PollFlags::IN),
                 PollFd::new(&main, PollFlags::IN),
+                PollFd::new(&deaths, PollFlags::IN),
             ];
             let open = self
                 .streams
@@ -304,6 +315,8 @@ impl Caged {
             if fds.first().is_some_and(|fd| !fd.revents().is_empty()) {
                 return Ok(Stop::RunnerGone);
             }
+            // The count of the bytes says nothing, because pending signals of one kind are merged.
+            drop(deaths.read(&mut [0; REAPED_AT_ONCE]));
             for stream in &mut self.streams {
                 stream.read();
             }
@@ -367,8 +380,8 @@ impl Caged {
         let wall_ms = now_ms().saturating_sub(self.started_ms);
         self.entered(stop)?;
         // A program may exceed a bound between two counts. This last count decides, because no process is left.
-        let is_free = matches!(stop, Stop::Exited | Stop::RunnerGone);
-        let added = is_free.then(|| self.disk.excess_at_the_end());
+        let ended_alone = matches!(stop, Stop::Exited | Stop::RunnerGone);
+        let added = ended_alone.then(|| self.disk.excess_at_the_end());
         let stop = added.flatten().map_or(stop, Stop::AddedExceeded);
         for stream in &mut self.streams {
             let mut chunks = 0;

@@ -126,7 +126,7 @@ async fn a_fork_bomb_is_ended_with_all_its_processes() {
 async fn orphans_that_end_do_not_count_for_ever() {
     let ground = Ground::new();
     let ran = ground
-        .sh("i=0; while [ $i -lt 300 ]; do (true & ); i=$((i+1)); done; echo end")
+        .sh("i=0; while [ $i -lt 3000 ]; do (true & ); i=$((i+1)); done; echo end")
         .await;
     assert_eq!(
         (ran.outcome, text(&ran).as_str()),
