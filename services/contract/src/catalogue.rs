@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::bound::matching::{CallContext, Match};
 use crate::catalogue_error::{CatalogueError, TOOLS_MAX};
 use crate::cedar::Condition;
+use crate::http::HttpTool;
 use crate::labels::{Integrity, Labels, OutputLabels, WrittenOutput};
 use crate::schema::Arguments;
 use crate::schema::output::OutputSchema;
@@ -124,6 +125,7 @@ pub struct Tool {
     arguments: Arguments,
     results: Option<OutputSchema>,
     output: OutputLabels,
+    http: Option<HttpTool>,
     digest: Digest,
 }
 
@@ -141,6 +143,7 @@ struct WrittenTool {
     idempotent: Option<bool>,
     exec: Option<Map<String, Value>>,
     mcp: Option<Map<String, Value>>,
+    http: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -363,12 +366,18 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
             place,
             problem: error.to_string(),
         })?;
-    if entry.exec.is_some() && entry.mcp.is_some() {
-        let problem = format!(
-            "`{}` has `exec` and `mcp`; keep the one that executes it",
+    let wrong = |problem| Err(CatalogueError::WrittenTool { place, problem });
+    let kinds = [
+        ("exec", entry.exec.is_some()),
+        ("mcp", entry.mcp.is_some()),
+        ("http", entry.http.is_some()),
+    ];
+    let mut kinds = kinds.iter().filter(|(_, is_there)| *is_there);
+    if let (Some((one, _)), Some((other, _))) = (kinds.next(), kinds.next()) {
+        return wrong(format!(
+            "`{}` has `{one}` and `{other}`; keep the one that executes it",
             entry.name
-        );
-        return Err(CatalogueError::WrittenTool { place, problem });
+        ));
     }
     if entry.name.as_str().split('.').any(str::is_empty) {
         let problem = format!("`{}` has an empty part between dots", entry.name);
@@ -395,6 +404,14 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     })?;
     let output =
         output(&entry).map_err(|problem| CatalogueError::WrittenTool { place, problem })?;
+    let http = entry.http.as_ref().map(HttpTool::read).transpose();
+    let http = match http {
+        Ok(http) => http,
+        Err(problem) => return wrong(format!("`http` of `{}`: {problem}", entry.name)),
+    };
+    if let Some(problem) = http.as_ref().and_then(|http| sends(http, &effects)) {
+        return wrong(format!("the effect of `{}`: {problem}", entry.name));
+    }
     Ok(Tool {
         entry,
         written,
@@ -402,7 +419,20 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
         arguments,
         results,
         output,
+        http,
         digest,
+    })
+}
+
+/// Returns the problem of a tool that sends arguments to a host and claims that a call sends nothing.
+fn sends(http: &HttpTool, effects: &Effects) -> Option<String> {
+    let (argument, _) = http.sent().into_iter().next()?;
+    let hides = !effects.are_all(Effect::Outward);
+    hides.then(|| {
+        format!(
+            "it sends the argument `{argument}` to {}, and not all of its calls are outward; write \"outward\"",
+            http.endpoint()
+        )
     })
 }
 

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::known::KnownSet;
 use crate::limits::{Limits, PeriodLimits};
 use crate::quota::Quota;
+use crate::reach::Reach;
 use crate::rule::Rule;
 use crate::slot_rule::SlotRules;
 use crate::test_call::TestCall;
@@ -56,6 +57,8 @@ pub(crate) struct Header {
     pub(crate) zone: TimeZone,
     /// The workspace of its calls, and the folders that they may read.
     pub(crate) folders: ContractFolders,
+    /// The hosts that its calls may send to.
+    pub(crate) reach: Reach,
 }
 
 /// A group of people who can approve a question.
@@ -141,6 +144,12 @@ impl Contract {
     #[must_use]
     pub fn task(&self) -> Option<&str> {
         self.head.task.as_deref()
+    }
+
+    /// The hosts that its calls may send to, and the networks in which these may be.
+    #[must_use]
+    pub fn reach(&self) -> &Reach {
+        &self.head.reach
     }
 
     /// The workspace in which its calls act, and the folders that they may read besides.

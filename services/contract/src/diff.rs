@@ -233,6 +233,12 @@ impl Differ<'_> {
                 self.check(check, before, after);
             }
         }
+        for (check, said) in show::reach::CHECKS {
+            let (before, after) = (said(old.reach()), said(new.reach()));
+            if before != after {
+                self.check(check, before, after);
+            }
+        }
         if old.principals() != new.principals() {
             let said = |contract: &Contract| {
                 let who = contract.principals().iter().map(|one| show::principal(one));

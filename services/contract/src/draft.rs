@@ -50,7 +50,8 @@ pub struct Recorded {
 /// arguments that follows one with an untrusted result: its values may be an attacker's.
 #[must_use]
 pub fn draft_of_calls(header: &DraftHeader, calls: &[Recorded], catalogue: &Catalogue) -> String {
-    let mut text = head(header, calls.len().max(1));
+    let hosts = text::host_line(catalogue, |name| calls.iter().any(|call| call.tool == name));
+    let mut text = head(header, &hosts, calls.len().max(1));
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     let calls = suspected(calls, catalogue);
     for rule in rules(&calls, catalogue) {
@@ -93,7 +94,7 @@ fn suspected(calls: &[Recorded], catalogue: &Catalogue) -> Vec<Recorded> {
     each.collect()
 }
 
-fn head(header: &DraftHeader, calls: usize) -> String {
+fn head(header: &DraftHeader, hosts: &str, calls: usize) -> String {
     let DraftHeader {
         name,
         purpose,
@@ -104,7 +105,7 @@ fn head(header: &DraftHeader, calls: usize) -> String {
     let folders = header.folder_lines();
     format!(
         "# What a recorded task did, and nothing more. The order of the items of a list is not looked at.\n\
-         contract = {}\nversion = 1\npurpose = {}\nowner = {}\nexpires = {expires}\n{folders}\n[limits]\ncalls = {calls}\n",
+         contract = {}\nversion = 1\npurpose = {}\nowner = {}\nexpires = {expires}\n{folders}{hosts}\n[limits]\ncalls = {calls}\n",
         quoted(name),
         quoted(purpose),
         quoted(owner)

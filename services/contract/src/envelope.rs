@@ -31,11 +31,21 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
             .collect(),
         wall_ms_max: most(limits.wall_ms, CALL_WALL_MS_MAX),
         output_bytes_max: most(limits.output_bytes, CALL_OUTPUT_BYTES_MAX),
-        hosts: Vec::new(),
+        hosts: texts(&contract.reach().hosts),
+        networks: texts(&contract.reach().networks),
         secrets: secrets.into_iter().collect(),
         approvers: approvers(contract),
         folders: contract.folders().clone(),
     }
+}
+
+/// Returns true if the contract can permit a call of the tool.
+pub(crate) fn permits(contract: &Contract, tool: &Tool) -> bool {
+    flatten(contract, tool).is_some()
+}
+
+fn texts<T: ToString>(each: &[T]) -> Vec<String> {
+    each.iter().map(ToString::to_string).collect()
 }
 
 /// Returns the keys of all roles of a contract.

@@ -23,6 +23,7 @@ mod fit;
 mod fix;
 mod flow;
 mod history_needs;
+mod http;
 mod known;
 mod labels;
 mod limits;
@@ -36,6 +37,7 @@ mod pattern;
 mod pins;
 mod question;
 mod quota;
+mod reach;
 mod record;
 mod repeat;
 mod repeat_check;
@@ -69,6 +71,7 @@ pub use envelope::envelope;
 pub use explain::{RuleExplanation, RuleResult, explain};
 pub use filled::SlotError;
 pub use history_needs::{CallParts, HistoryNeeds};
+pub use http::{Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method};
 pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
 pub use matcher::{Choice, Matcher};
@@ -78,6 +81,10 @@ pub use pins::{
     Drift, Drifted, ReadNow, catalogue_changes, drift, entries, is_read_as_signed, pins,
 };
 pub use quota::{Quota, Quotas, Spend, SpendCurrency};
+pub use reach::{
+    Endpoint, EndpointError, Network, NetworkError, PathFault, Reach, RefusedAddress, StrictUrl,
+    UrlError, admit,
+};
 pub use record::{Record, Started, View};
 pub use repeat::Repeats;
 pub use rule::{Escalation, OWNER, Question, Rule, RuleKind};

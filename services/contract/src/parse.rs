@@ -9,9 +9,11 @@ mod folders;
 mod head;
 mod known;
 mod limits;
+mod listed;
 mod matcher;
 mod question;
 mod quota;
+mod reach;
 mod repeat;
 mod rule;
 mod slots;
@@ -54,6 +56,8 @@ const CONTRACT_KEYS: &[&str] = &[
     "zone",
     "workspace",
     "folders",
+    "hosts",
+    "networks",
     "limits",
     "known",
     "slots",
@@ -106,6 +110,7 @@ pub(crate) fn contract(
         )
     })?;
     fits(&mut source, &fields, &contract, catalogue);
+    reach::check(&mut source, &fields, &contract, catalogue);
     slots::used(&mut source, &fields, &contract);
     let rules = ["allow", "ask", "deny"].into_iter();
     let rules = rules.flat_map(|word| tables(&mut source, &fields, word, RULES_MAX));
@@ -169,6 +174,7 @@ fn read<'t>(
     let starts = starts(source, of.table.get("starts"));
     let task = head::task(source, of.table.get("task"));
     let folders = folders::read(source, of);
+    let reach = reach::read(source, of);
     let principals = head::principals(source, of.table.get("principal"));
     let limits = limits::read(source, of.table.get("limits"), catalogue);
     let roles = head::roles(source, of.table.get("roles"));
@@ -207,6 +213,7 @@ fn read<'t>(
             limits: limits?,
             zone: head::zone(source, of.table.get("zone"))?,
             folders: folders?,
+            reach: reach?,
         },
         expires_span,
         roles: roles.clone()?,

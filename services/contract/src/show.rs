@@ -13,6 +13,7 @@ use crate::toml_text::quoted;
 use crate::usage::Period;
 
 pub(crate) mod folders;
+pub(crate) mod reach;
 mod sentence;
 mod sums;
 mod tools;
@@ -158,6 +159,7 @@ fn head(contract: &Contract) -> Vec<Sentence> {
         texts.push(format!("{}.", said.replacen('t', "T", 1)));
     }
     texts.extend(folders::sentences(contract.folders()));
+    texts.extend(reach::sentences(contract.reach()));
     texts.extend(contract.task().map(|text| format!("{}.", only_task(text))));
     texts.extend(contract.slots.values().map(SlotRule::sentence));
     for (name, role) in contract.roles() {
@@ -360,14 +362,17 @@ fn catalogued(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
         format!(
             "`{}` is described as {description}. {does}{output}{}",
             tool.name(),
-            program(tool)
+            executed(tool)
         )
     });
     plain(named.collect())
 }
 
-/// Describes the files that a tool executes.
-fn program(tool: &Tool) -> String {
+/// Describes the request that a tool sends, or the files that it executes.
+fn executed(tool: &Tool) -> String {
+    if let Some(http) = tool.http() {
+        return format!(" It sends {} to {}.", http.method(), http.endpoint());
+    }
     let Some(program) = tool.program() else {
         return String::new();
     };

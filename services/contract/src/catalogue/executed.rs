@@ -1,13 +1,17 @@
-//! The part of a tool's entry that says what the runner executes.
+//! The part of a tool's entry that says what is executed.
 
 use serde_json::{Map, Value};
 
 use super::Tool;
+use crate::http::HttpTool;
 
 impl Tool {
     /// The tool's own timeout in milliseconds; `None` if it has none.
     #[must_use]
     pub fn wall_ms_max(&self) -> u64 {
+        if let Some(http) = &self.http {
+            return http.limits().wall_ms;
+        }
         let limits = self.run().and_then(|run| run.get("limits"));
         let wall_ms = limits.and_then(|limits| limits.get("wall_ms"));
         wall_ms.and_then(Value::as_u64).unwrap_or(u64::MAX)
@@ -23,6 +27,12 @@ impl Tool {
     #[must_use]
     pub fn mcp(&self) -> Option<&Map<String, Value>> {
         self.entry.mcp.as_ref()
+    }
+
+    /// The request that egress sends; `None` for tools of the runner.
+    #[must_use]
+    pub fn http(&self) -> Option<&HttpTool> {
+        self.http.as_ref()
     }
 
     /// The entry of the program that the runner starts: `exec`, or `server` of `mcp`.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::roles::{ArgumentRole, kinds, role};
-use super::text::{DraftHeader, slug, table};
+use super::text::{DraftHeader, host_line, slug, table};
 use crate::catalogue::{Catalogue, Effect, Risk, Tool};
 use crate::contract::Contract;
 use crate::labels::{Integrity, Secrecy};
@@ -38,14 +38,19 @@ pub fn draft_of_text(header: &DraftHeader, words: &str, catalogue: &Catalogue) -
     for (name, versions) in all {
         let fits = |version: &&String| {
             let trial = [rules.as_slice(), &[String::clone(version)]].concat();
-            Contract::parse("draft", &whole(header, words, &trial, &[]), catalogue).is_ok()
+            Contract::parse(
+                "draft",
+                &whole(header, words, (&trial, &[]), catalogue),
+                catalogue,
+            )
+            .is_ok()
         };
         match versions.iter().find(fits) {
             Some(version) => rules.push(version.clone()),
             None => left_out.push(name),
         }
     }
-    whole(header, words, &rules, &left_out)
+    whole(header, words, (&rules, &left_out), catalogue)
 }
 
 /// Returns the versions of each rule, with the tools that it is about.
@@ -100,7 +105,12 @@ fn unused(name: String, used: &mut Vec<String>) -> String {
 }
 
 /// Writes the head and the rules.
-fn whole(header: &DraftHeader, words: &str, rules: &[String], left_out: &[String]) -> String {
+fn whole(
+    header: &DraftHeader,
+    words: &str,
+    (rules, left_out): (&[String], &[String]),
+    catalogue: &Catalogue,
+) -> String {
     let DraftHeader {
         name,
         purpose,
@@ -128,6 +138,9 @@ fn whole(header: &DraftHeader, words: &str, rules: &[String], left_out: &[String
         quoted(owner)
     ));
     text.push_str(&header.folder_lines());
+    text.push_str(&host_line(catalogue, |name| {
+        rules.iter().any(|rule| rule.contains(&quoted(name)))
+    }));
     if is_bound(words) {
         text.push_str(&format!(
             "task = {} # only for this text; without this line, for every task\n",

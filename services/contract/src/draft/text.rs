@@ -1,8 +1,11 @@
 //! Writes names, values and arguments of a draft as TOML.
 
+use std::collections::BTreeSet;
+
 use bus_schema::ContractFolders;
 use serde_json::{Map, Value};
 
+use crate::catalogue::Catalogue;
 use crate::toml_text::{key, quoted};
 
 /// Maximum length of a generated name, in bytes.
@@ -37,6 +40,20 @@ impl DraftHeader {
         }
         lines
     }
+}
+
+/// Writes the line of the hosts that the used tools send to; empty without any.
+pub(super) fn host_line(catalogue: &Catalogue, is_used: impl Fn(&str) -> bool) -> String {
+    let used = catalogue
+        .tools()
+        .filter(|tool| is_used(tool.name().as_str()));
+    let hosts = used.filter_map(|tool| Some(quoted(&tool.http()?.endpoint().to_string())));
+    let hosts: BTreeSet<String> = hosts.collect();
+    if hosts.is_empty() {
+        return String::new();
+    }
+    let hosts: Vec<String> = hosts.into_iter().collect();
+    format!("hosts = [{}]\n", hosts.join(", "))
 }
 
 /// Converts any text to a name of lower-case letters, digits and `-`.

@@ -1,0 +1,9 @@
+//! The entry `http` of a tool: the request that a call sends, and what comes back of the answer.
+
+mod body;
+mod build;
+mod entry;
+mod texts;
+
+pub use build::{HttpArgsError, HttpRequest};
+pub use entry::{Answer, AnswerKind, HttpLimits, HttpTool, Method};

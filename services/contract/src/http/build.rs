@@ -1,0 +1,169 @@
+//! Builds the request of a call: what is judged here is what is sent.
+
+use serde_json::{Map, Value};
+
+use super::body;
+use super::entry::{HttpTool, Method, Param, ParamValue, PathName};
+use super::texts::is_header_value;
+use crate::reach::{StrictUrl, UrlError};
+
+/// A request, complete but for the headers that the executor writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The URL.
+    pub url: StrictUrl,
+    /// Names and values, each name once.
+    pub headers: Vec<(String, String)>,
+    /// The body, JSON.
+    pub body: Option<Vec<u8>>,
+}
+
+/// The reason that arguments make no request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpArgsError {
+    /// An argument is missing.
+    #[error("the argument `{0}` is missing; send it")]
+    Missing(String),
+    /// An argument that the tool does not send.
+    #[error("the argument `{0}` is not sent by this tool; leave it out")]
+    Unknown(String),
+    /// A value that is no text, whole number or truth value, where only those can be sent.
+    #[error("the argument `{0}` is no text, whole number or truth value; send one of these")]
+    Type(String),
+    /// A value that cannot be one name of a path.
+    #[error(
+        "the argument `{0}` is empty, `.` or `..`, or has a slash, `\\`, `%`, `;`, `?`, `#` or a control character; it \
+         has to be one name of a path"
+    )]
+    PathName(String),
+    /// A value that cannot be the value of a header.
+    #[error("the argument `{0}` is not visible ASCII, as the value of a header has to be")]
+    Header(String),
+    /// A body of more bytes than the tool allows.
+    #[error("the body of the request has {bytes} bytes, more than the {max} that the tool allows")]
+    Large {
+        /// Its bytes.
+        bytes: usize,
+        /// `request_bytes_max` of the tool.
+        max: u64,
+    },
+    /// The URL is too long.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+}
+
+impl HttpTool {
+    /// Builds the request of a call.
+    ///
+    /// # Errors
+    /// Returns the first argument that cannot be sent.
+    pub fn request(&self, args: &Map<String, Value>) -> Result<HttpRequest, HttpArgsError> {
+        let sent = self.sent();
+        if let Some(name) = args.keys().find(|name| !sent.contains_key(name.as_str())) {
+            return Err(HttpArgsError::Unknown(name.clone()));
+        }
+        let mut url = format!("https://{}", self.endpoint);
+        for name in &self.path {
+            url.push('/');
+            match name {
+                PathName::Literal(text) => url.push_str(text),
+                PathName::Value(name) => url.push_str(&path_name(name, args)?),
+            }
+        }
+        for (n, (name, value)) in filled(&self.query, args)?.into_iter().enumerate() {
+            url.push(if n == 0 { '?' } else { '&' });
+            url.push_str(&escaped(name));
+            url.push('=');
+            url.push_str(&escaped(&value));
+        }
+        let mut headers = Vec::new();
+        for (name, value) in filled(&self.headers, args)? {
+            if !is_header_value(&value) {
+                return Err(HttpArgsError::Header(name.to_owned()));
+            }
+            headers.push((name.to_owned(), value));
+        }
+        Ok(HttpRequest {
+            method: self.method,
+            url: StrictUrl::new(&url)?,
+            headers,
+            body: self.filled_body(args)?,
+        })
+    }
+
+    fn filled_body(&self, args: &Map<String, Value>) -> Result<Option<Vec<u8>>, HttpArgsError> {
+        let Some(template) = &self.body else {
+            return Ok(None);
+        };
+        let Some(filled) = body::fill(template, args) else {
+            let missing = body::values(template).into_iter();
+            let missing =
+                missing.filter(|(name, is_needed)| *is_needed && !args.contains_key(*name));
+            let name = missing.map(|(name, _)| name).next().unwrap_or_default();
+            return Err(HttpArgsError::Missing(name.to_owned()));
+        };
+        let bytes = filled.to_string().into_bytes();
+        let max = self.limits().request_bytes_max;
+        if u64::try_from(bytes.len()).is_ok_and(|len| len <= max) {
+            return Ok(Some(bytes));
+        }
+        let bytes = bytes.len();
+        Err(HttpArgsError::Large { bytes, max })
+    }
+}
+
+/// Returns the parameters with their values, without those whose argument is missing.
+fn filled<'t>(
+    params: &'t [Param],
+    args: &Map<String, Value>,
+) -> Result<Vec<(&'t str, String)>, HttpArgsError> {
+    let mut filled = Vec::new();
+    for param in params {
+        let value = match &param.value {
+            ParamValue::Literal(text) => text.clone(),
+            ParamValue::Value(name) => match args.get(name) {
+                Some(value) => text(name, value)?,
+                None => continue,
+            },
+        };
+        filled.push((param.name.as_str(), value));
+    }
+    Ok(filled)
+}
+
+fn path_name(name: &str, args: &Map<String, Value>) -> Result<String, HttpArgsError> {
+    let value = args.get(name);
+    let value = value.ok_or_else(|| HttpArgsError::Missing(name.to_owned()))?;
+    let value = text(name, value)?;
+    let is_odd = |c: char| c.is_control() || "/\\%;?#".contains(c);
+    if matches!(value.as_str(), "" | "." | "..") || value.contains(is_odd) {
+        return Err(HttpArgsError::PathName(name.to_owned()));
+    }
+    Ok(escaped(&value))
+}
+
+fn text(name: &str, value: &Value) -> Result<String, HttpArgsError> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(yes) => Ok(yes.to_string()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Ok(number.to_string()),
+        Value::Number(_) | Value::Null | Value::Array(_) | Value::Object(_) => {
+            Err(HttpArgsError::Type(name.to_owned()))
+        }
+    }
+}
+
+/// Escapes every byte but letters, digits, `-`, `.`, `_` and `~`.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}

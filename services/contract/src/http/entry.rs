@@ -1,0 +1,433 @@
+//! Reads the entry `http` of the catalogue, strictly: each host, path, name and limit in its one form.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body;
+use super::texts::{is_header_value, is_name};
+use crate::reach::{Endpoint, path_fault};
+
+/// Most parameters of a query, and most headers.
+const PARAMS_MAX: usize = 32;
+/// Most fields of an answer.
+const FIELDS_MAX: usize = 64;
+/// Longest text of an entry, in bytes.
+const TEXT_BYTES_MAX: usize = 2048;
+/// Longest time of a call, in milliseconds: five minutes.
+const WALL_MS_MAX: u64 = 300_000;
+/// Largest request or answer, in bytes: that of a content.
+const BYTES_MAX: u64 = bus_schema::CONTENT_BYTES_MAX as u64;
+/// Most redirects that a call may follow.
+const REDIRECTS_MAX: u8 = 5;
+/// Headers that the executor writes itself, or that would give a call another meaning.
+const OWN_HEADERS: [&str; 17] = [
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+];
+
+/// A tool that sends one request to one host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpTool {
+    pub(super) method: Method,
+    pub(super) endpoint: Endpoint,
+    /// The names of the path.
+    pub(super) path: Vec<PathName>,
+    pub(super) query: Vec<Param>,
+    pub(super) headers: Vec<Param>,
+    /// The body, in which `{"$value": NAME}` stands for an argument.
+    pub(super) body: Option<Value>,
+    redirects: u8,
+    answer: Answer,
+    limits: HttpLimits,
+}
+
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Reads only the headers.
+    Head,
+    /// Sends a body to a resource.
+    Post,
+    /// Replaces a resource.
+    Put,
+    /// Changes a resource.
+    Patch,
+    /// Removes a resource.
+    Delete,
+}
+
+/// A name of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PathName {
+    /// As written.
+    Literal(String),
+    /// The value of an argument.
+    Value(String),
+}
+
+/// A parameter of the query, or a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Param {
+    pub(super) name: String,
+    pub(super) value: ParamValue,
+}
+
+/// The value of a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ParamValue {
+    /// As written.
+    Literal(String),
+    /// The value of an argument; without it the parameter is left out.
+    Value(String),
+}
+
+/// The part of an answer that comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The status codes of success.
+    #[serde(default = "success")]
+    pub status: BTreeSet<u16>,
+    /// The content of the answer.
+    #[serde(rename = "type")]
+    pub kind: AnswerKind,
+    /// The fields that come back, each by its JSON Pointer (RFC 6901) in the answer; all of it if there are none.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+    /// The places of numbers whose sum is the tokens that the call used, by JSON Pointer; unknown if there are none.
+    #[serde(default)]
+    pub tokens: Vec<String>,
+}
+
+/// The content of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerKind {
+    /// Strict JSON.
+    Json,
+    /// UTF-8; comes back as `{"text"}`.
+    Text,
+    /// Not read; `{"status"}` comes back.
+    Nothing,
+}
+
+/// The limits of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpLimits {
+    /// Longest time from the resolution of the name to the end of the answer.
+    pub wall_ms: u64,
+    /// Most bytes of the request's body.
+    pub request_bytes_max: u64,
+    /// Most bytes of the answer's body, as sent and as decoded.
+    pub answer_bytes_max: u64,
+}
+
+/// An entry as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenHttp {
+    method: Method,
+    host: String,
+    path: String,
+    #[serde(default)]
+    query: Vec<WrittenParam>,
+    #[serde(default)]
+    headers: Vec<WrittenParam>,
+    body: Option<Value>,
+    #[serde(default)]
+    redirects: u8,
+    answer: Answer,
+    limits: HttpLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenParam {
+    name: String,
+    literal: Option<String>,
+    value: Option<String>,
+}
+
+fn success() -> BTreeSet<u16> {
+    BTreeSet::from([200])
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        })
+    }
+}
+
+impl HttpTool {
+    /// Reads the entry.
+    ///
+    /// # Errors
+    /// The first problem, beginning with the member that it is about.
+    pub(crate) fn read(written: &Value) -> Result<Self, String> {
+        let written = WrittenHttp::deserialize(written).map_err(|error| error.to_string())?;
+        let endpoint: Endpoint = (written.host.parse())
+            .map_err(|error| format!("`host` is {:?}: {error}", written.host))?;
+        let path = path(&written.path).map_err(|problem| format!("`path` {problem}"))?;
+        let query =
+            params(written.query, |_| Ok(())).map_err(|problem| format!("`query` {problem}"))?;
+        let headers =
+            params(written.headers, header).map_err(|problem| format!("`headers` {problem}"))?;
+        let takes_body = match written.method {
+            Method::Get | Method::Head | Method::Delete => false,
+            Method::Post | Method::Put | Method::Patch => true,
+        };
+        if let Some(body) = &written.body {
+            if !takes_body {
+                return Err(format!(
+                    "`body` is not sent with {}; leave it out",
+                    written.method
+                ));
+            }
+            body::check(body).map_err(|problem| format!("`body` {problem}"))?;
+        }
+        let reads = matches!(written.method, Method::Get | Method::Head);
+        if written.redirects > if reads { REDIRECTS_MAX } else { 0 } {
+            return Err(format!(
+                "`redirects` is {}; choose 0 to {REDIRECTS_MAX} for GET and HEAD, and 0 for all others",
+                written.redirects
+            ));
+        }
+        answer(&written.answer, written.method).map_err(|problem| format!("`answer` {problem}"))?;
+        limits(&written.limits).map_err(|problem| format!("`limits` {problem}"))?;
+        Ok(Self {
+            method: written.method,
+            endpoint,
+            path,
+            query,
+            headers,
+            body: written.body,
+            redirects: written.redirects,
+            answer: written.answer,
+            limits: written.limits,
+        })
+    }
+
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The host and the port that requests go to.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The part of an answer that comes back.
+    #[must_use]
+    pub const fn answer(&self) -> &Answer {
+        &self.answer
+    }
+
+    /// Most redirects that a call follows, to hosts that the contract names.
+    #[must_use]
+    pub const fn redirects(&self) -> u8 {
+        self.redirects
+    }
+
+    /// The limits of a call.
+    #[must_use]
+    pub const fn limits(&self) -> &HttpLimits {
+        &self.limits
+    }
+
+    /// The arguments that a request sends; true for those that every call needs.
+    #[must_use]
+    pub fn sent(&self) -> BTreeMap<&str, bool> {
+        let in_path = self.path.iter().filter_map(|name| match name {
+            PathName::Value(name) => Some((name.as_str(), true)),
+            PathName::Literal(_) => None,
+        });
+        let params = self.query.iter().chain(&self.headers);
+        let in_params = params.filter_map(|param| match &param.value {
+            ParamValue::Value(name) => Some((name.as_str(), false)),
+            ParamValue::Literal(_) => None,
+        });
+        let in_body = self.body.iter().flat_map(body::values);
+        let mut sent = BTreeMap::new();
+        for (name, is_needed) in in_path.chain(in_params).chain(in_body) {
+            *sent.entry(name).or_default() |= is_needed;
+        }
+        sent
+    }
+}
+
+/// Reads a template such as `/v2/items/{item}`.
+fn path(text: &str) -> Result<Vec<PathName>, String> {
+    let names = text
+        .strip_prefix('/')
+        .filter(|_| text.len() <= TEXT_BYTES_MAX)
+        .ok_or("does not begin with a slash; write such as \"/v2/items/{item}\"")?;
+    let value = |name: &str| {
+        let inner = name.strip_prefix('{')?.strip_suffix('}')?;
+        is_name(inner).then(|| inner.to_owned())
+    };
+    // A value stands for a plain name in the check of the whole.
+    let plain: Vec<&str> = names
+        .split('/')
+        .map(|name| value(name).map_or(name, |_| "x"))
+        .collect();
+    path_fault(&format!("/{}", plain.join("/"))).map_err(|fault| {
+        format!("{fault}; a value is a whole name between slashes, such as {{item}}")
+    })?;
+    let names = names.split('/').map(|name| match value(name) {
+        Some(name) => PathName::Value(name),
+        None => PathName::Literal(name.to_owned()),
+    });
+    Ok(names.collect())
+}
+
+fn params(
+    written: Vec<WrittenParam>,
+    check: impl Fn(&Param) -> Result<(), String>,
+) -> Result<Vec<Param>, String> {
+    if written.len() > PARAMS_MAX {
+        return Err(format!(
+            "has more than {PARAMS_MAX} entries; leave some out"
+        ));
+    }
+    let mut params: Vec<Param> = Vec::new();
+    for WrittenParam {
+        name,
+        literal,
+        value,
+    } in written
+    {
+        let value = match (literal, value) {
+            (Some(literal), None) if literal.len() <= TEXT_BYTES_MAX => {
+                ParamValue::Literal(literal)
+            }
+            (None, Some(value)) if is_name(&value) => ParamValue::Value(value),
+            (Some(_), _) | (None, _) => {
+                return Err(format!(
+                    "has an entry {name:?} without its value; write {{\"name\": {name:?}, \"literal\": \"…\"}}, or \
+                     \"value\" with the name of an argument"
+                ));
+            }
+        };
+        if name.is_empty() || name.len() > TEXT_BYTES_MAX {
+            return Err("has an entry without a name; write it".to_owned());
+        }
+        if params.iter().any(|param| param.name == name) {
+            return Err(format!("has {name:?} twice; leave one out"));
+        }
+        let param = Param { name, value };
+        check(&param)?;
+        params.push(param);
+    }
+    Ok(params)
+}
+
+fn header(param: &Param) -> Result<(), String> {
+    let name = param.name.as_str();
+    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    if !name.bytes().all(is_plain) {
+        return Err(format!(
+            "has {name:?}; write its lower-case letters, digits and `-`"
+        ));
+    }
+    if OWN_HEADERS.contains(&name) {
+        return Err(format!(
+            "has `{name}`, which the executor writes itself or does not send; leave it out"
+        ));
+    }
+    match &param.value {
+        ParamValue::Literal(text) if !is_header_value(text) => Err(format!(
+            "has a value of `{name}` that is not visible ASCII; write such a text"
+        )),
+        ParamValue::Literal(_) | ParamValue::Value(_) => Ok(()),
+    }
+}
+
+fn answer(answer: &Answer, method: Method) -> Result<(), String> {
+    if answer.status.is_empty() || answer.status.iter().any(|code| !(200..300).contains(code)) {
+        return Err(
+            "has a `status` without codes from 200 to 299; write the codes of success".to_owned(),
+        );
+    }
+    let has_places = !answer.fields.is_empty() || !answer.tokens.is_empty();
+    if answer.kind != AnswerKind::Json && has_places {
+        return Err(
+            "has `fields` or `tokens`, which only an answer of the type \"json\" has; leave them out"
+                .to_owned(),
+        );
+    }
+    if method == Method::Head && answer.kind != AnswerKind::Nothing {
+        return Err("of HEAD has no body; write \"type\": \"nothing\"".to_owned());
+    }
+    if answer.fields.len().max(answer.tokens.len()) > FIELDS_MAX {
+        return Err(format!("has more than {FIELDS_MAX} fields; leave some out"));
+    }
+    if let Some(pointer) = answer.tokens.iter().find(|pointer| !is_pointer(pointer)) {
+        return Err(format!(
+            "has `tokens` at {pointer:?}; write such as [\"/usage/total_tokens\"]"
+        ));
+    }
+    for (name, pointer) in &answer.fields {
+        if !is_name(name) || !is_pointer(pointer) {
+            return Err(format!(
+                "has the field {name:?} at {pointer:?}; write such as \"id\": \"/data/id\""
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Returns true for a JSON Pointer.
+fn is_pointer(text: &str) -> bool {
+    let mut escapes = text.split('~').skip(1);
+    text.len() <= TEXT_BYTES_MAX
+        && (text.is_empty() || text.starts_with('/'))
+        && escapes.all(|rest| rest.starts_with(['0', '1']))
+}
+
+fn limits(limits: &HttpLimits) -> Result<(), String> {
+    for (name, value, max) in [
+        ("wall_ms", limits.wall_ms, WALL_MS_MAX),
+        ("request_bytes_max", limits.request_bytes_max, BYTES_MAX),
+        ("answer_bytes_max", limits.answer_bytes_max, BYTES_MAX),
+    ] {
+        let min = u64::from(name == "wall_ms");
+        if !(min..=max).contains(&value) {
+            return Err(format!(
+                "has `{name}` out of its range; choose {min} to {max}"
+            ));
+        }
+    }
+    Ok(())
+}
