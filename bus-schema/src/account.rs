@@ -212,13 +212,15 @@ fn author(id: AuthorId) -> User {
     }
     user.hears_or_says::<Head>(id);
     for call in CALLS {
-        for caller in call.from {
-            let subject = format!("call.{}.{caller}.{}", call.to, call.verb);
+        let pairs = call.from.iter();
+        let pairs = pairs.flat_map(|caller| call.to.iter().map(move |callee| (callee, caller)));
+        for (callee, caller) in pairs {
+            let subject = format!("call.{callee}.{caller}.{}", call.verb);
             if *caller == id {
                 user.publish.push(subject);
-                let family = format!("call.{}.{caller}.*", call.to);
-                user.takes(account_of(call.to.name()), Form::Answer, family);
-            } else if call.to == id {
+                let family = format!("call.{callee}.{caller}.*");
+                user.takes(account_of(callee.name()), Form::Answer, family);
+            } else if *callee == id {
                 user.subscribe.push(subject);
                 // The server's reply subjects for imported requests.
                 user.publish.push("_R_.>".to_owned());

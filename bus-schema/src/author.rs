@@ -66,18 +66,21 @@ macro_rules! authors { ($(
 authors! {
     /// The person; signs contracts, tasks and approvals, and can halt everything.
     Owner = "owner", uid NOBODY, chain Whole, reads Patient,
-        volumes [], contents of [Owner Gateway Worker Policy Runner];
+        volumes [], contents of [Owner Gateway Worker Policy Runner Egress];
     /// The only entrance for people and programs outside.
     Gateway = "gateway", uid 10_001, chain PerTask, reads Patient,
-        volumes ["state"], contents of [Owner Gateway Worker Policy Runner];
+        volumes ["state"], contents of [Owner Gateway Worker Policy Runner Egress];
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Gateway Runner];
+        volumes ["state"], contents of [Gateway Runner Egress];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
-        volumes ["state"], contents of [Owner Gateway Worker Runner];
+        volumes ["state"], contents of [Owner Gateway Worker Runner Egress];
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
+        volumes ["state"], contents of [Owner Worker];
+    /// Sends the requests of granted calls to hosts: the only way out.
+    Egress = "egress", uid 10_011, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker];
     /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
@@ -89,6 +92,7 @@ pub const ACTORS: &[AuthorId] = &[
     AuthorId::Audit,
     AuthorId::Policy,
     AuthorId::Runner,
+    AuthorId::Egress,
     AuthorId::Worker,
     AuthorId::Gateway,
 ];

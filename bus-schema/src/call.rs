@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Author, AuthorId, Digest, Owner, Time};
 
-/// A call: subject `call.<TO>.<caller>.<VERB>`.
+/// A call: subject `call.<callee>.<caller>.<VERB>`.
 pub trait Call: Serialize + DeserializeOwned + Send + 'static {
-    /// The callee.
-    const TO: AuthorId;
+    /// The callees; each answers for itself.
+    const TO: &'static [AuthorId];
     /// The name of the call.
     const VERB: &'static str;
     /// The authors that may call it.
     const FROM: &'static [AuthorId];
     /// The answer.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
-    /// The subject for requests of `caller`.
+    /// The subject for requests of `caller` to `callee`.
     #[must_use]
-    fn subject(caller: AuthorId) -> String {
-        format!("call.{}.{caller}.{}", Self::TO, Self::VERB)
+    fn subject(callee: AuthorId, caller: AuthorId) -> String {
+        format!("call.{callee}.{caller}.{}", Self::VERB)
     }
 }
 
@@ -27,8 +27,8 @@ pub trait CanCall<C: Call>: Author {}
 /// The table's entry for one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallSpec {
-    /// The callee.
-    pub to: AuthorId,
+    /// The callees.
+    pub to: &'static [AuthorId],
     /// The name of the call.
     pub verb: &'static str,
     /// The authors that may call it.
@@ -68,7 +68,7 @@ pub struct Proof {
 }
 
 impl Call for Prove {
-    const TO: AuthorId = AuthorId::Audit;
+    const TO: &'static [AuthorId] = &[AuthorId::Audit];
     const VERB: &'static str = "prove";
     const FROM: &'static [AuthorId] = &[AuthorId::Owner];
     type Reply = Option<Proof>;
@@ -95,7 +95,7 @@ pub struct Halted {
 }
 
 impl Call for Halt {
-    const TO: AuthorId = AuthorId::Runner;
+    const TO: &'static [AuthorId] = &[AuthorId::Runner, AuthorId::Egress];
     const VERB: &'static str = "halt";
     const FROM: &'static [AuthorId] = &[AuthorId::Owner];
     type Reply = Halted;

@@ -102,7 +102,7 @@ impl Spec {
 
 facts! {
     /// A process of the author has started. The event has the hardening that the process measured of itself.
-    "service.started" v 1 by Gateway Worker Policy Runner Audit, of Deployment: ServiceStarted {
+    "service.started" v 1 by Gateway Worker Policy Runner Egress Audit, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
         /// The measured hardening.
@@ -149,7 +149,7 @@ facts! {
     /// The halt has ended.
     "halt.lifted" v 1 by Owner, of Deployment: HaltLifted {};
     /// The author found a different stream from the one it had read. It claims nothing until the owner adopts this one.
-    "stream.doubted" v 1 by Runner, of Deployment: StreamDoubted {
+    "stream.doubted" v 1 by Runner Egress, of Deployment: StreamDoubted {
         /// The sequence of the last message that it had folded.
         lost_seq: u64,
         /// The digest of this message: SHA-256 of its stored time, subject and body.
@@ -292,12 +292,12 @@ facts! {
     };
 
     /// The grant is claimed. Only this event's author acts on it, and only after reading this event back.
-    "action.started" v 1 by Runner, of TaskId: ActionStarted {
+    "action.started" v 1 by Runner Egress, of TaskId: ActionStarted {
         /// The action.
         action: ActionId,
     };
     /// The outcome of a claimed action.
-    "action.finished" v 1 by Runner, of TaskId: ActionFinished {
+    "action.finished" v 1 by Runner Egress, of TaskId: ActionFinished {
         /// The action.
         action: ActionId,
         /// The outcome.
@@ -308,7 +308,7 @@ facts! {
         output: Content,
     } contents |fact| vec![fact.output];
     /// The executor declined a grant, with the reason.
-    "action.declined" v 1 by Runner, of TaskId: ActionDeclined {
+    "action.declined" v 1 by Runner Egress, of TaskId: ActionDeclined {
         /// The action.
         action: ActionId,
         /// The reason.

@@ -30,8 +30,11 @@ pub struct Envelope {
     pub wall_ms_max: u32,
     /// Most bytes of one action's output.
     pub output_bytes_max: u32,
-    /// Hosts that may be reached.
+    /// Hosts that may be reached: names, with a port if it is not 443.
     pub hosts: Vec<String>,
+    /// Networks in which these may be, although nothing is sent there otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
     /// Secrets that may be used.
     pub secrets: Vec<SecretName>,
     /// The keys that may approve beside the owner's.

@@ -24,7 +24,9 @@ mod verify;
 pub mod wire;
 
 pub use account::{User, users};
-pub use author::{ACTORS, Audit, Author, AuthorId, Chain, Gateway, Owner, Policy, Runner, Worker};
+pub use author::{
+    ACTORS, Audit, Author, AuthorId, Chain, Egress, Gateway, Owner, Policy, Runner, Worker,
+};
 pub use call::{CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove};
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use draft::{Draft, Link, SignedEvent, public_key};

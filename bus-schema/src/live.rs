@@ -37,6 +37,7 @@ impl Live for Head {
     const TO: &'static [AuthorId] = &[
         AuthorId::Policy,
         AuthorId::Runner,
+        AuthorId::Egress,
         AuthorId::Gateway,
         AuthorId::Owner,
     ];

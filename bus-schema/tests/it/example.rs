@@ -88,6 +88,7 @@ pub(crate) fn envelope() -> Envelope {
         wall_ms_max: 10_000,
         output_bytes_max: 65_536,
         hosts: vec!["api.example.com".to_owned()],
+        networks: Vec::new(),
         secrets: vec![name("smtp.password")],
         approvers: vec![second(), third()],
         folders: ContractFolders::default(),

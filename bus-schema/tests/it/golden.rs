@@ -126,7 +126,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
             AuthorId::Gateway => GatewayFact::READS,
             AuthorId::Worker => WorkerFact::READS,
             AuthorId::Policy => PolicyFact::READS,
-            AuthorId::Runner => ExecutorFact::READS,
+            AuthorId::Runner | AuthorId::Egress => ExecutorFact::READS,
             AuthorId::Audit | AuthorId::Owner => return true,
         };
         let mut folds = folds.iter();
@@ -167,11 +167,15 @@ fn subjects() -> String {
         );
     }
     for call in CALLS {
-        for from in call.from {
+        for (from, to) in call
+            .from
+            .iter()
+            .flat_map(|from| call.to.iter().map(move |to| (from, to)))
+        {
             line(
-                format!("call.{}.{from}.{}", call.to, call.verb),
+                format!("call.{to}.{from}.{}", call.verb),
                 from.name(),
-                call.to.name(),
+                to.name(),
             );
         }
     }

@@ -55,8 +55,10 @@ fn families() -> Vec<String> {
     }
     all.extend([API, OWN_API].into_iter().flat_map(requests));
     for call in CALLS {
-        let from = call.from.iter().map(|from| from.name()).chain(["other"]);
-        all.extend(from.map(|from| format!("call.{}.{from}.{}", call.to, call.verb)));
+        for to in call.to {
+            let from = call.from.iter().map(|from| from.name()).chain(["other"]);
+            all.extend(from.map(|from| format!("call.{to}.{from}.{}", call.verb)));
+        }
     }
     all.push(Head::subject());
     all.extend(AuthorId::ALL.iter().map(|by| format!("live.{by}.what.-")));

@@ -14,6 +14,7 @@ const LINES_MAX: usize = 500;
 const TEXTS: &[(&str, &str)] = &[
     // The program that connects to a host parses it, the same way for check and use.
     ("Envelope", "hosts"),
+    ("Envelope", "networks"),
 ];
 
 fn root() -> PathBuf {

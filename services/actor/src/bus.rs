@@ -249,15 +249,15 @@ impl<A: Author> Bus<A> {
         }
     }
 
-    /// Calls and waits for the signed answer.
+    /// Calls `callee` and waits for its signed answer.
     ///
     /// # Errors
     /// [`NoAnswer`]
-    pub async fn ask<C: Call>(&self, call: C) -> Result<C::Reply, NoAnswer>
+    pub async fn ask<C: Call>(&self, callee: AuthorId, call: C) -> Result<C::Reply, NoAnswer>
     where
         A: CanCall<C>,
     {
-        let subject = C::subject(A::ID);
+        let subject = C::subject(callee, A::ID);
         let schema = format!("{}.v1", C::VERB);
         let body = self.body(&subject, schema, 0, Digest::ZERO, call);
         let asked = Digest::of(&[&body]);
@@ -266,16 +266,16 @@ impl<A: Author> Bus<A> {
             .client
             .request_with_headers(subject, self.sign(&body), body.into())
             .await
-            .map_err(|_| NoAnswer::Nobody(C::TO))?;
-        let genuine = self.genuine(C::TO, &reply);
+            .map_err(|_| NoAnswer::Nobody(callee))?;
+        let genuine = self.genuine(callee, &reply);
         let answer: Body<C::Reply> = genuine
             .then(|| wire::decode(&reply.payload).ok())
             .flatten()
-            .ok_or(NoAnswer::NotGenuine(C::TO))?;
-        if answer.author == C::TO && answer.prev == asked {
+            .ok_or(NoAnswer::NotGenuine(callee))?;
+        if answer.author == callee && answer.prev == asked {
             Ok(answer.fact)
         } else {
-            Err(NoAnswer::NotGenuine(C::TO))
+            Err(NoAnswer::NotGenuine(callee))
         }
     }
 
@@ -283,7 +283,12 @@ impl<A: Author> Bus<A> {
     pub async fn serve<C: Call>(self, answer: impl Fn(C) -> C::Reply + Send + Sync) {
         let mut calls = futures::stream::SelectAll::new();
         for caller in C::FROM {
-            match self.inner.client.subscribe(C::subject(*caller)).await {
+            match self
+                .inner
+                .client
+                .subscribe(C::subject(A::ID, *caller))
+                .await
+            {
                 Ok(subscription) => {
                     calls.push(subscription.map(move |call| (*caller, call)).boxed())
                 }

@@ -20,6 +20,28 @@ pub trait Executor:
 }
 
 impl Executor for bus_schema::Runner {}
+impl Executor for bus_schema::Egress {}
+
+/// The places in which the calls of a contract act, from the envelope that the owner signed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Folders of the runner.
+    pub folders: ContractFolders,
+    /// Hosts that may be sent to.
+    pub hosts: Vec<String>,
+    /// Networks in which these may be besides the Internet.
+    pub networks: Vec<String>,
+}
+
+impl Places {
+    fn of(envelope: &Envelope) -> Self {
+        Self {
+            folders: envelope.folders.clone(),
+            hosts: envelope.hosts.clone(),
+            networks: envelope.networks.clone(),
+        }
+    }
+}
 
 /// The bytes of arguments.
 #[derive(Clone, Default)]
@@ -36,8 +58,7 @@ impl fmt::Debug for Args {
 #[derive(Debug, Clone)]
 pub struct Permit<A> {
     grant: DraftGrant,
-    /// The folders of the envelope, which the owner signed.
-    folders: ContractFolders,
+    places: Places,
     granted: EventId,
     seq: u64,
     stored: Time,
@@ -89,7 +110,7 @@ impl<A: Executor> Permit<A> {
             .check_envelope(envelope, owner, used, moment)?;
         Ok(Self {
             grant: draft.clone(),
-            folders: envelope.folders.clone(),
+            places: Places::of(envelope),
             granted: meta.id,
             seq: meta.seq,
             stored: meta.stored,
@@ -110,7 +131,7 @@ impl<A: Executor> Permit<A> {
     pub(crate) fn unchecked(grant: DraftGrant, granted: EventId, seq: u64, stored: Time) -> Self {
         Self {
             grant,
-            folders: ContractFolders::default(),
+            places: Places::default(),
             granted,
             seq,
             stored,
@@ -127,10 +148,10 @@ impl<A: Author> Permit<A> {
         &self.grant
     }
 
-    /// The folders of the contract in which the action acts.
+    /// The places of the contract in which the action acts.
     #[must_use]
-    pub const fn folders(&self) -> &ContractFolders {
-        &self.folders
+    pub const fn places(&self) -> &Places {
+        &self.places
     }
 
     /// Adds the arguments that were fetched under the draft's name for them.
@@ -188,10 +209,10 @@ impl<A> Claim<A> {
         &self.permit.grant
     }
 
-    /// The folders in which the owner's contract lets it act.
+    /// The places in which the owner's contract lets it act.
     #[must_use]
-    pub const fn folders(&self) -> &ContractFolders {
-        &self.permit.folders
+    pub const fn places(&self) -> &Places {
+        &self.permit.places
     }
 
     /// The author that put the arguments into `BLOBS`.

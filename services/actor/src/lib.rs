@@ -41,7 +41,7 @@ use bus_schema::{Author, AuthorId, CanPublish, Hardening, ServiceStarted};
 use tokio::sync::watch;
 
 pub use bus::{Bus, NoAnswer, Stopped};
-pub use claim::{Claim, Executor, NoPermit, Permit, Settled};
+pub use claim::{Claim, Executor, NoPermit, Permit, Places, Settled};
 pub use clock::{BusClock, Clock};
 pub use config::Config;
 pub use connect::Access;

@@ -157,7 +157,10 @@ impl<E: Execute> ExecutorCore<E> {
         // Until the newest catalogue was read, the grant waits, and may lapse.
         let tools = self.tools().ok_or(None)?;
         let tool = tools.get(&draft.tool, &draft.tool_digest);
-        tool.ok_or(Some(RefusalCode::Tool))?;
+        let tool = tool.ok_or(Some(RefusalCode::Tool))?;
+        if !E::is_within(tool, envelope) {
+            return Err(Some(RefusalCode::OutsideEnvelope));
+        }
         match self.probed {
             Some(Ok(())) => Ok(permit),
             Some(Err(_)) | None => Err(Some(RefusalCode::NoCage)),
@@ -285,6 +288,11 @@ impl<E: Execute> Core for ExecutorCore<E> {
                 state.grant(&meta, *fact, E::Me::ID);
                 self.forget_args();
             }
+            // What another executor says is about its own actions.
+            ExecutorFact::ActionStarted(..)
+            | ExecutorFact::ActionFinished(..)
+            | ExecutorFact::ActionDeclined(..)
+                if meta.by != E::Me::ID => {}
             ExecutorFact::ActionStarted(_, fact) => {
                 if let Some(started) = state.start(&meta, fact.action)
                     && self.live

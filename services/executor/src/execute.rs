@@ -4,8 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use actor::{Context, Error, Executor};
-use bus_schema::{ContractFolders, DraftGrant};
+use actor::{Context, Error, Executor, Places};
+use bus_schema::{DraftGrant, Envelope};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
@@ -35,20 +35,25 @@ pub trait Execute: fmt::Debug + Send + Sync + Sized + 'static {
     /// Returns true if a call of the tool counts as a program.
     fn is_program(tool: &Self::Tool) -> bool;
 
+    /// Returns true if the envelope that the owner signed has the places in which the tool acts by itself.
+    fn is_within(_tool: &Self::Tool, _envelope: &Envelope) -> bool {
+        true
+    }
+
     /// Tests what every call depends on; the error is the missing part, and every grant is declined then.
     fn probe(&self) -> impl Future<Output = Result<(), &'static str>> + Send;
 
     /// Reads the tools of a signed catalogue that can be executed here; none if its document was erased. It may block.
     fn read(&self, document: Option<&[u8]>) -> Installed<Self::Tool>;
 
-    /// Calls a tool, once, in the folders of the contract. It ends early when `stops` says so.
+    /// Calls a tool, once, in the places of the contract. It ends early when `stops` says so.
     ///
     /// `None`: the outcome is unknown, so no event may report one.
     fn call(
         &self,
         tool: &Self::Tool,
         grant: &DraftGrant,
-        folders: &ContractFolders,
+        places: &Places,
         args: &[u8],
         stops: &Stops,
     ) -> impl Future<Output = Option<Done>> + Send;

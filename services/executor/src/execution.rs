@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use actor::Clock;
-use bus_schema::{ActionOutcome, ContractFolders, DraftGrant};
+use actor::{Clock, Places};
+use bus_schema::{ActionOutcome, DraftGrant};
 
 use crate::done::{Done, output_bytes_max};
 use crate::execute::Execute;
@@ -24,16 +24,11 @@ pub struct Execution<E: Execute> {
 }
 
 impl<E: Execute> Execution<E> {
-    /// Performs the action of `grant`, once, with `args`, in the folders of its contract. An earlier halt, stop, cancellation or
+    /// Performs the action of `grant`, once, with `args`, in the places of its contract. An earlier halt, stop, cancellation or
     /// revocation prevents the start.
     ///
     /// `None`: the outcome is unknown, so no event may report one.
-    pub async fn perform(
-        &self,
-        grant: &DraftGrant,
-        folders: &ContractFolders,
-        args: &[u8],
-    ) -> Option<Done> {
+    pub async fn perform(&self, grant: &DraftGrant, places: &Places, args: &[u8]) -> Option<Done> {
         let started = self.clock.elapsed();
         let installed = self.installed();
         let failed = |outcome, text| Some(Done::not_begun(grant, outcome, text));
@@ -43,7 +38,7 @@ impl<E: Execute> Execution<E> {
         } else {
             match installed.get(&grant.tool, &grant.tool_digest) {
                 Some(tool) => {
-                    let call = self.execute.call(tool, grant, folders, args, &self.stops);
+                    let call = self.execute.call(tool, grant, places, args, &self.stops);
                     Box::pin(call).await
                 }
                 None => failed(ActionOutcome::Failed, "the tool is not installed here"),

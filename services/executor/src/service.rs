@@ -164,7 +164,7 @@ async fn act<E: Execute>(
         let _running = service.halt.run();
         let execution = &service.execution;
         execution
-            .perform(claim.draft(), claim.folders(), claim.args())
+            .perform(claim.draft(), claim.places(), claim.args())
             .await
     };
     if let Some(done) = done {

@@ -6,9 +6,9 @@ use std::{
 };
 
 use bus_schema::{
-    APPROVERS_MAX, ActionId, ApprovalCarried, Content, ContractSigned, DeploymentId, Digest,
-    DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, TaskId, TaskOutcome, Time,
-    lifecycle::finish_by, wire,
+    APPROVERS_MAX, ActionId, ApprovalCarried, AuthorId, Content, ContractSigned, DeploymentId,
+    Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, TaskId, TaskOutcome,
+    Time, lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -112,6 +112,8 @@ struct Open {
     claim_until: Time,
     wall_ms: u32,
     finish_until: Option<Time>,
+    /// The executor that may claim it; nobody else can say what became of it.
+    audience: AuthorId,
 }
 
 /// The knowledge about a task.
@@ -368,12 +370,14 @@ impl TaskEntry {
             claim_until,
             wall_ms: grant.draft.wall_ms,
             finish_until: None,
+            audience: grant.draft.audience,
         };
         self.open.entry(grant.draft.action).or_insert(open);
     }
 
     fn start(&mut self, meta: &Meta, action: ActionId) {
         if let Some(open) = self.open.get_mut(&action)
+            && meta.by == open.audience
             && meta.stored <= open.claim_until
         {
             let finish_until = finish_by(meta.stored, u64::from(open.wall_ms));
@@ -383,8 +387,11 @@ impl TaskEntry {
 
     /// Removes an action whose outcome came in time; after a late outcome it stays unknown.
     fn finish(&mut self, meta: &Meta, action: ActionId) {
-        let in_time = |open: &Open| open.finish_until.is_some_and(|until| meta.stored <= until);
-        if self.open.get(&action).is_some_and(in_time) {
+        let counts = |open: &Open| {
+            let in_time = open.finish_until.is_some_and(|until| meta.stored <= until);
+            in_time && meta.by == open.audience
+        };
+        if self.open.get(&action).is_some_and(counts) {
             self.open.remove(&action);
         }
     }

@@ -224,7 +224,7 @@ impl PolicyCore {
             tool_digest: tool.digest(),
             args: call.args,
             args_by: call.by,
-            audience: AuthorId::Runner,
+            audience: executor(tool),
             ttl_ms: TTL_MS,
             wall_ms: u32::try_from(reserve.wall_ms).unwrap_or(u32::MAX),
             output_bytes_max: u32::try_from(reserve.output_bytes).unwrap_or(u32::MAX),
@@ -408,4 +408,13 @@ fn outside(why: OutsideEnvelope) -> Refusal {
 pub(crate) fn clipped(text: &str) -> &str {
     text.get(..text.floor_char_boundary(WHY_BYTES_MAX))
         .unwrap_or_default()
+}
+
+/// Returns the executor of a tool.
+fn executor(tool: &Tool) -> AuthorId {
+    if tool.http().is_some() {
+        AuthorId::Egress
+    } else {
+        AuthorId::Runner
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actor::Key;
 use bus_schema::json;
-use bus_schema::{ActionId, AuthorId, Content, Digest, SLOTS_BYTES_MAX, TaskId};
+use bus_schema::{ActionId, Content, Digest, SLOTS_BYTES_MAX, TaskId};
 use contract::{
     ARGUMENTS_BYTES_MAX, CallParts, Catalogue, HistoryNeeds, Integrity, Labels, Record, Secrecy,
     SlotValues, Tool,
@@ -83,6 +83,7 @@ impl HistoryCache {
                 action,
                 args,
                 args_by,
+                executor,
                 outcome,
                 ..
             } = *call;
@@ -96,13 +97,7 @@ impl HistoryCache {
                 );
             }
             if let (true, CallOutcome::Succeeded(output)) = (need.result, outcome) {
-                add(
-                    "earlier result",
-                    action,
-                    CallPart::Result,
-                    AuthorId::Runner,
-                    output,
-                );
+                add("earlier result", action, CallPart::Result, executor, output);
             }
         }
     }

@@ -136,6 +136,8 @@ pub(crate) struct StartedCall {
     pub(crate) args_by: AuthorId,
     /// True if its arguments were determined when it was granted.
     pub(crate) determined: bool,
+    /// The executor that stored its output.
+    pub(crate) executor: AuthorId,
     pub(crate) outcome: CallOutcome,
 }
 
@@ -157,6 +159,8 @@ pub(crate) struct Reservation {
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
     pub(crate) determined: bool,
+    /// The executor that may claim it; nobody else can say what became of it.
+    pub(crate) audience: AuthorId,
     pub(crate) reserve: Allowance,
     /// The time of the grant, in milliseconds since 1970 UTC.
     pub(crate) granted_ms: i64,

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{Context, Error, chain};
-use bus_schema::{ContractFolders, DraftGrant, FolderName};
+use actor::{Context, Error, Places, chain};
+use bus_schema::{DraftGrant, FolderName};
 use executor::{Done, Execute, Stops, Troubles};
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -125,11 +125,12 @@ impl Execute for Runner {
         &self,
         tool: &Tool,
         grant: &DraftGrant,
-        folders: &ContractFolders,
+        places: &Places,
         args: &[u8],
         stops: &Stops,
     ) -> Option<Done> {
-        self.perform(tool, grant, folders, args, stops).await
+        self.perform(tool, grant, &places.folders, args, stops)
+            .await
     }
 
     async fn attend(

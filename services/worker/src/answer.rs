@@ -6,7 +6,7 @@ use std::{
 };
 
 use bus_schema::{
-    ActionId, ActionProposed, Content, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome,
+    ActionId, ActionProposed, AuthorId, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome,
     TooLarge,
 };
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::{
     playbook::{PLAYBOOK_BYTES_MAX, Playbook},
     progress::{Fact, StepRef},
     ready::{Todo, ready},
-    task::Task,
+    task::{Stored, Task},
 };
 
 /// The next request of a task.
@@ -36,7 +36,7 @@ pub(crate) enum Answer {
 /// The contents that one decision needs at the same time.
 #[derive(Default)]
 pub(crate) struct Need {
-    pub(crate) contents: BTreeMap<ContentKey, Content>,
+    pub(crate) contents: BTreeMap<ContentKey, Stored>,
     /// The cost of holding them all in memory.
     pub(crate) cost: usize,
 }
@@ -241,11 +241,18 @@ fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
     let outputs = used
         .iter()
         .filter_map(|at| Some((ContentKey::Output(*at), *task.outputs.get(at)?)));
-    let slots = task.slots.map(|slots| (ContentKey::Slots, slots));
-    let first = std::iter::once((ContentKey::Playbook, task.playbook)).chain(slots);
-    for (slot, content) in first.chain(outputs) {
-        need.cost = need.cost.saturating_add(slot.cost(&content));
-        need.contents.insert(slot, content);
+    let submitted = |content| Stored {
+        by: AuthorId::Gateway,
+        content,
+    };
+    let slots = task
+        .slots
+        .map(|slots| (ContentKey::Slots, submitted(slots)));
+    let playbook = (ContentKey::Playbook, submitted(task.playbook));
+    let first = std::iter::once(playbook).chain(slots);
+    for (slot, stored) in first.chain(outputs) {
+        need.cost = need.cost.saturating_add(slot.cost(&stored.content));
+        need.contents.insert(slot, stored);
     }
     if need.cost > store.bytes_max() {
         let reason = format!(

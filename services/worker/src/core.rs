@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answer::{Answer, Need, answer},
     held::{ContentKey, Held, Store},
-    task::{Said, Task},
+    task::{Said, Stored, Task},
 };
 
 /// Largest number of drafts returned by one call; the next call returns more.
@@ -72,7 +72,7 @@ struct PendingFetch {
     need: Need,
     /// True if memory for its needs is reserved and they are being fetched.
     begun: bool,
-    missing: Vec<(ContentKey, Content)>,
+    missing: Vec<(ContentKey, Stored)>,
 }
 
 impl PendingFetch {
@@ -82,13 +82,10 @@ impl PendingFetch {
 
     fn fetches(&self, task: TaskId) -> impl Iterator<Item = Fetch> + '_ {
         let some = self.missing.iter().take(FETCHES_OF_TASK_MAX);
-        some.map(move |&(slot, content)| Fetch {
+        some.map(move |&(slot, Stored { by, content })| Fetch {
             task,
             slot,
-            by: match slot {
-                ContentKey::Playbook | ContentKey::Slots => AuthorId::Gateway,
-                ContentKey::Output(_) => AuthorId::Runner,
-            },
+            by,
             content,
         })
     }
@@ -251,10 +248,9 @@ impl WorkerCore {
             }
         }
         if !fetch.need.contents.is_empty() && reserved.begin(fetch) {
-            let missing =
-                |(slot, _): &(&ContentKey, &Content)| self.store.get(id, **slot).is_none();
+            let missing = |(slot, _): &(&ContentKey, &Stored)| self.store.get(id, **slot).is_none();
             let missing = fetch.need.contents.iter().filter(missing);
-            fetch.missing = missing.map(|(slot, content)| (*slot, *content)).collect();
+            fetch.missing = missing.map(|(slot, stored)| (*slot, *stored)).collect();
         }
         for fetch in fetch.fetches(id) {
             out.effect(Key::Digest("content", *fetch.content.digest()), || fetch);
@@ -396,7 +392,9 @@ impl Core for WorkerCore {
         let Some(missing) = pending.map(|pending| &mut pending.missing) else {
             return;
         };
-        let wanted = missing.iter().position(|one| *one == (slot, fetch.content));
+        let wanted = missing
+            .iter()
+            .position(|(one, stored)| *one == slot && stored.content == fetch.content);
         let Some(wanted) = wanted else {
             return;
         };

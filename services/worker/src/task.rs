@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, Content, EventId, Meta,
-    TaskAdmitted, TaskId, Time, lifecycle::finish_by,
+    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, AuthorId, Content,
+    EventId, Meta, TaskAdmitted, TaskId, Time, lifecycle::finish_by,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,12 +26,20 @@ pub(crate) struct Task {
     pub(crate) slots: Option<Content>,
     pub(crate) progress: Progress,
     /// The outputs of successful actions.
-    pub(crate) outputs: BTreeMap<StepRef, Content>,
+    pub(crate) outputs: BTreeMap<StepRef, Stored>,
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
     granted: BTreeMap<ActionId, Granted>,
     /// True if the owner cancelled it.
     cancelled: bool,
+}
+
+/// A content with the author that stored it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stored {
+    pub(crate) by: AuthorId,
+    pub(crate) content: Content,
 }
 
 /// A granted action that is not settled.
@@ -42,6 +50,8 @@ struct Granted {
     deadline: Time,
     wall_ms: u32,
     started: bool,
+    /// The executor that may claim it; nobody else can say what became of it.
+    audience: AuthorId,
     cause: EventId,
     /// The number of marks whose stored time does not prove that the deadline passed.
     marks: u32,
@@ -137,6 +147,7 @@ impl Task {
                 deadline: draft.claim_by(meta.stored),
                 wall_ms: draft.wall_ms,
                 started: false,
+                audience: draft.audience,
                 cause: meta.id,
                 marks: 0,
             };
@@ -153,6 +164,9 @@ impl Task {
             let verdict = granted.verdict(action);
             return self.settle(meta, action, verdict);
         }
+        if !matches!(said, Said::Expired) && meta.by != granted.audience {
+            return;
+        }
         match (said, granted.started) {
             (Said::Started, false) => {
                 granted.started = true;
@@ -164,7 +178,10 @@ impl Task {
             (Said::Finished(fact), true) => match fact.outcome {
                 ActionOutcome::Succeeded => {
                     let at = self.progress.place(action);
-                    self.outputs.extend(at.map(|at| (at, fact.output)));
+                    let by = meta.by;
+                    let content = fact.output;
+                    self.outputs
+                        .extend(at.map(|at| (at, Stored { by, content })));
                     self.settle(meta, action, Fact::Succeeded { action });
                 }
                 ActionOutcome::Failed | ActionOutcome::TimedOut | ActionOutcome::Killed => {

@@ -1,9 +1,9 @@
 //! The events of a task's life, for the tests.
 
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Digest,
-    Draft, DraftGrant, Grant, Policy, Runner, TaskAdmitted, TaskFinished, TaskId, TaskOutcome,
-    Usage, Worker,
+    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
+    CanPublish, Digest, Draft, DraftGrant, Grant, Policy, Runner, TaskAdmitted, TaskFinished,
+    TaskId, TaskOutcome, Usage, Worker,
 };
 
 use crate::world::content;
@@ -49,6 +49,13 @@ pub(crate) fn started(task: TaskId, action: ActionId) -> Draft<Runner> {
 }
 
 pub(crate) fn finished(task: TaskId, action: ActionId) -> Draft<Runner> {
+    finished_by(task, action)
+}
+
+pub(crate) fn finished_by<A>(task: TaskId, action: ActionId) -> Draft<A>
+where
+    A: Author + CanPublish<ActionFinished>,
+{
     let (outcome, usage) = (ActionOutcome::Succeeded, Usage::default());
     Draft::of(
         task,

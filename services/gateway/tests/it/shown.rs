@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actor::health::Health;
 use bus_schema::{
-    AuthorId, Deployment, Digest, Draft, HaltOrdered, Owner, Policy, RefusalCode, TaskOutcome,
-    TaskRejected,
+    AuthorId, Deployment, Digest, Draft, Egress, HaltOrdered, Owner, Policy, RefusalCode,
+    TaskOutcome, TaskRejected,
 };
 use futures::StreamExt as _;
 use gateway::{
@@ -96,6 +96,8 @@ async fn summary_follows_the_life_of_a_task() {
     let started = world.append(said::started(task, first.action));
     world.append(said::started(task, second.action));
     world.append(said::finished(task, first.action));
+    // An executor that the action was not granted to says nothing about it.
+    world.append(said::finished_by::<Egress>(task, second.action));
     assert_eq!((state().await.granted, state().await.unknown), (2, 0));
     world.clock.advance(Duration::from_secs(7));
     assert_eq!(state().await.unknown, 0, "bus time alone counts");

@@ -76,7 +76,7 @@ impl State {
                 self.task(task, |of, shared| of.finished(meta, &fact, shared));
             }
             PolicyFact::ActionDeclined(task, fact) => {
-                self.task(task, |of, shared| of.release(fact.action, shared));
+                self.task(task, |of, shared| of.declined(meta.by, fact.action, shared));
             }
             // It only proves its stored time, which was folded above.
             PolicyFact::ActionExpired(..) => {}

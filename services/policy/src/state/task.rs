@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionFinished, ActionId, ActionOutcome, ActionStarted, ContractName, DraftGrant, Meta, Time,
-    lifecycle::finish_by,
+    ActionFinished, ActionId, ActionOutcome, ActionStarted, AuthorId, ContractName, DraftGrant,
+    Meta, Time, lifecycle::finish_by,
 };
 use contract::{Allowance, ContractTotals, Spent, Totals, Under};
 
@@ -21,6 +21,7 @@ impl Reservation {
             args: draft.args,
             args_by: draft.args_by,
             determined: draft.determined,
+            audience: draft.audience,
             reserve: Allowance {
                 wall_ms: u64::from(draft.wall_ms),
                 output_bytes: u64::from(draft.output_bytes_max),
@@ -100,6 +101,16 @@ impl Task {
         started.chain(granted)
     }
 
+    /// Folds a refusal of the executor `by`.
+    pub(super) fn declined(&mut self, by: AuthorId, action: ActionId, shared: &mut ContractTotals) {
+        let stage = self.actions.get(&action).map(|of| &of.stage);
+        if let Some(Stage::Granted { reservation, .. }) = stage
+            && reservation.audience == by
+        {
+            self.release(action, shared);
+        }
+    }
+
     pub(super) fn release(&mut self, action: ActionId, shared: &mut ContractTotals) {
         let Some(of) = self.actions.get_mut(&action) else {
             return;
@@ -116,7 +127,9 @@ impl Task {
         let Some(of) = self.actions.get_mut(&fact.action) else {
             return;
         };
-        if let Stage::Granted { reservation, .. } = &of.stage {
+        if let Stage::Granted { reservation, .. } = &of.stage
+            && reservation.audience == meta.by
+        {
             let calls = self.calls.entry(reservation.tool.clone()).or_default();
             let place = calls.each.len();
             calls.digests.insert(reservation.digest);
@@ -127,6 +140,7 @@ impl Task {
                 args: reservation.args,
                 args_by: reservation.args_by,
                 determined: reservation.determined,
+                executor: reservation.audience,
                 outcome: CallOutcome::Unknown,
             });
             let wall_ms = reservation.reserve.wall_ms;
@@ -154,6 +168,7 @@ impl Task {
             finish_by,
             place,
         } = &of.stage
+            && reservation.audience == meta.by
         {
             if meta.stored <= *finish_by {
                 let (under, reserve) = (reservation.under(), &reservation.reserve);

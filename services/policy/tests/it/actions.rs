@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use actor::Core as _;
 use bus_schema::{
-    ActionDeclined, ActionExpired, ActionId, AuthorId, Deployment, Grant, HaltLifted, HaltOrdered,
-    Money, Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage, Worker, wire,
+    ActionDeclined, ActionExpired, ActionId, AuthorId, Deployment, Egress, Grant, HaltLifted,
+    HaltOrdered, Money, Owner, PolicyFact, RefusalCode, Runner, TaskFinished, TaskOutcome, Usage,
+    Worker, wire,
 };
 use uuid::Uuid;
 
@@ -203,6 +204,22 @@ fn lapsed_and_declined_grants_are_released_and_others_are_not() {
     world.pass_ms(60_000);
     world.say::<Worker, _>(task, ActionExpired { action: claimed });
     try_one(&mut world, "Limit");
+    world.rebuild();
+}
+
+#[test]
+fn only_the_executor_of_a_grant_says_what_became_of_it() {
+    let (mut world, _, task) = World::with_task(&format!("[limits]\ncalls = 1\n{RULES}"));
+    let action = world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["granted"]);
+    let code = RefusalCode::Tool;
+    let declined = ActionDeclined { action, code };
+    world.say::<Egress, _>(task, declined.clone());
+    world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["Limit"]);
+    world.say::<Runner, _>(task, declined);
+    world.propose(task, 1);
+    assert_eq!(words(&world.turn()), ["granted"]);
     world.rebuild();
 }
 

@@ -151,5 +151,5 @@ fn a_permit_has_the_folders_of_the_envelope_that_the_owner_signed() {
     signed.folders = in_photos();
     let owner = bus_schema::testing::owner();
     let permit = Permit::<Runner>::check(&meta, &granted, &signed, &owner, 0, START).unwrap();
-    assert_eq!(*permit.folders(), signed.folders);
+    assert_eq!(permit.places().folders, signed.folders);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actor::Core as _;
 use bus_schema::testing::owner;
 use bus_schema::{
-    ActionDeclined, Asked, AuthorId, Deployment, Digest, HaltLifted, HaltOrdered, Owner,
+    ActionDeclined, Asked, AuthorId, Deployment, Digest, Egress, HaltLifted, HaltOrdered, Owner,
     RefusalCode, Runner,
 };
 use ed25519_dalek::SigningKey;
@@ -415,6 +415,17 @@ fn an_order_beside_the_stream_halts_until_the_record_is_younger() {
     assert!(stream.say::<Owner, _>(Deployment, HaltOrdered {}));
     assert!(stream.say::<Owner, _>(Deployment, HaltLifted {}));
     assert_eq!(stream.wants(), claimed(1));
+}
+
+#[test]
+fn another_executor_says_nothing_about_an_action_of_the_runner() {
+    let mut stream = Stream::new();
+    stream.ready(draft(1, "file.write"));
+    let action = action(1);
+    let code = RefusalCode::Tool;
+    assert!(stream.say::<Egress, _>(task(1), bus_schema::ActionDeclined { action, code }));
+    assert!(stream.say::<Egress, _>(task(1), bus_schema::ActionStarted { action }));
+    assert_eq!(stream.wants().claims, [action]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, RwLock};
 
-use actor::Clock;
-use bus_schema::{ActionOutcome, ContractFolders, Digest, DraftGrant, Money};
+use actor::{Clock, Places};
+use bus_schema::{ActionOutcome, Digest, DraftGrant, Money};
 use executor::{Done, Execution, Gate, Stops};
 use runner::{Folders, Installed, Runner, Servers};
 use serde_json::{Value, json};
@@ -59,7 +59,7 @@ fn hands() -> Hands {
 impl Hands {
     async fn perform(&self, draft: &DraftGrant, args: &Value) -> Done {
         let args = args.to_string();
-        let main = ContractFolders::default();
+        let main = Places::default();
         let done = self.execution.perform(draft, &main, args.as_bytes());
         let done = done.await;
         done.unwrap()

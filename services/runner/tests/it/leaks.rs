@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use bus_schema::{ActionOutcome, ContractFolders};
+use actor::Places;
+use bus_schema::ActionOutcome;
 use serde_json::{Value, json};
 
 use crate::call::{alone, sh};
@@ -49,8 +50,8 @@ fn built_in(name: &str) -> Value {
 
 async fn call(hands: &Hands, tool: &str, args: &Value) {
     let draft = hands.draft_of(tool);
-    let (args, folders) = (args.to_string(), ContractFolders::default());
-    let called = hands.execution.perform(&draft, &folders, args.as_bytes());
+    let (args, places) = (args.to_string(), Places::default());
+    let called = hands.execution.perform(&draft, &places, args.as_bytes());
     let done = called.await.unwrap();
     assert_eq!(done.outcome, ActionOutcome::Succeeded, "{}", said(&done));
 }

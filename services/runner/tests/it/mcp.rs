@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bus_schema::{ActionOutcome, ContractFolders, DraftGrant, json::canonical};
+use actor::Places;
+use bus_schema::{ActionOutcome, DraftGrant, json::canonical};
 use executor::{Done, Execution, Gate};
 use runner::{InspectError, Inspected, McpServerEntry, Runner, inspect, read_tools};
 use serde_json::{Value, json};
@@ -144,7 +145,7 @@ impl Hands {
         let args = json!({ "text": text }).to_string();
         let done = self
             .execution
-            .perform(draft, &ContractFolders::default(), args.as_bytes())
+            .perform(draft, &Places::default(), args.as_bytes())
             .await;
         done.unwrap()
     }

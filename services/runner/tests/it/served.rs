@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use bus_schema::{ActionOutcome, ContractFolders, json::canonical};
+use actor::Places;
+use bus_schema::{ActionOutcome, json::canonical};
 use executor::Done;
 use runner::{Added, Arg, ExecToolEntry, Finished, McpServerEntry, Outcome, inspect, read_tools};
 use serde_json::{Value, json};
@@ -39,9 +40,7 @@ pub(crate) async fn run(ground: &Ground, entry: ExecToolEntry) -> Finished {
     draft.output_bytes_max = 1 << 20;
     draft.wall_ms = u32::try_from(entry.limits.wall_ms).unwrap();
     let (execution, _gate, _stop) = execution(ground, Arc::new(installed));
-    let done = execution
-        .perform(&draft, &ContractFolders::default(), b"{}")
-        .await;
+    let done = execution.perform(&draft, &Places::default(), b"{}").await;
     execution.execute.servers.end().await;
     finished(&done.unwrap())
 }

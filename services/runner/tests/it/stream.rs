@@ -110,6 +110,7 @@ pub(crate) fn envelope() -> Envelope {
         wall_ms_max: 5_000,
         output_bytes_max: 10_000,
         hosts: Vec::new(),
+        networks: Vec::new(),
         secrets: Vec::new(),
         approvers: Vec::new(),
         folders: ContractFolders::default(),

@@ -4,7 +4,7 @@ use crate::stream::{Node, Said, Stream, uuid};
 use actor::Core as _;
 use bus_schema::{
     ActionDeclined, ActionId, ActionOutcome, ActionRefused, ActionStarted, ApprovalRequested,
-    Owner, Policy, RefusalCode, Runner, TaskCancelled, TaskFinished, TaskId, TaskOutcome,
+    Egress, Owner, Policy, RefusalCode, Runner, TaskCancelled, TaskFinished, TaskId, TaskOutcome,
 };
 
 pub(crate) const TWO_STEPS: &str = "playbook = \"p\"\npurpose = \"t\"\n\
@@ -247,6 +247,19 @@ fn said_twice_by_its_own_author_changes_nothing() {
     let other = uuid(0xdead);
     stream.say::<Runner, _>(task(1), ActionStarted { action: other });
     stream.say::<Runner, _>(task(2), ActionStarted { action });
+    assert_eq!(node.run(&mut stream), []);
+    assert_eq!(node.core.state(), &before);
+}
+
+#[test]
+fn only_the_executor_of_a_grant_says_what_became_of_it() {
+    let (mut stream, mut node, action) = proposed("");
+    stream.grant(task(1), action);
+    assert_eq!(node.run(&mut stream), []);
+    let before = node.core.state().clone();
+    let code = RefusalCode::Tool;
+    stream.say::<Egress, _>(task(1), bus_schema::ActionDeclined { action, code });
+    stream.say::<Egress, _>(task(1), ActionStarted { action });
     assert_eq!(node.run(&mut stream), []);
     assert_eq!(node.core.state(), &before);
 }
