@@ -1,0 +1,87 @@
+//! Makes the output of a call of an answer: the fields that the tool names, and nothing else.
+
+use bus_schema::{CONTENT_BYTES_MAX, json};
+use contract::{Answer, AnswerKind};
+use hyper::header::{HeaderValue, LOCATION};
+use serde_json::{Map, Value, json};
+
+use crate::connection::Received;
+use crate::fault::Fault;
+
+/// Most characters of an answer or a target that an error repeats.
+const CHARS_MAX: usize = 500;
+
+/// The output of a call.
+#[derive(Debug)]
+pub struct Output {
+    /// Canonical JSON.
+    pub bytes: Vec<u8>,
+    /// The tokens that the host says the call used; none if the tool does not name their places, or they are not there.
+    pub tokens: Option<u64>,
+}
+
+/// Returns the output.
+///
+/// # Errors
+/// [`Fault`] for a code that is not one of success, and for a content that the tool does not expect.
+pub(crate) fn output(wanted: &Answer, received: &Received) -> Result<Output, Fault> {
+    let code = received.code;
+    if !wanted.status.contains(&code) {
+        let text = match received.body.as_slice() {
+            [] => String::new(),
+            body => format!(", and its answer begins with {}", quoted(body)),
+        };
+        return Err(Fault::Code { code, text });
+    }
+    let mut tokens = None;
+    let output = match wanted.kind {
+        AnswerKind::Nothing => json!({ "status": code }),
+        AnswerKind::Text => {
+            let text = std::str::from_utf8(&received.body);
+            let text = text.map_err(|_| Fault::Content("no UTF-8".to_owned()))?;
+            json!({ "text": text })
+        }
+        AnswerKind::Json => {
+            let read = json::parse(&received.body, CONTENT_BYTES_MAX);
+            let read = read.map_err(|error| Fault::Content(format!("no strict JSON: {error}")))?;
+            tokens = used(&wanted.tokens, &read);
+            fields(wanted, read)
+        }
+    };
+    let bytes = json::canonical(&output);
+    Ok(Output { bytes, tokens })
+}
+
+/// Returns the sum of the numbers at these places; none if one is missing, so that the whole reservation counts.
+fn used(places: &[String], read: &Value) -> Option<u64> {
+    let (first, rest) = places.split_first()?;
+    let number = |place: &String| read.pointer(place)?.as_u64();
+    rest.iter()
+        .try_fold(number(first)?, |sum, place| sum.checked_add(number(place)?))
+}
+
+/// Picks the fields that come back; a field that is not there is `null`.
+fn fields(wanted: &Answer, read: Value) -> Value {
+    if wanted.fields.is_empty() {
+        return read;
+    }
+    let fields = wanted.fields.iter().map(|(name, pointer)| {
+        let value = read.pointer(pointer).cloned();
+        (name.clone(), value.unwrap_or_default())
+    });
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+/// Returns the target of a redirect; none for any other answer.
+pub(crate) fn target(received: &Received) -> Option<&[u8]> {
+    let is_redirect = matches!(received.code, 301 | 302 | 303 | 307 | 308);
+    let to = received.headers.get(LOCATION).filter(|_| is_redirect);
+    to.map(HeaderValue::as_bytes)
+}
+
+/// Returns the beginning of a text of the host, in quotes.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let short: String = text.chars().take(CHARS_MAX).collect();
+    format!("{short:?}")
+}

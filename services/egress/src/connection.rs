@@ -1,0 +1,154 @@
+//! Sends one request over one connection, once, and reads its answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use contract::{Endpoint, HttpRequest, Method};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::Builder;
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
+    TRANSFER_ENCODING, USER_AGENT,
+};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::decoded::Decoded;
+use crate::fault::{Fault, Phase};
+
+/// Most headers of an answer.
+const HEADERS_MAX: usize = 100;
+/// Most bytes of the first line and the headers of an answer.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The time within which each next part of an answer arrives.
+const PART: Duration = Duration::from_secs(15);
+/// The name under which requests are sent.
+const AGENT: &str = concat!("contractual/", env!("CARGO_PKG_VERSION"));
+
+/// An answer with its whole body, decoded.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) code: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends the request and returns the answer. The connection is used for nothing else.
+///
+/// # Errors
+/// [`Fault`] from the first byte of the request on; the host may have acted on it.
+pub(crate) async fn exchange<S>(
+    stream: S,
+    endpoint: &Endpoint,
+    request: HttpRequest,
+    bytes_max: u64,
+) -> Result<Received, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let is_head = request.method == Method::Head;
+    let broken = |error: hyper::Error| broken(endpoint, &error);
+    let mut builder = Builder::new();
+    builder
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    let (mut sender, connection) = builder
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    let request = encoded(endpoint, request)?;
+    let exchanged = async {
+        let response = sender.send_request(request).await.map_err(broken)?;
+        read(endpoint, response, bytes_max, is_head).await
+    };
+    // The connection is driven until the answer was read; its own error is that of the exchange.
+    tokio::pin!(exchanged, connection);
+    tokio::select! {
+        biased;
+        exchanged = &mut exchanged => return exchanged,
+        ended = &mut connection => drop(ended),
+    }
+    exchanged.await
+}
+
+fn encoded(endpoint: &Endpoint, request: HttpRequest) -> Result<Request<Full<Bytes>>, Fault> {
+    let HttpRequest {
+        method,
+        url,
+        headers,
+        body,
+    } = request;
+    let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
+    let target = match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    };
+    let mut built = Request::builder()
+        .method(method.to_string().as_str())
+        .uri(target)
+        .header(HOST, endpoint.to_string())
+        .header(USER_AGENT, AGENT)
+        .header(ACCEPT_ENCODING, "identity");
+    if body.is_some() {
+        built = built.header(CONTENT_TYPE, "application/json");
+    }
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let name = name.map_err(|error| wrong(error.to_string()))?;
+        if let Some(sent) = built.headers_mut() {
+            let value = value.parse();
+            sent.insert(
+                name,
+                value.map_err(|_| wrong("a header is invalid".to_owned()))?,
+            );
+        }
+    }
+    let built = built.body(Full::from(body.unwrap_or_default()));
+    built.map_err(|error| wrong(error.to_string()))
+}
+
+async fn read(
+    endpoint: &Endpoint,
+    response: Response<Incoming>,
+    bytes_max: u64,
+    is_head: bool,
+) -> Result<Received, Fault> {
+    let (head, mut body) = response.into_parts();
+    if head.headers.contains_key(CONTENT_LENGTH) && head.headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Fault::TwoLengths);
+    }
+    let code = head.status.as_u16();
+    let encoding = head.headers.get(CONTENT_ENCODING);
+    let encoding =
+        encoding.map(|name| String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase());
+    let has_body = !is_head && code != 204;
+    let encoding = encoding.as_deref().filter(|_| has_body);
+    let mut decoded = Decoded::new(encoding, bytes_max)?;
+    loop {
+        let part = tokio::time::timeout(PART, body.frame()).await;
+        let late = |_| Fault::Late {
+            phase: Phase::Body,
+            ms: u64::try_from(PART.as_millis()).unwrap_or(u64::MAX),
+        };
+        match part.map_err(late)? {
+            Some(Ok(frame)) => {
+                if let Some(bytes) = frame.data_ref() {
+                    decoded.add(bytes)?;
+                }
+            }
+            Some(Err(error)) => return Err(broken(endpoint, &error)),
+            None => break,
+        }
+    }
+    Ok(Received {
+        code,
+        headers: head.headers,
+        body: if has_body { decoded.end()? } else { Vec::new() },
+    })
+}
+
+fn broken(endpoint: &Endpoint, error: &hyper::Error) -> Fault {
+    Fault::Protocol(endpoint.clone(), actor::chain(error))
+}

@@ -1,0 +1,88 @@
+//! Decodes the body of an answer, up to a number of bytes.
+
+use std::io::Write as _;
+
+use flate2::write::{GzDecoder, ZlibDecoder};
+
+use crate::fault::Fault;
+
+/// Bytes that are written to a decoder at once, so that little is decoded beyond the bound.
+const STEP_BYTES: usize = 1024;
+
+/// A body that is being read.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    coding: Coding,
+    bytes_max: u64,
+    /// Bytes as sent.
+    read: u64,
+}
+
+#[derive(Debug)]
+enum Coding {
+    None(Vec<u8>),
+    Gzip(GzDecoder<Vec<u8>>),
+    Deflate(ZlibDecoder<Vec<u8>>),
+}
+
+impl Decoded {
+    /// Makes an empty one of at most `bytes_max` bytes, as sent and as decoded.
+    ///
+    /// # Errors
+    /// [`Fault::Encoding`] for an encoding that is not decoded.
+    pub(crate) fn new(encoding: Option<&str>, bytes_max: u64) -> Result<Self, Fault> {
+        let coding = match encoding {
+            None | Some("identity") => Coding::None(Vec::new()),
+            Some("gzip" | "x-gzip") => Coding::Gzip(GzDecoder::new(Vec::new())),
+            Some("deflate") => Coding::Deflate(ZlibDecoder::new(Vec::new())),
+            Some(other) => return Err(Fault::Encoding(other.to_owned())),
+        };
+        Ok(Self {
+            coding,
+            bytes_max,
+            read: 0,
+        })
+    }
+
+    /// Adds bytes as they were sent.
+    ///
+    /// # Errors
+    /// [`Fault`] if they are too many, or not of the encoding.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.read = self.read.saturating_add(bytes.len() as u64);
+        if self.read > self.bytes_max {
+            return Err(Fault::Large(self.bytes_max));
+        }
+        for step in bytes.chunks(STEP_BYTES) {
+            let (written, len) = match &mut self.coding {
+                Coding::None(all) => {
+                    all.extend_from_slice(step);
+                    (Ok(()), all.len())
+                }
+                Coding::Gzip(gzip) => (gzip.write_all(step), gzip.get_ref().len()),
+                Coding::Deflate(deflate) => (deflate.write_all(step), deflate.get_ref().len()),
+            };
+            written.map_err(|_| Fault::Decode)?;
+            if len as u64 > self.bytes_max {
+                return Err(Fault::Large(self.bytes_max));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the decoded bytes.
+    ///
+    /// # Errors
+    /// [`Fault`] if the body ended too early, or is too large.
+    pub(crate) fn end(self) -> Result<Vec<u8>, Fault> {
+        let bytes = match self.coding {
+            Coding::None(all) => all,
+            Coding::Gzip(gzip) => gzip.finish().map_err(|_| Fault::Decode)?,
+            Coding::Deflate(deflate) => deflate.finish().map_err(|_| Fault::Decode)?,
+        };
+        if bytes.len() as u64 > self.bytes_max {
+            return Err(Fault::Large(self.bytes_max));
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod connection;
+mod decoded;
+mod dial;
+mod fault;
+mod resolve;
+mod send;
+mod service;
+mod tls;
+
+pub use answer::Output;
+pub use dial::Checked;
+pub use fault::{Fault, Phase};
+pub use resolve::Resolver;
+pub use send::Sender;
+pub use service::{Config, Egress};
+pub use tls::{Trust, TrustError};
+
+/// Egress without its I/O.
+pub type EgressCore = executor::ExecutorCore<Egress>;
+/// Egress as a service.
+pub type EgressService = executor::ExecutorService<Egress>;

@@ -1,0 +1,5 @@
+//! Runs egress.
+
+fn main() -> std::process::ExitCode {
+    executor::main::<egress::Egress>()
+}

@@ -1,0 +1,155 @@
+//! Sends the request of one call: resolves, checks, dials, proves the host, sends once, reads.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use contract::{HttpRequest, HttpTool, Reach, StrictUrl};
+use serde_json::{Map, Value};
+
+use crate::answer::{self, Output};
+use crate::connection::{Received, exchange};
+use crate::dial::{Checked, connect};
+use crate::fault::{Fault, Phase};
+use crate::resolve::Resolver;
+use crate::tls::Trust;
+
+/// The longest resolution of a name.
+const RESOLVE: Duration = Duration::from_secs(6);
+/// The longest connection, over all addresses.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// The means by which requests are sent.
+#[derive(Debug)]
+pub struct Sender {
+    /// Resolves names.
+    pub resolver: Resolver,
+    /// The authorities of hosts.
+    pub trust: Trust,
+}
+
+impl Sender {
+    /// Returns what is missing for every call, with what to do.
+    pub(crate) const fn lack(&self) -> Option<&'static str> {
+        if !self.resolver.has_servers() {
+            return Some(
+                "no name server is known; add `nameservers` to the configuration of egress",
+            );
+        }
+        if self.trust.authorities() == 0 {
+            return Some(
+                "no authority is known, so no host can prove its name; add `authorities` to the configuration of egress",
+            );
+        }
+        None
+    }
+
+    /// Calls a tool once, within `reach` and `wall`, and returns its output. `begun` becomes true right before the first
+    /// byte of the request is sent.
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub async fn call(
+        &self,
+        tool: &HttpTool,
+        args: &Map<String, Value>,
+        reach: &Reach,
+        wall: Duration,
+        begun: &AtomicBool,
+    ) -> Result<Output, Fault> {
+        let called = self.called(tool, args, reach, begun);
+        within(Phase::Whole, wall, called).await
+    }
+
+    async fn called(
+        &self,
+        tool: &HttpTool,
+        args: &Map<String, Value>,
+        reach: &Reach,
+        begun: &AtomicBool,
+    ) -> Result<Output, Fault> {
+        let mut request = tool.request(args)?;
+        let mut left = tool.redirects();
+        loop {
+            let next = request.clone();
+            let received = self.exchanged(request, tool, reach, begun).await?;
+            let Some(to) = answer::target(&received) else {
+                return answer::output(tool.answer(), &received);
+            };
+            request = redirected(next, to, left, reach).map_err(|why| Fault::Redirect {
+                code: received.code,
+                to: answer::quoted(to),
+                why,
+            })?;
+            left -= 1;
+        }
+    }
+
+    /// Sends one request and reads its answer.
+    async fn exchanged(
+        &self,
+        request: HttpRequest,
+        tool: &HttpTool,
+        reach: &Reach,
+        begun: &AtomicBool,
+    ) -> Result<Received, Fault> {
+        let endpoint = request.url.endpoint().clone();
+        // Before the first query: a name is a way out as well.
+        if !reach.hosts.contains(&endpoint) {
+            return Err(Fault::Host(endpoint));
+        }
+        let host = endpoint.host();
+        let addresses = within(Phase::Resolve, RESOLVE, self.resolver.addresses(host)).await?;
+        let checked = Checked::all(&endpoint, &addresses, reach)?;
+        let stream = within(Phase::Connect, CONNECT, connect(&endpoint, &checked)).await?;
+        let proved = self.trust.handshake(host, stream);
+        let stream = within(Phase::Handshake, HANDSHAKE, proved).await?;
+        begun.store(true, Ordering::Relaxed);
+        exchange(stream, &endpoint, request, tool.limits().answer_bytes_max).await
+    }
+}
+
+/// Returns the request that follows a redirect, without its own headers at another host; the reason that it is not
+/// followed otherwise.
+fn redirected(
+    mut request: HttpRequest,
+    to: &[u8],
+    left: u8,
+    reach: &Reach,
+) -> Result<HttpRequest, String> {
+    if left == 0 {
+        return Err("no redirect is followed".to_owned());
+    }
+    let text = std::str::from_utf8(to).map_err(|_| "it is no text".to_owned())?;
+    let here = request.url.endpoint();
+    let text = match text.strip_prefix('/') {
+        Some(rest) if !rest.starts_with('/') => format!("https://{here}{text}"),
+        Some(_) | None => text.to_owned(),
+    };
+    let url = StrictUrl::new(&text).map_err(|error| error.to_string())?;
+    if !reach.hosts.contains(url.endpoint()) {
+        return Err(format!(
+            "the contract does not name the host {}",
+            url.endpoint()
+        ));
+    }
+    if url.endpoint() != here {
+        request.headers.clear();
+    }
+    request.url = url;
+    Ok(request)
+}
+
+async fn within<T>(
+    phase: Phase,
+    limit: Duration,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let late = |_| Fault::Late {
+        phase,
+        ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+    };
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}

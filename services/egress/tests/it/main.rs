@@ -1,0 +1,10 @@
+//! Tests requests against real name servers and real TLS servers that behave and misbehave.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod servers;
+#[cfg(test)]
+mod world;
