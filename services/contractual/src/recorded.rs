@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use actor::{BusClient, StreamReader};
 use bus_schema::{
-    ActionFact, ActionId, ActionOutcome, ActionProposed, Content, RefusalCode, StepName, TaskId,
-    ToolName,
+    ActionFact, ActionId, ActionOutcome, ActionProposed, AuthorId, Content, RefusalCode, StepName,
+    TaskId, ToolName,
 };
 use deployment::{Deployment, owner};
 
@@ -19,6 +19,8 @@ pub(crate) struct RecordedAction {
     /// Its step, and its item if the step has several, such as `write 2/3`.
     pub(crate) step: String,
     pub(crate) tool: ToolName,
+    /// The executor that may claim it, and stores its output.
+    pub(crate) executor: AuthorId,
     pub(crate) state: ActionState,
 }
 
@@ -70,7 +72,8 @@ impl RecordedTask {
                 Ok(Ok((meta, fact))) => {
                     if let Some(task) = meta.task.filter(|task| typed.begins(task)) {
                         let actions = tasks.entry(task).or_default();
-                        fact.into_iter().for_each(|fact| fold(actions, &fact));
+                        fact.into_iter()
+                            .for_each(|fact| fold(actions, meta.by, &fact));
                     }
                 }
                 Ok(Err(_)) => {}
@@ -181,12 +184,21 @@ fn proposed(fact: &ActionProposed) -> RecordedAction {
         name: fact.step.clone(),
         step,
         tool: fact.tool.clone(),
+        executor: AuthorId::Runner,
         state: ActionState::Proposed,
     }
 }
 
-/// Adds a fact of a task. An outcome is final, also one that came late.
-fn fold(actions: &mut Vec<RecordedAction>, fact: &ActionFact) {
+/// Adds a fact of a task, which `by` published. An outcome is final, also one that came late; what another executor says
+/// than the one of the grant counts for nothing.
+fn fold(actions: &mut Vec<RecordedAction>, by: AuthorId, fact: &ActionFact) {
+    let mut audience = None;
+    let is_of_executor = matches!(
+        fact,
+        ActionFact::ActionStarted(..)
+            | ActionFact::ActionDeclined(..)
+            | ActionFact::ActionFinished(..)
+    );
     let (action, state) = match fact {
         ActionFact::ActionProposed(_, fact) => {
             if actions.iter().all(|known| known.action != fact.action) {
@@ -195,7 +207,10 @@ fn fold(actions: &mut Vec<RecordedAction>, fact: &ActionFact) {
             return;
         }
         ActionFact::ApprovalRequested(_, fact) => (fact.draft.action, ActionState::Asked),
-        ActionFact::ActionGranted(_, fact) => (fact.grant.draft.action, ActionState::Granted),
+        ActionFact::ActionGranted(_, fact) => {
+            audience = Some(fact.grant.draft.audience);
+            (fact.grant.draft.action, ActionState::Granted)
+        }
         ActionFact::ActionRefused(_, fact) => (fact.action, ActionState::Refused(fact.code)),
         ActionFact::ActionStarted(_, fact) => (fact.action, ActionState::Running),
         ActionFact::ActionDeclined(_, fact) => (fact.action, ActionState::Declined(fact.code)),
@@ -207,6 +222,10 @@ fn fold(actions: &mut Vec<RecordedAction>, fact: &ActionFact) {
     let Some(known) = actions.iter_mut().find(|known| known.action == action) else {
         return;
     };
+    if is_of_executor && by != known.executor {
+        return;
+    }
+    known.executor = audience.unwrap_or(known.executor);
     known.state = match (known.state, state) {
         (ended @ ActionState::Ended(..), _) => ended,
         (ActionState::Running | ActionState::Unknown, ActionState::Lapsed) => ActionState::Unknown,
@@ -247,7 +266,11 @@ mod tests {
             tool: tool.parse().unwrap(),
             args: content(),
         };
-        fold(actions, &ActionFact::ActionProposed(task(), Box::new(fact)));
+        fold(
+            actions,
+            AuthorId::Worker,
+            &ActionFact::ActionProposed(task(), Box::new(fact)),
+        );
     }
 
     fn found() -> RecordedTask {
@@ -331,13 +354,16 @@ mod tests {
             (&started, ActionState::Running),
             (&expired, ActionState::Unknown),
         ] {
-            fold(&mut actions, fact);
+            fold(&mut actions, AuthorId::Runner, fact);
             assert_eq!(state(&actions), then);
             assert!(then.ended().is_err(), "{then:?}");
         }
+        // An executor that the action was not granted to says nothing about it.
+        fold(&mut actions, AuthorId::Egress, &finished);
+        assert_eq!(state(&actions), ActionState::Unknown);
         // Neither repeats nor later facts change an outcome.
         for fact in [&finished, &expired, &started] {
-            fold(&mut actions, fact);
+            fold(&mut actions, AuthorId::Runner, fact);
             let ended = Ok((ActionOutcome::Failed, content()));
             assert_eq!(state(&actions).ended(), ended);
         }

@@ -350,7 +350,7 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
             "deployment = \"{}\"\nsigning_key = \"signing.pem\"\nlog = \"log\"\nanchor = \"anchor\"\n",
             file.deployment
         ),
-        AuthorId::Policy | AuthorId::Worker | AuthorId::Owner => String::new(),
+        AuthorId::Egress | AuthorId::Policy | AuthorId::Worker | AuthorId::Owner => String::new(),
     };
     let hardening = match file.containers {
         Some(_) => layout::HARDENING,

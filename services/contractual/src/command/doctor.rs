@@ -308,13 +308,13 @@ async fn halted(findings: &mut Findings, deployment: &Deployment) {
             format!("everything is halted since {since}"),
             fix,
         )),
-        Ok(Some(InForce::AtRunner(at))) => Err(Fault::new(
-            format!("the runner is halted since {at}, which is not on record"),
+        Ok(Some(InForce::AtExecutor(executor, at))) => Err(Fault::new(
+            format!("the {executor} is halted since {at}, which is not on record"),
             format!("{fix}, or `contractual halt` to put it on record"),
         )),
         Ok(Some(InForce::Unknown)) => Err(Fault::new(
-            "the runner has an order to halt that cannot be read here",
-            format!("run doctor as the runner's user or root; {fix}"),
+            "an executor has an order to halt that cannot be read here",
+            format!("run doctor as the executor's user or root; {fix}"),
         )),
         Err(error) => Err(Fault::of(&error, "read nats-server's log")),
     };

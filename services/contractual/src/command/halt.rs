@@ -1,11 +1,13 @@
-//! `halt` and `resume`: orders or lifts a halt, at the runner and in the record.
+//! `halt` and `resume`: orders or lifts a halt, at the executors and in the record.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use actor::{Clock, files};
-use bus_schema::{AuthorId, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Owner, Time};
+use bus_schema::{
+    AuthorId, Call as _, Deployment, Draft, Halt, HaltLifted, HaltOrdered, Owner, Time,
+};
 use deployment::{Deployment as Opened, init, owner, provision};
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use serde::Serialize;
 
 use crate::{Error, Output};
@@ -33,7 +35,7 @@ struct Done {
     seq: Option<u64>,
 }
 
-/// Orders a halt.
+/// Orders a halt at every executor and in the record.
 ///
 /// # Errors
 /// Returns an error with the present state and the fix if an executor has not confirmed, or the halt is not stored.
@@ -42,43 +44,65 @@ pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error>
     drop(deployment.owner_key()?);
     let clock = &deployment.clock;
     let at = clock.wall();
-    let live = repeat(clock, AGAIN, async || ask(deployment, at).await);
     let record = repeat(clock, AGAIN * 10, async || {
         append(deployment, Draft::of(Deployment, HaltOrdered {})).await
     });
     let began = clock.elapsed();
-    let live = async {
-        let stopped = live.await;
+    let live = Halt::TO.iter().map(async |executor| {
+        let stopped = repeat(clock, AGAIN, async || ask(deployment, *executor, at).await);
+        let stopped = stopped.await;
         let took = clock.elapsed().saturating_sub(began);
-        stopped.map(|()| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        (*executor, stopped.map(|()| ms))
+    });
+    let (stopped, recorded) = tokio::join!(join_all(live), record);
+    let ms = |(executor, took): &(AuthorId, Result<u64, String>)| {
+        (*executor, took.as_ref().ok().copied())
     };
-    let (took, recorded) = tokio::join!(live, record);
     let done = Done {
         halted: true,
-        stopped_ms: BTreeMap::from([(AuthorId::Runner, took.as_ref().ok().copied())]),
+        stopped_ms: stopped.iter().map(ms).collect(),
         seq: recorded.as_ref().ok().copied(),
     };
-    match (&took, &recorded) {
+    let names: Vec<&str> = Halt::TO.iter().map(|executor| executor.name()).collect();
+    let names = names.join(" and ");
+    match (all(&stopped), &recorded) {
         (Ok(ms), Ok(seq)) => {
             let said = format!(
-                "halted: runner stopped after {ms} ms; no grants until `contractual resume` (message {seq})"
+                "halted: {names} stopped after {ms} ms; no grants until `contractual resume` (message {seq})"
             );
             out.print(&done, || said);
             Ok(())
         }
         (Ok(ms), Err(why)) => Err(Error::Refused(format!(
-            "halted: runner stopped after {ms} ms and stays stopped, but the halt is not on record: {why}; \
+            "halted: {names} stopped after {ms} ms and stay stopped, but the halt is not on record: {why}; \
              fix that and run `contractual halt` again"
         ))),
         (Err(why), Ok(seq)) => Err(Error::Refused(format!(
-            "the halt is on record (message {seq}), but runner has not confirmed that nothing runs: {why}; \
-             if the runner is up, run `contractual halt` again"
+            "the halt is on record (message {seq}), but {why}; \
+             if it is up, run `contractual halt` again"
         ))),
         (Err(why), Err(other)) => Err(Error::Refused(format!(
-            "not halted: runner has not confirmed ({why}), and the halt was not stored ({other}); \
-             is nats-server running? If not, programs still run: stop the runner itself"
+            "not halted: {why}, and the halt was not stored ({other}); \
+             is nats-server running? If not, actions still run: stop {names} themselves"
         ))),
     }
+}
+
+/// Returns the time until every executor had confirmed that nothing runs, or the first one that has not, and why.
+fn all(stopped: &[(AuthorId, Result<u64, String>)]) -> Result<u64, String> {
+    let mut longest = 0;
+    for (executor, took) in stopped {
+        match took {
+            Ok(ms) => longest = longest.max(*ms),
+            Err(why) => {
+                return Err(format!(
+                    "{executor} has not confirmed that nothing runs: {why}"
+                ));
+            }
+        }
+    }
+    Ok(longest)
 }
 
 /// Lifts a halt; appends nothing if there is none.
@@ -113,9 +137,9 @@ pub(super) async fn resume(deployment: &Opened, out: &Output) -> Result<(), Erro
 pub(super) enum InForce {
     /// In the record, since this bus time.
     Recorded(Time),
-    /// Only at the runner, which has stored the order of this time.
-    AtRunner(Time),
-    /// Perhaps at the runner, whose order cannot be read here.
+    /// Only at this executor, which has stored the order of this time.
+    AtExecutor(AuthorId, Time),
+    /// Perhaps at an executor whose order cannot be read here.
     Unknown,
 }
 
@@ -129,17 +153,20 @@ pub(super) async fn look(deployment: &Opened) -> Result<Option<InForce>, Error> 
     if let Some(since) = halts.since {
         return Ok(Some(InForce::Recorded(since)));
     }
-    let order = deployment.dir.state(AuthorId::Runner).join("halt");
-    let order = match files::read_public(&order) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).parse::<Time>().ok(),
-        Err(files::Error::Missing { .. }) => return Ok(None),
-        Err(_) => None,
-    };
-    Ok(match order {
-        Some(at) if at <= halts.decided => None,
-        Some(at) => Some(InForce::AtRunner(at)),
-        None => Some(InForce::Unknown),
-    })
+    for executor in Halt::TO {
+        let order = deployment.dir.state(*executor).join("halt");
+        let order = match files::read_public(&order) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).parse::<Time>().ok(),
+            Err(files::Error::Missing { .. }) => continue,
+            Err(_) => None,
+        };
+        match order {
+            Some(at) if at <= halts.decided => {}
+            Some(at) => return Ok(Some(InForce::AtExecutor(*executor, at))),
+            None => return Ok(Some(InForce::Unknown)),
+        }
+    }
+    Ok(None)
 }
 
 /// Retries after any error: the bus may be flooded, have no free connection, or be down. Returns the last error after
@@ -163,8 +190,8 @@ async fn repeat<T>(
     }
 }
 
-/// Orders the runner over one connection to stop, and asks until it confirms that nothing runs.
-async fn ask(deployment: &Opened, at: Time) -> Result<(), Error> {
+/// Orders an executor over one connection to stop, and asks until it confirms that nothing runs.
+async fn ask(deployment: &Opened, executor: AuthorId, at: Time) -> Result<(), Error> {
     let key = deployment.owner_key()?;
     let late = |_| Error::Refused("the bus did not answer".to_owned());
     let operator = first(|| deployment.bus_once("owner")).await?;
@@ -172,7 +199,7 @@ async fn ask(deployment: &Opened, at: Time) -> Result<(), Error> {
     let keys = roster.keys.iter().map(|entry| (entry.author, entry.key));
     let bus = operator.bus(key, keys.collect());
     loop {
-        let asked = tokio::time::timeout(ANSWER, bus.ask(Halt { at }));
+        let asked = tokio::time::timeout(ANSWER, bus.ask(executor, Halt { at }));
         let answer = asked.await.map_err(late)?;
         let answer = answer.map_err(|error| Error::Refused(error.to_string()))?;
         if answer.halted && answer.running == 0 {

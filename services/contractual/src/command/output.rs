@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bus_schema::{ActionId, ActionOutcome, AuthorId, TaskId, ToolName};
+use bus_schema::{ActionId, ActionOutcome, TaskId, ToolName};
 use clap::Args;
 use data_encoding::BASE64;
 use deployment::Deployment;
@@ -87,7 +87,7 @@ impl Arguments {
             .state
             .ended()
             .map_err(|why| Error::Refused(format!("{about} has no output: {why}")))?;
-        let bytes = bus.get(AuthorId::Runner, &output).await?;
+        let bytes = bus.get(action.executor, &output).await?;
         let bytes = bytes.ok_or_else(|| {
             Error::Refused(format!(
                 "the output of {about} is not stored any more, or the stored bytes are not those that the runner \

@@ -157,7 +157,9 @@ async fn agreed(
     head.map_err(|error| differs(actor::chain(&error)))?;
     let keys = BTreeMap::from([(AuthorId::Audit, seen.audit)]);
     let owner = bus.bus(key.clone(), keys);
-    let proof = owner.ask(Prove { seq: seen.last.seq }).await;
+    let proof = owner
+        .ask(AuthorId::Audit, Prove { seq: seen.last.seq })
+        .await;
     let proof = proof.map_err(|error| differs(error.to_string()))?;
     let proof =
         proof.ok_or_else(|| differs(format!("message {} is not in the log", seen.last.seq)))?;

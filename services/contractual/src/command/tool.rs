@@ -7,6 +7,7 @@ mod check;
 mod diff;
 mod entry;
 mod ground;
+mod http;
 mod import;
 mod list;
 mod mcp;

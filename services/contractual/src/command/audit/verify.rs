@@ -202,7 +202,7 @@ pub async fn running(deployment: &Deployment, task: Option<TaskId>) -> Result<Ve
         }
         let meta = verdict.as_ref().ok();
         if task.is_none_or(|task| meta.is_some_and(|meta| meta.task == Some(task))) {
-            let proof = asks.ask(Prove { seq: stored.seq }).await;
+            let proof = asks.ask(AuthorId::Audit, Prove { seq: stored.seq }).await;
             let proof = proof.map_err(|error| Error::Refused(error.to_string()))?;
             let proof = proof.ok_or_else(|| found(stored.seq, "is not in the log"))?;
             included(stored, &proof, deployment.file.deployment, &audit)?;

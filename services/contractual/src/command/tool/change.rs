@@ -21,7 +21,7 @@ const READ: Duration = Duration::from_secs(30);
 /// The pause between two looks at their reports.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The services that read the catalogue.
-const READERS: [AuthorId; 2] = [AuthorId::Policy, AuthorId::Runner];
+const READERS: [AuthorId; 3] = [AuthorId::Policy, AuthorId::Runner, AuthorId::Egress];
 
 /// A catalogue that is about to be signed.
 pub(super) struct Change<'a> {

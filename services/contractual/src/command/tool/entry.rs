@@ -12,7 +12,7 @@ use runner::{Arg, ExecTool, ExecToolEntry, ToolError};
 use serde_json::Value;
 
 use super::{
-    mcp,
+    http, mcp,
     members::{EXEC_MEMBERS, LIMITS, MEMBERS, members},
     place::Place,
     programs::{Programs, outside},
@@ -156,6 +156,7 @@ fn fields(place: &Place<'_>, found: &mut Vec<Diagnostic>) -> Option<Tool> {
         }
     }
     mcp::fields(place, found);
+    http::fields(place, found);
     if found.len() > before {
         return None;
     }
@@ -170,6 +171,11 @@ fn fields(place: &Place<'_>, found: &mut Vec<Diagnostic>) -> Option<Tool> {
 
 /// Places an error of the catalogue at the member that it is about.
 fn of_catalogue(place: &Place<'_>, error: &CatalogueError) -> Diagnostic {
+    if let CatalogueError::WrittenTool { problem, .. } = error
+        && let Some(placed) = http::problem(place, problem)
+    {
+        return placed;
+    }
     let (problem, key) = match error {
         CatalogueError::Schema { problem, .. } => (problem.clone(), "input_schema"),
         CatalogueError::WrittenTool { problem, .. } => (problem.clone(), key_of(problem)),
@@ -198,6 +204,17 @@ fn key_of(problem: &str) -> &'static str {
     found.map_or("name", |(_, key)| *key)
 }
 
+/// Checks that a tool which may change or send something says how hard a wrong call is to undo.
+fn rated(place: &Place<'_>, tool: &Tool, found: &mut Vec<Diagnostic>) {
+    let name = tool.name();
+    if tool.effects().most() != Effect::Read && tool.written_risk().is_none() {
+        let problem = format!("`{name}` may change or send something, and has no `risk`");
+        let fix = "add `\"risk\": \"low\"`, \"medium\" or \"high\": how hard it is to undo a wrong call; without it, \
+                   \"high\" is assumed";
+        found.push(place.at(&["effect"]).problem(problem, fix));
+    }
+}
+
 /// Checks what an entry means; returns it with the digests of its program.
 fn meaning(
     place: &Place<'_>,
@@ -206,23 +223,23 @@ fn meaning(
     found: &mut Vec<Diagnostic>,
 ) -> Value {
     let name = tool.name();
-    if tool.effects().most() != Effect::Read && tool.written_risk().is_none() {
-        let problem = format!("`{name}` may change or send something, and has no `risk`");
-        let fix = "add `\"risk\": \"low\"`, \"medium\" or \"high\": how hard it is to undo a wrong call; without it, \
-                   \"high\" is assumed";
-        found.push(place.at(&["effect"]).problem(problem, fix));
-    }
+    rated(place, tool, found);
     if let Some(entry) = tool.mcp() {
         return mcp::meaning(place, tool, entry, programs, found);
     }
     let written = tool.entry().clone();
+    if let Some(entry) = tool.http() {
+        http::meaning(place, tool, entry, found);
+        return written;
+    }
     let Some(exec) = tool.exec() else {
         if runner::Tool::built_in(name.as_str()).is_none() {
-            let problem =
-                format!("`{name}` has no `exec`, and is no tool that the runner has built in");
+            let problem = format!(
+                "`{name}` has neither `exec` nor `http`, and is no tool that the runner has built in"
+            );
             let names: Vec<&str> = runner::Tool::built_in_names().collect();
             let fix = format!(
-                "add `exec`, or use the name of a built-in tool: {}",
+                "add one of them, or use the name of a built-in tool: {}",
                 names.join(", ")
             );
             found.push(place.at(&["name"]).problem(problem, fix));

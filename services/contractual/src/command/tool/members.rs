@@ -97,6 +97,12 @@ pub(super) const MEMBERS: &[Member] = &[
         false,
         "run `contractual tool import`, which writes it",
     ),
+    (
+        "http",
+        Form::Object,
+        false,
+        "write `\"http\": {\"method\": \"GET\", \"host\": …, \"path\": …, \"answer\": {…}, \"limits\": {…}}`",
+    ),
 ];
 
 /// The members of `mcp`.

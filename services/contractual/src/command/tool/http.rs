@@ -1,0 +1,177 @@
+//! Checks the `http` member of a tool's entry.
+
+use contract::{HttpTool, Tool};
+use diagnostic::Diagnostic;
+use serde_json::Value;
+
+use super::{
+    members::{Form, Member, members},
+    place::Place,
+};
+
+/// The members of `http`.
+const HTTP_MEMBERS: &[Member] = &[
+    (
+        "method",
+        Form::Text,
+        true,
+        "add `\"method\": \"GET\"`, or HEAD, POST, PUT, PATCH or DELETE",
+    ),
+    (
+        "host",
+        Form::Text,
+        true,
+        "add `\"host\": \"api.example.com\"`, with `:8443` behind it for another port than 443",
+    ),
+    (
+        "path",
+        Form::Text,
+        true,
+        "add `\"path\": \"/v2/items/{item}\"`, with an argument in braces as a whole name",
+    ),
+    ("query", Form::List, false, PARAMS),
+    ("headers", Form::List, false, PARAMS),
+    (
+        "body",
+        Form::Any,
+        false,
+        "write JSON in which `{\"$value\": \"name\"}` stands for an argument",
+    ),
+    (
+        "redirects",
+        Form::Number,
+        false,
+        "write how many redirects GET and HEAD may follow, to hosts that the contract names: 0 to 5",
+    ),
+    (
+        "answer",
+        Form::Object,
+        true,
+        "add `\"answer\": {\"type\": \"json\", \"fields\": {\"id\": \"/data/id\"}}`",
+    ),
+    (
+        "limits",
+        Form::Object,
+        true,
+        "add `\"limits\": {\"wall_ms\": 10000, \"request_bytes_max\": 65536, \"answer_bytes_max\": 65536}`",
+    ),
+];
+const PARAMS: &str = "write `[{\"name\": \"limit\", \"literal\": \"10\"}, {\"name\": \"page\", \"value\": \"page\"}]`";
+/// The members of `answer`.
+const ANSWER_MEMBERS: &[Member] = &[
+    (
+        "status",
+        Form::List,
+        false,
+        "write `\"status\": [200]`, the codes of success",
+    ),
+    (
+        "type",
+        Form::Text,
+        true,
+        "add `\"type\": \"json\"`, or text or nothing",
+    ),
+    (
+        "fields",
+        Form::Object,
+        false,
+        "write `{\"id\": \"/data/id\"}`, names with JSON Pointers",
+    ),
+    (
+        "tokens",
+        Form::List,
+        false,
+        "write `[\"/usage/total_tokens\"]`, JSON Pointers of numbers",
+    ),
+];
+/// The members of `limits`.
+const LIMITS_MEMBERS: &[Member] = &[
+    ("wall_ms", Form::Number, true, "add `\"wall_ms\": 10000`"),
+    (
+        "request_bytes_max",
+        Form::Number,
+        true,
+        "add `\"request_bytes_max\": 65536`",
+    ),
+    (
+        "answer_bytes_max",
+        Form::Number,
+        true,
+        "add `\"answer_bytes_max\": 65536`",
+    ),
+];
+
+/// Checks the keys of `http`, of its answer and of its limits.
+pub(super) fn fields(place: &Place<'_>, found: &mut Vec<Diagnostic>) {
+    let has =
+        |place: &Place<'_>, key: &str| place.members().is_some_and(|all| all.contains_key(key));
+    let http = place.at(&["http"]);
+    if !has(place, "http") || http.members().is_none() {
+        return;
+    }
+    members(&http, HTTP_MEMBERS, found);
+    for (key, known) in [("answer", ANSWER_MEMBERS), ("limits", LIMITS_MEMBERS)] {
+        let inner = http.at(&[key]);
+        if has(&http, key) && inner.members().is_some() {
+            members(&inner, known, found);
+        }
+    }
+}
+
+/// Places a problem of the entry, as the catalogue says it, at the member that it is about.
+pub(super) fn problem(place: &Place<'_>, problem: &str) -> Option<Diagnostic> {
+    let (_, about) = problem.strip_prefix("`http` of `")?.split_once("`: ")?;
+    let key = about
+        .strip_prefix('`')
+        .and_then(|rest| rest.split('`').next());
+    let member = HTTP_MEMBERS.iter().find(|(name, ..)| Some(*name) == key);
+    let (keys, fix) = match member {
+        Some((name, _, _, fix)) => (vec!["http", *name], *fix),
+        None => (vec!["http"], "correct this entry"),
+    };
+    let fix = fix.replacen("add ", "write ", 1);
+    Some(place.at(&keys).problem(about, fix))
+}
+
+/// Compares the request with the schema of the arguments: each argument is sent, and what every call needs is required.
+pub(super) fn meaning(
+    place: &Place<'_>,
+    tool: &Tool,
+    http: &HttpTool,
+    found: &mut Vec<Diagnostic>,
+) {
+    let schema = tool.input_schema();
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_required = |name: &str| {
+        let mut names = required.into_iter().flatten();
+        names.any(|one| one.as_str() == Some(name))
+    };
+    let sent = http.sent();
+    for (name, is_needed) in &sent {
+        if properties.is_none_or(|all| !all.contains_key(*name)) {
+            let problem =
+                format!("`http` sends the argument `{name}`, which `input_schema` does not have");
+            let fix = format!("add `{name}` to the properties of `input_schema`");
+            found.push(place.at(&["http"]).problem(problem, fix));
+        } else if *is_needed && !is_required(name) {
+            let problem =
+                format!("`http` needs the argument `{name}` in every call, and it is not required");
+            let fix = format!("add `{name}` to `required`");
+            found.push(place.at(&["input_schema"]).problem(problem, fix));
+        }
+    }
+    for name in properties.into_iter().flat_map(|all| all.keys()) {
+        if !sent.contains_key(name.as_str()) {
+            let problem = format!(
+                "no part of `http` sends the argument `{name}`, so every call with it fails"
+            );
+            let fix = format!(
+                "put `{{{name}}}` into `path`, add an entry with `\"value\": \"{name}\"` to `query` or `headers`, or \
+                 `{{\"$value\": \"{name}\"}}` to `body`; or remove it here"
+            );
+            let at = place.at(&["input_schema", "properties", name.as_str()]);
+            found.push(at.problem(problem, fix));
+        }
+    }
+}
