@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::hardening::UNDER;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "gateway",
     "policy",
     "runner",
+    "egress",
     "audit",
     "worker",
     "nats",

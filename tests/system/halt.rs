@@ -150,7 +150,7 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
     std::fs::rename(&away, &provision).unwrap();
     assert_ne!(code, Some(0), "{said}");
     assert!(
-        said.contains("halted: runner stopped") && said.contains("not on record"),
+        said.contains("halted: runner and egress stopped") && said.contains("not on record"),
         "{said}"
     );
     // The order stays valid, also for a runner that started later.
@@ -244,7 +244,10 @@ async fn halt_arrives_while_any_identity_floods_the_bus() {
             scene.halts(name).await
         };
         let (_, said) = Box::pin(meanwhile(flood(user, client), halting)).await;
-        assert!(said.contains("runner stopped after"), "{name}: {said}");
+        assert!(
+            said.contains("runner and egress stopped after"),
+            "{name}: {said}"
+        );
     }
 }
 

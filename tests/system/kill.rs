@@ -273,8 +273,10 @@ struct Kill {
 
 impl Kill {
     fn of(seed: u64) -> Self {
-        const VICTIMS: [&str; 6] = ["gateway", "worker", "policy", "runner", "audit", NATS];
-        let victim = VICTIMS[usize::try_from(seed % 6).unwrap()];
+        const VICTIMS: [&str; 7] = [
+            "gateway", "worker", "policy", "runner", "egress", "audit", NATS,
+        ];
+        let victim = VICTIMS[usize::try_from(seed).unwrap() % VICTIMS.len()];
         let after = 1 + spread(seed) % EVENTS;
         Self {
             seed,

@@ -15,6 +15,7 @@ mod contract_commands;
 mod contracts;
 mod demo;
 mod door;
+mod egress;
 #[path = "../executable.rs"]
 mod executable;
 mod findings;

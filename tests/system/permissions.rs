@@ -147,8 +147,8 @@ async fn delivered(clients: &[Client], rights: &[Allowed], families: &[String]) 
             }
         }
     }
-    // The head to four readers, the question for a proof, and the order to halt.
-    assert_eq!(pairs, 6);
+    // The head to five readers, the question for a proof, and the order to halt for each executor.
+    assert_eq!(pairs, 8);
 }
 
 /// One subject of each family: those of the generated table, and all other entries of the server.

@@ -50,7 +50,7 @@ const CASES: &str = r##"
 /input_schema/properties/path/pattern | "(" | is not a "regex" | JSON Schema
 /output_schema | {"type": "nothing"} | the output schema | JSON Schema
 /exec | "wc" | `exec` is not an object | "program"
-/exec | - | has no `exec` | add `exec`
+/exec | - | has neither `exec` nor `http` | add one of them
 /exec/program | - | `program` is missing | absolute path
 /exec/program | "/nonexistent/wc" | /nonexistent/wc | install the program
 /exec/program | "no-such-program" | no-such-program | install the program
@@ -116,12 +116,54 @@ const SERVED: &str = r##"
 /exec | {"program": "wc", "argv": [], "writable": false, "limits": {}} | `wall_ms` is missing | 10000
 "##;
 
+/// A tool that sends requests.
+fn sent() -> Value {
+    let mut entry = good();
+    entry.as_object_mut().unwrap().remove("exec");
+    entry["effect"] = json!("outward");
+    entry["http"] = json!({
+        "method": "GET", "host": "api.example.com", "path": "/v2/items/{path}",
+        "answer": {"type": "json", "fields": {"id": "/id"}},
+        "limits": {"wall_ms": 10_000, "request_bytes_max": 1000, "answer_bytes_max": 1000},
+    });
+    entry
+}
+
+/// The same for a tool that sends requests.
+const SENT: &str = r##"
+/http | "x" | `http` is not an object | "method"
+/http/hosts | "x" | no member `hosts` | did you mean `host`?
+/http/method | - | `method` is missing | "GET"
+/http/method | "TRACE" | unknown variant `TRACE` | correct this entry
+/http/host | - | `host` is missing | api.example.com
+/http/host | "https://api.example.com" | `host` is "https://api.example.com" | api.example.com
+/http/host | "10.0.0.1" | an address, and not a name | api.example.com
+/http/path | "items" | does not begin with a slash | /v2/items/{item}
+/http/path | "/v2/%2e%2e/{path}" | has a `%` that escapes | /v2/items/{item}
+/http/query | [{"name": "a"}] | without its value | "literal"
+/http/headers | [{"name": "cookie", "literal": "a"}] | does not send | "literal"
+/http/body | {} | `body` is not sent with GET | JSON
+/http/redirects | 9 | `redirects` is 9 | 0 to 5
+/http/answer | - | `answer` is missing | "type": "json"
+/http/answer/type | - | `type` is missing | "json"
+/http/answer/fields/id | "id" | has the field "id" | /data/id
+/http/limits/wall_ms | 0 | `wall_ms` out of its range | "wall_ms": 10000
+/http/limits/memory | 1 | no member `memory` | remove it
+/http/path | "/v2/items/{item}" | sends the argument `item` | add `item`
+/http/path | "/v2/items" | no part of `http` sends the argument `path` | {path}
+/input_schema/required | [] | not required | add `path` to `required`
+/effect | "read" | sends the argument `path` to api.example.com | "read"
+/exec | {"program": "wc", "argv": [], "writable": false, "limits": {}} | `wall_ms` is missing | 10000
+"##;
+
 #[test]
 fn every_fault_of_a_tool_is_named_with_its_place_and_its_repair() {
     let cases = |text: &'static str| text.lines().filter(|line| !line.is_empty());
     let programs = cases(CASES).map(|case| (case, good()));
     let mut count = 0;
-    for (case, mut entry) in programs.chain(cases(SERVED).map(|case| (case, served()))) {
+    let served = cases(SERVED).map(|case| (case, served()));
+    let sent = cases(SENT).map(|case| (case, sent()));
+    for (case, mut entry) in programs.chain(served).chain(sent) {
         let [at, value, problem, fix] = case.split(" | ").collect::<Vec<_>>()[..] else {
             panic!("{case}");
         };
@@ -148,6 +190,7 @@ fn good_tools_and_broken_texts_are_told_apart() {
     for text in [
         one.clone(),
         served().to_string(),
+        sent().to_string(),
         format!("[{one}]"),
         contractual::example::TOOLS.to_owned(),
     ] {

@@ -79,7 +79,11 @@ async fn a_tool_is_added_used_and_removed_without_a_restart() {
     let added = good(run(&deployment, &["tool", "add", &tool, "--json"]));
     let said: Value = serde_json::from_str(&added.printed).unwrap();
     assert_eq!(said["version"], 2, "{said}");
-    assert_eq!(said["read_by"], json!(["policy", "runner"]), "{said}");
+    assert_eq!(
+        said["read_by"],
+        json!(["policy", "runner", "egress"]),
+        "{said}"
+    );
     let signed = deployment.sign(&text).await;
     let task = deployment.submit(signed, &steps).await;
     assert_eq!(deployment.follow(task, false).await.outcome(), "succeeded");

@@ -1,0 +1,83 @@
+"""The world of the tests of egress: a name server and an HTTPS server, in a process of their own.
+
+Its only argument is a folder with `cert.pem`, `key.pem` and `names.json` (names with their addresses). It prints its ports
+as JSON, and adds each request to `requests` in the folder.
+"""
+
+import http.server
+import ipaddress
+import json
+import pathlib
+import socket
+import ssl
+import struct
+import sys
+import threading
+
+FOLDER = pathlib.Path(sys.argv[1])
+LOCK = threading.Lock()
+
+
+def answer(query):
+    labels, at = [], 12
+    while query[at]:
+        labels.append(query[at + 1 : at + 1 + query[at]].decode())
+        at += 1 + query[at]
+    question, kind = query[12 : at + 5], query[at + 2]
+    found = json.loads((FOLDER / "names.json").read_text()).get(".".join(labels))
+    addresses = [ipaddress.ip_address(one) for one in found or []]
+    addresses = [one for one in addresses if kind == (1 if one.version == 4 else 28)]
+    code = 3 if found is None else 0
+    head = struct.pack(">HHHHH", 0x8180 | code, 1, len(addresses), 0, 0)
+    records = b"".join(
+        struct.pack(">HHHIH", 0xC00C, kind, 1, 0, len(one.packed)) + one.packed for one in addresses
+    )
+    return query[:2] + head + question + records
+
+
+def names(server):
+    while True:
+        query, client = server.recvfrom(1500)
+        server.sendto(answer(query), client)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def said(self):
+        length = int(self.headers.get("content-length", 0))
+        body = self.rfile.read(length).decode()
+        with LOCK, open(FOLDER / "requests", "a") as requests:
+            requests.write(f"{self.command} {self.path} {body}\n")
+        return body
+
+    def reply(self, code, value, **headers):
+        body = json.dumps(value).encode()
+        self.send_response(code)
+        for name, text in headers.items():
+            self.send_header(name, text)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.said()
+        if self.path == "/v2/moved":
+            self.reply(302, {}, location="https://evil.example/v2/items/1")
+        else:
+            self.reply(200, {"data": {"path": self.path, "price": 7}, "hidden": "x"})
+
+    def do_POST(self):
+        self.reply(201, {"echo": json.loads(self.said())})
+
+    def log_message(self, *_):
+        pass
+
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(FOLDER / "cert.pem", FOLDER / "key.pem")
+https = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+https.socket = context.wrap_socket(https.socket, server_side=True)
+dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+dns.bind(("127.0.0.1", 0))
+threading.Thread(target=names, args=(dns,), daemon=True).start()
+print(json.dumps({"dns": dns.getsockname()[1], "https": https.server_address[1]}), flush=True)
+https.serve_forever()
