@@ -203,7 +203,7 @@ async fn in_a_stream_made_again_nothing_runs_until_the_owner_adopts_it() {
     adopted(&deployment).await;
     runs_after_adoption(&deployment, task).await;
     let record = deployment.record().await;
-    assert_eq!(record.count("stream.doubted"), 1, "{}", kinds(&record));
+    assert_eq!(record.count("stream.doubted"), 2, "{}", kinds(&record));
     let lines = lines(&deployment);
     let counts = ["before", "doubted"].map(|line| count(&lines, line));
     assert_eq!(counts, [1, 1], "{lines:?}");
