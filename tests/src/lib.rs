@@ -18,6 +18,8 @@ mod task;
 
 use std::{fmt, io::Write as _, time::Duration};
 
+use bus_schema::{ACTORS, AuthorId};
+
 pub use self::deployment::{Deployment, NATS, Nats, can_contain, free_port, profile};
 pub use client::{Ack, Client};
 pub use fetch::{Answer, fetch};
@@ -31,6 +33,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// The timeout of a short operation on a busy machine.
 pub const SOON: Duration = Duration::from_secs(30);
+
+/// The services without one, in the order in which they start.
+#[must_use]
+pub fn all_but(one: AuthorId) -> Vec<AuthorId> {
+    let all = ACTORS.iter().copied();
+    all.filter(|author| *author != one).collect()
+}
 
 /// Prints that a test was skipped and the reason, even if the output of tests is captured.
 ///

@@ -21,7 +21,7 @@ const HOST: &str = "api.example.com";
 const SERVER: &str = include_str!("world.py");
 
 /// The servers.
-struct World {
+pub(crate) struct World {
     process: Child,
     folder: PathBuf,
     dns: u64,
@@ -38,6 +38,11 @@ impl Drop for World {
 impl World {
     /// Starts the servers with a certificate for the host, in a new folder; none without Python.
     fn start(deployment: &Deployment) -> Option<Self> {
+        Self::with(deployment, &[])
+    }
+
+    /// Starts them with further files in their folder.
+    pub(crate) fn with(deployment: &Deployment, files: &[(&str, &str)]) -> Option<Self> {
         let folder = deployment.scratch().join("world");
         fs::create_dir(&folder).unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -53,6 +58,9 @@ impl World {
             ("world.py", SERVER.to_owned()),
             ("requests", String::new()),
         ] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        for (name, text) in files {
             fs::write(folder.join(name), text).unwrap();
         }
         let process = Command::new("python3")
@@ -86,13 +94,13 @@ impl World {
     }
 
     /// The requests that the HTTPS server has read.
-    fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("requests")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 
     /// The endpoint of the HTTPS server.
-    fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.https)
     }
 
@@ -116,7 +124,7 @@ impl World {
     }
 
     /// The head of a contract that names the host, and the network of this machine.
-    fn head(&self) -> String {
+    pub(crate) fn head(&self) -> String {
         format!(
             "hosts = [\"{}\"]\nnetworks = [\"127.0.0.0/8\"]\n",
             self.endpoint()
@@ -124,10 +132,8 @@ impl World {
     }
 }
 
-/// Starts a deployment whose egress knows the world.
-async fn deployed() -> Option<(Deployment, World)> {
-    let deployment = Deployment::provisioned().await;
-    let world = World::start(&deployment)?;
+/// Starts the services; egress knows the world.
+pub(crate) async fn started(deployment: &Deployment, world: &World) {
     let config = deployment.dir().config(AuthorId::Egress);
     let text = fs::read_to_string(&config).unwrap();
     let authority = world.folder.join("ca.pem");
@@ -137,6 +143,13 @@ async fn deployed() -> Option<(Deployment, World)> {
     );
     fs::write(&config, format!("{text}{service}")).unwrap();
     deployment.start_all().await;
+}
+
+/// Starts a deployment whose egress knows the world.
+async fn deployed() -> Option<(Deployment, World)> {
+    let deployment = Deployment::provisioned().await;
+    let world = World::start(&deployment)?;
+    started(&deployment, &world).await;
     let tools = json!([
         world.tool("world.read", |_| ()),
         world.tool("world.moved", |tool| tool["http"]["path"] =

@@ -30,6 +30,7 @@ mod lines;
 mod main_job;
 mod mcp;
 mod nats_cli;
+mod openapi;
 mod output;
 mod own_tool;
 mod path;

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use bus_schema::AuthorId;
+use bus_schema::{ACTORS, AuthorId};
 use contractual::example;
 use diagnostic::is_hidden;
 use harness::{Deployment, SOON, eventually};
@@ -127,7 +127,7 @@ fn the_demo_on_a_folder_writes_the_report_there_and_says_all_of_it_as_json() {
     let (first, total) = (&last["first_action_ms"], &last["total_ms"]);
     assert!(first.as_u64() > Some(0) && first.as_u64() < total.as_u64());
     let names: Vec<_> = last["processes"].as_array().unwrap().iter().collect();
-    assert_eq!(names.len(), 6);
+    assert_eq!(names.len(), ACTORS.len() + 1);
     for process in names {
         let bytes = |field: &str| process[field].as_u64().unwrap();
         assert!(bytes("rss_bytes") > 1_000_000, "{process}");

@@ -4,18 +4,11 @@
 use std::{fs, path::Path};
 
 use bus_schema::{ACTORS, AuthorId, Subject};
-use harness::{Deployment, SOON, eventually};
+use harness::{Deployment, SOON, all_but, eventually};
 
 use crate::adopt::adopted;
 use crate::by_hand::{ByHand, fresh, stored};
 
-/// The services whose state is only a projection.
-const FOLDING: &[AuthorId] = &[
-    AuthorId::Policy,
-    AuthorId::Runner,
-    AuthorId::Worker,
-    AuthorId::Gateway,
-];
 /// The log line of a service whose projection belongs to another stream.
 const REBUILT: &str = "the projection is of another stream";
 
@@ -72,7 +65,7 @@ async fn lost_projection_is_built_again() {
     let deployment = Deployment::running().await;
     works(&deployment).await;
     stop_all(&deployment).await;
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         fs::remove_dir_all(deployment.dir().state(*author)).unwrap();
     }
     let before = deployment.record().await;
@@ -96,13 +89,13 @@ async fn older_projection_is_taken_up_where_it_stops() {
     works(&deployment).await;
     stop_all(&deployment).await;
     let old = deployment.scratch().join("old");
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         copy(&deployment.dir().state(*author), &old.join(author.name()));
     }
     deployment.start_all().await;
     works(&deployment).await;
     stop_all(&deployment).await;
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         let state = deployment.dir().state(*author);
         fs::remove_dir_all(&state).unwrap();
         copy(&old.join(author.name()), &state);
@@ -115,7 +108,7 @@ async fn older_projection_is_taken_up_where_it_stops() {
         2 * after.count("action.started"),
         3 * before.count("action.started")
     );
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         assert!(!deployment.log(author.name()).contains(REBUILT), "{author}");
     }
 }
@@ -130,7 +123,7 @@ async fn projection_that_is_ahead_of_the_stream_is_rebuilt() {
     begin_another_stream(&deployment).await;
     assert!(deployment.record().await.last() < stands);
     deployment.start_all().await;
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         assert!(deployment.log(author.name()).contains(REBUILT), "{author}");
     }
     adopted(&deployment).await;
@@ -150,7 +143,7 @@ async fn projection_of_another_stream_is_rebuilt() {
     deployment.start_all().await;
     begin_another_stream(&deployment).await;
     let contract = deployment.sign(harness::contract()).await;
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         let client = deployment.client(author.name()).await;
         for n in 0..=stands + 10 {
             let subject = Subject {
@@ -171,7 +164,7 @@ async fn projection_of_another_stream_is_rebuilt() {
         "a projection that is believed knows nothing of this contract"
     );
     deployment.start_all().await;
-    for author in FOLDING {
+    for author in &all_but(AuthorId::Audit) {
         assert!(deployment.log(author.name()).contains(REBUILT), "{author}");
     }
     adopted(&deployment).await;

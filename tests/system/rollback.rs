@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use bus_schema::{ACTORS, AuthorId};
-use harness::{Deployment, SOON, eventually};
+use harness::{Deployment, SOON, all_but, eventually};
 use serde_json::Value;
 
 use crate::{
@@ -75,12 +75,7 @@ async fn stream_of_yesterday_under_the_log_of_today_gets_no_heads_and_no_grants(
     let today = deployment.scratch().join("today");
     copy(&deployment.nats().store(), &today);
     put_back(&stream, &deployment.nats().store());
-    let others = [
-        AuthorId::Policy,
-        AuthorId::Runner,
-        AuthorId::Worker,
-        AuthorId::Gateway,
-    ];
+    let others = all_but(AuthorId::Audit);
     start_nats_and(&deployment, &others).await;
     deployment.launch(AuthorId::Audit);
     troubled(&deployment, AuthorId::Audit, "log").await;

@@ -13,15 +13,6 @@ use serde_json::Value;
 
 use crate::cli::{end, one_sentence, program, run};
 
-/// The authors that store contents on the bus.
-const SEALERS: [AuthorId; 5] = [
-    AuthorId::Owner,
-    AuthorId::Gateway,
-    AuthorId::Policy,
-    AuthorId::Worker,
-    AuthorId::Runner,
-];
-
 /// Every file below `folder` with its bytes.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
@@ -163,8 +154,8 @@ async fn no_secret_is_seen_outside_of_its_file() {
         let mut named = Vec::new();
         contents(&message.fact, &mut named);
         for content in named {
-            for author in SEALERS {
-                let bytes = operator.get(author, &content).await.ok().flatten();
+            for author in AuthorId::ALL {
+                let bytes = operator.get(*author, &content).await.ok().flatten();
                 shown.push((format!("content of {place}"), bytes.unwrap_or_default()));
             }
         }

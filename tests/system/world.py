@@ -1,7 +1,8 @@
 """The world of the tests of egress: a name server and an HTTPS server, in a process of their own.
 
 Its only argument is a folder with `cert.pem`, `key.pem` and `names.json` (names with their addresses). It prints its ports
-as JSON, and adds each request to `requests` in the folder.
+as JSON, and adds each request to `requests` in the folder. With `document.json`, an OpenAPI document, and `documented.py`
+there, it answers as the document says.
 """
 
 import http.server
@@ -50,13 +51,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return body
 
     def reply(self, code, value, **headers):
-        body = json.dumps(value).encode()
+        body = b"" if code == 204 else json.dumps(value).encode()
         self.send_response(code)
         for name, text in headers.items():
             self.send_header(name, text)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def documented(self):
+        code, value = DOCUMENT.answer(self.command, self.path, self.said())
+        self.reply(code, value)
 
     def do_GET(self):
         self.said()
@@ -71,6 +76,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+
+DOCUMENT = None
+if (FOLDER / "document.json").exists():
+    import documented
+
+    DOCUMENT = documented.Document(FOLDER / "document.json")
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"]:
+        setattr(Handler, "do_" + method, Handler.documented)
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(FOLDER / "cert.pem", FOLDER / "key.pem")

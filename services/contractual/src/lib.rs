@@ -11,6 +11,7 @@ mod find;
 mod follower;
 mod ids;
 pub mod junk;
+mod openapi;
 mod output;
 mod prompt;
 mod question;

@@ -41,7 +41,7 @@ pub(super) enum Command {
     /// Compare the working copy with the signed catalogue.
     Diff(diff::Arguments),
     /// Start an MCP server once and write an entry for each of its tools.
-    Import(import::Arguments),
+    Import(Box<import::Arguments>),
     /// Check tools without a deployment.
     Check(check::Arguments),
     /// List the tools that ship as entries for common programs.
@@ -81,7 +81,7 @@ impl Command {
             Self::Add(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Remove(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Diff(arguments) => arguments.run(&context.deployment()?, out).await,
-            Self::Import(arguments) => arguments.run(out).await,
+            Self::Import(arguments) => Box::pin(arguments.run(out)).await,
             Self::Check(arguments) => arguments.run(out),
             Self::Shelf => shelf::run(out),
             Self::Try(arguments) => Box::pin(arguments.run(context)).await,

@@ -1,18 +1,20 @@
 //! `tool import`: starts an MCP server in the cage and writes an entry for each tool that it lists.
 
 mod container;
+mod entry;
+mod openapi;
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use runner::{InspectError, Inspected, Limits, ListedTool, McpPath, McpServerEntry};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use self::entry::{ImportedTool, open, rows, valid, write};
 use crate::{Error, Output};
 
 /// Most characters of a description that are taken over.
@@ -33,6 +35,8 @@ const LIMITS: Limits = Limits {
 /// `tool import …`
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "Example: contractual tool import files --package /opt/mcp/files --write \\\n    \
     -- node /opt/mcp/files/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js '{workspace}'\n\n\
     Starts the server in the cage, on an empty workspace, without a network. Writes NAME.json with one entry for each tool \
@@ -42,8 +46,11 @@ const LIMITS: Limits = Limits {
     Exit codes: 0 written · 1 the server did not start · 64 an argument is not valid"
 )]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    of: Option<Source>,
     /// The first part of the tools' names, such as files.
-    name: String,
+    #[arg(required = true)]
+    name: Option<String>,
     /// A folder of which all files belong to the server, such as the one with its node_modules.
     #[arg(long, value_name = "DIR")]
     package: Vec<PathBuf>,
@@ -77,17 +84,11 @@ pub(crate) struct Arguments {
     command: Vec<String>,
 }
 
-/// One tool, as the command prints it.
-#[derive(Debug, Serialize)]
-struct ImportedTool {
-    name: String,
-    effect: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    risk: Option<&'static str>,
-    /// The reason for the guess, or for leaving the tool out.
-    because: String,
-    /// False if its schema is one that contracts cannot bound.
-    imported: bool,
+/// A source of tools that is no server.
+#[derive(Debug, Subcommand)]
+enum Source {
+    /// Write an entry for each chosen operation of an OpenAPI document.
+    Openapi(openapi::Arguments),
 }
 
 /// The output of the command.
@@ -99,8 +100,12 @@ struct Imported<'a> {
 }
 
 impl Arguments {
-    pub(super) async fn run(self, out: &Output) -> Result<(), Error> {
-        let default = PathBuf::from(format!("{}.json", self.name));
+    pub(super) async fn run(mut self, out: &Output) -> Result<(), Error> {
+        if let Some(Source::Openapi(arguments)) = self.of.take() {
+            return arguments.run(out);
+        }
+        let name = self.name.clone().unwrap_or_default();
+        let default = PathBuf::from(format!("{name}.json"));
         let file = self.out.clone().unwrap_or(default);
         if file.exists() && !self.force {
             let file = file.display();
@@ -117,7 +122,7 @@ impl Arguments {
         let server = serde_json::to_value(&inspected.server).unwrap_or_default();
         let (mut entries, mut tools) = (Vec::new(), Vec::new());
         for tool in &inspected.tools {
-            let (entry, row) = imported(&self.name, tool, &server, writable);
+            let (entry, row) = imported(&name, tool, &server, writable);
             entries.extend(entry);
             tools.push(row);
         }
@@ -219,16 +224,14 @@ fn imported(
     entry.insert("output".to_owned(), json!("untrusted"));
     let mcp = json!({"server": server, "tool": text("name"), "listed": tool.sha256});
     entry.insert("mcp".to_owned(), mcp);
-    let with_results = with_results(&entry, listed.get("outputSchema"));
-    let (entry, because) = match is_valid(&with_results) {
-        Ok(()) => (Some(with_results), because),
-        Err(_) => match is_valid(&Value::Object(entry.clone())) {
-            Ok(()) => (
-                Some(Value::Object(entry)),
-                format!("{because}; its output schema cannot be used"),
-            ),
-            Err(problem) => (None, format!("left out: {problem}")),
-        },
+    let results = results(listed.get("outputSchema"));
+    let (entry, because) = match valid(entry, Some(results)) {
+        Ok(entry) if entry.get("output_schema").is_some() => (Some(entry), because),
+        Ok(entry) => {
+            let because = format!("{because}; its output schema cannot be used");
+            (Some(entry), because)
+        }
+        Err(problem) => (None, format!("left out: {problem}")),
     };
     let row = ImportedTool {
         name,
@@ -264,9 +267,8 @@ fn guessed(listed: &Value, writable: bool) -> (&'static str, Option<&'static str
     (effect, risk, because.to_owned())
 }
 
-/// Adds the schema of the results: that of the output of an MCP tool, with the server's own for what is structured.
-fn with_results(entry: &Map<String, Value>, structured: Option<&Value>) -> Value {
-    let mut entry = entry.clone();
+/// The schema of the results: that of the output of an MCP tool, with the server's own for what is structured.
+fn results(structured: Option<&Value>) -> Value {
     let text = json!({"type": "string"});
     let item = json!({
         "type": "object", "properties": {"type": text, "text": text}, "additionalProperties": true,
@@ -282,38 +284,7 @@ fn with_results(entry: &Map<String, Value>, structured: Option<&Value>) -> Value
     {
         properties.insert("structuredContent".to_owned(), open(structured));
     }
-    entry.insert("output_schema".to_owned(), schema);
-    Value::Object(entry)
-}
-
-/// Says in words what JSON Schema means without them: an object may have further properties. In a catalogue it may not.
-fn open(schema: &Value) -> Value {
-    match schema {
-        Value::Object(members) => {
-            let mut opened: Map<String, Value> = members
-                .iter()
-                .map(|(key, value)| match key.as_str() {
-                    // These hold values, not schemas.
-                    "const" | "enum" | "default" | "examples" => (key.clone(), value.clone()),
-                    _ => (key.clone(), open(value)),
-                })
-                .collect();
-            if members.get("type").is_some_and(|kind| kind == "object") {
-                opened
-                    .entry("additionalProperties")
-                    .or_insert(Value::Bool(true));
-            }
-            Value::Object(opened)
-        }
-        Value::Array(values) => values.iter().map(open).collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
-    }
-}
-
-fn is_valid(entry: &Value) -> Result<(), String> {
-    let text = json!([entry]).to_string();
-    let parsed = contract::Catalogue::parse(text.as_bytes());
-    parsed.map(drop).map_err(|error| error.to_string())
+    schema
 }
 
 /// One line of a text, without control characters.
@@ -323,28 +294,10 @@ fn plain(text: &str) -> String {
     plain.take(DESCRIPTION_CHARS).collect()
 }
 
-fn write(file: &Path, entries: &[Value], force: bool) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(entries).unwrap_or_default();
-    let mut options = std::fs::File::options();
-    options.write(true).truncate(true);
-    if force {
-        options.create(true);
-    } else {
-        options.create_new(true);
-    }
-    let written = options.open(file).and_then(|mut to| writeln!(to, "{text}"));
-    written.map_err(|error| Error::Refused(format!("{}: {error}", file.display())))
-}
-
 fn text(printed: &Imported<'_>) -> String {
     let file = printed.file.display();
     let mut lines = vec![format!("the server speaks MCP {}", printed.protocol)];
-    for tool in &printed.tools {
-        let risk = tool.risk.unwrap_or("");
-        let effect = if tool.imported { tool.effect } else { "-" };
-        let (name, because) = (&tool.name, &tool.because);
-        lines.push(format!("{name:<32} {effect:<6} {risk:<7} {because}"));
-    }
+    lines.extend(rows(&printed.tools));
     lines.push(format!(
         "{file}: effect and risk are guesses; read them, and correct the file"
     ));
