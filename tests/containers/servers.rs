@@ -110,7 +110,7 @@ fn called(stack: &Stack, entries: &str) -> Value {
     let ran = said(&[&run[..], &["--yes", "--json"]].concat());
     let task = ran.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).ok()?;
-        Some(line.get("task")?.as_str()?.to_owned())
+        Some(line.pointer("/body/task")?.as_str()?.to_owned())
     });
     let output = said(&["output", &task.unwrap(), "escape"]);
     serde_json::from_str(&output).unwrap()

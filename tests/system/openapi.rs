@@ -178,7 +178,8 @@ async fn operations_of_a_public_api_are_tools_and_run() {
     let steps: String = steps.collect();
     let task = deployment.submit(signed, &playbook(&steps)).await;
     let ran = deployment.follow(task, true).await;
-    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
+    let shown = || run(&deployment, &["task", "show", &task.to_string()]);
+    assert_eq!(ran.outcome(), "succeeded", "{}", shown().printed);
     let requests = world.requests();
     assert_eq!(requests.len(), CALLS.len(), "{requests:?}");
     for ((operation, _, part), request) in CALLS.iter().zip(&requests) {

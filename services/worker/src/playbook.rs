@@ -211,8 +211,7 @@ const SLUG: &str = "use 1 to 64 lower-case letters, digits and `-`, a letter fir
 const STEP_ID: &str =
     "use 1 to 64 lower-case letters, digits and `-`, a letter first, and not `item`";
 /// The form of a tool name, as a fix.
-const TOOL_NAME: &str = "use a dotted name of lower-case letters, digits, `_` and `-`, at most 64 \
-                         characters, such as `file.read`";
+const TOOL_NAME: &str = "use at most 64 letters, digits, `_`, `-` and `.`, such as `file.read`";
 
 fn is_slug(text: &str) -> bool {
     text.len() <= NAME_CHARS_MAX
@@ -225,10 +224,4 @@ fn is_slug(text: &str) -> bool {
 /// Returns true for a step id. It is narrower than [`StepName`]: a reference must distinguish it from `item`.
 fn is_step_id(text: &str) -> bool {
     is_slug(text) && text != "item"
-}
-
-/// Returns true for a playbook's tool name. It has at least two parts; [`ToolName`] is wider.
-fn is_tool_name(text: &str) -> bool {
-    let part = |part: &str| is_slug(&part.replace('_', "-"));
-    text.len() <= NAME_CHARS_MAX && text.contains('.') && text.split('.').all(part)
 }

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use super::roots::{Heading, heading, root};
 use super::{
     Arg, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, RETRIES_MAX, SLUG,
-    STEP_ID, STEPS_MAX, Step, TOOL_NAME, is_slug, is_step_id, is_tool_name,
+    STEP_ID, STEPS_MAX, Step, TOOL_NAME, is_slug, is_step_id,
 };
 use crate::reference::{Piece, Reference, pieces};
 use bus_schema::json::{DEPTH_MAX, INTEGER_MAX};
@@ -185,8 +185,7 @@ impl Reader<'_> {
         let tool = self.required(table, span, "tool", "the step");
         let tool = tool.and_then(|value| {
             let text = self.string(value, "tool")?;
-            let name = is_tool_name(&text).then(|| text.parse::<ToolName>().ok());
-            name.flatten().or_else(|| {
+            text.parse::<ToolName>().ok().or_else(|| {
                 let problem = format!("`{text}` is not a tool name");
                 self.wrong(value.span(), problem, TOOL_NAME)
             })

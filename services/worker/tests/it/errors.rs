@@ -139,8 +139,8 @@ fn documents() -> Vec<(String, String)> {
         ),
         ("step id is item", step("id = \"item\"\ntool = \"t.t\"")),
         (
-            "tool name without a dot",
-            step("id = \"a\"\ntool = \"list\""),
+            "tool name with a space",
+            step("id = \"a\"\ntool = \"file list\""),
         ),
         ("duplicate id", format!("{HEAD}{A}{A}")),
         ("too many steps", many),
