@@ -23,10 +23,11 @@ const NATS_VOLUME: &str = "nats/data";
 /// The workspace, which is not a volume of the deployment.
 const WORKSPACE: &str = "the workspace";
 /// Volumes that are filled, each with its service and its size in bytes.
-const VOLUMES: [(&str, &str, u32, &str); 10] = [
+const VOLUMES: [(&str, &str, u32, &str); 11] = [
     ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
     ("runner", "runner/state", 10_004, "24m"),
+    ("egress", "egress/state", 10_011, "24m"),
     ("worker", "worker/state", 10_008, "24m"),
     ("gateway", "gateway/state", 10_001, "24m"),
     ("audit", "audit/log", 10_007, "24m"),

@@ -47,15 +47,7 @@ pub(super) async fn halt(deployment: &Opened, out: &Output) -> Result<(), Error>
     let record = repeat(clock, AGAIN * 10, async || {
         append(deployment, Draft::of(Deployment, HaltOrdered {})).await
     });
-    let began = clock.elapsed();
-    let live = Halt::TO.iter().map(async |executor| {
-        let stopped = repeat(clock, AGAIN, async || ask(deployment, *executor, at).await);
-        let stopped = stopped.await;
-        let took = clock.elapsed().saturating_sub(began);
-        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        (*executor, stopped.map(|()| ms))
-    });
-    let (stopped, recorded) = tokio::join!(join_all(live), record);
+    let (stopped, recorded) = tokio::join!(stop_all(deployment, at), record);
     let ms = |(executor, took): &(AuthorId, Result<u64, String>)| {
         (*executor, took.as_ref().ok().copied())
     };
@@ -190,23 +182,63 @@ async fn repeat<T>(
     }
 }
 
-/// Orders an executor over one connection to stop, and asks until it confirms that nothing runs.
-async fn ask(deployment: &Opened, executor: AuthorId, at: Time) -> Result<(), Error> {
+/// Orders all executors to stop, and asks each until it confirms that nothing runs, or until the timeout. Returns the time
+/// of each, or the last error.
+async fn stop_all(deployment: &Opened, at: Time) -> Vec<(AuthorId, Result<u64, String>)> {
+    let clock = &deployment.clock;
+    let began = clock.elapsed();
+    let took = || {
+        let took = clock.elapsed().saturating_sub(began).as_millis();
+        u64::try_from(took).unwrap_or(u64::MAX)
+    };
+    let mut stopped = BTreeMap::new();
+    loop {
+        let left = Halt::TO
+            .iter()
+            .filter(|executor| !matches!(stopped.get(*executor), Some(Ok(_))));
+        let left: Vec<AuthorId> = left.copied().collect();
+        if left.is_empty() || clock.elapsed() > began + WITHIN {
+            return stopped.into_iter().collect();
+        }
+        let asked = tokio::time::timeout(ATTEMPT, ask(deployment, &left, at)).await;
+        let answers = match asked {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => vec![Err(actor::chain(&error)); left.len()],
+            Err(_) => vec![Err("the bus did not answer in time".to_owned()); left.len()],
+        };
+        for (executor, answer) in left.into_iter().zip(answers) {
+            stopped.insert(executor, answer.map(|()| took()));
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Orders executors to stop, over one connection, because connections may be scarce; asks each until it confirms that nothing
+/// runs.
+async fn ask(
+    deployment: &Opened,
+    executors: &[AuthorId],
+    at: Time,
+) -> Result<Vec<Result<(), String>>, Error> {
     let key = deployment.owner_key()?;
-    let late = |_| Error::Refused("the bus did not answer".to_owned());
     let operator = first(|| deployment.bus_once("owner")).await?;
     let roster = init::wanted_roster(&deployment.dir)?;
     let keys = roster.keys.iter().map(|entry| (entry.author, entry.key));
     let bus = operator.bus(key, keys.collect());
-    loop {
-        let asked = tokio::time::timeout(ANSWER, bus.ask(executor, Halt { at }));
-        let answer = asked.await.map_err(late)?;
-        let answer = answer.map_err(|error| Error::Refused(error.to_string()))?;
-        if answer.halted && answer.running == 0 {
-            return Ok(());
+    let confirmed = executors.iter().map(async |executor| {
+        loop {
+            let asked = tokio::time::timeout(ANSWER, bus.ask(*executor, Halt { at }));
+            let answer = asked
+                .await
+                .map_err(|_| "the bus did not answer".to_owned())?;
+            let answer = answer.map_err(|error| error.to_string())?;
+            if answer.halted && answer.running == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        tokio::time::sleep(AGAIN).await;
-    }
+    });
+    Ok(join_all(confirmed).await)
 }
 
 /// Starts several attempts, each while the ones before it still run, because one of them may hang if connections are
