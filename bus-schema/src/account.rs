@@ -197,7 +197,8 @@ fn author(id: AuthorId) -> User {
         user.publish.push(subject);
     }
     user.stores(stream::family(id));
-    if id != AuthorId::Audit {
+    // These two name no contents.
+    if !matches!(id, AuthorId::Audit | AuthorId::Broker) {
         let contents = format!("blob.{id}.*.*");
         user.publish.push(contents.clone());
         user.stores(contents);

@@ -79,6 +79,9 @@ authors! {
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker];
+    /// Releases sealed secrets to egress, each for one claimed action; cannot open them.
+    Broker = "broker", uid 10_005, chain Whole, reads Patient,
+        volumes ["state"], contents of [Owner];
     /// Sends the requests of granted calls to hosts: the only way out.
     Egress = "egress", uid 10_011, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker];
@@ -92,6 +95,7 @@ pub const ACTORS: &[AuthorId] = &[
     AuthorId::Audit,
     AuthorId::Policy,
     AuthorId::Runner,
+    AuthorId::Broker,
     AuthorId::Egress,
     AuthorId::Worker,
     AuthorId::Gateway,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{Author, AuthorId, Digest, Owner, Time};
+use crate::{ActionId, Author, AuthorId, Digest, Egress, NotReleased, Owner, SecretName, Time};
 
 /// A call: subject `call.<callee>.<caller>.<VERB>`.
 pub trait Call: Serialize + DeserializeOwned + Send + 'static {
@@ -36,7 +36,7 @@ pub struct CallSpec {
 }
 
 /// All calls.
-pub const CALLS: &[CallSpec] = &[spec::<Prove>(), spec::<Halt>()];
+pub const CALLS: &[CallSpec] = &[spec::<Prove>(), spec::<Halt>(), spec::<Release>()];
 
 const fn spec<C: Call>() -> CallSpec {
     CallSpec {
@@ -102,3 +102,34 @@ impl Call for Halt {
 }
 
 impl CanCall<Halt> for Owner {}
+
+/// Requests a secret for a claimed action. The broker answers the same request again in the same way, until the action
+/// ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The action that the caller claimed.
+    pub action: ActionId,
+    /// The secret.
+    pub secret: SecretName,
+}
+
+/// A secret without its outer seal, which only egress can open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleasedSecret {
+    /// Its version.
+    pub version: u32,
+    /// Its terms with the value in the inner seal.
+    #[serde(with = "crate::id::hex_as_text")]
+    pub sealed: Vec<u8>,
+}
+
+impl Call for Release {
+    const TO: &'static [AuthorId] = &[AuthorId::Broker];
+    const VERB: &'static str = "release";
+    const FROM: &'static [AuthorId] = &[AuthorId::Egress];
+    type Reply = Result<ReleasedSecret, NotReleased>;
+}
+
+impl CanCall<Release> for Egress {}

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::{
     ActionId, AuthorId, Body, CanPublish, Content, ContractName, Deployment, DeploymentId, Digest,
-    DraftGrant, Envelope, Event, Grant, Hardening, Junk, Money, Pins, PublicKey, RuleId, Signed,
-    StepName, Subject, TaskId, ToolName, Version, parse_fact, wire,
+    DraftGrant, Envelope, Event, Grant, Hardening, Junk, Money, Pins, PublicKey, RefusalCode,
+    RuleId, SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId, ToolName, Version,
+    parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -102,7 +103,7 @@ impl Spec {
 
 facts! {
     /// A process of the author has started. The event has the hardening that the process measured of itself.
-    "service.started" v 1 by Gateway Worker Policy Runner Egress Audit, of Deployment: ServiceStarted {
+    "service.started" v 1 by Gateway Worker Policy Runner Broker Egress Audit, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
         /// The measured hardening.
@@ -115,6 +116,9 @@ facts! {
         deployment: DeploymentId,
         /// One key for each author that may publish.
         keys: Vec<AuthorKey>,
+        /// The keys that secrets are sealed to; absent without any.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sealing: Vec<AuthorSealingKey>,
     };
     /// The owner signs a contract: its exact text by digest, the versions of its readers, and the flat envelope that
     /// executors check.
@@ -144,6 +148,24 @@ facts! {
         /// The catalogue: its canonical JSON.
         document: Content,
     } contents |fact| vec![fact.document];
+    /// The owner signs a version of a secret, which is sealed to egress inside and to the broker outside.
+    "secret.signed" v 1 by Owner, of Deployment: SecretSigned {
+        /// Its name.
+        name: SecretName,
+        /// Its version; only a higher one replaces it.
+        version: u32,
+        /// SHA-256 of its terms: hosts, methods and injection.
+        terms: Digest,
+        /// The terms with the sealed value.
+        sealed: Content,
+    } contents |fact| vec![fact.sealed];
+    /// This version of a secret, and each lower one, is released no more.
+    "secret.revoked" v 1 by Owner, of Deployment: SecretRevoked {
+        /// Its name.
+        name: SecretName,
+        /// The version.
+        version: u32,
+    };
     /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
     /// The halt has ended.
@@ -315,6 +337,16 @@ facts! {
         code: RefusalCode,
     };
 
+    /// The secret is released for this claimed action, once. Only after reading this event back the broker answers.
+    "secret.released" v 1 by Broker, of TaskId: SecretReleased {
+        /// The action.
+        action: ActionId,
+        /// The secret.
+        name: SecretName,
+        /// Its version.
+        version: u32,
+    };
+
     /// The log is durable up to `size`, and its signed root is `root`.
     "checkpoint.signed" v 1 by Audit, of Deployment: CheckpointSigned {
         /// The number of leaves; leaf n is the message with stream sequence n.
@@ -332,6 +364,16 @@ pub struct AuthorKey {
     pub author: AuthorId,
     /// The key.
     pub key: PublicKey,
+}
+
+/// A key that secrets are sealed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorSealingKey {
+    /// The author that opens the seals.
+    pub author: AuthorId,
+    /// The key.
+    pub key: SealingPublicKey,
 }
 
 /// The resources that an action used. Values that its executor cannot know are left out of the bytes.
@@ -379,99 +421,4 @@ pub enum TaskOutcome {
     Failed,
     /// The owner cancelled it.
     Cancelled,
-}
-
-/// The kind of a refusal. The set is closed, so that programs can act on it.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum RefusalCode {
-    /// No contract of that digest is in force.
-    #[error("no such contract is in force")]
-    NoContract,
-    /// The contract's document cannot be read or is not valid.
-    #[error("the contract is not valid")]
-    InvalidContract,
-    /// The document differs from what the owner's event says of it.
-    #[error("the contract's envelope does not follow from its document")]
-    EnvelopeDiffers,
-    /// A contract of that name with this or a higher version is in force.
-    #[error("this or a newer version of the contract is in force")]
-    NotNewer,
-    /// Its tools, or the versions of its readers, have changed since the owner signed it.
-    #[error("the contract is suspended until the owner signs it again")]
-    Suspended,
-    /// The contract has expired.
-    #[error("the contract has expired")]
-    Expired,
-    /// The statement is not genuine, or was made for something else.
-    #[error("the statement is not genuine or is about something else")]
-    BadStatement,
-    /// The id was used before.
-    #[error("the id was used before")]
-    Reused,
-    /// The owner cancelled the task.
-    #[error("the owner cancelled the task")]
-    Cancelled,
-    /// The proposer is not the author that runs the task.
-    #[error("the task is not open to this author")]
-    NotOpen,
-    /// The owner signed no tool catalogue yet, or the newest one cannot be read.
-    #[error("no usable tool catalogue is signed")]
-    NoCatalogue,
-    /// The catalogue lacks the tool, or the tool differs from the signed one.
-    #[error("the tool is unknown or has changed since the contract was signed")]
-    Tool,
-    /// The arguments are unreadable, not in canonical form, or do not match the tool's schema.
-    #[error("the arguments do not fit the tool")]
-    Arguments,
-    /// A `deny` rule matches.
-    #[error("the contract denies it")]
-    Denied,
-    /// No `allow` or `ask` rule matches.
-    #[error("the contract does not allow it")]
-    NotAllowed,
-    /// A limit of the contract is used up.
-    #[error("a limit of the contract is used up")]
-    Limit,
-    /// A person denied it.
-    #[error("the owner said no")]
-    SaidNo,
-    /// The request expired before enough approvals came.
-    #[error("the request expired before it was approved")]
-    ApprovalExpired,
-    /// The signer of the statement is not one of the approvers.
-    #[error("the statement's signer is not an approver of this request")]
-    ApproverUnknown,
-    /// The statement is about another draft, with other arguments, another tool or other limits.
-    #[error("the approval is for a different draft than the request")]
-    ApprovalDiffers,
-    /// The statement was made under another contract, or another version of it.
-    #[error("the approval was given under another contract")]
-    ApprovalOtherContract,
-    /// The same person has answered before.
-    #[error("this person has answered already")]
-    ApprovalUsed,
-    /// The action was approved already, or needs no approval.
-    #[error("this action has no pending approval")]
-    ApprovalNotOpen,
-    /// Everything is halted.
-    #[error("everything is halted")]
-    Halted,
-    /// The grant is outside the envelope that the owner signed.
-    #[error("the grant is outside the envelope that the owner signed")]
-    OutsideEnvelope,
-    /// The grant reached its executor too late.
-    #[error("the grant came too late")]
-    TooLate,
-    /// The executor cannot set up the tool's sandbox.
-    #[error("the tool's isolation cannot be set up")]
-    NoCage,
-    /// The statement was made about another action.
-    #[error("the approval was given for another action")]
-    ApprovalOtherAction,
-    /// The values of the slots do not fit the contract: one is missing, unknown, or of another kind.
-    #[error("the values of the slots do not fit the contract")]
-    Slots,
 }

@@ -125,6 +125,8 @@ bytes! {
     Digest 32 "64 lower-case hexadecimal digits";
     /// An Ed25519 public key.
     PublicKey 32 "an Ed25519 public key of 64 lower-case hexadecimal digits";
+    /// An X25519 public key that secrets are sealed to.
+    SealingPublicKey 32 "an X25519 public key of 64 lower-case hexadecimal digits";
     /// 32 random bytes that keep a digest from being guessed.
     Salt 32 "a salt of 64 lower-case hexadecimal digits";
     /// An Ed25519 signature.

@@ -16,6 +16,8 @@ pub mod lifecycle;
 mod live;
 mod money;
 mod reader;
+mod refusal;
+mod secret;
 mod signed;
 pub mod stream;
 #[cfg(feature = "testing")]
@@ -25,9 +27,11 @@ pub mod wire;
 
 pub use account::{User, users};
 pub use author::{
-    ACTORS, Audit, Author, AuthorId, Chain, Egress, Gateway, Owner, Policy, Runner, Worker,
+    ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Gateway, Owner, Policy, Runner, Worker,
 };
-pub use call::{CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove};
+pub use call::{
+    CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
+};
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
@@ -37,10 +41,11 @@ pub use event::{
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
-    CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked,
-    ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered, RefusalCode, RosterChanged,
-    ServiceStarted, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskOutcome, TaskRejected, TaskSubmitted, Usage,
+    AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
+    ContractRevoked, ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered,
+    RosterChanged, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, Spec,
+    StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
+    TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -49,15 +54,18 @@ pub use grant::{
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{
     ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, FolderName, Invalid,
-    PublicKey, RuleId, Salt, SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
+    PublicKey, RuleId, Salt, SealingPublicKey, SecretName, Signature, StepName, TaskId, Time,
+    ToolName, Version,
 };
 pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, ExecutorFact,
-    GatewayFact, PolicyFact, WorkerFact,
+    GatewayFact, PolicyFact, SecretFact, WorkerFact,
 };
+pub use refusal::RefusalCode;
+pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
     AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement, SLOTS_BYTES_MAX,
     STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,

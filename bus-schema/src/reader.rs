@@ -4,8 +4,9 @@ use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
-    ContractSuspended, HaltLifted, HaltOrdered, RosterChanged, StreamAdopted, StreamDoubted,
-    TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    ContractSuspended, HaltLifted, HaltOrdered, RosterChanged, SecretReleased, SecretRevoked,
+    SecretSigned, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
+    TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
@@ -27,10 +28,11 @@ reads! {
         ActionDeclined ActionExpired
 }
 reads! {
-    /// The facts that an executor acts by: grants, signed contracts and tasks, replacements of contracts, and doubts
-    /// about the stream.
+    /// The facts that an executor acts by: grants, signed contracts and tasks, replacements of contracts, secrets, and
+    /// doubts about the stream. The broker folds the same, to check what egress acts by.
     ExecutorFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
-        StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined
+        StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
+        SecretRevoked SecretReleased
 }
 reads! {
     /// The facts that the loop around an executor folds, to know if it may act in this stream.
@@ -43,6 +45,10 @@ reads! {
 reads! {
     /// The facts that say which tools there are.
     CatalogueFact = CatalogueSigned
+}
+reads! {
+    /// The facts that say which secrets there are, and which keys they are sealed to.
+    SecretFact = RosterChanged SecretSigned SecretRevoked
 }
 reads! {
     /// The facts that give each signed contract its status.

@@ -116,6 +116,7 @@ impl TestLog {
         RosterChanged {
             deployment,
             keys: keys.collect(),
+            sealing: Vec::new(),
         }
     }
 

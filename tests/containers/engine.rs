@@ -10,11 +10,12 @@ use std::{
 use serde_json::Value;
 
 /// Every service of the compose file, with its user id.
-pub(crate) const SERVICES: [(&str, u32); 8] = [
+pub(crate) const SERVICES: [(&str, u32); 9] = [
     ("nats", 10_012),
     ("policy", 10_003),
     ("runner", 10_004),
     ("egress", 10_011),
+    ("broker", 10_005),
     ("audit", 10_007),
     ("worker", 10_008),
     ("gateway", 10_001),

@@ -229,7 +229,9 @@ async fn a_server_that_is_away_for_a_minute_is_waited_for() {
     let draft = asked(&stack, contract).await;
     docker(&["stop", &container("nats")]);
     let since = stack.deployment.clock().elapsed();
-    let actors = ["policy", "runner", "egress", "audit", "worker", "gateway"];
+    let actors = [
+        "policy", "runner", "broker", "egress", "audit", "worker", "gateway",
+    ];
     for service in actors {
         stack.becomes(service, "unhealthy").await;
     }

@@ -253,7 +253,9 @@ fn forged_from_a_container(tailnet: &Tailnet) {
     let sidecar = net(crate::engine::pid("tailscale"));
     let good = fetch(Some(&sidecar), &tailnet.programs, &arguments);
     assert_eq!(good.status, 200, "{good:?}");
-    for service in ["nats", "policy", "runner", "egress", "audit", "worker"] {
+    for service in [
+        "nats", "policy", "runner", "broker", "egress", "audit", "worker",
+    ] {
         let net = net(crate::engine::pid(service));
         let refused = fetch(Some(&net), &tailnet.programs, &arguments);
         assert_eq!(refused.status, 0, "{service}: {refused:?}");

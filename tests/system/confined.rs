@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use crate::hardening::UNDER;
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "gateway",
     "policy",
     "runner",
+    "broker",
     "egress",
     "audit",
     "worker",

@@ -89,7 +89,7 @@ impl World {
     }
 
     /// Sets the answers of the name server.
-    fn names(&self, names: &Value) {
+    pub(crate) fn names(&self, names: &Value) {
         fs::write(self.folder.join("names.json"), names.to_string()).unwrap();
     }
 
@@ -99,13 +99,19 @@ impl World {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// The SHA-256 of each header `authorization` that the HTTPS server has read.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join("seen")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// The endpoint of the HTTPS server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.https)
     }
 
     /// A tool of the HTTPS server.
-    fn tool(&self, name: &str, change: impl Fn(&mut Value)) -> Value {
+    pub(crate) fn tool(&self, name: &str, change: impl Fn(&mut Value)) -> Value {
         let mut tool = json!({
             "name": name, "description": "A tool of the world.", "effect": "outward", "risk": "low",
             "output": "untrusted",
@@ -146,7 +152,7 @@ pub(crate) async fn started(deployment: &Deployment, world: &World) {
 }
 
 /// Starts a deployment whose egress knows the world.
-async fn deployed() -> Option<(Deployment, World)> {
+pub(crate) async fn deployed() -> Option<(Deployment, World)> {
     let deployment = Deployment::provisioned().await;
     let world = World::start(&deployment)?;
     started(&deployment, &world).await;
@@ -174,8 +180,18 @@ async fn deployed() -> Option<(Deployment, World)> {
 
 /// Signs a contract with this head, and runs one call under it.
 async fn call(deployment: &Deployment, head: &str, tool: &str, item: &str) -> Ran {
+    call_under(deployment, (head, ""), tool, item).await
+}
+
+/// Signs a contract with this head and further keys of its rule, and runs one call under it.
+pub(crate) async fn call_under(
+    deployment: &Deployment,
+    (head, keys): (&str, &str),
+    tool: &str,
+    item: &str,
+) -> Ran {
     let name = tool.replace('.', "-");
-    let rule = format!("[[allow]]\ntool = \"{tool}\"\n");
+    let rule = format!("[[allow]]\ntool = \"{tool}\"\n{keys}");
     let text = contract(&name, &rule).replacen("\n[limits]", &format!("{head}\n[limits]"), 1);
     let signed = deployment.sign(&text).await;
     let steps =
@@ -184,7 +200,7 @@ async fn call(deployment: &Deployment, head: &str, tool: &str, item: &str) -> Ra
     deployment.follow(task, true).await
 }
 
-fn output(deployment: &Deployment, ran: &Ran) -> Value {
+pub(crate) fn output(deployment: &Deployment, ran: &Ran) -> Value {
     let task = ran.task.to_string();
     let printed = run(deployment, &["output", &task, "call"]).printed;
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))

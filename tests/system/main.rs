@@ -43,6 +43,7 @@ mod renewal;
 mod replay;
 mod rollback;
 mod scene;
+mod secret_calls;
 mod secrets;
 mod servers;
 mod shelf;

@@ -1,10 +1,12 @@
 """The world of the tests of egress: a name server and an HTTPS server, in a process of their own.
 
 Its only argument is a folder with `cert.pem`, `key.pem` and `names.json` (names with their addresses). It prints its ports
-as JSON, and adds each request to `requests` in the folder. With `document.json`, an OpenAPI document, and `documented.py`
-there, it answers as the document says.
+as JSON, and adds each request to `requests` in the folder, and the SHA-256 of each header `authorization` to `seen`.
+With `document.json`, an OpenAPI document, and `documented.py` there, it answers as the document says.
 """
 
+import base64
+import hashlib
 import http.server
 import ipaddress
 import json
@@ -14,6 +16,7 @@ import ssl
 import struct
 import sys
 import threading
+import urllib.parse
 
 FOLDER = pathlib.Path(sys.argv[1])
 LOCK = threading.Lock()
@@ -63,8 +66,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
         code, value = DOCUMENT.answer(self.command, self.path, self.said())
         self.reply(code, value)
 
+    def echo(self):
+        """The header `authorization`, in the encodings in which hosts repeat what they got."""
+        said = self.headers.get("authorization", "")
+        with LOCK, open(FOLDER / "seen", "a") as seen:
+            seen.write(hashlib.sha256(said.encode()).hexdigest() + "\n")
+        aligned = [base64.b64encode(("x" * n + said).encode()).decode() for n in range(3)]
+        return {
+            "plain": said,
+            "base64": aligned,
+            "url": [text.replace("+", "-").replace("/", "_").rstrip("=") for text in aligned],
+            "hex": [said.encode().hex(), said.encode().hex().upper()],
+            "percent": ["".join(f"%{byte:02x}" for byte in said.encode()), urllib.parse.quote(said)],
+            "escaped": "".join(f"\\u{ord(one):04x}" for one in said),
+        }
+
     def do_GET(self):
         self.said()
+        if self.path.startswith("/v2/echo/"):
+            self.reply(401 if self.path.endswith("/refused") else 200, {"echo": self.echo()})
+            return
         if self.path == "/v2/moved":
             self.reply(302, {}, location="https://evil.example/v2/items/1")
         else:

@@ -75,6 +75,7 @@ pub(crate) fn roster() -> RosterChanged {
     RosterChanged {
         deployment: deployment(),
         keys: keys.collect(),
+        sealing: Vec::new(),
     }
 }
 

@@ -116,6 +116,12 @@ fn schemas() -> BTreeMap<String, String> {
         "answer": bytes_of("call.audit.owner.prove", &answer),
     });
     file("call.prove.v1".to_owned(), call);
+    let (question, answer) = example::release();
+    let call = json!({
+        "question": bytes_of("call.broker.egress.release", &question),
+        "answer": bytes_of("call.broker.egress.release", &answer),
+    });
+    file("call.release.v1".to_owned(), call);
     files
 }
 
@@ -126,7 +132,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
             AuthorId::Gateway => GatewayFact::READS,
             AuthorId::Worker => WorkerFact::READS,
             AuthorId::Policy => PolicyFact::READS,
-            AuthorId::Runner | AuthorId::Egress => ExecutorFact::READS,
+            AuthorId::Runner | AuthorId::Broker | AuthorId::Egress => ExecutorFact::READS,
             AuthorId::Audit | AuthorId::Owner => return true,
         };
         let mut folds = folds.iter();
@@ -153,7 +159,8 @@ fn subjects() -> String {
             line(subject, by.name(), &readers);
         }
     }
-    for by in AuthorId::ALL.iter().filter(|by| **by != AuthorId::Audit) {
+    let names = |by: &&AuthorId| !matches!(by, AuthorId::Audit | AuthorId::Broker);
+    for by in AuthorId::ALL.iter().filter(names) {
         let read = format!("{API}.DIRECT.GET.BLOBS.blob.{by}.digest.0");
         let readers: Vec<_> = users()
             .iter()

@@ -11,4 +11,5 @@ mod own;
 mod refuse;
 mod roster;
 mod roundtrip;
+mod secrets;
 mod tidy;

@@ -156,6 +156,7 @@ fn what_the_owner_said_to_another_deployment_changes_nothing() {
     let foreign = RosterChanged {
         deployment: id(99),
         keys: Vec::new(),
+        sealing: Vec::new(),
     };
     let foreign = elsewhere.say::<Owner, _>(Deployment, foreign);
     assert_eq!(refused::<PolicyFact>(&mut verifier, &foreign), Junk::Chain);
@@ -172,6 +173,7 @@ fn who_sees_the_owners_whole_chain_goes_on_behind_a_roster_that_does_not_belong_
     let foreign = RosterChanged {
         deployment: id(99),
         keys: Vec::new(),
+        sealing: Vec::new(),
     };
     let foreign = stream.say::<Owner, _>(Deployment, foreign);
     assert_eq!(

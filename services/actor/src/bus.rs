@@ -26,6 +26,9 @@ use crate::{Clock, Error, Executor, Settled, error::chain, live::Numbers};
 /// The timeout of one request.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Most calls that are answered at a time.
+const CALLS_MAX: usize = 64;
+
 /// The keys of all authors in the current roster.
 pub(crate) type Keys = Arc<RwLock<BTreeMap<AuthorId, PublicKey>>>;
 
@@ -281,6 +284,15 @@ impl<A: Author> Bus<A> {
 
     /// Answers calls until the connection ends. A request that the caller did not sign gets no answer.
     pub async fn serve<C: Call>(self, answer: impl Fn(C) -> C::Reply + Send + Sync) {
+        self.serve_later(|call| std::future::ready(answer(call)))
+            .await;
+    }
+
+    /// Answers calls as [`Bus::serve`] does, each as soon as its answer is there.
+    pub async fn serve_later<C: Call, F>(self, answer: impl Fn(C) -> F + Send + Sync)
+    where
+        F: Future<Output = C::Reply> + Send,
+    {
         let mut calls = futures::stream::SelectAll::new();
         for caller in C::FROM {
             match self
@@ -295,27 +307,38 @@ impl<A: Author> Bus<A> {
                 Err(error) => tracing::error!(error = chain(&error), "cannot answer calls"),
             }
         }
-        while let Some((caller, call)) = calls.next().await {
-            let Some(reply_to) = call.reply.clone().filter(|_| self.genuine(caller, &call)) else {
-                continue;
-            };
-            let Ok(asked) = wire::decode::<Body<C>>(&call.payload) else {
-                continue;
-            };
-            if asked.author != caller || asked.subject != call.subject.as_str() {
-                continue;
-            }
-            let schema = format!("{}.v1", C::VERB);
-            let prev = Digest::of(&[&call.payload]);
-            let body = self.body(reply_to.as_str(), schema, 0, prev, answer(asked.fact));
-            let sent = self
-                .inner
-                .client
-                .publish_with_headers(reply_to, self.sign(&body), body.into())
-                .await;
-            if let Err(error) = sent {
-                tracing::debug!(error = chain(&error), "an answer was lost");
-            }
+        let answers = calls.map(|(caller, call)| self.answered(caller, call, &answer));
+        let mut answers = answers.buffer_unordered(CALLS_MAX);
+        while answers.next().await.is_some() {}
+    }
+
+    /// Answers one call, if the caller signed it.
+    async fn answered<C: Call, F: Future<Output = C::Reply>>(
+        &self,
+        caller: AuthorId,
+        call: async_nats::Message,
+        answer: impl Fn(C) -> F,
+    ) {
+        let Some(reply_to) = call.reply.clone().filter(|_| self.genuine(caller, &call)) else {
+            return;
+        };
+        let Ok(asked) = wire::decode::<Body<C>>(&call.payload) else {
+            return;
+        };
+        if asked.author != caller || asked.subject != call.subject.as_str() {
+            return;
+        }
+        let schema = format!("{}.v1", C::VERB);
+        let prev = Digest::of(&[&call.payload]);
+        let reply = answer(asked.fact).await;
+        let body = self.body(reply_to.as_str(), schema, 0, prev, reply);
+        let sent = self
+            .inner
+            .client
+            .publish_with_headers(reply_to, self.sign(&body), body.into())
+            .await;
+        if let Err(error) = sent {
+            tracing::debug!(error = chain(&error), "an answer was lost");
         }
     }
 

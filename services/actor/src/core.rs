@@ -54,6 +54,10 @@ pub trait Core: Send + 'static {
     }
     /// Receives the notice that everything which was in the stream at the start of reading is folded.
     fn caught_up(&mut self) {}
+    /// Returns true if somebody waits for messages that it has not folded yet: a patient reader reads at once then.
+    fn hurries(&self) -> bool {
+        false
+    }
     /// Returns true if it can take more messages; otherwise they wait in the stream.
     fn ready(&self) -> bool {
         true
@@ -265,6 +269,17 @@ impl<'a, C: Core> Outbox<'a, C> {
                 Want::Append(_) | Want::Effect(..) => None,
             })
             .collect()
+    }
+
+    /// The effects to start so far, for tests.
+    #[must_use]
+    pub fn into_effects(self) -> Vec<C::Effect> {
+        let wants = self.wants.into_iter();
+        let effects = wants.filter_map(|want| match want {
+            Want::Effect(_, effect) => Some(effect),
+            Want::Append(_) | Want::Claim(..) => None,
+        });
+        effects.collect()
     }
 
     /// The drafts to append so far, for tests and replay.

@@ -206,7 +206,7 @@ where
             if stopping && self.effects.is_empty() && self.appender.is_empty() && !records {
                 break;
             }
-            let hurry = !self.appender.is_empty();
+            let hurry = !self.appender.is_empty() || self.core.hurries();
             self.hurry
                 .send_if_modified(|told| std::mem::replace(told, hurry) != hurry);
             let wake = self.wake_in();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bus_schema::SecretName;
 use serde_json::{Map, Value};
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Tool};
 use crate::cedar::Condition;
 use crate::labels::Integrity;
 use crate::matcher::Matcher;
@@ -148,9 +148,8 @@ fn rule(call: &Recorded, catalogue: &Catalogue) -> Rule {
         conditions,
         complete,
     } = exact::of(&call.args);
-    let schema = catalogue
-        .get(&call.tool)
-        .map(crate::catalogue::Tool::input_schema);
+    let tool = catalogue.get(&call.tool);
+    let schema = tool.map(Tool::input_schema);
     let when = schema
         .filter(|_| !conditions.is_empty())
         .map(|schema| Condition::parse(&conditions.join(" && "), &[(call.tool.as_str(), schema)]));
@@ -160,12 +159,16 @@ fn rule(call: &Recorded, catalogue: &Catalogue) -> Rule {
         None if complete => RuleKind::Allow,
         None => RuleKind::Ask(Question::to_owner(NOT_EXACT)),
     };
-    let tool = Matcher::Exact(call.tool.clone());
-    let mut rule = Rule::about(rule_id("recorded"), kind, tool);
+    let exactly = Matcher::Exact(call.tool.clone());
+    let mut rule = Rule::about(rule_id("recorded"), kind, exactly);
     rule.bounds = bounds;
     rule.only = true;
     rule.when = when.and_then(Result::ok);
     rule.secrets = call.secrets.clone();
+    // A tool that uses one now may not have used one when the call was recorded.
+    let used = tool.and_then(Tool::secret);
+    let used = used.filter(|used| !rule.secrets.contains(used)).cloned();
+    rule.secrets.extend(used);
     rule.tokens = call.tokens;
     rule.quotas.task.calls = Some(1);
     rule

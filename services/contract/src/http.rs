@@ -3,7 +3,9 @@
 mod body;
 mod build;
 mod entry;
+mod method;
 mod texts;
 
 pub use build::{HttpArgsError, HttpRequest};
-pub use entry::{Answer, AnswerKind, HttpLimits, HttpTool, Method};
+pub use entry::{Answer, AnswerKind, HttpLimits, HttpTool};
+pub use method::{Method, UnknownMethod};

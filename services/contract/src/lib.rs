@@ -71,7 +71,9 @@ pub use envelope::envelope;
 pub use explain::{RuleExplanation, RuleResult, explain};
 pub use filled::SlotError;
 pub use history_needs::{CallParts, HistoryNeeds};
-pub use http::{Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method};
+pub use http::{
+    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, UnknownMethod,
+};
 pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
 pub use matcher::{Choice, Matcher};

@@ -16,6 +16,7 @@ mod quota;
 mod reach;
 mod repeat;
 mod rule;
+mod secrets;
 mod slots;
 pub(crate) mod source;
 mod test;
@@ -115,6 +116,7 @@ pub(crate) fn contract(
     let rules = ["allow", "ask", "deny"].into_iter();
     let rules = rules.flat_map(|word| tables(&mut source, &fields, word, RULES_MAX));
     let rules: Vec<&Node<'_>> = rules.collect();
+    secrets::check(&mut source, &contract, &rules, catalogue);
     dead::check(&mut source, &contract, &rules, catalogue);
     let limited = (&contract.head.limits, contract.rules.as_slice());
     limits::check(&mut source, &fields, limited, catalogue);

@@ -25,6 +25,7 @@ mod key;
 mod output;
 mod port_forward;
 mod provision;
+mod secret;
 mod service;
 mod stream;
 mod task;
@@ -105,6 +106,12 @@ enum DeploymentCommand {
         after_help = "Example: contractual tool add word-count.json"
     )]
     Tool(tool::Command),
+    /// Give, list and revoke the secrets that calls of tools use.
+    #[command(
+        subcommand,
+        after_help = "Example: contractual secret set crm --host api.example.com --inject 'header:authorization=Bearer {}' <key.txt"
+    )]
+    Secret(secret::Command),
     /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
     Halt,
@@ -231,6 +238,7 @@ impl DeploymentCommand {
             | Self::Approvals(_)
             | Self::Approve(_)
             | Self::Deny(_)
+            | Self::Secret(_)
             | Self::Halt
             | Self::Resume
             | Self::Stream(_)
@@ -292,6 +300,7 @@ impl DeploymentCommand {
             Self::Key(arguments) => arguments.run(out),
             Self::Contract(command) => command.run(&context).await,
             Self::Tool(command) => command.run(&context).await,
+            Self::Secret(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,
             Self::Stream(command) => command.run(&open()?, out).await,

@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use crate::{
     DeploymentFile, Dir, Error, InitReport,
     file::Containers,
-    read_text,
+    layout, read_text,
     report::{keep, refresh},
 };
 
@@ -77,19 +77,33 @@ pub struct Share {
     pub volumes: &'static [&'static str],
 }
 
+/// The files of an actor; the last one is only that of an actor that opens secrets.
+const FILES: [&str; 6] = [
+    "cert.pem",
+    "key.pem",
+    "user.nk",
+    "signing.pem",
+    "config.toml",
+    layout::SEALING_KEY,
+];
+/// The files of all other actors.
+const WITHOUT_SEALING: &[&str] = FILES.split_at(5).0;
+
 /// The shares of all containers.
 #[must_use]
 pub fn shares() -> Vec<Share> {
     let actors = ACTORS.iter().map(|author| Share {
         service: author.name(),
         uid: author.uid(),
-        files: &[
-            "cert.pem",
-            "key.pem",
-            "user.nk",
-            "signing.pem",
-            "config.toml",
-        ],
+        files: match author {
+            AuthorId::Broker | AuthorId::Egress => &FILES,
+            AuthorId::Owner
+            | AuthorId::Gateway
+            | AuthorId::Worker
+            | AuthorId::Policy
+            | AuthorId::Runner
+            | AuthorId::Audit => WITHOUT_SEALING,
+        },
         volumes: author.volumes(),
     });
     let others = [

@@ -3,6 +3,7 @@
 
 mod address;
 mod roster;
+mod sealing;
 mod server;
 
 use std::{
@@ -105,7 +106,15 @@ pub fn init(
     {
         rename(dir, &mut file, name, owner, &mut made)?;
     }
-    roster::keep(dir, &file, signer.as_ref(), keys, clock, &mut made)?;
+    let sealing = sealing::keep(dir, clock, &mut made)?;
+    roster::keep(
+        dir,
+        &file,
+        signer.as_ref(),
+        (keys, sealing),
+        clock,
+        &mut made,
+    )?;
     files::private_dir(&dir.nats())?;
     leaf(&dir.nats(), "nats", &authority, &mut made)?;
     server::write(dir, &file, &choices.sync, &nkeys, &mut made)?;
@@ -350,7 +359,11 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
             "deployment = \"{}\"\nsigning_key = \"signing.pem\"\nlog = \"log\"\nanchor = \"anchor\"\n",
             file.deployment
         ),
-        AuthorId::Egress | AuthorId::Policy | AuthorId::Worker | AuthorId::Owner => String::new(),
+        AuthorId::Broker
+        | AuthorId::Egress
+        | AuthorId::Policy
+        | AuthorId::Worker
+        | AuthorId::Owner => String::new(),
     };
     let hardening = match file.containers {
         Some(_) => layout::HARDENING,

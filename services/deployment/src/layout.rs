@@ -19,6 +19,8 @@ pub(crate) const EDGE: &str =
 pub const RELAYED: u16 = 4222;
 /// The server's address for the `nats` command line.
 pub(crate) const RELAYED_URL: &str = "tls://127.0.0.1:4222";
+/// The file of the private key that opens secrets, in the folders of broker and egress.
+pub(crate) const SEALING_KEY: &str = "sealing.key";
 /// The runner's setting for temporary folders in memory, of limited size.
 pub(crate) const SCRATCH: &str = "scratch = \"/scratch\"\n";
 /// The hardening profile for services in the shipped containers.

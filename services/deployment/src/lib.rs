@@ -19,6 +19,7 @@ pub mod pki;
 pub mod provision;
 pub mod relay;
 mod report;
+pub mod secrets;
 mod sync;
 pub mod tailnet;
 mod text;

@@ -8,7 +8,7 @@ use bus_schema::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{Deployment as Opened, Error, catalogue, init};
+use crate::{Deployment as Opened, Error, catalogue, init, owner::owner, secrets};
 
 /// The user that creates streams and consumers.
 const PROVISION: &str = "provision";
@@ -159,7 +159,8 @@ async fn say_roster(of: &Opened) -> Result<bool, Error> {
     let bus = of.bus().await?;
     let mut pen = bus.owner(of.owner_key()?).await?;
     let holds = |entry: &AuthorKey| pen.key(entry.author) == Some(entry.key);
-    if wanted.keys.iter().all(holds) {
+    let sealing = secrets::read(&bus, owner(&of.dir)?).await?.sealing;
+    if wanted.keys.iter().all(holds) && sealing == wanted.sealing {
         return Ok(false);
     }
     pen.say(&bus, Draft::of(Deployment, wanted)).await?;

@@ -3,18 +3,21 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use contract::{Endpoint, HttpRequest, Method};
+use contract::{Endpoint, HttpRequest, Method, StrictUrl};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
-    TRANSFER_ENCODING, USER_AGENT,
+    HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use secret::Place;
 use tokio::io::{AsyncRead, AsyncWrite};
+use zeroize::Zeroizing;
 
+use crate::credential::Credential;
 use crate::decoded::Decoded;
 use crate::fault::{Fault, Phase};
 
@@ -42,7 +45,7 @@ pub(crate) struct Received {
 pub(crate) async fn exchange<S>(
     stream: S,
     endpoint: &Endpoint,
-    request: HttpRequest,
+    (request, credential): (HttpRequest, Option<&Credential>),
     bytes_max: u64,
 ) -> Result<Received, Fault>
 where
@@ -58,7 +61,7 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    let request = encoded(endpoint, request)?;
+    let request = encoded(endpoint, request, credential)?;
     let exchanged = async {
         let response = sender.send_request(request).await.map_err(broken)?;
         read(endpoint, response, bytes_max, is_head).await
@@ -73,7 +76,11 @@ where
     exchanged.await
 }
 
-fn encoded(endpoint: &Endpoint, request: HttpRequest) -> Result<Request<Full<Bytes>>, Fault> {
+fn encoded(
+    endpoint: &Endpoint,
+    request: HttpRequest,
+    credential: Option<&Credential>,
+) -> Result<Request<Full<Bytes>>, Fault> {
     let HttpRequest {
         method,
         url,
@@ -81,13 +88,11 @@ fn encoded(endpoint: &Endpoint, request: HttpRequest) -> Result<Request<Full<Byt
         body,
     } = request;
     let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
-    let target = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
+    let injected = credential.and_then(|credential| credential.of(endpoint, method));
+    let target = target(&url, injected);
     let mut built = Request::builder()
         .method(method.to_string().as_str())
-        .uri(target)
+        .uri(target.as_str())
         .header(HOST, endpoint.to_string())
         .header(USER_AGENT, AGENT)
         .header(ACCEPT_ENCODING, "identity");
@@ -105,8 +110,34 @@ fn encoded(endpoint: &Endpoint, request: HttpRequest) -> Result<Request<Full<Byt
             );
         }
     }
+    if let (Some(sent), Some((Place::Header(name), text))) = (built.headers_mut(), injected) {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let value = HeaderValue::from_str(text);
+        let (Ok(name), Ok(mut value)) = (name, value) else {
+            return Err(wrong("the secret cannot stand in a header".to_owned()));
+        };
+        value.set_sensitive(true);
+        sent.insert(name, value);
+    }
     let built = built.body(Full::from(body.unwrap_or_default()));
     built.map_err(|error| wrong(error.to_string()))
+}
+
+/// Returns path and query, with the secret if it stands in the query.
+fn target(url: &StrictUrl, injected: Option<(&Place, &str)>) -> Zeroizing<String> {
+    let secret = match injected {
+        Some((Place::Query(name), text)) => Some((name, text)),
+        Some((Place::Header(_), _)) | None => None,
+    };
+    let mut target = Zeroizing::new(url.path().to_owned());
+    if let Some(query) = url.query() {
+        target.push_str(&format!("?{query}"));
+    }
+    let sign = if url.query().is_some() { '&' } else { '?' };
+    if let Some((name, text)) = secret {
+        target.push_str(&Zeroizing::new(format!("{sign}{name}={text}")));
+    }
+    target
 }
 
 async fn read(

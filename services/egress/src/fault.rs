@@ -3,7 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use bus_schema::SecretName;
 use contract::{Endpoint, HttpArgsError, RefusedAddress};
+
+use crate::release::NoCredential;
 
 /// A part of a call that has its own time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,14 @@ pub enum Fault {
     /// The arguments make no request.
     #[error(transparent)]
     Args(#[from] HttpArgsError),
+    /// The call has no secret.
+    #[error("nothing was sent, because the secret `{name}` was not available: {why}")]
+    Secret {
+        /// The secret.
+        name: SecretName,
+        /// The reason.
+        why: NoCredential,
+    },
     /// The contract does not name the host.
     #[error("the contract does not name the host {0}")]
     Host(Endpoint),
@@ -159,6 +170,7 @@ impl Fault {
             | Self::Large(_)
             | Self::Content(_) => true,
             Self::Args(_)
+            | Self::Secret { .. }
             | Self::Host(_)
             | Self::NoNameServer
             | Self::Resolve { .. }
@@ -179,6 +191,7 @@ impl Fault {
             Self::Late { .. } => End::Late,
             Self::Stopped => End::Stopped,
             Self::Args(_)
+            | Self::Secret { .. }
             | Self::Host(_)
             | Self::NoNameServer
             | Self::Resolve { .. }

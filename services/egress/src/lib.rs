@@ -2,17 +2,21 @@
 
 mod answer;
 mod connection;
+mod credential;
 mod decoded;
 mod dial;
 mod fault;
+mod release;
 mod resolve;
 mod send;
 mod service;
 mod tls;
 
 pub use answer::Output;
+pub use credential::Credential;
 pub use dial::Checked;
 pub use fault::{Fault, Phase};
+pub use release::NoCredential;
 pub use resolve::Resolver;
 pub use send::Sender;
 pub use service::{Config, Egress};

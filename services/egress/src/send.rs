@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contract::{HttpRequest, HttpTool, Reach, StrictUrl};
+use secret::Place;
 use serde_json::{Map, Value};
 
 use crate::answer::{self, Output};
 use crate::connection::{Received, exchange};
+use crate::credential::Credential;
 use crate::dial::{Checked, connect};
 use crate::fault::{Fault, Phase};
+use crate::release::NoCredential;
 use crate::resolve::Resolver;
 use crate::tls::Trust;
 
@@ -47,7 +50,7 @@ impl Sender {
     }
 
     /// Calls a tool once, within `reach` and `wall`, and returns its output. `begun` becomes true right before the first
-    /// byte of the request is sent.
+    /// byte of the request is sent. The secret stands only in requests to the tool's own host.
     ///
     /// # Errors
     /// See [`Fault`].
@@ -58,31 +61,46 @@ impl Sender {
         reach: &Reach,
         wall: Duration,
         begun: &AtomicBool,
+        credential: Option<&Credential>,
     ) -> Result<Output, Fault> {
-        let called = self.called(tool, args, reach, begun);
+        let called = self.called((tool, args), reach, begun, credential);
         within(Phase::Whole, wall, called).await
     }
 
     async fn called(
         &self,
-        tool: &HttpTool,
-        args: &Map<String, Value>,
+        (tool, args): (&HttpTool, &Map<String, Value>),
         reach: &Reach,
         begun: &AtomicBool,
+        credential: Option<&Credential>,
     ) -> Result<Output, Fault> {
         let mut request = tool.request(args)?;
+        taken(&request, tool, credential)?;
         let mut left = tool.redirects();
         loop {
             let next = request.clone();
-            let received = self.exchanged(request, tool, reach, begun).await?;
+            let own = next.url.endpoint() == tool.endpoint();
+            let carried = credential.filter(|_| own);
+            let mut received = self
+                .exchanged((request, carried), tool, reach, begun)
+                .await?;
+            if let Some(credential) = credential {
+                received.body = credential.scrub(&received.body);
+            }
             let Some(to) = answer::target(&received) else {
                 return answer::output(tool.answer(), &received);
             };
-            request = redirected(next, to, left, reach).map_err(|why| Fault::Redirect {
+            // Before anything is cut off, and before anything is sent there.
+            let shown = credential.map_or_else(|| to.to_vec(), |secret| secret.scrub(to));
+            let redirect = |why| Fault::Redirect {
                 code: received.code,
-                to: answer::quoted(to),
+                to: answer::quoted(&shown),
                 why,
-            })?;
+            };
+            if shown != to {
+                return Err(redirect("it repeats the secret".to_owned()));
+            }
+            request = redirected(next, to, left, reach).map_err(redirect)?;
             left -= 1;
         }
     }
@@ -90,7 +108,7 @@ impl Sender {
     /// Sends one request and reads its answer.
     async fn exchanged(
         &self,
-        request: HttpRequest,
+        (request, credential): (HttpRequest, Option<&Credential>),
         tool: &HttpTool,
         reach: &Reach,
         begun: &AtomicBool,
@@ -107,8 +125,42 @@ impl Sender {
         let proved = self.trust.handshake(host, stream);
         let stream = within(Phase::Handshake, HANDSHAKE, proved).await?;
         begun.store(true, Ordering::Relaxed);
-        exchange(stream, &endpoint, request, tool.limits().answer_bytes_max).await
+        let bytes_max = tool.limits().answer_bytes_max;
+        exchange(stream, &endpoint, (request, credential), bytes_max).await
     }
+}
+
+/// Refuses a request that has something else where the secret belongs.
+fn taken(
+    request: &HttpRequest,
+    tool: &HttpTool,
+    credential: Option<&Credential>,
+) -> Result<(), Fault> {
+    let placed = credential.zip(tool.secret());
+    let Some((credential, name)) = placed else {
+        return Ok(());
+    };
+    let taken = match credential.of(tool.endpoint(), tool.method()) {
+        Some((Place::Header(name), _)) => {
+            let mut names = request.headers.iter();
+            names.any(|(other, _)| other == name).then_some(name)
+        }
+        Some((Place::Query(name), _)) => {
+            let mut pairs = request
+                .url
+                .query()
+                .into_iter()
+                .flat_map(|all| all.split('&'));
+            let is_same = |pair: &str| pair.split('=').next() == Some(name);
+            pairs.any(is_same).then_some(name)
+        }
+        None => None,
+    };
+    let refused = |taken: &String| Fault::Secret {
+        name: name.clone(),
+        why: NoCredential::Taken(taken.clone()),
+    };
+    taken.map_or(Ok(()), |taken| Err(refused(taken)))
 }
 
 /// Returns the request that follows a redirect, without its own headers at another host; the reason that it is not
@@ -142,7 +194,7 @@ fn redirected(
     Ok(request)
 }
 
-async fn within<T>(
+pub(crate) async fn within<T>(
     phase: Phase,
     limit: Duration,
     work: impl Future<Output = Result<T, Fault>>,

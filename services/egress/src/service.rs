@@ -2,26 +2,37 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actor::{Context, Error, Places, chain};
+use actor::{Bus, Context, Error, Places, chain, files};
 use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, DraftGrant, Envelope, json};
 use contract::{HttpTool, Method, Reach};
 use executor::{Done, Execute, Installed, Stops};
+use secret::SealingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer::Output;
-use crate::fault::{End, Fault};
+use crate::credential::Credential;
+use crate::fault::{End, Fault, Phase};
+use crate::release;
 use crate::resolve::{Resolver, name_servers};
-use crate::send::Sender;
+use crate::send::{Sender, within};
 use crate::tls::Trust;
 
 /// The file of the name servers, if the configuration names none.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// The authorities of the machine, if the configuration names none.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// The private key that opens secrets, beside the configuration.
+const SEALING_KEY: &str = "sealing.key";
+
+/// The lack of a private key, with what to do.
+const NO_KEY: &str =
+    "egress has no key that opens its secret; run `contractual init`, and start egress again";
 
 /// The table `[service]` of the configuration. Relative paths start at the file's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,12 +45,18 @@ pub struct Config {
     /// Files of further authorities (PEM).
     #[serde(default)]
     pub further_authorities: Vec<PathBuf>,
+    /// The file of the private key that opens secrets; `sealing.key`, if it is there, if left out.
+    pub sealing_key: Option<PathBuf>,
 }
 
 /// The executor that sends requests.
 #[derive(Debug)]
 pub struct Egress {
     sender: Sender,
+    /// Opens secrets; none if there is no file.
+    key: Option<SealingKey>,
+    /// Asks the broker.
+    bus: OnceLock<Bus<bus_schema::Egress>>,
 }
 
 impl Execute for Egress {
@@ -57,8 +74,14 @@ impl Execute for Egress {
         let trust = Trust::read(files.iter().map(PathBuf::as_path));
         let trust = trust.map_err(|error| Error::Service(chain(&error)))?;
         let resolver = Resolver::new(&servers);
+        let sealing_key = config.sealing_key.map(|file| context.folder.join(file));
+        let at_home = || Some(context.folder.join(SEALING_KEY)).filter(|file| file.exists());
+        let key = sealing_key.or_else(at_home).map(|file| opener(&file));
+        let key = key.transpose()?;
         Ok(Self {
             sender: Sender { resolver, trust },
+            key,
+            bus: OnceLock::new(),
         })
     }
 
@@ -82,12 +105,18 @@ impl Execute for Egress {
         let lack = self.sender.lack();
         Installed::read(document, |entry| {
             let tool = entry.http()?.clone();
-            let fault = lack.map(|lack| {
+            let no_key = tool.secret().filter(|_| self.key.is_none());
+            let fault = lack.or(no_key.map(|_| NO_KEY)).map(|lack| {
                 let name = entry.name();
                 format!("the tool `{name}` cannot be executed here: {lack}")
             });
             Some(fault.map_or(Ok(tool), Err))
         })
+    }
+
+    fn attach(&self, bus: Bus<bus_schema::Egress>) {
+        // Once for each process.
+        self.bus.set(bus).ok();
     }
 
     async fn call(
@@ -106,22 +135,56 @@ impl Execute for Egress {
         let wall = tool.limits().wall_ms.min(u64::from(grant.wall_ms));
         let begun = AtomicBool::new(false);
         let wall = Duration::from_millis(wall.max(1));
-        let call = self.sender.call(tool, &args, &reach, wall, &begun);
+        let mut credential = None;
+        let by = (self.bus.get(), self.key.as_ref());
+        let call = async {
+            if let Some(name) = tool.secret() {
+                let found = release::credential(name, (tool, grant), by, stops).await;
+                credential = Some(found.map_err(|why| Fault::Secret {
+                    name: name.clone(),
+                    why,
+                })?);
+            }
+            let secret = credential.as_ref();
+            self.sender
+                .call(tool, &args, &reach, wall, &begun, secret)
+                .await
+        };
         let output = tokio::select! {
-            output = call => output,
+            output = within(Phase::Whole, wall, call) => output,
             () = stops.stopped(grant.task) => Err(Fault::Stopped),
         };
-        done(tool, grant, output, begun.into_inner())
+        let hits = credential.as_ref().map_or(0, Credential::hits);
+        if hits > 0 {
+            tracing::warn!(hits, tool = %grant.tool, "the answer had the secret, which was taken out");
+        }
+        done(
+            (tool, grant),
+            output,
+            begun.into_inner(),
+            credential.as_ref(),
+        )
     }
+}
+
+/// Reads the private key that opens secrets.
+fn opener(file: &Path) -> Result<SealingKey, Error> {
+    let text = files::read_secret(file)?;
+    SealingKey::read(&text).map_err(|error| {
+        let file = file.display();
+        Error::Service(format!(
+            "{file} cannot be used ({error}); bring it back, or move it away, run `contractual init`, and set each secret again"
+        ))
+    })
 }
 
 /// Returns the result of a call. A request that may have changed something, and of which nobody knows what became of
 /// it, has none.
 fn done(
-    tool: &HttpTool,
-    grant: &DraftGrant,
+    (tool, grant): (&HttpTool, &DraftGrant),
     output: Result<Output, Fault>,
     begun: bool,
+    credential: Option<&Credential>,
 ) -> Option<Done> {
     let fault = match output {
         Ok(Output { bytes, tokens }) => {
@@ -132,6 +195,7 @@ fn done(
         Err(fault) => fault,
     };
     let text = chain(&fault);
+    let text = credential.map_or_else(|| text.clone(), |secret| secret.scrub_text(&text));
     tracing::warn!(error = text, tool = %grant.tool, "a request failed");
     let outcome = match fault.end() {
         End::Failed => ActionOutcome::Failed,

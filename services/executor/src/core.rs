@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::effect::{Effect, Input};
 use crate::execute::Execute;
+use crate::folded::Folded;
 use crate::installed::Installed;
 use crate::state::{Gate, Granted, State};
 
@@ -114,6 +115,7 @@ impl<E: Execute> ExecutorCore<E> {
             halted: self.is_halted(),
             revoked: self.state.revoked.clone(),
             cancelled: self.state.cancelled.clone(),
+            secrets: self.state.secrets.clone(),
         };
         self.gate.send_if_modified(|told| {
             let changed = *told != gate;
@@ -128,9 +130,9 @@ impl<E: Execute> ExecutorCore<E> {
         if now > granted.lapses() {
             return Err(None);
         }
-        let envelope = self.state.envelopes.get(&draft.contract);
+        let envelope = self.state.envelope(&draft.contract);
         let envelope = envelope
-            .filter(|_| !granted.is_revoked() && !self.state.revoked.contains(&draft.contract))
+            .filter(|_| !granted.is_revoked())
             .ok_or(Some(RefusalCode::NoContract))?;
         if self.state.cancelled.contains(&draft.task) {
             return Err(Some(RefusalCode::Cancelled));
@@ -245,71 +247,24 @@ impl<E: Execute> Core for ExecutorCore<E> {
 
     fn fold(&mut self, fact: Seen<ExecutorFact>) {
         let (meta, fact) = fact.into_parts();
-        let state = &mut self.state;
-        match fact {
-            ExecutorFact::RosterChanged(_, fact) => state.deployment = Some(fact.deployment),
-            ExecutorFact::CatalogueSigned(_, fact) => {
-                fact.replace(&mut state.catalogue);
-            }
-            ExecutorFact::ContractSigned(_, fact) => {
-                state.sign(*fact);
-                self.tell();
-            }
-            ExecutorFact::ContractRevoked(_, fact) => {
-                state.revoke(fact.contract);
-                self.tell();
-            }
-            ExecutorFact::ContractActivated(_, fact) => {
-                if let Some(old) = fact.supersedes {
-                    state.revoke(old);
-                    self.tell();
-                }
-            }
-            ExecutorFact::HaltOrdered(..) => {
-                state.halted = true;
-                state.decided = state.decided.max(meta.at);
-                self.tell();
-            }
-            ExecutorFact::HaltLifted(..) => {
-                state.halted = false;
-                state.decided = state.decided.max(meta.at);
-                self.tell();
-            }
-            // The loop handles these: it holds claims back.
-            ExecutorFact::StreamDoubted(..) | ExecutorFact::StreamAdopted(..) => {}
-            ExecutorFact::TaskSubmitted(task, fact) => {
-                state.submit(task, &fact.statement, &self.owner);
-            }
-            ExecutorFact::TaskCancelled(task, _) => {
-                state.cancel(task);
-                self.tell();
-            }
-            ExecutorFact::ActionGranted(_, fact) => {
-                state.grant(&meta, *fact, E::Me::ID);
-                self.forget_args();
-            }
-            // What another executor says is about its own actions.
-            ExecutorFact::ActionStarted(..)
-            | ExecutorFact::ActionFinished(..)
-            | ExecutorFact::ActionDeclined(..)
-                if meta.by != E::Me::ID => {}
-            ExecutorFact::ActionStarted(_, fact) => {
-                if let Some(started) = state.start(&meta, fact.action)
-                    && self.live
-                {
-                    let program = self.is_program(&started.draft);
+        match self.state.fold(&meta, fact, &self.owner, E::Me::ID) {
+            Folded::Nothing | Folded::Released(..) => {}
+            Folded::Gate => self.tell(),
+            Folded::Granted => self.forget_args(),
+            Folded::Started(action, started) => {
+                if let Some(started) = started.filter(|_| self.live) {
+                    let program = self.is_program(started.draft());
                     let until = started.until;
                     self.running
-                        .insert(fact.action, RunningAction { until, program });
+                        .insert(action, RunningAction { until, program });
                 }
-                self.args.remove(&fact.action);
+                self.args.remove(&action);
             }
-            ExecutorFact::ActionFinished(_, fact) => {
-                self.running.remove(&fact.action);
+            Folded::Finished(action) => {
+                self.running.remove(&action);
             }
-            ExecutorFact::ActionDeclined(_, fact) => {
-                state.close(fact.action);
-                self.args.remove(&fact.action);
+            Folded::Declined(action) => {
+                self.args.remove(&action);
             }
         }
     }

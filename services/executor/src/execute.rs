@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use actor::{Context, Error, Executor, Places};
+use actor::{Bus, Context, Error, Executor, Places};
 use bus_schema::{DraftGrant, Envelope};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
@@ -45,6 +45,9 @@ pub trait Execute: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Reads the tools of a signed catalogue that can be executed here; none if its document was erased. It may block.
     fn read(&self, document: Option<&[u8]>) -> Installed<Self::Tool>;
+
+    /// Takes the bus, for what its calls ask other actors.
+    fn attach(&self, _bus: Bus<Self::Me>) {}
 
     /// Calls a tool, once, in the places of the contract. It ends early when `stops` says so.
     ///

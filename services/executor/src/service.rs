@@ -60,6 +60,7 @@ impl<E: Execute> Service for ExecutorService<E> {
             // The channel is empty at the start.
             input.try_send(Input::Halt(at)).ok();
         }
+        service.execution.execute.attach(beside.bus.clone());
         let bus = beside.bus.clone();
         beside.spawn(async move {
             bus.serve(move |halt: Halt| {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionGranted, ActionId, AuthorId, CatalogueSigned, ContractName, ContractSigned, DeploymentId,
-    Digest, DraftGrant, Envelope, EventId, Meta, PublicKey, Signed, Statement, TaskId, Time,
-    ToolName,
+    Digest, DraftGrant, Envelope, EventId, Meta, PublicKey, Secrets, Signed, Statement, TaskId,
+    Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,9 @@ pub struct State {
     tasks: BTreeMap<TaskId, Uses>,
     /// The tasks that the owner signed and cancelled.
     pub(crate) cancelled: BTreeSet<TaskId>,
+    /// The secrets on the record.
+    #[serde(default)]
+    pub(crate) secrets: Secrets,
     swept: Time,
 }
 
@@ -58,7 +61,7 @@ struct Uses {
 
 /// A grant as it is in the stream.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Granted {
+pub struct Granted {
     granted: ActionGranted,
     task: Option<TaskId>,
     id: EventId,
@@ -68,7 +71,7 @@ pub(crate) struct Granted {
     revoked: bool,
 }
 
-/// The halts and revocations that apply to claimed actions at this point of the stream.
+/// The halts, revocations and secrets that apply to claimed actions at this point of the stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gate {
     /// True if everything is halted.
@@ -77,6 +80,8 @@ pub struct Gate {
     pub revoked: BTreeSet<Digest>,
     /// Tasks of which no action may start or go on.
     pub cancelled: BTreeSet<TaskId>,
+    /// The secrets on the record.
+    pub secrets: Secrets,
 }
 
 impl Gate {
@@ -88,25 +93,44 @@ impl Gate {
 }
 
 /// A claim that came in time.
-#[derive(Debug)]
-pub(crate) struct Started {
-    /// The granted draft.
-    pub(crate) draft: DraftGrant,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Started {
+    /// Its grant.
+    pub granted: Granted,
+    /// The event.
+    pub id: EventId,
+    /// The time at which it was stored.
+    pub stored: Time,
     /// The time from which every reader treats its outcome as unknown.
-    pub(crate) until: Time,
+    pub until: Time,
+    /// The earlier claims of the tool in the task.
+    pub used: u32,
+}
+
+impl Started {
+    /// The granted draft.
+    #[must_use]
+    pub const fn draft(&self) -> &DraftGrant {
+        self.granted.draft()
+    }
 }
 
 impl Granted {
-    pub(crate) const fn draft(&self) -> &DraftGrant {
+    /// The draft.
+    #[must_use]
+    pub const fn draft(&self) -> &DraftGrant {
         &self.granted.grant.draft
     }
 
-    pub(crate) const fn granted(&self) -> &ActionGranted {
+    /// The grant with its approvals.
+    #[must_use]
+    pub const fn granted(&self) -> &ActionGranted {
         &self.granted
     }
 
     /// Returns true if its contract was revoked after it.
-    pub(crate) const fn is_revoked(&self) -> bool {
+    #[must_use]
+    pub const fn is_revoked(&self) -> bool {
         self.revoked
     }
 
@@ -130,7 +154,8 @@ impl Granted {
     }
 
     /// Returns the part of the event's `Meta` that a check of the grant reads.
-    pub(crate) const fn meta(&self) -> Meta {
+    #[must_use]
+    pub const fn meta(&self) -> Meta {
         Meta {
             by: AuthorId::Policy,
             task: self.task,
@@ -153,7 +178,8 @@ impl State {
     }
 
     /// Returns true if the owner signed this task under this contract.
-    pub(crate) fn is_signed(&self, draft: &DraftGrant) -> bool {
+    #[must_use]
+    pub fn is_signed(&self, draft: &DraftGrant) -> bool {
         self.signed.get(&draft.task) == Some(&draft.contract)
     }
 
@@ -165,6 +191,49 @@ impl State {
         if said.task == task && Some(said.deployment) == self.deployment {
             self.signed.entry(task).or_insert(said.contract);
         }
+    }
+
+    /// The deployment that the stream belongs to.
+    #[must_use]
+    pub const fn deployment(&self) -> Option<DeploymentId> {
+        self.deployment
+    }
+
+    /// Returns true if the owner halted everything.
+    #[must_use]
+    pub const fn is_halted(&self) -> bool {
+        self.halted
+    }
+
+    /// Returns true if the owner cancelled the task.
+    #[must_use]
+    pub fn is_cancelled(&self, task: TaskId) -> bool {
+        self.cancelled.contains(&task)
+    }
+
+    /// The newest catalogue that the owner signed.
+    #[must_use]
+    pub const fn catalogue(&self) -> Option<&CatalogueSigned> {
+        self.catalogue.as_ref()
+    }
+
+    /// The secrets on the record.
+    #[must_use]
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Returns the envelope that the owner signed, unless it was revoked since.
+    #[must_use]
+    pub fn envelope(&self, contract: &Digest) -> Option<&Envelope> {
+        let envelope = self.envelopes.get(contract);
+        envelope.filter(|_| !self.revoked.contains(contract))
+    }
+
+    /// Folds a halt or its end.
+    pub(crate) fn halt(&mut self, meta: &Meta, halted: bool) {
+        self.halted = halted;
+        self.decided = self.decided.max(meta.at);
     }
 
     /// Folds the cancellation of a task.
@@ -245,10 +314,14 @@ impl State {
         let draft = granted.draft();
         let uses = self.tasks.entry(draft.task).or_default();
         let claims = uses.claims.entry(draft.tool.clone()).or_default();
+        let used = *claims;
         *claims = claims.saturating_add(1);
         Some(Started {
             until: draft.finish_by(meta.stored),
-            draft: granted.granted.grant.draft,
+            id: meta.id,
+            stored: meta.stored,
+            used,
+            granted,
         })
     }
 

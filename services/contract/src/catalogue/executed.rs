@@ -1,5 +1,6 @@
 //! The part of a tool's entry that says what is executed.
 
+use bus_schema::SecretName;
 use serde_json::{Map, Value};
 
 use super::Tool;
@@ -33,6 +34,12 @@ impl Tool {
     #[must_use]
     pub fn http(&self) -> Option<&HttpTool> {
         self.http.as_ref()
+    }
+
+    /// The secret that each call uses.
+    #[must_use]
+    pub fn secret(&self) -> Option<&SecretName> {
+        self.http().and_then(HttpTool::secret)
     }
 
     /// The entry of the program that the runner starts: `exec`, or `server` of `mcp`.

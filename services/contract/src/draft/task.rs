@@ -64,6 +64,7 @@ fn pieces(
         tool.effects().are_all(Effect::Read)
             && tool.risk() != Some(Risk::High)
             && tool.output().secrecy != Secrecy::Secret
+            && tool.secret().is_none()
     };
     let reads: Vec<&str> = catalogue
         .tools()
@@ -232,6 +233,9 @@ fn begun(tool: &Tool, kind: &str, name: &str) -> String {
         "\n# {what} It {effect}{output}.\n[[{kind}]]\nname = {}\ntool = {about}\n",
         quoted(name)
     );
+    if let Some(secret) = tool.secret().filter(|_| kind != "deny") {
+        text.push_str(&format!("secrets = [{}]\n", quoted(secret.as_str())));
+    }
     if kind == "ask" {
         text.push_str(&format!("reason = {}\n", quoted(&what)));
     }

@@ -106,6 +106,7 @@ impl Refused<'_> {
             spend,
             moves_nothing,
             tokens,
+            secrets: self.case.tool.secret().into_iter().cloned().collect(),
             ..Rule::about(rule_id(&format!("{word}.{place}")), kind, tool)
         };
         let Place { toml, open } = self.with_open_places(&rule);

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::body;
-use super::entry::{HttpTool, Method, Param, ParamValue, PathName};
+use super::entry::{HttpTool, Param, ParamValue, PathName};
+use super::method::Method;
 use super::texts::is_header_value;
 use crate::reach::{StrictUrl, UrlError};
 

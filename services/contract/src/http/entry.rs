@@ -1,12 +1,13 @@
 //! Reads the entry `http` of the catalogue, strictly: each host, path, name and limit in its one form.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
+use bus_schema::SecretName;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::body;
+use super::method::Method;
 use super::texts::{is_header_value, is_name};
 use crate::reach::{Endpoint, path_fault};
 
@@ -55,26 +56,10 @@ pub struct HttpTool {
     /// The body, in which `{"$value": NAME}` stands for an argument.
     pub(super) body: Option<Value>,
     redirects: u8,
+    /// The secret that each request carries.
+    secret: Option<SecretName>,
     answer: Answer,
     limits: HttpLimits,
-}
-
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Reads only the headers.
-    Head,
-    /// Sends a body to a resource.
-    Post,
-    /// Replaces a resource.
-    Put,
-    /// Changes a resource.
-    Patch,
-    /// Removes a resource.
-    Delete,
 }
 
 /// A name of a path.
@@ -158,6 +143,7 @@ struct WrittenHttp {
     body: Option<Value>,
     #[serde(default)]
     redirects: u8,
+    secret: Option<SecretName>,
     answer: Answer,
     limits: HttpLimits,
 }
@@ -172,19 +158,6 @@ struct WrittenParam {
 
 fn success() -> BTreeSet<u16> {
     BTreeSet::from([200])
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-        })
-    }
 }
 
 impl HttpTool {
@@ -231,6 +204,7 @@ impl HttpTool {
             headers,
             body: written.body,
             redirects: written.redirects,
+            secret: written.secret,
             answer: written.answer,
             limits: written.limits,
         })
@@ -258,6 +232,12 @@ impl HttpTool {
     #[must_use]
     pub const fn redirects(&self) -> u8 {
         self.redirects
+    }
+
+    /// The secret that each request to its own host carries.
+    #[must_use]
+    pub const fn secret(&self) -> Option<&SecretName> {
+        self.secret.as_ref()
     }
 
     /// The limits of a call.

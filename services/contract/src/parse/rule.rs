@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bus_schema::{RuleId, SecretName};
+use bus_schema::RuleId;
 
 use super::conditions::{after, when};
 use super::fits::fits;
 use super::quota::Moves;
 use super::source::{Node, Source, Table, name, place};
 use super::tools::About;
-use super::{flow, matcher, question, quota, repeat};
+use super::{flow, matcher, question, quota, repeat, secrets};
 use crate::bound::Bound;
 use crate::bound::kind::Inner as _;
 use crate::catalogue::Catalogue;
@@ -18,9 +18,6 @@ use crate::known::KnownSets;
 use crate::name::{RESERVED, rule_id};
 use crate::rule::{Rule, RuleKind};
 use crate::slot::Slots;
-
-/// Maximum number of secrets of one rule.
-const SECRETS_MAX: usize = 32;
 
 /// Keys of every rule: the match.
 const DESCRIBED: [&str; 5] = ["name", "where", "only", "when", "after"];
@@ -100,7 +97,7 @@ pub(super) fn read<'t>(
         .table
         .get("tokens")
         .map_or(Some(0), |node| source.count(node, "`tokens`", 0));
-    let secrets = secrets(source, &of);
+    let secrets = secrets::read(source, &of);
     let passages = flow::read(source, &of);
     let mut rule = Rule::about(id?, kind?, tool?);
     rule.bounds = bounds??;
@@ -203,37 +200,6 @@ fn kind<'t>(
         "ask" => question::read(source, of, roles).map(RuleKind::Ask),
         _ => Some(RuleKind::Deny),
     }
-}
-
-fn secrets<'t>(source: &mut Source<'t>, of: &Table<'t>) -> Option<Vec<SecretName>> {
-    let Some(node) = of.table.get("secrets") else {
-        return Some(Vec::new());
-    };
-    let items = source.items(node, "`secrets`")?;
-    if items.len() > SECRETS_MAX {
-        let problem = format!("the rule names more than {SECRETS_MAX} secrets");
-        source.report(node.span(), problem, "split the rule");
-        return None;
-    }
-    let mut names: Vec<SecretName> = Vec::new();
-    for item in items {
-        let text = source.text(item, "the name of a secret", 64)?;
-        let Ok(name) = text.parse() else {
-            let fix = "use lower-case letters, digits, `-`, `_` and `.`";
-            source.report(item.span(), format!("{text:?} is no name of a secret"), fix);
-            return None;
-        };
-        if names.contains(&name) {
-            source.report(
-                item.span(),
-                format!("`{name}` is named twice"),
-                "remove one of them",
-            );
-            return None;
-        }
-        names.push(name);
-    }
-    Some(names)
 }
 
 fn bounds<'t>(

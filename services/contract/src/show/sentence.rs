@@ -1,5 +1,7 @@
 //! Describes one rule: a sentence, its conditions as a list, and one sentence for each other fact.
 
+use std::collections::BTreeSet;
+
 use crate::after::After;
 use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
@@ -67,7 +69,7 @@ pub(crate) fn told(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> T
     };
     let mut more = quotas(rule);
     more.extend(repeats(&rule.repeats));
-    more.extend(costs(rule));
+    more.extend(costs(rule, &tools));
     if rule.otherwise {
         more.push("a call that these bounds leave out waits for the owner's yes".to_owned());
     }
@@ -157,7 +159,7 @@ fn repeats(repeats: &Repeats) -> Vec<String> {
 }
 
 /// Describes the costs of a call and its flow actions.
-fn costs(rule: &Rule) -> Vec<String> {
+fn costs(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
     let mut each = Vec::new();
     if let Some(Spend {
         argument,
@@ -182,11 +184,7 @@ fn costs(rule: &Rule) -> Vec<String> {
         let tokens = counted(rule.tokens, "token", "tokens");
         each.push(format!("each call sets {tokens} aside"));
     }
-    if !rule.secrets.is_empty() {
-        let names = rule.secrets.iter().map(|name| format!("`{name}`"));
-        let names = joined(names.collect(), "and");
-        each.push(format!("a call may use the secret {names}"));
-    }
+    each.extend(keys(rule, tools));
     each.extend(rule.free.as_ref().map(|free| {
         let names: Vec<String> = free.iter().map(|name| format!("`{name}`")).collect();
         let free = if names.is_empty() {
@@ -206,6 +204,28 @@ fn costs(rule: &Rule) -> Vec<String> {
             FlowAction::Ask => format!("once the task {seen}, it waits for the owner's yes"),
             FlowAction::Refuse => format!("once the task {seen}, it may not be used"),
         }));
+    }
+    each
+}
+
+/// Describes the secrets of a rule: those with which its tools send to hosts, and all others.
+fn keys(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
+    let mut others = Vec::new();
+    let mut each = Vec::new();
+    for secret in &rule.secrets {
+        let uses = tools.iter().filter(|tool| tool.secret() == Some(secret));
+        let hosts = uses.filter_map(|tool| Some(tool.http()?.endpoint().to_string()));
+        let hosts: BTreeSet<String> = hosts.collect();
+        if hosts.is_empty() {
+            others.push(format!("`{secret}`"));
+            continue;
+        }
+        let hosts = joined(hosts.into_iter().collect(), "and");
+        each.push(format!("it may send to {hosts} with the key `{secret}`"));
+    }
+    if !others.is_empty() {
+        let names = joined(others, "and");
+        each.push(format!("a call may use the secret {names}"));
     }
     each
 }

@@ -49,6 +49,7 @@ impl Arguments {
             AuthorId::Worker => run!(worker::Worker),
             AuthorId::Policy => run!(policy::Policy),
             AuthorId::Runner => run!(runner::RunnerService),
+            AuthorId::Broker => run!(broker::BrokerService),
             AuthorId::Egress => run!(egress::EgressService),
             AuthorId::Audit => run!(audit::Audit),
             AuthorId::Owner => {

@@ -2,8 +2,8 @@
 
 use actor::{Clock, files};
 use bus_schema::{
-    AuthorKey, Body, Deployment, Digest, Draft, EventId, Link, Owner, RosterChanged, Signature,
-    SignedEvent, wire,
+    AuthorKey, AuthorSealingKey, Body, Deployment, Digest, Draft, EventId, Link, Owner,
+    RosterChanged, Signature, SignedEvent, wire,
 };
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ struct Presigned {
     body: String,
 }
 
-/// Keeps a roster of exactly `keys`; otherwise has the owner sign a new one.
+/// Keeps a roster of exactly `keys` and `sealing`; otherwise has the owner sign a new one.
 ///
 /// # Errors
 /// [`Error::Refused`] if a signature is needed and the owner's key is offline.
@@ -29,14 +29,16 @@ pub(super) fn keep(
     dir: &Dir,
     file: &DeploymentFile,
     owner: Option<&SigningKey>,
-    keys: Vec<AuthorKey>,
+    (keys, sealing): (Vec<AuthorKey>, Vec<AuthorSealingKey>),
     clock: &Clock,
     made: &mut InitReport,
 ) -> Result<(), Error> {
-    let same = |found: &[AuthorKey]| {
-        found.len() == keys.len() && keys.iter().all(|key| found.contains(key))
+    let same = |found: &RosterChanged| {
+        let keys =
+            found.keys.len() == keys.len() && keys.iter().all(|key| found.keys.contains(key));
+        keys && found.sealing == sealing
     };
-    if dir.roster().exists() && same(&wanted(dir)?.keys) {
+    if dir.roster().exists() && same(&wanted(dir)?) {
         made.kept.push(dir.roster());
         return Ok(());
     }
@@ -49,6 +51,7 @@ pub(super) fn keep(
     let fact = RosterChanged {
         deployment: file.deployment,
         keys,
+        sealing,
     };
     let id = EventId::new(clock.uuid());
     let link = Link {

@@ -10,6 +10,7 @@ fn the_sample_configuration_is_read() {
         nameservers: Some(vec!["10.0.0.2:53".parse().unwrap()]),
         authorities: None,
         further_authorities: vec![PathBuf::from("authority.pem")],
+        sealing_key: Some(PathBuf::from("sealing.key")),
     };
     assert_eq!(config, wanted);
 }

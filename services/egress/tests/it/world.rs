@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contract::{HttpTool, Reach};
-use egress::{Fault, Resolver, Sender, Trust};
+use egress::{Credential, Fault, Resolver, Sender, Trust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -161,10 +161,24 @@ impl World {
         reach: &Reach,
         wall: Duration,
     ) -> Sent {
+        self.call_as(entry, args, (reach, wall), None).await
+    }
+
+    /// Calls the tool of an entry with a secret.
+    pub(crate) async fn call_as(
+        &self,
+        entry: &Value,
+        args: &Value,
+        (reach, wall): (&Reach, Duration),
+        credential: Option<&Credential>,
+    ) -> Sent {
         let tool = tool(entry);
         let args = args.as_object().unwrap();
         let begun = AtomicBool::new(false);
-        let output = self.sender.call(&tool, args, reach, wall, &begun).await;
+        let output = self
+            .sender
+            .call(&tool, args, reach, wall, &begun, credential)
+            .await;
         let tokens = output.as_ref().ok().and_then(|output| output.tokens);
         Sent {
             output: output.map(|output| output.bytes),

@@ -44,6 +44,12 @@ const HTTP_MEMBERS: &[Member] = &[
         "write how many redirects GET and HEAD may follow, to hosts that the contract names: 0 to 5",
     ),
     (
+        "secret",
+        Form::Text,
+        false,
+        "write the name of a secret of `contractual secret list`, such as crm",
+    ),
+    (
         "answer",
         Form::Object,
         true,

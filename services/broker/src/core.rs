@@ -1,0 +1,171 @@
+//! The broker without its I/O: answers each request once what it depends on is folded, after the release is on record.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actor::{Core, Key, Outbox};
+use bus_schema::{
+    ActionId, Broker, Content, Draft, ExecutorFact, NotReleased, PublicKey, SecretReleased, Seen,
+};
+use contract::HttpTool;
+use executor::Installed;
+
+use crate::asked::Asked;
+use crate::effect::{Effect, Input};
+use crate::judge::judge;
+use crate::state::State;
+
+/// Largest number of requests at once; egress runs no more actions.
+const ASKED_MAX: usize = 64;
+
+/// The broker without its I/O.
+#[derive(Debug)]
+pub struct BrokerCore {
+    owner: PublicKey,
+    state: State,
+    /// The tools of a signed catalogue, which is at this content.
+    tools: Option<(Content, Installed<HttpTool>)>,
+    asked: BTreeMap<ActionId, Asked>,
+}
+
+impl BrokerCore {
+    /// Makes one at the start of the stream.
+    #[must_use]
+    pub fn new(owner: PublicKey) -> Self {
+        Self {
+            owner,
+            state: State::default(),
+            tools: None,
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the tools of the newest catalogue that the owner signed, once they were read.
+    fn tools(&self) -> Option<&Installed<HttpTool>> {
+        let (content, tools) = self.tools.as_ref()?;
+        let newest = self.state.acts.catalogue()?;
+        (newest.document == *content).then_some(tools)
+    }
+
+    /// Says what is next for a request; none if something is still to be read.
+    fn step(&self, asked: &Asked, out: &mut Outbox<'_, Self>) -> Option<NotReleased> {
+        let release = &asked.release;
+        let action = release.action;
+        // Without a claim there is nothing to judge: it may not be folded yet.
+        self.state.claim(action)?;
+        let tools = self.tools()?;
+        let releasable = match judge(&self.state, release, tools, &self.owner, out.now()) {
+            Ok(releasable) => releasable,
+            Err(why) => return Some(why),
+        };
+        let content = releasable.signed.sealed;
+        let stored = match asked.stored(&content) {
+            None => {
+                let key = Key::Action("fetch", action);
+                out.effect(key, || Effect::Fetch(action, content));
+                return None;
+            }
+            Some(Err(why)) => return Some(*why),
+            Some(Ok(stored)) => stored,
+        };
+        if let Err(why) = releasable.fits(&stored.1) {
+            return Some(why);
+        }
+        let version = releasable.signed.version;
+        if releasable.claim.released.is_some() {
+            // It was read back: from here on, everybody can see it.
+            let stored = Arc::clone(stored);
+            let key = Key::Action("open", action);
+            out.effect(key, || Effect::Open(action, version, stored));
+            return None;
+        }
+        let started = &releasable.claim.started;
+        let fact = SecretReleased {
+            action,
+            name: release.secret.clone(),
+            version,
+        };
+        let draft = Draft::<Broker>::of(started.draft().task, fact);
+        out.append(draft.because(started.id));
+        None
+    }
+}
+
+impl Core for BrokerCore {
+    type Me = Broker;
+    type Fact = ExecutorFact;
+    type State = State;
+    type Effect = Effect;
+    type Input = Input;
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn restore(&mut self, state: State) {
+        self.state = state;
+    }
+
+    fn fold(&mut self, fact: Seen<ExecutorFact>) {
+        let (meta, fact) = fact.into_parts();
+        self.state.fold(&meta, fact, &self.owner);
+    }
+
+    fn input(&mut self, input: Input) {
+        match input {
+            Input::Asked(release, reply) => {
+                let action = release.action;
+                let is_full = self.asked.len() >= ASKED_MAX && !self.asked.contains_key(&action);
+                let asked = Asked::new(release, reply);
+                if is_full {
+                    asked.answer(Err(NotReleased::Unread));
+                } else {
+                    // An earlier request for the same action has an impatient caller, and ends without an answer.
+                    self.asked.insert(action, asked);
+                }
+            }
+            Input::Late(action) => {
+                if let Some(asked) = self.asked.get_mut(&action) {
+                    asked.is_late = true;
+                }
+            }
+            Input::Tools(content, tools) => self.tools = Some((content, tools)),
+            Input::Stored(action, content, stored) => {
+                if let Some(asked) = self.asked.get_mut(&action) {
+                    asked.stored = Some((content, stored));
+                }
+            }
+            Input::Answer(action, reply) => {
+                if let Some(asked) = self.asked.remove(&action) {
+                    asked.answer(reply);
+                }
+            }
+            Input::Unanswered => {}
+        }
+    }
+
+    fn next(&self, out: &mut Outbox<'_, Self>) {
+        let newest = self.state.acts.catalogue();
+        if let Some(document) = newest.map(|signed| signed.document)
+            && self.tools().is_none()
+        {
+            let key = Key::Digest("catalogue", *document.digest());
+            out.effect(key, || Effect::Read(document));
+        }
+        for (action, asked) in &self.asked {
+            let why = self.step(asked, out);
+            let late = || match self.state.claim(*action) {
+                Some(_) => NotReleased::Unread,
+                None => NotReleased::NotClaimed,
+            };
+            if let Some(why) = why.or_else(|| asked.is_late.then(late)) {
+                let key = Key::Action("refuse", *action);
+                out.effect(key, || Effect::Refuse(*action, why));
+            }
+        }
+    }
+
+    fn hurries(&self) -> bool {
+        !self.asked.is_empty()
+    }
+}

@@ -1,0 +1,5 @@
+//! Runs the broker.
+
+fn main() -> std::process::ExitCode {
+    actor::main::<broker::BrokerService>()
+}

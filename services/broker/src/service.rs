@@ -1,0 +1,118 @@
+//! The shell: takes requests of egress, reads contents, and opens outer seals.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actor::{BackgroundTasks, Bus, Context, Error, Service, chain, files};
+use bus_schema::{ActionId, AuthorId, Broker, Content, NotReleased, Release};
+use secret::SealingKey;
+use serde::Deserialize;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::BrokerCore;
+use crate::effect::{Effect, Input, Reply, open, stored, tools};
+
+/// The pause before a fetch is retried.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The time within which a claim has to be read here after egress has read it; less than egress waits.
+const PATIENCE: Duration = Duration::from_millis(2000);
+/// The time for a refusal after that.
+const REFUSAL: Duration = Duration::from_millis(500);
+
+/// The table `[service]` of the configuration. Relative paths start at the file's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The file of the private key that opens outer seals; `sealing.key` if left out.
+    pub sealing_key: Option<PathBuf>,
+}
+
+/// The broker.
+#[derive(Debug)]
+pub struct BrokerService {
+    key: SealingKey,
+}
+
+impl Service for BrokerService {
+    type Core = BrokerCore;
+    type Config = Config;
+
+    fn open(config: Config, context: &Context) -> Result<(Self, BrokerCore), Error> {
+        let path = config.sealing_key.unwrap_or_else(|| "sealing.key".into());
+        let path = context.folder.join(path);
+        let text = files::read_secret(&path)?;
+        let key = SealingKey::read(&text);
+        let key = key.map_err(|error| {
+            let path = path.display();
+            Error::Service(format!(
+                "{path} cannot be used ({error}); bring it back, or move it away, run `contractual init`, and set each secret again"
+            ))
+        })?;
+        Ok((Self { key }, BrokerCore::new(context.owner)))
+    }
+
+    fn start(_service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
+        let (bus, input) = (beside.bus.clone(), beside.input.clone());
+        let answers = bus.serve_later(move |release: Release| ask(input.clone(), release));
+        let mut stop = beside.stop.clone();
+        beside.spawn(async move {
+            tokio::select! { () = answers => {} _ = stop.changed() => {} }
+            Ok(())
+        });
+        Ok(())
+    }
+
+    async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<Broker>) -> Input {
+        match effect {
+            Effect::Read(document) => read(&bus, document).await,
+            Effect::Fetch(action, content) => fetch(&bus, action, content).await,
+            Effect::Open(action, version, stored) => {
+                let reply = open(&service.key, version, &stored);
+                if let Err(why) = &reply {
+                    tracing::error!(%why, secret = %stored.1.name(), "a secret was not released");
+                }
+                Input::Answer(action, reply)
+            }
+            Effect::Refuse(action, why) => {
+                tracing::warn!(%why, %action, "a secret was not released");
+                Input::Answer(action, Err(why))
+            }
+        }
+    }
+}
+
+/// Hands a request to the core, and waits for its answer.
+async fn ask(input: mpsc::Sender<Input>, release: Release) -> Reply {
+    let action = release.action;
+    let (reply, mut answer) = oneshot::channel();
+    // A core that has ended drops the request, and with it the channel.
+    input.send(Input::Asked(release, reply)).await.ok();
+    let unread = Err(NotReleased::Unread);
+    if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answer).await {
+        return answered.unwrap_or(unread);
+    }
+    input.send(Input::Late(action)).await.ok();
+    let refused = tokio::time::timeout(REFUSAL, answer).await;
+    refused.map_or(unread.clone(), |answered| answered.unwrap_or(unread))
+}
+
+async fn read(bus: &Bus<Broker>, document: Content) -> Input {
+    match bus.get(AuthorId::Owner, &document).await {
+        Ok(bytes) => Input::Tools(document, tools(bytes.as_deref())),
+        Err(error) => again("the catalogue", &error).await,
+    }
+}
+
+async fn fetch(bus: &Bus<Broker>, action: ActionId, content: Content) -> Input {
+    match bus.get(AuthorId::Owner, &content).await {
+        Ok(bytes) => Input::Stored(action, content, stored(bytes.as_deref())),
+        Err(error) => again("a sealed secret", &error).await,
+    }
+}
+
+async fn again(what: &str, error: &Error) -> Input {
+    tracing::warn!(error = chain(error), "cannot read {what}; retrying");
+    tokio::time::sleep(ASK_AGAIN).await;
+    Input::Unanswered
+}

@@ -1,0 +1,5 @@
+//! Tests of the broker.
+
+mod config;
+mod release;
+mod world;

@@ -1,0 +1,42 @@
+//! `secret`: the secrets that the owner gives to calls of tools. No command shows a value.
+
+mod list;
+mod newest;
+mod revoke;
+mod rotate;
+mod set;
+mod show;
+mod value;
+
+use clap::Subcommand;
+use deployment::Deployment;
+
+use crate::{Error, Output};
+
+/// `secret …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Seal a value from standard input, and sign it with the hosts that it is for.
+    Set(set::Arguments),
+    /// List the secrets, without their values.
+    #[command(after_help = list::HELP)]
+    List,
+    /// Show the terms of a secret: hosts, methods and place in the request.
+    Show(show::Arguments),
+    /// Seal another value from standard input under the terms of before.
+    Rotate(rotate::Arguments),
+    /// Release a secret no more.
+    Revoke(revoke::Arguments),
+}
+
+impl Command {
+    pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        match self {
+            Self::Set(arguments) => arguments.run(deployment, out).await,
+            Self::List => list::run(deployment, out).await,
+            Self::Show(arguments) => arguments.run(deployment, out).await,
+            Self::Rotate(arguments) => arguments.run(deployment, out).await,
+            Self::Revoke(arguments) => arguments.run(deployment, out).await,
+        }
+    }
+}

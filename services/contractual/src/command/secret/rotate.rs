@@ -1,0 +1,33 @@
+//! `secret rotate`: seals another value under the terms of before.
+
+use bus_schema::SecretName;
+use clap::Args;
+use deployment::{Deployment, owner::owner, secrets};
+
+use super::{newest::newest, set, value};
+use crate::{Error, Output};
+
+/// `secret rotate …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual secret rotate crm <new-key.txt\n\n\
+    Hosts, methods and place stay as they are; `secret set` changes them. Later calls use the new value.\n\n\
+    Exit codes: 0 signed · 1 there is no such secret, or the bus refused it · 64 the value is not valid")]
+pub(crate) struct Arguments {
+    /// The name, such as crm.
+    name: SecretName,
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        let value = value::read(out).await?;
+        let bus = deployment.bus().await?;
+        let found = secrets::read(&bus, owner(&deployment.dir)?).await?;
+        let before = secrets::terms(&bus, &newest(&found, &self.name)?.signed).await?;
+        let terms = before.with_version(found.next_version(&self.name));
+        let terms = terms.map_err(|error| Error::Document(error.to_string()))?;
+        value::fits(&terms, &value)?;
+        let seq = secrets::sign(deployment, &bus, &found, (&terms, &value)).await?;
+        set::signed(&terms, seq, out);
+        Ok(())
+    }
+}

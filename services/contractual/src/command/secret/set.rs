@@ -1,0 +1,72 @@
+//! `secret set`: seals a value, and signs it with the hosts that it is for.
+
+use bus_schema::SecretName;
+use clap::Args;
+use contract::{Endpoint, Method};
+use deployment::{Deployment, owner::owner, secrets};
+use secret::{Injection, SecretTerms};
+use serde_json::json;
+
+use super::{show::ShownTerms, value};
+use crate::{Error, Output};
+
+/// `secret set …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: contractual secret set crm --host api.example.com --inject 'header:authorization=Bearer {}' <key.txt\n\n\
+    The value is read from standard input, or typed without being shown. It is sealed here, inside to egress and outside \
+    to the broker, and nothing shows it again. A tool uses it if its `http` has \"secret\": \"crm\", under a contract whose \
+    rule has `secrets = [\"crm\"]`.\n\n\
+    Places: header:NAME='Bearer {}', query:NAME, cookie:NAME, basic:USER, or basic for a value `user:password`.\n\n\
+    Exit codes: 0 signed · 1 the roster has no keys to seal to, or the bus refused it · 64 the value or the terms are not valid"
+)]
+pub(crate) struct Arguments {
+    /// The name, such as crm.
+    name: SecretName,
+    /// A host that it may be sent to, such as api.example.com; repeat it for more.
+    #[arg(long = "host", value_name = "HOST", required = true)]
+    hosts: Vec<Endpoint>,
+    /// A method of requests that may carry it, such as GET; all if left out.
+    #[arg(long = "method", value_name = "METHOD")]
+    methods: Vec<Method>,
+    /// The place in the request, such as 'header:authorization=Bearer {}'.
+    #[arg(long, value_name = "PLACE")]
+    inject: Injection,
+}
+
+impl Arguments {
+    pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        let Self {
+            name,
+            hosts,
+            mut methods,
+            inject,
+        } = self;
+        if methods.is_empty() {
+            methods = Method::ALL.to_vec();
+        }
+        let value = value::read(out).await?;
+        let bus = deployment.bus().await?;
+        let found = secrets::read(&bus, owner(&deployment.dir)?).await?;
+        let version = found.next_version(&name);
+        let terms = SecretTerms::new(name, version, hosts, methods, inject);
+        let terms = terms.map_err(|error| Error::Document(error.to_string()))?;
+        value::fits(&terms, &value)?;
+        let seq = secrets::sign(deployment, &bus, &found, (&terms, &value)).await?;
+        signed(&terms, seq, out);
+        Ok(())
+    }
+}
+
+/// Says what was signed.
+pub(super) fn signed(terms: &SecretTerms, seq: u64, out: &Output) {
+    let shown = ShownTerms::of(terms);
+    out.print(&json!({ "seq": seq, "terms": shown }), || {
+        format!(
+            "{} version {}: sealed, and signed as message {seq}\n{}",
+            terms.name(),
+            terms.version(),
+            shown.text()
+        )
+    });
+}

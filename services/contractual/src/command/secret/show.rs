@@ -1,0 +1,90 @@
+//! `secret show`: shows the terms of a secret, never its value.
+
+use bus_schema::{SecretName, Time};
+use clap::Args;
+use deployment::{Deployment, owner::owner, secrets};
+use secret::SecretTerms;
+use serde::Serialize;
+
+use super::newest::newest;
+use crate::{Error, Output};
+
+/// `secret show …`
+#[derive(Debug, Args)]
+#[command(after_help = "Example: contractual secret show crm\n\n\
+    Exit codes: 0 shown · 1 there is no such secret, or its terms were erased")]
+pub(crate) struct Arguments {
+    /// The name, such as crm.
+    name: SecretName,
+}
+
+/// The terms of a secret.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownTerms {
+    /// The hosts that it may be sent to.
+    pub(super) hosts: Vec<String>,
+    /// The methods of requests that may carry it.
+    methods: Vec<String>,
+    /// The place in the request.
+    inject: String,
+}
+
+/// A secret without its value.
+#[derive(Debug, Serialize)]
+struct ShownSecret {
+    name: String,
+    version: u32,
+    /// The time of the signature, in bus time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed: Option<Time>,
+    revoked: bool,
+    #[serde(flatten)]
+    terms: ShownTerms,
+}
+
+impl ShownTerms {
+    pub(super) fn of(terms: &SecretTerms) -> Self {
+        Self {
+            hosts: terms.hosts().iter().map(ToString::to_string).collect(),
+            methods: terms.methods().iter().map(ToString::to_string).collect(),
+            inject: terms.inject().to_string(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        format!(
+            "hosts    {}\nmethods  {}\nplace    {}",
+            self.hosts.join(", "),
+            self.methods.join(", "),
+            self.inject
+        )
+    }
+}
+
+impl Arguments {
+    pub(super) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
+        let bus = deployment.bus().await?;
+        let found = secrets::read(&bus, owner(&deployment.dir)?).await?;
+        let newest = newest(&found, &self.name)?;
+        let version = newest.signed.version;
+        let terms = secrets::terms(&bus, &newest.signed).await?;
+        let shown = ShownSecret {
+            name: self.name.to_string(),
+            version,
+            signed: found.time(&self.name, version),
+            revoked: newest.is_revoked,
+            terms: ShownTerms::of(&terms),
+        };
+        out.print(&shown, || {
+            let revoked = if shown.revoked { ", revoked" } else { "" };
+            let time = shown.signed.map(|time| format!(", signed {time}"));
+            format!(
+                "{} version {version}{}{revoked}\n{}",
+                shown.name,
+                time.unwrap_or_default(),
+                shown.terms.text()
+            )
+        });
+        Ok(())
+    }
+}

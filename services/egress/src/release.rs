@@ -1,0 +1,84 @@
+//! Gets the secret of a claimed action: asks the broker, opens the inner seal, and holds it against the record.
+
+use actor::{Bus, NoAnswer};
+use bus_schema::{AuthorId, DraftGrant, Egress, NotReleased, Release, SecretName, SecretSigned};
+use contract::HttpTool;
+use executor::Stops;
+use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, Unfit};
+
+use crate::credential::Credential;
+
+/// The reason that a call has no secret.
+#[derive(Debug, thiserror::Error)]
+pub enum NoCredential {
+    /// The record, or the broker, says no.
+    #[error(transparent)]
+    Refused(#[from] NotReleased),
+    /// The broker does not answer.
+    #[error("{0}")]
+    Broker(#[from] NoAnswer),
+    /// The inner seal does not open.
+    #[error(transparent)]
+    Seal(#[from] NotOpened),
+    /// There is no private key.
+    #[error("egress has no key that opens it; run `contractual init`, and start egress again")]
+    Key,
+    /// The sealed secret is not the one that the owner signed last.
+    #[error(
+        "the broker answered with another version than the owner signed last; run the task again"
+    )]
+    Record,
+    /// The value cannot stand where its terms say.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The tool sends a parameter or a header of the same name.
+    #[error("the tool itself sends `{0}`, where the secret belongs; remove it from the tool")]
+    Taken(String),
+}
+
+/// Gets the secret `name`, which `tool` uses, for the claimed `grant`.
+///
+/// # Errors
+/// [`NoCredential`]; nothing was sent to a host then.
+pub(crate) async fn credential(
+    name: &SecretName,
+    (tool, grant): (&HttpTool, &DraftGrant),
+    (bus, key): (Option<&Bus<Egress>>, Option<&SealingKey>),
+    stops: &Stops,
+) -> Result<Credential, NoCredential> {
+    // The envelope has all secrets of the grant, or it would not have been claimed.
+    if !grant.secrets.contains(name) {
+        return Err(NotReleased::NotNamed.into());
+    }
+    drop(on_record(name, stops)?);
+    let (bus, key) = (
+        bus.ok_or(NotReleased::Unread)?,
+        key.ok_or(NoCredential::Key)?,
+    );
+    let asked = Release {
+        action: grant.action,
+        secret: name.clone(),
+    };
+    let released = bus.ask(AuthorId::Broker, asked).await??;
+    let (terms, value) = InnerSeal::read(&released.sealed)?.open_inner(key)?;
+    // Again, because the owner may have replaced or revoked it meanwhile.
+    let signed = on_record(name, stops)?;
+    if released.version != signed.version || !is_signed(&terms, &signed) {
+        return Err(NoCredential::Record);
+    }
+    if !terms.permit(tool.endpoint(), tool.method()) {
+        return Err(NotReleased::Terms.into());
+    }
+    Ok(Credential::new(terms, &value)?)
+}
+
+/// Returns the newest version on the record, if it may be used.
+fn on_record(name: &SecretName, stops: &Stops) -> Result<SecretSigned, NotReleased> {
+    stops.gate.borrow().secrets.usable(name).cloned()
+}
+
+fn is_signed(terms: &SecretTerms, signed: &SecretSigned) -> bool {
+    terms.digest() == signed.terms
+        && *terms.name() == signed.name
+        && terms.version() == signed.version
+}

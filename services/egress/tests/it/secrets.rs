@@ -1,0 +1,174 @@
+//! Tests where a secret stands in requests, and that nothing of it comes back.
+
+use std::time::Duration;
+
+use contract::Reach;
+use egress::{Credential, Fault};
+use secret::{SecretTerms, SecretValue};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::world::{Authority, End, HOST, Sent, World};
+
+const VALUE: &str = "me:a canary \"that\" nobody/may see";
+const WALL: Duration = Duration::from_secs(60);
+
+fn credential(hosts: &[String], inject: &str) -> Credential {
+    let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+    let get = vec!["GET".parse().unwrap()];
+    let name = "crm".parse().unwrap();
+    let terms = SecretTerms::new(name, 1, hosts, get, inject.parse().unwrap()).unwrap();
+    let value = SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap();
+    Credential::new(terms, &value).unwrap()
+}
+
+fn answer(code: &str, headers: &str, body: &str) -> String {
+    let len = body.len();
+    format!("HTTP/1.1 {code}\r\n{headers}content-length: {len}\r\n\r\n{body}")
+}
+
+fn entry(world: &World) -> Value {
+    let mut entry = world.entry();
+    entry["secret"] = json!("crm");
+    entry
+}
+
+async fn call(world: &World, entry: &Value, credential: &Credential) -> Sent {
+    let reach = (&world.reach(), WALL);
+    world
+        .call_as(entry, &json!({}), reach, Some(credential))
+        .await
+}
+
+fn request(world: &World) -> String {
+    world.requests.lock().unwrap().last().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_secret_stands_where_its_terms_say() {
+    let world = World::new(answer("200 OK", "", "hello"), End::Close).await;
+    let hosts = [world.endpoint()];
+    for (inject, line) in [
+        (
+            "header:authorization=Bearer {}",
+            format!("authorization: Bearer {VALUE}"),
+        ),
+        ("header:x-api-key", format!("x-api-key: {VALUE}")),
+        (
+            "basic",
+            "authorization: Basic bWU6YSBjYW5hcnkgInRoYXQiIG5vYm9keS9tYXkgc2Vl".to_owned(),
+        ),
+    ] {
+        let sent = call(&world, &entry(&world), &credential(&hosts, inject)).await;
+        assert!(sent.output.is_ok(), "{inject}");
+        let request = request(&world);
+        assert!(request.lines().any(|one| one == line), "{request}");
+    }
+    let mut entry = entry(&world);
+    for (query, line) in [
+        (
+            json!([]),
+            "GET /v2/items?key=me%3Aa%20canary%20%22that%22%20nobody%2Fmay%20see HTTP/1.1",
+        ),
+        (
+            json!([{"name": "a", "literal": "b"}]),
+            "GET /v2/items?a=b&key=me%3Aa%20canary%20%22that%22%20nobody%2Fmay%20see HTTP/1.1",
+        ),
+    ] {
+        entry["query"] = query;
+        let sent = call(&world, &entry, &credential(&hosts, "query:key")).await;
+        assert!(sent.output.is_ok());
+        assert_eq!(request(&world).lines().next(), Some(line));
+    }
+}
+
+#[tokio::test]
+async fn the_tool_itself_sends_nothing_in_its_place() {
+    let world = World::new(answer("200 OK", "", "hello"), End::Close).await;
+    let hosts = [world.endpoint()];
+    let mut entry = entry(&world);
+    entry["headers"] = json!([{"name": "x-api-key", "literal": "mine"}]);
+    entry["query"] = json!([{"name": "key", "literal": "mine"}]);
+    for inject in ["header:x-api-key", "query:key"] {
+        let sent = call(&world, &entry, &credential(&hosts, inject)).await;
+        let fault = sent.output.unwrap_err();
+        assert!(!sent.begun);
+        assert!(matches!(fault, Fault::Secret { .. }), "{fault}");
+    }
+    assert_eq!(world.count(), 0);
+}
+
+#[tokio::test]
+async fn nothing_of_it_comes_back() {
+    let escaped = serde_json::to_string(VALUE).unwrap();
+    let hex: String = VALUE.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let body = format!(
+        "{{\"a\": {escaped}, \"b\": \"bWU6YSBjYW5hcnkgInRoYXQiIG5vYm9keS9tYXkgc2Vl\", \"c\": \"{hex}\", \"d\": 1}}"
+    );
+    let world = World::new(answer("200 OK", "", &body), End::Close).await;
+    let secret = credential(&[world.endpoint()], "header:x-key");
+    let mut entry = entry(&world);
+    entry["answer"] = json!({"type": "json"});
+    let sent = call(&world, &entry, &secret).await;
+    let output: Value = serde_json::from_slice(&sent.output.unwrap()).unwrap();
+    let mark = "[secret crm]";
+    assert_eq!(output, json!({"a": mark, "b": mark, "c": mark, "d": 1}));
+    assert_eq!(secret.hits(), 3);
+
+    // An error repeats the beginning of an answer, and is cut off after the secret was taken out.
+    let long = format!("{}{VALUE}", "x".repeat(490));
+    let world = World::new(answer("401 No", "", &long), End::Close).await;
+    let secret = credential(&[world.endpoint()], "header:x-key");
+    let sent = call(&world, &self::entry(&world), &secret).await;
+    let fault = sent.output.unwrap_err().to_string();
+    assert!(fault.contains("xxx[secret c"), "{fault}");
+    assert!(!fault.contains("me:"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_redirect_leads_the_secret_nowhere_else() {
+    let authority = Authority::new();
+    let hello = answer("200 OK", "", "hello");
+    let elsewhere = World::with(&authority, HOST, hello, End::Close).await;
+    let follow = async |to: &str, inject: &str| {
+        let headers = format!("location: {to}\r\n");
+        let redirect = answer("302 Found", &headers, "");
+        let world = World::with(&authority, HOST, redirect, End::Close).await;
+        let mut entry = entry(&world);
+        entry["redirects"] = json!(1);
+        let hosts = [world.endpoint(), elsewhere.endpoint()];
+        let reach = Reach::read(&hosts, &["127.0.0.0/8".to_owned()]);
+        // Even if the secret is for both hosts.
+        let secret = credential(&hosts, inject);
+        let sent = world
+            .call_as(&entry, &json!({}), (&reach, WALL), Some(&secret))
+            .await;
+        (sent.output, world.requests.lock().unwrap().clone())
+    };
+    for inject in ["header:authorization=Bearer {}", "query:key"] {
+        let to = format!("https://{}/v2/moved", elsewhere.endpoint());
+        let (output, requests) = follow(&to, inject).await;
+        assert!(output.is_ok());
+        assert!(requests[0].contains("canary"), "{requests:?}");
+        assert!(!request(&elsewhere).contains("canary"));
+    }
+    let count = elsewhere.count();
+    let to = format!(
+        "https://{}/?key=me%3Aa+canary+%22that%22%20nobody%2Fmay%20see",
+        elsewhere.endpoint()
+    );
+    let (output, _) = follow(&to, "query:key").await;
+    let fault = output.unwrap_err().to_string();
+    assert!(fault.contains("it repeats the secret"), "{fault}");
+    assert!(fault.contains("[secret crm]"), "{fault}");
+    assert_eq!(elsewhere.count(), count);
+}
+
+#[tokio::test]
+async fn a_secret_goes_only_to_its_hosts() {
+    let world = World::new(answer("200 OK", "", "hello"), End::Close).await;
+    let secret = credential(&["other.example.com".to_owned()], "header:x-key");
+    let sent = call(&world, &entry(&world), &secret).await;
+    assert!(sent.output.is_ok());
+    assert!(!request(&world).contains("canary"));
+}

@@ -1,0 +1,190 @@
+//! The terms of a secret: where it may be sent, with which methods, and how. They stand in the open, and both seals hold
+//! only with exactly them.
+
+use bus_schema::{Digest, SecretName, json};
+use contract::{Endpoint, Method};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::injection::{Injection, Unfit};
+use crate::value::SecretValue;
+
+/// Most hosts of a secret.
+const HOSTS_MAX: usize = 16;
+/// Most bytes of the encoded terms.
+const TERMS_BYTES_MAX: usize = 16 << 10;
+
+/// The terms of one version of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretTerms {
+    name: SecretName,
+    version: u32,
+    hosts: Vec<Endpoint>,
+    methods: Vec<Method>,
+    inject: Injection,
+}
+
+/// The reason that terms are not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TermsError {
+    /// No host, or too many.
+    #[error("a secret needs 1 to {HOSTS_MAX} hosts; name those that it is for")]
+    Hosts,
+    /// No method.
+    #[error("a secret needs a method; name one such as GET, or leave `--method` out for all")]
+    Methods,
+    /// Version 0.
+    #[error("the versions of a secret begin at 1")]
+    Version,
+    /// Not the canonical encoding of terms.
+    #[error("the bytes are not the terms of a secret in their one form")]
+    Encoding,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTerms {
+    name: SecretName,
+    version: u32,
+    hosts: Vec<String>,
+    methods: Vec<String>,
+    inject: String,
+}
+
+impl SecretTerms {
+    /// Makes terms; hosts and methods are sorted, each once.
+    ///
+    /// # Errors
+    /// [`TermsError`]
+    pub fn new(
+        name: SecretName,
+        version: u32,
+        mut hosts: Vec<Endpoint>,
+        mut methods: Vec<Method>,
+        inject: Injection,
+    ) -> Result<Self, TermsError> {
+        hosts.sort();
+        hosts.dedup();
+        methods.sort();
+        methods.dedup();
+        if hosts.is_empty() || hosts.len() > HOSTS_MAX {
+            return Err(TermsError::Hosts);
+        }
+        if methods.is_empty() {
+            return Err(TermsError::Methods);
+        }
+        if version == 0 {
+            return Err(TermsError::Version);
+        }
+        Ok(Self {
+            name,
+            version,
+            hosts,
+            methods,
+            inject,
+        })
+    }
+
+    /// The same terms for another version.
+    ///
+    /// # Errors
+    /// [`TermsError::Version`]
+    pub fn with_version(self, version: u32) -> Result<Self, TermsError> {
+        let Self {
+            name,
+            hosts,
+            methods,
+            inject,
+            ..
+        } = self;
+        Self::new(name, version, hosts, methods, inject)
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(&self) -> &SecretName {
+        &self.name
+    }
+
+    /// The version, counted from 1.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The hosts that it may be sent to, sorted.
+    #[must_use]
+    pub fn hosts(&self) -> &[Endpoint] {
+        &self.hosts
+    }
+
+    /// The methods of the requests that it may stand in, sorted.
+    #[must_use]
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The rule by which it is put into a request.
+    #[must_use]
+    pub const fn inject(&self) -> &Injection {
+        &self.inject
+    }
+
+    /// Returns true if a request with this method to this host may carry it.
+    #[must_use]
+    pub fn permit(&self, host: &Endpoint, method: Method) -> bool {
+        self.hosts.contains(host) && self.methods.contains(&method)
+    }
+
+    /// Checks that the value can be put where the terms say.
+    ///
+    /// # Errors
+    /// [`Unfit`]
+    pub fn fits(&self, value: &SecretValue) -> Result<(), Unfit> {
+        self.inject.apply(value).map(drop)
+    }
+
+    /// Returns the one encoding: canonical JSON. Both seals hold only with exactly these bytes.
+    #[must_use]
+    pub fn encoded(&self) -> Vec<u8> {
+        let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
+        let methods: Vec<String> = self.methods.iter().map(ToString::to_string).collect();
+        json::canonical(&json!({
+            "name": self.name,
+            "version": self.version,
+            "hosts": hosts,
+            "methods": methods,
+            "inject": self.inject.to_string(),
+        }))
+    }
+
+    /// SHA-256 of the encoding.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&[&self.encoded()])
+    }
+
+    /// Reads the encoding.
+    ///
+    /// # Errors
+    /// [`TermsError`] for every other text.
+    pub fn read(bytes: &[u8]) -> Result<Self, TermsError> {
+        let wrong = TermsError::Encoding;
+        let written = json::parse_canonical(bytes, TERMS_BYTES_MAX).map_err(|_| wrong)?;
+        let written = WrittenTerms::deserialize(written).map_err(|_| wrong)?;
+        let hosts = written.hosts.iter().map(|host| host.parse().ok());
+        let methods = written.methods.iter().map(|method| method.parse().ok());
+        let terms = Self::new(
+            written.name,
+            written.version,
+            hosts.collect::<Option<_>>().ok_or(wrong)?,
+            methods.collect::<Option<_>>().ok_or(wrong)?,
+            written.inject.parse().map_err(|_| wrong)?,
+        )?;
+        if terms.encoded() == bytes {
+            Ok(terms)
+        } else {
+            Err(wrong)
+        }
+    }
+}

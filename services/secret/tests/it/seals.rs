@@ -1,0 +1,160 @@
+//! Tests values, terms and the two seals.
+
+use secret::{
+    InnerSeal, NotOpened, OuterSeal, Recipients, SealingKey, SecretTerms, SecretValue, TermsError,
+    ValueError, seal,
+};
+use zeroize::Zeroizing;
+
+use crate::{key, name, terms, value};
+
+const BEARER: &str = "header:Authorization=Bearer {}";
+
+fn sealed(terms: &SecretTerms, text: &str) -> OuterSeal {
+    let to = Recipients {
+        egress: key(1).public(),
+        broker: key(2).public(),
+    };
+    seal(terms, &value(text), &to, &Zeroizing::new([9; 32])).unwrap()
+}
+
+#[test]
+fn both_keys_in_their_order_open_a_secret() {
+    let terms = terms(3, &["b.example:8443", "a.example", "a.example"], BEARER);
+    let outer = sealed(&terms, "the value of a secret");
+    let stored = OuterSeal::read(&outer.bytes()).unwrap();
+    assert_eq!(stored, outer);
+    assert_eq!(stored.terms().unwrap(), terms);
+    let inner = stored.open_outer(&key(2)).unwrap();
+    let inner = InnerSeal::read(&inner.bytes()).unwrap();
+    let (found, opened) = inner.open_inner(&key(1)).unwrap();
+    assert_eq!(found, terms);
+    assert_eq!(opened.expose(), "the value of a secret");
+
+    assert_eq!(stored.open_outer(&key(1)), Err(NotOpened::Seal));
+    assert_eq!(inner.open_inner(&key(2)).unwrap_err(), NotOpened::Seal);
+    // The inner seal is none that the broker's key opens as an outer one.
+    let turned = OuterSeal::read(&inner.bytes()).unwrap();
+    assert_eq!(turned.open_outer(&key(1)), Err(NotOpened::Seal));
+    assert_eq!(turned.open_outer(&key(2)), Err(NotOpened::Seal));
+}
+
+#[test]
+fn a_seal_holds_only_with_its_terms() {
+    let mine = terms(1, &["a.example"], BEARER);
+    let outer = sealed(&mine, "the value of a secret").bytes();
+    for other in [
+        terms(2, &["a.example"], BEARER),
+        terms(1, &["b.example"], BEARER),
+        terms(1, &["a.example"], "header:authorization=Basic {}"),
+    ] {
+        let (mine, other) = (mine.encoded(), other.encoded());
+        if mine.len() != other.len() {
+            continue;
+        }
+        let at = outer.windows(mine.len()).position(|part| part == mine);
+        let at = at.unwrap();
+        let mut changed = outer.clone();
+        changed[at..at + mine.len()].copy_from_slice(&other);
+        let changed = OuterSeal::read(&changed).unwrap();
+        assert_eq!(changed.open_outer(&key(2)), Err(NotOpened::Seal));
+    }
+    for at in 0..outer.len() {
+        let mut changed = outer.clone();
+        changed[at] ^= 1;
+        let opened = OuterSeal::read(&changed).and_then(|outer| {
+            outer.terms()?;
+            outer.open_outer(&key(2))
+        });
+        assert!(opened.is_err(), "{at}");
+    }
+}
+
+#[test]
+fn terms_have_one_encoding() {
+    let one = terms(1, &["a.example", "b.example:8443"], BEARER);
+    let text = String::from_utf8(one.encoded()).unwrap();
+    let expected = r#"{"hosts":["a.example","b.example:8443"],"inject":"header:authorization=Bearer {}","methods":["GET","POST"],"name":"crm","version":1}"#;
+    assert_eq!(text, expected);
+    assert_eq!(SecretTerms::read(text.as_bytes()), Ok(one.clone()));
+    for (from, to) in [
+        ("a.example", "A.example"),
+        ("\"GET\",\"POST\"", "\"POST\",\"GET\""),
+        ("\"GET\"", "\"TRACE\""),
+        ("a.example", "c.example"),
+        ("authorization", "Authorization"),
+        ("\"version\":1", "\"version\":01"),
+        ("\"version\":1", "\"version\":1,\"more\":1"),
+        ("{\"hosts\"", "{ \"hosts\""),
+    ] {
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text);
+        assert!(SecretTerms::read(changed.as_bytes()).is_err(), "{changed}");
+    }
+    let none = |version, hosts, methods| {
+        SecretTerms::new(
+            name("crm"),
+            version,
+            hosts,
+            methods,
+            BEARER.parse().unwrap(),
+        )
+    };
+    let host = || vec!["a.example".parse().unwrap()];
+    let get = || vec!["GET".parse().unwrap()];
+    assert_eq!(none(1, Vec::new(), get()), Err(TermsError::Hosts));
+    assert_eq!(none(1, host(), Vec::new()), Err(TermsError::Methods));
+    assert_eq!(none(0, host(), get()), Err(TermsError::Version));
+    let (get, head) = ("GET".parse().unwrap(), "HEAD".parse().unwrap());
+    assert!(one.permit(&"a.example".parse().unwrap(), get));
+    assert!(!one.permit(&"a.example".parse().unwrap(), head));
+    assert!(!one.permit(&"a.example:8443".parse().unwrap(), get));
+}
+
+#[test]
+fn a_value_is_text_without_control_characters() {
+    let read = |bytes: &[u8]| SecretValue::new(Zeroizing::new(bytes.to_vec()));
+    for (bytes, error) in [
+        (&b""[..], ValueError::Empty),
+        (b"a\nb", ValueError::Line),
+        (b"a\r", ValueError::Line),
+        (b"a\0b", ValueError::Zero),
+        (b"a\x1bb", ValueError::Control),
+        ("a\u{85}b".as_bytes(), ValueError::Control),
+        (b"a\xffb", ValueError::Text),
+        (&[b'a'; 8193], ValueError::Large),
+    ] {
+        assert_eq!(read(bytes), Err(error));
+    }
+    assert!(!read(&[b'a'; 8192]).unwrap().is_short());
+    assert!(read(b"fifteen letters").unwrap().is_short());
+    assert!(!read(b"sixteen letters!").unwrap().is_short());
+}
+
+#[test]
+fn nothing_shows_a_value_or_a_key() {
+    let canary = "a canary that nobody may see";
+    let value = value(canary);
+    assert_eq!(format!("{value:?}"), "28 bytes");
+    let injected = "query:key".parse::<secret::Injection>().unwrap();
+    let injected = injected.apply(&value).unwrap();
+    let scrubber = secret::Scrubber::new(&name("crm"), &[canary]);
+    let key = key(7);
+    let text = String::from_utf8(key.text().to_vec()).unwrap();
+    let shown = format!("{value:?} {injected:?} {scrubber:?} {key:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(!shown.contains(text.trim()), "{shown}");
+}
+
+#[test]
+fn a_key_file_is_64_digits() {
+    let key = key(1);
+    let text = key.text();
+    assert_eq!(text.len(), 65);
+    let read = SealingKey::read(&text).unwrap();
+    assert_eq!(read.public(), key.public());
+    let upper = text.to_ascii_uppercase();
+    for wrong in [&b""[..], b"00", &text[1..], &[b'g'; 64], &upper] {
+        assert!(SealingKey::read(wrong).is_err());
+    }
+}
