@@ -94,9 +94,11 @@ fn secrets(deployment: &Deployment) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, bytes) in files(deployment.dir().path()) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        if path.extension().is_some_and(|name| name == "nk") {
-            found.insert(text.trim().to_owned());
-        } else if path.ends_with("sealing.key") {
+        // NKeys, and the keys that open secrets.
+        let is_bare = path
+            .extension()
+            .is_some_and(|name| name == "nk" || name == "key");
+        if is_bare {
             found.insert(text.trim().to_owned());
         } else if text.contains("PRIVATE KEY") {
             found.extend(

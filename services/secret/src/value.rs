@@ -49,7 +49,8 @@ impl SecretValue {
             return Err(ValueError::Large);
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| ValueError::Text)?;
-        for c in text.chars().filter(|c| c.is_control()) {
+        let control = text.chars().find(|c| c.is_control());
+        if let Some(c) = control {
             return Err(match c {
                 '\n' | '\r' => ValueError::Line,
                 '\0' => ValueError::Zero,

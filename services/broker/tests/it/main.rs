@@ -1,5 +1,8 @@
 //! Tests of the broker.
 
+#[cfg(test)]
 mod config;
+#[cfg(test)]
 mod release;
+#[cfg(test)]
 mod world;

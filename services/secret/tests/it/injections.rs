@@ -2,7 +2,7 @@
 
 use secret::{Injection, InjectionError, Place, Unfit};
 
-use crate::value;
+use crate::given::value;
 
 #[test]
 fn each_injection_has_one_spelling_and_its_text() {

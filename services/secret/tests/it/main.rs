@@ -1,28 +1,10 @@
 //! Tests of the library.
 
+#[cfg(test)]
+mod given;
+#[cfg(test)]
 mod injections;
+#[cfg(test)]
 mod scrubs;
+#[cfg(test)]
 mod seals;
-
-use bus_schema::SecretName;
-use secret::{SealingKey, SecretTerms, SecretValue};
-use zeroize::Zeroizing;
-
-fn name(text: &str) -> SecretName {
-    text.parse().unwrap()
-}
-
-fn value(text: &str) -> SecretValue {
-    SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).unwrap()
-}
-
-fn key(n: u8) -> SealingKey {
-    SealingKey::of(&Zeroizing::new([n; 32]))
-}
-
-fn terms(version: u32, hosts: &[&str], inject: &str) -> SecretTerms {
-    let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-    let methods = ["POST", "GET"].map(|one| one.parse().unwrap()).to_vec();
-    let inject = inject.parse().unwrap();
-    SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap()
-}

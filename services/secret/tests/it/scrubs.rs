@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use secret::Scrubber;
 
-use crate::name;
+use crate::given::name;
 
 const VALUE: &str = "sk-ant \"api\\03/Zq+9=%&x~é€";
 

@@ -6,7 +6,7 @@ use secret::{
 };
 use zeroize::Zeroizing;
 
-use crate::{key, name, terms, value};
+use crate::given::{key, name, terms, value};
 
 const BEARER: &str = "header:Authorization=Bearer {}";
 

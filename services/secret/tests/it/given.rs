@@ -1,0 +1,24 @@
+//! Values, keys and terms of the tests.
+
+use bus_schema::SecretName;
+use secret::{SealingKey, SecretTerms, SecretValue};
+use zeroize::Zeroizing;
+
+pub(crate) fn name(text: &str) -> SecretName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn value(text: &str) -> SecretValue {
+    SecretValue::new(Zeroizing::new(text.as_bytes().to_vec())).unwrap()
+}
+
+pub(crate) fn key(n: u8) -> SealingKey {
+    SealingKey::of(&Zeroizing::new([n; 32]))
+}
+
+pub(crate) fn terms(version: u32, hosts: &[&str], inject: &str) -> SecretTerms {
+    let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+    let methods = ["POST", "GET"].map(|one| one.parse().unwrap()).to_vec();
+    let inject = inject.parse().unwrap();
+    SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap()
+}
