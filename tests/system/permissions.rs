@@ -147,8 +147,8 @@ async fn delivered(clients: &[Client], rights: &[Allowed], families: &[String]) 
             }
         }
     }
-    // The head to five readers, the question for a proof, and the order to halt for each executor.
-    assert_eq!(pairs, 8);
+    // The head to five readers, the question for a proof, the order to halt for each executor, and the release of a secret.
+    assert_eq!(pairs, 9);
 }
 
 /// One subject of each family: those of the generated table, and all other entries of the server.
