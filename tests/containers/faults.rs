@@ -23,11 +23,12 @@ const NATS_VOLUME: &str = "nats/data";
 /// The workspace, which is not a volume of the deployment.
 const WORKSPACE: &str = "the workspace";
 /// Volumes that are filled, each with its service and its size in bytes.
-const VOLUMES: [(&str, &str, u32, &str); 11] = [
+const VOLUMES: [(&str, &str, u32, &str); 12] = [
     ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
     ("runner", "runner/state", 10_004, "24m"),
     ("egress", "egress/state", 10_011, "24m"),
+    ("broker", "broker/state", 10_005, "24m"),
     ("worker", "worker/state", 10_008, "24m"),
     ("gateway", "gateway/state", 10_001, "24m"),
     ("audit", "audit/log", 10_007, "24m"),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use bus_schema::ACTORS;
 use harness::eventually;
 use regex::Regex;
 use serde_json::Value;

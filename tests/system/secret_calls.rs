@@ -127,7 +127,7 @@ async fn shown(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
         contents(&message.fact, &mut named);
         for content in named {
             for author in AuthorId::ALL {
-                let bytes = operator.get(author, &content).await.ok().flatten();
+                let bytes = operator.get(*author, &content).await.ok().flatten();
                 shown.push((format!("content of {place}"), bytes.unwrap_or_default()));
             }
         }
