@@ -7,7 +7,7 @@ use super::schemas::{Direction, Schemas};
 
 /// The place of a parameter that a tool can send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum SentIn {
     Path,
     Query,
     Header,
@@ -31,7 +31,7 @@ pub(super) struct Inputs<'d> {
 
 /// The parts of an entry that the arguments make.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct RequestParts {
     pub(super) path: String,
     pub(super) query: Vec<Value>,
     pub(super) headers: Vec<Value>,
@@ -78,7 +78,7 @@ impl<'d> Inputs<'d> {
     ///
     /// # Errors
     /// Returns the problem of a schema.
-    pub(super) fn parts(self) -> Result<Parts, String> {
+    pub(super) fn parts(self) -> Result<RequestParts, String> {
         let sends = !self.properties.is_empty();
         let mut input_schema = json!({
             "type": "object", "properties": self.properties, "required": self.required,
@@ -90,7 +90,7 @@ impl<'d> Inputs<'d> {
         {
             members.insert("$defs".to_owned(), Value::Object(definitions));
         }
-        Ok(Parts {
+        Ok(RequestParts {
             path: self.path,
             query: self.query,
             headers: self.headers,
@@ -104,15 +104,15 @@ impl<'d> Inputs<'d> {
         let text = |key: &str| parameter.get(key).and_then(Value::as_str);
         let name = text("name").unwrap_or_default().to_owned();
         let place = match text("in") {
-            Some("path") => Place::Path,
-            Some("query") => Place::Query,
-            Some("header") => Place::Header,
+            Some("path") => SentIn::Path,
+            Some("query") => SentIn::Query,
+            Some("header") => SentIn::Header,
             Some(_) | None => {
                 return self.unsent(parameter, &name, "is a cookie, which a tool does not send");
             }
         };
         let lower = name.to_ascii_lowercase();
-        if place == Place::Header
+        if place == SentIn::Header
             && matches!(lower.as_str(), "accept" | "content-type" | "authorization")
         {
             return Ok(());
@@ -129,15 +129,15 @@ impl<'d> Inputs<'d> {
                 .entry("description")
                 .or_insert(Value::String(description));
         }
-        let is_required = place == Place::Path || is_true(parameter, "required");
+        let is_required = place == SentIn::Path || is_true(parameter, "required");
         let argument = self.argument(&name, schema, is_required);
         match place {
-            Place::Path => {
+            SentIn::Path => {
                 let written = format!("{{{name}}}");
                 self.path = self.path.replace(&written, &format!("{{{argument}}}"));
             }
-            Place::Query => self.query.push(json!({"name": name, "value": argument})),
-            Place::Header => self.headers.push(json!({"name": lower, "value": argument})),
+            SentIn::Query => self.query.push(json!({"name": name, "value": argument})),
+            SentIn::Header => self.headers.push(json!({"name": lower, "value": argument})),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What every import writes and prints: entries for a catalogue, and a row for each tool.
+//! The parts that every import has: entries for a catalogue, and a row for each tool.
 
 use std::{io::Write as _, path::Path};
 

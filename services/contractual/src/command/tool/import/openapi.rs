@@ -54,7 +54,7 @@ pub(super) struct Arguments {
 
 /// The operations of a document, as the command prints them.
 #[derive(Debug, Serialize)]
-struct Listed<'d> {
+struct ListedOperations<'d> {
     servers: Vec<&'d str>,
     operations: Vec<ListedOperation<'d>>,
 }
@@ -182,7 +182,7 @@ fn imported(
 }
 
 fn list(document: &Document, operations: &[Operation<'_>], out: &Output) {
-    let listed = Listed {
+    let listed = ListedOperations {
         servers: document.servers(),
         operations: operations
             .iter()
