@@ -10,16 +10,18 @@ use crate::{
     stack::Stack,
 };
 
-/// Most bytes of our images; the runner's also has programs, the server's the official program, and policy's Cedar and
-/// a validator of JSON Schema.
+/// Most bytes of our images; the runner's also has programs, the server's the official program, and policy, egress and
+/// broker have Cedar and a validator of JSON Schema.
 const IMAGE_BYTES_MAX: u64 = 15 * (1 << 20);
-const LARGER: [(&str, u64); 3] = [
+const LARGER: [(&str, u64); 5] = [
     ("runner", 40 << 20),
     ("nats", 20 << 20),
     ("policy", 20 << 20),
+    ("egress", 20 << 20),
+    ("broker", 20 << 20),
 ];
 /// The timeout of a first start with existing images.
-const START: Duration = Duration::from_secs(15);
+const START: Duration = Duration::from_secs(20);
 /// Most memory of all idle processes.
 const IDLE_KIB_MAX: u64 = 180 << 10;
 
