@@ -11,7 +11,7 @@ use harness::{Deployment, skipped};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::run,
+    cli::{Ended, run},
     egress::{World, started},
     scene::{contract, playbook},
 };
@@ -93,19 +93,10 @@ fn imported(deployment: &Deployment, document: &Path, host: &str, only: &str) ->
     said["tools"].as_array().unwrap().clone()
 }
 
-#[tokio::test]
-async fn operations_of_a_public_api_are_tools_and_run() {
-    let deployment = Deployment::provisioned().await;
-    let Some(document) = document(deployment.scratch()) else {
-        return;
-    };
-    let text = fs::read_to_string(&document).unwrap();
-    let files = [("document.json", text.as_str()), ("documented.py", SERVER)];
-    let Some(world) = World::with(&deployment, &files) else {
-        return;
-    };
+/// Imports every operation, and checks what is left out and the guesses.
+fn imports_all(deployment: &Deployment, document: &Path, host: &str) {
     let listed = run(
-        &deployment,
+        deployment,
         &[
             "--json",
             "tool",
@@ -122,7 +113,7 @@ async fn operations_of_a_public_api_are_tools_and_run() {
         .iter()
         .map(|one| one["operation"].as_str().unwrap())
         .collect();
-    let rows = imported(&deployment, &document, &world.endpoint(), &all.join(","));
+    let rows = imported(deployment, document, host, &all.join(","));
     let left_out: Vec<_> = rows
         .iter()
         .filter(|row| row["imported"] == json!(false))
@@ -159,7 +150,20 @@ async fn operations_of_a_public_api_are_tools_and_run() {
         effects("deleteOAuth2Token"),
         (json!("outward"), json!("high"))
     );
+}
 
+#[tokio::test]
+async fn operations_of_a_public_api_are_tools_and_run() {
+    let deployment = Deployment::provisioned().await;
+    let Some(document) = document(deployment.scratch()) else {
+        return;
+    };
+    let text = fs::read_to_string(&document).unwrap();
+    let files = [("document.json", text.as_str()), ("documented.py", SERVER)];
+    let Some(world) = World::with(&deployment, &files) else {
+        return;
+    };
+    imports_all(&deployment, &document, &world.endpoint());
     started(&deployment, &world).await;
     let only = CALLS.map(|(operation, ..)| operation).join(",");
     imported(&deployment, &document, &world.endpoint(), &only);
@@ -205,30 +209,32 @@ fn small(schema: &Value) -> Value {
     })
 }
 
+/// Imports a document with these words; returns the end, and what was written.
+fn import(deployment: &Deployment, document: &Value, words: &[&str]) -> (Ended, String) {
+    let file = deployment.scratch().join("small.json");
+    fs::write(&file, document.to_string()).unwrap();
+    let out = deployment.scratch().join("out.json");
+    let paths = [
+        file.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+        "--force",
+    ];
+    let ran = run(
+        deployment,
+        &[&["tool", "import", "openapi"], &paths[..], words].concat(),
+    );
+    let written = fs::read_to_string(&out).unwrap_or_default();
+    fs::remove_file(&out).ok();
+    (ran, written)
+}
+
 #[tokio::test]
-async fn a_document_chooses_neither_host_nor_what_cannot_be_sent() {
+async fn a_document_does_not_choose_the_host() {
     let deployment = Deployment::new();
-    let import = |document: &Value, words: &[&str]| {
-        let file = deployment.scratch().join("small.json");
-        fs::write(&file, document.to_string()).unwrap();
-        let out = deployment.scratch().join("out.json");
-        let paths = [
-            file.to_str().unwrap(),
-            "--out",
-            out.to_str().unwrap(),
-            "--force",
-        ];
-        let ran = run(
-            &deployment,
-            &[&["tool", "import", "openapi"], &paths[..], words].concat(),
-        );
-        let written = fs::read_to_string(&out).unwrap_or_default();
-        fs::remove_file(&out).ok();
-        (ran, written)
-    };
     let chosen = ["--host", "api.example.com", "--only", "put"];
     let node = json!({"$ref": "#/components/schemas/Node"});
-    let (ran, written) = import(&small(&node), &chosen);
+    let (ran, written) = import(&deployment, &small(&node), &chosen);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let entry: Value = serde_json::from_str(&written).unwrap();
     let entry = &entry[0];
@@ -244,10 +250,20 @@ async fn a_document_chooses_neither_host_nor_what_cannot_be_sent() {
     assert_eq!(inner["next"], json!({"$ref": "#/$defs/Node"}));
     assert_eq!(inner.get("id"), None);
 
-    let (elsewhere, written) = import(&small(&node), &["--host", "a.example.net", "--only", "put"]);
+    let (elsewhere, written) = import(
+        &deployment,
+        &small(&node),
+        &["--host", "a.example.net", "--only", "put"],
+    );
     assert_eq!(elsewhere.code, Some(0), "{elsewhere:?}");
     assert!(written.contains("\"/items/{item}\""), "{written}");
+}
 
+#[tokio::test]
+async fn a_document_that_cannot_be_taken_is_named() {
+    let deployment = Deployment::new();
+    let chosen = ["--host", "api.example.com", "--only", "put"];
+    let node = json!({"$ref": "#/components/schemas/Node"});
     let deep = (0..100).fold(
         json!({}),
         |inner, _| json!({"type": "array", "items": inner}),
@@ -268,7 +284,7 @@ async fn a_document_chooses_neither_host_nor_what_cannot_be_sent() {
         (deep, "more than 64 levels"),
         (json!(7), "neither an object nor a truth value"),
     ] {
-        let (ran, _) = import(&small(&schema), &chosen);
+        let (ran, _) = import(&deployment, &small(&schema), &chosen);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.said.contains(part), "{part}: {}", ran.said);
     }
@@ -310,7 +326,7 @@ async fn a_document_chooses_neither_host_nor_what_cannot_be_sent() {
         ),
         (small(&node), &["--only", "put"], 64, "--host"),
     ] {
-        let (ran, written) = import(&document, words);
+        let (ran, written) = import(&deployment, &document, words);
         assert_eq!(ran.code, Some(code), "{part}: {ran:?}");
         assert!(ran.said.contains(part), "{part}: {}", ran.said);
         assert_eq!(written, "");
