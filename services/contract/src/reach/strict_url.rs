@@ -23,7 +23,7 @@ pub struct StrictUrl {
 /// The reason that a text is no such URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// More than [`URL_BYTES_MAX`] bytes.
+    /// More bytes than a URL may have.
     #[error("the URL has more than {URL_BYTES_MAX} bytes")]
     Long,
     /// Not a URL at all.
