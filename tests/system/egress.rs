@@ -206,6 +206,12 @@ pub(crate) fn output(deployment: &Deployment, ran: &Ran) -> Value {
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
 }
 
+/// The error of a call that failed.
+pub(crate) fn failure(deployment: &Deployment, ran: &Ran) -> String {
+    let output = output(deployment, ran);
+    output["error"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test]
 async fn a_granted_call_reaches_the_host_once_and_nothing_else_does() {
     let Some((deployment, world)) = deployed().await else {
@@ -229,10 +235,7 @@ async fn a_granted_call_reaches_the_host_once_and_nothing_else_does() {
 
     let ran = call(&deployment, &world.head(), "world.moved", "moved").await;
     assert_eq!(ran.outcomes(), ["failed"]);
-    let error = output(&deployment, &ran)["error"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let error = failure(&deployment, &ran);
     assert!(
         error.contains("points to \"https://evil.example"),
         "{error}"
@@ -251,10 +254,7 @@ async fn a_granted_call_reaches_the_host_once_and_nothing_else_does() {
         world.names(&json!({ HOST: addresses }));
         let ran = call(&deployment, &world.head(), "world.read", "x").await;
         assert_eq!(ran.outcomes(), ["failed"]);
-        let error = output(&deployment, &ran)["error"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let error = failure(&deployment, &ran);
         assert!(error.contains(kind), "{error}");
     }
     assert_eq!(world.requests().len(), 3);
@@ -295,10 +295,7 @@ async fn a_contract_says_where_its_calls_may_send() {
     let head = format!("hosts = [\"{endpoint}\"]\n");
     let ran = call(&deployment, &head, "world.read", "x").await;
     assert_eq!(ran.outcomes(), ["failed"]);
-    let error = output(&deployment, &ran)["error"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let error = failure(&deployment, &ran);
     assert!(
         error.contains("the address 127.0.0.1 is this machine"),
         "{error}"

@@ -2,16 +2,16 @@
 
 use std::{fs, io::Write as _, process::Stdio};
 
-use bus_schema::{ACTORS, AuthorId, Digest};
+use bus_schema::{AuthorId, Digest};
 use data_encoding::{BASE64_NOPAD, HEXLOWER};
-use harness::{Deployment, Message, NATS};
+use harness::{Deployment, Message};
 use serde_json::{Value, json};
 
 use crate::{
     cli::{Ended, program, run},
-    egress::{World, call_under, deployed, output},
+    egress::{World, call_under, deployed, failure, output},
     scene::contract,
-    secrets::{contents, files},
+    secrets::{files, shown},
 };
 
 const KEYS: &str = "secrets = [\"crm\"]\n";
@@ -69,8 +69,7 @@ async fn refused(deployment: &Deployment, world: &World) -> String {
     let ran = echo(deployment, world, "all").await;
     assert_eq!(ran.outcomes(), ["failed"]);
     assert_eq!(world.requests().len(), before);
-    let error = output(deployment, &ran)["error"].clone();
-    let error = error.as_str().unwrap().to_owned();
+    let error = failure(deployment, &ran);
     let start = "nothing was sent, because the secret `crm` was not available: ";
     assert!(error.starts_with(start), "{error}");
     error
@@ -105,41 +104,13 @@ fn has(bytes: &[u8], encodings: &[String]) -> bool {
     encodings.iter().any(is_there)
 }
 
-/// Everything that can be seen of the deployment: files, processes, messages and contents.
-async fn shown(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
-    let mut shown: Vec<(String, Vec<u8>)> = Vec::new();
-    for name in ACTORS.iter().map(|author| author.name()).chain([NATS]) {
-        let pid = deployment.pid(name).unwrap();
-        for file in ["cmdline", "environ"] {
-            let path = format!("/proc/{pid}/{file}");
-            // A file that cannot be read reveals nothing.
-            shown.push((path.clone(), fs::read(path).unwrap_or_default()));
-        }
-        let log = deployment.log(name);
-        assert!(!log.is_empty(), "{name}");
-        shown.push((format!("log of {name}"), log.into_bytes()));
-    }
-    let operator = deployment.operator("owner").await;
-    for message in deployment.record().await.messages {
-        let place = format!("message {}", message.stored.seq);
-        shown.push((place.clone(), message.stored.body.clone()));
-        let mut named = Vec::new();
-        contents(&message.fact, &mut named);
-        for content in named {
-            for author in AuthorId::ALL {
-                let bytes = operator.get(*author, &content).await.ok().flatten();
-                shown.push((format!("content of {place}"), bytes.unwrap_or_default()));
-            }
-        }
-    }
+/// Everything that can be seen of the deployment, its own folder included.
+async fn everything(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
+    let mut shown = shown(deployment).await;
     // The deployment's folder, and everything beside it: the servers of the world keep only a digest.
     for folder in [deployment.dir().path(), deployment.scratch()] {
-        for (path, bytes) in files(folder) {
-            shown.push((path.display().to_string(), bytes));
-        }
-    }
-    for (place, bytes) in files(&deployment.nats().store()) {
-        shown.push((place.display().to_string(), bytes));
+        let files = files(folder).into_iter();
+        shown.extend(files.map(|(path, bytes)| (path.display().to_string(), bytes)));
     }
     shown
 }
@@ -211,7 +182,7 @@ async fn a_secret_does_its_work_and_stands_nowhere() {
     let encodings = encodings(&canary);
     let sample = BASE64_NOPAD.encode(format!("Bearer {canary}").as_bytes());
     assert!(has(sample.as_bytes(), &encodings));
-    for (place, bytes) in shown(&deployment).await {
+    for (place, bytes) in everything(&deployment).await {
         assert!(!has(&bytes, &encodings), "{place} shows the secret");
     }
     let verified = run(&deployment, &["audit", "verify"]);

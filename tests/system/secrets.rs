@@ -116,7 +116,7 @@ fn secrets(deployment: &Deployment) -> BTreeSet<String> {
 }
 
 /// The contents that a fact names.
-pub(crate) fn contents(fact: &Value, found: &mut Vec<Content>) {
+fn contents(fact: &Value, found: &mut Vec<Content>) {
     if let Ok(content) = serde_json::from_value(fact.clone()) {
         found.push(content);
     }
@@ -127,13 +127,8 @@ pub(crate) fn contents(fact: &Value, found: &mut Vec<Content>) {
     }
 }
 
-#[tokio::test]
-async fn no_secret_is_seen_outside_of_its_file() {
-    let deployment = Deployment::running().await;
-    deployment.run_demo_task().await;
-    let secrets = secrets(&deployment);
-    // Eleven users with certificate and NKey, seven that sign, two that open secrets, the authority, and the server's certificate.
-    assert!(secrets.len() > 30, "{}", secrets.len());
+/// Everything that can be seen of the deployment beside its own files: processes, logs, health, messages and contents.
+pub(crate) async fn shown(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
     let mut shown: Vec<(String, Vec<u8>)> = Vec::new();
     for name in ACTORS.iter().map(|author| author.name()).chain([NATS]) {
         let pid = deployment.pid(name).unwrap();
@@ -167,6 +162,17 @@ async fn no_secret_is_seen_outside_of_its_file() {
     for (place, bytes) in files(&deployment.nats().store()) {
         shown.push((place.display().to_string(), bytes));
     }
+    shown
+}
+
+#[tokio::test]
+async fn no_secret_is_seen_outside_of_its_file() {
+    let deployment = Deployment::running().await;
+    deployment.run_demo_task().await;
+    let secrets = secrets(&deployment);
+    // Eleven users with certificate and NKey, seven that sign, two that open secrets, the authority, and the server's certificate.
+    assert!(secrets.len() > 30, "{}", secrets.len());
+    let shown = shown(&deployment).await;
     assert!(
         shown
             .iter()

@@ -43,12 +43,7 @@ impl Service for BrokerService {
         let path = context.folder.join(path);
         let text = files::read_secret(&path)?;
         let key = SealingKey::read(&text);
-        let key = key.map_err(|error| {
-            let path = path.display();
-            Error::Service(format!(
-                "{path} cannot be used ({error}); bring it back, or move it away, run `contractual init`, and set each secret again"
-            ))
-        })?;
+        let key = key.map_err(|error| Error::Service(error.of_file(&path)))?;
         Ok((Self { key }, BrokerCore::new(context.owner)))
     }
 

@@ -9,3 +9,4 @@ mod texts;
 pub use build::{HttpArgsError, HttpRequest};
 pub use entry::{Answer, AnswerKind, HttpLimits, HttpTool};
 pub use method::{Method, UnknownMethod};
+pub use texts::{is_header_name, is_header_value, is_reserved_header, percent_encoded};

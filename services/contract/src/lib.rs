@@ -73,6 +73,7 @@ pub use filled::SlotError;
 pub use history_needs::{CallParts, HistoryNeeds};
 pub use http::{
     Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, UnknownMethod,
+    is_header_name, is_header_value, is_reserved_header, percent_encoded,
 };
 pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};

@@ -28,6 +28,13 @@ pub(crate) fn one_line(text: &str) -> String {
     escaped(&text.replace('\n', " "))
 }
 
+/// The first characters of a text on one line, without control characters.
+pub(crate) fn summary(text: &str, chars_max: usize) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain = words.chars().filter(|c| !c.is_control());
+    plain.take(chars_max).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::one_line;

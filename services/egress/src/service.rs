@@ -170,12 +170,7 @@ impl Execute for Egress {
 /// Reads the private key that opens secrets.
 fn opener(file: &Path) -> Result<SealingKey, Error> {
     let text = files::read_secret(file)?;
-    SealingKey::read(&text).map_err(|error| {
-        let file = file.display();
-        Error::Service(format!(
-            "{file} cannot be used ({error}); bring it back, or move it away, run `contractual init`, and set each secret again"
-        ))
-    })
+    SealingKey::read(&text).map_err(|error| Error::Service(error.of_file(file)))
 }
 
 /// Returns the result of a call. A request that may have changed something, and of which nobody knows what became of

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use contract::{is_header_name, is_header_value, is_reserved_header, percent_encoded};
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
@@ -12,26 +13,6 @@ use crate::value::SecretValue;
 const TEXT_BYTES_MAX: usize = 256;
 /// The place of the value in a template.
 const HOLE: &str = "{}";
-/// Headers that egress writes itself, or that would give a request another meaning.
-const NO_HEADERS: [&str; 17] = [
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
 
 /// The place of a secret in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +118,7 @@ impl Injection {
             }
             Self::Query(name) => Ok(Injected {
                 place: Place::Query(name.clone()),
-                text: escaped(value),
+                text: Zeroizing::new(percent_encoded(value)),
             }),
             Self::Cookie(name) => {
                 let fits = value
@@ -193,9 +174,9 @@ impl fmt::Display for Injection {
 fn header(text: &str) -> Result<Injection, InjectionError> {
     let (name, template) = text.split_once('=').unwrap_or((text, HOLE));
     let name = name.to_ascii_lowercase();
-    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    let fits = !name.is_empty() && name.len() <= TEXT_BYTES_MAX && name.bytes().all(is_plain);
-    if !fits || NO_HEADERS.contains(&name.as_str()) {
+    let fits = !name.is_empty() && name.len() <= TEXT_BYTES_MAX && is_header_name(&name);
+    // The body is the tool's.
+    if !fits || is_reserved_header(&name) || name == "content-encoding" {
         return Err(InjectionError::Header);
     }
     let holes = template.matches(HOLE).count();
@@ -218,23 +199,4 @@ fn user(text: &str) -> Result<String, InjectionError> {
     let is_plain = |c: u8| c.is_ascii_graphic() && c != b':';
     let fits = !text.is_empty() && text.len() <= TEXT_BYTES_MAX && text.bytes().all(is_plain);
     fits.then(|| text.to_owned()).ok_or(InjectionError::Name)
-}
-
-/// Returns true for visible ASCII with inner spaces.
-fn is_header_value(text: &str) -> bool {
-    text.bytes().all(|c| c.is_ascii_graphic() || c == b' ') && text.trim() == text
-}
-
-/// Escapes every byte but letters, digits, `-`, `.`, `_` and `~`.
-fn escaped(text: &str) -> Zeroizing<String> {
-    // Of the largest size, so that no copy stays behind.
-    let mut escaped = Zeroizing::new(String::with_capacity(3 * text.len()));
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }

@@ -1,6 +1,7 @@
 //! The private keys that seals are opened with.
 
 use std::fmt;
+use std::path::Path;
 
 use bus_schema::SealingPublicKey;
 use data_encoding::HEXLOWER;
@@ -18,6 +19,17 @@ pub struct SealingKey(PrivateKey);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is not an X25519 private key of 64 lower-case hexadecimal digits")]
 pub struct NotASealingKey;
+
+impl NotASealingKey {
+    /// The problem of a service's key file, and what to do.
+    #[must_use]
+    pub fn of_file(self, file: &Path) -> String {
+        let file = file.display();
+        format!(
+            "{file} cannot be used ({self}); bring it back, or move it away, run `contractual init`, and set each secret again"
+        )
+    }
+}
 
 impl SealingKey {
     /// Makes a key of 32 random bytes.

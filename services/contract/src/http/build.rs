@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::body;
 use super::entry::{HttpTool, Param, ParamValue, PathName};
 use super::method::Method;
-use super::texts::is_header_value;
+use super::texts::{is_header_value, percent_encoded};
 use crate::reach::{StrictUrl, UrlError};
 
 /// A request, complete but for the headers that the executor writes.
@@ -75,9 +75,9 @@ impl HttpTool {
         }
         for (n, (name, value)) in filled(&self.query, args)?.into_iter().enumerate() {
             url.push(if n == 0 { '?' } else { '&' });
-            url.push_str(&escaped(name));
+            url.push_str(&percent_encoded(name));
             url.push('=');
-            url.push_str(&escaped(&value));
+            url.push_str(&percent_encoded(&value));
         }
         let mut headers = Vec::new();
         for (name, value) in filled(&self.headers, args)? {
@@ -142,7 +142,7 @@ fn path_name(name: &str, args: &Map<String, Value>) -> Result<String, HttpArgsEr
     if matches!(value.as_str(), "" | "." | "..") || value.contains(is_odd) {
         return Err(HttpArgsError::PathName(name.to_owned()));
     }
-    Ok(escaped(&value))
+    Ok(percent_encoded(&value))
 }
 
 fn text(name: &str, value: &Value) -> Result<String, HttpArgsError> {
@@ -154,17 +154,4 @@ fn text(name: &str, value: &Value) -> Result<String, HttpArgsError> {
             Err(HttpArgsError::Type(name.to_owned()))
         }
     }
-}
-
-/// Escapes every byte but letters, digits, `-`, `.`, `_` and `~`.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }

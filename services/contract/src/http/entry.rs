@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::body;
 use super::method::Method;
-use super::texts::{is_header_value, is_name};
+use super::texts::{is_header_name, is_header_value, is_name, is_reserved_header};
 use crate::reach::{Endpoint, path_fault};
 
 /// Most parameters of a query, and most headers.
@@ -23,26 +23,6 @@ const WALL_MS_MAX: u64 = 300_000;
 const BYTES_MAX: u64 = bus_schema::CONTENT_BYTES_MAX as u64;
 /// Most redirects that a call may follow.
 const REDIRECTS_MAX: u8 = 5;
-/// Headers that the executor writes itself, or that would give a call another meaning.
-const OWN_HEADERS: [&str; 17] = [
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-];
 
 /// A tool that sends one request to one host.
 #[derive(Debug, Clone, PartialEq)]
@@ -335,13 +315,13 @@ fn params(
 
 fn header(param: &Param) -> Result<(), String> {
     let name = param.name.as_str();
-    let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
-    if !name.bytes().all(is_plain) {
+    if !is_header_name(name) {
         return Err(format!(
             "has {name:?}; write its lower-case letters, digits and `-`"
         ));
     }
-    if OWN_HEADERS.contains(&name) {
+    // Only a secret sets this one.
+    if is_reserved_header(name) || name == "authorization" {
         return Err(format!(
             "has `{name}`, which the executor writes itself or does not send; leave it out"
         ));

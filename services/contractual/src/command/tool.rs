@@ -18,6 +18,7 @@ mod programs;
 mod remove;
 mod shelf;
 mod show;
+mod uses;
 mod working_copy;
 
 use clap::Subcommand;

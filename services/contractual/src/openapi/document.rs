@@ -108,11 +108,8 @@ impl Document {
 
     /// The path before all paths of the document: that of the first server with this host, or of a server without a host.
     pub(crate) fn base(&self, endpoint: &Endpoint) -> Option<String> {
-        let servers = self.0.get("servers").and_then(Value::as_array);
-        let urls = servers.into_iter().flatten();
-        let mut urls = urls.filter_map(|server| server.get("url").and_then(Value::as_str));
         let own = format!("https://{endpoint}");
-        let path = urls.find_map(|url| {
+        let path = self.servers().into_iter().find_map(|url| {
             let path = url.strip_prefix(&own).unwrap_or(url);
             (path.is_empty() || path.starts_with('/')).then_some(path)
         })?;

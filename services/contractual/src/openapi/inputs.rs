@@ -123,7 +123,7 @@ impl<'d> Inputs<'d> {
             return self.unsent(parameter, &name, why);
         }
         let mut schema = self.schemas.convert(&schema)?;
-        let described = text("description").map(super::schemas::line);
+        let described = text("description").map(super::schemas::described);
         if let (Some(description), Some(members)) = (described, schema.as_object_mut()) {
             members
                 .entry("description")

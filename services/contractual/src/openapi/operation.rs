@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answered;
 use super::document::{Document, Operation};
 use super::inputs::Inputs;
-use super::schemas::line;
+use super::schemas::described;
 
 /// The limits of a call, which the written file shows and a person can change.
 const WALL_MS: u64 = 30_000;
@@ -63,7 +63,7 @@ impl Target {
             members.insert("body".to_owned(), body);
         }
         let mut entry = Map::new();
-        let about = line(&operation.summary());
+        let about = described(&operation.summary());
         let about = if about.is_empty() {
             format!("{} {path}", operation.method)
         } else {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::document::Document;
+use crate::fact::summary;
 
 /// Most named schemas that one entry takes.
 const DEFINITIONS_MAX: usize = 256;
@@ -103,7 +104,7 @@ impl<'d> Schemas<'d> {
         let mut converted = Map::new();
         for (key, value) in members {
             let value = match key.as_str() {
-                "description" => value.as_str().map(|text| json!(line(text))),
+                "description" => value.as_str().map(|text| json!(described(text))),
                 "properties" => Some(self.properties(value, depth)?),
                 "required" => Some(self.required(members)),
                 "items" | "not" => Some(self.at_depth(value, depth + 1)?),
@@ -215,11 +216,9 @@ fn nullable(mut schema: Map<String, Value>) -> Value {
     }
 }
 
-/// One line of a text, without control characters.
-pub(super) fn line(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let plain = words.chars().filter(|c| !c.is_control());
-    plain.take(DESCRIPTION_CHARS).collect()
+/// A description, on one line.
+pub(super) fn described(text: &str) -> String {
+    summary(text, DESCRIPTION_CHARS)
 }
 
 fn escaped(name: &str) -> String {

@@ -17,6 +17,7 @@ use super::{
     place::Place,
     programs::{Programs, outside},
     shelf::missing_program,
+    uses::Uses,
 };
 
 /// A checked tool.
@@ -293,44 +294,22 @@ fn meaning(
 
 /// Compares the template with the schema of the arguments: each call fills every name of the template, and nothing else.
 fn template(place: &Place<'_>, tool: &Tool, exec: &ExecToolEntry, found: &mut Vec<Diagnostic>) {
-    let schema = tool.input_schema();
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required = |name: &str| {
-        let mut names = required.into_iter().flatten();
-        names.any(|one| one.as_str() == Some(name))
-    };
-    let mut used = Vec::new();
-    for arg in &exec.argv {
-        if let Arg::Value { name, .. } = arg {
-            used.push(name.as_str());
-        }
-    }
-    for name in &used {
-        if properties.is_none_or(|all| !all.contains_key(*name)) {
-            let problem =
-                format!("`argv` takes the argument `{name}`, which `input_schema` does not have");
-            let fix = format!("add `{name}` to the properties of `input_schema`");
-            found.push(place.at(&["exec", "argv"]).problem(problem, fix));
-        } else if !is_required(name) {
-            let problem =
-                format!("`argv` needs the argument `{name}` in every call, and it is not required");
-            let fix = format!("add `{name}` to `required`");
-            found.push(place.at(&["input_schema"]).problem(problem, fix));
-        }
-    }
-    for name in properties.into_iter().flat_map(|all| all.keys()) {
-        if !used.contains(&name.as_str()) {
-            let problem = format!(
-                "no part of `argv` takes the argument `{name}`, so every call with it fails"
-            );
-            let fix = format!(
+    let names = exec.argv.iter().filter_map(|arg| match arg {
+        Arg::Value { name, .. } => Some((name.as_str(), true)),
+        Arg::Literal(_) => None,
+    });
+    let uses = Uses {
+        part: "argv",
+        verb: "takes",
+        at: &["exec", "argv"],
+        names: names.collect(),
+        unused: |name| {
+            format!(
                 "add `{{\"value\": {{\"name\": \"{name}\", \"kind\": \"text\"}}}}` to `argv`, or remove it here"
-            );
-            let at = place.at(&["input_schema", "properties", name.as_str()]);
-            found.push(at.problem(problem, fix));
-        }
-    }
+            )
+        },
+    };
+    uses.compare(place, tool, found);
 }
 
 /// Compares the program's files with their digests, or fills the digests in.

@@ -2,11 +2,11 @@
 
 use contract::{HttpTool, Tool};
 use diagnostic::Diagnostic;
-use serde_json::Value;
 
 use super::{
     members::{Form, Member, members},
     place::Place,
+    uses::Uses,
 };
 
 /// The members of `http`.
@@ -146,38 +146,17 @@ pub(super) fn meaning(
     http: &HttpTool,
     found: &mut Vec<Diagnostic>,
 ) {
-    let schema = tool.input_schema();
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_required = |name: &str| {
-        let mut names = required.into_iter().flatten();
-        names.any(|one| one.as_str() == Some(name))
-    };
-    let sent = http.sent();
-    for (name, is_needed) in &sent {
-        if properties.is_none_or(|all| !all.contains_key(*name)) {
-            let problem =
-                format!("`http` sends the argument `{name}`, which `input_schema` does not have");
-            let fix = format!("add `{name}` to the properties of `input_schema`");
-            found.push(place.at(&["http"]).problem(problem, fix));
-        } else if *is_needed && !is_required(name) {
-            let problem =
-                format!("`http` needs the argument `{name}` in every call, and it is not required");
-            let fix = format!("add `{name}` to `required`");
-            found.push(place.at(&["input_schema"]).problem(problem, fix));
-        }
-    }
-    for name in properties.into_iter().flat_map(|all| all.keys()) {
-        if !sent.contains_key(name.as_str()) {
-            let problem = format!(
-                "no part of `http` sends the argument `{name}`, so every call with it fails"
-            );
-            let fix = format!(
+    let uses = Uses {
+        part: "http",
+        verb: "sends",
+        at: &["http"],
+        names: http.sent().into_iter().collect(),
+        unused: |name| {
+            format!(
                 "put `{{{name}}}` into `path`, add an entry with `\"value\": \"{name}\"` to `query` or `headers`, or \
                  `{{\"$value\": \"{name}\"}}` to `body`; or remove it here"
-            );
-            let at = place.at(&["input_schema", "properties", name.as_str()]);
-            found.push(at.problem(problem, fix));
-        }
-    }
+            )
+        },
+    };
+    uses.compare(place, tool, found);
 }

@@ -14,8 +14,8 @@ use runner::{InspectError, Inspected, Limits, ListedTool, McpPath, McpServerEntr
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use self::entry::{ImportedTool, open, rows, valid, write};
-use crate::{Error, Output};
+use self::entry::{ImportedTool, check, open, valid, write, written};
+use crate::{Error, Output, fact::summary};
 
 /// Most characters of a description that are taken over.
 const DESCRIPTION_CHARS: usize = 1000;
@@ -107,12 +107,7 @@ impl Arguments {
         let name = self.name.clone().unwrap_or_default();
         let default = PathBuf::from(format!("{name}.json"));
         let file = self.out.clone().unwrap_or(default);
-        if file.exists() && !self.force {
-            let file = file.display();
-            return Err(Error::Document(format!(
-                "{file} exists; name another file with --out, or replace it with --force"
-            )));
-        }
+        check(&file, self.force)?;
         let server = self.server()?;
         let writable = server.writable;
         let inspected = match &self.image {
@@ -211,7 +206,10 @@ fn imported(
     let (effect, risk, because) = guessed(listed, writable);
     let mut entry = Map::new();
     entry.insert("name".to_owned(), json!(name));
-    entry.insert("description".to_owned(), json!(plain(text("description"))));
+    entry.insert(
+        "description".to_owned(),
+        json!(summary(text("description"), DESCRIPTION_CHARS)),
+    );
     let schema = listed.get("inputSchema").cloned().unwrap_or_default();
     entry.insert("input_schema".to_owned(), schema);
     entry.insert("effect".to_owned(), json!(effect));
@@ -287,22 +285,8 @@ fn results(structured: Option<&Value>) -> Value {
     schema
 }
 
-/// One line of a text, without control characters.
-fn plain(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let plain = words.chars().filter(|c| !c.is_control());
-    plain.take(DESCRIPTION_CHARS).collect()
-}
-
 fn text(printed: &Imported<'_>) -> String {
-    let file = printed.file.display();
     let mut lines = vec![format!("the server speaks MCP {}", printed.protocol)];
-    lines.extend(rows(&printed.tools));
-    lines.push(format!(
-        "{file}: effect and risk are guesses; read them, and correct the file"
-    ));
-    lines.push(format!(
-        "next: `contractual tool add {file}` signs the tools"
-    ));
+    lines.extend(written(&printed.tools, printed.file));
     lines.join("\n")
 }

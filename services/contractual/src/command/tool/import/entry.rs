@@ -77,6 +77,30 @@ pub(super) fn write(file: &Path, entries: &[Value], force: bool) -> Result<(), E
     written.map_err(|error| Error::Refused(format!("{}: {error}", file.display())))
 }
 
+/// Checks that the file to write does not exist, unless it may be replaced.
+pub(super) fn check(file: &Path, force: bool) -> Result<(), Error> {
+    if file.exists() && !force {
+        let file = file.display();
+        return Err(Error::Document(format!(
+            "{file} exists; name another file with --out, or replace it with --force"
+        )));
+    }
+    Ok(())
+}
+
+/// The lines about the tools, and what to do with the written file.
+pub(super) fn written(tools: &[ImportedTool], file: &Path) -> Vec<String> {
+    let file = file.display();
+    let mut lines = rows(tools);
+    lines.push(format!(
+        "{file}: effect and risk are guesses; read them, and correct the file"
+    ));
+    lines.push(format!(
+        "next: `contractual tool add {file}` signs the tools"
+    ));
+    lines
+}
+
 pub(super) fn rows(tools: &[ImportedTool]) -> Vec<String> {
     let row = |tool: &ImportedTool| {
         let risk = tool.risk.unwrap_or("");

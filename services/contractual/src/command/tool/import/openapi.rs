@@ -6,7 +6,7 @@ use clap::Args;
 use contract::Endpoint;
 use serde::Serialize;
 
-use super::entry::{ImportedTool, open, rows, valid, write};
+use super::entry::{ImportedTool, check, open, rows, valid, write, written as lines};
 use crate::openapi::{Document, Operation, Target};
 use crate::{Error, Output};
 
@@ -90,6 +90,7 @@ impl Arguments {
         let prefix = self.prefix()?;
         let file = self.out.clone();
         let file = file.unwrap_or_else(|| PathBuf::from(format!("{prefix}.json")));
+        check(&file, self.force)?;
         let base = self.base.clone();
         let base = base.or_else(|| document.base(&endpoint));
         let target = Target {
@@ -111,7 +112,7 @@ impl Arguments {
             )));
         }
         write(&written.file, &entries, self.force)?;
-        out.print(&written, || text(&written));
+        out.print(&written, || lines(&written.tools, &written.file).join("\n"));
         Ok(())
     }
 
@@ -206,16 +207,4 @@ fn list(document: &Document, operations: &[Operation<'_>], out: &Output) {
         lines.push("next: choose operations with --only, and their host with --host".to_owned());
         lines.join("\n")
     });
-}
-
-fn text(written: &Written) -> String {
-    let file = written.file.display();
-    let mut lines = rows(&written.tools);
-    lines.push(format!(
-        "{file}: effect and risk are guesses; read them, and correct the file"
-    ));
-    lines.push(format!(
-        "next: `contractual tool add {file}` signs the tools"
-    ));
-    lines.join("\n")
 }
