@@ -115,6 +115,7 @@ impl History {
         let owner = self.key(AuthorId::Owner)?.clone();
         for task in &tasks {
             let said = Statement::Task(TaskStatement {
+                session: None,
                 deployment: of.file.deployment,
                 task: task.id,
                 contract,
@@ -133,6 +134,7 @@ impl History {
         for task in &tasks {
             let (playbook, slots) = (task.playbook, None);
             let fact = TaskAdmitted {
+                session: None,
                 contract,
                 playbook,
                 slots,

@@ -66,25 +66,28 @@ macro_rules! authors { ($(
 authors! {
     /// The person; signs contracts, tasks and approvals, and can halt everything.
     Owner = "owner", uid NOBODY, chain Whole, reads Patient,
-        volumes [], contents of [Owner Gateway Worker Policy Runner Egress];
+        volumes [], contents of [Owner Gateway Worker Engine Policy Runner Egress];
     /// The only entrance for people and programs outside.
     Gateway = "gateway", uid 10_001, chain PerTask, reads Patient,
-        volumes ["state"], contents of [Owner Gateway Worker Policy Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Gateway Runner Egress];
+    /// Takes the calls of sessions; can only propose.
+    Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
+        volumes ["state"], contents of [Gateway];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
-        volumes ["state"], contents of [Owner Gateway Worker Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Worker Engine Runner Egress];
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Owner Worker];
+        volumes ["state"], contents of [Owner Worker Engine];
     /// Releases sealed secrets to egress, each for one claimed action; cannot open them.
     Broker = "broker", uid 10_005, chain Whole, reads Patient,
         volumes ["state"], contents of [Owner];
     /// Sends the requests of granted calls to hosts: the only way out.
     Egress = "egress", uid 10_011, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Owner Worker];
+        volumes ["state"], contents of [Owner Worker Engine];
     /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
         volumes ["state" "log" "anchor"], contents of [];
@@ -98,6 +101,7 @@ pub const ACTORS: &[AuthorId] = &[
     AuthorId::Broker,
     AuthorId::Egress,
     AuthorId::Worker,
+    AuthorId::Engine,
     AuthorId::Gateway,
 ];
 // All but the owner.

@@ -103,7 +103,7 @@ impl Spec {
 
 facts! {
     /// A process of the author has started. The event has the hardening that the process measured of itself.
-    "service.started" v 1 by Gateway Worker Policy Runner Broker Egress Audit, of Deployment: ServiceStarted {
+    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Audit, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
         /// The measured hardening.
@@ -197,6 +197,18 @@ facts! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slots: Option<Content>,
     } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
+    /// A call of a session, signed with the session's key, was submitted. The gateway guarantees nothing in it.
+    "session.called" v 1 by Gateway, of TaskId: SessionCalled {
+        /// A signed [`crate::CallStatement`].
+        statement: Signed,
+        /// The arguments (canonical JSON) that the statement names.
+        args: Content,
+    } contents |fact| vec![fact.args];
+    /// The end of a session, signed with its key, was submitted. The gateway guarantees nothing in it.
+    "session.ended" v 1 by Gateway, of TaskId: SessionEnded {
+        /// A signed [`crate::EndStatement`].
+        statement: Signed,
+    };
     /// A signed approval or denial was submitted. The gateway guarantees nothing in it.
     "approval.carried" v 1 by Gateway, of TaskId: ApprovalCarried {
         /// The action that it names.
@@ -206,7 +218,7 @@ facts! {
     };
 
     /// The author proposes an action. A proposal is no permission.
-    "action.proposed" v 1 by Worker, of TaskId: ActionProposed {
+    "action.proposed" v 1 by Worker Engine, of TaskId: ActionProposed {
         /// The action, used once.
         action: ActionId,
         /// The step of the playbook.
@@ -226,12 +238,12 @@ facts! {
     } contents |fact| vec![fact.args];
     /// Bus time has passed the deadline for the claim or the outcome of this action.
     /// The event counts only if its own stored time proves that.
-    "action.expired" v 1 by Worker, of TaskId: ActionExpired {
+    "action.expired" v 1 by Worker Engine, of TaskId: ActionExpired {
         /// The action.
         action: ActionId,
     };
     /// The task has ended.
-    "task.finished" v 1 by Worker, of TaskId: TaskFinished {
+    "task.finished" v 1 by Worker Engine, of TaskId: TaskFinished {
         /// The outcome.
         outcome: TaskOutcome,
         /// The step and the reason of an early end (JSON `{step, reason}`).
@@ -273,6 +285,9 @@ facts! {
         /// The values of its slots (canonical JSON); absent without any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slots: Option<Content>,
+        /// The key of its session; the engine proposes only what this key signs. Absent for a task with a playbook.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<PublicKey>,
     } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {

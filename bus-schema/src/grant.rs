@@ -295,7 +295,7 @@ impl DraftGrant {
                     && said.drafts.contains(&self.digest());
                 (said.contract, same, said.approve)
             }
-            Statement::Task(_) | Statement::Access(_) => {
+            Statement::Task(_) | Statement::Access(_) | Statement::Call(_) | Statement::End(_) => {
                 return Err(OutsideEnvelope::ApprovalDiffers);
             }
         };

@@ -27,7 +27,8 @@ pub mod wire;
 
 pub use account::{User, users};
 pub use author::{
-    ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Gateway, Owner, Policy, Runner, Worker,
+    ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Engine, Gateway, Owner, Policy, Runner,
+    Worker,
 };
 pub use call::{
     CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
@@ -43,9 +44,9 @@ pub use facts::{
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
     ContractRevoked, ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered,
-    RosterChanged, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, Spec,
-    StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
-    TaskRejected, TaskSubmitted, Usage,
+    RosterChanged, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
+    SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
+    TaskOutcome, TaskRejected, TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -61,14 +62,14 @@ pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
 pub use reader::{
-    ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, ExecutorFact,
-    GatewayFact, PolicyFact, SecretFact, WorkerFact,
+    ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, EngineFact,
+    ExecutorFact, GatewayFact, PolicyFact, SecretFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
-    AccessStatement, ApprovalStatement, NotSigned, PLAN_CALLS_MAX, PlanStatement, SLOTS_BYTES_MAX,
-    STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,
+    AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,
+    PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

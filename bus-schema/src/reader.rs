@@ -5,20 +5,25 @@ use crate::{
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
     ContractSuspended, HaltLifted, HaltOrdered, RosterChanged, SecretReleased, SecretRevoked,
-    SecretSigned, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted, reads,
+    SecretSigned, SessionCalled, SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted,
+    TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
     /// The facts that the gateway shows.
     GatewayFact = RosterChanged ContractSigned TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
-        ActionDeclined ActionExpired HaltOrdered HaltLifted
+        ActionDeclined ActionExpired HaltOrdered HaltLifted SessionCalled SessionEnded
 }
 reads! {
     /// The facts from which the worker knows the state of each of its tasks.
     WorkerFact = TaskAdmitted TaskCancelled TaskFinished ActionProposed ActionGranted ActionRefused
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
+}
+reads! {
+    /// The facts from which the engine knows its sessions and their calls.
+    EngineFact = RosterChanged TaskAdmitted TaskCancelled TaskFinished SessionCalled SessionEnded ActionProposed ActionGranted ActionRefused
+        ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.

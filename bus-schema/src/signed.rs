@@ -3,7 +3,9 @@
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{ActionId, Content, DeploymentId, Digest, PublicKey, Signature, TaskId, Time, wire};
+use crate::{
+    ActionId, Content, DeploymentId, Digest, PublicKey, Signature, TaskId, Time, ToolName, wire,
+};
 
 /// Most calls of one plan, so that a grant with the statements of all approvers fits into one event.
 pub const PLAN_CALLS_MAX: usize = 10;
@@ -34,9 +36,13 @@ pub enum Statement {
     Plan(PlanStatement),
     /// A permission to read from the gateway for a short time.
     Access(AccessStatement),
+    /// A call of a session, signed with the session's key.
+    Call(CallStatement),
+    /// The end of a session, signed with its key.
+    End(EndStatement),
 }
 
-/// A task: a playbook under a contract, and the values of its slots.
+/// A task: a playbook or a session under a contract, and the values of its slots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskStatement {
@@ -46,13 +52,42 @@ pub struct TaskStatement {
     pub task: TaskId,
     /// The contract it runs under.
     pub contract: Digest,
-    /// The playbook (TOML), put into `BLOBS` by the gateway.
+    /// The playbook (TOML), or what the person wants of a session (text), put into `BLOBS` by the gateway.
     pub playbook: Content,
     /// The values of the contract's slots (canonical JSON), put into `BLOBS` by the gateway; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<Content>,
+    /// The key that signs the calls of a session; absent for a task with a playbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<PublicKey>,
     /// The time of signing, by the person's clock.
     pub at: Time,
+}
+
+/// One call of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The session.
+    pub task: TaskId,
+    /// The number of the call in the session, from 0; the engine takes each number once.
+    pub number: u16,
+    /// The tool.
+    pub tool: ToolName,
+    /// The arguments (canonical JSON), put into `BLOBS` by the gateway.
+    pub args: Content,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The session.
+    pub task: TaskId,
 }
 
 /// An approval or denial of exactly one draft grant.

@@ -23,13 +23,14 @@ const NATS_VOLUME: &str = "nats/data";
 /// The workspace, which is not a volume of the deployment.
 const WORKSPACE: &str = "the workspace";
 /// Volumes that are filled, each with its service and its size in bytes.
-const VOLUMES: [(&str, &str, u32, &str); 12] = [
+const VOLUMES: [(&str, &str, u32, &str); 13] = [
     ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
     ("runner", "runner/state", 10_004, "24m"),
     ("egress", "egress/state", 10_011, "24m"),
     ("broker", "broker/state", 10_005, "24m"),
     ("worker", "worker/state", 10_008, "24m"),
+    ("engine", "engine/state", 10_002, "24m"),
     ("gateway", "gateway/state", 10_001, "24m"),
     ("audit", "audit/log", 10_007, "24m"),
     ("audit", "audit/anchor", 10_007, "24m"),
@@ -231,7 +232,7 @@ async fn a_server_that_is_away_for_a_minute_is_waited_for() {
     docker(&["stop", &container("nats")]);
     let since = stack.deployment.clock().elapsed();
     let actors = [
-        "policy", "runner", "broker", "egress", "audit", "worker", "gateway",
+        "policy", "runner", "broker", "egress", "audit", "worker", "engine", "gateway",
     ];
     for service in actors {
         stack.becomes(service, "unhealthy").await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::hardening::UNDER;
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "gateway",
     "policy",
     "runner",
@@ -16,6 +16,7 @@ const NAMES: [&str; 9] = [
     "egress",
     "audit",
     "worker",
+    "engine",
     "nats",
     "tailscale",
 ];

@@ -46,6 +46,7 @@ mod scene;
 mod secret_calls;
 mod secrets;
 mod servers;
+mod session;
 mod shelf;
 mod shelf_programs;
 mod shell;

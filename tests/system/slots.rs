@@ -134,6 +134,7 @@ async fn task_whose_values_were_changed_after_the_signature_is_rejected() {
     for sent in [Some(&other), None] {
         let task = TaskId::new(clock.uuid());
         let said = Statement::Task(TaskStatement {
+            session: None,
             deployment: deployment.id(),
             task,
             contract: signed,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
-    ACTORS, AuthorId, CALLS, ExecutorFact, FACTS, Facts as _, GatewayFact, Head, Live as _,
-    PolicyFact, STREAMS, Subject, WorkerFact,
+    ACTORS, AuthorId, CALLS, EngineFact, ExecutorFact, FACTS, Facts as _, GatewayFact, Head,
+    Live as _, PolicyFact, STREAMS, Subject, WorkerFact,
     account::{API, accounts_conf, nkey_variable},
     consumer, stream, users, wire,
 };
@@ -131,6 +131,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
         let folds = match reader {
             AuthorId::Gateway => GatewayFact::READS,
             AuthorId::Worker => WorkerFact::READS,
+            AuthorId::Engine => EngineFact::READS,
             AuthorId::Policy => PolicyFact::READS,
             AuthorId::Runner | AuthorId::Broker | AuthorId::Egress => ExecutorFact::READS,
             AuthorId::Audit | AuthorId::Owner => return true,

@@ -54,6 +54,16 @@ pub fn create(path: &Path) -> Result<(SigningKey, Written), Error> {
     files::keep_or_create(path, load, || new_pem(path))
 }
 
+/// Makes a key that is kept in memory alone.
+///
+/// # Errors
+/// [`Error::Random`]
+pub fn fresh() -> Result<SigningKey, Error> {
+    let mut secret = Zeroizing::new([0_u8; 32]);
+    fill(&mut secret)?;
+    Ok(SigningKey::from_bytes(&secret))
+}
+
 fn new_pem(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut secret = Zeroizing::new([0_u8; 32]);
     fill(&mut secret)?;

@@ -22,6 +22,7 @@ mod halt;
 mod health;
 mod init;
 mod key;
+mod mcp;
 mod output;
 mod port_forward;
 mod provision;
@@ -78,6 +79,8 @@ enum DeploymentCommand {
     Up(up::Arguments),
     /// Submit a task (a playbook under a signed contract) and follow it to its end.
     Run(task::run::Arguments),
+    /// Serve the tools of a signed contract to an agent, by MCP on standard input and output.
+    Mcp(mcp::Arguments),
     /// List tasks, or show one of them.
     #[command(subcommand, after_help = "Example: contractual task list")]
     Task(task::Command),
@@ -233,6 +236,7 @@ impl DeploymentCommand {
             | Self::Provision(_)
             | Self::Up(_)
             | Self::Run(_)
+            | Self::Mcp(_)
             | Self::Task(_)
             | Self::Output(_)
             | Self::Approvals(_)
@@ -292,6 +296,7 @@ impl DeploymentCommand {
             Self::Provision(arguments) => arguments.run(&open()?, out).await,
             Self::Up(arguments) => arguments.run(&open()?, out).await,
             Self::Run(arguments) => arguments.run(&open()?, out).await,
+            Self::Mcp(arguments) => arguments.run(&open()?).await,
             Self::Task(command) => command.run(&open()?, out).await,
             Self::Output(arguments) => arguments.run(&open()?, out).await,
             Self::Approvals(command) => command.run(&open()?, out).await,

@@ -18,6 +18,7 @@ mod question;
 mod questions;
 mod reason;
 mod recorded;
+mod session;
 mod timeline;
 mod unusual;
 

@@ -100,6 +100,7 @@ pub fn shares() -> Vec<Share> {
             AuthorId::Owner
             | AuthorId::Gateway
             | AuthorId::Worker
+            | AuthorId::Engine
             | AuthorId::Policy
             | AuthorId::Runner
             | AuthorId::Audit => WITHOUT_SEALING,

@@ -361,6 +361,7 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
         ),
         AuthorId::Broker
         | AuthorId::Egress
+        | AuthorId::Engine
         | AuthorId::Policy
         | AuthorId::Worker
         | AuthorId::Owner => String::new(),

@@ -90,9 +90,12 @@ pub(crate) fn answer(app: &AppState, signed: &Signed) -> Result<Statement, Probl
     match &said {
         Statement::Approval(of) if app.shared_record.read().was_asked(of.task, &by) => Ok(said),
         Statement::Plan(of) if app.shared_record.read().was_asked(of.task, &by) => Ok(said),
-        Statement::Approval(_) | Statement::Plan(_) | Statement::Task(_) | Statement::Access(_) => {
-            Err(Problem::new(Kind::NotSigned, next))
-        }
+        Statement::Approval(_)
+        | Statement::Plan(_)
+        | Statement::Task(_)
+        | Statement::Access(_)
+        | Statement::Call(_)
+        | Statement::End(_) => Err(Problem::new(Kind::NotSigned, next)),
     }
 }
 

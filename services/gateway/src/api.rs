@@ -14,6 +14,8 @@ pub const SALT_HEADER: &str = "contractual-salt";
 pub const ACCESS_MS_MAX: u64 = 120_000;
 /// The maximum size of a playbook.
 pub const PLAYBOOK_BYTES_MAX: usize = 256 << 10;
+/// The maximum size of the arguments of a call of a session.
+pub const ARGS_BYTES_MAX: usize = 64 << 10;
 /// The maximum size of a request's body.
 pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
@@ -77,6 +79,53 @@ pub struct Carried {
     /// The action.
     pub action: ActionId,
     /// The sequence number of `approval.carried` in the stream.
+    pub seq: u64,
+}
+
+/// `POST /v1/calls`: a call of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryCall {
+    /// The session.
+    pub task: TaskId,
+    /// Base64 of the MessagePack of a [`Signed`] call statement.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+    /// Base64 of the 32 bytes of salt and the arguments, canonical JSON.
+    #[serde(with = "sealed")]
+    pub args: Sealed,
+}
+
+/// The response: the call is on the bus; the engine has not proposed it yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Called {
+    /// The session.
+    pub task: TaskId,
+    /// The number of the call in the session.
+    pub number: u16,
+    /// The sequence number of `session.called` in the stream.
+    pub seq: u64,
+}
+
+/// `POST /v1/ends`: the end of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryEnd {
+    /// The session.
+    pub task: TaskId,
+    /// Base64 of the MessagePack of a [`Signed`] end statement.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+}
+
+/// The response: the end is on the bus; the session ends once no action of it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ended {
+    /// The session.
+    pub task: TaskId,
+    /// The sequence number of `session.ended` in the stream.
     pub seq: u64,
 }
 
@@ -236,7 +285,7 @@ mod sealed {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Sealed, D::Error> {
         let text = String::deserialize(from)?;
-        super::decode_sealed(&text, "the bytes of the playbook").map_err(D::Error::custom)
+        super::decode_sealed(&text, "the bytes").map_err(D::Error::custom)
     }
 }
 

@@ -1,13 +1,15 @@
 //! The client: signs the owner's statements and sends requests to the gateway over HTTP.
 
 mod follow;
+mod session;
 
 use std::{fmt, time::Duration};
 
 use actor::Clock;
 use bus_schema::{
     AccessStatement, ApprovalStatement, AuthorId, Content, DeploymentId, Digest, DraftGrant,
-    PlanStatement, Salt, Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge, wire,
+    PlanStatement, PublicKey, Salt, Sealed, Signed, Statement, TaskId, TaskStatement, TooLarge,
+    wire,
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
@@ -38,6 +40,8 @@ const ACCESS_MS: u64 = 60_000;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum size of a JSON response: one task with all of its events, and a margin.
 const ANSWER_BYTES_MAX: usize = TASK_TEXT_BYTES_MAX + (2 << 20);
+
+pub use session::SessionCall;
 
 /// The reason for a failed request.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +195,16 @@ impl Client {
         playbook: &[u8],
         slots: Option<&[u8]>,
     ) -> Result<Submitted, Error> {
+        self.submit_task(contract, playbook, slots, None).await
+    }
+
+    async fn submit_task(
+        &self,
+        contract: Digest,
+        playbook: &[u8],
+        slots: Option<&[u8]>,
+        session: Option<PublicKey>,
+    ) -> Result<Submitted, Error> {
         if playbook.len() > PLAYBOOK_BYTES_MAX {
             return Err(Error::Playbook(playbook.len()));
         }
@@ -198,6 +212,7 @@ impl Client {
         let slots = slots.map(|slots| Sealed::new(self.clock.salt(), slots));
         let slots = slots.transpose()?;
         let said = Statement::Task(TaskStatement {
+            session,
             deployment: self.deployment,
             task: TaskId::new(self.clock.uuid()),
             contract,

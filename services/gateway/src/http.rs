@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    body::{Body, HttpBody as _},
     extract::{Path, Request, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
@@ -15,15 +14,13 @@ use bus_schema::{
     ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, PLAN_CALLS_MAX, SLOTS_BYTES_MAX,
     Sealed, Statement, TaskId, TaskSubmitted,
 };
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::{
     access,
     api::{
-        BODY_BYTES_MAX, Carried, CarryApproval, CarryPlan, Healthy, PLAYBOOK_BYTES_MAX,
-        SALT_HEADER, SubmitTask, Submitted, Tasks,
+        Carried, CarryApproval, CarryPlan, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER, SubmitTask,
+        Submitted, Tasks,
     },
     app_state::AppState,
     entrance::Entrance,
@@ -31,7 +28,8 @@ use crate::{
     identity::{self, Identity},
     problem::{Kind, Problem},
     record::{Known, answer_key},
-    request::{known, task_id},
+    request::{known, read, task_id},
+    session,
     shared_record::task_key,
 };
 
@@ -104,6 +102,16 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v1/plans",
         handler: || post(approve_plan),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/calls",
+        handler: || post(session::call),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/ends",
+        handler: || post(session::end),
     },
     Route {
         method: "GET",
@@ -392,55 +400,4 @@ async fn carry(
         seq: meta.seq,
     };
     Ok((StatusCode::ACCEPTED, Json(carried)))
-}
-
-/// Reads a JSON body within its limits of size and time.
-async fn read<T: DeserializeOwned>(app: &AppState, request: Request) -> Result<T, Problem> {
-    let kind = access::only(request.headers(), &header::CONTENT_TYPE)
-        .ok()
-        .flatten();
-    let kind = kind
-        .and_then(|kind| kind.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(
-            Kind::NotJson,
-            "send it as `Content-Type: application/json`",
-        ));
-    }
-    let too_large = || Problem::new(Kind::TooLarge, "a request has at most 512 KiB; send less");
-    let body = request.into_body();
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
-        return Err(too_large());
-    }
-    let reading = async {
-        let place = app.bodies.enter().await;
-        let whole = Limited::<Body>::new(body, BODY_BYTES_MAX).collect();
-        tokio::select! {
-            // Accepts a body that arrived with its header.
-            biased;
-            read = whole => Some(read),
-            () = place.displaced() => None,
-        }
-    };
-    let read = tokio::time::timeout(app.limits.body, reading).await;
-    let read =
-        read.map_err(|_| Problem::new(Kind::TooSlow, "send the whole body within 10 seconds"))?;
-    let read = read.ok_or_else(|| {
-        let next = "this request was the oldest of too many slow ones; send it again, all at once";
-        Problem::new(Kind::Busy, next)
-    })?;
-    let bytes = match read {
-        Ok(read) => read.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Err(_) => {
-            return Err(Problem::new(
-                Kind::Malformed,
-                "the body ended early; send it again",
-            ));
-        }
-    };
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::quoting(Kind::Malformed, &error, "see GET /v1/openapi.json"))
 }

@@ -16,6 +16,7 @@ mod problem;
 pub mod record;
 mod request;
 mod serve;
+mod session;
 mod shared_record;
 mod slots;
 mod streams;

@@ -7,8 +7,8 @@ use std::{
 
 use bus_schema::{
     APPROVERS_MAX, ActionId, ApprovalCarried, AuthorId, Content, ContractSigned, DeploymentId,
-    Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, TaskId, TaskOutcome,
-    Time, lifecycle::finish_by, wire,
+    Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, SessionCalled, Statement,
+    TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -89,6 +89,10 @@ struct TaskEntry {
     refusal: Option<RefusalCode>,
     contract: Option<Digest>,
     playbook: Option<Content>,
+    /// The key of its session.
+    session: Option<PublicKey>,
+    /// The numbers of the session's calls.
+    calls: BTreeSet<u16>,
     granted: u32,
     asked: u32,
     refused: u32,
@@ -173,6 +177,17 @@ impl Record {
         kept.is_some_and(|kept| kept.approvers.contains(key))
     }
 
+    /// The key of a session; none for a task with a playbook, and before it was admitted.
+    pub(crate) fn session(&self, task: TaskId) -> Option<PublicKey> {
+        self.tasks.get(&task)?.session
+    }
+
+    /// Returns true if the session made a call with this number.
+    pub(crate) fn was_called(&self, task: TaskId, number: u16) -> bool {
+        let kept = self.tasks.get(&task);
+        kept.is_some_and(|kept| kept.calls.contains(&number))
+    }
+
     /// Folds one fact; `line` is its shown form.
     pub(crate) fn take(&mut self, meta: &Meta, fact: &GatewayFact, line: Option<Line>) {
         self.now = self.now.max(meta.stored);
@@ -183,6 +198,7 @@ impl Record {
             GatewayFact::ContractSigned(_, signed) => self.label(signed),
             GatewayFact::TaskSubmitted(task, _) => self.open(*task, meta),
             GatewayFact::TaskAdmitted(..)
+            | GatewayFact::SessionCalled(..)
             | GatewayFact::TaskCancelled(..)
             | GatewayFact::TaskRejected(..)
             | GatewayFact::TaskFinished(..)
@@ -195,6 +211,7 @@ impl Record {
             | GatewayFact::ActionStarted(..)
             | GatewayFact::ActionFinished(..)
             | GatewayFact::ActionDeclined(..)
+            | GatewayFact::SessionEnded(..)
             | GatewayFact::ActionExpired(..) => {}
         }
         // Only a submission adds a task, so events of other authors cannot displace tasks.
@@ -249,6 +266,8 @@ impl TaskEntry {
             refusal: None,
             contract: None,
             playbook: None,
+            session: None,
+            calls: BTreeSet::new(),
             granted: 0,
             asked: 0,
             refused: 0,
@@ -298,6 +317,7 @@ impl TaskEntry {
                     self.state = TaskState::Admitted;
                     self.contract = Some(admitted.contract);
                     self.playbook = Some(admitted.playbook);
+                    self.session = admitted.session;
                 }
             }
             GatewayFact::TaskRejected(_, rejected) => {
@@ -315,6 +335,7 @@ impl TaskEntry {
                     self.pending.clear();
                 }
             }
+            GatewayFact::SessionCalled(_, called) => self.call(called),
             GatewayFact::ActionProposed(..) => {
                 if running {
                     self.state = TaskState::Running;
@@ -341,8 +362,17 @@ impl TaskEntry {
             | GatewayFact::TaskCancelled(..)
             | GatewayFact::ApprovalRefused(..)
             | GatewayFact::ActionDeclined(..)
+            | GatewayFact::SessionEnded(..)
             | GatewayFact::ActionExpired(..) => {}
         }
+    }
+
+    fn call(&mut self, called: &SessionCalled) {
+        let Some(Ok(Statement::Call(said))) = self.session.map(|key| called.statement.open(&key))
+        else {
+            return;
+        };
+        self.calls.insert(said.number);
     }
 
     fn ask(&mut self, draft: &DraftGrant) {

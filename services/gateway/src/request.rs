@@ -1,10 +1,21 @@
-//! Helpers for requests about a task.
+//! Reads requests: their JSON bodies, and the task that they are about.
 
-use axum::extract::{Path, rejection::PathRejection};
+use axum::{
+    body::{Body, HttpBody as _},
+    extract::{Path, Request, rejection::PathRejection},
+    http::header,
+};
 use bus_schema::TaskId;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
 
-use crate::problem::{Kind, Problem};
-use crate::record::Known;
+use crate::{
+    access,
+    api::BODY_BYTES_MAX,
+    app_state::AppState,
+    problem::{Kind, Problem},
+    record::Known,
+};
 
 /// Parses a task's id from a path.
 pub(crate) fn task_id(path: Result<Path<String>, PathRejection>) -> Result<TaskId, Problem> {
@@ -30,4 +41,58 @@ pub(crate) fn known<T>(known: Known<T>) -> Result<T, Problem> {
             "no task with this id is kept here; see every submitted task with `contractual audit show`",
         )),
     }
+}
+
+/// Reads a JSON body within its limits of size and time.
+pub(crate) async fn read<T: DeserializeOwned>(
+    app: &AppState,
+    request: Request,
+) -> Result<T, Problem> {
+    let kind = access::only(request.headers(), &header::CONTENT_TYPE)
+        .ok()
+        .flatten();
+    let kind = kind
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            Kind::NotJson,
+            "send it as `Content-Type: application/json`",
+        ));
+    }
+    let too_large = || Problem::new(Kind::TooLarge, "a request has at most 512 KiB; send less");
+    let body = request.into_body();
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    let reading = async {
+        let place = app.bodies.enter().await;
+        let whole = Limited::<Body>::new(body, BODY_BYTES_MAX).collect();
+        tokio::select! {
+            // Accepts a body that arrived with its header.
+            biased;
+            read = whole => Some(read),
+            () = place.displaced() => None,
+        }
+    };
+    let read = tokio::time::timeout(app.limits.body, reading).await;
+    let read =
+        read.map_err(|_| Problem::new(Kind::TooSlow, "send the whole body within 10 seconds"))?;
+    let read = read.ok_or_else(|| {
+        let next = "this request was the oldest of too many slow ones; send it again, all at once";
+        Problem::new(Kind::Busy, next)
+    })?;
+    let bytes = match read {
+        Ok(read) => read.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Err(_) => {
+            return Err(Problem::new(
+                Kind::Malformed,
+                "the body ended early; send it again",
+            ));
+        }
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::quoting(Kind::Malformed, &error, "see GET /v1/openapi.json"))
 }

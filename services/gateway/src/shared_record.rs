@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use bus_schema::{Digest, GatewayFact, Meta, TaskId};
+use bus_schema::{Digest, GatewayFact, Meta, Signed, TaskId, wire};
 use tokio::sync::watch;
 
 use crate::record::{Line, Record, answer_key};
@@ -71,6 +71,12 @@ impl SharedRecord {
             GatewayFact::ApprovalCarried(_, carried) => {
                 self.settle(&answer_key(carried));
             }
+            GatewayFact::SessionCalled(task, called) => {
+                self.settle(&call_key(*task, &called.statement));
+            }
+            GatewayFact::SessionEnded(task, ended) => {
+                self.settle(&call_key(*task, &ended.statement));
+            }
             GatewayFact::RosterChanged(..)
             | GatewayFact::ContractSigned(..)
             | GatewayFact::TaskCancelled(..)
@@ -117,6 +123,11 @@ impl SharedRecord {
 /// The key that reserves a task's id.
 pub(crate) fn task_key(task: TaskId) -> Digest {
     Digest::of(&[b"task", task.uuid().as_bytes()])
+}
+
+/// The key that reserves a statement of a session.
+pub(crate) fn call_key(task: TaskId, statement: &Signed) -> Digest {
+    Digest::of(&[b"call", task.uuid().as_bytes(), &wire::encode(statement)])
 }
 
 /// A reservation for a single submission; dropping it releases the key unless it was sent.

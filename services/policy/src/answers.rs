@@ -268,11 +268,13 @@ impl PolicyCore {
                     contract,
                     playbook,
                     slots,
+                    session,
                 }) => {
                     let fact = TaskAdmitted {
                         contract,
                         playbook,
                         slots,
+                        session,
                     };
                     Draft::of(one.task, fact)
                 }

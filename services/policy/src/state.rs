@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Digest, DraftGrant,
-    Envelope, EventId, Pins, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
+    Envelope, EventId, Pins, PublicKey, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,8 @@ pub(crate) struct Submitted {
     pub(crate) playbook: Content,
     /// The values of its slots.
     pub(crate) slots: Option<Content>,
+    /// The key of its session.
+    pub(crate) session: Option<PublicKey>,
 }
 
 /// An admitted task that has not ended.
@@ -103,6 +105,8 @@ pub(crate) struct Task {
     pub(crate) playbook: Content,
     /// The values of its slots.
     pub(crate) slots: Option<Content>,
+    /// The only author whose proposals count.
+    pub(crate) proposer: AuthorId,
     /// Its granted totals, reserved or used, without lapsed and declined grants.
     pub(crate) used: Totals,
     /// The started calls, by tool.

@@ -11,12 +11,13 @@ use bus_schema::{
     ActionExpired, ActionId, AuthorId, Content, Draft, Meta, Seen, TaskAdmitted, TaskId, Time,
     WorkerFact,
 };
+use proposer::Heard;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     answer::{Answer, Need, answer},
     held::{ContentKey, Held, Store},
-    task::{Said, Stored, Task},
+    task::{Stored, Task},
 };
 
 /// Largest number of drafts returned by one call; the next call returns more.
@@ -171,8 +172,8 @@ impl WorkerCore {
         let Some(task) = self.tasks.open.remove(&id) else {
             return;
         };
-        for action in task.granted() {
-            if let Some((due, _)) = task.due(action) {
+        for action in task.granted().actions() {
+            if let Some((due, _)) = task.granted().due(action) {
                 self.due.remove(&(due, id, action));
             }
         }
@@ -200,9 +201,9 @@ impl WorkerCore {
         let Some(task) = self.tasks.open.get_mut(&id) else {
             return;
         };
-        let before = task.due(action);
+        let before = task.granted().due(action);
         change(task);
-        let after = task.due(action);
+        let after = task.granted().due(action);
         if let Some((due, _)) = before {
             self.due.remove(&(due, id, action));
         }
@@ -223,7 +224,11 @@ impl WorkerCore {
                 out.wake(due);
                 return;
             }
-            let cause = self.tasks.open.get(&id).and_then(|task| task.due(action));
+            let cause = self
+                .tasks
+                .open
+                .get(&id)
+                .and_then(|task| task.granted().due(action));
             if let Some((_, cause)) = cause
                 && out.idle(Some(id))
             {
@@ -345,15 +350,16 @@ impl Core for WorkerCore {
         self.tasks = state;
         for (&id, task) in &self.tasks.open {
             self.order.insert(task.admitted, id);
-            let due = |action| Some((task.due(action)?.0, id, action));
-            self.due.extend(task.granted().filter_map(due));
+            let due = |action| Some((task.granted().due(action)?.0, id, action));
+            self.due.extend(task.granted().actions().filter_map(due));
         }
         self.work_on_more();
     }
 
     fn fold(&mut self, seen: Seen<WorkerFact>) {
         let (meta, fact) = seen.into_parts();
-        let (id, action, said) = match &fact {
+        let (id, action, heard) = match &fact {
+            WorkerFact::TaskAdmitted(_, fact) if fact.session.is_some() => return,
             WorkerFact::TaskAdmitted(id, fact) => return self.admit(&meta, *id, fact),
             WorkerFact::TaskCancelled(id, _) => return self.cancel(&meta, *id),
             WorkerFact::TaskFinished(id, _) => return self.finish(*id),
@@ -371,12 +377,12 @@ impl Core for WorkerCore {
                 let action = fact.draft.action;
                 return self.change(*id, action, |task| task.ask(action));
             }
-            WorkerFact::ActionStarted(id, fact) => (*id, fact.action, Said::Started),
-            WorkerFact::ActionFinished(id, fact) => (*id, fact.action, Said::Finished(fact)),
-            WorkerFact::ActionDeclined(id, fact) => (*id, fact.action, Said::Declined),
-            WorkerFact::ActionExpired(id, fact) => (*id, fact.action, Said::Expired),
+            WorkerFact::ActionStarted(id, fact) => (*id, fact.action, Heard::Started),
+            WorkerFact::ActionFinished(id, fact) => (*id, fact.action, Heard::Finished(fact)),
+            WorkerFact::ActionDeclined(id, fact) => (*id, fact.action, Heard::Declined),
+            WorkerFact::ActionExpired(id, fact) => (*id, fact.action, Heard::Expired),
         };
-        self.change(id, action, |task| task.hear(&meta, action, &said));
+        self.change(id, action, |task| task.hear(&meta, action, heard));
     }
 
     fn input(&mut self, fetched: Fetched) {

@@ -29,9 +29,9 @@ pub use playbook::{
     RETRIES_MAX, STEPS_MAX, Step,
 };
 pub use progress::{Fact, Ignored, Progress, State, StepRef};
+pub use proposer::EXPIRY_MARGIN_MS;
 pub use ready::{IN_FLIGHT_MAX, Todo, ready};
 pub use reference::REFERENCE_CHARS_MAX;
-pub use task::EXPIRY_MARGIN_MS;
 
 /// Largest number of concurrent fetches.
 const FETCHES_MAX: usize = 8;

@@ -3,17 +3,12 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, AuthorId, Content,
-    EventId, Meta, TaskAdmitted, TaskId, Time, lifecycle::finish_by,
+    ActionGranted, ActionId, ActionProposed, AuthorId, Content, EventId, Meta, TaskAdmitted, TaskId,
 };
+use proposer::{End, Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::{Fact, Progress, StepRef};
-
-/// The delay between a deadline and the record of its passing, so that a claim in flight does not race with it.
-pub const EXPIRY_MARGIN_MS: u64 = 100;
-/// Number of unsuccessful marks after which the backoff stops growing, at about two hours.
-const MARKS_MAX: u32 = 16;
 
 /// One admitted, unfinished task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +24,7 @@ pub(crate) struct Task {
     pub(crate) outputs: BTreeMap<StepRef, Stored>,
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
-    granted: BTreeMap<ActionId, Granted>,
+    granted: OpenGrants,
     /// True if the owner cancelled it.
     cancelled: bool,
 }
@@ -42,45 +37,6 @@ pub(crate) struct Stored {
     pub(crate) content: Content,
 }
 
-/// A granted action that is not settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Granted {
-    /// The last moment for its claim or, once claimed, for its outcome.
-    deadline: Time,
-    wall_ms: u32,
-    started: bool,
-    /// The executor that may claim it; nobody else can say what became of it.
-    audience: AuthorId,
-    cause: EventId,
-    /// The number of marks whose stored time does not prove that the deadline passed.
-    marks: u32,
-}
-
-impl Granted {
-    fn due(&self) -> Time {
-        let pause_ms = EXPIRY_MARGIN_MS << self.marks.min(MARKS_MAX);
-        self.deadline.plus_ms(pause_ms)
-    }
-
-    /// Returns its end, if bus time has passed its deadline.
-    fn verdict(&self, action: ActionId) -> Fact {
-        if self.started {
-            Fact::Unknown { action }
-        } else {
-            Fact::Lapsed { action }
-        }
-    }
-}
-
-/// The content of a fact about a granted action.
-pub(crate) enum Said<'a> {
-    Started,
-    Finished(&'a ActionFinished),
-    Declined,
-    Expired,
-}
-
 impl Task {
     pub(crate) fn new(meta: &Meta, fact: &TaskAdmitted) -> Self {
         Self {
@@ -90,7 +46,7 @@ impl Task {
             progress: Progress::default(),
             outputs: BTreeMap::new(),
             cause: meta.id,
-            granted: BTreeMap::new(),
+            granted: OpenGrants::default(),
             cancelled: false,
         }
     }
@@ -104,15 +60,9 @@ impl Task {
         self.cause = meta.id;
     }
 
-    /// Returns the time at which an action's passed deadline is to be recorded, and the cause of the deadline.
-    pub(crate) fn due(&self, action: ActionId) -> Option<(Time, EventId)> {
-        let granted = self.granted.get(&action)?;
-        Some((granted.due(), granted.cause))
-    }
-
-    /// Returns the actions that have a deadline.
-    pub(crate) fn granted(&self) -> impl Iterator<Item = ActionId> + '_ {
-        self.granted.keys().copied()
+    /// Returns the actions that are granted and not settled.
+    pub(crate) const fn granted(&self) -> &OpenGrants {
+        &self.granted
     }
 
     pub(crate) fn propose(&mut self, fact: &ActionProposed) {
@@ -134,7 +84,7 @@ impl Task {
 
     /// Folds a refusal. It counts only before a grant, because a granted action may have run.
     pub(crate) fn refuse(&mut self, meta: &Meta, action: ActionId) {
-        if !self.granted.contains_key(&action) && self.take(Fact::Refused { action }) {
+        if !self.granted.has(action) && self.take(Fact::Refused { action }) {
             self.cause = meta.id;
         }
     }
@@ -143,58 +93,24 @@ impl Task {
         let draft = &fact.grant.draft;
         let action = draft.action;
         if draft.task == task && self.take(Fact::Granted { action }) {
-            let granted = Granted {
-                deadline: draft.claim_by(meta.stored),
-                wall_ms: draft.wall_ms,
-                started: false,
-                audience: draft.audience,
-                cause: meta.id,
-                marks: 0,
-            };
-            self.granted.insert(action, granted);
+            self.granted.grant(meta, draft);
         }
     }
 
-    /// Folds a fact about a granted action. Past its deadline, every fact only marks that it has passed.
-    pub(crate) fn hear(&mut self, meta: &Meta, action: ActionId, said: &Said<'_>) {
-        let Some(granted) = self.granted.get_mut(&action) else {
-            return;
-        };
-        if meta.stored > granted.deadline {
-            let verdict = granted.verdict(action);
-            return self.settle(meta, action, verdict);
-        }
-        if !matches!(said, Said::Expired) && meta.by != granted.audience {
-            return;
-        }
-        match (said, granted.started) {
-            (Said::Started, false) => {
-                granted.started = true;
-                granted.deadline = finish_by(meta.stored, u64::from(granted.wall_ms));
-                granted.cause = meta.id;
-                granted.marks = 0;
+    /// Folds a fact about a granted action.
+    pub(crate) fn hear(&mut self, meta: &Meta, action: ActionId, heard: Heard<'_>) {
+        let fact = match self.granted.hear(meta, action, heard) {
+            None => return,
+            Some(End::Succeeded(by, content)) => {
+                let at = self.progress.place(action);
+                self.outputs
+                    .extend(at.map(|at| (at, Stored { by, content })));
+                Fact::Succeeded { action }
             }
-            (Said::Declined, false) => self.settle(meta, action, Fact::Failed { action }),
-            (Said::Finished(fact), true) => match fact.outcome {
-                ActionOutcome::Succeeded => {
-                    let at = self.progress.place(action);
-                    let by = meta.by;
-                    let content = fact.output;
-                    self.outputs
-                        .extend(at.map(|at| (at, Stored { by, content })));
-                    self.settle(meta, action, Fact::Succeeded { action });
-                }
-                ActionOutcome::Failed | ActionOutcome::TimedOut | ActionOutcome::Killed => {
-                    self.settle(meta, action, Fact::Failed { action });
-                }
-            },
-            (Said::Expired, _) => granted.marks = granted.marks.saturating_add(1),
-            (Said::Started | Said::Declined, true) | (Said::Finished(_), false) => {}
-        }
-    }
-
-    fn settle(&mut self, meta: &Meta, action: ActionId, fact: Fact) {
-        self.granted.remove(&action);
+            Some(End::Failed) => Fact::Failed { action },
+            Some(End::Lapsed) => Fact::Lapsed { action },
+            Some(End::Unknown) => Fact::Unknown { action },
+        };
         self.take(fact);
         self.cause = meta.id;
     }

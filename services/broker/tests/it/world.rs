@@ -161,6 +161,7 @@ impl World {
             contract: contract(),
             playbook: document,
             slots: None,
+            session: None,
             at: START,
         };
         let statement = Signed::new(&Statement::Task(said), &key(AuthorId::Owner));

@@ -47,6 +47,7 @@ impl Arguments {
         match name {
             AuthorId::Gateway => run!(gateway::Gateway),
             AuthorId::Worker => run!(worker::Worker),
+            AuthorId::Engine => run!(engine::Engine),
             AuthorId::Policy => run!(policy::Policy),
             AuthorId::Runner => run!(runner::RunnerService),
             AuthorId::Broker => run!(broker::BrokerService),

@@ -387,6 +387,7 @@ pub(crate) fn task_statement(
     playbook: &Sealed,
 ) -> Statement {
     Statement::Task(TaskStatement {
+        session: None,
         deployment,
         task,
         contract: Digest::of(&[b"contract"]),

@@ -57,12 +57,13 @@ impl State {
                         contract: fact.contract,
                         playbook: fact.playbook,
                         slots: fact.slots,
+                        session: fact.session,
                     };
                     self.tasks.insert(task, Task::under(name, said));
                 }
             }
             PolicyFact::TaskRejected(task, _) => self.take_submission(task),
-            PolicyFact::TaskFinished(task, _) => self.finished(task),
+            PolicyFact::TaskFinished(task, _) => self.finished(meta, task),
             PolicyFact::ActionProposed(task, fact) => self.proposed(meta, task, *fact),
             PolicyFact::ActionGranted(task, fact) => self.granted(meta, task, &fact),
             PolicyFact::ActionRefused(task, fact) => self.refused(task, &fact),
@@ -158,13 +159,16 @@ impl State {
                         contract: said.contract,
                         playbook: said.playbook,
                         slots: said.slots,
+                        session: said.session,
                     })
                 }
                 Ok(
                     Statement::Task(_)
                     | Statement::Approval(_)
                     | Statement::Plan(_)
-                    | Statement::Access(_),
+                    | Statement::Access(_)
+                    | Statement::Call(_)
+                    | Statement::End(_),
                 )
                 | Err(_) => Err(RefusalCode::BadStatement),
             }
@@ -201,7 +205,14 @@ impl State {
         }
     }
 
-    fn finished(&mut self, task: TaskId) {
+    fn finished(&mut self, meta: &Meta, task: TaskId) {
+        if self
+            .tasks
+            .get(&task)
+            .is_none_or(|of| of.proposer != meta.by)
+        {
+            return;
+        }
         if let Some(mut of) = self.tasks.remove(&task) {
             of.end();
             if of.may_change(self.now) {
@@ -219,6 +230,9 @@ impl State {
         let Some(of) = self.tasks.get_mut(&task) else {
             return;
         };
+        if of.proposer != meta.by {
+            return;
+        }
         let action = fact.action;
         if !self.actions_seen.insert(action) {
             self.reused.insert((task, action), meta.id);
@@ -431,7 +445,8 @@ fn is_of_other(question: &Question, statement: &Signed) -> bool {
         Ok(Statement::Plan(said)) => {
             said.task != question.draft.task || !said.drafts.contains(&question.draft.digest())
         }
-        Ok(Statement::Task(_) | Statement::Access(_)) | Err(_) => false,
+        Ok(Statement::Task(_) | Statement::Access(_) | Statement::Call(_) | Statement::End(_))
+        | Err(_) => false,
     }
 }
 

@@ -45,12 +45,14 @@ impl Task {
             contract,
             playbook,
             slots,
+            session,
         } = said;
         Self {
             contract,
             name,
             playbook,
             slots,
+            proposer: session.map_or(AuthorId::Worker, |_| AuthorId::Engine),
             used: Totals::default(),
             calls: BTreeMap::new(),
             actions: BTreeMap::new(),

@@ -182,6 +182,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
     let other = world.put(AuthorId::Gateway, b"q");
     let ids: Vec<_> = (1..=5).map(|id| TaskId::new(Uuid::from_u128(id))).collect();
     let said = |task: usize| TaskStatement {
+        session: None,
         deployment: deployment(),
         task: ids[task],
         contract,

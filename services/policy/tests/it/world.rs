@@ -333,6 +333,7 @@ impl World {
         slots: Option<Content>,
     ) {
         let statement = TaskStatement {
+            session: None,
             deployment: deployment(),
             task,
             contract,

@@ -287,6 +287,7 @@ impl Stream {
         let at = self.log.now;
         let deployment = deployment();
         let said = TaskStatement {
+            session: None,
             deployment,
             task,
             contract,

@@ -1,0 +1,130 @@
+//! The MCP server of a session, for both eras of the protocol.
+
+use std::{sync::Arc, time::Duration};
+
+use bus_schema::json::canonical;
+use contract::Integrity;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ErrorCode, Implementation,
+        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    },
+    service::RequestContext,
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Offered, Session,
+    calls::CallState,
+    results::{failed, normal, page, told},
+};
+
+/// The time for which an answer is held; less than the timeout of known agents.
+const HELD: Duration = Duration::from_secs(45);
+/// Most bytes of the arguments of a call.
+const ARGS_BYTES_MAX: usize = gateway::api::ARGS_BYTES_MAX;
+
+/// The server.
+#[derive(Clone)]
+pub(crate) struct SessionServer {
+    pub(crate) session: Arc<Session>,
+    pub(crate) offered: Arc<Offered>,
+    /// The contract in sentences.
+    pub(crate) contract: Arc<str>,
+}
+
+impl SessionServer {
+    async fn call(&self, name: &str, args: Map<String, Value>) -> Option<CallToolResult> {
+        let number = || {
+            let number = args.get("call").and_then(Value::as_u64);
+            number.and_then(|number| u16::try_from(number).ok())
+        };
+        match name {
+            "contract_show" => Some(normal(&self.contract, json!({}))),
+            "contract_await" => Some(self.again(number(), None).await),
+            "contract_read" => {
+                let offset = args.get("offset").and_then(Value::as_u64);
+                let offset = offset.and_then(|offset| usize::try_from(offset).ok());
+                Some(self.again(number(), offset.or(Some(0))).await)
+            }
+            _ => {
+                let (tool, integrity) = self.offered.get(name)?.clone();
+                let args = canonical(&Value::Object(args));
+                if args.len() > ARGS_BYTES_MAX {
+                    let text = format!("The arguments have more than {ARGS_BYTES_MAX} bytes.");
+                    return Some(failed(&text, json!({})));
+                }
+                let called = self.session.call(&tool, args).await;
+                Some(match called {
+                    Ok(number) => self.result(number, integrity).await,
+                    Err(error) => failed(&actor::chain(&error), json!({})),
+                })
+            }
+        }
+    }
+
+    /// The result of an earlier call, from the beginning or from an offset.
+    async fn again(&self, number: Option<u16>, offset: Option<usize>) -> CallToolResult {
+        let Some(number) = number else {
+            return failed("`call` is the number of a call.", json!({}));
+        };
+        if !self.session.has(number).await {
+            return failed("There is no such call in this session.", json!({}));
+        }
+        let Some(offset) = offset else {
+            return self.result(number, Integrity::Untrusted).await;
+        };
+        let CallState::Finished { by, output, .. } = self.session.state(number) else {
+            return failed("The call has no result.", json!({}));
+        };
+        match self.session.client().content(by, &output).await {
+            Ok(Some(bytes)) => {
+                let text = String::from_utf8_lossy(&bytes);
+                page(number, &text, offset, Integrity::Untrusted)
+            }
+            Ok(None) => failed("The result was erased.", json!({})),
+            Err(error) => failed(&error.to_string(), json!({})),
+        }
+    }
+
+    async fn result(&self, number: u16, integrity: Integrity) -> CallToolResult {
+        let state = self.session.settled(number, HELD).await;
+        told(&self.session, number, (state, integrity)).await
+    }
+}
+
+impl ServerHandler for SessionServer {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let version = env!("CARGO_PKG_VERSION");
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("contractual", version))
+            .with_instructions(
+                "Each call is decided by a contract that a person has signed: it is granted, refused with the rule, or \
+                 pending until a person approves it. contract_show says what you may do.",
+            )
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.offered.tools.clone()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let args = request.arguments.unwrap_or_default();
+        let result = self.call(&request.name, args).await;
+        let unknown = || {
+            let text = format!("there is no tool `{}`", request.name);
+            ErrorData::new(ErrorCode::INVALID_PARAMS, text, None)
+        };
+        result.map(CallToolResponse::Complete).ok_or_else(unknown)
+    }
+}

@@ -1,0 +1,5 @@
+//! Runs the engine.
+
+fn main() -> std::process::ExitCode {
+    actor::main::<engine::Engine>()
+}

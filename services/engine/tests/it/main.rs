@@ -1,0 +1,8 @@
+//! Tests the engine's core on a stream of really signed events.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod stream;

@@ -1,0 +1,69 @@
+//! The client of a session: opens it with the owner's key, and calls and ends it with its own.
+
+use bus_schema::{
+    CallStatement, Digest, EndStatement, PublicKey, Sealed, Signed, Statement, TaskId, ToolName,
+};
+use ed25519_dalek::SigningKey;
+
+use super::{Client, Error};
+use crate::api::{Called, CarryCall, CarryEnd, Ended, Submitted};
+
+/// A call of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionCall<'a> {
+    /// The session.
+    pub task: TaskId,
+    /// Its number in the session, from 0.
+    pub number: u16,
+    /// The tool.
+    pub tool: &'a ToolName,
+    /// The arguments, canonical JSON.
+    pub args: &'a [u8],
+}
+
+impl Client {
+    /// Signs a session and submits it: `wish` is what the person wants of it, and `key` signs its calls.
+    ///
+    /// # Errors
+    /// [`Error`]; see [`Client::submit`].
+    pub async fn open_session(
+        &self,
+        contract: Digest,
+        wish: &str,
+        key: &SigningKey,
+    ) -> Result<Submitted, Error> {
+        let session = PublicKey::new(key.verifying_key().to_bytes());
+        self.submit_task(contract, wish.as_bytes(), None, Some(session))
+            .await
+    }
+
+    /// Signs a call of a session with its key, and submits it; `args` is canonical JSON. Each number is taken once.
+    ///
+    /// # Errors
+    /// [`Error`]; the same call with the same number can be sent again after a transient one.
+    pub async fn call(&self, key: &SigningKey, call: SessionCall<'_>) -> Result<Called, Error> {
+        let args = Sealed::new(self.clock.salt(), call.args)?;
+        let said = Statement::Call(CallStatement {
+            deployment: self.deployment,
+            task: call.task,
+            number: call.number,
+            tool: call.tool.clone(),
+            args: args.content(),
+        });
+        let signed = Signed::new(&said, key);
+        let task = call.task;
+        self.post("/v1/calls", &CarryCall { task, signed, args })
+            .await
+    }
+
+    /// Signs the end of a session with its key, and submits it.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn end_session(&self, key: &SigningKey, task: TaskId) -> Result<Ended, Error> {
+        let deployment = self.deployment;
+        let said = Statement::End(EndStatement { deployment, task });
+        let signed = Signed::new(&said, key);
+        self.post("/v1/ends", &CarryEnd { task, signed }).await
+    }
+}
