@@ -14,6 +14,7 @@ mod raw;
 mod rebuild;
 mod runtime;
 mod served;
+mod session;
 mod system;
 mod table;
 mod tools;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         "growth" => growth::run(&rest),
         "rebuild" => rebuild::run(&rest),
         "tools" => tools::run(),
+        "session" => session::run(),
         _ => return contractual::main(),
     };
     match done {

@@ -38,7 +38,7 @@ const LINES: [(&str, &str, &str); 21] = [
     (r"(?m)^ +depends_on: .*\n", "", "file: waits for"),
     (
         r"networks: \[bus-(\w+)\]",
-        "networks: [bus-$1, uplink]",
+        "networks: [bus-$1, outside]",
         "networks",
     ),
 ];

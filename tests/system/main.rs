@@ -7,6 +7,7 @@
 
 mod accounts;
 mod adopt;
+mod agents;
 mod attacks;
 mod by_hand;
 mod cli;

@@ -7,6 +7,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::OnceLock,
 };
 
 use harness::{Deployment, skipped};
@@ -23,7 +24,8 @@ const PYTHON: &str = "/usr/bin/python3";
 const CLIENT: &str = include_str!("mcp_client.py");
 
 /// The installed packages.
-struct Packages {
+#[derive(Debug)]
+pub(crate) struct Packages {
     npm: PathBuf,
     pypi: PathBuf,
 }
@@ -104,7 +106,12 @@ fn ran(command: &mut Command) -> bool {
 }
 
 /// Installs the packages below `target`, once.
-fn installed() -> Option<Packages> {
+pub(crate) fn installed() -> Option<&'static Packages> {
+    static INSTALLED: OnceLock<Option<Packages>> = OnceLock::new();
+    INSTALLED.get_or_init(install).as_ref()
+}
+
+fn install() -> Option<Packages> {
     let under = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mcp");
     let ready = under.join("ready");
     let marks = [NPM, PYPI].concat().join("\n");
@@ -157,6 +164,11 @@ fn upstream(packages: &Packages, server: &Server, workspace: &str) -> Vec<Value>
     let calls: Vec<_> = calls.map(|(_, tool, args)| (tool, args)).collect();
     let asked =
         json!({"command": words[command + 1..], "env": env, "cwd": workspace, "calls": calls});
+    official(packages, &asked)
+}
+
+/// The answers that the client of the protocol's own authors gets: `asked` has the server's command, env, cwd, and calls.
+pub(crate) fn official(packages: &Packages, asked: &Value) -> Vec<Value> {
     let mut client = Command::new(PYTHON)
         .args(["-c", CLIENT])
         .env("PYTHONPATH", &packages.pypi)
@@ -168,7 +180,7 @@ fn upstream(packages: &Packages, server: &Server, workspace: &str) -> Vec<Value>
     to.write_all(asked.to_string().as_bytes()).unwrap();
     drop(to);
     let output = client.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", server.name);
+    assert!(output.status.success(), "{asked}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -220,10 +232,10 @@ async fn public_servers_work_under_a_contract_as_they_do_without() {
     }
     for server in &SERVERS {
         let name = server.name;
-        let expected = upstream(&packages, server, there);
+        let expected = upstream(packages, server, there);
         let file = deployment.scratch().join(format!("{name}.json"));
         let file = file.to_str().unwrap();
-        let words = server.import(&packages);
+        let words = server.import(packages);
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         words.splice(3..3, ["--out", file]);
         let imported = end(&mut program(None, &words));

@@ -170,7 +170,7 @@ async fn no_secret_is_seen_outside_of_its_file() {
     let deployment = Deployment::running().await;
     deployment.run_demo_task().await;
     let secrets = secrets(&deployment);
-    // Eleven users with certificate and NKey, seven that sign, two that open secrets, the authority, and the server's certificate.
+    // Twelve users with certificate and NKey, eight that sign, two that open secrets, the authority, and the server's certificate.
     assert!(secrets.len() > 30, "{}", secrets.len());
     let shown = shown(&deployment).await;
     assert!(

@@ -1,17 +1,19 @@
 //! An agent's session over MCP, in both eras of the protocol: its calls are granted, refused or pending, each once.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Stdio},
 };
 
 use bus_schema::{AuthorId, DraftGrant};
-use harness::{Deployment, SOON, eventually};
+use harness::{Deployment, SOON, contractual, eventually, skipped};
 use serde_json::{Value, json};
 
 use crate::{
     cli::{program, run},
+    mcp,
     scene::contract,
 };
 
@@ -35,6 +37,8 @@ struct Agent {
     from: BufReader<ChildStdout>,
     era: Era,
     id: u64,
+    /// Answers that came before another was read.
+    early: BTreeMap<u64, Value>,
 }
 
 impl Drop for Agent {
@@ -60,6 +64,7 @@ impl Agent {
             from,
             era,
             id: 0,
+            early: BTreeMap::new(),
         };
         match era {
             Era::Older => {
@@ -103,12 +108,15 @@ impl Agent {
     /// The answer to a request; requests are answered in any order.
     fn answer(&mut self, id: u64) -> Value {
         loop {
+            if let Some(said) = self.early.remove(&id) {
+                assert_eq!(said.get("error"), None, "{said}");
+                return said["result"].clone();
+            }
             let mut line = String::new();
             assert_ne!(self.from.read_line(&mut line).unwrap(), 0, "EOF");
             let said: Value = serde_json::from_str(&line).unwrap();
-            if said["id"] == id {
-                assert_eq!(said.get("error"), None, "{said}");
-                return said["result"].clone();
+            if let Some(of) = said["id"].as_u64() {
+                self.early.insert(of, said);
             }
         }
     }
@@ -137,7 +145,7 @@ fn text(result: &Value) -> String {
     texts.join("\n")
 }
 
-async fn signed() -> (Deployment, String) {
+pub(crate) async fn signed() -> (Deployment, String) {
     let deployment = Deployment::running().await;
     let text = contract("session", RULES);
     deployment.sign(&text).await;
@@ -148,7 +156,7 @@ async fn signed() -> (Deployment, String) {
 }
 
 /// The question that came after `nth` others.
-async fn question(deployment: &Deployment, nth: usize) -> DraftGrant {
+pub(crate) async fn question(deployment: &Deployment, nth: usize) -> DraftGrant {
     eventually(SOON, async || {
         let record = deployment.record().await;
         let asked = record.of("approval.requested").nth(nth);
@@ -243,4 +251,26 @@ async fn a_call_survives_the_death_of_the_engine() {
     agent.end();
     let record = deployment.record().await;
     assert_eq!(record.of("action.started").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_of_the_protocols_authors_works() {
+    let Some(packages) = mcp::installed() else {
+        return skipped("the client cannot be installed: pip or a package is missing");
+    };
+    let (deployment, contract) = signed().await;
+    let dir = deployment.dir().path();
+    let asked = json!({
+        "command": [contractual(), "--dir", dir, "mcp", "--contract", contract],
+        "env": {}, "cwd": deployment.scratch(),
+        "calls": [
+            ["file_read", {"path": "2026-10-lindgren-coffee.txt"}],
+            ["file_read", {"path": "../x"}],
+        ],
+    });
+    let asking = asked.clone();
+    let answers = tokio::task::spawn_blocking(move || mcp::official(packages, &asking));
+    let answers = answers.await.unwrap();
+    assert!(text(&answers[0]).contains("Lindgren"), "{answers:?}");
+    assert!(text(&answers[1]).starts_with("Refused by "), "{answers:?}");
 }

@@ -1,20 +1,21 @@
 //! One example value of each type on the wire.
 
+mod session;
+
 use std::collections::BTreeMap;
 
 use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
-    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, CallStatement, Capabilities,
+    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
     CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractFolders,
     ContractRejected, ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest,
-    DraftGrant, ENVELOPE_V, EndStatement, Envelope, EnvelopeTool, Escalated, Event, Grant,
-    HaltLifted, HaltOrdered, Hardening, Head, Money, MountPoint, NotReleased, Pins, PlanStatement,
-    Profile, Proof, Property, Prove, PublicKey, RefusalCode, Release, ReleasedSecret, Salt, Scope,
-    Sealed, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
-    SessionEnded, Signed, Statement, StreamAdopted, StreamDoubted, Subject, TaskAdmitted,
-    TaskCancelled, TaskFinished, TaskOutcome, TaskRejected, TaskStatement, TaskSubmitted, Usage,
-    public_key, wire,
+    DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted,
+    HaltOrdered, Hardening, Head, Money, MountPoint, NotReleased, Pins, PlanStatement, Profile,
+    Proof, Property, Prove, PublicKey, RefusalCode, Release, ReleasedSecret, Salt, Scope, Sealed,
+    SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, Signed, Statement, StreamAdopted,
+    StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
+    TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
@@ -132,23 +133,6 @@ fn task_statement() -> TaskStatement {
         slots: None,
         at: T0,
     }
-}
-
-fn session_call() -> Statement {
-    Statement::Call(CallStatement {
-        deployment: deployment(),
-        task: task(),
-        number: 2,
-        tool: name("file.read"),
-        args: content(7),
-    })
-}
-
-fn session_end() -> Statement {
-    Statement::End(EndStatement {
-        deployment: deployment(),
-        task: task(),
-    })
 }
 
 pub(crate) fn proposed() -> ActionProposed {
@@ -292,6 +276,7 @@ pub(crate) fn events() -> Vec<Example> {
             },
         ),
     ];
+    all.extend(session::events());
     all.extend(streams());
     all.extend(secrets());
     all.extend(tasks());
@@ -413,19 +398,6 @@ fn actions() -> Vec<Example> {
         event(t, requested),
         event(
             t,
-            SessionCalled {
-                statement: signed(session_call()),
-                args: content(7),
-            },
-        ),
-        event(
-            t,
-            SessionEnded {
-                statement: signed(session_end()),
-            },
-        ),
-        event(
-            t,
             ApprovalCarried {
                 action: id(4),
                 statement: approval.clone(),
@@ -483,8 +455,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Approval(approval(&draft())),
         Statement::Plan(plan(&draft(), 1)),
         Statement::Access(access),
-        session_call(),
-        session_end(),
+        session::call(),
+        session::end(),
     ];
     let named = |statement: Statement| match statement {
         Statement::Task(_) => ("task", statement),

@@ -9,6 +9,7 @@
 
 mod approvals;
 mod approve;
+mod attach;
 mod attached;
 pub mod audit;
 mod certs;
@@ -81,6 +82,10 @@ enum DeploymentCommand {
     Run(task::run::Arguments),
     /// Serve the tools of a signed contract to an agent, by MCP on standard input and output.
     Mcp(mcp::Arguments),
+    /// Give an agent the tools of a signed contract in a folder, and switch its own off.
+    Attach(attach::Arguments),
+    /// Put the settings of an attached agent back.
+    Detach(attach::DetachArguments),
     /// List tasks, or show one of them.
     #[command(subcommand, after_help = "Example: contractual task list")]
     Task(task::Command),
@@ -220,8 +225,10 @@ impl ProcessCommand {
 impl DeploymentCommand {
     /// Returns true if the command works without the containers of a deployment.
     fn is_local(&self) -> bool {
-        matches!(self, Self::Init(_) | Self::Demo(_) | Self::Key(_))
-            || matches!(self, Self::Contract(command) if command.is_local())
+        matches!(
+            self,
+            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Detach(_)
+        ) || matches!(self, Self::Contract(command) if command.is_local())
             || matches!(self, Self::Tool(command) if command.is_local())
     }
 
@@ -237,6 +244,8 @@ impl DeploymentCommand {
             | Self::Up(_)
             | Self::Run(_)
             | Self::Mcp(_)
+            | Self::Attach(_)
+            | Self::Detach(_)
             | Self::Task(_)
             | Self::Output(_)
             | Self::Approvals(_)
@@ -297,6 +306,8 @@ impl DeploymentCommand {
             Self::Up(arguments) => arguments.run(&open()?, out).await,
             Self::Run(arguments) => arguments.run(&open()?, out).await,
             Self::Mcp(arguments) => arguments.run(&open()?).await,
+            Self::Attach(arguments) => arguments.run(&open()?, out).await,
+            Self::Detach(arguments) => arguments.run(dir, out),
             Self::Task(command) => command.run(&open()?, out).await,
             Self::Output(arguments) => arguments.run(&open()?, out).await,
             Self::Approvals(command) => command.run(&open()?, out).await,

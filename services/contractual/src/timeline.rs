@@ -150,6 +150,8 @@ impl Timeline {
                 None => "signed by the owner".to_owned(),
             },
             "task.admitted" => "the contract is in force".to_owned(),
+            "session.called" => "a call, signed by the session".to_owned(),
+            "session.ended" => "the end, signed by the session".to_owned(),
             "approval.carried" => format!("{name}a signed answer"),
             "action.expired" => match self.proposal(fact) {
                 Some(Proposed {

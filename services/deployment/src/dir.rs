@@ -137,6 +137,12 @@ impl Dir {
         self.path.join("nats-cli")
     }
 
+    /// The folder with the agents that are attached.
+    #[must_use]
+    pub fn agents(&self) -> PathBuf {
+        self.path.join("agents")
+    }
+
     /// The access of `user` to the server at `url`.
     #[must_use]
     pub fn access(&self, user: &str, url: &str) -> Access {

@@ -22,6 +22,7 @@ use clap::Subcommand;
 pub(super) use self::{
     index::{ContractEntry, ContractStatus},
     list::entries,
+    show::text,
 };
 use super::context::Context;
 use crate::Error;

@@ -24,12 +24,13 @@ use deployment::{
 
 use self::finding::{Fault, Findings};
 use super::{
+    attach,
     audit::verify,
     context::today,
     contract::{self, ContractEntry, ContractStatus},
     halt::{self, InForce},
 };
-use crate::{Error, Output};
+use crate::{Error, Output, agent::Attachment};
 
 /// `doctor …`
 #[derive(Debug, Args)]
@@ -84,8 +85,33 @@ impl Arguments {
             (Ok(deployment), None) => here(&mut findings, deployment).await,
             (Ok(deployment), Some(of)) => in_containers(&mut findings, deployment, &of).await,
         }
+        agents(&mut findings, dir).await;
         sidecar::tailnet(&mut findings, dir, self.tailscale.as_deref()).await;
         findings.report(out)
+    }
+}
+
+/// Starts each attached agent once, and checks the tools that it lists.
+async fn agents(findings: &mut Findings, dir: &Dir) {
+    let again = "attach it again: contractual attach AGENT --contract FILE";
+    let all = match Attachment::all(dir) {
+        Ok(all) => all,
+        Err(error) => {
+            findings.note("agents", Err(Fault::of(&error, again)));
+            return;
+        }
+    };
+    for one in all {
+        let found = attach::check(&one, dir).await;
+        let found = found.map(|listing| {
+            let tools = match listing.ours.len() {
+                0 => "the tools of the contract after a search".to_owned(),
+                number => format!("{number} tools of the contract"),
+            };
+            format!("in {}, it lists {tools}", one.project.display())
+        });
+        let found = found.map_err(|error| Fault::of(&error, again));
+        findings.note(one.agent.title(), found);
     }
 }
 

@@ -1,14 +1,18 @@
 //! `mcp`: serves the tools of a contract to an agent, by MCP on standard input and output.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
+use bus_schema::Digest;
 use clap::Args;
-use deployment::{Deployment, read_text};
+use deployment::Deployment;
 use rmcp::transport::{async_rw::AsyncRwTransport, io::stdio};
 
 use crate::{
     Error,
-    command::{contract::document, up::Interrupt},
+    command::{
+        contract::{self, document},
+        up::Interrupt,
+    },
     session::{Offered, Session, SessionServer},
 };
 
@@ -25,10 +29,10 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
     Exit codes: 0 the agent has ended · 1 the contract is not in force, or the gateway does not answer · 64 the contract is not valid"
 )]
 pub(super) struct Arguments {
-    /// The contract, such as contract.toml; sign it first with `contract sign`.
-    #[arg(long, value_name = "FILE")]
-    contract: PathBuf,
-    /// What you want of the agent, in your words; bounds with `from = "task"` read it.
+    /// The contract: a file such as contract.toml, signed before with `contract sign`, or the name of a contract in force.
+    #[arg(long, value_name = "CONTRACT")]
+    contract: String,
+    /// Your words for the agent: the task; bounds with `from = "task"` read it.
     #[arg(long, value_name = "TEXT", default_value = "")]
     task: String,
 }
@@ -36,20 +40,19 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) async fn run(&self, deployment: &Deployment) -> Result<(), Error> {
         let client = crate::client(deployment)?;
-        let digest = document::digest(&self.contract)?;
         let bus = deployment.bus().await?;
         let signed = super::tool::signed(deployment, &bus).await?;
         drop(bus);
-        let text = read_text(&self.contract)?;
-        let name = self.contract.display().to_string();
-        let contract = document::parse(&name, &text, &signed.catalogue)?;
+        let text = contract::text(deployment, &self.contract).await?;
+        let digest = Digest::of(&[text.as_bytes()]);
+        let contract = document::parse(&self.contract, &text, &signed.catalogue)?;
         let key = actor::signing_key::fresh()?;
         let session = Session::open(client, digest, (&self.task, key)).await?;
         let session = Arc::new(session);
         let server = SessionServer {
             session: Arc::clone(&session),
             offered: Arc::new(Offered::of(&contract, &signed.catalogue)),
-            contract: contract::show(&contract, &signed.catalogue).text().into(),
+            contract: ::contract::show(&contract, &signed.catalogue).text().into(),
         };
         let (from, to) = stdio();
         let transport = AsyncRwTransport::new(from, to).with_max_line_length(LINE_BYTES_MAX);

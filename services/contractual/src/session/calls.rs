@@ -24,13 +24,13 @@ pub(crate) struct Session {
     client: Client,
     task: TaskId,
     key: SigningKey,
-    made: Mutex<Made>,
+    made: Mutex<MadeCalls>,
     record: watch::Sender<Record>,
 }
 
 /// The calls that were made.
 #[derive(Debug, Default)]
-struct Made {
+struct MadeCalls {
     next: u16,
     /// The newest call with these arguments.
     newest: BTreeMap<(ToolName, Vec<u8>), u16>,

@@ -1,4 +1,4 @@
-//! What an agent is told of a call: its result, its refusal, or where a person can approve it.
+//! The answer to a call: its result, its refusal, or the place where a person can approve it.
 
 use bus_schema::ActionOutcome;
 use contract::Integrity;
@@ -106,14 +106,22 @@ fn floor(text: &str, at: usize) -> usize {
 
 /// A result that is no error.
 pub(super) fn normal(text: &str, structured: Value) -> CallToolResult {
-    let mut result = CallToolResult::structured(structured);
+    let mut result = CallToolResult::structured(with_message(text, structured));
     result.content = vec![ContentBlock::text(text)];
     result
 }
 
 /// An error that the agent reads.
 pub(super) fn failed(text: &str, structured: Value) -> CallToolResult {
-    let mut result = CallToolResult::structured_error(structured);
+    let mut result = CallToolResult::structured_error(with_message(text, structured));
     result.content = vec![ContentBlock::text(text)];
     result
+}
+
+/// The structured part with the text, because some agents show their model nothing else.
+fn with_message(text: &str, mut structured: Value) -> Value {
+    if let Value::Object(map) = &mut structured {
+        map.insert("message".to_owned(), json!(text));
+    }
+    structured
 }

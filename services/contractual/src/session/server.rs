@@ -8,20 +8,23 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ErrorCode, Implementation,
-        ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
+        ServerConfig,
     },
     service::RequestContext,
 };
 use serde_json::{Map, Value, json};
 
 use super::{
-    Offered, Session,
-    calls::CallState,
+    calls::{CallState, Session},
+    offered::Offered,
     results::{failed, normal, page, told},
 };
 
-/// The time for which an answer is held; less than the timeout of known agents.
-const HELD: Duration = Duration::from_secs(45);
+/// The time between two notes of progress, for agents that wait longer if they hear of it.
+const PROGRESS: Duration = Duration::from_secs(15);
+/// The time for which an answer is held, in such steps: 45 s, less than the timeout of known agents.
+const HELD_STEPS: u32 = 3;
 /// Most bytes of the arguments of a call.
 const ARGS_BYTES_MAX: usize = gateway::api::ARGS_BYTES_MAX;
 
@@ -35,18 +38,23 @@ pub(crate) struct SessionServer {
 }
 
 impl SessionServer {
-    async fn call(&self, name: &str, args: Map<String, Value>) -> Option<CallToolResult> {
+    async fn call(
+        &self,
+        name: &str,
+        args: Map<String, Value>,
+        agent: &RequestContext<RoleServer>,
+    ) -> Option<CallToolResult> {
         let number = || {
             let number = args.get("call").and_then(Value::as_u64);
             number.and_then(|number| u16::try_from(number).ok())
         };
         match name {
             "contract_show" => Some(normal(&self.contract, json!({}))),
-            "contract_await" => Some(self.again(number(), None).await),
+            "contract_await" => Some(self.again(number(), None, agent).await),
             "contract_read" => {
                 let offset = args.get("offset").and_then(Value::as_u64);
                 let offset = offset.and_then(|offset| usize::try_from(offset).ok());
-                Some(self.again(number(), offset.or(Some(0))).await)
+                Some(self.again(number(), offset.or(Some(0)), agent).await)
             }
             _ => {
                 let (tool, integrity) = self.offered.get(name)?.clone();
@@ -57,7 +65,7 @@ impl SessionServer {
                 }
                 let called = self.session.call(&tool, args).await;
                 Some(match called {
-                    Ok(number) => self.result(number, integrity).await,
+                    Ok(number) => self.result(number, integrity, agent).await,
                     Err(error) => failed(&actor::chain(&error), json!({})),
                 })
             }
@@ -65,7 +73,12 @@ impl SessionServer {
     }
 
     /// The result of an earlier call, from the beginning or from an offset.
-    async fn again(&self, number: Option<u16>, offset: Option<usize>) -> CallToolResult {
+    async fn again(
+        &self,
+        number: Option<u16>,
+        offset: Option<usize>,
+        agent: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
         let Some(number) = number else {
             return failed("`call` is the number of a call.", json!({}));
         };
@@ -73,7 +86,7 @@ impl SessionServer {
             return failed("There is no such call in this session.", json!({}));
         }
         let Some(offset) = offset else {
-            return self.result(number, Integrity::Untrusted).await;
+            return self.result(number, Integrity::Untrusted, agent).await;
         };
         let CallState::Finished { by, output, .. } = self.session.state(number) else {
             return failed("The call has no result.", json!({}));
@@ -88,8 +101,28 @@ impl SessionServer {
         }
     }
 
-    async fn result(&self, number: u16, integrity: Integrity) -> CallToolResult {
-        let state = self.session.settled(number, HELD).await;
+    /// The result of a call once it is settled, or its state after a while; earlier if the agent has cancelled the request.
+    async fn result(
+        &self,
+        number: u16,
+        integrity: Integrity,
+        agent: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let mut state = self.session.state(number);
+        for step in 1..=HELD_STEPS {
+            state = tokio::select! {
+                settled = self.session.settled(number, PROGRESS) => settled,
+                () = agent.ct.cancelled() => break,
+            };
+            if state.is_settled() {
+                break;
+            }
+            if let Some(token) = agent.meta.get_progress_token() {
+                let progress = ProgressNotificationParam::new(token, f64::from(step));
+                // An agent that hears nothing asks again.
+                drop(agent.peer.notify_progress(progress).await);
+            }
+        }
         told(&self.session, number, (state, integrity)).await
     }
 }
@@ -117,10 +150,10 @@ impl ServerHandler for SessionServer {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let args = request.arguments.unwrap_or_default();
-        let result = self.call(&request.name, args).await;
+        let result = self.call(&request.name, args, &context).await;
         let unknown = || {
             let text = format!("there is no tool `{}`", request.name);
             ErrorData::new(ErrorCode::INVALID_PARAMS, text, None)

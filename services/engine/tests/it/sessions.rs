@@ -1,13 +1,16 @@
 //! Sessions: only what their keys sign is proposed, once, and they end as their keys or the owner say.
 
 use bus_schema::{
-    ActionExpired, ActionProposed, ActionRefused, Engine, Owner, Policy, RefusalCode, Signed,
-    Statement, TaskCancelled, TaskId, TaskOutcome, Worker,
+    ActionExpired, ActionProposed, ActionRefused, CallStatement, Engine, Owner, Policy,
+    RefusalCode, Signed, Statement, TaskCancelled, TaskId, TaskOutcome, Worker,
 };
 use ed25519_dalek::SigningKey;
 use engine::{CALLS_MAX, IDLE_MS, OPEN_CALLS_MAX};
 
 use crate::stream::{Said, Scene, session_key, uuid};
+
+/// A change of a call before it is signed.
+type Falsify = fn(&mut CallStatement);
 
 fn task() -> TaskId {
     uuid(7)
@@ -36,7 +39,7 @@ fn a_signed_call_is_proposed_once_with_its_arguments() {
 fn only_the_key_of_the_session_makes_calls_in_it() {
     let other = SigningKey::from_bytes(&[78; 32]);
     let key = session_key();
-    let changes: [(&str, fn(&mut bus_schema::CallStatement)); 4] = [
+    let changes: [(&str, Falsify); 4] = [
         ("another session", |said| said.task = uuid(8)),
         ("another deployment", |said| said.deployment = uuid(9)),
         ("a number too high", |said| said.number = CALLS_MAX),

@@ -15,5 +15,6 @@ mod limited;
 mod recorded;
 mod refused;
 mod said;
+mod sessions;
 mod shown;
 mod world;

@@ -23,6 +23,7 @@ mod reload;
 mod repeats;
 mod roles;
 mod same;
+mod sessions;
 mod slots;
 mod world;
 

@@ -113,7 +113,7 @@ impl World {
         self.say::<bus_schema::Owner, _>(Deployment, fact);
     }
 
-    fn id(&mut self) -> Uuid {
+    pub(crate) fn id(&mut self) -> Uuid {
         self.ids += 1;
         Uuid::from_u128(self.ids)
     }

@@ -37,6 +37,7 @@ impl Arguments {
             .unwrap_or_else(|| context.dir.catalogue());
         let tools = read_catalogue(&tools)?;
         let path = Path::new(&self.contract);
+        // A file needs no deployment.
         let text = if path.exists() {
             read_text(path)?
         } else {
@@ -46,6 +47,19 @@ impl Arguments {
         let shown = contract::show(&contract, &tools);
         context.out.print(&shown, || shown.text());
         Ok(())
+    }
+}
+
+/// The text of a contract: of a file, or of a signed contract by its name or digest.
+///
+/// # Errors
+/// [`Error::Refused`] if there is neither, and the bus's error.
+pub(crate) async fn text(deployment: &Deployment, named: &str) -> Result<String, Error> {
+    let path = Path::new(named);
+    if path.exists() {
+        Ok(read_text(path)?)
+    } else {
+        signed(deployment, named).await
     }
 }
 

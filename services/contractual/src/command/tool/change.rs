@@ -62,10 +62,7 @@ struct Readers {
 ///
 /// # Errors
 /// The bus's error, or [`Error::Refused`].
-pub(in crate::command) async fn signed(
-    of: &Deployment,
-    bus: &BusClient,
-) -> Result<SignedCatalogue, Error> {
+pub(crate) async fn signed(of: &Deployment, bus: &BusClient) -> Result<SignedCatalogue, Error> {
     let newest = catalogue::newest(bus, owner(&of.dir)?).await?;
     newest.ok_or_else(|| Error::Refused(contract::UNSIGNED.to_owned()))
 }
