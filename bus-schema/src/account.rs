@@ -9,7 +9,7 @@ mod conf;
 
 use crate::{
     ACTORS, AUDIT, AuthorId, BLOBS, CALLS, Chain, FACTS, Head, Live, RosterChanged, STREAMS,
-    Subject, TRIGGERS, stream,
+    Subject, TIMERS, TRIGGERS, stream,
 };
 
 pub use crate::stream::API;
@@ -133,6 +133,20 @@ impl User {
         );
     }
 
+    /// Permits to set timers, and to read and acknowledge those that fired.
+    fn times(&mut self) {
+        let name = self.name;
+        self.asks(&format!("CONSUMER.INFO.{TIMERS}.{name}"), Form::Answer);
+        self.asks(
+            &format!("CONSUMER.MSG.NEXT.{TIMERS}.{name}"),
+            Form::Answers(stream::PULL_ANSWERS_SECONDS),
+        );
+        for subject in ["timer.*".to_owned(), format!("$JS.ACK.{TIMERS}.{name}.>")] {
+            self.publish.push(subject.clone());
+            self.takes(BUS.to_owned(), Form::Answer, subject);
+        }
+    }
+
     /// Permits to read single messages and batches of `AUDIT`.
     fn reads(&mut self) {
         self.asks(&format!("DIRECT.GET.{AUDIT}"), Form::Answers(5));
@@ -197,8 +211,8 @@ fn author(id: AuthorId) -> User {
         user.publish.push(subject);
     }
     user.stores(stream::family(id));
-    // These two name no contents.
-    if !matches!(id, AuthorId::Audit | AuthorId::Broker) {
+    // These name no contents.
+    if !matches!(id, AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler) {
         let contents = format!("blob.{id}.*.*");
         user.publish.push(contents.clone());
         user.stores(contents);
@@ -210,6 +224,9 @@ fn author(id: AuthorId) -> User {
         user.reads();
     } else {
         user.pulls();
+    }
+    if id == AuthorId::Scheduler {
+        user.times();
     }
     user.hears_or_says::<Head>(id);
     for call in CALLS {
@@ -251,6 +268,8 @@ fn provision() -> User {
         format!("CONSUMER.CREATE.{AUDIT}.*"),
         format!("CONSUMER.CREATE.{AUDIT}.*.>"),
         format!("CONSUMER.INFO.{AUDIT}.*"),
+        format!("CONSUMER.CREATE.{TIMERS}.*"),
+        format!("CONSUMER.INFO.{TIMERS}.*"),
         format!("DIRECT.GET.{AUDIT}"),
         format!("DIRECT.GET.{AUDIT}.>"),
         // Content is erased by purging it here; nothing else can be deleted.

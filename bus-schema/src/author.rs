@@ -72,7 +72,7 @@ authors! {
         volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Gateway Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Runner Egress];
     /// Takes the calls of sessions; can only propose.
     Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Gateway];
@@ -88,6 +88,9 @@ authors! {
     /// Sends the requests of granted calls to hosts: the only way out.
     Egress = "egress", uid 10_011, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker Engine];
+    /// Says when runs of jobs are due; can only say it.
+    Scheduler = "scheduler", uid 10_006, chain Whole, reads Patient,
+        volumes ["state"], contents of [Owner];
     /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
         volumes ["state" "log" "anchor"], contents of [];
@@ -102,6 +105,7 @@ pub const ACTORS: &[AuthorId] = &[
     AuthorId::Egress,
     AuthorId::Worker,
     AuthorId::Engine,
+    AuthorId::Scheduler,
     AuthorId::Gateway,
 ];
 // All but the owner.

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::{
     ActionId, AuthorId, Body, CanPublish, Content, ContractName, Deployment, DeploymentId, Digest,
-    DraftGrant, Envelope, Event, Grant, Hardening, Junk, Money, Pins, PublicKey, RefusalCode,
-    RuleId, SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId, ToolName, Version,
-    parse_fact, wire,
+    DraftGrant, Envelope, Event, Grant, Hardening, JobName, Junk, Money, Pins, PublicKey,
+    RefusalCode, RuleId, RunCause, SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId,
+    ToolName, Version, parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -103,7 +103,7 @@ impl Spec {
 
 facts! {
     /// A process of the author has started. The event has the hardening that the process measured of itself.
-    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Audit, of Deployment: ServiceStarted {
+    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Scheduler Audit, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
         /// The measured hardening.
@@ -165,6 +165,55 @@ facts! {
         name: SecretName,
         /// The version.
         version: u32,
+    };
+    /// The owner signs a version of a job: its runs are tasks under this contract, with the principal `job:<name>`.
+    "job.signed" v 1 by Owner, of Deployment: JobSigned {
+        /// Its name.
+        job: JobName,
+        /// Its version; only a higher one replaces it.
+        version: u32,
+        /// SHA-256 of the contract that its runs are under.
+        contract: Digest,
+        /// The document (TOML): when it runs, and what happens to missed and overlapping runs.
+        document: Content,
+        /// The playbook (TOML) of its runs.
+        playbook: Content,
+        /// The values of the contract's slots (canonical JSON); absent without any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slots: Option<Content>,
+    } contents |fact| fact.slots.into_iter().chain([fact.document, fact.playbook]).collect();
+    /// No run of this version of a job, or of a lower one, is admitted any more.
+    "job.revoked" v 1 by Owner, of Deployment: JobRevoked {
+        /// Its name.
+        job: JobName,
+        /// The version.
+        version: u32,
+    };
+    /// The job has no runs until it is resumed.
+    "job.paused" v 1 by Owner, of Deployment: JobPaused {
+        /// Its name.
+        job: JobName,
+    };
+    /// The job runs again, from its next slot on.
+    "job.resumed" v 1 by Owner, of Deployment: JobResumed {
+        /// Its name.
+        job: JobName,
+    };
+    /// The owner orders one run of a job now.
+    "run.ordered" v 1 by Owner, of Deployment: RunOrdered {
+        /// The job.
+        job: JobName,
+        /// Its version.
+        version: u32,
+    };
+    /// A run of a job is due. The event is no permission: policy computes by itself whether the job has such a run.
+    "run.due" v 1 by Scheduler, of Deployment: RunDue {
+        /// The job.
+        job: JobName,
+        /// Its version.
+        version: u32,
+        /// The cause; with deployment, job and version it decides the run's task id.
+        cause: RunCause,
     };
     /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
@@ -288,6 +337,10 @@ facts! {
         /// The key of its session; the engine proposes only what this key signs. Absent for a task with a playbook.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<PublicKey>,
+        /// The job that it is a run of: playbook and slots are contents of the owner. Absent for a submitted task, of
+        /// which they are the gateway's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobName>,
     } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {

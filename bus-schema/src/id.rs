@@ -210,6 +210,8 @@ names! {
     ArgumentName 64 b"-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ" "an argument name of at most 64 letters, digits, '-', '_' and '.'";
     /// The name of a contract, such as `invoice-stocktake`.
     ContractName 64 b"-_" "a name of at most 64 lower-case letters, digits, '-' and '_'";
+    /// The name of a job, such as `weekly-report`.
+    JobName 64 b"-_" "a job name of at most 64 lower-case letters, digits, '-' and '_'";
     /// A rule of a contract (`allow.2`, or the rule's own name), or the built-in check that decided.
     RuleId 64 b"-_." "a rule id of at most 64 lower-case letters, digits, '-', '_' and '.'";
     /// The name of a workspace, or of a folder that is only read, at the runner.

@@ -11,6 +11,7 @@ mod facts;
 mod grant;
 mod hardening;
 mod id;
+mod job;
 pub mod json;
 pub mod lifecycle;
 mod live;
@@ -28,7 +29,7 @@ pub mod wire;
 pub use account::{User, users};
 pub use author::{
     ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Engine, Gateway, Owner, Policy, Runner,
-    Worker,
+    Scheduler, Worker,
 };
 pub use call::{
     CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
@@ -43,10 +44,11 @@ pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
     ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
-    ContractRevoked, ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered,
-    RosterChanged, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
-    SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskOutcome, TaskRejected, TaskSubmitted, Usage,
+    ContractRevoked, ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered, JobPaused,
+    JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
+    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, Spec, StreamAdopted,
+    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
+    TaskSubmitted, Usage,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -55,15 +57,16 @@ pub use grant::{
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{
     ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, FolderName, Invalid,
-    PublicKey, RuleId, Salt, SealingPublicKey, SecretName, Signature, StepName, TaskId, Time,
-    ToolName, Version,
+    JobName, PublicKey, RuleId, Salt, SealingPublicKey, SecretName, Signature, StepName, TaskId,
+    Time, ToolName, Version,
 };
+pub use job::{JobOnRecord, Jobs, RunCause};
 pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, EngineFact,
-    ExecutorFact, GatewayFact, PolicyFact, SecretFact, WorkerFact,
+    ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
@@ -71,5 +74,5 @@ pub use signed::{
     AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,
     PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,
 };
-pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TRIGGERS, consumer};
+pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TIMERS, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

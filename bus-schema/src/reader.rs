@@ -4,9 +4,10 @@ use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
-    ContractSuspended, HaltLifted, HaltOrdered, RosterChanged, SecretReleased, SecretRevoked,
-    SecretSigned, SessionCalled, SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted,
-    TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    ContractSuspended, HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned,
+    RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked, SecretSigned, SessionCalled,
+    SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
+    TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
@@ -27,21 +28,30 @@ reads! {
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
-    PolicyFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
+    PolicyFact = JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
         HaltLifted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
 }
 reads! {
-    /// The facts that an executor acts by: grants, signed contracts and tasks, replacements of contracts, secrets, and
+    /// The facts that an executor acts by: grants, signed contracts, jobs and tasks, replacements of contracts, secrets, and
     /// doubts about the stream. The broker folds the same, to check what egress acts by.
-    ExecutorFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
+    ExecutorFact = JobSigned JobRevoked RunDue RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
         SecretRevoked SecretReleased
 }
 reads! {
     /// The facts that the loop around an executor folds, to know if it may act in this stream.
     DoubtFact = StreamDoubted StreamAdopted
+}
+reads! {
+    /// The facts from which the scheduler knows the jobs and their runs.
+    SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TaskAdmitted TaskRejected
+        TaskFinished
+}
+reads! {
+    /// The facts that say which jobs there are.
+    JobFact = JobSigned JobRevoked JobPaused JobResumed
 }
 reads! {
     /// The facts that audit folds; it observes every other message as well.

@@ -92,6 +92,18 @@ pub enum RefusalCode {
     /// The statement was made about another action.
     #[error("the approval was given for another action")]
     ApprovalOtherAction,
+    /// No such job is in force: it is unknown, was revoked, has another version, or is paused.
+    #[error("no such job is in force")]
+    NoJob,
+    /// The document of the job cannot be read or is not valid.
+    #[error("the job is not valid")]
+    InvalidJob,
+    /// The job has no run of this cause: no such slot, or no such order of the owner.
+    #[error("the job has no such run")]
+    NoRun,
+    /// A run of a job asked for a tool that only people may use.
+    #[error("jobs may not use this tool")]
+    JobTool,
     /// The values of the slots do not fit the contract: one is missing, unknown, or of another kind.
     #[error("the values of the slots do not fit the contract")]
     Slots,

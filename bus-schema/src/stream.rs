@@ -10,6 +10,8 @@ pub const AUDIT: &str = "AUDIT";
 pub const BLOBS: &str = "BLOBS";
 /// Messages from outside that may start a job.
 pub const TRIGGERS: &str = "TRIGGERS";
+/// The timers that wake the scheduler, its only writer and its only reader. They carry no authority.
+pub const TIMERS: &str = "TIMERS";
 
 /// The prefix under which identities call the JetStream API of the account of the streams. An account without
 /// JetStream answers on `$JS.API` itself.
@@ -85,7 +87,44 @@ pub const STREAMS: &[StreamSpec] = &[
             })
         },
     },
+    StreamSpec {
+        name: TIMERS,
+        config: || {
+            json!({
+                "name": TIMERS, "subjects": ["timer.*", "due.*"],
+                "storage": "file", "compression": "s2", "num_replicas": 1,
+                // The server allows schedules only with `discard: old`, and with rollups: one timer for each subject.
+                "retention": "workqueue", "discard": "old", "max_age": 0, "max_msgs": -1,
+                "max_bytes": 1_i64 << 30, "max_msg_size": 1 << 10,
+                "duplicate_window": 120_000_000_000_u64,
+                "allow_msg_schedules": true, "allow_rollup_hdrs": true,
+            })
+        },
+    },
 ];
+
+/// The subject of the one timer of a job; another message there replaces it.
+#[must_use]
+pub fn timer(job: &crate::JobName) -> String {
+    format!("timer.{job}")
+}
+
+/// The subject under which the server stores that the timer of a job has fired.
+#[must_use]
+pub fn due(job: &crate::JobName) -> String {
+    format!("due.{job}")
+}
+
+/// The configuration of the scheduler's consumer of fired timers; what it acknowledges is removed from `TIMERS`.
+#[must_use]
+pub fn timers_consumer() -> Value {
+    let name = AuthorId::Scheduler.name();
+    json!({
+        "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "explicit",
+        "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
+        "filter_subjects": ["due.*"], "ack_wait": 10_000_000_000_u64, "max_ack_pending": 1000,
+    })
+}
 
 /// The configuration of an actor's durable consumer of `AUDIT`, as the server's API takes it. It has no filter: with
 /// several filter subjects the server searches all subjects of a block for each message, once a reader is further

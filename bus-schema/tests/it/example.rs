@@ -1,5 +1,6 @@
 //! One example value of each type on the wire.
 
+mod jobs;
 mod session;
 
 use std::collections::BTreeMap;
@@ -279,6 +280,7 @@ pub(crate) fn events() -> Vec<Example> {
     all.extend(session::events());
     all.extend(streams());
     all.extend(secrets());
+    all.extend(jobs::jobs());
     all.extend(tasks());
     all.extend(actions());
     all
@@ -337,6 +339,7 @@ fn tasks() -> Vec<Example> {
             t,
             TaskAdmitted {
                 session: None,
+                job: None,
                 contract: digest(5),
                 playbook: content(9),
                 slots: None,

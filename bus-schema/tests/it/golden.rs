@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
     ACTORS, AuthorId, CALLS, EngineFact, ExecutorFact, FACTS, Facts as _, GatewayFact, Head,
-    Live as _, PolicyFact, STREAMS, Subject, WorkerFact,
+    Live as _, PolicyFact, STREAMS, SchedulerFact, Subject, WorkerFact,
     account::{API, accounts_conf, nkey_variable},
     consumer, stream, users, wire,
 };
@@ -134,6 +134,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
             AuthorId::Engine => EngineFact::READS,
             AuthorId::Policy => PolicyFact::READS,
             AuthorId::Runner | AuthorId::Broker | AuthorId::Egress => ExecutorFact::READS,
+            AuthorId::Scheduler => SchedulerFact::READS,
             AuthorId::Audit | AuthorId::Owner => return true,
         };
         let mut folds = folds.iter();
@@ -160,7 +161,8 @@ fn subjects() -> String {
             line(subject, by.name(), &readers);
         }
     }
-    let names = |by: &&AuthorId| !matches!(by, AuthorId::Audit | AuthorId::Broker);
+    let names =
+        |by: &&AuthorId| !matches!(by, AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler);
     for by in AuthorId::ALL.iter().filter(names) {
         let read = format!("{API}.DIRECT.GET.BLOBS.blob.{by}.digest.0");
         let readers: Vec<_> = users()
@@ -189,6 +191,9 @@ fn subjects() -> String {
     }
     let listeners: Vec<_> = Head::TO.iter().map(|author| author.name()).collect();
     line(Head::subject(), Head::BY.name(), &listeners.join(" "));
+    let scheduler = AuthorId::Scheduler.name();
+    line("timer.<job>".to_owned(), scheduler, "");
+    line("due.<job>".to_owned(), "server", scheduler);
     line("trigger.cli.<name>".to_owned(), "trigger", "");
     text
 }
@@ -222,6 +227,7 @@ fn subjects_streams_permissions_and_matrix_are_as_checked_in() {
     let streams = json!({
         "streams": STREAMS.iter().map(|stream| stream.config()).collect::<Vec<_>>(),
         "consumers": ACTORS.iter().map(|of| consumer(*of)).collect::<Vec<_>>(),
+        "timers": stream::timers_consumer(),
         "copy": { "stream": stream::copy(), "consumer": stream::copy_consumer() },
     });
     golden(&BTreeMap::from([

@@ -5,6 +5,7 @@ mod example;
 mod fixture;
 mod golden;
 mod grant;
+mod jobs;
 mod malformed;
 mod matrix;
 mod own;

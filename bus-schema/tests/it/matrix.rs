@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bus_schema::{
-    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, STREAMS, Spec,
+    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, STREAMS, Spec, TIMERS,
     account::{API, Form, OWN_API, User},
     stream, users,
 };
@@ -70,9 +70,12 @@ fn families() -> Vec<String> {
     );
     for actor in ACTORS.iter().map(|actor| actor.name()).chain(["other"]) {
         all.push(format!("$JS.ACK.{AUDIT}.{actor}.1.1.1.1.0"));
+        all.push(format!("$JS.ACK.{TIMERS}.{actor}.1.1.1.1.0"));
         all.push(format!("$JS.FC.{AUDIT}.{actor}.ID"));
     }
     let rest = [
+        "timer.JOB",
+        "due.JOB",
         "_R_.ID",
         stream::COPY_DELIVERED,
         "server.varz",
@@ -128,6 +131,11 @@ fn requests(api: &str) -> Vec<String> {
             "CONSUMER.CREATE.{AUDIT}.{consumer}.event.policy.some.thing"
         ));
         all.push(format!("CONSUMER.DURABLE.CREATE.{AUDIT}.{consumer}"));
+    }
+    for consumer in ["scheduler", "other"] {
+        for verb in ["CREATE", "INFO", "MSG.NEXT", "RESET", "DELETE", "PAUSE"] {
+            all.push(format!("CONSUMER.{verb}.{TIMERS}.{consumer}"));
+        }
     }
     let rest = [
         "CONSUMER.CREATE.BLOBS.other",
