@@ -1,0 +1,336 @@
+//! Reads the document of a job strictly, and reports every problem with its place and its fix.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use bus_schema::{ContractName, JobName, Time};
+use diagnostic::{Diagnostic, Diagnostics};
+use jiff::{Timestamp, civil::DateTime};
+use toml::de::{DeTable, DeValue};
+
+use crate::{
+    Cron, EVERY_MS_MAX, EVERY_MS_MIN, When, Zone, duration,
+    value::{Reader, Value},
+    zone::time,
+};
+
+/// Most bytes of a document.
+pub const DOCUMENT_BYTES_MAX: usize = 16 << 10;
+/// Most characters of a purpose.
+pub const PURPOSE_CHARS_MAX: usize = 500;
+/// Most missed slots that a job makes up for.
+pub const MISFIRES_MAX: u8 = 100;
+/// Most values of slots of the contract.
+pub const SLOTS_MAX: usize = 64;
+
+const KEYS: &[&str] = &[
+    "job", "purpose", "contract", "playbook", "misfire", "overlap", "when", "slots",
+];
+const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at"];
+const WHEN_FIX: &str = "write one of `cron` with `zone`, `every` and `at`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
+const MISFIRE_FIX: &str =
+    "write \"skip\", \"once\" or { all = 10 }, the number of missed slots that it makes up for";
+const OVERLAP_FIX: &str = "write \"skip\", \"queue\" or \"allow\"";
+const FROM_FIX: &str = "write a date and time with an offset, such as 2027-03-01T09:00:00+01:00";
+const EVERY_FIX: &str = "write a whole number with s, m, h or d, from 1s to 366d, such as \"15m\"";
+
+/// A job as the owner wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its name.
+    pub name: JobName,
+    /// What it is for.
+    pub purpose: String,
+    /// The contract that its runs are under.
+    pub contract: ContractName,
+    /// The file of the playbook, beside the document.
+    pub playbook: String,
+    /// When it runs.
+    pub when: When,
+    /// What happens to slots that were missed.
+    pub misfire: Misfire,
+    /// What happens to slots during a run.
+    pub overlap: Overlap,
+    /// The values of the contract's slots, as text.
+    pub slots: BTreeMap<String, String>,
+}
+
+/// What happens to slots that could not be run in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Misfire {
+    /// They are passed over.
+    Skip,
+    /// The last one is run.
+    Once,
+    /// As many of the last ones are run, oldest first.
+    All(u8),
+}
+
+/// What happens to slots that come while a run of the job goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// They are passed over.
+    Skip,
+    /// They wait for its end, and are then treated as missed ones.
+    Queue,
+    /// They run beside it.
+    Allow,
+}
+
+impl Job {
+    /// Reads a job; `file` is the name that diagnostics give it.
+    ///
+    /// # Errors
+    /// Every problem found, each with its place and its fix.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        if text.len() > DOCUMENT_BYTES_MAX {
+            let problem = format!(
+                "the job has {} bytes; at most {DOCUMENT_BYTES_MAX} are allowed",
+                text.len()
+            );
+            return Err(Diagnostic::at(file, text, 0..0, problem, "shorten its comments").into());
+        }
+        let table = DeTable::parse(text).map_err(|error| {
+            let fix = "correct the TOML at the marked place";
+            Diagnostic::from_toml(file, text, &error, fix)
+        })?;
+        let mut reader = Reader::new(file, text);
+        let job = reader.job(table.get_ref());
+        Diagnostics::none_in(reader.found)?;
+        let incomplete = || {
+            let fix = "add what is missing";
+            Diagnostic::at(file, text, 0..0, "the job is incomplete", fix)
+        };
+        job.ok_or_else(|| incomplete().into())
+    }
+}
+
+impl Reader<'_> {
+    fn job(&mut self, table: &DeTable<'_>) -> Option<Job> {
+        self.keys(table, KEYS, "a job");
+        let fix = "write its name in at most 64 lower-case letters, digits, `-` and `_`, such as job = \"weekly-report\"";
+        let name = self.parsed(table, "job", fix);
+        let fix = "write the name of a contract that is in force, such as contract = \"reports\"";
+        let contract = self.parsed(table, "contract", fix);
+        let fix = "say what the job is for in one sentence";
+        let purpose = self.required(table, 0..0, "purpose", fix);
+        let purpose = purpose.and_then(|(text, span)| {
+            let chars = text.chars().count();
+            let hidden = text.chars().any(diagnostic::is_hidden);
+            if (1..=PURPOSE_CHARS_MAX).contains(&chars) && !hidden {
+                return Some(text.to_owned());
+            }
+            let fix = format!("write 1 to {PURPOSE_CHARS_MAX} visible characters");
+            self.wrong(span, "`purpose` is empty, too long or not visible", fix)
+        });
+        let fix = "write the playbook's file beside this one, such as playbook = \"report.toml\"";
+        let playbook = self.required(table, 0..0, "playbook", fix);
+        let playbook = playbook.map(|(text, _)| text.to_owned());
+        let misfire = match table.get("misfire") {
+            None => Some(Misfire::Once),
+            Some(value) => self.misfire(value),
+        };
+        let overlap = match table
+            .get("overlap")
+            .map(|value| (value.get_ref().as_str(), value))
+        {
+            None | Some((Some("skip"), _)) => Some(Overlap::Skip),
+            Some((Some("queue"), _)) => Some(Overlap::Queue),
+            Some((Some("allow"), _)) => Some(Overlap::Allow),
+            Some((Some(_) | None, value)) => {
+                self.wrong(value.span(), "`overlap` is none of its words", OVERLAP_FIX)
+            }
+        };
+        let slots = match table.get("slots") {
+            None => Some(BTreeMap::new()),
+            Some(value) => self.slots(value),
+        };
+        let when = match table
+            .get("when")
+            .map(|value| (value.get_ref().as_table(), value))
+        {
+            None => self.wrong(0..0, "`[when]` is missing", WHEN_FIX),
+            Some((None, value)) => self.wrong(value.span(), "`when` is not a table", WHEN_FIX),
+            Some((Some(when), value)) => self.when(when, value.span()),
+        };
+        Some(Job {
+            name: name?,
+            purpose: purpose?,
+            contract: contract?,
+            playbook: playbook?,
+            when: when?,
+            misfire: misfire?,
+            overlap: overlap?,
+            slots: slots?,
+        })
+    }
+
+    fn parsed<T: std::str::FromStr>(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        fix: &str,
+    ) -> Option<T> {
+        let (text, span) = self.required(table, 0..0, key, fix)?;
+        let parsed = text.parse().ok();
+        parsed.or_else(|| self.wrong(span, format!("`{key}` is no such name"), fix))
+    }
+
+    fn misfire(&mut self, value: &Value<'_>) -> Option<Misfire> {
+        let all = || {
+            let table = value
+                .get_ref()
+                .as_table()
+                .filter(|table| table.len() == 1)?;
+            integer(table.get("all")?.get_ref())
+        };
+        match (value.get_ref().as_str(), all()) {
+            (Some("skip"), _) => Some(Misfire::Skip),
+            (Some("once"), _) => Some(Misfire::Once),
+            (None, Some(number)) if (1..=u64::from(MISFIRES_MAX)).contains(&number) => {
+                u8::try_from(number).ok().map(Misfire::All)
+            }
+            (None, Some(_)) => {
+                let problem = format!("`all` is not from 1 to {MISFIRES_MAX}");
+                self.wrong(value.span(), problem, MISFIRE_FIX)
+            }
+            (Some(_), _) | (None, None) => {
+                self.wrong(value.span(), "`misfire` is none of its values", MISFIRE_FIX)
+            }
+        }
+    }
+
+    fn slots(&mut self, value: &Value<'_>) -> Option<BTreeMap<String, String>> {
+        let fix = "write the slots of the contract with their values, such as\n[slots]\nmonth = \"2027-03\"";
+        let Some(table) = value
+            .get_ref()
+            .as_table()
+            .filter(|table| table.len() <= SLOTS_MAX)
+        else {
+            let problem = format!("`slots` is not a table of at most {SLOTS_MAX} values");
+            return self.wrong(value.span(), problem, fix);
+        };
+        let mut slots = BTreeMap::new();
+        for (name, value) in table {
+            let text = match value.get_ref() {
+                DeValue::String(text) => Some(text.to_string()),
+                DeValue::Integer(number) => Some(number.to_string()),
+                DeValue::Float(number) => Some(number.to_string()),
+                DeValue::Datetime(moment) => Some(moment.to_string()),
+                DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => self.wrong(
+                    value.span(),
+                    format!("`{}` is no text or number", name.get_ref()),
+                    fix,
+                ),
+            };
+            slots.extend(text.map(|text| (name.get_ref().to_string(), text)));
+        }
+        (slots.len() == table.len()).then_some(slots)
+    }
+
+    fn when(&mut self, table: &DeTable<'_>, place: Range<usize>) -> Option<When> {
+        self.keys(table, WHEN_KEYS, "`[when]`");
+        let zone = match table.get("zone") {
+            None => None,
+            Some(value) => Some(self.zone(value)?),
+        };
+        let from = table.get("from");
+        match (table.get("cron"), table.get("every"), table.get("at")) {
+            (Some(cron), None, None) => {
+                self.unused(from, "`from` is only for `every`");
+                self.cron(cron, zone)
+            }
+            (None, Some(every), None) => {
+                self.unused(table.get("zone"), "`every` needs no zone");
+                let ms = self.every(every)?;
+                let from = match from {
+                    None => None,
+                    Some(value) => Some(self.moment(value, None, FROM_FIX)?),
+                };
+                Some(When::Every { ms, from })
+            }
+            (None, None, Some(at)) => {
+                self.unused(from, "`from` is only for `every`");
+                let fix = "write a date and time with an offset, such as 2027-03-01T09:00:00+01:00, or without and add zone = \"Europe/Stockholm\"";
+                self.moment(at, zone.as_ref(), fix).map(When::At)
+            }
+            (None, None, None) => self.wrong(place, "`[when]` says no time", WHEN_FIX),
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+                let problem = "`[when]` has more than one of `cron`, `every` and `at`";
+                self.wrong(
+                    place,
+                    problem,
+                    "keep one, and write one job for each of the others",
+                )
+            }
+        }
+    }
+
+    fn unused(&mut self, value: Option<&Value<'_>>, problem: &str) {
+        if let Some(value) = value {
+            self.wrong::<()>(value.span(), problem, "remove it");
+        }
+    }
+
+    fn zone(&mut self, value: &Value<'_>) -> Option<Zone> {
+        let fix = "write an IANA name, such as zone = \"Europe/Stockholm\"";
+        let (text, span) = self.string(value, "zone", fix)?;
+        match Zone::named(text) {
+            Ok(zone) => Some(zone),
+            Err(error) => self.wrong(span, format!("there is no time zone `{text}`"), error.fix),
+        }
+    }
+
+    fn cron(&mut self, value: &Value<'_>, zone: Option<Zone>) -> Option<When> {
+        let fix = "write five fields, such as cron = \"30 9 * * mon-fri\"";
+        let (text, span) = self.string(value, "cron", fix)?;
+        let cron = match text.parse::<Cron>() {
+            Ok(cron) => Some(cron),
+            Err(error) => self.wrong(span.clone(), error.problem, error.fix),
+        };
+        let zone = zone.or_else(|| {
+            let fix = "add the zone that its times are of, such as zone = \"Europe/Stockholm\"";
+            self.wrong(span, "`cron` has no zone", fix)
+        });
+        Some(When::Cron {
+            cron: cron?,
+            zone: zone?,
+        })
+    }
+
+    fn every(&mut self, value: &Value<'_>) -> Option<u64> {
+        let (text, span) = self.string(value, "every", EVERY_FIX)?;
+        let ms = duration::parse(text);
+        let ms = ms.filter(|ms| (EVERY_MS_MIN..=EVERY_MS_MAX).contains(ms));
+        ms.or_else(|| self.wrong(span, format!("`{text}` is no interval"), EVERY_FIX))
+    }
+
+    /// Reads a moment: with an offset, or local in `zone`.
+    fn moment(&mut self, value: &Value<'_>, zone: Option<&Zone>, fix: &str) -> Option<Time> {
+        let text = match value.get_ref() {
+            DeValue::Datetime(moment) => moment.to_string(),
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => String::new(),
+        };
+        let moment: Option<Timestamp> = match (text.parse(), text.parse::<DateTime>(), zone) {
+            (Ok(moment), _, None) => Some(moment),
+            (Err(_), Ok(local), Some(zone)) => zone.moment(local),
+            (Ok(_), _, Some(_)) => {
+                let fix = "remove either the offset or `zone`";
+                return self.wrong(value.span(), "a moment with an offset needs no zone", fix);
+            }
+            (Err(_), Ok(_) | Err(_), _) => None,
+        };
+        let moment = moment.and_then(time);
+        moment.or_else(|| self.wrong(value.span(), "it is no moment", fix))
+    }
+}
+
+fn integer(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}

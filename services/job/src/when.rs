@@ -1,0 +1,137 @@
+//! The slots of a job: the moments at which it runs.
+
+use std::fmt;
+
+use bus_schema::Time;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    Cron, Zone, duration,
+    zone::{time, timestamp},
+};
+
+/// Shortest interval: one second.
+pub const EVERY_MS_MIN: u64 = 1_000;
+/// Longest interval: 366 days.
+pub const EVERY_MS_MAX: u64 = 366 * 86_400_000;
+
+/// When a job runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum When {
+    /// At local times of a zone. A time that comes twice counts once, at its first moment; one that is skipped counts at
+    /// the first moment after the gap.
+    Cron {
+        /// The local times.
+        cron: Cron,
+        /// The zone.
+        zone: Zone,
+    },
+    /// Again and again after the same time.
+    Every {
+        /// The time, in milliseconds.
+        ms: u64,
+        /// The first slot; without it, slots begin one interval after the job was signed.
+        from: Option<Time>,
+    },
+    /// Once.
+    At(Time),
+}
+
+impl When {
+    /// Returns the first slot after `after` of a job that was signed at `signed`; none if there is no more.
+    #[must_use]
+    pub fn next(&self, after: Time, signed: Time) -> Option<Time> {
+        match self {
+            Self::Cron { cron, zone } => {
+                let moment = timestamp(after)?;
+                let mut local = zone.local(moment);
+                loop {
+                    local = cron.next(local)?;
+                    let slot = zone.moment(local)?;
+                    if slot > moment {
+                        return time(slot);
+                    }
+                }
+            }
+            Self::Every { ms, from } => {
+                let (first, step) = interval(*ms, *from, signed)?;
+                let past = after.ns().checked_sub(first)?;
+                let n = if past < 0 { 0 } else { past / step + 1 };
+                let slot = first.checked_add(n.checked_mul(step)?)?;
+                Some(Time::from_ns(slot))
+            }
+            Self::At(at) => (*at > after).then_some(*at),
+        }
+    }
+
+    /// Returns the last slot that is not after `until` of a job that was signed at `signed`.
+    #[must_use]
+    pub fn latest(&self, until: Time, signed: Time) -> Option<Time> {
+        match self {
+            Self::Cron { cron, zone } => {
+                let moment = timestamp(until)?;
+                // To the next second, because the search excludes its start.
+                let second = Timestamp::from_second(moment.as_second()).ok()?;
+                let local = zone.latest_local(second)?;
+                let mut local = local.checked_add(SignedDuration::from_secs(1)).ok()?;
+                loop {
+                    local = cron.previous(local)?;
+                    let slot = zone.moment(local)?;
+                    if slot <= moment {
+                        return time(slot);
+                    }
+                }
+            }
+            Self::Every { ms, from } => {
+                let (first, step) = interval(*ms, *from, signed)?;
+                let past = until.ns().checked_sub(first).filter(|past| *past >= 0)?;
+                Some(Time::from_ns(first.checked_add(past / step * step)?))
+            }
+            Self::At(at) => (*at <= until).then_some(*at),
+        }
+    }
+
+    /// Returns true if `slot` is a slot of a job that was signed at `signed`.
+    #[must_use]
+    pub fn has(&self, slot: Time, signed: Time) -> bool {
+        self.latest(slot, signed) == Some(slot)
+    }
+
+    /// Returns a moment as people read it: in the job's zone, with the offset, or in UTC.
+    #[must_use]
+    pub fn shown(&self, at: Time) -> String {
+        match self {
+            Self::Cron { zone, .. } => zone.shown(at),
+            Self::Every { .. } | Self::At(_) => at.to_string(),
+        }
+    }
+}
+
+/// Returns the first slot and the step, in nanoseconds.
+fn interval(ms: u64, from: Option<Time>, signed: Time) -> Option<(i64, i64)> {
+    let step = i64::try_from(ms)
+        .ok()?
+        .checked_mul(1_000_000)
+        .filter(|step| *step > 0)?;
+    let first = match from {
+        Some(from) => from.ns(),
+        // Whole seconds are read more easily.
+        None => (signed.ns().div_euclid(1_000_000_000) * 1_000_000_000).checked_add(step)?,
+    };
+    Some((first, step))
+}
+
+impl fmt::Display for When {
+    /// Says it in words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cron { cron, zone } => write!(f, "cron {cron} in {zone}"),
+            Self::Every { ms, from: None } => write!(f, "every {}", duration::say(*ms)),
+            Self::Every {
+                ms,
+                from: Some(from),
+            } => write!(f, "every {} from {from}", duration::say(*ms)),
+            Self::At(at) => write!(f, "once at {at}"),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The tests of jobs and their slots.
+
+mod cron;
+mod document;
+mod when;
