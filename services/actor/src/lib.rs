@@ -27,6 +27,7 @@ pub mod runtime;
 mod service;
 pub mod signing_key;
 mod telemetry;
+mod timers;
 
 use std::{
     collections::BTreeMap,
@@ -52,6 +53,7 @@ pub use health::Health;
 pub use operator::{BusClient, OwnerWriter, Stored, StreamReader};
 pub use service::{BackgroundTasks, Context, Service, version};
 pub use telemetry::start as log;
+pub use timers::{FiredTimer, Timers};
 
 /// Runs a service's whole `main`: `--config FILE` starts it, `--check` only checks the file, and `--health` prints
 /// the health of the service that runs with it.

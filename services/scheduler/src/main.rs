@@ -1,0 +1,5 @@
+//! Runs the scheduler.
+
+fn main() -> std::process::ExitCode {
+    actor::main::<scheduler::Scheduler>()
+}

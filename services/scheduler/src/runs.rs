@@ -1,0 +1,189 @@
+//! Folds the facts about jobs and their runs.
+
+use std::collections::BTreeMap;
+
+use bus_schema::{
+    AuthorId, Content, DeploymentId, EventId, JobName, JobOnRecord, Jobs, Meta, RunCause, RunDue,
+    SchedulerFact, TaskId, Time,
+};
+use serde::{Deserialize, Serialize};
+
+/// The scheduler's state: the jobs on the record, and how far each of them is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runs {
+    deployment: Option<DeploymentId>,
+    pub(crate) jobs: Jobs,
+    progress: BTreeMap<JobName, Progress>,
+    /// The runs that are due, and have neither ended nor been rejected.
+    open: BTreeMap<TaskId, OpenRun>,
+    /// The owner's orders without a run, by their places in the stream.
+    orders: BTreeMap<u64, Order>,
+}
+
+/// A run that is due and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenRun {
+    job: JobName,
+    /// True if policy admitted it: a later rejection is about another submission of its id.
+    admitted: bool,
+}
+
+/// How far the runs of a job are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// The last slot that was due.
+    pub(crate) last: Time,
+    /// The number of open runs.
+    pub(crate) open: usize,
+    /// The start of the time in which it ran without a pause.
+    pub(crate) busy_from: Time,
+    /// The end of its last run.
+    pub(crate) free: Time,
+}
+
+/// An order to run a job now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Order {
+    pub(crate) id: EventId,
+    job: JobName,
+    version: u32,
+}
+
+impl Runs {
+    /// Returns how far the runs of a job are.
+    pub(crate) fn progress(&self, job: &JobName) -> Progress {
+        self.progress.get(job).copied().unwrap_or_default()
+    }
+
+    /// Returns the oldest order of a job without a run.
+    pub(crate) fn order(&self, job: &JobName) -> Option<&Order> {
+        let mut orders = self.orders.values();
+        orders.find(|order| order.job == *job)
+    }
+
+    /// Returns a job of which `version` may run.
+    pub(crate) fn job(&self, job: &JobName) -> Option<&JobOnRecord> {
+        let newest = self.jobs.get(job)?;
+        newest.runs(newest.signed.version).then_some(newest)
+    }
+
+    /// Returns the job whose document this is.
+    pub(crate) fn named_by(&self, document: &Content) -> Option<JobName> {
+        let mut jobs = self.jobs.iter();
+        let of = jobs.find(|job| job.signed.document == *document);
+        of.map(|of| of.signed.job.clone())
+    }
+
+    /// The number of runs that have not ended.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Folds a fact; returns the job that may have something to do then.
+    pub(crate) fn fold(&mut self, meta: &Meta, fact: SchedulerFact) -> Option<JobName> {
+        match fact {
+            SchedulerFact::RosterChanged(_, fact) => {
+                self.deployment = Some(fact.deployment);
+                None
+            }
+            SchedulerFact::JobSigned(_, fact) => {
+                let (job, version) = (fact.job.clone(), fact.version);
+                self.jobs.sign(meta.stored, *fact).then(|| {
+                    self.forget(&job, version.saturating_sub(1));
+                    job
+                })
+            }
+            SchedulerFact::JobRevoked(_, fact) => {
+                self.jobs.revoke(&fact);
+                self.forget(&fact.job, fact.version);
+                Some(fact.job)
+            }
+            SchedulerFact::JobPaused(_, fact) => {
+                self.jobs.pause(&fact);
+                Some(fact.job)
+            }
+            SchedulerFact::JobResumed(_, fact) => {
+                self.jobs.resume(meta.stored, &fact);
+                Some(fact.job)
+            }
+            SchedulerFact::RunOrdered(_, fact) => {
+                self.jobs.running(&fact.job, fact.version)?;
+                let order = Order {
+                    id: meta.id,
+                    job: fact.job.clone(),
+                    version: fact.version,
+                };
+                self.orders.insert(meta.seq, order);
+                Some(fact.job)
+            }
+            SchedulerFact::RunDue(_, fact) => {
+                self.due(meta, &fact);
+                Some(fact.job)
+            }
+            SchedulerFact::TaskAdmitted(task, _) => {
+                let run = self.open.get_mut(&task)?;
+                run.admitted = true;
+                None
+            }
+            SchedulerFact::TaskRejected(task, _) => {
+                let run = self.open.get(&task)?;
+                let rejected = !run.admitted;
+                rejected.then(|| self.end(meta, task)).flatten()
+            }
+            SchedulerFact::TaskFinished(task, _) if meta.by == AuthorId::Worker => {
+                self.end(meta, task)
+            }
+            SchedulerFact::TaskFinished(..) => None,
+        }
+    }
+
+    /// Drops the orders of a version and of each lower one.
+    fn forget(&mut self, job: &JobName, version: u32) {
+        self.orders
+            .retain(|_, order| order.job != *job || order.version > version);
+    }
+
+    fn due(&mut self, meta: &Meta, fact: &RunDue) {
+        let Some(deployment) = self.deployment else {
+            return;
+        };
+        let task = TaskId::of_run(deployment, &fact.job, fact.version, fact.cause);
+        let of = self.progress.entry(fact.job.clone()).or_default();
+        match fact.cause {
+            RunCause::Slot(slot) => {
+                // A slot from before the run that it follows is made up for: the job is still busy.
+                if slot > of.busy_from {
+                    of.busy_from = meta.stored;
+                }
+                of.last = of.last.max(slot);
+            }
+            RunCause::Ordered(id) => {
+                self.orders.retain(|_, order| order.id != id);
+                if of.open == 0 {
+                    of.busy_from = meta.stored;
+                }
+            }
+        }
+        let run = OpenRun {
+            job: fact.job.clone(),
+            admitted: false,
+        };
+        if self.open.insert(task, run).is_none() {
+            of.open += 1;
+        }
+    }
+
+    fn end(&mut self, meta: &Meta, task: TaskId) -> Option<JobName> {
+        let OpenRun { job, .. } = self.open.remove(&task)?;
+        if let Some(of) = self.progress.get_mut(&job) {
+            of.open = of.open.saturating_sub(1);
+            of.free = of.free.max(meta.stored);
+        }
+        Some(job)
+    }
+}

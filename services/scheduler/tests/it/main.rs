@@ -1,0 +1,8 @@
+//! Tests the scheduler's core on a stream of really signed events.
+
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
+mod stream;
