@@ -134,6 +134,7 @@ impl History {
         for task in &tasks {
             let (playbook, slots) = (task.playbook, None);
             let fact = TaskAdmitted {
+                job: None,
                 session: None,
                 contract,
                 playbook,

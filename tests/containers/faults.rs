@@ -23,7 +23,7 @@ const NATS_VOLUME: &str = "nats/data";
 /// The workspace, which is not a volume of the deployment.
 const WORKSPACE: &str = "the workspace";
 /// Volumes that are filled, each with its service and its size in bytes.
-const VOLUMES: [(&str, &str, u32, &str); 13] = [
+const VOLUMES: [(&str, &str, u32, &str); 14] = [
     ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
     ("runner", "runner/state", 10_004, "24m"),
@@ -31,6 +31,7 @@ const VOLUMES: [(&str, &str, u32, &str); 13] = [
     ("broker", "broker/state", 10_005, "24m"),
     ("worker", "worker/state", 10_008, "24m"),
     ("engine", "engine/state", 10_002, "24m"),
+    ("scheduler", "scheduler/state", 10_006, "24m"),
     ("gateway", "gateway/state", 10_001, "24m"),
     ("audit", "audit/log", 10_007, "24m"),
     ("audit", "audit/anchor", 10_007, "24m"),
@@ -232,7 +233,15 @@ async fn a_server_that_is_away_for_a_minute_is_waited_for() {
     docker(&["stop", &container("nats")]);
     let since = stack.deployment.clock().elapsed();
     let actors = [
-        "policy", "runner", "broker", "egress", "audit", "worker", "engine", "gateway",
+        "policy",
+        "runner",
+        "broker",
+        "egress",
+        "audit",
+        "worker",
+        "engine",
+        "scheduler",
+        "gateway",
     ];
     for service in actors {
         stack.becomes(service, "unhealthy").await;

@@ -254,7 +254,15 @@ fn forged_from_a_container(tailnet: &Tailnet) {
     let good = fetch(Some(&sidecar), &tailnet.programs, &arguments);
     assert_eq!(good.status, 200, "{good:?}");
     for service in [
-        "nats", "policy", "runner", "broker", "egress", "audit", "worker", "engine",
+        "nats",
+        "policy",
+        "runner",
+        "broker",
+        "egress",
+        "audit",
+        "worker",
+        "engine",
+        "scheduler",
     ] {
         let net = net(crate::engine::pid(service));
         let refused = fetch(Some(&net), &tailnet.programs, &arguments);

@@ -87,13 +87,15 @@ async fn fetched(owner: &BusClient, fetch: Fetch) -> Fetched {
             by,
             content,
         } => Fetched::Arguments(action, owner.get(by, &content).await.unwrap()),
-        Fetch::Words { task, content } => {
-            let bytes = owner.get(AuthorId::Gateway, &content).await.unwrap();
-            Fetched::Words(task, bytes)
+        Fetch::Job { content } => {
+            let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
+            Fetched::Job(content, bytes)
         }
-        Fetch::Slots { task, content } => {
-            let bytes = owner.get(AuthorId::Gateway, &content).await.unwrap();
-            Fetched::Slots(task, bytes)
+        Fetch::Words { task, by, content } => {
+            Fetched::Words(task, owner.get(by, &content).await.unwrap())
+        }
+        Fetch::Slots { task, by, content } => {
+            Fetched::Slots(task, owner.get(by, &content).await.unwrap())
         }
         Fetch::Earlier {
             task,

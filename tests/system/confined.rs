@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::hardening::UNDER;
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "gateway",
     "policy",
     "runner",
@@ -17,6 +17,7 @@ const NAMES: [&str; 10] = [
     "audit",
     "worker",
     "engine",
+    "scheduler",
     "nats",
     "tailscale",
 ];

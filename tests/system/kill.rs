@@ -273,8 +273,17 @@ struct Kill {
 
 impl Kill {
     fn of(seed: u64) -> Self {
-        const VICTIMS: [&str; 9] = [
-            "gateway", "worker", "engine", "policy", "runner", "broker", "egress", "audit", NATS,
+        const VICTIMS: [&str; 10] = [
+            "gateway",
+            "worker",
+            "engine",
+            "scheduler",
+            "policy",
+            "runner",
+            "broker",
+            "egress",
+            "audit",
+            NATS,
         ];
         let victim = VICTIMS[usize::try_from(seed).unwrap() % VICTIMS.len()];
         let after = 1 + spread(seed) % EVENTS;

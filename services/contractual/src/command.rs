@@ -22,6 +22,7 @@ mod exception;
 mod halt;
 mod health;
 mod init;
+mod job;
 mod key;
 mod mcp;
 mod output;
@@ -120,6 +121,9 @@ enum DeploymentCommand {
         after_help = "Example: contractual secret set crm --host api.example.com --inject 'header:authorization=Bearer {}' <key.txt"
     )]
     Secret(secret::Command),
+    /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
+    #[command(subcommand, after_help = "Example: contractual job add job.toml")]
+    Job(job::Command),
     /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
     Halt,
@@ -252,6 +256,7 @@ impl DeploymentCommand {
             | Self::Approve(_)
             | Self::Deny(_)
             | Self::Secret(_)
+            | Self::Job(_)
             | Self::Halt
             | Self::Resume
             | Self::Stream(_)
@@ -317,6 +322,7 @@ impl DeploymentCommand {
             Self::Contract(command) => command.run(&context).await,
             Self::Tool(command) => command.run(&context).await,
             Self::Secret(command) => command.run(&open()?, out).await,
+            Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,
             Self::Stream(command) => command.run(&open()?, out).await,

@@ -60,6 +60,13 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         RefusalCode::Slots => {
             "`contractual contract show` names the slots; fill them in with `--set <slot>=<value>`"
         }
+        RefusalCode::NoJob | RefusalCode::NoRun => "see `contractual job show`",
+        RefusalCode::InvalidJob => {
+            "sign the job again with `contractual job add`, for the contract that is in force"
+        }
+        RefusalCode::JobTool => {
+            "write the risk of the tool into the catalogue, or run the playbook as a person"
+        }
         RefusalCode::Arguments => "compare them with the tool's `input_schema` in the catalogue",
         RefusalCode::Cancelled | RefusalCode::NotOpen | RefusalCode::SaidNo => return None,
     })

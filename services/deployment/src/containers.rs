@@ -103,6 +103,7 @@ pub fn shares() -> Vec<Share> {
             | AuthorId::Engine
             | AuthorId::Policy
             | AuthorId::Runner
+            | AuthorId::Scheduler
             | AuthorId::Audit => WITHOUT_SEALING,
         },
         volumes: author.volumes(),

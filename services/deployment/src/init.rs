@@ -363,6 +363,7 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
         | AuthorId::Egress
         | AuthorId::Engine
         | AuthorId::Policy
+        | AuthorId::Scheduler
         | AuthorId::Worker
         | AuthorId::Owner => String::new(),
     };

@@ -10,6 +10,7 @@ mod error;
 mod file;
 pub mod fleet;
 pub mod init;
+pub mod jobs;
 pub mod layout;
 mod lock;
 pub mod log_file;

@@ -2,7 +2,8 @@
 //! catalogue of tools.
 
 use bus_schema::{
-    ACTORS, AUDIT, AuthorKey, Deployment, Draft, EVENT_BYTES_MAX, STREAMS, consumer,
+    ACTORS, AUDIT, AuthorId, AuthorKey, Deployment, Draft, EVENT_BYTES_MAX, STREAMS, TIMERS,
+    consumer,
     stream::{self, COPIER},
 };
 use serde::Serialize;
@@ -108,6 +109,15 @@ pub async fn provision(of: &Opened) -> Result<Provisioned, Error> {
             .await?;
         done.note(format!("{AUDIT}/{name}"), !there);
     }
+    let name = AuthorId::Scheduler.name();
+    let there = bus
+        .api(&format!("CONSUMER.INFO.{TIMERS}.{name}"), &json!({}))
+        .await
+        .is_ok();
+    let question = json!({"stream_name": TIMERS, "config": stream::timers_consumer()});
+    bus.api(&format!("CONSUMER.CREATE.{TIMERS}.{name}"), &question)
+        .await?;
+    done.note(format!("{TIMERS}/{name}"), !there);
     copy(of, &mut done).await?;
     let roster = init::first_roster(&of.dir)?;
     let is_first = bus.publish_first(&roster).await?;

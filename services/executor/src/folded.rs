@@ -49,6 +49,18 @@ impl State {
                 self.submit(task, &fact.statement, owner);
                 return Folded::Nothing;
             }
+            ExecutorFact::JobSigned(_, fact) => {
+                self.jobs.sign(meta.stored, *fact);
+                return Folded::Nothing;
+            }
+            ExecutorFact::JobRevoked(_, fact) => {
+                self.jobs.revoke(&fact);
+                return Folded::Nothing;
+            }
+            ExecutorFact::RunDue(_, fact) => {
+                self.run_due(&fact);
+                return Folded::Nothing;
+            }
             ExecutorFact::SecretReleased(_, fact) => return Folded::Released(*fact),
             ExecutorFact::ActionGranted(_, fact) => {
                 self.grant(meta, *fact, me);

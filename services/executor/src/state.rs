@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionGranted, ActionId, AuthorId, CatalogueSigned, ContractName, ContractSigned, DeploymentId,
-    Digest, DraftGrant, Envelope, EventId, Meta, PublicKey, Secrets, Signed, Statement, TaskId,
-    Time, ToolName,
+    Digest, DraftGrant, Envelope, EventId, Jobs, Meta, PublicKey, RunDue, Secrets, Signed,
+    Statement, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,11 @@ pub struct State {
     pub(crate) revoked: BTreeSet<Digest>,
     /// Grants to this executor, neither claimed nor declined, by place in the stream.
     pub(crate) open: BTreeMap<u64, Granted>,
-    /// The tasks that the owner signed, each with its contract: policy alone cannot create one.
+    /// The jobs that the owner signed.
+    #[serde(default)]
+    pub(crate) jobs: Jobs,
+    /// The tasks that the owner signed, and the runs of jobs that the owner signed, each with its contract: policy alone
+    /// cannot create one.
     signed: BTreeMap<TaskId, Digest>,
     tasks: BTreeMap<TaskId, Uses>,
     /// The tasks that the owner signed and cancelled.
@@ -190,6 +194,15 @@ impl State {
         };
         if said.task == task && Some(said.deployment) == self.deployment {
             self.signed.entry(task).or_insert(said.contract);
+        }
+    }
+
+    /// Folds a run that is due: the owner signed its job, and so the contract that it is under.
+    pub(crate) fn run_due(&mut self, due: &RunDue) {
+        let job = self.jobs.running(&due.job, due.version);
+        if let Some((deployment, job)) = self.deployment.zip(job) {
+            let task = TaskId::of_run(deployment, &due.job, due.version, due.cause);
+            self.signed.entry(task).or_insert(job.signed.contract);
         }
     }
 

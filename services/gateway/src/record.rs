@@ -197,6 +197,8 @@ impl Record {
             GatewayFact::HaltLifted(..) => self.halted = false,
             GatewayFact::ContractSigned(_, signed) => self.label(signed),
             GatewayFact::TaskSubmitted(task, _) => self.open(*task, meta),
+            // A run of a job is no submission.
+            GatewayFact::TaskAdmitted(task, fact) if fact.job.is_some() => self.open(*task, meta),
             GatewayFact::TaskAdmitted(..)
             | GatewayFact::SessionCalled(..)
             | GatewayFact::TaskCancelled(..)
@@ -214,7 +216,7 @@ impl Record {
             | GatewayFact::SessionEnded(..)
             | GatewayFact::ActionExpired(..) => {}
         }
-        // Only a submission adds a task, so events of other authors cannot displace tasks.
+        // Only a submission or an admitted run adds a task, so events of other authors cannot displace tasks.
         let Some(kept) = meta.task.and_then(|task| self.tasks.get_mut(&task)) else {
             return;
         };

@@ -15,7 +15,7 @@ use crate::core::{PolicyCore, WINDOW};
 use crate::decide::{Decision, ProposedCall, Refusal, clipped, drifted, still_covers};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
-use crate::state::{Answer, PendingContract, Proposal, Question, Submitted};
+use crate::state::{Answer, PendingContract, Proposal, Question, Submission, Submitted};
 use crate::tools::NoTools;
 
 /// Smallest number of verdicts that are appended together: the server stores fewer of them faster one by one.
@@ -256,11 +256,11 @@ impl PolicyCore {
                 return None;
             }
             let said = match one.said {
-                Ok(said) if self.must_wait(one.task, said) => {
+                Ok(said) if self.must_wait(one, said, moment) => {
                     waiting.insert(one.task);
                     return None;
                 }
-                Ok(said) => self.admissible(one.task, said, moment),
+                Ok(said) => self.admissible(one, said, moment),
                 Err(code) => Err((code, None)),
             };
             let draft = match said {
@@ -275,6 +275,7 @@ impl PolicyCore {
                         playbook,
                         slots,
                         session,
+                        job: one.run.as_ref().map(|run| run.job.clone()),
                     };
                     Draft::of(one.task, fact)
                 }
@@ -290,22 +291,31 @@ impl PolicyCore {
 
     /// Returns true if a submission cannot be judged yet: its contract has no verdict, or contract or slots have not been
     /// read.
-    fn must_wait(&self, task: TaskId, said: Submitted) -> bool {
+    fn must_wait(&self, one: &Submission, said: Submitted, moment: &DecisionTime) -> bool {
+        let run = one.run.as_ref();
+        if run.is_some_and(|run| self.run_must_wait(run, moment.now)) {
+            return true;
+        }
         let contract = &said.contract;
         let active = self.state.contracts.get(contract);
         let unread = active.is_some_and(|active| !active.suspended)
             && self.document_of(contract).is_none()
             && !matches!(self.tools(), Err(NoTools::Unusable(_)));
-        unread || self.state.is_offered(contract) || self.awaits_slots(task, said)
+        unread || self.state.is_offered(contract) || self.awaits_slots(one.task, said)
     }
 
     fn admissible(
         &self,
-        task: TaskId,
+        one: &Submission,
         said: Submitted,
         moment: &DecisionTime,
     ) -> Result<Submitted, (RefusalCode, Option<String>)> {
         let no = |code| Err((code, None));
+        if let Some(run) = &one.run
+            && let Err(code) = self.check_run(run, moment.now)
+        {
+            return no(code);
+        }
         let active = self.state.contracts.get(&said.contract);
         let Some(active) = active else {
             return no(RefusalCode::NoContract);
@@ -329,7 +339,7 @@ impl PolicyCore {
         if contract.admits(shared, now_ms).is_err() {
             return no(RefusalCode::Limit);
         }
-        let filled = self.fills(task, said, (contract, now_ms));
+        let filled = self.fills(one.task, said, (contract, now_ms));
         filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
         Ok(said)
     }

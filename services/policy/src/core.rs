@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ::job::Job;
 use actor::{Core, Key, Outbox};
 use bus_schema::{
     ActionId, AuthorId, Content, Digest, Policy as Me, PolicyFact, PublicKey, RefusalCode, Seen,
@@ -14,6 +15,7 @@ use crate::decision_time::DecisionTime;
 use crate::document::Document;
 use crate::fetch::{Fetch, Fetched, Place};
 use crate::history::HistoryCache;
+use crate::runs::read_job;
 use crate::state::{ActiveContract, Answer, PendingContract, Proposal, State};
 use crate::tools::{NoTools, ReadCatalogues};
 
@@ -32,6 +34,8 @@ pub struct PolicyCore {
     pub(crate) documents: BTreeMap<Place, Document>,
     /// The signed tools of contracts that are not read as they were signed, by content. None: the bytes were erased.
     pub(crate) signed_tools: BTreeMap<Content, Option<Vec<u8>>>,
+    /// The documents of jobs. None: the bytes were erased, or are no job.
+    pub(crate) jobs: BTreeMap<Content, Option<Job>>,
     /// None: the bytes were erased.
     pub(crate) arguments: BTreeMap<ActionId, Option<Vec<u8>>>,
     pub(crate) histories: HistoryCache,
@@ -50,6 +54,7 @@ impl PolicyCore {
             before_first: None,
             documents: BTreeMap::new(),
             signed_tools: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             arguments: BTreeMap::new(),
             histories: HistoryCache::default(),
             no_grants: AtomicBool::new(true),
@@ -77,8 +82,10 @@ impl PolicyCore {
             if let Ok(said) = one.said
                 && self.has_slots(&said.contract)
             {
-                self.histories.want_slots(one.task, said.slots, &mut wanted);
+                let slots = (one.contents_by(), said.slots);
+                self.histories.want_slots(one.task, slots, &mut wanted);
             }
+            self.want_job(one, &mut wanted);
         }
         // Changed tools must be detected without a proposal.
         for (contract, active) in self
@@ -301,6 +308,7 @@ impl Core for PolicyCore {
         self.catalogues.clear();
         self.documents.clear();
         self.signed_tools.clear();
+        self.jobs.clear();
         self.arguments.clear();
         self.histories.clear();
     }
@@ -321,6 +329,7 @@ impl Core for PolicyCore {
                 .retain(|place, _| state.needs_document(&place.contract, &place.document));
             self.signed_tools
                 .retain(|content, _| state.needs_tools(content));
+            self.jobs.retain(|content, _| state.needs_job(content));
         }
     }
 
@@ -339,6 +348,11 @@ impl Core for PolicyCore {
             Fetched::Tools(content, bytes) => {
                 if self.state.needs_tools(&content) {
                     self.signed_tools.insert(content, bytes);
+                }
+            }
+            Fetched::Job(content, bytes) => {
+                if self.state.needs_job(&content) {
+                    self.jobs.insert(content, read_job(bytes));
                 }
             }
             Fetched::Arguments(action, bytes) => {
@@ -376,6 +390,9 @@ impl Core for PolicyCore {
         }
         if let Some((until, _, _)) = self.state.asks.first() {
             out.wake(*until);
+        }
+        if let Some(slot) = self.first_slot(moment.now) {
+            out.wake(slot);
         }
         if !out.idle(None) {
             return;

@@ -7,7 +7,7 @@ use bus_schema::{
 };
 use contract::{
     ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift,
-    HistoryNeeds, Question, ReadNow, Tool, Verdict, View, decide, drift, is_read_as_signed,
+    HistoryNeeds, Question, ReadNow, Risk, Tool, Verdict, View, decide, drift, is_read_as_signed,
     rule_id,
 };
 
@@ -159,6 +159,10 @@ impl PolicyCore {
                 return Decision::Refuse(Refusal::new(rule, code, clipped(why)));
             }
         };
+        let tool = tools.get(call.tool.as_str());
+        if task.job.is_some() && tool.is_some_and(|tool| tool.risk() == Some(Risk::High)) {
+            return Decision::Refuse(job_tool());
+        }
         let (contract, args) = match self.read((task.contract, active), tools, call) {
             Ok(read) => read,
             Err(decision) => return *decision,
@@ -179,7 +183,6 @@ impl PolicyCore {
             tool: call.tool.as_str(),
             args,
         };
-        let tool = tools.get(call.tool.as_str());
         match permitted(decide(contract, tools, &view, &said)) {
             Ok(permitted) => self.drafted((deployment, contract, tool), permitted, call, moment),
             Err(refusal) => Decision::Refuse(refusal),
@@ -316,6 +319,13 @@ impl PolicyCore {
             (Err(why), _) => Decision::Refuse(outside(why)),
         }
     }
+}
+
+/// Returns the refusal of a tool that no job may use, whatever its contract says.
+fn job_tool() -> Refusal {
+    let why = "a job may not use a tool of high risk; run the playbook as a person, or give the tool its true risk and sign \
+               the catalogue and the contract again";
+    Refusal::new(rule_id("job"), RefusalCode::JobTool, why)
 }
 
 /// Returns the reason for granting nothing under a suspended contract.

@@ -49,17 +49,26 @@ pub enum Fetch {
         /// The arguments.
         content: Content,
     },
-    /// The text of a task that the owner signed, put there by the gateway.
+    /// The document of a job, put there by the owner.
+    Job {
+        /// The document.
+        content: Content,
+    },
+    /// The text of a task that the owner signed.
     Words {
         /// The task.
         task: TaskId,
+        /// The author that put it there: the gateway, or the owner for a run of a job.
+        by: AuthorId,
         /// The text.
         content: Content,
     },
-    /// The values of the slots of a task that the owner signed, put there by the gateway.
+    /// The values of the slots of a task that the owner signed.
     Slots {
         /// The task.
         task: TaskId,
+        /// The author that put them there: the gateway, or the owner for a run of a job.
+        by: AuthorId,
         /// The values.
         content: Content,
     },
@@ -89,6 +98,8 @@ pub enum Fetched {
     Tools(Content, Option<Vec<u8>>),
     /// The arguments of an action; none if they were erased.
     Arguments(ActionId, Option<Vec<u8>>),
+    /// The document of a job; none if it was erased.
+    Job(Content, Option<Vec<u8>>),
     /// The signed text of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
     /// The signed values of the slots of a task; none if they were erased.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actor::Key;
 use bus_schema::json;
-use bus_schema::{ActionId, Content, Digest, SLOTS_BYTES_MAX, TaskId};
+use bus_schema::{ActionId, AuthorId, Content, Digest, SLOTS_BYTES_MAX, TaskId};
 use contract::{
     ARGUMENTS_BYTES_MAX, CallParts, Catalogue, HistoryNeeds, Integrity, Labels, Record, Secrecy,
     SlotValues, Tool,
@@ -49,9 +49,15 @@ impl HistoryCache {
         // A refusal offers no value to a person that the owner's words do not name, so each call needs them.
         if past.is_none_or(|past| past.words.is_none()) {
             let content = task.playbook;
-            to.push((Key::Task("words", id), Fetch::Words { task: id, content }));
+            let by = task.contents_by();
+            let fetch = Fetch::Words {
+                task: id,
+                by,
+                content,
+            };
+            to.push((Key::Task("words", id), fetch));
         }
-        self.want_slots(id, task.slots, to);
+        self.want_slots(id, (task.contents_by(), task.slots), to);
         let mut add = |name, action, part, by, content| {
             let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
             if !read {
@@ -106,14 +112,13 @@ impl HistoryCache {
     pub(crate) fn want_slots(
         &self,
         task: TaskId,
-        slots: Option<Content>,
+        (by, slots): (AuthorId, Option<Content>),
         to: &mut Vec<(Key, Fetch)>,
     ) {
         let content = slots.filter(|slots| slots.len() as usize <= SLOTS_BYTES_MAX);
         let content = content.filter(|_| self.slots(task).is_none());
-        let fetch =
-            content.map(|content| (Key::Task("slots", task), Fetch::Slots { task, content }));
-        to.extend(fetch);
+        let fetch = content.map(|content| Fetch::Slots { task, by, content });
+        to.extend(fetch.map(|fetch| (Key::Task("slots", task), fetch)));
     }
 
     /// Returns the read values of the slots of a task. None inside: they were erased or are unusable.
@@ -169,7 +174,11 @@ impl HistoryCache {
         let nothing = TaskHistory::default();
         let past = self.tasks.get(&id).unwrap_or(&nothing);
         let words = past.words.clone()?;
-        let mut record = Record::new(PRINCIPAL, words);
+        let principal = match &task.job {
+            Some(job) => format!("job:{job}"),
+            None => PRINCIPAL.to_owned(),
+        };
+        let mut record = Record::new(principal, words);
         if task.slots.is_some() {
             record.fill(past.slots.clone()?);
         }

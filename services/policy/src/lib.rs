@@ -9,6 +9,7 @@ mod fetch;
 mod filled;
 mod history;
 mod replay;
+mod runs;
 mod service;
 mod state;
 mod tools;

@@ -32,20 +32,21 @@ impl Service for Policy {
 
     async fn perform(_service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Policy>) -> Fetched {
         let (by, content) = match fetch {
-            Fetch::Catalogue { content } | Fetch::Tools { content } => (AuthorId::Owner, content),
+            Fetch::Catalogue { content } | Fetch::Tools { content } | Fetch::Job { content } => {
+                (AuthorId::Owner, content)
+            }
             Fetch::Document { place } => (AuthorId::Owner, place.document),
             Fetch::Arguments { by, content, .. } | Fetch::Earlier { by, content, .. } => {
                 (by, content)
             }
-            Fetch::Words { content, .. } | Fetch::Slots { content, .. } => {
-                (AuthorId::Gateway, content)
-            }
+            Fetch::Words { by, content, .. } | Fetch::Slots { by, content, .. } => (by, content),
         };
         match (bus.get(by, &content).await, fetch) {
             (Ok(bytes), Fetch::Catalogue { .. }) => Fetched::Catalogue(content, bytes),
             (Ok(bytes), Fetch::Document { place }) => Fetched::Document(place, bytes),
             (Ok(bytes), Fetch::Tools { .. }) => Fetched::Tools(content, bytes),
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
+            (Ok(bytes), Fetch::Job { .. }) => Fetched::Job(content, bytes),
             (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
             (Ok(bytes), Fetch::Slots { task, .. }) => Fetched::Slots(task, bytes),
             (

@@ -1,16 +1,20 @@
 //! Holds policy's projection of the stream: contracts in force, open tasks, and work without a verdict.
 
 mod fold;
+mod runs;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Digest, DraftGrant,
-    Envelope, EventId, Pins, PublicKey, RefusalCode, RuleId, Signed, TaskId, Time, ToolName,
+    Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, Signed, TaskId, Time,
+    ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use runs::DueRun;
 
 /// Largest number of refused approvals recorded for one action, and for all unknown actions of one task.
 pub const APPROVALS_REFUSED_MAX: u8 = 8;
@@ -28,6 +32,12 @@ pub struct State {
     pub(crate) halted: bool,
     /// The newest catalogue that the owner signed.
     pub(crate) catalogue: Option<CatalogueSigned>,
+    /// The jobs that the owner signed.
+    pub(crate) jobs: Jobs,
+    /// The owner's orders of runs that no run has used.
+    orders: BTreeMap<EventId, (JobName, u32)>,
+    /// The tasks of all runs that were due.
+    runs_seen: BTreeSet<TaskId>,
     /// The contracts in force, at most one of each name.
     pub(crate) contracts: BTreeMap<Digest, ActiveContract>,
     /// The usage of all tasks of a contract, by its name.
@@ -84,6 +94,18 @@ pub(crate) struct Submission {
     pub(crate) id: EventId,
     /// The submission as far as it can be checked without its contract.
     pub(crate) said: Result<Submitted, RefusalCode>,
+    /// The run of a job; none for a task that a person submitted.
+    pub(crate) run: Option<DueRun>,
+}
+
+impl Submission {
+    /// The author of its playbook and of the values of its slots.
+    pub(crate) const fn contents_by(&self) -> AuthorId {
+        match self.run {
+            Some(_) => AuthorId::Owner,
+            None => AuthorId::Gateway,
+        }
+    }
 }
 
 /// The owner's statement about a task.
@@ -105,6 +127,8 @@ pub(crate) struct Task {
     pub(crate) playbook: Content,
     /// The values of its slots.
     pub(crate) slots: Option<Content>,
+    /// The job that it is a run of.
+    pub(crate) job: Option<JobName>,
     /// The only author whose proposals count.
     pub(crate) proposer: AuthorId,
     /// Its granted totals, reserved or used, without lapsed and declined grants.
@@ -254,6 +278,16 @@ pub(crate) struct InvalidApproval {
     pub(crate) action: ActionId,
     pub(crate) code: RefusalCode,
     pub(crate) id: EventId,
+}
+
+impl Task {
+    /// The author of its playbook and of the values of its slots.
+    pub(crate) const fn contents_by(&self) -> AuthorId {
+        match self.job {
+            Some(_) => AuthorId::Owner,
+            None => AuthorId::Gateway,
+        }
+    }
 }
 
 impl State {

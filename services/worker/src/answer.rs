@@ -6,8 +6,7 @@ use std::{
 };
 
 use bus_schema::{
-    ActionId, ActionProposed, AuthorId, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome,
-    TooLarge,
+    ActionId, ActionProposed, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome, TooLarge,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -242,7 +241,7 @@ fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
         .iter()
         .filter_map(|at| Some((ContentKey::Output(*at), *task.outputs.get(at)?)));
     let submitted = |content| Stored {
-        by: AuthorId::Gateway,
+        by: task.by,
         content,
     };
     let slots = task

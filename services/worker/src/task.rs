@@ -19,6 +19,8 @@ pub(crate) struct Task {
     pub(crate) playbook: Content,
     /// The values of its slots.
     pub(crate) slots: Option<Content>,
+    /// The author that put both there: the gateway, or the owner for a run of a job.
+    pub(crate) by: AuthorId,
     pub(crate) progress: Progress,
     /// The outputs of successful actions.
     pub(crate) outputs: BTreeMap<StepRef, Stored>,
@@ -43,6 +45,10 @@ impl Task {
             admitted: meta.seq,
             playbook: fact.playbook,
             slots: fact.slots,
+            by: match fact.job {
+                Some(_) => AuthorId::Owner,
+                None => AuthorId::Gateway,
+            },
             progress: Progress::default(),
             outputs: BTreeMap::new(),
             cause: meta.id,

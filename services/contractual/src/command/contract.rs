@@ -20,6 +20,7 @@ pub(super) mod suspended;
 use clap::Subcommand;
 
 pub(super) use self::{
+    history::History,
     index::{ContractEntry, ContractStatus},
     list::entries,
     show::text,

@@ -48,6 +48,7 @@ impl Arguments {
             AuthorId::Gateway => run!(gateway::Gateway),
             AuthorId::Worker => run!(worker::Worker),
             AuthorId::Engine => run!(engine::Engine),
+            AuthorId::Scheduler => run!(scheduler::Scheduler),
             AuthorId::Policy => run!(policy::Policy),
             AuthorId::Runner => run!(runner::RunnerService),
             AuthorId::Broker => run!(broker::BrokerService),

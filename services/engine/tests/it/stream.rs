@@ -87,6 +87,7 @@ impl Scene {
     pub(crate) fn admit(&mut self, task: TaskId, session: Option<SigningKey>) {
         let playbook = self.log.put(Gateway::ID, b"what the person wants");
         let fact = TaskAdmitted {
+            job: None,
             contract: Digest::ZERO,
             playbook,
             slots: None,

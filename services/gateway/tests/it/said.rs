@@ -13,6 +13,7 @@ pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
     Draft::of(
         task,
         TaskAdmitted {
+            job: None,
             session: None,
             contract,
             playbook: content(b"playbook"),

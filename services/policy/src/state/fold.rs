@@ -19,6 +19,12 @@ impl State {
         self.release_lapsed(meta.stored);
         match fact {
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            PolicyFact::JobSigned(..)
+            | PolicyFact::JobRevoked(..)
+            | PolicyFact::JobPaused(..)
+            | PolicyFact::JobResumed(..)
+            | PolicyFact::RunOrdered(..)
+            | PolicyFact::RunDue(..) => self.job(meta, fact),
             PolicyFact::CatalogueSigned(_, fact) => {
                 fact.replace(&mut self.catalogue);
             }
@@ -59,7 +65,7 @@ impl State {
                         slots: fact.slots,
                         session: fact.session,
                     };
-                    self.tasks.insert(task, Task::under(name, said));
+                    self.tasks.insert(task, Task::under(name, said, fact.job));
                 }
             }
             PolicyFact::TaskRejected(task, _) => self.take_submission(task),
@@ -176,8 +182,16 @@ impl State {
             Err(RefusalCode::Reused)
         };
         let id = meta.id;
-        self.submitted
-            .insert(meta.seq, Submission { task, id, said });
+        let run = None;
+        self.submitted.insert(
+            meta.seq,
+            Submission {
+                task,
+                id,
+                said,
+                run,
+            },
+        );
     }
 
     /// Cancels a task: a submission is rejected, and every open question is refused.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, AuthorId, ContractName, DraftGrant,
-    Meta, Time, lifecycle::finish_by,
+    JobName, Meta, Time, lifecycle::finish_by,
 };
 use contract::{Allowance, ContractTotals, Spent, Totals, Under};
 
@@ -40,7 +40,7 @@ impl Reservation {
 }
 
 impl Task {
-    pub(super) fn under(name: ContractName, said: Submitted) -> Self {
+    pub(super) fn under(name: ContractName, said: Submitted, job: Option<JobName>) -> Self {
         let Submitted {
             contract,
             playbook,
@@ -52,6 +52,7 @@ impl Task {
             name,
             playbook,
             slots,
+            job,
             proposer: session.map_or(AuthorId::Worker, |_| AuthorId::Engine),
             used: Totals::default(),
             calls: BTreeMap::new(),

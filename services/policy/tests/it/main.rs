@@ -22,6 +22,7 @@ mod proposals;
 mod reload;
 mod repeats;
 mod roles;
+mod runs;
 mod same;
 mod sessions;
 mod slots;

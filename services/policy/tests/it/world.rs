@@ -181,8 +181,9 @@ impl World {
                 by,
                 content,
             } => Fetched::Arguments(action, get(by, content)),
-            Fetch::Words { task, content } => Fetched::Words(task, get(AuthorId::Gateway, content)),
-            Fetch::Slots { task, content } => Fetched::Slots(task, get(AuthorId::Gateway, content)),
+            Fetch::Job { content } => Fetched::Job(content, get(AuthorId::Owner, content)),
+            Fetch::Words { task, by, content } => Fetched::Words(task, get(by, content)),
+            Fetch::Slots { task, by, content } => Fetched::Slots(task, get(by, content)),
             Fetch::Earlier {
                 task,
                 action,

@@ -69,6 +69,7 @@ impl Stream {
         let slots = slots.map(|slots| self.log.put(Gateway::ID, slots.as_bytes()));
         let contract = Digest::ZERO;
         let fact = TaskAdmitted {
+            job: None,
             session: None,
             contract,
             playbook,

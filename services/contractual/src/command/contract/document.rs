@@ -131,7 +131,7 @@ pub(super) async fn check_signed(
 ///
 /// # Errors
 /// The bus's error; [`Error::Refused`] if no catalogue is signed.
-pub(super) async fn signed_tools(
+pub(crate) async fn signed_tools(
     deployment: &Deployment,
     bus: &BusClient,
 ) -> Result<Catalogue, Error> {

@@ -13,11 +13,11 @@ use crate::Error;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The part of a stream that was read.
-pub(super) struct History<F> {
+pub(crate) struct History<F> {
     /// The owner's connection to the bus.
-    pub(super) operator: BusClient,
+    pub(crate) operator: BusClient,
     /// The facts, oldest first.
-    pub(super) facts: Vec<(Meta, F)>,
+    pub(crate) facts: Vec<(Meta, F)>,
     reading: StreamReader,
     next: u64,
 }
@@ -27,7 +27,7 @@ impl<F: Facts> History<F> {
     ///
     /// # Errors
     /// Returns an error if there is no deployment or the bus refused a request.
-    pub(super) async fn read(deployment: &Deployment) -> Result<Self, Error> {
+    pub(crate) async fn read(deployment: &Deployment) -> Result<Self, Error> {
         let owner = bus_schema::public_key(&deployment.owner_key()?);
         let mut history = Self {
             operator: deployment.bus().await?,
@@ -43,7 +43,7 @@ impl<F: Facts> History<F> {
     ///
     /// # Errors
     /// Returns the bus's error.
-    pub(super) async fn more(&mut self) -> Result<(), Error> {
+    pub(crate) async fn more(&mut self) -> Result<(), Error> {
         let Self {
             operator,
             facts,
@@ -69,7 +69,7 @@ impl<F: Facts> History<F> {
     ///
     /// # Errors
     /// Returns the bus's error.
-    pub(super) async fn wait<T>(
+    pub(crate) async fn wait<T>(
         &mut self,
         seq: u64,
         within: Duration,
@@ -93,7 +93,7 @@ impl<F: Facts> History<F> {
     ///
     /// # Errors
     /// Returns the bus's error.
-    pub(super) async fn text(
+    pub(crate) async fn text(
         &self,
         author: bus_schema::AuthorId,
         content: &Content,

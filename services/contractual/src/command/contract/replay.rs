@@ -100,13 +100,15 @@ async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched,
             by,
             content,
         } => Fetched::Arguments(action, history.operator.get(by, &content).await?),
-        Fetch::Words { task, content } => {
-            let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
-            Fetched::Words(task, bytes)
+        Fetch::Job { content } => {
+            let bytes = history.operator.get(AuthorId::Owner, &content).await?;
+            Fetched::Job(content, bytes)
         }
-        Fetch::Slots { task, content } => {
-            let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
-            Fetched::Slots(task, bytes)
+        Fetch::Words { task, by, content } => {
+            Fetched::Words(task, history.operator.get(by, &content).await?)
+        }
+        Fetch::Slots { task, by, content } => {
+            Fetched::Slots(task, history.operator.get(by, &content).await?)
         }
         Fetch::Earlier {
             task,

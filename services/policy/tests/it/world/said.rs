@@ -19,6 +19,12 @@ fn word(fact: &PolicyFact) -> String {
         PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
         PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
         PolicyFact::RosterChanged(..)
+        | PolicyFact::JobSigned(..)
+        | PolicyFact::JobRevoked(..)
+        | PolicyFact::JobPaused(..)
+        | PolicyFact::JobResumed(..)
+        | PolicyFact::RunOrdered(..)
+        | PolicyFact::RunDue(..)
         | PolicyFact::CatalogueSigned(..)
         | PolicyFact::ContractSigned(..)
         | PolicyFact::ContractRevoked(..)

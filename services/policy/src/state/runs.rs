@@ -1,0 +1,75 @@
+//! Folds jobs and the runs that are said to be due.
+
+use bus_schema::{JobName, Meta, PolicyFact, RefusalCode, RunCause, RunDue, TaskId, Time};
+use serde::{Deserialize, Serialize};
+
+use super::{State, Submission, Submitted};
+
+/// A run that is said to be due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DueRun {
+    pub(crate) job: JobName,
+    pub(crate) version: u32,
+    /// The slot; none for an order of the owner.
+    pub(crate) slot: Option<Time>,
+}
+
+impl State {
+    /// Folds a fact about jobs.
+    pub(super) fn job(&mut self, meta: &Meta, fact: PolicyFact) {
+        if let PolicyFact::JobSigned(_, fact) = fact {
+            self.jobs.sign(meta.stored, *fact);
+        } else if let PolicyFact::JobRevoked(_, fact) = fact {
+            self.jobs.revoke(&fact);
+        } else if let PolicyFact::JobPaused(_, fact) = fact {
+            self.jobs.pause(&fact);
+        } else if let PolicyFact::JobResumed(_, fact) = fact {
+            self.jobs.resume(meta.stored, &fact);
+        } else if let PolicyFact::RunOrdered(_, fact) = fact {
+            self.orders.insert(meta.id, (fact.job, fact.version));
+        } else if let PolicyFact::RunDue(_, fact) = fact {
+            self.run_due(meta, *fact);
+        }
+    }
+
+    /// Folds a run that is said to be due. Each cause has one run; policy judges it as a submission of the owner.
+    fn run_due(&mut self, meta: &Meta, fact: RunDue) {
+        let Some(deployment) = self.deployment else {
+            return;
+        };
+        let RunDue {
+            job,
+            version,
+            cause,
+        } = fact;
+        let task = TaskId::of_run(deployment, &job, version, cause);
+        let ordered = match cause {
+            RunCause::Slot(_) => true,
+            RunCause::Ordered(id) => self.orders.remove(&id) == Some((job.clone(), version)),
+        };
+        let slot = match cause {
+            RunCause::Slot(slot) => Some(slot),
+            RunCause::Ordered(_) => None,
+        };
+        let record = self.jobs.running(&job, version);
+        let said = match (self.runs_seen.insert(task), record) {
+            (false, _) => Err(RefusalCode::Reused),
+            (true, None) => Err(RefusalCode::NoJob),
+            (true, Some(_)) if !ordered => Err(RefusalCode::NoRun),
+            (true, Some(record)) => Ok(Submitted {
+                contract: record.signed.contract,
+                playbook: record.signed.playbook,
+                slots: record.signed.slots,
+                session: None,
+            }),
+        };
+        let run = DueRun { job, version, slot };
+        let submission = Submission {
+            task,
+            id: meta.id,
+            said,
+            run: Some(run),
+        };
+        self.submitted.insert(meta.seq, submission);
+    }
+}
