@@ -18,6 +18,7 @@ mod live;
 mod money;
 mod reader;
 mod refusal;
+mod run;
 mod secret;
 mod signed;
 pub mod stream;
@@ -60,7 +61,7 @@ pub use id::{
     JobName, PublicKey, RuleId, Salt, SealingPublicKey, SecretName, Signature, StepName, TaskId,
     Time, ToolName, Version,
 };
-pub use job::{JobOnRecord, Jobs, RunCause};
+pub use job::{JobOnRecord, Jobs};
 pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
@@ -69,6 +70,7 @@ pub use reader::{
     ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
+pub use run::RunCause;
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
     AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,

@@ -64,7 +64,12 @@ pub(crate) async fn held(watcher: &Client) -> Held {
 
 /// The differences, without those that `user` may cause: its events, its contents, the position of its consumer.
 fn changed_by(user: &str, before: &Held, after: &Held) -> Vec<String> {
+    let timers = match user {
+        "scheduler" => "TIMERS ",
+        _ => "nothing of TIMERS",
+    };
     let own = [
+        timers.to_owned(),
         format!("{AUDIT} event.{user}."),
         format!("{BLOBS} blob.{user}."),
         "TRIGGERS trigger.cli.".to_owned(),

@@ -24,6 +24,7 @@ mod folders;
 mod halt;
 mod hardening;
 mod heads;
+mod jobs;
 mod junk;
 mod kill;
 mod layout;

@@ -92,7 +92,7 @@ async fn tried(client: &Client, families: &[String]) -> Allowed {
 
 /// A stream stores each allowed publish, and the server's API answers each allowed request.
 async fn answered(client: &Client, subject: &str) {
-    let stream = ["event.", "blob.", "trigger."]
+    let stream = ["event.", "blob.", "timer.", "trigger."]
         .iter()
         .any(|family| subject.starts_with(family));
     if stream {
@@ -244,8 +244,8 @@ const ELSE: &[&str] = &[
     "$GNR.1",
     "_INBOX.ID",
     "_INBOX.other.ID",
-    "timer.JOB.SLOT",
-    "due.JOB.SLOT",
+    "timer.JOB.more",
+    "due.JOB.more",
     "trigger.cli.NAME.more",
     "trigger.gateway.NAME",
     ">",

@@ -1,12 +1,16 @@
 //! Cron expressions of five or six fields, over the local time of a calendar without zones.
 
+mod bits;
 mod field;
+mod not_cron;
 
 use std::{fmt, str::FromStr};
 
 use jiff::civil::{Date, DateTime, Time};
 
+use self::bits::{above, below, first, has, last};
 use self::field::{Days, Field, Weekdays, list};
+pub use self::not_cron::NotCron;
 
 /// The years in which a slot is searched: after them the calendar repeats.
 const YEARS: i16 = 400;
@@ -21,25 +25,6 @@ pub struct Cron {
     months: u64,
     days: Days,
     weekdays: Weekdays,
-}
-
-/// The reason that a text is no cron expression, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}; {fix}")]
-pub struct NotCron {
-    /// The problem.
-    pub problem: String,
-    /// The repair.
-    pub fix: String,
-}
-
-impl NotCron {
-    fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-            fix: fix.into(),
-        }
-    }
 }
 
 impl fmt::Display for Cron {
@@ -203,29 +188,4 @@ impl Cron {
 
 fn time_of(hour: i8, minute: i8, second: i8) -> Option<Time> {
     Time::new(hour, minute, second, 0).ok()
-}
-
-/// Returns true if `bits` has the number `n`.
-fn has(bits: u64, n: i8) -> bool {
-    u32::try_from(n).is_ok_and(|n| bits.checked_shr(n).is_some_and(|bits| bits & 1 == 1))
-}
-
-fn first(bits: u64) -> Option<i8> {
-    (bits != 0).then(|| bits.trailing_zeros() as i8)
-}
-
-fn last(bits: u64) -> Option<i8> {
-    (bits != 0).then(|| 63 - bits.leading_zeros() as i8)
-}
-
-/// Returns the first number of `bits` above `n`.
-fn above(bits: u64, n: i8) -> Option<i8> {
-    let n = u32::try_from(n).ok()?;
-    first(bits & u64::MAX.checked_shl(n + 1).unwrap_or(0))
-}
-
-/// Returns the last number of `bits` below `n`.
-fn below(bits: u64, n: i8) -> Option<i8> {
-    let n = u32::try_from(n).ok()?;
-    last(bits & !u64::MAX.checked_shl(n).unwrap_or(0))
 }

@@ -12,10 +12,9 @@ use bus_schema::{
 use contract::{ARGUMENTS_BYTES_MAX, Catalogue, Contract, HistoryNeeds, UNREAD, envelope};
 
 use crate::decision_time::DecisionTime;
-use crate::document::Document;
+use crate::document::{Document, read_job};
 use crate::fetch::{Fetch, Fetched, Place};
 use crate::history::HistoryCache;
-use crate::runs::read_job;
 use crate::state::{ActiveContract, Answer, PendingContract, Proposal, State};
 use crate::tools::{NoTools, ReadCatalogues};
 

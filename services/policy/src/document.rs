@@ -1,7 +1,8 @@
-//! Holds a contract's document as policy read it.
+//! Holds the documents of contracts and jobs as policy read them.
 
 use bus_schema::Envelope;
 use contract::Contract;
+use job::Job;
 
 /// The document that was read from the owner's content.
 #[derive(Debug)]
@@ -28,4 +29,10 @@ impl Document {
             Self::Unusable(why) => Err(why),
         }
     }
+}
+
+/// Reads the document of a job. None if it was erased, or is no job.
+pub(crate) fn read_job(bytes: Option<Vec<u8>>) -> Option<Job> {
+    let text = String::from_utf8(bytes?).ok()?;
+    Job::parse("job.toml", &text).ok()
 }

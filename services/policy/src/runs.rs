@@ -2,7 +2,6 @@
 
 use actor::Key;
 use bus_schema::{Content, JobOnRecord, RefusalCode, Time};
-use job::Job;
 
 use crate::core::PolicyCore;
 use crate::fetch::Fetch;
@@ -10,12 +9,6 @@ use crate::state::{DueRun, State, Submission};
 
 /// The time before a slot from which its run is kept until the slot is due: the server's clock may have been set back.
 const EARLY_MS_MAX: u64 = 3_600_000;
-
-/// Reads the document of a job. None if it was erased, or is no job.
-pub(crate) fn read_job(bytes: Option<Vec<u8>>) -> Option<Job> {
-    let text = String::from_utf8(bytes?).ok()?;
-    Job::parse("job.toml", &text).ok()
-}
 
 impl State {
     /// Returns true if `content` is the document of a job.

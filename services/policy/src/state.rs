@@ -14,8 +14,6 @@ use bus_schema::{
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use runs::DueRun;
-
 /// Largest number of refused approvals recorded for one action, and for all unknown actions of one task.
 pub const APPROVALS_REFUSED_MAX: u8 = 8;
 
@@ -106,6 +104,15 @@ impl Submission {
             None => AuthorId::Gateway,
         }
     }
+}
+
+/// A run that is said to be due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DueRun {
+    pub(crate) job: JobName,
+    pub(crate) version: u32,
+    /// The slot; none for an order of the owner.
+    pub(crate) slot: Option<Time>,
 }
 
 /// The owner's statement about a task.

@@ -26,6 +26,8 @@ pub enum Effect {
     Fetch(Content),
     /// Set the timer of a job.
     SetTimer(JobName, Time),
+    /// Wait for the next timer that fires.
+    Listen,
 }
 
 /// The result of work beside the core.
@@ -230,6 +232,7 @@ impl Core for SchedulerCore {
     }
 
     fn next(&self, out: &mut Outbox<'_, Self>) {
+        out.effect(Key::Once("timers"), || Effect::Listen);
         let now = out.now().max(self.heard);
         let late = self.overdue(now, out);
         self.wishes.borrow_mut().extend(late);

@@ -5,12 +5,14 @@ mod plan;
 mod runs;
 mod timers;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use actor::{BackgroundTasks, Bus, Context, Error, Service};
+use actor::{Bus, Context, Error, Service};
 use bus_schema::AuthorId;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
+
+use crate::timers::{FiringTimers, RETRY};
 
 pub use crate::core::{Effect, Input, LATE_TIMER_MS, SchedulerCore};
 pub use plan::{LATE_MS, RUNS_MAX};
@@ -18,9 +20,6 @@ pub use runs::Runs;
 
 /// Largest number of concurrent requests to the server.
 const REQUESTS_MAX: usize = 64;
-/// Shortest backoff before a request is retried after the bus did not answer; the longest is twice that.
-const RETRY: Duration = Duration::from_millis(500);
-
 /// The table `[service]` of the scheduler's configuration; it is empty.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +29,7 @@ pub struct Config {}
 #[derive(Debug)]
 pub struct Scheduler {
     requests: Semaphore,
+    timers: FiringTimers,
 }
 
 impl Service for Scheduler {
@@ -38,22 +38,22 @@ impl Service for Scheduler {
 
     fn open(_config: Config, _context: &Context) -> Result<(Self, SchedulerCore), Error> {
         let requests = Semaphore::new(REQUESTS_MAX);
-        Ok((Self { requests }, SchedulerCore::default()))
-    }
-
-    fn start(_service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
-        let (bus, input) = (beside.bus.clone(), beside.input.clone());
-        let mut stop = beside.stop.clone();
-        beside.spawn(async move {
-            tokio::select! { () = timers::listen(bus, input) => {} _ = stop.changed() => {} }
-            Ok(())
-        });
-        Ok(())
+        let timers = FiringTimers::default();
+        Ok((Self { requests, timers }, SchedulerCore::default()))
     }
 
     async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<bus_schema::Scheduler>) -> Input {
+        if effect == Effect::Listen {
+            let heard = service.timers.next(&bus).await;
+            if let Input::Deaf(error) = &heard {
+                tracing::warn!(error, "cannot read the timers yet");
+                tokio::time::sleep(RETRY + bus.clock().jitter(RETRY)).await;
+            }
+            return heard;
+        }
         let permit = service.requests.acquire().await;
         let done = match &effect {
+            Effect::Listen => Ok(Input::Listening),
             Effect::Fetch(content) => {
                 let got = bus.get(AuthorId::Owner, content).await;
                 got.map(|bytes| Input::Fetched(*content, bytes))

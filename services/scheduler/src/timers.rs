@@ -1,38 +1,42 @@
-//! Listens to the timers that fire, and opens them again if the server does not answer.
+//! Waits for timers that fire, one at a time. Only an instance that reads the stream of events waits: one that stands by would
+//! take timers from the other.
 
-use actor::{Bus, Error};
-use tokio::sync::mpsc;
+use std::time::Duration;
 
-use crate::{RETRY, core::Input};
+use actor::{Bus, Error, FiredTimer, Timers};
+use tokio::sync::Mutex;
 
-/// Passes each timer that fires to the core, until nobody takes it any more.
-pub(crate) async fn listen(bus: Bus<bus_schema::Scheduler>, input: mpsc::Sender<Input>) {
-    while !input.is_closed() {
-        let Err(error) = pass(&bus, &input).await else {
-            return;
+use crate::core::Input;
+
+/// Shortest backoff before a request is retried after the bus did not answer; the longest is twice that.
+pub(crate) const RETRY: Duration = Duration::from_millis(500);
+
+/// The timers that fire; none before they were opened.
+#[derive(Debug, Default)]
+pub(crate) struct FiringTimers(Mutex<Option<Timers>>);
+
+impl FiringTimers {
+    /// Opens the timers, or waits for the next one that fires.
+    pub(crate) async fn next(&self, bus: &Bus<bus_schema::Scheduler>) -> Input {
+        let mut open = self.0.lock().await;
+        let said = match open.as_mut() {
+            None => bus.timers().await.map(|timers| {
+                *open = Some(timers);
+                Input::Listening
+            }),
+            Some(timers) => fired(timers).await,
         };
-        let why = actor::chain(&error);
-        tracing::warn!(error = why, "cannot read the timers yet");
-        if input.send(Input::Deaf(why)).await.is_err() {
-            return;
-        }
-        tokio::time::sleep(RETRY + bus.clock().jitter(RETRY)).await;
+        said.unwrap_or_else(|error| {
+            *open = None;
+            Input::Deaf(actor::chain(&error))
+        })
     }
 }
 
-/// Returns if nobody takes the timers any more.
-async fn pass(bus: &Bus<bus_schema::Scheduler>, input: &mpsc::Sender<Input>) -> Result<(), Error> {
-    let mut timers = bus.timers().await?;
-    if input.send(Input::Listening).await.is_err() {
-        return Ok(());
-    }
-    loop {
-        let fired = timers.next().await?;
-        let said = Input::Fired(fired.job.clone(), fired.stored);
-        if input.send(said).await.is_err() {
-            return Ok(());
-        }
-        // After a crash in between, all timers are set anew and due slots are found without them.
-        fired.done().await;
-    }
+async fn fired(timers: &mut Timers) -> Result<Input, Error> {
+    let fired: FiredTimer = timers.next().await?;
+    let said = Input::Fired(fired.job.clone(), fired.stored);
+    // After a crash in between, all timers are set anew and due slots are found without them.
+    fired.done().await;
+    Ok(said)
 }

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::NotCron;
+use super::{bits, not_cron::NotCron};
 
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
@@ -121,11 +121,11 @@ impl Field {
 
 /// Reads a list as bits.
 pub(super) fn list(field: Field, text: &str) -> Result<u64, NotCron> {
-    let mut bits = 0;
+    let mut set = 0;
     for entry in text.split(',') {
-        bits |= field.entry(entry)?;
+        set |= field.entry(entry)?;
     }
-    Ok(bits)
+    Ok(set)
 }
 
 /// The condition on the day of the month; none if every day is good.
@@ -160,7 +160,7 @@ impl Days {
 
     pub(super) fn has(&self, date: Date) -> bool {
         self.any
-            || super::has(self.bits, date.day())
+            || bits::has(self.bits, date.day())
             || (self.last && date.day() == date.days_in_month())
     }
 }
@@ -224,6 +224,6 @@ impl Weekdays {
                     Which::Last => date.day() + 7 > date.days_in_month(),
                 }
         };
-        self.any || super::has(self.bits, weekday) || self.single.iter().any(single)
+        self.any || bits::has(self.bits, weekday) || self.single.iter().any(single)
     }
 }

@@ -1,18 +1,7 @@
 //! Folds jobs and the runs that are said to be due.
 
-use bus_schema::{JobName, Meta, PolicyFact, RefusalCode, RunCause, RunDue, TaskId, Time};
-use serde::{Deserialize, Serialize};
-
-use super::{State, Submission, Submitted};
-
-/// A run that is said to be due.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct DueRun {
-    pub(crate) job: JobName,
-    pub(crate) version: u32,
-    /// The slot; none for an order of the owner.
-    pub(crate) slot: Option<Time>,
-}
+use super::{DueRun, State, Submission, Submitted};
+use bus_schema::{Meta, PolicyFact, RefusalCode, RunCause, RunDue, TaskId};
 
 impl State {
     /// Folds a fact about jobs.

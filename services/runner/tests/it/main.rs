@@ -22,6 +22,7 @@ mod executable;
 mod execution;
 mod files;
 mod folders;
+mod jobs;
 mod leaks;
 mod listing;
 mod machine_code;

@@ -150,7 +150,7 @@ pub(crate) struct Stream {
     /// The loop's state of doubts and claims.
     pub(crate) standing: Standing,
     pub(crate) ledger: Ledger,
-    submitted: BTreeSet<TaskId>,
+    pub(crate) submitted: BTreeSet<TaskId>,
 }
 
 /// The requests of the core.

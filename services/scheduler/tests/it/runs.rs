@@ -217,3 +217,13 @@ fn an_erased_document_stops_its_job_alone() {
     scene.sign(2, ALLOW, TEN);
     assert_eq!(scene.until(2_600), [2_600]);
 }
+
+#[test]
+fn timers_that_cannot_be_read_are_a_trouble_until_they_are() {
+    let mut scene = Scene::with(ALLOW, TEN);
+    assert_eq!(scene.core.trouble(), None);
+    scene.core.input(Input::Deaf("no such consumer".to_owned()));
+    assert_eq!(scene.core.trouble(), Some("no such consumer"));
+    scene.core.input(Input::Listening);
+    assert_eq!(scene.core.trouble(), None);
+}

@@ -104,7 +104,8 @@ impl Scene {
             let mut out = Outbox::new(self.log.now, None, &busy, &running, &clock);
             self.core.next(&mut out);
             let drafts: Vec<_> = out.drafts().into_iter().map(said).collect();
-            let effects = out.into_effects();
+            let mut effects = out.into_effects();
+            effects.retain(|effect| *effect != Effect::Listen);
             if effects.is_empty() || !drafts.is_empty() {
                 return drafts;
             }
@@ -121,6 +122,7 @@ impl Scene {
                 self.timers.insert(job.clone(), at);
                 Input::Set(job, at)
             }
+            Effect::Listen => Input::Listening,
         };
         self.core.input(input);
     }

@@ -1,0 +1,317 @@
+//! Jobs: their playbooks run by themselves, once for each slot, also when the scheduler is killed or there are two of it, and
+//! only as the owner signed them.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use bus_schema::{
+    AuthorId, Deployment as Whole, Draft, EventId, JobName, RunCause, RunDue, Scheduler, TaskId,
+    TaskRejected, Time,
+};
+use harness::{Deployment, Record, SOON, Stolen, eventually};
+use serde_json::Value;
+
+use crate::{
+    cli::{Ended, run},
+    main_job::has,
+    scene::{LIST, MAY_LIST, contract, kinds, playbook, until},
+};
+
+const JOB: &str = "count";
+const EVERY_SECOND: &str =
+    "overlap = \"allow\"\nmisfire = { all = 100 }\n\n[when]\nevery = \"1s\"\n";
+const FAR: &str = "[when]\ncron = \"30 9 29 2 *\"\nzone = \"Europe/Stockholm\"\n";
+
+/// Signs a contract for the job, and writes job and playbook; returns the job's file.
+async fn written(deployment: &Deployment, when: &str) -> PathBuf {
+    let principal = format!("principal = \"job:{JOB}\"\n\n[limits]");
+    let text = contract("counting", MAY_LIST).replace("[limits]", &principal);
+    deployment.sign(&text).await;
+    until(deployment, "contract.activated", 1).await;
+    fs::write(
+        deployment.scratch().join("count.playbook.toml"),
+        playbook(LIST),
+    )
+    .unwrap();
+    let file = deployment.scratch().join("job.toml");
+    let head = format!(
+        "job = \"{JOB}\"\npurpose = \"Count the invoices.\"\ncontract = \"counting\"\nplaybook = \"count.playbook.toml\"\n"
+    );
+    fs::write(&file, format!("{head}{when}")).unwrap();
+    file
+}
+
+/// Signs the job of a file.
+fn add(deployment: &Deployment, file: &PathBuf) -> Ended {
+    run(deployment, &["job", "add", file.to_str().unwrap()])
+}
+
+fn ok(ended: Ended) -> String {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.printed
+}
+
+/// The slots that were due, each with its task.
+fn slots(deployment: &Deployment, record: &Record) -> Vec<(Time, TaskId)> {
+    let of = |fact: &Value| -> Option<(Time, TaskId)> {
+        let slot: Time = fact["cause"]["slot"].as_str()?.parse().ok()?;
+        let job: JobName = fact["job"].as_str()?.parse().ok()?;
+        let version = u32::try_from(fact["version"].as_u64()?).ok()?;
+        let task = TaskId::of_run(deployment.id(), &job, version, RunCause::Slot(slot));
+        Some((slot, task))
+    };
+    record
+        .of("run.due")
+        .filter_map(|due| of(&due.fact))
+        .collect()
+}
+
+/// The number of events of a kind for each task.
+fn by_task(record: &Record, kind: &str) -> BTreeMap<TaskId, usize> {
+    let mut found = BTreeMap::new();
+    for task in record.of(kind).filter_map(harness::Message::task) {
+        *found.entry(task).or_default() += 1;
+    }
+    found
+}
+
+/// Removes the job, and waits until every run has ended.
+async fn settled(deployment: &Deployment) -> Record {
+    ok(run(deployment, &["job", "remove", JOB]));
+    eventually(SOON, async || {
+        let record = deployment.record().await;
+        let (due, rejected) = (record.count("run.due"), record.count("task.rejected"));
+        if record.count("task.finished") + rejected >= due {
+            Ok(record)
+        } else {
+            Err(kinds(&record))
+        }
+    })
+    .await
+}
+
+/// Checks that each second had one slot, and each slot one task that ran its one step.
+fn each_slot_once(deployment: &Deployment, record: &Record, at_least: usize) {
+    let slots = slots(deployment, record);
+    assert!(slots.len() >= at_least, "{}", kinds(record));
+    for pair in slots.windows(2) {
+        assert_eq!(pair[1].0.ms_since(pair[0].0), 1_000, "{slots:?}");
+    }
+    let admitted = by_task(record, "task.admitted");
+    let rejected = by_task(record, "task.rejected");
+    for (slot, task) in &slots {
+        // The job may have been removed between a slot and its verdict.
+        if rejected.contains_key(task) {
+            assert!(!admitted.contains_key(task), "{slot}");
+            continue;
+        }
+        for kind in [
+            "task.admitted",
+            "action.started",
+            "action.finished",
+            "task.finished",
+        ] {
+            assert_eq!(by_task(record, kind).get(task), Some(&1), "{kind} {slot}");
+        }
+    }
+    assert!(rejected.len() <= 1, "{rejected:?}");
+    assert_eq!(admitted.len() + rejected.len(), slots.len());
+    assert_eq!(record.junk().count(), 0);
+}
+
+#[tokio::test]
+async fn each_slot_of_a_job_runs_once_also_when_the_scheduler_is_killed() {
+    let deployment = Deployment::running().await;
+    let file = written(&deployment, EVERY_SECOND).await;
+    let printed = ok(add(&deployment, &file));
+    has(
+        &printed,
+        &["count version 1: signed as message", "every 1s", "next"],
+    );
+    for ended in [2, 4] {
+        until(&deployment, "task.finished", ended).await;
+        assert!(deployment.kill(AuthorId::Scheduler));
+        // The others go on, and slots are missed.
+        let before = deployment.record().await.count("checkpoint.signed");
+        until(&deployment, "checkpoint.signed", before + 1).await;
+        deployment.start(AuthorId::Scheduler).await;
+    }
+    until(&deployment, "task.finished", 8).await;
+    let record = settled(&deployment).await;
+    each_slot_once(&deployment, &record, 8);
+    let finished = record.of("task.finished");
+    assert!(
+        finished
+            .into_iter()
+            .all(|one| one.fact["outcome"] == "succeeded")
+    );
+}
+
+#[tokio::test]
+async fn two_schedulers_with_one_key_run_each_slot_once() {
+    let deployment = Deployment::running().await;
+    let twin = deployment.launch_twin(AuthorId::Scheduler);
+    let file = written(&deployment, EVERY_SECOND).await;
+    ok(add(&deployment, &file));
+    until(&deployment, "task.finished", 3).await;
+    // Whichever acts, the other takes over.
+    assert!(deployment.kill(AuthorId::Scheduler));
+    until(&deployment, "task.finished", 6).await;
+    deployment.launch(AuthorId::Scheduler);
+    deployment
+        .logged(AuthorId::Scheduler.name(), &["stands by"])
+        .await;
+    assert!(deployment.kill_named(&twin));
+    until(&deployment, "task.finished", 9).await;
+    let record = settled(&deployment).await;
+    each_slot_once(&deployment, &record, 9);
+    let log = deployment.log(&twin);
+    assert!(!log.contains("\"level\":\"ERROR\""), "{log}");
+}
+
+/// Says with a stolen scheduler that a run is due, and returns the code of its rejection.
+async fn rejected(stolen: &Stolen<'_, Scheduler>, version: u32, cause: RunCause) -> String {
+    let job: JobName = JOB.parse().unwrap();
+    let task = TaskId::of_run(stolen.deployment.id(), &job, version, cause);
+    let fact = RunDue {
+        job,
+        version,
+        cause,
+    };
+    let before = stolen.deployment.record().await.last();
+    stolen.say(&Draft::of(Whole, fact)).await;
+    eventually(SOON, async || {
+        let record = stolen.deployment.record().await;
+        let kind = <TaskRejected as bus_schema::Event>::KIND;
+        let mut found = record.of(kind).filter(|one| one.task() == Some(task));
+        let found = found.find(|one| one.stored.seq > before);
+        let code = found.and_then(|one| one.fact["code"].as_str().map(str::to_owned));
+        code.ok_or_else(|| kinds(&record))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_stolen_scheduler_starts_no_run_that_the_owner_did_not_sign() {
+    let deployment = Deployment::running().await;
+    let file = written(&deployment, FAR).await;
+    let stolen = deployment.steal::<Scheduler>().await;
+    let slot = |text: &str| RunCause::Slot(text.parse().unwrap());
+    let leap = slot("2028-02-29T08:30:00Z");
+    assert_eq!(rejected(&stolen, 1, leap).await, "no_job");
+    ok(add(&deployment, &file));
+    // Not due for long, no slot, before the signature, another version, and no order of the owner.
+    assert_eq!(rejected(&stolen, 1, leap).await, "reused");
+    for (version, cause, code) in [
+        (1, slot("2032-02-29T08:30:00Z"), "no_run"),
+        (1, slot("2024-02-29T08:30:00Z"), "no_run"),
+        (1, slot("2024-03-01T08:30:00Z"), "no_run"),
+        (2, slot("2024-02-29T08:30:00Z"), "no_job"),
+        (
+            1,
+            RunCause::Ordered(EventId::new(deployment.clock().uuid())),
+            "no_run",
+        ),
+    ] {
+        assert_eq!(rejected(&stolen, version, cause).await, code, "{cause:?}");
+    }
+    ok(run(&deployment, &["job", "remove", JOB]));
+    let cause = slot("2036-02-29T08:30:00Z");
+    assert_eq!(rejected(&stolen, 1, cause).await, "no_job");
+    let record = deployment.record().await;
+    assert_eq!(record.count("task.admitted"), 0);
+}
+
+#[tokio::test]
+async fn a_person_orders_pauses_and_removes_a_job() {
+    let deployment = Deployment::running().await;
+    let file = written(&deployment, FAR).await;
+    assert!(ok(run(&deployment, &["job", "list"])).contains("there are no jobs"));
+    ok(add(&deployment, &file));
+    let next = ok(run(&deployment, &["job", "next", JOB, "2"]));
+    let wanted = [
+        "2028-02-29T09:30:00+01:00[Europe/Stockholm]",
+        "2032-02-29T09:30:00+01:00",
+    ];
+    has(&next, &wanted);
+    has(
+        &ok(run(&deployment, &["job", "show", JOB])),
+        &["30 9 29 2 *", "counting"],
+    );
+
+    has(
+        &ok(run(&deployment, &["job", "run", JOB])),
+        &["one run is ordered"],
+    );
+    let record = until(&deployment, "task.finished", 1).await;
+    let task = record.of("task.admitted").next().unwrap().task().unwrap();
+    let history = ok(run(&deployment, &["job", "history", JOB]));
+    has(&history, &["ordered", &task.to_string(), "succeeded"]);
+    let list = ok(run(&deployment, &["job", "list"]));
+    has(&list, &[JOB, "succeeded", "next 2028-02-29T09:30:00+01:00"]);
+    let shown = ok(run(&deployment, &["task", "show", &task.to_string()]));
+    has(&shown, &["file.list", "succeeded"]);
+
+    ok(run(&deployment, &["job", "pause", JOB]));
+    let refused = run(&deployment, &["job", "run", JOB]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    has(&refused.said, &["is paused", "job resume"]);
+    assert!(ok(run(&deployment, &["job", "list"])).contains("next paused"));
+    ok(run(&deployment, &["job", "resume", JOB]));
+    ok(run(&deployment, &["job", "run", JOB]));
+    until(&deployment, "task.finished", 2).await;
+
+    ok(run(&deployment, &["job", "remove", JOB]));
+    let gone = run(&deployment, &["job", "run", JOB]);
+    assert_eq!(gone.code, Some(1), "{gone:?}");
+    has(&gone.said, &["there is no job `count`"]);
+    let verified = ok(run(&deployment, &["audit", "verify"]));
+    assert!(verified.contains(" 0 junk"), "{verified}");
+}
+
+#[tokio::test]
+async fn a_job_that_cannot_run_is_refused_with_the_fix() {
+    let deployment = Deployment::running().await;
+    let file = written(&deployment, FAR).await;
+    let good = fs::read_to_string(&file).unwrap();
+    let past = "[when]\nat = 2020-01-01T09:00:00Z\n";
+    for (from, to, code, words) in [
+        (
+            "30 9 29 2",
+            "30 9 30 2",
+            64,
+            &["job.toml:6:8: ", "never comes true", "or `L` for"],
+        ),
+        (
+            "Stockholm",
+            "Stokholm",
+            64,
+            &["no time zone", "write Europe/Stockholm", "job.toml:7"],
+        ),
+        (
+            FAR,
+            past,
+            64,
+            &["never runs", "write a later time", "once at 2020"],
+        ),
+        (
+            "\"counting\"",
+            "\"other\"",
+            1,
+            &["no contract `other` is in force", "contract sign", ""],
+        ),
+        (
+            "\"count\"",
+            "\"sum\"",
+            64,
+            &["does not cover the job", "principal = \"job:sum\"", ""],
+        ),
+        ("count.playbook", "none", 1, &["none.toml", "", ""]),
+    ] {
+        fs::write(&file, good.replace(from, to)).unwrap();
+        let refused = add(&deployment, &file);
+        assert_eq!(refused.code, Some(code), "{refused:?}");
+        has(&refused.said, words);
+    }
+    let record = deployment.record().await;
+    assert_eq!(record.count("job.signed"), 0);
+}
