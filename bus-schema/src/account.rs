@@ -133,15 +133,19 @@ impl User {
         );
     }
 
-    /// Permits to set timers, and to read and acknowledge those that fired.
+    /// Permits to set timers, and to read and acknowledge those that fired, and triggers.
     fn times(&mut self) {
         let name = self.name;
-        self.asks(&format!("CONSUMER.INFO.{TIMERS}.{name}"), Form::Answer);
-        self.asks(
-            &format!("CONSUMER.MSG.NEXT.{TIMERS}.{name}"),
-            Form::Answers(stream::PULL_ANSWERS_SECONDS),
-        );
-        for subject in ["timer.*".to_owned(), format!("$JS.ACK.{TIMERS}.{name}.>")] {
+        let mut subjects = vec!["timer.*".to_owned()];
+        for stream in [TIMERS, TRIGGERS] {
+            self.asks(&format!("CONSUMER.INFO.{stream}.{name}"), Form::Answer);
+            self.asks(
+                &format!("CONSUMER.MSG.NEXT.{stream}.{name}"),
+                Form::Answers(stream::PULL_ANSWERS_SECONDS),
+            );
+            subjects.push(format!("$JS.ACK.{stream}.{name}.>"));
+        }
+        for subject in subjects {
             self.publish.push(subject.clone());
             self.takes(BUS.to_owned(), Form::Answer, subject);
         }
@@ -211,8 +215,8 @@ fn author(id: AuthorId) -> User {
         user.publish.push(subject);
     }
     user.stores(stream::family(id));
-    // These name no contents.
-    if !matches!(id, AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler) {
+    // These two name no contents.
+    if !matches!(id, AuthorId::Audit | AuthorId::Broker) {
         let contents = format!("blob.{id}.*.*");
         user.publish.push(contents.clone());
         user.stores(contents);
@@ -270,6 +274,8 @@ fn provision() -> User {
         format!("CONSUMER.INFO.{AUDIT}.*"),
         format!("CONSUMER.CREATE.{TIMERS}.*"),
         format!("CONSUMER.INFO.{TIMERS}.*"),
+        format!("CONSUMER.CREATE.{TRIGGERS}.*"),
+        format!("CONSUMER.INFO.{TRIGGERS}.*"),
         format!("DIRECT.GET.{AUDIT}"),
         format!("DIRECT.GET.{AUDIT}.>"),
         // Content is erased by purging it here; nothing else can be deleted.

@@ -66,7 +66,7 @@ macro_rules! authors { ($(
 authors! {
     /// The person; signs contracts, tasks and approvals, and can halt everything.
     Owner = "owner", uid NOBODY, chain Whole, reads Patient,
-        volumes [], contents of [Owner Gateway Worker Engine Policy Runner Egress];
+        volumes [], contents of [Owner Gateway Worker Engine Policy Runner Egress Scheduler];
     /// The only entrance for people and programs outside.
     Gateway = "gateway", uid 10_001, chain PerTask, reads Patient,
         volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];

@@ -214,7 +214,7 @@ facts! {
         version: u32,
         /// The cause; with deployment, job and version it decides the run's task id.
         cause: RunCause,
-    };
+    } contents |fact| fact.cause.contents();
     /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
     /// The halt has ended.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Builder;
 
-use crate::{DeploymentId, Digest, EventId, JobName, TaskId, Time, wire};
+use crate::{Content, DeploymentId, Digest, EventId, JobName, TaskId, Time, wire};
 
 /// The cause of one run of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,13 +13,38 @@ pub enum RunCause {
     Slot(Time),
     /// The owner ordered it by this event.
     Ordered(EventId),
+    /// A message from outside started it. The message is nobody's word: it only starts what the owner signed.
+    Triggered {
+        /// SHA-256 of the message's subject and id: the same message is one run.
+        key: Digest,
+        /// The message, as the scheduler stored it.
+        body: Content,
+    },
+}
+
+impl RunCause {
+    /// Returns the content that it names, if any.
+    pub(crate) fn contents(self) -> Vec<Content> {
+        match self {
+            Self::Slot(_) | Self::Ordered(_) => Vec::new(),
+            Self::Triggered { body, .. } => vec![body],
+        }
+    }
 }
 
 impl TaskId {
     /// The id of a run: a hash of deployment, job, version and cause, so that a cause has one run.
     #[must_use]
     pub fn of_run(deployment: DeploymentId, job: &JobName, version: u32, cause: RunCause) -> Self {
-        let of = wire::encode(&(deployment, job, version, cause));
+        let of = match cause {
+            RunCause::Slot(_) | RunCause::Ordered(_) => {
+                wire::encode(&(deployment, job, version, cause))
+            }
+            // A content has another digest each time that it is sealed.
+            RunCause::Triggered { key, .. } => {
+                wire::encode(&(deployment, job, version, "triggered", key))
+            }
+        };
         let digest = Digest::of(&[b"run", &of]);
         let mut bytes = [0; 16];
         for (to, from) in bytes.iter_mut().zip(digest.as_bytes()) {

@@ -95,7 +95,7 @@ pub const STREAMS: &[StreamSpec] = &[
                 "storage": "file", "compression": "s2", "num_replicas": 1,
                 // The server allows schedules only with `discard: old`, and with rollups: one timer for each subject.
                 "retention": "workqueue", "discard": "old", "max_age": 0, "max_msgs": -1,
-                "max_bytes": 1_i64 << 30, "max_msg_size": 1 << 10,
+                "max_bytes": 512 << 20, "max_msg_size": 1 << 10,
                 "duplicate_window": 120_000_000_000_u64,
                 "allow_msg_schedules": true, "allow_rollup_hdrs": true,
             })
@@ -123,6 +123,17 @@ pub fn timers_consumer() -> Value {
         "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "explicit",
         "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
         "filter_subjects": ["due.*"], "ack_wait": 10_000_000_000_u64, "max_ack_pending": 1000,
+    })
+}
+
+/// The configuration of the scheduler's consumer of triggers.
+#[must_use]
+pub fn triggers_consumer() -> Value {
+    let name = AuthorId::Scheduler.name();
+    json!({
+        "name": name, "durable_name": name, "deliver_policy": "all", "ack_policy": "explicit",
+        "replay_policy": "instant", "max_deliver": -1, "max_waiting": 16, "num_replicas": 1,
+        "ack_wait": 10_000_000_000_u64, "max_ack_pending": 256,
     })
 }
 

@@ -21,9 +21,9 @@ const LARGER: [(&str, u64); 5] = [
     ("broker", 20 << 20),
 ];
 /// The timeout of a first start with existing images.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(25);
 /// Most memory of all idle processes.
-const IDLE_KIB_MAX: u64 = 180 << 10;
+const IDLE_KIB_MAX: u64 = 210 << 10;
 
 /// Runs the command line on this deployment; returns its output.
 ///

@@ -286,6 +286,11 @@ fn writable(mounts: &str) -> String {
 fn users(pid: u64) -> String {
     let mut found = std::collections::BTreeSet::new();
     for one in processes(pid) {
+        // The runtime's own process, until it becomes a health check.
+        let program = fs::read_link(format!("/proc/{one}/exe")).unwrap_or_default();
+        if program.to_string_lossy().contains("runc") {
+            continue;
+        }
         // It may end at any moment.
         let status = fs::read_to_string(format!("/proc/{one}/status")).unwrap_or_default();
         let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));

@@ -1,13 +1,18 @@
 //! Jobs: their playbooks run by themselves, once for each slot, also when the scheduler is killed or there are two of it, and
 //! only as the owner signed them.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use async_nats::HeaderMap;
 use bus_schema::{
     AuthorId, Deployment as Whole, Draft, EventId, JobName, RunCause, RunDue, Scheduler, TaskId,
     TaskRejected, Time,
 };
-use harness::{Deployment, Record, SOON, Stolen, eventually};
+use harness::{Client, Deployment, Record, SOON, Stolen, eventually};
 use serde_json::Value;
 
 use crate::{
@@ -41,7 +46,7 @@ async fn written(deployment: &Deployment, when: &str) -> PathBuf {
 }
 
 /// Signs the job of a file.
-fn add(deployment: &Deployment, file: &PathBuf) -> Ended {
+fn add(deployment: &Deployment, file: &Path) -> Ended {
     run(deployment, &["job", "add", file.to_str().unwrap()])
 }
 
@@ -314,4 +319,50 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
     }
     let record = deployment.record().await;
     assert_eq!(record.count("job.signed"), 0);
+}
+
+/// Publishes a message under `trigger.cli.<name>` as the identity `trigger`, with an id.
+async fn publish(outside: &Client, name: &str, id: &str, body: &[u8]) {
+    let mut headers = HeaderMap::new();
+    headers.insert("Nats-Msg-Id", id);
+    let subject = format!("trigger.cli.{name}");
+    let stored = outside.store(&subject, headers, body);
+    assert!(stored.await.unwrap().stored().is_ok());
+}
+
+#[tokio::test]
+async fn a_message_from_outside_starts_a_job_once() {
+    let deployment = Deployment::running().await;
+    let when = "overlap = \"allow\"\n\n[when]\ntrigger = \"cli.build\"\n";
+    let file = written(&deployment, when).await;
+    let outside = deployment.client("trigger").await;
+    publish(&outside, "build", "0", b"before the job").await;
+    let printed = ok(add(&deployment, &file));
+    has(&printed, &["on each message trigger.cli.build"]);
+    // Whatever it says: no JSON, and 60 KiB.
+    publish(&outside, "build", "1", &[0xff; 60 << 10]).await;
+    publish(&outside, "build", "1", &[0xff; 60 << 10]).await;
+    publish(&outside, "other", "2", b"{}").await;
+    until(&deployment, "task.finished", 1).await;
+    deployment.kill(AuthorId::Scheduler);
+    publish(&outside, "build", "3", b"{}").await;
+    deployment.start(AuthorId::Scheduler).await;
+    let record = until(&deployment, "task.finished", 2).await;
+    assert_eq!(record.count("run.due"), 2, "{}", kinds(&record));
+    assert_eq!(record.count("task.admitted"), 2);
+    let history = ok(run(&deployment, &["job", "history", JOB]));
+    assert_eq!(history.matches("triggered ").count(), 2, "{history}");
+    let provision = deployment.operator("provision").await;
+    eventually(SOON, async || {
+        let path = "CONSUMER.INFO.TRIGGERS.scheduler";
+        let info = provision.api(path, &serde_json::json!({})).await.unwrap();
+        // Each message was acknowledged, wanted or not.
+        let waiting = (&info["num_pending"], &info["num_ack_pending"]);
+        if waiting == (&Value::from(0), &Value::from(0)) {
+            Ok(())
+        } else {
+            Err(info.to_string())
+        }
+    })
+    .await;
 }

@@ -194,7 +194,7 @@ fn subjects() -> String {
     let scheduler = AuthorId::Scheduler.name();
     line("timer.<job>".to_owned(), scheduler, "");
     line("due.<job>".to_owned(), "server", scheduler);
-    line("trigger.cli.<name>".to_owned(), "trigger", "");
+    line("trigger.cli.<name>".to_owned(), "trigger", scheduler);
     text
 }
 
@@ -228,6 +228,7 @@ fn subjects_streams_permissions_and_matrix_are_as_checked_in() {
         "streams": STREAMS.iter().map(|stream| stream.config()).collect::<Vec<_>>(),
         "consumers": ACTORS.iter().map(|of| consumer(*of)).collect::<Vec<_>>(),
         "timers": stream::timers_consumer(),
+        "triggers": stream::triggers_consumer(),
         "copy": { "stream": stream::copy(), "consumer": stream::copy_consumer() },
     });
     golden(&BTreeMap::from([

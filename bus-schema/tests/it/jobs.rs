@@ -67,6 +67,19 @@ fn a_paused_job_does_not_run_and_passes_over_its_pause() {
     assert_eq!((resumed.at, resumed.since), (at(1), at(9)));
 }
 
+fn triggered(key: u8, body: u8) -> RunCause {
+    RunCause::Triggered {
+        key: digest(key),
+        body: content(body),
+    }
+}
+
+#[test]
+fn a_repeated_message_is_one_run_whatever_it_says() {
+    let of = |cause| TaskId::of_run(deployment(), &name("report"), 1, cause);
+    assert_eq!(of(triggered(5, 8)), of(triggered(5, 9)));
+}
+
 #[test]
 fn a_run_has_one_task_and_two_runs_have_two() {
     let job = name("report");
@@ -79,6 +92,8 @@ fn a_run_has_one_task_and_two_runs_have_two() {
         (deployment(), "report", 2, RunCause::Slot(at(1))),
         (deployment(), "report", 1, RunCause::Slot(at(2))),
         (deployment(), "report", 1, RunCause::Ordered(order)),
+        (deployment(), "report", 1, triggered(5, 8)),
+        (deployment(), "report", 1, triggered(6, 8)),
     ];
     let of = |(deployment, job, version, cause): (_, &str, _, _)| {
         TaskId::of_run(deployment, &name(job), version, cause)

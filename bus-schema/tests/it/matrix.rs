@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bus_schema::{
-    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, STREAMS, Spec, TIMERS,
+    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, STREAMS, Spec, TIMERS, TRIGGERS,
     account::{API, Form, OWN_API, User},
     stream, users,
 };
@@ -71,6 +71,7 @@ fn families() -> Vec<String> {
     for actor in ACTORS.iter().map(|actor| actor.name()).chain(["other"]) {
         all.push(format!("$JS.ACK.{AUDIT}.{actor}.1.1.1.1.0"));
         all.push(format!("$JS.ACK.{TIMERS}.{actor}.1.1.1.1.0"));
+        all.push(format!("$JS.ACK.{TRIGGERS}.{actor}.1.1.1.1.0"));
         all.push(format!("$JS.FC.{AUDIT}.{actor}.ID"));
     }
     let rest = [
@@ -135,6 +136,7 @@ fn requests(api: &str) -> Vec<String> {
     for consumer in ["scheduler", "other"] {
         for verb in ["CREATE", "INFO", "MSG.NEXT", "RESET", "DELETE", "PAUSE"] {
             all.push(format!("CONSUMER.{verb}.{TIMERS}.{consumer}"));
+            all.push(format!("CONSUMER.{verb}.{TRIGGERS}.{consumer}"));
         }
     }
     let rest = [
@@ -220,8 +222,8 @@ fn every_import_into_a_stream_has_a_wildcard() {
             assert!(is_wide(&import.to), "{}: {import:?}", user.name);
         }
     }
-    // Events of every author, contents of every author but audit and the broker, and triggers.
-    assert_eq!(seen, AuthorId::ALL.len() + AuthorId::ALL.len() - 2 + 1);
+    // Events of every author, contents of every author but audit and the broker, triggers, and timers.
+    assert_eq!(seen, AuthorId::ALL.len() + AuthorId::ALL.len() - 2 + 2);
 }
 
 /// An account without JetStream answers on `$JS.API` itself, and first.

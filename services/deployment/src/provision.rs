@@ -3,7 +3,7 @@
 
 use bus_schema::{
     ACTORS, AUDIT, AuthorId, AuthorKey, Deployment, Draft, EVENT_BYTES_MAX, STREAMS, TIMERS,
-    consumer,
+    TRIGGERS, consumer,
     stream::{self, COPIER},
 };
 use serde::Serialize;
@@ -110,14 +110,19 @@ pub async fn provision(of: &Opened) -> Result<Provisioned, Error> {
         done.note(format!("{AUDIT}/{name}"), !there);
     }
     let name = AuthorId::Scheduler.name();
-    let there = bus
-        .api(&format!("CONSUMER.INFO.{TIMERS}.{name}"), &json!({}))
-        .await
-        .is_ok();
-    let question = json!({"stream_name": TIMERS, "config": stream::timers_consumer()});
-    bus.api(&format!("CONSUMER.CREATE.{TIMERS}.{name}"), &question)
-        .await?;
-    done.note(format!("{TIMERS}/{name}"), !there);
+    for (stream, config) in [
+        (TIMERS, stream::timers_consumer()),
+        (TRIGGERS, stream::triggers_consumer()),
+    ] {
+        let there = bus
+            .api(&format!("CONSUMER.INFO.{stream}.{name}"), &json!({}))
+            .await
+            .is_ok();
+        let question = json!({"stream_name": stream, "config": config});
+        bus.api(&format!("CONSUMER.CREATE.{stream}.{name}"), &question)
+            .await?;
+        done.note(format!("{stream}/{name}"), !there);
+    }
     copy(of, &mut done).await?;
     let roster = init::first_roster(&of.dir)?;
     let is_first = bus.publish_first(&roster).await?;

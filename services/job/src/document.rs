@@ -26,8 +26,8 @@ pub const SLOTS_MAX: usize = 64;
 const KEYS: &[&str] = &[
     "job", "purpose", "contract", "playbook", "misfire", "overlap", "when", "slots",
 ];
-const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at"];
-const WHEN_FIX: &str = "write one of `cron` with `zone`, `every` and `at`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
+const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger"];
+const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at` and `trigger`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
 const MISFIRE_FIX: &str =
     "write \"skip\", \"once\" or { all = 10 }, the number of missed slots that it makes up for";
 const OVERLAP_FIX: &str = "write \"skip\", \"queue\" or \"allow\"";
@@ -39,23 +39,23 @@ const EVERY_FIX: &str = "write a whole number with s, m, h or d, from 1s to 366d
 pub struct Job {
     /// Its name.
     pub name: JobName,
-    /// What it is for.
+    /// The purpose, for people.
     pub purpose: String,
     /// The contract that its runs are under.
     pub contract: ContractName,
     /// The file of the playbook, beside the document.
     pub playbook: String,
-    /// When it runs.
+    /// The moments at which it runs.
     pub when: When,
-    /// What happens to slots that were missed.
+    /// The treatment of missed slots.
     pub misfire: Misfire,
-    /// What happens to slots during a run.
+    /// The treatment of slots during a run.
     pub overlap: Overlap,
     /// The values of the contract's slots, as text.
     pub slots: BTreeMap<String, String>,
 }
 
-/// What happens to slots that could not be run in time.
+/// The treatment of slots that could not be run in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misfire {
     /// They are passed over.
@@ -66,7 +66,7 @@ pub enum Misfire {
     All(u8),
 }
 
-/// What happens to slots that come while a run of the job goes on.
+/// The treatment of slots that come during a run of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
     /// They are passed over.
@@ -235,6 +235,17 @@ impl Reader<'_> {
             Some(value) => Some(self.zone(value)?),
         };
         let from = table.get("from");
+        if let Some(value) = table.get("trigger") {
+            if table.len() > 1 {
+                let problem = "`[when]` has more than `trigger`";
+                return self.wrong(
+                    place,
+                    problem,
+                    "keep `trigger` alone, and write another job for the times",
+                );
+            }
+            return self.trigger(value);
+        }
         match (table.get("cron"), table.get("every"), table.get("at")) {
             (Some(cron), None, None) => {
                 self.unused(from, "`from` is only for `every`");
@@ -270,6 +281,17 @@ impl Reader<'_> {
         if let Some(value) = value {
             self.wrong::<()>(value.span(), problem, "remove it");
         }
+    }
+
+    fn trigger(&mut self, value: &Value<'_>) -> Option<When> {
+        let fix = "write source and name of the messages in lower-case letters, digits, `-` and `_`, such as trigger = \"cli.build\" for trigger.cli.build";
+        let (text, span) = self.string(value, "trigger", fix)?;
+        let is_word = |word: &str| word.parse::<JobName>().is_ok();
+        let words = text.split_once('.');
+        if words.is_some_and(|(source, name)| is_word(source) && is_word(name)) {
+            return Some(When::Trigger(text.to_owned()));
+        }
+        self.wrong(span, format!("`{text}` names no messages"), fix)
     }
 
     fn zone(&mut self, value: &Value<'_>) -> Option<Zone> {

@@ -15,7 +15,7 @@ pub const EVERY_MS_MIN: u64 = 1_000;
 /// Longest interval: 366 days.
 pub const EVERY_MS_MAX: u64 = 366 * 86_400_000;
 
-/// When a job runs.
+/// The moments at which a job runs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum When {
     /// At local times of a zone. A time that comes twice counts once, at its first moment; one that is skipped counts at
@@ -35,6 +35,8 @@ pub enum When {
     },
     /// Once.
     At(Time),
+    /// Whenever a message comes under `trigger.<source>.<name>`, such as `cli.build`; it has no slots.
+    Trigger(String),
 }
 
 impl When {
@@ -61,6 +63,7 @@ impl When {
                 Some(Time::from_ns(slot))
             }
             Self::At(at) => (*at > after).then_some(*at),
+            Self::Trigger(_) => None,
         }
     }
 
@@ -88,6 +91,7 @@ impl When {
                 Some(Time::from_ns(first.checked_add(past / step * step)?))
             }
             Self::At(at) => (*at <= until).then_some(*at),
+            Self::Trigger(_) => None,
         }
     }
 
@@ -102,7 +106,16 @@ impl When {
     pub fn shown(&self, at: Time) -> String {
         match self {
             Self::Cron { zone, .. } => zone.shown(at),
-            Self::Every { .. } | Self::At(_) => at.to_string(),
+            Self::Every { .. } | Self::At(_) | Self::Trigger(_) => at.to_string(),
+        }
+    }
+
+    /// Returns the source and the name of the messages that start it, if any do.
+    #[must_use]
+    pub fn trigger(&self) -> Option<&str> {
+        match self {
+            Self::Trigger(subject) => Some(subject),
+            Self::Cron { .. } | Self::Every { .. } | Self::At(_) => None,
         }
     }
 }
@@ -132,6 +145,7 @@ impl fmt::Display for When {
                 from: Some(from),
             } => write!(f, "every {} from {from}", duration::say(*ms)),
             Self::At(at) => write!(f, "once at {at}"),
+            Self::Trigger(subject) => write!(f, "on each message trigger.{subject}"),
         }
     }
 }

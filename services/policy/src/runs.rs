@@ -1,7 +1,7 @@
 //! Judges the runs of jobs: whether the job that the owner signed has such a run now.
 
 use actor::Key;
-use bus_schema::{Content, JobOnRecord, RefusalCode, Time};
+use bus_schema::{Content, JobOnRecord, RefusalCode, RunCause, Time};
 
 use crate::core::PolicyCore;
 use crate::fetch::Fetch;
@@ -41,7 +41,7 @@ impl PolicyCore {
             return false;
         };
         let early = |slot: Time| slot > now && slot <= now.plus_ms(EARLY_MS_MAX);
-        !self.jobs.contains_key(&record.signed.document) || run.slot.is_some_and(early)
+        !self.jobs.contains_key(&record.signed.document) || run.slot().is_some_and(early)
     }
 
     /// Checks that the job is in force, belongs to its contract, and has such a run by now.
@@ -59,18 +59,21 @@ impl PolicyCore {
         if active.name != job.contract {
             return Err(RefusalCode::InvalidJob);
         }
-        let has = |slot: Time| slot <= now && slot > record.since && job.when.has(slot, record.at);
-        if run.slot.is_none_or(has) {
-            Ok(())
-        } else {
-            Err(RefusalCode::NoRun)
-        }
+        let has = match run.cause {
+            RunCause::Slot(slot) => {
+                slot <= now && slot > record.since && job.when.has(slot, record.at)
+            }
+            RunCause::Ordered(_) => true,
+            // Nobody can tell who sent the message; the owner said that it may start this.
+            RunCause::Triggered { .. } => job.when.trigger().is_some(),
+        };
+        if has { Ok(()) } else { Err(RefusalCode::NoRun) }
     }
 
     /// Returns the first slot after `now` that a run waits for.
     pub(crate) fn first_slot(&self, now: Time) -> Option<Time> {
         let runs = self.state.submitted.values();
-        let slots = runs.filter_map(|one| one.run.as_ref().filter(|_| one.said.is_ok())?.slot);
+        let slots = runs.filter_map(|one| one.run.as_ref().filter(|_| one.said.is_ok())?.slot());
         slots.filter(|slot| *slot > now).min()
     }
 }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Digest, DraftGrant,
-    Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, Signed, TaskId, Time,
-    ToolName,
+    Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, RunCause, Signed,
+    TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,16 @@ pub(crate) struct Submission {
     pub(crate) run: Option<DueRun>,
 }
 
+impl DueRun {
+    /// The slot; none for an order or a trigger.
+    pub(crate) const fn slot(&self) -> Option<Time> {
+        match self.cause {
+            RunCause::Slot(slot) => Some(slot),
+            RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
+        }
+    }
+}
+
 impl Submission {
     /// The author of its playbook and of the values of its slots.
     pub(crate) const fn contents_by(&self) -> AuthorId {
@@ -111,8 +121,7 @@ impl Submission {
 pub(crate) struct DueRun {
     pub(crate) job: JobName,
     pub(crate) version: u32,
-    /// The slot; none for an order of the owner.
-    pub(crate) slot: Option<Time>,
+    pub(crate) cause: RunCause,
 }
 
 /// The owner's statement about a task.

@@ -8,14 +8,20 @@ use std::{
 use actor::{Core, Key, Outbox};
 use bus_schema::{
     Content, Deployment, Digest, Draft, JobName, JobOnRecord, RunCause, RunDue, Scheduler as Me,
-    SchedulerFact, Seen, Time,
+    SchedulerFact, Sealed, Seen, Time,
 };
 use job::Job;
 
-use crate::{plan, runs::Runs};
+use crate::{
+    plan,
+    runs::Runs,
+    triggers::{PendingTrigger, Taken, TriggerMessage},
+};
 
 /// Largest number of runs that are appended together.
 const DRAFTS_AT_ONCE: usize = 64;
+/// Largest number of messages from outside in memory; more wait in their stream.
+const TRIGGERS_MAX: usize = 64;
 /// The time after its moment at which a timer that did not fire is replaced by the own estimate of bus time.
 pub const LATE_TIMER_MS: u64 = 1_000;
 
@@ -28,6 +34,10 @@ pub enum Effect {
     SetTimer(JobName, Time),
     /// Wait for the next timer that fires.
     Listen,
+    /// Wait for the next message from outside.
+    ListenOutside,
+    /// Acknowledge the message from outside at this place: it starts no more runs.
+    Took(u64),
 }
 
 /// The result of work beside the core.
@@ -39,6 +49,10 @@ pub enum Input {
     Set(JobName, Time),
     /// The timer of a job has fired: bus time has come this far.
     Fired(JobName, Time),
+    /// A message from outside, and the same as it is stored for its runs.
+    Triggered(TriggerMessage, Sealed),
+    /// The message from outside at this place was acknowledged.
+    Taken(u64),
     /// The timers are read.
     Listening,
     /// The timers cannot be read, with the reason.
@@ -59,6 +73,10 @@ pub struct SchedulerCore {
     by_time: BTreeSet<(Time, JobName)>,
     /// The bus time of the newest timer that fired.
     heard: Time,
+    /// The messages from outside that are not done, by their places.
+    triggers: BTreeMap<u64, PendingTrigger>,
+    /// The jobs that passed over messages, because a run went on.
+    passed: RefCell<BTreeSet<(u64, JobName)>>,
     /// The reason that the timers cannot be read.
     deaf: Option<String>,
     /// The jobs that may have something to do. All others wait for the record or for their timers.
@@ -124,6 +142,48 @@ impl SchedulerCore {
                 true
             }
             Some(_) | None => false,
+        }
+    }
+
+    /// Adds the runs that messages from outside start, at most one of each job, and acknowledges messages that are done.
+    fn serve_triggers(&self, drafts: &mut Vec<Draft<Me>>, out: &mut Outbox<'_, Self>) {
+        let mut starting = BTreeSet::new();
+        for (seq, pending) in &self.triggers {
+            let mut is_done = true;
+            for record in self.runs.jobs.iter() {
+                match self.takes(*seq, pending, &record.signed.job) {
+                    Taken::Done => {}
+                    Taken::Passed => {
+                        let passed = (*seq, record.signed.job.clone());
+                        self.passed.borrow_mut().insert(passed);
+                    }
+                    Taken::Waits => is_done = false,
+                    Taken::Runs(cause) => {
+                        is_done = false;
+                        if drafts.len() < DRAFTS_AT_ONCE && starting.insert(&record.signed.job) {
+                            drafts.push(run(record, cause).with(pending.sealed.clone()));
+                        }
+                    }
+                }
+            }
+            if is_done {
+                let key = Key::Digest("trigger", Digest::of(&[&seq.to_be_bytes()]));
+                out.effect(key, || Effect::Took(*seq));
+            }
+        }
+    }
+
+    /// Returns what a job does with a message from outside.
+    fn takes(&self, seq: u64, pending: &PendingTrigger, name: &JobName) -> Taken {
+        let Some(record) = self.runs.job(name) else {
+            return Taken::Done;
+        };
+        match self.documents.get(&record.signed.document) {
+            // It is fetched.
+            None => Taken::Waits,
+            Some(None) => Taken::Done,
+            Some(Some(_)) if self.passed.borrow().contains(&(seq, name.clone())) => Taken::Done,
+            Some(Some(job)) => pending.taken(&self.runs, job, record),
         }
     }
 
@@ -225,6 +285,14 @@ impl Core for SchedulerCore {
                 }
                 self.wish(job);
             }
+            Input::Triggered(message, sealed) => {
+                let pending = PendingTrigger { message, sealed };
+                self.triggers.entry(pending.message.seq).or_insert(pending);
+            }
+            Input::Taken(seq) => {
+                self.triggers.remove(&seq);
+                self.passed.get_mut().retain(|(of, _)| *of != seq);
+            }
             Input::Listening => self.deaf = None,
             Input::Deaf(why) => self.deaf = Some(why),
             Input::NoAnswer(_) => {}
@@ -233,6 +301,9 @@ impl Core for SchedulerCore {
 
     fn next(&self, out: &mut Outbox<'_, Self>) {
         out.effect(Key::Once("timers"), || Effect::Listen);
+        if self.triggers.len() < TRIGGERS_MAX {
+            out.effect(Key::Once("triggers"), || Effect::ListenOutside);
+        }
         let now = out.now().max(self.heard);
         let late = self.overdue(now, out);
         self.wishes.borrow_mut().extend(late);
@@ -243,6 +314,7 @@ impl Core for SchedulerCore {
         self.wishes.borrow_mut().retain(|name| {
             drafts.len() >= DRAFTS_AT_ONCE || self.serve(name, now, &mut drafts, out)
         });
+        self.serve_triggers(&mut drafts, out);
         out.append_all(drafts);
     }
 

@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 mod core;
+mod outside;
 mod plan;
 mod runs;
 mod timers;
+mod triggers;
 
 use std::sync::Arc;
 
@@ -12,11 +14,15 @@ use bus_schema::AuthorId;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::timers::{FiringTimers, RETRY};
+use crate::{
+    outside::Outside,
+    timers::{FiringTimers, RETRY},
+};
 
 pub use crate::core::{Effect, Input, LATE_TIMER_MS, SchedulerCore};
 pub use plan::{LATE_MS, RUNS_MAX};
 pub use runs::Runs;
+pub use triggers::TriggerMessage;
 
 /// Largest number of concurrent requests to the server.
 const REQUESTS_MAX: usize = 64;
@@ -30,6 +36,7 @@ pub struct Config {}
 pub struct Scheduler {
     requests: Semaphore,
     timers: FiringTimers,
+    outside: Outside,
 }
 
 impl Service for Scheduler {
@@ -38,22 +45,34 @@ impl Service for Scheduler {
 
     fn open(_config: Config, _context: &Context) -> Result<(Self, SchedulerCore), Error> {
         let requests = Semaphore::new(REQUESTS_MAX);
-        let timers = FiringTimers::default();
-        Ok((Self { requests, timers }, SchedulerCore::default()))
+        let service = Self {
+            requests,
+            timers: FiringTimers::default(),
+            outside: Outside::default(),
+        };
+        Ok((service, SchedulerCore::default()))
     }
 
     async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<bus_schema::Scheduler>) -> Input {
-        if effect == Effect::Listen {
-            let heard = service.timers.next(&bus).await;
+        let heard = match effect {
+            Effect::Listen => Some(service.timers.next(&bus).await),
+            Effect::ListenOutside => Some(service.outside.next(&bus).await),
+            Effect::Took(seq) => return service.outside.took(seq).await,
+            Effect::Fetch(_) | Effect::SetTimer(..) => None,
+        };
+        if let Some(heard) = heard {
             if let Input::Deaf(error) = &heard {
-                tracing::warn!(error, "cannot read the timers yet");
+                tracing::warn!(
+                    error,
+                    "cannot read the timers, or the messages from outside"
+                );
                 tokio::time::sleep(RETRY + bus.clock().jitter(RETRY)).await;
             }
             return heard;
         }
         let permit = service.requests.acquire().await;
         let done = match &effect {
-            Effect::Listen => Ok(Input::Listening),
+            Effect::Listen | Effect::ListenOutside | Effect::Took(_) => Ok(Input::Listening),
             Effect::Fetch(content) => {
                 let got = bus.get(AuthorId::Owner, content).await;
                 got.map(|bytes| Input::Fetched(*content, bytes))

@@ -8,6 +8,9 @@ use bus_schema::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The time for which runs of messages are remembered: eight days, a day longer than the messages.
+const TRIGGERED_MS: u64 = 8 * 86_400_000;
+
 /// The scheduler's state: the jobs on the record, and how far each of them is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +22,8 @@ pub struct Runs {
     open: BTreeMap<TaskId, OpenRun>,
     /// The owner's orders without a run, by their places in the stream.
     orders: BTreeMap<u64, Order>,
+    /// The runs that messages started, with the time of each: for longer than a message is kept.
+    triggered: BTreeMap<TaskId, Time>,
 }
 
 /// A run that is due and has not ended.
@@ -30,7 +35,7 @@ struct OpenRun {
     admitted: bool,
 }
 
-/// How far the runs of a job are.
+/// The progress of a job's runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Progress {
@@ -63,6 +68,15 @@ impl Runs {
     pub(crate) fn order(&self, job: &JobName) -> Option<&Order> {
         let mut orders = self.orders.values();
         orders.find(|order| order.job == *job)
+    }
+
+    /// Returns true if a message with this key has started a run of the job.
+    pub(crate) fn was_triggered(&self, record: &JobOnRecord, cause: RunCause) -> bool {
+        self.deployment.is_some_and(|deployment| {
+            let (job, version) = (&record.signed.job, record.signed.version);
+            let task = TaskId::of_run(deployment, job, version, cause);
+            self.triggered.contains_key(&task)
+        })
     }
 
     /// Returns a job of which `version` may run.
@@ -167,6 +181,11 @@ impl Runs {
                 if of.open == 0 {
                     of.busy_from = meta.stored;
                 }
+            }
+            RunCause::Triggered { .. } => {
+                self.triggered
+                    .retain(|_, at| meta.stored.ms_since(*at) < TRIGGERED_MS);
+                self.triggered.insert(task, meta.stored);
             }
         }
         let run = OpenRun {

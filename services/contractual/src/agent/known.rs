@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::settings::{Edit, Format, Setting};
+use super::settings::{Format, Setting, SettingEdit};
 
 /// The name of our server in an agent's settings.
 pub(crate) const SERVER: &str = "contractual";
@@ -59,7 +59,7 @@ const CLAUDE_BUILT_IN: &[&str] = &[
     "AskUserQuestion",
     "Bash",
     "BashOutput",
-    "Edit",
+    "SettingEdit",
     "EnterPlanMode",
     "ExitPlanMode",
     "Glob",
@@ -151,21 +151,25 @@ impl Agent {
                     of_json(
                         &project(".mcp.json"),
                         &["mcpServers", SERVER],
-                        Edit::Set(plain),
+                        SettingEdit::Set(plain),
                     ),
                     of_json(
                         &settings,
                         &["enabledMcpjsonServers"],
-                        Edit::Add(vec![json!(SERVER)]),
+                        SettingEdit::Add(vec![json!(SERVER)]),
                     ),
                     of_json(
                         &settings,
                         &["permissions", "allow"],
-                        Edit::Add(vec![json!("mcp__contractual")]),
+                        SettingEdit::Add(vec![json!("mcp__contractual")]),
                     ),
-                    of_json(&settings, DENIED, Edit::Add(denied)),
+                    of_json(&settings, DENIED, SettingEdit::Add(denied)),
                     // The few tools of a contract need no search.
-                    of_json(&settings, &["env", TOOL_SEARCH], Edit::Set(json!("false"))),
+                    of_json(
+                        &settings,
+                        &["env", TOOL_SEARCH],
+                        SettingEdit::Set(json!("false")),
+                    ),
                 ]
             }
             Self::Codex => codex(homes, (program, arguments)),
@@ -174,16 +178,16 @@ impl Agent {
                 let entry = json!({"command": program, "args": arguments, "trust": true});
                 let trusted = homes.home.join(".gemini/trustedFolders.json");
                 vec![
-                    of_json(&settings, &["mcpServers", SERVER], Edit::Set(entry)),
+                    of_json(&settings, &["mcpServers", SERVER], SettingEdit::Set(entry)),
                     of_json(
                         &settings,
                         &["tools", "core"],
-                        Edit::Set(json!(["mcp_contractual_*"])),
+                        SettingEdit::Set(json!(["mcp_contractual_*"])),
                     ),
                     of_json(
                         &trusted,
                         &[folder.as_str()],
-                        Edit::Set(json!("TRUST_FOLDER")),
+                        SettingEdit::Set(json!("TRUST_FOLDER")),
                     ),
                 ]
             }
@@ -193,8 +197,8 @@ impl Agent {
                 let entry = json!({"type": "local", "command": command, "enabled": true});
                 let permission = json!({"*": "deny", "contractual_*": "allow"});
                 vec![
-                    of_json(&settings, &["mcp", SERVER], Edit::Set(entry)),
-                    of_json(&settings, &["permission"], Edit::Set(permission)),
+                    of_json(&settings, &["mcp", SERVER], SettingEdit::Set(entry)),
+                    of_json(&settings, &["permission"], SettingEdit::Set(permission)),
                 ]
             }
         }
@@ -204,7 +208,7 @@ impl Agent {
     pub(crate) fn deny(self, homes: &Homes, tools: &[String]) -> Option<Setting> {
         let denied = tools.iter().map(|name| json!(name)).collect();
         let settings = homes.project.join(".claude/settings.json");
-        (self == Self::Claude).then(|| Setting::json(&settings, DENIED, Edit::Add(denied)))
+        (self == Self::Claude).then(|| Setting::json(&settings, DENIED, SettingEdit::Add(denied)))
     }
 
     /// Returns true if the agent knows a tool of ours by this name.
@@ -330,7 +334,7 @@ fn codex(homes: &Homes, (program, arguments): (&String, &Vec<String>)) -> Vec<Se
         file: project.clone(),
         format: Format::Toml,
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        change: Edit::Set(value),
+        change: SettingEdit::Set(value),
     };
     let mut all = vec![
         set(&["mcp_servers", SERVER], entry),
@@ -346,7 +350,7 @@ fn codex(homes: &Homes, (program, arguments): (&String, &Vec<String>)) -> Vec<Se
         keys: ["projects", &folder, "trust_level"]
             .map(str::to_owned)
             .to_vec(),
-        change: Edit::Set(json!("trusted")),
+        change: SettingEdit::Set(json!("trusted")),
     });
     all
 }

@@ -28,13 +28,13 @@ pub(crate) struct Setting {
     pub(crate) format: Format,
     /// The keys that lead to the value.
     pub(crate) keys: Vec<String>,
-    pub(crate) change: Edit,
+    pub(crate) change: SettingEdit,
 }
 
 /// The change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Edit {
+pub(crate) enum SettingEdit {
     /// The value becomes this one.
     Set(Value),
     /// The list gets these items, as far as it lacks them.
@@ -52,7 +52,7 @@ pub(crate) struct Changed {
 }
 
 impl Setting {
-    pub(crate) fn json(file: &Path, keys: &[&str], change: Edit) -> Self {
+    pub(crate) fn json(file: &Path, keys: &[&str], change: SettingEdit) -> Self {
         Self {
             file: file.into(),
             format: Format::Json,
@@ -72,8 +72,8 @@ impl Setting {
         let text = text.unwrap_or_default();
         let before = self.get(&text)?;
         let after = match &self.change {
-            Edit::Set(value) => value.clone(),
-            Edit::Add(items) => {
+            SettingEdit::Set(value) => value.clone(),
+            SettingEdit::Add(items) => {
                 let mut list = self.list(before.clone())?;
                 for item in items {
                     if !list.contains(item) {
@@ -162,9 +162,9 @@ impl Changed {
         };
         let now = setting.get(&text)?;
         let back = match &setting.change {
-            Edit::Set(value) if now.as_ref() == Some(value) => self.before.clone(),
-            Edit::Set(_) => return Ok(now == self.before),
-            Edit::Add(items) => {
+            SettingEdit::Set(value) if now.as_ref() == Some(value) => self.before.clone(),
+            SettingEdit::Set(_) => return Ok(now == self.before),
+            SettingEdit::Add(items) => {
                 let had = setting.list(self.before.clone())?;
                 let mut list = setting.list(now)?;
                 list.retain(|item| had.contains(item) || !items.contains(item));

@@ -48,17 +48,17 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
-        use change::Change;
+        use change::JobChange;
         match self {
             Self::Add(arguments) => arguments.run(deployment, out).await,
             Self::List => list::run(deployment, out).await,
             Self::Show(arguments) => arguments.run(deployment, out).await,
             Self::Next(arguments) => arguments.run(deployment, out).await,
-            Self::Run(arguments) => arguments.run(Change::Run, deployment, out).await,
-            Self::Pause(arguments) => arguments.run(Change::Pause, deployment, out).await,
-            Self::Resume(arguments) => arguments.run(Change::Resume, deployment, out).await,
+            Self::Run(arguments) => arguments.run(JobChange::Run, deployment, out).await,
+            Self::Pause(arguments) => arguments.run(JobChange::Pause, deployment, out).await,
+            Self::Resume(arguments) => arguments.run(JobChange::Resume, deployment, out).await,
             Self::History(arguments) => arguments.run(deployment, out).await,
-            Self::Remove(arguments) => arguments.run(Change::Remove, deployment, out).await,
+            Self::Remove(arguments) => arguments.run(JobChange::Remove, deployment, out).await,
         }
     }
 }

@@ -22,6 +22,7 @@ async fn session() -> (World, TaskId) {
     let world = World::start().await;
     let task = world.submitted();
     let fact = TaskAdmitted {
+        job: None,
         session: Some(public_key(&session_key())),
         contract: Digest::of(&[b"contract"]),
         playbook: content(b"playbook"),
@@ -107,8 +108,8 @@ async fn a_call_that_the_session_did_not_sign_is_refused() {
     refused(
         foreign.json(task, &key),
         "another deployment",
-        409,
-        "other-deployment",
+        403,
+        "not-signed",
     )
     .await;
 
@@ -146,7 +147,7 @@ async fn only_an_open_session_takes_calls() {
     let playbook = world.submitted();
     world.append(said::admitted(playbook));
     let unknown = TaskId::new(world.clock.uuid());
-    for (task, status, problem) in [(playbook, 409, "not-session"), (unknown, 404, "unknown")] {
+    for (task, status, problem) in [(playbook, 409, "not-session"), (unknown, 404, "not-found")] {
         let json = Call::new(&world, task, b"{}").json(task, &key);
         let answer = world.post("/v1/calls", &json).await;
         assert_refused(&answer, problem, status, problem);

@@ -49,6 +49,18 @@ fn every_value_is_read() {
 }
 
 #[test]
+fn a_trigger_has_no_slots() {
+    let job = read(&format!("{HEAD}[when]\ntrigger = \"cli.build\"\n"));
+    assert_eq!(job.when.trigger(), Some("cli.build"));
+    let now = time("2027-03-01T08:00:00Z");
+    assert_eq!(
+        (job.when.next(now, now), job.when.latest(now, now)),
+        (None, None)
+    );
+    assert!(!job.when.has(now, now));
+}
+
+#[test]
 fn a_moment_has_an_offset_or_a_zone() {
     for when in [
         "at = 2027-03-28T03:00:00+02:00",
@@ -122,7 +134,7 @@ fn each_error_has_its_place_and_its_fix() {
 fn each_error_of_the_times_has_its_fix() {
     let when = |when: &str| format!("{HEAD}[when]\n{when}\n");
     let zone = |zone: &str| when(&format!("cron = \"0 9 * * *\"\nzone = \"{zone}\""));
-    let (near, offset) = ("write Europe/Stockholm", "with an offset");
+    let near = "write Europe/Stockholm";
     refused(&[
         (when(""), "says no time", "cron = "),
         (
@@ -146,6 +158,14 @@ fn each_error_of_the_times_has_its_fix() {
             "never comes true",
             "a day that the months have",
         ),
+    ]);
+}
+
+#[test]
+fn each_error_of_intervals_and_moments_has_its_fix() {
+    let when = |when: &str| format!("{HEAD}[when]\n{when}\n");
+    let offset = "with an offset";
+    refused(&[
         (
             when("every = \"500ms\""),
             "`500ms` is no interval",
@@ -184,5 +204,20 @@ fn each_error_of_the_times_has_its_fix() {
             "remove",
         ),
         (when("at = 9"), "it is no moment", offset),
+        (
+            when("trigger = \"build\""),
+            "`build` names no messages",
+            "cli.build",
+        ),
+        (
+            when("trigger = \"cli.*\""),
+            "`cli.*` names no messages",
+            "cli.build",
+        ),
+        (
+            when("trigger = \"cli.build\"\nevery = \"1h\""),
+            "more than `trigger`",
+            "alone",
+        ),
     ]);
 }

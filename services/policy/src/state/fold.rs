@@ -3,7 +3,7 @@
 use bus_schema::{
     ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalCarried, ApprovalRefused,
     ApprovalRequested, ContractSigned, Digest, Meta, NotSigned, OutsideEnvelope, PolicyFact,
-    PublicKey, RefusalCode, Signed, Statement, TaskId, TaskSubmitted, Time,
+    PublicKey, RefusalCode, Signed, Statement, TaskAdmitted, TaskId, TaskSubmitted, Time,
 };
 use contract::ContractTotals;
 
@@ -29,12 +29,7 @@ impl State {
                 fact.replace(&mut self.catalogue);
             }
             PolicyFact::ContractSigned(_, fact) => self.contract_signed(meta, *fact),
-            PolicyFact::ContractRevoked(_, fact) => {
-                for pending in self.signed.values_mut() {
-                    pending.revoked |= pending.contract == fact.contract;
-                }
-                self.ended(meta, &fact.contract);
-            }
+            PolicyFact::ContractRevoked(_, fact) => self.contract_revoked(meta, &fact.contract),
             PolicyFact::ContractActivated(_, fact) => {
                 if let Some(pending) = self.take_offered(&fact.contract) {
                     if let Some(old) = fact.supersedes {
@@ -53,21 +48,7 @@ impl State {
             PolicyFact::HaltLifted(..) => self.halted = false,
             PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
             PolicyFact::TaskCancelled(task, _) => self.cancelled(meta, task),
-            PolicyFact::TaskAdmitted(task, fact) => {
-                self.take_submission(task);
-                if let Some(active) = self.contracts.get(&fact.contract) {
-                    let name = active.name.clone();
-                    let shared = self.shared.entry(name.clone()).or_default();
-                    shared.admit(meta.stored.ns().div_euclid(1_000_000));
-                    let said = Submitted {
-                        contract: fact.contract,
-                        playbook: fact.playbook,
-                        slots: fact.slots,
-                        session: fact.session,
-                    };
-                    self.tasks.insert(task, Task::under(name, said, fact.job));
-                }
-            }
+            PolicyFact::TaskAdmitted(task, fact) => self.admitted(meta, task, *fact),
             PolicyFact::TaskRejected(task, _) => self.take_submission(task),
             PolicyFact::TaskFinished(task, _) => self.finished(meta, task),
             PolicyFact::ActionProposed(task, fact) => self.proposed(meta, task, *fact),
@@ -87,6 +68,22 @@ impl State {
             }
             // It only proves its stored time, which was folded above.
             PolicyFact::ActionExpired(..) => {}
+        }
+    }
+
+    fn admitted(&mut self, meta: &Meta, task: TaskId, fact: TaskAdmitted) {
+        self.take_submission(task);
+        if let Some(active) = self.contracts.get(&fact.contract) {
+            let name = active.name.clone();
+            let shared = self.shared.entry(name.clone()).or_default();
+            shared.admit(meta.stored.ns().div_euclid(1_000_000));
+            let said = Submitted {
+                contract: fact.contract,
+                playbook: fact.playbook,
+                slots: fact.slots,
+                session: fact.session,
+            };
+            self.tasks.insert(task, Task::under(name, said, fact.job));
         }
     }
 
@@ -125,6 +122,13 @@ impl State {
             revoked: false,
         };
         self.signed.insert(meta.seq, pending);
+    }
+
+    fn contract_revoked(&mut self, meta: &Meta, contract: &Digest) {
+        for pending in self.signed.values_mut() {
+            pending.revoked |= pending.contract == *contract;
+        }
+        self.ended(meta, contract);
     }
 
     /// Ends a contract and everything that waits under it.

@@ -33,12 +33,8 @@ impl State {
         } = fact;
         let task = TaskId::of_run(deployment, &job, version, cause);
         let ordered = match cause {
-            RunCause::Slot(_) => true,
+            RunCause::Slot(_) | RunCause::Triggered { .. } => true,
             RunCause::Ordered(id) => self.orders.remove(&id) == Some((job.clone(), version)),
-        };
-        let slot = match cause {
-            RunCause::Slot(slot) => Some(slot),
-            RunCause::Ordered(_) => None,
         };
         let record = self.jobs.running(&job, version);
         let said = match (self.runs_seen.insert(task), record) {
@@ -52,7 +48,11 @@ impl State {
                 session: None,
             }),
         };
-        let run = DueRun { job, version, slot };
+        let run = DueRun {
+            job,
+            version,
+            cause,
+        };
         let submission = Submission {
             task,
             id: meta.id,

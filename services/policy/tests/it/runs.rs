@@ -188,6 +188,34 @@ fn an_order_of_the_owner_is_one_run() {
     assert_eq!(due(&mut world, 1, order), ["not admitted: Reused"]);
 }
 
+fn triggered(world: &mut World, key: u8, body: &[u8]) -> RunCause {
+    RunCause::Triggered {
+        key: Digest::of(&[&[key]]),
+        body: world.put(AuthorId::Scheduler, body),
+    }
+}
+
+#[test]
+fn a_message_is_one_run_of_a_job_that_the_owner_gave_to_messages() {
+    let (mut world, contract) = world(EVERY);
+    let cause = triggered(&mut world, 1, b"x");
+    assert_eq!(due(&mut world, 1, cause), ["not admitted: NoRun"]);
+    sign(
+        &mut world,
+        2,
+        contract,
+        &document("c", "trigger = \"cli.build\""),
+    );
+    assert_eq!(due(&mut world, 2, cause), ["admitted"]);
+    let again = triggered(&mut world, 1, b"something else");
+    assert_eq!(due(&mut world, 2, again), ["not admitted: Reused"]);
+    let another = triggered(&mut world, 2, b"x");
+    assert_eq!(due(&mut world, 2, another), ["admitted"]);
+    let slot = RunCause::Slot(at(600));
+    pass_to(&mut world, 600);
+    assert_eq!(due(&mut world, 2, slot), ["not admitted: NoRun"]);
+}
+
 #[test]
 fn a_replaced_contract_ends_the_runs_of_its_jobs() {
     let (mut world, _) = world(EVERY);

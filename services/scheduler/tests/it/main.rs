@@ -6,3 +6,5 @@ mod config;
 mod runs;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod triggers;

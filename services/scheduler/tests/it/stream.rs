@@ -36,6 +36,8 @@ pub(crate) struct Scene {
     read: usize,
     /// The timers that the server holds.
     pub(crate) timers: BTreeMap<JobName, Time>,
+    /// The messages from outside that were acknowledged.
+    pub(crate) took: Vec<u64>,
     /// True if the server fires them.
     pub(crate) fires: bool,
 }
@@ -50,6 +52,7 @@ impl Scene {
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Scheduler)),
             read: 0,
             timers: BTreeMap::new(),
+            took: Vec::new(),
             fires: true,
         };
         scene.say::<Owner, _>(Deployment, roster);
@@ -105,7 +108,7 @@ impl Scene {
             self.core.next(&mut out);
             let drafts: Vec<_> = out.drafts().into_iter().map(said).collect();
             let mut effects = out.into_effects();
-            effects.retain(|effect| *effect != Effect::Listen);
+            effects.retain(|effect| !matches!(effect, Effect::Listen | Effect::ListenOutside));
             if effects.is_empty() || !drafts.is_empty() {
                 return drafts;
             }
@@ -122,7 +125,11 @@ impl Scene {
                 self.timers.insert(job.clone(), at);
                 Input::Set(job, at)
             }
-            Effect::Listen => Input::Listening,
+            Effect::Took(seq) => {
+                self.took.push(seq);
+                Input::Taken(seq)
+            }
+            Effect::Listen | Effect::ListenOutside => Input::Listening,
         };
         self.core.input(input);
     }
@@ -212,7 +219,7 @@ fn said(draft: &Draft<Scheduler>) -> RunDue {
 pub(crate) fn slots(causes: &[RunCause]) -> Vec<u64> {
     let slot = |cause: &RunCause| match cause {
         RunCause::Slot(slot) => Some(slot.ms_since(T0) / 1_000),
-        RunCause::Ordered(_) => None,
+        RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
     };
     causes.iter().filter_map(slot).collect()
 }

@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use super::{Edit, Format, Setting};
+use super::{Format, Setting, SettingEdit};
 
-fn setting(file: &Path, keys: &[&str], change: Edit) -> Setting {
+fn setting(file: &Path, keys: &[&str], change: SettingEdit) -> Setting {
     let mut setting = Setting::json(file, keys, change);
     if file.extension().is_some_and(|ending| ending == "toml") {
         setting.format = Format::Toml;
@@ -27,9 +27,9 @@ fn a_new_file_is_created_with_its_folder_and_removed_again() {
     let folder = tempfile::tempdir().unwrap();
     for name in [".a/settings.json", ".b/config.toml"] {
         let file = folder.path().join(name);
-        let entry = Edit::Set(json!({"command": "x", "args": ["a b", "\"c\""]}));
+        let entry = SettingEdit::Set(json!({"command": "x", "args": ["a b", "\"c\""]}));
         let set = setting(&file, &["servers", "ours"], entry).apply().unwrap();
-        let added = Edit::Add(vec![json!("p"), json!("q")]);
+        let added = SettingEdit::Add(vec![json!("p"), json!("q")]);
         let added = setting(&file, &["list"], added).apply().unwrap();
         let expected = json!({
             "servers": {"ours": {"command": "x", "args": ["a b", "\"c\""]}}, "list": ["p", "q"],
@@ -51,10 +51,10 @@ fn values_of_the_person_come_back() {
         fs::write(&file, text).unwrap();
         let before = value(&file);
         let changes = [
-            (vec!["permission"], Edit::Set(json!(false))),
-            (vec!["deny"], Edit::Add(vec![json!("p"), json!("q")])),
-            (vec!["other", "y"], Edit::Set(json!("new"))),
-            (vec!["new", "a.b", "c"], Edit::Set(json!("trusted"))),
+            (vec!["permission"], SettingEdit::Set(json!(false))),
+            (vec!["deny"], SettingEdit::Add(vec![json!("p"), json!("q")])),
+            (vec!["other", "y"], SettingEdit::Set(json!("new"))),
+            (vec!["new", "a.b", "c"], SettingEdit::Set(json!("trusted"))),
         ];
         let made: Vec<_> = changes
             .into_iter()
@@ -77,8 +77,10 @@ fn values_of_the_person_come_back() {
 fn a_value_that_was_changed_since_stays() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.json");
-    let set = setting(&file, &["x"], Edit::Set(json!(1))).apply().unwrap();
-    let add = setting(&file, &["list"], Edit::Add(vec![json!("p")]));
+    let set = setting(&file, &["x"], SettingEdit::Set(json!(1)))
+        .apply()
+        .unwrap();
+    let add = setting(&file, &["list"], SettingEdit::Add(vec![json!("p")]));
     let add = add.apply().unwrap();
     fs::write(&file, r#"{"x": 2, "list": ["p", "theirs"]}"#).unwrap();
     assert!(!set.undo().unwrap());
@@ -103,7 +105,7 @@ fn settings_that_cannot_be_changed_are_named() {
         } else {
             &["x"]
         };
-        let error = setting(&file, keys, Edit::Add(vec![json!(1)])).apply();
+        let error = setting(&file, keys, SettingEdit::Add(vec![json!(1)])).apply();
         let error = error.unwrap_err().to_string();
         assert!(
             error.contains(part) && error.contains("move the file away"),

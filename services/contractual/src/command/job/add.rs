@@ -80,11 +80,13 @@ impl Arguments {
             "job": job.name, "version": version, "contract": entry.contract, "seq": seq, "next": coming,
         });
         out.print(&said, || {
+            let next = match shown.as_slice() {
+                [] => String::new(),
+                shown => format!("\nnext  {}", shown.join("\n      ")),
+            };
             format!(
-                "{} version {version}: signed as message {seq}\nwhen  {}\nnext  {}",
-                job.name,
-                job.when,
-                shown.join("\n      ")
+                "{} version {version}: signed as message {seq}\nwhen  {}{next}",
+                job.name, job.when
             )
         });
         Ok(())
@@ -105,7 +107,7 @@ fn coming(job: &Job, now: Time) -> Result<Vec<Time>, Error> {
     let coming: Vec<_> = std::iter::successors(next(&now), next)
         .take(SHOWN)
         .collect();
-    if coming.is_empty() {
+    if coming.is_empty() && job.when.trigger().is_none() {
         return Err(Error::Document(format!(
             "the job `{}` never runs: it is to run {}, and now it is {now}; write a later time",
             job.name, job.when

@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 /// The change.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Change {
+pub(super) enum JobChange {
     /// One run now.
     Run,
     /// No more runs for a time.
@@ -31,7 +31,7 @@ pub(super) enum Change {
 impl Arguments {
     pub(super) async fn run(
         &self,
-        change: Change,
+        change: JobChange,
         deployment: &Deployment,
         out: &Output,
     ) -> Result<(), Error> {
@@ -41,29 +41,29 @@ impl Arguments {
         let (job, version) = (self.name.clone(), record.signed.version);
         let paused = record.is_paused;
         let (seq, text) = match change {
-            Change::Run if paused => {
+            JobChange::Run if paused => {
                 return Err(Error::Refused(format!(
                     "the job `{job}` is paused: `contractual job resume {job}` lets it run again"
                 )));
             }
-            Change::Pause if paused => (None, "is paused already; nothing was signed"),
-            Change::Resume if !paused => (None, "is not paused; nothing was signed"),
-            Change::Run => {
+            JobChange::Pause if paused => (None, "is paused already; nothing was signed"),
+            JobChange::Resume if !paused => (None, "is not paused; nothing was signed"),
+            JobChange::Run => {
                 let seq = jobs::say(deployment, &bus, RunOrdered { job, version }).await?;
                 (
                     Some(seq),
                     "one run is ordered; `contractual job history` shows it",
                 )
             }
-            Change::Pause => {
+            JobChange::Pause => {
                 let seq = jobs::say(deployment, &bus, JobPaused { job }).await?;
                 (Some(seq), "is paused; it starts no more runs")
             }
-            Change::Resume => {
+            JobChange::Resume => {
                 let seq = jobs::say(deployment, &bus, JobResumed { job }).await?;
                 (Some(seq), "runs again, from its next time on")
             }
-            Change::Remove => {
+            JobChange::Remove => {
                 let seq = jobs::say(deployment, &bus, JobRevoked { job, version }).await?;
                 (Some(seq), "is revoked; it starts no more runs")
             }

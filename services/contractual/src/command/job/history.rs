@@ -46,6 +46,7 @@ impl JobRun {
         let cause = match self.cause {
             RunCause::Slot(slot) => slot.to_string(),
             RunCause::Ordered(_) => format!("ordered {}", self.due),
+            RunCause::Triggered { .. } => format!("triggered {}", self.due),
         };
         format!("{cause}  {}  {}", self.task, self.state.text())
     }

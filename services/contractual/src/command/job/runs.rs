@@ -36,12 +36,12 @@ pub(super) struct JobRun {
     pub(super) cause: RunCause,
     /// The time at which it was due on the record, in bus time.
     pub(super) due: Time,
-    /// What became of it.
+    /// Its state.
     #[serde(flatten)]
     pub(super) state: RunState,
 }
 
-/// What became of a run.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub(super) enum RunState {
