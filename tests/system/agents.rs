@@ -9,11 +9,12 @@ use std::{
 };
 
 use bus_schema::AuthorId;
-use harness::{Deployment, skipped};
+use harness::Deployment;
 use serde_json::{Value, json};
 
 use crate::{
     cli::{Ended, end, program},
+    mcp::missing,
     session::{question, signed},
 };
 
@@ -203,7 +204,7 @@ impl Agent {
 #[tokio::test(flavor = "multi_thread")]
 async fn real_agents_work_under_a_contract_and_with_its_tools_alone() {
     let Some(packages) = installed() else {
-        return skipped("the agents cannot be installed: npm or a package is missing");
+        return missing("the agents cannot be installed: npm or a package is missing");
     };
     let (deployment, contract) = signed().await;
     let script = json!([

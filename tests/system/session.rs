@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus_schema::{AuthorId, DraftGrant};
-use harness::{Deployment, SOON, contractual, eventually, skipped};
+use harness::{Deployment, SOON, contractual, eventually};
 use serde_json::{Value, json};
 
 use crate::{
@@ -155,9 +155,9 @@ pub(crate) async fn signed() -> (Deployment, String) {
     (deployment, file)
 }
 
-/// The question that came after `nth` others.
+/// The question that came after `nth` others. An agent may need a while to start.
 pub(crate) async fn question(deployment: &Deployment, nth: usize) -> DraftGrant {
-    eventually(SOON, async || {
+    eventually(4 * SOON, async || {
         let record = deployment.record().await;
         let asked = record.of("approval.requested").nth(nth);
         let draft =
@@ -256,7 +256,7 @@ async fn a_call_survives_the_death_of_the_engine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_of_the_protocols_authors_works() {
     let Some(packages) = mcp::installed() else {
-        return skipped("the client cannot be installed: pip or a package is missing");
+        return mcp::missing("the client cannot be installed: pip or a package is missing");
     };
     let (deployment, contract) = signed().await;
     let dir = deployment.dir().path();
