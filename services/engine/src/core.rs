@@ -7,16 +7,14 @@ use std::{
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    ActionExpired, ActionId, Content, DeploymentId, Draft, EngineFact, Meta, Seen, TaskFinished,
-    TaskId, TaskOutcome, Time,
+    ActionId, Content, DeploymentId, Draft, EngineFact, Meta, Seen, TaskFinished, TaskId,
+    TaskOutcome, Time,
 };
-use proposer::Heard;
+use proposer::{DRAFTS_AT_ONCE, Found, Heard};
 use serde::{Deserialize, Serialize};
 
 use crate::session::Session;
 
-/// Largest number of drafts returned by one call; the next call returns more.
-const DRAFTS_AT_ONCE: usize = 64;
 /// Most bytes of fetched arguments in memory; at more, those of other sessions are fetched again when needed.
 const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -46,17 +44,6 @@ pub struct Fetched {
     pub fetch: Fetch,
     /// The arguments that were found.
     pub found: Found,
-}
-
-/// The arguments that a fetch found.
-#[derive(Debug)]
-pub enum Found {
-    /// The bytes.
-    Bytes(Vec<u8>),
-    /// They were erased.
-    Erased,
-    /// The bus did not answer; the fetch must be retried.
-    NoAnswer,
 }
 
 /// The core of the engine.
@@ -137,24 +124,6 @@ impl EngineCore {
         self.held.retain(|(id, number), _| !drops(*id, *number));
         let bytes = self.held.values().flatten().map(Vec::len);
         self.held_bytes = bytes.sum();
-    }
-
-    fn expire(&self, out: &mut Outbox<'_, Self>) {
-        let mut said = 0;
-        for &(due, id, action) in &self.due {
-            if out.now() <= due || said == DRAFTS_AT_ONCE {
-                out.wake(due);
-                return;
-            }
-            let session = self.sessions.open.get(&id);
-            let cause = session.and_then(|session| session.granted().due(action));
-            if let Some((_, cause)) = cause
-                && out.idle(Some(id))
-            {
-                out.append(Draft::of(id, ActionExpired { action }).because(cause));
-                said += 1;
-            }
-        }
     }
 
     /// Ends sessions in which nothing happened for a day.
@@ -318,7 +287,8 @@ impl Core for EngineCore {
     }
 
     fn next(&self, out: &mut Outbox<'_, Self>) {
-        self.expire(out);
+        let sessions = &self.sessions.open;
+        proposer::expire(&self.due, out, |id| Some(sessions.get(&id)?.granted()));
         self.end_idle(out);
         let mut drafts = 0;
         self.wishes.borrow_mut().retain(|&id| {

@@ -7,11 +7,8 @@ use std::{
 };
 
 use actor::{Core, Key, Outbox};
-use bus_schema::{
-    ActionExpired, ActionId, AuthorId, Content, Draft, Meta, Seen, TaskAdmitted, TaskId, Time,
-    WorkerFact,
-};
-use proposer::Heard;
+use bus_schema::{ActionId, AuthorId, Content, Meta, Seen, TaskAdmitted, TaskId, Time, WorkerFact};
+use proposer::{DRAFTS_AT_ONCE, Found, Heard};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,8 +17,6 @@ use crate::{
     task::{Stored, Task},
 };
 
-/// Largest number of drafts returned by one call; the next call returns more.
-const DRAFTS_AT_ONCE: usize = 64;
 /// Largest number of tasks that wait for contents.
 const FETCHING_TASKS_MAX: usize = 256;
 /// Largest number of contents that one task waits for.
@@ -54,17 +49,6 @@ pub struct Fetched {
     pub fetch: Fetch,
     /// The content that was found.
     pub found: Found,
-}
-
-/// The content that a fetch found.
-#[derive(Debug)]
-pub enum Found {
-    /// The bytes.
-    Bytes(Vec<u8>),
-    /// They were erased.
-    Erased,
-    /// The bus did not answer; the fetch must be retried.
-    NoAnswer,
 }
 
 /// A request that a task may have, with the contents that it needs first.
@@ -214,27 +198,6 @@ impl WorkerCore {
                 self.wishes.get_mut().entry(task.admitted).or_default();
             }
             None => {}
-        }
-    }
-
-    fn expire(&self, out: &mut Outbox<'_, Self>) {
-        let mut said = 0;
-        for &(due, id, action) in &self.due {
-            if out.now() <= due || said == DRAFTS_AT_ONCE {
-                out.wake(due);
-                return;
-            }
-            let cause = self
-                .tasks
-                .open
-                .get(&id)
-                .and_then(|task| task.granted().due(action));
-            if let Some((_, cause)) = cause
-                && out.idle(Some(id))
-            {
-                out.append(Draft::of(id, ActionExpired { action }).because(cause));
-                said += 1;
-            }
         }
     }
 
@@ -414,7 +377,8 @@ impl Core for WorkerCore {
     }
 
     fn next(&self, out: &mut Outbox<'_, Self>) {
-        self.expire(out);
+        let tasks = &self.tasks.open;
+        proposer::expire(&self.due, out, |id| Some(tasks.get(&id)?.granted()));
         let mut wishes = self.wishes.borrow_mut();
         let begun = || wishes.values().filter(|fetch| fetch.begun);
         let mut reserved = Reserved {

@@ -13,13 +13,13 @@ mod reference;
 mod resolve;
 mod task;
 
-use std::{num::NonZeroU16, sync::Arc, time::Duration};
+use std::{num::NonZeroU16, sync::Arc};
 
 use actor::{Bus, Context, Error, Service};
+use proposer::Fetches;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 
-pub use crate::core::{Fetch, Fetched, Found, Tasks, WorkerCore};
+pub use crate::core::{Fetch, Fetched, Tasks, WorkerCore};
 pub use held::{ContentKey, HELD_BYTES_MAX, REASON_BYTES_MAX};
 pub use json::{DEPTH_MAX, OUTPUT_BYTES_MAX};
 pub use limits::{ARGS_BYTES_MAX, ITEMS_MAX};
@@ -29,14 +29,9 @@ pub use playbook::{
     RETRIES_MAX, STEPS_MAX, Step,
 };
 pub use progress::{Fact, Ignored, Progress, State, StepRef};
-pub use proposer::EXPIRY_MARGIN_MS;
+pub use proposer::{EXPIRY_MARGIN_MS, Found};
 pub use ready::{IN_FLIGHT_MAX, Todo, ready};
 pub use reference::REFERENCE_CHARS_MAX;
-
-/// Largest number of concurrent fetches.
-const FETCHES_MAX: usize = 8;
-/// Shortest backoff before a fetch is retried after the bus did not answer; the longest is twice that.
-const FETCH_RETRY: Duration = Duration::from_millis(500);
 
 /// The table `[service]` of the worker's configuration; it may be empty.
 #[derive(Debug, Clone, Deserialize)]
@@ -57,7 +52,7 @@ impl Default for Config {
 /// The worker as a service.
 #[derive(Debug)]
 pub struct Worker {
-    fetches: Semaphore,
+    fetches: Fetches,
 }
 
 impl Service for Worker {
@@ -66,26 +61,14 @@ impl Service for Worker {
 
     fn open(config: Config, _context: &Context) -> Result<(Self, WorkerCore), Error> {
         let service = Self {
-            fetches: Semaphore::new(FETCHES_MAX),
+            fetches: Fetches::default(),
         };
         Ok((service, WorkerCore::new(config.tasks_max, HELD_BYTES_MAX)))
     }
 
     async fn perform(service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Worker>) -> Fetched {
-        let permit = service.fetches.acquire().await;
-        let got = bus.get(fetch.by, &fetch.content).await;
-        drop(permit);
-        let found = match got {
-            Ok(Some(bytes)) => Found::Bytes(bytes),
-            Ok(None) => Found::Erased,
-            Err(error) => {
-                let error = actor::chain(&error);
-                tracing::warn!(task.id = %fetch.task, error, "cannot fetch content; retrying");
-                let pause = FETCH_RETRY + bus.clock().jitter(FETCH_RETRY);
-                tokio::time::sleep(pause).await;
-                Found::NoAnswer
-            }
-        };
+        let content = (fetch.by, &fetch.content);
+        let found = service.fetches.fetch(&bus, fetch.task, content).await;
         Fetched { fetch, found }
     }
 }
