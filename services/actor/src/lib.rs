@@ -22,6 +22,7 @@ mod operator;
 mod outside;
 mod projection;
 mod publish;
+mod pulled;
 mod renewal;
 mod run;
 pub mod runtime;

@@ -1,23 +1,23 @@
 //! The messages from outside that may start jobs: whatever they say, nobody signed them.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
-use async_nats::jetstream::{
-    Message,
-    consumer::{PullConsumer, pull::Stream},
+use async_nats::jetstream::Message;
+use bus_schema::{Scheduler, TRIGGERS, Time};
+
+use crate::{
+    Bus, Error,
+    bus::header,
+    pulled::{Pulled, acknowledge, failed, stored},
 };
-use bus_schema::{Author as _, Scheduler, TRIGGERS, Time, stream::PULL_SECONDS};
-use futures::StreamExt as _;
 
-use crate::{Bus, Error, bus::header, error::chain};
-
+/// The operation in errors.
+const READ: &str = "to read the messages from outside";
 /// Most messages of one pull.
 const AT_ONCE: usize = 64;
-/// The time that a pull waits for its first message.
-const WAITS: Duration = Duration::from_secs(PULL_SECONDS as u64);
 
 /// The messages from outside, oldest first.
-pub struct OutsideMessages(Stream);
+pub struct OutsideMessages(Pulled);
 
 /// A message from outside.
 #[derive(Debug)]
@@ -39,32 +39,14 @@ impl fmt::Debug for OutsideMessages {
     }
 }
 
-fn failed(reason: String) -> Error {
-    Error::Bus {
-        what: "to read the messages from outside",
-        reason,
-    }
-}
-
 impl Bus<Scheduler> {
     /// Starts to read the messages from outside that were not acknowledged.
     ///
     /// # Errors
     /// [`Error::Bus`] if the server does not answer, or has no such consumer.
     pub async fn outside_messages(&self) -> Result<OutsideMessages, Error> {
-        let found = self
-            .jetstream()
-            .get_consumer_from_stream(Scheduler::ID.name(), TRIGGERS);
-        let consumer: PullConsumer = found.await.map_err(|error| failed(chain(&error)))?;
-        let pulled = consumer
-            .stream()
-            .max_messages_per_batch(AT_ONCE)
-            .expires(WAITS)
-            .heartbeat(Duration::from_secs(2));
-        let messages = pulled.messages().await;
-        Ok(OutsideMessages(
-            messages.map_err(|error| failed(chain(&error)))?,
-        ))
+        let pulled = Pulled::open(self, (TRIGGERS, AT_ONCE), READ);
+        Ok(OutsideMessages(pulled.await?))
     }
 }
 
@@ -74,18 +56,16 @@ impl OutsideMessages {
     /// # Errors
     /// [`Error::Bus`] if the server does not answer any more; then it has to be opened again.
     pub async fn next(&mut self) -> Result<OutsideMessage, Error> {
-        let message = self.0.next().await;
-        let message = message.ok_or_else(|| failed("the pull has ended".to_owned()))?;
-        let message = message.map_err(|error| failed(chain(&error)))?;
-        let info = message.info().map_err(|error| failed(error.to_string()))?;
-        let stored = i64::try_from(info.published.unix_timestamp_nanos()).unwrap_or(0);
+        let message = self.0.next().await?;
+        let not_stored = || failed(READ)("a message of no stream".to_owned());
+        let (seq, stored) = stored(&message).ok_or_else(not_stored)?;
         let id = header(message.headers.as_ref(), "Nats-Msg-Id");
         let subject = message.subject.strip_prefix("trigger.").unwrap_or_default();
         Ok(OutsideMessage {
             subject: subject.to_owned(),
             id: id.map(str::to_owned),
-            seq: info.stream_sequence,
-            stored: Time::from_ns(stored),
+            seq,
+            stored,
             message,
         })
     }
@@ -100,8 +80,6 @@ impl OutsideMessage {
 
     /// Acknowledges it: it does not come again.
     pub async fn done(self) {
-        if let Err(error) = self.message.ack().await {
-            tracing::debug!(error = %error, "a message is not acknowledged; it comes again");
-        }
+        acknowledge(self.message, "a message").await;
     }
 }

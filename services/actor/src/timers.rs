@@ -1,30 +1,27 @@
 //! The durable timers of the scheduler: the server keeps them, and stores a message when one fires.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use async_nats::{
     header::{NATS_SCHEDULE, NATS_SCHEDULE_TARGET},
-    jetstream::{
-        Message,
-        consumer::{PullConsumer, pull::Stream},
-        message::PublishMessage,
-    },
+    jetstream::{Message, message::PublishMessage},
 };
 use bus_schema::{
-    Author as _, JobName, Scheduler, TIMERS, Time,
-    stream::{PULL_SECONDS, due, timer},
+    JobName, Scheduler, TIMERS, Time,
+    stream::{due, timer},
 };
-use futures::StreamExt as _;
 
-use crate::{Bus, Error, error::chain};
+use crate::{
+    Bus, Error,
+    error::chain,
+    pulled::{Pulled, acknowledge, failed, stored},
+};
 
 /// Most fired timers of one pull.
 const AT_ONCE: usize = 256;
-/// The time that a pull waits for its first message.
-const WAITS: Duration = Duration::from_secs(PULL_SECONDS as u64);
 
 /// The fired timers, oldest first.
-pub struct Timers(Stream);
+pub struct Timers(Pulled);
 
 /// A timer that has fired. It carries no authority: it only says that bus time has come this far.
 #[derive(Debug)]
@@ -40,10 +37,6 @@ impl fmt::Debug for Timers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timers").finish_non_exhaustive()
     }
-}
-
-fn failed(what: &'static str) -> impl Fn(String) -> Error {
-    move |reason| Error::Bus { what, reason }
 }
 
 impl Bus<Scheduler> {
@@ -71,18 +64,8 @@ impl Bus<Scheduler> {
     /// # Errors
     /// [`Error::Bus`] if the server does not answer, or has no such consumer.
     pub async fn timers(&self) -> Result<Timers, Error> {
-        let failed = failed("to read the timers");
-        let found = self
-            .jetstream()
-            .get_consumer_from_stream(Scheduler::ID.name(), TIMERS);
-        let consumer: PullConsumer = found.await.map_err(|error| failed(chain(&error)))?;
-        let pulled = consumer
-            .stream()
-            .max_messages_per_batch(AT_ONCE)
-            .expires(WAITS)
-            .heartbeat(Duration::from_secs(2));
-        let messages = pulled.messages().await;
-        Ok(Timers(messages.map_err(|error| failed(chain(&error)))?))
+        let pulled = Pulled::open(self, (TIMERS, AT_ONCE), "to read the timers");
+        Ok(Timers(pulled.await?))
     }
 }
 
@@ -92,19 +75,13 @@ impl Timers {
     /// # Errors
     /// [`Error::Bus`] if the server does not answer any more; then it has to be opened again.
     pub async fn next(&mut self) -> Result<FiredTimer, Error> {
-        let failed = failed("to read the timers");
         loop {
-            let message = self.0.next().await;
-            let message = message.ok_or_else(|| failed("the pull has ended".to_owned()))?;
-            let message = message.map_err(|error| failed(chain(&error)))?;
+            let message = self.0.next().await?;
             let job = message
                 .subject
                 .strip_prefix("due.")
                 .and_then(|job| job.parse().ok());
-            let info = message.info().ok();
-            let stored =
-                info.and_then(|info| i64::try_from(info.published.unix_timestamp_nanos()).ok());
-            let Some((job, stored)) = job.zip(stored) else {
+            let Some((job, (_, stored))) = job.zip(stored(&message)) else {
                 // It stays in the stream, where a person can see it.
                 tracing::warn!(
                     subject = message.subject.as_str(),
@@ -114,7 +91,7 @@ impl Timers {
             };
             return Ok(FiredTimer {
                 job,
-                stored: Time::from_ns(stored),
+                stored,
                 message,
             });
         }
@@ -124,8 +101,6 @@ impl Timers {
 impl FiredTimer {
     /// Removes it from the stream.
     pub async fn done(self) {
-        if let Err(error) = self.message.ack().await {
-            tracing::debug!(error = %error, "a timer is not acknowledged; it comes again");
-        }
+        acknowledge(self.message, "a timer").await;
     }
 }
