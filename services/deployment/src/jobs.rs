@@ -6,7 +6,7 @@ use bus_schema::{
     Sealed, public_key,
 };
 
-use crate::{Deployment, Error};
+use crate::{Deployment, Error, owner};
 
 /// Reads the jobs that the owner signed.
 ///
@@ -35,15 +35,13 @@ pub async fn sign(
     fact: JobSigned,
     contents: Vec<Sealed>,
 ) -> Result<u64, Error> {
-    let owner = public_key(&of.owner_key()?);
+    let key = public_key(&of.owner_key()?);
     let (job, wanted) = (fact.job.clone(), fact.document);
     let version = fact.version;
     let draft = Draft::of(Whole, fact);
     let draft = contents.into_iter().fold(draft, Draft::with);
-    let mut pen = bus.owner(of.owner_key()?).await?;
-    let seq = pen.say(bus, draft).await?;
-    bus.flush().await;
-    let jobs = read(bus, owner).await?;
+    let seq = owner::say(of, bus, draft).await?;
+    let jobs = read(bus, key).await?;
     if jobs
         .get(&job)
         .is_none_or(|newest| newest.signed.document != wanted)
@@ -64,8 +62,5 @@ where
     E: Event<Scope = Whole>,
     Owner: CanPublish<E>,
 {
-    let mut pen = bus.owner(of.owner_key()?).await?;
-    let seq = pen.say(bus, Draft::of(Whole, fact)).await?;
-    bus.flush().await;
-    Ok(seq)
+    owner::say(of, bus, Draft::of(Whole, fact)).await
 }

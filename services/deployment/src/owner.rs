@@ -1,11 +1,11 @@
-//! The owner's public key.
+//! The owner: the public key, and facts that the owner signs.
 
 use std::path::Path;
 
-use actor::{files, signing_key};
-use bus_schema::{AuthorId, PublicKey, public_key};
+use actor::{BusClient, files, signing_key};
+use bus_schema::{AuthorId, Draft, Owner, PublicKey, public_key};
 
-use crate::{Dir, Error};
+use crate::{Deployment, Dir, Error};
 
 /// The owner's public key, even if the signing key is offline.
 ///
@@ -21,6 +21,21 @@ pub fn owner(dir: &Dir) -> Result<PublicKey, Error> {
     // Old deployments do not have that file.
     let read = actor::config::read::<toml::Table>(&dir.config(AuthorId::Policy));
     Ok(read?.0.owner)
+}
+
+/// Appends a fact as the owner; returns its place in the stream.
+///
+/// # Errors
+/// The bus's error, or [`Error`] without the owner's signing key.
+pub(crate) async fn say(
+    of: &Deployment,
+    bus: &BusClient,
+    draft: Draft<Owner>,
+) -> Result<u64, Error> {
+    let mut pen = bus.owner(of.owner_key()?).await?;
+    let seq = pen.say(bus, draft).await?;
+    bus.flush().await;
+    Ok(seq)
 }
 
 pub(crate) fn read_owner(path: &Path) -> Result<PublicKey, Error> {

@@ -8,7 +8,7 @@ use bus_schema::{
 use secret::{OuterSeal, Recipients, SecretTerms, SecretValue, seal};
 use zeroize::Zeroizing;
 
-use crate::{Deployment, Error};
+use crate::{Deployment, Error, owner};
 
 /// The secrets of a stream.
 #[derive(Debug, Default)]
@@ -107,8 +107,7 @@ pub async fn sign(
     found: &SecretsInStream,
     (terms, value): (&SecretTerms, &SecretValue),
 ) -> Result<u64, Error> {
-    let key = of.owner_key()?;
-    let owner = public_key(&key);
+    let key = public_key(&of.owner_key()?);
     let random = Zeroizing::new(*of.clock.salt().as_bytes());
     let outer = seal(terms, value, &found.recipients()?, &random)
         .map_err(|error| Error::Refused(format!("the secret cannot be sealed: {error}")))?;
@@ -121,11 +120,9 @@ pub async fn sign(
         terms: terms.digest(),
         sealed: wanted,
     };
-    let mut pen = bus.owner(key).await?;
     let draft = Draft::of(bus_schema::Deployment, fact).with(sealed);
-    let seq = pen.say(bus, draft).await?;
-    bus.flush().await;
-    let newest = read(bus, owner).await?;
+    let seq = owner::say(of, bus, draft).await?;
+    let newest = read(bus, key).await?;
     let newest = newest.secrets.get(terms.name());
     if newest.is_none_or(|newest| newest.signed.sealed != wanted) {
         return Err(Error::Refused(format!(
@@ -146,10 +143,7 @@ pub async fn revoke(
     name: &SecretName,
     version: u32,
 ) -> Result<u64, Error> {
-    let mut pen = bus.owner(of.owner_key()?).await?;
     let name = name.clone();
     let draft = Draft::of(bus_schema::Deployment, SecretRevoked { name, version });
-    let seq = pen.say(bus, draft).await?;
-    bus.flush().await;
-    Ok(seq)
+    owner::say(of, bus, draft).await
 }
