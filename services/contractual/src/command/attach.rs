@@ -204,6 +204,15 @@ pub(crate) async fn check(attachment: &Attachment, dir: &Dir) -> Result<Listing,
         ..
     } = attachment;
     let listing = list(*agent, (program, project), dir).await?;
+    judged(attachment, listing)
+}
+
+/// Returns a listing that has tools of the contract, and of the agent's own only those that act nowhere.
+///
+/// # Errors
+/// As [`check`].
+fn judged(attachment: &Attachment, listing: Listing) -> Result<Listing, Error> {
+    let Attachment { agent, project, .. } = attachment;
     let title = agent.title();
     let foreign = foreign(*agent, &listing);
     if !foreign.is_empty() {
@@ -232,7 +241,7 @@ async fn checked(
         let listing = list(agent, at, dir).await?;
         let foreign = foreign(agent, &listing);
         let Some(deny) = agent.deny(homes, &foreign).filter(|_| !foreign.is_empty()) else {
-            break;
+            return judged(attachment, listing);
         };
         attachment.changes.push(deny.apply()?);
         attachment.save(dir)?;
