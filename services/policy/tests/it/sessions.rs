@@ -35,6 +35,15 @@ fn submit(world: &mut World, contract: Digest, is_session: bool) -> TaskId {
 
 fn propose<A: Author + CanPublish<ActionProposed>>(world: &mut World, task: TaskId) -> ActionId {
     let action = ActionId::new(world.id());
+    propose_as::<A>(world, task, action);
+    action
+}
+
+fn propose_as<A: Author + CanPublish<ActionProposed>>(
+    world: &mut World,
+    task: TaskId,
+    action: ActionId,
+) {
     let args = world.put(A::ID, br#"{"n":1}"#);
     let fact = ActionProposed {
         action,
@@ -47,7 +56,6 @@ fn propose<A: Author + CanPublish<ActionProposed>>(world: &mut World, task: Task
         args,
     };
     world.say::<A, _>(task, fact);
-    action
 }
 
 fn finish<A: Author + CanPublish<TaskFinished>>(world: &mut World, task: TaskId) {
@@ -84,17 +92,6 @@ fn an_id_that_another_author_used_is_free_for_the_proposer() {
     let task = submit(&mut world, contract, true);
     let action = propose::<Worker>(&mut world, task);
     world.turn();
-    let args = world.put(AuthorId::Engine, br#"{"n":1}"#);
-    let fact = ActionProposed {
-        action,
-        step: "call-0".parse().unwrap(),
-        index: 0,
-        item: 0,
-        items: 1,
-        attempt: 1,
-        tool: "t.any".parse().unwrap(),
-        args,
-    };
-    world.say::<Engine, _>(task, fact);
+    propose_as::<Engine>(&mut world, task, action);
     assert_eq!(words(&world.turn()), ["granted"]);
 }
