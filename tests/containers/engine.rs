@@ -27,16 +27,11 @@ pub(crate) const SERVICES: [(&str, u32); 11] = [
 /// The engine's folder. Without one the test is skipped with a message.
 ///
 /// # Panics
-/// Panics if there is none and `CONTRACTUAL_TESTS_MANDATORY` is 1.
+/// Panics if there is none and `CONTRACTUAL_TESTS_MANDATORY` is set.
 pub(crate) fn engine() -> Option<PathBuf> {
     let folder = std::env::var_os("CONTRACTUAL_ENGINE").map(PathBuf::from);
-    let mandatory = std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some_and(|set| set == "1");
-    assert!(
-        folder.is_some() || !mandatory,
-        "there is no engine: run `bash .ci/run containers`"
-    );
     if folder.is_none() {
-        println!("PASSED OVER: there is no engine; `bash .ci/run containers` starts one");
+        harness::missing("there is no engine: `bash .ci/run containers` starts one");
     }
     folder
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use actor::chain;
-use bus_schema::{ActionId, Digest, DraftGrant, TaskId};
+use bus_schema::{ACTORS, ActionId, Digest, DraftGrant, TaskId};
 use futures::StreamExt as _;
 use gateway::api::Event;
 use harness::{Message, contract, eventually, playbook};
@@ -232,18 +232,8 @@ async fn a_server_that_is_away_for_a_minute_is_waited_for() {
     let draft = asked(&stack, contract).await;
     docker(&["stop", &container("nats")]);
     let since = stack.deployment.clock().elapsed();
-    let actors = [
-        "policy",
-        "runner",
-        "broker",
-        "egress",
-        "audit",
-        "worker",
-        "engine",
-        "scheduler",
-        "gateway",
-    ];
-    for service in actors {
+    let actors = ACTORS.iter().map(|author| author.name());
+    for service in actors.clone() {
         stack.becomes(service, "unhealthy").await;
     }
     assert!(complaint(&stack, "nats").is_some_and(|said| said.contains("exited")));

@@ -15,7 +15,7 @@ use harness::{Answer, SOON, eventually, fetch};
 use serde_json::{Value, json};
 
 use crate::{
-    engine::{container, docker, engine, run, text},
+    engine::{SERVICES, container, docker, engine, run, text},
     stack::Stack,
 };
 
@@ -253,17 +253,11 @@ fn forged_from_a_container(tailnet: &Tailnet) {
     let sidecar = net(crate::engine::pid("tailscale"));
     let good = fetch(Some(&sidecar), &tailnet.programs, &arguments);
     assert_eq!(good.status, 200, "{good:?}");
-    for service in [
-        "nats",
-        "policy",
-        "runner",
-        "broker",
-        "egress",
-        "audit",
-        "worker",
-        "engine",
-        "scheduler",
-    ] {
+    let others = SERVICES.map(|(service, _)| service);
+    let others = others
+        .into_iter()
+        .filter(|service| !["gateway", "tailscale"].contains(service));
+    for service in others {
         let net = net(crate::engine::pid(service));
         let refused = fetch(Some(&net), &tailnet.programs, &arguments);
         assert_eq!(refused.status, 0, "{service}: {refused:?}");

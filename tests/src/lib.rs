@@ -50,6 +50,16 @@ pub fn skipped(why: &str) {
     std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
+/// Skips a test for which something is missing, with the reason.
+///
+/// # Panics
+/// Panics with the reason where every test has to run: if `CONTRACTUAL_TESTS_MANDATORY` is set.
+pub fn missing(why: &str) {
+    let is_mandatory = std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some();
+    assert!(!is_mandatory, "{why}");
+    skipped(why);
+}
+
 /// Calls `look` until it returns `Ok`, for at most `within`.
 ///
 /// # Panics

@@ -9,12 +9,11 @@ use std::{
 };
 
 use bus_schema::AuthorId;
-use harness::Deployment;
+use harness::{Deployment, missing};
 use serde_json::{Value, json};
 
 use crate::{
     cli::{Ended, end, program},
-    mcp::missing,
     session::{question, signed},
 };
 

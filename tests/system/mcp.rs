@@ -10,7 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
-use harness::{Deployment, skipped};
+use harness::{Deployment, missing};
 use serde_json::{Value, json};
 
 use crate::cli::{end, program, run};
@@ -165,13 +165,6 @@ fn upstream(packages: &Packages, server: &Server, workspace: &str) -> Vec<Value>
     let asked =
         json!({"command": words[command + 1..], "env": env, "cwd": workspace, "calls": calls});
     official(packages, &asked)
-}
-
-/// Skips a test that lacks a package; fails where every test has to run.
-pub(crate) fn missing(why: &str) {
-    let is_mandatory = std::env::var_os("CONTRACTUAL_TESTS_MANDATORY").is_some();
-    assert!(!is_mandatory, "{why}");
-    skipped(why);
 }
 
 /// The answers that the client of the protocol's own authors gets: `asked` has the server's command, env, cwd, and calls.

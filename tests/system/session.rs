@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus_schema::{AuthorId, DraftGrant};
-use harness::{Deployment, SOON, contractual, eventually};
+use harness::{Deployment, SOON, contractual, eventually, missing};
 use serde_json::{Value, json};
 
 use crate::{
@@ -256,7 +256,7 @@ async fn a_call_survives_the_death_of_the_engine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_of_the_protocols_authors_works() {
     let Some(packages) = mcp::installed() else {
-        return mcp::missing("the client cannot be installed: pip or a package is missing");
+        return missing("the client cannot be installed: pip or a package is missing");
     };
     let (deployment, contract) = signed().await;
     let dir = deployment.dir().path();
