@@ -61,6 +61,10 @@ impl actor::Core for Core {
         self.record.take(seen.meta(), seen.fact(), line);
     }
 
+    fn hurries(&self) -> bool {
+        self.record.is_waited_for()
+    }
+
     fn input(&mut self, input: Infallible) {
         match input {}
     }

@@ -78,6 +78,9 @@ pub struct Record {
     /// The names and versions of signed contracts.
     contracts: BTreeMap<Digest, ContractLabel>,
     text_bytes: usize,
+    /// The sessions whose agent waits for the next event.
+    #[serde(skip)]
+    waiting: BTreeSet<TaskId>,
 }
 
 /// One task.
@@ -188,6 +191,11 @@ impl Record {
         kept.is_some_and(|kept| kept.calls.contains(&number))
     }
 
+    /// Returns true if an agent waits for the next event of its session.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Folds one fact; `line` is its shown form.
     pub(crate) fn take(&mut self, meta: &Meta, fact: &GatewayFact, line: Option<Line>) {
         self.now = self.now.max(meta.stored);
@@ -221,6 +229,12 @@ impl Record {
             return;
         };
         kept.fold(meta, fact);
+        let waits = kept.session.is_some() && kept.ended.is_none();
+        match meta.task.zip(agent_waits(fact)) {
+            Some((task, true)) if waits => drop(self.waiting.insert(task)),
+            Some((task, _)) => drop(self.waiting.remove(&task)),
+            None => {}
+        }
         self.text_bytes += kept.keep(line);
         self.bound();
     }
@@ -251,6 +265,7 @@ impl Record {
             if let Some(kept) = self.tasks.remove(&oldest) {
                 self.text_bytes = self.text_bytes.saturating_sub(kept.text_bytes);
             }
+            self.waiting.remove(&oldest);
             self.dropped.insert(oldest);
             if self.dropped.len() > DROPPED_MAX {
                 self.dropped.pop_first();
@@ -444,6 +459,34 @@ impl TaskEntry {
         self.text_bytes += bytes;
         self.lines.push(line);
         bytes
+    }
+}
+
+/// Returns true if an agent waits for services after this fact, false if it has its answer or a person must act; none if the fact
+/// changes neither.
+fn agent_waits(fact: &GatewayFact) -> Option<bool> {
+    match fact {
+        GatewayFact::SessionCalled(..)
+        | GatewayFact::ApprovalCarried(..)
+        | GatewayFact::ActionGranted(..) => Some(true),
+        GatewayFact::ApprovalRequested(..)
+        | GatewayFact::ApprovalRefused(..)
+        | GatewayFact::ActionRefused(..)
+        | GatewayFact::ActionFinished(..)
+        | GatewayFact::ActionDeclined(..)
+        | GatewayFact::ActionExpired(..)
+        | GatewayFact::SessionEnded(..)
+        | GatewayFact::TaskFinished(..) => Some(false),
+        GatewayFact::RosterChanged(..)
+        | GatewayFact::HaltOrdered(..)
+        | GatewayFact::HaltLifted(..)
+        | GatewayFact::ContractSigned(..)
+        | GatewayFact::TaskSubmitted(..)
+        | GatewayFact::TaskCancelled(..)
+        | GatewayFact::TaskAdmitted(..)
+        | GatewayFact::TaskRejected(..)
+        | GatewayFact::ActionProposed(..)
+        | GatewayFact::ActionStarted(..) => None,
     }
 }
 

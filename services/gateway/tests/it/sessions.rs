@@ -68,6 +68,22 @@ fn end(task: TaskId, of: TaskId, key: &SigningKey) -> String {
 }
 
 #[tokio::test]
+async fn the_gateway_reads_at_once_while_an_agent_waits() {
+    let (world, task) = session().await;
+    let hurries = || actor::Core::hurries(&world.stream().core);
+    assert!(!hurries());
+    let call = Call::new(&world, task, b"{}").json(task, &session_key());
+    assert_eq!(world.post("/v1/calls", &call).await.status, 202);
+    assert!(hurries());
+    let draft = world.draft(task);
+    world.append(said::granted(&draft));
+    world.append(said::started(task, draft.action));
+    assert!(hurries());
+    world.append(said::finished(task, draft.action));
+    assert!(!hurries());
+}
+
+#[tokio::test]
 async fn a_call_is_stored_once_with_its_arguments() {
     let (world, task) = session().await;
     let call = Call::new(&world, task, b"{}");
