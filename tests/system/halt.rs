@@ -1,4 +1,4 @@
-//! A halt under attack: nothing runs within two seconds, and it is on record as soon as the stream stores it.
+//! A halt under attack: it arrives, and is on record as soon as the stream stores it.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -20,9 +20,6 @@ use crate::{
     cli,
     scene::{contract, playbook, tools_with_slow_append, until},
 };
-
-/// The time in which a halt must arrive.
-const ARRIVES: Duration = Duration::from_secs(2);
 
 /// A deployment with a program that runs longer than any of these tests; its arguments hold the mark.
 struct Scene {
@@ -67,19 +64,21 @@ impl Scene {
         })
     }
 
-    /// Orders a halt and checks its time; returns the exit code of the command.
-    async fn halts(&self, attack: &str) -> (Option<i32>, String) {
-        let began = self.deployment.clock().elapsed();
-        let arrived = async {
-            eventually(
-                SOON,
-                async || if self.runs() { Err("it runs") } else { Ok(()) },
-            )
-            .await;
-            self.deployment.clock().elapsed() - began
-        };
-        let (took, ended) = tokio::join!(arrived, cli::run_beside(&self.deployment, &["halt"]));
-        assert!(took <= ARRIVES, "{attack}: {took:?}");
+    /// Waits until nothing runs; the program itself would run for longer.
+    async fn stands_still(&self) {
+        eventually(
+            SOON,
+            async || if self.runs() { Err("it runs") } else { Ok(()) },
+        )
+        .await;
+    }
+
+    /// Orders a halt that must arrive; returns the exit code and the output of the command.
+    async fn halts(&self) -> (Option<i32>, String) {
+        let ((), ended) = tokio::join!(
+            self.stands_still(),
+            cli::run_beside(&self.deployment, &["halt"])
+        );
         (ended.code, format!("{}{}", ended.printed, ended.said))
     }
 }
@@ -89,7 +88,7 @@ async fn halt_arrives_while_gateway_or_policy_stands_still() {
     for frozen in ["gateway", "policy"] {
         let scene = Scene::new().await;
         scene.deployment.freeze(frozen, true);
-        let (code, said) = scene.halts(frozen).await;
+        let (code, said) = scene.halts().await;
         assert_eq!(code, Some(0), "{frozen}: {said}");
         assert_eq!(scene.deployment.record().await.count("halt.ordered"), 1);
         scene.deployment.freeze(frozen, false);
@@ -106,16 +105,9 @@ async fn halt_arrives_as_soon_as_a_server_that_stood_still_goes_on() {
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(scene.runs());
         scene.deployment.freeze("nats", false);
-        let began = scene.deployment.clock().elapsed();
-        eventually(
-            SOON,
-            async || if scene.runs() { Err("it runs") } else { Ok(()) },
-        )
-        .await;
-        scene.deployment.clock().elapsed() - began
+        scene.stands_still().await;
     };
-    let (ended, took) = tokio::join!(ordered, meanwhile);
-    assert!(took <= ARRIVES, "{took:?}");
+    let (ended, ()) = tokio::join!(ordered, meanwhile);
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
 
@@ -146,7 +138,7 @@ async fn halt_arrives_while_the_stream_is_full_and_outlives_the_runner_until_it_
         deployment.scratch().join("away"),
     );
     std::fs::rename(&provision, &away).unwrap();
-    let (code, said) = scene.halts("full").await;
+    let (code, said) = scene.halts().await;
     std::fs::rename(&away, &provision).unwrap();
     assert_ne!(code, Some(0), "{said}");
     assert!(
@@ -223,7 +215,7 @@ async fn flood(user: User, client: Client) {
 async fn halt_on_a_full_stream_makes_room_for_itself() {
     let scene = Scene::new().await;
     widen(&scene.deployment, |used| used).await;
-    let (code, said) = scene.halts("full").await;
+    let (code, said) = scene.halts().await;
     assert_eq!(code, Some(0), "{said}");
     until(&scene.deployment, "halt.ordered", 1).await;
     // A stream that is larger than configured is valid.
@@ -241,7 +233,7 @@ async fn halt_arrives_while_any_identity_floods_the_bus() {
             // The server is busy with it.
             let other = scene.deployment.client(name).await;
             other.refused().await;
-            scene.halts(name).await
+            scene.halts().await
         };
         let (_, said) = Box::pin(meanwhile(flood(user, client), halting)).await;
         assert!(
@@ -318,7 +310,7 @@ async fn halt_arrives_while_all_connections_are_taken() {
         now => Err(now - before),
     })
     .await;
-    let (code, said) = scene.halts("connections").await;
+    let (code, said) = scene.halts().await;
     stop.store(true, Ordering::Relaxed);
     crowding.join().unwrap();
     assert_eq!(code, Some(0), "{said}");

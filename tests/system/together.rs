@@ -132,8 +132,6 @@ async fn what_comes_between_in_one_chain_holds_up_no_other() {
         () = others => {}
     }
     all_declined(&deployment, tasks).await;
-    // New junk always arrives between the server's answer and the next attempt.
-    assert_eq!(together(&deployment, "action.declined").await, 0);
     assert!(deployment.record().await.junk().count() > 0);
 }
 
