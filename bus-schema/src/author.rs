@@ -73,9 +73,9 @@ authors! {
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Gateway Runner Egress];
-    /// Takes the calls of sessions; can only propose.
+    /// Takes the calls of sessions and works on dialogues with models; can only propose.
     Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Gateway];
+        volumes ["state"], contents of [Gateway Policy Runner Egress];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
         volumes ["state"], contents of [Owner Gateway Worker Engine Runner Egress];

@@ -245,7 +245,10 @@ facts! {
         /// The values of slots (canonical JSON) that the statement names; absent without any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slots: Option<Content>,
-    } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
+        /// The document of the dialogue (JSON) that the statement names; absent for any other task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dialogue: Option<Content>,
+    } contents |fact| fact.slots.into_iter().chain(fact.dialogue).chain([fact.playbook]).collect();
     /// A call of a session, signed with the session's key, was submitted. The gateway guarantees nothing in it.
     "session.called" v 1 by Gateway, of TaskId: SessionCalled {
         /// A signed [`crate::CallStatement`].
@@ -295,7 +298,7 @@ facts! {
     "task.finished" v 1 by Worker Engine, of TaskId: TaskFinished {
         /// The outcome.
         outcome: TaskOutcome,
-        /// The step and the reason of an early end (JSON `{step, reason}`).
+        /// The step and the reason of an early end, or the last words of a model (JSON `{step, reason}` or `{text}`).
         detail: Option<Content>,
     } contents |fact| fact.detail.into_iter().collect();
 
@@ -337,11 +340,14 @@ facts! {
         /// The key of its session; the engine proposes only what this key signs. Absent for a task with a playbook.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<PublicKey>,
+        /// The document of the dialogue (JSON), from which the engine works on it. Absent for any other task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dialogue: Option<Content>,
         /// The job that it is a run of: playbook and slots are contents of the owner. Absent for a submitted task, of
         /// which they are the gateway's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<JobName>,
-    } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
+    } contents |fact| fact.slots.into_iter().chain(fact.dialogue).chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {
         /// The reason.

@@ -22,7 +22,7 @@ reads! {
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
-    /// The facts from which the engine knows its sessions and their calls.
+    /// The facts from which the engine knows its sessions and dialogues, and their calls.
     EngineFact = RosterChanged TaskAdmitted TaskCancelled TaskFinished SessionCalled SessionEnded ActionProposed ActionGranted ActionRefused
         ActionStarted ActionFinished ActionDeclined ActionExpired
 }

@@ -42,7 +42,7 @@ pub enum Statement {
     End(EndStatement),
 }
 
-/// A task: a playbook or a session under a contract, and the values of its slots.
+/// A task: a playbook, a session or a dialogue under a contract, and the values of its slots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskStatement {
@@ -52,7 +52,7 @@ pub struct TaskStatement {
     pub task: TaskId,
     /// The contract it runs under.
     pub contract: Digest,
-    /// The playbook (TOML), or what the person wants of a session (text), put into `BLOBS` by the gateway.
+    /// The playbook (TOML), or what the person wants of a session or a dialogue (text), put into `BLOBS` by the gateway.
     pub playbook: Content,
     /// The values of the contract's slots (canonical JSON), put into `BLOBS` by the gateway; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +60,10 @@ pub struct TaskStatement {
     /// The key that signs the calls of a session; absent for a task with a playbook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<PublicKey>,
+    /// The document of a dialogue (JSON), put into `BLOBS` by the gateway: the model that works on the words in `playbook`,
+    /// and the tools that it is offered. Absent for any other task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialogue: Option<Content>,
     /// The time of signing, by the person's clock.
     pub at: Time,
 }

@@ -31,6 +31,7 @@ mod layout;
 mod lines;
 mod main_job;
 mod mcp;
+mod models;
 mod nats_cli;
 mod openapi;
 mod output;

@@ -135,6 +135,7 @@ async fn task_whose_values_were_changed_after_the_signature_is_rejected() {
         let task = TaskId::new(clock.uuid());
         let said = Statement::Task(TaskStatement {
             session: None,
+            dialogue: None,
             deployment: deployment.id(),
             task,
             contract: signed,

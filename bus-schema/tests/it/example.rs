@@ -127,6 +127,7 @@ pub(crate) fn signed(statement: Statement) -> Signed {
 fn task_statement() -> TaskStatement {
     TaskStatement {
         session: None,
+        dialogue: None,
         deployment: deployment(),
         task: task(),
         contract: digest(5),
@@ -339,6 +340,7 @@ fn tasks() -> Vec<Example> {
             t,
             TaskAdmitted {
                 session: None,
+                dialogue: None,
                 job: None,
                 contract: digest(5),
                 playbook: content(9),
@@ -365,6 +367,7 @@ fn tasks() -> Vec<Example> {
                 statement: signed(Statement::Task(task_statement())),
                 playbook: content(9),
                 slots: None,
+                dialogue: None,
             },
         ),
     ]

@@ -25,6 +25,7 @@ mod init;
 mod job;
 mod key;
 mod mcp;
+mod model;
 mod output;
 mod port_forward;
 mod provision;
@@ -79,7 +80,7 @@ enum DeploymentCommand {
     Provision(provision::Arguments),
     /// Run nats-server and every service as processes of this machine, until Ctrl-C.
     Up(up::Arguments),
-    /// Submit a task (a playbook under a signed contract) and follow it to its end.
+    /// Have a model work on your words, or submit a playbook, under a signed contract, and follow it to its end.
     Run(task::run::Arguments),
     /// Serve the tools of a signed contract to an agent, by MCP on standard input and output.
     Mcp(mcp::Arguments),
@@ -115,6 +116,9 @@ enum DeploymentCommand {
         after_help = "Example: contractual tool add word-count.json"
     )]
     Tool(tool::Command),
+    /// Add and list the models that work on the words of a person.
+    #[command(subcommand, after_help = "Example: contractual model list")]
+    Model(model::Command),
     /// Give, list and revoke the secrets that calls of tools use.
     #[command(
         subcommand,
@@ -255,6 +259,7 @@ impl DeploymentCommand {
             | Self::Approvals(_)
             | Self::Approve(_)
             | Self::Deny(_)
+            | Self::Model(_)
             | Self::Secret(_)
             | Self::Job(_)
             | Self::Halt
@@ -321,6 +326,7 @@ impl DeploymentCommand {
             Self::Key(arguments) => arguments.run(out),
             Self::Contract(command) => command.run(&context).await,
             Self::Tool(command) => command.run(&context).await,
+            Self::Model(command) => command.run(&open()?, out).await,
             Self::Secret(command) => command.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,

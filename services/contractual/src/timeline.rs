@@ -59,6 +59,8 @@ pub(crate) struct Timeline {
     pub(crate) first_action_ms: Option<u64>,
     /// The reason for an end without success.
     pub(crate) reason: String,
+    /// The last words of a model.
+    pub(crate) last_words: Option<String>,
     /// The last refusal or failure of each step.
     causes: BTreeMap<String, String>,
 }
@@ -224,6 +226,11 @@ impl Timeline {
         let Some(detail) = detail else {
             return String::new();
         };
+        let words = detail.get("text").and_then(Value::as_str);
+        if let Some(words) = words {
+            self.last_words = Some(words.to_owned());
+            return shorten(words);
+        }
         let reason = text(&detail, "reason");
         let cause = self.causes.get(&text(&detail, "step"));
         self.reason = match cause.filter(|_| !self.counts.succeeded) {

@@ -12,7 +12,7 @@ use contract::{HttpTool, Method, Reach};
 use executor::{Done, Execute, Installed, Stops};
 use secret::SealingKey;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::answer::Output;
 use crate::credential::Credential;
@@ -204,7 +204,12 @@ fn done(
         tracing::error!(tool = %grant.tool, "a request was not answered: outcome unknown");
         return None;
     }
-    Some(Done::ended(outcome, &text))
+    let mut ended = Done::ended(outcome, &text);
+    if let Some((code, retry_after)) = fault.code() {
+        let said = json!({ "error": text, "code": code, "retry_after_s": retry_after });
+        ended.output = json::canonical(&said);
+    }
+    Some(ended)
 }
 
 /// Returns true if a request of the method may change something.

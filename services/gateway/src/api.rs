@@ -16,6 +16,8 @@ pub const ACCESS_MS_MAX: u64 = 120_000;
 pub const PLAYBOOK_BYTES_MAX: usize = 256 << 10;
 /// The maximum size of the arguments of a call of a session.
 pub const ARGS_BYTES_MAX: usize = 64 << 10;
+/// The maximum size of the document of a dialogue.
+pub const DIALOGUE_BYTES_MAX: usize = 64 << 10;
 /// The maximum size of a request's body.
 pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
@@ -38,6 +40,13 @@ pub struct SubmitTask {
         skip_serializing_if = "Option::is_none"
     )]
     pub slots: Option<Sealed>,
+    /// Base64 of the 32 bytes of salt and the document of the dialogue; absent for any other task.
+    #[serde(
+        default,
+        with = "sealed_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub dialogue: Option<Sealed>,
 }
 
 /// The response: the task is on the bus; policy has not answered yet.

@@ -19,8 +19,8 @@ use serde_json::json;
 use crate::{
     access,
     api::{
-        Carried, CarryApproval, CarryPlan, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER, SubmitTask,
-        Submitted, Tasks,
+        Carried, CarryApproval, CarryPlan, DIALOGUE_BYTES_MAX, Healthy, PLAYBOOK_BYTES_MAX,
+        SALT_HEADER, SubmitTask, Submitted, Tasks,
     },
     app_state::AppState,
     entrance::Entrance,
@@ -282,6 +282,7 @@ async fn submit(
         return Err(Problem::new(Kind::PlaybookDiffers, next));
     }
     let slots = signed_slots(&asked, said.slots)?;
+    let dialogue = signed_dialogue(&asked, said.dialogue)?;
     let used = || {
         let next = format!(
             "the task id was used before; see GET /v1/tasks/{}",
@@ -301,10 +302,11 @@ async fn submit(
         statement: asked.signed,
         playbook,
         slots,
+        dialogue,
     };
     let mut draft = Draft::of(said.task, fact).with(asked.playbook);
-    if let Some(slots) = asked.slots {
-        draft = draft.with(slots);
+    for further in asked.slots.into_iter().chain(asked.dialogue) {
+        draft = draft.with(further);
     }
     let meta = app.append(draft, reserved).await?;
     Ok((
@@ -328,6 +330,20 @@ fn signed_slots(asked: &SubmitTask, said: Option<Content>) -> Result<Option<Cont
         return Err(Problem::new(Kind::SlotsDiffer, next));
     }
     Ok(slots)
+}
+
+/// Returns the name of the sent document of a dialogue, if it is the signed one.
+fn signed_dialogue(asked: &SubmitTask, said: Option<Content>) -> Result<Option<Content>, Problem> {
+    let dialogue = asked.dialogue.as_ref().map(Sealed::content);
+    if dialogue.is_some_and(|document| document.len() as usize > DIALOGUE_BYTES_MAX) {
+        let next = "the document of a dialogue has at most 64 KiB; offer the model fewer tools";
+        return Err(Problem::new(Kind::TooLarge, next));
+    }
+    if dialogue != said {
+        let next = "the statement names another dialogue; send the signed salt and bytes";
+        return Err(Problem::new(Kind::PlaybookDiffers, next));
+    }
+    Ok(dialogue)
 }
 
 async fn approve(

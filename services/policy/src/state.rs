@@ -133,6 +133,8 @@ pub(crate) struct Submitted {
     pub(crate) slots: Option<Content>,
     /// The key of its session.
     pub(crate) session: Option<PublicKey>,
+    /// The document of its dialogue.
+    pub(crate) dialogue: Option<Content>,
 }
 
 /// An admitted task that has not ended.

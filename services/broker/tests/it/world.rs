@@ -162,6 +162,7 @@ impl World {
             playbook: document,
             slots: None,
             session: None,
+            dialogue: None,
             at: START,
         };
         let statement = Signed::new(&Statement::Task(said), &key(AuthorId::Owner));

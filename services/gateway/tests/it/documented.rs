@@ -155,9 +155,10 @@ async fn schemas_are_the_types() {
         &SubmitTask {
             signed,
             slots: Some(ready.playbook.clone()),
+            dialogue: Some(ready.playbook.clone()),
             playbook: ready.playbook,
         },
-        &["slots"],
+        &["slots", "dialogue"],
     );
     check("Submitted", &Submitted { task, seq }, &[]);
     check("Carried", &Carried { task, action, seq }, &[]);

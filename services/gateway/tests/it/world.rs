@@ -248,6 +248,7 @@ impl World {
             statement: signed.signed,
             playbook,
             slots: None,
+            dialogue: None,
         };
         self.append(Draft::<bus_schema::Gateway>::of(signed.task, fact).with(signed.playbook))
             .task
@@ -302,6 +303,7 @@ impl Ready {
             signed,
             playbook: self.playbook.clone(),
             slots: None,
+            dialogue: None,
         })
         .unwrap()
     }
@@ -388,6 +390,7 @@ pub(crate) fn task_statement(
 ) -> Statement {
     Statement::Task(TaskStatement {
         session: None,
+        dialogue: None,
         deployment,
         task,
         contract: Digest::of(&[b"contract"]),

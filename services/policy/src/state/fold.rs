@@ -82,6 +82,7 @@ impl State {
                 playbook: fact.playbook,
                 slots: fact.slots,
                 session: fact.session,
+                dialogue: fact.dialogue,
             };
             self.tasks.insert(task, Task::under(name, said, fact.job));
         }
@@ -163,13 +164,15 @@ impl State {
                 Ok(Statement::Task(said))
                     if Some(said.deployment) == self.deployment
                         && said.task == task
-                        && (said.playbook, said.slots) == (fact.playbook, fact.slots) =>
+                        && (said.playbook, said.slots, said.dialogue)
+                            == (fact.playbook, fact.slots, fact.dialogue) =>
                 {
                     Ok(Submitted {
                         contract: said.contract,
                         playbook: said.playbook,
                         slots: said.slots,
                         session: said.session,
+                        dialogue: said.dialogue,
                     })
                 }
                 Ok(

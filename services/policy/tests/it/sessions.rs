@@ -20,6 +20,7 @@ fn submit(world: &mut World, contract: Digest, is_session: bool) -> TaskId {
         contract,
         playbook,
         slots: None,
+        dialogue: None,
         at: world.log.now,
     };
     let statement = Signed::new(&Statement::Task(statement), &key(AuthorId::Owner));
@@ -27,6 +28,7 @@ fn submit(world: &mut World, contract: Digest, is_session: bool) -> TaskId {
         statement,
         playbook,
         slots: None,
+        dialogue: None,
     };
     world.say::<bus_schema::Gateway, _>(task, fact);
     world.turn();

@@ -288,6 +288,7 @@ impl Stream {
         let deployment = deployment();
         let said = TaskStatement {
             session: None,
+            dialogue: None,
             deployment,
             task,
             contract,
@@ -307,6 +308,7 @@ impl Stream {
                 statement,
                 playbook,
                 slots: None,
+                dialogue: None,
             }
         ));
     }

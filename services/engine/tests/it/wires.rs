@@ -1,0 +1,176 @@
+//! Wires: what is sent stands in golden files, and what came back is read in one way, broken answers included.
+
+use std::fs;
+
+use engine::wire::{AnswerFault, Message, Offer, Wire, WireResult};
+use serde_json::{Value, json};
+
+/// Each wire with an answer of two calls, and the next one of words.
+fn answers(wire: Wire) -> [Value; 2] {
+    match wire {
+        Wire::Anthropic => [
+            json!({
+                "type": "message", "role": "assistant", "stop_reason": "tool_use",
+                "content": [
+                    {"type": "thinking", "thinking": "Two files.", "signature": "c2ln"},
+                    {"type": "redacted_thinking", "data": "eA=="},
+                    {"type": "text", "text": "I read both."},
+                    {"type": "tool_use", "id": "t1", "name": "file_read", "input": {"path": "a.txt"}},
+                    {"type": "tool_use", "id": "t2", "name": "file_read", "input": {"path": "b.txt"}},
+                ],
+            }),
+            json!({
+                "type": "message", "role": "assistant", "stop_reason": "end_turn",
+                "content": [{"type": "text", "text": "Both are "}, {"type": "text", "text": "empty."}],
+            }),
+        ],
+        Wire::OpenaiChat => [
+            json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {
+                "role": "assistant", "content": "I read both.", "refusal": null, "annotations": [],
+                "reasoning_content": "Two files.",
+                "tool_calls": [
+                    {"id": "t1", "type": "function", "function": {"name": "file_read", "arguments": "{\"path\":\"a.txt\"}"}},
+                    {"index": 1, "function": {"name": "file_read", "arguments": "{\"path\":\"b.txt\"}"}},
+                ],
+            }}]}),
+            json!({"choices": [{"index": 0, "finish_reason": "stop", "message": {
+                "role": "assistant", "content": "Both are empty.",
+            }}]}),
+        ],
+    }
+}
+
+#[test]
+fn golden_conversations_are_what_each_wire_sends() {
+    let schema =
+        json!({"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]});
+    let offers = [Offer {
+        name: "file_read",
+        description: "Reads a file.",
+        schema: &schema,
+    }];
+    for wire in Wire::ALL {
+        let [calls, words] = answers(wire);
+        let first = wire.turn(0, calls.to_string().as_bytes()).unwrap();
+        assert_eq!(first.text, "I read both.");
+        let args: Vec<_> = first
+            .calls
+            .iter()
+            .map(|call| call.args.clone().unwrap())
+            .collect();
+        assert_eq!(
+            args,
+            [json!({"path": "a.txt"}), json!({"path": "b.txt"})]
+                .map(|args| { args.as_object().unwrap().clone() })
+        );
+        let result = |nth: usize, is_error| WireResult {
+            id: first.calls[nth].id.clone(),
+            text: "nothing".to_owned(),
+            is_error,
+        };
+        let messages = [
+            Message::Words("Read a.txt and b.txt".to_owned()),
+            Message::Answer(first.clone()),
+            Message::Results(vec![result(0, false), result(1, true)]),
+        ];
+        let said = wire.conversation("Be brief.", &offers, &messages);
+        let golden = json!({"system": said.system, "messages": said.messages, "tools": said.tools});
+        let golden = format!("{golden:#}\n");
+        let file = format!("{}/tests/golden/{wire}.json", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("GOLDEN").is_some_and(|how| how == "write") {
+            fs::write(&file, &golden).unwrap();
+        }
+        assert_eq!(
+            fs::read_to_string(&file).unwrap(),
+            golden,
+            "{wire}: `just golden` writes it"
+        );
+        let last = wire.turn(1, words.to_string().as_bytes()).unwrap();
+        assert_eq!(
+            (last.text.as_str(), last.calls.len()),
+            ("Both are empty.", 0)
+        );
+        assert_eq!(wire.conversation("x", &[], &messages[..1]).tools, None);
+        assert_eq!(wire.to_string().parse(), Ok(wire));
+    }
+    assert!("x".parse::<Wire>().is_err());
+}
+
+#[test]
+fn a_broken_answer_is_a_fault_of_its_kind() {
+    type Break = fn(&mut Value);
+    let malformed = |fault: &AnswerFault| matches!(fault, AnswerFault::Malformed(_));
+    let cut = |fault: &AnswerFault| matches!(fault, AnswerFault::Cut(_));
+    let refused = |fault: &AnswerFault| matches!(fault, AnswerFault::Refused(_));
+    type Is<'a> = &'a dyn Fn(&AnswerFault) -> bool;
+    let anthropic: [(Break, Is<'_>); 7] = [
+        (|answer| answer["role"] = json!("user"), &malformed),
+        (|answer| answer["content"] = json!([]), &malformed),
+        (
+            |answer| answer["content"][4]["id"] = json!("t1"),
+            &malformed,
+        ),
+        (
+            |answer| answer["content"][3]["name"] = Value::Null,
+            &malformed,
+        ),
+        (
+            |answer| answer["stop_reason"] = json!("pause_turn"),
+            &malformed,
+        ),
+        (|answer| answer["stop_reason"] = json!("max_tokens"), &cut),
+        (|answer| answer["stop_reason"] = json!("refusal"), &refused),
+    ];
+    let chat: [(Break, Is<'_>); 6] = [
+        (|answer| answer["choices"] = json!([]), &malformed),
+        (
+            |answer| answer["choices"][0]["message"] = json!({"content": " "}),
+            &malformed,
+        ),
+        (
+            |answer| answer["choices"][0]["message"]["tool_calls"][1]["id"] = json!("t1"),
+            &malformed,
+        ),
+        (
+            |answer| answer["choices"][0]["finish_reason"] = json!("length"),
+            &cut,
+        ),
+        (
+            |answer| answer["choices"][0]["finish_reason"] = json!("content_filter"),
+            &refused,
+        ),
+        (
+            |answer| answer["choices"][0]["message"]["refusal"] = json!("No."),
+            &refused,
+        ),
+    ];
+    let all = [
+        (Wire::Anthropic, anthropic.as_slice()),
+        (Wire::OpenaiChat, chat.as_slice()),
+    ];
+    for (wire, breaks) in all {
+        for (nth, (apply, is)) in breaks.iter().enumerate() {
+            let [mut answer, _] = answers(wire);
+            apply(&mut answer);
+            let fault = wire.turn(0, answer.to_string().as_bytes()).unwrap_err();
+            assert!(is(&fault), "{wire} {nth}: {fault}");
+        }
+        let whole = answers(wire)[0].to_string();
+        let half = &whole.as_bytes()[..whole.len() / 2];
+        assert!(matches!(wire.turn(0, half), Err(AnswerFault::Malformed(_))));
+    }
+}
+
+#[test]
+fn broken_arguments_are_an_error_of_their_call_alone() {
+    let [mut answer, _] = answers(Wire::OpenaiChat);
+    let function = &mut answer["choices"][0]["message"]["tool_calls"][0]["function"];
+    function["arguments"] = json!("{\"path\": ");
+    let turn = Wire::OpenaiChat
+        .turn(3, answer.to_string().as_bytes())
+        .unwrap();
+    assert!(turn.calls[0].args.is_err());
+    assert!(turn.calls[1].args.is_ok());
+    // A call without an id has one of its place, the same each time.
+    assert_eq!(turn.calls[1].id, "call_3_1");
+}
