@@ -3,6 +3,7 @@
 mod anthropic;
 mod message;
 mod openai_chat;
+mod openai_responses;
 
 use std::{fmt, str::FromStr};
 
@@ -21,16 +22,18 @@ pub enum Wire {
     Anthropic,
     /// `OpenAI` Chat Completions, which Ollama, llama.cpp and vLLM take as well.
     OpenaiChat,
+    /// `OpenAI` Responses.
+    OpenaiResponses,
 }
 
 /// A name that is no wire.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no wire; write anthropic or openai-chat")]
+#[error("{0:?} is no wire; write anthropic, openai-chat or openai-responses")]
 pub struct UnknownWire(String);
 
 impl Wire {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Anthropic, Self::OpenaiChat];
+    pub const ALL: [Self; 3] = [Self::Anthropic, Self::OpenaiChat, Self::OpenaiResponses];
 
     /// Encodes a conversation. The same one has the same bytes.
     #[must_use]
@@ -43,6 +46,7 @@ impl Wire {
         match self {
             Self::Anthropic => anthropic::conversation(instructions, offers, messages),
             Self::OpenaiChat => openai_chat::conversation(instructions, offers, messages),
+            Self::OpenaiResponses => openai_responses::conversation(instructions, offers, messages),
         }
     }
 
@@ -56,6 +60,7 @@ impl Wire {
         let turn = match self {
             Self::Anthropic => anthropic::turn(&read)?,
             Self::OpenaiChat => openai_chat::turn(turn, &read)?,
+            Self::OpenaiResponses => openai_responses::turn(&read)?,
         };
         if turn.calls.is_empty() && turn.text.trim().is_empty() {
             let empty = "it has neither words nor calls".to_owned();
@@ -77,6 +82,7 @@ impl fmt::Display for Wire {
         f.write_str(match self {
             Self::Anthropic => "anthropic",
             Self::OpenaiChat => "openai-chat",
+            Self::OpenaiResponses => "openai-responses",
         })
     }
 }

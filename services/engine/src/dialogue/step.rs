@@ -22,6 +22,9 @@ pub const CALLS_OF_ANSWER_MAX: usize = 32;
 const OPEN_ACTIONS_MAX: usize = 16;
 /// The number of equal calls with equal results that end a dialogue.
 pub const EQUAL_CALLS_MAX: u32 = 5;
+/// The words in the place of an old result that is left out of a long conversation.
+const LEFT_OUT: &str =
+    "[This earlier result was left out, because the conversation is long. Call again to see it.]";
 /// Most answers to one request that cannot be read.
 const MALFORMED_MAX: usize = 2;
 
@@ -213,35 +216,22 @@ impl<'a> Reducer<'a> {
         Err(self.ask(nth, attempts)?)
     }
 
-    /// Proposes an attempt to get an answer.
+    /// Proposes an attempt to get an answer. If the conversation is too long, the oldest results are left out of it.
     fn ask(&self, nth: usize, attempt: usize) -> Result<Next, Next> {
-        let offers = self.document.tools.iter().map(|tool| Offer {
-            name: &tool.name,
-            description: &tool.description,
-            schema: &tool.schema,
-        });
-        let offers: Vec<Offer<'_>> = offers.collect();
-        let model = &self.document.model;
-        let wire = model.wire;
-        let said = wire.conversation(&self.document.instructions, &offers, &self.messages);
-        let mut args: Map<String, Value> = Map::new();
-        args.insert("model".to_owned(), model.id.as_str().into());
-        args.insert("max_tokens".to_owned(), model.tokens_max.into());
-        args.insert("messages".to_owned(), said.messages.to_string().into());
-        args.extend(said.system.map(|text| ("system".to_owned(), text.into())));
-        args.extend(
-            said.tools
-                .map(|tools| ("tools".to_owned(), tools.to_string().into())),
-        );
-        let args = json::canonical(&Value::Object(args));
-        if args.len() > DIALOGUE_ARGS_BYTES_MAX {
-            let reason = format!(
-                "The conversation has {} bytes, more than the {DIALOGUE_ARGS_BYTES_MAX} that one call can send; start \
-                 again with a smaller task.",
-                args.len()
-            );
-            return Err(failed(Some(&model_step(nth)), "bytes", &reason));
+        let mut messages = self.messages.clone();
+        let mut args = self.args(&messages);
+        while args.len() > DIALOGUE_ARGS_BYTES_MAX {
+            if !leave_out(&mut messages) {
+                let reason = format!(
+                    "The conversation has {} bytes, more than the {DIALOGUE_ARGS_BYTES_MAX} that one call can send; start \
+                     again with a smaller task.",
+                    args.len()
+                );
+                return Err(failed(Some(&model_step(nth)), "bytes", &reason));
+            }
+            args = self.args(&messages);
         }
+        let model = &self.document.model;
         Ok(Next::Propose(Box::new(StepProposal {
             step: model_step(nth),
             index: place(nth),
@@ -251,6 +241,26 @@ impl<'a> Reducer<'a> {
             tool: model.tool.clone(),
             args,
         })))
+    }
+
+    /// The arguments of a request with these messages, canonical JSON.
+    fn args(&self, messages: &[Message]) -> Vec<u8> {
+        let offers = self.document.tools.iter().map(|tool| Offer {
+            name: &tool.name,
+            description: &tool.description,
+            schema: &tool.schema,
+        });
+        let offers: Vec<Offer<'_>> = offers.collect();
+        let model = &self.document.model;
+        let said = (model.wire).conversation(&self.document.instructions, &offers, messages);
+        let mut args: Map<String, Value> = Map::new();
+        args.insert("model".to_owned(), model.id.as_str().into());
+        args.insert("max_tokens".to_owned(), model.tokens_max.into());
+        args.insert("messages".to_owned(), said.messages.to_string().into());
+        args.extend(said.system.map(|text| ("system".to_owned(), text.into())));
+        let tools = said.tools.map(|tools| tools.to_string());
+        args.extend(tools.map(|tools| ("tools".to_owned(), tools.into())));
+        json::canonical(&Value::Object(args))
     }
 
     /// Returns the results of all calls of an answer, in their order.
@@ -391,6 +401,25 @@ impl<'a> Reducer<'a> {
             is_error: result.is_error,
         })
     }
+}
+
+/// Replaces the oldest result that is longer than the words for that; false if there is none but those of the last answer.
+fn leave_out(messages: &mut [Message]) -> bool {
+    let Some((_, earlier)) = messages.split_last_mut() else {
+        return false;
+    };
+    let results = earlier.iter_mut().filter_map(|message| match message {
+        Message::Results(results) => Some(results),
+        Message::Words(_) | Message::Answer(_) => None,
+    });
+    let oldest = results
+        .flatten()
+        .find(|result| result.text.len() > LEFT_OUT.len());
+    let Some(oldest) = oldest else {
+        return false;
+    };
+    LEFT_OUT.clone_into(&mut oldest.text);
+    true
 }
 
 fn model_step(nth: usize) -> String {

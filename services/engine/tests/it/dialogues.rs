@@ -325,6 +325,44 @@ fn an_answer_with_too_many_calls_proposes_the_first_ones() {
 }
 
 #[test]
+fn a_long_conversation_leaves_out_old_results_and_too_long_an_answer_ends_it() {
+    let mut scene = Scene::dialogue();
+    scene.run();
+    let args: Vec<String> = (0..12).map(|n| format!("{{\"path\":\"{n}\"}}")).collect();
+    // Results of 7 KiB each: twelve are more than one request can send.
+    for half in args.chunks(6) {
+        let calls: Vec<_> = half
+            .iter()
+            .map(|args| ("file_read", args.as_str()))
+            .collect();
+        scene.answered(ActionOutcome::Succeeded, &answer("Read.", &calls));
+        let known = scene.proposals().len();
+        scene.run();
+        for action in scene.proposals().split_off(known) {
+            scene.succeeded(action.action, &"x".repeat(7 << 10));
+        }
+        let said = scene.run();
+        let sent = messages(said.last().unwrap());
+        let results = sent.iter().filter(|one| one["role"] == "tool");
+        let texts: Vec<&str> = results
+            .map(|one| one["content"].as_str().unwrap())
+            .collect();
+        let left_out = texts
+            .iter()
+            .take_while(|text| text.starts_with("[This earlier result"))
+            .count();
+        assert_eq!(left_out > 0, texts.len() == 12, "{left_out}");
+        assert!(texts[left_out..].iter().all(|text| text.len() > 7 << 10));
+    }
+    let large = format!("{{\"path\":\"{}\"}}", "x".repeat(70 << 10));
+    scene.answered(
+        ActionOutcome::Succeeded,
+        &answer("All.", &[("file_read", &large)]),
+    );
+    assert_eq!(scene.run(), [Said::Finished(TaskOutcome::Failed)]);
+}
+
+#[test]
 fn a_cancelled_dialogue_ends_once_nothing_runs() {
     let mut scene = Scene::dialogue();
     scene.run();

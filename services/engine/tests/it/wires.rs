@@ -37,6 +37,21 @@ fn answers(wire: Wire) -> [Value; 2] {
                 "role": "assistant", "content": "Both are empty.",
             }}]}),
         ],
+        Wire::OpenaiResponses => [
+            json!({"status": "completed", "output": [
+                {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "c2ln"},
+                {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [
+                    {"type": "output_text", "text": "I read both.", "annotations": [], "logprobs": []},
+                ]},
+                {"type": "function_call", "id": "fc_1", "call_id": "t1", "name": "file_read", "arguments": "{\"path\":\"a.txt\"}"},
+                {"type": "function_call", "id": "fc_2", "call_id": "t2", "name": "file_read", "arguments": "{\"path\":\"b.txt\"}"},
+            ]}),
+            json!({"status": "completed", "output": [
+                {"type": "message", "id": "msg_2", "role": "assistant", "status": "completed", "content": [
+                    {"type": "output_text", "text": "Both are empty.", "annotations": [], "logprobs": []},
+                ]},
+            ]}),
+        ],
     }
 }
 
@@ -144,9 +159,32 @@ fn a_broken_answer_is_a_fault_of_its_kind() {
             &refused,
         ),
     ];
+    let responses: [(Break, Is<'_>); 6] = [
+        (|answer| answer["status"] = json!("failed"), &malformed),
+        (|answer| answer["output"] = json!([]), &malformed),
+        (
+            |answer| answer["output"][3]["call_id"] = json!("t1"),
+            &malformed,
+        ),
+        (|answer| answer["status"] = json!("incomplete"), &cut),
+        (
+            |answer| {
+                answer["status"] = json!("incomplete");
+                answer["incomplete_details"] = json!({"reason": "content_filter"});
+            },
+            &refused,
+        ),
+        (
+            |answer| {
+                answer["output"][1]["content"][0] = json!({"type": "refusal", "refusal": "No."})
+            },
+            &refused,
+        ),
+    ];
     let all = [
         (Wire::Anthropic, anthropic.as_slice()),
         (Wire::OpenaiChat, chat.as_slice()),
+        (Wire::OpenaiResponses, responses.as_slice()),
     ];
     for (wire, breaks) in all {
         for (nth, (apply, is)) in breaks.iter().enumerate() {
