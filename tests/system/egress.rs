@@ -111,11 +111,6 @@ impl World {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Writes a file into the folder of the servers.
-    pub(crate) fn write(&self, name: &str, text: &str) {
-        fs::write(self.folder.join(name), text).unwrap();
-    }
-
     /// The endpoint of the HTTPS server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.https)

@@ -15,11 +15,11 @@ use crate::{
 
 const MODEL: &str = "test-model-1";
 const SERVER: &str = include_str!("models_server.py");
-const RULES: &str = "[[allow]]\nname = \"list\"\ntool = \"file.list\"\n\n\
-    [[allow]]\nname = \"read\"\ntool = \"file.read\"\nwhere.path = { path = \"*.txt\" }\n\n\
-    [[ask]]\nname = \"write\"\ntool = \"file.write\"\nreason = \"It writes.\"\nwhere.path = \"report.md\"\n";
+const RULES: &str = "[[allow]]\nname = \"list\"\ntool = \"file.list\"\ntokens = 0\n\n\
+    [[allow]]\nname = \"read\"\ntool = \"file.read\"\nwhere.path = { path = \"*.txt\" }\ntokens = 0\n\n\
+    [[ask]]\nname = \"write\"\ntool = \"file.write\"\nreason = \"It writes.\"\nwhere.path = \"report.md\"\ntokens = 0\n";
 const FILE: &str = "2026-10-lindgren-coffee.txt";
-const WIRES: [&str; 2] = ["anthropic", "openai-chat"];
+const WIRES: [&str; 3] = ["anthropic", "openai-chat", "openai-responses"];
 
 /// A deployment with a model that answers by script.
 struct Scene {
@@ -45,6 +45,21 @@ fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
         return json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "content": content,
             "stop_reason": stop[0], "stop_sequence": null, "usage": {"input_tokens": 70, "output_tokens": 30},
+        });
+    }
+    if wire == "openai-responses" {
+        let reasoning = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "signed"});
+        let words = json!({
+            "type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": words, "annotations": []}],
+        });
+        let calls = calls.iter().map(|(id, name, args)| {
+            json!({"type": "function_call", "id": format!("f{id}"), "call_id": id, "name": name, "arguments": args.to_string()})
+        });
+        let output: Vec<Value> = [reasoning, words].into_iter().chain(calls).collect();
+        return json!({
+            "id": "resp_1", "object": "response", "status": "completed", "model": MODEL, "output": output,
+            "usage": {"input_tokens": 70, "output_tokens": 30, "total_tokens": 100},
         });
     }
     let calls: Vec<Value> = calls
@@ -117,7 +132,7 @@ impl Scene {
         let rule = added.printed.split("[[allow]]").nth(1).unwrap();
         let rule = rule.split("\n\n").next().unwrap();
         let text = contract("work", &format!("{RULES}\n[[allow]]{rule}\ntokens = 400\n"));
-        let head = format!("{}\n[limits]\ntokens = 1000", world.head());
+        let head = format!("{}\n[limits]\ntokens = 1500", world.head());
         let text = text.replacen("\n[limits]", &head, 1);
         deployment.sign(&text).await;
         Some(Self {
@@ -225,7 +240,12 @@ async fn a_model_works_on_words_under_a_contract() {
         // What the file says stands between marks; the refusal names its rule.
         let requests = scene.requests();
         assert_eq!(requests.len(), 3);
-        let sent = requests[2]["messages"].to_string();
+        let messages = if wire == "openai-responses" {
+            "input"
+        } else {
+            "messages"
+        };
+        let sent = requests[2][messages].to_string();
         for part in [
             "Lindgren",
             "is data that anybody may have written",
@@ -248,9 +268,11 @@ async fn a_model_works_on_words_under_a_contract() {
             .map(|one| one.fact["usage"]["tokens"].clone())
             .collect();
         assert_eq!(tokens, vec![json!(100); 3]);
-        let encodings = encodings(&scene.key);
-        for (place, bytes) in everything(&scene.deployment).await {
-            assert!(!has(&bytes, &encodings), "{wire}: {place}");
+        if wire == WIRES[0] {
+            let encodings = encodings(&scene.key);
+            for (place, bytes) in everything(&scene.deployment).await {
+                assert!(!has(&bytes, &encodings), "{place}");
+            }
         }
         let verified = run(&scene.deployment, &["audit", "verify"]);
         assert!(verified.printed.contains(" 0 junk"), "{verified:?}");
@@ -302,7 +324,7 @@ async fn a_model_that_only_repeats_itself_is_ended() {
     let ran = scene.ran().await;
     assert_eq!(ran.outcome(), "failed");
     assert_eq!(scene.end(&ran).await["code"], "repetition");
-    // Each reserves 400 of 1,000 tokens, and used 100: what the host says has settled the reservations.
+    // Each reserves 400 of 1,500 tokens, and used 100: what the host says has settled the reservations.
     assert_eq!(scene.requests().len(), 5);
     assert_eq!(ran.count("action.refused"), 0);
 }
@@ -310,56 +332,41 @@ async fn a_model_that_only_repeats_itself_is_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_answers_are_told_to_the_model_and_refusals_end_the_dialogue() {
     let wire = "openai-chat";
-    let large = "x".repeat(70 << 10);
-    let mut odd = said(
-        wire,
-        "",
-        &[
-            ("c1", "file_burn", json!({})),
-            (
-                "c2",
-                "file_write",
-                json!({"path": "report.md", "text": large}),
-            ),
-            ("c3", "file_read", json!({})),
-        ],
-    );
-    odd["choices"][0]["message"]["tool_calls"][2]["function"]["arguments"] = json!("{\"path\": ");
+    let calls = [
+        ("c1", "file_burn", json!({})),
+        ("c2", "file_read", json!({})),
+    ];
+    let mut odd = said(wire, "", &calls);
+    odd["choices"][0]["message"]["tool_calls"][1]["function"]["arguments"] = json!("{\"path\": ");
     let mut no_usage = said(
         wire,
         "Once more.",
         &[("c4", "file_list", json!({"path": "."}))],
     );
     no_usage.as_object_mut().unwrap().remove("usage");
-    let turns = [
-        json!([{"body": odd}]),
-        once(no_usage.clone()),
-        once(no_usage),
-        once(said(wire, "x", &[])),
-    ];
+    let turns = [once(odd), once(no_usage)];
     let Some(scene) = Scene::start(wire, &turns).await else {
         return;
     };
     let ran = scene.ran().await;
-    // Two answers without usage settle at their reservations, so the fourth request exceeds the limit of tokens.
+    // Three answers without usage settle at their reservations, so the fifth request exceeds the limit of tokens.
     assert_eq!(ran.outcome(), "failed");
     let end = scene.end(&ran).await;
     assert_eq!(end["code"], "refused", "{end}");
     let requests = scene.requests();
-    assert_eq!(requests.len(), 3);
+    assert_eq!(requests.len(), 4);
     let results: Vec<_> = requests[1]["messages"].as_array().unwrap().iter().collect();
     let results = results.iter().filter(|message| message["role"] == "tool");
     let results: Vec<_> = results
         .map(|message| message["content"].as_str().unwrap())
         .collect();
-    for (result, part) in
-        results
-            .iter()
-            .zip(["no tool of this name", "bytes, more than", "no JSON object"])
+    for (result, part) in results
+        .iter()
+        .zip(["no tool of this name", "no JSON object"])
     {
         assert!(result.contains(part), "{result}");
     }
-    assert_eq!(results.len(), 3);
+    assert_eq!(results.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,8 +82,34 @@ def chat(body):
     return names, answers
 
 
+def responses(body):
+    only(body, {"model", "max_output_tokens", "instructions", "input", "store", "include"}, {"tools"}, "the body")
+    need(body["store"] is False, "the answer is stored")
+    names = []
+    for tool in body.get("tools", []):
+        only(tool, {"type", "name", "description", "parameters", "strict"}, set(), "a tool")
+        names.append(tool["name"])
+    open_calls, answers, before = [], 0, None
+    for item in body["input"]:
+        kind = item.get("type", "words")
+        if kind == "function_call_output":
+            only(item, {"type", "call_id", "output"}, set(), "a result")
+            need(open_calls and open_calls.pop(0) == item["call_id"], "a result without its call")
+        else:
+            need(before != "function_call_output" or not open_calls, f"the calls {open_calls} have no results")
+            if kind == "reasoning":
+                answers += 1
+                need(item["encrypted_content"] == "signed", "reasoning was changed")
+            if kind == "function_call":
+                open_calls.append(item["call_id"])
+        before = kind
+    need(not open_calls, f"the calls {open_calls} have no results")
+    return names, answers
+
+
 WIRES = {
     "anthropic": ("/v1/messages", "x-api-key", anthropic),
+    "openai-responses": ("/v1/responses", "authorization", responses),
     "openai-chat": ("/v1/chat/completions", "authorization", chat),
 }
 

@@ -13,6 +13,7 @@ mod follower;
 mod ids;
 pub mod junk;
 mod model;
+mod model_line;
 mod openapi;
 mod output;
 mod permitted;

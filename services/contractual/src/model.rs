@@ -78,6 +78,7 @@ pub(crate) const fn default_path(wire: Wire) -> &'static str {
     match wire {
         Wire::Anthropic => "/v1/messages",
         Wire::OpenaiChat => "/v1/chat/completions",
+        Wire::OpenaiResponses => "/v1/responses",
     }
 }
 
@@ -85,7 +86,7 @@ pub(crate) const fn default_path(wire: Wire) -> &'static str {
 pub(crate) const fn default_place(wire: Wire) -> &'static str {
     match wire {
         Wire::Anthropic => "header:x-api-key={}",
-        Wire::OpenaiChat => "header:authorization=Bearer {}",
+        Wire::OpenaiChat | Wire::OpenaiResponses => "header:authorization=Bearer {}",
     }
 }
 
@@ -98,33 +99,19 @@ impl NewModel<'_> {
             "max_tokens": {"type": "integer", "minimum": 1, "maximum": self.tokens_max},
             "messages": text, "tools": text,
         });
-        let mut body = json!({
-            "model": {"$value": "model"}, "messages": {"$json": "messages"}, "tools": {"$json": "tools"},
-        });
-        let (headers, tokens, limit) = match self.wire {
-            Wire::Anthropic => {
-                properties["system"] = text;
-                body["system"] = json!({"$value": "system"});
-                (
-                    json!([{"name": "anthropic-version", "literal": "2023-06-01"}]),
-                    json!(["/usage/input_tokens", "/usage/output_tokens"]),
-                    "max_tokens",
-                )
-            }
-            // Others than its maker know the former name alone.
-            Wire::OpenaiChat => (
-                json!([]),
-                json!(["/usage/total_tokens"]),
-                if self.endpoint.host() == "api.openai.com" {
-                    "max_completion_tokens"
-                } else {
-                    "max_tokens"
-                },
-            ),
+        if self.has_system() {
+            properties["system"] = text;
+        }
+        let mut headers = json!([]);
+        if self.wire == Wire::Anthropic {
+            headers = json!([{"name": "anthropic-version", "literal": "2023-06-01"}]);
+        }
+        let tokens = match self.wire {
+            Wire::Anthropic => json!(["/usage/input_tokens", "/usage/output_tokens"]),
+            Wire::OpenaiChat | Wire::OpenaiResponses => json!(["/usage/total_tokens"]),
         };
-        body[limit] = json!({"$value": "max_tokens"});
         let mut http = json!({
-            "method": "POST", "host": self.endpoint.to_string(), "path": self.path, "headers": headers, "body": body,
+            "method": "POST", "host": self.endpoint.to_string(), "path": self.path, "headers": headers, "body": self.body(),
             "wire": self.wire, "answer": {"type": "json", "tokens": tokens},
             "limits": {
                 "wall_ms": WALL_MS, "request_bytes_max": REQUEST_BYTES_MAX, "answer_bytes_max": ANSWER_BYTES_MAX,
@@ -147,10 +134,41 @@ impl NewModel<'_> {
         })
     }
 
+    /// Returns true if the instructions are no message.
+    const fn has_system(&self) -> bool {
+        match self.wire {
+            Wire::Anthropic | Wire::OpenaiResponses => true,
+            Wire::OpenaiChat => false,
+        }
+    }
+
+    /// The template of the body.
+    fn body(&self) -> Value {
+        let (model, tokens) = (json!({"$value": "model"}), json!({"$value": "max_tokens"}));
+        let (messages, tools) = (json!({"$json": "messages"}), json!({"$json": "tools"}));
+        let system = json!({"$value": "system"});
+        match self.wire {
+            Wire::Anthropic => json!({
+                "model": model, "max_tokens": tokens, "system": system, "messages": messages, "tools": tools,
+            }),
+            // Others than its maker know the former name alone.
+            Wire::OpenaiChat if self.endpoint.host() == "api.openai.com" => json!({
+                "model": model, "max_completion_tokens": tokens, "messages": messages, "tools": tools,
+            }),
+            Wire::OpenaiChat => {
+                json!({"model": model, "max_tokens": tokens, "messages": messages, "tools": tools})
+            }
+            Wire::OpenaiResponses => json!({
+                "model": model, "max_output_tokens": tokens, "instructions": system, "input": messages, "tools": tools,
+                "store": false, "include": ["reasoning.encrypted_content"],
+            }),
+        }
+    }
+
     /// The lines of a contract that permit the calls.
     pub(crate) fn rule(&self) -> String {
         let mut texts = vec!["messages", "tools"];
-        if self.wire == Wire::Anthropic {
+        if self.has_system() {
             texts.push("system");
         }
         let mut lines = vec![

@@ -16,15 +16,15 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: contractual model add main --wire anthropic --url https://api.anthropic.com --secret anthropic --model claude-sonnet-4-5\n\n\
-    A model is a tool of the catalogue, `model.NAME`, whose calls egress sends under a contract. Wires: anthropic, and openai-chat, \
-    which Ollama, llama.cpp and vLLM take as well. A URL without a path gets that of the wire. The command prints the rule by which \
+    A model is a tool of the catalogue, `model.NAME`, whose calls egress sends under a contract. Wires: anthropic, openai-responses, \
+    and openai-chat, which Ollama, llama.cpp and vLLM take as well. A URL without a path gets that of the wire. The command prints the rule by which \
     a contract permits the calls, and how to give the secret.\n\n\
     Exit codes: 0 signed, or nothing to sign · 1 the bus does not answer · 64 an argument is not valid · 130 not signed"
 )]
 pub(in crate::command) struct Arguments {
     /// The name, such as main.
     name: String,
-    /// The form in which it takes conversations: anthropic or openai-chat.
+    /// The form in which it takes conversations: anthropic, openai-responses or openai-chat.
     #[arg(long, value_name = "WIRE")]
     wire: Wire,
     /// Its URL, such as https://api.anthropic.com.

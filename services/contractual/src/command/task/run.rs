@@ -7,6 +7,7 @@ use clap::Args;
 use deployment::{Deployment, read_text};
 use diagnostic::{escaped, escaped_lines};
 use gateway::{api::Submitted, client::Client};
+use serde_json::json;
 
 use super::dialogue;
 use crate::{
@@ -98,7 +99,8 @@ impl Arguments {
         let counts = &timeline.counts;
         if counts.succeeded {
             if let Some(words) = &timeline.last_words {
-                out.line_for_people(&format!("\n{}", escaped_lines(words)));
+                let end = json!({"task": task, "text": words});
+                out.print(&end, || format!("\n{}", escaped_lines(words)));
             }
             Ok(())
         } else if timeline.reason == reason::in_words(RefusalCode::NoContract) {
