@@ -94,14 +94,13 @@ impl NewModel<'_> {
     /// The entry of the catalogue.
     pub(crate) fn entry(&self) -> Value {
         let text = json!({"type": "string", "maxLength": TEXT_BYTES_MAX});
-        let mut properties = json!({
+        let system = self.has_system().then(|| text.clone());
+        let properties = json!({
             "model": {"type": "string", "enum": [self.id]},
             "max_tokens": {"type": "integer", "minimum": 1, "maximum": self.tokens_max},
             "messages": text, "tools": text,
         });
-        if self.has_system() {
-            properties["system"] = text;
-        }
+        let properties = with(properties, "system", system);
         let mut headers = json!([]);
         if self.wire == Wire::Anthropic {
             headers = json!([{"name": "anthropic-version", "literal": "2023-06-01"}]);
@@ -110,16 +109,14 @@ impl NewModel<'_> {
             Wire::Anthropic => json!(["/usage/input_tokens", "/usage/output_tokens"]),
             Wire::OpenaiChat | Wire::OpenaiResponses => json!(["/usage/total_tokens"]),
         };
-        let mut http = json!({
+        let http = json!({
             "method": "POST", "host": self.endpoint.to_string(), "path": self.path, "headers": headers, "body": self.body(),
             "wire": self.wire, "answer": {"type": "json", "tokens": tokens},
             "limits": {
                 "wall_ms": WALL_MS, "request_bytes_max": REQUEST_BYTES_MAX, "answer_bytes_max": ANSWER_BYTES_MAX,
             },
         });
-        if let Some(secret) = self.secret {
-            http["secret"] = json!(secret);
-        }
+        let http = with(http, "secret", self.secret.map(Value::from));
         json!({
             "name": format!("{PREFIX}{}", self.name),
             "description": format!("Asks the model {} at {}.", self.id, self.endpoint),
@@ -198,6 +195,14 @@ impl NewModel<'_> {
         }
         lines.join("\n")
     }
+}
+
+/// Adds a member to an object, if there is one.
+fn with(mut object: Value, name: &str, member: Option<Value>) -> Value {
+    if let (Some(members), Some(member)) = (object.as_object_mut(), member) {
+        members.insert(name.to_owned(), member);
+    }
+    object
 }
 
 /// Makes the document of a dialogue under a contract, with the model of this name, or the only one that the contract permits.

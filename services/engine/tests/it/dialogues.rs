@@ -271,8 +271,8 @@ fn equal_calls_with_equal_results_and_too_many_steps_end_it() {
         let mut asked = 0;
         while said != [Said::Finished(TaskOutcome::Failed)] {
             asked += 1;
-            let calls = vec![("file_read", "{\"path\":\"a\"}"); calls];
-            scene.answered(ActionOutcome::Succeeded, &answer("Again.", &calls));
+            let wanted = vec![("file_read", "{\"path\":\"a\"}"); calls];
+            scene.answered(ActionOutcome::Succeeded, &answer("Again.", &wanted));
             let known = scene.proposals().len();
             said = scene.run();
             let proposed: Vec<_> = scene.proposals().drain(known..).collect();

@@ -267,7 +267,8 @@ async fn parts_are_refused(member: &str, differs: &str) {
         let base64_of = |sealed: &Sealed| data_encoding::BASE64.encode(sealed.stored());
         let mut body = json!({ "signed": base64(signed), "playbook": base64_of(&ready.playbook) });
         if let Some(slots) = slots {
-            body[member] = base64_of(slots).into();
+            let members = body.as_object_mut().unwrap();
+            members.insert(member.to_owned(), base64_of(slots).into());
         }
         body.to_string()
     };

@@ -21,7 +21,7 @@ use crate::{
     a contract permits the calls, and how to give the secret.\n\n\
     Exit codes: 0 signed, or nothing to sign · 1 the bus does not answer · 64 an argument is not valid · 130 not signed"
 )]
-pub(in crate::command) struct Arguments {
+pub(crate) struct Arguments {
     /// The name, such as main.
     name: String,
     /// The form in which it takes conversations: anthropic, openai-responses or openai-chat.

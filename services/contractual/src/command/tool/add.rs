@@ -56,7 +56,7 @@ impl Arguments {
 ///
 /// # Errors
 /// The bus's error, or what [`Change::make`] returns.
-pub(in crate::command) async fn add(
+pub(crate) async fn add(
     deployment: &Deployment,
     (file, text, names): (&str, &str, &[String]),
     yes: bool,
