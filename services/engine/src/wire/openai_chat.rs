@@ -94,6 +94,8 @@ fn call((turn, nth): (usize, usize), wanted: &mut Value) -> Result<WireCall, Ans
     let id = id.unwrap_or_else(|| format!("call_{turn}_{nth}"));
     members.insert("id".to_owned(), id.clone().into());
     members.insert("type".to_owned(), "function".into());
+    // Some servers number the calls, and others do not take that back.
+    members.remove("index");
     let function = members.get("function").unwrap_or(&Value::Null);
     let Some(name) = text_at(function, "name") else {
         return Err(malformed("a call has no name"));
