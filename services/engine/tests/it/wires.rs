@@ -111,92 +111,107 @@ fn golden_conversations_are_what_each_wire_sends() {
     assert!("x".parse::<Wire>().is_err());
 }
 
-#[test]
-fn a_broken_answer_is_a_fault_of_its_kind() {
-    type Break = fn(&mut Value);
-    let malformed = |fault: &AnswerFault| matches!(fault, AnswerFault::Malformed(_));
-    let cut = |fault: &AnswerFault| matches!(fault, AnswerFault::Cut(_));
-    let refused = |fault: &AnswerFault| matches!(fault, AnswerFault::Refused(_));
-    type Is<'a> = &'a dyn Fn(&AnswerFault) -> bool;
-    let anthropic: [(Break, Is<'_>); 7] = [
-        (|answer| answer["role"] = json!("user"), &malformed),
-        (|answer| answer["content"] = json!([]), &malformed),
-        (
-            |answer| answer["content"][4]["id"] = json!("t1"),
-            &malformed,
-        ),
-        (
-            |answer| answer["content"][3]["name"] = Value::Null,
-            &malformed,
-        ),
-        (
-            |answer| answer["stop_reason"] = json!("pause_turn"),
-            &malformed,
-        ),
-        (|answer| answer["stop_reason"] = json!("max_tokens"), &cut),
-        (|answer| answer["stop_reason"] = json!("refusal"), &refused),
-    ];
-    let chat: [(Break, Is<'_>); 6] = [
-        (|answer| answer["choices"] = json!([]), &malformed),
-        (
-            |answer| answer["choices"][0]["message"] = json!({"content": " "}),
-            &malformed,
-        ),
-        (
-            |answer| answer["choices"][0]["message"]["tool_calls"][1]["id"] = json!("t1"),
-            &malformed,
-        ),
-        (
-            |answer| answer["choices"][0]["finish_reason"] = json!("length"),
-            &cut,
-        ),
-        (
-            |answer| answer["choices"][0]["finish_reason"] = json!("content_filter"),
-            &refused,
-        ),
-        (
-            |answer| answer["choices"][0]["message"]["refusal"] = json!("No."),
-            &refused,
-        ),
-    ];
-    let responses: [(Break, Is<'_>); 6] = [
-        (|answer| answer["status"] = json!("failed"), &malformed),
-        (|answer| answer["output"] = json!([]), &malformed),
-        (
-            |answer| answer["output"][3]["call_id"] = json!("t1"),
-            &malformed,
-        ),
-        (|answer| answer["status"] = json!("incomplete"), &cut),
-        (
-            |answer| {
-                answer["status"] = json!("incomplete");
-                answer["incomplete_details"] = json!({"reason": "content_filter"});
-            },
-            &refused,
-        ),
-        (
-            |answer| {
-                answer["output"][1]["content"][0] = json!({"type": "refusal", "refusal": "No."})
-            },
-            &refused,
-        ),
-    ];
-    let all = [
-        (Wire::Anthropic, anthropic.as_slice()),
-        (Wire::OpenaiChat, chat.as_slice()),
-        (Wire::OpenaiResponses, responses.as_slice()),
-    ];
-    for (wire, breaks) in all {
-        for (nth, (apply, is)) in breaks.iter().enumerate() {
-            let [mut answer, _] = answers(wire);
-            apply(&mut answer);
-            let fault = wire.turn(0, answer.to_string().as_bytes()).unwrap_err();
-            assert!(is(&fault), "{wire} {nth}: {fault}");
-        }
-        let whole = answers(wire)[0].to_string();
-        let half = &whole.as_bytes()[..whole.len() / 2];
-        assert!(matches!(wire.turn(0, half), Err(AnswerFault::Malformed(_))));
+/// A change that breaks an answer of two calls.
+type Break = fn(&mut Value);
+/// A property of the fault that follows.
+type IsFault = fn(&AnswerFault) -> bool;
+
+const MALFORMED: IsFault = |fault| matches!(fault, AnswerFault::Malformed(_));
+const CUT: IsFault = |fault| matches!(fault, AnswerFault::Cut(_));
+const REFUSED: IsFault = |fault| matches!(fault, AnswerFault::Refused(_));
+
+/// Checks the fault of each broken answer, and of half an answer.
+fn check(wire: Wire, breaks: &[(Break, IsFault)]) {
+    for (nth, (apply, is)) in breaks.iter().enumerate() {
+        let [mut answer, _] = answers(wire);
+        apply(&mut answer);
+        let fault = wire.turn(0, answer.to_string().as_bytes()).unwrap_err();
+        assert!(is(&fault), "{wire} {nth}: {fault}");
     }
+    let whole = answers(wire)[0].to_string();
+    let half = &whole.as_bytes()[..whole.len() / 2];
+    assert!(MALFORMED(&wire.turn(0, half).unwrap_err()));
+}
+
+#[test]
+fn a_broken_message_is_a_fault_of_its_kind() {
+    check(
+        Wire::Anthropic,
+        &[
+            (|answer| answer["role"] = json!("user"), MALFORMED),
+            (|answer| answer["content"] = json!([]), MALFORMED),
+            (|answer| answer["content"][4]["id"] = json!("t1"), MALFORMED),
+            (
+                |answer| answer["content"][3]["name"] = Value::Null,
+                MALFORMED,
+            ),
+            (
+                |answer| answer["stop_reason"] = json!("pause_turn"),
+                MALFORMED,
+            ),
+            (|answer| answer["stop_reason"] = json!("max_tokens"), CUT),
+            (|answer| answer["stop_reason"] = json!("refusal"), REFUSED),
+        ],
+    );
+}
+
+#[test]
+fn a_broken_completion_is_a_fault_of_its_kind() {
+    check(
+        Wire::OpenaiChat,
+        &[
+            (|answer| answer["choices"] = json!([]), MALFORMED),
+            (
+                |answer| answer["choices"][0]["message"] = json!({"content": " "}),
+                MALFORMED,
+            ),
+            (
+                |answer| answer["choices"][0]["message"]["tool_calls"][1]["id"] = json!("t1"),
+                MALFORMED,
+            ),
+            (
+                |answer| answer["choices"][0]["finish_reason"] = json!("length"),
+                CUT,
+            ),
+            (
+                |answer| answer["choices"][0]["finish_reason"] = json!("content_filter"),
+                REFUSED,
+            ),
+            (
+                |answer| answer["choices"][0]["message"]["refusal"] = json!("No."),
+                REFUSED,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_broken_response_is_a_fault_of_its_kind() {
+    check(
+        Wire::OpenaiResponses,
+        &[
+            (|answer| answer["status"] = json!("failed"), MALFORMED),
+            (|answer| answer["output"] = json!([]), MALFORMED),
+            (
+                |answer| answer["output"][3]["call_id"] = json!("t1"),
+                MALFORMED,
+            ),
+            (|answer| answer["status"] = json!("incomplete"), CUT),
+            (
+                |answer| {
+                    answer["status"] = json!("incomplete");
+                    answer["incomplete_details"] = json!({"reason": "content_filter"});
+                },
+                REFUSED,
+            ),
+            (
+                |answer| {
+                    answer["output"][1]["content"][0] = json!({"type": "refusal", "refusal": "No."})
+                },
+                REFUSED,
+            ),
+        ],
+    );
 }
 
 #[test]
