@@ -39,7 +39,7 @@ pub(crate) struct KnownModel {
     pub(crate) secret: Option<String>,
 }
 
-/// What the entry of a model is made of.
+/// The parts of which the entry of a model is made.
 #[derive(Debug, Clone)]
 pub(crate) struct NewModel<'a> {
     pub(crate) name: &'a str,

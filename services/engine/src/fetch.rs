@@ -12,7 +12,7 @@ pub struct Fetch {
     pub task: TaskId,
     /// The content, with its author.
     pub stored: StoredContent,
-    /// What it is for.
+    /// The use of it.
     pub purpose: FetchPurpose,
 }
 

@@ -47,7 +47,7 @@ pub struct OfferedTool {
     pub name: String,
     /// The tool of the catalogue.
     pub tool: ToolName,
-    /// What it does.
+    /// The description.
     pub description: String,
     /// The JSON Schema of its arguments.
     pub schema: Value,

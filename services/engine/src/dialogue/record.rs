@@ -18,7 +18,7 @@ pub(super) const CALLS_STEP: &str = "calls-";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Dialogue {
-    /// What the person wants.
+    /// The words of the person.
     pub(super) words: StoredContent,
     /// Its document.
     pub(super) document: StoredContent,

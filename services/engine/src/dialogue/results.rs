@@ -14,7 +14,7 @@ const END_BYTES_MAX: usize = 2 << 10;
 pub(super) struct CallText {
     pub(super) text: String,
     pub(super) is_error: bool,
-    /// What the data is, whose writer is unknown: it gets marks that its digest makes, which its writer cannot foresee.
+    /// The digest of data whose writer is unknown: it makes the marks, which the writer cannot foresee.
     pub(super) data: Option<Digest>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 pub struct Offer<'a> {
     /// Letters, digits, `_` and `-`.
     pub name: &'a str,
-    /// What it does.
+    /// The description.
     pub description: &'a str,
     /// The JSON Schema of its arguments.
     pub schema: &'a Value,
@@ -16,9 +16,9 @@ pub struct Offer<'a> {
 /// A message of a conversation.
 #[derive(Debug, Clone)]
 pub enum Message {
-    /// What a person says.
+    /// The words of a person.
     Words(String),
-    /// What the model answered.
+    /// The answer of the model.
     Answer(ModelTurn),
     /// The results of all calls of the answer before it, in the order of the calls.
     Results(Vec<WireResult>),

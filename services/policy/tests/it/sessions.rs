@@ -9,7 +9,7 @@ use crate::world::{World, deployment, key, words};
 
 const RULES: &str = "[[allow]]\ntool = \"t.any\"\nwhere.n = { min = 0, max = 5 }\n";
 
-/// What a task is.
+/// The sort of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Playbook,

@@ -32,7 +32,7 @@ pub(super) const TASK_EXAMPLE: &str =
     calls of the model itself. `contractual model add` adds one."
 )]
 pub(crate) struct Arguments {
-    /// What you want, in your own words; bounds with `from = "task"` read it.
+    /// Your wish, in your own words; bounds with `from = "task"` read it.
     #[arg(value_name = "WORDS", required_unless_present = "playbook")]
     words: Option<String>,
     /// The contract, such as contract.toml; sign it first with `contract sign`. For words also the name of one in force.
