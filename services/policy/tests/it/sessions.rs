@@ -123,7 +123,7 @@ fn a_dialogue_that_the_owner_did_not_sign_is_rejected() {
         dialogue: Some(sent),
     };
     world.say::<bus_schema::Gateway, _>(task, fact);
-    assert_eq!(words(&world.turn()), ["rejected"]);
+    assert_eq!(words(&world.turn()), ["not admitted: BadStatement"]);
 }
 
 #[test]
