@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ActionId, AuthorId, Body, CanPublish, Content, ContractName, Deployment, DeploymentId, Digest,
-    DraftGrant, Envelope, Event, Grant, Hardening, JobName, Junk, Money, Pins, PublicKey,
-    RefusalCode, RuleId, RunCause, SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId,
-    ToolName, Version, parse_fact, wire,
+    ActionId, ActionOutcome, AuthorId, Body, CanPublish, Content, ContractName, Deployment,
+    DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest, DraftGrant, Envelope, Event,
+    Grant, Hardening, JobName, Junk, Pins, PublicKey, RefusalCode, RuleId, RunCause,
+    SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId, TaskOutcome, Time, ToolName,
+    Usage, Version, parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -165,6 +166,26 @@ facts! {
         name: SecretName,
         /// The version.
         version: u32,
+    };
+    /// The owner endorses a device: until its end, statements under its key count for the owner as far as its role goes.
+    "device.endorsed" v 1 by Owner, of Deployment: DeviceEndorsed {
+        /// The deployment in which it is valid.
+        deployment: DeploymentId,
+        /// The device; used once.
+        device: DeviceId,
+        /// Its key; used once.
+        key: DeviceKey,
+        /// Its rights.
+        role: DeviceRole,
+        /// Its name.
+        name: DeviceName,
+        /// The moment of bus time from which it counts no more.
+        expires: Time,
+    };
+    /// Nothing that this device signs counts any more.
+    "device.revoked" v 1 by Owner, of Deployment: DeviceRevoked {
+        /// The device.
+        device: DeviceId,
     };
     /// The owner signs a version of a job: its runs are tasks under this contract, with the principal `job:<name>`.
     "job.signed" v 1 by Owner, of Deployment: JobSigned {
@@ -442,51 +463,4 @@ pub struct AuthorSealingKey {
     pub author: AuthorId,
     /// The key.
     pub key: SealingPublicKey,
-}
-
-/// The resources that an action used. Values that its executor cannot know are left out of the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Usage {
-    /// Wall time.
-    pub wall_ms: u32,
-    /// Processor time.
-    pub cpu_ms: u32,
-    /// Bytes of output.
-    pub output_bytes: u32,
-    /// Tokens of a model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    /// Bytes of its arguments that left the owner's reach.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes_out: Option<u64>,
-    /// Money that it moved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spend: Option<Money>,
-}
-
-/// The outcome of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionOutcome {
-    /// It succeeded.
-    Succeeded,
-    /// It reported a failure.
-    Failed,
-    /// It timed out.
-    TimedOut,
-    /// It was killed by a halt or by the end of the runner.
-    Killed,
-}
-
-/// The outcome of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskOutcome {
-    /// Every step that the playbook requires succeeded.
-    Succeeded,
-    /// A step ended with an outcome at which the playbook stops.
-    Failed,
-    /// The owner cancelled it.
-    Cancelled,
 }

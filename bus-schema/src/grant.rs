@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, FolderName, Money, NotSigned,
-    PLAN_CALLS_MAX, PublicKey, RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName,
-    Version, wire,
+    ActionId, ArgumentName, AuthorId, Content, DeploymentId, DeviceRefused, Digest, FolderName,
+    Money, NotSigned, PLAN_CALLS_MAX, PublicKey, RuleId, SecretName, Signed, Signers, Statement,
+    TaskId, Time, ToolName, Version, wire,
 };
 
 /// Longest time between the stored times of a grant and of the claim on it.
@@ -205,7 +205,7 @@ pub struct Escalated {
 /// The answer of one approver to a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// The approver.
+    /// The approver; the owner if a device of the owner signed it.
     pub by: PublicKey,
     /// True for an approval, false for a denial.
     pub yes: bool,
@@ -262,6 +262,9 @@ pub enum OutsideEnvelope {
     /// The approval is not genuine.
     #[error("the approval is not genuine")]
     Approval(#[from] NotSigned),
+    /// The device that signed the approval may not approve.
+    #[error("the approval is of a device that may not give it")]
+    Device(#[from] DeviceRefused),
 }
 
 impl DraftGrant {
@@ -271,16 +274,23 @@ impl DraftGrant {
         Digest::of(&[&wire::encode(self)])
     }
 
-    /// Returns the answer that `statement` gives to exactly this draft.
+    /// Returns the answer that `statement` gives to exactly this draft at `now`, in bus time. A device of the owner
+    /// answers in the owner's place.
     ///
     /// # Errors
     /// Returns the reason if it is no answer to this draft.
-    pub fn answer(&self, statement: &Signed) -> Result<Answer, OutsideEnvelope> {
-        let by = statement.by();
+    pub fn answer(
+        &self,
+        statement: &Signed,
+        signers: &Signers<'_>,
+        now: Time,
+    ) -> Result<Answer, OutsideEnvelope> {
+        let key = statement.by();
+        let by = signers.answers_for(&key, now)?;
         let asked = self.asked.as_ref();
         let from = asked.and_then(|asked| asked.from(&by));
         let from = from.ok_or(NotSigned::UnknownKey)?;
-        let (contract, same, yes) = match statement.open(&by)? {
+        let (contract, same, yes) = match statement.open(&key)? {
             Statement::Approval(said) => {
                 let same = said.deployment == self.deployment
                     && said.task == self.task
@@ -295,7 +305,12 @@ impl DraftGrant {
                     && said.drafts.contains(&self.digest());
                 (said.contract, same, said.approve)
             }
-            Statement::Task(_) | Statement::Access(_) | Statement::Call(_) | Statement::End(_) => {
+            Statement::Task(_)
+            | Statement::Access(_)
+            | Statement::Call(_)
+            | Statement::End(_)
+            | Statement::SignIn(_)
+            | Statement::Pairing(_) => {
                 return Err(OutsideEnvelope::ApprovalDiffers);
             }
         };
@@ -322,15 +337,15 @@ impl Asked {
 }
 
 impl Grant {
-    /// Checks that this grant is inside `envelope`, which `owner` signed, given the number of earlier uses of the tool
-    /// in the task and the bus time of the grant.
+    /// Checks that this grant is inside `envelope`, which the owner signed, given the number of earlier uses of the
+    /// tool in the task and the bus time of the grant.
     ///
     /// # Errors
     /// Returns the first limit that it exceeds.
     pub fn check_envelope(
         &self,
         envelope: &Envelope,
-        owner: &PublicKey,
+        signers: &Signers<'_>,
         used: u32,
         stored: Time,
     ) -> Result<(), OutsideEnvelope> {
@@ -366,7 +381,7 @@ impl Grant {
             (None, Ask::Always) => Err(OutsideEnvelope::ApprovalMissing),
             (None, Ask::Never | Ask::Sometimes) if self.approvals.is_empty() => Ok(()),
             (None, Ask::Never | Ask::Sometimes) => Err(OutsideEnvelope::ApprovalDiffers),
-            (Some(asked), _) => self.check_approvals(asked, envelope, owner, stored),
+            (Some(asked), _) => self.check_approvals(asked, envelope, signers, stored),
         }
     }
 
@@ -375,17 +390,17 @@ impl Grant {
         &self,
         asked: &Asked,
         envelope: &Envelope,
-        owner: &PublicKey,
+        signers: &Signers<'_>,
         stored: Time,
     ) -> Result<(), OutsideEnvelope> {
-        let named = |key: &PublicKey| key == owner || envelope.approvers.contains(key);
+        let named = |key: &PublicKey| *key == signers.owner || envelope.approvers.contains(key);
         let later = asked.escalation.iter().flat_map(|later| &later.approvers);
         if asked.quorum == 0 || !asked.approvers.iter().chain(later).all(named) {
             return Err(OutsideEnvelope::Approver);
         }
         let mut said = BTreeSet::new();
         for statement in &self.approvals {
-            let answer = self.draft.answer(statement)?;
+            let answer = self.draft.answer(statement, signers, stored)?;
             if !answer.yes || answer.from > stored || !said.insert(answer.by) {
                 return Err(OutsideEnvelope::ApprovalDiffers);
             }

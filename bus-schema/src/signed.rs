@@ -4,7 +4,8 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Content, DeploymentId, Digest, PublicKey, Signature, TaskId, Time, ToolName, wire,
+    ActionId, Challenge, Content, DeploymentId, DeviceId, Digest, PairingId, PublicKey, Signature,
+    TaskId, Time, ToolName, wire,
 };
 
 /// Most calls of one plan, so that a grant with the statements of all approvers fits into one event.
@@ -40,6 +41,10 @@ pub enum Statement {
     Call(CallStatement),
     /// The end of a session, signed with its key.
     End(EndStatement),
+    /// The answer of a device to a challenge of the gateway.
+    SignIn(SignInStatement),
+    /// The announcement that a device may be paired, or its end.
+    Pairing(PairingStatement),
 }
 
 /// A task: a playbook or a session under a contract, and the values of its slots.
@@ -135,6 +140,32 @@ pub struct AccessStatement {
     /// The deployment in which it is valid.
     pub deployment: DeploymentId,
     /// The expiry, by the gateway's clock.
+    pub until: Time,
+}
+
+/// The answer of a device to a challenge of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The device.
+    pub device: DeviceId,
+    /// The challenge, used once.
+    pub challenge: Challenge,
+    /// The gateway's origin as the device sees it, so that no other host can pass the statement on.
+    pub origin: String,
+}
+
+/// The announcement that a device may be paired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairingStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The pairing.
+    pub pairing: PairingId,
+    /// The end, by the gateway's clock; a moment in the past ends it.
     pub until: Time,
 }
 

@@ -1,5 +1,6 @@
 //! One example value of each type on the wire.
 
+mod devices;
 mod jobs;
 mod session;
 
@@ -18,6 +19,8 @@ use bus_schema::{
     StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
     TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
+
+pub(crate) use devices::{endorsed, revoked};
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
 
@@ -281,6 +284,7 @@ pub(crate) fn events() -> Vec<Example> {
     all.extend(streams());
     all.extend(secrets());
     all.extend(jobs::jobs());
+    all.extend(devices::events());
     all.extend(tasks());
     all.extend(actions());
     all
@@ -460,6 +464,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Access(access),
         session::call(),
         session::end(),
+        devices::sign_in(),
+        devices::pairing(),
     ];
     let named = |statement: Statement| match statement {
         Statement::Task(_) => ("task", statement),
@@ -468,6 +474,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Access(_) => ("access", statement),
         Statement::Call(_) => ("call", statement),
         Statement::End(_) => ("end", statement),
+        Statement::SignIn(_) => ("signin", statement),
+        Statement::Pairing(_) => ("pairing", statement),
     };
     all.into_iter().map(named).collect()
 }

@@ -61,6 +61,14 @@ impl State {
                 self.run_due(&fact);
                 return Folded::Nothing;
             }
+            ExecutorFact::DeviceEndorsed(_, fact) => {
+                self.devices.endorse(self.deployment, meta.stored, *fact);
+                return Folded::Nothing;
+            }
+            ExecutorFact::DeviceRevoked(_, fact) => {
+                self.devices.revoke(&fact);
+                return Folded::Nothing;
+            }
             ExecutorFact::SecretReleased(_, fact) => return Folded::Released(*fact),
             ExecutorFact::ActionGranted(_, fact) => {
                 self.grant(meta, *fact, me);
