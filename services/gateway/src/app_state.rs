@@ -3,14 +3,19 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actor::{Clock, Context};
-use bus_schema::{AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey, Sealed};
+use bus_schema::{
+    AuthorId, Content, DeploymentId, DeviceId, DeviceOnRecord, Draft, Gateway, Meta, PublicKey,
+    Sealed,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     api::ACCESS_MS_MAX,
     config::Hosts,
     forward::BusRequest,
+    pairings::Pairings,
     problem::{Kind, Problem},
+    sessions::Sessions,
     shared_record::{Reserved, SharedRecord},
     slots::Slots,
     streams::Streams,
@@ -72,6 +77,8 @@ pub struct AppState {
     pub(crate) limits: Limits,
     pub(crate) streams: Arc<Streams>,
     pub(crate) bodies: Arc<Slots>,
+    pub(crate) sessions: Sessions,
+    pub(crate) pairings: Pairings,
     bus_requests: mpsc::Sender<BusRequest>,
 }
 
@@ -95,6 +102,8 @@ impl AppState {
             limits,
             streams: Streams::new(limits.streams, limits.streams_each),
             bodies: Slots::new(limits.bodies, limits.body),
+            sessions: Sessions::default(),
+            pairings: Pairings::default(),
             bus_requests,
         })
     }
@@ -110,6 +119,22 @@ impl AppState {
                     "the stream is still being read; try again in a few seconds",
                 )
             })
+    }
+
+    /// Checks that the owner's device counts now, by bus time and by the gateway's clock.
+    pub(crate) fn device(&self, device: &DeviceId) -> Result<DeviceOnRecord, Problem> {
+        let record = self.shared_record.read();
+        let known = record.devices().get(device).cloned();
+        let now = record.now().max(self.clock.wall());
+        drop(record);
+        let next = "pair the device again with `contractual pair`";
+        let known = known.ok_or_else(|| {
+            Problem::new(Kind::NoAccess, format!("the device is unknown; {next}"))
+        })?;
+        known.check(now).map_err(|error| {
+            Problem::quoting(Kind::NoAccess, &error, "see `contractual device list`")
+        })?;
+        Ok(known)
     }
 
     /// Appends `draft`, for which `reserved` was taken, and returns its metadata.

@@ -1,6 +1,7 @@
 //! The client: signs the owner's statements and sends requests to the gateway over HTTP.
 
 mod follow;
+mod pairing;
 mod session;
 
 use std::{fmt, time::Duration};

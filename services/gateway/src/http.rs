@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use bus_schema::{
     ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, PLAN_CALLS_MAX, SLOTS_BYTES_MAX,
@@ -23,14 +23,18 @@ use crate::{
         Submitted, Tasks,
     },
     app_state::AppState,
+    cors,
     entrance::Entrance,
     follow,
     identity::{self, Identity},
+    pairing,
     problem::{Kind, Problem},
+    question,
     record::{Known, answer_key},
     request::{known, read, task_id},
     session,
     shared_record::task_key,
+    sign_in,
 };
 
 const OPENAPI: &str = include_str!("../openapi.json");
@@ -115,6 +119,46 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/tasks/{id}/questions/{action}",
+        handler: || get(question::question),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/pairings",
+        handler: || post(pairing::announce),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/pairings/{pairing}",
+        handler: || get(pairing::shown),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/pairings/{pairing}/device",
+        handler: || post(pairing::offer),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/session/challenge",
+        handler: || post(sign_in::challenge),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/session",
+        handler: || get(sign_in::shown),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/session",
+        handler: || post(sign_in::sign_in),
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/session",
+        handler: || delete(sign_in::sign_out),
+    },
+    Route {
+        method: "GET",
         path: "/v1/contents/{author}/{digest}/{len}",
         handler: || get(content),
     },
@@ -144,15 +188,20 @@ pub fn router(app: Arc<AppState>, entrance: Entrance) -> Router {
 
 async fn guard(
     State((app, entrance)): State<(Arc<AppState>, Entrance)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let signer = cors::signer(&app, entrance, request.headers());
     let admitted = access::origin(&app, entrance, &request)
         .and_then(|()| identity::identity(entrance, request.headers()));
     let mut response = match admitted {
         Ok(identity) => {
             record(identity.as_ref(), &request);
-            next.run(request).await
+            request.extensions_mut().insert(entrance);
+            match cors::preflight(request.method(), signer.as_ref()) {
+                Some(response) => response,
+                None => next.run(request).await,
+            }
         }
         Err(problem) => problem.into_response(),
     };
@@ -160,6 +209,9 @@ async fn guard(
         response
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(signer) = signer {
+        cors::permit(signer, &mut response);
     }
     response
 }

@@ -6,18 +6,25 @@ mod app_state;
 pub mod client;
 pub mod config;
 pub mod core;
+mod cors;
 mod entrance;
 mod follow;
 mod forward;
 mod hosts;
 pub mod http;
 mod identity;
+mod owner_words;
+mod pairing;
+mod pairings;
 mod problem;
+mod question;
 pub mod record;
 mod request;
 mod serve;
 mod session;
+mod sessions;
 mod shared_record;
+mod sign_in;
 mod slots;
 mod streams;
 mod turns;
@@ -68,7 +75,7 @@ impl Service for Gateway {
         }
         let (bus_requests, asks) = mpsc::channel(forward::ASKS_MAX);
         let shared_record = Arc::clone(&service.shared_record);
-        let hosts = config.hosts.clone();
+        let hosts = config.hosts.clone().with_signers(config.signers.clone());
         let app = AppState::new(
             &service.context,
             shared_record,

@@ -7,12 +7,15 @@ use std::{
 
 use bus_schema::{
     APPROVERS_MAX, ActionId, ApprovalCarried, AuthorId, Content, ContractSigned, DeploymentId,
-    Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, SessionCalled, Statement,
-    TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
+    DeviceEndorsed, Devices, Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode,
+    SessionCalled, Signers, Statement, TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::api::{ContractLabel, Summary, TaskState};
+use crate::{
+    api::{ContractLabel, Summary, TaskState},
+    owner_words::OwnerWords,
+};
 
 /// The maximum number of tasks.
 pub const TASKS_MAX: usize = 1_000;
@@ -75,6 +78,12 @@ pub struct Record {
     tasks: BTreeMap<TaskId, TaskEntry>,
     by_age: BTreeMap<u64, TaskId>,
     dropped: BTreeSet<TaskId>,
+    /// The devices that the owner endorsed.
+    #[serde(default)]
+    devices: Devices,
+    /// The events of the owner that devices check.
+    #[serde(default)]
+    pub(crate) words: OwnerWords,
     /// The names and versions of signed contracts.
     contracts: BTreeMap<Digest, ContractLabel>,
     text_bytes: usize,
@@ -144,6 +153,24 @@ impl Record {
         self.halted
     }
 
+    /// The owner with the devices that the record has of the owner.
+    pub(crate) const fn signers(&self, owner: PublicKey) -> Signers<'_> {
+        Signers {
+            owner,
+            devices: &self.devices,
+        }
+    }
+
+    /// The devices of the owner.
+    pub(crate) const fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// The stored time of the newest event.
+    pub(crate) const fn now(&self) -> Time {
+        self.now
+    }
+
     /// The summaries of all kept tasks, newest first.
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
@@ -193,6 +220,13 @@ impl Record {
         self.now = self.now.max(meta.stored);
         match fact {
             GatewayFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            GatewayFact::DeviceEndorsed(_, fact) => {
+                let fact = DeviceEndorsed::clone(fact);
+                self.devices.endorse(self.deployment, meta.stored, fact);
+            }
+            GatewayFact::DeviceRevoked(_, fact) => {
+                self.devices.revoke(fact);
+            }
             GatewayFact::HaltOrdered(..) => self.halted = true,
             GatewayFact::HaltLifted(..) => self.halted = false,
             GatewayFact::ContractSigned(_, signed) => self.label(signed),
@@ -357,6 +391,8 @@ impl TaskEntry {
             GatewayFact::ActionStarted(_, started) => self.start(meta, started.action),
             GatewayFact::ActionFinished(_, finished) => self.finish(meta, finished.action),
             GatewayFact::RosterChanged(..)
+            | GatewayFact::DeviceEndorsed(..)
+            | GatewayFact::DeviceRevoked(..)
             | GatewayFact::HaltOrdered(..)
             | GatewayFact::HaltLifted(..)
             | GatewayFact::ContractSigned(..)

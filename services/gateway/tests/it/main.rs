@@ -8,10 +8,12 @@
 mod answered;
 mod configured;
 mod crowded;
+mod devices;
 mod documented;
 mod doors;
 mod followed;
 mod limited;
+mod paired;
 mod recorded;
 mod refused;
 mod said;

@@ -19,7 +19,9 @@ use bus_schema::{
 };
 use data_encoding::BASE64;
 use gateway::{
-    AppState, BusRequest, Entrance, Limits, SharedRecord, api, client::Client, config::Hosts,
+    AppState, BusRequest, Entrance, Limits, SharedRecord, api,
+    client::Client,
+    config::{Hosts, Origins},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -32,6 +34,11 @@ use uuid::Uuid;
 pub(crate) use bus_schema::testing::{key, owner};
 
 pub(crate) const NAME: &str = "gateway.example.ts.net";
+
+/// The origin of the signer on the loopback.
+pub(crate) const SIGNER: &str = "http://127.0.0.1:8081";
+/// The origin of the signer behind the sidecar.
+pub(crate) const SIGNER_BEHIND: &str = "https://gateway.example.ts.net:8443";
 
 /// The stream as the gateway's own loop reads it: the same verifier, the same core.
 pub(crate) struct Stream {
@@ -134,6 +141,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         let entrance = entrance(address);
         let hosts = Hosts::try_from(vec![NAME.to_owned()]).unwrap();
+        let signers = [SIGNER, SIGNER_BEHIND].map(str::to_owned).to_vec();
+        let hosts = hosts.with_signers(Origins::try_from(signers).unwrap());
         let (stop, stopping) = watch::channel(false);
         let context = Context {
             owner: owner(),
