@@ -9,12 +9,15 @@ mod accounts;
 mod adopt;
 mod agents;
 mod attacks;
+mod browser;
 mod by_hand;
+mod chromium;
 mod cli;
 mod confined;
 mod contract_commands;
 mod contracts;
 mod demo;
+mod devices;
 mod door;
 mod egress;
 #[path = "../executable.rs"]

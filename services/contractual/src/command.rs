@@ -17,6 +17,7 @@ mod context;
 pub mod contract;
 pub mod decode;
 mod demo;
+mod device;
 mod doctor;
 mod exception;
 mod halt;
@@ -26,6 +27,7 @@ mod job;
 mod key;
 mod mcp;
 mod output;
+mod pair;
 mod port_forward;
 mod provision;
 mod secret;
@@ -121,6 +123,11 @@ enum DeploymentCommand {
         after_help = "Example: contractual secret set crm --host api.example.com --inject 'header:authorization=Bearer {}' <key.txt"
     )]
     Secret(secret::Command),
+    /// List and revoke the devices that speak for the owner.
+    #[command(subcommand, after_help = "Example: contractual device list")]
+    Device(device::Command),
+    /// Pair a browser or a phone, which then speaks for the owner as far as its role goes.
+    Pair(pair::Arguments),
     /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
     #[command(subcommand, after_help = "Example: contractual job add job.toml")]
     Job(job::Command),
@@ -256,6 +263,8 @@ impl DeploymentCommand {
             | Self::Approve(_)
             | Self::Deny(_)
             | Self::Secret(_)
+            | Self::Device(_)
+            | Self::Pair(_)
             | Self::Job(_)
             | Self::Halt
             | Self::Resume
@@ -322,6 +331,8 @@ impl DeploymentCommand {
             Self::Contract(command) => command.run(&context).await,
             Self::Tool(command) => command.run(&context).await,
             Self::Secret(command) => command.run(&open()?, out).await,
+            Self::Device(command) => command.run(&open()?, out).await,
+            Self::Pair(arguments) => arguments.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,

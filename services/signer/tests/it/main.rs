@@ -1,0 +1,4 @@
+//! The integration tests of the signer.
+
+mod code;
+mod page;
