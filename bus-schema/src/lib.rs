@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+mod approved;
 mod author;
 mod call;
 mod catalogue;
 mod content;
 mod device;
+mod devices;
 mod draft;
 mod event;
 mod facts;
@@ -38,10 +40,8 @@ pub use call::{
     CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
 };
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
-pub use device::{
-    DEVICE_DAYS_MAX, DEVICES_MAX, DeviceKey, DeviceOnRecord, DeviceRefused, DeviceRole, Devices,
-    Signers,
-};
+pub use device::{DEVICE_DAYS_MAX, DeviceKey, DeviceRefused, DeviceRole};
+pub use devices::{DEVICES_MAX, DeviceOnRecord, Devices, Signers};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
     Body, CanPublish, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts, HEADER_SCHEMA,

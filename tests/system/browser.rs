@@ -9,7 +9,7 @@ use crate::{
 
 /// Returns the text of the element with this id.
 fn text_of(id: &str) -> String {
-    format!("document.getElementById('{id}')?.textContent ?? ''")
+    format!("(document.getElementById('{id}')?.textContent ?? '')")
 }
 
 #[tokio::test]

@@ -101,14 +101,6 @@ pub fn init(
         keep(&dir.config(*author), &text, &mut made)?;
         without_catalogue(&dir.config(*author), &mut made)?;
     }
-    if let Some(signer) = file.signer {
-        files::private_dir(&dir.of("signer"))?;
-        let text = format!(
-            "listen = \"{signer}\"\ngateway = \"http://{}\"\n",
-            file.gateway
-        );
-        keep(&dir.signer_config(), &text, &mut made)?;
-    }
     if let Some(name) = choices
         .containers
         .as_ref()
@@ -139,7 +131,26 @@ pub fn init(
     Ok(made)
 }
 
+/// The deployment's description, and the signer's configuration after it.
 fn deployment_file(
+    dir: &Dir,
+    choices: &Choices,
+    clock: &Clock,
+    made: &mut InitReport,
+) -> Result<DeploymentFile, Error> {
+    let file = described(dir, choices, clock, made)?;
+    if let Some(signer) = file.signer {
+        files::private_dir(&dir.of("signer"))?;
+        let text = format!(
+            "listen = \"{signer}\"\ngateway = \"http://{}\"\n",
+            file.gateway
+        );
+        keep(&dir.signer_config(), &text, made)?;
+    }
+    Ok(file)
+}
+
+fn described(
     dir: &Dir,
     choices: &Choices,
     clock: &Clock,

@@ -2,17 +2,18 @@
 
 mod cookie;
 
-use axum::http::{HeaderMap, HeaderName, Method, Request, header};
-use bus_schema::{DeploymentId, DeviceId, PublicKey, Signed, Statement, Time};
+use axum::http::{HeaderMap, Method, Request, header};
+use bus_schema::{DeploymentId, PublicKey, Signed, Statement};
 
 use crate::{
     api::{self, ACCESS_MS_MAX, SCHEME},
     app_state::AppState,
     entrance::Entrance,
     problem::{Kind, Problem},
-    sessions::SessionName,
+    reader::ReadBy,
 };
 
+pub(crate) use crate::{headers::only, reader::Reader};
 pub(crate) use cookie::{ended_cookie, new_cookie};
 
 /// Refuses requests for other hosts and from pages of other sites.
@@ -49,46 +50,6 @@ pub(crate) fn origin<B>(
 /// Returns true for a method that changes nothing.
 fn is_read(method: &Method) -> bool {
     [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
-}
-
-/// A permission to read: the owner's or a device's signed access, or the session of a browser.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reader {
-    /// The end.
-    pub(crate) until: Time,
-    /// The moment by which its open streams are counted together.
-    pub(crate) counted: Time,
-    by: ReadBy,
-}
-
-/// The sender of a read.
-#[derive(Debug, Clone, Copy)]
-enum ReadBy {
-    Owner,
-    Device(DeviceId),
-    Session(SessionName, DeviceId),
-}
-
-impl Reader {
-    /// Returns true if its device, and its session if it has one, count now: for reads that go on.
-    pub(crate) fn holds(&self, app: &AppState) -> bool {
-        match self.by {
-            ReadBy::Owner => true,
-            ReadBy::Device(device) => app.device(&device).is_ok(),
-            ReadBy::Session(session, device) => {
-                let open = app.sessions.get(&session, app.clock.wall());
-                open.is_some() && app.device(&device).is_ok()
-            }
-        }
-    }
-
-    /// The session with its device; none for a signed access.
-    pub(crate) const fn session(&self) -> Option<(SessionName, DeviceId)> {
-        match self.by {
-            ReadBy::Owner | ReadBy::Device(_) => None,
-            ReadBy::Session(session, device) => Some((session, device)),
-        }
-    }
 }
 
 /// Verifies the access of a read: the header `Authorization`, or without it the cookie of a session. Refuses a request
@@ -192,16 +153,4 @@ pub(crate) fn deployment(here: DeploymentId, said: DeploymentId) -> Result<(), P
     }
     let next = "the statement is for another deployment; sign it for this one";
     Err(Problem::new(Kind::NotSigned, next))
-}
-
-/// The text of a header; an error if it occurs twice or is not text.
-pub(crate) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
-    let mut values = headers.get_all(name).iter();
-    let Some(first) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(());
-    }
-    first.to_str().map(Some).map_err(|_| ())
 }

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
-use crate::{access::only, api::SALT_HEADER, app_state::AppState, entrance::Entrance};
+use crate::{api::SALT_HEADER, app_state::AppState, entrance::Entrance, headers::only};
 
 /// The permissions of a preflight. Credentials are absent: a signer signs its own access.
 const PERMITTED: [(HeaderName, &str); 3] = [

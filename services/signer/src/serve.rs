@@ -18,6 +18,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{SignalKind, signal},
     sync::Semaphore,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -59,6 +60,7 @@ pub async fn serve(config: Config) -> io::Result<()> {
     let listen = config.listen;
     let router = router(config);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
     tracing::info!(%listen, "ready");
     loop {
         let coming = async {
@@ -69,7 +71,7 @@ pub async fn serve(config: Config) -> io::Result<()> {
             (accepted, slot) = coming => match accepted {
                 Ok((stream, _)) => {
                     let router = router.clone();
-                    tokio::spawn(async move {
+                    connections.spawn(async move {
                         connection(stream, router).await;
                         drop(slot);
                     });
@@ -80,6 +82,7 @@ pub async fn serve(config: Config) -> io::Result<()> {
                     sleep(HEADER_TIMEOUT / 10).await;
                 }
             },
+            Some(_) = connections.join_next() => {}
             _ = term.recv() => return Ok(()),
             _ = int.recv() => return Ok(()),
         }

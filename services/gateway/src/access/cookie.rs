@@ -3,11 +3,12 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bus_schema::{Digest, Salt};
 
-use super::{ReadBy, Reader, only};
 use crate::{
     app_state::AppState,
     entrance::Entrance,
+    headers::only,
     problem::{Kind, Problem},
+    reader::{ReadBy, Reader},
     sessions::SessionName,
 };
 

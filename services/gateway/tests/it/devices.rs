@@ -337,11 +337,12 @@ async fn approvals_of_devices_that_may_approve_are_carried() {
     let draft = question(&world);
     let answer = approve(&world, &draft).await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    let stored = world.stream();
-    let last = stored.log.messages.last().unwrap();
-    assert!(last.subject.ends_with("approval.carried"));
-    assert!(wire::peek::<bus_schema::Body<ApprovalCarried>>(&last.body).is_ok());
-    drop(stored);
+    {
+        let stored = world.stream();
+        let last = stored.log.messages.last().unwrap();
+        assert!(last.subject.ends_with("approval.carried"));
+        assert!(wire::peek::<bus_schema::Body<ApprovalCarried>>(&last.body).is_ok());
+    }
     let draft = question(&world);
     revoke(&world);
     assert_eq!(approve(&world, &draft).await.problem(), "not-signed");
