@@ -1,4 +1,4 @@
-//! What a device of the owner is: its key, its role, and why it may not answer.
+//! The parts of a device of the owner: its key, its role, and the reasons why it may not answer.
 
 use serde::{Deserialize, Serialize};
 

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 }
 
 /// One attempt to pair.
-struct Attempt<'a> {
+struct PairingAttempt<'a> {
     client: Client,
     out: &'a Output,
     owner: PublicKey,
@@ -62,7 +62,7 @@ impl Arguments {
         self.check_name(deployment, owner).await?;
         let signer = signer(deployment)?;
         let clock = &deployment.clock;
-        let attempt = Attempt {
+        let attempt = PairingAttempt {
             client: crate::client(deployment)?,
             out,
             owner,
@@ -105,8 +105,8 @@ impl Arguments {
         Ok(())
     }
 
-    async fn endorse(&self, attempt: &Attempt<'_>, key: DeviceKey) -> Result<(), Error> {
-        let Attempt {
+    async fn endorse(&self, attempt: &PairingAttempt<'_>, key: DeviceKey) -> Result<(), Error> {
+        let PairingAttempt {
             deployment, out, ..
         } = attempt;
         let clock = &deployment.clock;
@@ -131,7 +131,7 @@ impl Arguments {
     }
 }
 
-impl Attempt<'_> {
+impl PairingAttempt<'_> {
     /// Returns the key of the device whose code the person typed.
     async fn confirmed(&self) -> Result<DeviceKey, Error> {
         let key = self.offered().await?;

@@ -10,6 +10,11 @@ use bus_schema::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use gateway::api::{CarryApproval, SessionChallenge};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 use uuid::Uuid;
 
 use crate::world::{Answer, SIGNER, World, authorization, deployment, key, owner};
@@ -158,21 +163,41 @@ async fn nobody_signs_in_with_a_statement_for_something_else() {
     assert_eq!(post_form(&world, said, PHONE).await.status, 401);
 }
 
+/// An event stream of a session, after its first event.
+async fn opened(world: &World, cookie: &str) -> TcpStream {
+    let task = world.submitted();
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let request = format!(
+        "GET /v1/tasks/{task}/events HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{cookie}\r\n\r\n",
+        world.address
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("event: task.submitted") {
+        let read = timeout(MINUTE, socket.read_buf(&mut seen)).await;
+        assert!(
+            read.unwrap().unwrap() > 0,
+            "{}",
+            String::from_utf8_lossy(&seen)
+        );
+    }
+    socket
+}
+
+/// Waits for the end of a stream.
+async fn ends(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    let read = timeout(MINUTE, stream.read_to_end(&mut rest)).await;
+    read.expect("the stream ends").unwrap();
+}
+
 #[tokio::test]
 async fn a_revoked_device_has_no_session_and_no_stream() {
     let world = with_phone().await;
-    let task = world.submitted();
     let cookie = sign_in(&world).await;
-    let path = format!("GET /v1/tasks/{task}/events");
-    let headers = [cookie.as_str()];
-    let streaming = world.ask(&path, &headers, "");
-    let revoking = async {
-        // The stream is open once it counts among the world's connections: its first event was sent.
-        tokio::task::yield_now().await;
-        revoke(&world);
-    };
-    let (stream, ()) = tokio::join!(streaming, revoking);
-    assert!([200, 401].contains(&stream.status), "{stream:?}");
+    let stream = opened(&world, &cookie).await;
+    revoke(&world);
+    ends(stream).await;
     assert_eq!(read(&world, &[&cookie]).await.status, 401);
     let access = authorization(&access(&world));
     assert_eq!(read(&world, &[&access]).await.status, 401);
@@ -181,18 +206,13 @@ async fn a_revoked_device_has_no_session_and_no_stream() {
 #[tokio::test]
 async fn the_streams_of_a_session_end_when_it_is_signed_out() {
     let world = with_phone().await;
-    let task = world.submitted();
     let cookie = sign_in(&world).await;
+    let stream = opened(&world, &cookie).await;
     let own = format!("Origin: http://{}", world.address);
-    let path = format!("GET /v1/tasks/{task}/events");
-    let headers = [cookie.as_str()];
-    let streaming = world.ask(&path, &headers, "");
-    let both = [cookie.as_str(), own.as_str()];
-    let ending = world.ask("DELETE /v1/session", &both, "");
-    let (stream, ended) = tokio::join!(streaming, ending);
-    assert!([200, 401].contains(&stream.status), "{stream:?}");
+    let ended = world.ask("DELETE /v1/session", &[&cookie, &own], "").await;
     assert_eq!(ended.status, 204);
     assert!(ended.head.contains("max-age=0"), "{ended:?}");
+    ends(stream).await;
     assert_eq!(read(&world, &[&cookie]).await.status, 401);
 }
 
