@@ -94,6 +94,9 @@ authors! {
     /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
         volumes ["state" "log" "anchor"], contents of [];
+    /// Renders the pages that the gateway serves; can only read.
+    Ui = "ui", uid 10_009, chain Whole, reads Patient,
+        volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];
 }
 
 /// The authors that are processes on the bus, in the order in which they start.
@@ -106,6 +109,7 @@ pub const ACTORS: &[AuthorId] = &[
     AuthorId::Worker,
     AuthorId::Engine,
     AuthorId::Scheduler,
+    AuthorId::Ui,
     AuthorId::Gateway,
 ];
 // All but the owner.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ActionId, Author, AuthorId, Digest, Egress, NotReleased, Owner, SecretName, Time};
+use crate::{ActionId, Author, AuthorId, AwaitChange, Digest, Egress, NotReleased, Owner, SecretName, ShowPage, Time};
 
 /// A call: subject `call.<callee>.<caller>.<VERB>`.
 pub trait Call: Serialize + DeserializeOwned + Send + 'static {
@@ -36,7 +36,13 @@ pub struct CallSpec {
 }
 
 /// All calls.
-pub const CALLS: &[CallSpec] = &[spec::<Prove>(), spec::<Halt>(), spec::<Release>()];
+pub const CALLS: &[CallSpec] = &[
+    spec::<Prove>(),
+    spec::<Halt>(),
+    spec::<Release>(),
+    spec::<ShowPage>(),
+    spec::<AwaitChange>(),
+];
 
 const fn spec<C: Call>() -> CallSpec {
     CallSpec {

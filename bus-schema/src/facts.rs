@@ -103,7 +103,7 @@ impl Spec {
 
 facts! {
     /// A process of the author has started. The event has the hardening that the process measured of itself.
-    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Scheduler Audit, of Deployment: ServiceStarted {
+    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Scheduler Audit Ui, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
         /// The measured hardening.

@@ -16,6 +16,7 @@ pub mod json;
 pub mod lifecycle;
 mod live;
 mod money;
+mod page;
 mod reader;
 mod refusal;
 mod run;
@@ -30,7 +31,7 @@ pub mod wire;
 pub use account::{User, users};
 pub use author::{
     ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Engine, Gateway, Owner, Policy, Runner,
-    Scheduler, Worker,
+    Scheduler, Ui, Worker,
 };
 pub use call::{
     CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
@@ -65,9 +66,10 @@ pub use job::{JobOnRecord, Jobs};
 pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
+pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, EngineFact,
-    ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, WorkerFact,
+    ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, UiFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
 pub use run::RunCause;

@@ -5,7 +5,7 @@ use crate::{
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
     ContractSuspended, HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned,
-    RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked, SecretSigned, SessionCalled,
+    RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
     SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
     TaskRejected, TaskSubmitted, reads,
 };
@@ -52,6 +52,14 @@ reads! {
 reads! {
     /// The facts that say which jobs there are.
     JobFact = JobSigned JobRevoked JobPaused JobResumed
+}
+reads! {
+    /// The facts that pages show.
+    UiFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
+        JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue SecretSigned SecretRevoked SecretReleased HaltOrdered HaltLifted StreamDoubted
+        StreamAdopted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
+        ActionDeclined ActionExpired SessionCalled SessionEnded ServiceStarted CheckpointSigned
 }
 reads! {
     /// The facts that audit folds; it observes every other message as well.

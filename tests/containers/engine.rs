@@ -20,6 +20,7 @@ pub(crate) const SERVICES: [(&str, u32); 11] = [
     ("worker", 10_008),
     ("engine", 10_002),
     ("scheduler", 10_006),
+    ("ui", 10_009),
     ("gateway", 10_001),
     ("tailscale", 10_010),
 ];

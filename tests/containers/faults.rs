@@ -32,6 +32,7 @@ const VOLUMES: [(&str, &str, u32, &str); 14] = [
     ("worker", "worker/state", 10_008, "24m"),
     ("engine", "engine/state", 10_002, "24m"),
     ("scheduler", "scheduler/state", 10_006, "24m"),
+    ("ui", "ui/state", 10_009, "24m"),
     ("gateway", "gateway/state", 10_001, "24m"),
     ("audit", "audit/log", 10_007, "24m"),
     ("audit", "audit/anchor", 10_007, "24m"),

@@ -18,6 +18,7 @@ const NAMES: [&str; 11] = [
     "worker",
     "engine",
     "scheduler",
+    "ui",
     "nats",
     "tailscale",
 ];

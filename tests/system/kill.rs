@@ -278,6 +278,7 @@ impl Kill {
             "worker",
             "engine",
             "scheduler",
+            "ui",
             "policy",
             "runner",
             "broker",

@@ -364,6 +364,7 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
         | AuthorId::Engine
         | AuthorId::Policy
         | AuthorId::Scheduler
+        | AuthorId::Ui
         | AuthorId::Worker
         | AuthorId::Owner => String::new(),
     };

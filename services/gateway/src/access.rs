@@ -1,7 +1,7 @@
 //! Access control: the checks that a request passes before anything is read or appended.
 
 use axum::http::{HeaderMap, HeaderName, Request, header};
-use bus_schema::{AccessStatement, DeploymentId, Signed, Statement};
+use bus_schema::{AccessStatement, DeploymentId, Signed, Statement, Time};
 
 use crate::{
     api::{self, ACCESS_MS_MAX, SCHEME},
@@ -69,6 +69,19 @@ pub(crate) fn reader(app: &AppState, headers: &HeaderMap) -> Result<AccessStatem
         ));
     }
     Ok(access)
+}
+
+/// The proof of who reads pages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visitor {
+    /// The end of the access.
+    pub(crate) until: Time,
+}
+
+/// Verifies who reads pages; every page and the stream of changes ask here.
+pub(crate) fn visitor(app: &AppState, headers: &HeaderMap) -> Result<Visitor, Problem> {
+    let until = reader(app, headers)?.until;
+    Ok(Visitor { until })
 }
 
 /// Verifies and opens a statement of the owner.

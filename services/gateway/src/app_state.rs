@@ -3,11 +3,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actor::{Clock, Context};
-use bus_schema::{AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey, Sealed};
+use bus_schema::{
+    AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey, Sealed, ShowPage, ShownPage,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     api::ACCESS_MS_MAX,
+    changes::Changes,
     config::Hosts,
     forward::BusRequest,
     problem::{Kind, Problem},
@@ -72,6 +75,7 @@ pub struct AppState {
     pub(crate) limits: Limits,
     pub(crate) streams: Arc<Streams>,
     pub(crate) bodies: Arc<Slots>,
+    pub(crate) changes: Arc<Changes>,
     bus_requests: mpsc::Sender<BusRequest>,
 }
 
@@ -95,6 +99,7 @@ impl AppState {
             limits,
             streams: Streams::new(limits.streams, limits.streams_each),
             bodies: Slots::new(limits.bodies, limits.body),
+            changes: Arc::default(),
             bus_requests,
         })
     }
@@ -151,6 +156,24 @@ impl AppState {
                 "the bus did not return the content; try again",
             )
         })
+    }
+
+    /// Asks ui for a page; none if it does not answer.
+    pub(crate) async fn show(&self, asked: ShowPage) -> Option<ShownPage> {
+        let (reply, answer) = oneshot::channel();
+        let shown = self.in_time(async {
+            let request = BusRequest::Show(asked, reply);
+            self.bus_requests.send(request).await.ok()?;
+            answer.await.ok()
+        });
+        match shown.await {
+            Ok(Ok(page)) => Some(page),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "there is no page");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = Option<T>>) -> Result<T, Problem> {

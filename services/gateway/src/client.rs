@@ -1,6 +1,7 @@
 //! The client: signs the owner's statements and sends requests to the gateway over HTTP.
 
 mod follow;
+mod page;
 mod session;
 
 use std::{fmt, time::Duration};
@@ -41,6 +42,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum size of a JSON response: one task with all of its events, and a margin.
 const ANSWER_BYTES_MAX: usize = TASK_TEXT_BYTES_MAX + (2 << 20);
 
+pub use page::PageResponse;
 pub use session::SessionCall;
 
 /// The reason for a failed request.

@@ -26,6 +26,7 @@ use crate::{
     entrance::Entrance,
     follow,
     identity::{self, Identity},
+    pages,
     problem::{Kind, Problem},
     record::{Known, answer_key},
     request::{known, read, task_id},
@@ -120,12 +121,16 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
+/// The headers of a response that differ from [`SECURITY`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnHeaders(pub(crate) &'static [(&'static str, &'static str)]);
+
 /// The router with all routes and checks, for one listener.
 pub fn router(app: Arc<AppState>, entrance: Entrance) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
-    routes
+    pages::add(routes)
         .fallback(async || {
             Problem::new(Kind::NotFound, "see GET /v1/openapi.json for valid routes")
         })
@@ -156,6 +161,16 @@ async fn guard(
         }
         Err(problem) => problem.into_response(),
     };
+    if let Some(OwnHeaders(own)) = response.extensions_mut().remove() {
+        for (name, value) in own {
+            let (name, value) = (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+            response.headers_mut().insert(name, value);
+        }
+        return response;
+    }
     for (name, value) in SECURITY {
         response
             .headers_mut()

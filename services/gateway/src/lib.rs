@@ -3,6 +3,7 @@
 mod access;
 pub mod api;
 mod app_state;
+mod changes;
 pub mod client;
 pub mod config;
 pub mod core;
@@ -12,6 +13,8 @@ mod forward;
 mod hosts;
 pub mod http;
 mod identity;
+mod live;
+mod pages;
 mod problem;
 pub mod record;
 mod request;
@@ -77,6 +80,10 @@ impl Service for Gateway {
             Limits::SERVICE,
         );
         beside.spawn(forward::forward(beside.bus.clone(), asks));
+        beside.spawn(changes::follow(
+            beside.bus.clone(),
+            Arc::clone(&app.changes),
+        ));
         for (key, entrance) in entrances {
             let address = entrance.address();
             let listener = serve::listen(address).map_err(|error| {

@@ -103,6 +103,11 @@ impl Problem {
         }
     }
 
+    /// The HTTP status.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
     /// A refusal that quotes a reason about the input, up to a maximum length.
     pub(crate) fn quoting(kind: Kind, reason: &dyn std::fmt::Display, next: &str) -> Self {
         let reason: String = reason.to_string().chars().take(QUOTED_CHARS_MAX).collect();

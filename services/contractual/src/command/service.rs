@@ -54,6 +54,7 @@ impl Arguments {
             AuthorId::Broker => run!(broker::BrokerService),
             AuthorId::Egress => run!(egress::EgressService),
             AuthorId::Audit => run!(audit::Audit),
+            AuthorId::Ui => run!(ui::Ui),
             AuthorId::Owner => {
                 out.error("the owner is a person, not a service: name a service such as policy");
                 ExitCode::from(64)

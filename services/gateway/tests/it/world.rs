@@ -11,11 +11,11 @@ use std::{
     time::Duration,
 };
 
-use actor::{Clock, Context, Core as _, Outbox};
+use actor::{Clock, Context, Core as _, NoAnswer, Outbox};
 use bus_schema::{
     AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, ChainScope, Content, Counts,
     Deployment, DeploymentId, Digest, Draft, DraftGrant, GatewayFact, Meta, Owner, Read, Sealed,
-    Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key, testing::TestLog, wire,
+    ShowPage, ShownPage, Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key, testing::TestLog, wire,
 };
 use data_encoding::BASE64;
 use gateway::{
@@ -38,6 +38,10 @@ pub(crate) struct Stream {
     pub(crate) core: gateway::core::Core,
     pub(crate) log: TestLog,
     pub(crate) silent: bool,
+    /// The answer of ui; none if it is down.
+    pub(crate) page: Option<ShownPage>,
+    /// The requests for pages.
+    pub(crate) asked: Vec<ShowPage>,
     verifier: Verifier,
     clock: Clock,
 }
@@ -48,6 +52,8 @@ impl Stream {
             core: gateway::core::Core::new(shared_record),
             log: TestLog::new(clock.wall()),
             silent: false,
+            page: None,
+            asked: Vec::new(),
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Gateway)),
             clock,
         };
@@ -84,6 +90,11 @@ impl Stream {
                 let stored = self.log.contents.get(&(author, *content.digest()));
                 let sealed = stored.and_then(|stored| Sealed::from_stored(stored.clone()).ok());
                 drop(reply.send(Ok(sealed)));
+            }
+            BusRequest::Show(asked, reply) => {
+                let page = self.page.clone().ok_or(NoAnswer::Nobody(AuthorId::Ui));
+                self.asked.push(asked);
+                drop(reply.send(page));
             }
         }
     }
