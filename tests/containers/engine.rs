@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Every service of the compose file, with its user id.
-pub(crate) const SERVICES: [(&str, u32); 11] = [
+pub(crate) const SERVICES: [(&str, u32); 12] = [
     ("nats", 10_012),
     ("policy", 10_003),
     ("runner", 10_004),

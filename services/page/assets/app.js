@@ -42,12 +42,14 @@
     ask.responseType = "document";
     if (tag) ask.setRequestHeader("If-None-Match", tag);
     ask.onloadend = () => {
-      busy = false;
       if (ask.status === 200) {
         tag = ask.getResponseHeader("ETag");
         swap(ask.response);
       }
-      if (late) load();
+      setTimeout(() => {
+        busy = false;
+        if (late) load();
+      }, 200);
     };
     ask.send();
   };

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use crate::asset::Asset;
+use crate::{asset::Asset, text::plain};
 
 /// The headers of a page. Scripts, styles and requests are those of the gateway alone; no text becomes script.
 pub const HEADERS: [(&str, &str); 8] = [
@@ -125,7 +125,7 @@ impl Frame {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
-                    title { (title) " · Contractual" }
+                    title { (plain(title)) " · Contractual" }
                     link rel="icon" href="data:,";
                     link rel="stylesheet" href=(Asset::style().path);
                     script src=(Asset::script().path) defer {}

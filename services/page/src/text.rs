@@ -57,6 +57,15 @@ fn parts(text: &str, is_block: bool) -> Vec<Part<'_>> {
     parts
 }
 
+/// Returns a text on one line for a place without markup, with invisible characters as escapes.
+pub(crate) fn plain(text: &str) -> String {
+    let each = text.chars().map(|c| match is_hidden(c) {
+        true => c.escape_unicode().to_string(),
+        false => c.to_string(),
+    });
+    each.collect()
+}
+
 /// Returns at most `bytes` bytes of a text, cut between two characters, and true if something is left out.
 #[must_use]
 pub fn cut(text: &str, bytes: usize) -> (&str, bool) {
@@ -69,7 +78,7 @@ pub fn cut(text: &str, bytes: usize) -> (&str, bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Text, cut};
+    use super::{Text, cut, plain};
     use maud::Render as _;
 
     fn shown(text: Text<'_>) -> String {
@@ -92,6 +101,11 @@ mod tests {
         assert!(shown_text.contains("[2J\nc"), "{shown_text}");
         assert!(shown_text.contains("d\te"), "{shown_text}");
         assert!(shown(Text::Line("a\nb")).contains("\\u{a}"));
+    }
+
+    #[test]
+    fn a_title_has_no_invisible_character() {
+        assert_eq!(plain("a\u{202e}é\n<b>"), "a\\u{202e}é\\u{a}<b>");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Tests of the gateway over real sockets; the tests take the place of the bus.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "what goes wrong ends the test, and tables are as long as what they list"
 )]
@@ -12,6 +13,7 @@ mod documented;
 mod doors;
 mod followed;
 mod limited;
+mod pages;
 mod recorded;
 mod refused;
 mod said;
