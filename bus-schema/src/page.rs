@@ -1,8 +1,6 @@
-//! The calls for pages: the gateway asks for a page, and for the moment at which pages change.
+//! The questions and answers of the calls for pages: a page, and the moment at which pages change.
 
 use serde::{Deserialize, Serialize};
-
-use crate::{AuthorId, Call, CanCall, Gateway};
 
 /// Most bytes of a page: with its envelope it fits into one message of the server, which has at most 1 MB.
 pub const PAGE_BYTES_MAX: usize = 512 << 10;
@@ -34,15 +32,6 @@ pub struct ShownPage {
     pub body: Vec<u8>,
 }
 
-impl Call for ShowPage {
-    const TO: &'static [AuthorId] = &[AuthorId::Ui];
-    const VERB: &'static str = "page";
-    const FROM: &'static [AuthorId] = &[AuthorId::Gateway];
-    type Reply = ShownPage;
-}
-
-impl CanCall<ShowPage> for Gateway {}
-
 /// Waits for a fact that pages show, for about two seconds; the answer is the place of the last one in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,12 +39,3 @@ pub struct AwaitChange {
     /// The place that the caller knows.
     pub after: u64,
 }
-
-impl Call for AwaitChange {
-    const TO: &'static [AuthorId] = &[AuthorId::Ui];
-    const VERB: &'static str = "changed";
-    const FROM: &'static [AuthorId] = &[AuthorId::Gateway];
-    type Reply = u64;
-}
-
-impl CanCall<AwaitChange> for Gateway {}

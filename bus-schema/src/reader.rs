@@ -5,9 +5,9 @@ use crate::{
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
     ContractSuspended, HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned,
-    RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
-    SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted, reads,
+    RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted,
+    SessionCalled, SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled,
+    TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {

@@ -1,8 +1,8 @@
 """A browser for tests: reads one JSON command a line, prints one JSON answer a line.
 
-    browser.py CHROMIUM PROFILE
+    page_browser.py CHROMIUM PROFILE
 
-Commands: {"do": "headers", "headers": {...}}, {"do": "open", "url": ..., "width": ..., "height": ..., "dark": ..., "shot": FILE or null},
+Commands: {"do": "headers", "headers": {...}}, {"do": "open", "url": ..., "width": ..., "height": ..., "dark": ..., "shot": FILE or null, "axe": FILE or null},
 {"do": "eval", "code": ...}. It speaks the DevTools protocol over a pipe, so it needs no library.
 """
 
@@ -89,6 +89,12 @@ class Browser:
             shot = self.call("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
             with open(asked["shot"], "wb") as file:
                 file.write(base64.b64decode(shot["data"]))
+        found = []
+        if asked.get("axe"):
+            with open(asked["axe"]) as file:
+                self.evaluate(file.read() + ";0")
+            found = self.evaluate("axe.run().then(r => r.violations.map(v => v.id + ': ' +"
+                                  " v.nodes.map(n => n.target.join(' ') + ' ' + n.failureSummary).join('; ')))")
         said = [event["params"] for event in self.events if event.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown")]
         return {
             "title": self.evaluate("document.title"),
@@ -96,6 +102,7 @@ class Browser:
             "small": self.evaluate("[...document.querySelectorAll('a,button,summary,input,select')].filter(e => {"
                                    "const r = e.getBoundingClientRect(); return r.width && !e.closest('.skip') && r.height < 24"
                                    " && getComputedStyle(e).display !== 'inline'; }).map(e => e.outerHTML)"),
+            "axe": found,
             "said": [json.dumps(one) for one in said],
         }
 

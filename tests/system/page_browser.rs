@@ -18,6 +18,9 @@ use crate::{
 
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
+/// The variable with the file `axe.min.js` of axe-core; with it, each page is also checked for accessibility.
+const AXE: &str = "CONTRACTUAL_AXE";
+
 /// A browser with the owner's access in each of its requests.
 struct Browser {
     child: Child,
@@ -42,7 +45,7 @@ impl Browser {
             missing("there is no browser, or no Python: install chromium and python3");
             return None;
         };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("system/browser.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("system/page_browser.py");
         let mut child = Command::new(python)
             .arg(script)
             .arg(chromium)
@@ -80,6 +83,7 @@ impl Browser {
         let url = format!("{}{path}", self.base);
         self.ask(&json!({
             "do": "open", "url": url, "width": width, "height": 800, "dark": is_dark, "shot": shot,
+            "axe": std::env::var(AXE).ok(),
         }))
     }
 
@@ -131,13 +135,20 @@ async fn each_page_fits_a_phone_and_breaks_no_rule_of_its_policy() {
     ];
     let folder = shots();
     for (name, path) in &paths {
-        for (width, is_dark) in [(320, false), (360, true), (360, false), (1200, true), (1200, false)] {
+        for (width, is_dark) in [
+            (320, false),
+            (360, true),
+            (360, false),
+            (1200, true),
+            (1200, false),
+        ] {
             let scheme = if is_dark { "dark" } else { "light" };
             let shot = folder.join(format!("{name}-{width}-{scheme}.png"));
             let shot = (width != 320).then_some(shot);
             let seen = browser.open(path, width, is_dark, shot.as_deref());
             assert_eq!(seen["wider"], 0, "{path} at {width}: {seen}");
             assert_eq!(seen["said"], json!([]), "{path}");
+            assert_eq!(seen["axe"], json!([]), "{path} at {width}, {scheme}");
             assert_eq!(seen["small"], json!([]), "{path} at {width}");
         }
     }
@@ -173,7 +184,11 @@ async fn an_open_page_follows_the_record_and_keeps_its_place() {
         let page = browser.eval(seen);
         let is_done = !page["title"].as_str().unwrap().starts_with('(')
             && page["text"].as_str().unwrap().contains("after a yes");
-        if is_done { Ok(page) } else { Err(page.to_string()) }
+        if is_done {
+            Ok(page)
+        } else {
+            Err(page.to_string())
+        }
     })
     .await;
     for key in ["same", "open", "focus"] {

@@ -12,7 +12,14 @@ use crate::{
 
 /// Every page without an id.
 const PLACES: [&str; 8] = [
-    "/", "/tasks", "/contracts", "/jobs", "/secrets", "/tools", "/audit", "/settings",
+    "/",
+    "/tasks",
+    "/contracts",
+    "/jobs",
+    "/secrets",
+    "/tools",
+    "/audit",
+    "/settings",
 ];
 
 async fn get(client: &Client, path: &str) -> PageResponse {
@@ -23,10 +30,16 @@ async fn get(client: &Client, path: &str) -> PageResponse {
 async fn showing(client: &Client, path: &str, words: &[&str]) -> String {
     eventually(SOON, async || {
         let page = get(client, path).await;
-        let lacks: Vec<_> = words.iter().filter(|word| !page.body.contains(**word)).collect();
+        let lacks: Vec<_> = words
+            .iter()
+            .filter(|word| !page.body.contains(**word))
+            .collect();
         match page.status == 200 && lacks.is_empty() {
             true => Ok(page.body),
-            false => Err(format!("{path}: {} lacks {lacks:?}: {}", page.status, page.body)),
+            false => Err(format!(
+                "{path}: {} lacks {lacks:?}: {}",
+                page.status, page.body
+            )),
         }
     })
     .await
@@ -55,24 +68,54 @@ async fn the_pages_of_a_task_show_its_question_and_its_end() {
         showing(&client, path, &[words]).await;
     }
     let task = waiting(&deployment).await;
-    let (path, approve) = (format!("/tasks/{task}"), format!("contractual approve {task}"));
-    let words = ["(1) Home", "Waiting for you", "report.md", "write-the-report", &approve];
+    let (path, approve) = (
+        format!("/tasks/{task}"),
+        format!("contractual approve {task}"),
+    );
+    let words = [
+        "(1) Home",
+        "Waiting for you",
+        "report.md",
+        "write-the-report",
+        &approve,
+    ];
     showing(&client, "/", &words).await;
     showing(&client, &path, &["asks you", "list-the-folder", &approve]).await;
     let ran = deployment.follow(task, true).await;
     assert_eq!(ran.outcome(), "succeeded");
-    let words = ["done", "after a yes", "untrusted", "2026-09-nordlicht-paper.txt", "Proof"];
+    let words = [
+        "done",
+        "after a yes",
+        "untrusted",
+        "2026-09-nordlicht-paper.txt",
+        "Proof",
+    ];
     let page = showing(&client, &path, &words).await;
     assert!(!page.contains(&approve), "{page}");
-    showing(&client, "/", &["No question waits for you", "Nothing runs now"]).await;
-    let words = ["In sentences", "What it may do after a yes", "write-the-report", "in force"];
+    showing(
+        &client,
+        "/",
+        &["No question waits for you", "Nothing runs now"],
+    )
+    .await;
+    let words = [
+        "In sentences",
+        "What it may do after a yes",
+        "write-the-report",
+        "in force",
+    ];
     showing(&client, "/contracts/stocktake", &words).await;
     let audit = format!("/audit?task={task}&kind=action.granted");
     let facts = showing(&client, &audit, &["action.granted"]).await;
     assert!(!facts.contains("<strong>task.admitted"), "{facts}");
     let halted = run(&deployment, &["halt"]);
     assert_eq!(halted.code, Some(0), "{halted:?}");
-    showing(&client, "/", &["You halted everything at", "contractual resume"]).await;
+    showing(
+        &client,
+        "/",
+        &["You halted everything at", "contractual resume"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -87,14 +130,25 @@ async fn a_page_is_for_its_owner_has_its_headers_and_is_sent_once() {
         let policy = header("content-security-policy");
         has(
             &policy,
-            &["default-src 'none'", "script-src 'self'", "trusted-types 'none'"],
+            &[
+                "default-src 'none'",
+                "script-src 'self'",
+                "trusted-types 'none'",
+            ],
         );
         assert!(!policy.contains("unsafe"), "{policy}");
         assert!(!page.body.contains(" style=") && !page.body.contains("onclick"));
-        for asset in page.body.split('"').filter(|part| part.starts_with("/assets/")) {
+        for asset in page
+            .body
+            .split('"')
+            .filter(|part| part.starts_with("/assets/"))
+        {
             let asset = get(&client, asset).await;
             assert_eq!(asset.status, 200);
-            has(asset.headers["cache-control"].to_str().unwrap(), &["immutable"]);
+            has(
+                asset.headers["cache-control"].to_str().unwrap(),
+                &["immutable"],
+            );
         }
     }
     let page = get(&client, "/settings").await;
@@ -130,7 +184,10 @@ async fn without_ui_tasks_go_on_and_the_pages_catch_up() {
     assert!(deployment.kill(AuthorId::Ui));
     let gone = get(&client, "/").await;
     assert_eq!(gone.status, 503, "{}", gone.body);
-    has(&gone.body, &["Tasks go on without it", "contractual health ui"]);
+    has(
+        &gone.body,
+        &["Tasks go on without it", "contractual health ui"],
+    );
     assert!(gone.headers.contains_key("content-security-policy"));
     let signed = deployment.sign(&listing("lists", MAY_LIST)).await;
     let task = deployment.submit(signed, &lists(LIST)).await;

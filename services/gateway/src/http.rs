@@ -26,7 +26,7 @@ use crate::{
     entrance::Entrance,
     follow,
     identity::{self, Identity},
-    pages,
+    pages::{self, OwnHeaders},
     problem::{Kind, Problem},
     record::{Known, answer_key},
     request::{known, read, task_id},
@@ -120,10 +120,6 @@ pub const ROUTES: &[Route] = &[
         handler: || get(content),
     },
 ];
-
-/// The headers of a response that differ from [`SECURITY`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct OwnHeaders(pub(crate) &'static [(&'static str, &'static str)]);
 
 /// The router with all routes and checks, for one listener.
 pub fn router(app: Arc<AppState>, entrance: Entrance) -> Router {

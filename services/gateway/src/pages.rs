@@ -15,7 +15,6 @@ use page::{Asset, HEADERS};
 use crate::{
     access, api,
     app_state::AppState,
-    http::OwnHeaders,
     live,
     problem::{Kind, Problem},
 };
@@ -42,9 +41,15 @@ const ASSET_HEADERS: [(&str, &str); 5] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
+/// The headers of a response that replace those of the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnHeaders(pub(crate) &'static [(&'static str, &'static str)]);
+
 /// Adds the pages, their assets and the stream of changes to a router.
 pub(crate) fn add(router: Router<Arc<AppState>>) -> Router<Arc<AppState>> {
-    let pages = PAGES.iter().fold(router, |router, path| router.route(path, get(page)));
+    let pages = PAGES
+        .iter()
+        .fold(router, |router, path| router.route(path, get(page)));
     pages
         .route("/assets/{file}", get(asset))
         .route("/live", get(live::changes))
@@ -57,7 +62,9 @@ async fn page(State(app): State<Arc<AppState>>, request: Request) -> Result<Resp
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
             let mut response = html(problem.status(), page::sign_in());
             let scheme = HeaderValue::from_static(api::SCHEME);
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, scheme);
             return Ok(response);
         }
         Err(_) => return Ok(unavailable()),
@@ -83,7 +90,9 @@ fn address(uri: &Uri) -> Result<(String, String), Problem> {
 
 /// The validator of the page that the reader has.
 fn known(headers: &HeaderMap) -> Option<String> {
-    let sent = access::only(headers, &header::IF_NONE_MATCH).ok().flatten()?;
+    let sent = access::only(headers, &header::IF_NONE_MATCH)
+        .ok()
+        .flatten()?;
     let sent = sent.trim().trim_start_matches("W/").trim_matches('"');
     is_validator(sent).then(|| sent.to_owned())
 }

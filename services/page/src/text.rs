@@ -73,7 +73,10 @@ pub fn cut(text: &str, bytes: usize) -> (&str, bool) {
         return (text, false);
     }
     let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end));
-    (text.get(..end.unwrap_or_default()).unwrap_or_default(), true)
+    (
+        text.get(..end.unwrap_or_default()).unwrap_or_default(),
+        true,
+    )
 }
 
 #[cfg(test)]
@@ -94,8 +97,17 @@ mod tests {
 
     #[test]
     fn invisible_characters_are_visible() {
-        let shown_text = shown(Text::Block("a\u{202e}b\u{200b}\u{e0041}\0\u{1b}[2J\r\nc\rd\te"));
-        for escape in ["\\u{202e}", "\\u{200b}", "\\u{e0041}", "\\u{0}", "\\u{1b}", "\\u{d}"] {
+        let shown_text = shown(Text::Block(
+            "a\u{202e}b\u{200b}\u{e0041}\0\u{1b}[2J\r\nc\rd\te",
+        ));
+        for escape in [
+            "\\u{202e}",
+            "\\u{200b}",
+            "\\u{e0041}",
+            "\\u{0}",
+            "\\u{1b}",
+            "\\u{d}",
+        ] {
             assert_eq!(shown_text.matches(escape).count(), 1, "{shown_text}");
         }
         assert!(shown_text.contains("[2J\nc"), "{shown_text}");

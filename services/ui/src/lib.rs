@@ -10,6 +10,7 @@ mod record;
 mod route;
 mod states;
 mod strings;
+mod units;
 mod view;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -91,11 +92,7 @@ impl Service for Ui {
         Ok(())
     }
 
-    async fn perform(
-        _service: Arc<Self>,
-        effect: Infallible,
-        _bus: Bus<bus_schema::Ui>,
-    ) -> Input {
+    async fn perform(_service: Arc<Self>, effect: Infallible, _bus: Bus<bus_schema::Ui>) -> Input {
         match effect {}
     }
 }
@@ -118,7 +115,11 @@ impl Ui {
                 is_last: round == ROUNDS_MAX,
                 reply,
             };
-            if input.send(Input::Render(Box::new(rendering))).await.is_err() {
+            if input
+                .send(Input::Render(Box::new(rendering)))
+                .await
+                .is_err()
+            {
                 break;
             }
             match rendered.await {

@@ -5,6 +5,7 @@ mod contract;
 mod contracts;
 mod home;
 mod jobs;
+mod main_part;
 mod question;
 mod secrets;
 mod settings;
@@ -17,6 +18,7 @@ use bus_schema::{Digest, PAGE_BYTES_MAX, ShowPage, ShownPage, Time};
 use maud::{Markup, html};
 use page::{Frame, Place};
 
+use self::main_part::Page;
 use crate::{
     contents::Contents,
     documents::Documents,
@@ -29,23 +31,6 @@ use crate::{
 
 /// Most bytes of each content in a list, from the usual number down: a page that is too long is rendered again with less.
 const CUTS: [usize; 4] = [8 << 10, 1 << 10, 128, 0];
-
-/// The parts of a page.
-struct Page {
-    title: String,
-    place: Place,
-    main: Markup,
-}
-
-impl Page {
-    fn new(place: Place, main: Markup) -> Self {
-        Self {
-            title: place.name().to_owned(),
-            place,
-            main,
-        }
-    }
-}
 
 /// Renders the page that was asked for.
 pub(crate) fn render(

@@ -52,38 +52,23 @@ pub(crate) fn command(text: &str) -> Markup {
     html! { pre.command { code { (Text::Line(text)) } } }
 }
 
+/// A sentence of this program, in which names stand between backticks.
+pub(crate) fn prose(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return html! { (Text::Line(text)) };
+    }
+    html! {
+        @for (n, part) in parts.iter().enumerate() {
+            @if n % 2 == 0 { (Text::Line(part)) } @else { code { (Text::Line(part)) } }
+        }
+    }
+}
+
 /// A list without anything: what it is for, and the way to fill it.
 pub(crate) fn empty(id: &str, title: &str, what: &str, way: &str) -> Markup {
     html! {
         div.empty id=(id) { strong { (title) } p { (what) } @if !way.is_empty() { (command(way)) } }
-    }
-}
-
-/// A duration in milliseconds, as people read it.
-pub(crate) fn duration(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
-        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
-    }
-}
-
-/// A number of bytes, as people read it.
-pub(crate) fn size(bytes: u64) -> String {
-    match bytes {
-        1 => "1 byte".to_owned(),
-        0..1_024 => format!("{bytes} bytes"),
-        1_024..1_048_576 => format!("{}.{} KiB", bytes / 1_024, bytes % 1_024 * 10 / 1_024),
-        _ => format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20)) * 10 >> 20),
-    }
-}
-
-/// A number with its noun.
-pub(crate) fn counted(number: usize, one: &str, many: &str) -> String {
-    match number {
-        1 => format!("1 {one}"),
-        _ => format!("{number} {many}"),
     }
 }
 
@@ -127,7 +112,7 @@ pub(crate) fn arguments_line(view: &View<'_>, by: AuthorId, args: Content) -> Ma
         return html! {};
     };
     let each = arguments.iter().map(|(name, value)| match value {
-        Value::String(text) => format!("{name} {text}"),
+        Value::String(text) => format!("{name} {}", text.lines().collect::<Vec<_>>().join(" ")),
         other => format!("{name} {other}"),
     });
     let line = each.collect::<Vec<_>>().join(", ");

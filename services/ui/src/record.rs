@@ -200,7 +200,9 @@ impl Record {
                 tasks.action(meta, (task, fact.action), |one| one.finish(meta, &fact));
             }
             UiFact::ActionDeclined(task, fact) => {
-                tasks.action(meta, (task, fact.action), |one| one.decline(meta, fact.code));
+                tasks.action(meta, (task, fact.action), |one| {
+                    one.decline(meta, fact.code)
+                });
             }
             UiFact::ActionExpired(task, fact) => {
                 tasks.action(meta, (task, fact.action), |one| one.expire(meta));

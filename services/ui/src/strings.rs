@@ -2,7 +2,7 @@
 
 use bus_schema::AuthorId;
 
-use crate::parts::size;
+use crate::units::size;
 
 macro_rules! texts { ($($name:ident = $text:literal;)*) => { $(pub(crate) const $name: &str = $text;)* } }
 

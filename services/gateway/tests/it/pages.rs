@@ -46,14 +46,21 @@ async fn a_page_has_the_headers_of_the_gateway() {
     world.stream().page = Some(shown(200, "<p>hello"));
     for path in PATHS {
         let answer = world.get(path).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, "<p>hello"), "{path}");
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (200, "<p>hello"),
+            "{path}"
+        );
         is_page(&answer);
         let tag = format!("etag: \"{}\"", "a".repeat(64));
         assert!(answer.head.contains(&tag), "{}", answer.head);
     }
     let asked = &world.stream().asked;
     assert_eq!(asked.len(), PATHS.len());
-    assert_eq!((asked[8].path.as_str(), asked[8].query.as_str()), ("/audit", "kind=action."));
+    assert_eq!(
+        (asked[8].path.as_str(), asked[8].query.as_str()),
+        ("/audit", "kind=action.")
+    );
 }
 
 #[tokio::test]
@@ -138,7 +145,11 @@ async fn without_ui_a_page_says_so() {
     assert_eq!(answer.status, 503);
     is_page(&answer);
     assert!(answer.head.contains("retry-after: 5"), "{}", answer.head);
-    assert!(answer.body.contains("contractual health ui"), "{}", answer.body);
+    assert!(
+        answer.body.contains("contractual health ui"),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]
@@ -151,7 +162,9 @@ async fn an_asset_is_read_without_access_and_kept_for_ever() {
             assert!(answer.head.contains(header), "{}", answer.head);
         }
     }
-    let gone = world.ask("GET /assets/app-0000000000000000.js", &[], "").await;
+    let gone = world
+        .ask("GET /assets/app-0000000000000000.js", &[], "")
+        .await;
     assert_eq!(gone.problem(), "not-found");
     let other = world.ask("GET /assets/%2e%2e%2fCargo.toml", &[], "").await;
     assert_eq!(other.problem(), "not-found");

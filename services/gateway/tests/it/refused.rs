@@ -426,7 +426,7 @@ async fn what_is_not_there_is_said_so() {
     world.append(said::admitted(task));
     let digest = "0".repeat(64);
     for (line, status, problem) in [
-        ("GET /".to_owned(), 404, "not-found"),
+        ("GET /v2".to_owned(), 404, "not-found"),
         ("GET /v2/tasks".to_owned(), 404, "not-found"),
         ("DELETE /v1/tasks".to_owned(), 405, "wrong-method"),
         ("POST /v1/health".to_owned(), 405, "wrong-method"),

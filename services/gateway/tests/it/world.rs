@@ -15,7 +15,8 @@ use actor::{Clock, Context, Core as _, NoAnswer, Outbox};
 use bus_schema::{
     AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, ChainScope, Content, Counts,
     Deployment, DeploymentId, Digest, Draft, DraftGrant, GatewayFact, Meta, Owner, Read, Sealed,
-    ShowPage, ShownPage, Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key, testing::TestLog, wire,
+    ShowPage, ShownPage, Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key,
+    testing::TestLog, wire,
 };
 use data_encoding::BASE64;
 use gateway::{

@@ -1,11 +1,11 @@
 //! The record: its newest facts, by task, kind and author.
 
-use bus_schema::{ACTORS, AuthorId, FACTS};
+use bus_schema::{ACTORS, AuthorId, FACTS, TaskId};
 use maud::{Markup, html};
 use page::{Place, Text};
 use url::form_urlencoded::Serializer;
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
     parts::{command, empty, time},
     record::{FactLine, RECENT_MAX},
@@ -19,7 +19,10 @@ const EACH: usize = 50;
 
 pub(super) fn page(view: &View<'_>, filter: &Filter) -> Page {
     let kept = view.record.recent.iter();
-    let mut found: Vec<&FactLine> = kept.filter(|line| passes(filter, line)).take(EACH + 1).collect();
+    let mut found: Vec<&FactLine> = kept
+        .filter(|line| passes(filter, line))
+        .take(EACH + 1)
+        .collect();
     let has_more = found.len() > EACH;
     found.truncate(EACH);
     let before = found.last().filter(|_| has_more).map(|line| line.seq);
@@ -30,7 +33,7 @@ pub(super) fn page(view: &View<'_>, filter: &Filter) -> Page {
             (checkpoint(view))
             (form(filter))
             @if found.is_empty() { (empty("no-facts", strings::NO_FACTS, strings::NO_FACTS_TEXT, "")) }
-            @else { ol.list.rows { @for line in &found { (row(line)) } } }
+            @else { ol.list.rows.dense { @for line in &found { (row(line)) } } }
         }
         div.pages id="pages" role="navigation" aria-label=(strings::PAGES) {
             @if filter.before.is_some() { a href=(address(filter, None)) { (strings::NEWEST) } }
@@ -94,13 +97,18 @@ fn row(line: &FactLine) -> Markup {
                 span.mute.mono { (line.seq) }
                 strong { (Text::Line(&line.kind)) }
                 span.mute { (strings::BY) " " (line.by) }
+                @if let Some(task) = line.task { (task_link(task)) }
                 span.push { (time(line.stored)) }
-            }
-            @if let Some(task) = line.task {
-                p.meta { span { (strings::TASK) " " a.mono href=(format!("/tasks/{task}")) { (task) } } }
             }
         }
     }
+}
+
+/// A link to a task, by the end of its id: tasks of one moment differ only there.
+fn task_link(task: TaskId) -> Markup {
+    let id = task.to_string();
+    let end = id.rsplit('-').next().unwrap_or(&id);
+    html! { a.mono href=(format!("/tasks/{id}")) { span.unseen { (strings::TASK) " " } "…" (end) } }
 }
 
 /// The address of this page with another end.

@@ -5,10 +5,10 @@ use contract::{Section, Sentence};
 use maud::{Markup, html};
 use page::{Place, Text};
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
     contents::Found,
-    parts::{command, time},
+    parts::{command, content, prose, time},
     record::{ContractRecord, ContractStage},
     states, strings,
     view::View,
@@ -88,7 +88,12 @@ fn stage(view: &View<'_>, one: &ContractRecord) -> Markup {
 }
 
 fn text(view: &View<'_>, one: &ContractRecord) -> Markup {
-    crate::parts::content(view, AuthorId::Owner, one.document, if view.cut == 0 { 0 } else { TEXT_BYTES_MAX })
+    content(
+        view,
+        AuthorId::Owner,
+        one.document,
+        if view.cut == 0 { 0 } else { TEXT_BYTES_MAX },
+    )
 }
 
 fn sentences(view: &View<'_>, one: &ContractRecord) -> Markup {
@@ -127,9 +132,9 @@ fn sentence(
     html! {
         li {
             @if let Some(rule) = rule { code.rule { (Text::Line(rule)) } " " }
-            (Text::Line(text))
-            @if !conditions.is_empty() { ul { @for each in conditions { li { (Text::Line(each)) } } } }
-            @for each in more { " " (Text::Line(each)) }
+            (prose(text))
+            @if !conditions.is_empty() { ul { @for each in conditions { li { (prose(each)) } } } }
+            @for each in more { " " (prose(each)) }
         }
     }
 }

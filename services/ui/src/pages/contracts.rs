@@ -3,11 +3,12 @@
 use maud::{Markup, html};
 use page::Place;
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
-    parts::{command, counted, empty, time},
+    parts::{command, empty, time},
     record::ContractRecord,
     states, strings,
+    units::counted,
     view::View,
 };
 

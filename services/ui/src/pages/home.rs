@@ -4,11 +4,12 @@ use bus_schema::{ACTORS, AuthorId};
 use maud::{Markup, html};
 use page::{Place, Text};
 
-use super::{Page, question, tasks};
+use super::{main_part::Page, question, tasks};
 use crate::{
-    parts::{command, counted, empty, time},
+    parts::{command, empty, prose, time},
     record::{ActionRecord, ActionState, Refusal, TaskRecord},
     strings,
+    units::counted,
     view::View,
 };
 
@@ -79,7 +80,12 @@ fn waiting(view: &View<'_>) -> Markup {
 }
 
 fn running(view: &View<'_>) -> Markup {
-    let open: Vec<_> = view.record.tasks.newest().filter(|task| task.is_open()).collect();
+    let open: Vec<_> = view
+        .record
+        .tasks
+        .newest()
+        .filter(|task| task.is_open())
+        .collect();
     let any = view.record.tasks.newest().next().is_some();
     html! {
         section id="running" {
@@ -98,7 +104,11 @@ fn running(view: &View<'_>) -> Markup {
 fn refused(view: &View<'_>) -> Markup {
     let mut refused: Vec<(&TaskRecord, &ActionRecord, &Refusal)> = Vec::new();
     for task in view.record.tasks.newest() {
-        for action in task.actions.iter().filter(|action| view.is_today(action.last.1)) {
+        for action in task
+            .actions
+            .iter()
+            .filter(|action| view.is_today(action.last.1))
+        {
             if let ActionState::Refused(refusal) = action.state(view.now) {
                 refused.push((task, action, refusal));
             }
@@ -131,7 +141,7 @@ pub(super) fn reason(view: &View<'_>, refusal: &Refusal) -> Markup {
     let why = view.why(refusal.why);
     html! {
         @match &why {
-            Some(why) if !why.why.is_empty() => p { (Text::Line(&why.why)) },
+            Some(why) if !why.why.is_empty() => p { (prose(&why.why)) },
             Some(_) | None => p { (refusal.code) "." },
         }
         @if let Some(fix) = why.as_ref().and_then(|why| why.fix.as_deref()) {

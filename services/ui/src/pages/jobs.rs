@@ -5,7 +5,7 @@ use job::{Job, When};
 use maud::{Markup, html};
 use page::{Place, Text};
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
     parts::{Badge, command, empty, time},
     record::RunRecord,
@@ -91,7 +91,12 @@ fn next(view: &View<'_>, record: &JobOnRecord, when: &When) -> Markup {
 }
 
 fn runs(view: &View<'_>, record: &JobOnRecord) -> Markup {
-    let runs: Vec<_> = view.record.jobs.of(&record.signed.job).take(RUNS_MAX).collect();
+    let runs: Vec<_> = view
+        .record
+        .jobs
+        .of(&record.signed.job)
+        .take(RUNS_MAX)
+        .collect();
     html! {
         @if runs.is_empty() { p.mute { (strings::NO_RUN) } }
         @else {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use page::{Place, Text};
 use secret::{OuterSeal, SecretTerms};
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
     contents::Found,
     parts::{Badge, command, empty, time},

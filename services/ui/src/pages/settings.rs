@@ -4,7 +4,7 @@ use bus_schema::ACTORS;
 use maud::{Markup, html};
 use page::Place;
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
     parts::{Badge, command, time},
     strings,

@@ -4,11 +4,12 @@ use bus_schema::TaskId;
 use maud::{Markup, html};
 use page::{Place, Text};
 
-use super::{Page, question, timeline};
+use super::{main_part::Page, question, timeline};
 use crate::{
-    parts::{command, content, counted, duration, empty, page_of, pager, time},
+    parts::{command, content, empty, page_of, pager, time},
     record::{TaskRecord, TaskStage},
     states, strings,
+    units::{counted, duration},
     view::View,
 };
 
@@ -46,7 +47,9 @@ pub(super) fn page(view: &View<'_>, id: TaskId, asked: Option<usize>) -> Option<
 }
 
 fn head(view: &View<'_>, task: &TaskRecord) -> Markup {
-    let contract = task.contract.and_then(|digest| view.record.contracts.get(&digest));
+    let contract = task
+        .contract
+        .and_then(|digest| view.record.contracts.get(&digest));
     let slots = task.slots;
     let slots = slots.map(|(by, slots)| content(view, by, slots, view.cut));
     html! {
@@ -114,15 +117,20 @@ fn reason(
     let text = view.contents.text(by, detail?)?;
     let detail: serde_json::Value = serde_json::from_str(text).ok()?;
     let reason = detail.get("reason")?.as_str()?;
-    Some(match detail.get("step").and_then(serde_json::Value::as_str) {
-        Some(step) => format!("{step}: {reason}"),
-        None => reason.to_owned(),
-    })
+    Some(
+        match detail.get("step").and_then(serde_json::Value::as_str) {
+            Some(step) => format!("{step}: {reason}"),
+            None => reason.to_owned(),
+        },
+    )
 }
 
 /// Where the record of the task is, and how to check it.
 fn proof(view: &View<'_>, task: &TaskRecord) -> Markup {
-    let covered = view.record.checkpoint.filter(|(size, _)| *size >= task.last.0);
+    let covered = view
+        .record
+        .checkpoint
+        .filter(|(size, _)| *size >= task.last.0);
     html! {
         section id="proof" {
             h2 { (strings::PROOF) }

@@ -3,11 +3,12 @@
 use maud::{Markup, html};
 use page::Place;
 
-use super::{Page, question};
+use super::{main_part::Page, question};
 use crate::{
-    parts::{counted, empty, page_of, pager, time},
+    parts::{empty, page_of, pager, time},
     record::{TASKS_MAX, TaskRecord},
     states, strings,
+    units::counted,
     view::View,
 };
 
@@ -34,7 +35,9 @@ pub(super) fn page(view: &View<'_>, asked: usize) -> Page {
 
 /// A task in two lines.
 pub(super) fn row(view: &View<'_>, task: &TaskRecord) -> Markup {
-    let contract = task.contract.and_then(|digest| view.record.contracts.get(&digest));
+    let contract = task
+        .contract
+        .and_then(|digest| view.record.contracts.get(&digest));
     let actions = task.actions.len() + task.more as usize;
     html! {
         li id=(format!("t-{}", task.id)) {

@@ -6,9 +6,10 @@ use page::Text;
 
 use super::home::reason;
 use crate::{
-    parts::{arguments, arguments_line, clock, content, duration, size, time},
+    parts::{arguments, arguments_line, clock, content, time},
     record::{ActionRecord, ActionState, Ending, Permission},
     states, strings,
+    units::{duration, size},
     view::View,
 };
 
@@ -55,7 +56,9 @@ fn by_rule(permission: &Permission) -> Markup {
 /// What it used, and whose words its result may be.
 fn used(view: &View<'_>, action: &ActionRecord, ending: &Ending) -> Markup {
     let catalogue = view.catalogue();
-    let tool = catalogue.as_ref().and_then(|tools| tools.get(action.tool.as_str()));
+    let tool = catalogue
+        .as_ref()
+        .and_then(|tools| tools.get(action.tool.as_str()));
     let labels = tool.map_or(Labels::START, contract::Tool::output);
     let usage = ending.usage;
     html! {
@@ -71,6 +74,7 @@ fn used(view: &View<'_>, action: &ActionRecord, ending: &Ending) -> Markup {
 /// All arguments, the limits, the times and the output.
 fn everything(view: &View<'_>, action: &ActionRecord) -> Markup {
     html! {
+        div.more {
         details id=(format!("d-{}", action.id)) {
             summary { (strings::DETAILS) }
             (arguments(view, action.by, action.args, view.cut))
@@ -91,11 +95,16 @@ fn everything(view: &View<'_>, action: &ActionRecord) -> Markup {
                 (content(view, ending.by, ending.output, view.cut))
             }
         }
+        }
     }
 }
 
 fn limits(permission: &Permission) -> Markup {
-    let secrets: Vec<&str> = permission.secrets.iter().map(|name| name.as_str()).collect();
+    let secrets: Vec<&str> = permission
+        .secrets
+        .iter()
+        .map(|name| name.as_str())
+        .collect();
     html! {
         dt { (strings::LIMITS) }
         dd {

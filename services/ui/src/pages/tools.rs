@@ -4,10 +4,11 @@ use contract::{Effect, Tool};
 use maud::{Markup, html};
 use page::{Place, Text};
 
-use super::Page;
+use super::main_part::Page;
 use crate::{
-    parts::{command, counted, empty, time},
+    parts::{command, empty, time},
     strings,
+    units::counted,
     view::View,
 };
 

@@ -195,7 +195,8 @@ impl ActionRecord {
         let Some(permission) = self.permission.as_ref() else {
             return;
         };
-        let claimable = matches!(self.stage, Stage::Granted { claim_by } if meta.stored <= claim_by);
+        let claimable =
+            matches!(self.stage, Stage::Granted { claim_by } if meta.stored <= claim_by);
         if claimable && permission.audience == meta.by {
             let wall_ms = u64::from(permission.wall_ms);
             let finish_by = bus_schema::lifecycle::finish_by(meta.stored, wall_ms);
@@ -205,7 +206,8 @@ impl ActionRecord {
     }
 
     pub(super) fn finish(&mut self, meta: &Meta, fact: &ActionFinished) {
-        let in_time = matches!(self.stage, Stage::Running { finish_by } if meta.stored <= finish_by);
+        let in_time =
+            matches!(self.stage, Stage::Running { finish_by } if meta.stored <= finish_by);
         if in_time && self.is_of(meta.by) {
             let ending = Ending {
                 by: meta.by,

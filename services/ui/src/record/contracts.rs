@@ -55,7 +55,10 @@ impl ContractRecord {
 
     /// Returns true if it is the version of its name that counts.
     pub(crate) const fn is_in_force(&self) -> bool {
-        matches!(self.stage, ContractStage::Active | ContractStage::Suspended(_))
+        matches!(
+            self.stage,
+            ContractStage::Active | ContractStage::Suspended(_)
+        )
     }
 }
 
@@ -67,7 +70,11 @@ impl Contracts {
 
     /// Returns all versions of a name, the one in force first, then the newest.
     pub(crate) fn named(&self, name: &str) -> Vec<&ContractRecord> {
-        let mut found: Vec<_> = self.0.values().filter(|one| one.name.as_str() == name).collect();
+        let mut found: Vec<_> = self
+            .0
+            .values()
+            .filter(|one| one.name.as_str() == name)
+            .collect();
         found.sort_by_key(|one| std::cmp::Reverse((one.is_in_force(), one.version, one.signed)));
         found
     }

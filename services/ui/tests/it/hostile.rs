@@ -59,7 +59,11 @@ fn tags(html: &str) -> Vec<(String, Vec<(String, String)>)> {
 }
 
 fn check(address: &str, html: &str) {
-    let hidden: Vec<char> = html.chars().filter(|c| !matches!(c, '\n' | '\t')).filter(|c| is_hidden(*c)).collect();
+    let hidden: Vec<char> = html
+        .chars()
+        .filter(|c| !matches!(c, '\n' | '\t'))
+        .filter(|c| is_hidden(*c))
+        .collect();
     assert!(hidden.is_empty(), "{address}: {hidden:?}");
     let known = |list: &str, name: &str| list.split_whitespace().any(|one| one == name);
     for (element, attributes) in tags(html) {
@@ -68,7 +72,10 @@ fn check(address: &str, html: &str) {
             assert!(known(ATTRIBUTES, &name), "{address}: {element} {name}");
             if matches!(name.as_str(), "href" | "src" | "action") {
                 let is_own = value.starts_with('/') && !value.starts_with("//");
-                assert!(is_own || value == "#main" || value == "data:,", "{address}: {value}");
+                assert!(
+                    is_own || value == "#main" || value == "data:,",
+                    "{address}: {value}"
+                );
             }
         }
     }
@@ -114,7 +121,10 @@ fn a_text_is_shown_with_everything_that_is_in_it() {
     let story = Story::of("pay\u{202e}gnp.exe\u{200b}!");
     for address in ["/", "/contracts/filing", "/tools"] {
         let html = story.world.page(address);
-        assert!(html.contains("\\u{202e}</span>gnp.exe"), "{address}: {html}");
+        assert!(
+            html.contains("\\u{202e}</span>gnp.exe"),
+            "{address}: {html}"
+        );
     }
 }
 

@@ -21,9 +21,18 @@ fn each_page_without_anything_says_what_fills_it() {
     for (address, words) in [
         ("/", ["There are no tasks yet", "contractual demo"]),
         ("/tasks", ["There are no tasks yet", "contractual demo"]),
-        ("/contracts", ["You have not signed a contract yet", "contractual contract new"]),
+        (
+            "/contracts",
+            [
+                "You have not signed a contract yet",
+                "contractual contract new",
+            ],
+        ),
         ("/jobs", ["There are no jobs", "contractual job add"]),
-        ("/secrets", ["There are no secrets", "contractual secret set"]),
+        (
+            "/secrets",
+            ["There are no secrets", "contractual secret set"],
+        ),
         ("/tools", ["The catalogue is empty", "contractual tool add"]),
         ("/audit", ["roster.changed", "contractual audit verify"]),
         ("/settings", ["not halted", "contractual halt"]),
@@ -79,10 +88,22 @@ fn a_task_shows_its_actions_with_rule_usage_labels_and_output() {
     let page = story.world.page(&format!("/tasks/{}", task(2)));
     has(
         &page,
-        &["failed", "file.write", "by rule", "1.2 s", "untrusted", "Output", "refused", "Proof"],
+        &[
+            "failed",
+            "file.write",
+            "by rule",
+            "1.2 s",
+            "untrusted",
+            "Output",
+            "refused",
+            "Proof",
+        ],
     );
     let rejected = story.world.page(&format!("/tasks/{}", task(3)));
-    has(&rejected, &["rejected", "the values of the slots do not fit"]);
+    has(
+        &rejected,
+        &["rejected", "the values of the slots do not fit"],
+    );
 }
 
 #[test]
@@ -101,10 +122,22 @@ fn a_contract_is_shown_in_sentences_beside_its_text() {
     let page = story.world.page("/contracts/filing");
     has(
         &page,
-        &["In sentences", "What it may do after a yes", "Keep the files in order.", "contract = &quot;filing&quot;"],
+        &[
+            "In sentences",
+            "What it may do after a yes",
+            "Keep the files in order.",
+            "contract = &quot;filing&quot;",
+        ],
     );
     let bad = story.world.page("/contracts/bad");
-    has(&bad, &["suspended", "the text cannot be read", "Keep the files in order"]);
+    has(
+        &bad,
+        &[
+            "suspended",
+            "the text cannot be read",
+            "Keep the files in order",
+        ],
+    );
 }
 
 #[test]
@@ -112,7 +145,10 @@ fn a_halt_is_on_the_first_page_and_in_settings() {
     let mut story = Story::of("x");
     story.world.say::<Owner, _>(Deployment, HaltOrdered {});
     for address in ["/", "/settings"] {
-        has(&story.world.page(address), &["You halted everything at", "contractual resume"]);
+        has(
+            &story.world.page(address),
+            &["You halted everything at", "contractual resume"],
+        );
     }
     story.world.say::<Owner, _>(Deployment, HaltLifted {});
     has(&story.world.page("/settings"), &["not halted"]);
@@ -121,7 +157,9 @@ fn a_halt_is_on_the_first_page_and_in_settings() {
 #[test]
 fn the_record_is_filtered_and_paged() {
     let story = Story::of("x");
-    let page = story.world.page(&format!("/audit?task={}&kind=action.", task(2)));
+    let page = story
+        .world
+        .page(&format!("/audit?task={}&kind=action.", task(2)));
     has(&page, &["action.granted", "action.refused"]);
     assert!(!page.contains("<strong>task.finished"), "{page}");
     let page = story.world.page("/audit?by=owner");
