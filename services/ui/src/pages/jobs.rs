@@ -44,7 +44,7 @@ fn card(view: &View<'_>, record: &JobOnRecord) -> Markup {
     html! {
         article.card id=(format!("j-{}", signed.job)) {
             div.head {
-                h3 { (signed.job) }
+                h2 { (signed.job) }
                 span.mute { (strings::VERSION) " " (signed.version) }
                 span.push { (badge) }
             }

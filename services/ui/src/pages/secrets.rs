@@ -38,7 +38,7 @@ fn card(view: &View<'_>, secret: &SecretOnRecord) -> Markup {
     html! {
         article.card id=(format!("s-{}", signed.name)) {
             div.head {
-                h3 { (signed.name) }
+                h2 { (signed.name) }
                 span.mute { (strings::VERSION) " " (signed.version) }
                 span.push { (badge) }
             }

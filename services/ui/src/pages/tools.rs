@@ -53,7 +53,7 @@ fn row(view: &View<'_>, tool: &Tool) -> Markup {
     html! {
         li id=(format!("u-{}", tool.name())) {
             div.head {
-                h3 { code { (tool.name()) } }
+                h2 { code { (tool.name()) } }
                 span.push {
                     span.chip { (effect) } " "
                     @if let Some(risk) = tool.risk() { span.chip { (strings::RISK) " " (risk.word()) } " " }
