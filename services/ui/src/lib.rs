@@ -75,8 +75,7 @@ impl Service for Ui {
             async move {
                 let changed = newest.wait_for(|seq| *seq > asked.after);
                 drop(tokio::time::timeout(CHANGE_WAIT, changed).await);
-                let seq = *newest.borrow();
-                seq
+                newest.borrow().to_owned()
             }
         });
         let mut stop = beside.stop.clone();

@@ -55,12 +55,12 @@ pub(crate) fn command(text: &str) -> Markup {
 /// A sentence of this program, in which names stand between backticks.
 pub(crate) fn prose(text: &str) -> Markup {
     let parts: Vec<&str> = text.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return html! { (Text::Line(text)) };
     }
     html! {
         @for (n, part) in parts.iter().enumerate() {
-            @if n % 2 == 0 { (Text::Line(part)) } @else { code { (Text::Line(part)) } }
+            @if n.is_multiple_of(2) { (Text::Line(part)) } @else { code { (Text::Line(part)) } }
         }
     }
 }
@@ -113,7 +113,9 @@ pub(crate) fn arguments_line(view: &View<'_>, by: AuthorId, args: Content) -> Ma
     };
     let each = arguments.iter().map(|(name, value)| match value {
         Value::String(text) => format!("{name} {}", text.lines().collect::<Vec<_>>().join(" ")),
-        other => format!("{name} {other}"),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            format!("{name} {value}")
+        }
     });
     let line = each.collect::<Vec<_>>().join(", ");
     let short: String = line.chars().take(LINE_CHARS_MAX).collect();

@@ -162,50 +162,37 @@ impl Record {
             }
             UiFact::TaskCancelled(task, _) => tasks.about(meta, task, |of| of.cancel(meta)),
             UiFact::TaskRejected(task, fact) => tasks.about(meta, task, |of| of.reject(&fact)),
-            UiFact::TaskFinished(task, fact) => {
-                tasks.about(meta, task, |of| of.finish(meta, &fact));
-            }
+            UiFact::TaskFinished(task, f) => tasks.about(meta, task, |of| of.finish(meta, &f)),
             UiFact::SessionCalled(task, _) | UiFact::SessionEnded(task, _) => {
                 tasks.about(meta, task, |_| {});
             }
-            UiFact::ActionProposed(task, fact) => {
-                tasks.about(meta, task, |of| of.propose(meta, *fact));
-            }
+            UiFact::ActionProposed(task, f) => tasks.about(meta, task, |of| of.propose(meta, *f)),
             UiFact::ApprovalRequested(task, fact) => {
                 let of = (task, fact.draft.action);
                 tasks.action(meta, of, |one| one.ask(meta, &fact.draft, fact.reason));
             }
-            UiFact::ApprovalCarried(task, fact) => {
-                tasks.action(meta, (task, fact.action), |one| one.answer(meta));
+            UiFact::ApprovalCarried(task, f) => {
+                tasks.action(meta, (task, f.action), |a| a.answer(meta))
             }
             UiFact::ApprovalRefused(task, _) => tasks.about(meta, task, |_| {}),
             UiFact::ActionGranted(task, fact) => {
-                let draft = &fact.grant.draft;
-                let approvals = fact.grant.approvals.len();
-                let of = (task, draft.action);
-                tasks.action(meta, of, |one| one.grant(meta, draft, approvals));
+                let of = (task, fact.grant.draft.action);
+                tasks.action(meta, of, |one| one.grant(meta, &fact.grant));
             }
             UiFact::ActionRefused(task, fact) => {
-                let refusal = Refusal {
-                    rule: fact.rule,
-                    code: fact.code,
-                    why: fact.why,
-                };
-                tasks.action(meta, (task, fact.action), |one| one.refuse(meta, refusal));
+                tasks.action(meta, (task, fact.action), |one| one.refuse(meta, *fact));
             }
-            UiFact::ActionStarted(task, fact) => {
-                tasks.action(meta, (task, fact.action), |one| one.start(meta));
+            UiFact::ActionStarted(task, f) => {
+                tasks.action(meta, (task, f.action), |a| a.start(meta))
             }
-            UiFact::ActionFinished(task, fact) => {
-                tasks.action(meta, (task, fact.action), |one| one.finish(meta, &fact));
+            UiFact::ActionFinished(task, f) => {
+                tasks.action(meta, (task, f.action), |a| a.finish(meta, &f))
             }
-            UiFact::ActionDeclined(task, fact) => {
-                tasks.action(meta, (task, fact.action), |one| {
-                    one.decline(meta, fact.code)
-                });
+            UiFact::ActionDeclined(task, f) => {
+                tasks.action(meta, (task, f.action), |a| a.decline(meta, f.code))
             }
-            UiFact::ActionExpired(task, fact) => {
-                tasks.action(meta, (task, fact.action), |one| one.expire(meta));
+            UiFact::ActionExpired(task, f) => {
+                tasks.action(meta, (task, f.action), |a| a.expire(meta))
             }
             UiFact::RosterChanged(..)
             | UiFact::ServiceStarted(..)

@@ -16,7 +16,7 @@ pub(crate) fn size(bytes: u64) -> String {
         1 => "1 byte".to_owned(),
         0..1_024 => format!("{bytes} bytes"),
         1_024..1_048_576 => format!("{}.{} KiB", bytes / 1_024, bytes % 1_024 * 10 / 1_024),
-        _ => format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20)) * 10 >> 20),
+        _ => format!("{}.{} MiB", bytes >> 20, (bytes % (1 << 20) * 10) >> 20),
     }
 }
 

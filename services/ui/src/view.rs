@@ -84,10 +84,8 @@ impl<'a> View<'a> {
     /// Returns the arguments of a call by name; none if they are not there.
     pub(crate) fn arguments(&self, by: AuthorId, args: Content) -> Option<Vec<(String, Value)>> {
         let text = self.contents.text(by, args)?;
-        match serde_json::from_str::<Value>(text).ok()? {
-            Value::Object(map) => Some(map.into_iter().collect()),
-            other => Some(vec![(String::new(), other)]),
-        }
+        let map = serde_json::from_str::<serde_json::Map<String, Value>>(text).ok()?;
+        Some(map.into_iter().collect())
     }
 
     /// Returns true if `at` is on the day of now, in UTC.

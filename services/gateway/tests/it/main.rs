@@ -1,7 +1,6 @@
 //! Tests of the gateway over real sockets; the tests take the place of the bus.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::too_many_lines,
     reason = "what goes wrong ends the test, and tables are as long as what they list"
 )]

@@ -1,8 +1,9 @@
 //! One action of a task: its proposal, the verdict on it, and what became of it.
 
 use bus_schema::{
-    ActionFinished, ActionId, ActionOutcome, ActionProposed, AuthorId, Content, DraftGrant, Meta,
-    Money, RefusalCode, RuleId, SecretName, StepName, Time, ToolName, Usage,
+    ActionFinished, ActionId, ActionOutcome, ActionProposed, ActionRefused, AuthorId, Content,
+    DraftGrant, Grant, Meta, Money, RefusalCode, RuleId, SecretName, StepName, Time, ToolName,
+    Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -181,13 +182,18 @@ impl ActionRecord {
         }
     }
 
-    pub(super) fn grant(&mut self, meta: &Meta, draft: &DraftGrant, approvals: usize) {
-        self.permission = Some(Permission::of(draft, approvals));
-        let claim_by = draft.claim_by(meta.stored);
+    pub(super) fn grant(&mut self, meta: &Meta, grant: &Grant) {
+        self.permission = Some(Permission::of(&grant.draft, grant.approvals.len()));
+        let claim_by = grant.draft.claim_by(meta.stored);
         self.set(meta, Stage::Granted { claim_by });
     }
 
-    pub(super) fn refuse(&mut self, meta: &Meta, refusal: Refusal) {
+    pub(super) fn refuse(&mut self, meta: &Meta, fact: ActionRefused) {
+        let refusal = Refusal {
+            rule: fact.rule,
+            code: fact.code,
+            why: fact.why,
+        };
         self.set(meta, Stage::Refused(refusal));
     }
 

@@ -1,9 +1,4 @@
 //! Tests the pages on a stream of really signed events.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot have ends it"
-)]
 
 #[cfg(test)]
 mod config;
