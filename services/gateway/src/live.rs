@@ -31,7 +31,7 @@ pub(crate) async fn changes(
     let after = after.and_then(|after| after.parse().ok());
     let now = app.clock.wall();
     let stream = app.streams.open(visitor.until, now)?;
-    let cursor = Cursor {
+    let cursor = ChangeCursor {
         after: after.unwrap_or_default(),
         newest: app.changes.subscribe(),
         // Measured from here, so that a clock that is set back does not extend the access.
@@ -40,13 +40,13 @@ pub(crate) async fn changes(
         _stream: stream,
     };
     let alive = KeepAlive::new().interval(app.limits.keep_alive);
-    Ok(Sse::new(stream::unfold(cursor, Cursor::next))
+    Ok(Sse::new(stream::unfold(cursor, ChangeCursor::next))
         .keep_alive(alive)
         .into_response())
 }
 
 /// One reader.
-struct Cursor {
+struct ChangeCursor {
     /// The place that the reader knows.
     after: u64,
     newest: watch::Receiver<u64>,
@@ -56,7 +56,7 @@ struct Cursor {
     _stream: Stream,
 }
 
-impl Cursor {
+impl ChangeCursor {
     /// The next change; none once the access has expired, or the gateway stops.
     async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {

@@ -27,7 +27,7 @@ pub const HEADERS: [(&str, &str); 8] = [
 /// A place of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// What waits, runs and was refused.
+    /// The work that waits, runs and was refused.
     Home,
     /// All tasks.
     Tasks,

@@ -10,7 +10,7 @@ use crate::{contents::Found, strings, view::View};
 /// Most characters of a value on one line.
 const LINE_CHARS_MAX: usize = 120;
 
-/// How a state looks: a class, an icon and a word, so that no state is told by colour alone.
+/// The look of a state: a class, an icon and a word, so that no state is told by colour alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Badge {
     pub(crate) class: &'static str,

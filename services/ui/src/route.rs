@@ -6,7 +6,7 @@ use url::form_urlencoded;
 /// A page that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// What waits, runs and was refused.
+    /// The work that waits, runs and was refused.
     Home,
     /// The tasks.
     Tasks { page: usize },

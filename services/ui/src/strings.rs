@@ -208,7 +208,7 @@ texts! {
     NEVER = "never started";
 }
 
-/// What a halt does.
+/// The effects of a halt.
 pub(crate) const HALT_DOES: [&str; 4] = [
     "Running programs are killed, and requests that are under way are broken off.",
     "Nothing is granted and nothing is claimed.",
@@ -270,7 +270,7 @@ pub(crate) fn older_facts(kept: usize) -> String {
     format!("Only the newest {kept} facts are kept here. The command line shows all:")
 }
 
-/// What a service does.
+/// The function of a service.
 pub(crate) const fn service(author: AuthorId) -> &'static str {
     match author {
         AuthorId::Owner => "The person who signs.",

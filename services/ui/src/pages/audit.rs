@@ -52,7 +52,7 @@ fn passes(filter: &Filter, line: &FactLine) -> bool {
         && filter.before.is_none_or(|before| line.seq < before)
 }
 
-/// How far audit's log covers the record.
+/// The part of the record that audit's log covers.
 fn checkpoint(view: &View<'_>) -> Markup {
     html! {
         @match view.record.checkpoint {

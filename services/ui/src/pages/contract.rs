@@ -60,7 +60,7 @@ pub(super) fn page(view: &View<'_>, name: &ContractName, version: Option<u32>) -
     })
 }
 
-/// What its state means, and what to do.
+/// The meaning of its state, and the next step.
 fn stage(view: &View<'_>, one: &ContractRecord) -> Markup {
     let why = |why: &Option<bus_schema::Content>| {
         let text = why.and_then(|why| view.contents.text(AuthorId::Policy, why));

@@ -125,7 +125,7 @@ fn reason(
     )
 }
 
-/// Where the record of the task is, and how to check it.
+/// The place of the task in the record, and the way to check it.
 fn proof(view: &View<'_>, task: &TaskRecord) -> Markup {
     let covered = view
         .record

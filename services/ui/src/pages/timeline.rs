@@ -53,7 +53,7 @@ fn by_rule(permission: &Permission) -> Markup {
     }
 }
 
-/// What it used, and whose words its result may be.
+/// The resources that it used, and the labels of its result.
 fn used(view: &View<'_>, action: &ActionRecord, ending: &Ending) -> Markup {
     let catalogue = view.catalogue();
     let tool = catalogue

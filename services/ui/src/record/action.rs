@@ -29,7 +29,7 @@ pub(crate) struct ActionRecord {
     pub(crate) last: (u64, Time),
 }
 
-/// What policy permitted, or would permit after a yes.
+/// The permission of policy, or the one that it would give after a yes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Permission {
     pub(crate) rule: RuleId,

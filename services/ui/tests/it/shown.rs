@@ -1,4 +1,4 @@
-//! What each page shows of a record, and what it says when there is nothing.
+//! Each page of a record, and each page without anything.
 
 use bus_schema::{
     ActionStarted, Deployment, HaltLifted, HaltOrdered, Owner, Runner, TaskCancelled,
