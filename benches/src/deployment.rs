@@ -95,6 +95,7 @@ impl Deployment {
             copy: shape.copy,
             bus: free_port()?,
             gateway: free_port()?,
+            signer: None,
             workspace: scratch.path().join("workspace"),
             catalogue: example::pinned(example::TOOLS)?,
             sync: shape.sync.to_owned(),

@@ -116,6 +116,7 @@ impl History {
         for task in &tasks {
             let said = Statement::Task(TaskStatement {
                 session: None,
+                dialogue: None,
                 deployment: of.file.deployment,
                 task: task.id,
                 contract,
@@ -128,6 +129,7 @@ impl History {
                 statement,
                 playbook,
                 slots: None,
+                dialogue: None,
             };
             self.say(&Draft::<Gateway>::of(task.id, fact))?;
         }
@@ -136,6 +138,7 @@ impl History {
             let fact = TaskAdmitted {
                 job: None,
                 session: None,
+                dialogue: None,
                 contract,
                 playbook,
                 slots,

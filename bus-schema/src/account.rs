@@ -215,8 +215,8 @@ fn author(id: AuthorId) -> User {
         user.publish.push(subject);
     }
     user.stores(stream::family(id));
-    // These two name no contents.
-    if !matches!(id, AuthorId::Audit | AuthorId::Broker) {
+    // These name no contents.
+    if !matches!(id, AuthorId::Audit | AuthorId::Broker | AuthorId::Ui) {
         let contents = format!("blob.{id}.*.*");
         user.publish.push(contents.clone());
         user.stores(contents);

@@ -73,9 +73,9 @@ authors! {
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Gateway Runner Egress];
-    /// Takes the calls of sessions; can only propose.
+    /// Takes the calls of sessions and works on dialogues with models; can only propose.
     Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Gateway];
+        volumes ["state"], contents of [Gateway Policy Runner Egress];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
         volumes ["state"], contents of [Owner Gateway Worker Engine Runner Egress];
@@ -94,6 +94,9 @@ authors! {
     /// Keeps the tamper-evident log.
     Audit = "audit", uid 10_007, chain Whole, reads Patient,
         volumes ["state" "log" "anchor"], contents of [];
+    /// Renders the pages that the gateway serves; can only read.
+    Ui = "ui", uid 10_009, chain Whole, reads Patient,
+        volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];
 }
 
 /// The authors that are processes on the bus, in the order in which they start.
@@ -106,6 +109,7 @@ pub const ACTORS: &[AuthorId] = &[
     AuthorId::Worker,
     AuthorId::Engine,
     AuthorId::Scheduler,
+    AuthorId::Ui,
     AuthorId::Gateway,
 ];
 // All but the owner.

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ActionId, Author, AuthorId, Digest, Egress, NotReleased, Owner, SecretName, Time};
+use crate::{
+    ActionId, Author, AuthorId, AwaitChange, Digest, Egress, Gateway, NotReleased, Owner,
+    SecretName, ShowPage, ShownPage, Time,
+};
 
 /// A call: subject `call.<callee>.<caller>.<VERB>`.
 pub trait Call: Serialize + DeserializeOwned + Send + 'static {
@@ -36,7 +39,13 @@ pub struct CallSpec {
 }
 
 /// All calls.
-pub const CALLS: &[CallSpec] = &[spec::<Prove>(), spec::<Halt>(), spec::<Release>()];
+pub const CALLS: &[CallSpec] = &[
+    spec::<Prove>(),
+    spec::<Halt>(),
+    spec::<Release>(),
+    spec::<ShowPage>(),
+    spec::<AwaitChange>(),
+];
 
 const fn spec<C: Call>() -> CallSpec {
     CallSpec {
@@ -133,3 +142,21 @@ impl Call for Release {
 }
 
 impl CanCall<Release> for Egress {}
+
+impl Call for ShowPage {
+    const TO: &'static [AuthorId] = &[AuthorId::Ui];
+    const VERB: &'static str = "page";
+    const FROM: &'static [AuthorId] = &[AuthorId::Gateway];
+    type Reply = ShownPage;
+}
+
+impl CanCall<ShowPage> for Gateway {}
+
+impl Call for AwaitChange {
+    const TO: &'static [AuthorId] = &[AuthorId::Ui];
+    const VERB: &'static str = "changed";
+    const FROM: &'static [AuthorId] = &[AuthorId::Gateway];
+    type Reply = u64;
+}
+
+impl CanCall<AwaitChange> for Gateway {}

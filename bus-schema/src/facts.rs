@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ActionId, AuthorId, Body, CanPublish, Content, ContractName, Deployment, DeploymentId, Digest,
-    DraftGrant, Envelope, Event, Grant, Hardening, JobName, Junk, Money, Pins, PublicKey,
-    RefusalCode, RuleId, RunCause, SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId,
-    ToolName, Version, parse_fact, wire,
+    ActionId, ActionOutcome, AuthorId, Body, CanPublish, Content, ContractName, Deployment,
+    DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest, DraftGrant, Envelope, Event,
+    Grant, Hardening, JobName, Junk, Pins, PublicKey, RefusalCode, RuleId, RunCause,
+    SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId, TaskOutcome, Time, ToolName,
+    Usage, Version, parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -103,7 +104,7 @@ impl Spec {
 
 facts! {
     /// A process of the author has started. The event has the hardening that the process measured of itself.
-    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Scheduler Audit, of Deployment: ServiceStarted {
+    "service.started" v 1 by Gateway Worker Engine Policy Runner Broker Egress Scheduler Audit Ui, of Deployment: ServiceStarted {
         /// The program's version.
         version: Version,
         /// The measured hardening.
@@ -165,6 +166,26 @@ facts! {
         name: SecretName,
         /// The version.
         version: u32,
+    };
+    /// The owner endorses a device: until its end, statements under its key count for the owner as far as its role goes.
+    "device.endorsed" v 1 by Owner, of Deployment: DeviceEndorsed {
+        /// The deployment in which it is valid.
+        deployment: DeploymentId,
+        /// The device; used once.
+        device: DeviceId,
+        /// Its key; used once.
+        key: DeviceKey,
+        /// Its rights.
+        role: DeviceRole,
+        /// Its name.
+        name: DeviceName,
+        /// The moment of bus time from which it counts no more.
+        expires: Time,
+    };
+    /// Nothing that this device signs counts any more.
+    "device.revoked" v 1 by Owner, of Deployment: DeviceRevoked {
+        /// The device.
+        device: DeviceId,
     };
     /// The owner signs a version of a job: its runs are tasks under this contract, with the principal `job:<name>`.
     "job.signed" v 1 by Owner, of Deployment: JobSigned {
@@ -245,7 +266,10 @@ facts! {
         /// The values of slots (canonical JSON) that the statement names; absent without any.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         slots: Option<Content>,
-    } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
+        /// The document of the dialogue (JSON) that the statement names; absent for any other task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dialogue: Option<Content>,
+    } contents |fact| fact.slots.into_iter().chain(fact.dialogue).chain([fact.playbook]).collect();
     /// A call of a session, signed with the session's key, was submitted. The gateway guarantees nothing in it.
     "session.called" v 1 by Gateway, of TaskId: SessionCalled {
         /// A signed [`crate::CallStatement`].
@@ -295,7 +319,7 @@ facts! {
     "task.finished" v 1 by Worker Engine, of TaskId: TaskFinished {
         /// The outcome.
         outcome: TaskOutcome,
-        /// The step and the reason of an early end (JSON `{step, reason}`).
+        /// The step and the reason of an early end, or the last words of a model (JSON `{step, reason}` or `{text}`).
         detail: Option<Content>,
     } contents |fact| fact.detail.into_iter().collect();
 
@@ -337,11 +361,14 @@ facts! {
         /// The key of its session; the engine proposes only what this key signs. Absent for a task with a playbook.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session: Option<PublicKey>,
+        /// The document of the dialogue (JSON), from which the engine works on it. Absent for any other task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        dialogue: Option<Content>,
         /// The job that it is a run of: playbook and slots are contents of the owner. Absent for a submitted task, of
         /// which they are the gateway's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<JobName>,
-    } contents |fact| fact.slots.into_iter().chain([fact.playbook]).collect();
+    } contents |fact| fact.slots.into_iter().chain(fact.dialogue).chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {
         /// The reason.
@@ -442,51 +469,4 @@ pub struct AuthorSealingKey {
     pub author: AuthorId,
     /// The key.
     pub key: SealingPublicKey,
-}
-
-/// The resources that an action used. Values that its executor cannot know are left out of the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Usage {
-    /// Wall time.
-    pub wall_ms: u32,
-    /// Processor time.
-    pub cpu_ms: u32,
-    /// Bytes of output.
-    pub output_bytes: u32,
-    /// Tokens of a model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    /// Bytes of its arguments that left the owner's reach.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes_out: Option<u64>,
-    /// Money that it moved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spend: Option<Money>,
-}
-
-/// The outcome of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionOutcome {
-    /// It succeeded.
-    Succeeded,
-    /// It reported a failure.
-    Failed,
-    /// It timed out.
-    TimedOut,
-    /// It was killed by a halt or by the end of the runner.
-    Killed,
-}
-
-/// The outcome of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TaskOutcome {
-    /// Every step that the playbook requires succeeded.
-    Succeeded,
-    /// A step ended with an outcome at which the playbook stops.
-    Failed,
-    /// The owner cancelled it.
-    Cancelled,
 }

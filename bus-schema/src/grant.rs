@@ -1,13 +1,12 @@
 //! Grants: single permissions of policy, and the flat envelope of a contract that executors check them against.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, ArgumentName, AuthorId, Content, DeploymentId, Digest, FolderName, Money, NotSigned,
-    PLAN_CALLS_MAX, PublicKey, RuleId, SecretName, Signed, Statement, TaskId, Time, ToolName,
-    Version, wire,
+    ActionId, ArgumentName, AuthorId, Content, DeploymentId, DeviceRefused, Digest, FolderName,
+    Money, NotSigned, PublicKey, RuleId, SecretName, Signed, TaskId, Time, ToolName, Version, wire,
 };
 
 /// Longest time between the stored times of a grant and of the claim on it.
@@ -205,7 +204,7 @@ pub struct Escalated {
 /// The answer of one approver to a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// The approver.
+    /// The approver; the owner if a device of the owner signed it.
     pub by: PublicKey,
     /// True for an approval, false for a denial.
     pub yes: bool,
@@ -262,6 +261,9 @@ pub enum OutsideEnvelope {
     /// The approval is not genuine.
     #[error("the approval is not genuine")]
     Approval(#[from] NotSigned),
+    /// The device that signed the approval may not approve.
+    #[error("the approval is of a device that may not give it")]
+    Device(#[from] DeviceRefused),
 }
 
 impl DraftGrant {
@@ -269,133 +271,5 @@ impl DraftGrant {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&[&wire::encode(self)])
-    }
-
-    /// Returns the answer that `statement` gives to exactly this draft.
-    ///
-    /// # Errors
-    /// Returns the reason if it is no answer to this draft.
-    pub fn answer(&self, statement: &Signed) -> Result<Answer, OutsideEnvelope> {
-        let by = statement.by();
-        let asked = self.asked.as_ref();
-        let from = asked.and_then(|asked| asked.from(&by));
-        let from = from.ok_or(NotSigned::UnknownKey)?;
-        let (contract, same, yes) = match statement.open(&by)? {
-            Statement::Approval(said) => {
-                let same = said.deployment == self.deployment
-                    && said.task == self.task
-                    && said.action == self.action
-                    && said.draft == self.digest();
-                (said.contract, same, said.approve)
-            }
-            Statement::Plan(said) => {
-                let same = said.deployment == self.deployment
-                    && said.task == self.task
-                    && said.drafts.len() <= PLAN_CALLS_MAX
-                    && said.drafts.contains(&self.digest());
-                (said.contract, same, said.approve)
-            }
-            Statement::Task(_) | Statement::Access(_) | Statement::Call(_) | Statement::End(_) => {
-                return Err(OutsideEnvelope::ApprovalDiffers);
-            }
-        };
-        if contract != self.contract {
-            return Err(OutsideEnvelope::ApprovalContract);
-        }
-        if same {
-            Ok(Answer { by, yes, from })
-        } else {
-            Err(OutsideEnvelope::ApprovalDiffers)
-        }
-    }
-}
-
-impl Asked {
-    /// Returns the moment from which the answer of `key` counts; none if it never counts.
-    fn from(&self, key: &PublicKey) -> Option<Time> {
-        if self.approvers.contains(key) {
-            return Some(Time::default());
-        }
-        let later = self.escalation.as_ref()?;
-        later.approvers.contains(key).then_some(later.from)
-    }
-}
-
-impl Grant {
-    /// Checks that this grant is inside `envelope`, which `owner` signed, given the number of earlier uses of the tool
-    /// in the task and the bus time of the grant.
-    ///
-    /// # Errors
-    /// Returns the first limit that it exceeds.
-    pub fn check_envelope(
-        &self,
-        envelope: &Envelope,
-        owner: &PublicKey,
-        used: u32,
-        stored: Time,
-    ) -> Result<(), OutsideEnvelope> {
-        let draft = &self.draft;
-        if stored >= envelope.expires {
-            return Err(OutsideEnvelope::Expired);
-        }
-        let tool = envelope
-            .tools
-            .iter()
-            .find(|tool| tool.name == draft.tool)
-            .ok_or(OutsideEnvelope::Tool)?;
-        if tool.digest != draft.tool_digest {
-            return Err(OutsideEnvelope::ToolChanged);
-        }
-        let limits = draft.ttl_ms <= GRANT_TTL_MS_MAX
-            && draft.wall_ms <= envelope.wall_ms_max
-            && draft.output_bytes_max <= envelope.output_bytes_max;
-        if !limits {
-            return Err(OutsideEnvelope::Limits);
-        }
-        if used >= tool.calls {
-            return Err(OutsideEnvelope::Calls);
-        }
-        if !draft
-            .secrets
-            .iter()
-            .all(|secret| envelope.secrets.contains(secret))
-        {
-            return Err(OutsideEnvelope::Secret);
-        }
-        match (&draft.asked, tool.ask) {
-            (None, Ask::Always) => Err(OutsideEnvelope::ApprovalMissing),
-            (None, Ask::Never | Ask::Sometimes) if self.approvals.is_empty() => Ok(()),
-            (None, Ask::Never | Ask::Sometimes) => Err(OutsideEnvelope::ApprovalDiffers),
-            (Some(asked), _) => self.check_approvals(asked, envelope, owner, stored),
-        }
-    }
-
-    /// Checks that enough permitted approvers approved in time.
-    fn check_approvals(
-        &self,
-        asked: &Asked,
-        envelope: &Envelope,
-        owner: &PublicKey,
-        stored: Time,
-    ) -> Result<(), OutsideEnvelope> {
-        let named = |key: &PublicKey| key == owner || envelope.approvers.contains(key);
-        let later = asked.escalation.iter().flat_map(|later| &later.approvers);
-        if asked.quorum == 0 || !asked.approvers.iter().chain(later).all(named) {
-            return Err(OutsideEnvelope::Approver);
-        }
-        let mut said = BTreeSet::new();
-        for statement in &self.approvals {
-            let answer = self.draft.answer(statement)?;
-            if !answer.yes || answer.from > stored || !said.insert(answer.by) {
-                return Err(OutsideEnvelope::ApprovalDiffers);
-            }
-        }
-        if said.len() < usize::from(asked.quorum) {
-            return Err(OutsideEnvelope::ApprovalMissing);
-        }
-        if stored > asked.until {
-            return Err(OutsideEnvelope::ApprovalExpired);
-        }
-        Ok(())
     }
 }

@@ -61,6 +61,8 @@ ids! {
     ActionId;
     /// One installation with its bus, its owner and its log.
     DeploymentId;
+    /// One device of the owner.
+    DeviceId;
     /// One event.
     EventId;
     /// One task that a person submitted.
@@ -127,6 +129,10 @@ bytes! {
     PublicKey 32 "an Ed25519 public key of 64 lower-case hexadecimal digits";
     /// An X25519 public key that secrets are sealed to.
     SealingPublicKey 32 "an X25519 public key of 64 lower-case hexadecimal digits";
+    /// The random id of one attempt to pair a device.
+    PairingId 16 "a pairing id of 32 lower-case hexadecimal digits";
+    /// Random bytes that a device signs to sign in.
+    Challenge 32 "a challenge of 64 lower-case hexadecimal digits";
     /// 32 random bytes that keep a digest from being guessed.
     Salt 32 "a salt of 64 lower-case hexadecimal digits";
     /// An Ed25519 signature.
@@ -210,6 +216,8 @@ names! {
     ArgumentName 64 b"-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ" "an argument name of at most 64 letters, digits, '-', '_' and '.'";
     /// The name of a contract, such as `invoice-stocktake`.
     ContractName 64 b"-_" "a name of at most 64 lower-case letters, digits, '-' and '_'";
+    /// The name of a device, such as `Phone`.
+    DeviceName 32 b"-_. ABCDEFGHIJKLMNOPQRSTUVWXYZ" "a device name of at most 32 letters, digits, spaces, '-', '_' and '.'";
     /// The name of a job, such as `weekly-report`.
     JobName 64 b"-_" "a job name of at most 64 lower-case letters, digits, '-' and '_'";
     /// A rule of a contract (`allow.2`, or the rule's own name), or the built-in check that decided.

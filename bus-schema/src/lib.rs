@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+mod approved;
 mod author;
 mod call;
 mod catalogue;
 mod content;
+mod device;
+mod devices;
 mod draft;
 mod event;
 mod facts;
@@ -16,6 +19,8 @@ pub mod json;
 pub mod lifecycle;
 mod live;
 mod money;
+mod outcome;
+mod page;
 mod reader;
 mod refusal;
 mod run;
@@ -30,26 +35,28 @@ pub mod wire;
 pub use account::{User, users};
 pub use author::{
     ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Engine, Gateway, Owner, Policy, Runner,
-    Scheduler, Worker,
+    Scheduler, Ui, Worker,
 };
 pub use call::{
     CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
 };
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
+pub use device::{DEVICE_DAYS_MAX, DeviceKey, DeviceRefused, DeviceRole};
+pub use devices::{DEVICES_MAX, DeviceOnRecord, Devices, Signers};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
     Body, CanPublish, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts, HEADER_SCHEMA,
     HEADER_SIGNATURE, Junk, Raw, Scope, Subject, parse_fact, read_as,
 };
 pub use facts::{
-    ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome, ActionProposed,
-    ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
+    ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
+    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
     AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
-    ContractRevoked, ContractSigned, ContractSuspended, FACTS, HaltLifted, HaltOrdered, JobPaused,
-    JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
-    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, Spec, StreamAdopted,
-    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
-    TaskSubmitted, Usage,
+    ContractRevoked, ContractSigned, ContractSuspended, DeviceEndorsed, DeviceRevoked, FACTS,
+    HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
+    RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
+    SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
+    TaskRejected, TaskSubmitted,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -57,24 +64,28 @@ pub use grant::{
 };
 pub use hardening::{Capabilities, Hardening, MOUNT_POINTS_MAX, MountPoint, Profile, Property};
 pub use id::{
-    ActionId, ArgumentName, ContractName, DeploymentId, Digest, EventId, FolderName, Invalid,
-    JobName, PublicKey, RuleId, Salt, SealingPublicKey, SecretName, Signature, StepName, TaskId,
-    Time, ToolName, Version,
+    ActionId, ArgumentName, Challenge, ContractName, DeploymentId, DeviceId, DeviceName, Digest,
+    EventId, FolderName, Invalid, JobName, PairingId, PublicKey, RuleId, Salt, SealingPublicKey,
+    SecretName, Signature, StepName, TaskId, Time, ToolName, Version,
 };
 pub use job::{JobOnRecord, Jobs};
 pub use lifecycle::OUTCOME_GRACE_MS;
 pub use live::{Head, Live};
 pub use money::{Currency, Money};
+pub use outcome::{ActionOutcome, TaskOutcome, Usage};
+pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};
 pub use reader::{
-    ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DoubtFact, EngineFact,
-    ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, WorkerFact,
+    ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DeviceFact, DoubtFact,
+    EngineFact, ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, UiFact,
+    WorkerFact,
 };
 pub use refusal::RefusalCode;
 pub use run::RunCause;
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
     AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,
-    PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX, Signed, Statement, TaskStatement, verify,
+    PairingStatement, PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX, SignInStatement, Signed,
+    Statement, TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TIMERS, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

@@ -4,15 +4,15 @@ use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
-    ContractSuspended, HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned,
-    RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked, SecretSigned, SessionCalled,
-    SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted, reads,
+    ContractSuspended, DeviceEndorsed, DeviceRevoked, HaltLifted, HaltOrdered, JobPaused,
+    JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
+    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, StreamAdopted,
+    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
 };
 
 reads! {
     /// The facts that the gateway shows.
-    GatewayFact = RosterChanged ContractSigned TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+    GatewayFact = RosterChanged DeviceEndorsed DeviceRevoked ContractSigned TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired HaltOrdered HaltLifted SessionCalled SessionEnded
 }
@@ -22,21 +22,21 @@ reads! {
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
-    /// The facts from which the engine knows its sessions and their calls.
+    /// The facts from which the engine knows its sessions and dialogues, and their calls.
     EngineFact = RosterChanged TaskAdmitted TaskCancelled TaskFinished SessionCalled SessionEnded ActionProposed ActionGranted ActionRefused
         ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
-    PolicyFact = JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
+    PolicyFact = JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
         HaltLifted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
 }
 reads! {
-    /// The facts that an executor acts by: grants, signed contracts, jobs and tasks, replacements of contracts, secrets, and
+    /// The facts that an executor acts by: grants, signed contracts, devices, jobs and tasks, replacements of contracts, secrets, and
     /// doubts about the stream. The broker folds the same, to check what egress acts by.
-    ExecutorFact = JobSigned JobRevoked RunDue RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
+    ExecutorFact = JobSigned JobRevoked RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
         SecretRevoked SecretReleased
 }
@@ -50,8 +50,20 @@ reads! {
         TaskFinished
 }
 reads! {
+    /// The facts that say which devices there are.
+    DeviceFact = DeviceEndorsed DeviceRevoked
+}
+reads! {
     /// The facts that say which jobs there are.
     JobFact = JobSigned JobRevoked JobPaused JobResumed
+}
+reads! {
+    /// The facts that pages show.
+    UiFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
+        JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue SecretSigned SecretRevoked SecretReleased HaltOrdered HaltLifted StreamDoubted
+        StreamAdopted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
+        ActionDeclined ActionExpired SessionCalled SessionEnded ServiceStarted CheckpointSigned
 }
 reads! {
     /// The facts that audit folds; it observes every other message as well.

@@ -92,6 +92,15 @@ pub enum RefusalCode {
     /// The statement was made about another action.
     #[error("the approval was given for another action")]
     ApprovalOtherAction,
+    /// The owner revoked the device that signed the statement.
+    #[error("the device that signed the approval was revoked")]
+    DeviceRevoked,
+    /// The endorsement of the device that signed the statement has expired.
+    #[error("the endorsement of the device that signed the approval has expired")]
+    DeviceExpired,
+    /// The role of the device that signed the statement does not permit approvals.
+    #[error("the device that signed the approval may only read")]
+    DeviceRole,
     /// No such job is in force: it is unknown, was revoked, has another version, or is paused.
     #[error("no such job is in force")]
     NoJob,

@@ -4,7 +4,8 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Content, DeploymentId, Digest, PublicKey, Signature, TaskId, Time, ToolName, wire,
+    ActionId, Challenge, Content, DeploymentId, DeviceId, Digest, PairingId, PublicKey, Signature,
+    TaskId, Time, ToolName, wire,
 };
 
 /// Most calls of one plan, so that a grant with the statements of all approvers fits into one event.
@@ -40,9 +41,13 @@ pub enum Statement {
     Call(CallStatement),
     /// The end of a session, signed with its key.
     End(EndStatement),
+    /// The answer of a device to a challenge of the gateway.
+    SignIn(SignInStatement),
+    /// The announcement that a device may be paired, or its end.
+    Pairing(PairingStatement),
 }
 
-/// A task: a playbook or a session under a contract, and the values of its slots.
+/// A task: a playbook, a session or a dialogue under a contract, and the values of its slots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskStatement {
@@ -52,7 +57,7 @@ pub struct TaskStatement {
     pub task: TaskId,
     /// The contract it runs under.
     pub contract: Digest,
-    /// The playbook (TOML), or what the person wants of a session (text), put into `BLOBS` by the gateway.
+    /// The playbook (TOML), or what the person wants of a session or a dialogue (text), put into `BLOBS` by the gateway.
     pub playbook: Content,
     /// The values of the contract's slots (canonical JSON), put into `BLOBS` by the gateway; absent without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +65,10 @@ pub struct TaskStatement {
     /// The key that signs the calls of a session; absent for a task with a playbook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<PublicKey>,
+    /// The document of a dialogue (JSON), put into `BLOBS` by the gateway: the model that works on the words in `playbook`,
+    /// and the tools that it is offered. Absent for any other task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialogue: Option<Content>,
     /// The time of signing, by the person's clock.
     pub at: Time,
 }
@@ -135,6 +144,32 @@ pub struct AccessStatement {
     /// The deployment in which it is valid.
     pub deployment: DeploymentId,
     /// The expiry, by the gateway's clock.
+    pub until: Time,
+}
+
+/// The answer of a device to a challenge of the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignInStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The device.
+    pub device: DeviceId,
+    /// The challenge, used once.
+    pub challenge: Challenge,
+    /// The gateway's origin as the device sees it, so that no other host can pass the statement on.
+    pub origin: String,
+}
+
+/// The announcement that a device may be paired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairingStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The pairing.
+    pub pairing: PairingId,
+    /// The end, by the gateway's clock; a moment in the past ends it.
     pub until: Time,
 }
 

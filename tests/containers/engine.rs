@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Every service of the compose file, with its user id.
-pub(crate) const SERVICES: [(&str, u32); 11] = [
+pub(crate) const SERVICES: [(&str, u32); 12] = [
     ("nats", 10_012),
     ("policy", 10_003),
     ("runner", 10_004),
@@ -20,6 +20,7 @@ pub(crate) const SERVICES: [(&str, u32); 11] = [
     ("worker", 10_008),
     ("engine", 10_002),
     ("scheduler", 10_006),
+    ("ui", 10_009),
     ("gateway", 10_001),
     ("tailscale", 10_010),
 ];

@@ -23,7 +23,7 @@ const NATS_VOLUME: &str = "nats/data";
 /// The workspace, which is not a volume of the deployment.
 const WORKSPACE: &str = "the workspace";
 /// Volumes that are filled, each with its service and its size in bytes.
-const VOLUMES: [(&str, &str, u32, &str); 14] = [
+const VOLUMES: [(&str, &str, u32, &str); 15] = [
     ("nats", NATS_VOLUME, 10_012, "96m"),
     ("policy", "policy/state", 10_003, "24m"),
     ("runner", "runner/state", 10_004, "24m"),
@@ -32,6 +32,7 @@ const VOLUMES: [(&str, &str, u32, &str); 14] = [
     ("worker", "worker/state", 10_008, "24m"),
     ("engine", "engine/state", 10_002, "24m"),
     ("scheduler", "scheduler/state", 10_006, "24m"),
+    ("ui", "ui/state", 10_009, "24m"),
     ("gateway", "gateway/state", 10_001, "24m"),
     ("audit", "audit/log", 10_007, "24m"),
     ("audit", "audit/anchor", 10_007, "24m"),

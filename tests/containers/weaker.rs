@@ -60,7 +60,7 @@ const CHANGES: [Change; 9] = [
         &[
             ("core: 0, ", "core: 1024, "),
             ("nofile: 4096", "nofile: 2048"),
-            (r", bus-scheduler\]", "]"),
+            (r", bus-ui\]", "]"),
             (
                 r"bus-gateway: \{<<: \*star, ipam: \{config: \[",
                 r#"bus-gateway: {<<: *star, enable_ipv6: true, ipam: {config: [{subnet: "fd00:89::/64"}, "#,

@@ -20,7 +20,7 @@ use std::{
 use actor::{BusClient, Clock, Health, signing_key};
 use bus_schema::{ACTORS, AuthorId, DeploymentId, PublicKey, public_key};
 use contractual::example;
-use deployment::{DeploymentFile, Dir, init, init::Choices, provision};
+use deployment::{DeploymentFile, Dir, fleet::SIGNER, init, init::Choices, provision};
 use ed25519_dalek::SigningKey;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -80,6 +80,7 @@ impl Deployment {
         let mut choices = Choices {
             bus: free_port(),
             gateway: free_port(),
+            signer: Some(free_port()),
             workspace,
             catalogue: example::TOOLS.to_owned(),
             sync: "always".to_owned(),
@@ -212,6 +213,17 @@ impl Deployment {
         for author in ACTORS {
             self.ready(author.name()).await;
         }
+    }
+
+    /// Starts the signer and waits until it is ready.
+    ///
+    /// # Panics
+    /// Panics with its last lines if it does not get ready.
+    pub async fn start_signer(&self) {
+        let config = self.dir.signer_config();
+        let arguments = ["service", SIGNER, "--config", config.to_str().unwrap()];
+        self.spawn(SIGNER, contractual(), &arguments, &[]);
+        self.ready(SIGNER).await;
     }
 
     /// Starts a service; does not wait for it.

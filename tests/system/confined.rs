@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::hardening::UNDER;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "gateway",
     "policy",
     "runner",
@@ -18,6 +18,7 @@ const NAMES: [&str; 11] = [
     "worker",
     "engine",
     "scheduler",
+    "ui",
     "nats",
     "tailscale",
 ];

@@ -105,6 +105,12 @@ impl World {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// The lines of a file in the folder of the servers.
+    pub(crate) fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// The endpoint of the HTTPS server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.https)

@@ -273,11 +273,12 @@ struct Kill {
 
 impl Kill {
     fn of(seed: u64) -> Self {
-        const VICTIMS: [&str; 10] = [
+        const VICTIMS: [&str; 11] = [
             "gateway",
             "worker",
             "engine",
             "scheduler",
+            "ui",
             "policy",
             "runner",
             "broker",

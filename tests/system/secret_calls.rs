@@ -17,7 +17,7 @@ use crate::{
 const KEYS: &str = "secrets = [\"crm\"]\n";
 
 /// Runs a command with a value on its standard input.
-fn give(deployment: &Deployment, arguments: &[&str], value: &str) -> Ended {
+pub(crate) fn give(deployment: &Deployment, arguments: &[&str], value: &str) -> Ended {
     let mut command = program(Some(deployment.dir().path()), arguments);
     command.stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -76,7 +76,7 @@ async fn refused(deployment: &Deployment, world: &World) -> String {
 }
 
 /// The encodings of a value of letters and digits.
-fn encodings(value: &str) -> Vec<String> {
+pub(crate) fn encodings(value: &str) -> Vec<String> {
     let aligned = (0..3).map(|before| {
         let text = BASE64_NOPAD.encode(format!("{}{value}", &"xx"[..before]).as_bytes());
         // Only the digits that have no bit of what is around.

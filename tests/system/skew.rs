@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use actor::{NoPermit, Permit};
-use bus_schema::{ActionGranted, AuthorId, Envelope, Runner};
+use bus_schema::{ActionGranted, AuthorId, Envelope, Runner, Signers};
 use harness::{Deployment, Record, all_but};
 
 /// Ten minutes.
@@ -136,7 +136,15 @@ fn own_clocks_would_have_declined(deployment: &Deployment, record: &Record) {
         let fact: ActionGranted = serde_json::from_value(granted.fact.clone()).unwrap();
         let meta = granted.verdict.unwrap();
         let claims = |now| {
-            Permit::<Runner>::check(&meta, &fact, &envelope, &deployment.owner(), 0, now).map(drop)
+            Permit::<Runner>::check(
+                &meta,
+                &fact,
+                &envelope,
+                &Signers::without_devices(deployment.owner()),
+                0,
+                now,
+            )
+            .map(drop)
         };
         let claim = started.verdict.unwrap();
         assert_eq!(claims(claim.stored), Ok(()));

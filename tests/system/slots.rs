@@ -135,6 +135,7 @@ async fn task_whose_values_were_changed_after_the_signature_is_rejected() {
         let task = TaskId::new(clock.uuid());
         let said = Statement::Task(TaskStatement {
             session: None,
+            dialogue: None,
             deployment: deployment.id(),
             task,
             contract: signed,
@@ -146,6 +147,7 @@ async fn task_whose_values_were_changed_after_the_signature_is_rejected() {
             statement: Signed::new(&said, &deployment.signing_key(AuthorId::Owner)),
             playbook: steps.content(),
             slots: sent.map(Sealed::content),
+            dialogue: None,
         };
         let mut draft = Draft::<Gateway>::of(task, fact).with(steps.clone());
         if let Some(sent) = sent {

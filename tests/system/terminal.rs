@@ -134,11 +134,13 @@ impl Terminal {
         }
     }
 
-    fn types(&mut self, text: &str) {
+    /// Types a text.
+    pub(crate) fn types(&mut self, text: &str) {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
 
-    fn screen(&self) -> String {
+    /// Returns everything that was shown.
+    pub(crate) fn screen(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
     }
 

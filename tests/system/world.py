@@ -2,7 +2,8 @@
 
 Its only argument is a folder with `cert.pem`, `key.pem` and `names.json` (names with their addresses). It prints its ports
 as JSON, and adds each request to `requests` in the folder, and the SHA-256 of each header `authorization` to `seen`.
-With `document.json`, an OpenAPI document, and `documented.py` there, it answers as the document says.
+With `document.json`, an OpenAPI document, and `documented.py` there, it answers as the document says; with `script.json` and
+`models_server.py`, as a model.
 """
 
 import base64
@@ -94,9 +95,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.reply(201, {"echo": json.loads(self.said())})
 
+    def model(self):
+        code, value, headers = MODEL.answer(FOLDER, self.path, self.headers, self.said(), seen)
+        self.reply(code, value, **headers)
+
     def log_message(self, *_):
         pass
 
+
+def seen(credential):
+    with LOCK, open(FOLDER / "seen", "a") as file:
+        file.write(hashlib.sha256(credential.encode()).hexdigest() + "\n")
+
+
+MODEL = None
+if (FOLDER / "script.json").exists():
+    import models_server as MODEL
+
+    Handler.do_POST = Handler.model
 
 DOCUMENT = None
 if (FOLDER / "document.json").exists():

@@ -1,5 +1,6 @@
 //! One example value of each type on the wire.
 
+mod devices;
 mod jobs;
 mod session;
 
@@ -18,6 +19,8 @@ use bus_schema::{
     StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
     TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
+
+pub(crate) use devices::{endorsed, revoked};
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
 
@@ -127,6 +130,7 @@ pub(crate) fn signed(statement: Statement) -> Signed {
 fn task_statement() -> TaskStatement {
     TaskStatement {
         session: None,
+        dialogue: None,
         deployment: deployment(),
         task: task(),
         contract: digest(5),
@@ -281,6 +285,7 @@ pub(crate) fn events() -> Vec<Example> {
     all.extend(streams());
     all.extend(secrets());
     all.extend(jobs::jobs());
+    all.extend(devices::events());
     all.extend(tasks());
     all.extend(actions());
     all
@@ -339,6 +344,7 @@ fn tasks() -> Vec<Example> {
             t,
             TaskAdmitted {
                 session: None,
+                dialogue: None,
                 job: None,
                 contract: digest(5),
                 playbook: content(9),
@@ -365,6 +371,7 @@ fn tasks() -> Vec<Example> {
                 statement: signed(Statement::Task(task_statement())),
                 playbook: content(9),
                 slots: None,
+                dialogue: None,
             },
         ),
     ]
@@ -460,6 +467,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Access(access),
         session::call(),
         session::end(),
+        devices::sign_in(),
+        devices::pairing(),
     ];
     let named = |statement: Statement| match statement {
         Statement::Task(_) => ("task", statement),
@@ -468,16 +477,15 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Access(_) => ("access", statement),
         Statement::Call(_) => ("call", statement),
         Statement::End(_) => ("end", statement),
+        Statement::SignIn(_) => ("signin", statement),
+        Statement::Pairing(_) => ("pairing", statement),
     };
     all.into_iter().map(named).collect()
 }
 
 pub(crate) fn head() -> Head {
-    Head {
-        size: 42,
-        root: digest(12),
-        stored: T0,
-    }
+    let (size, root, stored) = (42, digest(12), T0);
+    Head { size, root, stored }
 }
 
 pub(crate) fn prove() -> (Prove, Option<Proof>) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
     ACTORS, AuthorId, CALLS, EngineFact, ExecutorFact, FACTS, Facts as _, GatewayFact, Head,
-    Live as _, PolicyFact, STREAMS, SchedulerFact, Subject, WorkerFact,
+    Live as _, PolicyFact, STREAMS, SchedulerFact, Subject, UiFact, WorkerFact,
     account::{API, accounts_conf, nkey_variable},
     consumer, stream, users, wire,
 };
@@ -135,6 +135,7 @@ fn readers(by: AuthorId, kind: &str) -> String {
             AuthorId::Policy => PolicyFact::READS,
             AuthorId::Runner | AuthorId::Broker | AuthorId::Egress => ExecutorFact::READS,
             AuthorId::Scheduler => SchedulerFact::READS,
+            AuthorId::Ui => UiFact::READS,
             AuthorId::Audit | AuthorId::Owner => return true,
         };
         let mut folds = folds.iter();
@@ -161,8 +162,12 @@ fn subjects() -> String {
             line(subject, by.name(), &readers);
         }
     }
-    let names =
-        |by: &&AuthorId| !matches!(by, AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler);
+    let names = |by: &&AuthorId| {
+        !matches!(
+            by,
+            AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler | AuthorId::Ui
+        )
+    };
     for by in AuthorId::ALL.iter().filter(names) {
         let read = format!("{API}.DIRECT.GET.BLOBS.blob.{by}.digest.0");
         let readers: Vec<_> = users()

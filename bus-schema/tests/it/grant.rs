@@ -5,7 +5,7 @@ use ed25519_dalek::SigningKey;
 use bus_schema::{
     APPROVERS_MAX, ApprovalStatement, Ask, AuthorId, DraftGrant, EVENT_BYTES_MAX, Envelope,
     Escalated, GRANT_TTL_MS_MAX, Grant, NotSigned, OutsideEnvelope, PLAN_CALLS_MAX, PlanStatement,
-    STATEMENT_BYTES_MAX, Signed, Statement, wire,
+    STATEMENT_BYTES_MAX, Signed, Signers, Statement, wire,
 };
 
 use crate::{
@@ -26,8 +26,13 @@ fn approved(change: impl Fn(&mut DraftGrant)) -> Grant {
     Grant { draft, approvals }
 }
 
+/// The owner without devices.
+fn signers() -> Signers<'static> {
+    Signers::without_devices(owner())
+}
+
 fn inside(grant: &Grant, envelope: &Envelope) -> Result<(), OutsideEnvelope> {
-    grant.check_envelope(envelope, &owner(), 0, T0)
+    grant.check_envelope(envelope, &signers(), 0, T0)
 }
 
 #[test]
@@ -59,7 +64,7 @@ fn a_contract_ends_at_its_last_moment() {
     envelope.tools[0].ask = Ask::Never;
     let mut grant = grant();
     (grant.draft.asked, grant.approvals) = (None, Vec::new());
-    let at = |stored| grant.check_envelope(&envelope, &owner(), 0, stored);
+    let at = |stored| grant.check_envelope(&envelope, &signers(), 0, stored);
     let last = bus_schema::Time::from_ns(envelope.expires.ns() - 1);
     assert_eq!(at(last), Ok(()));
     assert_eq!(at(envelope.expires), Err(OutsideEnvelope::Expired));
@@ -68,7 +73,7 @@ fn a_contract_ends_at_its_last_moment() {
 #[test]
 fn a_tool_is_used_as_often_as_the_contract_says() {
     let (grant, envelope) = (grant(), envelope());
-    let used = |used| grant.check_envelope(&envelope, &owner(), used, T0);
+    let used = |used| grant.check_envelope(&envelope, &signers(), used, T0);
     assert_eq!(used(2), Ok(()));
     assert_eq!(used(3), Err(OutsideEnvelope::Calls));
     assert_eq!(used(u32::MAX), Err(OutsideEnvelope::Calls));
@@ -150,7 +155,7 @@ fn a_quorum_is_of_different_people_whom_the_contract_names() {
 fn an_approval_counts_to_its_last_moment() {
     let grant = grant();
     let until = grant.draft.asked.as_ref().expect("it asks").until;
-    let at = |stored| grant.check_envelope(&envelope(), &owner(), 0, stored);
+    let at = |stored| grant.check_envelope(&envelope(), &signers(), 0, stored);
     assert_eq!(at(until), Ok(()));
     let late = bus_schema::Time::from_ns(until.ns() + 1);
     assert_eq!(at(late), Err(OutsideEnvelope::ApprovalExpired));
@@ -165,7 +170,7 @@ fn whoever_is_asked_after_silence_counts_from_that_moment_on() {
     asks.escalation.as_mut().expect("it escalates").from = from;
     let said = Statement::Approval(approval(&grant.draft));
     grant.approvals = vec![Signed::new(&said, &third)];
-    let at = |stored| grant.check_envelope(&envelope(), &owner(), 0, stored);
+    let at = |stored| grant.check_envelope(&envelope(), &signers(), 0, stored);
     assert_eq!(at(from), Ok(()));
     let early = bus_schema::Time::from_ns(from.ns() - 1);
     assert_eq!(at(early), Err(OutsideEnvelope::ApprovalDiffers));
@@ -174,14 +179,16 @@ fn whoever_is_asked_after_silence_counts_from_that_moment_on() {
         ..envelope()
     };
     assert_eq!(
-        grant.check_envelope(&unnamed, &owner(), 0, from),
+        grant.check_envelope(&unnamed, &signers(), 0, from),
         Err(OutsideEnvelope::Approver)
     );
 }
 
 fn check(said: &ApprovalStatement) -> Result<bool, OutsideEnvelope> {
     let said = signed(Statement::Approval(said.clone()));
-    draft().answer(&said).map(|answer| answer.yes)
+    draft()
+        .answer(&said, &signers(), T0)
+        .map(|answer| answer.yes)
 }
 
 #[test]
@@ -239,7 +246,7 @@ fn an_approval_dies_with_any_change_of_the_draft() {
     for (n, change) in changes.iter().enumerate() {
         let mut draft = draft();
         change(&mut draft);
-        let found = draft.answer(&approval);
+        let found = draft.answer(&approval, &signers(), T0);
         assert_eq!(found, Err(OutsideEnvelope::ApprovalDiffers), "row {n}");
     }
 }
@@ -248,13 +255,13 @@ fn an_approval_dies_with_any_change_of_the_draft() {
 fn an_approval_is_of_somebody_who_is_asked_or_nobodys() {
     let said = Statement::Approval(approval(&draft()));
     let stranger = Signed::new(&said, &new_key(AuthorId::Owner));
-    let found = draft().answer(&stranger);
+    let found = draft().answer(&stranger, &signers(), T0);
     assert_eq!(found, Err(OutsideEnvelope::Approval(NotSigned::UnknownKey)));
     // The stranger's signature under the owner's key.
     let mut json = serde_json::to_value(&stranger).unwrap();
     json["by"] = serde_json::to_value(owner()).unwrap();
     let forged: Signed = serde_json::from_value(json).unwrap();
-    let found = draft().answer(&forged);
+    let found = draft().answer(&forged, &signers(), T0);
     assert_eq!(
         found,
         Err(OutsideEnvelope::Approval(NotSigned::BadSignature))
@@ -267,7 +274,7 @@ fn another_statement_of_the_owner_is_no_approval() {
         deployment: id(1),
         until: T0,
     };
-    let found = draft().answer(&signed(Statement::Access(access)));
+    let found = draft().answer(&signed(Statement::Access(access)), &signers(), T0);
     assert_eq!(found, Err(OutsideEnvelope::ApprovalDiffers));
 }
 

@@ -1,6 +1,7 @@
 //! The integration tests of the wire contract.
 
 mod content;
+mod devices;
 mod example;
 mod fixture;
 mod golden;

@@ -14,8 +14,8 @@ use async_nats::{
 };
 use bus_schema::{
     Author, AuthorId, BLOBS, Body, CHUNK_BYTES_MAX, Call, CanCall, Content, Digest, Draft,
-    ENVELOPE_V, EventId, HEADER_SIGNATURE, Live, Meta, PublicKey, Sealed, Signature, account::API,
-    verify, wire,
+    ENVELOPE_V, EventId, HEADER_SIGNATURE, Live, Meta, PublicKey, Sealed, Signature, Verifier,
+    account::API, verify, wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
 use futures::StreamExt as _;
@@ -31,6 +31,17 @@ const CALLS_MAX: usize = 64;
 
 /// The keys of all authors in the current roster.
 pub(crate) type Keys = Arc<RwLock<BTreeMap<AuthorId, PublicKey>>>;
+
+/// Shares the keys of a verifier's roster.
+pub(crate) fn share_keys(keys: &Keys, verifier: &Verifier) {
+    let mut keys = keys.write().unwrap_or_else(PoisonError::into_inner);
+    for author in AuthorId::ALL {
+        match verifier.key(*author) {
+            Some(key) => drop(keys.insert(*author, key)),
+            None => drop(keys.remove(author)),
+        }
+    }
+}
 
 /// A draft from beside the core, and the channel for its answer.
 pub(crate) type Outside<A> = (Draft<A>, oneshot::Sender<Meta>);

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId,
     CanPublish, ContractFolders, Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope,
-    PublicKey, Sealed, ServiceStarted, StreamDoubted, Time, Usage,
+    Sealed, ServiceStarted, Signers, StreamDoubted, Time, Usage,
 };
 
 /// An author that acts on grants.
@@ -92,7 +92,7 @@ impl<A: Executor> Permit<A> {
         meta: &Meta,
         granted: &ActionGranted,
         envelope: &Envelope,
-        owner: &PublicKey,
+        signers: &Signers<'_>,
         used: u32,
         now: Time,
     ) -> Result<Self, NoPermit> {
@@ -107,7 +107,7 @@ impl<A: Executor> Permit<A> {
         let moment = now.max(meta.stored);
         granted
             .grant
-            .check_envelope(envelope, owner, used, moment)?;
+            .check_envelope(envelope, signers, used, moment)?;
         Ok(Self {
             grant: draft.clone(),
             places: Places::of(envelope),

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     BackgroundTasks, Bus, Clock, Core, Error, Health, Key, Outbox, Service,
     append::{Acked, Appender, Then},
-    bus::{Keys, Outside},
+    bus::{Keys, Outside, share_keys},
     claims::Claims,
     clock::BusClock,
     core::Want,
@@ -136,6 +136,8 @@ where
         {
             position = kept.position;
             verifier = kept.verifier;
+            // Otherwise calls would be refused until the owner's next event.
+            share_keys(&keys, &verifier);
             core.restore(kept.state);
         }
         let (input, inbox) = mpsc::channel(1024);

@@ -50,9 +50,10 @@ pub(crate) fn judge<'s>(
     if acts.deployment() != Some(draft.deployment) || meta.task != Some(draft.task) || !is_in_time {
         return Err(NotReleased::OutsideEnvelope);
     }
-    let inside = granted
-        .grant
-        .check_envelope(envelope, owner, started.used, meta.stored);
+    let inside =
+        granted
+            .grant
+            .check_envelope(envelope, &acts.signers(*owner), started.used, meta.stored);
     inside.map_err(|outside| match outside {
         OutsideEnvelope::Secret => NotReleased::NotNamed,
         OutsideEnvelope::Tool
@@ -65,7 +66,8 @@ pub(crate) fn judge<'s>(
         | OutsideEnvelope::ApprovalContract
         | OutsideEnvelope::ApprovalExpired
         | OutsideEnvelope::Approver
-        | OutsideEnvelope::Approval(_) => NotReleased::OutsideEnvelope,
+        | OutsideEnvelope::Approval(_)
+        | OutsideEnvelope::Device(_) => NotReleased::OutsideEnvelope,
     })?;
     if !acts.is_signed(draft) {
         return Err(NotReleased::Task);

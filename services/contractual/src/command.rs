@@ -17,6 +17,7 @@ mod context;
 pub mod contract;
 pub mod decode;
 mod demo;
+mod device;
 mod doctor;
 mod exception;
 mod halt;
@@ -25,7 +26,9 @@ mod init;
 mod job;
 mod key;
 mod mcp;
+mod model;
 mod output;
+mod pair;
 mod port_forward;
 mod provision;
 mod secret;
@@ -79,7 +82,7 @@ enum DeploymentCommand {
     Provision(provision::Arguments),
     /// Run nats-server and every service as processes of this machine, until Ctrl-C.
     Up(up::Arguments),
-    /// Submit a task (a playbook under a signed contract) and follow it to its end.
+    /// Have a model work on your words, or submit a playbook, under a signed contract, and follow it to its end.
     Run(task::run::Arguments),
     /// Serve the tools of a signed contract to an agent, by MCP on standard input and output.
     Mcp(mcp::Arguments),
@@ -115,12 +118,20 @@ enum DeploymentCommand {
         after_help = "Example: contractual tool add word-count.json"
     )]
     Tool(tool::Command),
+    /// Add and list the models that work on the words of a person.
+    #[command(subcommand, after_help = "Example: contractual model list")]
+    Model(model::Command),
     /// Give, list and revoke the secrets that calls of tools use.
     #[command(
         subcommand,
         after_help = "Example: contractual secret set crm --host api.example.com --inject 'header:authorization=Bearer {}' <key.txt"
     )]
     Secret(secret::Command),
+    /// List and revoke the devices that speak for the owner.
+    #[command(subcommand, after_help = "Example: contractual device list")]
+    Device(device::Command),
+    /// Pair a browser or a phone, which then speaks for the owner as far as its role goes.
+    Pair(pair::Arguments),
     /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
     #[command(subcommand, after_help = "Example: contractual job add job.toml")]
     Job(job::Command),
@@ -255,7 +266,10 @@ impl DeploymentCommand {
             | Self::Approvals(_)
             | Self::Approve(_)
             | Self::Deny(_)
+            | Self::Model(_)
             | Self::Secret(_)
+            | Self::Device(_)
+            | Self::Pair(_)
             | Self::Job(_)
             | Self::Halt
             | Self::Resume
@@ -321,7 +335,10 @@ impl DeploymentCommand {
             Self::Key(arguments) => arguments.run(out),
             Self::Contract(command) => command.run(&context).await,
             Self::Tool(command) => command.run(&context).await,
+            Self::Model(command) => command.run(&open()?, out).await,
             Self::Secret(command) => command.run(&open()?, out).await,
+            Self::Device(command) => command.run(&open()?, out).await,
+            Self::Pair(arguments) => arguments.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,

@@ -29,6 +29,18 @@ pub(crate) async fn filled(
     }
     let tools = read_catalogue(&deployment.dir.catalogue())?;
     let contract = parse(&file.display().to_string(), &text, &tools)?;
+    filled_in(deployment, &contract, set).await
+}
+
+/// Does the same for a contract that was read before.
+///
+/// # Errors
+/// [`Error::Document`] for values that do not fill its slots.
+pub(crate) async fn filled_in(
+    deployment: &Deployment,
+    contract: &Contract,
+    set: &[String],
+) -> Result<Option<Vec<u8>>, Error> {
     let now_ms = deployment.clock.wall().ns().div_euclid(1_000_000);
     let mut values = SlotValues::default();
     for one in set {
@@ -47,7 +59,7 @@ pub(crate) async fn filled(
         }
     }
     if prompt::is_attended() {
-        ask(&contract, &mut values, now_ms).await;
+        ask(contract, &mut values, now_ms).await;
     }
     let checked = contract.check_slots(&values, now_ms);
     checked.map_err(|error| {

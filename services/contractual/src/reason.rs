@@ -46,6 +46,12 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         }
         RefusalCode::NoCage => "`contractual health runner` names the missing kernel feature",
         RefusalCode::ApproverUnknown => "approve with a key of the role that the contract names",
+        RefusalCode::DeviceRevoked | RefusalCode::DeviceExpired => {
+            "pair the device again with `contractual pair`"
+        }
+        RefusalCode::DeviceRole => {
+            "approve with another device, or pair this one again with `--role approver`"
+        }
         RefusalCode::ApprovalOtherAction
         | RefusalCode::ApprovalDiffers
         | RefusalCode::ApprovalOtherContract

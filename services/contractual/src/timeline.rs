@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     fact::{bytes, field, one_line},
+    model_line,
     output::Output,
     question::Question,
     reason,
@@ -59,6 +60,8 @@ pub(crate) struct Timeline {
     pub(crate) first_action_ms: Option<u64>,
     /// The reason for an end without success.
     pub(crate) reason: String,
+    /// The last words of a model.
+    pub(crate) last_words: Option<String>,
     /// The last refusal or failure of each step.
     causes: BTreeMap<String, String>,
 }
@@ -224,6 +227,11 @@ impl Timeline {
         let Some(detail) = detail else {
             return String::new();
         };
+        let words = detail.get("text").and_then(Value::as_str);
+        if let Some(words) = words {
+            self.last_words = Some(words.to_owned());
+            return shorten(words);
+        }
         let reason = text(&detail, "reason");
         let cause = self.causes.get(&text(&detail, "step"));
         self.reason = match cause.filter(|_| !self.counts.succeeded) {
@@ -268,7 +276,10 @@ impl Timeline {
             at: event.stored,
             started: None,
         };
-        let shown = shorten(&bytes(&args, by, client).await);
+        let args = bytes(&args, by, client).await;
+        let asked = Some(&args).filter(|_| model_line::is_model(&proposed.tool));
+        let asked = asked.and_then(|args| model_line::asked(args));
+        let shown = asked.unwrap_or_else(|| shorten(&args));
         let line = format!("{}: {} {shown}", proposed.step, proposed.tool);
         self.actions.insert(action, proposed);
         line
@@ -292,8 +303,14 @@ impl Timeline {
             .started
             .map_or(0, |started| event.stored.ms_since(started));
         let name = proposed.name();
+        let answers = model_line::is_model(&proposed.tool);
         let output = match field::<Content>(fact, "output") {
-            Some(output) => shorten(&bytes(&output, by, client).await),
+            Some(output) => {
+                let output = bytes(&output, by, client).await;
+                let answered = Some(&output).filter(|_| answers);
+                let answered = answered.and_then(|output| model_line::answered(output, fact));
+                shorten(&answered.unwrap_or(output))
+            }
             None => String::new(),
         };
         if text(fact, "outcome") != "succeeded" {

@@ -104,6 +104,7 @@ pub fn shares() -> Vec<Share> {
             | AuthorId::Policy
             | AuthorId::Runner
             | AuthorId::Scheduler
+            | AuthorId::Ui
             | AuthorId::Audit => WITHOUT_SEALING,
         },
         volumes: author.volumes(),

@@ -64,6 +64,12 @@ impl Dir {
         self.of(author.name()).join("config.toml")
     }
 
+    /// The signer's configuration file.
+    #[must_use]
+    pub fn signer_config(&self) -> PathBuf {
+        self.of("signer").join("config.toml")
+    }
+
     /// An actor's state folder.
     #[must_use]
     pub fn state(&self, author: AuthorId) -> PathBuf {

@@ -20,6 +20,9 @@ pub struct DeploymentFile {
     pub bus: SocketAddr,
     /// The gateway's listen address.
     pub gateway: SocketAddr,
+    /// The signer's listen address; none without a signer on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<SocketAddr>,
     /// The workspace of the tools.
     pub workspace: PathBuf,
     /// True if the server keeps a copy of the record for the `nats` command line.

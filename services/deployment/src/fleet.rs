@@ -27,6 +27,9 @@ use crate::{Dir, Error, log_file::LogFile};
 /// The name of the server among the processes.
 pub const NATS: &str = "nats";
 
+/// The name of the signer among the processes.
+pub const SIGNER: &str = "signer";
+
 /// A process and its memory.
 #[derive(Debug, Clone, Serialize)]
 pub struct Process {
@@ -116,7 +119,17 @@ impl Fleet {
         Ok(())
     }
 
-    /// Starts every actor and waits until each is ready.
+    /// Starts the signer; does not wait for it.
+    fn start_signer(&mut self) -> Result<(), Error> {
+        let program = std::env::current_exe().map_err(Error::io("find", "the own program"))?;
+        let config = self.dir.signer_config().into_os_string();
+        let arguments = ["service".into(), SIGNER.into(), "--config".into(), config];
+        let watched = self.watched(SIGNER, program, &arguments, self.stop_actors.subscribe());
+        self.actors.spawn(watched.run());
+        Ok(())
+    }
+
+    /// Starts every actor, and the signer if the deployment has one, and waits until each is ready.
     ///
     /// # Errors
     /// [`Error::Refused`] with the last log lines of one that is not ready.
@@ -124,7 +137,11 @@ impl Fleet {
         for author in ACTORS {
             self.start(*author)?;
         }
-        let names: Vec<_> = ACTORS.iter().map(|author| author.name()).collect();
+        let mut names: Vec<_> = ACTORS.iter().map(|author| author.name()).collect();
+        if self.dir.signer_config().exists() {
+            self.start_signer()?;
+            names.push(SIGNER);
+        }
         self.wait_ready(&names, Duration::from_secs(20)).await
     }
 

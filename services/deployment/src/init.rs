@@ -35,6 +35,8 @@ pub struct Choices {
     pub bus: SocketAddr,
     /// The gateway's listen address.
     pub gateway: SocketAddr,
+    /// The signer's listen address; none for a deployment without a signer.
+    pub signer: Option<SocketAddr>,
     /// The workspace of the tools.
     pub workspace: PathBuf,
     /// The tool catalogue's text.
@@ -129,7 +131,26 @@ pub fn init(
     Ok(made)
 }
 
+/// The deployment's description, and the signer's configuration after it.
 fn deployment_file(
+    dir: &Dir,
+    choices: &Choices,
+    clock: &Clock,
+    made: &mut InitReport,
+) -> Result<DeploymentFile, Error> {
+    let file = described(dir, choices, clock, made)?;
+    if let Some(signer) = file.signer {
+        files::private_dir(&dir.of("signer"))?;
+        let text = format!(
+            "listen = \"{signer}\"\ngateway = \"http://{}\"\n",
+            file.gateway
+        );
+        keep(&dir.signer_config(), &text, made)?;
+    }
+    Ok(file)
+}
+
+fn described(
     dir: &Dir,
     choices: &Choices,
     clock: &Clock,
@@ -161,6 +182,7 @@ fn deployment_file(
             .containers
             .as_ref()
             .map_or(choices.gateway, |_| layout::GATEWAY),
+        signer: choices.signer.filter(|_| choices.containers.is_none()),
         workspace,
         copy: choices.copy,
         containers: choices
@@ -345,7 +367,11 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
                 format!("hosts = [{}]\n", toml::Value::from(name.as_str()))
             });
             let edge = file.containers.as_ref().map_or("", |_| layout::EDGE);
-            format!("listen = \"{}\"\n{hosts}{edge}", file.gateway)
+            let signers = file
+                .signer
+                .map(|signer| format!("signers = [\"http://{signer}\"]\n"));
+            let signers = signers.unwrap_or_default();
+            format!("listen = \"{}\"\n{hosts}{signers}{edge}", file.gateway)
         }
         AuthorId::Runner => {
             let (workspace, scratch) = match file.containers {
@@ -364,6 +390,7 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
         | AuthorId::Engine
         | AuthorId::Policy
         | AuthorId::Scheduler
+        | AuthorId::Ui
         | AuthorId::Worker
         | AuthorId::Owner => String::new(),
     };

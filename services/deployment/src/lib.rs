@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod certs;
 pub mod containers;
 mod deployment;
+pub mod devices;
 mod dir;
 pub mod disk_space;
 mod error;

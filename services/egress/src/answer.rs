@@ -2,7 +2,7 @@
 
 use bus_schema::{CONTENT_BYTES_MAX, json};
 use contract::{Answer, AnswerKind};
-use hyper::header::{HeaderValue, LOCATION};
+use hyper::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use serde_json::{Map, Value, json};
 
 use crate::connection::Received;
@@ -31,7 +31,12 @@ pub(crate) fn output(wanted: &Answer, received: &Received) -> Result<Output, Fau
             [] => String::new(),
             body => format!(", and its answer begins with {}", quoted(body)),
         };
-        return Err(Fault::Code { code, text });
+        let retry_after = retry_after(received);
+        return Err(Fault::Code {
+            code,
+            text,
+            retry_after,
+        });
     }
     let mut tokens = None;
     let output = match wanted.kind {
@@ -70,6 +75,12 @@ fn fields(wanted: &Answer, read: Value) -> Value {
         (name.clone(), value.unwrap_or_default())
     });
     Value::Object(fields.collect::<Map<_, _>>())
+}
+
+/// Returns the seconds after which the host says to ask again; none for a date.
+fn retry_after(received: &Received) -> Option<u32> {
+    let text = received.headers.get(RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok()
 }
 
 /// Returns the target of a redirect; none for any other answer.

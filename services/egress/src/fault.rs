@@ -120,6 +120,8 @@ pub enum Fault {
         code: u16,
         /// The beginning of the answer in quotes, with what stands before it; empty if there is none.
         text: String,
+        /// The seconds after which the host says to ask again.
+        retry_after: Option<u32>,
     },
     /// A redirect.
     #[error("the host answered with the code {code} and points to {to}; {why}")]
@@ -182,6 +184,43 @@ impl Fault {
             | Self::Late { .. }
             | Self::Stopped
             | Self::Protocol(..) => false,
+        }
+    }
+
+    /// Returns true if the same request may succeed later, because the way to the host was not there.
+    pub(crate) const fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolve { .. } | Self::Connect(..) | Self::Tls { .. } | Self::Late { .. }
+        )
+    }
+
+    /// Returns what the host answered, if its code was not one of success: the code, and the seconds after which it says to
+    /// ask again.
+    pub(crate) const fn code(&self) -> Option<(u16, Option<u32>)> {
+        match self {
+            Self::Code {
+                code, retry_after, ..
+            } => Some((*code, *retry_after)),
+            Self::Args(_)
+            | Self::Secret { .. }
+            | Self::Host(_)
+            | Self::NoNameServer
+            | Self::Resolve { .. }
+            | Self::NoAddress(_)
+            | Self::Address { .. }
+            | Self::Connect(..)
+            | Self::Peer { .. }
+            | Self::Tls { .. }
+            | Self::Late { .. }
+            | Self::Stopped
+            | Self::Protocol(..)
+            | Self::TwoLengths
+            | Self::Redirect { .. }
+            | Self::Encoding(_)
+            | Self::Decode
+            | Self::Large(_)
+            | Self::Content(_) => None,
         }
     }
 

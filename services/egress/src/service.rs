@@ -12,7 +12,7 @@ use contract::{HttpTool, Method, Reach};
 use executor::{Done, Execute, Installed, Stops};
 use secret::SealingKey;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::answer::Output;
 use crate::credential::Credential;
@@ -197,14 +197,21 @@ fn done(
         End::Late => ActionOutcome::TimedOut,
         End::Stopped => ActionOutcome::Killed,
     };
-    if !begun {
-        return Some(Done::not_begun(grant, outcome, &text));
-    }
-    if changes(tool.method()) && !fault.is_answer() {
+    let mut ended = if !begun {
+        Done::not_begun(grant, outcome, &text)
+    } else if changes(tool.method()) && !fault.is_answer() {
         tracing::error!(tool = %grant.tool, "a request was not answered: outcome unknown");
         return None;
+    } else {
+        Done::ended(outcome, &text)
+    };
+    if let Some((code, retry_after)) = fault.code() {
+        let said = json!({ "error": text, "code": code, "retry_after_s": retry_after });
+        ended.output = json::canonical(&said);
+    } else if fault.passes() {
+        ended.output = json::canonical(&json!({ "error": text, "passes": true }));
     }
-    Some(Done::ended(outcome, &text))
+    Some(ended)
 }
 
 /// Returns true if a request of the method may change something.

@@ -1,4 +1,4 @@
-//! Implements the engine without I/O: its open sessions, their next proposals, and passed deadlines.
+//! Implements the engine without I/O: its open sessions and dialogues, their next proposals, and passed deadlines.
 
 use std::{
     cell::RefCell,
@@ -7,49 +7,32 @@ use std::{
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    ActionId, Content, DeploymentId, Draft, EngineFact, Meta, Seen, TaskFinished, TaskId,
+    ActionId, DeploymentId, Draft, EngineFact, Meta, Seen, TaskAdmitted, TaskFinished, TaskId,
     TaskOutcome, Time,
 };
-use proposer::{DRAFTS_AT_ONCE, Found, Heard};
+use proposer::{DRAFTS_AT_ONCE, Found, Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
 
+use crate::dialogue::{self, Dialogue, DialogueEnd, Held, Next};
+use crate::fetch::{Fetch, FetchPurpose, Fetched};
 use crate::session::Session;
 
 /// Most bytes of fetched arguments in memory; at more, those of other sessions are fetched again when needed.
 const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// The engine's state: the admitted sessions that have not ended.
+/// The engine's state: the admitted sessions and dialogues that have not ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sessions {
+pub struct OpenTasks {
     deployment: Option<DeploymentId>,
-    open: BTreeMap<TaskId, Session>,
-}
-
-/// Arguments to be fetched from the gateway's contents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fetch {
-    /// The session.
-    pub task: TaskId,
-    /// The number of the call.
-    pub number: u16,
-    /// The arguments.
-    pub args: Content,
-}
-
-/// The result of a fetch.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The fetch.
-    pub fetch: Fetch,
-    /// The arguments that were found.
-    pub found: Found,
+    sessions: BTreeMap<TaskId, Session>,
+    dialogues: BTreeMap<TaskId, Dialogue>,
 }
 
 /// The core of the engine.
 #[derive(Debug, Default)]
 pub struct EngineCore {
-    sessions: Sessions,
+    tasks: OpenTasks,
     /// The times at which passed deadlines are to be recorded.
     due: BTreeSet<(Time, TaskId, ActionId)>,
     /// The times at which idle sessions end.
@@ -57,48 +40,180 @@ pub struct EngineCore {
     /// Fetched arguments; none for those that were erased. Losing them costs time only.
     held: BTreeMap<(TaskId, u16), Option<Vec<u8>>>,
     held_bytes: usize,
-    /// The sessions that may have something to do. A session without an entry waits for the record.
+    /// The fetched contents of dialogues.
+    parts: Held,
+    /// The tasks that may have something to do. A task without an entry waits for the record.
     wishes: RefCell<BTreeSet<TaskId>>,
+    /// The dialogues that wait for a time.
+    later: RefCell<BTreeSet<(Time, TaskId)>>,
 }
 
 impl EngineCore {
-    /// The number of open sessions.
+    /// The number of open sessions and dialogues.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.sessions.open.len()
+        self.tasks.sessions.len() + self.tasks.dialogues.len()
     }
 
-    /// The arguments that it waits for and that [`Core::next`] requested.
+    /// The contents that it waits for and that [`Core::next`] requested; `now` is bus time.
     #[must_use]
-    pub fn waits_for(&self) -> Vec<Fetch> {
+    pub fn waits_for(&self, now: Time) -> Vec<Fetch> {
         let of = |(task, session): (&TaskId, &Session)| {
             let task = *task;
             let missing = session
                 .ready()
                 .filter(move |(number, _)| !self.held.contains_key(&(task, *number)));
-            let fetch = missing.map(move |(number, call)| Fetch {
-                task,
-                number,
-                args: call.args,
-            });
+            let fetch = missing.map(move |(number, call)| Fetch::of_call(task, number, call.args));
             fetch.collect::<Vec<_>>()
         };
-        self.sessions.open.iter().flat_map(of).collect()
+        let parts = self.tasks.dialogues.iter().flat_map(|(task, dialogue)| {
+            match dialogue::next(*task, dialogue, &self.parts, now) {
+                Next::Fetch(parts) => parts
+                    .into_iter()
+                    .map(|part| Fetch::of_dialogue(*task, part))
+                    .collect(),
+                Next::Wait | Next::Pause(_) | Next::Propose(_) | Next::Finish(_) => Vec::new(),
+            }
+        });
+        self.tasks
+            .sessions
+            .iter()
+            .flat_map(of)
+            .chain(parts)
+            .collect()
+    }
+
+    /// Changes a dialogue, and updates its deadlines.
+    fn change_dialogue(&mut self, id: TaskId, change: impl FnOnce(&mut Dialogue)) {
+        let Some(dialogue) = self.tasks.dialogues.get_mut(&id) else {
+            return;
+        };
+        for due in deadlines(id, dialogue.granted()) {
+            self.due.remove(&due);
+        }
+        change(dialogue);
+        self.due.extend(deadlines(id, dialogue.granted()));
+        self.wishes.get_mut().insert(id);
+    }
+
+    /// Adds the session or the dialogue of an admitted task.
+    fn admit(&mut self, meta: &Meta, id: TaskId, fact: &TaskAdmitted) {
+        if let Some(document) = fact.dialogue {
+            let new = || Dialogue::new(meta, fact.playbook, document);
+            self.tasks.dialogues.entry(id).or_insert_with(new);
+            self.change_dialogue(id, |_| ());
+        } else if let Some(key) = fact.session {
+            let new = || Session::new(meta, key);
+            self.tasks.sessions.entry(id).or_insert_with(new);
+            self.change(id, |_| ());
+        }
+    }
+
+    /// Folds a fact about an open dialogue. Returns false for any other fact.
+    fn fold_dialogue(&mut self, meta: &Meta, fact: &EngineFact) -> bool {
+        let Some(id) = task_of(fact).filter(|id| self.tasks.dialogues.contains_key(id)) else {
+            return false;
+        };
+        if matches!(fact, EngineFact::TaskFinished(..)) && is_own(meta) {
+            if let Some(dialogue) = self.tasks.dialogues.remove(&id) {
+                for due in deadlines(id, dialogue.granted()) {
+                    self.due.remove(&due);
+                }
+            }
+            self.wishes.get_mut().remove(&id);
+            self.parts.forget(id);
+            return true;
+        }
+        self.change_dialogue(id, |dialogue| match fact {
+            EngineFact::TaskCancelled(..) => dialogue.cancel(meta),
+            EngineFact::ActionProposed(_, fact) if is_own(meta) => dialogue.propose(fact),
+            EngineFact::ActionGranted(_, fact) => dialogue.grant(meta, &fact.grant.draft),
+            EngineFact::ActionRefused(_, fact) => dialogue.refuse(meta, fact),
+            EngineFact::ActionStarted(_, fact) => dialogue.hear(meta, fact.action, Heard::Started),
+            EngineFact::ActionFinished(_, fact) => {
+                dialogue.hear(meta, fact.action, Heard::Finished(fact));
+            }
+            EngineFact::ActionDeclined(_, fact) => {
+                dialogue.hear(meta, fact.action, Heard::Declined);
+            }
+            EngineFact::ActionExpired(_, fact) => dialogue.hear(meta, fact.action, Heard::Expired),
+            EngineFact::ActionProposed(..)
+            | EngineFact::TaskFinished(..)
+            | EngineFact::TaskAdmitted(..)
+            | EngineFact::SessionCalled(..)
+            | EngineFact::SessionEnded(..)
+            | EngineFact::RosterChanged(..) => {}
+        });
+        true
+    }
+
+    /// Emits the next step of a dialogue. `false`: it waits for the record, or for a time.
+    fn serve_dialogue(&self, id: TaskId, dialogue: &Dialogue, out: &mut Outbox<'_, Self>) -> bool {
+        match dialogue::next(id, dialogue, &self.parts, out.now()) {
+            Next::Wait => return false,
+            Next::Pause(at) => {
+                out.wake(at);
+                self.later.borrow_mut().insert((at, id));
+                return false;
+            }
+            Next::Fetch(parts) => {
+                for part in parts {
+                    let key = Key::Digest("part", *part.0.content.digest());
+                    out.effect(key, move || Fetch::of_dialogue(id, part));
+                }
+            }
+            Next::Propose(proposal) => {
+                let args = out.seal(&proposal.args);
+                if let Ok(args) = args
+                    && let Some(fact) = proposal.fact(out.action_id(), args.content())
+                {
+                    out.append(Draft::of(id, fact).with(args).because(dialogue.cause));
+                }
+            }
+            Next::Finish(DialogueEnd { outcome, detail }) => {
+                let detail = detail.and_then(|detail| out.seal(&detail).ok());
+                let fact = TaskFinished {
+                    outcome,
+                    detail: detail.as_ref().map(bus_schema::Sealed::content),
+                };
+                let mut draft = Draft::of(id, fact).because(dialogue.cause);
+                if let Some(detail) = detail {
+                    draft = draft.with(detail);
+                }
+                out.append(draft);
+            }
+        }
+        true
+    }
+
+    /// Takes the dialogues whose time has come.
+    fn resume_later(&self, out: &mut Outbox<'_, Self>) {
+        let mut later = self.later.borrow_mut();
+        while let Some(&(at, id)) = later.first() {
+            if out.now() < at {
+                out.wake(at);
+                return;
+            }
+            later.pop_first();
+            if self.tasks.dialogues.contains_key(&id) {
+                self.wishes.borrow_mut().insert(id);
+            }
+        }
     }
 
     /// Changes a session, and updates its deadlines.
     fn change(&mut self, id: TaskId, change: impl FnOnce(&mut Session)) {
-        let Some(session) = self.sessions.open.get_mut(&id) else {
+        let Some(session) = self.tasks.sessions.get_mut(&id) else {
             return;
         };
-        for due in deadlines(id, session) {
+        for due in deadlines(id, session.granted()) {
             self.due.remove(&due);
         }
         if let Some(at) = session.idle_at() {
             self.idle.remove(&(at, id));
         }
         change(session);
-        self.due.extend(deadlines(id, session));
+        self.due.extend(deadlines(id, session.granted()));
         if let Some(at) = session.idle_at() {
             self.idle.insert((at, id));
         }
@@ -107,8 +222,8 @@ impl EngineCore {
 
     fn remove(&mut self, id: TaskId) {
         self.change(id, |_| ());
-        if let Some(session) = self.sessions.open.remove(&id) {
-            for due in deadlines(id, &session) {
+        if let Some(session) = self.tasks.sessions.remove(&id) {
+            for due in deadlines(id, session.granted()) {
                 self.due.remove(&due);
             }
             if let Some(at) = session.idle_at() {
@@ -133,7 +248,7 @@ impl EngineCore {
                 out.wake(at);
                 return;
             }
-            if let Some(session) = self.sessions.open.get(&id)
+            if let Some(session) = self.tasks.sessions.get(&id)
                 && out.idle(Some(id))
             {
                 out.append(finished(id, TaskOutcome::Succeeded).because(session.cause));
@@ -143,7 +258,10 @@ impl EngineCore {
 
     /// Emits a session's end, its next proposal, or its fetches. `false`: it waits for the record.
     fn serve(&self, id: TaskId, out: &mut Outbox<'_, Self>) -> bool {
-        let Some(session) = self.sessions.open.get(&id) else {
+        if let Some(dialogue) = self.tasks.dialogues.get(&id) {
+            return self.serve_dialogue(id, dialogue, out);
+        }
+        let Some(session) = self.tasks.sessions.get(&id) else {
             return false;
         };
         if let Some(outcome) = session.outcome() {
@@ -167,11 +285,7 @@ impl EngineCore {
                 Some(None) => {}
                 None => {
                     let args = call.args;
-                    let fetch = move || Fetch {
-                        task: id,
-                        number,
-                        args,
-                    };
+                    let fetch = move || Fetch::of_call(id, number, args);
                     out.effect(Key::Digest("arguments", *args.digest()), fetch);
                     waits = true;
                 }
@@ -184,43 +298,43 @@ impl EngineCore {
 impl Core for EngineCore {
     type Me = bus_schema::Engine;
     type Fact = EngineFact;
-    type State = Sessions;
+    type State = OpenTasks;
     type Effect = Fetch;
     type Input = Fetched;
 
-    fn state(&self) -> &Sessions {
-        &self.sessions
+    fn state(&self) -> &OpenTasks {
+        &self.tasks
     }
 
-    fn restore(&mut self, state: Sessions) {
+    fn restore(&mut self, state: OpenTasks) {
         *self = Self {
-            sessions: state,
+            tasks: state,
             ..Self::default()
         };
-        for (&id, session) in &self.sessions.open {
-            self.due.extend(deadlines(id, session));
+        for (&id, session) in &self.tasks.sessions {
+            self.due.extend(deadlines(id, session.granted()));
             self.idle.extend(session.idle_at().map(|at| (at, id)));
+            self.wishes.get_mut().insert(id);
+        }
+        for (&id, dialogue) in &self.tasks.dialogues {
+            self.due.extend(deadlines(id, dialogue.granted()));
             self.wishes.get_mut().insert(id);
         }
     }
 
     fn fold(&mut self, seen: Seen<EngineFact>) {
         let (meta, fact) = seen.into_parts();
+        if self.fold_dialogue(&meta, &fact) {
+            return;
+        }
         let here = |deployment: Option<DeploymentId>, id| deployment.map(|here| (here, id));
-        let deployment = self.sessions.deployment;
+        let deployment = self.tasks.deployment;
         let (id, action, heard) = match &fact {
             EngineFact::RosterChanged(_, fact) => {
-                self.sessions.deployment = Some(fact.deployment);
+                self.tasks.deployment = Some(fact.deployment);
                 return;
             }
-            EngineFact::TaskAdmitted(id, fact) => {
-                if let Some(key) = fact.session {
-                    let new = || Session::new(&meta, key);
-                    self.sessions.open.entry(*id).or_insert_with(new);
-                    self.change(*id, |_| ());
-                }
-                return;
-            }
+            EngineFact::TaskAdmitted(id, fact) => return self.admit(&meta, *id, fact),
             EngineFact::TaskCancelled(id, _) => {
                 return self.change(*id, |session| session.stop(&meta, TaskOutcome::Cancelled));
             }
@@ -271,25 +385,48 @@ impl Core for EngineCore {
             Found::Erased => None,
             Found::Bytes(bytes) => Some(bytes),
         };
-        let session = self.sessions.open.get(&fetch.task);
-        let wanted = session.and_then(|session| session.waits_for(fetch.number));
-        if wanted != Some(fetch.args) {
+        let number = match fetch.purpose {
+            FetchPurpose::Call(number) => number,
+            FetchPurpose::Dialogue { whole } => {
+                if self.tasks.dialogues.contains_key(&fetch.task) {
+                    let part = (fetch.stored, whole);
+                    let drops = self.parts.put(fetch.task, part, bytes);
+                    let wishes = self.wishes.get_mut();
+                    wishes.insert(fetch.task);
+                    if drops {
+                        wishes.extend(self.tasks.dialogues.keys().copied());
+                    }
+                }
+                return;
+            }
+        };
+        let session = self.tasks.sessions.get(&fetch.task);
+        let wanted = session.and_then(|session| session.waits_for(number));
+        if wanted != Some(fetch.stored.content) {
             return;
         }
         let len = bytes.as_ref().map_or(0, Vec::len);
         if self.held_bytes + len > HELD_BYTES_MAX {
             self.forget(|of, _| of != fetch.task);
-            let others = self.sessions.open.keys().copied();
+            let others = self.tasks.sessions.keys().copied();
             self.wishes.get_mut().extend(others);
         }
-        self.held.insert((fetch.task, fetch.number), bytes);
+        self.held.insert((fetch.task, number), bytes);
         self.held_bytes += len;
     }
 
     fn next(&self, out: &mut Outbox<'_, Self>) {
-        let sessions = &self.sessions.open;
-        proposer::expire(&self.due, out, |id| Some(sessions.get(&id)?.granted()));
+        let OpenTasks {
+            sessions,
+            dialogues,
+            ..
+        } = &self.tasks;
+        proposer::expire(&self.due, out, |id| {
+            let session = sessions.get(&id).map(Session::granted);
+            session.or_else(|| dialogues.get(&id).map(Dialogue::granted))
+        });
         self.end_idle(out);
+        self.resume_later(out);
         let mut drafts = 0;
         self.wishes.borrow_mut().retain(|&id| {
             if drafts == DRAFTS_AT_ONCE || !out.idle(Some(id)) {
@@ -314,9 +451,27 @@ fn finished(id: TaskId, outcome: TaskOutcome) -> Draft<bus_schema::Engine> {
     Draft::of(id, fact)
 }
 
-/// The deadlines of a session's granted actions.
-fn deadlines(id: TaskId, session: &Session) -> Vec<(Time, TaskId, ActionId)> {
-    let granted = session.granted();
+/// The task that a fact is about; none for one about the deployment.
+const fn task_of(fact: &EngineFact) -> Option<TaskId> {
+    match fact {
+        EngineFact::RosterChanged(..) => None,
+        EngineFact::TaskAdmitted(id, _) => Some(*id),
+        EngineFact::TaskCancelled(id, _) => Some(*id),
+        EngineFact::TaskFinished(id, _) => Some(*id),
+        EngineFact::SessionCalled(id, _) => Some(*id),
+        EngineFact::SessionEnded(id, _) => Some(*id),
+        EngineFact::ActionProposed(id, _) => Some(*id),
+        EngineFact::ActionGranted(id, _) => Some(*id),
+        EngineFact::ActionRefused(id, _) => Some(*id),
+        EngineFact::ActionStarted(id, _) => Some(*id),
+        EngineFact::ActionFinished(id, _) => Some(*id),
+        EngineFact::ActionDeclined(id, _) => Some(*id),
+        EngineFact::ActionExpired(id, _) => Some(*id),
+    }
+}
+
+/// The deadlines of a task's granted actions.
+fn deadlines(id: TaskId, granted: &OpenGrants) -> Vec<(Time, TaskId, ActionId)> {
     let due = |action| Some((granted.due(action)?.0, id, action));
     granted.actions().filter_map(due).collect()
 }

@@ -1,16 +1,23 @@
 #![doc = include_str!("../README.md")]
 
 mod core;
+mod dialogue;
+mod fetch;
 mod session;
+pub mod wire;
 
 use std::sync::Arc;
 
 use actor::{Bus, Context, Error, Service};
-use bus_schema::AuthorId;
 use proposer::Fetches;
 use serde::Deserialize;
 
-pub use crate::core::{EngineCore, Fetch, Fetched, Sessions};
+pub use crate::core::{EngineCore, OpenTasks};
+pub use dialogue::{
+    CALLS_OF_ANSWER_MAX, DIALOGUE_ARGS_BYTES_MAX, DOCUMENT_BYTES_MAX, DialogueDocument,
+    EQUAL_CALLS_MAX, ModelChoice, OfferedTool, RETRIES_MAX, STEPS_MAX, StoredContent,
+};
+pub use fetch::{Fetch, FetchPurpose, Fetched};
 pub use proposer::Found;
 pub use session::{CALLS_MAX, IDLE_MS, OPEN_CALLS_MAX};
 
@@ -35,7 +42,7 @@ impl Service for Engine {
     }
 
     async fn perform(service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Engine>) -> Fetched {
-        let content = (AuthorId::Gateway, &fetch.args);
+        let content = (fetch.stored.by, &fetch.stored.content);
         let found = service.fetches.fetch(&bus, fetch.task, content).await;
         Fetched { fetch, found }
     }

@@ -145,7 +145,7 @@ impl<E: Execute> ExecutorCore<E> {
             &granted.meta(),
             granted.granted(),
             envelope,
-            &self.owner,
+            &self.state.signers(self.owner),
             used,
             now,
         )
@@ -403,7 +403,8 @@ const fn code(no: NoPermit) -> Option<RefusalCode> {
             | OutsideEnvelope::ApprovalDiffers
             | OutsideEnvelope::ApprovalContract
             | OutsideEnvelope::Approver
-            | OutsideEnvelope::Approval(_) => RefusalCode::OutsideEnvelope,
+            | OutsideEnvelope::Approval(_)
+            | OutsideEnvelope::Device(_) => RefusalCode::OutsideEnvelope,
         }),
     }
 }

@@ -1,6 +1,8 @@
 //! Folds the facts of the stream into the projection, for one executor; the broker folds egress's in the same way.
 
-use bus_schema::{ActionId, AuthorId, ExecutorFact, Meta, PublicKey, SecretReleased};
+use bus_schema::{
+    ActionId, AuthorId, DeviceEndorsed, ExecutorFact, Meta, PublicKey, SecretReleased,
+};
 
 use crate::state::{Started, State};
 
@@ -61,6 +63,11 @@ impl State {
                 self.run_due(&fact);
                 return Folded::Nothing;
             }
+            ExecutorFact::DeviceEndorsed(_, fact) => return self.endorsed(meta, *fact),
+            ExecutorFact::DeviceRevoked(_, fact) => {
+                self.devices.revoke(&fact);
+                return Folded::Nothing;
+            }
             ExecutorFact::SecretReleased(_, fact) => return Folded::Released(*fact),
             ExecutorFact::ActionGranted(_, fact) => {
                 self.grant(meta, *fact, me);
@@ -97,5 +104,10 @@ impl State {
             ExecutorFact::SecretRevoked(_, fact) => self.secrets.revoke(&fact),
         }
         Folded::Gate
+    }
+
+    fn endorsed(&mut self, meta: &Meta, fact: DeviceEndorsed) -> Folded {
+        self.devices.endorse(self.deployment, meta.stored, fact);
+        Folded::Nothing
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     ActionGranted, ActionId, AuthorId, CatalogueSigned, ContractName, ContractSigned, DeploymentId,
-    Digest, DraftGrant, Envelope, EventId, Jobs, Meta, PublicKey, RunDue, Secrets, Signed,
-    Statement, TaskId, Time, ToolName,
+    Devices, Digest, DraftGrant, Envelope, EventId, Jobs, Meta, PublicKey, RunDue, Secrets, Signed,
+    Signers, Statement, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,9 @@ pub struct State {
     /// The secrets on the record.
     #[serde(default)]
     pub(crate) secrets: Secrets,
+    /// The devices on the record.
+    #[serde(default)]
+    pub(crate) devices: Devices,
     swept: Time,
 }
 
@@ -228,6 +231,15 @@ impl State {
     #[must_use]
     pub const fn catalogue(&self) -> Option<&CatalogueSigned> {
         self.catalogue.as_ref()
+    }
+
+    /// Returns the owner with the devices that speak for the owner at this point of the stream.
+    #[must_use]
+    pub const fn signers(&self, owner: PublicKey) -> Signers<'_> {
+        Signers {
+            owner,
+            devices: &self.devices,
+        }
     }
 
     /// The secrets on the record.

@@ -1,10 +1,17 @@
 //! The JSON of the HTTP interface, shared by the gateway and the command line.
 
+mod devices;
+
 use bus_schema::{
     ActionId, Content, ContractName, Digest, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use devices::{
+    AnnouncePairing, AskChallenge, OfferDevice, OwnerWord, PairingShown, PairingState,
+    QuestionShown, SessionChallenge, SessionShown,
+};
 
 /// The scheme of the header `Authorization`: base64 of a signed [`bus_schema::AccessStatement`] follows.
 pub const SCHEME: &str = "Contractual";
@@ -16,6 +23,8 @@ pub const ACCESS_MS_MAX: u64 = 120_000;
 pub const PLAYBOOK_BYTES_MAX: usize = 256 << 10;
 /// The maximum size of the arguments of a call of a session.
 pub const ARGS_BYTES_MAX: usize = 64 << 10;
+/// The maximum size of the document of a dialogue.
+pub const DIALOGUE_BYTES_MAX: usize = 64 << 10;
 /// The maximum size of a request's body.
 pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
@@ -38,6 +47,13 @@ pub struct SubmitTask {
         skip_serializing_if = "Option::is_none"
     )]
     pub slots: Option<Sealed>,
+    /// Base64 of the 32 bytes of salt and the document of the dialogue; absent for any other task.
+    #[serde(
+        default,
+        with = "sealed_option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub dialogue: Option<Sealed>,
 }
 
 /// The response: the task is on the bus; policy has not answered yet.
@@ -319,6 +335,17 @@ fn decode_sealed(text: &str, what: &str) -> Result<Sealed, String> {
     Sealed::from_stored(stored).map_err(short)
 }
 
+/// Decodes a signed statement from base64 without padding, with `-` and `_`; returns the problem if it is invalid.
+pub(crate) fn decode_signed_url(text: &str) -> Result<Signed, &'static str> {
+    if text.len() > SIGNED_BYTES_MAX.div_ceil(3) * 4 {
+        return Err("the statement is too long");
+    }
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes());
+    let bytes =
+        bytes.map_err(|_| "the statement is not base64 with `-` and `_`, without padding")?;
+    opened(&bytes)
+}
+
 /// Decodes a signed statement from base64; returns the problem if it is invalid.
 pub(crate) fn decode_signed(text: &str) -> Result<Signed, &'static str> {
     if text.len() > SIGNED_BYTES_MAX.div_ceil(3) * 4 {
@@ -326,6 +353,10 @@ pub(crate) fn decode_signed(text: &str) -> Result<Signed, &'static str> {
     }
     let bytes = data_encoding::BASE64.decode(text.as_bytes());
     let bytes = bytes.map_err(|_| "the statement is not padded base64")?;
-    bus_schema::wire::decode(&bytes)
+    opened(&bytes)
+}
+
+fn opened(bytes: &[u8]) -> Result<Signed, &'static str> {
+    bus_schema::wire::decode(bytes)
         .map_err(|_| "the statement is not the MessagePack of a signed statement")
 }

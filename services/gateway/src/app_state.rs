@@ -3,14 +3,20 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use actor::{Clock, Context};
-use bus_schema::{AuthorId, Content, DeploymentId, Draft, Gateway, Meta, PublicKey, Sealed};
+use bus_schema::{
+    AuthorId, Content, DeploymentId, DeviceId, DeviceOnRecord, Draft, Gateway, Meta, PublicKey,
+    Sealed, ShowPage, ShownPage,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     api::ACCESS_MS_MAX,
+    changes::Changes,
     config::Hosts,
     forward::BusRequest,
+    pairings::Pairings,
     problem::{Kind, Problem},
+    sessions::Sessions,
     shared_record::{Reserved, SharedRecord},
     slots::Slots,
     streams::Streams,
@@ -72,6 +78,9 @@ pub struct AppState {
     pub(crate) limits: Limits,
     pub(crate) streams: Arc<Streams>,
     pub(crate) bodies: Arc<Slots>,
+    pub(crate) sessions: Sessions,
+    pub(crate) pairings: Pairings,
+    pub(crate) changes: Arc<Changes>,
     bus_requests: mpsc::Sender<BusRequest>,
 }
 
@@ -95,6 +104,9 @@ impl AppState {
             limits,
             streams: Streams::new(limits.streams, limits.streams_each),
             bodies: Slots::new(limits.bodies, limits.body),
+            sessions: Sessions::default(),
+            pairings: Pairings::default(),
+            changes: Arc::default(),
             bus_requests,
         })
     }
@@ -110,6 +122,22 @@ impl AppState {
                     "the stream is still being read; try again in a few seconds",
                 )
             })
+    }
+
+    /// Checks that the owner's device counts now, by bus time and by the gateway's clock.
+    pub(crate) fn device(&self, device: &DeviceId) -> Result<DeviceOnRecord, Problem> {
+        let record = self.shared_record.read();
+        let known = record.devices().get(device).cloned();
+        let now = record.now().max(self.clock.wall());
+        drop(record);
+        let next = "pair the device again with `contractual pair`";
+        let known = known.ok_or_else(|| {
+            Problem::new(Kind::NoAccess, format!("the device is unknown; {next}"))
+        })?;
+        known.check(now).map_err(|error| {
+            Problem::quoting(Kind::NoAccess, &error, "see `contractual device list`")
+        })?;
+        Ok(known)
     }
 
     /// Appends `draft`, for which `reserved` was taken, and returns its metadata.
@@ -151,6 +179,24 @@ impl AppState {
                 "the bus did not return the content; try again",
             )
         })
+    }
+
+    /// Asks ui for a page; none if it does not answer.
+    pub(crate) async fn show(&self, asked: ShowPage) -> Option<ShownPage> {
+        let (reply, answer) = oneshot::channel();
+        let shown = self.in_time(async {
+            let request = BusRequest::Show(asked, reply);
+            self.bus_requests.send(request).await.ok()?;
+            answer.await.ok()
+        });
+        match shown.await {
+            Ok(Ok(page)) => Some(page),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "there is no page");
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = Option<T>>) -> Result<T, Problem> {

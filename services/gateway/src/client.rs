@@ -1,6 +1,8 @@
 //! The client: signs the owner's statements and sends requests to the gateway over HTTP.
 
 mod follow;
+mod page;
+mod pairing;
 mod session;
 
 use std::{fmt, time::Duration};
@@ -41,7 +43,19 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum size of a JSON response: one task with all of its events, and a margin.
 const ANSWER_BYTES_MAX: usize = TASK_TEXT_BYTES_MAX + (2 << 20);
 
+pub use page::PageResponse;
 pub use session::SessionCall;
+
+/// The parts of a task that not every task has.
+#[derive(Debug, Clone, Copy, Default)]
+struct TaskParts<'a> {
+    /// The values of the contract's slots.
+    slots: Option<&'a [u8]>,
+    /// The key of a session.
+    session: Option<PublicKey>,
+    /// The document of a dialogue.
+    dialogue: Option<&'a [u8]>,
+}
 
 /// The reason for a failed request.
 #[derive(Debug, thiserror::Error)]
@@ -195,24 +209,48 @@ impl Client {
         playbook: &[u8],
         slots: Option<&[u8]>,
     ) -> Result<Submitted, Error> {
-        self.submit_task(contract, playbook, slots, None).await
+        let with = TaskParts {
+            slots,
+            ..TaskParts::default()
+        };
+        self.submit_task(contract, playbook, with).await
+    }
+
+    /// Signs a dialogue and submits it: `words` are what the person wants, and `document` names the model and its tools;
+    /// `slots` are the values of the contract's slots as canonical JSON.
+    ///
+    /// # Errors
+    /// [`Error`]; see [`Client::submit`].
+    pub async fn open_dialogue(
+        &self,
+        contract: Digest,
+        (words, document): (&str, &[u8]),
+        slots: Option<&[u8]>,
+    ) -> Result<Submitted, Error> {
+        let with = TaskParts {
+            slots,
+            session: None,
+            dialogue: Some(document),
+        };
+        self.submit_task(contract, words.as_bytes(), with).await
     }
 
     async fn submit_task(
         &self,
         contract: Digest,
         playbook: &[u8],
-        slots: Option<&[u8]>,
-        session: Option<PublicKey>,
+        with: TaskParts<'_>,
     ) -> Result<Submitted, Error> {
         if playbook.len() > PLAYBOOK_BYTES_MAX {
             return Err(Error::Playbook(playbook.len()));
         }
         let sealed = Sealed::new(self.clock.salt(), playbook)?;
-        let slots = slots.map(|slots| Sealed::new(self.clock.salt(), slots));
-        let slots = slots.transpose()?;
+        let sealed_part = |part| Sealed::new(self.clock.salt(), part);
+        let slots = with.slots.map(sealed_part).transpose()?;
+        let dialogue = with.dialogue.map(sealed_part).transpose()?;
         let said = Statement::Task(TaskStatement {
-            session,
+            session: with.session,
+            dialogue: dialogue.as_ref().map(Sealed::content),
             deployment: self.deployment,
             task: TaskId::new(self.clock.uuid()),
             contract,
@@ -227,6 +265,7 @@ impl Client {
                 signed,
                 playbook: sealed,
                 slots,
+                dialogue,
             },
         )
         .await

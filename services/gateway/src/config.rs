@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::Entrance;
 
-pub use crate::hosts::{Hosts, Invalid};
+pub use crate::hosts::{Hosts, Invalid, Origins};
 
 /// The table `[service]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Config {
     /// The sidecar's host names, at most 16: the values of `Host` that are accepted besides `listen`.
     #[serde(default)]
     pub hosts: Hosts,
+    /// The origins of signers, at most 16, whose pages may send requests.
+    #[serde(default)]
+    pub signers: Origins,
     /// The listener for the tailnet; none without access from the tailnet.
     pub edge: Option<EdgeListener>,
 }

@@ -7,6 +7,7 @@ use bus_schema::{GatewayFact, Junk, Meta, Raw, Seen, Spec, Subject};
 
 use crate::{
     api::Event,
+    owner_words::SignedBody,
     record::{Line, Record},
     shared_record::SharedRecord,
 };
@@ -17,6 +18,8 @@ pub struct Core {
     record: Record,
     shared_record: Arc<SharedRecord>,
     observed: Option<Line>,
+    /// The bytes of an event of the owner that devices check.
+    word: Option<SignedBody>,
 }
 
 impl Core {
@@ -27,6 +30,7 @@ impl Core {
             record: Record::default(),
             shared_record,
             observed: None,
+            word: None,
         }
     }
 }
@@ -48,6 +52,7 @@ impl actor::Core for Core {
     }
 
     fn observe(&mut self, raw: &Raw<'_>, verdict: Result<&Meta, Junk>) {
+        self.word = verdict.ok().and_then(|_| SignedBody::of(raw));
         self.observed = verdict.ok().and_then(|meta| line(raw, meta));
     }
 
@@ -56,6 +61,11 @@ impl actor::Core for Core {
             .observed
             .take()
             .filter(|line| line.seq == seen.meta().seq);
+        if let Some(word) = self.word.take() {
+            let (seq, fact) = (seen.meta().seq, seen.fact());
+            self.shared_record.keep(seq, fact, word.clone());
+            self.record.words.keep(seq, fact, word);
+        }
         self.shared_record
             .take(seen.meta(), seen.fact(), line.clone());
         self.record.take(seen.meta(), seen.fact(), line);

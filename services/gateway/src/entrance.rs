@@ -54,6 +54,17 @@ impl Entrance {
         names.contains(host) || (!self.is_edge() && host == self.listen.to_string())
     }
 
+    /// Returns true if `origin` is that of a signer.
+    pub(crate) fn is_signer(self, origin: &str, names: &Hosts) -> bool {
+        names.is_signer(origin) && (!self.is_edge() || origin.starts_with("https://"))
+    }
+
+    /// The origin of the signer to which pages of this entrance lead; none without one.
+    pub(crate) fn signer(self, names: &Hosts) -> Option<&str> {
+        let mut signers = names.signers();
+        signers.find(|origin| self.is_signer(origin, names))
+    }
+
     /// Returns true if `origin` is this gateway itself.
     pub(crate) fn is_own(self, origin: &str, names: &Hosts) -> bool {
         let host = match origin.strip_prefix("https://") {

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    access,
+    access::{self, Reader},
     app_state::AppState,
     problem::{Kind, Problem},
     record::{Known, Line, Record},
@@ -37,7 +37,7 @@ pub(crate) async fn events(
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let access = access::reader(&app, &headers)?;
+    let reader = access::reader(&app, &headers)?;
     let task = task_id(id)?;
     let last = match access::only(&headers, &LAST) {
         Ok(None) => Some(0),
@@ -57,9 +57,9 @@ pub(crate) async fn events(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let now = app.clock.wall();
-    let stream = app.streams.open(access.until, now)?;
+    let stream = app.streams.open(reader.counted_for(), now)?;
     // Measured from here, so that a clock that is set back does not extend the access.
-    let over = sleep(Duration::from_millis(access.until.ms_since(now)));
+    let over = sleep(Duration::from_millis(reader.until.ms_since(now)));
     let cursor = Cursor {
         shared_record: Arc::clone(&app.shared_record),
         task,
@@ -68,6 +68,9 @@ pub(crate) async fn events(
         newest,
         over: Box::pin(over),
         stop: app.stop.clone(),
+        signed_out: app.sessions.signed_out(),
+        reader,
+        app: Arc::clone(&app),
         _stream: stream,
     };
     let alive = KeepAlive::new().interval(app.limits.keep_alive);
@@ -99,6 +102,9 @@ struct Cursor {
     /// The timer that fires when its access expires.
     over: Pin<Box<Sleep>>,
     stop: watch::Receiver<bool>,
+    signed_out: watch::Receiver<u64>,
+    reader: Reader,
+    app: Arc<AppState>,
     _stream: Stream,
 }
 
@@ -106,7 +112,7 @@ impl Cursor {
     /// The next event; none once the task has ended or was dropped, the access has expired, or the gateway stops.
     async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {
-            if *self.stop.borrow() || self.over.is_elapsed() {
+            if *self.stop.borrow() || self.over.is_elapsed() || !self.reader.holds(&self.app) {
                 return None;
             }
             if let Some(line) = self.batch.pop_front() {
@@ -128,6 +134,7 @@ impl Cursor {
                     changed = self.newest.changed() => changed.ok()?,
                     () = self.over.as_mut() => {}
                     _ = self.stop.changed() => {}
+                    _ = self.signed_out.changed() => {}
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Bus requests, and the task that forwards them to the bus.
 
-use actor::{Bus, Error};
-use bus_schema::{AuthorId, Content, Draft, Gateway, Meta, Sealed};
+use actor::{Bus, Error, NoAnswer};
+use bus_schema::{AuthorId, Content, Draft, Gateway, Meta, Sealed, ShowPage, ShownPage};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,6 +20,8 @@ pub enum BusRequest {
     Append(Draft<Gateway>, oneshot::Sender<Meta>),
     /// Fetches a content of this author.
     Fetch(AuthorId, Content, oneshot::Sender<Fetched>),
+    /// Asks ui for a page.
+    Show(ShowPage, oneshot::Sender<Result<ShownPage, NoAnswer>>),
 }
 
 /// Forwards requests to the bus until all senders are closed.
@@ -49,6 +51,9 @@ async fn perform(bus: Bus<Gateway>, ask: BusRequest) {
         }
         BusRequest::Fetch(author, content, reply) => {
             reply.send(bus.get_sealed(author, &content).await).ok();
+        }
+        BusRequest::Show(asked, reply) => {
+            reply.send(bus.ask(AuthorId::Ui, asked).await).ok();
         }
     }
 }

@@ -40,24 +40,78 @@ pub enum Invalid {
     /// Too many names.
     #[error("{0} host names are more than 16; remove some")]
     TooManyHosts(usize),
+    /// Not the origin of a signer.
+    #[error(
+        "{0:?} is not the origin of a signer; write https://HOST:PORT, or http:// with a loopback address and its port"
+    )]
+    Origin(String),
 }
 
-/// The accepted values of the header `Host`.
+/// The origins of signers: pages of them may send requests to this gateway.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
-pub struct Hosts(BTreeSet<String>);
+pub struct Origins(BTreeSet<String>);
+
+impl TryFrom<Vec<String>> for Origins {
+    type Error = Invalid;
+    fn try_from(origins: Vec<String>) -> Result<Self, Invalid> {
+        if origins.len() > HOSTS_MAX {
+            return Err(Invalid::TooManyHosts(origins.len()));
+        }
+        match origins.iter().find(|origin| !is_origin(origin)) {
+            Some(wrong) => Err(Invalid::Origin(wrong.chars().take(80).collect())),
+            None => Ok(Self(origins.into_iter().collect())),
+        }
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(host), _) => is_host(host),
+        (None, Some(host)) => {
+            let address = host.parse::<SocketAddr>();
+            address.is_ok_and(|address| address.ip().is_loopback() && address.port() != 0)
+        }
+        (None, None) => false,
+    }
+}
+
+/// The accepted values of the header `Host`, and the origins of signers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Hosts {
+    names: BTreeSet<String>,
+    signers: Origins,
+}
 
 impl Hosts {
     /// Returns true if there are no names.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
+    }
+
+    /// The same names, with these signers.
+    #[must_use]
+    pub fn with_signers(self, signers: Origins) -> Self {
+        Self { signers, ..self }
+    }
+
+    /// Returns true if `origin` is exactly that of a signer.
+    #[must_use]
+    pub fn is_signer(&self, origin: &str) -> bool {
+        self.signers.0.contains(origin)
+    }
+
+    /// The origins of signers.
+    pub fn signers(&self) -> impl Iterator<Item = &str> {
+        self.signers.0.iter().map(String::as_str)
     }
 
     /// Returns true if `host` is one of the names, in any case.
     #[must_use]
     pub fn contains(&self, host: &str) -> bool {
-        self.0.contains(&host.to_ascii_lowercase())
+        self.names.contains(&host.to_ascii_lowercase())
     }
 }
 
@@ -69,14 +123,17 @@ impl TryFrom<Vec<String>> for Hosts {
         }
         match names.iter().find(|name| !is_host(name)) {
             Some(wrong) => Err(Invalid::Host(wrong.chars().take(80).collect())),
-            None => Ok(Self(names.into_iter().collect())),
+            None => Ok(Self {
+                names: names.into_iter().collect(),
+                signers: Origins::default(),
+            }),
         }
     }
 }
 
 impl fmt::Display for Hosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.0.iter().map(String::as_str).collect();
+        let names: Vec<_> = self.names.iter().map(String::as_str).collect();
         f.write_str(&names.join(", "))
     }
 }

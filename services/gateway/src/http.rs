@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post},
 };
 use bus_schema::{
     ApprovalCarried, AuthorId, CONTENT_BYTES_MAX, Content, Draft, PLAN_CALLS_MAX, SLOTS_BYTES_MAX,
@@ -19,18 +19,23 @@ use serde_json::json;
 use crate::{
     access,
     api::{
-        Carried, CarryApproval, CarryPlan, Healthy, PLAYBOOK_BYTES_MAX, SALT_HEADER, SubmitTask,
-        Submitted, Tasks,
+        Carried, CarryApproval, CarryPlan, DIALOGUE_BYTES_MAX, Healthy, PLAYBOOK_BYTES_MAX,
+        SALT_HEADER, SubmitTask, Submitted, Tasks,
     },
     app_state::AppState,
+    cors,
     entrance::Entrance,
     follow,
     identity::{self, Identity},
+    pages::{self, OwnHeaders},
+    pairing,
     problem::{Kind, Problem},
+    question,
     record::{Known, answer_key},
     request::{known, read, task_id},
     session,
     shared_record::task_key,
+    sign_in,
 };
 
 const OPENAPI: &str = include_str!("../openapi.json");
@@ -115,6 +120,46 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v1/tasks/{id}/questions/{action}",
+        handler: || get(question::question),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/pairings",
+        handler: || post(pairing::announce),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/pairings/{pairing}",
+        handler: || get(pairing::shown),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/pairings/{pairing}/device",
+        handler: || post(pairing::offer),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/session/challenge",
+        handler: || post(sign_in::challenge),
+    },
+    Route {
+        method: "GET",
+        path: "/v1/session",
+        handler: || get(sign_in::shown),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/session",
+        handler: || post(sign_in::sign_in),
+    },
+    Route {
+        method: "DELETE",
+        path: "/v1/session",
+        handler: || delete(sign_in::sign_out),
+    },
+    Route {
+        method: "GET",
         path: "/v1/contents/{author}/{digest}/{len}",
         handler: || get(content),
     },
@@ -125,7 +170,7 @@ pub fn router(app: Arc<AppState>, entrance: Entrance) -> Router {
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
         router.route(route.path, (route.handler)())
     });
-    routes
+    pages::add(routes)
         .fallback(async || {
             Problem::new(Kind::NotFound, "see GET /v1/openapi.json for valid routes")
         })
@@ -144,22 +189,40 @@ pub fn router(app: Arc<AppState>, entrance: Entrance) -> Router {
 
 async fn guard(
     State((app, entrance)): State<(Arc<AppState>, Entrance)>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    let signer = cors::signer(&app, entrance, request.headers());
     let admitted = access::origin(&app, entrance, &request)
         .and_then(|()| identity::identity(entrance, request.headers()));
     let mut response = match admitted {
         Ok(identity) => {
             record(identity.as_ref(), &request);
-            next.run(request).await
+            request.extensions_mut().insert(entrance);
+            match cors::preflight(request.method(), signer.as_ref()) {
+                Some(response) => response,
+                None => next.run(request).await,
+            }
         }
         Err(problem) => problem.into_response(),
     };
+    if let Some(OwnHeaders(own)) = response.extensions_mut().remove() {
+        for (name, value) in own {
+            let (name, value) = (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+            response.headers_mut().insert(name, value);
+        }
+        return response;
+    }
     for (name, value) in SECURITY {
         response
             .headers_mut()
             .insert(name, HeaderValue::from_static(value));
+    }
+    if let Some(signer) = signer {
+        cors::permit(signer, &mut response);
     }
     response
 }
@@ -282,6 +345,7 @@ async fn submit(
         return Err(Problem::new(Kind::PlaybookDiffers, next));
     }
     let slots = signed_slots(&asked, said.slots)?;
+    let dialogue = signed_dialogue(&asked, said.dialogue)?;
     let used = || {
         let next = format!(
             "the task id was used before; see GET /v1/tasks/{}",
@@ -301,10 +365,11 @@ async fn submit(
         statement: asked.signed,
         playbook,
         slots,
+        dialogue,
     };
     let mut draft = Draft::of(said.task, fact).with(asked.playbook);
-    if let Some(slots) = asked.slots {
-        draft = draft.with(slots);
+    for further in asked.slots.into_iter().chain(asked.dialogue) {
+        draft = draft.with(further);
     }
     let meta = app.append(draft, reserved).await?;
     Ok((
@@ -328,6 +393,20 @@ fn signed_slots(asked: &SubmitTask, said: Option<Content>) -> Result<Option<Cont
         return Err(Problem::new(Kind::SlotsDiffer, next));
     }
     Ok(slots)
+}
+
+/// Returns the name of the sent document of a dialogue, if it is the signed one.
+fn signed_dialogue(asked: &SubmitTask, said: Option<Content>) -> Result<Option<Content>, Problem> {
+    let dialogue = asked.dialogue.as_ref().map(Sealed::content);
+    if dialogue.is_some_and(|document| document.len() as usize > DIALOGUE_BYTES_MAX) {
+        let next = "the document of a dialogue has at most 64 KiB; offer the model fewer tools";
+        return Err(Problem::new(Kind::TooLarge, next));
+    }
+    if dialogue != said {
+        let next = "the statement names another dialogue; send the signed salt and bytes";
+        return Err(Problem::new(Kind::PlaybookDiffers, next));
+    }
+    Ok(dialogue)
 }
 
 async fn approve(

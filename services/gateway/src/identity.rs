@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, HeaderName};
 
 use crate::{
-    access::only,
     entrance::Entrance,
+    headers::only,
     problem::{Kind, Problem},
 };
 

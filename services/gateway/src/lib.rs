@@ -3,24 +3,38 @@
 mod access;
 pub mod api;
 mod app_state;
+mod changes;
 pub mod client;
 pub mod config;
 pub mod core;
+mod cors;
 mod entrance;
 mod follow;
 mod forward;
+mod headers;
 mod hosts;
 pub mod http;
 mod identity;
+mod live;
+mod owner_words;
+mod pages;
+mod pairing;
+mod pairings;
 mod problem;
+mod question;
+mod reader;
 pub mod record;
 mod request;
 mod serve;
 mod session;
+mod sessions;
 mod shared_record;
+mod sign_in;
 mod slots;
 mod streams;
+mod text;
 mod turns;
+mod waits;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -68,7 +82,7 @@ impl Service for Gateway {
         }
         let (bus_requests, asks) = mpsc::channel(forward::ASKS_MAX);
         let shared_record = Arc::clone(&service.shared_record);
-        let hosts = config.hosts.clone();
+        let hosts = config.hosts.clone().with_signers(config.signers.clone());
         let app = AppState::new(
             &service.context,
             shared_record,
@@ -77,6 +91,10 @@ impl Service for Gateway {
             Limits::SERVICE,
         );
         beside.spawn(forward::forward(beside.bus.clone(), asks));
+        beside.spawn(changes::follow(
+            beside.bus.clone(),
+            Arc::clone(&app.changes),
+        ));
         for (key, entrance) in entrances {
             let address = entrance.address();
             let listener = serve::listen(address).map_err(|error| {

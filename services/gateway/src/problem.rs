@@ -27,6 +27,7 @@ pub(crate) enum Kind {
     TooSlow,
     Used,
     NotSession,
+    NoPairing,
     Erased,
     TooLarge,
     NotJson,
@@ -49,7 +50,7 @@ impl Kind {
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Used | Self::NotSession => StatusCode::CONFLICT,
-            Self::Erased => StatusCode::GONE,
+            Self::Erased | Self::NoPairing => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
@@ -76,6 +77,7 @@ impl Kind {
             Self::TooSlow => ("too-slow", "The request timed out"),
             Self::Used => ("used", "It was submitted before"),
             Self::NotSession => ("not-session", "The task is no open session"),
+            Self::NoPairing => ("no-pairing", "No such pairing is open"),
             Self::Erased => ("erased", "The content was erased"),
             Self::TooLarge => ("too-large", "The request is too large"),
             Self::NotJson => ("not-json", "The request is not JSON"),
@@ -101,6 +103,11 @@ impl Problem {
             kind,
             detail: detail.into(),
         }
+    }
+
+    /// The HTTP status.
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.kind.status()
     }
 
     /// A refusal that quotes a reason about the input, up to a maximum length.

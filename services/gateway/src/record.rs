@@ -1,18 +1,20 @@
 //! The projection of the stream: the newest tasks with their events, within fixed limits.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     APPROVERS_MAX, ActionId, ApprovalCarried, AuthorId, Content, ContractSigned, DeploymentId,
-    Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode, SessionCalled, Statement,
-    TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
+    DeviceEndorsed, Devices, Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode,
+    SessionCalled, Signers, Statement, TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::api::{ContractLabel, Summary, TaskState};
+use crate::{
+    api::{ContractLabel, Summary, TaskState},
+    owner_words::OwnerWords,
+    text::Text,
+    waits,
+};
 
 /// The maximum number of tasks.
 pub const TASKS_MAX: usize = 1_000;
@@ -26,34 +28,6 @@ pub const TEXT_BYTES_MAX: usize = 64 << 20;
 const DROPPED_MAX: usize = 100_000;
 /// The maximum number of signed contracts that are named; later ones are shown by their digest.
 const CONTRACTS_MAX: usize = 10_000;
-
-/// A text shared between copies of the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text(Arc<str>);
-
-impl Text {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Self::from)
-    }
-}
 
 /// An event in the form in which it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +49,12 @@ pub struct Record {
     tasks: BTreeMap<TaskId, TaskEntry>,
     by_age: BTreeMap<u64, TaskId>,
     dropped: BTreeSet<TaskId>,
+    /// The devices that the owner endorsed.
+    #[serde(default)]
+    devices: Devices,
+    /// The events of the owner that devices check.
+    #[serde(default)]
+    pub(crate) words: OwnerWords,
     /// The names and versions of signed contracts.
     contracts: BTreeMap<Digest, ContractLabel>,
     text_bytes: usize,
@@ -147,6 +127,24 @@ impl Record {
         self.halted
     }
 
+    /// The owner with the devices that the record has of the owner.
+    pub(crate) const fn signers(&self, owner: PublicKey) -> Signers<'_> {
+        Signers {
+            owner,
+            devices: &self.devices,
+        }
+    }
+
+    /// The devices of the owner.
+    pub(crate) const fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// The stored time of the newest event.
+    pub(crate) const fn now(&self) -> Time {
+        self.now
+    }
+
     /// The summaries of all kept tasks, newest first.
     #[must_use]
     pub fn summaries(&self) -> Vec<Summary> {
@@ -201,6 +199,13 @@ impl Record {
         self.now = self.now.max(meta.stored);
         match fact {
             GatewayFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            GatewayFact::DeviceEndorsed(_, fact) => {
+                let fact = DeviceEndorsed::clone(fact);
+                self.devices.endorse(self.deployment, meta.stored, fact);
+            }
+            GatewayFact::DeviceRevoked(_, fact) => {
+                self.devices.revoke(fact);
+            }
             GatewayFact::HaltOrdered(..) => self.halted = true,
             GatewayFact::HaltLifted(..) => self.halted = false,
             GatewayFact::ContractSigned(_, signed) => self.label(signed),
@@ -230,7 +235,7 @@ impl Record {
         };
         kept.fold(meta, fact);
         let waits = kept.session.is_some() && kept.ended.is_none();
-        match meta.task.zip(agent_waits(fact)) {
+        match meta.task.zip(waits::after(fact)) {
             Some((task, true)) if waits => drop(self.waiting.insert(task)),
             Some((task, _)) => drop(self.waiting.remove(&task)),
             None => {}
@@ -372,6 +377,8 @@ impl TaskEntry {
             GatewayFact::ActionStarted(_, started) => self.start(meta, started.action),
             GatewayFact::ActionFinished(_, finished) => self.finish(meta, finished.action),
             GatewayFact::RosterChanged(..)
+            | GatewayFact::DeviceEndorsed(..)
+            | GatewayFact::DeviceRevoked(..)
             | GatewayFact::HaltOrdered(..)
             | GatewayFact::HaltLifted(..)
             | GatewayFact::ContractSigned(..)
@@ -459,34 +466,6 @@ impl TaskEntry {
         self.text_bytes += bytes;
         self.lines.push(line);
         bytes
-    }
-}
-
-/// Returns true if an agent waits for services after this fact, false if it has its answer or a person must act; none if the fact
-/// changes neither.
-fn agent_waits(fact: &GatewayFact) -> Option<bool> {
-    match fact {
-        GatewayFact::SessionCalled(..)
-        | GatewayFact::ApprovalCarried(..)
-        | GatewayFact::ActionGranted(..) => Some(true),
-        GatewayFact::ApprovalRequested(..)
-        | GatewayFact::ApprovalRefused(..)
-        | GatewayFact::ActionRefused(..)
-        | GatewayFact::ActionFinished(..)
-        | GatewayFact::ActionDeclined(..)
-        | GatewayFact::ActionExpired(..)
-        | GatewayFact::SessionEnded(..)
-        | GatewayFact::TaskFinished(..) => Some(false),
-        GatewayFact::RosterChanged(..)
-        | GatewayFact::HaltOrdered(..)
-        | GatewayFact::HaltLifted(..)
-        | GatewayFact::ContractSigned(..)
-        | GatewayFact::TaskSubmitted(..)
-        | GatewayFact::TaskCancelled(..)
-        | GatewayFact::TaskAdmitted(..)
-        | GatewayFact::TaskRejected(..)
-        | GatewayFact::ActionProposed(..)
-        | GatewayFact::ActionStarted(..) => None,
     }
 }
 

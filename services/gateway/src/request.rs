@@ -1,7 +1,7 @@
 //! Reads requests: their JSON bodies, and the task that they are about.
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::{Body, Bytes, HttpBody as _},
     extract::{Path, Request, rejection::PathRejection},
     http::header,
 };
@@ -48,6 +48,29 @@ pub(crate) async fn read<T: DeserializeOwned>(
     app: &AppState,
     request: Request,
 ) -> Result<T, Problem> {
+    if !is_of_type(&request, "application/json") {
+        return Err(Problem::new(
+            Kind::NotJson,
+            "send it as `Content-Type: application/json`",
+        ));
+    }
+    let bytes = read_bytes(app, request).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::quoting(Kind::Malformed, &error, "see GET /v1/openapi.json"))
+}
+
+/// Reads the form of a page within its limits of size and time.
+pub(crate) async fn read_form(app: &AppState, request: Request) -> Result<Bytes, Problem> {
+    if !is_of_type(&request, "application/x-www-form-urlencoded") {
+        return Err(Problem::new(
+            Kind::NotJson,
+            "send it as `Content-Type: application/x-www-form-urlencoded`",
+        ));
+    }
+    read_bytes(app, request).await
+}
+
+fn is_of_type(request: &Request, wanted: &str) -> bool {
     let kind = access::only(request.headers(), &header::CONTENT_TYPE)
         .ok()
         .flatten();
@@ -55,12 +78,10 @@ pub(crate) async fn read<T: DeserializeOwned>(
         .and_then(|kind| kind.split(';').next())
         .unwrap_or_default()
         .trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(
-            Kind::NotJson,
-            "send it as `Content-Type: application/json`",
-        ));
-    }
+    kind.eq_ignore_ascii_case(wanted)
+}
+
+async fn read_bytes(app: &AppState, request: Request) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Kind::TooLarge, "a request has at most 512 KiB; send less");
     let body = request.into_body();
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
@@ -83,16 +104,12 @@ pub(crate) async fn read<T: DeserializeOwned>(
         let next = "this request was the oldest of too many slow ones; send it again, all at once";
         Problem::new(Kind::Busy, next)
     })?;
-    let bytes = match read {
-        Ok(read) => read.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Err(_) => {
-            return Err(Problem::new(
-                Kind::Malformed,
-                "the body ended early; send it again",
-            ));
-        }
-    };
-    serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::quoting(Kind::Malformed, &error, "see GET /v1/openapi.json"))
+    match read {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(Problem::new(
+            Kind::Malformed,
+            "the body ended early; send it again",
+        )),
+    }
 }

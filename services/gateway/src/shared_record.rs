@@ -11,7 +11,10 @@ use std::{
 use bus_schema::{Digest, GatewayFact, Meta, Signed, TaskId, wire};
 use tokio::sync::watch;
 
-use crate::record::{Line, Record, answer_key};
+use crate::{
+    owner_words::SignedBody,
+    record::{Line, Record, answer_key},
+};
 
 /// The shared copy: the core writes it after each fold, and requests read it.
 #[derive(Debug)]
@@ -61,6 +64,12 @@ impl SharedRecord {
         self.newest.send_modify(|_| {});
     }
 
+    /// Keeps the bytes of an event of the owner.
+    pub(crate) fn keep(&self, seq: u64, fact: &GatewayFact, word: SignedBody) {
+        let mut record = self.record.write().unwrap_or_else(PoisonError::into_inner);
+        record.words.keep(seq, fact, word);
+    }
+
     pub(crate) fn take(&self, meta: &Meta, fact: &GatewayFact, line: Option<Line>) {
         self.record
             .write()
@@ -78,6 +87,8 @@ impl SharedRecord {
                 self.settle(&call_key(*task, &ended.statement));
             }
             GatewayFact::RosterChanged(..)
+            | GatewayFact::DeviceEndorsed(..)
+            | GatewayFact::DeviceRevoked(..)
             | GatewayFact::ContractSigned(..)
             | GatewayFact::TaskCancelled(..)
             | GatewayFact::TaskAdmitted(..)

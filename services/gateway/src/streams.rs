@@ -5,16 +5,25 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bus_schema::Time;
+use bus_schema::{DeviceId, Time};
 
 use crate::problem::{Kind, Problem};
 
-/// The number of open streams by the end of their access, which identifies the access.
+/// The reader whose open streams are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CountedFor {
+    /// An access of the owner: its end identifies it.
+    Access(Time),
+    /// A device, with all of its accesses and sessions.
+    Device(DeviceId),
+}
+
+/// The number of open streams of each reader.
 #[derive(Debug)]
 pub(crate) struct Streams {
     all: usize,
     each: usize,
-    open: Mutex<BTreeMap<Time, usize>>,
+    open: Mutex<BTreeMap<CountedFor, usize>>,
 }
 
 impl Streams {
@@ -27,16 +36,21 @@ impl Streams {
         })
     }
 
-    /// Opens a stream with the access that ends at `until`. Streams of expired accesses no longer count:
-    /// they are about to close.
-    pub(crate) fn open(self: &Arc<Self>, until: Time, now: Time) -> Result<Stream, Problem> {
+    /// Opens a stream. Streams of expired accesses no longer count: they are about to close.
+    pub(crate) fn open(self: &Arc<Self>, by: CountedFor, now: Time) -> Result<Stream, Problem> {
         let mut open = self.lock();
-        open.retain(|until, with_access| *until >= now && *with_access > 0);
+        open.retain(|by, count| {
+            let counts = match by {
+                CountedFor::Access(until) => *until >= now,
+                CountedFor::Device(_) => true,
+            };
+            counts && *count > 0
+        });
         if open.values().sum::<usize>() >= self.all {
             let next = "too many event streams are open; close some or try again later";
             return Err(Problem::new(Kind::Busy, next));
         }
-        let with_access = open.entry(until).or_default();
+        let with_access = open.entry(by).or_default();
         if *with_access >= self.each {
             let next = format!(
                 "{} event streams are open with this access; close some or sign a fresh one",
@@ -46,10 +60,10 @@ impl Streams {
         }
         *with_access += 1;
         let of = Arc::clone(self);
-        Ok(Stream { of, until })
+        Ok(Stream { of, by })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Time, usize>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<CountedFor, usize>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,12 +72,12 @@ impl Streams {
 #[derive(Debug)]
 pub(crate) struct Stream {
     of: Arc<Streams>,
-    until: Time,
+    by: CountedFor,
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(with_access) = self.of.lock().get_mut(&self.until) {
+        if let Some(with_access) = self.of.lock().get_mut(&self.by) {
             *with_access = with_access.saturating_sub(1);
         }
     }

@@ -269,12 +269,14 @@ impl PolicyCore {
                     playbook,
                     slots,
                     session,
+                    dialogue,
                 }) => {
                     let fact = TaskAdmitted {
                         contract,
                         playbook,
                         slots,
                         session,
+                        dialogue,
                         job: one.run.as_ref().map(|run| run.job.clone()),
                     };
                     Draft::of(one.task, fact)

@@ -309,7 +309,7 @@ impl PolicyCore {
     ) -> Decision {
         let approvals = Vec::new();
         let grant = Grant { draft, approvals };
-        let inside = grant.check_envelope(envelope, &self.owner, 0, moment.now);
+        let inside = grant.check_envelope(envelope, &self.state.signers(self.owner), 0, moment.now);
         let draft = grant.draft;
         match (inside, reason) {
             (Ok(()), None) => Decision::Grant(draft),
@@ -409,7 +409,8 @@ fn outside(why: OutsideEnvelope) -> Refusal {
         | OutsideEnvelope::ApprovalContract
         | OutsideEnvelope::ApprovalExpired
         | OutsideEnvelope::Approver
-        | OutsideEnvelope::Approval(_) => ("contract", RefusalCode::OutsideEnvelope),
+        | OutsideEnvelope::Approval(_)
+        | OutsideEnvelope::Device(_) => ("contract", RefusalCode::OutsideEnvelope),
     };
     Refusal::new(rule_id(rule), code, why.to_string())
 }

@@ -1,5 +1,6 @@
 //! Holds policy's projection of the stream: contracts in force, open tasks, and work without a verdict.
 
+mod approvals;
 mod fold;
 mod runs;
 mod task;
@@ -7,9 +8,9 @@ mod task;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Digest, DraftGrant,
-    Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, RunCause, Signed,
-    TaskId, Time, ToolName,
+    ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Devices, Digest,
+    DraftGrant, Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, RunCause,
+    Signed, Signers, TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ pub struct State {
     pub(crate) halted: bool,
     /// The newest catalogue that the owner signed.
     pub(crate) catalogue: Option<CatalogueSigned>,
+    /// The devices that the owner endorsed.
+    #[serde(default)]
+    pub(crate) devices: Devices,
     /// The jobs that the owner signed.
     pub(crate) jobs: Jobs,
     /// The owner's orders of runs that no run has used.
@@ -133,6 +137,8 @@ pub(crate) struct Submitted {
     pub(crate) slots: Option<Content>,
     /// The key of its session.
     pub(crate) session: Option<PublicKey>,
+    /// The document of its dialogue.
+    pub(crate) dialogue: Option<Content>,
 }
 
 /// An admitted task that has not ended.
@@ -307,6 +313,14 @@ impl Task {
 }
 
 impl State {
+    /// Returns the owner with the devices that speak for the owner.
+    pub(crate) const fn signers(&self, owner: PublicKey) -> Signers<'_> {
+        Signers {
+            owner,
+            devices: &self.devices,
+        }
+    }
+
     /// Returns true if a task was admitted and has not ended, or waits for its admission.
     pub(crate) fn is_known(&self, task: TaskId) -> bool {
         let mut waiting = self.submitted.values();

@@ -322,7 +322,11 @@ impl Core for WorkerCore {
     fn fold(&mut self, seen: Seen<WorkerFact>) {
         let (meta, fact) = seen.into_parts();
         let (id, action, heard) = match &fact {
-            WorkerFact::TaskAdmitted(_, fact) if fact.session.is_some() => return,
+            WorkerFact::TaskAdmitted(_, fact)
+                if fact.session.is_some() || fact.dialogue.is_some() =>
+            {
+                return;
+            }
             WorkerFact::TaskAdmitted(id, fact) => return self.admit(&meta, *id, fact),
             WorkerFact::TaskCancelled(id, _) => return self.cancel(&meta, *id),
             WorkerFact::TaskFinished(id, _) => return self.finish(*id),

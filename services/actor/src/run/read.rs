@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Core, Error, Service,
-    bus::{REQUEST_TIMEOUT, header},
+    bus::{REQUEST_TIMEOUT, header, share_keys},
     error::chain,
     live::said,
     projection::Position,
@@ -260,17 +260,7 @@ where
 
     /// Shares the keys of the roster; one without the own key ends an actor that publishes.
     fn take_keys(&self) -> Result<(), Error> {
-        let mut keys = self
-            .keys
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for author in AuthorId::ALL {
-            match self.verifier.key(*author) {
-                Some(key) => drop(keys.insert(*author, key)),
-                None => drop(keys.remove(author)),
-            }
-        }
-        drop(keys);
+        share_keys(&self.keys, &self.verifier);
         // In a stream that was made again, messages may come before the roster.
         if self.announced && self.verifier.deployment().is_some() {
             self.check_roster()?;

@@ -162,10 +162,12 @@ impl World {
             playbook: document,
             slots: None,
             session: None,
+            dialogue: None,
             at: START,
         };
         let statement = Signed::new(&Statement::Task(said), &key(AuthorId::Owner));
         let submitted = TaskSubmitted {
+            dialogue: None,
             statement,
             playbook: document,
             slots: None,

@@ -1,11 +1,16 @@
-//! The body of a request: a JSON template, in which `{"$value": NAME}` stands for an argument.
+//! The body of a request: a JSON template, in which `{"$value": NAME}` stands for an argument, and `{"$json": NAME}` for the
+//! JSON that an argument has as its text.
 
+use bus_schema::{CONTENT_BYTES_MAX, json};
 use serde_json::{Map, Value};
 
+use super::args_error::HttpArgsError;
 use super::texts::is_name;
 
 /// The member that stands for an argument: `{"$value": "text"}`.
 const VALUE: &str = "$value";
+/// The member that stands for the JSON in the text of an argument: `{"$json": "messages"}`.
+const JSON: &str = "$json";
 
 /// Most levels of a template.
 const DEPTH_MAX: usize = 32;
@@ -22,12 +27,14 @@ pub(super) fn check(template: &Value) -> Result<(), String> {
             ));
         }
         match template {
-            Value::Object(members) if members.contains_key(VALUE) => match argument(members) {
-                Some(_) => Ok(()),
-                None => Err(format!(
-                    "has `{VALUE}` in another form than {{\"{VALUE}\": \"name\"}}, alone in its object"
-                )),
-            },
+            Value::Object(members) if members.contains_key(VALUE) || members.contains_key(JSON) => {
+                match argument(members) {
+                    Some(_) => Ok(()),
+                    None => Err(format!(
+                        "has `{VALUE}` or `{JSON}` in another form than {{\"{VALUE}\": \"name\"}}, alone in its object"
+                    )),
+                }
+            }
             Value::Object(members) => {
                 let mut inner = members.values();
                 inner.try_for_each(|inner| visit(inner, depth + 1))
@@ -45,7 +52,7 @@ pub(super) fn values(template: &Value) -> Vec<(&str, bool)> {
     fn visit<'t>(template: &'t Value, is_member: bool, found: &mut Vec<(&'t str, bool)>) {
         match template {
             Value::Object(members) => match argument(members) {
-                Some(name) => found.push((name, !is_member)),
+                Some(argument) => found.push((argument.name(), !is_member)),
                 None => members.values().for_each(|inner| visit(inner, true, found)),
             },
             Value::Array(items) => items.iter().for_each(|item| visit(item, false, found)),
@@ -57,35 +64,75 @@ pub(super) fn values(template: &Value) -> Vec<(&str, bool)> {
     found
 }
 
-/// Fills a template; `None` if an argument is missing that it needs.
-pub(super) fn fill(template: &Value, args: &Map<String, Value>) -> Option<Value> {
+/// Fills a template.
+///
+/// # Errors
+/// [`HttpArgsError::Missing`] for an argument that is missing and that it needs, [`HttpArgsError::Json`] for a text that is no
+/// JSON.
+pub(super) fn fill(template: &Value, args: &Map<String, Value>) -> Result<Value, HttpArgsError> {
     match template {
         Value::Object(members) => {
-            if let Some(name) = argument(members) {
-                return args.get(name).cloned();
+            if let Some(argument) = argument(members) {
+                let value = argument.value(args)?;
+                return value.ok_or_else(|| HttpArgsError::Missing(argument.name().to_owned()));
             }
             let mut filled = Map::new();
             for (key, inner) in members {
-                let is_value = inner.as_object().and_then(argument);
-                match (is_value, fill(inner, args)) {
-                    (_, Some(value)) => drop(filled.insert(key.clone(), value)),
-                    (Some(_), None) => {}
-                    (None, None) => return None,
-                }
+                let value = match inner.as_object().and_then(argument) {
+                    Some(argument) => argument.value(args)?,
+                    None => Some(fill(inner, args)?),
+                };
+                filled.extend(value.map(|value| (key.clone(), value)));
             }
-            Some(Value::Object(filled))
+            Ok(Value::Object(filled))
         }
         Value::Array(items) => {
             let items = items.iter().map(|item| fill(item, args));
-            items.collect::<Option<_>>().map(Value::Array)
+            items.collect::<Result<_, _>>().map(Value::Array)
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            Some(template.clone())
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(template.clone()),
+    }
+}
+
+/// A part of a template that stands for an argument.
+#[derive(Debug, Clone, Copy)]
+enum Placeholder<'t> {
+    /// The value.
+    Value(&'t str),
+    /// The JSON that its text is.
+    Json(&'t str),
+}
+
+impl<'t> Placeholder<'t> {
+    const fn name(self) -> &'t str {
+        match self {
+            Self::Value(name) | Self::Json(name) => name,
+        }
+    }
+
+    /// Returns what stands in the body; none without the argument.
+    fn value(self, args: &Map<String, Value>) -> Result<Option<Value>, HttpArgsError> {
+        let Some(value) = args.get(self.name()) else {
+            return Ok(None);
+        };
+        match self {
+            Self::Value(_) => Ok(Some(value.clone())),
+            Self::Json(name) => {
+                let text = value.as_str().map(str::as_bytes);
+                let read = text.and_then(|text| json::parse(text, CONTENT_BYTES_MAX).ok());
+                let wrong = || HttpArgsError::Json(name.to_owned());
+                read.map(Some).ok_or_else(wrong)
+            }
         }
     }
 }
 
-fn argument(members: &Map<String, Value>) -> Option<&str> {
-    let name = members.get(VALUE)?.as_str()?;
-    (members.len() == 1 && is_name(name)).then_some(name)
+fn argument(members: &Map<String, Value>) -> Option<Placeholder<'_>> {
+    let (key, name) = members.iter().next()?;
+    let name = name.as_str().filter(|name| is_name(name))?;
+    match key.as_str() {
+        VALUE if members.len() == 1 => Some(Placeholder::Value(name)),
+        JSON if members.len() == 1 => Some(Placeholder::Json(name)),
+        _ => None,
+    }
 }

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use super::args_error::HttpArgsError;
 use super::body;
 use super::entry::{HttpTool, Param, ParamValue, PathName};
 use super::method::Method;
 use super::texts::{is_header_value, percent_encoded};
-use crate::reach::{StrictUrl, UrlError};
+use crate::reach::StrictUrl;
 
 /// A request, complete but for the headers that the executor writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,40 +20,6 @@ pub struct HttpRequest {
     pub headers: Vec<(String, String)>,
     /// The body, JSON.
     pub body: Option<Vec<u8>>,
-}
-
-/// The reason that arguments make no request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HttpArgsError {
-    /// An argument is missing.
-    #[error("the argument `{0}` is missing; send it")]
-    Missing(String),
-    /// An argument that the tool does not send.
-    #[error("the argument `{0}` is not sent by this tool; leave it out")]
-    Unknown(String),
-    /// A value that is no text, whole number or truth value, where only those can be sent.
-    #[error("the argument `{0}` is no text, whole number or truth value; send one of these")]
-    Type(String),
-    /// A value that cannot be one name of a path.
-    #[error(
-        "the argument `{0}` is empty, `.` or `..`, or has a slash, `\\`, `%`, `;`, `?`, `#` or a control character; it \
-         has to be one name of a path"
-    )]
-    PathName(String),
-    /// A value that cannot be the value of a header.
-    #[error("the argument `{0}` is not visible ASCII, as the value of a header has to be")]
-    Header(String),
-    /// A body of more bytes than the tool allows.
-    #[error("the body of the request has {bytes} bytes, more than the {max} that the tool allows")]
-    Large {
-        /// Its bytes.
-        bytes: usize,
-        /// `request_bytes_max` of the tool.
-        max: u64,
-    },
-    /// The URL is too long.
-    #[error(transparent)]
-    Url(#[from] UrlError),
 }
 
 impl HttpTool {
@@ -98,14 +65,7 @@ impl HttpTool {
         let Some(template) = &self.body else {
             return Ok(None);
         };
-        let Some(filled) = body::fill(template, args) else {
-            let missing = body::values(template).into_iter();
-            let missing =
-                missing.filter(|(name, is_needed)| *is_needed && !args.contains_key(*name));
-            let name = missing.map(|(name, _)| name).next().unwrap_or_default();
-            return Err(HttpArgsError::Missing(name.to_owned()));
-        };
-        let bytes = filled.to_string().into_bytes();
+        let bytes = body::fill(template, args)?.to_string().into_bytes();
         let max = self.limits().request_bytes_max;
         if u64::try_from(bytes.len()).is_ok_and(|len| len <= max) {
             return Ok(Some(bytes));

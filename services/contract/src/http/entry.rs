@@ -38,6 +38,8 @@ pub struct HttpTool {
     redirects: u8,
     /// The secret that each request carries.
     secret: Option<SecretName>,
+    /// The name of the form in which a model takes a conversation.
+    wire: Option<String>,
     answer: Answer,
     limits: HttpLimits,
 }
@@ -124,6 +126,7 @@ struct WrittenHttp {
     #[serde(default)]
     redirects: u8,
     secret: Option<SecretName>,
+    wire: Option<String>,
     answer: Answer,
     limits: HttpLimits,
 }
@@ -174,6 +177,11 @@ impl HttpTool {
                 written.redirects
             ));
         }
+        if let Some(wire) = written.wire.as_deref().filter(|wire| !is_name(wire)) {
+            return Err(format!(
+                "`wire` is {wire:?}; write such as \"openai-chat\", or leave it out if no model answers"
+            ));
+        }
         answer(&written.answer, written.method).map_err(|problem| format!("`answer` {problem}"))?;
         limits(&written.limits).map_err(|problem| format!("`limits` {problem}"))?;
         Ok(Self {
@@ -185,6 +193,7 @@ impl HttpTool {
             body: written.body,
             redirects: written.redirects,
             secret: written.secret,
+            wire: written.wire,
             answer: written.answer,
             limits: written.limits,
         })
@@ -218,6 +227,12 @@ impl HttpTool {
     #[must_use]
     pub const fn secret(&self) -> Option<&SecretName> {
         self.secret.as_ref()
+    }
+
+    /// The name of the form in which a model takes a conversation; none if no model answers.
+    #[must_use]
+    pub fn wire(&self) -> Option<&str> {
+        self.wire.as_deref()
     }
 
     /// The limits of a call.

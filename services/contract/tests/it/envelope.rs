@@ -2,7 +2,8 @@
 
 use bus_schema::{
     ActionId, ApprovalStatement, Ask, Asked, AuthorId, DeploymentId, Digest, DraftGrant, Envelope,
-    Grant, OutsideEnvelope, Salt, Sealed, Signed, Statement, TaskId, Time, public_key, wire,
+    Grant, OutsideEnvelope, Salt, Sealed, Signed, Signers, Statement, TaskId, Time, public_key,
+    wire,
 };
 use contract::{Allowance, Catalogue, Contract, envelope};
 use ed25519_dalek::SigningKey;
@@ -121,7 +122,12 @@ pub(crate) fn inside(
     };
     let approvals = approved.then(|| Signed::new(&Statement::Approval(said), &owner));
     let approvals = approvals.into_iter().collect();
-    Grant { draft, approvals }.check_envelope(envelope, &public_key(&owner), used, Time::default())
+    Grant { draft, approvals }.check_envelope(
+        envelope,
+        &Signers::without_devices(public_key(&owner)),
+        used,
+        Time::default(),
+    )
 }
 
 fn most() -> Allowance {

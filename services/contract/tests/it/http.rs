@@ -70,8 +70,41 @@ fn an_entry_says_what_is_sent() {
     assert!(tools.get("note.read").unwrap().http().is_none());
 }
 
+#[test]
+fn a_text_of_json_stands_in_the_body_as_json() {
+    let tools = catalogue(|tool| {
+        tool["http"]["wire"] = json!("openai-chat");
+        tool["http"]["body"] = json!({"kind": "note", "parts": {"$json": "text"}});
+    });
+    let tools = tools.unwrap();
+    let http = tools.get("crm.note").unwrap().http().unwrap();
+    assert_eq!(http.wire(), Some("openai-chat"));
+    let request = |args: Value| http.request(args.as_object().unwrap());
+    let sent = request(json!({"customer": "7", "text": "[{\"a\":1}]"})).unwrap();
+    let body: Value = serde_json::from_slice(&sent.body.unwrap()).unwrap();
+    assert_eq!(body, json!({"kind": "note", "parts": [{"a": 1}]}));
+    // A member of an object is left out with its argument, and the text stands at its own place alone.
+    let sent = request(json!({"customer": "7"})).unwrap();
+    assert_eq!(sent.body.unwrap(), br#"{"kind":"note"}"#);
+    for text in [
+        json!("[1"),
+        json!("{\"a\":1,\"a\":2}"),
+        json!("1, \"kind\": 2"),
+        json!(7),
+    ] {
+        let error = request(json!({"customer": "7", "text": text})).unwrap_err();
+        assert_eq!(error, HttpArgsError::Json("text".to_owned()));
+    }
+}
+
 /// Members of `http`, each with a value that is refused and a part of the reason.
-const REFUSED: [(&str, &str, &str); 32] = [
+const REFUSED: [(&str, &str, &str); 34] = [
+    ("wire", r#""a b""#, "`wire` is \"a b\""),
+    (
+        "body",
+        r#"{"a": {"$json": "text", "b": 1}}"#,
+        "alone in its object",
+    ),
     ("redirects", "1", "0 for all others"),
     ("method", r#""TRACE""#, "unknown variant `TRACE`"),
     ("method", r#""GET""#, "`body` is not sent with GET"),

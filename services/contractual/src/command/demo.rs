@@ -347,6 +347,7 @@ fn choices(workspace: PathBuf) -> Result<Choices, Error> {
     Ok(Choices {
         bus: free_port()?,
         gateway: free_port()?,
+        signer: None,
         workspace,
         catalogue: example::pinned(example::TOOLS)?,
         sync: "always".to_owned(),

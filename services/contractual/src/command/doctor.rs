@@ -3,6 +3,7 @@
 mod containers;
 mod finding;
 mod junk;
+mod models;
 mod on_disk;
 mod server;
 mod services;
@@ -163,6 +164,7 @@ async fn in_containers(findings: &mut Findings, deployment: &Deployment, of: &Co
             agreement(findings, deployment).await;
             halted(findings, deployment).await;
             contracts(findings, deployment).await;
+            models::models(findings, deployment).await;
         }
     }
     if up.contains(&"gateway") {
@@ -318,6 +320,7 @@ async fn bus(findings: &mut Findings, deployment: &Deployment) {
     agreement(findings, deployment).await;
     halted(findings, deployment).await;
     contracts(findings, deployment).await;
+    models::models(findings, deployment).await;
 }
 
 /// Checks that nothing is halted.

@@ -21,6 +21,7 @@ use crate::{Error, Output, example};
 /// The default addresses.
 const BUS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4222);
 const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8480);
+const SIGNER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8481);
 
 /// `init …`
 #[derive(Debug, Args)]
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// The address of the gateway; by default 127.0.0.1:8480.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     gateway: Option<SocketAddr>,
+    /// The address of the signer, whose page pairs devices and signs with them; by default 127.0.0.1:8481.
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    signer: Option<SocketAddr>,
     /// The time at which nats-server syncs to disk: always, or an interval such as 2m; by default always.
     #[arg(long)]
     sync: Option<String>,
@@ -46,7 +50,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     no_copy: bool,
     /// Make it for the containers of `deploy/docker-compose.yml`; needs root, to set the owners of files.
-    #[arg(long, conflicts_with_all = ["bus", "gateway"])]
+    #[arg(long, conflicts_with_all = ["bus", "gateway", "signer"])]
     containers: bool,
     /// With --containers: a file with the tailnet's auth key, such as authkey.txt; copied for the sidecar.
     #[arg(long, requires = "containers", value_name = "FILE")]
@@ -84,6 +88,7 @@ impl Arguments {
         for (flag, given, kept) in [
             ("--bus", self.bus, file.bus),
             ("--gateway", self.gateway, file.gateway),
+            ("--signer", self.signer, file.signer.unwrap_or(SIGNER)),
         ] {
             if let Some(given) = given.filter(|given| *given != kept) {
                 return differs(flag, given.to_string(), kept.to_string(), dir.deployment());
@@ -136,6 +141,7 @@ impl Arguments {
             catalogue,
             bus,
             gateway,
+            signer,
             sync,
             no_copy,
             containers,
@@ -159,6 +165,7 @@ impl Arguments {
         Ok(init::Choices {
             bus: bus.unwrap_or(BUS),
             gateway: gateway.unwrap_or(GATEWAY),
+            signer: Some(signer.unwrap_or(SIGNER)),
             workspace: workspace.unwrap_or_else(|| PathBuf::from("workspace")),
             catalogue,
             sync: sync.unwrap_or_else(|| "always".to_owned()),

@@ -1,6 +1,7 @@
 //! `task`: lists, shows, submits and cancels tasks.
 
 mod cancel;
+mod dialogue;
 mod list;
 pub(super) mod run;
 mod show;
@@ -18,7 +19,7 @@ pub(super) enum Command {
     Show(show::Arguments),
     /// Cancel a task: nothing more of it is granted, and its running programs are killed.
     Cancel(cancel::Arguments),
-    /// Submit a task (a playbook under a signed contract) and follow it to its end; same as `run`.
+    /// Have a model work on your words, or submit a playbook, under a signed contract; same as `run`.
     #[command(after_help = run::TASK_EXAMPLE)]
     Run(run::Arguments),
 }

@@ -23,7 +23,7 @@ mod working_copy;
 
 use clap::Subcommand;
 
-pub(super) use self::{change::signed, pin::pinned};
+pub(super) use self::{add::add, change::signed, pin::pinned};
 use super::context::Context;
 use crate::Error;
 

@@ -69,6 +69,11 @@ impl Arguments {
                     "ready: the gateway listens on http://{}; Ctrl-C stops everything",
                     file.gateway
                 ));
+                if let Some(signer) = file.signer {
+                    out.line_for_people(&format!(
+                        "the signer is at http://{signer}; `contractual pair --role approver --name Phone` pairs a browser"
+                    ));
+                }
                 ran = tokio::select! {
                     () = interrupt.came() => Ok(()),
                     () = keep_certificates(dir, &fleet, out) => Ok(()),

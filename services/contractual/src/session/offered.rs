@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use bus_schema::{Ask, ToolName};
-use contract::{Catalogue, Contract, Effect, Integrity};
+use bus_schema::ToolName;
+use contract::{Catalogue, Contract, Integrity};
 use rmcp::model::Tool;
 use serde_json::{Value, json};
 
-/// Longest name that all known agents take.
-const NAME_CHARS: usize = 64;
+use crate::permitted::permitted;
 
 /// The tools of the session itself: name, description, schema of the arguments.
 fn own() -> [(&'static str, &'static str, Value); 3] {
@@ -49,22 +48,17 @@ impl Offered {
             tools: Vec::new(),
             names: BTreeMap::new(),
         };
-        let permitted = contract::envelope(contract, catalogue);
-        let mut taken: Vec<String> = own().map(|(name, ..)| name.to_owned()).to_vec();
-        for tool in catalogue.tools() {
-            let mut tools = permitted.tools.iter();
-            let Some(permit) = tools.find(|one| one.name == *tool.name()) else {
-                continue;
+        let taken = own().map(|(name, ..)| name.to_owned()).to_vec();
+        for one in permitted(contract, catalogue, taken) {
+            let schema = one.schema.as_object().cloned().unwrap_or_default();
+            let tool = Tool::new(one.name.clone(), one.description, Arc::new(schema));
+            offered.tools.push(tool);
+            let integrity = if one.untrusted {
+                Integrity::Untrusted
+            } else {
+                Integrity::Trusted
             };
-            let name = plain(tool.name().as_str(), &taken);
-            taken.push(name.clone());
-            let schema = tool.input_schema().as_object().cloned().unwrap_or_default();
-            let described = described(permit.ask, tool);
-            offered
-                .tools
-                .push(Tool::new(name.clone(), described, Arc::new(schema)));
-            let known = (tool.name().clone(), tool.output().integrity);
-            offered.names.insert(name, known);
+            offered.names.insert(one.name, (one.tool, integrity));
         }
         for (name, about, schema) in own() {
             let schema = schema.as_object().cloned().unwrap_or_default();
@@ -77,31 +71,4 @@ impl Offered {
     pub(crate) fn get(&self, name: &str) -> Option<&(ToolName, Integrity)> {
         self.names.get(name)
     }
-}
-
-/// The name of a tool as agents take it: letters, digits, `_` and `-`, and not yet taken.
-fn plain(name: &str, taken: &[String]) -> String {
-    let mut plain = name.replace('.', "_");
-    plain.truncate(NAME_CHARS - 3);
-    let free = |name: &String| !taken.contains(name);
-    if free(&plain) {
-        return plain;
-    }
-    let mut numbered = (2..).map(|n| format!("{plain}_{n}"));
-    numbered.find(free).unwrap_or(plain)
-}
-
-/// The description of a tool, with what the contract says of its calls.
-fn described(ask: Ask, tool: &contract::Tool) -> String {
-    let under = match ask {
-        Ask::Never => "Calls within the contract are permitted.",
-        Ask::Sometimes => "Some calls are permitted, and some need a person's approval.",
-        Ask::Always => "Each call needs a person's approval.",
-    };
-    let effect = match tool.effects().most() {
-        Effect::Read => "It only reads.",
-        Effect::Write => "It changes something.",
-        Effect::Outward => "It sends something out.",
-    };
-    format!("{} {effect} {under}", tool.description())
 }

@@ -46,6 +46,7 @@ impl Deployed {
             copy: true,
             bus: "127.0.0.1:4222".parse().unwrap(),
             gateway: "127.0.0.1:8480".parse().unwrap(),
+            signer: None,
             workspace: folder.path().join("workspace"),
             catalogue: example::TOOLS.to_owned(),
             sync: "2m".to_owned(),

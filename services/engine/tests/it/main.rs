@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod dialogues;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
+mod wires;

@@ -92,6 +92,7 @@ impl Scene {
             playbook,
             slots: None,
             session: session.map(|key| public_key(&key)),
+            dialogue: None,
         };
         self.say::<Policy, _>(task, fact);
     }
@@ -130,8 +131,8 @@ impl Scene {
     pub(crate) fn run(&mut self) -> Vec<Said> {
         let mut all = Vec::new();
         loop {
-            for fetch in self.core.waits_for() {
-                let found = match self.log.get(AuthorId::Gateway, fetch.args) {
+            for fetch in self.core.waits_for(self.log.now) {
+                let found = match self.log.get(fetch.stored.by, fetch.stored.content) {
                     Some(bytes) => Found::Bytes(bytes),
                     None => Found::Erased,
                 };

@@ -5,7 +5,7 @@ use bus_schema::{
 };
 use ed25519_dalek::SigningKey;
 
-use super::{Client, Error};
+use super::{Client, Error, TaskParts};
 use crate::api::{Called, CarryCall, CarryEnd, Ended, Submitted};
 
 /// A call of a session.
@@ -33,8 +33,11 @@ impl Client {
         key: &SigningKey,
     ) -> Result<Submitted, Error> {
         let session = PublicKey::new(key.verifying_key().to_bytes());
-        self.submit_task(contract, wish.as_bytes(), None, Some(session))
-            .await
+        let with = TaskParts {
+            session: Some(session),
+            ..TaskParts::default()
+        };
+        self.submit_task(contract, wish.as_bytes(), with).await
     }
 
     /// Signs a call of a session with its key, and submits it; `args` is canonical JSON. Each number is taken once.

@@ -57,6 +57,8 @@ async fn each_operation_asks_for_the_access_that_it_says() {
         let open = operation["security"].as_array().is_some_and(Vec::is_empty);
         let concrete = path
             .replace("{id}", &task.to_string())
+            .replace("{action}", &task.to_string())
+            .replace("{pairing}", &"0".repeat(32))
             .replace("{author}", "owner")
             .replace("{digest}", &"0".repeat(64))
             .replace("{len}", "1");
@@ -155,9 +157,10 @@ async fn schemas_are_the_types() {
         &SubmitTask {
             signed,
             slots: Some(ready.playbook.clone()),
+            dialogue: Some(ready.playbook.clone()),
             playbook: ready.playbook,
         },
-        &["slots"],
+        &["slots", "dialogue"],
     );
     check("Submitted", &Submitted { task, seq }, &[]);
     check("Carried", &Carried { task, action, seq }, &[]);

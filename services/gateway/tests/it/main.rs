@@ -8,10 +8,13 @@
 mod answered;
 mod configured;
 mod crowded;
+mod devices;
 mod documented;
 mod doors;
 mod followed;
 mod limited;
+mod pages;
+mod paired;
 mod recorded;
 mod refused;
 mod said;

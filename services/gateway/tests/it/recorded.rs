@@ -31,6 +31,7 @@ fn submit(stream: &mut Stream, clock: &Clock) -> TaskId {
         statement: signed_task(task, &playbook),
         playbook: playbook.content(),
         slots: None,
+        dialogue: None,
     };
     stream.append(Draft::<Gateway>::of(task, fact));
     task
@@ -94,6 +95,7 @@ async fn only_the_newest_tasks_are_kept() {
         statement: ready.signed,
         playbook: ready.playbook.content(),
         slots: None,
+        dialogue: None,
     };
     world.append(Draft::<Gateway>::of(first, fact));
     let tasks = world.client().tasks().await.unwrap().tasks;

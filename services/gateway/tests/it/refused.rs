@@ -233,7 +233,13 @@ async fn reads_without_the_owners_fresh_access_are_refused() {
 }
 
 #[tokio::test]
-async fn values_of_slots_that_are_not_the_signed_ones_are_refused() {
+async fn slots_and_dialogues_that_are_not_the_signed_ones_are_refused() {
+    parts_are_refused("slots", "slots-differ").await;
+    parts_are_refused("dialogue", "playbook-differs").await;
+}
+
+/// Sends tasks whose part `member` is not the signed one, and then one with the signed part.
+async fn parts_are_refused(member: &str, differs: &str) {
     let world = World::start().await;
     let ready = world.task();
     let seal = |bytes: &[u8]| Sealed::new(world.clock.salt(), bytes).unwrap();
@@ -244,14 +250,25 @@ async fn values_of_slots_that_are_not_the_signed_ones_are_refused() {
         let Statement::Task(said) = statement else {
             panic!("{statement:?}");
         };
-        let slots = slots.map(Sealed::content);
-        sign(&Statement::Task(TaskStatement { slots, ..said }))
+        let part = slots.map(Sealed::content);
+        let said = match member {
+            "slots" => TaskStatement {
+                slots: part,
+                ..said
+            },
+            _ => TaskStatement {
+                dialogue: part,
+                ..said
+            },
+        };
+        sign(&Statement::Task(said))
     };
     let body = |signed: &Signed, slots: Option<&Sealed>| {
         let base64_of = |sealed: &Sealed| data_encoding::BASE64.encode(sealed.stored());
         let mut body = json!({ "signed": base64(signed), "playbook": base64_of(&ready.playbook) });
         if let Some(slots) = slots {
-            body["slots"] = base64_of(slots).into();
+            let members = body.as_object_mut().unwrap();
+            members.insert(member.to_owned(), base64_of(slots).into());
         }
         body.to_string()
     };
@@ -261,20 +278,15 @@ async fn values_of_slots_that_are_not_the_signed_ones_are_refused() {
             "slots that nobody signed",
             body(&signing(None), Some(&slots)),
             400,
-            "slots-differ",
+            differs,
         ),
         (
             "other slots",
             body(&signing(Some(&slots)), Some(&other)),
             400,
-            "slots-differ",
+            differs,
         ),
-        (
-            "no slots",
-            body(&signing(Some(&slots)), None),
-            400,
-            "slots-differ",
-        ),
+        ("no slots", body(&signing(Some(&slots)), None), 400, differs),
         (
             "large slots",
             body(&signing(Some(&large)), Some(&large)),
@@ -426,7 +438,7 @@ async fn what_is_not_there_is_said_so() {
     world.append(said::admitted(task));
     let digest = "0".repeat(64);
     for (line, status, problem) in [
-        ("GET /".to_owned(), 404, "not-found"),
+        ("GET /v2".to_owned(), 404, "not-found"),
         ("GET /v2/tasks".to_owned(), 404, "not-found"),
         ("DELETE /v1/tasks".to_owned(), 405, "wrong-method"),
         ("POST /v1/health".to_owned(), 405, "wrong-method"),

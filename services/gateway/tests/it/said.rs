@@ -15,6 +15,7 @@ pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
         TaskAdmitted {
             job: None,
             session: None,
+            dialogue: None,
             contract,
             playbook: content(b"playbook"),
             slots: None,

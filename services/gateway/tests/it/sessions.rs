@@ -27,6 +27,7 @@ async fn session() -> (World, TaskId) {
         contract: Digest::of(&[b"contract"]),
         playbook: content(b"playbook"),
         slots: None,
+        dialogue: None,
     };
     world.append(Draft::<Policy>::of(task, fact));
     (world, task)

@@ -11,15 +11,18 @@ use std::{
     time::Duration,
 };
 
-use actor::{Clock, Context, Core as _, Outbox};
+use actor::{Clock, Context, Core as _, NoAnswer, Outbox};
 use bus_schema::{
     AccessStatement, ActionId, ApprovalStatement, Author, AuthorId, ChainScope, Content, Counts,
     Deployment, DeploymentId, Digest, Draft, DraftGrant, GatewayFact, Meta, Owner, Read, Sealed,
-    Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key, testing::TestLog, wire,
+    ShowPage, ShownPage, Signed, Statement, TaskId, TaskStatement, Time, Verifier, public_key,
+    testing::TestLog, wire,
 };
 use data_encoding::BASE64;
 use gateway::{
-    AppState, BusRequest, Entrance, Limits, SharedRecord, api, client::Client, config::Hosts,
+    AppState, BusRequest, Entrance, Limits, SharedRecord, api,
+    client::Client,
+    config::{Hosts, Origins},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -33,11 +36,20 @@ pub(crate) use bus_schema::testing::{key, owner};
 
 pub(crate) const NAME: &str = "gateway.example.ts.net";
 
+/// The origin of the signer on the loopback.
+pub(crate) const SIGNER: &str = "http://127.0.0.1:8081";
+/// The origin of the signer behind the sidecar.
+pub(crate) const SIGNER_BEHIND: &str = "https://gateway.example.ts.net:8443";
+
 /// The stream as the gateway's own loop reads it: the same verifier, the same core.
 pub(crate) struct Stream {
     pub(crate) core: gateway::core::Core,
     pub(crate) log: TestLog,
     pub(crate) silent: bool,
+    /// The answer of ui; none if it is down.
+    pub(crate) page: Option<ShownPage>,
+    /// The requests for pages.
+    pub(crate) asked: Vec<ShowPage>,
     verifier: Verifier,
     clock: Clock,
 }
@@ -48,6 +60,8 @@ impl Stream {
             core: gateway::core::Core::new(shared_record),
             log: TestLog::new(clock.wall()),
             silent: false,
+            page: None,
+            asked: Vec::new(),
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Gateway)),
             clock,
         };
@@ -84,6 +98,11 @@ impl Stream {
                 let stored = self.log.contents.get(&(author, *content.digest()));
                 let sealed = stored.and_then(|stored| Sealed::from_stored(stored.clone()).ok());
                 drop(reply.send(Ok(sealed)));
+            }
+            BusRequest::Show(asked, reply) => {
+                let page = self.page.clone().ok_or(NoAnswer::Nobody(AuthorId::Ui));
+                self.asked.push(asked);
+                drop(reply.send(page));
             }
         }
     }
@@ -134,6 +153,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         let entrance = entrance(address);
         let hosts = Hosts::try_from(vec![NAME.to_owned()]).unwrap();
+        let signers = [SIGNER, SIGNER_BEHIND].map(str::to_owned).to_vec();
+        let hosts = hosts.with_signers(Origins::try_from(signers).unwrap());
         let (stop, stopping) = watch::channel(false);
         let context = Context {
             owner: owner(),
@@ -248,6 +269,7 @@ impl World {
             statement: signed.signed,
             playbook,
             slots: None,
+            dialogue: None,
         };
         self.append(Draft::<bus_schema::Gateway>::of(signed.task, fact).with(signed.playbook))
             .task
@@ -302,6 +324,7 @@ impl Ready {
             signed,
             playbook: self.playbook.clone(),
             slots: None,
+            dialogue: None,
         })
         .unwrap()
     }
@@ -388,6 +411,7 @@ pub(crate) fn task_statement(
 ) -> Statement {
     Statement::Task(TaskStatement {
         session: None,
+        dialogue: None,
         deployment,
         task,
         contract: Digest::of(&[b"contract"]),

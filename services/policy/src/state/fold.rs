@@ -1,15 +1,15 @@
 //! Folds facts into the state. The fold accepts every fact and gives every reader of a stream the same state.
 
 use bus_schema::{
-    ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalCarried, ApprovalRefused,
-    ApprovalRequested, ContractSigned, Digest, Meta, NotSigned, OutsideEnvelope, PolicyFact,
-    PublicKey, RefusalCode, Signed, Statement, TaskAdmitted, TaskId, TaskSubmitted, Time,
+    ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalRequested, ContractSigned,
+    Digest, Meta, PolicyFact, PublicKey, RefusalCode, Statement, TaskAdmitted, TaskId,
+    TaskSubmitted, Time,
 };
 use contract::ContractTotals;
 
 use super::{
-    APPROVALS_REFUSED_MAX, Action, ActiveContract, Answer, InvalidApproval, PendingContract,
-    Proposal, Question, Reservation, Stage, State, Submission, Submitted, Task,
+    Action, ActiveContract, Answer, PendingContract, Proposal, Question, Reservation, Stage, State,
+    Submission, Submitted, Task,
 };
 
 impl State {
@@ -19,6 +19,10 @@ impl State {
         self.release_lapsed(meta.stored);
         match fact {
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
+            PolicyFact::DeviceEndorsed(_, fact) => {
+                self.devices.endorse(self.deployment, meta.stored, *fact);
+            }
+            PolicyFact::DeviceRevoked(_, fact) => self.device_revoked(&fact),
             PolicyFact::JobSigned(..)
             | PolicyFact::JobRevoked(..)
             | PolicyFact::JobPaused(..)
@@ -55,7 +59,7 @@ impl State {
             PolicyFact::ActionGranted(task, fact) => self.granted(meta, task, &fact),
             PolicyFact::ActionRefused(task, fact) => self.refused(task, &fact),
             PolicyFact::ApprovalRequested(task, fact) => self.requested(meta, task, *fact),
-            PolicyFact::ApprovalCarried(task, fact) => self.carried(meta, task, *fact),
+            PolicyFact::ApprovalCarried(task, fact) => self.carried(meta, task, *fact, owner),
             PolicyFact::ApprovalRefused(task, fact) => self.approval_refused(task, &fact),
             PolicyFact::ActionStarted(task, fact) => {
                 self.task(task, |of, _| of.started(meta, &fact))
@@ -82,6 +86,7 @@ impl State {
                 playbook: fact.playbook,
                 slots: fact.slots,
                 session: fact.session,
+                dialogue: fact.dialogue,
             };
             self.tasks.insert(task, Task::under(name, said, fact.job));
         }
@@ -163,13 +168,15 @@ impl State {
                 Ok(Statement::Task(said))
                     if Some(said.deployment) == self.deployment
                         && said.task == task
-                        && (said.playbook, said.slots) == (fact.playbook, fact.slots) =>
+                        && (said.playbook, said.slots, said.dialogue)
+                            == (fact.playbook, fact.slots, fact.dialogue) =>
                 {
                     Ok(Submitted {
                         contract: said.contract,
                         playbook: said.playbook,
                         slots: said.slots,
                         session: said.session,
+                        dialogue: said.dialogue,
                     })
                 }
                 Ok(
@@ -178,7 +185,9 @@ impl State {
                     | Statement::Plan(_)
                     | Statement::Access(_)
                     | Statement::Call(_)
-                    | Statement::End(_),
+                    | Statement::End(_)
+                    | Statement::SignIn(_)
+                    | Statement::Pairing(_),
                 )
                 | Err(_) => Err(RefusalCode::BadStatement),
             }
@@ -353,7 +362,7 @@ impl State {
         }
     }
 
-    fn answer(&mut self, task: TaskId, action: ActionId, answer: Answer) {
+    pub(super) fn answer(&mut self, task: TaskId, action: ActionId, answer: Answer) {
         let of = self.tasks.get_mut(&task);
         let Some(of) = of.and_then(|of| of.actions.get_mut(&action)) else {
             return;
@@ -363,126 +372,5 @@ impl State {
             self.asks.remove(&(question.until, task, action));
             self.answered.insert((question.seq, task, action));
         }
-    }
-
-    fn carried(&mut self, meta: &Meta, task: TaskId, fact: ApprovalCarried) {
-        let action = fact.action;
-        if !self.tasks.contains_key(&task) {
-            return;
-        }
-        let of = self.tasks.get_mut(&task);
-        let stage = of.and_then(|of| of.actions.get_mut(&action));
-        let taken = match stage.map(|of| &mut of.stage) {
-            Some(Stage::Asked(question)) => taken(question, fact.statement, meta),
-            Some(
-                Stage::Proposed(_) | Stage::Granted { .. } | Stage::Started { .. } | Stage::Over,
-            )
-            | None => Err(RefusalCode::ApprovalNotOpen),
-        };
-        let code = match taken {
-            Ok(None) => return,
-            Ok(Some(answer)) => return self.answer(task, action, answer),
-            Err(code) => code,
-        };
-        let Some(of) = self.tasks.get_mut(&task) else {
-            return;
-        };
-        let invalid_approvals = match of.actions.get_mut(&action) {
-            Some(known) => &mut known.invalid_approvals,
-            None => &mut of.invalid_approvals,
-        };
-        if *invalid_approvals < APPROVALS_REFUSED_MAX {
-            *invalid_approvals += 1;
-            let id = meta.id;
-            let stray = InvalidApproval {
-                task,
-                action,
-                code,
-                id,
-            };
-            self.invalid_approvals.insert(meta.seq, stray);
-        }
-    }
-
-    fn approval_refused(&mut self, task: TaskId, fact: &ApprovalRefused) {
-        let same = |one: &InvalidApproval| one.task == task && one.action == fact.action;
-        let first = self.invalid_approvals.iter().find(|(_, one)| same(one));
-        if let Some(seq) = first.map(|(seq, _)| *seq) {
-            self.invalid_approvals.remove(&seq);
-        }
-    }
-}
-
-/// Adds a statement to a question and returns the resulting answer. A no counts until the grant, even after
-/// approvals.
-fn taken(
-    question: &mut Question,
-    statement: Signed,
-    meta: &Meta,
-) -> Result<Option<Answer>, RefusalCode> {
-    let said = question.draft.answer(&statement).map_err(|why| {
-        let other = why == OutsideEnvelope::ApprovalDiffers && is_of_other(question, &statement);
-        if other {
-            RefusalCode::ApprovalOtherAction
-        } else {
-            no_answer(why)
-        }
-    })?;
-    if meta.stored > question.until {
-        return Err(RefusalCode::ApprovalExpired);
-    }
-    if meta.stored < said.from {
-        return Err(RefusalCode::ApproverUnknown);
-    }
-    if !said.yes {
-        return match question.answer {
-            None | Some(Answer::Yes(_)) => Ok(Some(Answer::No(meta.id))),
-            Some(Answer::No(_) | Answer::Revoked(_) | Answer::Cancelled(_)) => {
-                Err(RefusalCode::ApprovalNotOpen)
-            }
-        };
-    }
-    if question.yes.iter().any(|one| one.by() == said.by) {
-        return Err(RefusalCode::ApprovalUsed);
-    }
-    if question.answer.is_some() {
-        return Err(RefusalCode::ApprovalNotOpen);
-    }
-    question.yes.push(statement);
-    let quorum = question.draft.asked.as_ref().map(|asked| asked.quorum);
-    let enough = quorum.is_some_and(|quorum| question.yes.len() >= usize::from(quorum));
-    Ok(enough.then_some(Answer::Yes(meta.id)))
-}
-
-/// Returns true if a statement, by any signer, is about another action than the question.
-fn is_of_other(question: &Question, statement: &Signed) -> bool {
-    match statement.open(&statement.by()) {
-        Ok(Statement::Approval(said)) => {
-            (said.task, said.action) != (question.draft.task, question.draft.action)
-        }
-        Ok(Statement::Plan(said)) => {
-            said.task != question.draft.task || !said.drafts.contains(&question.draft.digest())
-        }
-        Ok(Statement::Task(_) | Statement::Access(_) | Statement::Call(_) | Statement::End(_))
-        | Err(_) => false,
-    }
-}
-
-/// Returns the code of a statement that does not answer a draft.
-const fn no_answer(why: OutsideEnvelope) -> RefusalCode {
-    match why {
-        OutsideEnvelope::Approval(NotSigned::UnknownKey) => RefusalCode::ApproverUnknown,
-        OutsideEnvelope::ApprovalDiffers => RefusalCode::ApprovalDiffers,
-        OutsideEnvelope::ApprovalContract => RefusalCode::ApprovalOtherContract,
-        OutsideEnvelope::Approval(NotSigned::BadSignature | NotSigned::Malformed)
-        | OutsideEnvelope::Expired
-        | OutsideEnvelope::Tool
-        | OutsideEnvelope::ToolChanged
-        | OutsideEnvelope::Limits
-        | OutsideEnvelope::Calls
-        | OutsideEnvelope::Secret
-        | OutsideEnvelope::ApprovalMissing
-        | OutsideEnvelope::ApprovalExpired
-        | OutsideEnvelope::Approver => RefusalCode::BadStatement,
     }
 }

@@ -46,6 +46,7 @@ impl State {
                 playbook: record.signed.playbook,
                 slots: record.signed.slots,
                 session: None,
+                dialogue: None,
             }),
         };
         let run = DueRun {

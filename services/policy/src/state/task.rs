@@ -46,14 +46,20 @@ impl Task {
             playbook,
             slots,
             session,
+            dialogue,
         } = said;
+        let of_engine = session.is_some() || dialogue.is_some();
         Self {
             contract,
             name,
             playbook,
             slots,
             job,
-            proposer: session.map_or(AuthorId::Worker, |_| AuthorId::Engine),
+            proposer: if of_engine {
+                AuthorId::Engine
+            } else {
+                AuthorId::Worker
+            },
             used: Totals::default(),
             calls: BTreeMap::new(),
             actions: BTreeMap::new(),

@@ -183,6 +183,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
     let ids: Vec<_> = (1..=5).map(|id| TaskId::new(Uuid::from_u128(id))).collect();
     let said = |task: usize| TaskStatement {
         session: None,
+        dialogue: None,
         deployment: deployment(),
         task: ids[task],
         contract,
@@ -210,6 +211,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
             statement,
             playbook,
             slots: None,
+            dialogue: None,
         };
         world.say::<Gateway, _>(ids[task], fact);
         assert_eq!(
@@ -223,6 +225,7 @@ fn statement_that_is_not_the_owners_word_about_this_task_is_rejected() {
         statement,
         playbook,
         slots: None,
+        dialogue: None,
     };
     world.say::<Gateway, _>(ids[4], fact);
     assert_eq!(words(&world.turn()), ["admitted"]);

@@ -13,6 +13,7 @@ mod budgets;
 mod catalogue;
 mod config;
 mod contracts;
+mod devices;
 mod history;
 mod interleavings;
 mod lifecycle;

@@ -1,4 +1,4 @@
-//! The proposer of a task: the engine for a session, the worker for a playbook; nobody else proposes in it or ends it.
+//! The proposer of a task: the engine for a session or a dialogue, the worker for a playbook; nobody else proposes in it or ends it.
 
 use bus_schema::{
     ActionId, ActionProposed, Author, AuthorId, CanPublish, Digest, Engine, Signed, Statement,
@@ -9,17 +9,28 @@ use crate::world::{World, deployment, key, words};
 
 const RULES: &str = "[[allow]]\ntool = \"t.any\"\nwhere.n = { min = 0, max = 5 }\n";
 
-fn submit(world: &mut World, contract: Digest, is_session: bool) -> TaskId {
+/// The sort of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Playbook,
+    Session,
+    Dialogue,
+}
+
+fn submit(world: &mut World, contract: Digest, sort: Sort) -> TaskId {
     let task = TaskId::new(world.id());
     let playbook = world.put(AuthorId::Gateway, b"p");
+    let document = world.put(AuthorId::Gateway, b"{}");
+    let dialogue = (sort == Sort::Dialogue).then_some(document);
     let session = bus_schema::public_key(&key(AuthorId::Audit));
     let statement = TaskStatement {
-        session: is_session.then_some(session),
+        session: (sort == Sort::Session).then_some(session),
         deployment: deployment(),
         task,
         contract,
         playbook,
         slots: None,
+        dialogue,
         at: world.log.now,
     };
     let statement = Signed::new(&Statement::Task(statement), &key(AuthorId::Owner));
@@ -27,6 +38,7 @@ fn submit(world: &mut World, contract: Digest, is_session: bool) -> TaskId {
         statement,
         playbook,
         slots: None,
+        dialogue,
     };
     world.say::<bus_schema::Gateway, _>(task, fact);
     world.turn();
@@ -66,30 +78,58 @@ fn finish<A: Author + CanPublish<TaskFinished>>(world: &mut World, task: TaskId)
 
 #[test]
 fn only_the_proposer_of_a_task_proposes_in_it_and_ends_it() {
-    for is_session in [true, false] {
+    for sort in [Sort::Playbook, Sort::Session, Sort::Dialogue] {
         let (mut world, contract, _) = World::with_task(RULES);
-        let task = submit(&mut world, contract, is_session);
-        if is_session {
+        let task = submit(&mut world, contract, sort);
+        let of_engine = sort != Sort::Playbook;
+        if of_engine {
             propose::<Worker>(&mut world, task);
             finish::<Worker>(&mut world, task);
         } else {
             propose::<Engine>(&mut world, task);
             finish::<Engine>(&mut world, task);
         }
-        assert_eq!(world.turn().len(), 0, "session: {is_session}");
-        if is_session {
+        assert_eq!(world.turn().len(), 0, "{sort:?}");
+        if of_engine {
             propose::<Engine>(&mut world, task);
         } else {
             propose::<Worker>(&mut world, task);
         }
-        assert_eq!(words(&world.turn()), ["granted"], "session: {is_session}");
+        assert_eq!(words(&world.turn()), ["granted"], "{sort:?}");
     }
+}
+
+#[test]
+fn a_dialogue_that_the_owner_did_not_sign_is_rejected() {
+    let (mut world, contract, _) = World::with_task(RULES);
+    let task = TaskId::new(world.id());
+    let playbook = world.put(AuthorId::Gateway, b"p");
+    let [signed, sent] = [b"{}", b"[]"].map(|document| world.put(AuthorId::Gateway, document));
+    let statement = TaskStatement {
+        session: None,
+        deployment: deployment(),
+        task,
+        contract,
+        playbook,
+        slots: None,
+        dialogue: Some(signed),
+        at: world.log.now,
+    };
+    let statement = Signed::new(&Statement::Task(statement), &key(AuthorId::Owner));
+    let fact = TaskSubmitted {
+        statement,
+        playbook,
+        slots: None,
+        dialogue: Some(sent),
+    };
+    world.say::<bus_schema::Gateway, _>(task, fact);
+    assert_eq!(words(&world.turn()), ["not admitted: BadStatement"]);
 }
 
 #[test]
 fn an_id_that_another_author_used_is_free_for_the_proposer() {
     let (mut world, contract, _) = World::with_task(RULES);
-    let task = submit(&mut world, contract, true);
+    let task = submit(&mut world, contract, Sort::Session);
     let action = propose::<Worker>(&mut world, task);
     world.turn();
     propose_as::<Engine>(&mut world, task, action);

@@ -335,6 +335,7 @@ impl World {
     ) {
         let statement = TaskStatement {
             session: None,
+            dialogue: None,
             deployment: deployment(),
             task,
             contract,
@@ -347,6 +348,7 @@ impl World {
             statement,
             playbook,
             slots,
+            dialogue: None,
         };
         self.say::<bus_schema::Gateway, _>(task, fact);
     }

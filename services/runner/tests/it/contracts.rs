@@ -3,7 +3,7 @@
 use actor::Permit;
 use bus_schema::{
     ActionGranted, AuthorId, ContractActivated, ContractFolders, ContractRevoked, Deployment,
-    Digest, Grant, Meta, Owner, Policy, RefusalCode, Runner, TaskCancelled,
+    Digest, Grant, Meta, Owner, Policy, RefusalCode, Runner, Signers, TaskCancelled,
 };
 
 use crate::core::{claimed, declined};
@@ -149,7 +149,7 @@ fn a_permit_has_the_folders_of_the_envelope_that_the_owner_signed() {
     };
     let mut signed = envelope();
     signed.folders = in_photos();
-    let owner = bus_schema::testing::owner();
+    let owner = Signers::without_devices(bus_schema::testing::owner());
     let permit = Permit::<Runner>::check(&meta, &granted, &signed, &owner, 0, START).unwrap();
     assert_eq!(permit.places().folders, signed.folders);
 }

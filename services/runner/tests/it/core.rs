@@ -6,7 +6,7 @@ use std::time::Duration;
 use actor::Core as _;
 use bus_schema::testing::owner;
 use bus_schema::{
-    ActionDeclined, Asked, AuthorId, Deployment, Digest, Egress, HaltLifted, HaltOrdered, Owner,
+    ActionDeclined, AuthorId, Deployment, Digest, Egress, HaltLifted, HaltOrdered, Owner,
     RefusalCode, Runner,
 };
 use ed25519_dalek::SigningKey;
@@ -14,8 +14,8 @@ use executor::Input;
 use runner::Lost;
 
 use crate::stream::{
-    CALLS, START, Stream, TTL_MS, Wants, action, approval, contract, deployment, draft, envelope,
-    other_content, task,
+    CALLS, START, Stream, TTL_MS, Wants, action, approval, asked, contract, deployment, draft,
+    envelope, other_content, task,
 };
 
 pub(crate) fn claimed(n: u128) -> Wants {
@@ -236,13 +236,7 @@ fn arguments_that_differ_from_the_grant_are_declined() {
 #[test]
 fn a_draft_edited_after_the_approval_is_declined() {
     let mut signed = draft(1, "file.read");
-    signed.asked = Some(Asked {
-        approvers: vec![owner()],
-        quorum: 1,
-        until: START.plus_ms(60_000),
-        escalation: None,
-        attended: false,
-    });
+    signed.asked = Some(asked(vec![owner()]));
     let mut edited = signed.clone();
     edited.args = other_content();
     for (granted, by_owner, wanted) in [

@@ -12,6 +12,7 @@ mod common;
 mod config;
 mod contracts;
 mod core;
+mod devices;
 mod diff;
 mod digest_cache;
 mod disk;

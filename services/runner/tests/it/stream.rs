@@ -10,11 +10,11 @@ use actor::{Clock, Core as _, Key, LogHead, Outbox};
 use bus_schema::testing::{self, TestLog, key, owner};
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted,
-    ApprovalStatement, Ask, Author, AuthorId, CanPublish, CatalogueSigned, ChainScope, Content,
-    ContractFolders, ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft, DraftGrant,
-    Envelope, EnvelopeTool, Event, EventId, ExecutorFact, Gateway, Grant, Head, Owner, Pins,
-    Policy, Read, Runner, Sealed, Signed, Statement, StreamDoubted, TaskId, TaskStatement,
-    TaskSubmitted, Time, ToolName, Usage, Verifier, read_as,
+    ApprovalStatement, Ask, Asked, Author, AuthorId, CanPublish, CatalogueSigned, ChainScope,
+    Content, ContractFolders, ContractSigned, Counts, Deployment, DeploymentId, Digest, Draft,
+    DraftGrant, Envelope, EnvelopeTool, Event, EventId, ExecutorFact, Gateway, Grant, Head, Owner,
+    Pins, Policy, PublicKey, Read, Runner, Sealed, Signed, Statement, StreamDoubted, TaskId,
+    TaskStatement, TaskSubmitted, Time, ToolName, Usage, Verifier, read_as,
 };
 use contract::Catalogue;
 use executor::{Effect, Gate, Input};
@@ -288,6 +288,7 @@ impl Stream {
         let deployment = deployment();
         let said = TaskStatement {
             session: None,
+            dialogue: None,
             deployment,
             task,
             contract,
@@ -307,6 +308,7 @@ impl Stream {
                 statement,
                 playbook,
                 slots: None,
+                dialogue: None,
             }
         ));
     }
@@ -406,6 +408,29 @@ fn fact<E: Event>(draft: &Draft<Runner>) -> E {
 
 /// Returns an approval of `draft` by the owner or by somebody else.
 pub(crate) fn approval(draft: &DraftGrant, by_owner: bool) -> Signed {
+    approval_by(
+        if by_owner {
+            AuthorId::Owner
+        } else {
+            AuthorId::Policy
+        },
+        draft,
+    )
+}
+
+/// Returns the question whose answer these keys may give for a minute.
+pub(crate) fn asked(approvers: Vec<PublicKey>) -> Asked {
+    Asked {
+        approvers,
+        quorum: 1,
+        until: START.plus_ms(60_000),
+        escalation: None,
+        attended: false,
+    }
+}
+
+/// Returns an approval of `draft` under the key of `signer`.
+pub(crate) fn approval_by(signer: AuthorId, draft: &DraftGrant) -> Signed {
     let statement = Statement::Approval(ApprovalStatement {
         deployment: draft.deployment,
         task: draft.task,
@@ -415,11 +440,6 @@ pub(crate) fn approval(draft: &DraftGrant, by_owner: bool) -> Signed {
         approve: true,
         at: START,
     });
-    let signer = if by_owner {
-        AuthorId::Owner
-    } else {
-        AuthorId::Policy
-    };
     Signed::new(&statement, &key(signer))
 }
 

@@ -191,6 +191,7 @@ impl Scene {
             playbook,
             slots: None,
             session: None,
+            dialogue: None,
             job: Some(name("j")),
         };
         self.say::<Policy, _>(task, fact);

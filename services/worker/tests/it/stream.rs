@@ -71,6 +71,7 @@ impl Stream {
         let fact = TaskAdmitted {
             job: None,
             session: None,
+            dialogue: None,
             contract,
             playbook,
             slots,

@@ -1,12 +1,15 @@
-//! `run`: submits a task, follows it, and answers its questions.
+//! `run`: submits a task, of words for a model or a playbook, follows it, and answers its questions.
 
 use std::path::{Path, PathBuf};
 
 use bus_schema::RefusalCode;
 use clap::Args;
 use deployment::{Deployment, read_text};
-use diagnostic::escaped;
+use diagnostic::{escaped, escaped_lines};
+use gateway::{api::Submitted, client::Client};
+use serde_json::json;
 
+use super::dialogue;
 use crate::{
     Error, Output,
     command::{contract::document, up::Interrupt},
@@ -23,15 +26,24 @@ pub(super) const TASK_EXAMPLE: &str =
 /// `run …`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: contractual run --contract contract.toml --playbook playbook.toml"
+    after_help = "Example: contractual run \"Add up the invoices\" --contract invoices\n\
+    Example: contractual run --contract contract.toml --playbook playbook.toml\n\n\
+    A model works on the words with the tools of the contract; its calls are decided as those of a playbook, and so are the \
+    calls of the model itself. `contractual model add` adds one."
 )]
 pub(crate) struct Arguments {
-    /// The contract, such as contract.toml; sign it first with `contract sign`.
+    /// Your wish, in your own words; bounds with `from = "task"` read it.
+    #[arg(value_name = "WORDS", required_unless_present = "playbook")]
+    words: Option<String>,
+    /// The contract, such as contract.toml; sign it first with `contract sign`. For words also the name of one in force.
     #[arg(long, value_name = "FILE")]
     contract: PathBuf,
     /// The playbook, such as playbook.toml.
-    #[arg(long, value_name = "FILE")]
-    playbook: PathBuf,
+    #[arg(long, value_name = "FILE", conflicts_with = "words")]
+    playbook: Option<PathBuf>,
+    /// The model that works on the words, such as main; may be left out if the contract permits one model alone.
+    #[arg(long, value_name = "NAME", requires = "words")]
+    model: Option<String>,
     /// The value of a slot of the contract, such as recipient=ann@x.example; repeat it for each slot. A terminal is asked for
     /// missing ones.
     #[arg(long, value_name = "SLOT=VALUE")]
@@ -47,21 +59,14 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(&self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let client = crate::client(deployment)?;
-        let contract = document::digest(&self.contract)?;
-        let text = read_text(&self.playbook)?;
-        worker::Playbook::parse(&self.playbook.display().to_string(), &text)
-            .map_err(|problems| Error::Document(problems.to_string()))?;
+        let playbook = self.read_playbook()?;
         if client.tasks().await?.halted {
             return Err(Error::Refused(
                 "everything is halted, so nothing would be granted: run `contractual resume` first"
                     .to_owned(),
             ));
         }
-        let slots = filled(deployment, &self.contract, &self.set).await?;
-        let playbook = text.as_bytes();
-        let submitted = client
-            .submit_filled(contract, playbook, slots.as_deref())
-            .await?;
+        let submitted = self.submit(deployment, &client, playbook).await?;
         if self.detach {
             out.print(&submitted, || format!("task {}", submitted.task));
             return Ok(());
@@ -93,6 +98,10 @@ impl Arguments {
         }
         let counts = &timeline.counts;
         if counts.succeeded {
+            if let Some(words) = &timeline.last_words {
+                let end = json!({"task": task, "text": words});
+                out.print(&end, || format!("\n{}", escaped_lines(words)));
+            }
             Ok(())
         } else if timeline.reason == reason::in_words(RefusalCode::NoContract) {
             Err(Error::Refused(unsigned(&self.contract)?))
@@ -100,11 +109,42 @@ impl Arguments {
             Err(Error::Refused(ended(&counts.outcome, &timeline.reason)))
         }
     }
+
+    /// Reads the playbook; none for words.
+    fn read_playbook(&self) -> Result<Option<String>, Error> {
+        let Some(file) = &self.playbook else {
+            return Ok(None);
+        };
+        let text = read_text(file)?;
+        worker::Playbook::parse(&file.display().to_string(), &text)
+            .map_err(|problems| Error::Document(problems.to_string()))?;
+        Ok(Some(text))
+    }
+
+    async fn submit(
+        &self,
+        deployment: &Deployment,
+        client: &Client,
+        playbook: Option<String>,
+    ) -> Result<Submitted, Error> {
+        let Some(playbook) = playbook else {
+            let contract = self.contract.display().to_string();
+            let words = self.words.as_deref().unwrap_or_default();
+            let asked = (words, contract.as_str(), self.model.as_deref());
+            return dialogue::open(deployment, client, asked, &self.set).await;
+        };
+        let contract = document::digest(&self.contract)?;
+        let slots = filled(deployment, &self.contract, &self.set).await?;
+        let playbook = playbook.as_bytes();
+        Ok(client
+            .submit_filled(contract, playbook, slots.as_deref())
+            .await?)
+    }
 }
 
 /// Describes a contract that is not in force, by the name and version in its text.
 fn unsigned(contract: &Path) -> Result<String, Error> {
-    let text = read_text(contract)?;
+    let text = read_text(contract).unwrap_or_default();
     let head: toml::Table = toml::from_str(&text).unwrap_or_default();
     let name = head.get("contract").and_then(toml::Value::as_str);
     let version = head.get("version").and_then(toml::Value::as_integer);

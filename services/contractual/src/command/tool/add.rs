@@ -48,24 +48,37 @@ impl Arguments {
             ),
             None => (FILE.to_owned(), runner::SHELF.to_owned(), &self.shelf),
         };
-        let bus = deployment.bus().await?;
-        let signed = catalogue::newest(&bus, owner(&deployment.dir)?).await?;
-        let known = signed.as_ref().map(|signed| &signed.catalogue);
-        let programs = match &deployment.file.containers {
-            Some(_) => Programs::InImage,
-            None => Programs::Here(Some(deployment.file.workspace.clone())),
-        };
-        let entries = checked(&file, &text, names, known, &programs)?;
-        for entry in entries.iter().filter(|entry| entry.is_pinned) {
-            out.line_for_people(&format!(
-                "`{}`: the digests of its program's files were filled in",
-                entry.name
-            ));
-        }
-        let edit = Edit::Add(&entries);
-        let change = Change::plan(deployment, bus, signed, &edit).await?;
-        change.make(&edit, self.yes, out).await
+        add(deployment, (&file, &text, names), self.yes, out).await
     }
+}
+
+/// Checks the tools of a text, those with these names if there are any, and signs them into the catalogue.
+///
+/// # Errors
+/// The bus's error, or what [`Change::make`] returns.
+pub(crate) async fn add(
+    deployment: &Deployment,
+    (file, text, names): (&str, &str, &[String]),
+    yes: bool,
+    out: &Output,
+) -> Result<(), Error> {
+    let bus = deployment.bus().await?;
+    let signed = catalogue::newest(&bus, owner(&deployment.dir)?).await?;
+    let known = signed.as_ref().map(|signed| &signed.catalogue);
+    let programs = match &deployment.file.containers {
+        Some(_) => Programs::InImage,
+        None => Programs::Here(Some(deployment.file.workspace.clone())),
+    };
+    let entries = checked(file, text, names, known, &programs)?;
+    for entry in entries.iter().filter(|entry| entry.is_pinned) {
+        out.line_for_people(&format!(
+            "`{}`: the digests of its program's files were filled in",
+            entry.name
+        ));
+    }
+    let edit = Edit::Add(&entries);
+    let change = Change::plan(deployment, bus, signed, &edit).await?;
+    change.make(&edit, yes, out).await
 }
 
 /// Checks the tools that differ from the signed ones: a signed tool was checked before, by the rules of its time.

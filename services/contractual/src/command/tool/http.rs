@@ -50,6 +50,12 @@ const HTTP_MEMBERS: &[Member] = &[
         "write the name of a secret of `contractual secret list`, such as crm",
     ),
     (
+        "wire",
+        Form::Text,
+        false,
+        "run `contractual model add`, which writes it",
+    ),
+    (
         "answer",
         Form::Object,
         true,

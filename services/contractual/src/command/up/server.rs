@@ -19,7 +19,7 @@ const COMPLAINTS: u32 = 3;
 /// The least time between two restarts.
 const BETWEEN: Duration = Duration::from_secs(15);
 /// The time within which the server is restarted once there is room.
-pub(in crate::command) const RESTARTS_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const RESTARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Restarts nats-server if it complains, as soon as its disk has room.
 pub(super) async fn keep(deployment: &Deployment, fleet: &Fleet, out: &Output) {

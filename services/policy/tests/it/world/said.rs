@@ -19,6 +19,8 @@ fn word(fact: &PolicyFact) -> String {
         PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
         PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
         PolicyFact::RosterChanged(..)
+        | PolicyFact::DeviceEndorsed(..)
+        | PolicyFact::DeviceRevoked(..)
         | PolicyFact::JobSigned(..)
         | PolicyFact::JobRevoked(..)
         | PolicyFact::JobPaused(..)

@@ -1,0 +1,61 @@
+//! The tools of which a contract can permit a call, as agents and models are offered them.
+
+use bus_schema::{Ask, ToolName};
+use contract::{Catalogue, Contract, Effect, Integrity};
+use engine::OfferedTool;
+
+/// Longest name that all known agents take.
+const NAME_CHARS: usize = 64;
+
+/// Returns the tools, in the order of the catalogue, by names that are not taken.
+pub(crate) fn permitted(
+    contract: &Contract,
+    catalogue: &Catalogue,
+    mut taken: Vec<String>,
+) -> Vec<OfferedTool> {
+    let envelope = contract::envelope(contract, catalogue);
+    let mut offered = Vec::new();
+    for tool in catalogue.tools() {
+        let mut tools = envelope.tools.iter();
+        let Some(permit) = tools.find(|one| one.name == *tool.name()) else {
+            continue;
+        };
+        let name = plain(tool.name().as_str(), &taken);
+        taken.push(name.clone());
+        offered.push(OfferedTool {
+            name,
+            tool: ToolName::clone(tool.name()),
+            description: described(permit.ask, tool),
+            schema: tool.input_schema().clone(),
+            untrusted: tool.output().integrity == Integrity::Untrusted,
+        });
+    }
+    offered
+}
+
+/// The name of a tool as agents take it: letters, digits, `_` and `-`, and not yet taken.
+fn plain(name: &str, taken: &[String]) -> String {
+    let mut plain = name.replace('.', "_");
+    plain.truncate(NAME_CHARS - 3);
+    let free = |name: &String| !taken.contains(name);
+    if free(&plain) {
+        return plain;
+    }
+    let mut numbered = (2..).map(|n| format!("{plain}_{n}"));
+    numbered.find(free).unwrap_or(plain)
+}
+
+/// The description of a tool, with what the contract says of its calls.
+fn described(ask: Ask, tool: &contract::Tool) -> String {
+    let under = match ask {
+        Ask::Never => "Calls within the contract are permitted.",
+        Ask::Sometimes => "Some calls are permitted, and some need a person's approval.",
+        Ask::Always => "Each call needs a person's approval.",
+    };
+    let effect = match tool.effects().most() {
+        Effect::Read => "It only reads.",
+        Effect::Write => "It changes something.",
+        Effect::Outward => "It sends something out.",
+    };
+    format!("{} {effect} {under}", tool.description())
+}

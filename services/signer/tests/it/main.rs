@@ -1,0 +1,6 @@
+//! The integration tests of the signer.
+
+#[cfg(test)]
+mod code;
+#[cfg(test)]
+mod page;

@@ -1,0 +1,5 @@
+//! Runs the ui.
+
+fn main() -> std::process::ExitCode {
+    actor::main::<ui::Ui>()
+}

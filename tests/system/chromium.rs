@@ -1,0 +1,142 @@
+//! A real Chromium, driven by messages of its DevTools protocol over two pipes.
+
+use std::process::{Command as Plain, Stdio};
+
+use harness::SOON;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+
+/// Hands the pipes to the browser at the descriptors where it expects them.
+const START: &str = r#"exec chromium "$@" 3<&0 4>&1 </dev/null >/dev/null 2>"$LOG""#;
+const FLAGS: [&str; 9] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--remote-debugging-pipe",
+    "about:blank",
+];
+
+/// A browser with one page.
+pub(crate) struct Chromium {
+    // Dropped before its profile.
+    _child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    sent: u64,
+    session: Option<String>,
+    _profile: TempDir,
+}
+
+/// Returns true if there is a Chromium.
+pub(crate) fn is_installed() -> bool {
+    let asked = Plain::new("chromium").arg("--version").output();
+    asked.is_ok_and(|asked| asked.status.success())
+}
+
+impl Chromium {
+    /// Starts one with an empty profile.
+    pub(crate) async fn start() -> Self {
+        let profile = TempDir::with_prefix("contractual-chromium-").unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", START, "sh"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(FLAGS)
+            .env("LOG", profile.path().join("log"))
+            .env("HOME", profile.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let to = child.stdin.take().unwrap();
+        let from = BufReader::new(child.stdout.take().unwrap());
+        let mut browser = Self {
+            _child: child,
+            to,
+            from,
+            sent: 0,
+            session: None,
+            _profile: profile,
+        };
+        let made = json!({"url": "about:blank"});
+        let made = browser.call("Target.createTarget", made).await;
+        let page = json!({"targetId": made["targetId"], "flatten": true});
+        let page = browser.call("Target.attachToTarget", page).await;
+        browser.session = Some(page["sessionId"].as_str().unwrap().to_owned());
+        browser
+    }
+
+    /// Calls a method and returns its result.
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.sent += 1;
+        let mut message = json!({"id": self.sent, "method": method, "params": params});
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        let text = format!("{message}\0");
+        self.to.write_all(text.as_bytes()).await.unwrap();
+        self.to.flush().await.unwrap();
+        let answered = timeout(SOON, self.answer(self.sent)).await;
+        answered.unwrap_or_else(|_| panic!("no answer to {method}"))
+    }
+
+    /// Reads to the answer of a message.
+    async fn answer(&mut self, id: u64) -> Value {
+        loop {
+            let mut bytes = Vec::new();
+            let read = self.from.read_until(0, &mut bytes).await.unwrap();
+            assert!(read > 0, "the browser has ended");
+            bytes.pop();
+            let message: Value = serde_json::from_slice(&bytes).unwrap();
+            if message["id"] == id {
+                assert!(message["error"].is_null(), "{message}");
+                return message["result"].clone();
+            }
+        }
+    }
+
+    /// Opens an address.
+    pub(crate) async fn open(&mut self, address: &str) {
+        self.call("Page.navigate", json!({"url": address})).await;
+    }
+
+    /// Evaluates an expression in the page.
+    pub(crate) async fn evaluate(&mut self, expression: &str) -> Value {
+        let asked = json!({"expression": expression, "returnByValue": true});
+        let said = self.call("Runtime.evaluate", asked).await;
+        said["result"]["value"].clone()
+    }
+
+    /// Waits until an expression gives a text that is not empty.
+    pub(crate) async fn shown(&mut self, expression: &str) -> String {
+        let until = tokio::time::Instant::now() + SOON;
+        loop {
+            let value = self.evaluate(expression).await;
+            if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
+                return text.to_owned();
+            }
+            if tokio::time::Instant::now() >= until {
+                let page = self.evaluate("document.body.innerText").await;
+                panic!("{expression}: nothing; the page shows {page}");
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Clicks the element with this id, once it is there.
+    pub(crate) async fn click(&mut self, id: &str) {
+        let there = format!("document.getElementById('{id}') ? 'there' : ''");
+        self.shown(&there).await;
+        self.evaluate(&format!("document.getElementById('{id}').click()"))
+            .await;
+    }
+}
