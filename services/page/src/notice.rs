@@ -15,7 +15,7 @@ pub fn sign_in(signer: Option<&str>) -> String {
                 p.go { a href=(format!("{signer}/")) { "Sign in with this browser" } }
             }
             p { "To pair it, type on the machine that runs Contractual:" }
-            pre.command { code { "contractual pair --role approver --name Phone" } }
+            pre.command { code { "contractual pair --role approver --name Laptop" } }
             p { "It prints an address for this browser, and asks for the code that the browser shows then." }
         },
     )

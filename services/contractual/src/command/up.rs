@@ -71,7 +71,9 @@ impl Arguments {
                 ));
                 if let Some(signer) = file.signer {
                     out.line_for_people(&format!(
-                        "the signer is at http://{signer}; `contractual pair --role approver --name Phone` pairs a browser"
+                        "the Control UI is at http://{}, the signer at http://{signer}; \
+                         `contractual pair --role approver --name Laptop` pairs a browser of this machine",
+                        file.gateway
                     ));
                 }
                 ran = tokio::select! {

@@ -292,7 +292,7 @@ async function signIn(device) {
 async function home() {
   const device = await load('device');
   if (!device) {
-    show('This device is not paired', node('p', 'Run `contractual pair --role approver --name Phone` at your computer, and open the address that it prints.'));
+    show('This device is not paired', node('p', 'Run `contractual pair --role approver --name Laptop` at your computer, and open the address that it prints.'));
     return;
   }
   const enter = button('Sign in', 'yes', () => signIn(device).catch((error) => fault('Not signed in', error)));
