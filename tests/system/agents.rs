@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Ended, end, program},
+    npm,
     session::{question, signed},
 };
 
@@ -31,28 +32,6 @@ const AGENTS: [(&str, &str); 4] = [
     ("gemini", ".bin/gemini"),
     ("opencode", "opencode-linux-x64/bin/opencode"),
 ];
-
-/// Installs the agents below `target`, once; returns the folder of their packages.
-fn installed() -> Option<PathBuf> {
-    let under = Path::new(env!("CARGO_TARGET_TMPDIR")).join("agents");
-    let (ready, marks) = (under.join("ready"), NPM.join("\n"));
-    let packages = under.join("node_modules");
-    if fs::read_to_string(&ready).is_ok_and(|text| text == marks) {
-        return Some(packages);
-    }
-    fs::remove_dir_all(&under).ok();
-    fs::create_dir_all(&under).unwrap();
-    let npm = Command::new("npm")
-        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
-        .args(NPM)
-        .arg("--prefix")
-        .arg(&under)
-        .stdin(Stdio::null())
-        .output();
-    npm.ok().filter(|npm| npm.status.success())?;
-    fs::write(ready, marks).unwrap();
-    Some(packages)
-}
 
 /// The scripted model.
 struct Model {
@@ -202,7 +181,7 @@ impl Agent {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn real_agents_work_under_a_contract_and_with_its_tools_alone() {
-    let Some(packages) = installed() else {
+    let Some(packages) = npm::installed("agents", &NPM) else {
         return missing("the agents cannot be installed: npm or a package is missing");
     };
     let (deployment, contract) = signed().await;

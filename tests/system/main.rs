@@ -36,6 +36,7 @@ mod main_job;
 mod mcp;
 mod models;
 mod nats_cli;
+mod npm;
 mod openapi;
 mod output;
 mod own_tool;

@@ -13,13 +13,14 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::run,
+    npm,
     scene::{REFUSED, playbook as steps, until},
 };
 
 const PROGRAMS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// The variable with the file `axe.min.js` of axe-core; with it, each page is also checked for accessibility.
-const AXE: &str = "CONTRACTUAL_AXE";
+/// The checker of accessibility, which runs in each page.
+const AXE: &str = "axe-core@4.14.1";
 
 /// A browser with the owner's access in each of its requests.
 struct Browser {
@@ -27,6 +28,7 @@ struct Browser {
     said: ChildStdin,
     heard: BufReader<ChildStdout>,
     base: String,
+    axe: Option<PathBuf>,
 }
 
 impl Drop for Browser {
@@ -60,7 +62,14 @@ impl Browser {
             said,
             heard: BufReader::new(heard),
             base: format!("http://{}", deployment.file().gateway),
+            axe: None,
         };
+        browser.signs(deployment);
+        Some(browser)
+    }
+
+    /// Sends a fresh access with each request from now on.
+    fn signs(&mut self, deployment: &Deployment) {
         let said = Statement::Access(AccessStatement {
             deployment: deployment.id(),
             until: deployment.clock().wall().plus_ms(110_000),
@@ -68,8 +77,7 @@ impl Browser {
         let signed = Signed::new(&said, &deployment.signing_key(AuthorId::Owner));
         let access = format!("Contractual {}", BASE64.encode(&wire::encode(&signed)));
         let headers = json!({ "do": "headers", "headers": {"Authorization": access} });
-        browser.ask(&headers);
-        Some(browser)
+        self.ask(&headers);
     }
 
     fn ask(&mut self, command: &Value) -> Value {
@@ -83,7 +91,7 @@ impl Browser {
         let url = format!("{}{path}", self.base);
         self.ask(&json!({
             "do": "open", "url": url, "width": width, "height": 800, "dark": is_dark, "shot": shot,
-            "axe": std::env::var(AXE).ok(),
+            "axe": shot.and(self.axe.as_ref()),
         }))
     }
 
@@ -112,6 +120,10 @@ async fn each_page_fits_a_phone_and_breaks_no_rule_of_its_policy() {
     let Some(mut browser) = Browser::start(&deployment) else {
         return;
     };
+    let Some(packages) = npm::installed("axe", &[AXE]) else {
+        return missing("axe-core cannot be installed: npm or the package is missing");
+    };
+    browser.axe = Some(packages.join("axe-core/axe.min.js"));
     let signed = deployment.sign(contract()).await;
     let done = deployment.submit(signed, playbook()).await;
     deployment.follow(done, true).await;
@@ -135,6 +147,7 @@ async fn each_page_fits_a_phone_and_breaks_no_rule_of_its_policy() {
     ];
     let folder = shots();
     for (name, path) in &paths {
+        browser.signs(&deployment);
         for (width, is_dark) in [
             (320, false),
             (360, true),
