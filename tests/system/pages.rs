@@ -170,7 +170,7 @@ async fn a_page_is_for_its_owner_has_its_headers_and_is_sent_once() {
     for path in PLACES {
         let page = get(&stranger, path).await;
         assert_eq!(page.status, 401, "{path}");
-        has(&page.body, &["Pair this browser", "contractual pair"]);
+        has(&page.body, &["Sign in", "contractual pair"]);
         assert_eq!(page.headers["www-authenticate"], "Contractual");
     }
     assert_eq!(get(&stranger, "/live").await.status, 401);
