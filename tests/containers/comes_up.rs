@@ -10,13 +10,14 @@ use crate::{
     stack::Stack,
 };
 
-/// Most bytes of our images; the runner's also has programs, the server's the official program, and policy, egress and
+/// Most bytes of our images; the runner's also has programs, the server's the official program, and policy, ui, egress and
 /// broker have Cedar and a validator of JSON Schema.
 const IMAGE_BYTES_MAX: u64 = 15 * (1 << 20);
-const LARGER: [(&str, u64); 5] = [
+const LARGER: [(&str, u64); 6] = [
     ("runner", 40 << 20),
     ("nats", 20 << 20),
-    ("policy", 20 << 20),
+    ("policy", 22 << 20),
+    ("ui", 24 << 20),
     ("egress", 20 << 20),
     ("broker", 20 << 20),
 ];
