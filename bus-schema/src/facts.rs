@@ -10,8 +10,8 @@ use crate::{
     ActionId, ActionOutcome, AuthorId, Body, CanPublish, Content, ContractName, Deployment,
     DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest, DraftGrant, Envelope, Event,
     Grant, Hardening, JobName, Junk, Pins, PublicKey, RefusalCode, RuleId, RunCause,
-    SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId, TaskOutcome, Time, ToolName,
-    Usage, Version, parse_fact, wire,
+    SealingPublicKey, SecretName, Signed, StepName, StopReason, Subject, TaskId, TaskOutcome, Time,
+    ToolName, Usage, Version, parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -226,6 +226,9 @@ facts! {
         job: JobName,
         /// Its version.
         version: u32,
+        /// The run that it runs again, with the same message; absent for a run of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<TaskId>,
     };
     /// A run of a job is due. The event is no permission: policy computes by itself whether the job has such a run.
     "run.due" v 1 by Scheduler, of Deployment: RunDue {
@@ -257,6 +260,11 @@ facts! {
 
     /// The owner cancels a task: nothing more of it is granted or claimed, and its running programs are killed.
     "task.cancelled" v 1 by Owner, of TaskId: TaskCancelled {};
+    /// Policy stops a run of a job, as the job says: nothing more of it is granted or claimed, and its programs are killed.
+    "task.stopped" v 1 by Policy, of TaskId: TaskStopped {
+        /// The reason.
+        why: StopReason,
+    };
     /// A signed task was submitted. The gateway guarantees nothing in it.
     "task.submitted" v 1 by Gateway, of TaskId: TaskSubmitted {
         /// A signed [`crate::TaskStatement`].

@@ -24,6 +24,7 @@ mod page;
 mod reader;
 mod refusal;
 mod run;
+mod runs;
 mod secret;
 mod signed;
 pub mod stream;
@@ -56,7 +57,7 @@ pub use facts::{
     HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
     RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
     SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted,
+    TaskRejected, TaskStopped, TaskSubmitted,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -80,7 +81,8 @@ pub use reader::{
     WorkerFact,
 };
 pub use refusal::RefusalCode;
-pub use run::RunCause;
+pub use run::{RunCause, StopReason};
+pub use runs::{FAILED_RUNS_MAX, FailedRun, RunOnRecord, RunsOnRecord, has_failed};
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
     AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,

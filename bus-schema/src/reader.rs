@@ -7,7 +7,8 @@ use crate::{
     ContractSuspended, DeviceEndorsed, DeviceRevoked, HaltLifted, HaltOrdered, JobPaused,
     JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
     SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, StreamAdopted,
-    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskStopped,
+    TaskSubmitted, reads,
 };
 
 reads! {
@@ -18,7 +19,7 @@ reads! {
 }
 reads! {
     /// The facts from which the worker knows the state of each of its tasks.
-    WorkerFact = TaskAdmitted TaskCancelled TaskFinished ActionProposed ActionGranted ActionRefused
+    WorkerFact = TaskAdmitted TaskCancelled TaskStopped TaskFinished ActionProposed ActionGranted ActionRefused
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
@@ -29,7 +30,7 @@ reads! {
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
     PolicyFact = JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
-        HaltLifted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        HaltLifted TaskSubmitted TaskCancelled TaskStopped TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
 }
@@ -37,7 +38,7 @@ reads! {
     /// The facts that an executor acts by: grants, signed contracts, devices, jobs and tasks, replacements of contracts, secrets, and
     /// doubts about the stream. The broker folds the same, to check what egress acts by.
     ExecutorFact = JobSigned JobRevoked RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
-        StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
+        StreamAdopted TaskSubmitted TaskCancelled TaskStopped ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
         SecretRevoked SecretReleased
 }
 reads! {
@@ -47,7 +48,7 @@ reads! {
 reads! {
     /// The facts from which the scheduler knows the jobs and their runs.
     SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TaskAdmitted TaskRejected
-        TaskFinished
+        TaskStopped TaskFinished
 }
 reads! {
     /// The facts that say which devices there are.
@@ -61,7 +62,7 @@ reads! {
     /// The facts that pages show.
     UiFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
         JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue SecretSigned SecretRevoked SecretReleased HaltOrdered HaltLifted StreamDoubted
-        StreamAdopted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        StreamAdopted TaskSubmitted TaskCancelled TaskStopped TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired SessionCalled SessionEnded ServiceStarted CheckpointSigned
 }

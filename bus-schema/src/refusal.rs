@@ -32,8 +32,8 @@ pub enum RefusalCode {
     /// The id was used before.
     #[error("the id was used before")]
     Reused,
-    /// The owner cancelled the task.
-    #[error("the owner cancelled the task")]
+    /// The owner cancelled the task, or policy stopped the run of a job.
+    #[error("the task was cancelled")]
     Cancelled,
     /// The proposer is not the author that runs the task.
     #[error("the task is not open to this author")]

@@ -20,13 +20,25 @@ pub enum RunCause {
         /// The message, as the scheduler stored it.
         body: Content,
     },
+    /// The run of this task failed, and the job tries again.
+    Retried(TaskId),
+}
+
+/// The reason for which policy stops a run of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It had not ended at its deadline.
+    Deadline,
+    /// A later run of the job takes its place.
+    Replaced,
 }
 
 impl RunCause {
     /// Returns the content that it names, if any.
     pub(crate) fn contents(self) -> Vec<Content> {
         match self {
-            Self::Slot(_) | Self::Ordered(_) => Vec::new(),
+            Self::Slot(_) | Self::Ordered(_) | Self::Retried(_) => Vec::new(),
             Self::Triggered { body, .. } => vec![body],
         }
     }
@@ -37,7 +49,7 @@ impl TaskId {
     #[must_use]
     pub fn of_run(deployment: DeploymentId, job: &JobName, version: u32, cause: RunCause) -> Self {
         let of = match cause {
-            RunCause::Slot(_) | RunCause::Ordered(_) => {
+            RunCause::Slot(_) | RunCause::Ordered(_) | RunCause::Retried(_) => {
                 wire::encode(&(deployment, job, version, cause))
             }
             // A content has another digest each time that it is sealed.
@@ -51,5 +63,11 @@ impl TaskId {
             *to = *from;
         }
         Self::new(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Returns true if it is the id of a run: no person and no session makes such ids.
+    #[must_use]
+    pub const fn is_of_run(self) -> bool {
+        self.uuid().get_version_num() == 8
     }
 }

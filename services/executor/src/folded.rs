@@ -100,6 +100,9 @@ impl State {
             ExecutorFact::HaltOrdered(..) => self.halt(meta, true),
             ExecutorFact::HaltLifted(..) => self.halt(meta, false),
             ExecutorFact::TaskCancelled(task, _) => self.cancel(task),
+            // Policy ends runs of jobs alone: a task of a person ends by the owner's word.
+            ExecutorFact::TaskStopped(task, _) if task.is_of_run() => self.cancel(task),
+            ExecutorFact::TaskStopped(..) => {}
             ExecutorFact::SecretSigned(_, fact) => self.secrets.sign(*fact),
             ExecutorFact::SecretRevoked(_, fact) => self.secrets.revoke(&fact),
         }

@@ -221,7 +221,7 @@ impl State {
         self.halted
     }
 
-    /// Returns true if the owner cancelled the task.
+    /// Returns true if the task was cancelled.
     #[must_use]
     pub fn is_cancelled(&self, task: TaskId) -> bool {
         self.cancelled.contains(&task)

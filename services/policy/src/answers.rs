@@ -38,6 +38,7 @@ impl PolicyCore {
             .or_else(|| self.on_stray())
             .or_else(|| self.on_answer(out, moment))
             .or_else(|| self.on_silence(out, moment))
+            .or_else(|| self.on_stop(moment.now))
             .or_else(|| self.on_submission(out, moment))
             .or_else(|| self.on_reuse(out));
         match one {
@@ -295,7 +296,7 @@ impl PolicyCore {
     /// read.
     fn must_wait(&self, one: &Submission, said: Submitted, moment: &DecisionTime) -> bool {
         let run = one.run.as_ref();
-        if run.is_some_and(|run| self.run_must_wait(run, moment.now)) {
+        if run.is_some_and(|run| self.run_must_wait(one.task, run, moment.now)) {
             return true;
         }
         let contract = &said.contract;

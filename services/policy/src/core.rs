@@ -86,6 +86,7 @@ impl PolicyCore {
             }
             self.want_job(one, &mut wanted);
         }
+        self.want_jobs_of_runs(&mut wanted);
         // Changed tools must be detected without a proposal.
         for (contract, active) in self
             .state
@@ -390,8 +391,8 @@ impl Core for PolicyCore {
         if let Some((until, _, _)) = self.state.asks.first() {
             out.wake(*until);
         }
-        if let Some(slot) = self.first_slot(moment.now) {
-            out.wake(slot);
+        if let Some(moment) = self.first_run_moment(moment.now) {
+            out.wake(moment);
         }
         if !out.idle(None) {
             return;

@@ -76,7 +76,7 @@ impl Refusal {
     }
 
     pub(crate) fn cancelled() -> Self {
-        let why = "the owner cancelled the task";
+        let why = "the task was cancelled";
         Self::new(rule_id("task"), RefusalCode::Cancelled, why)
     }
 }

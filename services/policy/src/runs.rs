@@ -1,9 +1,13 @@
 //! Judges the runs of jobs: whether the job that the owner signed has such a run now.
 
 use actor::Key;
-use bus_schema::{Content, JobOnRecord, RefusalCode, RunCause, Time};
+use bus_schema::{
+    Content, Draft, JobOnRecord, Policy as Me, RefusalCode, RunCause, StopReason, TaskId,
+    TaskStopped, Time,
+};
+use job::{Job, Overlap};
 
-use crate::core::PolicyCore;
+use crate::core::{PolicyCore, WINDOW};
 use crate::fetch::Fetch;
 use crate::state::{DueRun, State, Submission};
 
@@ -14,6 +18,7 @@ impl State {
     /// Returns true if `content` is the document of a job.
     pub(crate) fn needs_job(&self, content: &Content) -> bool {
         self.jobs.iter().any(|job| job.signed.document == *content)
+            || self.runs.open().any(|(_, run)| run.document == *content)
     }
 
     fn record_of(&self, run: &DueRun) -> Option<&JobOnRecord> {
@@ -24,24 +29,57 @@ impl State {
 impl PolicyCore {
     pub(crate) fn want_job(&self, one: &Submission, to: &mut Vec<(Key, Fetch)>) {
         let record = one.run.as_ref().and_then(|run| self.state.record_of(run));
-        if let Some(record) = record.filter(|_| one.said.is_ok())
-            && !self.jobs.contains_key(&record.signed.document)
-        {
-            let content = record.signed.document;
-            to.push((
-                Key::Digest("job", *content.digest()),
-                Fetch::Job { content },
-            ));
+        if let Some(record) = record.filter(|_| one.said.is_ok()) {
+            self.want_job_document(record.signed.document, to);
         }
     }
 
-    /// Returns true if a run cannot be judged yet: its job has not been read, or its slot is not due.
-    pub(crate) fn run_must_wait(&self, run: &DueRun, now: Time) -> bool {
+    /// Adds the documents of the jobs whose runs go on: their deadlines stand there.
+    pub(crate) fn want_jobs_of_runs(&self, to: &mut Vec<(Key, Fetch)>) {
+        let open = self.state.runs.open().map(|(_, run)| run.document);
+        let unread = open.filter(|document| !self.jobs.contains_key(document));
+        for document in unread.take(WINDOW) {
+            self.want_job_document(document, to);
+        }
+    }
+
+    fn want_job_document(&self, content: Content, to: &mut Vec<(Key, Fetch)>) {
+        if !self.jobs.contains_key(&content) {
+            let key = Key::Digest("job", *content.digest());
+            to.push((key, Fetch::Job { content }));
+        }
+    }
+
+    /// Returns true if a run cannot be judged yet: its job has not been read, its time has not come, or the run that it
+    /// takes the place of goes on.
+    pub(crate) fn run_must_wait(&self, one: TaskId, run: &DueRun, now: Time) -> bool {
         let Some(record) = self.state.record_of(run) else {
             return false;
         };
-        let early = |slot: Time| slot > now && slot <= now.plus_ms(EARLY_MS_MAX);
-        !self.jobs.contains_key(&record.signed.document) || run.slot().is_some_and(early)
+        let Some(job) = self.jobs.get(&record.signed.document) else {
+            return true;
+        };
+        let job = job.as_ref();
+        let due = job.and_then(|job| due_at(job, record, run));
+        let early = |due: Time| match run.cause {
+            RunCause::Slot(_) => due > now && due <= now.plus_ms(EARLY_MS_MAX),
+            RunCause::Retried(_) | RunCause::Ordered(_) | RunCause::Triggered { .. } => due > now,
+        };
+        let replaces = job.is_some_and(|job| job.overlap == Overlap::Cancel);
+        due.is_some_and(early) || (replaces && self.runs_beside(one, run).next().is_some())
+    }
+
+    /// Returns the admitted runs of the same job.
+    fn runs_beside<'r>(
+        &'r self,
+        one: TaskId,
+        run: &'r DueRun,
+    ) -> impl Iterator<Item = TaskId> + 'r {
+        let open = self.state.runs.open();
+        let beside = open.filter(move |(task, other)| {
+            *task != one && other.job == run.job && other.admitted.is_some()
+        });
+        beside.map(|(task, _)| task)
     }
 
     /// Checks that the job is in force, belongs to its contract, and has such a run by now.
@@ -59,21 +97,89 @@ impl PolicyCore {
         if active.name != job.contract {
             return Err(RefusalCode::InvalidJob);
         }
+        let is_due = || due_at(job, record, run).is_some_and(|due| due <= now);
         let has = match run.cause {
             RunCause::Slot(slot) => {
-                slot <= now && slot > record.since && job.when.has(slot, record.at)
+                slot > record.since && job.when.has(slot, record.at) && is_due()
             }
             RunCause::Ordered(_) => true,
             // Nobody can tell who sent the message; the owner said that it may start this.
             RunCause::Triggered { .. } => job.when.trigger().is_some(),
+            RunCause::Retried(_) => is_due(),
         };
         if has { Ok(()) } else { Err(RefusalCode::NoRun) }
     }
 
-    /// Returns the first slot after `now` that a run waits for.
-    pub(crate) fn first_slot(&self, now: Time) -> Option<Time> {
-        let runs = self.state.submitted.values();
-        let slots = runs.filter_map(|one| one.run.as_ref().filter(|_| one.said.is_ok())?.slot());
-        slots.filter(|slot| *slot > now).min()
+    /// Returns the next run that has to be stopped: it has passed its deadline, or a later one takes its place.
+    pub(crate) fn on_stop(&self, now: Time) -> Option<Draft<Me>> {
+        let passed = || {
+            let mut deadlines = self.deadlines();
+            let passed = deadlines.find(|(until, _)| *until <= now);
+            passed.map(|(_, task)| (task, StopReason::Deadline))
+        };
+        let (task, why) = self.replaced(now).or_else(passed)?;
+        Some(Draft::of(task, TaskStopped { why }))
+    }
+
+    fn replaced(&self, now: Time) -> Option<(TaskId, StopReason)> {
+        let mut due = self.state.submitted.values().take(WINDOW);
+        due.find_map(|one| {
+            let run = one.run.as_ref().filter(|_| one.said.is_ok())?;
+            let record = self.state.record_of(run)?;
+            let job = self.jobs.get(&record.signed.document)?.as_ref()?;
+            if job.overlap != Overlap::Cancel || self.check_run(run, now).is_err() {
+                return None;
+            }
+            let mut beside = self.runs_beside(one.task, run);
+            let goes_on = beside.find(|task| self.goes_on(*task))?;
+            Some((goes_on, StopReason::Replaced))
+        })
+    }
+
+    /// Returns true if a run was admitted, and nobody ended it.
+    fn goes_on(&self, task: TaskId) -> bool {
+        let of = self.state.tasks.get(&task);
+        of.is_some_and(|of| of.cancelled.is_none())
+    }
+
+    /// Returns the deadlines of the runs that go on.
+    fn deadlines(&self) -> impl Iterator<Item = (Time, TaskId)> {
+        let open = self.state.runs.open();
+        open.filter_map(|(task, run)| {
+            let job = self.jobs.get(&run.document)?.as_ref()?;
+            let until = run.admitted?.plus_ms(job.deadline_ms?);
+            self.goes_on(task).then_some((until, task))
+        })
+    }
+
+    /// Returns the first moment after `now` that a run waits for, or at which one has to be stopped.
+    pub(crate) fn first_run_moment(&self, now: Time) -> Option<Time> {
+        let waiting = self.state.submitted.values();
+        let waiting = waiting.filter_map(|one| {
+            let run = one.run.as_ref().filter(|_| one.said.is_ok())?;
+            let record = self.state.record_of(run)?;
+            due_at(
+                self.jobs.get(&record.signed.document)?.as_ref()?,
+                record,
+                run,
+            )
+        });
+        let deadlines = self.deadlines().map(|(until, _)| until);
+        waiting
+            .chain(deadlines)
+            .filter(|moment| *moment > now)
+            .min()
+    }
+}
+
+/// Returns the moment at which a run is due; none if it is due whenever it is said.
+fn due_at(job: &Job, record: &JobOnRecord, run: &DueRun) -> Option<Time> {
+    match run.cause {
+        RunCause::Slot(slot) => Some(job.due(slot, record)),
+        RunCause::Retried(_) => {
+            let (attempt, ended) = run.failed?;
+            job.retry?.next(attempt, ended)
+        }
+        RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bus_schema::{
     ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Devices, Digest,
     DraftGrant, Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, RunCause,
-    Signed, Signers, TaskId, Time, ToolName,
+    RunOrdered, RunsOnRecord, Signed, Signers, TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,9 @@ pub struct State {
     /// The jobs that the owner signed.
     pub(crate) jobs: Jobs,
     /// The owner's orders of runs that no run has used.
-    orders: BTreeMap<EventId, (JobName, u32)>,
+    orders: BTreeMap<EventId, RunOrdered>,
+    /// The runs of jobs that go on, and those that failed.
+    pub(crate) runs: RunsOnRecord,
     /// The tasks of all runs that were due.
     runs_seen: BTreeSet<TaskId>,
     /// The contracts in force, at most one of each name.
@@ -100,16 +102,6 @@ pub(crate) struct Submission {
     pub(crate) run: Option<DueRun>,
 }
 
-impl DueRun {
-    /// The slot; none for an order or a trigger.
-    pub(crate) const fn slot(&self) -> Option<Time> {
-        match self.cause {
-            RunCause::Slot(slot) => Some(slot),
-            RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
-        }
-    }
-}
-
 impl Submission {
     /// The author of its playbook and of the values of its slots.
     pub(crate) const fn contents_by(&self) -> AuthorId {
@@ -126,6 +118,8 @@ pub(crate) struct DueRun {
     pub(crate) job: JobName,
     pub(crate) version: u32,
     pub(crate) cause: RunCause,
+    /// The attempt and the end of the run that it tries again.
+    pub(crate) failed: Option<(u8, Time)>,
 }
 
 /// The owner's statement about a task.
@@ -159,7 +153,7 @@ pub(crate) struct Task {
     pub(crate) calls: BTreeMap<ToolName, ToolCalls>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
     invalid_approvals: u8,
-    /// The event by which the owner cancelled it.
+    /// The event by which the owner cancelled it, or policy stopped it.
     pub(crate) cancelled: Option<EventId>,
 }
 
@@ -289,7 +283,7 @@ pub(crate) enum Answer {
     No(EventId),
     /// The contract was revoked.
     Revoked(EventId),
-    /// The owner cancelled the task.
+    /// The task was cancelled.
     Cancelled(EventId),
 }
 

@@ -126,7 +126,16 @@ impl SchedulerCore {
                 return true;
             }
         };
-        let due = plan::due(job, record, self.runs.progress(name), now);
+        let progress = self.runs.progress(name);
+        let retry = self.runs.retry(job, record.signed.version);
+        if let Some((at, failed)) = retry
+            && at <= now
+            && plan::may_retry(job, progress)
+        {
+            drafts.push(run(record, RunCause::Retried(failed)));
+            return true;
+        }
+        let due = plan::due(job, record, progress, now);
         if !due.is_empty() {
             drafts.extend(
                 due.into_iter()
@@ -134,7 +143,9 @@ impl SchedulerCore {
             );
             return true;
         }
-        let next = job.when.next(now, record.at);
+        // A retry that waits for the end of a run comes with that end.
+        let retry = retry.map(|(at, _)| at).filter(|at| *at > now);
+        let next = job.next_due(now, record).into_iter().chain(retry).min();
         match next {
             Some(next) if self.timers.get(name) != Some(&next) => {
                 let key = Key::Digest("timer", Digest::of(&[name.as_str().as_bytes()]));
@@ -247,6 +258,7 @@ impl Core for SchedulerCore {
             | SchedulerFact::RunDue(..)
             | SchedulerFact::TaskAdmitted(..)
             | SchedulerFact::TaskRejected(..)
+            | SchedulerFact::TaskStopped(..)
             | SchedulerFact::TaskFinished(..) => None,
         };
         let before = before.map(|before| before.signed.document);

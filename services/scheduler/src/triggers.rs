@@ -57,8 +57,8 @@ impl PendingTrigger {
         match (job.overlap, runs.progress(&job.name).open) {
             (_, 0) => Taken::Runs(cause),
             (Overlap::Skip, _) => Taken::Passed,
-            (Overlap::Allow, open) if open < RUNS_MAX => Taken::Runs(cause),
-            (Overlap::Allow | Overlap::Queue, _) => Taken::Waits,
+            (Overlap::Allow | Overlap::Cancel, open) if open < RUNS_MAX => Taken::Runs(cause),
+            (Overlap::Allow | Overlap::Cancel | Overlap::Queue(_), _) => Taken::Waits,
         }
     }
 }

@@ -128,6 +128,7 @@ impl Record {
             UiFact::RunOrdered(..) => {}
             UiFact::TaskSubmitted(..)
             | UiFact::TaskCancelled(..)
+            | UiFact::TaskStopped(..)
             | UiFact::TaskAdmitted(..)
             | UiFact::TaskRejected(..)
             | UiFact::TaskFinished(..)
@@ -160,7 +161,9 @@ impl Record {
                     tasks.about(meta, task, |of| of.admit(*fact));
                 }
             }
-            UiFact::TaskCancelled(task, _) => tasks.about(meta, task, |of| of.cancel(meta)),
+            UiFact::TaskCancelled(task, _) | UiFact::TaskStopped(task, _) => {
+                tasks.about(meta, task, |of| of.cancel(meta));
+            }
             UiFact::TaskRejected(task, fact) => tasks.about(meta, task, |of| of.reject(&fact)),
             UiFact::TaskFinished(task, f) => tasks.about(meta, task, |of| of.finish(meta, &f)),
             UiFact::SessionCalled(task, _) | UiFact::SessionEnded(task, _) => {

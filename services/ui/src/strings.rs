@@ -16,7 +16,7 @@ texts! {
     ATTEMPT = "attempt";
     BY = "by";
     BY_RULE = "by rule";
-    CANCELLED = "The owner cancelled it";
+    CANCELLED = "It was cancelled";
     CHANGE = "Change";
     CLAIMED = "Claimed";
     CONTRACT = "contract";
@@ -155,6 +155,7 @@ texts! {
     NO_RUN = "It has not run yet.";
     NOT_ADMITTED = "not kept here";
     ORDERED = "ordered by you,";
+    RETRIED = "tried again,";
     TRIGGERED = "started by a message,";
 
     // Secrets.

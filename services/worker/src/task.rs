@@ -27,7 +27,7 @@ pub(crate) struct Task {
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
     granted: OpenGrants,
-    /// True if the owner cancelled it.
+    /// True if the owner cancelled it, or policy stopped it.
     cancelled: bool,
 }
 

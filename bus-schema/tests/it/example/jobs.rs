@@ -2,10 +2,11 @@
 
 use bus_schema::{
     Deployment as D, JobPaused, JobResumed, JobRevoked, JobSigned, RunCause, RunDue, RunOrdered,
+    StopReason, TaskStopped,
 };
 
 use super::{Example, content, digest, event};
-use crate::fixture::{T0, name};
+use crate::fixture::{T0, name, task};
 
 /// The facts about jobs and their runs.
 pub(super) fn jobs() -> Vec<Example> {
@@ -30,6 +31,10 @@ pub(super) fn jobs() -> Vec<Example> {
     let ordered = RunOrdered {
         job: name("weekly-report"),
         version: 2,
+        again: None,
+    };
+    let stopped = TaskStopped {
+        why: StopReason::Deadline,
     };
     let due = RunDue {
         job: name("weekly-report"),
@@ -43,5 +48,6 @@ pub(super) fn jobs() -> Vec<Example> {
         event(D, resumed),
         event(D, ordered),
         event(D, due),
+        event(task(), stopped),
     ]
 }

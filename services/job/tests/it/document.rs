@@ -36,7 +36,7 @@ fn every_value_is_read() {
     ));
     assert_eq!(
         (job.misfire, job.overlap),
-        (Misfire::All(10), Overlap::Queue)
+        (Misfire::All(10), Overlap::Queue(100))
     );
     let from = Some(time("2027-03-01T08:00:00Z"));
     assert_eq!(job.when, When::Every { ms: 900_000, from });
@@ -111,7 +111,7 @@ fn each_error_has_its_place_and_its_fix() {
         ),
         (
             with("overlap = \"all\""),
-            "`overlap` is none of its words",
+            "`overlap` is none of its values",
             "\"queue\"",
         ),
         (with("misfire = \"all\""), misfire, all),

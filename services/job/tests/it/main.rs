@@ -2,4 +2,5 @@
 
 mod cron;
 mod document;
+mod policies;
 mod when;

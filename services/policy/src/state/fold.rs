@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalRequested, ContractSigned,
-    Digest, Meta, PolicyFact, PublicKey, RefusalCode, Statement, TaskAdmitted, TaskId,
+    Digest, Meta, PolicyFact, PublicKey, RefusalCode, Statement, TaskAdmitted, TaskId, TaskOutcome,
     TaskSubmitted, Time,
 };
 use contract::ContractTotals;
@@ -52,9 +52,16 @@ impl State {
             PolicyFact::HaltLifted(..) => self.halted = false,
             PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
             PolicyFact::TaskCancelled(task, _) => self.cancelled(meta, task),
+            PolicyFact::TaskStopped(task, fact) => {
+                self.runs.stopped(task, fact.why);
+                self.cancelled(meta, task);
+            }
             PolicyFact::TaskAdmitted(task, fact) => self.admitted(meta, task, *fact),
-            PolicyFact::TaskRejected(task, _) => self.take_submission(task),
-            PolicyFact::TaskFinished(task, _) => self.finished(meta, task),
+            PolicyFact::TaskRejected(task, _) => {
+                self.take_submission(task);
+                self.runs.rejected(task);
+            }
+            PolicyFact::TaskFinished(task, fact) => self.finished(meta, task, fact.outcome),
             PolicyFact::ActionProposed(task, fact) => self.proposed(meta, task, *fact),
             PolicyFact::ActionGranted(task, fact) => self.granted(meta, task, &fact),
             PolicyFact::ActionRefused(task, fact) => self.refused(task, &fact),
@@ -77,6 +84,7 @@ impl State {
 
     fn admitted(&mut self, meta: &Meta, task: TaskId, fact: TaskAdmitted) {
         self.take_submission(task);
+        self.runs.admitted(meta.stored, task);
         if let Some(active) = self.contracts.get(&fact.contract) {
             let name = active.name.clone();
             let shared = self.shared.entry(name.clone()).or_default();
@@ -232,7 +240,7 @@ impl State {
         }
     }
 
-    fn finished(&mut self, meta: &Meta, task: TaskId) {
+    fn finished(&mut self, meta: &Meta, task: TaskId, outcome: TaskOutcome) {
         if self
             .tasks
             .get(&task)
@@ -240,6 +248,7 @@ impl State {
         {
             return;
         }
+        self.runs.ended(meta.stored, task, outcome);
         if let Some(mut of) = self.tasks.remove(&task) {
             of.end();
             if of.may_change(self.now) {

@@ -22,7 +22,9 @@ mod pins;
 mod proposals;
 mod reload;
 mod repeats;
+mod retries;
 mod roles;
+#[cfg(test)]
 mod runs;
 mod same;
 mod sessions;

@@ -182,7 +182,14 @@ fn an_order_of_the_owner_is_one_run() {
     let forged = RunCause::Ordered(event_id(7));
     assert_eq!(due(&mut world, 1, forged), ["not admitted: NoRun"]);
     let (job, version) = (job(), 1);
-    world.say::<Owner, _>(Deployment, RunOrdered { job, version });
+    world.say::<Owner, _>(
+        Deployment,
+        RunOrdered {
+            job,
+            version,
+            again: None,
+        },
+    );
     let order = RunCause::Ordered(event_id(world.log.seq));
     assert_eq!(due(&mut world, 1, order), ["admitted"]);
     assert_eq!(due(&mut world, 1, order), ["not admitted: Reused"]);

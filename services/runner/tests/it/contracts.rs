@@ -3,7 +3,8 @@
 use actor::Permit;
 use bus_schema::{
     ActionGranted, AuthorId, ContractActivated, ContractFolders, ContractRevoked, Deployment,
-    Digest, Grant, Meta, Owner, Policy, RefusalCode, Runner, Signers, TaskCancelled,
+    Digest, Grant, Meta, Owner, Policy, RefusalCode, Runner, Signers, StopReason, TaskCancelled,
+    TaskStopped,
 };
 
 use crate::core::{claimed, declined};
@@ -35,6 +36,15 @@ fn cancelled_task_is_claimed_no_more_and_others_are() {
     // A task that the owner has not signed takes no memory.
     assert!(stream.say::<Owner, _>(task(9), TaskCancelled {}));
     assert!(!stream.gate.borrow().stops(task(9)));
+}
+
+#[test]
+fn policy_cannot_stop_a_task_of_a_person() {
+    let mut stream = Stream::new();
+    stream.ready(draft(1, "file.write"));
+    let why = StopReason::Deadline;
+    assert!(stream.say::<Policy, _>(task(1), TaskStopped { why }));
+    assert!(!stream.gate.borrow().stops(task(1)));
 }
 
 #[test]

@@ -158,6 +158,11 @@ impl Scene {
 
     /// Lets the time pass to a second, with each timer firing in time, and returns the slots that were said.
     pub(crate) fn until(&mut self, second: u64) -> Vec<u64> {
+        slots(&self.pass_to(second))
+    }
+
+    /// Lets the time pass as [`Self::until`] does, and returns the causes that were said.
+    pub(crate) fn pass_to(&mut self, second: u64) -> Vec<RunCause> {
         let mut all = self.run();
         while let Some((job, due)) = self.first_timer().filter(|(_, due)| *due <= at(second)) {
             self.timers.remove(&job);
@@ -166,7 +171,7 @@ impl Scene {
             all.extend(self.run());
         }
         self.log.now = self.log.now.max(at(second));
-        slots(&all)
+        all
     }
 
     fn first_timer(&self) -> Option<(JobName, Time)> {
@@ -198,8 +203,13 @@ impl Scene {
     }
 
     pub(crate) fn finish(&mut self, task: TaskId) {
+        self.end(task, TaskOutcome::Succeeded);
+    }
+
+    /// Ends a run with an outcome.
+    pub(crate) fn end(&mut self, task: TaskId, outcome: TaskOutcome) {
         let fact = TaskFinished {
-            outcome: TaskOutcome::Succeeded,
+            outcome,
             detail: None,
         };
         self.say::<Worker, _>(task, fact);
@@ -220,7 +230,7 @@ fn said(draft: &Draft<Scheduler>) -> RunDue {
 pub(crate) fn slots(causes: &[RunCause]) -> Vec<u64> {
     let slot = |cause: &RunCause| match cause {
         RunCause::Slot(slot) => Some(slot.ms_since(T0) / 1_000),
-        RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
+        RunCause::Ordered(_) | RunCause::Triggered { .. } | RunCause::Retried(_) => None,
     };
     causes.iter().filter_map(slot).collect()
 }

@@ -130,6 +130,7 @@ fn cause(run: &RunRecord) -> Markup {
     match run.cause {
         RunCause::Slot(slot) => html! { (time(slot)) },
         RunCause::Ordered(_) => html! { (strings::ORDERED) " " (time(run.due)) },
+        RunCause::Retried(_) => html! { (strings::RETRIED) " " (time(run.due)) },
         RunCause::Triggered { .. } => html! { (strings::TRIGGERED) " " (time(run.due)) },
     }
 }
