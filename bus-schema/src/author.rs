@@ -72,13 +72,13 @@ authors! {
         volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Owner Gateway Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Policy Runner Egress];
     /// Takes the calls of sessions and works on dialogues with models; can only propose.
     Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Gateway Policy Runner Egress];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
-        volumes ["state"], contents of [Owner Gateway Worker Engine Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress Scheduler];
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker Engine];

@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::{
     ActionId, ActionOutcome, AuthorId, Body, CanPublish, Content, ContractName, Deployment,
     DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest, DraftGrant, Envelope, Event,
-    Grant, Hardening, JobName, Junk, Pins, PublicKey, RefusalCode, RuleId, RunCause,
-    SealingPublicKey, SecretName, Signed, StepName, StopReason, Subject, TaskId, TaskOutcome, Time,
-    ToolName, Usage, Version, parse_fact, wire,
+    Grant, Hardening, JobName, Junk, MessageRefusal, Pins, PublicKey, RefusalCode, RuleId,
+    RunCause, SealingPublicKey, SecretName, Signed, StepName, StopReason, Subject, TaskId,
+    TaskOutcome, Time, ToolName, Usage, Version, parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -239,6 +239,17 @@ facts! {
         /// The cause; with deployment, job and version it decides the run's task id.
         cause: RunCause,
     } contents |fact| fact.cause.contents();
+    /// Messages from outside started no run of a job that waits for such messages. Several are said together.
+    "trigger.refused" v 1 by Scheduler, of Deployment: TriggerRefused {
+        /// The job.
+        job: JobName,
+        /// The reason.
+        why: MessageRefusal,
+        /// The number of messages since the last such event.
+        count: u32,
+        /// The time at which the last of them was stored.
+        last: Time,
+    };
     /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
     /// The halt has ended.
@@ -376,6 +387,9 @@ facts! {
         /// which they are the gateway's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<JobName>,
+        /// True if a message from outside filled in some of its slots. Then policy stored all of them, and they are nobody's word.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        of_message: bool,
     } contents |fact| fact.slots.into_iter().chain(fact.dialogue).chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {

@@ -57,7 +57,7 @@ pub use facts::{
     HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
     RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
     SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskStopped, TaskSubmitted,
+    TaskRejected, TaskStopped, TaskSubmitted, TriggerRefused,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -81,8 +81,10 @@ pub use reader::{
     WorkerFact,
 };
 pub use refusal::RefusalCode;
-pub use run::{RunCause, StopReason};
-pub use runs::{FAILED_RUNS_MAX, FailedRun, RunOnRecord, RunsOnRecord, has_failed};
+pub use run::{MessageRefusal, RunCause, StopReason};
+pub use runs::{
+    ENDED_RUNS_MAX, EndedRun, FAILED_RUNS_MAX, FailedRun, RunOnRecord, RunsOnRecord, has_failed,
+};
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
     AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,

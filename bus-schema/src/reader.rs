@@ -8,7 +8,7 @@ use crate::{
     JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
     SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, StreamAdopted,
     StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskStopped,
-    TaskSubmitted, reads,
+    TaskSubmitted, TriggerRefused, reads,
 };
 
 reads! {
@@ -47,7 +47,7 @@ reads! {
 }
 reads! {
     /// The facts from which the scheduler knows the jobs and their runs.
-    SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TaskAdmitted TaskRejected
+    SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TriggerRefused TaskAdmitted TaskRejected
         TaskStopped TaskFinished
 }
 reads! {

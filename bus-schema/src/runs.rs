@@ -1,6 +1,6 @@
 //! The runs of jobs on the record: those that go on, and those that failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,17 @@ use crate::{
 /// Largest number of failed runs that are remembered; the oldest is forgotten first.
 pub const FAILED_RUNS_MAX: usize = 1_000;
 
+/// Largest number of ended runs that are remembered; the oldest is forgotten first.
+pub const ENDED_RUNS_MAX: usize = 1_000;
+
 /// The runs of jobs that go on, and the newest ones that failed and were not run again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunsOnRecord {
     open: BTreeMap<TaskId, RunOnRecord>,
     failed: BTreeMap<TaskId, FailedRun>,
+    ended: BTreeMap<TaskId, EndedRun>,
+    ended_at: BTreeSet<(Time, TaskId)>,
 }
 
 /// A run of a job.
@@ -39,6 +44,20 @@ pub struct RunOnRecord {
     pub stopped: Option<StopReason>,
 }
 
+/// A run that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedRun {
+    /// Its job.
+    pub job: JobName,
+    /// The time of its end, in bus time.
+    pub at: Time,
+    /// True if it succeeded.
+    pub succeeded: bool,
+    /// True if it failed, or was stopped at its deadline.
+    pub failed: bool,
+}
+
 /// A run that failed, or was stopped at its deadline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,7 +72,7 @@ impl RunsOnRecord {
     /// Folds a run that is due. `again` is the run that the owner ordered again.
     pub fn due(&mut self, task: TaskId, record: &JobOnRecord, due: &RunDue, again: Option<TaskId>) {
         let (attempt, body) = match due.cause {
-            RunCause::Slot(_) => (1, None),
+            RunCause::Slot(_) | RunCause::After(_) => (1, None),
             RunCause::Triggered { body, .. } => (1, Some(body)),
             RunCause::Ordered(_) => {
                 let before = again.and_then(|again| self.failed.remove(&again));
@@ -99,6 +118,19 @@ impl RunsOnRecord {
     /// Folds the end of a run at `at`, and returns the run.
     pub fn ended(&mut self, at: Time, task: TaskId, outcome: TaskOutcome) -> Option<RunOnRecord> {
         let run = self.open.remove(&task)?;
+        let end = EndedRun {
+            job: run.job.clone(),
+            at,
+            succeeded: outcome == TaskOutcome::Succeeded,
+            failed: has_failed(outcome, run.stopped),
+        };
+        self.ended.insert(task, end);
+        self.ended_at.insert((at, task));
+        while self.ended_at.len() > ENDED_RUNS_MAX
+            && let Some((_, oldest)) = self.ended_at.pop_first()
+        {
+            self.ended.remove(&oldest);
+        }
         if has_failed(outcome, run.stopped) {
             let (run, ended) = (run.clone(), at);
             self.failed.insert(task, FailedRun { run, ended });
@@ -122,6 +154,18 @@ impl RunsOnRecord {
     #[must_use]
     pub fn get(&self, task: TaskId) -> Option<&RunOnRecord> {
         self.open.get(&task)
+    }
+
+    /// Returns the last runs that ended, oldest first.
+    pub fn ended_runs(&self) -> impl Iterator<Item = (TaskId, &EndedRun)> {
+        let each = self.ended_at.iter();
+        each.filter_map(|(_, task)| Some((*task, self.ended.get(task)?)))
+    }
+
+    /// Returns one of the last runs that ended.
+    #[must_use]
+    pub fn ended_run(&self, task: TaskId) -> Option<&EndedRun> {
+        self.ended.get(&task)
     }
 
     /// Returns the failed runs that were not run again.

@@ -27,7 +27,7 @@ const EVERY_SECOND: &str =
 const FAR: &str = "[when]\ncron = \"30 9 29 2 *\"\nzone = \"Europe/Stockholm\"\n";
 
 /// Signs a contract for the job, and writes job and playbook; returns the job's file.
-async fn written(deployment: &Deployment, when: &str) -> PathBuf {
+pub(crate) async fn written(deployment: &Deployment, when: &str) -> PathBuf {
     let principal = format!("principal = \"job:{JOB}\"\n\n[limits]");
     let text = contract("counting", MAY_LIST).replace("[limits]", &principal);
     deployment.sign(&text).await;
@@ -46,11 +46,11 @@ async fn written(deployment: &Deployment, when: &str) -> PathBuf {
 }
 
 /// Signs the job of a file.
-fn add(deployment: &Deployment, file: &Path) -> Ended {
+pub(crate) fn add(deployment: &Deployment, file: &Path) -> Ended {
     run(deployment, &["job", "add", file.to_str().unwrap()])
 }
 
-fn ok(ended: Ended) -> String {
+pub(crate) fn ok(ended: Ended) -> String {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended.printed
 }

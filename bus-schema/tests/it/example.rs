@@ -349,6 +349,7 @@ fn tasks() -> Vec<Example> {
                 contract: digest(5),
                 playbook: content(9),
                 slots: None,
+                of_message: false,
             },
         ),
         event(

@@ -95,6 +95,7 @@ fn a_run_has_one_task_and_two_runs_have_two() {
         (deployment(), "report", 1, triggered(5, 8)),
         (deployment(), "report", 1, triggered(6, 8)),
         (deployment(), "report", 1, RunCause::Retried(task())),
+        (deployment(), "report", 1, RunCause::After(task())),
     ];
     let of = |(deployment, job, version, cause): (_, &str, _, _)| {
         TaskId::of_run(deployment, &name(job), version, cause)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
-use crate::labels::{Labels, OutputLabels};
+use crate::labels::{Integrity, Labels, OutputLabels, Secrecy};
 use crate::slot_values::SlotValues;
 use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals, Under};
 
@@ -40,6 +40,8 @@ pub struct Record {
     text: Option<String>,
     /// The values of its slots; `None` if they are not known.
     slots: Option<SlotValues>,
+    /// True if a message from outside filled in some of them.
+    of_message: bool,
     /// The usage of the task: each granted call counts its reservation until its outcome gives the actual usage.
     /// Calls that lapsed unclaimed do not count.
     pub used: Totals,
@@ -104,6 +106,7 @@ impl Record {
             principal: principal.into(),
             text,
             slots: Some(SlotValues::default()),
+            of_message: false,
             used: Totals::default(),
             labels: Labels::START,
             sources: BTreeMap::new(),
@@ -128,6 +131,21 @@ impl Record {
     /// Fills in the slots of the task, as the owner signed them with it; `None` if the values are not known.
     pub fn fill(&mut self, slots: Option<SlotValues>) {
         self.slots = slots;
+    }
+
+    /// Takes the values of the slots as untrusted data from now on: a message from outside filled in some of them.
+    pub fn distrust_slots(&mut self) {
+        self.of_message = true;
+        let labels = Labels {
+            integrity: Integrity::Untrusted,
+            secrecy: Secrecy::Private,
+        };
+        self.taint("the message that started the task", labels);
+    }
+
+    /// Returns true if the owner filled in the slots.
+    pub(crate) const fn slots_are_the_owners(&self) -> bool {
+        !self.of_message
     }
 
     /// The values of its slots; `None` if they are not known.

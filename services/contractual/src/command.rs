@@ -29,6 +29,7 @@ mod mcp;
 mod model;
 mod output;
 mod pair;
+mod playbook;
 mod port_forward;
 mod provision;
 mod secret;
@@ -135,6 +136,12 @@ enum DeploymentCommand {
     /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
     #[command(subcommand, after_help = "Example: contractual job add job.toml")]
     Job(job::Command),
+    /// Check the playbooks that tasks and jobs run.
+    #[command(
+        subcommand,
+        after_help = "Example: contractual playbook check stocktake.toml"
+    )]
+    Playbook(playbook::Command),
     /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
     Halt,
@@ -271,6 +278,7 @@ impl DeploymentCommand {
             | Self::Device(_)
             | Self::Pair(_)
             | Self::Job(_)
+            | Self::Playbook(_)
             | Self::Halt
             | Self::Resume
             | Self::Stream(_)
@@ -339,6 +347,7 @@ impl DeploymentCommand {
             Self::Secret(command) => command.run(&open()?, out).await,
             Self::Device(command) => command.run(&open()?, out).await,
             Self::Pair(arguments) => arguments.run(&open()?, out).await,
+            Self::Playbook(command) => command.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,

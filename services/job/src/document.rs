@@ -9,8 +9,8 @@ use jiff::{Timestamp, civil::DateTime};
 use toml::de::{DeTable, DeValue};
 
 use crate::{
-    Cron, DEADLINE_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, JITTER_MS_MAX, Misfire, Overlap, Retry,
-    When, Zone, duration,
+    AfterOutcome, Cron, DEADLINE_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, JITTER_MS_MAX, Messages,
+    Misfire, Overlap, Retry, When, Zone, duration,
     value::{Reader, Value},
     zone::time,
 };
@@ -24,10 +24,10 @@ pub const SLOTS_MAX: usize = 64;
 
 const KEYS: &[&str] = &[
     "job", "purpose", "contract", "playbook", "misfire", "overlap", "retry", "deadline", "jitter",
-    "when", "slots",
+    "when", "slots", "message",
 ];
-const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger"];
-const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at` and `trigger`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
+const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger", "after"];
+const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at`, `trigger` and `after`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
 const FROM_FIX: &str = "write a date and time with an offset, such as 2027-03-01T09:00:00+01:00";
 const EVERY_FIX: &str = "write a whole number with s, m, h or d, from 1s to 366d, such as \"15m\"";
 
@@ -56,6 +56,8 @@ pub struct Job {
     pub jitter_ms: u64,
     /// The values of the contract's slots, as text.
     pub slots: BTreeMap<String, String>,
+    /// The treatment of messages.
+    pub messages: Messages,
 }
 
 impl Job {
@@ -134,6 +136,7 @@ impl Reader<'_> {
                 "write misfire = \"once\" or \"skip\"",
             );
         }
+        let messages = self.messages(table.get("message"));
         self.fits(table, when.as_ref());
         Some(Job {
             name: name?,
@@ -147,12 +150,19 @@ impl Reader<'_> {
             deadline_ms: deadline.map(|ms| Some(ms).filter(|ms| *ms > 0))?,
             jitter_ms: jitter?,
             slots: slots?,
+            messages: messages?,
         })
     }
 
     /// Notes the policies that have no effect at such times.
     fn fits(&mut self, table: &DeTable<'_>, when: Option<&When>) {
-        if let (Some(When::Trigger(_)), Some(value)) = (when, table.get("jitter")) {
+        let is_message = matches!(when, Some(When::Trigger(_)) | None);
+        if let (false, Some(value)) = (is_message, table.get("message")) {
+            self.unused(Some(value), "`[message]` is for jobs that messages start");
+        }
+        if let (Some(When::Trigger(_) | When::After { .. }), Some(value)) =
+            (when, table.get("jitter"))
+        {
             self.unused(
                 Some(value),
                 "`jitter` spreads times, and messages have none",
@@ -206,6 +216,13 @@ impl Reader<'_> {
             Some(value) => Some(self.zone(value)?),
         };
         let from = table.get("from");
+        if let Some(value) = table.get("after") {
+            if table.len() > 1 {
+                let fix = "keep `after` alone, and write another job for the times";
+                return self.wrong(place, "`[when]` has more than `after`", fix);
+            }
+            return self.after(value);
+        }
         if let Some(value) = table.get("trigger") {
             if table.len() > 1 {
                 let problem = "`[when]` has more than `trigger`";
@@ -252,6 +269,25 @@ impl Reader<'_> {
         if let Some(value) = value {
             self.wrong::<()>(value.span(), problem, "remove it");
         }
+    }
+
+    fn after(&mut self, value: &Value<'_>) -> Option<When> {
+        let fix = "write the other job and the outcome of its run, such as after = { job = \"stocktake\", outcome = \"succeeded\" }";
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value.span(), "`after` is not a table", fix);
+        };
+        self.keys(table, &["job", "outcome"], "`after`");
+        let job = self.parsed(table, "job", fix)?;
+        let outcome = match table.get("outcome").map(|value| value.get_ref().as_str()) {
+            None | Some(Some("succeeded")) => AfterOutcome::Succeeded,
+            Some(Some("failed")) => AfterOutcome::Failed,
+            Some(Some("ended")) => AfterOutcome::Ended,
+            Some(Some(_) | None) => {
+                let fix = "write \"succeeded\", \"failed\" or \"ended\"";
+                return self.wrong(value.span(), "`outcome` is none of its words", fix);
+            }
+        };
+        Some(When::After { job, outcome })
     }
 
     fn trigger(&mut self, value: &Value<'_>) -> Option<When> {

@@ -7,14 +7,15 @@ use actor::Outbox;
 use bus_schema::{
     ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
     ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
-    Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
+    Policy as Me, RefusalCode, Sealed, TaskId, TaskRejected,
 };
-use contract::{ContractTotals, rule_id};
+use contract::{ContractTotals, SlotValues, rule_id};
 
 use crate::core::{PolicyCore, WINDOW};
 use crate::decide::{Decision, ProposedCall, Refusal, clipped, drifted, still_covers};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
+use crate::filled::admitted;
 use crate::state::{Answer, PendingContract, Proposal, Question, Submission, Submitted};
 use crate::tools::NoTools;
 
@@ -265,23 +266,7 @@ impl PolicyCore {
                 Err(code) => Err((code, None)),
             };
             let draft = match said {
-                Ok(Submitted {
-                    contract,
-                    playbook,
-                    slots,
-                    session,
-                    dialogue,
-                }) => {
-                    let fact = TaskAdmitted {
-                        contract,
-                        playbook,
-                        slots,
-                        session,
-                        dialogue,
-                        job: one.run.as_ref().map(|run| run.job.clone()),
-                    };
-                    Draft::of(one.task, fact)
-                }
+                Ok((said, values)) => admitted(out, one, said, values.as_ref())?,
                 Err((code, why)) => {
                     let sealed = why.and_then(|why| seal(out, why.as_bytes()));
                     let why = sealed.as_ref().map(Sealed::content);
@@ -312,10 +297,12 @@ impl PolicyCore {
         one: &Submission,
         said: Submitted,
         moment: &DecisionTime,
-    ) -> Result<Submitted, (RefusalCode, Option<String>)> {
+    ) -> Result<(Submitted, Option<SlotValues>), (RefusalCode, Option<String>)> {
         let no = |code| Err((code, None));
         if let Some(run) = &one.run
-            && let Err(code) = self.check_run(run, moment.now)
+            && let Err(code) = self
+                .check_run(run, moment.now)
+                .and_then(|()| self.taken(one.task, run))
         {
             return no(code);
         }
@@ -337,14 +324,15 @@ impl PolicyCore {
         let shared = self.state.shared.get(&active.name).unwrap_or(&unused);
         let now_ms = moment.now.ns().div_euclid(1_000_000);
         let Some(contract) = document.and_then(Document::contract) else {
-            return Ok(said);
+            return Ok((said, None));
         };
         if contract.admits(shared, now_ms).is_err() {
             return no(RefusalCode::Limit);
         }
-        let filled = self.fills(one.task, said, (contract, now_ms));
-        filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
-        Ok(said)
+        let mapped = self.mapped(one);
+        let filled = self.fills(one.task, said, (contract, now_ms), &mapped);
+        let values = filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
+        Ok((said, (!mapped.is_empty()).then_some(values)))
     }
 
     /// Refuses a reused id only after the first action of that id in the same task has its verdict, so that a

@@ -235,6 +235,11 @@ impl PolicyCore {
             && !self.state.tasks.contains_key(task)
         {
             self.histories.forget(task);
+        } else if let PolicyFact::TaskAdmitted(task, admitted) = fact
+            && admitted.of_message
+        {
+            // The values of its slots are others than those that the owner signed.
+            self.histories.forget(task);
         } else if let PolicyFact::TaskFinished(task, _) = fact {
             self.histories.forget(task);
             if let Some(of) = self.state.tasks.get(task) {
@@ -359,6 +364,11 @@ impl Core for PolicyCore {
                 let wanted = Key::Action("arguments", action);
                 if self.fetches().iter().any(|(key, _)| *key == wanted) {
                     self.arguments.insert(action, bytes);
+                }
+            }
+            Fetched::Body(task, bytes) => {
+                if self.state.runs.get(task).is_some() {
+                    self.histories.take_body(task, bytes);
                 }
             }
             Fetched::Words(task, bytes) => {

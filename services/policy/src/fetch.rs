@@ -54,6 +54,13 @@ pub enum Fetch {
         /// The document.
         content: Content,
     },
+    /// The message from outside that started a run, put there by the scheduler.
+    Body {
+        /// The run's task.
+        task: TaskId,
+        /// The message.
+        content: Content,
+    },
     /// The text of a task that the owner signed.
     Words {
         /// The task.
@@ -100,6 +107,8 @@ pub enum Fetched {
     Arguments(ActionId, Option<Vec<u8>>),
     /// The document of a job; none if it was erased.
     Job(Content, Option<Vec<u8>>),
+    /// The message that started a run; none if it was erased.
+    Body(TaskId, Option<Vec<u8>>),
     /// The signed text of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
     /// The signed values of the slots of a task; none if they were erased.

@@ -33,6 +33,7 @@ pub(crate) struct HistoryCache {
 struct TaskHistory {
     words: Option<Option<String>>,
     slots: Option<Option<SlotValues>>,
+    body: Option<Option<Vec<u8>>>,
     parts: BTreeMap<(ActionId, CallPart), Option<Value>>,
 }
 
@@ -57,7 +58,7 @@ impl HistoryCache {
             };
             to.push((Key::Task("words", id), fetch));
         }
-        self.want_slots(id, (task.contents_by(), task.slots), to);
+        self.want_slots(id, (task.slots_by(), task.slots), to);
         let mut add = |name, action, part, by, content| {
             let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
             if !read {
@@ -127,6 +128,17 @@ impl HistoryCache {
         past.slots.as_ref().map(Option::as_ref)
     }
 
+    /// Returns the read message that started a run. None inside: it was erased.
+    pub(crate) fn body(&self, task: TaskId) -> Option<Option<&[u8]>> {
+        let past = self.tasks.get(&task)?;
+        past.body.as_ref().map(Option::as_deref)
+    }
+
+    /// Stores the message that started a run.
+    pub(crate) fn take_body(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
+        self.tasks.entry(task).or_default().body = Some(bytes);
+    }
+
     /// Stores the values of the slots that the owner signed.
     pub(crate) fn take_slots(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
         let slots = bytes.and_then(|bytes| SlotValues::parse(&bytes));
@@ -181,6 +193,9 @@ impl HistoryCache {
         let mut record = Record::new(principal, words);
         if task.slots.is_some() {
             record.fill(past.slots.clone()?);
+        }
+        if task.of_message {
+            record.distrust_slots();
         }
         record.used = task.used.clone();
         for call in task

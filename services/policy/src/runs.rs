@@ -1,11 +1,14 @@
 //! Judges the runs of jobs: whether the job that the owner signed has such a run now.
 
+use std::collections::BTreeMap;
+
 use actor::Key;
 use bus_schema::{
     Content, Draft, JobOnRecord, Policy as Me, RefusalCode, RunCause, StopReason, TaskId,
     TaskStopped, Time,
 };
-use job::{Job, Overlap};
+use job::{BODY_BYTES_MAX, Job, Overlap};
+use serde_json::Value;
 
 use crate::core::{PolicyCore, WINDOW};
 use crate::fetch::Fetch;
@@ -31,7 +34,64 @@ impl PolicyCore {
         let record = one.run.as_ref().and_then(|run| self.state.record_of(run));
         if let Some(record) = record.filter(|_| one.said.is_ok()) {
             self.want_job_document(record.signed.document, to);
+            let job = self.jobs.get(&record.signed.document);
+            let body = self.body_of(one.task, job.and_then(Option::as_ref));
+            if let Some(content) = body.filter(|_| self.histories.body(one.task).is_none()) {
+                let task = one.task;
+                to.push((Key::Task("body", task), Fetch::Body { task, content }));
+            }
         }
+    }
+
+    /// Returns the message that a run has to be judged with.
+    fn body_of(&self, task: TaskId, job: Option<&Job>) -> Option<Content> {
+        let reads = job.is_some_and(|job| job.messages.read_body());
+        let run = self.state.runs.get(task).filter(|_| reads)?;
+        run.body
+            .filter(|body| body.len() as usize <= BODY_BYTES_MAX)
+    }
+
+    /// Returns what a job takes of the message that started a run; none if none did, or the job reads none.
+    ///
+    /// # Errors
+    /// [`RefusalCode::NoRun`] if the job does not take it.
+    pub(crate) fn taken(&self, task: TaskId, run: &DueRun) -> Result<Option<Value>, RefusalCode> {
+        let record = self.state.record_of(run).ok_or(RefusalCode::NoJob)?;
+        let job = self
+            .jobs
+            .get(&record.signed.document)
+            .and_then(Option::as_ref);
+        let job = job.ok_or(RefusalCode::InvalidJob)?;
+        let has_body = self
+            .state
+            .runs
+            .get(task)
+            .is_some_and(|run| run.body.is_some());
+        if !has_body || !job.messages.read_body() {
+            return Ok(None);
+        }
+        let body = self.histories.body(task).flatten();
+        let taken = body.and_then(|body| job.messages.take(body).ok());
+        let taken = taken.ok_or(RefusalCode::NoRun)?;
+        if let (RunCause::Triggered { key, .. }, Some(subject)) = (run.cause, job.when.trigger()) {
+            let wanted = job.messages.key_of(subject, &taken);
+            if wanted.is_some_and(|wanted| wanted != key) {
+                return Err(RefusalCode::NoRun);
+            }
+        }
+        Ok(Some(taken))
+    }
+
+    /// Returns the texts that the message of a run fills into slots of the contract.
+    pub(crate) fn mapped(&self, one: &Submission) -> BTreeMap<String, String> {
+        let mapped = || {
+            let run = one.run.as_ref()?;
+            let record = self.state.record_of(run)?;
+            let job = self.jobs.get(&record.signed.document)?.as_ref()?;
+            let taken = self.taken(one.task, run).ok()??;
+            Some(job.messages.slots_of(&taken))
+        };
+        mapped().unwrap_or_default()
     }
 
     /// Adds the documents of the jobs whose runs go on: their deadlines stand there.
@@ -63,10 +123,18 @@ impl PolicyCore {
         let due = job.and_then(|job| due_at(job, record, run));
         let early = |due: Time| match run.cause {
             RunCause::Slot(_) => due > now && due <= now.plus_ms(EARLY_MS_MAX),
-            RunCause::Retried(_) | RunCause::Ordered(_) | RunCause::Triggered { .. } => due > now,
+            RunCause::Retried(_)
+            | RunCause::After(_)
+            | RunCause::Ordered(_)
+            | RunCause::Triggered { .. } => due > now,
         };
         let replaces = job.is_some_and(|job| job.overlap == Overlap::Cancel);
-        due.is_some_and(early) || (replaces && self.runs_beside(one, run).next().is_some())
+        let unread = self.body_of(one, job).is_some() && self.histories.body(one).is_none();
+        unread
+            || due.is_some_and(early)
+            || (replaces
+                && self.check_run(run, now).is_ok()
+                && self.runs_beside(one, run).next().is_some())
     }
 
     /// Returns the admitted runs of the same job.
@@ -106,6 +174,13 @@ impl PolicyCore {
             // Nobody can tell who sent the message; the owner said that it may start this.
             RunCause::Triggered { .. } => job.when.trigger().is_some(),
             RunCause::Retried(_) => is_due(),
+            RunCause::After(of) => {
+                let ended = self.state.runs.ended_run(of);
+                let wanted = job.when.after().zip(ended);
+                wanted.is_some_and(|((other, outcome), ended)| {
+                    ended.job == *other && ended.at > record.since && outcome.takes(ended)
+                })
+            }
         };
         if has { Ok(()) } else { Err(RefusalCode::NoRun) }
     }
@@ -180,6 +255,6 @@ fn due_at(job: &Job, record: &JobOnRecord, run: &DueRun) -> Option<Time> {
             let (attempt, ended) = run.failed?;
             job.retry?.next(attempt, ended)
         }
-        RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
+        RunCause::Ordered(_) | RunCause::Triggered { .. } | RunCause::After(_) => None,
     }
 }

@@ -39,6 +39,7 @@ impl Service for Policy {
             Fetch::Arguments { by, content, .. } | Fetch::Earlier { by, content, .. } => {
                 (by, content)
             }
+            Fetch::Body { content, .. } => (AuthorId::Scheduler, content),
             Fetch::Words { by, content, .. } | Fetch::Slots { by, content, .. } => (by, content),
         };
         match (bus.get(by, &content).await, fetch) {
@@ -47,6 +48,7 @@ impl Service for Policy {
             (Ok(bytes), Fetch::Tools { .. }) => Fetched::Tools(content, bytes),
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
             (Ok(bytes), Fetch::Job { .. }) => Fetched::Job(content, bytes),
+            (Ok(bytes), Fetch::Body { task, .. }) => Fetched::Body(task, bytes),
             (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
             (Ok(bytes), Fetch::Slots { task, .. }) => Fetched::Slots(task, bytes),
             (

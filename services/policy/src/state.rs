@@ -133,6 +133,8 @@ pub(crate) struct Submitted {
     pub(crate) session: Option<PublicKey>,
     /// The document of its dialogue.
     pub(crate) dialogue: Option<Content>,
+    /// True if a message filled in some of its slots, and policy stored them.
+    pub(crate) of_message: bool,
 }
 
 /// An admitted task that has not ended.
@@ -143,6 +145,8 @@ pub(crate) struct Task {
     pub(crate) playbook: Content,
     /// The values of its slots.
     pub(crate) slots: Option<Content>,
+    /// True if a message filled in some of them, and policy stored them.
+    pub(crate) of_message: bool,
     /// The job that it is a run of.
     pub(crate) job: Option<JobName>,
     /// The only author whose proposals count.
@@ -297,7 +301,16 @@ pub(crate) struct InvalidApproval {
 }
 
 impl Task {
-    /// The author of its playbook and of the values of its slots.
+    /// The author of the values of its slots.
+    pub(crate) const fn slots_by(&self) -> AuthorId {
+        if self.of_message {
+            AuthorId::Policy
+        } else {
+            self.contents_by()
+        }
+    }
+
+    /// The author of its playbook.
     pub(crate) const fn contents_by(&self) -> AuthorId {
         match self.job {
             Some(_) => AuthorId::Owner,

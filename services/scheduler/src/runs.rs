@@ -1,12 +1,12 @@
 //! Folds the facts about jobs and their runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bus_schema::{
     AuthorId, Content, DeploymentId, EventId, JobName, JobOnRecord, Jobs, Meta, RunCause, RunDue,
     RunsOnRecord, SchedulerFact, TaskId, Time,
 };
-use job::Job;
+use job::{Job, Overlap, RATE_RUNS_MAX};
 use serde::{Deserialize, Serialize};
 
 /// The time for which runs of messages are remembered: eight days, a day longer than the messages.
@@ -23,8 +23,14 @@ pub struct Runs {
     runs: RunsOnRecord,
     /// The owner's orders without a run, by their places in the stream.
     orders: BTreeMap<u64, Order>,
+    /// The runs of other jobs after which a job has run.
+    followed: BTreeSet<(JobName, TaskId)>,
     /// The runs that messages started, with the time of each: for longer than a message is kept.
-    triggered: BTreeMap<TaskId, Time>,
+    triggered: BTreeSet<TaskId>,
+    /// The same, by time.
+    triggered_at: BTreeSet<(Time, TaskId)>,
+    /// The times of the last runs that messages started, oldest first.
+    recent: BTreeMap<JobName, VecDeque<Time>>,
 }
 
 /// The progress of a job's runs.
@@ -69,8 +75,29 @@ impl Runs {
         self.deployment.is_some_and(|deployment| {
             let (job, version) = (&record.signed.job, record.signed.version);
             let task = TaskId::of_run(deployment, job, version, cause);
-            self.triggered.contains_key(&task)
+            self.triggered.contains(&task)
         })
+    }
+
+    /// Returns the first run of another job after which a job has to run.
+    pub(crate) fn followed(&self, job: &Job, record: &JobOnRecord) -> Option<TaskId> {
+        let (other, outcome) = job.when.after()?;
+        let Progress {
+            busy_from, free, ..
+        } = self.progress(&job.name);
+        let mut ended = self.runs.ended_runs();
+        let found = ended.find(|(task, one)| {
+            let passed = job.overlap == Overlap::Skip && busy_from < one.at && one.at <= free;
+            let was = self.followed.contains(&(job.name.clone(), *task));
+            one.job == *other && one.at > record.since && outcome.takes(one) && !passed && !was
+        });
+        found.map(|(task, _)| task)
+    }
+
+    /// Returns the number of runs of a job that messages started in the last `per_ms`.
+    pub(crate) fn triggered_since(&self, job: &JobName, now: Time, per_ms: u64) -> usize {
+        let recent = self.recent.get(job).into_iter().flatten().rev();
+        recent.take_while(|at| now.ms_since(**at) < per_ms).count()
     }
 
     /// Returns a job of which `version` may run.
@@ -142,6 +169,8 @@ impl Runs {
                 self.orders.insert(meta.seq, order);
                 Some(fact.job)
             }
+            // It is counted beside the state.
+            SchedulerFact::TriggerRefused(..) => None,
             SchedulerFact::RunDue(_, fact) => {
                 self.due(meta, &fact);
                 Some(fact.job)
@@ -193,15 +222,35 @@ impl Runs {
                     of.busy_from = meta.stored;
                 }
             }
+            RunCause::After(ended) => {
+                self.followed.insert((fact.job.clone(), ended));
+                let known = &self.runs;
+                self.followed
+                    .retain(|(_, of)| known.ended_run(*of).is_some());
+                if of.open == 0 {
+                    of.busy_from = meta.stored;
+                }
+            }
             RunCause::Retried(_) => {
                 if of.open == 0 {
                     of.busy_from = meta.stored;
                 }
             }
             RunCause::Triggered { .. } => {
-                self.triggered
-                    .retain(|_, at| meta.stored.ms_since(*at) < TRIGGERED_MS);
-                self.triggered.insert(task, meta.stored);
+                while let Some((at, oldest)) = self.triggered_at.first().copied()
+                    && meta.stored.ms_since(at) >= TRIGGERED_MS
+                {
+                    self.triggered_at.pop_first();
+                    self.triggered.remove(&oldest);
+                }
+                if self.triggered.insert(task) {
+                    self.triggered_at.insert((meta.stored, task));
+                }
+                let recent = self.recent.entry(fact.job.clone()).or_default();
+                recent.push_back(meta.stored);
+                while recent.len() > usize::from(RATE_RUNS_MAX) {
+                    recent.pop_front();
+                }
             }
         }
         let again = again.and_then(|order| order.again);

@@ -155,6 +155,7 @@ texts! {
     NO_RUN = "It has not run yet.";
     NOT_ADMITTED = "not kept here";
     ORDERED = "ordered by you,";
+    FOLLOWED = "after another job,";
     RETRIED = "tried again,";
     TRIGGERED = "started by a message,";
 

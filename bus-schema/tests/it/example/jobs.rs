@@ -1,8 +1,8 @@
 //! The examples of facts about jobs.
 
 use bus_schema::{
-    Deployment as D, JobPaused, JobResumed, JobRevoked, JobSigned, RunCause, RunDue, RunOrdered,
-    StopReason, TaskStopped,
+    Deployment as D, JobPaused, JobResumed, JobRevoked, JobSigned, MessageRefusal, RunCause,
+    RunDue, RunOrdered, StopReason, TaskStopped, TriggerRefused,
 };
 
 use super::{Example, content, digest, event};
@@ -36,6 +36,12 @@ pub(super) fn jobs() -> Vec<Example> {
     let stopped = TaskStopped {
         why: StopReason::Deadline,
     };
+    let refused = TriggerRefused {
+        job: name("weekly-report"),
+        why: MessageRefusal::Shape,
+        count: 12,
+        last: T0,
+    };
     let due = RunDue {
         job: name("weekly-report"),
         version: 2,
@@ -48,6 +54,7 @@ pub(super) fn jobs() -> Vec<Example> {
         event(D, resumed),
         event(D, ordered),
         event(D, due),
+        event(D, refused),
         event(task(), stopped),
     ]
 }

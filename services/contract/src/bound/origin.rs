@@ -168,7 +168,8 @@ impl Origin {
             return spoken.determines(value, context);
         }
         if let Self::Slot(_) = self {
-            return self.judge(value, context) == Match::Yes;
+            let owners = context.view.record.slots_are_the_owners();
+            return owners && self.judge(value, context) == Match::Yes;
         }
         let (equal, all) = self.offered(value, context);
         equal > 0 && equal == all

@@ -60,6 +60,7 @@ impl Scene {
             slots: None,
             session: None,
             dialogue: Some(dialogue),
+            of_message: false,
         };
         scene.say::<Policy, _>(task(), fact);
         scene
@@ -396,6 +397,7 @@ fn erased_words_end_it() {
         slots: None,
         session: None,
         dialogue: Some(dialogue),
+        of_message: false,
     };
     // A document that is none, and words that are gone.
     scene.say::<Policy, _>(uuid(8), fact.clone());

@@ -93,6 +93,7 @@ impl Scene {
             slots: None,
             session: session.map(|key| public_key(&key)),
             dialogue: None,
+            of_message: false,
         };
         self.say::<Policy, _>(task, fact);
     }

@@ -61,6 +61,48 @@ fn a_trigger_has_no_slots() {
 }
 
 #[test]
+fn a_job_runs_after_another_one() {
+    for (outcome, said) in [
+        ("", "after each run of other that succeeds"),
+        (
+            ", outcome = \"failed\"",
+            "after each run of other that fails",
+        ),
+        (", outcome = \"ended\"", "after each run of other that ends"),
+    ] {
+        let job = read(&format!(
+            "{HEAD}[when]\nafter = {{ job = \"other\"{outcome} }}\n"
+        ));
+        assert_eq!(job.when.to_string(), said);
+        let now = time("2027-03-01T08:00:00Z");
+        assert_eq!((job.when.next(now, now), job.when.trigger()), (None, None));
+    }
+    let when = |when: &str| format!("{HEAD}[when]\n{when}\n");
+    refused(&[
+        (
+            when("after = \"other\""),
+            "`after` is not a table",
+            "outcome = ",
+        ),
+        (
+            when("after = { job = \"A b\" }"),
+            "`job` is no such name",
+            "stocktake",
+        ),
+        (
+            when("after = { job = \"other\", outcome = \"done\" }"),
+            "`outcome` is none of its words",
+            "\"ended\"",
+        ),
+        (
+            when("after = { job = \"other\" }\nevery = \"1h\""),
+            "more than `after`",
+            "alone",
+        ),
+    ]);
+}
+
+#[test]
 fn a_moment_has_an_offset_or_a_zone() {
     for when in [
         "at = 2027-03-28T03:00:00+02:00",

@@ -95,6 +95,7 @@ impl State {
                 slots: fact.slots,
                 session: fact.session,
                 dialogue: fact.dialogue,
+                of_message: fact.of_message,
             };
             self.tasks.insert(task, Task::under(name, said, fact.job));
         }
@@ -185,6 +186,7 @@ impl State {
                         slots: said.slots,
                         session: said.session,
                         dialogue: said.dialogue,
+                        of_message: false,
                     })
                 }
                 Ok(

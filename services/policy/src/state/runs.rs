@@ -30,17 +30,23 @@ impl State {
         let task = TaskId::of_run(deployment, job, version, cause);
         let order = match cause {
             RunCause::Ordered(id) => self.orders.remove(&id),
-            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::Retried(_) => None,
+            RunCause::Slot(_)
+            | RunCause::Triggered { .. }
+            | RunCause::Retried(_)
+            | RunCause::After(_) => None,
         };
         let failed = match cause {
             RunCause::Retried(of) => self.runs.failed_run(of),
-            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::Ordered(_) => None,
+            RunCause::Slot(_)
+            | RunCause::Triggered { .. }
+            | RunCause::Ordered(_)
+            | RunCause::After(_) => None,
         };
         let failed =
             failed.filter(|failed| failed.run.job == *job && failed.run.version == version);
         let failed = failed.map(|failed| (failed.run.attempt, failed.ended));
         let has = match cause {
-            RunCause::Slot(_) | RunCause::Triggered { .. } => true,
+            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::After(_) => true,
             RunCause::Ordered(_) => {
                 let order = order.as_ref();
                 order.is_some_and(|order| order.job == *job && order.version == version)
@@ -60,6 +66,7 @@ impl State {
                     slots: record.signed.slots,
                     session: None,
                     dialogue: None,
+                    of_message: false,
                 })
             }
         };

@@ -17,6 +17,8 @@ mod devices;
 mod history;
 mod interleavings;
 mod lifecycle;
+#[cfg(test)]
+mod messages;
 mod pins;
 #[path = "../../../contract/tests/it/examples/proposals.rs"]
 mod proposals;

@@ -146,3 +146,41 @@ fn a_later_run_takes_the_place_of_the_one_that_goes_on_after_its_end() {
     world.propose(of_slot(1_200), 1);
     assert_eq!(words(&world.turn()), ["granted", "granted"]);
 }
+
+#[test]
+fn a_job_runs_after_another_only_as_that_one_ended() {
+    let (mut world, contract) = world("");
+    let document = "job = \"k\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n[when]\nafter = { job = \"j\" }\n";
+    let k: JobName = "k".parse().expect("a name");
+    let fact = JobSigned {
+        job: k.clone(),
+        version: 1,
+        contract,
+        document: world.put(AuthorId::Owner, document.as_bytes()),
+        playbook: world.put(AuthorId::Owner, b"playbook"),
+        slots: None,
+    };
+    world.say::<Owner, _>(Deployment, fact);
+    let after = |world: &mut World, of: TaskId| {
+        let fact = RunDue {
+            job: k.clone(),
+            version: 1,
+            cause: RunCause::After(of),
+        };
+        world.say::<Scheduler, _>(Deployment, fact);
+        words(&world.turn())
+    };
+    for (second, outcome, wanted) in [
+        (600, TaskOutcome::Failed, "not admitted: NoRun"),
+        (1_200, TaskOutcome::Succeeded, "admitted"),
+    ] {
+        assert_eq!(slot(&mut world, second), ["admitted"]);
+        ends(&mut world, of_slot(second), outcome);
+        assert_eq!(after(&mut world, of_slot(second)), [wanted]);
+    }
+    assert_eq!(after(&mut world, of_slot(1_200)), ["not admitted: Reused"]);
+    assert_eq!(after(&mut world, of_slot(1_800)), ["not admitted: NoRun"]);
+    // The other job has slots, and runs after nothing.
+    let none = due(&mut world, RunCause::After(of_slot(1_200)));
+    assert_eq!(none, ["not admitted: NoRun"]);
+}

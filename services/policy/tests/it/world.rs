@@ -182,6 +182,7 @@ impl World {
                 content,
             } => Fetched::Arguments(action, get(by, content)),
             Fetch::Job { content } => Fetched::Job(content, get(AuthorId::Owner, content)),
+            Fetch::Body { task, content } => Fetched::Body(task, get(AuthorId::Scheduler, content)),
             Fetch::Words { task, by, content } => Fetched::Words(task, get(by, content)),
             Fetch::Slots { task, by, content } => Fetched::Slots(task, get(by, content)),
             Fetch::Earlier {

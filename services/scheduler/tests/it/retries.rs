@@ -161,6 +161,34 @@ fn jitter_moves_each_run_behind_its_slot() {
     assert_eq!(scene.run(), []);
     assert_eq!(
         scene.until(6_599),
-        [600, 1_200, 1_800, 2_400, 3_000, 3_600, 4_200, 4_800, 5_400, 6_000]
+        [
+            600, 1_200, 1_800, 2_400, 3_000, 3_600, 4_200, 4_800, 5_400, 6_000
+        ]
     );
+}
+
+#[test]
+fn a_job_runs_once_after_each_run_of_another_that_ends_so() {
+    for (outcome, wanted) in [("succeeded", 1), ("failed", 1), ("ended", 3)] {
+        let mut scene = Scene::with("overlap = \"allow\"", TEN);
+        scene.run();
+        let when = format!("after = {{ job = \"j\", outcome = \"{outcome}\" }}");
+        scene.sign_as("k", 1, "overlap = \"allow\"", &when);
+        let mut all = Vec::new();
+        let ends = [
+            TaskOutcome::Succeeded,
+            TaskOutcome::Failed,
+            TaskOutcome::Cancelled,
+        ];
+        for (n, end) in (1..).zip(ends) {
+            assert_eq!(scene.until(n * 600), [n * 600]);
+            scene.admit(task(n * 600));
+            scene.end(task(n * 600), end);
+            all.extend(scene.run());
+        }
+        assert_eq!(all.len(), wanted, "{outcome}: {all:?}");
+        assert!(all.iter().all(|cause| matches!(cause, RunCause::After(_))));
+        scene.restart(2_000);
+        assert_eq!(scene.run(), []);
+    }
 }

@@ -186,6 +186,7 @@ impl Story {
             slots: None,
             session: None,
             job: None,
+            of_message: false,
         };
         self.world.say::<Policy, _>(of, fact);
     }

@@ -104,6 +104,10 @@ async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched,
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
             Fetched::Job(content, bytes)
         }
+        Fetch::Body { task, content } => {
+            let bytes = history.operator.get(AuthorId::Scheduler, &content).await?;
+            Fetched::Body(task, bytes)
+        }
         Fetch::Words { task, by, content } => {
             Fetched::Words(task, history.operator.get(by, &content).await?)
         }

@@ -4,6 +4,7 @@ use bus_schema::{JobName, JobOnRecord, RunCause};
 use clap::Args;
 use deployment::Deployment;
 use job::Job;
+use serde_json::json;
 
 use super::{
     known,
@@ -37,12 +38,15 @@ impl Arguments {
         let document = known::document(&history.operator, record).await?;
         let job = document.as_ref().map(|(_, job)| (job, record));
         let runs: Vec<_> = found.of(&self.name).take(self.last).collect();
-        out.print(&runs, || {
-            if runs.is_empty() {
-                return format!("{} had no run yet", self.name);
+        let refused: Vec<_> = found.refused(&self.name).collect();
+        out.print(&json!({"runs": runs, "refused": refused}), || {
+            let refused = refused.iter().map(|one| one.text());
+            let mut lines: Vec<_> = runs.iter().map(|run| run.text(job)).collect();
+            if lines.is_empty() {
+                lines.push(format!("{} had no run yet", self.name));
             }
-            let lines = runs.iter().map(|run| run.text(job));
-            lines.collect::<Vec<_>>().join("\n")
+            lines.extend(refused);
+            lines.join("\n")
         });
         Ok(())
     }
@@ -54,6 +58,7 @@ impl JobRun {
             RunCause::Slot(slot) => slot.to_string(),
             RunCause::Ordered(_) => format!("ordered {}", self.due),
             RunCause::Triggered { .. } => format!("triggered {}", self.due),
+            RunCause::After(task) => format!("after {task}, {}", self.due),
             RunCause::Retried(_) => format!("tried again {}", self.due),
         };
         format!("{cause}  {}  {}", self.task, self.said(job))

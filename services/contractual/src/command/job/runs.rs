@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    AuthorId, DeploymentId, EventId, JobName, JobOnRecord, Jobs, Meta, RefusalCode, RunCause,
-    RunDue, SchedulerFact, StopReason, TaskId, TaskOutcome, Time, has_failed,
+    AuthorId, DeploymentId, EventId, JobName, JobOnRecord, Jobs, MessageRefusal, Meta, RefusalCode,
+    RunCause, RunDue, SchedulerFact, StopReason, TaskId, TaskOutcome, Time, has_failed,
 };
 use deployment::Deployment;
 use job::Job;
@@ -20,6 +20,8 @@ pub(super) struct JobRuns {
     /// Oldest first.
     runs: BTreeMap<u64, JobRun>,
     places: BTreeMap<TaskId, u64>,
+    /// The messages that started no run, each with their number and the time of the last.
+    refused: BTreeMap<(JobName, MessageRefusal), (u64, Time)>,
     /// The runs that the owner ordered again, by the orders.
     orders: BTreeMap<EventId, TaskId>,
     /// The bus time of the newest fact.
@@ -50,6 +52,34 @@ pub(super) struct JobRun {
     /// The run that ran it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) again: Option<TaskId>,
+}
+
+/// Messages that started no run, by the reason.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct RefusedCount {
+    /// The reason.
+    why: MessageRefusal,
+    /// Their number.
+    count: u64,
+    /// The time at which the last of them was stored.
+    last: Time,
+}
+
+impl RefusedCount {
+    /// Returns it in words.
+    pub(super) fn text(self) -> String {
+        let why = match self.why {
+            MessageRefusal::Shape => {
+                "their bodies are no objects, or lack a field that the job needs"
+            }
+            MessageRefusal::Rate => "the job had as many runs as its `rate` permits",
+            MessageRefusal::Queue => "as many as its `queue` permits waited already",
+        };
+        format!(
+            "messages without a run: {}, last {}: {why}",
+            self.count, self.last
+        )
+    }
 }
 
 /// What follows a run that failed.
@@ -142,6 +172,16 @@ impl JobRun {
 }
 
 impl JobRuns {
+    /// Returns the messages that started no run of a job.
+    pub(super) fn refused(&self, job: &JobName) -> impl Iterator<Item = RefusedCount> {
+        let own = self.refused.iter().filter(move |((of, _), _)| of == job);
+        own.map(|((_, why), (count, last))| RefusedCount {
+            why: *why,
+            count: *count,
+            last: *last,
+        })
+    }
+
     /// Returns a run.
     pub(super) fn run(&self, task: TaskId) -> Option<&JobRun> {
         self.runs.get(self.places.get(&task)?)
@@ -181,6 +221,11 @@ impl JobRuns {
                 self.orders.extend(again);
             }
             SchedulerFact::RunDue(_, fact) => self.due(meta, *fact),
+            SchedulerFact::TriggerRefused(_, fact) => {
+                let count = self.refused.entry((fact.job, fact.why)).or_default();
+                count.0 = count.0.saturating_add(u64::from(fact.count));
+                count.1 = count.1.max(fact.last);
+            }
             SchedulerFact::TaskStopped(task, fact) => {
                 if let Some(run) = self.places.get(&task).and_then(|at| self.runs.get_mut(at)) {
                     run.stopped = Some(fact.why);
@@ -212,7 +257,7 @@ impl JobRuns {
         let (before, retried) = match fact.cause {
             RunCause::Retried(of) => (Some(of), true),
             RunCause::Ordered(id) => (self.orders.remove(&id), false),
-            RunCause::Slot(_) | RunCause::Triggered { .. } => (None, false),
+            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::After(_) => (None, false),
         };
         let before = before.and_then(|before| self.runs.get_mut(self.places.get(&before)?));
         let mut attempt = 1;
