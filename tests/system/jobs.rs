@@ -311,6 +311,24 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
             &["does not cover the job", "principal = \"job:sum\"", ""],
         ),
         ("count.playbook", "none", 1, &["none.toml", "", ""]),
+        (
+            FAR,
+            "[when]\nafter = { job = \"count\" }\n",
+            64,
+            &["start each other for ever: count, count", "give one of them", ""],
+        ),
+        (
+            FAR,
+            "[when]\nafter = { job = \"other\" }\n",
+            1,
+            &["no job `other` to run after", "sign it first", ""],
+        ),
+        (
+            FAR,
+            "[when]\ntrigger = \"cli.build\"\n[message]\nslots.x = \"id\"\n",
+            64,
+            &["has no slot `x`", "[message] slots", ""],
+        ),
     ] {
         fs::write(&file, good.replace(from, to)).unwrap();
         let refused = add(&deployment, &file);
@@ -319,6 +337,16 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
     }
     let record = deployment.record().await;
     assert_eq!(record.count("job.signed"), 0);
+
+    let steps = deployment.scratch().join("count.playbook.toml");
+    let check = || run(&deployment, &["playbook", "check", steps.to_str().unwrap()]);
+    has(&ok(check()), &["good, 1 step"]);
+    let wrong = playbook(LIST).replace("path = ", "pth = ");
+    fs::write(&steps, format!("{wrong}\n[[step]]\nid = \"b\"\ntool = \"file.lst\"\n")).unwrap();
+    let refused = check();
+    assert_eq!(refused.code, Some(64), "{refused:?}");
+    let words = ["did you mean `path`?", "did you mean `file.list`?", "lacks the argument `path`"];
+    has(&refused.said, &words);
 }
 
 /// Adds a job of these lines that runs by order alone, and orders a run.
