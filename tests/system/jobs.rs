@@ -315,7 +315,11 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
             FAR,
             "[when]\nafter = { job = \"count\" }\n",
             64,
-            &["start each other for ever: count, count", "give one of them", ""],
+            &[
+                "start each other for ever: count, count",
+                "give one of them",
+                "",
+            ],
         ),
         (
             FAR,
@@ -342,10 +346,18 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
     let check = || run(&deployment, &["playbook", "check", steps.to_str().unwrap()]);
     has(&ok(check()), &["good, 1 step"]);
     let wrong = playbook(LIST).replace("path = ", "pth = ");
-    fs::write(&steps, format!("{wrong}\n[[step]]\nid = \"b\"\ntool = \"file.lst\"\n")).unwrap();
+    fs::write(
+        &steps,
+        format!("{wrong}\n[[step]]\nid = \"b\"\ntool = \"file.lst\"\n"),
+    )
+    .unwrap();
     let refused = check();
     assert_eq!(refused.code, Some(64), "{refused:?}");
-    let words = ["did you mean `path`?", "did you mean `file.list`?", "lacks the argument `path`"];
+    let words = [
+        "did you mean `path`?",
+        "did you mean `file.list`?",
+        "lacks the argument `path`",
+    ];
     has(&refused.said, &words);
 }
 

@@ -1,9 +1,10 @@
-//! What a job takes from the body of a message: nobody's word, so each value that it may use is bounded here or by a slot of
+//! The body of a message, as far as a job takes it: nobody's word, so each value that it may use is bounded here or by a slot of
 //! the contract.
 
 use std::{collections::BTreeMap, fmt};
 
 use bus_schema::{Digest, json};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// Most bytes of a body that is read.
@@ -12,6 +13,8 @@ pub const BODY_BYTES_MAX: usize = 64 << 10;
 pub const FIELDS_MAX: usize = 32;
 /// Most characters of a value that is mapped, or that is a key.
 pub const VALUE_CHARS_MAX: usize = 1_000;
+/// Most levels of a body in MessagePack; JSON has a bound of its own.
+const DEPTH_MAX: usize = 64;
 /// Longest time for which a job waits for further messages: one hour.
 pub const DEBOUNCE_MS_MAX: u64 = 3_600_000;
 /// Longest time over which runs are counted: one day.
@@ -157,7 +160,10 @@ fn read(body: &[u8]) -> Option<Value> {
 /// Reads MessagePack, to its last byte.
 fn packed(body: &[u8]) -> Option<Value> {
     let mut rest = body;
-    let value = rmp_serde::from_read(&mut rest).ok()?;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    reader.set_max_depth(DEPTH_MAX);
+    let value = Value::deserialize(&mut reader).ok()?;
+    drop(reader);
     rest.is_empty().then_some(value)
 }
 

@@ -1,4 +1,4 @@
-//! What a job does about missed slots, about slots during a run, and after a failure.
+//! The treatment of missed slots, of slots during a run, and of failures.
 
 use bus_schema::Time;
 use toml::de::{DeTable, DeValue};

@@ -1,4 +1,4 @@
-//! What a job takes from the body of a message, and the errors of `[message]` with their fixes.
+//! The values that a job takes from the body of a message, and the errors of `[message]` with their fixes.
 
 use bus_schema::Digest;
 use job::{BODY_BYTES_MAX, Job, NotTaken, Rate, VALUE_CHARS_MAX};

@@ -1,4 +1,4 @@
-//! What a job does after a failure, and the moments at which its slots are due.
+//! The attempts of a job after a failure, and the moments at which its slots are due.
 
 use bus_schema::{Content, Digest, JobName, JobOnRecord, JobSigned, Jobs, Salt, Sealed, Time};
 use job::{Job, Misfire, Overlap, Retry};

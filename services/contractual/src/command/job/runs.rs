@@ -82,7 +82,7 @@ impl RefusedCount {
     }
 }
 
-/// What follows a run that failed.
+/// The consequence of a run that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AfterFailure {
     /// It is tried again at this time.
