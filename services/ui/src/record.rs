@@ -9,8 +9,8 @@ mod task;
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    AuthorId, Content, DeploymentId, Digest, Meta, SecretName, Secrets, TaskId, Time, UiFact,
-    Version,
+    AuthorId, Content, DeploymentId, Digest, Meta, SecretName, Secrets, StreamAdopted, TaskId,
+    Time, UiFact, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +71,13 @@ impl Record {
         all
     }
 
+    fn adopted(&mut self, fact: &StreamAdopted) {
+        let doubt = self.doubts.get(&fact.executor);
+        if doubt.is_some_and(|(lost, _)| *lost == fact.lost) {
+            self.doubts.remove(&fact.executor);
+        }
+    }
+
     /// Folds a fact of the kind `kind`.
     pub(crate) fn fold(&mut self, meta: &Meta, kind: &str, fact: UiFact) {
         self.seq = meta.seq;
@@ -87,12 +94,7 @@ impl Record {
             UiFact::StreamDoubted(_, fact) => {
                 self.doubts.insert(meta.by, (fact.lost, meta.stored));
             }
-            UiFact::StreamAdopted(_, fact) => {
-                let doubt = self.doubts.get(&fact.executor);
-                if doubt.is_some_and(|(lost, _)| *lost == fact.lost) {
-                    self.doubts.remove(&fact.executor);
-                }
-            }
+            UiFact::StreamAdopted(_, fact) => self.adopted(&fact),
             UiFact::CatalogueSigned(_, fact) => {
                 let newest = self.catalogue.as_ref();
                 if newest.is_none_or(|newest| newest.version < fact.version) {
