@@ -22,7 +22,7 @@ pub(crate) fn action(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Re
             return Err(refused(rule, case, Code::Secret));
         }
     }
-    if is_guarded(case) && labels.is_untrusted() {
+    if case.guarded && labels.is_untrusted() {
         let after = rule
             .untrusted
             .unwrap_or_else(|| match openings(rule, case) {
@@ -64,7 +64,7 @@ pub(crate) fn reason(rule: &Rule, case: &ValidCall<'_>) -> String {
 /// Adds to the question of an ask what is open in the call after the task has read untrusted data.
 pub(crate) fn noted(mut question: Question, rule: &Rule, case: &ValidCall<'_>) -> Question {
     let labels = case.context.view.record.labels();
-    if is_guarded(case) && labels.is_untrusted() {
+    if case.guarded && labels.is_untrusted() {
         let note = open(rule, case, Code::Untrusted).map(|open| {
             let reason = question.reason.trim_end_matches('.');
             let place = seen::note(rule, &case.context);
@@ -73,10 +73,6 @@ pub(crate) fn noted(mut question: Question, rule: &Rule, case: &ValidCall<'_>) -
         question.reason = note.unwrap_or(question.reason);
     }
     question
-}
-
-fn is_guarded(case: &ValidCall<'_>) -> bool {
-    case.outward || case.lasting
 }
 
 fn openings(rule: &Rule, case: &ValidCall<'_>) -> Openings {

@@ -72,8 +72,8 @@ pub use explain::{RuleExplanation, RuleResult, explain};
 pub use filled::SlotError;
 pub use history_needs::{CallParts, HistoryNeeds};
 pub use http::{
-    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, UnknownMethod,
-    is_header_name, is_header_value, is_reserved_header, percent_encoded,
+    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, Price, Prices,
+    Rate, UnknownMethod, is_header_name, is_header_value, is_reserved_header, percent_encoded,
 };
 pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
@@ -83,7 +83,7 @@ pub use pattern::{PathGlob, PathGlobError, ToolGlob, is_plain_name};
 pub use pins::{
     Drift, Drifted, ReadNow, catalogue_changes, drift, entries, is_read_as_signed, pins,
 };
-pub use quota::{Quota, Quotas, Spend, SpendCurrency};
+pub use quota::{Quota, Quotas, Spend, SpendCurrency, SpentArgument};
 pub use reach::{
     Endpoint, EndpointError, Network, NetworkError, PathFault, Reach, RefusedAddress, StrictUrl,
     UrlError, admit,

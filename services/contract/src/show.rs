@@ -295,9 +295,7 @@ fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
     let permits = |rule: &&Rule| !matches!(rule.kind, RuleKind::Deny);
     let outward = contract.rules().filter(permits).any(|rule| {
         let mut tools = catalogue.tools();
-        tools.any(|tool| {
-            rule.tool.matches(tool.name().as_str()) && tool.effects().most() == Effect::Outward
-        })
+        tools.any(|tool| rule.tool.matches(tool.name().as_str()) && tool.effects().most().leaves())
     });
     let mut texts = vec![
         "Whatever is not named above is refused.".to_owned(),
@@ -341,8 +339,11 @@ fn catalogued(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
         let does = match (tool.effects().some.is_empty(), tool.effects().most()) {
             (true, Effect::Read) => "It changes nothing.",
             (true, Effect::Write) => "It changes something of the owner's.",
+            (true, Effect::Tell) => {
+                "It tells a host that the contract names something, and changes nothing there."
+            }
             (true, Effect::Outward) => "It lets something leave.",
-            (false, Effect::Outward) => "Some of its calls let something leave.",
+            (false, Effect::Tell | Effect::Outward) => "Some of its calls let something leave.",
             (false, Effect::Read | Effect::Write) => {
                 "Some of its calls change something of the owner's."
             }

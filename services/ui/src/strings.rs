@@ -181,6 +181,7 @@ texts! {
     READS = "reads";
     WRITES = "changes";
     SENDS = "sends out";
+    TELLS = "tells a host";
     RISK = "risk";
     ENTRY = "The entry";
     CUT_ENTRY = "The entry is longer; contractual tool show has all of it.";

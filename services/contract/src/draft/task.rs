@@ -222,6 +222,7 @@ fn begun(tool: &Tool, kind: &str, name: &str) -> String {
     let effect = match tool.effects().most() {
         Effect::Read => "changes nothing",
         Effect::Write => "changes something of the owner's",
+        Effect::Tell => "tells a host that the contract names something",
         Effect::Outward => "lets something leave",
     };
     let output = match tool.output().integrity {

@@ -42,6 +42,78 @@ fn parsed(head: &str, tool: &str, tools: &Catalogue) -> Result<Contract, String>
 }
 
 #[test]
+fn only_a_request_to_a_named_host_can_tell() {
+    let tells = catalogue(|tool| tool["effect"] = json!("tell")).unwrap();
+    let http = |tools: &Catalogue| tools.get("crm.note").unwrap().http().cloned().unwrap();
+    assert!(!http(&tells).changes());
+    assert!(http(&catalogue(|_| ()).unwrap()).changes());
+    let error = catalogue(|tool| {
+        tool["effect"] = json!("tell");
+        tool.as_object_mut().unwrap().remove("http");
+    });
+    assert!(error.unwrap_err().contains("is for tools with `http`"));
+    let error = catalogue(|tool| tool["effect"] = json!("write")).unwrap_err();
+    assert!(
+        error.contains("or \"tell\" if they change nothing there"),
+        "{error}"
+    );
+    let text = crate::text(
+        "hosts = [\"api.example.com\"]\n\n[[allow]]\ntool = \"crm.note\"\nuntrusted = \"ask\"\n",
+    );
+    let idle = Contract::parse("c.toml", &text, &tells)
+        .unwrap_err()
+        .to_string();
+    assert!(idle.contains("`untrusted` has no effect"), "{idle}");
+}
+
+#[test]
+fn prices_have_one_form() {
+    let with = |prices: Value| {
+        catalogue(|tool| tool["http"]["answer"]["prices"] = prices.clone()).map(drop)
+    };
+    let price = json!({"at": "/used/in", "price": "3.00"});
+    with(json!({"currency": "USD", "per_million": [price]})).unwrap();
+    for (prices, problem) in [
+        (
+            json!({"currency": "usd", "per_million": [price]}),
+            "three capital letters",
+        ),
+        (
+            json!({"currency": "USD", "per_million": []}),
+            "without a price",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [price, price]}),
+            "two prices at",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "in", "price": "1"}]}),
+            "a price at \"in\"",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "/in", "price": "-1"}]}),
+            "is no price",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "/in", "price": "0.0000001"}]}),
+            "is no price",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "/in", "price": "1", "within": "/all"}]}),
+            "a price within \"/all\"",
+        ),
+    ] {
+        let error = with(prices).unwrap_err();
+        assert!(error.contains(problem), "{problem}: {error}");
+    }
+    let error = catalogue(|tool| {
+        tool["http"]["answer"] =
+            json!({"type": "text", "prices": {"currency": "USD", "per_million": [price]}});
+    });
+    assert!(error.unwrap_err().contains("only an answer of the type"));
+}
+
+#[test]
 fn an_entry_says_what_is_sent() {
     let tools = catalogue(|_| ()).unwrap();
     let tool = tools.get("crm.note").unwrap();
