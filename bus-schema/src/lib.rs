@@ -70,7 +70,7 @@ pub use id::{
 };
 pub use job::{JobOnRecord, Jobs};
 pub use lifecycle::OUTCOME_GRACE_MS;
-pub use live::{Head, Live};
+pub use live::{Head, Live, PIECE_BYTES_MAX, Piece};
 pub use money::{Currency, Money};
 pub use outcome::{ActionOutcome, TaskOutcome, Usage};
 pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};

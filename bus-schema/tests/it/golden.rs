@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
     ACTORS, AuthorId, CALLS, EngineFact, ExecutorFact, FACTS, Facts as _, GatewayFact, Head,
-    Live as _, PolicyFact, STREAMS, SchedulerFact, Subject, UiFact, WorkerFact,
+    Live as _, Piece, PolicyFact, STREAMS, SchedulerFact, Subject, UiFact, WorkerFact,
     account::{API, accounts_conf, nkey_variable},
     consumer, stream, users, wire,
 };
@@ -110,6 +110,10 @@ fn schemas() -> BTreeMap<String, String> {
         "live.head.v1".to_owned(),
         bytes_of(&Head::subject(), &example::head()),
     );
+    file(
+        "live.piece.v1".to_owned(),
+        bytes_of(&Piece::subject(), &example::piece()),
+    );
     let (question, answer) = example::prove();
     let call = json!({
         "question": bytes_of("call.audit.owner.prove", &question),
@@ -194,8 +198,13 @@ fn subjects() -> String {
             );
         }
     }
-    let listeners: Vec<_> = Head::TO.iter().map(|author| author.name()).collect();
-    line(Head::subject(), Head::BY.name(), &listeners.join(" "));
+    for (subject, by, to) in [
+        (Head::subject(), Head::BY, Head::TO),
+        (Piece::subject(), Piece::BY, Piece::TO),
+    ] {
+        let listeners: Vec<_> = to.iter().map(|author| author.name()).collect();
+        line(subject, by.name(), &listeners.join(" "));
+    }
     let scheduler = AuthorId::Scheduler.name();
     line("timer.<job>".to_owned(), scheduler, "");
     line("due.<job>".to_owned(), "server", scheduler);

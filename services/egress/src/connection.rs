@@ -1,7 +1,5 @@
 //! Sends one request over one connection, once, and reads its answer.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use contract::{Endpoint, HttpRequest, Method, StrictUrl};
 use http_body_util::{BodyExt as _, Full};
@@ -20,17 +18,16 @@ use zeroize::Zeroizing;
 use crate::credential::Credential;
 use crate::decoded::Decoded;
 use crate::fault::{Fault, Phase};
+use crate::intake::Intake;
 
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 100;
 /// Most bytes of the first line and the headers of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The time within which each next part of an answer arrives.
-const PART: Duration = Duration::from_secs(15);
 /// The name under which requests are sent.
 const AGENT: &str = concat!("contractual/", env!("CARGO_PKG_VERSION"));
 
-/// An answer with its whole body, decoded.
+/// An answer with its whole body, decoded, and with a marker in the place of the secret.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) code: u16,
@@ -46,7 +43,7 @@ pub(crate) async fn exchange<S>(
     stream: S,
     endpoint: &Endpoint,
     (request, credential): (HttpRequest, Option<&Credential>),
-    bytes_max: u64,
+    intake: &Intake<'_>,
 ) -> Result<Received, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -64,7 +61,7 @@ where
     let request = encoded(endpoint, request, credential)?;
     let exchanged = async {
         let response = sender.send_request(request).await.map_err(broken)?;
-        read(endpoint, response, bytes_max, is_head).await
+        read(endpoint, response, intake, is_head).await
     };
     // The connection is driven until the answer was read; its own error is that of the exchange.
     tokio::pin!(exchanged, connection);
@@ -143,7 +140,7 @@ fn target(url: &StrictUrl, injected: Option<(&Place, &str)>) -> Zeroizing<String
 async fn read(
     endpoint: &Endpoint,
     response: Response<Incoming>,
-    bytes_max: u64,
+    intake: &Intake<'_>,
     is_head: bool,
 ) -> Result<Received, Fault> {
     let (head, mut body) = response.into_parts();
@@ -156,27 +153,32 @@ async fn read(
         encoding.map(|name| String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase());
     let has_body = !is_head && code != 204;
     let encoding = encoding.as_deref().filter(|_| has_body);
-    let mut decoded = Decoded::new(encoding, bytes_max)?;
+    let mut decoded = Decoded::new(encoding, intake.bytes_max)?;
+    let mut taken = intake.begin(code);
     loop {
-        let part = tokio::time::timeout(PART, body.frame()).await;
+        let part = tokio::time::timeout(intake.part, body.frame()).await;
         let late = |_| Fault::Late {
             phase: Phase::Body,
-            ms: u64::try_from(PART.as_millis()).unwrap_or(u64::MAX),
+            ms: u64::try_from(intake.part.as_millis()).unwrap_or(u64::MAX),
         };
         match part.map_err(late)? {
             Some(Ok(frame)) => {
                 if let Some(bytes) = frame.data_ref() {
                     decoded.add(bytes)?;
+                    taken.add(&decoded.take());
                 }
             }
             Some(Err(error)) => return Err(broken(endpoint, &error)),
             None => break,
         }
     }
+    if has_body {
+        taken.add(&decoded.end()?);
+    }
     Ok(Received {
         code,
         headers: head.headers,
-        body: if has_body { decoded.end()? } else { Vec::new() },
+        body: taken.end(),
     })
 }
 

@@ -48,8 +48,21 @@ impl Credential {
         scrubber.whole(bytes)
     }
 
+    /// Takes the next bytes of an answer, and returns those that are certain, scrubbed.
+    pub(crate) fn push(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        scrubber.push(bytes)
+    }
+
+    /// Ends an answer: returns the bytes that waited, scrubbed.
+    pub(crate) fn end(&self) -> Vec<u8> {
+        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        scrubber.end()
+    }
+
     /// Puts a marker in the place of each value in a text about the call.
-    pub(crate) fn scrub_text(&self, text: &str) -> String {
+    #[must_use]
+    pub fn scrub_text(&self, text: &str) -> String {
         let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
         scrubber.text(text)
     }

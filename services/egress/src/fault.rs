@@ -187,11 +187,15 @@ impl Fault {
         }
     }
 
-    /// Returns true if the same request may succeed later, because the way to the host was not there.
+    /// Returns true if the same request may succeed later, because the way to the host was not there, or broke off.
     pub(crate) const fn passes(&self) -> bool {
         matches!(
             self,
-            Self::Resolve { .. } | Self::Connect(..) | Self::Tls { .. } | Self::Late { .. }
+            Self::Resolve { .. }
+                | Self::Connect(..)
+                | Self::Tls { .. }
+                | Self::Late { .. }
+                | Self::Protocol(..)
         )
     }
 

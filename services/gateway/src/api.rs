@@ -30,6 +30,11 @@ pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
 pub const SIGNED_BYTES_MAX: usize = bus_schema::STATEMENT_BYTES_MAX + 256;
 
+/// The query of `GET /v1/tasks/{id}/events` of a reader that also wants the pieces of answers.
+pub const PIECES_QUERY: &str = "pieces=yes";
+/// The name of the events that are pieces.
+pub const PIECES: &str = "piece";
+
 /// `POST /v1/tasks`: a task, with the playbook and the slots that it names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

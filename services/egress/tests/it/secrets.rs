@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::world::{Authority, End, HOST, Sent, World};
 
-const VALUE: &str = "me:a canary \"that\" nobody/may see";
-const WALL: Duration = Duration::from_secs(60);
+pub(crate) const VALUE: &str = "me:a canary \"that\" nobody/may see";
+pub(crate) const WALL: Duration = Duration::from_secs(60);
 
-fn credential(hosts: &[String], inject: &str) -> Credential {
+pub(crate) fn credential(hosts: &[String], inject: &str) -> Credential {
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
     let get = vec!["GET".parse().unwrap()];
     let name = "crm".parse().unwrap();
