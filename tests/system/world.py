@@ -97,7 +97,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def model(self):
         code, value, headers = MODEL.answer(FOLDER, self.path, self.headers, self.said(), seen)
-        self.reply(code, value, **headers)
+        if isinstance(value, dict):
+            self.reply(code, value, **headers)
+        else:
+            self.stream(code, value)
+
+    def stream(self, code, frames):
+        self.protocol_version = "HTTP/1.1"
+        self.close_connection = True
+        self.send_response(code)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for frame in frames:
+            if frame is None:
+                return
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, *_):
         pass

@@ -7,11 +7,13 @@ use deployment::Deployment;
 use futures::{FutureExt as _, StreamExt as _};
 use gateway::{
     api::Event,
-    client::{self, Client},
+    client::{self, Client, Followed},
 };
 
 use crate::{
-    Error, Output, find, prompt,
+    Error, Output, find,
+    live_words::LiveWords,
+    prompt,
     question::{self, Question},
     questions::{Questions, Turn},
     timeline::{self, Timeline, json},
@@ -49,13 +51,22 @@ impl Follower<'_> {
         answer: Answer,
         timeline: &mut Timeline,
     ) -> Result<Vec<Question>, Error> {
-        let mut events = std::pin::pin!(self.client.follow(task));
+        let mut events = std::pin::pin!(self.client.follow_live(task));
         let mut questions = Questions::default();
+        let mut words = LiveWords::default();
         let mut approved = Vec::new();
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(event) => self.event(&event?, timeline, &mut questions).await,
+                followed = events.next() => match followed.transpose()? {
+                    Some(Followed::Event(event)) => {
+                        words.end(self.out);
+                        self.event(&event, timeline, &mut questions).await;
+                    }
+                    Some(Followed::Piece(piece)) => {
+                        if self.out.is_live() && !questions.is_asking() {
+                            words.show(&piece, self.out);
+                        }
+                    }
                     None => return Ok(approved),
                 },
                 turn = questions.turn(timeline) => match turn {

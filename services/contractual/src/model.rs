@@ -5,7 +5,11 @@ use contract::{Catalogue, Contract, Endpoint, Tool};
 use engine::{DialogueDocument, ModelChoice, wire::Wire};
 use serde_json::{Value, json};
 
-use crate::{Error, permitted::permitted};
+use crate::{
+    Error,
+    model_price::{ModelPrices, Usage},
+    permitted::permitted,
+};
 
 /// The beginning of the names of models in the catalogue.
 pub(crate) const PREFIX: &str = "model.";
@@ -17,6 +21,8 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 const WALL_MS: u64 = 300_000;
 const REQUEST_BYTES_MAX: u64 = 128 << 10;
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// Most bytes of an answer that comes as a stream, in which each word has an event of its own.
+const STREAM_BYTES_MAX: u64 = 4 << 20;
 /// The words before those of the person.
 const INSTRUCTIONS: &str = "You work for a person by calling tools. Each call is decided by a contract that the person has signed: it \
     is granted, refused with the rule, or waits until a person has approved it. A refused call stays refused: do not repeat it; find \
@@ -49,6 +55,9 @@ pub(crate) struct NewModel<'a> {
     pub(crate) id: &'a str,
     pub(crate) secret: Option<&'a str>,
     pub(crate) tokens_max: u32,
+    /// True if its answers come as a stream of events.
+    pub(crate) streams: bool,
+    pub(crate) prices: Option<&'a ModelPrices>,
 }
 
 impl KnownModel {
@@ -105,22 +114,19 @@ impl NewModel<'_> {
         if self.wire == Wire::Anthropic {
             headers = json!([{"name": "anthropic-version", "literal": "2023-06-01"}]);
         }
-        let tokens = match self.wire {
-            Wire::Anthropic => json!(["/usage/input_tokens", "/usage/output_tokens"]),
-            Wire::OpenaiChat | Wire::OpenaiResponses => json!(["/usage/total_tokens"]),
-        };
         let http = json!({
             "method": "POST", "host": self.endpoint.to_string(), "path": self.path, "headers": headers, "body": self.body(),
-            "wire": self.wire, "answer": {"type": "json", "tokens": tokens},
+            "wire": self.wire, "answer": self.answer(),
             "limits": {
-                "wall_ms": WALL_MS, "request_bytes_max": REQUEST_BYTES_MAX, "answer_bytes_max": ANSWER_BYTES_MAX,
+                "wall_ms": WALL_MS, "request_bytes_max": REQUEST_BYTES_MAX,
+                "answer_bytes_max": if self.streams { STREAM_BYTES_MAX } else { ANSWER_BYTES_MAX },
             },
         });
         let http = with(http, "secret", self.secret.map(Value::from));
         json!({
             "name": format!("{PREFIX}{}", self.name),
             "description": format!("Asks the model {} at {}.", self.id, self.endpoint),
-            "effect": "outward", "risk": "low",
+            "effect": "tell", "risk": "low",
             // What a model says after untrusted data determines nothing, because its messages are not determined.
             "output": "trusted",
             "input_schema": {
@@ -129,6 +135,18 @@ impl NewModel<'_> {
             },
             "http": http,
         })
+    }
+
+    /// The answer, and where it says what was used.
+    fn answer(&self) -> Value {
+        let (kind, places) = if self.streams {
+            ("events", Usage::of_stream(self.wire))
+        } else {
+            ("json", Usage::of(self.wire))
+        };
+        let answer = json!({"type": kind, "tokens": places.tokens});
+        let prices = self.prices.map(|prices| prices.entry(&places));
+        with(answer, "prices", prices)
     }
 
     /// Returns true if the instructions are no message.
@@ -141,6 +159,20 @@ impl NewModel<'_> {
 
     /// The template of the body.
     fn body(&self) -> Value {
+        let body = self.plain_body();
+        if !self.streams {
+            return body;
+        }
+        // Without this one a stream of completions has no usage.
+        let options = (self.wire == Wire::OpenaiChat).then(|| json!({"include_usage": true}));
+        with(
+            with(body, "stream", Some(true.into())),
+            "stream_options",
+            options,
+        )
+    }
+
+    fn plain_body(&self) -> Value {
         let (model, tokens) = (json!({"$value": "model"}), json!({"$value": "max_tokens"}));
         let (messages, tools) = (json!({"$json": "messages"}), json!({"$json": "tools"}));
         let system = json!({"$value": "system"});
@@ -164,10 +196,6 @@ impl NewModel<'_> {
 
     /// The lines of a contract that permit the calls.
     pub(crate) fn rule(&self) -> String {
-        let mut texts = vec!["messages", "tools"];
-        if self.has_system() {
-            texts.push("system");
-        }
         let mut lines = vec![
             format!(
                 "hosts = [\"{}\"]   # at the top, beside other hosts",
@@ -180,18 +208,12 @@ impl NewModel<'_> {
             format!("where.model = {:?}", self.id),
             format!("where.max_tokens = {{ max = {} }}", self.tokens_max),
         ];
-        for text in &texts {
-            let optional = if *text == "messages" {
-                ""
-            } else {
-                "optional = true, "
-            };
-            lines.push(format!("where.{text} = {{ {optional}links = true }}"));
-        }
-        let free: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
-        lines.push(format!("free = [\"max_tokens\", {}]", free.join(", ")));
         if let Some(secret) = self.secret {
             lines.push(format!("secrets = [{secret:?}]"));
+        }
+        if let Some(prices) = self.prices {
+            let most = prices.at_most(REQUEST_BYTES_MAX, u64::from(self.tokens_max));
+            lines.push(format!("spend = {{ at_most = \"{most}\" }}"));
         }
         lines.join("\n")
     }

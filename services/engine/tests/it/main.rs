@@ -9,4 +9,6 @@ mod sessions;
 #[cfg(test)]
 mod stream;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod wires;
