@@ -178,6 +178,9 @@ enum ProcessCommand {
     /// Run a program that dies with the process that started it.
     #[command(hide = true)]
     Attached(attached::Arguments),
+    /// Be the world of `demo --net`.
+    #[command(hide = true)]
+    DemoWorld(demo::world::Arguments),
 }
 
 impl CommandLine {
@@ -233,6 +236,7 @@ impl ProcessCommand {
             Self::Service(arguments) => arguments.run(dir, out),
             Self::Decode(arguments) => arguments.run(out),
             Self::Attached(arguments) => arguments.run(),
+            Self::DemoWorld(arguments) => arguments.run(),
         }
     }
 }

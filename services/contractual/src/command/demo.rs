@@ -1,5 +1,8 @@
 //! `demo`: the main job, end to end, on real parts: a deployment, a task under a contract, and the proof.
 
+mod net;
+pub(super) mod world;
+
 use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -33,10 +36,15 @@ use crate::{
 
 /// `demo …`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: contractual demo ~/invoices --yes")]
+#[command(
+    after_help = "Example: contractual demo ~/invoices --yes\nExample: contractual demo --net"
+)]
 pub(crate) struct Arguments {
     /// A folder with invoices, such as ~/invoices; by default the example invoices.
     folder: Option<PathBuf>,
+    /// Call a host outside instead: with a secret, over a redirect, and at a forbidden address. A local server stands for it.
+    #[arg(long, conflicts_with_all = ["folder", "yes"])]
+    net: bool,
     /// Approve every question; by default the answer is read from standard input, and EOF means no.
     #[arg(long)]
     yes: bool,
@@ -50,7 +58,14 @@ impl Arguments {
         out: &Output,
         clock: &Clock,
     ) -> Result<(), Error> {
-        let Self { folder, yes } = self;
+        let Self { folder, net, yes } = self;
+        if net {
+            if dir.is_some() {
+                let problem = "`demo --net` makes a deployment in a temporary folder: omit --dir";
+                return Err(Error::Document(problem.to_owned()));
+            }
+            return net::run(out, clock).await;
+        }
         let job = Job {
             yes,
             out,
