@@ -13,11 +13,11 @@ use bus_schema::{
     CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractFolders,
     ContractRejected, ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest,
     DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted,
-    HaltOrdered, Hardening, Head, Money, MountPoint, NotReleased, Piece, Pins, PlanStatement,
-    Profile, Proof, Property, Prove, PublicKey, RefusalCode, Release, ReleasedSecret, Salt, Scope,
-    Sealed, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, Signed, Statement,
-    StreamAdopted, StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
-    TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    HaltOrdered, Hardening, Head, Money, MountPoint, NotReleased, Pins, PlanStatement, Profile,
+    Proof, Property, Prove, PublicKey, RefusalCode, Release, ReleasedSecret, Salt, Scope, Sealed,
+    SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, Signed, Statement, StreamAdopted,
+    StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
+    TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 pub(crate) use devices::{endorsed, revoked};
@@ -486,15 +486,6 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
 pub(crate) fn head() -> Head {
     let (size, root, stored) = (42, digest(12), T0);
     Head { size, root, stored }
-}
-
-pub(crate) fn piece() -> Piece {
-    Piece {
-        task: task(),
-        action: id(4),
-        nth: 3,
-        text: "{\"delta\":{\"text\":\"Hi\"}}".to_owned(),
-    }
 }
 
 pub(crate) fn prove() -> (Prove, Option<Proof>) {

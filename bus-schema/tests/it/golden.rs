@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    example,
+    example, fixture,
     matrix::{self, subjects_of},
 };
 
@@ -112,7 +112,7 @@ fn schemas() -> BTreeMap<String, String> {
     );
     file(
         "live.piece.v1".to_owned(),
-        bytes_of(&Piece::subject(), &example::piece()),
+        bytes_of(&Piece::subject(), &piece()),
     );
     let (question, answer) = example::prove();
     let call = json!({
@@ -127,6 +127,15 @@ fn schemas() -> BTreeMap<String, String> {
     });
     file("call.release.v1".to_owned(), call);
     files
+}
+
+fn piece() -> Piece {
+    Piece {
+        task: fixture::task(),
+        action: fixture::id(4),
+        nth: 3,
+        text: "{\"delta\":{\"text\":\"Hi\"}}".to_owned(),
+    }
 }
 
 /// The readers that fold it or check every link of its chain; it is delivered to all.

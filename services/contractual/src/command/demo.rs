@@ -1,10 +1,10 @@
 //! `demo`: the main job, end to end, on real parts: a deployment, a task under a contract, and the proof.
 
 mod net;
+mod parts;
 pub(super) mod world;
 
 use std::{
-    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,19 +15,14 @@ use clap::Args;
 use deployment::{
     Deployment, DeploymentFile, Dir, Lock, disk_space,
     fleet::{Fleet, Process},
-    init::{self, Choices},
-    provision,
+    init, provision,
 };
 use runner::{ListArgs, ListedFile, Listing, Workspace};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::{
-    audit::verify::{self, Verified},
-    context::today,
-    contract::sign,
-    up,
-};
+use self::parts::{choices, proof};
+use super::{audit::verify, context::today, contract::sign, up};
 use crate::{
     Error, Output, example,
     follower::{Answer, Follower},
@@ -64,7 +59,7 @@ impl Arguments {
                 let problem = "`demo --net` makes a deployment in a temporary folder: omit --dir";
                 return Err(Error::Document(problem.to_owned()));
             }
-            return net::run(out, clock).await;
+            return Box::pin(net::run(out, clock)).await;
         }
         let job = Job {
             yes,
@@ -155,7 +150,7 @@ impl Job<'_> {
         let server = up::find_nats_server(self.out, &mut interrupt).await?;
         if fresh {
             let shipped = folder.is_none();
-            let choices = choices(folder.unwrap_or(own))?;
+            let choices = choices(folder.unwrap_or(own), example::TOOLS)?;
             init::init(&dir, &choices, self.clock, today())?;
             if shipped {
                 invoices(&choices.workspace)?;
@@ -311,22 +306,6 @@ fn works_on(dir: &Dir, folder: Option<&Path>) -> Result<(), Error> {
     )))
 }
 
-fn proof(verified: &Verified) -> String {
-    let mut text = String::from("\nproof    every signature and every chain verifies: ");
-    let authors: Vec<_> = verified
-        .events
-        .iter()
-        .map(|(author, count)| format!("{author} {count}"))
-        .collect();
-    text.push_str(&authors.join(", "));
-    text.push_str(&format!(
-        "\n         {} of {} messages proven to be in the log, one by one; {} junk\n         \
-         checkpoint {} leaves, root {}",
-        verified.included, verified.messages, verified.junk, verified.size, verified.root
-    ));
-    text
-}
-
 impl Report {
     /// The reason for which the demo failed.
     fn verdict(&self) -> String {
@@ -356,27 +335,6 @@ impl Report {
             pss / 1_000_000
         )
     }
-}
-
-fn choices(workspace: PathBuf) -> Result<Choices, Error> {
-    Ok(Choices {
-        bus: free_port()?,
-        gateway: free_port()?,
-        signer: None,
-        workspace,
-        catalogue: example::pinned(example::TOOLS)?,
-        sync: "always".to_owned(),
-        copy: true,
-        containers: None,
-    })
-}
-
-/// A free loopback address.
-fn free_port() -> Result<SocketAddr, Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("listen on", "127.0.0.1"))?;
-    listener
-        .local_addr()
-        .map_err(Error::io("listen on", "127.0.0.1"))
 }
 
 fn invoices(folder: &Path) -> Result<(), Error> {

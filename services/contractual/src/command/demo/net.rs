@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::{
-    choices, proof,
+    parts::{choices, proof},
     world::{HOST, World},
 };
 use crate::{
@@ -57,8 +57,7 @@ pub(super) async fn run(out: &Output, clock: &actor::Clock) -> Result<(), Error>
     let server = up::find_nats_server(out, &mut interrupt).await?;
     let world = World::start(made("world")?).await?;
     let dir = Dir::new(scratch.path().join("state"));
-    let mut choices = choices(made("workspace")?)?;
-    choices.catalogue = example::pinned(&here(example::CUSTOMER_TOOLS, &world))?;
+    let choices = choices(made("workspace")?, &here(example::CUSTOMER_TOOLS, &world))?;
     init::init(&dir, &choices, clock, today())?;
     configure(&dir, &world)?;
     let deployment = Deployment::open(&dir, clock)?;
