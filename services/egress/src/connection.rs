@@ -13,13 +13,14 @@ use hyper::header::{
 };
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use secret::Place;
+use secret::{Injected, Place};
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::decoded::Decoded;
 use crate::fault::{Fault, Phase};
+use crate::outgoing::content_type;
 
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 100;
@@ -81,23 +82,27 @@ fn encoded(
     request: HttpRequest,
     credential: Option<&Credential>,
 ) -> Result<Request<Full<Bytes>>, Fault> {
+    let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
+    // What is signed here is what is sent.
+    let added = credential.map(|credential| credential.added(endpoint, &request));
+    let added = added.transpose().map_err(|why| wrong(why.to_string()))?;
+    let added = added.unwrap_or_default();
+    let kind = content_type(&request).map(str::to_owned);
     let HttpRequest {
         method,
         url,
         headers,
         body,
     } = request;
-    let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
-    let injected = credential.and_then(|credential| credential.of(endpoint, method));
-    let target = target(&url, injected);
+    let target = target(&url, &added);
     let mut built = Request::builder()
         .method(method.to_string().as_str())
         .uri(target.as_str())
         .header(HOST, endpoint.to_string())
         .header(USER_AGENT, AGENT)
         .header(ACCEPT_ENCODING, "identity");
-    if body.is_some() {
-        built = built.header(CONTENT_TYPE, "application/json");
+    if let Some(kind) = kind {
+        built = built.header(CONTENT_TYPE, kind);
     }
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -110,7 +115,10 @@ fn encoded(
             );
         }
     }
-    if let (Some(sent), Some((Place::Header(name), text))) = (built.headers_mut(), injected) {
+    for Injected { place, text } in &added {
+        let (Some(sent), Place::Header(name)) = (built.headers_mut(), place) else {
+            continue;
+        };
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_str(text);
         let (Ok(name), Ok(mut value)) = (name, value) else {
@@ -123,19 +131,17 @@ fn encoded(
     built.map_err(|error| wrong(error.to_string()))
 }
 
-/// Returns path and query, with the secret if it stands in the query.
-fn target(url: &StrictUrl, injected: Option<(&Place, &str)>) -> Zeroizing<String> {
-    let secret = match injected {
-        Some((Place::Query(name), text)) => Some((name, text)),
-        Some((Place::Header(_), _)) | None => None,
-    };
+/// Returns path and query, with what a secret adds to the query.
+fn target(url: &StrictUrl, added: &[Injected]) -> Zeroizing<String> {
     let mut target = Zeroizing::new(url.path().to_owned());
     if let Some(query) = url.query() {
         target.push_str(&format!("?{query}"));
     }
     let sign = if url.query().is_some() { '&' } else { '?' };
-    if let Some((name, text)) = secret {
-        target.push_str(&Zeroizing::new(format!("{sign}{name}={text}")));
+    for Injected { place, text } in added {
+        if let Place::Query(name) = place {
+            target.push_str(&Zeroizing::new(format!("{sign}{name}={}", **text)));
+        }
     }
     target
 }

@@ -1,12 +1,14 @@
 //! Gets the secret of a claimed action: asks the broker, opens the inner seal, and holds it against the record.
 
 use actor::{Bus, NoAnswer};
-use bus_schema::{AuthorId, DraftGrant, Egress, NotReleased, Release, SecretName, SecretSigned};
+use bus_schema::{
+    AuthorId, DraftGrant, Egress, NotReleased, Release, SecretName, SecretSigned, Time,
+};
 use contract::HttpTool;
 use executor::Stops;
-use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, Unfit};
+use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, SecretValue, Unfit};
 
-use crate::credential::Credential;
+use crate::no_token::NoToken;
 
 /// The reason that a call has no secret.
 #[derive(Debug, thiserror::Error)]
@@ -31,21 +33,35 @@ pub enum NoCredential {
     /// The value cannot stand where its terms say.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// There is no token for it.
+    #[error(transparent)]
+    Token(#[from] NoToken),
     /// The tool sends a parameter or a header of the same name.
     #[error("the tool itself sends `{0}`, where the secret belongs; remove it from the tool")]
     Taken(String),
+}
+
+/// An open secret, as the owner signed it.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its terms.
+    pub terms: SecretTerms,
+    /// Its value.
+    pub value: SecretValue,
+    /// The time at which it was opened.
+    pub at: Time,
 }
 
 /// Gets the secret `name`, which `tool` uses, for the claimed `grant`.
 ///
 /// # Errors
 /// [`NoCredential`]; nothing was sent to a host then.
-pub(crate) async fn credential(
+pub(crate) async fn opened(
     name: &SecretName,
     (tool, grant): (&HttpTool, &DraftGrant),
     (bus, key): (Option<&Bus<Egress>>, Option<&SealingKey>),
     stops: &Stops,
-) -> Result<Credential, NoCredential> {
+) -> Result<Opened, NoCredential> {
     // The envelope has all secrets of the grant, or it would not have been claimed.
     if !grant.secrets.contains(name) {
         return Err(NotReleased::NotNamed.into());
@@ -69,7 +85,8 @@ pub(crate) async fn credential(
     if !terms.permit(tool.endpoint(), tool.method()) {
         return Err(NotReleased::Terms.into());
     }
-    Ok(Credential::new(terms, &value)?)
+    let at = bus.clock().wall();
+    Ok(Opened { terms, value, at })
 }
 
 /// Returns the newest version on the record, if it may be used.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contract::{HttpRequest, HttpTool, Reach, StrictUrl};
-use secret::Place;
 use serde_json::{Map, Value};
 
 use crate::answer::{self, Output};
@@ -81,8 +80,9 @@ impl Sender {
             let next = request.clone();
             let own = next.url.endpoint() == tool.endpoint();
             let carried = credential.filter(|_| own);
+            let bytes_max = tool.limits().answer_bytes_max;
             let mut received = self
-                .exchanged((request, carried), tool, reach, begun)
+                .exchanged((request, carried), bytes_max, reach, begun)
                 .await?;
             if let Some(credential) = credential {
                 received.body = credential.scrub(&received.body);
@@ -106,10 +106,10 @@ impl Sender {
     }
 
     /// Sends one request and reads its answer.
-    async fn exchanged(
+    pub(crate) async fn exchanged(
         &self,
         (request, credential): (HttpRequest, Option<&Credential>),
-        tool: &HttpTool,
+        bytes_max: u64,
         reach: &Reach,
         begun: &AtomicBool,
     ) -> Result<Received, Fault> {
@@ -125,7 +125,6 @@ impl Sender {
         let proved = self.trust.handshake(host, stream);
         let stream = within(Phase::Handshake, HANDSHAKE, proved).await?;
         begun.store(true, Ordering::Relaxed);
-        let bytes_max = tool.limits().answer_bytes_max;
         exchange(stream, &endpoint, (request, credential), bytes_max).await
     }
 }
@@ -140,25 +139,10 @@ fn taken(
     let Some((credential, name)) = placed else {
         return Ok(());
     };
-    let taken = match credential.of(tool.endpoint(), tool.method()) {
-        Some((Place::Header(name), _)) => {
-            let mut names = request.headers.iter();
-            names.any(|(other, _)| other == name).then_some(name)
-        }
-        Some((Place::Query(name), _)) => {
-            let mut pairs = request
-                .url
-                .query()
-                .into_iter()
-                .flat_map(|all| all.split('&'));
-            let is_same = |pair: &str| pair.split('=').next() == Some(name);
-            pairs.any(is_same).then_some(name)
-        }
-        None => None,
-    };
-    let refused = |taken: &String| Fault::Secret {
+    let taken = credential.taken(tool.endpoint(), request);
+    let refused = |taken| Fault::Secret {
         name: name.clone(),
-        why: NoCredential::Taken(taken.clone()),
+        why: NoCredential::Taken(taken),
     };
     taken.map_or(Ok(()), |taken| Err(refused(taken)))
 }

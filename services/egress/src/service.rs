@@ -21,6 +21,7 @@ use crate::release;
 use crate::resolve::{Resolver, name_servers};
 use crate::send::{Sender, within};
 use crate::tls::Trust;
+use crate::tokens::Tokens;
 
 /// The file of the name servers, if the configuration names none.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -57,6 +58,7 @@ pub struct Egress {
     key: Option<SealingKey>,
     /// Asks the broker.
     bus: OnceLock<Bus<bus_schema::Egress>>,
+    tokens: Tokens,
 }
 
 impl Execute for Egress {
@@ -82,6 +84,7 @@ impl Execute for Egress {
             sender: Sender { resolver, trust },
             key,
             bus: OnceLock::new(),
+            tokens: Tokens::default(),
         })
     }
 
@@ -139,7 +142,11 @@ impl Execute for Egress {
         let by = (self.bus.get(), self.key.as_ref());
         let call = async {
             if let Some(name) = tool.secret() {
-                let found = release::credential(name, (tool, grant), by, stops).await;
+                let opened = release::opened(name, (tool, grant), by, stops).await;
+                let found = match opened {
+                    Ok(opened) => self.tokens.credential(&self.sender, opened, &reach).await,
+                    Err(why) => Err(why),
+                };
                 credential = Some(found.map_err(|why| Fault::Secret {
                     name: name.clone(),
                     why,
@@ -154,6 +161,10 @@ impl Execute for Egress {
             output = within(Phase::Whole, wall, call) => output,
             () = stops.stopped(grant.task) => Err(Fault::Stopped),
         };
+        let is_refused = |fault: &Fault| matches!(fault.code(), Some((401, _)));
+        if let (Some(name), true) = (tool.secret(), output.as_ref().is_err_and(is_refused)) {
+            self.tokens.forget(name).await;
+        }
         let hits = credential.as_ref().map_or(0, Credential::hits);
         if hits > 0 {
             tracing::warn!(hits, tool = %grant.tool, "the answer had the secret, which was taken out");

@@ -9,4 +9,6 @@ mod secrets;
 #[cfg(test)]
 mod servers;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod world;

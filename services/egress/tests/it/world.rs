@@ -129,6 +129,11 @@ impl World {
         self.sender.trust = other.sender.trust.clone();
     }
 
+    /// What sends requests in this world.
+    pub(crate) const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
     /// The endpoint of the server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.port)

@@ -1,0 +1,74 @@
+//! The source of an access token: an OAuth 2 token endpoint that takes the secret, so that requests carry a token instead.
+
+use contract::{Endpoint, StrictUrl};
+
+use crate::spelling::{TEXT_BYTES_MAX, user};
+
+/// A token endpoint, with the name of the client and the scope (RFC 6749, client credentials).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSource {
+    url: String,
+    endpoint: Endpoint,
+    client: String,
+    scope: Option<String>,
+}
+
+/// The reason that texts are no source of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenSourceError {
+    /// Not a URL that every program reads alike.
+    #[error("the token URL is not valid: {0}")]
+    Url(#[from] contract::UrlError),
+    /// A name of a client with other characters.
+    #[error("the client is not valid: write its name in visible ASCII without `:`")]
+    Client,
+    /// A scope with other characters.
+    #[error("the scope is not valid: write names in visible ASCII, with one space between them")]
+    Scope,
+}
+
+impl TokenSource {
+    /// Makes one.
+    ///
+    /// # Errors
+    /// [`TokenSourceError`]
+    pub fn new(url: &str, client: &str, scope: Option<&str>) -> Result<Self, TokenSourceError> {
+        let strict = StrictUrl::new(url)?;
+        let is_plain = |c: u8| c.is_ascii_graphic() && c != b'"' && c != b'\\';
+        let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_plain);
+        let is_scope = |scope: &str| scope.len() <= TEXT_BYTES_MAX && scope.split(' ').all(is_name);
+        if !scope.is_none_or(is_scope) {
+            return Err(TokenSourceError::Scope);
+        }
+        Ok(Self {
+            endpoint: strict.endpoint().clone(),
+            url: url.to_owned(),
+            client: user(client).map_err(|_| TokenSourceError::Client)?,
+            scope: scope.map(str::to_owned),
+        })
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The host and port of the URL.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The name of the client.
+    #[must_use]
+    pub fn client(&self) -> &str {
+        &self.client
+    }
+
+    /// The scope that is asked for.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+}
