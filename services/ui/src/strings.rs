@@ -166,6 +166,7 @@ texts! {
     HOSTS = "Hosts";
     METHODS = "Methods";
     INJECTED = "Place in the request";
+    TOKEN_FROM = "Token from";
     NO_TERMS = "Its terms were erased, or are not those that you signed.";
     RELEASED = "last released";
     NEVER_RELEASED = "never released";
