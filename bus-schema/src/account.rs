@@ -216,7 +216,7 @@ fn author(id: AuthorId) -> User {
     }
     user.stores(stream::family(id));
     // These name no contents.
-    if !matches!(id, AuthorId::Audit | AuthorId::Broker | AuthorId::Ui) {
+    if !matches!(id, AuthorId::Audit | AuthorId::Ui) {
         let contents = format!("blob.{id}.*.*");
         user.publish.push(contents.clone());
         user.stores(contents);

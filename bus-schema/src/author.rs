@@ -84,7 +84,7 @@ authors! {
         volumes ["state"], contents of [Owner Worker Engine];
     /// Releases sealed secrets to egress, each for one claimed action; cannot open them.
     Broker = "broker", uid 10_005, chain Whole, reads Patient,
-        volumes ["state"], contents of [Owner];
+        volumes ["state"], contents of [Owner Broker];
     /// Sends the requests of granted calls to hosts: the only way out.
     Egress = "egress", uid 10_011, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker Engine];

@@ -442,6 +442,19 @@ facts! {
         version: u32,
     };
 
+    /// Egress got another refresh token with a released secret, and sealed it under the same terms. It stands in the place of the
+    /// value of this version. Only after this event the access token is used that came with it.
+    "secret.renewed" v 1 by Broker, of TaskId: SecretRenewed {
+        /// The action.
+        action: ActionId,
+        /// The secret.
+        name: SecretName,
+        /// Its version.
+        version: u32,
+        /// The terms with the sealed value.
+        sealed: Content,
+    } contents |fact| vec![fact.sealed];
+
     /// The log is durable up to `size`, and its signed root is `root`.
     "checkpoint.signed" v 1 by Audit, of Deployment: CheckpointSigned {
         /// The number of leaves; leaf n is the message with stream sequence n.

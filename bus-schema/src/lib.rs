@@ -38,7 +38,7 @@ pub use author::{
     Scheduler, Ui, Worker,
 };
 pub use call::{
-    CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
+    CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret, Renew,
 };
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use device::{DEVICE_DAYS_MAX, DeviceKey, DeviceRefused, DeviceRole};
@@ -54,9 +54,9 @@ pub use facts::{
     AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
     ContractRevoked, ContractSigned, ContractSuspended, DeviceEndorsed, DeviceRevoked, FACTS,
     HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
-    RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
-    SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted,
+    RunOrdered, SecretReleased, SecretRenewed, SecretRevoked, SecretSigned, ServiceStarted,
+    SessionCalled, SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled,
+    TaskFinished, TaskRejected, TaskSubmitted,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,

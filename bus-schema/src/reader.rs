@@ -6,8 +6,9 @@ use crate::{
     CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
     ContractSuspended, DeviceEndorsed, DeviceRevoked, HaltLifted, HaltOrdered, JobPaused,
     JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
-    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, StreamAdopted,
-    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    SecretRenewed, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded,
+    StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected,
+    TaskSubmitted, reads,
 };
 
 reads! {
@@ -38,7 +39,7 @@ reads! {
     /// doubts about the stream. The broker folds the same, to check what egress acts by.
     ExecutorFact = JobSigned JobRevoked RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
-        SecretRevoked SecretReleased
+        SecretRevoked SecretReleased SecretRenewed
 }
 reads! {
     /// The facts that the loop around an executor folds, to know if it may act in this stream.

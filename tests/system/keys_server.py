@@ -27,29 +27,45 @@ class Keys:
         right = getattr(self, kind)(self.keys[kind], method, target, headers, body)
         if right:
             self.verified(kind)
-        key = self.access() if kind == "client" else self.keys[kind].split(":")[-1]
+        tokened = kind in ("client", "refresh")
+        key = self.access(kind) if tokened else self.keys[kind].split(":")[-1]
         return (200 if right else 401), {"echo": encodings(key)}
 
     def verified(self, kind):
         with open(self.folder / "verified", "a") as file:
             file.write(kind + "\n")
 
-    def access(self):
-        return self.keys["client"] + "access"
+    def access(self, kind):
+        return self.keys[kind].split(" ")[0] + "access"
 
     def token(self, headers, body):
-        """As RFC 6749, 4.4, with the scope of the test."""
-        client = base64.b64encode(f"me:{self.keys['client']}".encode()).decode()
+        """As RFC 6749, 4.4 and 6, with the scope of the test. Each refresh token is valid once."""
+        kind = "refresh" if body.startswith("grant_type=refresh_token&") else "client"
+        refresh, _, secret = self.keys[kind].rpartition(" ")
+        client = base64.b64encode(f"me:{secret}".encode()).decode()
         right = headers.get("authorization") == f"Basic {client}"
         right = right and headers.get("content-type") == "application/x-www-form-urlencoded"
-        right = right and body == "grant_type=client_credentials&scope=read%20write"
         if not right:
             return 401, {"error": "invalid_client"}
-        self.verified("token")
-        return 200, {"access_token": self.access(), "token_type": "Bearer", "expires_in": 3600}
+        answer = {"access_token": self.access(kind), "token_type": "Bearer"}
+        if kind == "client":
+            if body != "grant_type=client_credentials&scope=read%20write":
+                return 400, {"error": "invalid_request"}
+            answer["expires_in"] = 3600
+        else:
+            if body != f"grant_type=refresh_token&refresh_token={refresh}&scope=read%20write":
+                return 400, {"error": "invalid_grant"}
+            answer["refresh_token"] = refresh + "r"
+            self.keys[kind] = f"{refresh}r {secret}"
+            answer["access_token"] = self.access(kind)
+        self.verified(f"token of {kind}")
+        return 200, answer
 
     def client(self, key, method, target, headers, body):
-        return headers.get("authorization") == f"Bearer {self.access()}"
+        return headers.get("authorization") == f"Bearer {self.access('client')}"
+
+    def refresh(self, key, method, target, headers, body):
+        return headers.get("authorization") == f"Bearer {self.access('refresh')}"
 
     def header(self, key, method, target, headers, body):
         return headers.get("authorization") == f"Bearer {key}"

@@ -122,6 +122,12 @@ fn schemas() -> BTreeMap<String, String> {
         "answer": bytes_of("call.broker.egress.release", &answer),
     });
     file("call.release.v1".to_owned(), call);
+    let (question, answer) = example::renew();
+    let call = json!({
+        "question": bytes_of("call.broker.egress.renew", &question),
+        "answer": bytes_of("call.broker.egress.renew", &answer),
+    });
+    file("call.renew.v1".to_owned(), call);
     files
 }
 
@@ -162,12 +168,8 @@ fn subjects() -> String {
             line(subject, by.name(), &readers);
         }
     }
-    let names = |by: &&AuthorId| {
-        !matches!(
-            by,
-            AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler | AuthorId::Ui
-        )
-    };
+    let names =
+        |by: &&AuthorId| !matches!(by, AuthorId::Audit | AuthorId::Scheduler | AuthorId::Ui);
     for by in AuthorId::ALL.iter().filter(names) {
         let read = format!("{API}.DIRECT.GET.BLOBS.blob.{by}.digest.0");
         let readers: Vec<_> = users()

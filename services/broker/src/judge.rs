@@ -1,10 +1,10 @@
 //! Decides if a secret may be released for a claimed action; everything that is checked was signed by the owner, or is
 //! egress's own claim.
 
-use bus_schema::{NotReleased, OutsideEnvelope, PublicKey, Release, SecretSigned, Time};
+use bus_schema::{NotReleased, OutsideEnvelope, PublicKey, Release, SecretOnRecord, Time};
 use contract::{HttpTool, Reach};
 use executor::Installed;
-use secret::SecretTerms;
+use secret::{SecretTerms, TokenGrant, TokenSource};
 
 use crate::state::{ClaimOnRecord, State};
 
@@ -12,7 +12,7 @@ use crate::state::{ClaimOnRecord, State};
 #[derive(Debug)]
 pub(crate) struct Releasable<'s> {
     pub(crate) claim: &'s ClaimOnRecord,
-    pub(crate) signed: &'s SecretSigned,
+    pub(crate) newest: &'s SecretOnRecord,
     tool: &'s HttpTool,
 }
 
@@ -82,12 +82,14 @@ pub(crate) fn judge<'s>(
         return Err(NotReleased::Host);
     }
     let signed = acts.secrets().usable(&asked.secret)?;
+    let newest = acts.secrets().get(&asked.secret);
+    let newest = newest.ok_or(NotReleased::Unknown)?;
     match &claim.released {
         Some((name, _)) if *name != asked.secret => Err(NotReleased::Another),
         Some((_, version)) if *version != signed.version => Err(NotReleased::Replaced),
         Some(_) | None => Ok(Releasable {
             claim,
-            signed,
+            newest,
             tool,
         }),
     }
@@ -100,13 +102,35 @@ impl Releasable<'_> {
     /// # Errors
     /// [`NotReleased::Seal`] or [`NotReleased::Terms`].
     pub(crate) fn fits(&self, terms: &SecretTerms) -> Result<(), NotReleased> {
-        let is_signed = terms.digest() == self.signed.terms
-            && *terms.name() == self.signed.name
-            && terms.version() == self.signed.version;
+        let signed = &self.newest.signed;
+        let is_signed = terms.digest() == signed.terms
+            && *terms.name() == signed.name
+            && terms.version() == signed.version;
         if !is_signed {
             return Err(NotReleased::Seal);
         }
         if terms.permit(self.tool.endpoint(), self.tool.method()) {
+            Ok(())
+        } else {
+            Err(NotReleased::Terms)
+        }
+    }
+
+    /// Checks a renewal: it has the terms that the owner signed, which name a source of tokens, and this version was released
+    /// for the claim.
+    ///
+    /// # Errors
+    /// [`NotReleased::NotClaimed`], [`NotReleased::Replaced`], or as [`Releasable::fits`].
+    pub(crate) fn renews(&self, version: u32, terms: &SecretTerms) -> Result<(), NotReleased> {
+        self.fits(terms)?;
+        if self.claim.released.is_none() {
+            return Err(NotReleased::NotClaimed);
+        }
+        if version != self.newest.signed.version {
+            return Err(NotReleased::Replaced);
+        }
+        let grant = terms.token().map(TokenSource::grant);
+        if grant == Some(TokenGrant::RefreshToken) {
             Ok(())
         } else {
             Err(NotReleased::Terms)

@@ -1,9 +1,9 @@
 //! The secrets that the owner signs: those in the stream, the keys that they are sealed to, and the signature of the next.
 
-use actor::BusClient;
+use actor::{BusClient, StreamReader};
 use bus_schema::{
-    AuthorId, AuthorSealingKey, BLOBS, Draft, PublicKey, Sealed, SecretFact, SecretName,
-    SecretOnRecord, SecretRevoked, SecretSigned, Secrets, Time, public_key,
+    AuthorId, AuthorSealingKey, BLOBS, Content, Draft, ExecutorFact, PublicKey, Sealed, SecretFact,
+    SecretName, SecretOnRecord, SecretRevoked, SecretSigned, Secrets, Time, public_key,
 };
 use secret::{OuterSeal, Recipients, SecretTerms, SecretValue, seal};
 use serde_json::json;
@@ -191,17 +191,38 @@ pub async fn erase(
             "only the identity `{ERASER}` erases contents: bring its folder back, and run this again"
         )));
     }
-    let bus = of.bus_once(ERASER).await?;
     let versions = found.signed.iter().filter(|one| one.fact.name == *name);
-    let mut erased = 0;
-    for version in versions {
-        let content = version.fact.sealed;
+    let versions: Vec<_> = versions.map(|one| one.fact.sealed).collect();
+    let renewed = renewed(of, name).await?;
+    let signed = versions.iter().map(|content| (AuthorId::Owner, *content));
+    let all = signed.chain(renewed.into_iter().map(|one| (AuthorId::Broker, one)));
+    let bus = of.bus_once(ERASER).await?;
+    for (author, content) in all {
         for n in 0..content.chunks() {
-            let filter = json!({"filter": content.subject(AuthorId::Owner, n)});
+            let filter = json!({"filter": content.subject(author, n)});
             bus.api(&format!("STREAM.PURGE.{BLOBS}"), &filter).await?;
         }
-        erased += 1;
     }
     bus.flush().await;
-    Ok(erased)
+    Ok(versions.len())
+}
+
+/// Reads the contents that took the place of values of a secret.
+async fn renewed(of: &Deployment, name: &SecretName) -> Result<Vec<Content>, Error> {
+    let mut reading = StreamReader::new(owner::owner(&of.dir)?);
+    let (mut found, mut failed) = (Vec::new(), None);
+    let bus = of.bus().await?;
+    // From the start: a message is verified against all messages before it.
+    bus.scan(">", 1, |stored| {
+        match reading.read::<ExecutorFact>(&stored) {
+            Ok(Ok((_, Some(ExecutorFact::SecretRenewed(_, fact))))) if fact.name == *name => {
+                found.push(fact.sealed);
+            }
+            Ok(_) => {}
+            Err(error) => failed = Some(error),
+        }
+        failed.is_none()
+    })
+    .await?;
+    failed.map_or(Ok(found), |error| Err(error.into()))
 }

@@ -21,6 +21,18 @@ pub enum NoToken {
         "{0} does not accept the secret ({1}); give a valid one with `contractual secret rotate`"
     )]
     Dead(Endpoint, &'static str),
+    /// The next refresh token is not on record.
+    #[error(
+        "{0} gave another refresh token, which could not be stored ({1}), so its access token is not used; give a new refresh \
+         token with `contractual secret rotate`"
+    )]
+    Unkept(Endpoint, String),
+    /// The value is no refresh token.
+    #[error(
+        "the value is not a refresh token, or a refresh token with the secret of the client after one space; give it again with \
+         `contractual secret rotate`"
+    )]
+    Value,
     /// The endpoint refused for now, or for another reason.
     #[error("{0} gave no token: it answered with the code {1}{2}")]
     Refused(Endpoint, u16, String),

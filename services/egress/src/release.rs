@@ -2,11 +2,13 @@
 
 use actor::{Bus, NoAnswer};
 use bus_schema::{
-    AuthorId, DraftGrant, Egress, NotReleased, Release, SecretName, SecretSigned, Time,
+    ActionId, AuthorId, DraftGrant, Egress, NotReleased, Release, Renew, SecretName, SecretSigned,
+    Time,
 };
 use contract::HttpTool;
 use executor::Stops;
 use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, SecretValue, Unfit};
+use zeroize::Zeroizing;
 
 use crate::no_token::NoToken;
 
@@ -87,6 +89,32 @@ pub(crate) async fn opened(
     }
     let at = bus.clock().wall();
     Ok(Opened { terms, value, at })
+}
+
+/// Has the broker store the value that takes the place of a released one, sealed to egress itself.
+///
+/// # Errors
+/// Returns the reason that it is not on record.
+pub(crate) async fn kept(
+    action: ActionId,
+    (terms, value): (SecretTerms, SecretValue),
+    (bus, key): (Option<&Bus<Egress>>, Option<&SealingKey>),
+) -> Result<(), String> {
+    let (Some(bus), Some(key)) = (bus, key) else {
+        return Err(NoCredential::Key.to_string());
+    };
+    let random = Zeroizing::new(*bus.clock().salt().as_bytes());
+    let inner = InnerSeal::close(&terms, &value, &key.public(), &random);
+    let inner = inner.map_err(|error| error.to_string())?;
+    let renew = Renew {
+        action,
+        secret: terms.name().clone(),
+        version: terms.version(),
+        sealed: inner.bytes(),
+    };
+    let kept = bus.ask(AuthorId::Broker, renew).await;
+    let kept = kept.map_err(|error| error.to_string())?;
+    kept.map_err(|why| why.to_string())
 }
 
 /// Returns the newest version on the record, if it may be used.

@@ -144,7 +144,11 @@ impl Execute for Egress {
             if let Some(name) = tool.secret() {
                 let opened = release::opened(name, (tool, grant), by, stops).await;
                 let found = match opened {
-                    Ok(opened) => self.tokens.credential(&self.sender, opened, &reach).await,
+                    Ok(opened) => {
+                        let keep = |terms, value| release::kept(grant.action, (terms, value), by);
+                        let tokens = &self.tokens;
+                        tokens.credential(&self.sender, opened, &reach, keep).await
+                    }
                     Err(why) => Err(why),
                 };
                 credential = Some(found.map_err(|why| Fault::Secret {

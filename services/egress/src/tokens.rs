@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bus_schema::{SecretName, Time};
 use contract::{HttpRequest, Method, Reach, StrictUrl, percent_encoded};
-use secret::{Injection, SecretTerms, SecretValue, TokenSource};
+use secret::{Injection, SecretTerms, SecretValue, TokenGrant, TokenSource, VALUE_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -28,14 +28,37 @@ const KEPT_S_MAX: u64 = 86_400;
 #[derive(Debug, Default)]
 pub struct Tokens(Mutex<BTreeMap<SecretName, Slot>>);
 
-type Slot = Arc<tokio::sync::Mutex<Option<AccessToken>>>;
+type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
+
+/// The last exchange of a secret.
+#[derive(Debug)]
+struct Known {
+    terms: SecretTerms,
+    /// The value that the endpoint took, or refused.
+    before: SecretValue,
+    /// The value that is valid since.
+    value: SecretValue,
+    state: Exchange,
+}
 
 #[derive(Debug)]
-struct AccessToken {
-    /// The terms of the secret that it was given for.
-    terms: SecretTerms,
+enum Exchange {
+    /// A token that may be used until then.
+    Token(SecretValue, Time),
+    /// A token that was used.
+    Used,
+    /// The endpoint does not take the value any more.
+    Dead(NoToken),
+}
+
+/// What a token endpoint gave.
+#[derive(Debug)]
+struct Given {
     token: SecretValue,
-    until: Time,
+    /// In seconds; 0 for one use.
+    lifetime: u64,
+    /// The next refresh token.
+    refresh: Option<SecretValue>,
 }
 
 #[derive(Deserialize)]
@@ -44,20 +67,26 @@ struct TokenAnswer {
     token_type: Option<String>,
     /// Seconds; some endpoints send a text.
     expires_in: Option<Value>,
+    refresh_token: Option<String>,
     error: Option<String>,
 }
 
 impl Tokens {
-    /// Makes the credential of a call: of the value, or of a token for it if its terms name a token endpoint.
+    /// Makes the credential of a call: of the value, or of a token for it if its terms name a token endpoint. A refresh token that
+    /// takes the place of the value is handed to `keep` before its access token is used.
     ///
     /// # Errors
     /// [`NoCredential`]; nothing was sent to the tool's host then.
-    pub async fn credential(
+    pub async fn credential<K>(
         &self,
         sender: &Sender,
         opened: Opened,
         reach: &Reach,
-    ) -> Result<Credential, NoCredential> {
+        keep: impl FnOnce(SecretTerms, SecretValue) -> K,
+    ) -> Result<Credential, NoCredential>
+    where
+        K: Future<Output = Result<(), String>>,
+    {
         let Opened { terms, value, at } = opened;
         let Some(source) = terms.token() else {
             return Ok(Credential::new(terms, value, at)?);
@@ -66,24 +95,54 @@ impl Tokens {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(slots.entry(terms.name().clone()).or_default())
         };
-        let mut kept = slot.lock().await;
-        let fits = kept
-            .as_ref()
-            .filter(|kept| kept.terms == terms && at < kept.until);
-        if let Some(kept) = fits {
-            return Ok(Credential::new(terms, kept.token.clone(), at)?);
+        let mut last = slot.lock().await;
+        let mut newest = value.clone();
+        let same = |known: &&Known| known.terms == terms;
+        if let Some(known) = last.as_ref().filter(same) {
+            match &known.state {
+                Exchange::Token(token, until) if at < *until => {
+                    let token = token.clone();
+                    return Ok(Credential::new(terms, token, at)?);
+                }
+                Exchange::Dead(why) if known.value == value => return Err(why.clone().into()),
+                Exchange::Token(..) | Exchange::Used | Exchange::Dead(_) => {}
+            }
+            // Another call exchanged the value that this one was given.
+            if known.before == value {
+                newest = known.value.clone();
+            }
         }
-        *kept = None;
-        let (token, lifetime) = sender.token(source, (&terms, value, at), reach).await?;
-        let usable_ms = (lifetime * 1000).saturating_sub(MARGIN_MS);
-        if usable_ms > 0 {
-            *kept = Some(AccessToken {
-                terms: terms.clone(),
-                token: token.clone(),
-                until: at.plus_ms(usable_ms),
-            });
+        let given = sender.token(source, (&terms, &newest, at), reach).await;
+        let given = match given {
+            Ok(given) => given,
+            Err(NoCredential::Token(why @ NoToken::Dead(..))) => {
+                *last = Some(Known {
+                    terms,
+                    before: newest.clone(),
+                    value: newest,
+                    state: Exchange::Dead(why.clone()),
+                });
+                return Err(why.into());
+            }
+            Err(other) => return Err(other),
+        };
+        let next = next(source, &newest, given.refresh.as_ref())?;
+        if let Some(next) = &next {
+            let kept = keep(terms.clone(), next.clone()).await;
+            kept.map_err(|why| NoToken::Unkept(source.endpoint().clone(), why))?;
         }
-        Ok(Credential::new(terms, token, at)?)
+        let usable_ms = (given.lifetime * 1000).saturating_sub(MARGIN_MS);
+        let state = match usable_ms {
+            0 => Exchange::Used,
+            ms => Exchange::Token(given.token.clone(), at.plus_ms(ms)),
+        };
+        *last = Some(Known {
+            terms: terms.clone(),
+            value: next.unwrap_or_else(|| newest.clone()),
+            before: newest,
+            state,
+        });
+        Ok(Credential::new(terms, given.token, at)?)
     }
 
     /// Forgets the token of a secret, because a host did not take it: the next call gets another one.
@@ -93,26 +152,41 @@ impl Tokens {
             slots.get(name).map(Arc::clone)
         };
         if let Some(slot) = slot {
-            *slot.lock().await = None;
+            let mut last = slot.lock().await;
+            if let Some(Known { state, .. }) = last.as_mut()
+                && matches!(state, Exchange::Token(..))
+            {
+                *state = Exchange::Used;
+            }
         }
     }
 }
 
 impl Sender {
-    /// Asks for a token; returns it with its lifetime in seconds, 0 if it is for one use. The value of the secret stands only
-    /// in the header `authorization` of this request.
+    /// Asks for a token. The value of the secret stands only in this request: the secret of a client in the header
+    /// `authorization`, a refresh token in the body.
     async fn token(
         &self,
         source: &TokenSource,
-        (terms, value, at): (&SecretTerms, SecretValue, Time),
+        (terms, value, at): (&SecretTerms, &SecretValue, Time),
         reach: &Reach,
-    ) -> Result<(SecretValue, u64), NoCredential> {
+    ) -> Result<Given, NoCredential> {
         let endpoint = source.endpoint();
         if !reach.hosts.contains(endpoint) {
             return Err(NoToken::Host(endpoint.clone()).into());
         }
         let url = StrictUrl::new(source.url()).map_err(|_| NoToken::Url)?;
-        let mut form = "grant_type=client_credentials".to_owned();
+        let (client_secret, refresh) = parts(source, value)?;
+        // Of its largest size, so that no copy stays behind.
+        let mut form = Zeroizing::new(String::with_capacity(4 * VALUE_BYTES_MAX));
+        form.push_str(&format!("grant_type={}", source.grant().word()));
+        if let Some(refresh) = &refresh {
+            form.push_str("&refresh_token=");
+            form.push_str(&Zeroizing::new(percent_encoded(refresh.expose())));
+        }
+        if client_secret.is_none() {
+            form.push_str(&format!("&client_id={}", percent_encoded(source.client())));
+        }
         if let Some(scope) = source.scope() {
             form.push_str(&format!("&scope={}", percent_encoded(scope)));
         }
@@ -124,19 +198,66 @@ impl Sender {
                 header("accept", "application/json"),
                 header("content-type", "application/x-www-form-urlencoded"),
             ],
-            body: Some(form.into_bytes()),
+            body: Some(form.as_bytes().to_vec()),
         };
-        let client = client(source, (terms, value, at))?;
-        let asked = (request, Some(&client));
+        let client = client_secret.map(|secret| client(source, (terms, secret, at)));
+        let client = client.transpose()?;
+        let asked = (request, client.as_ref());
         // A token request changes nothing at the tool's host.
         let begun = AtomicBool::new(false);
         let received = self.exchanged(asked, ANSWER_BYTES_MAX, reach, &begun).await;
         let received = received.map_err(|fault| {
-            let why = client.scrub_text(&actor::chain(&fault));
+            let why = actor::chain(&fault);
+            let scrubbed = client.as_ref().map(|client| client.scrub_text(&why));
+            let why = scrubbed.unwrap_or(why);
             NoToken::Unreached(endpoint.clone(), why)
         })?;
         Ok(read(source, received)?)
     }
+}
+
+/// Returns the secret of the client and the refresh token that a value consists of.
+fn parts(
+    source: &TokenSource,
+    value: &SecretValue,
+) -> Result<(Option<SecretValue>, Option<SecretValue>), NoToken> {
+    if source.grant() == TokenGrant::ClientCredentials {
+        return Ok((Some(value.clone()), None));
+    }
+    let part = |text: &str| {
+        let fits = text.bytes().all(|c| c.is_ascii_graphic());
+        let bytes = Zeroizing::new(text.as_bytes().to_vec());
+        let value = SecretValue::new(bytes).ok().filter(|_| fits);
+        value.ok_or(NoToken::Value)
+    };
+    match value.expose().split_once(' ') {
+        Some((refresh, secret)) => Ok((Some(part(secret)?), Some(part(refresh)?))),
+        None => Ok((None, Some(part(value.expose())?))),
+    }
+}
+
+/// Returns the value that takes the place of this one, if the endpoint gave another refresh token.
+fn next(
+    source: &TokenSource,
+    value: &SecretValue,
+    refresh: Option<&SecretValue>,
+) -> Result<Option<SecretValue>, NoToken> {
+    let (secret, before) = parts(source, value)?;
+    let (Some(before), Some(refresh)) = (before, refresh) else {
+        return Ok(None);
+    };
+    if before == *refresh {
+        return Ok(None);
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * VALUE_BYTES_MAX));
+    text.extend_from_slice(refresh.expose().as_bytes());
+    if let Some(secret) = secret {
+        text.push(b' ');
+        text.extend_from_slice(secret.expose().as_bytes());
+    }
+    let next = SecretValue::new(text).map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
+    parts(source, &next).map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
+    Ok(Some(next))
 }
 
 /// Makes the credential of the client itself (RFC 6749, 2.3.1).
@@ -154,7 +275,7 @@ fn client(
     Ok(Credential::new(client, value, at)?)
 }
 
-fn read(source: &TokenSource, received: Received) -> Result<(SecretValue, u64), NoToken> {
+fn read(source: &TokenSource, received: Received) -> Result<Given, NoToken> {
     let endpoint = source.endpoint().clone();
     let code = received.code;
     let body = Zeroizing::new(received.body);
@@ -182,11 +303,17 @@ fn read(source: &TokenSource, received: Received) -> Result<(SecretValue, u64), 
         return Err(wrong());
     }
     let token = answer.access_token.ok_or_else(wrong)?;
-    let token = SecretValue::new(Zeroizing::new(token.into_bytes())).map_err(|_| wrong())?;
+    let value = |text: String| SecretValue::new(Zeroizing::new(text.into_bytes()));
+    let token = value(token).map_err(|_| wrong())?;
+    let refresh = answer.refresh_token.map(value).transpose();
     let lifetime = match answer.expires_in {
         Some(Value::Number(seconds)) => seconds.as_u64(),
         Some(Value::String(seconds)) => seconds.parse().ok(),
         _ => None,
     };
-    Ok((token, lifetime.unwrap_or(0).min(KEPT_S_MAX)))
+    Ok(Given {
+        token,
+        lifetime: lifetime.unwrap_or(0).min(KEPT_S_MAX),
+        refresh: refresh.map_err(|_| wrong())?,
+    })
 }

@@ -102,6 +102,7 @@ impl State {
             ExecutorFact::TaskCancelled(task, _) => self.cancel(task),
             ExecutorFact::SecretSigned(_, fact) => self.secrets.sign(*fact),
             ExecutorFact::SecretRevoked(_, fact) => self.secrets.revoke(&fact),
+            ExecutorFact::SecretRenewed(_, fact) => self.secrets.renew(&fact),
         }
         Folded::Gate
     }

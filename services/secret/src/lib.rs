@@ -22,5 +22,5 @@ pub use seal::{InnerSeal, NotOpened, OuterSeal, Recipients, seal};
 pub use sigv4::SigV4;
 pub use spelling::InjectionError;
 pub use terms::{SecretTerms, TermsError};
-pub use token::{TokenSource, TokenSourceError};
+pub use token::{TokenGrant, TokenSource, TokenSourceError};
 pub use value::{SHORT_BYTES, SecretValue, VALUE_BYTES_MAX, ValueError};

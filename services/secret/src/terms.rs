@@ -62,6 +62,7 @@ struct WrittenTerms {
 struct WrittenSource {
     url: String,
     client: String,
+    grant: String,
     #[serde(default)]
     scope: Option<String>,
 }
@@ -190,7 +191,11 @@ impl SecretTerms {
             "inject": self.inject.to_string(),
         });
         if let (Some(token), Some(terms)) = (&self.token, terms.as_object_mut()) {
-            let mut source = json!({"url": token.url(), "client": token.client()});
+            let mut source = json!({
+                "url": token.url(),
+                "client": token.client(),
+                "grant": token.grant().word(),
+            });
             if let (Some(scope), Some(source)) = (token.scope(), source.as_object_mut()) {
                 source.insert("scope".to_owned(), json!(scope));
             }
@@ -222,9 +227,10 @@ impl SecretTerms {
             methods.collect::<Option<_>>().ok_or(wrong)?,
             written.inject.parse().map_err(|_| wrong)?,
         )?;
-        let token = written
-            .token
-            .map(|token| TokenSource::new(&token.url, &token.client, token.scope.as_deref()));
+        let token = written.token.map(|token| {
+            let grant = token.grant.parse()?;
+            TokenSource::new(grant, &token.url, &token.client, token.scope.as_deref())
+        });
         let terms = terms.with_token(token.transpose().map_err(|_| wrong)?);
         if terms.encoded() == bytes {
             Ok(terms)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contract::Reach;
 use egress::{NoCredential, NoToken, Opened, Tokens};
-use secret::{SecretTerms, SecretValue, TokenSource};
+use secret::{SecretTerms, SecretValue, TokenGrant, TokenSource};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -27,8 +27,12 @@ fn given(expires: &str) -> String {
 
 /// An open secret of the client `me`, for a host, with a token endpoint.
 fn opened(host: &World, source: &World, at: &str) -> Opened {
+    of(TokenGrant::ClientCredentials, VALUE, (host, source), at)
+}
+
+fn of(grant: TokenGrant, value: &str, (host, source): (&World, &World), at: &str) -> Opened {
     let url = format!("https://{}/token", source.endpoint());
-    let source = TokenSource::new(&url, "me", Some("a b")).unwrap();
+    let source = TokenSource::new(grant, &url, "me", Some("a b")).unwrap();
     let hosts = vec![host.endpoint().parse().unwrap()];
     let inject = "header:authorization=Bearer {}".parse().unwrap();
     let name = "crm".parse().unwrap();
@@ -36,9 +40,14 @@ fn opened(host: &World, source: &World, at: &str) -> Opened {
     let terms = SecretTerms::new(name, 1, hosts, get, inject).unwrap();
     Opened {
         terms: terms.with_token(Some(source)),
-        value: SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap(),
+        value: SecretValue::new(Zeroizing::new(value.as_bytes().to_vec())).unwrap(),
         at: at.parse().unwrap(),
     }
+}
+
+/// Stores nothing, because nothing is to be stored.
+async fn nothing(_: SecretTerms, _: SecretValue) -> Result<(), String> {
+    panic!("there is no next refresh token")
 }
 
 fn reach(worlds: &[&World]) -> Reach {
@@ -59,7 +68,7 @@ async fn a_token_stands_where_the_secret_would() {
     let get = async |at| {
         let opened = opened(&host, &source, at);
         tokens
-            .credential(host.sender(), opened, &reach)
+            .credential(host.sender(), opened, &reach, nothing)
             .await
             .unwrap()
     };
@@ -106,7 +115,7 @@ async fn a_token_without_a_lifetime_is_used_once() {
     for count in [1, 2] {
         let opened = opened(&source, &source, "2026-01-01T00:00:00Z");
         let found = tokens
-            .credential(source.sender(), opened, &reach(&[&source]))
+            .credential(source.sender(), opened, &reach(&[&source]), nothing)
             .await;
         assert!(found.is_ok());
         assert_eq!(source.count(), count);
@@ -154,7 +163,7 @@ async fn without_a_token_there_is_one_reason() {
         let opened = opened(&source, &source, "2026-01-01T00:00:00Z");
         let found = Tokens::default();
         let found = found
-            .credential(source.sender(), opened, &reach(&[&source]))
+            .credential(source.sender(), opened, &reach(&[&source]), nothing)
             .await;
         let Err(NoCredential::Token(why)) = found else {
             panic!("{said}: {found:?}");
@@ -169,11 +178,132 @@ async fn without_a_token_there_is_one_reason() {
     let opened = opened(&host, &source, "2026-01-01T00:00:00Z");
     let tokens = Tokens::default();
     let found = tokens
-        .credential(host.sender(), opened, &reach(&[&host]))
+        .credential(host.sender(), opened, &reach(&[&host]), nothing)
         .await;
     assert!(
         matches!(found, Err(NoCredential::Token(NoToken::Host(_)))),
         "{found:?}"
     );
     assert_eq!(source.count(), 0);
+}
+
+/// Exchanges a refresh token at an endpoint that answers so; returns the values that were to be stored, and the end.
+async fn refreshed(
+    value: &str,
+    said: &str,
+    stores: bool,
+) -> (World, Vec<String>, Result<(), NoCredential>) {
+    let source = World::new(answer("200 OK", said), End::Close).await;
+    let opened = of(
+        TokenGrant::RefreshToken,
+        value,
+        (&source, &source),
+        "2026-01-01T00:00:00Z",
+    );
+    let tokens = Tokens::default();
+    let mut stored = Vec::new();
+    let keep = |_, value: SecretValue| {
+        stored.push(value.expose().to_owned());
+        std::future::ready(
+            stores
+                .then_some(())
+                .ok_or_else(|| "the bus is gone".to_owned()),
+        )
+    };
+    let reach = reach(&[&source]);
+    let found = tokens
+        .credential(source.sender(), opened, &reach, keep)
+        .await;
+    (source, stored, found.map(drop))
+}
+
+#[tokio::test]
+async fn a_next_refresh_token_is_stored_before_its_access_token_is_used() {
+    let next = r#"{"access_token": "a", "token_type": "bearer", "refresh_token": "next"}"#;
+    // With the secret of the client, and without one.
+    let (source, stored, found) = refreshed("first s", next, true).await;
+    assert!(found.is_ok());
+    assert_eq!(stored, ["next s"]);
+    let asked = source.requests.lock().unwrap().last().unwrap().clone();
+    for line in [
+        "authorization: Basic bWU6cw==",
+        "grant_type=refresh_token&refresh_token=first&scope=a%20b",
+    ] {
+        assert!(asked.lines().any(|one| one == line), "{asked}");
+    }
+    let (source, stored, found) = refreshed("first", next, true).await;
+    assert!(found.is_ok());
+    assert_eq!(stored, ["next"]);
+    let asked = source.requests.lock().unwrap().last().unwrap().clone();
+    let form = "grant_type=refresh_token&refresh_token=first&client_id=me&scope=a%20b";
+    assert!(
+        asked.ends_with(form) && !asked.contains("authorization"),
+        "{asked}"
+    );
+    // What cannot be stored is not used.
+    let (_, _, found) = refreshed("first", next, false).await;
+    assert!(
+        matches!(found, Err(NoCredential::Token(NoToken::Unkept(..)))),
+        "{found:?}"
+    );
+    // The same one, or none, stays.
+    for said in [
+        r#"{"access_token": "a", "refresh_token": "first"}"#,
+        r#"{"access_token": "a"}"#,
+    ] {
+        let (_, stored, found) = refreshed("first", said, false).await;
+        assert!(found.is_ok() && stored.is_empty(), "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_another_call_exchanged_is_not_sent_again() {
+    let said = r#"{"access_token": "a", "refresh_token": "next"}"#;
+    let source = World::new(answer("200 OK", said), End::Close).await;
+    let tokens = Tokens::default();
+    for sent in ["first", "next"] {
+        let opened = of(
+            TokenGrant::RefreshToken,
+            "first",
+            (&source, &source),
+            "2026-01-01T00:00:00Z",
+        );
+        let keep = |_, _| std::future::ready(Ok(()));
+        let reach = reach(&[&source]);
+        let found = tokens
+            .credential(source.sender(), opened, &reach, keep)
+            .await;
+        assert!(found.is_ok());
+        let asked = source.requests.lock().unwrap().last().unwrap().clone();
+        assert!(
+            asked.contains(&format!("&refresh_token={sent}&")),
+            "{asked}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_a_dead_refresh_token_is_not_tried_again() {
+    for (code, said, count) in [
+        ("400 Bad", r#"{"error": "invalid_grant"}"#, 1),
+        ("400 Bad", r#"{"error": "temporarily_unavailable"}"#, 2),
+        ("429 Later", "", 2),
+        ("403 No", "", 2),
+    ] {
+        let source = World::new(answer(code, said), End::Close).await;
+        let tokens = Tokens::default();
+        let ask = async |value| {
+            let at = "2026-01-01T00:00:00Z";
+            let opened = of(TokenGrant::RefreshToken, value, (&source, &source), at);
+            let reach = reach(&[&source]);
+            tokens
+                .credential(source.sender(), opened, &reach, nothing)
+                .await
+        };
+        assert!(ask("first").await.is_err());
+        assert!(ask("first").await.is_err());
+        assert_eq!(source.count(), count, "{code} {said}");
+        assert!(ask("another").await.is_err());
+        assert_eq!(source.count(), count + 1);
+    }
 }

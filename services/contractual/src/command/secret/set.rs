@@ -4,7 +4,7 @@ use bus_schema::SecretName;
 use clap::Args;
 use contract::{Endpoint, Method};
 use deployment::{Deployment, owner::owner, secrets};
-use secret::{Injection, SecretTerms, TokenSource};
+use secret::{Injection, SecretTerms, TokenGrant, TokenSource};
 use serde_json::json;
 
 use super::{show::ShownTerms, value};
@@ -34,12 +34,21 @@ pub(crate) struct Arguments {
     /// The place in the request, such as 'header:authorization=Bearer {}'.
     #[arg(long, value_name = "PLACE")]
     inject: Injection,
-    /// The URL of a token endpoint (OAuth 2, client credentials): the value is the client's secret, and requests carry a token.
+    /// The URL of a token endpoint (OAuth 2), which takes the value; requests carry its token.
     #[arg(long, value_name = "URL", requires = "client")]
     token_url: Option<String>,
     /// The client at the token endpoint.
     #[arg(long, value_name = "NAME", requires = "token_url")]
     client: Option<String>,
+    /// The value: client_credentials for the secret of the client, refresh_token for a refresh token, with the secret of the client
+    /// after a space if it has one.
+    #[arg(
+        long,
+        value_name = "GRANT",
+        requires = "token_url",
+        default_value = "client_credentials"
+    )]
+    grant: TokenGrant,
     /// The scope that is asked for at the token endpoint, such as 'read write'.
     #[arg(long, value_name = "SCOPE", requires = "token_url")]
     scope: Option<String>,
@@ -54,10 +63,12 @@ impl Arguments {
             inject,
             token_url,
             client,
+            grant,
             scope,
         } = self;
         let source = token_url.zip(client);
-        let source = source.map(|(url, client)| TokenSource::new(&url, &client, scope.as_deref()));
+        let source =
+            source.map(|(url, client)| TokenSource::new(grant, &url, &client, scope.as_deref()));
         let source = source.transpose();
         let source = source.map_err(|error| Error::Document(error.to_string()))?;
         if methods.is_empty() {

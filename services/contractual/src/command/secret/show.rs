@@ -35,6 +35,7 @@ pub(super) struct ShownTerms {
 /// A token endpoint.
 #[derive(Debug, Serialize)]
 struct ShownSource {
+    grant: &'static str,
     url: String,
     client: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +62,7 @@ impl ShownTerms {
             methods: terms.methods().iter().map(ToString::to_string).collect(),
             inject: terms.inject().to_string(),
             token: terms.token().map(|token| ShownSource {
+                grant: token.grant().word(),
                 url: token.url().to_owned(),
                 client: token.client().to_owned(),
                 scope: token.scope().map(str::to_owned),
@@ -73,7 +75,10 @@ impl ShownTerms {
             let scope = token.scope.as_ref();
             let scope = scope.map(|scope| format!(", scope {scope}"));
             let scope = scope.unwrap_or_default();
-            format!("\ntoken    from {} as {}{scope}", token.url, token.client)
+            format!(
+                "\ntoken    from {} for {} of {}{scope}",
+                token.url, token.grant, token.client
+            )
         });
         format!(
             "hosts    {}\nmethods  {}\nplace    {}{}",

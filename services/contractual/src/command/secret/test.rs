@@ -182,14 +182,14 @@ fn args(tool: &Tool, given: &[String]) -> Result<Map<String, Value>, Error> {
 }
 
 /// The end of the one call.
-struct Ended {
+struct CallEnd {
     action: ActionId,
     /// The reason that it did not succeed.
     error: Option<String>,
 }
 
 /// Reads the end of the call from the record.
-async fn ended(deployment: &Deployment, bus: &BusClient, task: TaskId) -> Result<Ended, Error> {
+async fn ended(deployment: &Deployment, bus: &BusClient, task: TaskId) -> Result<CallEnd, Error> {
     let typed = task.to_string().parse();
     let typed = typed.map_err(|error: String| Error::Document(error))?;
     let recorded = RecordedTask::read(deployment, bus, &typed).await?;
@@ -211,7 +211,7 @@ async fn ended(deployment: &Deployment, bus: &BusClient, task: TaskId) -> Result
         }
     };
     let action = action.action;
-    Ok(Ended { action, error })
+    Ok(CallEnd { action, error })
 }
 
 /// Returns the version that the broker released for the action.
