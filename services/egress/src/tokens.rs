@@ -51,7 +51,7 @@ enum Exchange {
     Dead(NoToken),
 }
 
-/// What a token endpoint gave.
+/// The answer of a token endpoint.
 #[derive(Debug)]
 struct Given {
     token: SecretValue,

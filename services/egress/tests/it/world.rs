@@ -129,7 +129,7 @@ impl World {
         self.sender.trust = other.sender.trust.clone();
     }
 
-    /// What sends requests in this world.
+    /// The sender of requests in this world.
     pub(crate) const fn sender(&self) -> &Sender {
         &self.sender
     }
