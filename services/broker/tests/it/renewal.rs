@@ -36,10 +36,19 @@ fn a_renewal_takes_the_place_of_the_value_that_was_released() {
     assert_eq!(world.turn().len(), 1);
     let expected = (2, "the next one".to_owned());
     assert_eq!(opened(answer.try_recv().unwrap()), expected);
-    // A newer version of the owner has the owner's value.
+}
+
+#[test]
+fn a_newer_version_of_the_owner_has_the_value_of_the_owner() {
+    let mut world = World::new();
+    let terms = world.set_refresh_token(2);
+    world.claim(draft(2));
+    drop(world.ask(2, "crm"));
+    assert_eq!(world.turn().len(), 1);
+    assert_eq!(renewed(&mut world, &terms), Ok(()));
     world.set_refresh_token(3);
-    world.claim(draft(4));
-    let mut answer = world.ask(4, "crm");
+    world.claim(draft(3));
+    let mut answer = world.ask(3, "crm");
     assert_eq!(world.turn().len(), 1);
     assert_eq!(opened(answer.try_recv().unwrap()), (3, VALUE.to_owned()));
 }

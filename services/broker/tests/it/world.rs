@@ -7,10 +7,10 @@ use broker::{BrokerCore, Effect, Input, Reply, open, renewal, stored, tools};
 use bus_schema::testing::{self, TestLog, key, owner};
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted, Ask, Author, AuthorId,
-    Broker, CanPublish, CatalogueSigned, ChainScope, ContractFolders, ContractSigned, Counts,
-    Deployment, DeploymentId, Digest, Draft, DraftGrant, Egress, Envelope, EnvelopeTool, Event,
-    ExecutorFact, Gateway, Grant, NotReleased, Owner, Pins, Policy, Read, Release, Renew, Salt,
-    Sealed, SecretName, SecretReleased, SecretSigned, Signed, Statement, TaskId, TaskStatement,
+    CanPublish, CatalogueSigned, ChainScope, ContractFolders, ContractSigned, Counts, Deployment,
+    DeploymentId, Digest, Draft, DraftGrant, Egress, Envelope, EnvelopeTool, Event, ExecutorFact,
+    Gateway, Grant, NotReleased, Owner, Pins, Policy, Read, Release, Renew, Salt, Sealed,
+    SecretName, SecretReleased, SecretSigned, Signed, Statement, TaskId, TaskStatement,
     TaskSubmitted, Time, Usage, Verifier,
 };
 use contract::Catalogue;
