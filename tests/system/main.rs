@@ -32,6 +32,7 @@ mod junk;
 mod kill;
 mod layout;
 mod lines;
+mod lying;
 mod main_job;
 mod mcp;
 mod models;

@@ -65,6 +65,14 @@ impl TryFrom<Vec<String>> for Origins {
     }
 }
 
+impl Origins {
+    /// Returns true if `origin` is exactly one of them.
+    #[must_use]
+    pub fn names(&self, origin: &str) -> bool {
+        self.0.contains(origin)
+    }
+}
+
 fn is_origin(text: &str) -> bool {
     match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(host), _) => is_host(host),
@@ -100,7 +108,7 @@ impl Hosts {
     /// Returns true if `origin` is exactly that of a signer.
     #[must_use]
     pub fn is_signer(&self, origin: &str) -> bool {
-        self.signers.0.contains(origin)
+        self.signers.names(origin)
     }
 
     /// The origins of signers.

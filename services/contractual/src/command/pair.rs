@@ -187,18 +187,24 @@ fn refused(why: &str) -> Error {
 /// Returns the signer's origin.
 fn signer(deployment: &Deployment) -> Result<String, Error> {
     let file = &deployment.file;
-    if let Some(signer) = file.signer {
-        return Ok(format!("http://{signer}"));
-    }
-    Err(Error::Refused(format!(
-        "the deployment has no signer: write `signer = \"127.0.0.1:8481\"` into {}, \
-         `signers = [\"http://127.0.0.1:8481\"]` into the table `service` of {}, run `contractual init`, and start it again",
-        deployment.dir.deployment().display(),
-        deployment
-            .dir
-            .config(bus_schema::AuthorId::Gateway)
-            .display()
-    )))
+    let missing = || match file.containers {
+        Some(_) => format!(
+            "the deployment has no name in the tailnet, by which a device finds the signer: run \
+             `sudo deploy/stack start {} --tailnet-name NAME`, such as contractual.tail1234.ts.net",
+            deployment.dir.path().display()
+        ),
+        None => format!(
+            "the deployment has no signer: write `signer = \"127.0.0.1:8481\"` into {}, \
+             `signers = [\"http://127.0.0.1:8481\"]` into the table `service` of {}, run `contractual init`, and start it again",
+            deployment.dir.deployment().display(),
+            deployment
+                .dir
+                .config(bus_schema::AuthorId::Gateway)
+                .display()
+        ),
+    };
+    file.signer_origin()
+        .ok_or_else(|| Error::Refused(missing()))
 }
 
 fn pairing_id(deployment: &Deployment) -> PairingId {

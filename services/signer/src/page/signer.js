@@ -177,6 +177,25 @@ async function content(device, author, named) {
   return bytes;
 }
 
+// Canonical JSON, of which digests of tools are made.
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
+  return `{${members.join(',')}}`;
+}
+// The tool of a question, as it stood in the catalogue when the owner signed the contract.
+async function signedTool(device, contract, draft) {
+  const named = contract.envelope.tools.find((one) => one.name === draft.tool);
+  if (!named || !same(named.digest, draft.tool_digest)) throw new Error('the contract that the owner signed names no such tool');
+  const entries = JSON.parse(text.decode(await content(device, 'owner', contract.pins.tools)));
+  const entry = Array.isArray(entries) ? entries.find((one) => one?.name === draft.tool) : undefined;
+  if (!entry || !same(await sha256(utf8.encode(canonical(entry))), named.digest)) {
+    throw new Error('the entry of the tool is not the one that the owner signed');
+  }
+  return entry;
+}
+
 // The page: text alone, never markup.
 const node = (tag, said, kind) => {
   const made = document.createElement(tag);
@@ -321,10 +340,11 @@ async function question(taskId, actionId) {
   if (!same(contract.contract, draft.contract)) throw new Error('the gateway showed another contract than the question names');
   const document = await content(device, 'owner', contract.document);
   if (!same(await sha256(document), draft.contract)) throw new Error('the text of the contract is not the one that the owner signed');
+  const tool = await signedTool(device, contract, draft);
   const args = text.decode(await content(device, draft.args_by, draft.args));
-  present(device, bytes, draft, contract, text.decode(document), args);
+  present(device, bytes, draft, { ...contract, tool, text: text.decode(document) }, args);
 }
-function present(device, bytes, draft, contract, document, args) {
+function present(device, bytes, draft, contract, args) {
   const answer = (approve) => () => {
     no.disabled = true;
     yes.disabled = true;
@@ -343,10 +363,10 @@ function present(device, bytes, draft, contract, document, args) {
   const notes = [];
   if (mixes(args)) notes.push(node('p', 'The arguments mix alphabets: letters that look alike may differ.', 'warn'));
   const whole = node('details');
-  whole.append(node('summary', 'The contract, as the owner signed it'), visible(node('pre'), document, true));
+  whole.append(node('summary', 'The contract, as the owner signed it'), visible(node('pre'), contract.text, true));
   const buttons = device.role === 'viewer' ? [node('p', 'This device may only read.', 'warn')] : [no, yes];
   show(`May ${draft.tool} run?`,
-    pairs(['Contract', `${contract.name}, version ${contract.version}`], ['Rule', draft.rule], ['Answer until', moment(draft.asked.until)], ...limits(draft)),
+    pairs(['Tool', String(contract.tool.description ?? draft.tool)], ['Contract', `${contract.name}, version ${contract.version}`], ['Rule', draft.rule], ['Answer until', moment(draft.asked.until)], ...limits(draft)),
     node('h2', 'Arguments'), shown, ...notes, ...buttons, whole);
   // The question is read from its beginning.
   no.focus({ preventScroll: true });

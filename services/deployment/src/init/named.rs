@@ -1,0 +1,96 @@
+//! The names by which browsers find gateway and signer, in the configurations of both.
+
+use actor::files;
+use bus_schema::{AuthorId, PublicKey};
+
+use super::configuration;
+use crate::{
+    DeploymentFile, Dir, Error, InitReport, layout,
+    report::{keep as keep_file, refresh},
+    tailnet::SIGNER_PORT,
+};
+
+/// The line of a list with at most one text.
+pub(super) fn one(key: &str, text: Option<&str>) -> String {
+    text.map_or_else(String::new, |text| {
+        format!("{key} = [{}]\n", toml::Value::from(text))
+    })
+}
+
+/// The signer's configuration; none for a deployment without a signer.
+fn signer(file: &DeploymentFile) -> Option<String> {
+    let listen = match file.containers {
+        Some(_) => layout::SIGNER,
+        None => file.signer?,
+    };
+    let host = file.name().map(|name| format!("{name}:{SIGNER_PORT}"));
+    Some(format!(
+        "listen = \"{listen}\"\ngateway = \"{}\"\n{}",
+        file.gateway_origin(),
+        one("hosts", host.as_deref())
+    ))
+}
+
+/// Makes the signer's configuration, and sets the name in the tailnet in both configurations, if they were not edited.
+/// The gateway's has been made.
+pub(super) fn keep(
+    dir: &Dir,
+    file: &mut DeploymentFile,
+    name: Option<&str>,
+    owner: PublicKey,
+    made: &mut InitReport,
+) -> Result<(), Error> {
+    let before = file.clone();
+    if let (Some(containers), Some(name)) = (&mut file.containers, name) {
+        containers.name = Some(name.to_owned());
+    }
+    if let Some(text) = signer(file) {
+        files::private_dir(&dir.of("signer"))?;
+        keep_file(&dir.signer_config(), &text, made)?;
+    }
+    if file.containers.is_none() {
+        return Ok(());
+    }
+    let is_renamed = before.name() != file.name();
+    let gateway = |file: &DeploymentFile| configuration(AuthorId::Gateway, file, owner);
+    let both = [
+        (
+            dir.config(AuthorId::Gateway),
+            // An earlier version knew no signer.
+            vec![gateway(&before), without_signers(&gateway(&before))],
+            gateway(file),
+        ),
+        (
+            dir.signer_config(),
+            signer(&before).into_iter().collect(),
+            signer(file).unwrap_or_default(),
+        ),
+    ];
+    for (path, earlier, wanted) in both {
+        let found = files::read_public(&path)?;
+        let is = |text: &String| found == text.as_bytes();
+        if is(&wanted) || earlier.iter().any(is) {
+            refresh(&path, &wanted, made)?;
+        } else if is_renamed {
+            let names: Vec<_> = wanted
+                .lines()
+                .filter(|line| line.contains(" = ["))
+                .collect();
+            return Err(Error::Refused(format!(
+                "{} was edited and is not overwritten: write {} there yourself",
+                path.display(),
+                names.join(" and ")
+            )));
+        }
+    }
+    if is_renamed {
+        let text = toml::to_string(file).map_err(|error| Error::Document(error.to_string()))?;
+        refresh(&dir.deployment(), &text, made)?;
+    }
+    Ok(())
+}
+
+fn without_signers(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with("signers = "));
+    lines.map(|line| format!("{line}\n")).collect()
+}
