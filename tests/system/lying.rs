@@ -261,17 +261,17 @@ async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
     let cases: Vec<(&str, Lie, &str)> = vec![
         (
             "arguments",
-            content(asked.args.digest(), |body| body.push(b' ')),
+            content(*asked.args.digest(), |body| body.push(b' ')),
             other_bytes,
         ),
         (
             "text of the contract",
-            content(signed.document.digest(), |body| body.swap(0, 1)),
+            content(*signed.document.digest(), |body| body.swap(0, 1)),
             other_bytes,
         ),
         (
             "catalogue",
-            content(signed.pins.tools.digest(), |body| body.swap(2, 3)),
+            content(*signed.pins.tools.digest(), |body| body.swap(2, 3)),
             other_bytes,
         ),
         (
