@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Answer, Ask, Asked, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned, OutsideEnvelope,
-    PLAN_CALLS_MAX, PublicKey, Signed, Signers, Statement, Time,
+    Answer, Ask, Asked, DeviceRefused, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned,
+    OutsideEnvelope, PLAN_CALLS_MAX, PublicKey, Signed, Signers, Statement, Time,
 };
 
 impl DraftGrant {
@@ -50,6 +50,9 @@ impl DraftGrant {
         };
         if contract != self.contract {
             return Err(OutsideEnvelope::ApprovalContract);
+        }
+        if yes && !statement.is_verified() && asked.is_some_and(|asked| asked.verified) {
+            return Err(DeviceRefused::Unverified.into());
         }
         if same {
             Ok(Answer { by, yes, from })

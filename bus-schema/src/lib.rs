@@ -21,6 +21,7 @@ mod live;
 mod money;
 mod outcome;
 mod page;
+mod passkey;
 mod reader;
 mod refusal;
 mod run;
@@ -74,6 +75,7 @@ pub use live::{Head, Live};
 pub use money::{Currency, Money};
 pub use outcome::{ActionOutcome, TaskOutcome, Usage};
 pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};
+pub use passkey::{ASSERTION_BYTES_MAX, Assertion, passkey};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DeviceFact, DoubtFact,
     EngineFact, ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, UiFact,

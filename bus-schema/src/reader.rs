@@ -59,7 +59,7 @@ reads! {
 }
 reads! {
     /// The facts that pages show.
-    UiFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
+    UiFact = RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
         JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue SecretSigned SecretRevoked SecretReleased HaltOrdered HaltLifted StreamDoubted
         StreamAdopted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished

@@ -101,6 +101,9 @@ pub enum RefusalCode {
     /// The role of the device that signed the statement does not permit approvals.
     #[error("the device that signed the approval may only read")]
     DeviceRole,
+    /// The question demands a passkey.
+    #[error("only a passkey may approve this")]
+    DeviceUnverified,
     /// No such job is in force: it is unknown, was revoked, has another version, or is paused.
     #[error("no such job is in force")]
     NoJob,

@@ -4,8 +4,8 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Challenge, Content, DeploymentId, DeviceId, Digest, PairingId, PublicKey, Signature,
-    TaskId, Time, ToolName, wire,
+    ActionId, Assertion, Challenge, Content, DeploymentId, DeviceId, Digest, PairingId, PublicKey,
+    Signature, TaskId, Time, ToolName, wire,
 };
 
 /// Most calls of one plan, so that a grant with the statements of all approvers fits into one event.
@@ -23,6 +23,9 @@ pub struct Signed {
     #[serde(with = "crate::id::hex_as_text")]
     statement: Vec<u8>,
     signature: Signature,
+    /// What a passkey adds to its signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion: Option<Assertion>,
 }
 
 /// A statement of a person. Each names its deployment, so it is invalid in any other.
@@ -197,6 +200,7 @@ impl Signed {
             by: PublicKey::new(key.verifying_key().to_bytes()),
             statement,
             signature,
+            assertion: None,
         }
     }
 
@@ -204,6 +208,12 @@ impl Signed {
     #[must_use]
     pub const fn by(&self) -> PublicKey {
         self.by
+    }
+
+    /// Returns true if a passkey made it, which verified its person; unproven before [`Signed::open`].
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.assertion.is_some()
     }
 
     /// Returns the statement if `trusted` signed it.
@@ -217,7 +227,12 @@ impl Signed {
         if self.statement.len() > STATEMENT_BYTES_MAX {
             return Err(NotSigned::Malformed);
         }
-        if !verify(trusted, &self.statement, &self.signature) {
+        let (bytes, signature) = (&self.statement, &self.signature);
+        let is_signed = match &self.assertion {
+            Some(assertion) => assertion.verify(trusted, bytes, signature),
+            None => verify(trusted, bytes, signature),
+        };
+        if !is_signed {
             return Err(NotSigned::BadSignature);
         }
         wire::decode(&self.statement).map_err(|_| NotSigned::Malformed)

@@ -227,53 +227,46 @@ fn body_of(word: &OwnerWord) -> Vec<u8> {
     BASE64.decode(word.body.as_bytes()).unwrap()
 }
 
-/// A question as the gateway shows it to the owner.
-async fn shown(deployment: &Deployment, task: TaskId, draft: &DraftGrant) -> ContractSigned {
+/// The owner's signature of the contract of a draft.
+async fn signed(deployment: &Deployment, draft: &DraftGrant) -> ContractSigned {
     let record = deployment.record().await;
     let signed = record.of("contract.signed");
     let facts = signed.map(|one| serde_json::from_value(one.fact.clone()).unwrap());
     let mut facts: Vec<ContractSigned> = facts.collect();
     facts.retain(|fact| fact.contract == draft.contract);
-    assert_eq!(draft.task, task);
     facts.pop().unwrap()
 }
 
-#[tokio::test]
-async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
-    let Some((deployment, gateway, mut browser)) = lied_to().await else {
-        return;
-    };
-    paired(&deployment, &mut browser).await;
-    // Another contract that the owner signed.
-    let other = asks("2h").replace("\"asks\"", "\"other\"");
-    let other = deployment.sign(&other).await;
-    let (task, asked) = question(&deployment).await;
-    let signed = shown(&deployment, task, &asked).await;
-    let signer = format!("http://{}", deployment.file().signer.unwrap());
-    let address = format!("{signer}/#t={task}&a={}", asked.action);
-    let stranger = SigningKey::from_bytes(&[77; 32]);
-    let replayed = owner_word(&deployment, "contract.signed", other).await;
-    let endorsed = owner_word(&deployment, "device.endorsed", Digest::of(&[])).await;
-    let forged = stranger.clone();
-    let no_tool = "the contract that the owner signed names no such tool";
-    let no_signature = "the owner's signature does not fit";
-    let other_bytes = "other bytes than the question names";
-    let cases: Vec<(&str, Lie, &str)> = vec![
+/// A swap: its name, the lie, and words of the fault that the signer names.
+type Swap = (&'static str, Lie, &'static str);
+
+/// Swaps of the bytes that the question names.
+fn contents(asked: &DraftGrant, signed: &ContractSigned) -> Vec<Swap> {
+    let wanted = "other bytes than the question names";
+    vec![
         (
             "arguments",
             content(*asked.args.digest(), |body| body.push(b' ')),
-            other_bytes,
+            wanted,
         ),
         (
             "text of the contract",
             content(*signed.document.digest(), |body| body.swap(0, 1)),
-            other_bytes,
+            wanted,
         ),
         (
             "catalogue",
             content(*signed.pins.tools.digest(), |body| body.swap(2, 3)),
-            other_bytes,
+            wanted,
         ),
+    ]
+}
+
+/// Swaps in the draft; `other` is another contract of the owner.
+fn drafts(other: Digest) -> Vec<Swap> {
+    let no_tool = "the contract that the owner signed names no such tool";
+    let another = "another question than the address names";
+    vec![
         (
             "tool",
             draft(|draft| draft.tool = "file.list".parse().unwrap()),
@@ -292,12 +285,12 @@ async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
         (
             "task",
             draft(|draft| draft.task = TaskId::new(uuid::Uuid::nil())),
-            "another question than the address names",
+            another,
         ),
         (
             "deployment",
             draft(|draft| draft.deployment = DeploymentId::new(uuid::Uuid::nil())),
-            "another question than the address names",
+            another,
         ),
         (
             "approvers",
@@ -314,11 +307,24 @@ async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
             "the question has expired",
         ),
         (
+            "passkey",
+            draft(|draft| draft.asked.as_mut().unwrap().verified = true),
+            "the contract demands a passkey",
+        ),
+    ]
+}
+
+/// Swaps of the owner's signature: by another key, and for something else.
+fn words(replayed: OwnerWord, endorsed: OwnerWord) -> Vec<Swap> {
+    let stranger = SigningKey::from_bytes(&[77; 32]);
+    let no_signature = "the owner's signature does not fit";
+    vec![
+        (
             "owner's key",
             question_with(move |shown| {
                 let body = body_of(shown.contract.as_ref().unwrap());
-                shown.contract = Some(word_of(&forged, body));
-                shown.owner = public_key(&forged);
+                shown.contract = Some(word_of(&stranger, body));
+                shown.owner = public_key(&stranger);
             }),
             no_signature,
         ),
@@ -347,7 +353,28 @@ async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
             question_with(|shown| shown.contract = None),
             "no signature of the contract",
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
+    let Some((deployment, gateway, mut browser)) = lied_to().await else {
+        return;
+    };
+    paired(&deployment, &mut browser).await;
+    // Another contract that the owner signed.
+    let other = asks("2h").replace("\"asks\"", "\"other\"");
+    let other = deployment.sign(&other).await;
+    let (task, asked) = question(&deployment).await;
+    let contract = signed(&deployment, &asked).await;
+    let signer = format!("http://{}", deployment.file().signer.unwrap());
+    let address = format!("{signer}/#t={task}&a={}", asked.action);
+    let replayed = owner_word(&deployment, "contract.signed", other).await;
+    let endorsed = owner_word(&deployment, "device.endorsed", Digest::of(&[])).await;
+    let cases = contents(&asked, &contract)
+        .into_iter()
+        .chain(drafts(other))
+        .chain(words(replayed, endorsed));
     for (what, lie, wanted) in cases {
         gateway.lies(lie);
         let said = fault(&mut browser, &address).await;

@@ -69,6 +69,7 @@ pub(crate) fn draft() -> DraftGrant {
                 from: T0,
             }),
             attended: true,
+            verified: false,
         }),
     }
 }

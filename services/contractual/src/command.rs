@@ -27,6 +27,7 @@ mod job;
 mod key;
 mod mcp;
 mod model;
+mod open;
 mod output;
 mod pair;
 mod port_forward;
@@ -130,6 +131,8 @@ enum DeploymentCommand {
     /// List and revoke the devices that speak for the owner.
     #[command(subcommand, after_help = "Example: contractual device list")]
     Device(device::Command),
+    /// Open the Control UI in the browser of this machine.
+    Open(open::Arguments),
     /// Pair a browser or a phone, which then speaks for the owner as far as its role goes.
     Pair(pair::Arguments),
     /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
@@ -242,7 +245,7 @@ impl DeploymentCommand {
     fn is_local(&self) -> bool {
         matches!(
             self,
-            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Detach(_)
+            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Detach(_) | Self::Open(_)
         ) || matches!(self, Self::Contract(command) if command.is_local())
             || matches!(self, Self::Tool(command) if command.is_local())
     }
@@ -269,6 +272,7 @@ impl DeploymentCommand {
             | Self::Model(_)
             | Self::Secret(_)
             | Self::Device(_)
+            | Self::Open(_)
             | Self::Pair(_)
             | Self::Job(_)
             | Self::Halt
@@ -338,6 +342,10 @@ impl DeploymentCommand {
             Self::Model(command) => command.run(&open()?, out).await,
             Self::Secret(command) => command.run(&open()?, out).await,
             Self::Device(command) => command.run(&open()?, out).await,
+            Self::Open(arguments) => {
+                arguments.run(&DeploymentFile::read(dir)?, out);
+                Ok(())
+            }
             Self::Pair(arguments) => arguments.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,

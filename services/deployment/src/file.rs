@@ -104,6 +104,16 @@ impl DeploymentFile {
         name.or_else(|| self.signer.map(|signer| format!("http://{signer}")))
     }
 
+    /// The signer's origin for passkeys, which browsers make for names alone; none without a signer that a browser can
+    /// reach.
+    #[must_use]
+    pub fn passkey_origin(&self) -> Option<String> {
+        let local = self
+            .signer
+            .map(|signer| format!("http://localhost:{}", signer.port()));
+        self.name().and_then(|_| self.signer_origin()).or(local)
+    }
+
     /// The name in the tailnet.
     pub(crate) fn name(&self) -> Option<&str> {
         self.containers.as_ref()?.name.as_deref()

@@ -315,8 +315,8 @@ fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> S
         AuthorId::Gateway => {
             let edge = file.containers.as_ref().map_or("", |_| layout::EDGE);
             let (hosts, signers) = (
-                named::one("hosts", file.name()),
-                named::one("signers", file.signer_origin().as_deref()),
+                named::list("hosts", file.name().map(str::to_owned)),
+                named::list("signers", named::signers(file)),
             );
             format!("listen = \"{}\"\n{hosts}{signers}{edge}", file.gateway)
         }

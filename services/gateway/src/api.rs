@@ -28,7 +28,8 @@ pub const DIALOGUE_BYTES_MAX: usize = 64 << 10;
 /// The maximum size of a request's body.
 pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
-pub const SIGNED_BYTES_MAX: usize = bus_schema::STATEMENT_BYTES_MAX + 256;
+pub const SIGNED_BYTES_MAX: usize =
+    bus_schema::STATEMENT_BYTES_MAX + bus_schema::ASSERTION_BYTES_MAX + 256;
 
 /// `POST /v1/tasks`: a task, with the playbook and the slots that it names.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -76,6 +76,8 @@ impl Origins {
 fn is_origin(text: &str) -> bool {
     match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(host), _) => is_host(host),
+        // Browsers make passkeys for names alone, and resolve this one to the loopback.
+        (None, Some(host)) if host.starts_with("localhost:") => is_host(host),
         (None, Some(host)) => {
             let address = host.parse::<SocketAddr>();
             address.is_ok_and(|address| address.ip().is_loopback() && address.port() != 0)

@@ -159,6 +159,11 @@ pub const ROUTES: &[Route] = &[
         handler: || delete(sign_in::sign_out),
     },
     Route {
+        method: "POST",
+        path: "/v1/session/end",
+        handler: || post(sign_in::sign_out_page),
+    },
+    Route {
         method: "GET",
         path: "/v1/contents/{author}/{digest}/{len}",
         handler: || get(content),

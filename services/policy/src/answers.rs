@@ -222,11 +222,20 @@ impl PolicyCore {
                 if !self.may_grant(moment, question.seq) {
                     return None;
                 }
-                let grant = Grant {
-                    draft: draft.clone(),
-                    approvals: question.yes.clone(),
-                };
-                return Some(Draft::of(draft.task, ActionGranted { grant }).because(cause));
+                match self.state.lapsed(question, self.owner, moment.now) {
+                    Some(code) => {
+                        let why = "the device of an approval counts no more; propose it again to ask again";
+                        Refusal::new(draft.rule.clone(), code, why)
+                    }
+                    None => {
+                        let grant = Grant {
+                            draft: draft.clone(),
+                            approvals: question.yes.clone(),
+                        };
+                        let granted = Draft::of(draft.task, ActionGranted { grant });
+                        return Some(granted.because(cause));
+                    }
+                }
             }
             Decision::Ask { .. } | Decision::Grant(_) => {
                 let why = "what was approved no longer fits into what is left of the limits";

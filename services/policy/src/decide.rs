@@ -259,6 +259,7 @@ impl PolicyCore {
             until: moment.now.plus_ms(question.expires_ms),
             escalation,
             attended: question.attended,
+            verified: question.verified,
         }
     }
 

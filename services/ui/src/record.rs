@@ -2,6 +2,7 @@
 
 mod action;
 mod contracts;
+mod devices;
 mod recent;
 mod runs;
 mod task;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     action::{ActionRecord, ActionState, AskedQuestion, Ending, Permission, Refusal},
     contracts::{ContractRecord, ContractStage, Contracts},
+    devices::SeenDevices,
     recent::{FactLine, RECENT_MAX, Recent},
     runs::{JobRuns, RunRecord},
     task::{TASKS_MAX, TaskKind, TaskRecord, TaskStage, Tasks},
@@ -43,6 +45,7 @@ pub struct Record {
     /// The last release of each secret.
     pub(crate) releases: BTreeMap<SecretName, (Time, TaskId)>,
     pub(crate) catalogue: Option<SignedTools>,
+    pub(crate) devices: SeenDevices,
     /// The last start of each service.
     pub(crate) started: BTreeMap<AuthorId, (Time, Version)>,
     /// The length of the log at its last checkpoint on the record, and the checkpoint's time.
@@ -112,6 +115,10 @@ impl Record {
             UiFact::SecretReleased(task, fact) => {
                 self.releases.insert(fact.name, (meta.stored, task));
             }
+            UiFact::DeviceEndorsed(_, fact) => {
+                self.devices.endorse(self.deployment, meta.stored, *fact);
+            }
+            UiFact::DeviceRevoked(_, fact) => self.devices.revoke(&fact),
             UiFact::ContractSigned(_, fact) => self.contracts.sign(meta, &fact),
             UiFact::ContractRevoked(_, fact) => self.contracts.revoke(meta, &fact.contract),
             UiFact::ContractActivated(_, fact) => self.contracts.activate(meta, &fact),
@@ -172,6 +179,7 @@ impl Record {
                 tasks.action(meta, of, |one| one.ask(meta, &fact.draft, fact.reason));
             }
             UiFact::ApprovalCarried(task, f) => {
+                self.devices.answered(&f.statement, meta.stored);
                 tasks.action(meta, (task, f.action), |a| a.answer(meta))
             }
             UiFact::ApprovalRefused(task, _) => tasks.about(meta, task, |_| {}),
@@ -205,6 +213,8 @@ impl Record {
             | UiFact::SecretSigned(..)
             | UiFact::SecretRevoked(..)
             | UiFact::SecretReleased(..)
+            | UiFact::DeviceEndorsed(..)
+            | UiFact::DeviceRevoked(..)
             | UiFact::ContractSigned(..)
             | UiFact::ContractRevoked(..)
             | UiFact::ContractActivated(..)

@@ -260,6 +260,7 @@ fn asked(question: &Question, contract: &Contract) -> Vec<String> {
         expires_ms,
         escalate,
         attended,
+        verified,
         ..
     } = question;
     let end = if reason.ends_with(['.', '!', '?']) {
@@ -281,6 +282,9 @@ fn asked(question: &Question, contract: &Contract) -> Vec<String> {
     }
     if *attended {
         each.push("A person has to answer it at a terminal.".to_owned());
+    }
+    if *verified {
+        each.push("Only a passkey may say yes.".to_owned());
     }
     each
 }

@@ -1,5 +1,7 @@
 //! The names by which browsers find gateway and signer, in the configurations of both.
 
+use std::collections::BTreeSet;
+
 use actor::files;
 use bus_schema::{AuthorId, PublicKey};
 
@@ -10,11 +12,19 @@ use crate::{
     tailnet::SIGNER_PORT,
 };
 
-/// The line of a list with at most one text.
-pub(super) fn one(key: &str, text: Option<&str>) -> String {
-    text.map_or_else(String::new, |text| {
-        format!("{key} = [{}]\n", toml::Value::from(text))
-    })
+/// The line of a list of texts; nothing for an empty one.
+pub(super) fn list(key: &str, texts: impl IntoIterator<Item = String>) -> String {
+    let texts: Vec<_> = texts.into_iter().map(toml::Value::from).collect();
+    if texts.is_empty() {
+        return String::new();
+    }
+    format!("{key} = {}\n", toml::Value::from(texts))
+}
+
+/// The origins of the signer, each once.
+pub(super) fn signers(file: &DeploymentFile) -> BTreeSet<String> {
+    let all = [file.signer_origin(), file.passkey_origin()];
+    all.into_iter().flatten().collect()
 }
 
 /// The signer's configuration; none for a deployment without a signer.
@@ -23,11 +33,16 @@ fn signer(file: &DeploymentFile) -> Option<String> {
         Some(_) => layout::SIGNER,
         None => file.signer?,
     };
-    let host = file.name().map(|name| format!("{name}:{SIGNER_PORT}"));
+    let host = match file.name() {
+        Some(name) => Some(format!("{name}:{SIGNER_PORT}")),
+        None => file
+            .signer
+            .map(|signer| format!("localhost:{}", signer.port())),
+    };
     Some(format!(
         "listen = \"{listen}\"\ngateway = \"{}\"\n{}",
         file.gateway_origin(),
-        one("hosts", host.as_deref())
+        list("hosts", host)
     ))
 }
 

@@ -62,6 +62,9 @@ impl Story {
             "/jobs",
             "/secrets",
             "/tools",
+            "/models",
+            "/devices",
+            "/new",
             "/audit",
             "/settings",
         ]
@@ -270,6 +273,7 @@ impl Story {
             until: self.world.log.now.plus_ms(900_000),
             escalation: None,
             attended: true,
+            verified: false,
         });
         let reason = Some(self.put(AuthorId::Policy));
         let fact = ApprovalRequested { draft, reason };
