@@ -8,9 +8,9 @@ use sha2::{Digest as _, Sha256};
 use crate::{PublicKey, Signature};
 
 /// Most bytes of the data of an authenticator: 37 without extensions.
-pub const AUTHENTICATOR_BYTES_MAX: usize = 128;
+const AUTHENTICATOR_BYTES_MAX: usize = 128;
 /// Most bytes of what a browser says of a signature, its client data.
-pub const CLIENT_BYTES_MAX: usize = 512;
+const CLIENT_BYTES_MAX: usize = 512;
 /// Most bytes that an assertion adds to a signed statement.
 pub const ASSERTION_BYTES_MAX: usize = KEY_BYTES + AUTHENTICATOR_BYTES_MAX + CLIENT_BYTES_MAX + 64;
 /// The length of an uncompressed P-256 key.

@@ -20,6 +20,9 @@ use crate::{
 const ORIGIN: &str = "https://contractual.example.ts.net:8443";
 const PARTY: &str = "contractual.example.ts.net";
 
+/// A change of an authenticator.
+type Change = Box<dyn FnOnce(&mut Authenticator)>;
+
 /// An authenticator, and what it says at the next signature.
 struct Authenticator {
     pair: EcdsaKeyPair,
@@ -99,7 +102,6 @@ fn a_passkey_signs_a_statement_with_every_check() {
     let client = |key: &'static str, value: Value| {
         move |device: &mut Authenticator| device.client[key] = value
     };
-    type Change = Box<dyn FnOnce(&mut Authenticator)>;
     let changes: Vec<(&str, Change)> = vec![
         ("type", Box::new(client("type", json!("webauthn.create")))),
         ("challenge", Box::new(client("challenge", json!("AAAA")))),

@@ -106,7 +106,8 @@ pub fn init(
         .containers
         .as_ref()
         .and_then(|set| set.name.as_deref());
-    named::keep(dir, &mut file, name, owner, &mut made)?;
+    let gateway = |file: &DeploymentFile| configuration(AuthorId::Gateway, file, owner);
+    named::keep(dir, &mut file, name, &gateway, &mut made)?;
     let sealing = sealing::keep(dir, clock, &mut made)?;
     roster::keep(
         dir,

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use actor::files;
-use bus_schema::{AuthorId, PublicKey};
+use bus_schema::AuthorId;
 
-use super::configuration;
 use crate::{
     DeploymentFile, Dir, Error, InitReport, layout,
     report::{keep as keep_file, refresh},
@@ -47,12 +46,12 @@ fn signer(file: &DeploymentFile) -> Option<String> {
 }
 
 /// Makes the signer's configuration, and sets the name in the tailnet in both configurations, if they were not edited.
-/// The gateway's has been made.
+/// The gateway's has been made; `gateway` gives its text.
 pub(super) fn keep(
     dir: &Dir,
     file: &mut DeploymentFile,
     name: Option<&str>,
-    owner: PublicKey,
+    gateway: &dyn Fn(&DeploymentFile) -> String,
     made: &mut InitReport,
 ) -> Result<(), Error> {
     let before = file.clone();
@@ -67,7 +66,6 @@ pub(super) fn keep(
         return Ok(());
     }
     let is_renamed = before.name() != file.name();
-    let gateway = |file: &DeploymentFile| configuration(AuthorId::Gateway, file, owner);
     let both = [
         (
             dir.config(AuthorId::Gateway),
