@@ -66,7 +66,9 @@ pub use cedar::{CONDITION_BYTES_MAX, Condition, ConditionError};
 pub use contract::{Contract, LANGUAGE, Role};
 pub use decide::{ARGUMENTS_BYTES_MAX, decide};
 pub use diff::{ChangeKind, ChangedCall, Diff, Difference, TestVerdict, diff};
-pub use draft::{DraftHeader, Recorded, draft_of_calls, draft_of_text};
+pub use draft::{
+    DraftHeader, DraftScope, ModelRule, Recorded, draft_in_scope, draft_of_calls, draft_of_text,
+};
 pub use envelope::envelope;
 pub use explain::{RuleExplanation, RuleResult, explain};
 pub use filled::SlotError;
@@ -91,7 +93,7 @@ pub use reach::{
 pub use record::{Record, Started, View};
 pub use repeat::Repeats;
 pub use rule::{Escalation, OWNER, Question, Rule, RuleKind};
-pub use show::{Section, Sentence, Shown, show};
+pub use show::{Section, Sentence, Shown, powers, show};
 pub use slot::Slot;
 pub use slot_values::SlotValues;
 pub use test_call::{Earlier, TestCall};

@@ -38,6 +38,8 @@ impl<'a> View<'a> {
 pub struct Record {
     principal: String,
     text: Option<String>,
+    /// The task text with the further words of the owner, each after an empty line.
+    words: Option<String>,
     /// The values of its slots; `None` if they are not known.
     slots: Option<SlotValues>,
     /// The usage of the task: each granted call counts its reservation until its outcome gives the actual usage.
@@ -102,6 +104,7 @@ impl Record {
     pub fn new(principal: impl Into<String>, text: Option<String>) -> Self {
         Self {
             principal: principal.into(),
+            words: text.clone(),
             text,
             slots: Some(SlotValues::default()),
             used: Totals::default(),
@@ -123,6 +126,22 @@ impl Record {
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref()
+    }
+
+    /// Adds further words of the owner: values may come from them as from the task text. `None` if they are not known.
+    pub fn say(&mut self, words: Option<&str>) {
+        let Some(words) = words else {
+            return;
+        };
+        let all = self.words.get_or_insert_default();
+        all.push_str("\n\n");
+        all.push_str(words);
+    }
+
+    /// The words of the owner: the task text, and what the owner said later.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        self.words.as_deref()
     }
 
     /// Fills in the slots of the task, as the owner signed them with it; `None` if the values are not known.

@@ -13,12 +13,14 @@ use crate::toml_text::quoted;
 use crate::usage::Period;
 
 pub(crate) mod folders;
+mod powers;
 pub(crate) mod reach;
 mod sentence;
 mod sums;
 mod tools;
 pub(crate) mod words;
 
+pub use self::powers::powers;
 pub(crate) use self::sentence::sentence;
 use self::sentence::told;
 use self::words::{bytes, counted, duration, joined, list, moment, moneys};
@@ -65,15 +67,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
     let of = |kind: fn(&RuleKind) -> bool| {
         let rules = contract.rules().filter(|rule| kind(&rule.kind));
         rules
-            .map(|rule| {
-                let told = told(rule, contract, catalogue);
-                Sentence {
-                    rule: Some(rule.id.to_string()),
-                    text: told.start,
-                    conditions: told.conditions,
-                    more: told.more,
-                }
-            })
+            .map(|rule| of_rule(rule, contract, catalogue))
             .collect()
     };
     let sections = [
@@ -95,21 +89,40 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
         ("What holds besides", plain(besides(contract, catalogue))),
         ("The tools", catalogued(contract, catalogue)),
     ];
-    let sections = sections.into_iter();
-    let sections = sections.filter(|(_, sentences)| !sentences.is_empty());
-    Shown {
-        name: contract.name().to_string(),
-        version: contract.version(),
-        sections: sections
-            .map(|(title, sentences)| Section {
-                title: title.to_owned(),
-                sentences,
-            })
-            .collect(),
+    Shown::of(contract, sections)
+}
+
+/// Describes one rule.
+fn of_rule(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> Sentence {
+    let told = told(rule, contract, catalogue);
+    Sentence {
+        rule: Some(rule.id.to_string()),
+        text: told.start,
+        conditions: told.conditions,
+        more: told.more,
     }
 }
 
 impl Shown {
+    /// The sections that say something.
+    fn of<'t>(
+        contract: &Contract,
+        sections: impl IntoIterator<Item = (&'t str, Vec<Sentence>)>,
+    ) -> Self {
+        let sections = sections.into_iter();
+        let sections = sections.filter(|(_, sentences)| !sentences.is_empty());
+        Self {
+            name: contract.name().to_string(),
+            version: contract.version(),
+            sections: sections
+                .map(|(title, sentences)| Section {
+                    title: title.to_owned(),
+                    sentences,
+                })
+                .collect(),
+        }
+    }
+
     /// Formats the sections as text, without a final line end.
     #[must_use]
     pub fn text(&self) -> String {

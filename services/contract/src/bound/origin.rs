@@ -177,7 +177,7 @@ impl Origin {
     /// Returns true if the origin offers any value.
     pub(crate) fn offers_any(&self, context: &CallContext<'_>) -> bool {
         match self {
-            Self::Task(_) => context.view.record.text().is_some(),
+            Self::Task(_) => context.view.record.words().is_some(),
             Self::Slot(slot) => {
                 let slots = context.view.record.slots();
                 slots.is_none_or(|slots| slots.get(&slot.name).is_some())

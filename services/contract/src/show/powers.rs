@@ -1,0 +1,42 @@
+//! Describes what a contract permits by its effects, for a person who decides if that is too much.
+
+use crate::catalogue::{Catalogue, Effect};
+use crate::contract::Contract;
+use crate::rule::{Rule, RuleKind};
+
+use super::{Sentence, Shown, limits, of_rule, plain, reach};
+
+/// Says what tasks of the contract may read, change, send and spend.
+#[must_use]
+pub fn powers(contract: &Contract, catalogue: &Catalogue) -> Shown {
+    let of = |effect: Effect| {
+        let permits =
+            |rule: &&Rule| rule.kind != RuleKind::Deny && most(rule, catalogue) == Some(effect);
+        let rules = contract.rules().filter(permits);
+        let each = rules.map(|rule| of_rule(rule, contract, catalogue));
+        each.collect::<Vec<Sentence>>()
+    };
+    let mut sends = of(Effect::Outward);
+    if !sends.is_empty() {
+        sends.extend(plain(reach::sentences(contract.reach())));
+    }
+    let mut besides = vec!["Everything else is refused.".to_owned()];
+    if contract.task().is_some() {
+        besides.push("It is only for a task with exactly these words.".to_owned());
+    }
+    let sections = [
+        ("It may read", of(Effect::Read)),
+        ("It may change", of(Effect::Write)),
+        ("It may send", sends),
+        ("It may spend", limits(contract, catalogue)),
+        ("What holds besides", plain(besides)),
+    ];
+    Shown::of(contract, sections)
+}
+
+/// The greatest effect of the tools that a rule is about; none if there is no such tool.
+fn most(rule: &Rule, catalogue: &Catalogue) -> Option<Effect> {
+    let tools = catalogue.tools();
+    let tools = tools.filter(|tool| rule.tool.matches(tool.name().as_str()));
+    tools.map(|tool| tool.effects().most()).max()
+}
