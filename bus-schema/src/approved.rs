@@ -44,7 +44,9 @@ impl DraftGrant {
             | Statement::Call(_)
             | Statement::End(_)
             | Statement::SignIn(_)
-            | Statement::Pairing(_) => {
+            | Statement::Pairing(_)
+            | Statement::Said(_)
+            | Statement::Amend(_) => {
                 return Err(OutsideEnvelope::ApprovalDiffers);
             }
         };

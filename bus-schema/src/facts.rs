@@ -282,6 +282,18 @@ facts! {
         /// A signed [`crate::EndStatement`].
         statement: Signed,
     };
+    /// Further words of the owner to a dialogue were submitted. The gateway guarantees nothing in them.
+    "task.said" v 1 by Gateway, of TaskId: TaskSaid {
+        /// A signed [`crate::SaidStatement`].
+        statement: Signed,
+        /// The words (text) that the statement names.
+        words: Content,
+    } contents |fact| vec![fact.words];
+    /// The owner's signed answer to a request for another contract was submitted. The gateway guarantees nothing in it.
+    "contract.answered" v 1 by Gateway, of TaskId: ContractAnswered {
+        /// A signed [`crate::AmendStatement`].
+        statement: Signed,
+    };
     /// A signed approval or denial was submitted. The gateway guarantees nothing in it.
     "approval.carried" v 1 by Gateway, of TaskId: ApprovalCarried {
         /// The action that it names.
@@ -309,6 +321,20 @@ facts! {
         /// The arguments, canonical JSON.
         args: Content,
     } contents |fact| vec![fact.args];
+    /// A session or a dialogue asks the owner for a version of its contract that permits a refused call. The change is the one that
+    /// policy named in its refusal; the event has no value of its own, and changes nothing.
+    "contract.requested" v 1 by Engine, of TaskId: ContractRequested {
+        /// The number of the request in the task, from 0.
+        request: u16,
+        /// The index of the answer in a dialogue that asks, from 0, or the number of the session's call.
+        index: u16,
+        /// The index of the call in the answer, from 0.
+        item: u16,
+        /// The refused action.
+        action: ActionId,
+        /// The reason that the agent or the model gives (text).
+        reason: Content,
+    } contents |fact| vec![fact.reason];
     /// Bus time has passed the deadline for the claim or the outcome of this action.
     /// The event counts only if its own stored time proves that.
     "action.expired" v 1 by Worker Engine, of TaskId: ActionExpired {

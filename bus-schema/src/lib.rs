@@ -24,6 +24,7 @@ mod page;
 mod reader;
 mod refusal;
 mod run;
+mod said;
 mod secret;
 mod signed;
 pub mod stream;
@@ -51,12 +52,12 @@ pub use event::{
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
-    AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
-    ContractRevoked, ContractSigned, ContractSuspended, DeviceEndorsed, DeviceRevoked, FACTS,
-    HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
-    RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
-    SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted,
+    AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractAnswered,
+    ContractRejected, ContractRequested, ContractRevoked, ContractSigned, ContractSuspended,
+    DeviceEndorsed, DeviceRevoked, FACTS, HaltLifted, HaltOrdered, JobPaused, JobResumed,
+    JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRevoked,
+    SecretSigned, ServiceStarted, SessionCalled, SessionEnded, Spec, StreamAdopted, StreamDoubted,
+    TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSaid, TaskSubmitted,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -76,16 +77,17 @@ pub use outcome::{ActionOutcome, TaskOutcome, Usage};
 pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DeviceFact, DoubtFact,
-    EngineFact, ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, UiFact,
-    WorkerFact,
+    EngineFact, ExecutorFact, GatewayFact, JobFact, PolicyFact, RequestFact, SchedulerFact,
+    SecretFact, UiFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
 pub use run::RunCause;
+pub use said::{REQUESTS_MAX, SAID_BYTES_MAX, SAID_MAX};
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
-    AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,
-    PairingStatement, PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX, SignInStatement, Signed,
-    Statement, TaskStatement, verify,
+    AccessStatement, AmendStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned,
+    PLAN_CALLS_MAX, PairingStatement, PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX,
+    SaidStatement, SignInStatement, Signed, Statement, TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TIMERS, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

@@ -45,6 +45,10 @@ pub enum Statement {
     SignIn(SignInStatement),
     /// The announcement that a device may be paired, or its end.
     Pairing(PairingStatement),
+    /// Further words of the owner to a dialogue.
+    Said(SaidStatement),
+    /// The owner's answer to a request for another contract of a task.
+    Amend(AmendStatement),
 }
 
 /// A task: a playbook, a session or a dialogue under a contract, and the values of its slots.
@@ -89,14 +93,49 @@ pub struct CallStatement {
     pub args: Content,
 }
 
-/// The end of a session.
+/// The end of a session, or of a dialogue that waits for words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndStatement {
     /// The deployment in which it is valid.
     pub deployment: DeploymentId,
-    /// The session.
+    /// The session or the dialogue.
     pub task: TaskId,
+}
+
+/// Further words of the owner to a dialogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaidStatement {
+    /// The deployment in which they are valid.
+    pub deployment: DeploymentId,
+    /// The dialogue.
+    pub task: TaskId,
+    /// The number of these words, from 0; only the next number counts, so none are repeated, left out or said in another order.
+    pub number: u16,
+    /// The words (text), put into `BLOBS` by the gateway.
+    pub words: Content,
+    /// The time of signing, by the person's clock.
+    pub at: Time,
+}
+
+/// The owner's answer to a request for another contract of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmendStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The task.
+    pub task: TaskId,
+    /// The number of the request, from 0.
+    pub request: u16,
+    /// The contract that the task is under.
+    pub from: Digest,
+    /// The contract under which it goes on; absent if the owner refuses the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Digest>,
+    /// The time of signing, by the person's clock.
+    pub at: Time,
 }
 
 /// An approval or denial of exactly one draft grant.

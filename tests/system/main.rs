@@ -63,6 +63,7 @@ mod skew;
 mod slots;
 mod stolen;
 mod stopping;
+mod talks;
 mod tamper;
 mod task;
 mod terminal;

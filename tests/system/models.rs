@@ -23,14 +23,14 @@ const FILE: &str = "2026-10-lindgren-coffee.txt";
 const WIRES: [&str; 3] = ["anthropic", "openai-chat", "openai-responses"];
 
 /// A deployment with a model that answers by script.
-struct Scene {
-    deployment: Deployment,
+pub(crate) struct Scene {
+    pub(crate) deployment: Deployment,
     world: World,
     key: String,
 }
 
 /// An answer of a wire, with words and calls (id, name and arguments).
-fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
+pub(crate) fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
     let stop = if calls.is_empty() {
         ["end_turn", "stop"]
     } else {
@@ -81,12 +81,12 @@ fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
 }
 
 /// The only answer to a request.
-fn once(body: Value) -> Value {
+pub(crate) fn once(body: Value) -> Value {
     json!([{ "body": body }])
 }
 
 /// A script that reads two files at once, one of which is refused, writes after an approval, and ends in words.
-fn script(wire: &str) -> Vec<Value> {
+pub(crate) fn script(wire: &str) -> Vec<Value> {
     let read = |id, path: &str| (id, "file_read", json!({"path": path}));
     let report = json!({"path": "report.md", "text": "done\n"});
     vec![
@@ -103,7 +103,7 @@ fn script(wire: &str) -> Vec<Value> {
 impl Scene {
     /// Starts a deployment, adds the model, gives its key, and signs a contract with the rule that `model add` prints; none
     /// without Python.
-    async fn start(wire: &str, turns: &[Value]) -> Option<Self> {
+    pub(crate) async fn start(wire: &str, turns: &[Value]) -> Option<Self> {
         let deployment = Deployment::provisioned().await;
         let script = json!({"wire": wire, "model": MODEL, "turns": turns}).to_string();
         let files = [
@@ -163,7 +163,7 @@ impl Scene {
     }
 
     /// The requests that the model has read.
-    fn requests(&self) -> Vec<Value> {
+    pub(crate) fn requests(&self) -> Vec<Value> {
         let lines = self.world.lines("bodies");
         assert_eq!(self.world.lines("faults"), [""; 0]);
         lines

@@ -469,6 +469,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         session::end(),
         devices::sign_in(),
         devices::pairing(),
+        session::said(),
+        session::amend(),
     ];
     let named = |statement: Statement| match statement {
         Statement::Task(_) => ("task", statement),
@@ -479,6 +481,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::End(_) => ("end", statement),
         Statement::SignIn(_) => ("signin", statement),
         Statement::Pairing(_) => ("pairing", statement),
+        Statement::Said(_) => ("said", statement),
+        Statement::Amend(_) => ("amend", statement),
     };
     all.into_iter().map(named).collect()
 }

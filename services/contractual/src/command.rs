@@ -13,6 +13,7 @@ mod attach;
 mod attached;
 pub mod audit;
 mod certs;
+mod chat;
 mod context;
 pub mod contract;
 pub mod decode;
@@ -84,6 +85,8 @@ enum DeploymentCommand {
     Up(up::Arguments),
     /// Have a model work on your words, or submit a playbook, under a signed contract, and follow it to its end.
     Run(task::run::Arguments),
+    /// Talk with a model that works under a signed contract.
+    Chat(chat::Arguments),
     /// Serve the tools of a signed contract to an agent, by MCP on standard input and output.
     Mcp(mcp::Arguments),
     /// Give an agent the tools of a signed contract in a folder, and switch its own off.
@@ -258,6 +261,7 @@ impl DeploymentCommand {
             | Self::Provision(_)
             | Self::Up(_)
             | Self::Run(_)
+            | Self::Chat(_)
             | Self::Mcp(_)
             | Self::Attach(_)
             | Self::Detach(_)
@@ -324,6 +328,7 @@ impl DeploymentCommand {
             Self::Provision(arguments) => arguments.run(&open()?, out).await,
             Self::Up(arguments) => arguments.run(&open()?, out).await,
             Self::Run(arguments) => arguments.run(&open()?, out).await,
+            Self::Chat(arguments) => arguments.run(&open()?, out).await,
             Self::Mcp(arguments) => arguments.run(&open()?).await,
             Self::Attach(arguments) => arguments.run(&open()?, out).await,
             Self::Detach(arguments) => arguments.run(dir, out),

@@ -58,22 +58,36 @@ impl Follower<'_> {
                     Some(event) => self.event(&event?, timeline, &mut questions).await,
                     None => return Ok(approved),
                 },
-                turn = questions.turn(timeline) => match turn {
-                    Turn::Show(plan) => {
-                        let signed = self.ask(answer, timeline, (&plan, &mut questions)).await?;
-                        if signed {
-                            approved.extend(plan);
-                        }
-                    }
-                    Turn::Answered(answer, plan) => {
-                        if answer.is_none() {
-                            writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
-                        }
-                        self.answer(&plan, answer == Some(true)).await?;
-                    }
-                },
+                turn = questions.turn(timeline) => {
+                    approved.extend(self.turn(turn, answer, (timeline, &mut questions)).await?);
+                }
             }
         }
+    }
+
+    /// Does the next thing with questions. Returns those that were approved without being asked.
+    ///
+    /// # Errors
+    /// Returns the gateway's error.
+    pub(crate) async fn turn(
+        &self,
+        turn: Turn,
+        answer: Answer,
+        (timeline, questions): (&Timeline, &mut Questions),
+    ) -> Result<Vec<Question>, Error> {
+        match turn {
+            Turn::Show(plan) => {
+                let signed = self.ask(answer, timeline, (&plan, questions)).await?;
+                return Ok(if signed { plan } else { Vec::new() });
+            }
+            Turn::Answered(answer, plan) => {
+                if answer.is_none() {
+                    writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
+                }
+                self.answer(&plan, answer == Some(true)).await?;
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Shows questions and asks the person, or signs them; returns true if they were signed without asking.
@@ -112,7 +126,12 @@ impl Follower<'_> {
     }
 
     /// Shows an event, and opens or ends a question with it.
-    async fn event(&self, event: &Event, timeline: &mut Timeline, questions: &mut Questions) {
+    pub(crate) async fn event(
+        &self,
+        event: &Event,
+        timeline: &mut Timeline,
+        questions: &mut Questions,
+    ) {
         if questions.is_asking() {
             prompt::leave();
         }

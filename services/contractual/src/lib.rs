@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+mod amended;
 mod asked;
 mod client;
 pub mod command;
+mod cost;
+mod editor;
 mod error;
 pub mod example;
 mod fact;
@@ -18,12 +21,14 @@ mod openapi;
 mod output;
 mod permitted;
 mod prompt;
+mod provenance;
 mod question;
 mod questions;
 mod reason;
 mod recorded;
 mod session;
 mod timeline;
+mod too_much;
 mod unusual;
 
 use std::process::ExitCode;

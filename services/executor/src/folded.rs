@@ -51,6 +51,10 @@ impl State {
                 self.submit(task, &fact.statement, owner);
                 return Folded::Nothing;
             }
+            ExecutorFact::ContractAnswered(task, fact) => {
+                self.amend(task, &fact, owner);
+                return Folded::Nothing;
+            }
             ExecutorFact::JobSigned(_, fact) => {
                 self.jobs.sign(meta.stored, *fact);
                 return Folded::Nothing;

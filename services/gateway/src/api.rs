@@ -145,6 +145,51 @@ pub struct Ended {
     pub seq: u64,
 }
 
+/// `POST /v1/words`: further words of the owner to a dialogue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryWords {
+    /// Base64 of the MessagePack of a [`Signed`] statement of words.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+    /// Base64 of the 32 bytes of salt and the words.
+    #[serde(with = "sealed")]
+    pub words: Sealed,
+}
+
+/// The response: the words are on the bus; the model reads them with its next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaidWords {
+    /// The dialogue.
+    pub task: TaskId,
+    /// The number of the words in the dialogue.
+    pub number: u16,
+    /// The sequence number of `task.said` in the stream.
+    pub seq: u64,
+}
+
+/// `POST /v1/amendments`: the owner's answer to a request for another contract.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryAmendment {
+    /// Base64 of the MessagePack of a [`Signed`] answer.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+}
+
+/// The response: the answer is on the bus; a task moves once the contract that it names is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amended {
+    /// The task.
+    pub task: TaskId,
+    /// The number of the request.
+    pub request: u16,
+    /// The sequence number of `contract.answered` in the stream.
+    pub seq: u64,
+}
+
 /// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

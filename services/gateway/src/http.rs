@@ -119,6 +119,16 @@ pub const ROUTES: &[Route] = &[
         handler: || post(session::end),
     },
     Route {
+        method: "POST",
+        path: "/v1/words",
+        handler: || post(session::say),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/amendments",
+        handler: || post(session::amend),
+    },
+    Route {
         method: "GET",
         path: "/v1/tasks/{id}/questions/{action}",
         handler: || get(question::question),

@@ -445,7 +445,7 @@ fn refused(
     let mut said = serde_json::Map::new();
     said.insert("why".to_owned(), refusal.why.into());
     if let Some(fix) = refusal.fix {
-        said.insert("fix".to_owned(), fix.into());
+        said.insert("fix".to_owned(), fix.to_string().into());
     }
     let why = seal(out, &bus_schema::json::canonical(&said.into()));
     let fact = ActionRefused {

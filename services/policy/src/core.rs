@@ -365,6 +365,11 @@ impl Core for PolicyCore {
                     self.histories.take_words(task, bytes);
                 }
             }
+            Fetched::Said(task, number, bytes) => {
+                if self.state.tasks.contains_key(&task) {
+                    self.histories.take_said(task, number, bytes);
+                }
+            }
             Fetched::Slots(task, bytes) => {
                 if self.state.is_known(task) {
                     self.histories.take_slots(task, bytes);

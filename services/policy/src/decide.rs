@@ -6,7 +6,7 @@ use bus_schema::{
     Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, ToolName,
 };
 use contract::{
-    ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift,
+    ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift, Fix,
     HistoryNeeds, Question, ReadNow, Risk, Tool, Verdict, View, decide, drift, is_read_as_signed,
     rule_id,
 };
@@ -56,7 +56,7 @@ pub(crate) struct Refusal {
     pub(crate) rule: RuleId,
     pub(crate) code: RefusalCode,
     pub(crate) why: String,
-    pub(crate) fix: Option<String>,
+    pub(crate) fix: Option<Fix>,
 }
 
 impl Refusal {
@@ -102,7 +102,7 @@ fn permitted(verdict: Verdict) -> Result<Permitted, Refusal> {
             rule,
             code: refusal_code(code),
             why,
-            fix: fix.map(String::from),
+            fix,
         }),
         Verdict::Granted {
             rule,

@@ -63,6 +63,15 @@ pub enum Fetch {
         /// The text.
         content: Content,
     },
+    /// Further words of the owner to a task, which the gateway put there.
+    Said {
+        /// The task.
+        task: TaskId,
+        /// Their number.
+        number: usize,
+        /// The words.
+        content: Content,
+    },
     /// The values of the slots of a task that the owner signed.
     Slots {
         /// The task.
@@ -102,6 +111,8 @@ pub enum Fetched {
     Job(Content, Option<Vec<u8>>),
     /// The signed text of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
+    /// Further words of the owner to a task, by their number; none if they were erased.
+    Said(TaskId, usize, Option<Vec<u8>>),
     /// The signed values of the slots of a task; none if they were erased.
     Slots(TaskId, Option<Vec<u8>>),
     /// One half of an earlier call; none if it was erased.

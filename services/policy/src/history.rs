@@ -32,6 +32,8 @@ pub(crate) struct HistoryCache {
 #[derive(Debug, Default)]
 struct TaskHistory {
     words: Option<Option<String>>,
+    /// The further words of the owner, by their number.
+    said: BTreeMap<usize, Option<String>>,
     slots: Option<Option<SlotValues>>,
     parts: BTreeMap<(ActionId, CallPart), Option<Value>>,
 }
@@ -57,6 +59,7 @@ impl HistoryCache {
             };
             to.push((Key::Task("words", id), fetch));
         }
+        self.want_said(id, task, to);
         self.want_slots(id, (task.contents_by(), task.slots), to);
         let mut add = |name, action, part, by, content| {
             let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
@@ -108,6 +111,21 @@ impl HistoryCache {
         }
     }
 
+    /// Adds the further words of the owner that must be read.
+    fn want_said(&self, id: TaskId, task: &Task, to: &mut Vec<(Key, Fetch)>) {
+        let past = self.tasks.get(&id);
+        for (number, content) in task.said.iter().enumerate() {
+            if past.is_none_or(|past| !past.said.contains_key(&number)) {
+                let fetch = Fetch::Said {
+                    task: id,
+                    number,
+                    content: *content,
+                };
+                to.push((Key::Digest("said", *content.digest()), fetch));
+            }
+        }
+    }
+
     /// Adds the values of the slots of a task, if they must be read.
     pub(crate) fn want_slots(
         &self,
@@ -137,6 +155,16 @@ impl HistoryCache {
     pub(crate) fn take_words(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
         let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         self.tasks.entry(task).or_default().words = Some(words);
+    }
+
+    /// Stores further words that the owner signed.
+    pub(crate) fn take_said(&mut self, task: TaskId, number: usize, bytes: Option<Vec<u8>>) {
+        let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        self.tasks
+            .entry(task)
+            .or_default()
+            .said
+            .insert(number, words);
     }
 
     /// Stores one half of an earlier call.
@@ -179,6 +207,9 @@ impl HistoryCache {
             None => PRINCIPAL.to_owned(),
         };
         let mut record = Record::new(principal, words);
+        for number in 0..task.said.len() {
+            record.say(past.said.get(&number)?.as_deref());
+        }
         if task.slots.is_some() {
             record.fill(past.slots.clone()?);
         }

@@ -40,6 +40,7 @@ impl Service for Policy {
                 (by, content)
             }
             Fetch::Words { by, content, .. } | Fetch::Slots { by, content, .. } => (by, content),
+            Fetch::Said { content, .. } => (AuthorId::Gateway, content),
         };
         match (bus.get(by, &content).await, fetch) {
             (Ok(bytes), Fetch::Catalogue { .. }) => Fetched::Catalogue(content, bytes),
@@ -48,6 +49,7 @@ impl Service for Policy {
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
             (Ok(bytes), Fetch::Job { .. }) => Fetched::Job(content, bytes),
             (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
+            (Ok(bytes), Fetch::Said { task, number, .. }) => Fetched::Said(task, number, bytes),
             (Ok(bytes), Fetch::Slots { task, .. }) => Fetched::Slots(task, bytes),
             (
                 Ok(bytes),

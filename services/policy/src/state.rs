@@ -3,6 +3,7 @@
 mod approvals;
 mod fold;
 mod runs;
+mod said;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,6 +162,12 @@ pub(crate) struct Task {
     invalid_approvals: u8,
     /// The event by which the owner cancelled it.
     pub(crate) cancelled: Option<EventId>,
+    /// The further words of the owner, in their order.
+    #[serde(default)]
+    pub(crate) said: Vec<Content>,
+    /// The contract under which it goes on once that is in force, by the owner's statement.
+    #[serde(default)]
+    moves_to: Option<Digest>,
 }
 
 /// The started calls of one tool.

@@ -133,6 +133,9 @@ impl Record {
             | UiFact::TaskFinished(..)
             | UiFact::SessionCalled(..)
             | UiFact::SessionEnded(..)
+            | UiFact::TaskSaid(..)
+            | UiFact::ContractRequested(..)
+            | UiFact::ContractAnswered(..)
             | UiFact::ActionProposed(..)
             | UiFact::ActionGranted(..)
             | UiFact::ActionRefused(..)
@@ -166,6 +169,9 @@ impl Record {
             UiFact::SessionCalled(task, _) | UiFact::SessionEnded(task, _) => {
                 tasks.about(meta, task, |_| {});
             }
+            UiFact::TaskSaid(task, _) => tasks.about(meta, task, |_| {}),
+            UiFact::ContractRequested(task, _) => tasks.about(meta, task, |_| {}),
+            UiFact::ContractAnswered(task, _) => tasks.about(meta, task, |_| {}),
             UiFact::ActionProposed(task, f) => tasks.about(meta, task, |of| of.propose(meta, *f)),
             UiFact::ApprovalRequested(task, fact) => {
                 let of = (task, fact.draft.action);

@@ -39,7 +39,14 @@ pub(super) async fn told(
             if let Some(why) = why {
                 let by = bus_schema::AuthorId::Policy;
                 text.push('\n');
-                text.push_str(&fact::bytes(&why, by, session.client()).await);
+                let why = fact::bytes(&why, by, session.client()).await;
+                text.push_str(&why);
+                let why: Option<Value> = serde_json::from_str(&why).ok();
+                if why.is_some_and(|why| why.get("fix").is_some()) {
+                    text.push_str(&format!(
+                        "\nTo ask a person for this change, call contract_request with {{\"refused\": {number}}} and your reason."
+                    ));
+                }
             }
             failed(&text, json!({"refused": {"rule": rule, "code": code}}))
         }
@@ -66,6 +73,22 @@ pub(super) async fn told(
                 json!({"pending": {"call": number, "action": action}}),
             )
         }
+        CallState::Requested => {
+            let task = session.task();
+            let text = format!(
+                "A person can sign the change, or refuse it, with `contractual contract amend {task}`. Go on with something else, \
+                 or call contract_await with {{\"call\": {number}}}."
+            );
+            normal(&text, json!({"pending": {"call": number}}))
+        }
+        CallState::Amended(true) => normal(
+            "A person has signed a new version of the contract, which may differ from what you asked for. Call again.",
+            json!({"amended": true}),
+        ),
+        CallState::Amended(false) => failed(
+            "A person has refused the change. Do not ask for it again.",
+            json!({"amended": false}),
+        ),
         CallState::Proposed | CallState::Granted { .. } => {
             let text = format!("Still running: call contract_await with {{\"call\": {number}}}.");
             normal(&text, json!({"running": {"call": number}}))

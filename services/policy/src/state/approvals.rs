@@ -152,7 +152,9 @@ fn is_of_other(question: &Question, statement: &Signed) -> bool {
             | Statement::Call(_)
             | Statement::End(_)
             | Statement::SignIn(_)
-            | Statement::Pairing(_),
+            | Statement::Pairing(_)
+            | Statement::Said(_)
+            | Statement::Amend(_),
         )
         | Err(_) => false,
     }

@@ -36,6 +36,7 @@ impl State {
             PolicyFact::ContractRevoked(_, fact) => self.contract_revoked(meta, &fact.contract),
             PolicyFact::ContractActivated(_, fact) => {
                 if let Some(pending) = self.take_offered(&fact.contract) {
+                    self.move_tasks(meta, &fact.contract, &pending.active.name);
                     if let Some(old) = fact.supersedes {
                         self.ended(meta, &old);
                     }
@@ -47,7 +48,10 @@ impl State {
                     active.suspended = true;
                 }
             }
-            PolicyFact::ContractRejected(_, fact) => drop(self.take_offered(&fact.contract)),
+            PolicyFact::ContractRejected(_, fact) => {
+                drop(self.take_offered(&fact.contract));
+                self.moves_nowhere(&fact.contract);
+            }
             PolicyFact::HaltOrdered(..) => self.halted = true,
             PolicyFact::HaltLifted(..) => self.halted = false,
             PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
@@ -70,6 +74,8 @@ impl State {
             PolicyFact::ActionDeclined(task, fact) => {
                 self.task(task, |of, shared| of.declined(meta.by, fact.action, shared));
             }
+            PolicyFact::TaskSaid(task, fact) => self.said(task, &fact, owner),
+            PolicyFact::ContractAnswered(task, fact) => self.amended(meta, task, &fact, owner),
             // It only proves its stored time, which was folded above.
             PolicyFact::ActionExpired(..) => {}
         }
@@ -187,7 +193,9 @@ impl State {
                     | Statement::Call(_)
                     | Statement::End(_)
                     | Statement::SignIn(_)
-                    | Statement::Pairing(_),
+                    | Statement::Pairing(_)
+                    | Statement::Said(_)
+                    | Statement::Amend(_),
                 )
                 | Err(_) => Err(RefusalCode::BadStatement),
             }

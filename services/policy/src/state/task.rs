@@ -65,6 +65,8 @@ impl Task {
             actions: BTreeMap::new(),
             invalid_approvals: 0,
             cancelled: None,
+            said: Vec::new(),
+            moves_to: None,
         }
     }
 

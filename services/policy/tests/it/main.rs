@@ -27,6 +27,7 @@ mod runs;
 mod same;
 mod sessions;
 mod slots;
+mod spoken;
 mod world;
 
 use contract::{Catalogue, Contract};

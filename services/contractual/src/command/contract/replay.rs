@@ -81,7 +81,7 @@ impl Arguments {
     }
 }
 
-async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
+pub(super) async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
     Ok(match fetch {
         Fetch::Catalogue { content } => {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
@@ -106,6 +106,14 @@ async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched,
         }
         Fetch::Words { task, by, content } => {
             Fetched::Words(task, history.operator.get(by, &content).await?)
+        }
+        Fetch::Said {
+            task,
+            number,
+            content,
+        } => {
+            let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
+            Fetched::Said(task, number, bytes)
         }
         Fetch::Slots { task, by, content } => {
             Fetched::Slots(task, history.operator.get(by, &content).await?)

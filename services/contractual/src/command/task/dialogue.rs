@@ -14,22 +14,42 @@ use crate::{
     model,
 };
 
+/// A dialogue that is to be opened.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::command) struct NewDialogue<'a> {
+    pub(in crate::command) words: &'a str,
+    /// A file, or the name of a contract in force.
+    pub(in crate::command) contract: &'a str,
+    /// The name of the model; none for the only one.
+    pub(in crate::command) model: Option<&'a str>,
+    /// True if it waits for further words.
+    pub(in crate::command) chat: bool,
+    /// The values of slots, each `<slot>=<value>`.
+    pub(in crate::command) set: &'a [String],
+}
+
 /// Signs a dialogue under a contract, a file or one in force, and submits it.
 ///
 /// # Errors
 /// [`Error::Refused`] if no model can be asked, [`Error::Document`] for an invalid contract, and the gateway's error.
-pub(super) async fn open(
+pub(in crate::command) async fn open(
     deployment: &Deployment,
     client: &Client,
-    (words, contract, model): (&str, &str, Option<&str>),
-    set: &[String],
+    asked: &NewDialogue<'_>,
 ) -> Result<Submitted, Error> {
+    let NewDialogue {
+        words,
+        contract,
+        model,
+        chat,
+        set,
+    } = *asked;
     let bus = deployment.bus().await?;
     let signed = tool::signed(deployment, &bus).await?;
     drop(bus);
     let text = contract::text(deployment, contract).await?;
     let parsed = document::parse(contract, &text, &signed.catalogue)?;
-    let document = model::document(&parsed, &signed.catalogue, model)?;
+    let document = model::document(&parsed, &signed.catalogue, (model, chat))?;
     let bytes = document.bytes();
     if bytes.len() > engine::DOCUMENT_BYTES_MAX {
         return Err(Error::Refused(format!(

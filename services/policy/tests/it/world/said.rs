@@ -34,6 +34,8 @@ fn word(fact: &PolicyFact) -> String {
         | PolicyFact::HaltLifted(..)
         | PolicyFact::TaskSubmitted(..)
         | PolicyFact::TaskCancelled(..)
+        | PolicyFact::TaskSaid(..)
+        | PolicyFact::ContractAnswered(..)
         | PolicyFact::TaskFinished(..)
         | PolicyFact::ActionProposed(..)
         | PolicyFact::ApprovalCarried(..)
