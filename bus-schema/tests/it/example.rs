@@ -465,12 +465,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Approval(approval(&draft())),
         Statement::Plan(plan(&draft(), 1)),
         Statement::Access(access),
-        session::call(),
-        session::end(),
         devices::sign_in(),
         devices::pairing(),
-        session::said(),
-        session::amend(),
     ];
     let named = |statement: Statement| match statement {
         Statement::Task(_) => ("task", statement),
@@ -484,7 +480,8 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Said(_) => ("said", statement),
         Statement::Amend(_) => ("amend", statement),
     };
-    all.into_iter().map(named).collect()
+    let all = all.into_iter().chain(session::statements());
+    all.map(named).collect()
 }
 
 pub(crate) fn head() -> Head {

@@ -93,7 +93,8 @@ pub use reach::{
 pub use record::{Record, Started, View};
 pub use repeat::Repeats;
 pub use rule::{Escalation, OWNER, Question, Rule, RuleKind};
-pub use show::{Section, Sentence, Shown, powers, show};
+pub use show::powers::powers;
+pub use show::{Section, Sentence, Shown, show};
 pub use slot::Slot;
 pub use slot_values::SlotValues;
 pub use test_call::{Earlier, TestCall};

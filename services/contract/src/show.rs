@@ -13,14 +13,13 @@ use crate::toml_text::quoted;
 use crate::usage::Period;
 
 pub(crate) mod folders;
-mod powers;
+pub(crate) mod powers;
 pub(crate) mod reach;
 mod sentence;
 mod sums;
 mod tools;
 pub(crate) mod words;
 
-pub use self::powers::powers;
 pub(crate) use self::sentence::sentence;
 use self::sentence::told;
 use self::words::{bytes, counted, duration, joined, list, moment, moneys};

@@ -7,7 +7,7 @@ use toml_edit::{DocumentMut, Item, Table, value};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Amended {
     pub(crate) text: String,
-    /// What a person has to write; none if nothing is left open.
+    /// The rest that a person has to write; none if nothing is left open.
     pub(crate) to_do: Option<String>,
 }
 

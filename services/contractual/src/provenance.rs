@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Most characters of a value that are shown.
 const VALUE_CHARS: usize = 100;
 
-/// What a task has heard.
+/// The sources of a task's values.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     /// The owner's words.

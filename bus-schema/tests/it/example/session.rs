@@ -8,7 +8,7 @@ use bus_schema::{
 use super::{Example, content, digest, event, signed};
 use crate::fixture::{T0, deployment, id, name, task};
 
-pub(super) fn call() -> Statement {
+fn call() -> Statement {
     Statement::Call(CallStatement {
         deployment: deployment(),
         task: task(),
@@ -18,14 +18,14 @@ pub(super) fn call() -> Statement {
     })
 }
 
-pub(super) fn end() -> Statement {
+fn end() -> Statement {
     Statement::End(EndStatement {
         deployment: deployment(),
         task: task(),
     })
 }
 
-pub(super) fn said() -> Statement {
+fn said() -> Statement {
     Statement::Said(SaidStatement {
         deployment: deployment(),
         task: task(),
@@ -35,7 +35,7 @@ pub(super) fn said() -> Statement {
     })
 }
 
-pub(super) fn amend() -> Statement {
+fn amend() -> Statement {
     Statement::Amend(AmendStatement {
         deployment: deployment(),
         task: task(),
@@ -44,6 +44,10 @@ pub(super) fn amend() -> Statement {
         to: Some(digest(6)),
         at: T0,
     })
+}
+
+pub(super) fn statements() -> [Statement; 4] {
+    [call(), end(), said(), amend()]
 }
 
 pub(super) fn events() -> [Example; 5] {

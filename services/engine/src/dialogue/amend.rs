@@ -10,7 +10,7 @@ use crate::wire::WireCall;
 
 /// The state of such a call.
 pub(super) enum Amendment {
-    /// What the model is told.
+    /// The result that the model is told.
     Told(CallText),
     /// It waits for the owner, for policy, or for the end of another request.
     Waits,

@@ -1,4 +1,4 @@
-//! What the owner says to running tasks: only what the owner signed counts, once and in order; a request has no value of its own.
+//! Words and answers of the owner to running tasks: only what the owner signed counts, once and in order; a request has no value of its own.
 
 use bus_schema::testing::key;
 use bus_schema::{

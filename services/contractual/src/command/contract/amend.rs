@@ -196,7 +196,7 @@ fn ended() -> Error {
     Error::Refused("the task has ended; nothing is left to change".to_owned())
 }
 
-/// What a task has heard: the owner's words, and the results of its calls.
+/// Reads the sources of a task's values: the owner's words, and the results of its calls.
 async fn heard(
     history: &History<PolicyFact>,
     (facts, tools): (&[(Meta, PolicyFact)], &Catalogue),
