@@ -51,10 +51,7 @@ impl State {
                 self.submit(task, &fact.statement, owner);
                 return Folded::Nothing;
             }
-            ExecutorFact::ContractAnswered(task, fact) => {
-                self.amend(task, &fact, owner);
-                return Folded::Nothing;
-            }
+            ExecutorFact::ContractAnswered(task, fact) => self.amend(task, &fact, owner),
             ExecutorFact::JobSigned(_, fact) => {
                 self.jobs.sign(meta.stored, *fact);
                 return Folded::Nothing;
