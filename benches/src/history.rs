@@ -142,6 +142,7 @@ impl History {
                 contract,
                 playbook,
                 slots,
+                of_message: false,
             };
             self.say(&Draft::<Policy>::of(task.id, fact))?;
         }

@@ -8,7 +8,7 @@
 mod conf;
 
 use crate::{
-    ACTORS, AUDIT, AuthorId, BLOBS, CALLS, Chain, FACTS, Head, Live, RosterChanged, STREAMS,
+    ACTORS, AUDIT, AuthorId, BLOBS, CALLS, Chain, FACTS, Head, Live, Piece, RosterChanged, STREAMS,
     Subject, TIMERS, TRIGGERS, stream,
 };
 
@@ -216,7 +216,7 @@ fn author(id: AuthorId) -> User {
     }
     user.stores(stream::family(id));
     // These name no contents.
-    if !matches!(id, AuthorId::Audit | AuthorId::Broker | AuthorId::Ui) {
+    if !matches!(id, AuthorId::Audit | AuthorId::Ui) {
         let contents = format!("blob.{id}.*.*");
         user.publish.push(contents.clone());
         user.stores(contents);
@@ -233,6 +233,7 @@ fn author(id: AuthorId) -> User {
         user.times();
     }
     user.hears_or_says::<Head>(id);
+    user.hears_or_says::<Piece>(id);
     for call in CALLS {
         let pairs = call.from.iter();
         let pairs = pairs.flat_map(|caller| call.to.iter().map(move |callee| (callee, caller)));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Answer, Ask, Asked, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned, OutsideEnvelope,
-    PLAN_CALLS_MAX, PublicKey, Signed, Signers, Statement, Time,
+    Answer, Ask, Asked, DeviceRefused, DraftGrant, Envelope, GRANT_TTL_MS_MAX, Grant, NotSigned,
+    OutsideEnvelope, PLAN_CALLS_MAX, PublicKey, Signed, Signers, Statement, Time,
 };
 
 impl DraftGrant {
@@ -44,12 +44,17 @@ impl DraftGrant {
             | Statement::Call(_)
             | Statement::End(_)
             | Statement::SignIn(_)
-            | Statement::Pairing(_) => {
+            | Statement::Pairing(_)
+            | Statement::Said(_)
+            | Statement::Amend(_) => {
                 return Err(OutsideEnvelope::ApprovalDiffers);
             }
         };
         if contract != self.contract {
             return Err(OutsideEnvelope::ApprovalContract);
+        }
+        if yes && !statement.is_verified() && asked.is_some_and(|asked| asked.verified) {
+            return Err(DeviceRefused::Unverified.into());
         }
         if same {
             Ok(Answer { by, yes, from })

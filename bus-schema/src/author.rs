@@ -72,19 +72,19 @@ authors! {
         volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress];
     /// Runs playbooks; can only propose.
     Worker = "worker", uid 10_008, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Owner Gateway Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Policy Runner Egress];
     /// Takes the calls of sessions and works on dialogues with models; can only propose.
     Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Gateway Policy Runner Egress];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
-        volumes ["state"], contents of [Owner Gateway Worker Engine Runner Egress];
+        volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress Scheduler];
     /// Executes granted tool calls in a sandbox.
     Runner = "runner", uid 10_004, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker Engine];
     /// Releases sealed secrets to egress, each for one claimed action; cannot open them.
     Broker = "broker", uid 10_005, chain Whole, reads Patient,
-        volumes ["state"], contents of [Owner];
+        volumes ["state"], contents of [Owner Broker];
     /// Sends the requests of granted calls to hosts: the only way out.
     Egress = "egress", uid 10_011, chain PerTask, reads Prompt,
         volumes ["state"], contents of [Owner Worker Engine];

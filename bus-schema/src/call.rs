@@ -43,6 +43,7 @@ pub const CALLS: &[CallSpec] = &[
     spec::<Prove>(),
     spec::<Halt>(),
     spec::<Release>(),
+    spec::<Renew>(),
     spec::<ShowPage>(),
     spec::<AwaitChange>(),
 ];
@@ -142,6 +143,31 @@ impl Call for Release {
 }
 
 impl CanCall<Release> for Egress {}
+
+/// Hands in the refresh token that takes the place of a released secret, sealed to egress itself under the same terms. The broker
+/// answers after it is on record; the same request again has the same answer, until the action ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renew {
+    /// The action that the secret was released for.
+    pub action: ActionId,
+    /// The secret.
+    pub secret: SecretName,
+    /// Its version.
+    pub version: u32,
+    /// Its terms with the value in the inner seal.
+    #[serde(with = "crate::id::hex_as_text")]
+    pub sealed: Vec<u8>,
+}
+
+impl Call for Renew {
+    const TO: &'static [AuthorId] = &[AuthorId::Broker];
+    const VERB: &'static str = "renew";
+    const FROM: &'static [AuthorId] = &[AuthorId::Egress];
+    type Reply = Result<(), NotReleased>;
+}
+
+impl CanCall<Renew> for Egress {}
 
 impl Call for ShowPage {
     const TO: &'static [AuthorId] = &[AuthorId::Ui];

@@ -46,6 +46,9 @@ pub enum DeviceKey {
     /// An Ed25519 key: a file, or a key of a browser that its scripts can use and not read.
     #[serde(rename = "ed25519")]
     Ed25519(PublicKey),
+    /// A passkey, by its name: see [`crate::passkey()`].
+    #[serde(rename = "webauthn-es256")]
+    Passkey(PublicKey),
 }
 
 impl DeviceKey {
@@ -53,7 +56,7 @@ impl DeviceKey {
     #[must_use]
     pub const fn signs(&self) -> PublicKey {
         match self {
-            Self::Ed25519(key) => *key,
+            Self::Ed25519(key) | Self::Passkey(key) => *key,
         }
     }
 }
@@ -70,4 +73,9 @@ pub enum DeviceRefused {
     /// The role of the device does not permit it.
     #[error("the device may only read; pair it again with `--role approver`")]
     Role,
+    /// The question demands a passkey.
+    #[error(
+        "the contract demands a passkey; approve with a device that was paired with `--passkey`"
+    )]
+    Unverified,
 }

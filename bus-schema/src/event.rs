@@ -290,3 +290,44 @@ macro_rules! reads { ($(#[$doc:meta])* $F:ident = $($E:ident)*) => {
         }
     }
 } }
+
+/// Makes the types of all facts and their table, where it is used.
+macro_rules! facts { ($(
+    $(#[doc = $doc:literal])*
+    $kind:literal v $v:literal by $($A:ident)+, of $S:ty: $E:ident
+    { $($(#[$fdoc:meta])* $f:ident: $t:ty),* $(,)? } $(contents $body:expr)?;
+)*) => {
+    $(
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $E { $($(#[$fdoc])* pub $f: $t),* }
+        impl Event for $E {
+            type Scope = $S;
+            const KIND: &'static str = $kind;
+            const V: u16 = $v;
+            const BY: &'static [AuthorId] = &[$(AuthorId::$A),+];
+            $(fn contents(&self) -> Vec<Content> { let contents: fn(&Self) -> Vec<Content> = $body; contents(self) })?
+        }
+        $(impl CanPublish<$E> for crate::$A {})+
+    )*
+
+    /// All facts.
+    pub const FACTS: &[Spec] = &[$(Spec {
+        kind: $kind,
+        v: $v,
+        by: <$E as Event>::BY,
+        of_task: !matches!(stringify!($S).as_bytes(), b"Deployment"),
+        doc: concat!($($doc, "\n"),*),
+        fields: &[$(concat!(stringify!($f), ": ", stringify!($t))),*],
+        json: |subject, schema, body| {
+            parse_fact::<$E>(subject, schema, body)?;
+            let body: Body<$E> = wire::decode(body).map_err(|_| Junk::Malformed)?;
+            serde_json::to_value(body).map_err(|_| Junk::Malformed)
+        },
+        contents: |subject, schema, body| {
+            parse_fact::<$E>(subject, schema, body).map(|(_, fact)| fact.contents())
+        },
+    }),*];
+} }
+pub(crate) use facts;

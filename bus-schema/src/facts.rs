@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::{
     ActionId, ActionOutcome, AuthorId, Body, CanPublish, Content, ContractName, Deployment,
     DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest, DraftGrant, Envelope, Event,
-    Grant, Hardening, JobName, Junk, Pins, PublicKey, RefusalCode, RuleId, RunCause,
-    SealingPublicKey, SecretName, Signed, StepName, Subject, TaskId, TaskOutcome, Time, ToolName,
-    Usage, Version, parse_fact, wire,
+    Grant, Hardening, JobName, Junk, MessageRefusal, Pins, PublicKey, RefusalCode, RuleId,
+    RunCause, SealingPublicKey, SecretName, Signed, StepName, StopReason, Subject, TaskId,
+    TaskOutcome, Time, ToolName, Usage, Version, event::facts, parse_fact, wire,
 };
 
 /// The table's entry for one fact.
@@ -35,45 +35,6 @@ pub struct Spec {
 
 /// Reads a body with its subject and schema.
 type Reader<T> = fn(Subject<'_>, &str, &[u8]) -> Result<T, Junk>;
-
-macro_rules! facts { ($(
-    $(#[doc = $doc:literal])*
-    $kind:literal v $v:literal by $($A:ident)+, of $S:ty: $E:ident
-    { $($(#[$fdoc:meta])* $f:ident: $t:ty),* $(,)? } $(contents $body:expr)?;
-)*) => {
-    $(
-        $(#[doc = $doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $E { $($(#[$fdoc])* pub $f: $t),* }
-        impl Event for $E {
-            type Scope = $S;
-            const KIND: &'static str = $kind;
-            const V: u16 = $v;
-            const BY: &'static [AuthorId] = &[$(AuthorId::$A),+];
-            $(fn contents(&self) -> Vec<Content> { let contents: fn(&Self) -> Vec<Content> = $body; contents(self) })?
-        }
-        $(impl CanPublish<$E> for crate::$A {})+
-    )*
-
-    /// All facts.
-    pub const FACTS: &[Spec] = &[$(Spec {
-        kind: $kind,
-        v: $v,
-        by: <$E as Event>::BY,
-        of_task: !matches!(stringify!($S).as_bytes(), b"Deployment"),
-        doc: concat!($($doc, "\n"),*),
-        fields: &[$(concat!(stringify!($f), ": ", stringify!($t))),*],
-        json: |subject, schema, body| {
-            parse_fact::<$E>(subject, schema, body)?;
-            let body: Body<$E> = wire::decode(body).map_err(|_| Junk::Malformed)?;
-            serde_json::to_value(body).map_err(|_| Junk::Malformed)
-        },
-        contents: |subject, schema, body| {
-            parse_fact::<$E>(subject, schema, body).map(|(_, fact)| fact.contents())
-        },
-    }),*];
-} }
 
 impl Spec {
     /// The spec of a kind.
@@ -226,6 +187,9 @@ facts! {
         job: JobName,
         /// Its version.
         version: u32,
+        /// The run that it runs again, with the same message; absent for a run of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<TaskId>,
     };
     /// A run of a job is due. The event is no permission: policy computes by itself whether the job has such a run.
     "run.due" v 1 by Scheduler, of Deployment: RunDue {
@@ -236,6 +200,17 @@ facts! {
         /// The cause; with deployment, job and version it decides the run's task id.
         cause: RunCause,
     } contents |fact| fact.cause.contents();
+    /// Messages from outside started no run of a job that waits for such messages. Several are said together.
+    "trigger.refused" v 1 by Scheduler, of Deployment: TriggerRefused {
+        /// The job.
+        job: JobName,
+        /// The reason.
+        why: MessageRefusal,
+        /// The number of messages since the last such event.
+        count: u32,
+        /// The time at which the last of them was stored.
+        last: Time,
+    };
     /// All running programs are killed, and nothing is granted, until the halt is lifted.
     "halt.ordered" v 1 by Owner, of Deployment: HaltOrdered {};
     /// The halt has ended.
@@ -257,6 +232,11 @@ facts! {
 
     /// The owner cancels a task: nothing more of it is granted or claimed, and its running programs are killed.
     "task.cancelled" v 1 by Owner, of TaskId: TaskCancelled {};
+    /// Policy stops a run of a job, as the job says: nothing more of it is granted or claimed, and its programs are killed.
+    "task.stopped" v 1 by Policy, of TaskId: TaskStopped {
+        /// The reason.
+        why: StopReason,
+    };
     /// A signed task was submitted. The gateway guarantees nothing in it.
     "task.submitted" v 1 by Gateway, of TaskId: TaskSubmitted {
         /// A signed [`crate::TaskStatement`].
@@ -280,6 +260,18 @@ facts! {
     /// The end of a session, signed with its key, was submitted. The gateway guarantees nothing in it.
     "session.ended" v 1 by Gateway, of TaskId: SessionEnded {
         /// A signed [`crate::EndStatement`].
+        statement: Signed,
+    };
+    /// Further words of the owner to a dialogue were submitted. The gateway guarantees nothing in them.
+    "task.said" v 1 by Gateway, of TaskId: TaskSaid {
+        /// A signed [`crate::SaidStatement`].
+        statement: Signed,
+        /// The words (text) that the statement names.
+        words: Content,
+    } contents |fact| vec![fact.words];
+    /// The owner's signed answer to a request for another contract was submitted. The gateway guarantees nothing in it.
+    "contract.answered" v 1 by Gateway, of TaskId: ContractAnswered {
+        /// A signed [`crate::AmendStatement`].
         statement: Signed,
     };
     /// A signed approval or denial was submitted. The gateway guarantees nothing in it.
@@ -309,6 +301,20 @@ facts! {
         /// The arguments, canonical JSON.
         args: Content,
     } contents |fact| vec![fact.args];
+    /// A session or a dialogue asks the owner for a version of its contract that permits a refused call. The change is the one that
+    /// policy named in its refusal; the event has no value of its own, and changes nothing.
+    "contract.requested" v 1 by Engine, of TaskId: ContractRequested {
+        /// The number of the request in the task, from 0.
+        request: u16,
+        /// The index of the answer in a dialogue that asks, from 0, or the number of the session's call.
+        index: u16,
+        /// The index of the call in the answer, from 0.
+        item: u16,
+        /// The refused action.
+        action: ActionId,
+        /// The reason that the agent or the model gives (text).
+        reason: Content,
+    } contents |fact| vec![fact.reason];
     /// Bus time has passed the deadline for the claim or the outcome of this action.
     /// The event counts only if its own stored time proves that.
     "action.expired" v 1 by Worker Engine, of TaskId: ActionExpired {
@@ -368,6 +374,9 @@ facts! {
         /// which they are the gateway's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         job: Option<JobName>,
+        /// True if a message from outside filled in some of its slots. Then policy stored all of them, and they are nobody's word.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        of_message: bool,
     } contents |fact| fact.slots.into_iter().chain(fact.dialogue).chain([fact.playbook]).collect();
     /// The task was rejected, with the reason.
     "task.rejected" v 1 by Policy, of TaskId: TaskRejected {
@@ -441,6 +450,19 @@ facts! {
         /// Its version.
         version: u32,
     };
+
+    /// Egress got another refresh token with a released secret, and sealed it under the same terms. It stands in the place of the
+    /// value of this version. Only after this event the access token is used that came with it.
+    "secret.renewed" v 1 by Broker, of TaskId: SecretRenewed {
+        /// The action.
+        action: ActionId,
+        /// The secret.
+        name: SecretName,
+        /// Its version.
+        version: u32,
+        /// The terms with the sealed value.
+        sealed: Content,
+    } contents |fact| vec![fact.sealed];
 
     /// The log is durable up to `size`, and its signed root is `root`.
     "checkpoint.signed" v 1 by Audit, of Deployment: CheckpointSigned {

@@ -180,6 +180,9 @@ pub struct Asked {
     /// True if a person has to answer at a terminal: programs refuse to sign without one.
     #[serde(default, skip_serializing_if = "is_false")]
     pub attended: bool,
+    /// True if only a passkey may approve, which verifies its person each time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub verified: bool,
 }
 
 /// Returns true for a value that is left out of the bytes.

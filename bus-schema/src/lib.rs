@@ -21,9 +21,12 @@ mod live;
 mod money;
 mod outcome;
 mod page;
+mod passkey;
 mod reader;
 mod refusal;
 mod run;
+mod runs;
+mod said;
 mod secret;
 mod signed;
 pub mod stream;
@@ -38,7 +41,7 @@ pub use author::{
     Scheduler, Ui, Worker,
 };
 pub use call::{
-    CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret,
+    CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret, Renew,
 };
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use device::{DEVICE_DAYS_MAX, DeviceKey, DeviceRefused, DeviceRole};
@@ -51,12 +54,13 @@ pub use event::{
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
-    AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractRejected,
-    ContractRevoked, ContractSigned, ContractSuspended, DeviceEndorsed, DeviceRevoked, FACTS,
-    HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
-    RunOrdered, SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
-    SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
-    TaskRejected, TaskSubmitted,
+    AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractAnswered,
+    ContractRejected, ContractRequested, ContractRevoked, ContractSigned, ContractSuspended,
+    DeviceEndorsed, DeviceRevoked, FACTS, HaltLifted, HaltOrdered, JobPaused, JobResumed,
+    JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRenewed,
+    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, Spec, StreamAdopted,
+    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSaid, TaskStopped,
+    TaskSubmitted, TriggerRefused,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
@@ -70,22 +74,27 @@ pub use id::{
 };
 pub use job::{JobOnRecord, Jobs};
 pub use lifecycle::OUTCOME_GRACE_MS;
-pub use live::{Head, Live};
+pub use live::{Head, Live, PIECE_BYTES_MAX, Piece};
 pub use money::{Currency, Money};
 pub use outcome::{ActionOutcome, TaskOutcome, Usage};
 pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};
+pub use passkey::{ASSERTION_BYTES_MAX, Assertion, passkey};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DeviceFact, DoubtFact,
-    EngineFact, ExecutorFact, GatewayFact, JobFact, PolicyFact, SchedulerFact, SecretFact, UiFact,
-    WorkerFact,
+    EngineFact, ExecutorFact, GatewayFact, JobFact, PolicyFact, RequestFact, SchedulerFact,
+    SecretFact, UiFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
-pub use run::RunCause;
+pub use run::{MessageRefusal, RunCause, StopReason};
+pub use runs::{
+    ENDED_RUNS_MAX, EndedRun, FAILED_RUNS_MAX, FailedRun, RunOnRecord, RunsOnRecord, has_failed,
+};
+pub use said::{REQUESTS_MAX, SAID_BYTES_MAX, SAID_MAX};
 pub use secret::{NotReleased, SecretOnRecord, Secrets};
 pub use signed::{
-    AccessStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned, PLAN_CALLS_MAX,
-    PairingStatement, PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX, SignInStatement, Signed,
-    Statement, TaskStatement, verify,
+    AccessStatement, AmendStatement, ApprovalStatement, CallStatement, EndStatement, NotSigned,
+    PLAN_CALLS_MAX, PairingStatement, PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX,
+    SaidStatement, SignInStatement, Signed, Statement, TaskStatement, verify,
 };
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TIMERS, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

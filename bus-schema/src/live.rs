@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{AuthorId, Digest, Time};
+use crate::{ActionId, AuthorId, Digest, TaskId, Time};
 
 /// A live message: subject `live.<author>.<WHAT>.-`.
 pub trait Live: Serialize + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static {
@@ -41,4 +41,27 @@ impl Live for Head {
         AuthorId::Gateway,
         AuthorId::Owner,
     ];
+}
+
+/// The longest text of a [`Piece`], in bytes.
+pub const PIECE_BYTES_MAX: usize = 4096;
+
+/// A part of the answer to a request that is still arriving. The whole answer stands in the outcome of the action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// The task.
+    pub task: TaskId,
+    /// The action.
+    pub action: ActionId,
+    /// Its place in the answer, from 0; a lost piece leaves a gap.
+    pub nth: u32,
+    /// The data of one server-sent event, or the next part of a text; of at most [`PIECE_BYTES_MAX`] bytes.
+    pub text: String,
+}
+
+impl Live for Piece {
+    const BY: AuthorId = AuthorId::Egress;
+    const WHAT: &'static str = "piece";
+    const TO: &'static [AuthorId] = &[AuthorId::Gateway];
 }

@@ -3,42 +3,43 @@
 use crate::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
     ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
-    CheckpointSigned, ContractActivated, ContractRejected, ContractRevoked, ContractSigned,
-    ContractSuspended, DeviceEndorsed, DeviceRevoked, HaltLifted, HaltOrdered, JobPaused,
-    JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased,
-    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, StreamAdopted,
-    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSubmitted, reads,
+    CheckpointSigned, ContractActivated, ContractAnswered, ContractRejected, ContractRequested,
+    ContractRevoked, ContractSigned, ContractSuspended, DeviceEndorsed, DeviceRevoked, HaltLifted,
+    HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered,
+    SecretReleased, SecretRenewed, SecretRevoked, SecretSigned, ServiceStarted, SessionCalled,
+    SessionEnded, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished,
+    TaskRejected, TaskSaid, TaskStopped, TaskSubmitted, TriggerRefused, reads,
 };
 
 reads! {
     /// The facts that the gateway shows.
     GatewayFact = RosterChanged DeviceEndorsed DeviceRevoked ContractSigned TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
-        ActionDeclined ActionExpired HaltOrdered HaltLifted SessionCalled SessionEnded
+        ActionDeclined ActionExpired HaltOrdered HaltLifted SessionCalled SessionEnded TaskSaid ContractRequested ContractAnswered
 }
 reads! {
     /// The facts from which the worker knows the state of each of its tasks.
-    WorkerFact = TaskAdmitted TaskCancelled TaskFinished ActionProposed ActionGranted ActionRefused
+    WorkerFact = TaskAdmitted TaskCancelled TaskStopped TaskFinished ActionProposed ActionGranted ActionRefused
         ApprovalRequested ActionStarted ActionFinished ActionDeclined ActionExpired
 }
 reads! {
     /// The facts from which the engine knows its sessions and dialogues, and their calls.
     EngineFact = RosterChanged TaskAdmitted TaskCancelled TaskFinished SessionCalled SessionEnded ActionProposed ActionGranted ActionRefused
-        ActionStarted ActionFinished ActionDeclined ActionExpired
+        ActionStarted ActionFinished ActionDeclined ActionExpired TaskSaid ContractRequested ContractAnswered ContractActivated
+        ContractRejected
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
     PolicyFact = JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
-        HaltLifted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        HaltLifted TaskSubmitted TaskCancelled TaskStopped TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
-        ActionDeclined ActionExpired
+        ActionDeclined ActionExpired TaskSaid ContractAnswered
 }
 reads! {
     /// The facts that an executor acts by: grants, signed contracts, devices, jobs and tasks, replacements of contracts, secrets, and
     /// doubts about the stream. The broker folds the same, to check what egress acts by.
     ExecutorFact = JobSigned JobRevoked RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated HaltOrdered HaltLifted StreamDoubted
-        StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned
-        SecretRevoked SecretReleased
+        StreamAdopted TaskSubmitted TaskCancelled ActionGranted ActionStarted ActionFinished ActionDeclined SecretSigned SecretRevoked SecretReleased SecretRenewed TaskStopped ContractAnswered
 }
 reads! {
     /// The facts that the loop around an executor folds, to know if it may act in this stream.
@@ -46,8 +47,8 @@ reads! {
 }
 reads! {
     /// The facts from which the scheduler knows the jobs and their runs.
-    SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TaskAdmitted TaskRejected
-        TaskFinished
+    SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TriggerRefused TaskAdmitted TaskRejected
+        TaskStopped TaskFinished
 }
 reads! {
     /// The facts that say which devices there are.
@@ -59,11 +60,12 @@ reads! {
 }
 reads! {
     /// The facts that pages show.
-    UiFact = RosterChanged CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
+    UiFact = RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected
         JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue SecretSigned SecretRevoked SecretReleased HaltOrdered HaltLifted StreamDoubted
-        StreamAdopted TaskSubmitted TaskCancelled TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
+        StreamAdopted TaskSubmitted TaskCancelled TaskStopped TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
-        ActionDeclined ActionExpired SessionCalled SessionEnded ServiceStarted CheckpointSigned
+        ActionDeclined ActionExpired SessionCalled SessionEnded TaskSaid ContractRequested ContractAnswered ServiceStarted
+        CheckpointSigned
 }
 reads! {
     /// The facts that audit folds; it observes every other message as well.
@@ -86,6 +88,10 @@ reads! {
     /// The facts that tell what became of each action of a task.
     ActionFact = ActionProposed ApprovalRequested ActionGranted ActionRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired
+}
+reads! {
+    /// The facts that say which requests of a task for another contract are open.
+    RequestFact = ContractRequested ContractAnswered
 }
 reads! {
     /// The facts that record the calls of a task: approval requests, grants and outcomes.

@@ -32,8 +32,8 @@ pub enum RefusalCode {
     /// The id was used before.
     #[error("the id was used before")]
     Reused,
-    /// The owner cancelled the task.
-    #[error("the owner cancelled the task")]
+    /// The owner cancelled the task, or policy stopped the run of a job.
+    #[error("the task was cancelled")]
     Cancelled,
     /// The proposer is not the author that runs the task.
     #[error("the task is not open to this author")]
@@ -101,6 +101,9 @@ pub enum RefusalCode {
     /// The role of the device that signed the statement does not permit approvals.
     #[error("the device that signed the approval may only read")]
     DeviceRole,
+    /// The question demands a passkey.
+    #[error("only a passkey may approve this")]
+    DeviceUnverified,
     /// No such job is in force: it is unknown, was revoked, has another version, or is paused.
     #[error("no such job is in force")]
     NoJob,

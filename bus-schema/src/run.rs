@@ -20,13 +20,39 @@ pub enum RunCause {
         /// The message, as the scheduler stored it.
         body: Content,
     },
+    /// The run of this task failed, and the job tries again.
+    Retried(TaskId),
+    /// The run of this task, of another job, ended.
+    After(TaskId),
+}
+
+/// The reason for which policy stops a run of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It had not ended at its deadline.
+    Deadline,
+    /// A later run of the job takes its place.
+    Replaced,
+}
+
+/// The reason for which a message from outside starts no run of a job that waits for such messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageRefusal {
+    /// Its body is no object, or lacks a field that the job needs.
+    Shape,
+    /// The job has had as many runs as it may have in this time.
+    Rate,
+    /// As many messages as may wait for the end of a run do so.
+    Queue,
 }
 
 impl RunCause {
     /// Returns the content that it names, if any.
     pub(crate) fn contents(self) -> Vec<Content> {
         match self {
-            Self::Slot(_) | Self::Ordered(_) => Vec::new(),
+            Self::Slot(_) | Self::Ordered(_) | Self::Retried(_) | Self::After(_) => Vec::new(),
             Self::Triggered { body, .. } => vec![body],
         }
     }
@@ -37,9 +63,10 @@ impl TaskId {
     #[must_use]
     pub fn of_run(deployment: DeploymentId, job: &JobName, version: u32, cause: RunCause) -> Self {
         let of = match cause {
-            RunCause::Slot(_) | RunCause::Ordered(_) => {
-                wire::encode(&(deployment, job, version, cause))
-            }
+            RunCause::Slot(_)
+            | RunCause::Ordered(_)
+            | RunCause::Retried(_)
+            | RunCause::After(_) => wire::encode(&(deployment, job, version, cause)),
             // A content has another digest each time that it is sealed.
             RunCause::Triggered { key, .. } => {
                 wire::encode(&(deployment, job, version, "triggered", key))
@@ -51,5 +78,11 @@ impl TaskId {
             *to = *from;
         }
         Self::new(Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// Returns true if it is the id of a run: no person and no session makes such ids.
+    #[must_use]
+    pub const fn is_of_run(self) -> bool {
+        self.uuid().get_version_num() == 8
     }
 }

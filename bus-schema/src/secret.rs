@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SecretName, SecretRevoked, SecretSigned};
+use crate::{AuthorId, Content, SecretName, SecretRenewed, SecretRevoked, SecretSigned};
 
 /// The secrets on the record: of each name the version that counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,20 @@ pub struct SecretOnRecord {
     pub signed: SecretSigned,
     /// True if the owner revoked it since.
     pub is_revoked: bool,
+    /// The content that took the place of the signed one: the terms with a newer refresh token.
+    #[serde(default)]
+    pub renewed: Option<Content>,
+}
+
+impl SecretOnRecord {
+    /// Returns the newest sealed value, and the author that stored it.
+    #[must_use]
+    pub fn sealed(&self) -> (AuthorId, Content) {
+        match self.renewed {
+            Some(renewed) => (AuthorId::Broker, renewed),
+            None => (AuthorId::Owner, self.signed.sealed),
+        }
+    }
 }
 
 impl Secrets {
@@ -25,8 +39,12 @@ impl Secrets {
         let newest = self.0.get(&signed.name);
         if newest.is_none_or(|newest| signed.version > newest.signed.version) {
             let name = signed.name.clone();
-            let is_revoked = false;
-            self.0.insert(name, SecretOnRecord { signed, is_revoked });
+            let newest = SecretOnRecord {
+                signed,
+                is_revoked: false,
+                renewed: None,
+            };
+            self.0.insert(name, newest);
         }
     }
 
@@ -34,6 +52,15 @@ impl Secrets {
     pub fn revoke(&mut self, revoked: &SecretRevoked) {
         if let Some(newest) = self.0.get_mut(&revoked.name) {
             newest.is_revoked |= newest.signed.version <= revoked.version;
+        }
+    }
+
+    /// Folds a renewal, which only counts for the newest version.
+    pub fn renew(&mut self, renewed: &SecretRenewed) {
+        if let Some(newest) = self.0.get_mut(&renewed.name)
+            && newest.signed.version == renewed.version
+        {
+            newest.renewed = Some(renewed.sealed);
         }
     }
 

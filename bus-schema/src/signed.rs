@@ -4,8 +4,8 @@ use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionId, Challenge, Content, DeploymentId, DeviceId, Digest, PairingId, PublicKey, Signature,
-    TaskId, Time, ToolName, wire,
+    ActionId, Assertion, Challenge, Content, DeploymentId, DeviceId, Digest, PairingId, PublicKey,
+    Signature, TaskId, Time, ToolName, wire,
 };
 
 /// Most calls of one plan, so that a grant with the statements of all approvers fits into one event.
@@ -23,6 +23,9 @@ pub struct Signed {
     #[serde(with = "crate::id::hex_as_text")]
     statement: Vec<u8>,
     signature: Signature,
+    /// The assertion, if a passkey signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion: Option<Assertion>,
 }
 
 /// A statement of a person. Each names its deployment, so it is invalid in any other.
@@ -45,6 +48,10 @@ pub enum Statement {
     SignIn(SignInStatement),
     /// The announcement that a device may be paired, or its end.
     Pairing(PairingStatement),
+    /// Further words of the owner to a dialogue.
+    Said(SaidStatement),
+    /// The owner's answer to a request for another contract of a task.
+    Amend(AmendStatement),
 }
 
 /// A task: a playbook, a session or a dialogue under a contract, and the values of its slots.
@@ -89,14 +96,49 @@ pub struct CallStatement {
     pub args: Content,
 }
 
-/// The end of a session.
+/// The end of a session, or of a dialogue that waits for words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EndStatement {
     /// The deployment in which it is valid.
     pub deployment: DeploymentId,
-    /// The session.
+    /// The session or the dialogue.
     pub task: TaskId,
+}
+
+/// Further words of the owner to a dialogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaidStatement {
+    /// The deployment in which they are valid.
+    pub deployment: DeploymentId,
+    /// The dialogue.
+    pub task: TaskId,
+    /// The number of these words, from 0; only the next number counts, so none are repeated, left out or said in another order.
+    pub number: u16,
+    /// The words (text), put into `BLOBS` by the gateway.
+    pub words: Content,
+    /// The time of signing, by the person's clock.
+    pub at: Time,
+}
+
+/// The owner's answer to a request for another contract of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmendStatement {
+    /// The deployment in which it is valid.
+    pub deployment: DeploymentId,
+    /// The task.
+    pub task: TaskId,
+    /// The number of the request, from 0.
+    pub request: u16,
+    /// The contract that the task is under.
+    pub from: Digest,
+    /// The contract under which it goes on; absent if the owner refuses the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Digest>,
+    /// The time of signing, by the person's clock.
+    pub at: Time,
 }
 
 /// An approval or denial of exactly one draft grant.
@@ -197,6 +239,7 @@ impl Signed {
             by: PublicKey::new(key.verifying_key().to_bytes()),
             statement,
             signature,
+            assertion: None,
         }
     }
 
@@ -204,6 +247,12 @@ impl Signed {
     #[must_use]
     pub const fn by(&self) -> PublicKey {
         self.by
+    }
+
+    /// Returns true if a passkey made it, which verified its person; unproven before [`Signed::open`].
+    #[must_use]
+    pub const fn is_verified(&self) -> bool {
+        self.assertion.is_some()
     }
 
     /// Returns the statement if `trusted` signed it.
@@ -217,7 +266,12 @@ impl Signed {
         if self.statement.len() > STATEMENT_BYTES_MAX {
             return Err(NotSigned::Malformed);
         }
-        if !verify(trusted, &self.statement, &self.signature) {
+        let (bytes, signature) = (&self.statement, &self.signature);
+        let is_signed = match &self.assertion {
+            Some(assertion) => assertion.verify(trusted, bytes, signature),
+            None => verify(trusted, bytes, signature),
+        };
+        if !is_signed {
             return Err(NotSigned::BadSignature);
         }
         wire::decode(&self.statement).map_err(|_| NotSigned::Malformed)

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// Every service of the compose file, with its user id.
-pub(crate) const SERVICES: [(&str, u32); 12] = [
+pub(crate) const SERVICES: [(&str, u32); 13] = [
     ("nats", 10_012),
     ("policy", 10_003),
     ("runner", 10_004),
@@ -22,6 +22,7 @@ pub(crate) const SERVICES: [(&str, u32); 12] = [
     ("scheduler", 10_006),
     ("ui", 10_009),
     ("gateway", 10_001),
+    ("signer", 10_014),
     ("tailscale", 10_010),
 ];
 

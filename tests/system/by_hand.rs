@@ -91,6 +91,18 @@ async fn fetched(owner: &BusClient, fetch: Fetch) -> Fetched {
             let bytes = owner.get(AuthorId::Owner, &content).await.unwrap();
             Fetched::Job(content, bytes)
         }
+        Fetch::Body { task, content } => {
+            let bytes = owner.get(AuthorId::Scheduler, &content).await.unwrap();
+            Fetched::Body(task, bytes)
+        }
+        Fetch::Said {
+            task,
+            number,
+            content,
+        } => {
+            let bytes = owner.get(AuthorId::Gateway, &content).await.unwrap();
+            Fetched::Said(task, number, bytes)
+        }
         Fetch::Words { task, by, content } => {
             Fetched::Words(task, owner.get(by, &content).await.unwrap())
         }

@@ -104,6 +104,20 @@ impl Chromium {
         }
     }
 
+    /// Gives the browser an authenticator, whose person is there and is verified or not.
+    pub(crate) async fn authenticator(&mut self, is_verified: bool) {
+        self.call("WebAuthn.enable", json!({})).await;
+        let options = json!({
+            "protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": is_verified, "automaticPresenceSimulation": true,
+        });
+        self.call(
+            "WebAuthn.addVirtualAuthenticator",
+            json!({ "options": options }),
+        )
+        .await;
+    }
+
     /// Opens an address.
     pub(crate) async fn open(&mut self, address: &str) {
         self.call("Page.navigate", json!({"url": address})).await;

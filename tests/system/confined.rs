@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::hardening::UNDER;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "gateway",
     "policy",
     "runner",
@@ -19,6 +19,7 @@ const NAMES: [&str; 12] = [
     "engine",
     "scheduler",
     "ui",
+    "signer",
     "nats",
     "tailscale",
 ];

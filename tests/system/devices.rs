@@ -64,7 +64,16 @@ async fn post(deployment: &Deployment, path: &str, body: &str) -> Said {
 
 /// Starts `pair` and returns it with the address that it shows.
 pub(crate) async fn pair(deployment: &Deployment, role: &str) -> (Terminal, String) {
-    let arguments = ["pair", "--role", role, "--name", "Phone"];
+    pair_with(deployment, role, &[]).await
+}
+
+/// As [`pair`], with more options.
+pub(crate) async fn pair_with(
+    deployment: &Deployment,
+    role: &str,
+    more: &[&str],
+) -> (Terminal, String) {
+    let arguments = [&["pair", "--role", role, "--name", "Phone"], more].concat();
     let mut command = program(Some(deployment.dir().path()), &arguments);
     let terminal = Terminal::start(&mut command, "");
     terminal.shows("&o=", 1).await;
@@ -79,12 +88,12 @@ pub(crate) async fn pair(deployment: &Deployment, role: &str) -> (Terminal, Stri
 }
 
 /// A device whose key the test holds.
-struct Phone {
+pub(crate) struct Phone {
     key: SigningKey,
 }
 
 impl Phone {
-    fn new(n: u8) -> Self {
+    pub(crate) fn new(n: u8) -> Self {
         let key = SigningKey::from_bytes(&[n; 32]);
         Self { key }
     }
@@ -108,7 +117,7 @@ impl Phone {
     }
 
     /// Pairs itself; returns the owner's endorsement.
-    async fn paired(&self, deployment: &Deployment, role: &str) -> DeviceEndorsed {
+    pub(crate) async fn paired(&self, deployment: &Deployment, role: &str) -> DeviceEndorsed {
         let (mut terminal, address) = pair(deployment, role).await;
         let (id, code) = self.opens(deployment, &address).await;
         terminal.shows(CODE, 1).await;

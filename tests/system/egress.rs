@@ -93,6 +93,11 @@ impl World {
         fs::write(self.folder.join("names.json"), names.to_string()).unwrap();
     }
 
+    /// Adds a file to the folder of the servers.
+    pub(crate) fn write(&self, name: &str) {
+        fs::write(self.folder.join(name), "").unwrap();
+    }
+
     /// The requests that the HTTPS server has read.
     pub(crate) fn requests(&self) -> Vec<String> {
         let text = fs::read_to_string(self.folder.join("requests")).unwrap();

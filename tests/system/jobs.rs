@@ -27,7 +27,7 @@ const EVERY_SECOND: &str =
 const FAR: &str = "[when]\ncron = \"30 9 29 2 *\"\nzone = \"Europe/Stockholm\"\n";
 
 /// Signs a contract for the job, and writes job and playbook; returns the job's file.
-async fn written(deployment: &Deployment, when: &str) -> PathBuf {
+pub(crate) async fn written(deployment: &Deployment, when: &str) -> PathBuf {
     let principal = format!("principal = \"job:{JOB}\"\n\n[limits]");
     let text = contract("counting", MAY_LIST).replace("[limits]", &principal);
     deployment.sign(&text).await;
@@ -46,11 +46,11 @@ async fn written(deployment: &Deployment, when: &str) -> PathBuf {
 }
 
 /// Signs the job of a file.
-fn add(deployment: &Deployment, file: &Path) -> Ended {
+pub(crate) fn add(deployment: &Deployment, file: &Path) -> Ended {
     run(deployment, &["job", "add", file.to_str().unwrap()])
 }
 
-fn ok(ended: Ended) -> String {
+pub(crate) fn ok(ended: Ended) -> String {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     ended.printed
 }
@@ -311,6 +311,28 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
             &["does not cover the job", "principal = \"job:sum\"", ""],
         ),
         ("count.playbook", "none", 1, &["none.toml", "", ""]),
+        (
+            FAR,
+            "[when]\nafter = { job = \"count\" }\n",
+            64,
+            &[
+                "start each other for ever: count, count",
+                "give one of them",
+                "",
+            ],
+        ),
+        (
+            FAR,
+            "[when]\nafter = { job = \"other\" }\n",
+            1,
+            &["no job `other` to run after", "sign it first", ""],
+        ),
+        (
+            FAR,
+            "[when]\ntrigger = \"cli.build\"\n[message]\nslots.x = \"id\"\n",
+            64,
+            &["has no slot `x`", "[message] slots", ""],
+        ),
     ] {
         fs::write(&file, good.replace(from, to)).unwrap();
         let refused = add(&deployment, &file);
@@ -319,6 +341,97 @@ async fn a_job_that_cannot_run_is_refused_with_the_fix() {
     }
     let record = deployment.record().await;
     assert_eq!(record.count("job.signed"), 0);
+}
+
+#[tokio::test]
+async fn a_playbook_is_checked_against_the_catalogue() {
+    let deployment = Deployment::running().await;
+    written(&deployment, FAR).await;
+    let steps = deployment.scratch().join("count.playbook.toml");
+    let check = || run(&deployment, &["playbook", "check", steps.to_str().unwrap()]);
+    has(&ok(check()), &["good, 1 step"]);
+    let wrong = playbook(LIST).replace("path = ", "pth = ");
+    fs::write(
+        &steps,
+        format!("{wrong}\n[[step]]\nid = \"b\"\ntool = \"file.lst\"\n"),
+    )
+    .unwrap();
+    let refused = check();
+    assert_eq!(refused.code, Some(64), "{refused:?}");
+    let words = [
+        "did you mean `path`?",
+        "did you mean `file.list`?",
+        "lacks the argument `path`",
+    ];
+    has(&refused.said, &words);
+}
+
+/// Adds a job of these lines that runs by order alone, and orders a run.
+async fn ordered(deployment: &Deployment, rules: &str, step: &str, lines: &str) {
+    let file = written(deployment, &format!("{lines}\n{FAR}")).await;
+    let principal = format!("principal = \"job:{JOB}\"\n\n[limits]");
+    let text = contract("counting", rules).replace("[limits]", &principal);
+    deployment
+        .sign(&text.replace("version = 1", "version = 2"))
+        .await;
+    until(deployment, "contract.activated", 2).await;
+    let steps = deployment.scratch().join("count.playbook.toml");
+    fs::write(steps, playbook(step)).unwrap();
+    ok(add(deployment, &file));
+    ok(run(deployment, &["job", "run", JOB]));
+}
+
+#[tokio::test]
+async fn a_run_that_fails_is_tried_again_and_its_dead_letter_runs_again_by_order() {
+    let deployment = Deployment::running().await;
+    let rules = "[[allow]]\nname = \"read\"\ntool = \"file.read\"\nwhere.path = \"late.txt\"\n";
+    let step = "[[step]]\nid = \"read\"\ntool = \"file.read\"\nargs = { path = \"late.txt\" }\n";
+    let lines = "retry = { attempts = 2, backoff = \"1s\" }\n";
+    ordered(&deployment, rules, step, lines).await;
+    let record = until(&deployment, "task.finished", 2).await;
+    let last = record.of("task.admitted").last().unwrap().task().unwrap();
+    let history = ok(run(&deployment, &["job", "history", JOB]));
+    let retry = format!("contractual job retry {last}");
+    has(&history, &["attempt 2 of 2", "dead letter", &retry]);
+    has(&ok(run(&deployment, &["job", "list"])), &["1 dead letter"]);
+    let none = run(
+        &deployment,
+        &[
+            "job",
+            "retry",
+            &TaskId::of_run(
+                deployment.id(),
+                &JOB.parse().unwrap(),
+                9,
+                RunCause::Retried(last),
+            )
+            .to_string(),
+        ],
+    );
+    assert_eq!(none.code, Some(1), "{none:?}");
+    has(&none.said, &["there is no run", "job history"]);
+    fs::write(deployment.workspace().join("late.txt"), "here").unwrap();
+    ok(run(&deployment, &["job", "retry", &last.to_string()]));
+    until(&deployment, "task.finished", 3).await;
+    let history = ok(run(&deployment, &["job", "history", JOB]));
+    has(&history, &["succeeded", "run again as"]);
+    assert!(!ok(run(&deployment, &["job", "list"])).contains("dead letter"));
+    let again = run(&deployment, &["job", "retry", &last.to_string()]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    has(&again.said, &["was run again already"]);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_a_person_is_stopped_at_its_deadline() {
+    let deployment = Deployment::running().await;
+    let rules = MAY_LIST.replace("[[allow]]", "[[ask]]\nreason = \"Look?\"");
+    ordered(&deployment, &rules, LIST, "deadline = \"1s\"\n").await;
+    let record = until(&deployment, "task.finished", 1).await;
+    assert_eq!(record.count("approval.requested"), 1, "{}", kinds(&record));
+    assert_eq!(record.count("task.stopped"), 1, "{}", kinds(&record));
+    assert_eq!(record.count("action.started"), 0);
+    let history = ok(run(&deployment, &["job", "history", JOB]));
+    has(&history, &["stopped at its deadline"]);
 }
 
 /// Publishes a message under `trigger.cli.<name>` as the identity `trigger`, with an id.

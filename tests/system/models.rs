@@ -20,17 +20,17 @@ const RULES: &str = "[[allow]]\nname = \"list\"\ntool = \"file.list\"\ntokens = 
     [[allow]]\nname = \"read\"\ntool = \"file.read\"\nwhere.path = { path = \"*.txt\" }\ntokens = 0\n\n\
     [[ask]]\nname = \"write\"\ntool = \"file.write\"\nreason = \"It writes.\"\nwhere.path = \"report.md\"\ntokens = 0\n";
 const FILE: &str = "2026-10-lindgren-coffee.txt";
-const WIRES: [&str; 3] = ["anthropic", "openai-chat", "openai-responses"];
+pub(crate) const WIRES: [&str; 3] = ["anthropic", "openai-chat", "openai-responses"];
 
 /// A deployment with a model that answers by script.
-struct Scene {
-    deployment: Deployment,
-    world: World,
+pub(crate) struct Scene {
+    pub(crate) deployment: Deployment,
+    pub(crate) world: World,
     key: String,
 }
 
 /// An answer of a wire, with words and calls (id, name and arguments).
-fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
+pub(crate) fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
     let stop = if calls.is_empty() {
         ["end_turn", "stop"]
     } else {
@@ -81,12 +81,12 @@ fn said(wire: &str, words: &str, calls: &[(&str, &str, Value)]) -> Value {
 }
 
 /// The only answer to a request.
-fn once(body: Value) -> Value {
+pub(crate) fn once(body: Value) -> Value {
     json!([{ "body": body }])
 }
 
 /// A script that reads two files at once, one of which is refused, writes after an approval, and ends in words.
-fn script(wire: &str) -> Vec<Value> {
+pub(crate) fn script(wire: &str) -> Vec<Value> {
     let read = |id, path: &str| (id, "file_read", json!({"path": path}));
     let report = json!({"path": "report.md", "text": "done\n"});
     vec![
@@ -103,7 +103,16 @@ fn script(wire: &str) -> Vec<Value> {
 impl Scene {
     /// Starts a deployment, adds the model, gives its key, and signs a contract with the rule that `model add` prints; none
     /// without Python.
-    async fn start(wire: &str, turns: &[Value]) -> Option<Self> {
+    pub(crate) async fn start(wire: &str, turns: &[Value]) -> Option<Self> {
+        Self::with(wire, turns, (&[], "")).await
+    }
+
+    /// Does the same with further flags of `model add`, and further limits of a task.
+    pub(crate) async fn with(
+        wire: &str,
+        turns: &[Value],
+        (flags, limits): (&[&str], &str),
+    ) -> Option<Self> {
         let deployment = Deployment::provisioned().await;
         let script = json!({"wire": wire, "model": MODEL, "turns": turns}).to_string();
         let files = [
@@ -115,13 +124,11 @@ impl Scene {
         let salt = deployment.opened().clock.salt().to_string();
         let key = format!("canary{}", &salt[..32]);
         let (host, url) = (world.endpoint(), format!("https://{}/", world.endpoint()));
-        let added = run(
-            &deployment,
-            &[
-                "model", "add", "main", "--wire", wire, "--url", &url, "--secret", "llm",
-                "--model", MODEL, "--tokens", "500", "--yes",
-            ],
-        );
+        let add = [
+            "model", "add", "main", "--wire", wire, "--url", &url, "--secret", "llm", "--model",
+            MODEL, "--tokens", "500", "--yes",
+        ];
+        let added = run(&deployment, &[&add, flags].concat());
         assert_eq!(added.code, Some(0), "{added:?}");
         let place = added.printed.split("--inject '").nth(1).unwrap();
         let place = place.split('\'').next().unwrap();
@@ -133,7 +140,7 @@ impl Scene {
         let rule = added.printed.split("[[allow]]").nth(1).unwrap();
         let rule = rule.split("\n\n").next().unwrap();
         let text = contract("work", &format!("{RULES}\n[[allow]]{rule}\ntokens = 400\n"));
-        let head = format!("{}\n[limits]\ntokens = 1500", world.head());
+        let head = format!("{}\n[limits]\n{limits}tokens = 1500", world.head());
         let text = text.replacen("\n[limits]", &head, 1);
         deployment.sign(&text).await;
         Some(Self {
@@ -154,7 +161,7 @@ impl Scene {
     }
 
     /// Runs the dialogue, and approves its questions.
-    async fn ran(&self) -> Ran {
+    pub(crate) async fn ran(&self) -> Ran {
         let detached = self.run(&["--detach", "--json"]);
         assert_eq!(detached.code, Some(0), "{detached:?}");
         let submitted: Value = serde_json::from_str(&detached.printed).unwrap();
@@ -163,7 +170,7 @@ impl Scene {
     }
 
     /// The requests that the model has read.
-    fn requests(&self) -> Vec<Value> {
+    pub(crate) fn requests(&self) -> Vec<Value> {
         let lines = self.world.lines("bodies");
         assert_eq!(self.world.lines("faults"), [""; 0]);
         lines
@@ -226,7 +233,7 @@ impl Scene {
     }
 
     /// The detail of the end of the last dialogue.
-    async fn end(&self, ran: &Ran) -> Value {
+    pub(crate) async fn end(&self, ran: &Ran) -> Value {
         let fact = &ran.events.last().unwrap().body["fact"];
         let detail = serde_json::from_value(fact["detail"].clone()).unwrap();
         let bytes = self

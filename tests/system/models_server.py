@@ -2,11 +2,13 @@
 
 `script.json` in the folder has the wire, the model's id, and a list of answers for each turn: a request is of the turn that its
 number of earlier answers says, and gets the next answer of it; the last answer of a turn, and the last turn, are repeated.
-It adds each request to `bodies`, and each fault that it finds to `faults`.
+It adds each request to `bodies`, and each fault that it finds to `faults`. A request with `stream` gets the events of its wire. With
+`hold` in an answer the last third of its events waits until there is a file of that name; with `cut`, the stream breaks off there.
 """
 
 import json
 import re
+import time
 
 NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 COUNTS = {}
@@ -28,7 +30,7 @@ def only(value, required, optional, where):
 
 
 def anthropic(body):
-    only(body, {"model", "max_tokens", "messages"}, {"system", "tools"}, "the body")
+    only(body, {"model", "max_tokens", "messages"}, {"system", "tools", "stream"}, "the body")
     for tool in body.get("tools", []):
         only(tool, {"name", "description", "input_schema"}, set(), "a tool")
     calls, answers = [], 0
@@ -58,7 +60,7 @@ def anthropic(body):
 
 
 def chat(body):
-    only(body, {"model", "max_tokens", "messages"}, {"tools"}, "the body")
+    only(body, {"model", "max_tokens", "messages"}, {"tools", "stream", "stream_options"}, "the body")
     names = []
     for tool in body.get("tools", []):
         only(tool, {"type", "function"}, set(), "a tool")
@@ -83,7 +85,7 @@ def chat(body):
 
 
 def responses(body):
-    only(body, {"model", "max_output_tokens", "instructions", "input", "store", "include"}, {"tools"}, "the body")
+    only(body, {"model", "max_output_tokens", "instructions", "input", "store", "include"}, {"tools", "stream"}, "the body")
     need(body["store"] is False, "the answer is stored")
     names = []
     for tool in body.get("tools", []):
@@ -105,6 +107,86 @@ def responses(body):
         before = kind
     need(not open_calls, f"the calls {open_calls} have no results")
     return names, answers
+
+
+def halves(text):
+    return [text[: len(text) // 2], text[len(text) // 2 :]]
+
+
+def anthropic_events(answer):
+    message = dict(answer, content=[], stop_reason=None)
+    yield {"type": "message_start", "message": message}
+    yield {"type": "ping"}
+    for index, block in enumerate(answer["content"]):
+        kind = block["type"]
+        if kind == "text":
+            empty, deltas = {"text": ""}, [{"type": "text_delta", "text": half} for half in halves(block["text"])]
+        elif kind == "thinking":
+            empty = {"thinking": "", "signature": ""}
+            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]}]
+            deltas += [{"type": "signature_delta", "signature": block["signature"]}]
+        else:
+            empty = {"input": {}}
+            deltas = [{"type": "input_json_delta", "partial_json": half} for half in halves(json.dumps(block["input"]))]
+        yield {"type": "content_block_start", "index": index, "content_block": block | empty}
+        for delta in deltas:
+            yield {"type": "content_block_delta", "index": index, "delta": delta}
+        yield {"type": "content_block_stop", "index": index}
+    usage = {"output_tokens": answer["usage"]["output_tokens"]}
+    yield {"type": "message_delta", "delta": {"stop_reason": answer["stop_reason"]}, "usage": usage}
+    yield {"type": "message_stop"}
+
+
+def chat_events(answer):
+    def chunk(delta, reason=None):
+        return {"id": "chatcmpl-1", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+    for choice in answer["choices"]:
+        message = choice["message"]
+        yield chunk({"role": "assistant", "content": ""})
+        for half in halves(message["content"] or ""):
+            yield chunk({"content": half})
+        for index, call in enumerate(message.get("tool_calls", [])):
+            first, second = halves(call["function"]["arguments"])
+            begin = dict(call, index=index, function={"name": call["function"]["name"], "arguments": first})
+            yield chunk({"tool_calls": [begin]})
+            yield chunk({"tool_calls": [{"index": index, "function": {"arguments": second}}]})
+        yield chunk({}, choice["finish_reason"])
+    if "usage" in answer:
+        yield {"id": "chatcmpl-1", "choices": [], "usage": answer["usage"]}
+    yield "[DONE]"
+
+
+def responses_events(answer):
+    events = [{"type": "response.created", "response": dict(answer, output=[], status="in_progress")}]
+    for index, item in enumerate(answer["output"]):
+        if item["type"] == "message":
+            for half in halves(item["content"][0]["text"]):
+                events.append({"type": "response.output_text.delta", "output_index": index, "delta": half})
+        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    events.append({"type": "response.completed", "response": answer})
+    return [dict(event, sequence_number=number) for number, event in enumerate(events)]
+
+
+EVENTS = {"anthropic": anthropic_events, "openai-chat": chat_events, "openai-responses": responses_events}
+
+
+def framed(event):
+    data = event if isinstance(event, str) else json.dumps(event)
+    return f"data: {data}\n\n".encode()
+
+
+def streamed(folder, said, events):
+    """The frames of a stream; none at its end if it breaks off."""
+    frames = [framed(event) for event in events]
+    for number, frame in enumerate(frames):
+        if number == len(frames) * 2 // 3:
+            while "hold" in said and not (folder / said["hold"]).exists():
+                time.sleep(0.01)
+            if said.get("cut"):
+                yield None
+                return
+        yield frame
 
 
 WIRES = {
@@ -138,4 +220,7 @@ def answer(folder, path, headers, text, seen):
     count = COUNTS.get(answers, 0)
     COUNTS[answers] = count + 1
     said = turn[min(count, len(turn) - 1)]
-    return said.get("status", 200), said["body"], said.get("headers", {})
+    value = said["body"]
+    if said.get("status", 200) == 200 and body.get("stream"):
+        value = streamed(folder, said, EVENTS[script["wire"]](value))
+    return said.get("status", 200), value, said.get("headers", {})

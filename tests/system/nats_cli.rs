@@ -5,8 +5,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use harness::{Deployment, Record};
+use harness::{Deployment, Record, SOON, eventually};
 use serde_json::Value;
+
+use crate::{
+    jobs::{add, ok, written},
+    scene::until,
+};
 
 /// The real program, if it is installed.
 fn nats() -> Option<PathBuf> {
@@ -40,9 +45,13 @@ impl Context<'_> {
 
     /// Its output, and true if it succeeded.
     fn run(&self, arguments: &[&str]) -> (bool, String) {
+        self.within("1s", arguments)
+    }
+
+    fn within(&self, timeout: &str, arguments: &[&str]) -> (bool, String) {
         let mut command = self.command(self.nats.to_str().unwrap());
         let output = command
-            .args(["--context", self.name, "--timeout", "1s"])
+            .args(["--context", self.name, "--timeout", timeout])
             .args(arguments)
             .output()
             .unwrap();
@@ -306,4 +315,97 @@ async fn trigger_hands_in_triggers_and_reads_nothing() {
     );
     trigger.may_not(&["sub", "event.>"], "event.>");
     trigger.may_not(&["sub", "trigger.>"], "trigger.>");
+}
+
+/// The events of a task in the copy of the record, once its end is there.
+async fn followed(reader: &Context<'_>, task: &str) -> Vec<Value> {
+    let decode = format!("{} decode", harness::contractual().display());
+    let all = [
+        "sub",
+        "--stream",
+        "AUDIT",
+        "--all",
+        "-T",
+        "--raw",
+        "--translate",
+        &decode,
+    ];
+    eventually(SOON, async || {
+        let mut events = decoded(&reader.does(&all));
+        events.retain(|event| event.to_string().contains(task));
+        let ended = |event: &Value| {
+            let subject = event["subject"].as_str();
+            subject.is_some_and(|subject| subject.ends_with("task.finished"))
+        };
+        if events.iter().any(ended) {
+            Ok(events)
+        } else {
+            Err(format!("{events:?}"))
+        }
+    })
+    .await
+}
+
+/// The commands of this folder's page in `nats/README.md`: a message starts a job, the same one twice is one run, and the run is
+/// followed and replayed.
+#[tokio::test]
+async fn a_trigger_starts_one_run_which_is_followed_and_replayed() {
+    let Some(nats) = nats() else { return };
+    let deployment = Deployment::running().await;
+    let when = "[when]\ntrigger = \"cli.build\"\n\n[message]\nkey = \"id\"\n";
+    let file = written(&deployment, when).await;
+    ok(add(&deployment, &file));
+    let context = |name| Context {
+        nats: nats.clone(),
+        deployment: &deployment,
+        name,
+    };
+    let (trigger, reader) = (context("trigger"), context("audit-reader"));
+    let publish = |body: &str| trigger.run(&["pub", "--jetstream", "trigger.cli.build", body]);
+    let body = r#"{"id": "5f3a", "commit": "1f3a"}"#;
+    let large: &str = &"x".repeat(100_000);
+    for (body, stored) in [
+        (body, true),
+        (body, true),
+        ("no JSON", true),
+        (large, false),
+    ] {
+        let (_, said) = publish(body);
+        assert_eq!(
+            said.contains("Stored in Stream: TRIGGERS"),
+            stored,
+            "{said}"
+        );
+    }
+    until(&deployment, "trigger.refused", 1).await;
+    let record = until(&deployment, "task.finished", 1).await;
+    assert_eq!(
+        (record.count("run.due"), record.count("task.admitted")),
+        (1, 1)
+    );
+    let task = record.of("task.finished").next().unwrap().task().unwrap();
+    let history = ok(crate::cli::run(&deployment, &["job", "history", "count"]));
+    assert!(history.contains("messages without a run: 1"), "{history}");
+
+    let events = followed(&reader, &task.to_string()).await;
+    assert!(events.len() >= 4, "{events:?}");
+    reader.does(&[
+        "consumer",
+        "add",
+        "AUDIT",
+        "runs",
+        "--pull",
+        "--deliver",
+        "all",
+        "--replay",
+        "original",
+        "--filter",
+        "event.scheduler.>",
+        "--defaults",
+    ]);
+    // At the original speed, the scheduler's first event is long before the run.
+    let next = ["consumer", "next", "AUDIT", "runs", "--count", "3", "--raw"];
+    let (done, runs) = reader.within("60s", &next);
+    assert!(done, "{runs}");
+    assert!(runs.contains("run.due"), "{runs}");
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::run,
+    devices::Phone,
     npm,
     scene::{REFUSED, playbook as steps, until},
 };
@@ -124,6 +125,7 @@ async fn each_page_fits_a_phone_and_breaks_no_rule_of_its_policy() {
         return missing("axe-core cannot be installed: npm or the package is missing");
     };
     browser.axe = Some(packages.join("axe-core/axe.min.js"));
+    Phone::new(46).paired(&deployment, "approver").await;
     let signed = deployment.sign(contract()).await;
     let done = deployment.submit(signed, playbook()).await;
     deployment.follow(done, true).await;
@@ -142,6 +144,9 @@ async fn each_page_fits_a_phone_and_breaks_no_rule_of_its_policy() {
         ("jobs", "/jobs".to_owned()),
         ("secrets", "/secrets".to_owned()),
         ("tools", "/tools".to_owned()),
+        ("models", "/models".to_owned()),
+        ("devices", "/devices".to_owned()),
+        ("new", "/new".to_owned()),
         ("audit", "/audit".to_owned()),
         ("settings", "/settings".to_owned()),
     ];

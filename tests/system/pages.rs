@@ -11,13 +11,16 @@ use crate::{
 };
 
 /// Every page without an id.
-const PLACES: [&str; 8] = [
+const PLACES: [&str; 11] = [
     "/",
+    "/new",
     "/tasks",
     "/contracts",
     "/jobs",
     "/secrets",
     "/tools",
+    "/models",
+    "/devices",
     "/audit",
     "/settings",
 ];
@@ -61,6 +64,9 @@ async fn the_pages_of_a_task_show_its_question_and_its_end() {
         ("/jobs", "There are no jobs"),
         ("/secrets", "There are no secrets"),
         ("/tools", "file.write"),
+        ("/models", "There are no models"),
+        ("/devices", "No device is paired"),
+        ("/new", "No contract is in force"),
         ("/settings", "contractual halt"),
         ("/audit", "roster.changed"),
     ];

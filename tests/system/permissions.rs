@@ -147,9 +147,9 @@ async fn delivered(clients: &[Client], rights: &[Allowed], families: &[String]) 
             }
         }
     }
-    // The head to five readers, the question for a proof, the order to halt for each executor, the release of a secret,
-    // and the requests for a page and for its changes.
-    assert_eq!(pairs, 11);
+    // The head to five readers, pieces of answers to the gateway, the question for a proof, the order to halt for each executor,
+    // the release and the renewal of a secret, and the requests for a page and for its changes.
+    assert_eq!(pairs, 13);
 }
 
 /// One subject of each family: those of the generated table, and all other entries of the server.

@@ -95,7 +95,7 @@ pub(crate) fn encodings(value: &str) -> Vec<String> {
     aligned.chain(others).collect()
 }
 
-fn has(bytes: &[u8], encodings: &[String]) -> bool {
+pub(crate) fn has(bytes: &[u8], encodings: &[String]) -> bool {
     let is_there = |text: &String| {
         bytes
             .windows(text.len())
@@ -105,7 +105,7 @@ fn has(bytes: &[u8], encodings: &[String]) -> bool {
 }
 
 /// Everything that can be seen of the deployment, its own folder included.
-async fn everything(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
+pub(crate) async fn everything(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
     let mut shown = shown(deployment).await;
     // The deployment's folder, and everything beside it: the servers of the world keep only a digest.
     for folder in [deployment.dir().path(), deployment.scratch()] {

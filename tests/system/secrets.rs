@@ -153,7 +153,7 @@ pub(crate) async fn shown(deployment: &Deployment) -> Vec<(String, Vec<u8>)> {
         let mut named = Vec::new();
         contents(&message.fact, &mut named);
         for content in named {
-            for author in AuthorId::ALL {
+            for author in AuthorId::Owner.contents() {
                 let bytes = operator.get(*author, &content).await.ok().flatten();
                 shown.push((format!("content of {place}"), bytes.unwrap_or_default()));
             }

@@ -177,11 +177,16 @@ async fn an_agent_calls_the_tools_of_a_contract_and_no_other() {
         let listed = agent.ask("tools/list", json!({}));
         let names = listed["tools"].as_array().unwrap().iter();
         let names: Vec<_> = names.map(|tool| tool["name"].as_str().unwrap()).collect();
-        let own = ["contract_show", "contract_await", "contract_read"];
+        let own = [
+            "contract_show",
+            "contract_request",
+            "contract_await",
+            "contract_read",
+        ];
         for name in ["file_list", "file_read", "file_write"].iter().chain(&own) {
             assert!(names.contains(name), "{name}: {names:?}");
         }
-        assert_eq!(names.len(), 6, "{names:?}");
+        assert_eq!(names.len(), 7, "{names:?}");
 
         let path = "2026-10-lindgren-coffee.txt";
         let read = agent.call("file_read", &json!({"path": path}));

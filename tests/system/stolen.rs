@@ -97,6 +97,7 @@ impl<'a> Theft<'a> {
             until: self.deployment.clock().wall().plus_ms(600_000),
             escalation: None,
             attended: false,
+            verified: false,
         });
         draft
     }

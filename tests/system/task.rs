@@ -52,7 +52,7 @@ async fn cancelled_task_ends_at_once_and_its_question_with_it() {
         &[
             "nothing more of it is granted or claimed",
             &action[..18],
-            "the owner cancelled the task",
+            "the task was cancelled",
         ],
     );
     has(

@@ -3,7 +3,7 @@
 Its only argument is a folder with `cert.pem`, `key.pem` and `names.json` (names with their addresses). It prints its ports
 as JSON, and adds each request to `requests` in the folder, and the SHA-256 of each header `authorization` to `seen`.
 With `document.json`, an OpenAPI document, and `documented.py` there, it answers as the document says; with `script.json` and
-`models_server.py`, as a model.
+`models_server.py`, as a model; with `keys.json` and `keys_server.py`, it takes requests below `/v2/keys/` only with their key.
 """
 
 import base64
@@ -93,11 +93,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(200, {"data": {"path": self.path, "price": 7}, "hidden": "x"})
 
     def do_POST(self):
-        self.reply(201, {"echo": json.loads(self.said())})
+        body = self.said()
+        if self.path == "/v2/held":
+            # Never answered.
+            threading.Event().wait()
+        self.reply(201, {"echo": json.loads(body)})
+
+    def keyed(self):
+        body = self.said()
+        code, value = KEYS.answer(self.command, self.path, self.headers, body)
+        self.reply(code, value)
 
     def model(self):
         code, value, headers = MODEL.answer(FOLDER, self.path, self.headers, self.said(), seen)
-        self.reply(code, value, **headers)
+        if isinstance(value, dict):
+            self.reply(code, value, **headers)
+        else:
+            self.stream(code, value)
+
+    def stream(self, code, frames):
+        self.protocol_version = "HTTP/1.1"
+        self.close_connection = True
+        self.send_response(code)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for frame in frames:
+            if frame is None:
+                return
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(frame), frame))
+            self.wfile.flush()
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, *_):
         pass
@@ -113,6 +139,13 @@ if (FOLDER / "script.json").exists():
     import models_server as MODEL
 
     Handler.do_POST = Handler.model
+
+KEYS = None
+if (FOLDER / "keys.json").exists():
+    import keys_server
+
+    KEYS = keys_server.Keys(FOLDER)
+    Handler.do_GET = Handler.do_POST = Handler.keyed
 
 DOCUMENT = None
 if (FOLDER / "document.json").exists():

@@ -37,6 +37,12 @@ on_edge() {
 machine contractual
 on_edge contractual 10.89.1.3
 on_uplink contractual 198.51.100.2
+# The signer is here as well, at the other end of the sidecar's `sign`.
+ip link add sign type veth peer name sign netns contractual
+ip address add 10.89.1.90/29 dev sign
+ip link set sign up
+ip -n contractual address add 10.89.1.91/29 dev sign
+ip -n contractual link set sign up
 machine other
 on_edge other 10.89.1.4
 machine laptop

@@ -22,9 +22,11 @@ const FORGED: [&str; 4] = [
 async fn joined(programs: std::path::PathBuf) -> (Tailnet, String) {
     let tailnet = Tailnet::new(programs).await;
     tailnet.open_edge(DOMAIN);
+    tailnet.open_signer();
     tailnet.deployment.nats().start().await;
     tailnet.deployment.provision().await;
     tailnet.deployment.start_all().await;
+    tailnet.deployment.start_signer().await;
     let set_up = tailnet.shipped_set_up();
     tailnet.make_sidecar(&set_up);
     tailnet.start_sidecar(&set_up);
@@ -92,6 +94,17 @@ fn allowed_devices_reach_the_gateway_over_https_as_whom_they_are() {
             assert_eq!(asked_by(&tailnet, "mallory@example.test"), 0);
             assert_eq!(asked_by(&tailnet, "alice@example.test"), 2);
             assert!(!tailnet.deployment.log("gateway").contains("1.2.3.4"));
+            // The signer's page, which talks to the gateway's name.
+            let page = tailnet.ask_signer("laptop");
+            assert_eq!(page.status, 200, "{page:?}");
+            let gateway = format!("<meta name=\"gateway\" content=\"https://{DOMAIN}\">");
+            assert!(page.body.contains(&gateway), "{page:?}");
+            // Requests of that page get the gateway's answers, and those of another port's none.
+            let from = |port: &str| format!("Origin: https://{DOMAIN}{port}");
+            for (origin, status) in [(from(":8443"), 200), (from(":8444"), 403)] {
+                let answer = tailnet.ask("laptop", HEALTH, &[&origin]);
+                assert_eq!(answer.status, status, "{origin}: {answer:?}");
+            }
             // The sidecar does not replace headers that it does not know; the gateway refuses them.
             let alike = ["Tailscale_User_Login: mallory@example.test"];
             let refused = answered(&tailnet, "laptop", &alike).await;
@@ -137,8 +150,10 @@ fn denied_device_gets_no_answer_while_allowed_ones_do() {
             };
             silent(tailnet.ask("intruder", HEALTH, &[]));
             silent(tailnet.ask("intruder", HEALTH, &[&access(&tailnet)]));
+            silent(tailnet.ask_signer("intruder"));
+            assert_eq!(tailnet.ask_signer("laptop").status, 200);
             assert_eq!(tailnet.ask("laptop", HEALTH, &[]).status, 200);
-            // Allowed devices reach only one port: neither the health check's, nor the gateway's own.
+            // Allowed devices reach only two ports: neither the health check's, nor the gateway's own.
             for port in [22, 80, 8080, 9002] {
                 let url = format!("http://{address}:{port}/");
                 silent(tailnet.fetch(
@@ -147,7 +162,8 @@ fn denied_device_gets_no_answer_while_allowed_ones_do() {
                 ));
             }
             // The policy refuses it.
-            let allowed = serde_json::json!({"Login": "mallory@example.test", "Ports": [443]});
+            let allowed =
+                serde_json::json!({"Login": "mallory@example.test", "Ports": [443, 8443]});
             tailnet.decide(|decided| decided["Allow"].as_array_mut().unwrap().push(allowed));
             assert_eq!(answered(&tailnet, "intruder", &[]).await.status, 200);
             tailnet.decide(|decided| {

@@ -9,7 +9,7 @@ use std::{
 
 use bus_schema::AuthorId;
 use deployment::tailnet::{
-    PORT, TAG,
+    PORTS, SIGNER_PORT, TAG,
     policy::{Policy, Source},
 };
 use harness::{Answer, Deployment, SOON, eventually};
@@ -102,8 +102,8 @@ impl Tailnet {
         fs::write(self.folder().join("policy.hujson"), &text).unwrap();
         let policy = Policy::parse(&text).unwrap();
         let allow = policy.sources().iter().map(|source| match source {
-            Source::Login(login) => json!({"Login": login, "Ports": [PORT]}),
-            Source::Device(address) => json!({"Address": address, "Ports": [PORT]}),
+            Source::Login(login) => json!({"Login": login, "Ports": PORTS}),
+            Source::Device(address) => json!({"Address": address, "Ports": PORTS}),
         });
         let allow: Vec<_> = allow.collect();
         self.decide(|decided| decided["Allow"] = json!(allow));
@@ -120,6 +120,25 @@ impl Tailnet {
         );
         let edge = "[service.edge]\nlisten = \"10.89.1.2:8080\"\nsidecar = \"10.89.1.3\"\n";
         fs::write(&config, format!("{text}\n{edge}")).unwrap();
+    }
+
+    /// Makes the signer listen for the sidecar, under the sidecar's name, and has the gateway know it; after
+    /// [`Self::open_edge`].
+    pub(crate) fn open_signer(&self) {
+        let origin = format!("https://{DOMAIN}:{SIGNER_PORT}");
+        let config = self.deployment.dir().config(AuthorId::Gateway);
+        let text = fs::read_to_string(&config).unwrap();
+        let lines = text
+            .lines()
+            .map(|line| match line.starts_with("signers = ") {
+                true => format!("signers = [\"{origin}\"]\n"),
+                false => format!("{line}\n"),
+            });
+        fs::write(&config, lines.collect::<String>()).unwrap();
+        let text = format!(
+            "listen = \"10.89.1.90:8080\"\ngateway = \"https://{DOMAIN}\"\nhosts = [\"{DOMAIN}:{SIGNER_PORT}\"]\n"
+        );
+        fs::write(self.deployment.dir().signer_config(), text).unwrap();
     }
 
     /// Starts one of the programs on a machine.
@@ -186,15 +205,23 @@ impl Tailnet {
         .await
     }
 
-    /// Sends a request from a device through the tailnet.
+    /// Sends a request to the gateway from a device through the tailnet.
     pub(crate) fn ask(&self, machine: &str, path: &str, headers: &[&str]) -> Answer {
+        self.send(machine, &format!("https://{DOMAIN}{path}"), headers)
+    }
+
+    /// Sends a request for the signer's page from a device through the tailnet.
+    pub(crate) fn ask_signer(&self, machine: &str) -> Answer {
+        self.send(machine, &format!("https://{DOMAIN}:{SIGNER_PORT}/"), &[])
+    }
+
+    fn send(&self, machine: &str, url: &str, headers: &[&str]) -> Answer {
         let ca = self.deployment.scratch().join("certificates.pem");
-        let url = format!("https://{DOMAIN}{path}");
         let mut arguments = vec!["-socks", SOCKS, "-ca", ca.to_str().unwrap()];
         for header in headers {
             arguments.extend(["-header", header]);
         }
-        arguments.push(&url);
+        arguments.push(url);
         self.fetch(machine, &arguments)
     }
 

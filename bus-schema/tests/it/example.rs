@@ -2,6 +2,7 @@
 
 mod devices;
 mod jobs;
+mod secrets;
 mod session;
 
 use std::collections::BTreeMap;
@@ -13,14 +14,14 @@ use bus_schema::{
     CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractFolders,
     ContractRejected, ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest,
     DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted,
-    HaltOrdered, Hardening, Head, Money, MountPoint, NotReleased, Pins, PlanStatement, Profile,
-    Proof, Property, Prove, PublicKey, RefusalCode, Release, ReleasedSecret, Salt, Scope, Sealed,
-    SecretReleased, SecretRevoked, SecretSigned, ServiceStarted, Signed, Statement, StreamAdopted,
-    StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome, TaskRejected,
-    TaskStatement, TaskSubmitted, Usage, public_key, wire,
+    HaltOrdered, Hardening, Head, Money, MountPoint, Pins, PlanStatement, Profile, Proof, Property,
+    Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed, Statement,
+    StreamAdopted, StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
+    TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
 
 pub(crate) use devices::{endorsed, revoked};
+pub(crate) use secrets::{release, renew};
 
 use crate::fixture::{T0, deployment, id, key_of, name, new_key, owner, roster, task};
 
@@ -69,6 +70,7 @@ pub(crate) fn draft() -> DraftGrant {
                 from: T0,
             }),
             attended: true,
+            verified: false,
         }),
     }
 }
@@ -283,7 +285,7 @@ pub(crate) fn events() -> Vec<Example> {
     ];
     all.extend(session::events());
     all.extend(streams());
-    all.extend(secrets());
+    all.extend(secrets::events());
     all.extend(jobs::jobs());
     all.extend(devices::events());
     all.extend(tasks());
@@ -304,39 +306,6 @@ fn streams() -> Vec<Example> {
     vec![event(D, doubted), event(D, adopted)]
 }
 
-fn secrets() -> Vec<Example> {
-    use bus_schema::Deployment as D;
-    let signed = SecretSigned {
-        name: name("smtp.password"),
-        version: 2,
-        terms: digest(18),
-        sealed: content(3),
-    };
-    let revoked = SecretRevoked {
-        name: name("smtp.password"),
-        version: 2,
-    };
-    let released = SecretReleased {
-        action: id(4),
-        name: name("smtp.password"),
-        version: 2,
-    };
-    vec![event(D, signed), event(D, revoked), event(task(), released)]
-}
-
-/// A request for a secret, and its answer.
-pub(crate) fn release() -> (Release, Result<ReleasedSecret, NotReleased>) {
-    let question = Release {
-        action: id(4),
-        secret: name("smtp.password"),
-    };
-    let answer = ReleasedSecret {
-        version: 2,
-        sealed: vec![1, 2, 3],
-    };
-    (question, Ok(answer))
-}
-
 fn tasks() -> Vec<Example> {
     let t = task();
     vec![
@@ -349,6 +318,7 @@ fn tasks() -> Vec<Example> {
                 contract: digest(5),
                 playbook: content(9),
                 slots: None,
+                of_message: false,
             },
         ),
         event(
@@ -465,8 +435,6 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::Approval(approval(&draft())),
         Statement::Plan(plan(&draft(), 1)),
         Statement::Access(access),
-        session::call(),
-        session::end(),
         devices::sign_in(),
         devices::pairing(),
     ];
@@ -479,8 +447,11 @@ pub(crate) fn statements() -> Vec<(&'static str, Statement)> {
         Statement::End(_) => ("end", statement),
         Statement::SignIn(_) => ("signin", statement),
         Statement::Pairing(_) => ("pairing", statement),
+        Statement::Said(_) => ("said", statement),
+        Statement::Amend(_) => ("amend", statement),
     };
-    all.into_iter().map(named).collect()
+    let all = all.into_iter().chain(session::statements());
+    all.map(named).collect()
 }
 
 pub(crate) fn head() -> Head {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use bus_schema::{
     ACTORS, AuthorId, CALLS, EngineFact, ExecutorFact, FACTS, Facts as _, GatewayFact, Head,
-    Live as _, PolicyFact, STREAMS, SchedulerFact, Subject, UiFact, WorkerFact,
+    Live as _, Piece, PolicyFact, STREAMS, SchedulerFact, Subject, UiFact, WorkerFact,
     account::{API, accounts_conf, nkey_variable},
     consumer, stream, users, wire,
 };
@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    example,
+    example, fixture,
     matrix::{self, subjects_of},
 };
 
@@ -110,6 +110,10 @@ fn schemas() -> BTreeMap<String, String> {
         "live.head.v1".to_owned(),
         bytes_of(&Head::subject(), &example::head()),
     );
+    file(
+        "live.piece.v1".to_owned(),
+        bytes_of(&Piece::subject(), &piece()),
+    );
     let (question, answer) = example::prove();
     let call = json!({
         "question": bytes_of("call.audit.owner.prove", &question),
@@ -122,7 +126,22 @@ fn schemas() -> BTreeMap<String, String> {
         "answer": bytes_of("call.broker.egress.release", &answer),
     });
     file("call.release.v1".to_owned(), call);
+    let (question, answer) = example::renew();
+    let call = json!({
+        "question": bytes_of("call.broker.egress.renew", &question),
+        "answer": bytes_of("call.broker.egress.renew", &answer),
+    });
+    file("call.renew.v1".to_owned(), call);
     files
+}
+
+fn piece() -> Piece {
+    Piece {
+        task: fixture::task(),
+        action: fixture::id(4),
+        nth: 3,
+        text: "{\"delta\":{\"text\":\"Hi\"}}".to_owned(),
+    }
 }
 
 /// The readers that fold it or check every link of its chain; it is delivered to all.
@@ -162,12 +181,8 @@ fn subjects() -> String {
             line(subject, by.name(), &readers);
         }
     }
-    let names = |by: &&AuthorId| {
-        !matches!(
-            by,
-            AuthorId::Audit | AuthorId::Broker | AuthorId::Scheduler | AuthorId::Ui
-        )
-    };
+    let names =
+        |by: &&AuthorId| !matches!(by, AuthorId::Audit | AuthorId::Scheduler | AuthorId::Ui);
     for by in AuthorId::ALL.iter().filter(names) {
         let read = format!("{API}.DIRECT.GET.BLOBS.blob.{by}.digest.0");
         let readers: Vec<_> = users()
@@ -194,8 +209,13 @@ fn subjects() -> String {
             );
         }
     }
-    let listeners: Vec<_> = Head::TO.iter().map(|author| author.name()).collect();
-    line(Head::subject(), Head::BY.name(), &listeners.join(" "));
+    for (subject, by, to) in [
+        (Head::subject(), Head::BY, Head::TO),
+        (Piece::subject(), Piece::BY, Piece::TO),
+    ] {
+        let listeners: Vec<_> = to.iter().map(|author| author.name()).collect();
+        line(subject, by.name(), &listeners.join(" "));
+    }
     let scheduler = AuthorId::Scheduler.name();
     line("timer.<job>".to_owned(), scheduler, "");
     line("due.<job>".to_owned(), "server", scheduler);

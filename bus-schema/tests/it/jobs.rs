@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     example::{content, digest},
-    fixture::{T0, deployment, name},
+    fixture::{T0, deployment, name, task},
 };
 
 fn signed(version: u32) -> JobSigned {
@@ -94,13 +94,15 @@ fn a_run_has_one_task_and_two_runs_have_two() {
         (deployment(), "report", 1, RunCause::Ordered(order)),
         (deployment(), "report", 1, triggered(5, 8)),
         (deployment(), "report", 1, triggered(6, 8)),
+        (deployment(), "report", 1, RunCause::Retried(task())),
+        (deployment(), "report", 1, RunCause::After(task())),
     ];
     let of = |(deployment, job, version, cause): (_, &str, _, _)| {
         TaskId::of_run(deployment, &name(job), version, cause)
     };
     let mut ids: Vec<_> = all.into_iter().map(of).collect();
     assert_eq!(ids[0], TaskId::of_run(deployment(), &job, 1, all[0].3));
-    assert_eq!(ids[0].uuid().get_version_num(), 8);
+    assert!(ids.iter().all(|id| id.is_of_run()) && !task().is_of_run());
     assert_eq!(ids[0].to_string().parse(), Ok(ids[0]));
     ids.sort_unstable();
     ids.dedup();

@@ -10,6 +10,7 @@ mod jobs;
 mod malformed;
 mod matrix;
 mod own;
+mod passkeys;
 mod refuse;
 mod roster;
 mod roundtrip;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use bus_schema::{
-    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, STREAMS, Spec, TIMERS, TRIGGERS,
+    ACTORS, AUDIT, AuthorId, CALLS, Chain, FACTS, Head, Live as _, Piece, STREAMS, Spec, TIMERS,
+    TRIGGERS,
     account::{API, Form, OWN_API, User},
     stream, users,
 };
@@ -60,7 +61,7 @@ fn families() -> Vec<String> {
             all.extend(from.map(|from| format!("call.{to}.{from}.{}", call.verb)));
         }
     }
-    all.push(Head::subject());
+    all.extend([Head::subject(), Piece::subject()]);
     all.extend(AuthorId::ALL.iter().map(|by| format!("live.{by}.what.-")));
     all.extend(["cli", "other"].map(|source| format!("trigger.{source}.NAME")));
     all.extend(
@@ -222,8 +223,8 @@ fn every_import_into_a_stream_has_a_wildcard() {
             assert!(is_wide(&import.to), "{}: {import:?}", user.name);
         }
     }
-    // Events of every author, contents of every author but audit, the broker and ui, triggers, and timers.
-    assert_eq!(seen, AuthorId::ALL.len() + AuthorId::ALL.len() - 3 + 2);
+    // Events of every author, contents of every author but audit and ui, triggers, and timers.
+    assert_eq!(seen, AuthorId::ALL.len() + AuthorId::ALL.len() - 2 + 2);
 }
 
 /// An account without JetStream answers on `$JS.API` itself, and first.

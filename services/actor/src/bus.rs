@@ -18,7 +18,7 @@ use bus_schema::{
     account::API, verify, wire,
 };
 use ed25519_dalek::{Signer as _, SigningKey};
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Clock, Error, Executor, Settled, error::chain, live::Numbers};
@@ -261,6 +261,34 @@ impl<A: Author> Bus<A> {
         if let Err(error) = published {
             tracing::debug!(error = chain(&error), "a live message was lost");
         }
+    }
+
+    /// Subscribes to a live message. Those that its author did not sign, and repeated ones, are left out.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the connection is closed.
+    pub async fn hear<L: Live>(&self) -> Result<impl Stream<Item = L> + Send + use<A, L>, Error> {
+        debug_assert!(L::TO.contains(&A::ID));
+        let subscribed = self.inner.client.subscribe(L::subject()).await;
+        let messages = subscribed.map_err(|error| Error::Bus {
+            what: "to subscribe to live messages",
+            reason: chain(&error),
+        })?;
+        let (bus, mut newest) = (self.clone(), None);
+        Ok(messages.filter_map(move |message| {
+            let said = bus.said::<L>(&message);
+            let said = said.filter(|said| newest.is_none_or(|newest| said.seq > newest));
+            newest = said.as_ref().map(|said| said.seq).or(newest);
+            std::future::ready(said.map(|said| said.fact))
+        }))
+    }
+
+    fn said<L: Live>(&self, message: &async_nats::Message) -> Option<Body<L>> {
+        if !self.genuine(L::BY, message) {
+            return None;
+        }
+        let said: Body<L> = wire::decode(&message.payload).ok()?;
+        (said.subject == L::subject() && said.author == L::BY).then_some(said)
     }
 
     /// Calls `callee` and waits for its signed answer.

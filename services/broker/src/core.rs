@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    ActionId, Broker, Content, Draft, ExecutorFact, NotReleased, PublicKey, SecretReleased, Seen,
+    ActionId, Broker, Content, Draft, ExecutorFact, NotReleased, PublicKey, SecretReleased,
+    SecretRenewed, Seen,
 };
 use contract::HttpTool;
 use executor::Installed;
 
-use crate::asked::Asked;
+use crate::asked::{Asked, AskedRenewal};
 use crate::effect::{Effect, Input};
-use crate::judge::judge;
+use crate::judge::{judge, renewable};
 use crate::state::State;
 
 /// Largest number of requests at once; egress runs no more actions.
@@ -26,6 +27,7 @@ pub struct BrokerCore {
     /// The tools of a signed catalogue, which is at this content.
     tools: Option<(Content, Installed<HttpTool>)>,
     asked: BTreeMap<ActionId, Asked>,
+    renewals: BTreeMap<ActionId, AskedRenewal>,
 }
 
 impl BrokerCore {
@@ -37,6 +39,7 @@ impl BrokerCore {
             state: State::default(),
             tools: None,
             asked: BTreeMap::new(),
+            renewals: BTreeMap::new(),
         }
     }
 
@@ -58,11 +61,11 @@ impl BrokerCore {
             Ok(releasable) => releasable,
             Err(why) => return Some(why),
         };
-        let content = releasable.signed.sealed;
+        let (author, content) = releasable.newest.sealed();
         let stored = match asked.stored(&content) {
             None => {
                 let key = Key::Action("fetch", action);
-                out.effect(key, || Effect::Fetch(action, content));
+                out.effect(key, || Effect::Fetch(action, author, content));
                 return None;
             }
             Some(Err(why)) => return Some(*why),
@@ -71,7 +74,7 @@ impl BrokerCore {
         if let Err(why) = releasable.fits(&stored.1) {
             return Some(why);
         }
-        let version = releasable.signed.version;
+        let version = releasable.newest.signed.version;
         if releasable.claim.released.is_some() {
             // It was read back: from here on, everybody can see it.
             let stored = Arc::clone(stored);
@@ -87,6 +90,35 @@ impl BrokerCore {
         };
         let draft = Draft::<Broker>::of(started.draft().task, fact);
         out.append(draft.because(started.id));
+        None
+    }
+
+    /// Says what became of a renewal; none if something is still to be read.
+    fn step_renewal(
+        &self,
+        asked: &AskedRenewal,
+        out: &mut Outbox<'_, Self>,
+    ) -> Option<Result<(), NotReleased>> {
+        let release = &asked.release;
+        self.state.claim(release.action)?;
+        let terms = &asked.renewal.terms;
+        let (claim, newest) = match renewable(&self.state, release, asked.version, terms) {
+            Ok(found) => found,
+            Err(why) => return Some(Err(why)),
+        };
+        let sealed = asked.renewal.sealed.content();
+        if newest.renewed == Some(sealed) {
+            return Some(Ok(()));
+        }
+        let started = &claim.started;
+        let fact = SecretRenewed {
+            action: release.action,
+            name: release.secret.clone(),
+            version: asked.version,
+            sealed,
+        };
+        let draft = Draft::<Broker>::of(started.draft().task, fact);
+        out.append(draft.because(started.id).with(asked.renewal.sealed.clone()));
         None
     }
 }
@@ -124,8 +156,28 @@ impl Core for BrokerCore {
                     self.asked.insert(action, asked);
                 }
             }
+            Input::Renew(handed, reply) => {
+                let (renew, renewal) = *handed;
+                let action = renew.action;
+                let is_full =
+                    self.renewals.len() >= ASKED_MAX && !self.renewals.contains_key(&action);
+                let asked = AskedRenewal::new(renew, renewal, reply);
+                if is_full {
+                    asked.answer(Err(NotReleased::Unread));
+                } else {
+                    self.renewals.insert(action, asked);
+                }
+            }
+            Input::Renewed(action, reply) => {
+                if let Some(asked) = self.renewals.remove(&action) {
+                    asked.answer(reply);
+                }
+            }
             Input::Late(action) => {
                 if let Some(asked) = self.asked.get_mut(&action) {
+                    asked.is_late = true;
+                }
+                if let Some(asked) = self.renewals.get_mut(&action) {
                     asked.is_late = true;
                 }
             }
@@ -163,9 +215,17 @@ impl Core for BrokerCore {
                 out.effect(key, || Effect::Refuse(*action, why));
             }
         }
+        for (action, asked) in &self.renewals {
+            let reply = self.step_renewal(asked, out);
+            let late = || Err(NotReleased::Unread);
+            if let Some(reply) = reply.or_else(|| asked.is_late.then(late)) {
+                let key = Key::Action("renewed", *action);
+                out.effect(key, || Effect::Renewed(*action, reply));
+            }
+        }
     }
 
     fn hurries(&self) -> bool {
-        !self.asked.is_empty()
+        !self.asked.is_empty() || !self.renewals.is_empty()
     }
 }

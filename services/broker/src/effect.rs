@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use bus_schema::{ActionId, Content, NotReleased, Release, ReleasedSecret};
+use bus_schema::{
+    ActionId, AuthorId, Content, NotReleased, Release, ReleasedSecret, Renew, Sealed,
+};
 use contract::HttpTool;
 use executor::Installed;
-use secret::{OuterSeal, SealingKey, SecretTerms};
+use secret::{InnerSeal, OuterSeal, SealingKey, SecretTerms};
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 /// A sealed secret as it is stored, with its terms; the error is the reason that it cannot be used.
 pub type Stored = Result<Arc<(OuterSeal, SecretTerms)>, NotReleased>;
@@ -19,12 +22,14 @@ pub type Reply = Result<ReleasedSecret, NotReleased>;
 pub enum Effect {
     /// Fetch the catalogue that the owner signed.
     Read(Content),
-    /// Fetch the sealed secret for an action.
-    Fetch(ActionId, Content),
+    /// Fetch the sealed secret for an action, which the author stored.
+    Fetch(ActionId, AuthorId, Content),
     /// Take off the outer seal, because the release for the action is on record with this version.
     Open(ActionId, u32, Arc<(OuterSeal, SecretTerms)>),
     /// Refuse.
     Refuse(ActionId, NotReleased),
+    /// Say if a renewal is on record.
+    Renewed(ActionId, Result<(), NotReleased>),
 }
 
 /// The result of an effect, or a request.
@@ -38,6 +43,13 @@ pub enum Input {
     Tools(Content, Installed<HttpTool>),
     /// A sealed secret, which is at this content.
     Stored(ActionId, Content, Stored),
+    /// Egress hands in a renewal.
+    Renew(
+        Box<(Renew, Renewal)>,
+        oneshot::Sender<Result<(), NotReleased>>,
+    ),
+    /// The answer to the renewal for an action.
+    Renewed(ActionId, Result<(), NotReleased>),
     /// The answer for an action.
     Answer(ActionId, Reply),
     /// The bus did not answer; retry.
@@ -59,6 +71,33 @@ pub fn stored(bytes: Option<&[u8]>) -> Stored {
     let outer = outer.map_err(|_| NotReleased::Seal)?;
     let terms = outer.terms().map_err(|_| NotReleased::Seal)?;
     Ok(Arc::new((outer, terms)))
+}
+
+/// A renewal as it is stored.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// The terms that stand in it.
+    pub terms: SecretTerms,
+    /// The bytes with the outer seal.
+    pub sealed: Sealed,
+}
+
+/// Puts the outer seal around what egress handed in.
+///
+/// # Errors
+/// [`NotReleased::Seal`]
+pub fn renewal(
+    key: &SealingKey,
+    inner: &[u8],
+    random: &Zeroizing<[u8; 32]>,
+    seal: impl FnOnce(&[u8]) -> Option<Sealed>,
+) -> Result<Renewal, NotReleased> {
+    let wrong = |_| NotReleased::Seal;
+    let inner = InnerSeal::read(inner).map_err(wrong)?;
+    let terms = inner.terms().map_err(wrong)?;
+    let outer = inner.wrap(&key.public(), random).map_err(wrong)?;
+    let sealed = seal(&outer.bytes()).ok_or(NotReleased::Seal)?;
+    Ok(Renewal { terms, sealed })
 }
 
 /// Takes off the outer seal.

@@ -1,10 +1,10 @@
 //! Decides if a secret may be released for a claimed action; everything that is checked was signed by the owner, or is
 //! egress's own claim.
 
-use bus_schema::{NotReleased, OutsideEnvelope, PublicKey, Release, SecretSigned, Time};
+use bus_schema::{NotReleased, OutsideEnvelope, PublicKey, Release, SecretOnRecord, Time};
 use contract::{HttpTool, Reach};
 use executor::Installed;
-use secret::SecretTerms;
+use secret::{SecretTerms, TokenGrant, TokenSource};
 
 use crate::state::{ClaimOnRecord, State};
 
@@ -12,7 +12,7 @@ use crate::state::{ClaimOnRecord, State};
 #[derive(Debug)]
 pub(crate) struct Releasable<'s> {
     pub(crate) claim: &'s ClaimOnRecord,
-    pub(crate) signed: &'s SecretSigned,
+    pub(crate) newest: &'s SecretOnRecord,
     tool: &'s HttpTool,
 }
 
@@ -82,12 +82,14 @@ pub(crate) fn judge<'s>(
         return Err(NotReleased::Host);
     }
     let signed = acts.secrets().usable(&asked.secret)?;
+    let newest = acts.secrets().get(&asked.secret);
+    let newest = newest.ok_or(NotReleased::Unknown)?;
     match &claim.released {
         Some((name, _)) if *name != asked.secret => Err(NotReleased::Another),
         Some((_, version)) if *version != signed.version => Err(NotReleased::Replaced),
         Some(_) | None => Ok(Releasable {
             claim,
-            signed,
+            newest,
             tool,
         }),
     }
@@ -100,10 +102,7 @@ impl Releasable<'_> {
     /// # Errors
     /// [`NotReleased::Seal`] or [`NotReleased::Terms`].
     pub(crate) fn fits(&self, terms: &SecretTerms) -> Result<(), NotReleased> {
-        let is_signed = terms.digest() == self.signed.terms
-            && *terms.name() == self.signed.name
-            && terms.version() == self.signed.version;
-        if !is_signed {
+        if !is_signed(self.newest, terms) {
             return Err(NotReleased::Seal);
         }
         if terms.permit(self.tool.endpoint(), self.tool.method()) {
@@ -112,4 +111,45 @@ impl Releasable<'_> {
             Err(NotReleased::Terms)
         }
     }
+}
+
+/// Checks a renewal: it has the terms that the owner signed last, which name a source of tokens, and this version was released
+/// for the claim. The endpoint has taken the value before by then, so nothing else, such as a halt, refuses the next one.
+///
+/// # Errors
+/// Returns the first reason against it.
+pub(crate) fn renewable<'s>(
+    state: &'s State,
+    asked: &Release,
+    version: u32,
+    terms: &SecretTerms,
+) -> Result<(&'s ClaimOnRecord, &'s SecretOnRecord), NotReleased> {
+    let claim = state.claim(asked.action).ok_or(NotReleased::NotClaimed)?;
+    let secrets = state.acts.secrets();
+    secrets.usable(&asked.secret)?;
+    let newest = secrets.get(&asked.secret).ok_or(NotReleased::Unknown)?;
+    if !is_signed(newest, terms) {
+        return Err(NotReleased::Seal);
+    }
+    match &claim.released {
+        None => return Err(NotReleased::NotClaimed),
+        Some((name, _)) if *name != asked.secret => return Err(NotReleased::Another),
+        Some((_, released)) if *released != version => return Err(NotReleased::Replaced),
+        Some(_) => {}
+    }
+    if version != newest.signed.version {
+        return Err(NotReleased::Replaced);
+    }
+    match terms.token().map(TokenSource::grant) {
+        Some(TokenGrant::RefreshToken) => Ok((claim, newest)),
+        Some(TokenGrant::ClientCredentials) | None => Err(NotReleased::Terms),
+    }
+}
+
+/// Returns true for the terms that the owner signed.
+fn is_signed(newest: &SecretOnRecord, terms: &SecretTerms) -> bool {
+    let signed = &newest.signed;
+    terms.digest() == signed.terms
+        && *terms.name() == signed.name
+        && terms.version() == signed.version
 }

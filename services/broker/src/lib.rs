@@ -8,6 +8,6 @@ mod service;
 mod state;
 
 pub use crate::core::BrokerCore;
-pub use effect::{Effect, Input, Reply, Stored, open, stored, tools};
+pub use effect::{Effect, Input, Renewal, Reply, Stored, open, renewal, stored, tools};
 pub use service::{BrokerService, Config};
 pub use state::State;

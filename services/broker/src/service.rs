@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{BackgroundTasks, Bus, Context, Error, Service, chain, files};
-use bus_schema::{ActionId, AuthorId, Broker, Content, NotReleased, Release};
+use bus_schema::{ActionId, AuthorId, Broker, Content, NotReleased, Release, Renew};
 use secret::SealingKey;
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::core::BrokerCore;
-use crate::effect::{Effect, Input, Reply, open, stored, tools};
+use crate::effect::{Effect, Input, Reply, open, renewal, stored, tools};
 
 /// The pause before a fetch is retried.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -47,12 +48,16 @@ impl Service for BrokerService {
         Ok((Self { key }, BrokerCore::new(context.owner)))
     }
 
-    fn start(_service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
+    fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
         let (bus, input) = (beside.bus.clone(), beside.input.clone());
+        let (keeps, kept, key) = (bus.clone(), input.clone(), service.key.clone());
+        let renewals = beside.bus.clone().serve_later(move |renew: Renew| {
+            renew_with(keeps.clone(), kept.clone(), key.clone(), renew)
+        });
         let answers = bus.serve_later(move |release: Release| ask(input.clone(), release));
         let mut stop = beside.stop.clone();
         beside.spawn(async move {
-            tokio::select! { () = answers => {} _ = stop.changed() => {} }
+            tokio::select! { () = answers => {} () = renewals => {} _ = stop.changed() => {} }
             Ok(())
         });
         Ok(())
@@ -61,7 +66,13 @@ impl Service for BrokerService {
     async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<Broker>) -> Input {
         match effect {
             Effect::Read(document) => read(&bus, document).await,
-            Effect::Fetch(action, content) => fetch(&bus, action, content).await,
+            Effect::Fetch(action, author, content) => fetch(&bus, action, (author, content)).await,
+            Effect::Renewed(action, reply) => {
+                if let Err(why) = &reply {
+                    tracing::warn!(%why, %action, "a refresh token was not stored");
+                }
+                Input::Renewed(action, reply)
+            }
             Effect::Open(action, version, stored) => {
                 let reply = open(&service.key, version, &stored);
                 if let Err(why) = &reply {
@@ -92,6 +103,28 @@ async fn ask(input: mpsc::Sender<Input>, release: Release) -> Reply {
     refused.map_or(unread.clone(), |answered| answered.unwrap_or(unread))
 }
 
+/// Seals a renewal, hands it to the core, and waits until it is on record.
+async fn renew_with(
+    bus: Bus<Broker>,
+    input: mpsc::Sender<Input>,
+    key: SealingKey,
+    renew: Renew,
+) -> Result<(), NotReleased> {
+    let action = renew.action;
+    let random = Zeroizing::new(*bus.clock().salt().as_bytes());
+    let renewal = renewal(&key, &renew.sealed, &random, |bytes| bus.seal(bytes).ok())?;
+    let (reply, mut answer) = oneshot::channel();
+    let handed = Box::new((renew, renewal));
+    input.send(Input::Renew(handed, reply)).await.ok();
+    let unread = Err(NotReleased::Unread);
+    if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answer).await {
+        return answered.unwrap_or(unread);
+    }
+    input.send(Input::Late(action)).await.ok();
+    let refused = tokio::time::timeout(REFUSAL, answer).await;
+    refused.map_or(unread, |answered| answered.unwrap_or(unread))
+}
+
 async fn read(bus: &Bus<Broker>, document: Content) -> Input {
     match bus.get(AuthorId::Owner, &document).await {
         Ok(bytes) => Input::Tools(document, tools(bytes.as_deref())),
@@ -99,8 +132,12 @@ async fn read(bus: &Bus<Broker>, document: Content) -> Input {
     }
 }
 
-async fn fetch(bus: &Bus<Broker>, action: ActionId, content: Content) -> Input {
-    match bus.get(AuthorId::Owner, &content).await {
+async fn fetch(
+    bus: &Bus<Broker>,
+    action: ActionId,
+    (author, content): (AuthorId, Content),
+) -> Input {
+    match bus.get(author, &content).await {
         Ok(bytes) => Input::Stored(action, content, stored(bytes.as_deref())),
         Err(error) => again("a sealed secret", &error).await,
     }

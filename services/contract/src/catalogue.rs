@@ -1,5 +1,6 @@
 //! The catalogue: the facts about tools that contracts and calls are checked against.
 
+mod effects;
 mod executed;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use bus_schema::{CONTENT_BYTES_MAX, Digest, ToolName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::bound::matching::{CallContext, Match};
+use crate::bound::matching::CallContext;
 use crate::catalogue_error::{CatalogueError, TOOLS_MAX};
 use crate::cedar::Condition;
 use crate::http::HttpTool;
@@ -18,24 +19,14 @@ use crate::schema::Arguments;
 use crate::schema::output::OutputSchema;
 use bus_schema::json;
 
+pub use self::effects::{Effect, Effects};
+
 /// Maximum length of a catalogue, in bytes: that of a content, in which the owner signs it.
 pub const CATALOGUE_BYTES_MAX: usize = CONTENT_BYTES_MAX;
 /// Some editors begin a file with it; it is no part of the text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Maximum number of conditional effects of one tool.
 const EFFECTS_MAX: usize = 32;
-
-/// The effect of a call outside the task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// Changes nothing.
-    Read,
-    /// Changes something that belongs to the owner.
-    Write,
-    /// Sends something out of the owner's control.
-    Outward,
-}
 
 /// The damage if a call of a tool goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,61 +49,6 @@ impl Risk {
             Self::Medium => "medium",
             Self::High => "high",
         }
-    }
-}
-
-/// The effects of the calls of a tool.
-#[derive(Debug, PartialEq)]
-pub struct Effects {
-    /// Conditional effects: the first condition that is true decides.
-    pub some: Vec<(Condition, Effect)>,
-    /// The effect of all other calls.
-    pub other: Effect,
-}
-
-impl Effect {
-    /// All effects, from inward to outward.
-    pub(crate) const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Outward];
-
-    /// The word in the catalogue and in contracts.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Outward => "outward",
-        }
-    }
-}
-
-impl Effects {
-    /// Returns true if every call has this effect.
-    pub(crate) fn are_all(&self, effect: Effect) -> bool {
-        self.other == effect && self.some.iter().all(|(_, one)| *one == effect)
-    }
-
-    /// Returns true if a call can have this effect.
-    pub(crate) fn include(&self, effect: Effect) -> bool {
-        self.other == effect || self.some.iter().any(|(_, one)| *one == effect)
-    }
-
-    /// Returns the most outward effect.
-    #[must_use]
-    pub fn most(&self) -> Effect {
-        let some = self.some.iter().map(|(_, effect)| *effect);
-        some.fold(self.other, Effect::max)
-    }
-
-    /// Returns the effect of one call; the most outward effect if a condition is unknown.
-    fn of(&self, context: &CallContext<'_>) -> Effect {
-        for (when, effect) in &self.some {
-            match when.judge(context) {
-                Match::Yes => return *effect,
-                Match::No => {}
-                Match::Unknown => return self.most(),
-            }
-        }
-        self.other
     }
 }
 
@@ -149,7 +85,7 @@ struct WrittenTool {
 #[derive(Debug, Deserialize)]
 #[serde(
     untagged,
-    expecting = "`effect` is \"read\", \"write\" or \"outward\", or a list of them with conditions"
+    expecting = "`effect` is \"read\", \"write\", \"tell\" or \"outward\", or a list of them with conditions"
 )]
 enum WrittenEffects {
     Word(Effect),
@@ -238,9 +174,9 @@ impl Tool {
         self.entry.risk
     }
 
-    /// Returns true if a call may move money according to the catalogue: it is outward or of high risk.
+    /// Returns true if a call may move money according to the catalogue: something leaves, or it is of high risk.
     pub(crate) fn may_move_money(&self) -> bool {
-        self.effects.most() == Effect::Outward || self.risk() == Some(Risk::High)
+        self.effects.most().leaves() || self.risk() == Some(Risk::High)
     }
 
     /// Returns true if damage of a call needs work to repair, or cannot be undone, according to the catalogue.
@@ -248,10 +184,10 @@ impl Tool {
         matches!(self.risk(), Some(Risk::Medium | Risk::High))
     }
 
-    /// Returns true if a call may be outward or hard to undo.
+    /// Returns true if a call may let something leave, or be hard to undo.
     pub(crate) fn is_guarded(&self) -> bool {
         match self.effects.most() {
-            Effect::Outward => true,
+            Effect::Tell | Effect::Outward => true,
             Effect::Write => self.is_hard_to_undo(),
             Effect::Read => false,
         }
@@ -404,13 +340,21 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     })?;
     let output =
         output(&entry).map_err(|problem| CatalogueError::WrittenTool { place, problem })?;
-    let http = entry.http.as_ref().map(HttpTool::read).transpose();
+    let tells = !effects.include(Effect::Outward) && effects.include(Effect::Tell);
+    let http = entry.http.as_ref().map(|http| HttpTool::read(http, tells));
+    let http = http.transpose();
     let http = match http {
         Ok(http) => http,
         Err(problem) => return wrong(format!("`http` of `{}`: {problem}", entry.name)),
     };
     if let Some(problem) = http.as_ref().and_then(|http| sends(http, &effects)) {
         return wrong(format!("the effect of `{}`: {problem}", entry.name));
+    }
+    if http.is_none() && effects.include(Effect::Tell) {
+        return wrong(format!(
+            "the effect of `{}`: \"tell\" is for tools with `http`, whose host the contract names; write \"outward\"",
+            entry.name
+        ));
     }
     Ok(Tool {
         entry,
@@ -427,10 +371,10 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
 /// Returns the problem of a tool that sends arguments to a host and claims that a call sends nothing.
 fn sends(http: &HttpTool, effects: &Effects) -> Option<String> {
     let (argument, _) = http.sent().into_iter().next()?;
-    let hides = !effects.are_all(Effect::Outward);
+    let hides = !effects.all_leave();
     hides.then(|| {
         format!(
-            "it sends the argument `{argument}` to {}, and not all of its calls are outward; write \"outward\"",
+            "it sends the argument `{argument}` to {}, and not all of its calls let something leave; write \"outward\", or \"tell\" if they change nothing there",
             http.endpoint()
         )
     })

@@ -245,11 +245,7 @@ fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowanc
         Refusal::by(rule, Code::Undecidable, why)
     };
     let spend = match &rule.spend {
-        Some(spend) => Some(
-            spend
-                .money(args)
-                .ok_or_else(|| uncounted(&spend.argument))?,
-        ),
+        Some(spend) => Some(spend.money(args).map_err(uncounted)?),
         None => None,
     };
     let sums = rule.quotas.sums(args).map_err(uncounted)?;

@@ -240,15 +240,16 @@ fn idle(rule: &Rule, limits: &Limits, catalogue: &Catalogue) -> Vec<Finding> {
         return Vec::new();
     }
     let mut found = Vec::new();
-    let flows = |tool: &Tool| match tool.effects().most() {
-        Effect::Outward => true,
-        Effect::Write => tool.risk() >= Some(Risk::Medium),
-        Effect::Read => false,
+    let any = |flows: &dyn Fn(&Tool) -> bool| {
+        let mut tools = catalogue.tools();
+        tools.any(|tool| rule.tool.matches(tool.name().as_str()) && flows(tool))
     };
-    let mut tools = catalogue.tools();
-    let any = tools.any(|tool| rule.tool.matches(tool.name().as_str()) && flows(tool));
+    let flows = any(&|tool: &Tool| {
+        tool.effects().most().leaves()
+            || tool.effects().include(Effect::Write) && tool.risk() >= Some(Risk::Medium)
+    });
     for (key, given) in [("untrusted", rule.untrusted), ("secret", rule.secret)] {
-        if given.is_some() && !any {
+        if given.is_some() && !flows {
             let problem = format!(
                 "`{key}` has no effect, because no call of the rule lets something leave or is a write of risk `medium` or `high`"
             );

@@ -15,11 +15,13 @@ use crate::toml_text::quoted;
 
 mod exact;
 mod roles;
+mod scope;
 mod task;
 mod text;
 
 use self::exact::Exact;
-pub use self::task::draft_of_text;
+pub use self::scope::{DraftScope, ModelRule};
+pub use self::task::{draft_in_scope, draft_of_text};
 pub use self::text::DraftHeader;
 
 /// The reason of an ask for a call that cannot be described exactly.

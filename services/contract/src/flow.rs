@@ -1,5 +1,6 @@
 //! Decides what becomes of a call after the task has read untrusted data or a secret.
 
+use crate::catalogue::Effect;
 use crate::determined::{OTHERS, OpenArgument, Openings, Openness};
 use crate::labels::{FlowAction, Labels};
 use crate::name::rule_id;
@@ -22,7 +23,7 @@ pub(crate) fn action(rule: &Rule, case: &ValidCall<'_>) -> Result<FlowAction, Re
             return Err(refused(rule, case, Code::Secret));
         }
     }
-    if is_guarded(case) && labels.is_untrusted() {
+    if is_guarded(rule, case) && labels.is_untrusted() {
         let after = rule
             .untrusted
             .unwrap_or_else(|| match openings(rule, case) {
@@ -64,7 +65,7 @@ pub(crate) fn reason(rule: &Rule, case: &ValidCall<'_>) -> String {
 /// Adds to the question of an ask what is open in the call after the task has read untrusted data.
 pub(crate) fn noted(mut question: Question, rule: &Rule, case: &ValidCall<'_>) -> Question {
     let labels = case.context.view.record.labels();
-    if is_guarded(case) && labels.is_untrusted() {
+    if is_guarded(rule, case) && labels.is_untrusted() {
         let note = open(rule, case, Code::Untrusted).map(|open| {
             let reason = question.reason.trim_end_matches('.');
             let place = seen::note(rule, &case.context);
@@ -75,8 +76,9 @@ pub(crate) fn noted(mut question: Question, rule: &Rule, case: &ValidCall<'_>) -
     question
 }
 
-fn is_guarded(case: &ValidCall<'_>) -> bool {
-    case.outward || case.lasting
+/// Returns true if the call may need a question after untrusted data. A call that only tells does if its rule says so.
+fn is_guarded(rule: &Rule, case: &ValidCall<'_>) -> bool {
+    case.guarded || (case.effect == Effect::Tell && rule.untrusted.is_some())
 }
 
 fn openings(rule: &Rule, case: &ValidCall<'_>) -> Openings {

@@ -5,10 +5,12 @@ mod body;
 mod build;
 mod entry;
 mod method;
+mod prices;
 mod texts;
 
 pub use args_error::HttpArgsError;
 pub use build::HttpRequest;
 pub use entry::{Answer, AnswerKind, HttpLimits, HttpTool};
 pub use method::{Method, UnknownMethod};
+pub use prices::{Price, Prices, Rate};
 pub use texts::{is_header_name, is_header_value, is_reserved_header, percent_encoded};

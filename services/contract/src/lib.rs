@@ -66,14 +66,16 @@ pub use cedar::{CONDITION_BYTES_MAX, Condition, ConditionError};
 pub use contract::{Contract, LANGUAGE, Role};
 pub use decide::{ARGUMENTS_BYTES_MAX, decide};
 pub use diff::{ChangeKind, ChangedCall, Diff, Difference, TestVerdict, diff};
-pub use draft::{DraftHeader, Recorded, draft_of_calls, draft_of_text};
+pub use draft::{
+    DraftHeader, DraftScope, ModelRule, Recorded, draft_in_scope, draft_of_calls, draft_of_text,
+};
 pub use envelope::envelope;
 pub use explain::{RuleExplanation, RuleResult, explain};
 pub use filled::SlotError;
 pub use history_needs::{CallParts, HistoryNeeds};
 pub use http::{
-    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, UnknownMethod,
-    is_header_name, is_header_value, is_reserved_header, percent_encoded,
+    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, Price, Prices,
+    Rate, UnknownMethod, is_header_name, is_header_value, is_reserved_header, percent_encoded,
 };
 pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
@@ -83,7 +85,7 @@ pub use pattern::{PathGlob, PathGlobError, ToolGlob, is_plain_name};
 pub use pins::{
     Drift, Drifted, ReadNow, catalogue_changes, drift, entries, is_read_as_signed, pins,
 };
-pub use quota::{Quota, Quotas, Spend, SpendCurrency};
+pub use quota::{Quota, Quotas, Spend, SpendCurrency, SpentArgument};
 pub use reach::{
     Endpoint, EndpointError, Network, NetworkError, PathFault, Reach, RefusedAddress, StrictUrl,
     UrlError, admit,
@@ -91,6 +93,7 @@ pub use reach::{
 pub use record::{Record, Started, View};
 pub use repeat::Repeats;
 pub use rule::{Escalation, OWNER, Question, Rule, RuleKind};
+pub use show::powers::powers;
 pub use show::{Section, Sentence, Shown, show};
 pub use slot::Slot;
 pub use slot_values::SlotValues;

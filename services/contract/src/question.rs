@@ -30,6 +30,7 @@ pub(crate) fn merge_questions<'r>(
         question.quorum = question.quorum.max(other.quorum);
         question.expires_ms = question.expires_ms.min(other.expires_ms);
         question.attended |= other.attended;
+        question.verified |= other.verified;
         question.escalate = later(question.escalate, other.escalate.as_ref());
         if !reasons.contains(&other.reason.as_str()) {
             reasons.push(&other.reason);
@@ -63,6 +64,7 @@ pub(crate) fn strictest_first(one: &Rule, other: &Rule) -> Ordering {
                 expires,
                 after,
                 question.attended,
+                question.verified,
             ))
         }
         RuleKind::Allow | RuleKind::Deny => None,

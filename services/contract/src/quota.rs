@@ -37,7 +37,16 @@ pub struct Quota {
 
 /// The money that a call moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spend {
+pub enum Spend {
+    /// The money in an argument.
+    Argument(SpentArgument),
+    /// At most this, whatever the arguments are; its executor says how much it was.
+    AtMost(Money),
+}
+
+/// The argument that says how much money a call moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpentArgument {
     /// The argument with the amount.
     pub argument: String,
     /// The currency.
@@ -64,8 +73,20 @@ pub(crate) enum QuotaExceeded {
 }
 
 impl Spend {
-    /// Returns the money that a call moves; `None` if its arguments do not give it exactly.
-    pub(crate) fn money(&self, args: &Map<String, Value>) -> Option<Money> {
+    /// Returns the money that a call moves at most.
+    ///
+    /// # Errors
+    /// The argument that does not give it exactly.
+    pub(crate) fn money(&self, args: &Map<String, Value>) -> Result<Money, &str> {
+        match self {
+            Self::Argument(spent) => spent.money(args).ok_or(spent.argument.as_str()),
+            Self::AtMost(money) => Ok(*money),
+        }
+    }
+}
+
+impl SpentArgument {
+    fn money(&self, args: &Map<String, Value>) -> Option<Money> {
         let currency = match &self.currency {
             SpendCurrency::Fixed(currency) => *currency,
             SpendCurrency::Argument(name) => lookup(args, name)?.as_str()?.parse().ok()?,
@@ -202,6 +223,15 @@ impl fmt::Display for Quota {
 }
 
 impl fmt::Display for Spend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument(spent) => spent.fmt(f),
+            Self::AtMost(money) => write!(f, "{{ at_most = {} }}", quoted(&money.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for SpentArgument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let currency = match &self.currency {
             SpendCurrency::Fixed(currency) => quoted(currency.as_str()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus_schema::RuleId;
 use serde_json::{Map, Value};
 
-use crate::labels::{Labels, OutputLabels};
+use crate::labels::{Integrity, Labels, OutputLabels, Secrecy};
 use crate::slot_values::SlotValues;
 use crate::usage::{Allowance, ContractTotals, Period, Spent, Totals, Under};
 
@@ -38,8 +38,14 @@ impl<'a> View<'a> {
 pub struct Record {
     principal: String,
     text: Option<String>,
+    /// The task text with the further words of the owner, each after an empty line.
+    words: Option<String>,
+    /// True if some of the further words are not known.
+    words_lack: bool,
     /// The values of its slots; `None` if they are not known.
     slots: Option<SlotValues>,
+    /// True if a message from outside filled in some of them.
+    of_message: bool,
     /// The usage of the task: each granted call counts its reservation until its outcome gives the actual usage.
     /// Calls that lapsed unclaimed do not count.
     pub used: Totals,
@@ -102,8 +108,11 @@ impl Record {
     pub fn new(principal: impl Into<String>, text: Option<String>) -> Self {
         Self {
             principal: principal.into(),
+            words: text.clone(),
+            words_lack: false,
             text,
             slots: Some(SlotValues::default()),
+            of_message: false,
             used: Totals::default(),
             labels: Labels::START,
             sources: BTreeMap::new(),
@@ -125,9 +134,42 @@ impl Record {
         self.text.as_deref()
     }
 
+    /// Adds further words of the owner: values may come from them as from the task text. `None` if they are not known:
+    /// then no value comes from any words, since the missing ones may have named another.
+    pub fn say(&mut self, words: Option<&str>) {
+        let Some(words) = words else {
+            self.words_lack = true;
+            return;
+        };
+        let all = self.words.get_or_insert_default();
+        all.push_str("\n\n");
+        all.push_str(words);
+    }
+
+    /// The words of the owner: the task text, and what the owner said later. `None` if there are none, or not all are known.
+    #[must_use]
+    pub fn words(&self) -> Option<&str> {
+        self.words.as_deref().filter(|_| !self.words_lack)
+    }
+
     /// Fills in the slots of the task, as the owner signed them with it; `None` if the values are not known.
     pub fn fill(&mut self, slots: Option<SlotValues>) {
         self.slots = slots;
+    }
+
+    /// Takes the values of the slots as untrusted data from now on: a message from outside filled in some of them.
+    pub fn distrust_slots(&mut self) {
+        self.of_message = true;
+        let labels = Labels {
+            integrity: Integrity::Untrusted,
+            secrecy: Secrecy::Private,
+        };
+        self.taint("the message that started the task", labels);
+    }
+
+    /// Returns true if the owner filled in the slots.
+    pub(crate) const fn slots_are_the_owners(&self) -> bool {
+        !self.of_message
     }
 
     /// The values of its slots; `None` if they are not known.

@@ -95,6 +95,9 @@ pub struct Question {
     /// True if a person has to answer at a terminal: `--yes` and input from a pipe are refused.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub attended: bool,
+    /// True if only a passkey may approve, which verifies its person each time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub verified: bool,
 }
 
 /// The additional role that is asked if nobody answers.
@@ -116,6 +119,7 @@ impl Question {
             expires_ms: ASK_MS_DEFAULT,
             escalate: None,
             attended: false,
+            verified: false,
         }
     }
 }
@@ -342,6 +346,9 @@ impl fmt::Display for Question {
         }
         if self.attended {
             writeln!(f, "attended = true")?;
+        }
+        if self.verified {
+            writeln!(f, "verified = true")?;
         }
         writeln!(f, "reason = {}", quoted(&self.reason))?;
         writeln!(f, "expires = {}", seconds(self.expires_ms))

@@ -13,6 +13,7 @@ use crate::toml_text::quoted;
 use crate::usage::Period;
 
 pub(crate) mod folders;
+pub(crate) mod powers;
 pub(crate) mod reach;
 mod sentence;
 mod sums;
@@ -65,15 +66,7 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
     let of = |kind: fn(&RuleKind) -> bool| {
         let rules = contract.rules().filter(|rule| kind(&rule.kind));
         rules
-            .map(|rule| {
-                let told = told(rule, contract, catalogue);
-                Sentence {
-                    rule: Some(rule.id.to_string()),
-                    text: told.start,
-                    conditions: told.conditions,
-                    more: told.more,
-                }
-            })
+            .map(|rule| of_rule(rule, contract, catalogue))
             .collect()
     };
     let sections = [
@@ -95,21 +88,40 @@ pub fn show(contract: &Contract, catalogue: &Catalogue) -> Shown {
         ("What holds besides", plain(besides(contract, catalogue))),
         ("The tools", catalogued(contract, catalogue)),
     ];
-    let sections = sections.into_iter();
-    let sections = sections.filter(|(_, sentences)| !sentences.is_empty());
-    Shown {
-        name: contract.name().to_string(),
-        version: contract.version(),
-        sections: sections
-            .map(|(title, sentences)| Section {
-                title: title.to_owned(),
-                sentences,
-            })
-            .collect(),
+    Shown::of(contract, sections)
+}
+
+/// Describes one rule.
+fn of_rule(rule: &Rule, contract: &Contract, catalogue: &Catalogue) -> Sentence {
+    let told = told(rule, contract, catalogue);
+    Sentence {
+        rule: Some(rule.id.to_string()),
+        text: told.start,
+        conditions: told.conditions,
+        more: told.more,
     }
 }
 
 impl Shown {
+    /// The sections that say something.
+    fn of<'t>(
+        contract: &Contract,
+        sections: impl IntoIterator<Item = (&'t str, Vec<Sentence>)>,
+    ) -> Self {
+        let sections = sections.into_iter();
+        let sections = sections.filter(|(_, sentences)| !sentences.is_empty());
+        Self {
+            name: contract.name().to_string(),
+            version: contract.version(),
+            sections: sections
+                .map(|(title, sentences)| Section {
+                    title: title.to_owned(),
+                    sentences,
+                })
+                .collect(),
+        }
+    }
+
     /// Formats the sections as text, without a final line end.
     #[must_use]
     pub fn text(&self) -> String {
@@ -293,12 +305,14 @@ pub(crate) fn caps(caps: &PeriodLimits) -> Vec<String> {
 /// Describes the implicit rules of every contract.
 fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
     let permits = |rule: &&Rule| !matches!(rule.kind, RuleKind::Deny);
-    let outward = contract.rules().filter(permits).any(|rule| {
-        let mut tools = catalogue.tools();
-        tools.any(|tool| {
-            rule.tool.matches(tool.name().as_str()) && tool.effects().most() == Effect::Outward
+    let can = |is: fn(&Tool) -> bool| {
+        contract.rules().filter(permits).any(|rule| {
+            let mut tools = catalogue.tools();
+            tools.any(|tool| rule.tool.matches(tool.name().as_str()) && is(tool))
         })
-    });
+    };
+    let outward = can(|tool| tool.effects().most().leaves());
+    let tells = can(|tool| tool.effects().include(Effect::Tell));
     let mut texts = vec![
         "Whatever is not named above is refused.".to_owned(),
         "What it may never do comes first. What it may do after a yes comes before what it may do by itself."
@@ -322,6 +336,12 @@ fn besides(contract: &Contract, catalogue: &Catalogue) -> Vec<String> {
              each argument only one possible value, or if its rule says otherwise."
                 .to_owned(),
         );
+        if tells {
+            texts.push(
+                "A call that only tells something to a host that the contract names does not wait, unless its rule says so."
+                    .to_owned(),
+            );
+        }
         texts.push(
             "Once the task has read a secret, a call that sends something out is refused, unless its rule says \
              otherwise."
@@ -341,8 +361,11 @@ fn catalogued(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
         let does = match (tool.effects().some.is_empty(), tool.effects().most()) {
             (true, Effect::Read) => "It changes nothing.",
             (true, Effect::Write) => "It changes something of the owner's.",
+            (true, Effect::Tell) => {
+                "It tells a host that the contract names something, and changes nothing there."
+            }
             (true, Effect::Outward) => "It lets something leave.",
-            (false, Effect::Outward) => "Some of its calls let something leave.",
+            (false, Effect::Tell | Effect::Outward) => "Some of its calls let something leave.",
             (false, Effect::Read | Effect::Write) => {
                 "Some of its calls change something of the owner's."
             }

@@ -318,7 +318,8 @@ impl Period {
     }
 
     /// The name for people.
-    pub(crate) fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Task => "task",
             Self::Hour => "hour",

@@ -8,10 +8,10 @@ pub(crate) struct ValidCall<'a> {
     pub(crate) tool: &'a Tool,
     pub(crate) context: CallContext<'a>,
     pub(crate) effect: Effect,
-    /// True if the call is outward.
+    /// True if the call lets something leave.
     pub(crate) outward: bool,
-    /// True if the call is hard to undo.
-    pub(crate) lasting: bool,
+    /// True if the call acts outside, or is hard to undo: people are asked about it after untrusted data.
+    pub(crate) guarded: bool,
 }
 
 impl<'a> ValidCall<'a> {
@@ -21,8 +21,12 @@ impl<'a> ValidCall<'a> {
             tool,
             context,
             effect,
-            outward: effect == Effect::Outward,
-            lasting: effect == Effect::Write && tool.is_hard_to_undo(),
+            outward: effect.leaves(),
+            guarded: match effect {
+                Effect::Outward => true,
+                Effect::Write => tool.is_hard_to_undo(),
+                Effect::Read | Effect::Tell => false,
+            },
         }
     }
 }

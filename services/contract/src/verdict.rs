@@ -166,7 +166,7 @@ pub(crate) enum Exceeded {
 }
 
 /// A verified change of a contract: with it, the refused call is granted or asked about.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(into = "String")]
 pub struct Fix {
     pub(crate) change: Change,

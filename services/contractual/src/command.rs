@@ -13,6 +13,7 @@ mod attach;
 mod attached;
 pub mod audit;
 mod certs;
+mod chat;
 mod context;
 pub mod contract;
 pub mod decode;
@@ -27,8 +28,10 @@ mod job;
 mod key;
 mod mcp;
 mod model;
+mod open;
 mod output;
 mod pair;
+mod playbook;
 mod port_forward;
 mod provision;
 mod secret;
@@ -84,6 +87,8 @@ enum DeploymentCommand {
     Up(up::Arguments),
     /// Have a model work on your words, or submit a playbook, under a signed contract, and follow it to its end.
     Run(task::run::Arguments),
+    /// Talk with a model that works under a signed contract.
+    Chat(chat::Arguments),
     /// Serve the tools of a signed contract to an agent, by MCP on standard input and output.
     Mcp(mcp::Arguments),
     /// Give an agent the tools of a signed contract in a folder, and switch its own off.
@@ -130,11 +135,19 @@ enum DeploymentCommand {
     /// List and revoke the devices that speak for the owner.
     #[command(subcommand, after_help = "Example: contractual device list")]
     Device(device::Command),
+    /// Open the Control UI in the browser of this machine.
+    Open(open::Arguments),
     /// Pair a browser or a phone, which then speaks for the owner as far as its role goes.
     Pair(pair::Arguments),
     /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
     #[command(subcommand, after_help = "Example: contractual job add job.toml")]
     Job(job::Command),
+    /// Check the playbooks that tasks and jobs run.
+    #[command(
+        subcommand,
+        after_help = "Example: contractual playbook check stocktake.toml"
+    )]
+    Playbook(playbook::Command),
     /// Kill running programs and stop all grants until `resume`; needs no gateway.
     #[command(after_help = "Example: contractual halt --dir ~/contractual")]
     Halt,
@@ -178,6 +191,9 @@ enum ProcessCommand {
     /// Run a program that dies with the process that started it.
     #[command(hide = true)]
     Attached(attached::Arguments),
+    /// Be the world of `demo --net`.
+    #[command(hide = true)]
+    DemoWorld(demo::world::Arguments),
 }
 
 impl CommandLine {
@@ -233,6 +249,7 @@ impl ProcessCommand {
             Self::Service(arguments) => arguments.run(dir, out),
             Self::Decode(arguments) => arguments.run(out),
             Self::Attached(arguments) => arguments.run(),
+            Self::DemoWorld(arguments) => arguments.run(),
         }
     }
 }
@@ -242,7 +259,7 @@ impl DeploymentCommand {
     fn is_local(&self) -> bool {
         matches!(
             self,
-            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Detach(_)
+            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Detach(_) | Self::Open(_)
         ) || matches!(self, Self::Contract(command) if command.is_local())
             || matches!(self, Self::Tool(command) if command.is_local())
     }
@@ -258,6 +275,7 @@ impl DeploymentCommand {
             | Self::Provision(_)
             | Self::Up(_)
             | Self::Run(_)
+            | Self::Chat(_)
             | Self::Mcp(_)
             | Self::Attach(_)
             | Self::Detach(_)
@@ -269,8 +287,10 @@ impl DeploymentCommand {
             | Self::Model(_)
             | Self::Secret(_)
             | Self::Device(_)
+            | Self::Open(_)
             | Self::Pair(_)
             | Self::Job(_)
+            | Self::Playbook(_)
             | Self::Halt
             | Self::Resume
             | Self::Stream(_)
@@ -324,6 +344,7 @@ impl DeploymentCommand {
             Self::Provision(arguments) => arguments.run(&open()?, out).await,
             Self::Up(arguments) => arguments.run(&open()?, out).await,
             Self::Run(arguments) => arguments.run(&open()?, out).await,
+            Self::Chat(arguments) => arguments.run(&open()?, out).await,
             Self::Mcp(arguments) => arguments.run(&open()?).await,
             Self::Attach(arguments) => arguments.run(&open()?, out).await,
             Self::Detach(arguments) => arguments.run(dir, out),
@@ -338,7 +359,12 @@ impl DeploymentCommand {
             Self::Model(command) => command.run(&open()?, out).await,
             Self::Secret(command) => command.run(&open()?, out).await,
             Self::Device(command) => command.run(&open()?, out).await,
+            Self::Open(arguments) => {
+                arguments.run(&DeploymentFile::read(dir)?, out);
+                Ok(())
+            }
             Self::Pair(arguments) => arguments.run(&open()?, out).await,
+            Self::Playbook(command) => command.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,

@@ -38,6 +38,13 @@ pub const INVOICES: &[(&str, &str)] = &[
     ),
 ];
 
+/// `deploy/examples/customer/tools.json`, with the port 8443 of its hosts.
+pub const CUSTOMER_TOOLS: &str = include_str!("../../../deploy/examples/customer/tools.json");
+/// `deploy/examples/customer/contract.toml`, with the port 8443 of its hosts.
+pub const CUSTOMER_CONTRACT: &str = include_str!("../../../deploy/examples/customer/contract.toml");
+/// `deploy/examples/customer/playbook.toml`.
+pub const CUSTOMER_PLAYBOOK: &str = include_str!("../../../deploy/examples/customer/playbook.toml");
+
 /// Returns a catalogue with the digests of its programs on this machine.
 ///
 /// # Errors

@@ -2,16 +2,18 @@
 
 use std::io::Write as _;
 
-use bus_schema::{ActionId, DraftGrant, TaskId};
+use bus_schema::{ActionId, DraftGrant, Piece, TaskId};
 use deployment::Deployment;
 use futures::{FutureExt as _, StreamExt as _};
 use gateway::{
     api::Event,
-    client::{self, Client},
+    client::{self, Client, Followed},
 };
 
 use crate::{
-    Error, Output, find, prompt,
+    Error, Output, find,
+    live_words::LiveWords,
+    prompt,
     question::{self, Question},
     questions::{Questions, Turn},
     timeline::{self, Timeline, json},
@@ -35,6 +37,8 @@ pub(crate) struct Follower<'a> {
     pub(crate) client: &'a Client,
     /// The output for events and questions.
     pub(crate) out: &'a Output,
+    /// True to show the words of models as they arrive.
+    pub(crate) live: bool,
 }
 
 impl Follower<'_> {
@@ -49,31 +53,61 @@ impl Follower<'_> {
         answer: Answer,
         timeline: &mut Timeline,
     ) -> Result<Vec<Question>, Error> {
-        let mut events = std::pin::pin!(self.client.follow(task));
+        let mut events = std::pin::pin!(self.client.follow_live(task));
         let mut questions = Questions::default();
+        let mut words = LiveWords::default();
         let mut approved = Vec::new();
         loop {
             tokio::select! {
-                event = events.next() => match event {
-                    Some(event) => self.event(&event?, timeline, &mut questions).await,
+                followed = events.next() => match followed.transpose()? {
+                    Some(Followed::Event(event)) => {
+                        words.end(self.out);
+                        self.event(&event, timeline, &mut questions).await;
+                    }
+                    Some(Followed::Piece(piece)) => {
+                        if !questions.is_asking() {
+                            self.piece(&piece, timeline, &mut words);
+                        }
+                    }
                     None => return Ok(approved),
                 },
-                turn = questions.turn(timeline) => match turn {
-                    Turn::Show(plan) => {
-                        let signed = self.ask(answer, timeline, (&plan, &mut questions)).await?;
-                        if signed {
-                            approved.extend(plan);
-                        }
-                    }
-                    Turn::Answered(answer, plan) => {
-                        if answer.is_none() {
-                            writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
-                        }
-                        self.answer(&plan, answer == Some(true)).await?;
-                    }
-                },
+                turn = questions.turn(timeline) => {
+                    approved.extend(self.turn(turn, answer, (timeline, &mut questions)).await?);
+                }
             }
         }
+    }
+
+    /// Shows a piece of an answer as it arrives, if a model answers.
+    pub(crate) fn piece(&self, piece: &Piece, timeline: &Timeline, words: &mut LiveWords) {
+        if self.live && self.out.is_live() && timeline.is_of_model(piece.action) {
+            words.show(piece, self.out);
+        }
+    }
+
+    /// Does the next thing with questions. Returns those that were approved without being asked.
+    ///
+    /// # Errors
+    /// Returns the gateway's error.
+    pub(crate) async fn turn(
+        &self,
+        turn: Turn,
+        answer: Answer,
+        (timeline, questions): (&Timeline, &mut Questions),
+    ) -> Result<Vec<Question>, Error> {
+        match turn {
+            Turn::Show(plan) => {
+                let signed = self.ask(answer, timeline, (&plan, questions)).await?;
+                return Ok(if signed { plan } else { Vec::new() });
+            }
+            Turn::Answered(answer, plan) => {
+                if answer.is_none() {
+                    writeln!(std::io::stderr(), "no answer at EOF: denied").ok();
+                }
+                self.answer(&plan, answer == Some(true)).await?;
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// Shows questions and asks the person, or signs them; returns true if they were signed without asking.
@@ -112,7 +146,12 @@ impl Follower<'_> {
     }
 
     /// Shows an event, and opens or ends a question with it.
-    async fn event(&self, event: &Event, timeline: &mut Timeline, questions: &mut Questions) {
+    pub(crate) async fn event(
+        &self,
+        event: &Event,
+        timeline: &mut Timeline,
+        questions: &mut Questions,
+    ) {
         if questions.is_asking() {
             prompt::leave();
         }

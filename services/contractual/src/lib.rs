@@ -1,9 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+mod amended;
 mod asked;
 mod client;
 pub mod command;
+mod cost;
+mod editor;
 mod error;
 pub mod example;
 mod fact;
@@ -12,18 +15,22 @@ mod find;
 mod follower;
 mod ids;
 pub mod junk;
+mod live_words;
 mod model;
 mod model_line;
+mod model_price;
 mod openapi;
 mod output;
 mod permitted;
 mod prompt;
+mod provenance;
 mod question;
 mod questions;
 mod reason;
 mod recorded;
 mod session;
 mod timeline;
+mod too_much;
 mod unusual;
 
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! The requests to a model and its answers on one line of the timeline.
 
 use bus_schema::json::canonical;
-use engine::wire::Wire;
+use engine::wire::{ModelTurn, Wire};
 use serde_json::Value;
 
 use crate::{fact::one_line, model::PREFIX};
@@ -23,10 +23,22 @@ pub(crate) fn asked(args: &str) -> Option<String> {
     Some(one_line(&format!("asks {id}, {count} {messages}")))
 }
 
+fn turn(output: &str) -> Option<ModelTurn> {
+    // Only the first answer may not be empty.
+    let turn = |wire: Wire| wire.turn(1, output.as_bytes()).ok();
+    Wire::ALL.into_iter().find_map(turn)
+}
+
+/// The words of an answer that calls nothing.
+pub(crate) fn words(output: &str) -> Option<String> {
+    turn(output)
+        .filter(|turn| turn.calls.is_empty())
+        .map(|turn| turn.text)
+}
+
 /// Describes an answer: its words and its calls; none if it is an answer of no wire.
 pub(crate) fn answered(output: &str, fact: &Value) -> Option<String> {
-    let turn = |wire: Wire| wire.turn(0, output.as_bytes()).ok();
-    let turn = Wire::ALL.into_iter().find_map(turn)?;
+    let turn = turn(output)?;
     let mut parts = Vec::new();
     let words = turn.text.trim();
     if !words.is_empty() {

@@ -85,6 +85,16 @@ impl Output {
         note(writeln!(io::stdout(), "{line}"));
     }
 
+    /// Returns true if parts of lines are shown as they come: as text, on a terminal.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.json && io::stdout().is_terminal()
+    }
+
+    /// Prints a part of a line at once.
+    pub(crate) fn part(&self, text: &str) {
+        note(write!(io::stdout(), "{}", escaped_lines(text)).and_then(|()| io::stdout().flush()));
+    }
+
     /// Prints a line in which one word has an ANSI colour if the output is a terminal.
     pub fn painted(&self, before: &str, (word, colour): (&str, Option<u8>), after: &str) {
         let (before, word, after) = (escaped(before), escaped(word), escaped_lines(after));

@@ -55,6 +55,7 @@ fn described(ask: Ask, tool: &contract::Tool) -> String {
     let effect = match tool.effects().most() {
         Effect::Read => "It only reads.",
         Effect::Write => "It changes something.",
+        Effect::Tell => "It tells a host something.",
         Effect::Outward => "It sends something out.",
     };
     format!("{} {effect} {under}", tool.description())

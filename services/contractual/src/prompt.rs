@@ -58,10 +58,18 @@ pub(crate) fn leave() {
     writeln!(std::io::stderr()).ok();
 }
 
-/// Shows the prompt again.
+/// Shows the prompt of a question again.
 pub(crate) fn show() {
+    show_again(PROMPT);
+}
+
+/// Shows a prompt again, whose answer is still read.
+pub(crate) fn show_again(prompt: &str) {
+    let mut terminal = std::io::stderr();
     // As above.
-    write!(std::io::stderr(), "{PROMPT}").ok();
+    write!(terminal, "{prompt}")
+        .and_then(|()| terminal.flush())
+        .ok();
 }
 
 /// Tells the reader of an answer to stop, when the question is dropped.

@@ -49,6 +49,9 @@ const fn next_step(code: RefusalCode) -> Option<&'static str> {
         RefusalCode::DeviceRevoked | RefusalCode::DeviceExpired => {
             "pair the device again with `contractual pair`"
         }
+        RefusalCode::DeviceUnverified => {
+            "approve with a device that was paired with `contractual pair --passkey`"
+        }
         RefusalCode::DeviceRole => {
             "approve with another device, or pair this one again with `--role approver`"
         }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{ActionId, AuthorId, Content, Time};
+use bus_schema::{ActionId, AuthorId, Content, Signed, Statement, Time};
 use diagnostic::escaped;
 use gateway::{api::Event, client::Client};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    cost::Cost,
     fact::{bytes, field, one_line},
     model_line,
     output::Output,
@@ -62,6 +63,14 @@ pub(crate) struct Timeline {
     pub(crate) reason: String,
     /// The last words of a model.
     pub(crate) last_words: Option<String>,
+    /// The words of a model's newest answer that called nothing.
+    pub(crate) answer: Option<String>,
+    /// True from such an answer on, until the owner speaks.
+    pub(crate) awaits_words: bool,
+    /// The number of the owner's further words.
+    pub(crate) said: u16,
+    /// The usage so far.
+    pub(crate) cost: Cost,
     /// The last refusal or failure of each step.
     causes: BTreeMap<String, String>,
 }
@@ -153,6 +162,18 @@ impl Timeline {
                 None => "signed by the owner".to_owned(),
             },
             "task.admitted" => "the contract is in force".to_owned(),
+            "task.said" => {
+                self.hear(fact);
+                self.awaits_words = false;
+                let words = content(fact, "words", by, client).await;
+                format!("the owner: {}", shorten(&words.unwrap_or_default()))
+            }
+            "contract.requested" => {
+                let reason = content(fact, "reason", by, client).await;
+                let reason = shorten(&reason.unwrap_or_default());
+                format!("a change of the contract: {reason}")
+            }
+            "contract.answered" => "the owner's signed answer".to_owned(),
             "session.called" => "a call, signed by the session".to_owned(),
             "session.ended" => "the end, signed by the session".to_owned(),
             "approval.carried" => format!("{name}a signed answer"),
@@ -168,10 +189,27 @@ impl Timeline {
         }
     }
 
+    /// Counts further words with the next number, as the engine and policy do: another terminal may have sent the same number.
+    fn hear(&mut self, fact: &Value) {
+        let signed: Option<Signed> = field(fact, "statement");
+        let said = signed.and_then(|signed| signed.open(&signed.by()).ok());
+        if let Some(Statement::Said(said)) = said
+            && said.number == self.said
+        {
+            self.said = self.said.saturating_add(1);
+        }
+    }
+
     /// The step that proposed the action.
     pub(crate) fn step(&self, action: ActionId) -> &str {
         let proposed = self.actions.get(&action);
         proposed.map_or("?", |proposed| proposed.step.as_str())
+    }
+
+    /// Returns true if a model answers the action.
+    pub(crate) fn is_of_model(&self, action: ActionId) -> bool {
+        let proposed = self.actions.get(&action);
+        proposed.is_some_and(|proposed| model_line::is_model(&proposed.tool))
     }
 
     /// The id of the step that proposed the action, if the step has several items: their calls belong together.
@@ -230,6 +268,7 @@ impl Timeline {
         let words = detail.get("text").and_then(Value::as_str);
         if let Some(words) = words {
             self.last_words = Some(words.to_owned());
+            self.awaits_words = false;
             return shorten(words);
         }
         let reason = text(&detail, "reason");
@@ -304,9 +343,14 @@ impl Timeline {
             .map_or(0, |started| event.stored.ms_since(started));
         let name = proposed.name();
         let answers = model_line::is_model(&proposed.tool);
+        self.cost.add(fact, answers);
         let output = match field::<Content>(fact, "output") {
             Some(output) => {
                 let output = bytes(&output, by, client).await;
+                if answers && let Some(words) = model_line::words(&output) {
+                    self.answer = Some(words);
+                    self.awaits_words = true;
+                }
                 let answered = Some(&output).filter(|_| answers);
                 let answered = answered.and_then(|output| model_line::answered(output, fact));
                 shorten(&answered.unwrap_or(output))

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 use crate::{
     DeploymentFile, Dir, Error, InitReport,
     file::Containers,
+    fleet::SIGNER,
     layout, read_text,
     report::{keep, refresh},
 };
@@ -24,6 +25,7 @@ const HOSTNAME: &str = "CONTRACTUAL_HOSTNAME=";
 /// The user and group ids of the other containers.
 const NATS_UID: u32 = 10_012;
 const TAILSCALE_UID: u32 = 10_010;
+const SIGNER_UID: u32 = 10_014;
 /// The modes of files for one container, of public files, and of folders.
 const SECRET: u32 = 0o400;
 const PUBLIC: u32 = 0o444;
@@ -121,6 +123,12 @@ pub fn shares() -> Vec<Share> {
                 "local.conf",
             ],
             volumes: &["data"],
+        },
+        Share {
+            service: SIGNER,
+            uid: SIGNER_UID,
+            files: &["config.toml"],
+            volumes: &[],
         },
         Share {
             service: "tailscale",

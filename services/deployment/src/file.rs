@@ -8,7 +8,7 @@ use std::{
 use bus_schema::DeploymentId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dir, Error, dir::Route, layout};
+use crate::{Dir, Error, dir::Route, layout, tailnet::SIGNER_PORT};
 
 /// The content of `deployment.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,6 +84,39 @@ impl DeploymentFile {
     #[must_use]
     pub fn url(&self) -> String {
         format!("tls://{}", self.reached().bus)
+    }
+
+    /// The gateway's origin, as browsers see it.
+    #[must_use]
+    pub fn gateway_origin(&self) -> String {
+        match self.name() {
+            Some(name) => format!("https://{name}"),
+            None => format!("http://{}", self.gateway),
+        }
+    }
+
+    /// The signer's origin, as browsers see it; none without a signer that a browser can reach.
+    #[must_use]
+    pub fn signer_origin(&self) -> Option<String> {
+        let name = self
+            .name()
+            .map(|name| format!("https://{name}:{SIGNER_PORT}"));
+        name.or_else(|| self.signer.map(|signer| format!("http://{signer}")))
+    }
+
+    /// The signer's origin for passkeys, which browsers make for names alone; none without a signer that a browser can
+    /// reach.
+    #[must_use]
+    pub fn passkey_origin(&self) -> Option<String> {
+        let local = self
+            .signer
+            .map(|signer| format!("http://localhost:{}", signer.port()));
+        self.name().and_then(|_| self.signer_origin()).or(local)
+    }
+
+    /// The name in the tailnet.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.containers.as_ref()?.name.as_deref()
     }
 
     /// The server's address for the services.

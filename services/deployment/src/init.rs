@@ -2,6 +2,7 @@
 //! keys and edited configurations, and does not need keys that are offline.
 
 mod address;
+mod named;
 mod roster;
 mod sealing;
 mod server;
@@ -101,13 +102,12 @@ pub fn init(
         keep(&dir.config(*author), &text, &mut made)?;
         without_catalogue(&dir.config(*author), &mut made)?;
     }
-    if let Some(name) = choices
+    let name = choices
         .containers
         .as_ref()
-        .and_then(|set| set.name.as_ref())
-    {
-        rename(dir, &mut file, name, owner, &mut made)?;
-    }
+        .and_then(|set| set.name.as_deref());
+    let gateway = |file: &DeploymentFile| configuration(AuthorId::Gateway, file, owner);
+    named::keep(dir, &mut file, name, &gateway, &mut made)?;
     let sealing = sealing::keep(dir, clock, &mut made)?;
     roster::keep(
         dir,
@@ -131,26 +131,8 @@ pub fn init(
     Ok(made)
 }
 
-/// The deployment's description, and the signer's configuration after it.
+/// The deployment's description.
 fn deployment_file(
-    dir: &Dir,
-    choices: &Choices,
-    clock: &Clock,
-    made: &mut InitReport,
-) -> Result<DeploymentFile, Error> {
-    let file = described(dir, choices, clock, made)?;
-    if let Some(signer) = file.signer {
-        files::private_dir(&dir.of("signer"))?;
-        let text = format!(
-            "listen = \"{signer}\"\ngateway = \"http://{}\"\n",
-            file.gateway
-        );
-        keep(&dir.signer_config(), &text, made)?;
-    }
-    Ok(file)
-}
-
-fn described(
     dir: &Dir,
     choices: &Choices,
     clock: &Clock,
@@ -318,36 +300,6 @@ fn make_owner(dir: &Dir, made: &mut InitReport) -> Result<(PublicKey, Option<Sig
     Ok((owner, Some(key)))
 }
 
-/// Sets the gateway's name in the tailnet, if its configuration was not edited.
-fn rename(
-    dir: &Dir,
-    file: &mut DeploymentFile,
-    name: &str,
-    owner: PublicKey,
-    made: &mut InitReport,
-) -> Result<(), Error> {
-    let before = file.containers.as_ref().and_then(|set| set.name.as_deref());
-    if before == Some(name) {
-        return Ok(());
-    }
-    let path = dir.config(AuthorId::Gateway);
-    let found = files::read_public(&path)?;
-    let was = configuration(AuthorId::Gateway, file, owner);
-    if let Some(containers) = &mut file.containers {
-        containers.name = Some(name.to_owned());
-    }
-    let text = configuration(AuthorId::Gateway, file, owner);
-    if found != was.as_bytes() && found != text.as_bytes() {
-        return Err(Error::Refused(format!(
-            "{} was edited and is not overwritten: write `hosts = [{name:?}]` there yourself",
-            path.display()
-        )));
-    }
-    refresh(&path, &text, made)?;
-    let text = toml::to_string(file).map_err(|error| Error::Document(error.to_string()))?;
-    refresh(&dir.deployment(), &text, made)
-}
-
 /// Removes the line with which older versions named the catalogue, which the owner signs now.
 fn without_catalogue(path: &Path, made: &mut InitReport) -> Result<(), Error> {
     const LINE: &str = "catalogue = \"../tools.json\"\n";
@@ -362,15 +314,11 @@ fn without_catalogue(path: &Path, made: &mut InitReport) -> Result<(), Error> {
 fn configuration(author: AuthorId, file: &DeploymentFile, owner: PublicKey) -> String {
     let service = match author {
         AuthorId::Gateway => {
-            let name = file.containers.as_ref().and_then(|set| set.name.as_ref());
-            let hosts = name.map_or_else(String::new, |name| {
-                format!("hosts = [{}]\n", toml::Value::from(name.as_str()))
-            });
             let edge = file.containers.as_ref().map_or("", |_| layout::EDGE);
-            let signers = file
-                .signer
-                .map(|signer| format!("signers = [\"http://{signer}\"]\n"));
-            let signers = signers.unwrap_or_default();
+            let (hosts, signers) = (
+                named::list("hosts", file.name().map(str::to_owned)),
+                named::list("signers", named::signers(file)),
+            );
             format!("listen = \"{}\"\n{hosts}{signers}{edge}", file.gateway)
         }
         AuthorId::Runner => {

@@ -15,6 +15,9 @@ pub const GATEWAY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCAL
 /// The gateway's configuration of the edge: the static addresses of gateway and sidecar on `edge`.
 pub(crate) const EDGE: &str =
     "\n[service.edge]\nlisten = \"10.89.1.2:8080\"\nsidecar = \"10.89.1.3\"\n";
+/// The signer's listen address: its static address on `sign`, which holds only signer and sidecar.
+pub(crate) const SIGNER: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(10, 89, 1, 90), 8080));
 /// The port on which `contractual port-forward` listens for the bus; the contexts of the `nats` command line use it.
 pub const RELAYED: u16 = 4222;
 /// The server's address for the `nats` command line.

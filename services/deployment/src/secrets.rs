@@ -1,14 +1,18 @@
 //! The secrets that the owner signs: those in the stream, the keys that they are sealed to, and the signature of the next.
 
-use actor::BusClient;
+use actor::{BusClient, StreamReader};
 use bus_schema::{
-    AuthorId, AuthorSealingKey, Draft, PublicKey, Sealed, SecretFact, SecretName, SecretRevoked,
-    SecretSigned, Secrets, Time, public_key,
+    AuthorId, AuthorSealingKey, BLOBS, Content, Draft, ExecutorFact, PublicKey, Sealed, SecretFact,
+    SecretName, SecretOnRecord, SecretRevoked, SecretSigned, Secrets, Time, public_key,
 };
 use secret::{OuterSeal, Recipients, SecretTerms, SecretValue, seal};
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::{Deployment, Error, owner};
+
+/// The identity that erases contents.
+const ERASER: &str = "provision";
 
 /// The secrets of a stream.
 #[derive(Debug, Default)]
@@ -17,8 +21,19 @@ pub struct SecretsInStream {
     pub secrets: Secrets,
     /// The keys in the newest roster that secrets are sealed to.
     pub sealing: Vec<AuthorSealingKey>,
-    /// The times at which versions were signed, in bus time.
-    pub signed: Vec<(SecretName, u32, Time)>,
+    /// Every signature, in the order of the stream.
+    pub signed: Vec<SignedSecret>,
+}
+
+/// A signature of a version of a secret.
+#[derive(Debug)]
+pub struct SignedSecret {
+    /// The version as it was signed.
+    pub fact: SecretSigned,
+    /// The time, in bus time.
+    pub at: Time,
+    /// The keys that the roster named at that time.
+    pub sealing: Vec<AuthorSealingKey>,
 }
 
 /// Reads the secrets that the owner signed.
@@ -31,8 +46,11 @@ pub async fn read(bus: &BusClient, owner: PublicKey) -> Result<SecretsInStream, 
         match fact {
             SecretFact::RosterChanged(_, fact) => found.sealing = fact.sealing,
             SecretFact::SecretSigned(_, fact) => {
-                let signed = (fact.name.clone(), fact.version, meta.stored);
-                found.signed.push(signed);
+                found.signed.push(SignedSecret {
+                    fact: (*fact).clone(),
+                    at: meta.stored,
+                    sealing: found.sealing.clone(),
+                });
                 found.secrets.sign(*fact);
             }
             SecretFact::SecretRevoked(_, fact) => found.secrets.revoke(&fact),
@@ -52,9 +70,20 @@ impl SecretsInStream {
     /// Returns the time of the newest signature of a name.
     #[must_use]
     pub fn time(&self, name: &SecretName, version: u32) -> Option<Time> {
+        self.signature(name, version).map(|signed| signed.at)
+    }
+
+    /// Returns the signature of a version.
+    fn signature(&self, name: &SecretName, version: u32) -> Option<&SignedSecret> {
         let mut signed = self.signed.iter();
-        let found = signed.find(|(one, at, _)| one == name && *at == version);
-        found.map(|(_, _, time)| *time)
+        signed.find(|one| one.fact.name == *name && one.fact.version == version)
+    }
+
+    /// Returns true if the newest version was sealed to keys that the roster does not name any more: nothing opens it.
+    #[must_use]
+    pub fn is_stale(&self, newest: &SecretOnRecord) -> bool {
+        let signed = self.signature(&newest.signed.name, newest.signed.version);
+        signed.is_some_and(|signed| signed.sealing != self.sealing)
     }
 
     fn recipients(&self) -> Result<Recipients, Error> {
@@ -146,4 +175,54 @@ pub async fn revoke(
     let name = name.clone();
     let draft = Draft::of(bus_schema::Deployment, SecretRevoked { name, version });
     owner::say(of, bus, draft).await
+}
+
+/// Erases the sealed values of all versions; returns their number. The record goes on to prove that they were signed.
+///
+/// # Errors
+/// The bus's error, or [`Error::Refused`] without the identity that erases.
+pub async fn erase(
+    of: &Deployment,
+    found: &SecretsInStream,
+    name: &SecretName,
+) -> Result<usize, Error> {
+    if !of.dir.of(ERASER).exists() {
+        return Err(Error::Refused(format!(
+            "only the identity `{ERASER}` erases contents: bring its folder back, and run this again"
+        )));
+    }
+    let versions = found.signed.iter().filter(|one| one.fact.name == *name);
+    let versions: Vec<_> = versions.map(|one| one.fact.sealed).collect();
+    let renewed = renewed(of, name).await?;
+    let signed = versions.iter().map(|content| (AuthorId::Owner, *content));
+    let all = signed.chain(renewed.into_iter().map(|one| (AuthorId::Broker, one)));
+    let bus = of.bus_once(ERASER).await?;
+    for (author, content) in all {
+        for n in 0..content.chunks() {
+            let filter = json!({"filter": content.subject(author, n)});
+            bus.api(&format!("STREAM.PURGE.{BLOBS}"), &filter).await?;
+        }
+    }
+    bus.flush().await;
+    Ok(versions.len())
+}
+
+/// Reads the contents that took the place of values of a secret.
+async fn renewed(of: &Deployment, name: &SecretName) -> Result<Vec<Content>, Error> {
+    let mut reading = StreamReader::new(owner::owner(&of.dir)?);
+    let (mut found, mut failed) = (Vec::new(), None);
+    let bus = of.bus().await?;
+    // From the start: a message is verified against all messages before it.
+    bus.scan(">", 1, |stored| {
+        match reading.read::<ExecutorFact>(&stored) {
+            Ok(Ok((_, Some(ExecutorFact::SecretRenewed(_, fact))))) if fact.name == *name => {
+                found.push(fact.sealed);
+            }
+            Ok(_) => {}
+            Err(error) => failed = Some(error),
+        }
+        failed.is_none()
+    })
+    .await?;
+    failed.map_or(Ok(found), |error| Err(error.into()))
 }

@@ -11,5 +11,9 @@ pub struct Invalid(String);
 
 /// The sidecar's tag.
 pub const TAG: &str = "tag:contractual";
-/// The sidecar's only reachable port.
+/// The sidecar's port that leads to the gateway.
 pub const PORT: u16 = 443;
+/// The sidecar's port that leads to the signer.
+pub const SIGNER_PORT: u16 = 8443;
+/// The sidecar's only reachable ports.
+pub const PORTS: [u16; 2] = [PORT, SIGNER_PORT];

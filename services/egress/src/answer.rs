@@ -1,11 +1,12 @@
 //! Makes the output of a call of an answer: the fields that the tool names, and nothing else.
 
-use bus_schema::{CONTENT_BYTES_MAX, json};
+use bus_schema::{CONTENT_BYTES_MAX, Money, json};
 use contract::{Answer, AnswerKind};
-use hyper::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use serde_json::{Map, Value, json};
 
 use crate::connection::Received;
+use crate::events::{self, ServerEvent};
 use crate::fault::Fault;
 
 /// Most characters of an answer or a target that an error repeats.
@@ -18,6 +19,8 @@ pub struct Output {
     pub bytes: Vec<u8>,
     /// The tokens that the host says the call used; none if the tool does not name their places, or they are not there.
     pub tokens: Option<u64>,
+    /// The money that the call cost by the tool's prices; none if the tool has none, or the host does not say what was used.
+    pub spend: Option<Money>,
 }
 
 /// Returns the output.
@@ -38,7 +41,11 @@ pub(crate) fn output(wanted: &Answer, received: &Received) -> Result<Output, Fau
             retry_after,
         });
     }
-    let mut tokens = None;
+    let (mut tokens, mut spend) = (None, None);
+    let mut used = |number: &dyn Fn(&str) -> Option<u64>| {
+        tokens = wanted.used_tokens(number);
+        spend = wanted.prices.as_ref().and_then(|prices| prices.of(number));
+    };
     let output = match wanted.kind {
         AnswerKind::Nothing => json!({ "status": code }),
         AnswerKind::Text => {
@@ -49,20 +56,54 @@ pub(crate) fn output(wanted: &Answer, received: &Received) -> Result<Output, Fau
         AnswerKind::Json => {
             let read = json::parse(&received.body, CONTENT_BYTES_MAX);
             let read = read.map_err(|error| Fault::Content(format!("no strict JSON: {error}")))?;
-            tokens = used(&wanted.tokens, &read);
+            used(&|place| read.pointer(place)?.as_u64());
             fields(wanted, read)
+        }
+        AnswerKind::Events => {
+            stream(received)?;
+            let events = events::read(&received.body)?;
+            let data: Vec<Value> = events.iter().filter_map(data_of).collect();
+            // Counts of a stream grow, so its last word counts.
+            let last = |place: &str| {
+                let mut found = data.iter().rev().filter_map(|data| data.pointer(place));
+                found.find_map(Value::as_u64)
+            };
+            used(&last);
+            json!({ "events": events })
         }
     };
     let bytes = json::canonical(&output);
-    Ok(Output { bytes, tokens })
+    Ok(Output {
+        bytes,
+        tokens,
+        spend,
+    })
 }
 
-/// Returns the sum of the numbers at these places; none if one is missing, so that the whole reservation counts.
-fn used(places: &[String], read: &Value) -> Option<u64> {
-    let (first, rest) = places.split_first()?;
-    let number = |place: &String| read.pointer(place)?.as_u64();
-    rest.iter()
-        .try_fold(number(first)?, |sum, place| sum.checked_add(number(place)?))
+/// The data of an event as JSON; none if it is none.
+fn data_of(event: &ServerEvent) -> Option<Value> {
+    json::parse(event.data.as_bytes(), CONTENT_BYTES_MAX).ok()
+}
+
+/// Refuses an answer that does not say that it is a stream of events.
+fn stream(received: &Received) -> Result<(), Fault> {
+    let kind = received.headers.get(CONTENT_TYPE);
+    let kind = kind.map_or(&b""[..], HeaderValue::as_bytes);
+    let kind = String::from_utf8_lossy(kind).to_ascii_lowercase();
+    let media = kind.split(';').next().unwrap_or_default().trim();
+    if media == "text/event-stream" {
+        return Ok(());
+    }
+    // A type of the host's own may repeat the secret.
+    let mut known = ["application/json", "text/html", "text/plain"].into_iter();
+    let named = known.find(|known| *known == media);
+    let named = named.map_or_else(
+        || "of another type".to_owned(),
+        |known| format!("of the type {known:?}"),
+    );
+    Err(Fault::Content(format!(
+        "{named}, and no stream of events (text/event-stream)"
+    )))
 }
 
 /// Picks the fields that come back; a field that is not there is `null`.

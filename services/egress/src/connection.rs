@@ -1,6 +1,6 @@
 //! Sends one request over one connection, once, and reads its answer.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use contract::{Endpoint, HttpRequest, Method, StrictUrl};
@@ -13,24 +13,24 @@ use hyper::header::{
 };
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use secret::Place;
+use secret::{Injected, Place};
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::decoded::Decoded;
 use crate::fault::{Fault, Phase};
+use crate::intake::Intake;
+use crate::outgoing::content_type;
 
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 100;
 /// Most bytes of the first line and the headers of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
-/// The time within which each next part of an answer arrives.
-const PART: Duration = Duration::from_secs(15);
 /// The name under which requests are sent.
 const AGENT: &str = concat!("contractual/", env!("CARGO_PKG_VERSION"));
 
-/// An answer with its whole body, decoded.
+/// An answer with its whole body, decoded, and with a marker in the place of the secret.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) code: u16,
@@ -41,17 +41,19 @@ pub(crate) struct Received {
 /// Sends the request and returns the answer. The connection is used for nothing else.
 ///
 /// # Errors
-/// [`Fault`] from the first byte of the request on; the host may have acted on it.
+/// [`Fault`]; once `begun` is true, the host may have acted on the request.
 pub(crate) async fn exchange<S>(
     stream: S,
     endpoint: &Endpoint,
     (request, credential): (HttpRequest, Option<&Credential>),
-    bytes_max: u64,
+    intake: &Intake<'_>,
+    begun: &AtomicBool,
 ) -> Result<Received, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let is_head = request.method == Method::Head;
+    let request = encoded(endpoint, request, credential)?;
     let broken = |error: hyper::Error| broken(endpoint, &error);
     let mut builder = Builder::new();
     builder
@@ -61,10 +63,10 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    let request = encoded(endpoint, request, credential)?;
+    begun.store(true, Ordering::Relaxed);
     let exchanged = async {
         let response = sender.send_request(request).await.map_err(broken)?;
-        read(endpoint, response, bytes_max, is_head).await
+        read(endpoint, response, intake, is_head).await
     };
     // The connection is driven until the answer was read; its own error is that of the exchange.
     tokio::pin!(exchanged, connection);
@@ -81,23 +83,27 @@ fn encoded(
     request: HttpRequest,
     credential: Option<&Credential>,
 ) -> Result<Request<Full<Bytes>>, Fault> {
+    let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
+    // What is signed here is what is sent.
+    let added = credential.map(|credential| credential.added(endpoint, &request));
+    let added = added.transpose().map_err(|why| wrong(why.to_string()))?;
+    let added = added.unwrap_or_default();
+    let kind = content_type(&request).map(str::to_owned);
     let HttpRequest {
         method,
         url,
         headers,
         body,
     } = request;
-    let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
-    let injected = credential.and_then(|credential| credential.of(endpoint, method));
-    let target = target(&url, injected);
+    let target = target(&url, &added);
     let mut built = Request::builder()
         .method(method.to_string().as_str())
         .uri(target.as_str())
         .header(HOST, endpoint.to_string())
         .header(USER_AGENT, AGENT)
         .header(ACCEPT_ENCODING, "identity");
-    if body.is_some() {
-        built = built.header(CONTENT_TYPE, "application/json");
+    if let Some(kind) = kind {
+        built = built.header(CONTENT_TYPE, kind);
     }
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -110,7 +116,10 @@ fn encoded(
             );
         }
     }
-    if let (Some(sent), Some((Place::Header(name), text))) = (built.headers_mut(), injected) {
+    for Injected { place, text } in &added {
+        let (Some(sent), Place::Header(name)) = (built.headers_mut(), place) else {
+            continue;
+        };
         let name = HeaderName::from_bytes(name.as_bytes());
         let value = HeaderValue::from_str(text);
         let (Ok(name), Ok(mut value)) = (name, value) else {
@@ -123,19 +132,17 @@ fn encoded(
     built.map_err(|error| wrong(error.to_string()))
 }
 
-/// Returns path and query, with the secret if it stands in the query.
-fn target(url: &StrictUrl, injected: Option<(&Place, &str)>) -> Zeroizing<String> {
-    let secret = match injected {
-        Some((Place::Query(name), text)) => Some((name, text)),
-        Some((Place::Header(_), _)) | None => None,
-    };
+/// Returns path and query, with what a secret adds to the query.
+fn target(url: &StrictUrl, added: &[Injected]) -> Zeroizing<String> {
     let mut target = Zeroizing::new(url.path().to_owned());
     if let Some(query) = url.query() {
         target.push_str(&format!("?{query}"));
     }
     let sign = if url.query().is_some() { '&' } else { '?' };
-    if let Some((name, text)) = secret {
-        target.push_str(&Zeroizing::new(format!("{sign}{name}={text}")));
+    for Injected { place, text } in added {
+        if let Place::Query(name) = place {
+            target.push_str(&Zeroizing::new(format!("{sign}{name}={}", **text)));
+        }
     }
     target
 }
@@ -143,7 +150,7 @@ fn target(url: &StrictUrl, injected: Option<(&Place, &str)>) -> Zeroizing<String
 async fn read(
     endpoint: &Endpoint,
     response: Response<Incoming>,
-    bytes_max: u64,
+    intake: &Intake<'_>,
     is_head: bool,
 ) -> Result<Received, Fault> {
     let (head, mut body) = response.into_parts();
@@ -156,27 +163,32 @@ async fn read(
         encoding.map(|name| String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase());
     let has_body = !is_head && code != 204;
     let encoding = encoding.as_deref().filter(|_| has_body);
-    let mut decoded = Decoded::new(encoding, bytes_max)?;
+    let mut decoded = Decoded::new(encoding, intake.bytes_max)?;
+    let mut taken = intake.begin(code);
     loop {
-        let part = tokio::time::timeout(PART, body.frame()).await;
+        let part = tokio::time::timeout(intake.part, body.frame()).await;
         let late = |_| Fault::Late {
             phase: Phase::Body,
-            ms: u64::try_from(PART.as_millis()).unwrap_or(u64::MAX),
+            ms: u64::try_from(intake.part.as_millis()).unwrap_or(u64::MAX),
         };
         match part.map_err(late)? {
             Some(Ok(frame)) => {
                 if let Some(bytes) = frame.data_ref() {
                     decoded.add(bytes)?;
+                    taken.add(&decoded.take());
                 }
             }
             Some(Err(error)) => return Err(broken(endpoint, &error)),
             None => break,
         }
     }
+    if has_body {
+        taken.add(&decoded.end()?);
+    }
     Ok(Received {
         code,
         headers: head.headers,
-        body: if has_body { decoded.end()? } else { Vec::new() },
+        body: taken.end(),
     })
 }
 

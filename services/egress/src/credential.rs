@@ -3,43 +3,73 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use bus_schema::SecretName;
-use contract::{Endpoint, Method};
+use bus_schema::{SecretName, Time};
+use contract::{Endpoint, HttpRequest};
 use secret::{Injected, Place, Scrubber, SecretTerms, SecretValue, Unfit};
 
-/// A secret as it stands in the requests of one call.
+use crate::outgoing::outgoing;
+
+/// The secret of one call; its value is erased from memory with it.
 pub struct Credential {
     name: SecretName,
     terms: SecretTerms,
-    injected: Injected,
+    value: SecretValue,
+    /// The time of signatures.
+    at: Time,
     scrubber: Mutex<Scrubber>,
 }
 
 impl Credential {
-    /// Makes one of an open secret; the value is erased from memory with it.
+    /// Makes one of an open secret; `at` is the time of its signatures.
     ///
     /// # Errors
     /// [`Unfit`] if the value cannot stand where the terms say.
-    pub fn new(terms: SecretTerms, value: &SecretValue) -> Result<Self, Unfit> {
-        let injected = terms.inject().apply(value)?;
+    pub fn new(terms: SecretTerms, value: SecretValue, at: Time) -> Result<Self, Unfit> {
+        terms.fits(&value)?;
         let name = terms.name().clone();
-        // Of a user with a password, the password alone is a value as well.
-        let password = value.expose().split_once(':').map(|(_, password)| password);
-        let texts: Vec<&str> = [value.expose()].into_iter().chain(password).collect();
-        let scrubber = Mutex::new(Scrubber::new(&name, &texts));
+        let scrubber = Mutex::new(Scrubber::new(&name, &terms.inject().texts(&value)));
         Ok(Self {
             name,
             terms,
-            injected,
+            value,
+            at,
             scrubber,
         })
     }
 
-    /// Returns the text for a request with this method to this host; none if it may not carry it.
-    pub(crate) fn of(&self, host: &Endpoint, method: Method) -> Option<(&Place, &str)> {
-        let text = self.injected.text.as_str();
-        let permits = self.terms.permit(host, method);
-        permits.then_some((&self.injected.place, text))
+    /// Returns what it adds to a request to this host; nothing if the terms do not permit it there.
+    ///
+    /// # Errors
+    /// [`Unfit`]
+    pub(crate) fn added(
+        &self,
+        host: &Endpoint,
+        request: &HttpRequest,
+    ) -> Result<Vec<Injected>, Unfit> {
+        if !self.terms.permit(host, request.method) {
+            return Ok(Vec::new());
+        }
+        let host = host.to_string();
+        let outgoing = outgoing(&host, request, self.at);
+        self.terms.inject().apply(&self.value, &outgoing)
+    }
+
+    /// Returns the name of the first place of the secret that a request of the tool has taken.
+    pub(crate) fn taken(&self, host: &Endpoint, request: &HttpRequest) -> Option<String> {
+        if !self.terms.permit(host, request.method) {
+            return None;
+        }
+        let is_taken = |place: &Place| match place {
+            Place::Header(name) => request.headers.iter().any(|(other, _)| other == name),
+            Place::Query(name) => {
+                let query = request.url.query().unwrap_or_default();
+                let mut names = query.split('&').map(|pair| pair.split('=').next());
+                names.any(|other| other == Some(name.as_str()))
+            }
+        };
+        let taken = self.terms.inject().places().into_iter().find(is_taken)?;
+        let (Place::Header(name) | Place::Query(name)) = taken;
+        Some(name)
     }
 
     /// Puts a marker in the place of each value in bytes that came back.
@@ -48,8 +78,21 @@ impl Credential {
         scrubber.whole(bytes)
     }
 
+    /// Takes the next bytes of an answer, and returns those that are certain, scrubbed.
+    pub(crate) fn push(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        scrubber.push(bytes)
+    }
+
+    /// Ends an answer: returns the bytes that waited, scrubbed.
+    pub(crate) fn end(&self) -> Vec<u8> {
+        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
+        scrubber.end()
+    }
+
     /// Puts a marker in the place of each value in a text about the call.
-    pub(crate) fn scrub_text(&self, text: &str) -> String {
+    #[must_use]
+    pub fn scrub_text(&self, text: &str) -> String {
         let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
         scrubber.text(text)
     }

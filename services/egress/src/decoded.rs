@@ -16,6 +16,8 @@ pub(crate) struct Decoded {
     bytes_max: u64,
     /// Bytes as sent.
     read: u64,
+    /// Bytes as decoded that were taken out.
+    taken: u64,
 }
 
 #[derive(Debug)]
@@ -35,12 +37,21 @@ impl Decoded {
             None | Some("identity") => Coding::None(Vec::new()),
             Some("gzip" | "x-gzip") => Coding::Gzip(GzDecoder::new(Vec::new())),
             Some("deflate") => Coding::Deflate(ZlibDecoder::new(Vec::new())),
-            Some(other) => return Err(Fault::Encoding(other.to_owned())),
+            // A name of the host's own may repeat the secret.
+            Some(other) => {
+                return Err(Fault::Encoding(match other {
+                    "br" => "\"br\"",
+                    "zstd" => "\"zstd\"",
+                    "compress" | "x-compress" => "\"compress\"",
+                    _ => "something else",
+                }));
+            }
         };
         Ok(Self {
             coding,
             bytes_max,
             read: 0,
+            taken: 0,
         })
     }
 
@@ -63,26 +74,43 @@ impl Decoded {
                 Coding::Deflate(deflate) => (deflate.write_all(step), deflate.get_ref().len()),
             };
             written.map_err(|_| Fault::Decode)?;
-            if len as u64 > self.bytes_max {
-                return Err(Fault::Large(self.bytes_max));
-            }
+            self.check(len)?;
         }
         Ok(())
     }
 
-    /// Returns the decoded bytes.
+    /// Takes out the bytes that are decoded so far.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let decoded = std::mem::take(match &mut self.coding {
+            Coding::None(all) => all,
+            Coding::Gzip(gzip) => gzip.get_mut(),
+            Coding::Deflate(deflate) => deflate.get_mut(),
+        });
+        self.taken += decoded.len() as u64;
+        decoded
+    }
+
+    /// Refuses more bytes than allowed, of which `len` were not taken out.
+    fn check(&self, len: usize) -> Result<(), Fault> {
+        if self.taken.saturating_add(len as u64) > self.bytes_max {
+            return Err(Fault::Large(self.bytes_max));
+        }
+        Ok(())
+    }
+
+    /// Returns the decoded bytes that were not taken out.
     ///
     /// # Errors
     /// [`Fault`] if the body ended too early, or is too large.
-    pub(crate) fn end(self) -> Result<Vec<u8>, Fault> {
-        let bytes = match self.coding {
-            Coding::None(all) => all,
-            Coding::Gzip(gzip) => gzip.finish().map_err(|_| Fault::Decode)?,
-            Coding::Deflate(deflate) => deflate.finish().map_err(|_| Fault::Decode)?,
+    pub(crate) fn end(mut self) -> Result<Vec<u8>, Fault> {
+        let ended = match &mut self.coding {
+            Coding::None(_) => Ok(()),
+            Coding::Gzip(gzip) => gzip.try_finish(),
+            Coding::Deflate(deflate) => deflate.try_finish(),
         };
-        if bytes.len() as u64 > self.bytes_max {
-            return Err(Fault::Large(self.bytes_max));
-        }
+        ended.map_err(|_| Fault::Decode)?;
+        let bytes = self.take();
+        self.check(0)?;
         Ok(bytes)
     }
 }

@@ -134,8 +134,8 @@ pub enum Fault {
         why: String,
     },
     /// An encoding that is not decoded.
-    #[error("the answer is encoded as {0:?}, which was not asked for and is not decoded")]
-    Encoding(String),
+    #[error("the answer is encoded as {0}, which was not asked for and is not decoded")]
+    Encoding(&'static str),
     /// Bytes that are not of the encoding that the answer names.
     #[error("the answer is not encoded as it says")]
     Decode,
@@ -187,11 +187,15 @@ impl Fault {
         }
     }
 
-    /// Returns true if the same request may succeed later, because the way to the host was not there.
+    /// Returns true if the same request may succeed later, because the way to the host was not there, or broke off.
     pub(crate) const fn passes(&self) -> bool {
         matches!(
             self,
-            Self::Resolve { .. } | Self::Connect(..) | Self::Tls { .. } | Self::Late { .. }
+            Self::Resolve { .. }
+                | Self::Connect(..)
+                | Self::Tls { .. }
+                | Self::Late { .. }
+                | Self::Protocol(..)
         )
     }
 

@@ -1,12 +1,16 @@
 //! Gets the secret of a claimed action: asks the broker, opens the inner seal, and holds it against the record.
 
 use actor::{Bus, NoAnswer};
-use bus_schema::{AuthorId, DraftGrant, Egress, NotReleased, Release, SecretName, SecretSigned};
+use bus_schema::{
+    ActionId, AuthorId, DraftGrant, Egress, NotReleased, Release, Renew, SecretName, SecretSigned,
+    Time,
+};
 use contract::HttpTool;
 use executor::Stops;
-use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, Unfit};
+use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, SecretValue, Unfit};
+use zeroize::Zeroizing;
 
-use crate::credential::Credential;
+use crate::no_token::NoToken;
 
 /// The reason that a call has no secret.
 #[derive(Debug, thiserror::Error)]
@@ -31,21 +35,35 @@ pub enum NoCredential {
     /// The value cannot stand where its terms say.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// There is no token for it.
+    #[error(transparent)]
+    Token(#[from] NoToken),
     /// The tool sends a parameter or a header of the same name.
     #[error("the tool itself sends `{0}`, where the secret belongs; remove it from the tool")]
     Taken(String),
+}
+
+/// An open secret, as the owner signed it.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its terms.
+    pub terms: SecretTerms,
+    /// Its value.
+    pub value: SecretValue,
+    /// The time at which it was opened.
+    pub at: Time,
 }
 
 /// Gets the secret `name`, which `tool` uses, for the claimed `grant`.
 ///
 /// # Errors
 /// [`NoCredential`]; nothing was sent to a host then.
-pub(crate) async fn credential(
+pub(crate) async fn opened(
     name: &SecretName,
     (tool, grant): (&HttpTool, &DraftGrant),
     (bus, key): (Option<&Bus<Egress>>, Option<&SealingKey>),
     stops: &Stops,
-) -> Result<Credential, NoCredential> {
+) -> Result<Opened, NoCredential> {
     // The envelope has all secrets of the grant, or it would not have been claimed.
     if !grant.secrets.contains(name) {
         return Err(NotReleased::NotNamed.into());
@@ -69,7 +87,34 @@ pub(crate) async fn credential(
     if !terms.permit(tool.endpoint(), tool.method()) {
         return Err(NotReleased::Terms.into());
     }
-    Ok(Credential::new(terms, &value)?)
+    let at = bus.clock().wall();
+    Ok(Opened { terms, value, at })
+}
+
+/// Has the broker store the value that takes the place of a released one, sealed to egress itself.
+///
+/// # Errors
+/// Returns the reason that it is not on record.
+pub(crate) async fn kept(
+    action: ActionId,
+    (terms, value): (SecretTerms, SecretValue),
+    (bus, key): (Option<&Bus<Egress>>, Option<&SealingKey>),
+) -> Result<(), String> {
+    let (Some(bus), Some(key)) = (bus, key) else {
+        return Err(NoCredential::Key.to_string());
+    };
+    let random = Zeroizing::new(*bus.clock().salt().as_bytes());
+    let inner = InnerSeal::close(&terms, &value, &key.public(), &random);
+    let inner = inner.map_err(|error| error.to_string())?;
+    let renew = Renew {
+        action,
+        secret: terms.name().clone(),
+        version: terms.version(),
+        sealed: inner.bytes(),
+    };
+    let kept = bus.ask(AuthorId::Broker, renew).await;
+    let kept = kept.map_err(|error| error.to_string())?;
+    kept.map_err(|why| why.to_string())
 }
 
 /// Returns the newest version on the record, if it may be used.

@@ -49,7 +49,7 @@ impl Resolver {
     ///
     /// # Errors
     /// [`Fault`] if there are none.
-    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
         let resolver = self.0.as_ref().ok_or(Fault::NoNameServer)?;
         let failed = |why: String| Fault::Resolve {
             host: host.to_owned(),

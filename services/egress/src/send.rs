@@ -1,11 +1,10 @@
 //! Sends the request of one call: resolves, checks, dials, proves the host, sends once, reads.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use contract::{HttpRequest, HttpTool, Reach, StrictUrl};
-use secret::Place;
 use serde_json::{Map, Value};
 
 use crate::answer::{self, Output};
@@ -13,6 +12,8 @@ use crate::connection::{Received, exchange};
 use crate::credential::Credential;
 use crate::dial::{Checked, connect};
 use crate::fault::{Fault, Phase};
+use crate::intake::Intake;
+use crate::live::Pieces;
 use crate::release::NoCredential;
 use crate::resolve::Resolver;
 use crate::tls::Trust;
@@ -33,6 +34,21 @@ pub struct Sender {
     pub trust: Trust,
 }
 
+/// One call of a tool.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The tool.
+    pub tool: &'a HttpTool,
+    /// The arguments.
+    pub args: &'a Map<String, Value>,
+    /// Becomes true right before the first byte of the request is sent.
+    pub begun: &'a AtomicBool,
+    /// The secret; it stands only in requests to the tool's own host.
+    pub credential: Option<&'a Credential>,
+    /// The way out for the pieces of an answer that is still arriving.
+    pub pieces: Option<&'a Pieces>,
+}
+
 impl Sender {
     /// Returns what is missing for every call, with what to do.
     pub(crate) const fn lack(&self) -> Option<&'static str> {
@@ -49,44 +65,37 @@ impl Sender {
         None
     }
 
-    /// Calls a tool once, within `reach` and `wall`, and returns its output. `begun` becomes true right before the first
-    /// byte of the request is sent. The secret stands only in requests to the tool's own host.
+    /// Calls a tool once, within `reach` and `wall`, and returns its output.
     ///
     /// # Errors
     /// See [`Fault`].
     pub async fn call(
         &self,
-        tool: &HttpTool,
-        args: &Map<String, Value>,
+        call: &Call<'_>,
         reach: &Reach,
         wall: Duration,
-        begun: &AtomicBool,
-        credential: Option<&Credential>,
     ) -> Result<Output, Fault> {
-        let called = self.called((tool, args), reach, begun, credential);
-        within(Phase::Whole, wall, called).await
+        let intake = Intake::new(call.tool, wall, call.credential, call.pieces);
+        within(Phase::Whole, wall, self.called(call, reach, &intake)).await
     }
 
     async fn called(
         &self,
-        (tool, args): (&HttpTool, &Map<String, Value>),
+        call: &Call<'_>,
         reach: &Reach,
-        begun: &AtomicBool,
-        credential: Option<&Credential>,
+        intake: &Intake<'_>,
     ) -> Result<Output, Fault> {
-        let mut request = tool.request(args)?;
+        let (tool, credential) = (call.tool, call.credential);
+        let mut request = tool.request(call.args)?;
         taken(&request, tool, credential)?;
         let mut left = tool.redirects();
         loop {
             let next = request.clone();
             let own = next.url.endpoint() == tool.endpoint();
             let carried = credential.filter(|_| own);
-            let mut received = self
-                .exchanged((request, carried), tool, reach, begun)
+            let received = self
+                .exchanged((request, carried), intake, reach, call.begun)
                 .await?;
-            if let Some(credential) = credential {
-                received.body = credential.scrub(&received.body);
-            }
             let Some(to) = answer::target(&received) else {
                 return answer::output(tool.answer(), &received);
             };
@@ -106,10 +115,10 @@ impl Sender {
     }
 
     /// Sends one request and reads its answer.
-    async fn exchanged(
+    pub(crate) async fn exchanged(
         &self,
         (request, credential): (HttpRequest, Option<&Credential>),
-        tool: &HttpTool,
+        intake: &Intake<'_>,
         reach: &Reach,
         begun: &AtomicBool,
     ) -> Result<Received, Fault> {
@@ -124,9 +133,7 @@ impl Sender {
         let stream = within(Phase::Connect, CONNECT, connect(&endpoint, &checked)).await?;
         let proved = self.trust.handshake(host, stream);
         let stream = within(Phase::Handshake, HANDSHAKE, proved).await?;
-        begun.store(true, Ordering::Relaxed);
-        let bytes_max = tool.limits().answer_bytes_max;
-        exchange(stream, &endpoint, (request, credential), bytes_max).await
+        exchange(stream, &endpoint, (request, credential), intake, begun).await
     }
 }
 
@@ -140,25 +147,10 @@ fn taken(
     let Some((credential, name)) = placed else {
         return Ok(());
     };
-    let taken = match credential.of(tool.endpoint(), tool.method()) {
-        Some((Place::Header(name), _)) => {
-            let mut names = request.headers.iter();
-            names.any(|(other, _)| other == name).then_some(name)
-        }
-        Some((Place::Query(name), _)) => {
-            let mut pairs = request
-                .url
-                .query()
-                .into_iter()
-                .flat_map(|all| all.split('&'));
-            let is_same = |pair: &str| pair.split('=').next() == Some(name);
-            pairs.any(is_same).then_some(name)
-        }
-        None => None,
-    };
-    let refused = |taken: &String| Fault::Secret {
+    let taken = credential.taken(tool.endpoint(), request);
+    let refused = |taken| Fault::Secret {
         name: name.clone(),
-        why: NoCredential::Taken(taken.clone()),
+        why: NoCredential::Taken(taken),
     };
     taken.map_or(Ok(()), |taken| Err(refused(taken)))
 }

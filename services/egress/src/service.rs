@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actor::{Bus, Context, Error, Places, chain, files};
 use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, DraftGrant, Envelope, json};
-use contract::{HttpTool, Method, Reach};
+use contract::{HttpTool, Reach};
 use executor::{Done, Execute, Installed, Stops};
 use secret::SealingKey;
 use serde::Deserialize;
@@ -17,10 +17,12 @@ use serde_json::{Value, json};
 use crate::answer::Output;
 use crate::credential::Credential;
 use crate::fault::{End, Fault, Phase};
+use crate::live::{self, Pieces};
 use crate::release;
 use crate::resolve::{Resolver, name_servers};
-use crate::send::{Sender, within};
+use crate::send::{Call, Sender, within};
 use crate::tls::Trust;
+use crate::tokens::Tokens;
 
 /// The file of the name servers, if the configuration names none.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -57,6 +59,7 @@ pub struct Egress {
     key: Option<SealingKey>,
     /// Asks the broker.
     bus: OnceLock<Bus<bus_schema::Egress>>,
+    tokens: Tokens,
 }
 
 impl Execute for Egress {
@@ -82,6 +85,7 @@ impl Execute for Egress {
             sender: Sender { resolver, trust },
             key,
             bus: OnceLock::new(),
+            tokens: Tokens::default(),
         })
     }
 
@@ -137,23 +141,46 @@ impl Execute for Egress {
         let wall = Duration::from_millis(wall.max(1));
         let mut credential = None;
         let by = (self.bus.get(), self.key.as_ref());
+        let (pieces, waiting) = Pieces::new();
         let call = async {
+            // Ends with the call, so that nothing waits for more of its pieces.
+            let out = pieces;
             if let Some(name) = tool.secret() {
-                let found = release::credential(name, (tool, grant), by, stops).await;
+                let opened = release::opened(name, (tool, grant), by, stops).await;
+                let found = match opened {
+                    Ok(opened) => {
+                        let keep = |terms, value| release::kept(grant.action, (terms, value), by);
+                        let tokens = &self.tokens;
+                        tokens.credential(&self.sender, opened, &reach, keep).await
+                    }
+                    Err(why) => Err(why),
+                };
                 credential = Some(found.map_err(|why| Fault::Secret {
                     name: name.clone(),
                     why,
                 })?);
             }
-            let secret = credential.as_ref();
-            self.sender
-                .call(tool, &args, &reach, wall, &begun, secret)
-                .await
+            let call = Call {
+                tool,
+                args: &args,
+                begun: &begun,
+                credential: credential.as_ref(),
+                pieces: Some(&out),
+            };
+            self.sender.call(&call, &reach, wall).await
         };
-        let output = tokio::select! {
-            output = within(Phase::Whole, wall, call) => output,
-            () = stops.stopped(grant.task) => Err(Fault::Stopped),
+        let stopped = async {
+            tokio::select! {
+                output = within(Phase::Whole, wall, call) => output,
+                () = stops.stopped(grant.task) => Err(Fault::Stopped),
+            }
         };
+        let said = live::say(by.0, (grant.task, grant.action), waiting);
+        let output = Box::pin(live::beside(stopped, said)).await;
+        let is_refused = |fault: &Fault| matches!(fault.code(), Some((401, _)));
+        if let (Some(name), true) = (tool.secret(), output.as_ref().is_err_and(is_refused)) {
+            self.tokens.forget(name);
+        }
         let hits = credential.as_ref().map_or(0, Credential::hits);
         if hits > 0 {
             tracing::warn!(hits, tool = %grant.tool, "the answer had the secret, which was taken out");
@@ -182,9 +209,14 @@ fn done(
     credential: Option<&Credential>,
 ) -> Option<Done> {
     let fault = match output {
-        Ok(Output { bytes, tokens }) => {
+        Ok(Output {
+            bytes,
+            tokens,
+            spend,
+        }) => {
             let mut done = Done::succeeded(bytes);
             done.usage.tokens = tokens;
+            done.usage.spend = spend;
             return Some(done);
         }
         Err(fault) => fault,
@@ -199,7 +231,7 @@ fn done(
     };
     let mut ended = if !begun {
         Done::not_begun(grant, outcome, &text)
-    } else if changes(tool.method()) && !fault.is_answer() {
+    } else if tool.changes() && !fault.is_answer() {
         tracing::error!(tool = %grant.tool, "a request was not answered: outcome unknown");
         return None;
     } else {
@@ -212,12 +244,4 @@ fn done(
         ended.output = json::canonical(&json!({ "error": text, "passes": true }));
     }
     Some(ended)
-}
-
-/// Returns true if a request of the method may change something.
-const fn changes(method: Method) -> bool {
-    match method {
-        Method::Get | Method::Head => false,
-        Method::Post | Method::Put | Method::Patch | Method::Delete => true,
-    }
 }

@@ -7,14 +7,16 @@ use std::{
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    ActionId, DeploymentId, Draft, EngineFact, Meta, Seen, TaskAdmitted, TaskFinished, TaskId,
-    TaskOutcome, Time,
+    ActionId, AmendStatement, ContractAnswered, ContractRequested, DeploymentId, Digest, Draft,
+    EngineFact, EventId, Meta, PublicKey, Seen, TaskAdmitted, TaskFinished, TaskId, TaskOutcome,
+    Time,
 };
 use proposer::{DRAFTS_AT_ONCE, Found, Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
 
-use crate::dialogue::{self, Dialogue, DialogueEnd, Held, Next};
+use crate::dialogue::{self, Dialogue, Held, Next};
 use crate::fetch::{Fetch, FetchPurpose, Fetched};
+use crate::request::NewRequest;
 use crate::session::Session;
 
 /// Most bytes of fetched arguments in memory; at more, those of other sessions are fetched again when needed.
@@ -24,31 +26,42 @@ const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenTasks {
-    deployment: Option<DeploymentId>,
+    pub(crate) deployment: Option<DeploymentId>,
     sessions: BTreeMap<TaskId, Session>,
-    dialogues: BTreeMap<TaskId, Dialogue>,
+    pub(crate) dialogues: BTreeMap<TaskId, Dialogue>,
 }
 
 /// The core of the engine.
 #[derive(Debug, Default)]
 pub struct EngineCore {
-    tasks: OpenTasks,
+    /// The key of the owner, whose words count.
+    pub(crate) owner: Option<PublicKey>,
+    pub(crate) tasks: OpenTasks,
     /// The times at which passed deadlines are to be recorded.
-    due: BTreeSet<(Time, TaskId, ActionId)>,
+    pub(crate) due: BTreeSet<(Time, TaskId, ActionId)>,
     /// The times at which idle sessions end.
     idle: BTreeSet<(Time, TaskId)>,
     /// Fetched arguments; none for those that were erased. Losing them costs time only.
     held: BTreeMap<(TaskId, u16), Option<Vec<u8>>>,
     held_bytes: usize,
     /// The fetched contents of dialogues.
-    parts: Held,
+    pub(crate) parts: Held,
     /// The tasks that may have something to do. A task without an entry waits for the record.
-    wishes: RefCell<BTreeSet<TaskId>>,
+    pub(crate) wishes: RefCell<BTreeSet<TaskId>>,
     /// The dialogues that wait for a time.
-    later: RefCell<BTreeSet<(Time, TaskId)>>,
+    pub(crate) later: RefCell<BTreeSet<(Time, TaskId)>>,
 }
 
 impl EngineCore {
+    /// A core that takes the words of this owner alone.
+    #[must_use]
+    pub fn new(owner: PublicKey) -> Self {
+        Self {
+            owner: Some(owner),
+            ..Self::default()
+        }
+    }
+
     /// The number of open sessions and dialogues.
     #[must_use]
     pub fn open(&self) -> usize {
@@ -72,7 +85,11 @@ impl EngineCore {
                     .into_iter()
                     .map(|part| Fetch::of_dialogue(*task, part))
                     .collect(),
-                Next::Wait | Next::Pause(_) | Next::Propose(_) | Next::Finish(_) => Vec::new(),
+                Next::Wait
+                | Next::Pause(_)
+                | Next::Propose(_)
+                | Next::Request(_)
+                | Next::Finish(_) => Vec::new(),
             }
         });
         self.tasks
@@ -81,19 +98,6 @@ impl EngineCore {
             .flat_map(of)
             .chain(parts)
             .collect()
-    }
-
-    /// Changes a dialogue, and updates its deadlines.
-    fn change_dialogue(&mut self, id: TaskId, change: impl FnOnce(&mut Dialogue)) {
-        let Some(dialogue) = self.tasks.dialogues.get_mut(&id) else {
-            return;
-        };
-        for due in deadlines(id, dialogue.granted()) {
-            self.due.remove(&due);
-        }
-        change(dialogue);
-        self.due.extend(deadlines(id, dialogue.granted()));
-        self.wishes.get_mut().insert(id);
     }
 
     /// Adds the session or the dialogue of an admitted task.
@@ -106,98 +110,6 @@ impl EngineCore {
             let new = || Session::new(meta, key);
             self.tasks.sessions.entry(id).or_insert_with(new);
             self.change(id, |_| ());
-        }
-    }
-
-    /// Folds a fact about an open dialogue. Returns false for any other fact.
-    fn fold_dialogue(&mut self, meta: &Meta, fact: &EngineFact) -> bool {
-        let Some(id) = task_of(fact).filter(|id| self.tasks.dialogues.contains_key(id)) else {
-            return false;
-        };
-        if matches!(fact, EngineFact::TaskFinished(..)) && is_own(meta) {
-            if let Some(dialogue) = self.tasks.dialogues.remove(&id) {
-                for due in deadlines(id, dialogue.granted()) {
-                    self.due.remove(&due);
-                }
-            }
-            self.wishes.get_mut().remove(&id);
-            self.parts.forget(id);
-            return true;
-        }
-        self.change_dialogue(id, |dialogue| match fact {
-            EngineFact::TaskCancelled(..) => dialogue.cancel(meta),
-            EngineFact::ActionProposed(_, fact) if is_own(meta) => dialogue.propose(fact),
-            EngineFact::ActionGranted(_, fact) => dialogue.grant(meta, &fact.grant.draft),
-            EngineFact::ActionRefused(_, fact) => dialogue.refuse(meta, fact),
-            EngineFact::ActionStarted(_, fact) => dialogue.hear(meta, fact.action, Heard::Started),
-            EngineFact::ActionFinished(_, fact) => {
-                dialogue.hear(meta, fact.action, Heard::Finished(fact));
-            }
-            EngineFact::ActionDeclined(_, fact) => {
-                dialogue.hear(meta, fact.action, Heard::Declined);
-            }
-            EngineFact::ActionExpired(_, fact) => dialogue.hear(meta, fact.action, Heard::Expired),
-            EngineFact::ActionProposed(..)
-            | EngineFact::TaskFinished(..)
-            | EngineFact::TaskAdmitted(..)
-            | EngineFact::SessionCalled(..)
-            | EngineFact::SessionEnded(..)
-            | EngineFact::RosterChanged(..) => {}
-        });
-        true
-    }
-
-    /// Emits the next step of a dialogue. `false`: it waits for the record, or for a time.
-    fn serve_dialogue(&self, id: TaskId, dialogue: &Dialogue, out: &mut Outbox<'_, Self>) -> bool {
-        match dialogue::next(id, dialogue, &self.parts, out.now()) {
-            Next::Wait => return false,
-            Next::Pause(at) => {
-                out.wake(at);
-                self.later.borrow_mut().insert((at, id));
-                return false;
-            }
-            Next::Fetch(parts) => {
-                for part in parts {
-                    let key = Key::Digest("part", *part.0.content.digest());
-                    out.effect(key, move || Fetch::of_dialogue(id, part));
-                }
-            }
-            Next::Propose(proposal) => {
-                let args = out.seal(&proposal.args);
-                if let Ok(args) = args
-                    && let Some(fact) = proposal.fact(out.action_id(), args.content())
-                {
-                    out.append(Draft::of(id, fact).with(args).because(dialogue.cause));
-                }
-            }
-            Next::Finish(DialogueEnd { outcome, detail }) => {
-                let detail = detail.and_then(|detail| out.seal(&detail).ok());
-                let fact = TaskFinished {
-                    outcome,
-                    detail: detail.as_ref().map(bus_schema::Sealed::content),
-                };
-                let mut draft = Draft::of(id, fact).because(dialogue.cause);
-                if let Some(detail) = detail {
-                    draft = draft.with(detail);
-                }
-                out.append(draft);
-            }
-        }
-        true
-    }
-
-    /// Takes the dialogues whose time has come.
-    fn resume_later(&self, out: &mut Outbox<'_, Self>) {
-        let mut later = self.later.borrow_mut();
-        while let Some(&(at, id)) = later.first() {
-            if out.now() < at {
-                out.wake(at);
-                return;
-            }
-            later.pop_first();
-            if self.tasks.dialogues.contains_key(&id) {
-                self.wishes.borrow_mut().insert(id);
-            }
         }
     }
 
@@ -218,6 +130,42 @@ impl EngineCore {
             self.idle.insert((at, id));
         }
         self.wishes.get_mut().insert(id);
+    }
+
+    /// Returns an answer of the owner to a request of this task.
+    pub(crate) fn answer(&self, id: TaskId, fact: &ContractAnswered) -> Option<AmendStatement> {
+        fact.answer(self.owner.as_ref()?, (self.tasks.deployment, id))
+    }
+
+    /// Folds a request of a session for another contract.
+    fn requested(&mut self, meta: &Meta, id: TaskId, fact: &ContractRequested) {
+        if is_own(meta) {
+            self.change(id, |session| session.request(meta, fact));
+            self.forget(|of, number| of == id && number == fact.index);
+        }
+    }
+
+    /// Folds an answer to a request of a session.
+    fn answered(&mut self, id: TaskId, fact: &ContractAnswered) {
+        if let Some(said) = self.answer(id, fact) {
+            self.change(id, |session| session.requests.answer(&said));
+        }
+    }
+
+    /// Folds policy's verdict on a contract, for the tasks that wait for it.
+    fn judged(&mut self, contract: &Digest, in_force: bool) {
+        let OpenTasks {
+            sessions,
+            dialogues,
+            ..
+        } = &mut self.tasks;
+        let sessions = sessions.iter_mut().map(|(id, of)| (id, &mut of.requests));
+        let dialogues = dialogues.iter_mut().map(|(id, of)| (id, &mut of.requests));
+        for (id, requests) in sessions.chain(dialogues) {
+            if requests.judged(contract, in_force) {
+                self.wishes.get_mut().insert(*id);
+            }
+        }
     }
 
     fn remove(&mut self, id: TaskId) {
@@ -249,6 +197,7 @@ impl EngineCore {
                 return;
             }
             if let Some(session) = self.tasks.sessions.get(&id)
+                && session.idle_at() == Some(at)
                 && out.idle(Some(id))
             {
                 out.append(finished(id, TaskOutcome::Succeeded).because(session.cause));
@@ -272,6 +221,10 @@ impl EngineCore {
         for (number, call) in session.ready() {
             match self.held.get(&(id, number)) {
                 Some(Some(bytes)) => {
+                    if let Some(request) = session.requested(number, call, bytes) {
+                        ask(id, &request, call.cause, out);
+                        return true;
+                    }
                     let Ok(args) = out.seal(bytes) else {
                         continue;
                     };
@@ -308,6 +261,7 @@ impl Core for EngineCore {
 
     fn restore(&mut self, state: OpenTasks) {
         *self = Self {
+            owner: self.owner,
             tasks: state,
             ..Self::default()
         };
@@ -364,6 +318,12 @@ impl Core for EngineCore {
                 }
                 return;
             }
+            EngineFact::ContractRequested(id, fact) => return self.requested(&meta, *id, fact),
+            EngineFact::ContractAnswered(id, fact) => return self.answered(*id, fact),
+            EngineFact::ContractActivated(_, fact) => return self.judged(&fact.contract, true),
+            EngineFact::ContractRejected(_, fact) => return self.judged(&fact.contract, false),
+            // Words are said to dialogues, which are folded above.
+            EngineFact::TaskSaid(..) => return,
             EngineFact::ActionGranted(id, fact) => {
                 return self.change(*id, |session| session.grant(&meta, &fact.grant.draft));
             }
@@ -439,8 +399,28 @@ impl Core for EngineCore {
     }
 }
 
-fn is_own(meta: &Meta) -> bool {
+pub(crate) fn is_own(meta: &Meta) -> bool {
     meta.by == bus_schema::AuthorId::Engine
+}
+
+/// Appends a request for another contract.
+pub(crate) fn ask(
+    id: TaskId,
+    request: &NewRequest,
+    cause: EventId,
+    out: &mut Outbox<'_, EngineCore>,
+) {
+    let Ok(reason) = out.seal(request.reason.as_bytes()) else {
+        return;
+    };
+    let fact = ContractRequested {
+        request: request.request,
+        index: request.index,
+        item: request.item,
+        action: request.action,
+        reason: reason.content(),
+    };
+    out.append(Draft::of(id, fact).with(reason).because(cause));
 }
 
 fn finished(id: TaskId, outcome: TaskOutcome) -> Draft<bus_schema::Engine> {
@@ -451,27 +431,8 @@ fn finished(id: TaskId, outcome: TaskOutcome) -> Draft<bus_schema::Engine> {
     Draft::of(id, fact)
 }
 
-/// The task that a fact is about; none for one about the deployment.
-const fn task_of(fact: &EngineFact) -> Option<TaskId> {
-    match fact {
-        EngineFact::RosterChanged(..) => None,
-        EngineFact::TaskAdmitted(id, _) => Some(*id),
-        EngineFact::TaskCancelled(id, _) => Some(*id),
-        EngineFact::TaskFinished(id, _) => Some(*id),
-        EngineFact::SessionCalled(id, _) => Some(*id),
-        EngineFact::SessionEnded(id, _) => Some(*id),
-        EngineFact::ActionProposed(id, _) => Some(*id),
-        EngineFact::ActionGranted(id, _) => Some(*id),
-        EngineFact::ActionRefused(id, _) => Some(*id),
-        EngineFact::ActionStarted(id, _) => Some(*id),
-        EngineFact::ActionFinished(id, _) => Some(*id),
-        EngineFact::ActionDeclined(id, _) => Some(*id),
-        EngineFact::ActionExpired(id, _) => Some(*id),
-    }
-}
-
 /// The deadlines of a task's granted actions.
-fn deadlines(id: TaskId, granted: &OpenGrants) -> Vec<(Time, TaskId, ActionId)> {
+pub(crate) fn deadlines(id: TaskId, granted: &OpenGrants) -> Vec<(Time, TaskId, ActionId)> {
     let due = |action| Some((granted.due(action)?.0, id, action));
     granted.actions().filter_map(due).collect()
 }

@@ -2,7 +2,9 @@
 
 mod core;
 mod dialogue;
+mod dialogues;
 mod fetch;
+mod request;
 mod session;
 pub mod wire;
 
@@ -15,10 +17,11 @@ use serde::Deserialize;
 pub use crate::core::{EngineCore, OpenTasks};
 pub use dialogue::{
     CALLS_OF_ANSWER_MAX, DIALOGUE_ARGS_BYTES_MAX, DOCUMENT_BYTES_MAX, DialogueDocument,
-    EQUAL_CALLS_MAX, ModelChoice, OfferedTool, RETRIES_MAX, STEPS_MAX, StoredContent,
+    EQUAL_CALLS_MAX, ModelChoice, OfferedTool, REQUEST_NAME, RETRIES_MAX, STEPS_MAX, StoredContent,
 };
 pub use fetch::{Fetch, FetchPurpose, Fetched};
 pub use proposer::Found;
+pub use request::REQUEST_TOOL;
 pub use session::{CALLS_MAX, IDLE_MS, OPEN_CALLS_MAX};
 
 /// The table `[service]` of the engine's configuration; it is empty.
@@ -36,9 +39,9 @@ impl Service for Engine {
     type Core = EngineCore;
     type Config = Config;
 
-    fn open(_config: Config, _context: &Context) -> Result<(Self, EngineCore), Error> {
+    fn open(_config: Config, context: &Context) -> Result<(Self, EngineCore), Error> {
         let fetches = Fetches::default();
-        Ok((Self { fetches }, EngineCore::default()))
+        Ok((Self { fetches }, EngineCore::new(context.owner)))
     }
 
     async fn perform(service: Arc<Self>, fetch: Fetch, bus: Bus<bus_schema::Engine>) -> Fetched {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionId, ActionProposed, CallStatement, Content, DeploymentId, DraftGrant, EventId, Meta,
-    PublicKey, Signed, Statement, TaskId, TaskOutcome, Time, ToolName,
+    ActionId, ActionProposed, CallStatement, Content, ContractRequested, DeploymentId, DraftGrant,
+    EventId, Meta, PublicKey, Signed, Statement, TaskId, TaskOutcome, Time, ToolName,
 };
 use proposer::{Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
+
+use crate::request::{self, NewRequest, REQUEST_TOOL, Requests};
 
 /// Largest number of calls of one session; their numbers are below it.
 pub const CALLS_MAX: u16 = 4096;
@@ -29,8 +31,12 @@ pub(crate) struct Session {
     called: BTreeSet<u16>,
     /// The calls that are not proposed yet, by their numbers.
     waiting: BTreeMap<u16, Call>,
-    /// The proposed actions that are not settled.
-    open: BTreeSet<ActionId>,
+    /// The proposed actions that are not settled, with the numbers of their calls.
+    open: BTreeMap<ActionId, u16>,
+    /// The refused calls, by their numbers.
+    refused: BTreeMap<u16, ActionId>,
+    /// Its requests for another contract.
+    pub(crate) requests: Requests,
     granted: OpenGrants,
     /// The outcome, once it was ended or cancelled.
     over: Option<TaskOutcome>,
@@ -53,7 +59,9 @@ impl Session {
             heard: meta.stored,
             called: BTreeSet::new(),
             waiting: BTreeMap::new(),
-            open: BTreeSet::new(),
+            open: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            requests: Requests::default(),
             granted: OpenGrants::default(),
             over: None,
         }
@@ -113,19 +121,45 @@ impl Session {
 
     pub(crate) fn propose(&mut self, meta: &Meta, fact: &ActionProposed) {
         self.waiting.remove(&fact.index);
-        self.open.insert(fact.action);
+        self.open.insert(fact.action, fact.index);
         self.heard = meta.stored;
+    }
+
+    /// Folds a request of its own for another contract.
+    pub(crate) fn request(&mut self, meta: &Meta, fact: &ContractRequested) {
+        self.waiting.remove(&fact.index);
+        self.requests.make(fact.request);
+        self.heard = meta.stored;
+    }
+
+    /// The request that a call wants; none if it names no refused call, or if the session may make no more.
+    pub(crate) fn requested(&self, number: u16, call: &Call, args: &[u8]) -> Option<NewRequest> {
+        if !call.is_request() {
+            return None;
+        }
+        let (refused, reason) = request::read(args)?;
+        let refused = u16::try_from(refused.as_u64()?).ok()?;
+        Some(NewRequest {
+            request: self.requests.next()?,
+            index: number,
+            item: 0,
+            action: *self.refused.get(&refused)?,
+            reason,
+        })
     }
 
     /// Folds a refusal. It counts only before a grant, because a granted action may have run.
     pub(crate) fn refuse(&mut self, meta: &Meta, action: ActionId) {
         if !self.granted.has(action) {
+            if let Some(number) = self.open.get(&action) {
+                self.refused.insert(*number, action);
+            }
             self.settle(meta, action);
         }
     }
 
     pub(crate) fn grant(&mut self, meta: &Meta, draft: &DraftGrant) {
-        if self.open.contains(&draft.action) {
+        if self.open.contains_key(&draft.action) {
             self.granted.grant(meta, draft);
         }
     }
@@ -143,11 +177,14 @@ impl Session {
         self.cause = meta.id;
     }
 
-    /// The calls that may be proposed now, in the order of their numbers.
+    /// The calls that may be proposed now, in the order of their numbers. A request waits for the end of the one before.
     pub(crate) fn ready(&self) -> impl Iterator<Item = (u16, &Call)> {
         let room = OPEN_CALLS_MAX.saturating_sub(self.open.len());
+        let room = if self.requests.is_moving() { 0 } else { room };
+        let may_ask = self.requests.may_ask();
         self.waiting
             .iter()
+            .filter(move |(_, call)| may_ask || !call.is_request())
             .take(room)
             .map(|(number, call)| (*number, call))
     }
@@ -162,14 +199,21 @@ impl Session {
         self.over.filter(|_| self.open.is_empty())
     }
 
-    /// The time at which it ends because nothing happened in it; none while an action is open or a call waits.
+    /// The time at which it ends because nothing happened in it; none while an action is open, or a call waits for something else
+    /// than the answer to a request.
     pub(crate) fn idle_at(&self) -> Option<Time> {
-        let is_idle = self.open.is_empty() && self.waiting.is_empty() && self.over.is_none();
+        let waits = !self.waiting.is_empty() && self.requests.may_ask();
+        let is_idle = self.open.is_empty() && !waits && self.over.is_none();
         is_idle.then(|| self.heard.plus_ms(IDLE_MS))
     }
 }
 
 impl Call {
+    /// Returns true if it asks for another contract.
+    fn is_request(&self) -> bool {
+        self.tool.as_str() == REQUEST_TOOL
+    }
+
     /// The proposal of the call, with the arguments where the engine put them.
     pub(crate) fn proposal(
         &self,

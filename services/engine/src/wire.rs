@@ -4,6 +4,7 @@ mod anthropic;
 mod message;
 mod openai_chat;
 mod openai_responses;
+mod stream;
 
 use std::{fmt, str::FromStr};
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 pub use self::message::{
     AnswerFault, Conversation, Message, ModelTurn, Offer, WireCall, WireResult,
 };
+pub use self::stream::words;
 
 /// A form in which a model takes conversations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,13 +52,21 @@ impl Wire {
         }
     }
 
-    /// Decodes a whole answer, the `turn`th of its conversation.
+    /// Decodes a whole answer, the `turn`th of its conversation: plain, or as the events of a stream.
     ///
     /// # Errors
     /// [`AnswerFault`]
     pub fn turn(self, turn: usize, answer: &[u8]) -> Result<ModelTurn, AnswerFault> {
         let read: Value = serde_json::from_slice(answer)
             .map_err(|error| AnswerFault::Malformed(error.to_string()))?;
+        let read = stream::plain(
+            read,
+            match self {
+                Self::Anthropic => stream::anthropic::plain,
+                Self::OpenaiChat => stream::openai_chat::plain,
+                Self::OpenaiResponses => stream::openai_responses::plain,
+            },
+        )?;
         let is_first = turn == 0;
         let turn = match self {
             Self::Anthropic => anthropic::turn(&read)?,

@@ -51,14 +51,12 @@ impl State {
                 self.submit(task, &fact.statement, owner);
                 return Folded::Nothing;
             }
+            ExecutorFact::ContractAnswered(task, fact) => self.amend(task, &fact, owner),
             ExecutorFact::JobSigned(_, fact) => {
                 self.jobs.sign(meta.stored, *fact);
                 return Folded::Nothing;
             }
-            ExecutorFact::JobRevoked(_, fact) => {
-                self.jobs.revoke(&fact);
-                return Folded::Nothing;
-            }
+            ExecutorFact::JobRevoked(_, fact) => self.jobs.revoke(&fact),
             ExecutorFact::RunDue(_, fact) => {
                 self.run_due(&fact);
                 return Folded::Nothing;
@@ -100,8 +98,12 @@ impl State {
             ExecutorFact::HaltOrdered(..) => self.halt(meta, true),
             ExecutorFact::HaltLifted(..) => self.halt(meta, false),
             ExecutorFact::TaskCancelled(task, _) => self.cancel(task),
+            // Policy ends runs of jobs alone: a task of a person ends by the owner's word.
+            ExecutorFact::TaskStopped(task, _) if task.is_of_run() => self.cancel(task),
+            ExecutorFact::TaskStopped(..) => {}
             ExecutorFact::SecretSigned(_, fact) => self.secrets.sign(*fact),
             ExecutorFact::SecretRevoked(_, fact) => self.secrets.revoke(&fact),
+            ExecutorFact::SecretRenewed(_, fact) => self.secrets.renew(&fact),
         }
         Folded::Gate
     }

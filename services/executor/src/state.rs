@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionGranted, ActionId, AuthorId, CatalogueSigned, ContractName, ContractSigned, DeploymentId,
-    Devices, Digest, DraftGrant, Envelope, EventId, Jobs, Meta, PublicKey, RunDue, Secrets, Signed,
-    Signers, Statement, TaskId, Time, ToolName,
+    ActionGranted, ActionId, AuthorId, CatalogueSigned, ContractAnswered, ContractName,
+    ContractSigned, DeploymentId, Devices, Digest, DraftGrant, Envelope, EventId, Jobs, Meta,
+    PublicKey, RunDue, Secrets, Signed, Signers, Statement, TaskId, Time, ToolName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,12 @@ pub struct State {
     /// The tasks that the owner signed, and the runs of jobs that the owner signed, each with its contract: policy alone
     /// cannot create one.
     signed: BTreeMap<TaskId, Digest>,
+    /// The contracts under which the owner let signed tasks go on.
+    #[serde(default)]
+    moved: BTreeMap<TaskId, BTreeSet<Digest>>,
+    /// The newest answered request of each task for another contract, with the contract that the answer let it go on under.
+    #[serde(default)]
+    answered: BTreeMap<TaskId, (u16, Option<Digest>)>,
     tasks: BTreeMap<TaskId, Uses>,
     /// The tasks that the owner signed and cancelled.
     pub(crate) cancelled: BTreeSet<TaskId>,
@@ -187,7 +193,36 @@ impl State {
     /// Returns true if the owner signed this task under this contract.
     #[must_use]
     pub fn is_signed(&self, draft: &DraftGrant) -> bool {
+        let moved = self.moved.get(&draft.task);
         self.signed.get(&draft.task) == Some(&draft.contract)
+            || moved.is_some_and(|moved| moved.contains(&draft.contract))
+    }
+
+    /// Folds an answer of `owner` that lets a task go on under another contract: policy alone cannot move one. A later no
+    /// takes a yes back, and an answer is not said twice.
+    pub(crate) fn amend(&mut self, task: TaskId, fact: &ContractAnswered, owner: &PublicKey) {
+        let Some(said) = fact.answer(owner, (self.deployment, task)) else {
+            return;
+        };
+        let moved = self.moved.get(&task);
+        let is_under = self.signed.get(&task) == Some(&said.from)
+            || moved.is_some_and(|moved| moved.contains(&said.from));
+        let last = self.answered.get(&task).copied();
+        let is_old = last.is_some_and(|(request, to)| match to {
+            Some(_) => said.request < request,
+            None => said.request <= request,
+        });
+        if !is_under || is_old {
+            return;
+        }
+        let moved = self.moved.entry(task).or_default();
+        if let Some((request, Some(to))) = last
+            && request == said.request
+        {
+            moved.remove(&to);
+        }
+        moved.extend(said.to);
+        self.answered.insert(task, (said.request, said.to));
     }
 
     /// Folds a submitted task, if `owner` signed it for this deployment. Only the first submission counts.
@@ -221,7 +256,7 @@ impl State {
         self.halted
     }
 
-    /// Returns true if the owner cancelled the task.
+    /// Returns true if the task was cancelled.
     #[must_use]
     pub fn is_cancelled(&self, task: TaskId) -> bool {
         self.cancelled.contains(&task)
@@ -368,9 +403,18 @@ impl State {
             let envelopes = &self.envelopes;
             let runs =
                 |contract: &Digest| envelopes.get(contract).is_some_and(|of| now < of.expires);
-            self.signed.retain(|_, contract| runs(contract));
+            // An answer may name a contract before the owner's signature of it is read.
+            let unread = |contract: &Digest| !envelopes.contains_key(contract);
+            for moved in self.moved.values_mut() {
+                moved.retain(|contract| runs(contract) || unread(contract));
+            }
+            self.moved.retain(|_, moved| !moved.is_empty());
+            let moved = &self.moved;
+            self.signed
+                .retain(|task, contract| runs(contract) || moved.contains_key(task));
             let signed = &self.signed;
             self.cancelled.retain(|task| signed.contains_key(task));
+            self.answered.retain(|task, _| signed.contains_key(task));
             self.tasks
                 .retain(|_, uses| now <= uses.until || uses.contracts.iter().any(runs));
         }

@@ -142,7 +142,9 @@ pub(crate) fn answer(app: &AppState, signed: &Signed) -> Result<Statement, Probl
         | Statement::Call(_)
         | Statement::End(_)
         | Statement::SignIn(_)
-        | Statement::Pairing(_) => Err(Problem::new(Kind::NotSigned, next)),
+        | Statement::Pairing(_)
+        | Statement::Said(_)
+        | Statement::Amend(_) => Err(Problem::new(Kind::NotSigned, next)),
     }
 }
 

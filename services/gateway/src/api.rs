@@ -28,7 +28,13 @@ pub const DIALOGUE_BYTES_MAX: usize = 64 << 10;
 /// The maximum size of a request's body.
 pub const BODY_BYTES_MAX: usize = 512 << 10;
 /// The maximum size of a signed statement with its envelope.
-pub const SIGNED_BYTES_MAX: usize = bus_schema::STATEMENT_BYTES_MAX + 256;
+pub const SIGNED_BYTES_MAX: usize =
+    bus_schema::STATEMENT_BYTES_MAX + bus_schema::ASSERTION_BYTES_MAX + 256;
+
+/// The query of `GET /v1/tasks/{id}/events` of a reader that also wants the pieces of answers.
+pub const PIECES_QUERY: &str = "pieces=yes";
+/// The name of the events that are pieces.
+pub const PIECES: &str = "piece";
 
 /// `POST /v1/tasks`: a task, with the playbook and the slots that it names.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -142,6 +148,51 @@ pub struct Ended {
     /// The session.
     pub task: TaskId,
     /// The sequence number of `session.ended` in the stream.
+    pub seq: u64,
+}
+
+/// `POST /v1/words`: further words of the owner to a dialogue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryWords {
+    /// Base64 of the MessagePack of a [`Signed`] statement of words.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+    /// Base64 of the 32 bytes of salt and the words.
+    #[serde(with = "sealed")]
+    pub words: Sealed,
+}
+
+/// The response: the words are on the bus; the model reads them with its next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SaidWords {
+    /// The dialogue.
+    pub task: TaskId,
+    /// The number of the words in the dialogue.
+    pub number: u16,
+    /// The sequence number of `task.said` in the stream.
+    pub seq: u64,
+}
+
+/// `POST /v1/amendments`: the owner's answer to a request for another contract.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CarryAmendment {
+    /// Base64 of the MessagePack of a [`Signed`] answer.
+    #[serde(with = "signed")]
+    pub signed: Signed,
+}
+
+/// The response: the answer is on the bus; a task moves once the contract that it names is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amended {
+    /// The task.
+    pub task: TaskId,
+    /// The number of the request.
+    pub request: u16,
+    /// The sequence number of `contract.answered` in the stream.
     pub seq: u64,
 }
 

@@ -15,6 +15,7 @@ use crate::{
     config::Hosts,
     forward::BusRequest,
     pairings::Pairings,
+    pieces::Pieces,
     problem::{Kind, Problem},
     sessions::Sessions,
     shared_record::{Reserved, SharedRecord},
@@ -81,6 +82,7 @@ pub struct AppState {
     pub(crate) sessions: Sessions,
     pub(crate) pairings: Pairings,
     pub(crate) changes: Arc<Changes>,
+    pub(crate) pieces: Arc<Pieces>,
     bus_requests: mpsc::Sender<BusRequest>,
 }
 
@@ -107,6 +109,7 @@ impl AppState {
             sessions: Sessions::default(),
             pairings: Pairings::default(),
             changes: Arc::default(),
+            pieces: Arc::default(),
             bus_requests,
         })
     }

@@ -15,7 +15,7 @@ use bus_schema::{
 };
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, Uri,
@@ -43,6 +43,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum size of a JSON response: one task with all of its events, and a margin.
 const ANSWER_BYTES_MAX: usize = TASK_TEXT_BYTES_MAX + (2 << 20);
 
+pub use follow::Followed;
 pub use page::PageResponse;
 pub use session::SessionCall;
 
@@ -387,7 +388,22 @@ impl Client {
     /// The events of one task, from the first on, until it ends. Connections that end are
     /// opened again; an item that is an error is the last one.
     pub fn follow(&self, task: TaskId) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
-        follow::Follower::new(self.clone(), task).events()
+        self.follow_live(task).filter_map(|followed| {
+            let event = match followed {
+                Ok(Followed::Event(event)) => Some(Ok(event)),
+                Ok(Followed::Piece(_)) => None,
+                Err(error) => Some(Err(error)),
+            };
+            std::future::ready(event)
+        })
+    }
+
+    /// The same, with the pieces of answers that are still arriving.
+    pub fn follow_live(
+        &self,
+        task: TaskId,
+    ) -> impl Stream<Item = Result<Followed, Error>> + Send + use<> {
+        follow::Follower::new(self.clone(), task).all()
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

@@ -1,9 +1,10 @@
-//! Server-sent events: streams one task's events after the reader's last one, until its access expires.
+//! Server-sent events: streams one task's events after the reader's last one, and pieces of answers that are still
+//! arriving, until its access expires.
 
 use std::{collections::VecDeque, convert::Infallible, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, StatusCode},
     response::{
         IntoResponse as _, Response, Sse,
@@ -19,7 +20,9 @@ use tokio::{
 
 use crate::{
     access::{self, Reader},
+    api::{PIECES, PIECES_QUERY},
     app_state::AppState,
+    pieces::TaskPieces,
     problem::{Kind, Problem},
     record::{Known, Line, Record},
     request::{known, task_id},
@@ -35,6 +38,7 @@ const BATCH: usize = 64;
 pub(crate) async fn events(
     State(app): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let reader = access::reader(&app, &headers)?;
@@ -51,6 +55,8 @@ pub(crate) async fn events(
         )
     })?;
     let newest = app.shared_record.newest();
+    let wants_pieces = query.as_deref() == Some(PIECES_QUERY);
+    let pieces = wants_pieces.then(|| app.pieces.subscribe(task));
     let (batch, over) = known(after(&app.shared_record.read(), task, last))?;
     if over && batch.is_empty() {
         // Only this status keeps a browser's event source from connecting again.
@@ -66,6 +72,7 @@ pub(crate) async fn events(
         last,
         batch,
         newest,
+        pieces,
         over: Box::pin(over),
         stop: app.stop.clone(),
         signed_out: app.sessions.signed_out(),
@@ -99,6 +106,8 @@ struct Cursor {
     last: u64,
     batch: VecDeque<Line>,
     newest: watch::Receiver<u64>,
+    /// The pieces of answers, if the reader wants them.
+    pieces: Option<TaskPieces>,
     /// The timer that fires when its access expires.
     over: Pin<Box<Sleep>>,
     stop: watch::Receiver<bool>,
@@ -132,6 +141,7 @@ impl Cursor {
             } else {
                 tokio::select! {
                     changed = self.newest.changed() => changed.ok()?,
+                    Some(piece) = next_piece(&mut self.pieces) => return Some((Ok(piece), self)),
                     () = self.over.as_mut() => {}
                     _ = self.stop.changed() => {}
                     _ = self.signed_out.changed() => {}
@@ -139,4 +149,11 @@ impl Cursor {
             }
         }
     }
+}
+
+/// Returns the next piece as an event without an id, because no reader continues after it.
+async fn next_piece(pieces: &mut Option<TaskPieces>) -> Option<sse::Event> {
+    let piece = pieces.as_mut()?.next().await?;
+    let data = serde_json::to_string(piece.as_ref()).ok()?;
+    Some(sse::Event::default().event(PIECES).data(data))
 }

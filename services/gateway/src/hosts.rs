@@ -65,9 +65,19 @@ impl TryFrom<Vec<String>> for Origins {
     }
 }
 
+impl Origins {
+    /// Returns true if `origin` is exactly one of them.
+    #[must_use]
+    pub fn names(&self, origin: &str) -> bool {
+        self.0.contains(origin)
+    }
+}
+
 fn is_origin(text: &str) -> bool {
     match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
         (Some(host), _) => is_host(host),
+        // Browsers make passkeys for names alone, and resolve this one to the loopback.
+        (None, Some(host)) if host.starts_with("localhost:") => is_host(host),
         (None, Some(host)) => {
             let address = host.parse::<SocketAddr>();
             address.is_ok_and(|address| address.ip().is_loopback() && address.port() != 0)
@@ -100,7 +110,7 @@ impl Hosts {
     /// Returns true if `origin` is exactly that of a signer.
     #[must_use]
     pub fn is_signer(&self, origin: &str) -> bool {
-        self.signers.0.contains(origin)
+        self.signers.names(origin)
     }
 
     /// The origins of signers.

@@ -119,6 +119,16 @@ pub const ROUTES: &[Route] = &[
         handler: || post(session::end),
     },
     Route {
+        method: "POST",
+        path: "/v1/words",
+        handler: || post(session::say),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/amendments",
+        handler: || post(session::amend),
+    },
+    Route {
         method: "GET",
         path: "/v1/tasks/{id}/questions/{action}",
         handler: || get(question::question),
@@ -157,6 +167,11 @@ pub const ROUTES: &[Route] = &[
         method: "DELETE",
         path: "/v1/session",
         handler: || delete(sign_in::sign_out),
+    },
+    Route {
+        method: "POST",
+        path: "/v1/session/end",
+        handler: || post(sign_in::sign_out_page),
     },
     Route {
         method: "GET",

@@ -20,6 +20,7 @@ mod owner_words;
 mod pages;
 mod pairing;
 mod pairings;
+mod pieces;
 mod problem;
 mod question;
 mod reader;
@@ -95,6 +96,7 @@ impl Service for Gateway {
             beside.bus.clone(),
             Arc::clone(&app.changes),
         ));
+        beside.spawn(pieces::hear(beside.bus.clone(), Arc::clone(&app.pieces)));
         for (key, entrance) in entrances {
             let address = entrance.address();
             let listener = serve::listen(address).map_err(|error| {

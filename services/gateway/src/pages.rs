@@ -21,8 +21,9 @@ use crate::{
 };
 
 /// The paths of pages.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 13] = [
     "/",
+    "/new",
     "/tasks",
     "/tasks/{id}",
     "/contracts",
@@ -30,6 +31,8 @@ const PAGES: [&str; 10] = [
     "/jobs",
     "/secrets",
     "/tools",
+    "/models",
+    "/devices",
     "/audit",
     "/settings",
 ];
@@ -135,7 +138,7 @@ fn unavailable() -> Response {
     response
 }
 
-fn html(status: StatusCode, body: impl Into<axum::body::Body>) -> Response {
+pub(crate) fn html(status: StatusCode, body: impl Into<axum::body::Body>) -> Response {
     let mut response = (status, body.into()).into_response();
     response.extensions_mut().insert(OwnHeaders(&HEADERS));
     response

@@ -110,6 +110,11 @@ impl Problem {
         self.kind.status()
     }
 
+    /// The reason and the next step.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// A refusal that quotes a reason about the input, up to a maximum length.
     pub(crate) fn quoting(kind: Kind, reason: &dyn std::fmt::Display, next: &str) -> Self {
         let reason: String = reason.to_string().chars().take(QUOTED_CHARS_MAX).collect();

@@ -1,11 +1,13 @@
 //! The projection of the stream: the newest tasks with their events, within fixed limits.
 
+mod spoken;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
     APPROVERS_MAX, ActionId, ApprovalCarried, AuthorId, Content, ContractSigned, DeploymentId,
     DeviceEndorsed, Devices, Digest, DraftGrant, GatewayFact, Grant, Meta, PublicKey, RefusalCode,
-    SessionCalled, Signers, Statement, TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
+    Signers, TaskId, TaskOutcome, Time, lifecycle::finish_by, wire,
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,12 @@ struct TaskEntry {
     session: Option<PublicKey>,
     /// The numbers of the session's calls.
     calls: BTreeSet<u16>,
+    /// True for a dialogue.
+    #[serde(default)]
+    dialogue: bool,
+    /// The number of further words of the owner.
+    #[serde(default)]
+    said: u16,
     granted: u32,
     asked: u32,
     refused: u32,
@@ -178,17 +186,6 @@ impl Record {
         kept.is_some_and(|kept| kept.approvers.contains(key))
     }
 
-    /// The key of a session; none for a task with a playbook, and before it was admitted.
-    pub(crate) fn session(&self, task: TaskId) -> Option<PublicKey> {
-        self.tasks.get(&task)?.session
-    }
-
-    /// Returns true if the session made a call with this number.
-    pub(crate) fn was_called(&self, task: TaskId, number: u16) -> bool {
-        let kept = self.tasks.get(&task);
-        kept.is_some_and(|kept| kept.calls.contains(&number))
-    }
-
     /// Returns true if an agent waits for the next event of its session.
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.waiting.is_empty()
@@ -227,6 +224,9 @@ impl Record {
             | GatewayFact::ActionFinished(..)
             | GatewayFact::ActionDeclined(..)
             | GatewayFact::SessionEnded(..)
+            | GatewayFact::TaskSaid(..)
+            | GatewayFact::ContractRequested(..)
+            | GatewayFact::ContractAnswered(..)
             | GatewayFact::ActionExpired(..) => {}
         }
         // Only a submission or an admitted run adds a task, so events of other authors cannot displace tasks.
@@ -290,6 +290,8 @@ impl TaskEntry {
             playbook: None,
             session: None,
             calls: BTreeSet::new(),
+            dialogue: false,
+            said: 0,
             granted: 0,
             asked: 0,
             refused: 0,
@@ -340,6 +342,7 @@ impl TaskEntry {
                     self.contract = Some(admitted.contract);
                     self.playbook = Some(admitted.playbook);
                     self.session = admitted.session;
+                    self.dialogue = admitted.dialogue.is_some();
                 }
             }
             GatewayFact::TaskRejected(_, rejected) => {
@@ -358,6 +361,7 @@ impl TaskEntry {
                 }
             }
             GatewayFact::SessionCalled(_, called) => self.call(called),
+            GatewayFact::TaskSaid(_, said) => self.hear(said),
             GatewayFact::ActionProposed(..) => {
                 if running {
                     self.state = TaskState::Running;
@@ -387,16 +391,10 @@ impl TaskEntry {
             | GatewayFact::ApprovalRefused(..)
             | GatewayFact::ActionDeclined(..)
             | GatewayFact::SessionEnded(..)
+            | GatewayFact::ContractRequested(..)
+            | GatewayFact::ContractAnswered(..)
             | GatewayFact::ActionExpired(..) => {}
         }
-    }
-
-    fn call(&mut self, called: &SessionCalled) {
-        let Some(Ok(Statement::Call(said))) = self.session.map(|key| called.statement.open(&key))
-        else {
-            return;
-        };
-        self.calls.insert(said.number);
     }
 
     fn ask(&mut self, draft: &DraftGrant) {

@@ -86,7 +86,14 @@ impl SharedRecord {
             GatewayFact::SessionEnded(task, ended) => {
                 self.settle(&call_key(*task, &ended.statement));
             }
+            GatewayFact::TaskSaid(task, said) => {
+                self.settle(&call_key(*task, &said.statement));
+            }
+            GatewayFact::ContractAnswered(task, answered) => {
+                self.settle(&call_key(*task, &answered.statement));
+            }
             GatewayFact::RosterChanged(..)
+            | GatewayFact::ContractRequested(..)
             | GatewayFact::DeviceEndorsed(..)
             | GatewayFact::DeviceRevoked(..)
             | GatewayFact::ContractSigned(..)

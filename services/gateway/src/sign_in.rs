@@ -16,6 +16,7 @@ use crate::{
     api::{self, AskChallenge, SessionChallenge, SessionShown},
     app_state::AppState,
     entrance::Entrance,
+    pages::html,
     problem::{Kind, Problem},
     request::{read, read_form},
 };
@@ -40,7 +41,8 @@ pub(crate) async fn challenge(
     ))
 }
 
-/// Begins a session, if the device signed its challenge for this gateway, and leads to the first page.
+/// Begins a session, if the device signed its challenge for this gateway, and leads to the first page. A browser gets a
+/// refusal as a page.
 pub(crate) async fn sign_in(
     State(app): State<Arc<AppState>>,
     Extension(entrance): Extension<Entrance>,
@@ -48,7 +50,28 @@ pub(crate) async fn sign_in(
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let form = read_form(&app, request).await?;
-    let signed = signed(&form)?;
+    begin(&app, entrance, &headers, &form).or_else(|problem| {
+        if !takes_pages(&headers) {
+            return Err(problem);
+        }
+        let page = page::not_signed_in(problem.detail(), entrance.signer(&app.hosts));
+        Ok(html(problem.status(), page))
+    })
+}
+
+/// Returns true for a request that a browser sent for a page.
+fn takes_pages(headers: &HeaderMap) -> bool {
+    let accepts = access::only(headers, &header::ACCEPT).ok().flatten();
+    accepts.is_some_and(|kinds| kinds.contains("text/html"))
+}
+
+fn begin(
+    app: &AppState,
+    entrance: Entrance,
+    headers: &HeaderMap,
+    form: &Bytes,
+) -> Result<Response, Problem> {
+    let signed = signed(form)?;
     let by = signed.by();
     let refused = |why: &str| Problem::new(Kind::NoAccess, format!("{why}; sign in again"));
     let said = signed
@@ -69,7 +92,7 @@ pub(crate) async fn sign_in(
     if !app.sessions.answered(said.device, said.challenge, now) {
         return Err(refused("the challenge is unknown, was used, or is too old"));
     }
-    let (name, cookie) = access::new_cookie(entrance, &headers, app.clock.salt());
+    let (name, cookie) = access::new_cookie(entrance, headers, app.clock.salt());
     app.sessions.begin(name, said.device, now);
     let mut response = StatusCode::SEE_OTHER.into_response();
     let to = response.headers_mut();
@@ -100,11 +123,34 @@ pub(crate) async fn sign_out(
     Extension(entrance): Extension<Entrance>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let reader = access::reader(&app, &headers)?;
+    end(
+        &app,
+        entrance,
+        &headers,
+        StatusCode::NO_CONTENT.into_response(),
+    )
+}
+
+/// As [`sign_out`], for the form of a page.
+pub(crate) async fn sign_out_page(
+    State(app): State<Arc<AppState>>,
+    Extension(entrance): Extension<Entrance>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let page = page::signed_out(entrance.signer(&app.hosts));
+    end(&app, entrance, &headers, html(StatusCode::OK, page))
+}
+
+fn end(
+    app: &AppState,
+    entrance: Entrance,
+    headers: &HeaderMap,
+    mut response: Response,
+) -> Result<Response, Problem> {
+    let reader = access::reader(app, headers)?;
     let (name, _) = reader.session().ok_or_else(no_session)?;
     app.sessions.end(&name);
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let cookie = access::ended_cookie(entrance, &headers);
+    let cookie = access::ended_cookie(entrance, headers);
     let cookie = cookie.map(|cookie| (header::SET_COOKIE, cookie));
     response.headers_mut().extend(cookie);
     Ok(response)

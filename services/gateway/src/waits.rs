@@ -8,6 +8,7 @@ pub(crate) fn after(fact: &GatewayFact) -> Option<bool> {
     match fact {
         GatewayFact::SessionCalled(..)
         | GatewayFact::ApprovalCarried(..)
+        | GatewayFact::ContractAnswered(..)
         | GatewayFact::ActionGranted(..) => Some(true),
         GatewayFact::ApprovalRequested(..)
         | GatewayFact::ApprovalRefused(..)
@@ -16,8 +17,10 @@ pub(crate) fn after(fact: &GatewayFact) -> Option<bool> {
         | GatewayFact::ActionDeclined(..)
         | GatewayFact::ActionExpired(..)
         | GatewayFact::SessionEnded(..)
+        | GatewayFact::ContractRequested(..)
         | GatewayFact::TaskFinished(..) => Some(false),
         GatewayFact::RosterChanged(..)
+        | GatewayFact::TaskSaid(..)
         | GatewayFact::HaltOrdered(..)
         | GatewayFact::HaltLifted(..)
         | GatewayFact::ContractSigned(..)

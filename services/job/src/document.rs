@@ -9,7 +9,8 @@ use jiff::{Timestamp, civil::DateTime};
 use toml::de::{DeTable, DeValue};
 
 use crate::{
-    Cron, EVERY_MS_MAX, EVERY_MS_MIN, When, Zone, duration,
+    AfterOutcome, Cron, DEADLINE_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, JITTER_MS_MAX, Messages,
+    Misfire, Overlap, Retry, When, Zone, duration,
     value::{Reader, Value},
     zone::time,
 };
@@ -18,19 +19,15 @@ use crate::{
 pub const DOCUMENT_BYTES_MAX: usize = 16 << 10;
 /// Most characters of a purpose.
 pub const PURPOSE_CHARS_MAX: usize = 500;
-/// Most missed slots that a job makes up for.
-pub const MISFIRES_MAX: u8 = 100;
 /// Most values of slots of the contract.
 pub const SLOTS_MAX: usize = 64;
 
 const KEYS: &[&str] = &[
-    "job", "purpose", "contract", "playbook", "misfire", "overlap", "when", "slots",
+    "job", "purpose", "contract", "playbook", "misfire", "overlap", "retry", "deadline", "jitter",
+    "when", "slots", "message",
 ];
-const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger"];
-const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at` and `trigger`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
-const MISFIRE_FIX: &str =
-    "write \"skip\", \"once\" or { all = 10 }, the number of missed slots that it makes up for";
-const OVERLAP_FIX: &str = "write \"skip\", \"queue\" or \"allow\"";
+const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger", "after"];
+const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at`, `trigger` and `after`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
 const FROM_FIX: &str = "write a date and time with an offset, such as 2027-03-01T09:00:00+01:00";
 const EVERY_FIX: &str = "write a whole number with s, m, h or d, from 1s to 366d, such as \"15m\"";
 
@@ -49,32 +46,18 @@ pub struct Job {
     pub when: When,
     /// The treatment of missed slots.
     pub misfire: Misfire,
-    /// The treatment of slots during a run.
+    /// The treatment of slots and messages during a run.
     pub overlap: Overlap,
+    /// The attempts at a run that fails; none for one attempt.
+    pub retry: Option<Retry>,
+    /// The time after its admission at which a run is stopped, in milliseconds.
+    pub deadline_ms: Option<u64>,
+    /// The longest time by which a run is due after its slot, in milliseconds.
+    pub jitter_ms: u64,
     /// The values of the contract's slots, as text.
     pub slots: BTreeMap<String, String>,
-}
-
-/// The treatment of slots that could not be run in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Misfire {
-    /// They are passed over.
-    Skip,
-    /// The last one is run.
-    Once,
-    /// As many of the last ones are run, oldest first.
-    All(u8),
-}
-
-/// The treatment of slots that come during a run of the job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Overlap {
-    /// They are passed over.
-    Skip,
-    /// They wait for its end, and are then treated as missed ones.
-    Queue,
-    /// They run beside it.
-    Allow,
+    /// The treatment of messages.
+    pub messages: Messages,
 }
 
 impl Job {
@@ -126,21 +109,11 @@ impl Reader<'_> {
         let fix = "write the playbook's file beside this one, such as playbook = \"report.toml\"";
         let playbook = self.required(table, 0..0, "playbook", fix);
         let playbook = playbook.map(|(text, _)| text.to_owned());
-        let misfire = match table.get("misfire") {
-            None => Some(Misfire::Once),
-            Some(value) => self.misfire(value),
-        };
-        let overlap = match table
-            .get("overlap")
-            .map(|value| (value.get_ref().as_str(), value))
-        {
-            None | Some((Some("skip"), _)) => Some(Overlap::Skip),
-            Some((Some("queue"), _)) => Some(Overlap::Queue),
-            Some((Some("allow"), _)) => Some(Overlap::Allow),
-            Some((Some(_) | None, value)) => {
-                self.wrong(value.span(), "`overlap` is none of its words", OVERLAP_FIX)
-            }
-        };
+        let misfire = self.misfire(table.get("misfire"));
+        let overlap = self.overlap(table.get("overlap"));
+        let retry = self.retry(table.get("retry"));
+        let deadline = self.wait(table, "deadline", (0, DEADLINE_MS_MAX));
+        let jitter = self.wait(table, "jitter", (0, JITTER_MS_MAX));
         let slots = match table.get("slots") {
             None => Some(BTreeMap::new()),
             Some(value) => self.slots(value),
@@ -153,6 +126,18 @@ impl Reader<'_> {
             Some((None, value)) => self.wrong(value.span(), "`when` is not a table", WHEN_FIX),
             Some((Some(when), value)) => self.when(when, value.span()),
         };
+        if let (Some(Misfire::All(_)), Some(Overlap::Cancel), Some(value)) =
+            (misfire, overlap, table.get("misfire"))
+        {
+            let problem = "with `overlap = \"cancel\"`, each missed slot would stop the one before";
+            self.wrong::<()>(
+                value.span(),
+                problem,
+                "write misfire = \"once\" or \"skip\"",
+            );
+        }
+        let messages = self.messages(table.get("message"));
+        self.fits(table, when.as_ref());
         Some(Job {
             name: name?,
             purpose: purpose?,
@@ -161,8 +146,28 @@ impl Reader<'_> {
             when: when?,
             misfire: misfire?,
             overlap: overlap?,
+            retry: retry?,
+            deadline_ms: deadline.map(|ms| Some(ms).filter(|ms| *ms > 0))?,
+            jitter_ms: jitter?,
             slots: slots?,
+            messages: messages?,
         })
+    }
+
+    /// Notes the policies that have no effect at such times.
+    fn fits(&mut self, table: &DeTable<'_>, when: Option<&When>) {
+        let is_message = matches!(when, Some(When::Trigger(_)) | None);
+        if let (false, Some(value)) = (is_message, table.get("message")) {
+            self.unused(Some(value), "`[message]` is for jobs that messages start");
+        }
+        if let (Some(When::Trigger(_) | When::After { .. }), Some(value)) =
+            (when, table.get("jitter"))
+        {
+            self.unused(
+                Some(value),
+                "`jitter` spreads times, and messages have none",
+            );
+        }
     }
 
     fn parsed<T: std::str::FromStr>(
@@ -174,30 +179,6 @@ impl Reader<'_> {
         let (text, span) = self.required(table, 0..0, key, fix)?;
         let parsed = text.parse().ok();
         parsed.or_else(|| self.wrong(span, format!("`{key}` is no such name"), fix))
-    }
-
-    fn misfire(&mut self, value: &Value<'_>) -> Option<Misfire> {
-        let all = || {
-            let table = value
-                .get_ref()
-                .as_table()
-                .filter(|table| table.len() == 1)?;
-            integer(table.get("all")?.get_ref())
-        };
-        match (value.get_ref().as_str(), all()) {
-            (Some("skip"), _) => Some(Misfire::Skip),
-            (Some("once"), _) => Some(Misfire::Once),
-            (None, Some(number)) if (1..=u64::from(MISFIRES_MAX)).contains(&number) => {
-                u8::try_from(number).ok().map(Misfire::All)
-            }
-            (None, Some(_)) => {
-                let problem = format!("`all` is not from 1 to {MISFIRES_MAX}");
-                self.wrong(value.span(), problem, MISFIRE_FIX)
-            }
-            (Some(_), _) | (None, None) => {
-                self.wrong(value.span(), "`misfire` is none of its values", MISFIRE_FIX)
-            }
-        }
     }
 
     fn slots(&mut self, value: &Value<'_>) -> Option<BTreeMap<String, String>> {
@@ -235,6 +216,13 @@ impl Reader<'_> {
             Some(value) => Some(self.zone(value)?),
         };
         let from = table.get("from");
+        if let Some(value) = table.get("after") {
+            if table.len() > 1 {
+                let fix = "keep `after` alone, and write another job for the times";
+                return self.wrong(place, "`[when]` has more than `after`", fix);
+            }
+            return self.after(value);
+        }
         if let Some(value) = table.get("trigger") {
             if table.len() > 1 {
                 let problem = "`[when]` has more than `trigger`";
@@ -281,6 +269,25 @@ impl Reader<'_> {
         if let Some(value) = value {
             self.wrong::<()>(value.span(), problem, "remove it");
         }
+    }
+
+    fn after(&mut self, value: &Value<'_>) -> Option<When> {
+        let fix = "write the other job and the outcome of its run, such as after = { job = \"stocktake\", outcome = \"succeeded\" }";
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value.span(), "`after` is not a table", fix);
+        };
+        self.keys(table, &["job", "outcome"], "`after`");
+        let job = self.parsed(table, "job", fix)?;
+        let outcome = match table.get("outcome").map(|value| value.get_ref().as_str()) {
+            None | Some(Some("succeeded")) => AfterOutcome::Succeeded,
+            Some(Some("failed")) => AfterOutcome::Failed,
+            Some(Some("ended")) => AfterOutcome::Ended,
+            Some(Some(_) | None) => {
+                let fix = "write \"succeeded\", \"failed\" or \"ended\"";
+                return self.wrong(value.span(), "`outcome` is none of its words", fix);
+            }
+        };
+        Some(When::After { job, outcome })
     }
 
     fn trigger(&mut self, value: &Value<'_>) -> Option<When> {
@@ -350,9 +357,4 @@ impl Reader<'_> {
         let moment = moment.and_then(time);
         moment.or_else(|| self.wrong(value.span(), "it is no moment", fix))
     }
-}
-
-fn integer(value: &DeValue<'_>) -> Option<u64> {
-    let integer = value.as_integer()?;
-    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }

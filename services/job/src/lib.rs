@@ -3,13 +3,23 @@
 mod cron;
 mod document;
 mod duration;
+mod message;
+mod messages;
+mod policies;
+mod slots;
 mod value;
 mod when;
 mod zone;
 
 pub use cron::{Cron, NotCron};
-pub use document::{
-    DOCUMENT_BYTES_MAX, Job, MISFIRES_MAX, Misfire, Overlap, PURPOSE_CHARS_MAX, SLOTS_MAX,
+pub use document::{DOCUMENT_BYTES_MAX, Job, PURPOSE_CHARS_MAX, SLOTS_MAX};
+pub use message::{
+    BODY_BYTES_MAX, DEBOUNCE_MS_MAX, FIELDS_MAX, FieldBound, Messages, NotTaken, RATE_MS_MAX,
+    RATE_RUNS_MAX, Rate, VALUE_CHARS_MAX,
 };
-pub use when::{EVERY_MS_MAX, EVERY_MS_MIN, When};
+pub use policies::{
+    ATTEMPTS_MAX, BACKOFF_MS_MAX, DEADLINE_MS_MAX, JITTER_MS_MAX, MISFIRES_MAX, Misfire, Overlap,
+    Retry,
+};
+pub use when::{AfterOutcome, EVERY_MS_MAX, EVERY_MS_MIN, When};
 pub use zone::{NoZone, Zone};

@@ -84,3 +84,9 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// Returns an integer that is not negative.
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bus_schema::Time;
+use bus_schema::{EndedRun, JobName, Time};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -37,6 +37,36 @@ pub enum When {
     At(Time),
     /// Whenever a message comes under `trigger.<source>.<name>`, such as `cli.build`; it has no slots.
     Trigger(String),
+    /// Whenever a run of another job ends with this outcome; it has no slots.
+    After {
+        /// The other job.
+        job: JobName,
+        /// The outcome.
+        outcome: AfterOutcome,
+    },
+}
+
+/// The outcome of a run that starts a run of another job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterOutcome {
+    /// It succeeded.
+    Succeeded,
+    /// It failed, or was stopped at its deadline; each attempt counts.
+    Failed,
+    /// It ended in any way.
+    Ended,
+}
+
+impl AfterOutcome {
+    /// Returns true if a run ended so.
+    #[must_use]
+    pub const fn takes(self, run: &EndedRun) -> bool {
+        match self {
+            Self::Succeeded => run.succeeded,
+            Self::Failed => run.failed,
+            Self::Ended => true,
+        }
+    }
 }
 
 impl When {
@@ -63,7 +93,7 @@ impl When {
                 Some(Time::from_ns(slot))
             }
             Self::At(at) => (*at > after).then_some(*at),
-            Self::Trigger(_) => None,
+            Self::Trigger(_) | Self::After { .. } => None,
         }
     }
 
@@ -91,7 +121,7 @@ impl When {
                 Some(Time::from_ns(first.checked_add(past / step * step)?))
             }
             Self::At(at) => (*at <= until).then_some(*at),
-            Self::Trigger(_) => None,
+            Self::Trigger(_) | Self::After { .. } => None,
         }
     }
 
@@ -106,7 +136,9 @@ impl When {
     pub fn shown(&self, at: Time) -> String {
         match self {
             Self::Cron { zone, .. } => zone.shown(at),
-            Self::Every { .. } | Self::At(_) | Self::Trigger(_) => at.to_string(),
+            Self::Every { .. } | Self::At(_) | Self::Trigger(_) | Self::After { .. } => {
+                at.to_string()
+            }
         }
     }
 
@@ -115,7 +147,18 @@ impl When {
     pub fn trigger(&self) -> Option<&str> {
         match self {
             Self::Trigger(subject) => Some(subject),
-            Self::Cron { .. } | Self::Every { .. } | Self::At(_) => None,
+            Self::Cron { .. } | Self::Every { .. } | Self::At(_) | Self::After { .. } => None,
+        }
+    }
+}
+
+impl When {
+    /// Returns the job and the outcome that start it, if any do.
+    #[must_use]
+    pub const fn after(&self) -> Option<(&JobName, AfterOutcome)> {
+        match self {
+            Self::After { job, outcome } => Some((job, *outcome)),
+            Self::Cron { .. } | Self::Every { .. } | Self::At(_) | Self::Trigger(_) => None,
         }
     }
 }
@@ -145,6 +188,14 @@ impl fmt::Display for When {
                 from: Some(from),
             } => write!(f, "every {} from {from}", duration::say(*ms)),
             Self::At(at) => write!(f, "once at {at}"),
+            Self::After { job, outcome } => {
+                let outcome = match outcome {
+                    AfterOutcome::Succeeded => "succeeds",
+                    AfterOutcome::Failed => "fails",
+                    AfterOutcome::Ended => "ends",
+                };
+                write!(f, "after each run of {job} that {outcome}")
+            }
             Self::Trigger(subject) => write!(f, "on each message trigger.{subject}"),
         }
     }

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::{asset::Asset, text::plain};
 
-/// The headers of a page. Scripts, styles and requests are those of the gateway alone; no text becomes script.
+/// The headers of a page. Its forms name their origin, which the gateway demands; other sites learn nothing. Scripts, styles and requests are those of the gateway alone; no text becomes script.
 pub const HEADERS: [(&str, &str); 8] = [
     ("content-type", "text/html; charset=utf-8"),
     ("cache-control", "no-store"),
@@ -15,7 +15,7 @@ pub const HEADERS: [(&str, &str); 8] = [
          trusted-types 'none'",
     ),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     (
@@ -24,11 +24,16 @@ pub const HEADERS: [(&str, &str); 8] = [
     ),
 ];
 
+/// The path of the form that ends the session of a browser.
+pub const SIGN_OUT: &str = "/v1/session/end";
+
 /// A place of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// The work that waits, runs and was refused.
     Home,
+    /// The ways to start a task.
+    New,
     /// All tasks.
     Tasks,
     /// The contracts.
@@ -39,6 +44,10 @@ pub enum Place {
     Secrets,
     /// The tools.
     Tools,
+    /// The models.
+    Models,
+    /// The devices.
+    Devices,
     /// The record.
     Audit,
     /// The state of the deployment.
@@ -47,13 +56,16 @@ pub enum Place {
 
 impl Place {
     /// All of them, in the order of the navigation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Home,
+        Self::New,
         Self::Tasks,
         Self::Contracts,
         Self::Jobs,
         Self::Secrets,
         Self::Tools,
+        Self::Models,
+        Self::Devices,
         Self::Audit,
         Self::Settings,
     ];
@@ -63,11 +75,14 @@ impl Place {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Home => "Home",
+            Self::New => "New task",
             Self::Tasks => "Tasks",
             Self::Contracts => "Contracts",
             Self::Jobs => "Jobs",
             Self::Secrets => "Secrets",
             Self::Tools => "Tools",
+            Self::Models => "Models",
+            Self::Devices => "Devices",
             Self::Audit => "Audit",
             Self::Settings => "Settings",
         }
@@ -78,11 +93,14 @@ impl Place {
     pub const fn path(self) -> &'static str {
         match self {
             Self::Home => "/",
+            Self::New => "/new",
             Self::Tasks => "/tasks",
             Self::Contracts => "/contracts",
             Self::Jobs => "/jobs",
             Self::Secrets => "/secrets",
             Self::Tools => "/tools",
+            Self::Models => "/models",
+            Self::Devices => "/devices",
             Self::Audit => "/audit",
             Self::Settings => "/settings",
         }
@@ -140,6 +158,7 @@ impl Frame {
                                     (link(each, *here, *waiting))
                                 }
                             }
+                            form.out method="post" action=(SIGN_OUT) { button { "Sign out" } }
                         }
                     }
                     main id="main" tabindex="-1" data-seq=(seq) { (main) }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::frame::Frame;
+use crate::{frame::Frame, text::Text};
 
 /// The page for a browser that has not proven who reads; `signer` is the origin on which paired browsers sign in.
 #[must_use]
@@ -17,6 +17,36 @@ pub fn sign_in(signer: Option<&str>) -> String {
             p { "To pair it, type on the machine that runs Contractual:" }
             pre.command { code { "contractual pair --role approver --name Laptop" } }
             p { "It prints an address for this browser, and asks for the code that the browser shows then." }
+        },
+    )
+}
+
+/// The page for a browser that the gateway did not let in, with the reason and the next step.
+#[must_use]
+pub fn not_signed_in(reason: &str, signer: Option<&str>) -> String {
+    notice(
+        "Not signed in",
+        html! {
+            p { (Text::Line(reason)) "." }
+            @if let Some(signer) = signer {
+                p.go { a href=(format!("{signer}/")) { "Sign in again" } }
+            }
+            p { "The devices that may sign in, on the machine that runs Contractual:" }
+            pre.command { code { "contractual device list" } }
+        },
+    )
+}
+
+/// The page after the end of a session.
+#[must_use]
+pub fn signed_out(signer: Option<&str>) -> String {
+    notice(
+        "Signed out",
+        html! {
+            p { "This browser reads nothing any more. It stays paired, and can sign in again." }
+            @if let Some(signer) = signer {
+                p.go { a href=(format!("{signer}/")) { "Sign in again" } }
+            }
         },
     )
 }

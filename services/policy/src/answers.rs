@@ -7,14 +7,15 @@ use actor::Outbox;
 use bus_schema::{
     ActionGranted, ActionId, ActionRefused, ApprovalRefused, ApprovalRequested, ContractActivated,
     ContractName, ContractRejected, ContractSuspended, Deployment, Draft, DraftGrant, Grant,
-    Policy as Me, RefusalCode, Sealed, TaskAdmitted, TaskId, TaskRejected,
+    Policy as Me, RefusalCode, Sealed, TaskId, TaskRejected,
 };
-use contract::{ContractTotals, rule_id};
+use contract::{ContractTotals, SlotValues, rule_id};
 
 use crate::core::{PolicyCore, WINDOW};
-use crate::decide::{Decision, ProposedCall, Refusal, clipped, drifted, still_covers};
+use crate::decide::{Decision, ProposedCall, Refusal, approved, clipped, drifted, still_covers};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
+use crate::filled::admitted;
 use crate::state::{Answer, PendingContract, Proposal, Question, Submission, Submitted};
 use crate::tools::NoTools;
 
@@ -38,6 +39,7 @@ impl PolicyCore {
             .or_else(|| self.on_stray())
             .or_else(|| self.on_answer(out, moment))
             .or_else(|| self.on_silence(out, moment))
+            .or_else(|| self.on_stop(moment))
             .or_else(|| self.on_submission(out, moment))
             .or_else(|| self.on_reuse(out));
         match one {
@@ -222,11 +224,18 @@ impl PolicyCore {
                 if !self.may_grant(moment, question.seq) {
                     return None;
                 }
-                let grant = Grant {
-                    draft: draft.clone(),
-                    approvals: question.yes.clone(),
-                };
-                return Some(Draft::of(draft.task, ActionGranted { grant }).because(cause));
+                match self.state.lapsed(question, self.owner, moment.now) {
+                    Some(code) => {
+                        let why = "the device of an approval counts no more; propose it again to ask again";
+                        Refusal::new(draft.rule.clone(), code, why)
+                    }
+                    None => match approved(draft.clone(), question.yes.clone()) {
+                        Ok(granted) => {
+                            return Some(Draft::of(draft.task, granted).because(cause));
+                        }
+                        Err(refusal) => refusal,
+                    },
+                }
             }
             Decision::Ask { .. } | Decision::Grant(_) => {
                 let why = "what was approved no longer fits into what is left of the limits";
@@ -264,23 +273,7 @@ impl PolicyCore {
                 Err(code) => Err((code, None)),
             };
             let draft = match said {
-                Ok(Submitted {
-                    contract,
-                    playbook,
-                    slots,
-                    session,
-                    dialogue,
-                }) => {
-                    let fact = TaskAdmitted {
-                        contract,
-                        playbook,
-                        slots,
-                        session,
-                        dialogue,
-                        job: one.run.as_ref().map(|run| run.job.clone()),
-                    };
-                    Draft::of(one.task, fact)
-                }
+                Ok((said, values)) => admitted(out, one, said, values.as_ref())?,
                 Err((code, why)) => {
                     let sealed = why.and_then(|why| seal(out, why.as_bytes()));
                     let why = sealed.as_ref().map(Sealed::content);
@@ -291,11 +284,23 @@ impl PolicyCore {
         })
     }
 
-    /// Returns true if a submission cannot be judged yet: its contract has no verdict, or contract or slots have not been
-    /// read.
+    /// Returns true if a submission cannot be judged yet.
     fn must_wait(&self, one: &Submission, said: Submitted, moment: &DecisionTime) -> bool {
         let run = one.run.as_ref();
-        if run.is_some_and(|run| self.run_must_wait(run, moment.now)) {
+        self.is_unready(one, said, moment)
+            || run.is_some_and(|run| self.run_is_behind(one.task, run, moment.now))
+    }
+
+    /// Returns true if a submission cannot be judged yet, whatever else goes on: its contract has no verdict, contract or
+    /// slots have not been read, or it is a run whose time has not come.
+    pub(crate) fn is_unready(
+        &self,
+        one: &Submission,
+        said: Submitted,
+        moment: &DecisionTime,
+    ) -> bool {
+        let run = one.run.as_ref();
+        if run.is_some_and(|run| self.run_is_early(one.task, run, moment.now)) {
             return true;
         }
         let contract = &said.contract;
@@ -306,15 +311,18 @@ impl PolicyCore {
         unread || self.state.is_offered(contract) || self.awaits_slots(one.task, said)
     }
 
-    fn admissible(
+    /// Returns what is admitted, or the rejection.
+    pub(crate) fn admissible(
         &self,
         one: &Submission,
         said: Submitted,
         moment: &DecisionTime,
-    ) -> Result<Submitted, (RefusalCode, Option<String>)> {
+    ) -> Result<(Submitted, Option<SlotValues>), (RefusalCode, Option<String>)> {
         let no = |code| Err((code, None));
         if let Some(run) = &one.run
-            && let Err(code) = self.check_run(run, moment.now)
+            && let Err(code) = self
+                .check_run(run, moment.now)
+                .and_then(|()| self.taken(one.task, run))
         {
             return no(code);
         }
@@ -336,14 +344,15 @@ impl PolicyCore {
         let shared = self.state.shared.get(&active.name).unwrap_or(&unused);
         let now_ms = moment.now.ns().div_euclid(1_000_000);
         let Some(contract) = document.and_then(Document::contract) else {
-            return Ok(said);
+            return Ok((said, None));
         };
         if contract.admits(shared, now_ms).is_err() {
             return no(RefusalCode::Limit);
         }
-        let filled = self.fills(one.task, said, (contract, now_ms));
-        filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
-        Ok(said)
+        let mapped = self.mapped(one);
+        let filled = self.fills(one.task, said, (contract, now_ms), &mapped);
+        let values = filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
+        Ok((said, (!mapped.is_empty()).then_some(values)))
     }
 
     /// Refuses a reused id only after the first action of that id in the same task has its verdict, so that a
@@ -445,7 +454,7 @@ fn refused(
     let mut said = serde_json::Map::new();
     said.insert("why".to_owned(), refusal.why.into());
     if let Some(fix) = refusal.fix {
-        said.insert("fix".to_owned(), fix.into());
+        said.insert("fix".to_owned(), fix.to_string().into());
     }
     let why = seal(out, &bus_schema::json::canonical(&said.into()));
     let fact = ActionRefused {

@@ -77,7 +77,10 @@ impl PolicyCore {
         for pending in self.state.signed.values() {
             self.want_document(&pending.contract, &pending.active, &mut wanted);
         }
-        for one in self.state.submitted.values().take(WINDOW) {
+        // A run that waits for its time, or for the end of another, keeps no later submission from its bytes.
+        let mut unread = 0;
+        for one in self.state.submitted.values() {
+            let before = wanted.len();
             if let Ok(said) = one.said
                 && self.has_slots(&said.contract)
             {
@@ -85,7 +88,12 @@ impl PolicyCore {
                 self.histories.want_slots(one.task, slots, &mut wanted);
             }
             self.want_job(one, &mut wanted);
+            unread += usize::from(wanted.len() > before);
+            if unread == WINDOW {
+                break;
+            }
         }
+        self.want_jobs_of_runs(&mut wanted);
         // Changed tools must be detected without a proposal.
         for (contract, active) in self
             .state
@@ -234,6 +242,11 @@ impl PolicyCore {
             && !self.state.tasks.contains_key(task)
         {
             self.histories.forget(task);
+        } else if let PolicyFact::TaskAdmitted(task, admitted) = fact
+            && admitted.of_message
+        {
+            // The values of its slots are others than those that the owner signed.
+            self.histories.forget(task);
         } else if let PolicyFact::TaskFinished(task, _) = fact {
             self.histories.forget(task);
             if let Some(of) = self.state.tasks.get(task) {
@@ -360,9 +373,19 @@ impl Core for PolicyCore {
                     self.arguments.insert(action, bytes);
                 }
             }
+            Fetched::Body(task, bytes) => {
+                if self.state.runs.get(task).is_some() {
+                    self.histories.take_body(task, bytes);
+                }
+            }
             Fetched::Words(task, bytes) => {
                 if self.state.tasks.contains_key(&task) {
                     self.histories.take_words(task, bytes);
+                }
+            }
+            Fetched::Said(task, number, bytes) => {
+                if self.state.tasks.contains_key(&task) {
+                    self.histories.take_said(task, number, bytes);
                 }
             }
             Fetched::Slots(task, bytes) => {
@@ -390,8 +413,8 @@ impl Core for PolicyCore {
         if let Some((until, _, _)) = self.state.asks.first() {
             out.wake(*until);
         }
-        if let Some(slot) = self.first_slot(moment.now) {
-            out.wake(slot);
+        if let Some(moment) = self.first_run_moment(moment.now) {
+            out.wake(moment);
         }
         if !out.idle(None) {
             return;

@@ -2,11 +2,12 @@
 
 use bus_schema::json;
 use bus_schema::{
-    ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant, Envelope, Escalated,
-    Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName, TaskId, ToolName,
+    ActionGranted, ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant,
+    EVENT_BYTES_MAX, Envelope, Escalated, Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName,
+    Signed, TaskId, ToolName, wire,
 };
 use contract::{
-    ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift,
+    ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift, Fix,
     HistoryNeeds, Question, ReadNow, Risk, Tool, Verdict, View, decide, drift, is_read_as_signed,
     rule_id,
 };
@@ -19,6 +20,8 @@ use crate::tools::NoTools;
 
 /// Timeout from a grant's stored time to its claim's, in milliseconds.
 const TTL_MS: u32 = 10_000;
+/// Most bytes of an event beside its fact.
+const EVENT_HEADER_BYTES_MAX: usize = 512;
 /// Longest explanation of an unusable contract, in bytes.
 const WHY_BYTES_MAX: usize = 4 << 10;
 
@@ -56,7 +59,7 @@ pub(crate) struct Refusal {
     pub(crate) rule: RuleId,
     pub(crate) code: RefusalCode,
     pub(crate) why: String,
-    pub(crate) fix: Option<String>,
+    pub(crate) fix: Option<Box<Fix>>,
 }
 
 impl Refusal {
@@ -76,7 +79,7 @@ impl Refusal {
     }
 
     pub(crate) fn cancelled() -> Self {
-        let why = "the owner cancelled the task";
+        let why = "the task was cancelled";
         Self::new(rule_id("task"), RefusalCode::Cancelled, why)
     }
 }
@@ -102,7 +105,7 @@ fn permitted(verdict: Verdict) -> Result<Permitted, Refusal> {
             rule,
             code: refusal_code(code),
             why,
-            fix: fix.map(String::from),
+            fix: fix.map(Box::new),
         }),
         Verdict::Granted {
             rule,
@@ -259,6 +262,7 @@ impl PolicyCore {
             until: moment.now.plus_ms(question.expires_ms),
             escalation,
             attended: question.attended,
+            verified: question.verified,
         }
     }
 
@@ -371,6 +375,21 @@ pub(crate) fn still_covers(asked: &DraftGrant, again: &DraftGrant) -> bool {
         && asked.secrets == again.secrets
         && asked.wall_ms <= again.wall_ms
         && asked.output_bytes_max <= again.output_bytes_max
+}
+
+/// Returns the grant of an approved call, or its refusal if the approvals are too long for an event.
+pub(crate) fn approved(
+    draft: DraftGrant,
+    approvals: Vec<Signed>,
+) -> Result<ActionGranted, Refusal> {
+    let rule = draft.rule.clone();
+    let grant = Grant { draft, approvals };
+    let granted = ActionGranted { grant };
+    if wire::encode(&granted).len() + EVENT_HEADER_BYTES_MAX <= EVENT_BYTES_MAX {
+        return Ok(granted);
+    }
+    let why = "the approvals together are too long to be recorded; propose it again, and answer this call by itself";
+    Err(Refusal::new(rule, RefusalCode::OutsideEnvelope, why))
 }
 
 /// Returns the code of a refusal by the rules.

@@ -54,6 +54,13 @@ pub enum Fetch {
         /// The document.
         content: Content,
     },
+    /// The message from outside that started a run, put there by the scheduler.
+    Body {
+        /// The run's task.
+        task: TaskId,
+        /// The message.
+        content: Content,
+    },
     /// The text of a task that the owner signed.
     Words {
         /// The task.
@@ -61,6 +68,15 @@ pub enum Fetch {
         /// The author that put it there: the gateway, or the owner for a run of a job.
         by: AuthorId,
         /// The text.
+        content: Content,
+    },
+    /// Further words of the owner to a task, which the gateway put there.
+    Said {
+        /// The task.
+        task: TaskId,
+        /// Their number.
+        number: usize,
+        /// The words.
         content: Content,
     },
     /// The values of the slots of a task that the owner signed.
@@ -100,8 +116,12 @@ pub enum Fetched {
     Arguments(ActionId, Option<Vec<u8>>),
     /// The document of a job; none if it was erased.
     Job(Content, Option<Vec<u8>>),
+    /// The message that started a run; none if it was erased.
+    Body(TaskId, Option<Vec<u8>>),
     /// The signed text of a task; none if it was erased.
     Words(TaskId, Option<Vec<u8>>),
+    /// Further words of the owner to a task, by their number; none if they were erased.
+    Said(TaskId, usize, Option<Vec<u8>>),
     /// The signed values of the slots of a task; none if they were erased.
     Slots(TaskId, Option<Vec<u8>>),
     /// One half of an earlier call; none if it was erased.

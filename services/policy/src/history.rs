@@ -32,7 +32,10 @@ pub(crate) struct HistoryCache {
 #[derive(Debug, Default)]
 struct TaskHistory {
     words: Option<Option<String>>,
+    /// The further words of the owner, by their number.
+    said: BTreeMap<usize, Option<String>>,
     slots: Option<Option<SlotValues>>,
+    body: Option<Option<Vec<u8>>>,
     parts: BTreeMap<(ActionId, CallPart), Option<Value>>,
 }
 
@@ -57,7 +60,8 @@ impl HistoryCache {
             };
             to.push((Key::Task("words", id), fetch));
         }
-        self.want_slots(id, (task.contents_by(), task.slots), to);
+        self.want_said(id, task, to);
+        self.want_slots(id, (task.slots_by(), task.slots), to);
         let mut add = |name, action, part, by, content| {
             let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
             if !read {
@@ -108,6 +112,21 @@ impl HistoryCache {
         }
     }
 
+    /// Adds the further words of the owner that must be read.
+    fn want_said(&self, id: TaskId, task: &Task, to: &mut Vec<(Key, Fetch)>) {
+        let past = self.tasks.get(&id);
+        for (number, content) in task.said.iter().enumerate() {
+            if past.is_none_or(|past| !past.said.contains_key(&number)) {
+                let fetch = Fetch::Said {
+                    task: id,
+                    number,
+                    content: *content,
+                };
+                to.push((Key::Digest("said", *content.digest()), fetch));
+            }
+        }
+    }
+
     /// Adds the values of the slots of a task, if they must be read.
     pub(crate) fn want_slots(
         &self,
@@ -127,6 +146,17 @@ impl HistoryCache {
         past.slots.as_ref().map(Option::as_ref)
     }
 
+    /// Returns the read message that started a run. None inside: it was erased.
+    pub(crate) fn body(&self, task: TaskId) -> Option<Option<&[u8]>> {
+        let past = self.tasks.get(&task)?;
+        past.body.as_ref().map(Option::as_deref)
+    }
+
+    /// Stores the message that started a run.
+    pub(crate) fn take_body(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
+        self.tasks.entry(task).or_default().body = Some(bytes);
+    }
+
     /// Stores the values of the slots that the owner signed.
     pub(crate) fn take_slots(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
         let slots = bytes.and_then(|bytes| SlotValues::parse(&bytes));
@@ -137,6 +167,16 @@ impl HistoryCache {
     pub(crate) fn take_words(&mut self, task: TaskId, bytes: Option<Vec<u8>>) {
         let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         self.tasks.entry(task).or_default().words = Some(words);
+    }
+
+    /// Stores further words that the owner signed.
+    pub(crate) fn take_said(&mut self, task: TaskId, number: usize, bytes: Option<Vec<u8>>) {
+        let words = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        self.tasks
+            .entry(task)
+            .or_default()
+            .said
+            .insert(number, words);
     }
 
     /// Stores one half of an earlier call.
@@ -179,8 +219,14 @@ impl HistoryCache {
             None => PRINCIPAL.to_owned(),
         };
         let mut record = Record::new(principal, words);
+        for number in 0..task.said.len() {
+            record.say(past.said.get(&number)?.as_deref());
+        }
         if task.slots.is_some() {
             record.fill(past.slots.clone()?);
+        }
+        if task.of_message {
+            record.distrust_slots();
         }
         record.used = task.used.clone();
         for call in task

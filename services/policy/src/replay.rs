@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use actor::Core as _;
 use bus_schema::{
-    ActionId, Author as _, Content, ContractName, Counts, DraftGrant, Meta, PolicyFact, PublicKey,
-    RefusalCode, SecretName, TaskId, Time, ToolName,
+    ActionId, Author as _, Content, ContractName, Counts, Digest, DraftGrant, Meta, PolicyFact,
+    PublicKey, RefusalCode, SecretName, TaskId, Time, ToolName,
 };
-use contract::Catalogue;
+use contract::{Catalogue, Fix};
 use diagnostic::Diagnostics;
 use serde::Serialize;
 
@@ -92,6 +92,16 @@ pub struct Redecided {
     /// The reason for refusing it now, or for being undecidable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The change of the contract that would permit it, if it is refused now and there is one.
+    #[serde(skip)]
+    pub fix: Option<Fix>,
+}
+
+/// A decision: the verdict, its reason, and the change that would permit a refused call.
+struct Said {
+    word: RecordedVerdict,
+    why: Option<String>,
+    fix: Option<Fix>,
 }
 
 /// The next step of a replay.
@@ -167,6 +177,12 @@ impl Replay {
         self.instead.as_ref().map(Instead::name)
     }
 
+    /// The contract that a task is under, at this place of the record.
+    #[must_use]
+    pub fn contract_of(&self, task: TaskId) -> Option<Digest> {
+        self.core.state.tasks.get(&task).map(|of| of.contract)
+    }
+
     /// Advances to the next verdict, or to the next bytes that a verdict needs.
     pub fn step(&mut self) -> Step {
         while let Some((meta, fact)) = self.facts.front() {
@@ -194,6 +210,7 @@ impl Replay {
     /// Passes requested bytes to the core.
     pub fn input(&mut self, input: Fetched) {
         if let Fetched::Words(task, None)
+        | Fetched::Said(task, _, None)
         | Fetched::Slots(task, None)
         | Fetched::Earlier(task, _, _, None) = &input
         {
@@ -273,6 +290,7 @@ impl Replay {
             now: None,
             compared: Compared::Untold,
             why: None,
+            fix: None,
         };
         if person(said.recorded.code) {
             said.compared = Compared::Person;
@@ -285,13 +303,13 @@ impl Replay {
         }
         match self.decide(task, action, at) {
             None => said.why = Some("its proposal, or the bytes it needs, are not here".to_owned()),
-            Some((word, why)) if word == said.recorded => {
+            Some(Said { word, why, fix }) if word == said.recorded => {
                 said.compared = Compared::Identical;
-                (said.now, said.why) = (Some(word), why);
+                (said.now, said.why, said.fix) = (Some(word), why, fix);
             }
-            Some((word, why)) => {
+            Some(Said { word, why, fix }) => {
                 said.compared = self.otherwise(task, action, at, &said.recorded);
-                (said.now, said.why) = (Some(word), why);
+                (said.now, said.why, said.fix) = (Some(word), why, fix);
             }
         }
         if said.compared == Compared::Identical {
@@ -335,16 +353,11 @@ impl Replay {
 
     fn says(&self, task: TaskId, action: ActionId, at: Time, recorded: &RecordedVerdict) -> bool {
         let said = self.decide(task, action, at);
-        said.is_some_and(|(word, _)| word == *recorded)
+        said.is_some_and(|said| said.word == *recorded)
     }
 
     /// Returns the core's verdict on a proposal, or on an approved question.
-    fn decide(
-        &self,
-        task: TaskId,
-        action: ActionId,
-        now: Time,
-    ) -> Option<(RecordedVerdict, Option<String>)> {
+    fn decide(&self, task: TaskId, action: ActionId, now: Time) -> Option<Said> {
         let state = &self.core.state;
         let moment = DecisionTime {
             now,
@@ -437,9 +450,9 @@ fn recorded(fact: &PolicyFact) -> Option<(ActionId, RecordedVerdict)> {
 }
 
 /// Returns a decision as a verdict, with its reason; none if it waits for bytes.
-fn word(decision: Decision) -> Option<(RecordedVerdict, Option<String>)> {
-    match decision {
-        Decision::Wait => None,
+fn word(decision: Decision) -> Option<Said> {
+    let (word, why, fix) = match decision {
+        Decision::Wait => return None,
         Decision::Refuse(refusal) => {
             let word = RecordedVerdict {
                 verdict: "refused",
@@ -447,7 +460,7 @@ fn word(decision: Decision) -> Option<(RecordedVerdict, Option<String>)> {
                 code: Some(refusal.code),
                 within: None,
             };
-            Some((word, Some(refusal.why)))
+            (word, Some(refusal.why), refusal.fix.map(|fix| *fix))
         }
         Decision::Ask { draft, reason } => {
             let word = RecordedVerdict {
@@ -456,7 +469,7 @@ fn word(decision: Decision) -> Option<(RecordedVerdict, Option<String>)> {
                 code: None,
                 within: Some(within(&draft)),
             };
-            Some((word, Some(reason)))
+            (word, Some(reason), None)
         }
         Decision::Grant(draft) => {
             let word = RecordedVerdict {
@@ -465,7 +478,8 @@ fn word(decision: Decision) -> Option<(RecordedVerdict, Option<String>)> {
                 code: None,
                 within: Some(within(&draft)),
             };
-            Some((word, None))
+            (word, None, None)
         }
-    }
+    };
+    Some(Said { word, why, fix })
 }

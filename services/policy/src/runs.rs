@@ -1,9 +1,17 @@
 //! Judges the runs of jobs: whether the job that the owner signed has such a run now.
 
-use actor::Key;
-use bus_schema::{Content, JobOnRecord, RefusalCode, RunCause, Time};
+use std::collections::BTreeMap;
 
-use crate::core::PolicyCore;
+use actor::Key;
+use bus_schema::{
+    Content, Draft, JobOnRecord, Policy as Me, RefusalCode, RunCause, StopReason, TaskId,
+    TaskStopped, Time,
+};
+use job::{BODY_BYTES_MAX, Job, Overlap};
+use serde_json::Value;
+
+use crate::core::{PolicyCore, WINDOW};
+use crate::decision_time::DecisionTime;
 use crate::fetch::Fetch;
 use crate::state::{DueRun, State, Submission};
 
@@ -14,6 +22,7 @@ impl State {
     /// Returns true if `content` is the document of a job.
     pub(crate) fn needs_job(&self, content: &Content) -> bool {
         self.jobs.iter().any(|job| job.signed.document == *content)
+            || self.runs.open().any(|(_, run)| run.document == *content)
     }
 
     fn record_of(&self, run: &DueRun) -> Option<&JobOnRecord> {
@@ -24,24 +33,127 @@ impl State {
 impl PolicyCore {
     pub(crate) fn want_job(&self, one: &Submission, to: &mut Vec<(Key, Fetch)>) {
         let record = one.run.as_ref().and_then(|run| self.state.record_of(run));
-        if let Some(record) = record.filter(|_| one.said.is_ok())
-            && !self.jobs.contains_key(&record.signed.document)
-        {
-            let content = record.signed.document;
-            to.push((
-                Key::Digest("job", *content.digest()),
-                Fetch::Job { content },
-            ));
+        if let Some(record) = record.filter(|_| one.said.is_ok()) {
+            self.want_job_document(record.signed.document, to);
+            let job = self.jobs.get(&record.signed.document);
+            let body = self.body_of(one.task, job.and_then(Option::as_ref));
+            if let Some(content) = body.filter(|_| self.histories.body(one.task).is_none()) {
+                let task = one.task;
+                to.push((Key::Task("body", task), Fetch::Body { task, content }));
+            }
         }
     }
 
-    /// Returns true if a run cannot be judged yet: its job has not been read, or its slot is not due.
-    pub(crate) fn run_must_wait(&self, run: &DueRun, now: Time) -> bool {
+    /// Returns the message that a run has to be judged with.
+    fn body_of(&self, task: TaskId, job: Option<&Job>) -> Option<Content> {
+        let reads = job.is_some_and(|job| job.messages.read_body());
+        let run = self.state.runs.get(task).filter(|_| reads)?;
+        run.body
+            .filter(|body| body.len() as usize <= BODY_BYTES_MAX)
+    }
+
+    /// Returns what a job takes of the message that started a run; none if none did, or the job reads none.
+    ///
+    /// # Errors
+    /// [`RefusalCode::NoRun`] if the job does not take it, or if the run is not on the record.
+    pub(crate) fn taken(&self, task: TaskId, run: &DueRun) -> Result<Option<Value>, RefusalCode> {
+        let record = self.state.record_of(run).ok_or(RefusalCode::NoJob)?;
+        let job = self
+            .jobs
+            .get(&record.signed.document)
+            .and_then(Option::as_ref);
+        let job = job.ok_or(RefusalCode::InvalidJob)?;
+        let open = self.state.runs.get(task).ok_or(RefusalCode::NoRun)?;
+        if open.body.is_none() || !job.messages.read_body() {
+            return Ok(None);
+        }
+        let body = self.histories.body(task).flatten();
+        let taken = body.and_then(|body| job.messages.take(body).ok());
+        let taken = taken.ok_or(RefusalCode::NoRun)?;
+        if let (RunCause::Triggered { key, .. }, Some(subject)) = (run.cause, job.when.trigger()) {
+            let wanted = job.messages.key_of(subject, &taken);
+            if wanted.is_some_and(|wanted| wanted != key) {
+                return Err(RefusalCode::NoRun);
+            }
+        }
+        Ok(Some(taken))
+    }
+
+    /// Returns the texts that the message of a run fills into slots of the contract.
+    pub(crate) fn mapped(&self, one: &Submission) -> BTreeMap<String, String> {
+        let mapped = || {
+            let run = one.run.as_ref()?;
+            let record = self.state.record_of(run)?;
+            let job = self.jobs.get(&record.signed.document)?.as_ref()?;
+            let taken = self.taken(one.task, run).ok()??;
+            Some(job.messages.slots_of(&taken))
+        };
+        mapped().unwrap_or_default()
+    }
+
+    /// Adds the documents of the jobs whose runs go on: their deadlines stand there.
+    pub(crate) fn want_jobs_of_runs(&self, to: &mut Vec<(Key, Fetch)>) {
+        let open = self.state.runs.open().map(|(_, run)| run.document);
+        let unread = open.filter(|document| !self.jobs.contains_key(document));
+        for document in unread.take(WINDOW) {
+            self.want_job_document(document, to);
+        }
+    }
+
+    fn want_job_document(&self, content: Content, to: &mut Vec<(Key, Fetch)>) {
+        if !self.jobs.contains_key(&content) {
+            let key = Key::Digest("job", *content.digest());
+            to.push((key, Fetch::Job { content }));
+        }
+    }
+
+    /// Returns true if a run cannot be judged yet: its job has not been read, or its time has not come.
+    pub(crate) fn run_is_early(&self, one: TaskId, run: &DueRun, now: Time) -> bool {
         let Some(record) = self.state.record_of(run) else {
             return false;
         };
-        let early = |slot: Time| slot > now && slot <= now.plus_ms(EARLY_MS_MAX);
-        !self.jobs.contains_key(&record.signed.document) || run.slot().is_some_and(early)
+        let Some(job) = self.jobs.get(&record.signed.document) else {
+            return true;
+        };
+        let job = job.as_ref();
+        let due = job.and_then(|job| due_at(job, record, run));
+        let early = |due: Time| match run.cause {
+            RunCause::Slot(_) => due > now && due <= now.plus_ms(EARLY_MS_MAX),
+            RunCause::Retried(_)
+            | RunCause::After(_)
+            | RunCause::Ordered(_)
+            | RunCause::Triggered { .. } => due > now,
+        };
+        let unread = self.body_of(one, job).is_some() && self.histories.body(one).is_none();
+        unread || due.is_some_and(early)
+    }
+
+    /// Returns true if the run that another takes the place of goes on.
+    pub(crate) fn run_is_behind(&self, one: TaskId, run: &DueRun, now: Time) -> bool {
+        self.replaces(run)
+            && self.check_run(run, now).is_ok()
+            && self.runs_beside(one, run).next().is_some()
+    }
+
+    /// Returns true if the runs of a job take the place of earlier ones.
+    fn replaces(&self, run: &DueRun) -> bool {
+        let record = self.state.record_of(run);
+        let job = record.and_then(|record| self.jobs.get(&record.signed.document));
+        let job = job.and_then(Option::as_ref);
+        job.is_some_and(|job| job.overlap == Overlap::Cancel)
+    }
+
+    /// Returns the admitted runs of the same job.
+    fn runs_beside<'r>(
+        &'r self,
+        one: TaskId,
+        run: &'r DueRun,
+    ) -> impl Iterator<Item = TaskId> + 'r {
+        let open = self.state.runs.open();
+        let beside = open.filter(move |(task, other)| {
+            *task != one && other.job == run.job && other.admitted.is_some()
+        });
+        beside.map(|(task, _)| task)
     }
 
     /// Checks that the job is in force, belongs to its contract, and has such a run by now.
@@ -59,21 +171,100 @@ impl PolicyCore {
         if active.name != job.contract {
             return Err(RefusalCode::InvalidJob);
         }
+        let is_due = || due_at(job, record, run).is_some_and(|due| due <= now);
         let has = match run.cause {
             RunCause::Slot(slot) => {
-                slot <= now && slot > record.since && job.when.has(slot, record.at)
+                slot > record.since && job.when.has(slot, record.at) && is_due()
             }
             RunCause::Ordered(_) => true,
             // Nobody can tell who sent the message; the owner said that it may start this.
             RunCause::Triggered { .. } => job.when.trigger().is_some(),
+            RunCause::Retried(_) => is_due(),
+            RunCause::After(of) => {
+                let ended = self.state.runs.ended_run(of);
+                let wanted = job.when.after().zip(ended);
+                wanted.is_some_and(|((other, outcome), ended)| {
+                    ended.job == *other && ended.at > record.since && outcome.takes(ended)
+                })
+            }
         };
         if has { Ok(()) } else { Err(RefusalCode::NoRun) }
     }
 
-    /// Returns the first slot after `now` that a run waits for.
-    pub(crate) fn first_slot(&self, now: Time) -> Option<Time> {
-        let runs = self.state.submitted.values();
-        let slots = runs.filter_map(|one| one.run.as_ref().filter(|_| one.said.is_ok())?.slot());
-        slots.filter(|slot| *slot > now).min()
+    /// Returns the next run that has to be stopped: it has passed its deadline, or a later one takes its place.
+    pub(crate) fn on_stop(&self, moment: &DecisionTime) -> Option<Draft<Me>> {
+        let passed = || {
+            let mut deadlines = self.deadlines();
+            let passed = deadlines.find(|(until, _)| *until <= moment.now);
+            passed.map(|(_, task)| (task, StopReason::Deadline))
+        };
+        let (task, why) = self.replaced(moment).or_else(passed)?;
+        Some(Draft::of(task, TaskStopped { why }))
+    }
+
+    /// Returns a run that a later one takes the place of: one that would be rejected, or tries again, stops nothing.
+    fn replaced(&self, moment: &DecisionTime) -> Option<(TaskId, StopReason)> {
+        let mut due = self.state.submitted.values();
+        due.find_map(|one| {
+            let (said, run) = (one.said.ok()?, one.run.as_ref()?);
+            if matches!(run.cause, RunCause::Retried(_)) || !self.replaces(run) {
+                return None;
+            }
+            let mut beside = self.runs_beside(one.task, run);
+            let goes_on = beside.find(|task| self.goes_on(*task))?;
+            let admitted =
+                !self.is_unready(one, said, moment) && self.admissible(one, said, moment).is_ok();
+            admitted.then_some((goes_on, StopReason::Replaced))
+        })
+    }
+
+    /// Returns true if a run was admitted, and nobody ended it. It has no task if its contract ended before its admission.
+    fn goes_on(&self, task: TaskId) -> bool {
+        let run = self.state.runs.get(task);
+        match self.state.tasks.get(&task) {
+            Some(of) => of.cancelled.is_none(),
+            None => run.is_some_and(|run| run.admitted.is_some() && run.stopped.is_none()),
+        }
+    }
+
+    /// Returns the deadlines of the runs that go on.
+    fn deadlines(&self) -> impl Iterator<Item = (Time, TaskId)> {
+        let open = self.state.runs.open();
+        open.filter_map(|(task, run)| {
+            let job = self.jobs.get(&run.document)?.as_ref()?;
+            let until = run.admitted?.plus_ms(job.deadline_ms?);
+            self.goes_on(task).then_some((until, task))
+        })
+    }
+
+    /// Returns the first moment after `now` that a run waits for, or at which one has to be stopped.
+    pub(crate) fn first_run_moment(&self, now: Time) -> Option<Time> {
+        let waiting = self.state.submitted.values();
+        let waiting = waiting.filter_map(|one| {
+            let run = one.run.as_ref().filter(|_| one.said.is_ok())?;
+            let record = self.state.record_of(run)?;
+            due_at(
+                self.jobs.get(&record.signed.document)?.as_ref()?,
+                record,
+                run,
+            )
+        });
+        let deadlines = self.deadlines().map(|(until, _)| until);
+        waiting
+            .chain(deadlines)
+            .filter(|moment| *moment > now)
+            .min()
+    }
+}
+
+/// Returns the moment at which a run is due; none if it is due whenever it is said.
+fn due_at(job: &Job, record: &JobOnRecord, run: &DueRun) -> Option<Time> {
+    match run.cause {
+        RunCause::Slot(slot) => Some(job.due(slot, record)),
+        RunCause::Retried(_) => {
+            let (attempt, ended) = run.failed?;
+            job.retry?.next(attempt, ended)
+        }
+        RunCause::Ordered(_) | RunCause::Triggered { .. } | RunCause::After(_) => None,
     }
 }

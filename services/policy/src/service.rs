@@ -39,7 +39,9 @@ impl Service for Policy {
             Fetch::Arguments { by, content, .. } | Fetch::Earlier { by, content, .. } => {
                 (by, content)
             }
+            Fetch::Body { content, .. } => (AuthorId::Scheduler, content),
             Fetch::Words { by, content, .. } | Fetch::Slots { by, content, .. } => (by, content),
+            Fetch::Said { content, .. } => (AuthorId::Gateway, content),
         };
         match (bus.get(by, &content).await, fetch) {
             (Ok(bytes), Fetch::Catalogue { .. }) => Fetched::Catalogue(content, bytes),
@@ -47,7 +49,9 @@ impl Service for Policy {
             (Ok(bytes), Fetch::Tools { .. }) => Fetched::Tools(content, bytes),
             (Ok(bytes), Fetch::Arguments { action, .. }) => Fetched::Arguments(action, bytes),
             (Ok(bytes), Fetch::Job { .. }) => Fetched::Job(content, bytes),
+            (Ok(bytes), Fetch::Body { task, .. }) => Fetched::Body(task, bytes),
             (Ok(bytes), Fetch::Words { task, .. }) => Fetched::Words(task, bytes),
+            (Ok(bytes), Fetch::Said { task, number, .. }) => Fetched::Said(task, number, bytes),
             (Ok(bytes), Fetch::Slots { task, .. }) => Fetched::Slots(task, bytes),
             (
                 Ok(bytes),

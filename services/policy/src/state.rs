@@ -3,6 +3,7 @@
 mod approvals;
 mod fold;
 mod runs;
+mod said;
 mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bus_schema::{
     ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Devices, Digest,
     DraftGrant, Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, RunCause,
-    Signed, Signers, TaskId, Time, ToolName,
+    RunOrdered, RunsOnRecord, Signed, Signers, TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -37,7 +38,9 @@ pub struct State {
     /// The jobs that the owner signed.
     pub(crate) jobs: Jobs,
     /// The owner's orders of runs that no run has used.
-    orders: BTreeMap<EventId, (JobName, u32)>,
+    orders: BTreeMap<EventId, RunOrdered>,
+    /// The runs of jobs that go on, and those that failed.
+    pub(crate) runs: RunsOnRecord,
     /// The tasks of all runs that were due.
     runs_seen: BTreeSet<TaskId>,
     /// The contracts in force, at most one of each name.
@@ -100,16 +103,6 @@ pub(crate) struct Submission {
     pub(crate) run: Option<DueRun>,
 }
 
-impl DueRun {
-    /// The slot; none for an order or a trigger.
-    pub(crate) const fn slot(&self) -> Option<Time> {
-        match self.cause {
-            RunCause::Slot(slot) => Some(slot),
-            RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
-        }
-    }
-}
-
 impl Submission {
     /// The author of its playbook and of the values of its slots.
     pub(crate) const fn contents_by(&self) -> AuthorId {
@@ -126,6 +119,8 @@ pub(crate) struct DueRun {
     pub(crate) job: JobName,
     pub(crate) version: u32,
     pub(crate) cause: RunCause,
+    /// The attempt and the end of the run that it tries again.
+    pub(crate) failed: Option<(u8, Time)>,
 }
 
 /// The owner's statement about a task.
@@ -139,6 +134,8 @@ pub(crate) struct Submitted {
     pub(crate) session: Option<PublicKey>,
     /// The document of its dialogue.
     pub(crate) dialogue: Option<Content>,
+    /// True if a message filled in some of its slots, and policy stored them.
+    pub(crate) of_message: bool,
 }
 
 /// An admitted task that has not ended.
@@ -149,6 +146,8 @@ pub(crate) struct Task {
     pub(crate) playbook: Content,
     /// The values of its slots.
     pub(crate) slots: Option<Content>,
+    /// True if a message filled in some of them, and policy stored them.
+    pub(crate) of_message: bool,
     /// The job that it is a run of.
     pub(crate) job: Option<JobName>,
     /// The only author whose proposals count.
@@ -159,8 +158,17 @@ pub(crate) struct Task {
     pub(crate) calls: BTreeMap<ToolName, ToolCalls>,
     pub(crate) actions: BTreeMap<ActionId, Action>,
     invalid_approvals: u8,
-    /// The event by which the owner cancelled it.
+    /// The event by which the owner cancelled it, or policy stopped it.
     pub(crate) cancelled: Option<EventId>,
+    /// The further words of the owner, in their order.
+    #[serde(default)]
+    pub(crate) said: Vec<Content>,
+    /// The contract under which it goes on once that is in force, by the owner's statement.
+    #[serde(default)]
+    moves_to: Option<Digest>,
+    /// The lowest number of a request for another contract whose answer counts: an answer is not said twice.
+    #[serde(default)]
+    answers_from: u16,
 }
 
 /// The started calls of one tool.
@@ -289,7 +297,7 @@ pub(crate) enum Answer {
     No(EventId),
     /// The contract was revoked.
     Revoked(EventId),
-    /// The owner cancelled the task.
+    /// The task was cancelled.
     Cancelled(EventId),
 }
 
@@ -303,7 +311,16 @@ pub(crate) struct InvalidApproval {
 }
 
 impl Task {
-    /// The author of its playbook and of the values of its slots.
+    /// The author of the values of its slots.
+    pub(crate) const fn slots_by(&self) -> AuthorId {
+        if self.of_message {
+            AuthorId::Policy
+        } else {
+            self.contents_by()
+        }
+    }
+
+    /// The author of its playbook.
     pub(crate) const fn contents_by(&self) -> AuthorId {
         match self.job {
             Some(_) => AuthorId::Owner,

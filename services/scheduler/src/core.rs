@@ -7,13 +7,14 @@ use std::{
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    Content, Deployment, Digest, Draft, JobName, JobOnRecord, RunCause, RunDue, Scheduler as Me,
-    SchedulerFact, Sealed, Seen, Time,
+    Content, Deployment, Digest, Draft, JobName, JobOnRecord, MessageRefusal, RunCause, RunDue,
+    Scheduler as Me, SchedulerFact, Sealed, Seen, Time,
 };
-use job::Job;
+use job::{Job, NotTaken, Overlap};
 
 use crate::{
     plan,
+    refused::RefusedMessages,
     runs::Runs,
     triggers::{PendingTrigger, Taken, TriggerMessage},
 };
@@ -67,6 +68,8 @@ pub struct SchedulerCore {
     runs: Runs,
     /// The documents that were read; none for those that were erased or are no jobs.
     documents: BTreeMap<Content, Option<Job>>,
+    /// The jobs that run after another one, by that one.
+    followers: BTreeMap<JobName, BTreeSet<JobName>>,
     /// The timers that are set.
     timers: BTreeMap<JobName, Time>,
     /// The same, by time.
@@ -77,6 +80,9 @@ pub struct SchedulerCore {
     triggers: BTreeMap<u64, PendingTrigger>,
     /// The jobs that passed over messages, because a run went on.
     passed: RefCell<BTreeSet<(u64, JobName)>>,
+    /// The messages as jobs take them: the key of each, or the reason against it.
+    keys: RefCell<BTreeMap<(u64, JobName), Result<Digest, NotTaken>>>,
+    refused: RefusedMessages,
     /// The reason that the timers cannot be read.
     deaf: Option<String>,
     /// The jobs that may have something to do. All others wait for the record or for their timers.
@@ -126,7 +132,22 @@ impl SchedulerCore {
                 return true;
             }
         };
-        let due = plan::due(job, record, self.runs.progress(name), now);
+        let progress = self.runs.progress(name);
+        let retry = self.runs.retry(job, record.signed.version);
+        if let Some((at, failed)) = retry
+            && at <= now
+            && plan::may_retry(job, progress)
+        {
+            drafts.push(run(record, RunCause::Retried(failed)));
+            return true;
+        }
+        if let Some(ended) = self.runs.followed(job, record)
+            && plan::room(job, progress) > 0
+        {
+            drafts.push(run(record, RunCause::After(ended)));
+            return true;
+        }
+        let due = plan::due(job, record, progress, now);
         if !due.is_empty() {
             drafts.extend(
                 due.into_iter()
@@ -134,7 +155,9 @@ impl SchedulerCore {
             );
             return true;
         }
-        let next = job.when.next(now, record.at);
+        // A retry that waits for the end of a run comes with that end.
+        let retry = retry.map(|(at, _)| at).filter(|at| *at > now);
+        let next = job.next_due(now, record).into_iter().chain(retry).min();
         match next {
             Some(next) if self.timers.get(name) != Some(&next) => {
                 let key = Key::Digest("timer", Digest::of(&[name.as_str().as_bytes()]));
@@ -146,18 +169,25 @@ impl SchedulerCore {
     }
 
     /// Adds the runs that messages from outside start, at most one of each job, and acknowledges messages that are done.
-    fn serve_triggers(&self, drafts: &mut Vec<Draft<Me>>, out: &mut Outbox<'_, Self>) {
+    fn serve_triggers(&self, now: Time, drafts: &mut Vec<Draft<Me>>, out: &mut Outbox<'_, Self>) {
         let mut starting = BTreeSet::new();
         for (seq, pending) in &self.triggers {
             let mut is_done = true;
             for record in self.runs.jobs.iter() {
-                match self.takes(*seq, pending, &record.signed.job) {
+                let name = &record.signed.job;
+                match self.takes(*seq, pending, name, now) {
                     Taken::Done => {}
                     Taken::Passed => {
-                        let passed = (*seq, record.signed.job.clone());
-                        self.passed.borrow_mut().insert(passed);
+                        self.passed.borrow_mut().insert((*seq, name.clone()));
                     }
-                    Taken::Waits => is_done = false,
+                    Taken::Refused(why) => {
+                        self.passed.borrow_mut().insert((*seq, name.clone()));
+                        self.refused.add(name, why, pending.message.stored);
+                    }
+                    Taken::Waits(until) => {
+                        is_done = false;
+                        until.into_iter().for_each(|until| out.wake(until));
+                    }
                     Taken::Runs(cause) => {
                         is_done = false;
                         if drafts.len() < DRAFTS_AT_ONCE && starting.insert(&record.signed.job) {
@@ -174,17 +204,68 @@ impl SchedulerCore {
     }
 
     /// Returns what a job does with a message from outside.
-    fn takes(&self, seq: u64, pending: &PendingTrigger, name: &JobName) -> Taken {
+    fn takes(&self, seq: u64, pending: &PendingTrigger, name: &JobName, now: Time) -> Taken {
         let Some(record) = self.runs.job(name) else {
             return Taken::Done;
         };
-        match self.documents.get(&record.signed.document) {
+        let job = match self.documents.get(&record.signed.document) {
             // It is fetched.
-            None => Taken::Waits,
-            Some(None) => Taken::Done,
-            Some(Some(_)) if self.passed.borrow().contains(&(seq, name.clone())) => Taken::Done,
-            Some(Some(job)) => pending.taken(&self.runs, job, record),
+            None => return Taken::Waits(None),
+            Some(None) => return Taken::Done,
+            Some(Some(_)) if self.passed.borrow().contains(&(seq, name.clone())) => {
+                return Taken::Done;
+            }
+            Some(Some(job)) => job,
+        };
+        if !pending.is_about(job, record) {
+            return Taken::Done;
         }
+        let key = match self.key(seq, pending, job) {
+            Ok(key) => key,
+            Err(NotTaken::Other) => return Taken::Done,
+            Err(NotTaken::Shape) => return Taken::Refused(MessageRefusal::Shape),
+        };
+        let waits = |other: &u64| {
+            let pending = self.triggers.get(other);
+            pending.is_some_and(|pending| {
+                pending.is_about(job, record)
+                    && !self.passed.borrow().contains(&(*other, name.clone()))
+                    && self.key(*other, pending, job).is_ok_and(|key| {
+                        let body = pending.sealed.content();
+                        let cause = RunCause::Triggered { key, body };
+                        !self.runs.was_triggered(record, cause)
+                    })
+            })
+        };
+        let same_key = |other: &u64| {
+            let pending = self.triggers.get(other);
+            let other = pending.and_then(|pending| self.key(*other, pending, job).ok());
+            job.messages.key.is_none() || other == Some(key)
+        };
+        let earlier = || self.triggers.range(..seq).map(|(seq, _)| seq);
+        let later = || {
+            let later = self.triggers.range(seq.saturating_add(1)..);
+            later.map(|(seq, _)| seq)
+        };
+        // Only these two ask for the others.
+        let earlier = match job.overlap {
+            Overlap::Queue(_) => earlier().filter(|other| waits(other)).count(),
+            Overlap::Skip | Overlap::Allow | Overlap::Cancel => 0,
+        };
+        let later = job.messages.debounce_ms.is_some()
+            && later().any(|other| waits(other) && same_key(other));
+        pending.taken(&self.runs, (job, record), key, (earlier, later), now)
+    }
+
+    /// Returns the key of a message for a job that takes it.
+    fn key(&self, seq: u64, pending: &PendingTrigger, job: &Job) -> Result<Digest, NotTaken> {
+        let place = (seq, job.name.clone());
+        if let Some(key) = self.keys.borrow().get(&place) {
+            return *key;
+        }
+        let key = pending.key(job);
+        self.keys.borrow_mut().insert(place, key);
+        key
     }
 
     /// Returns the jobs whose timers should have fired, and asks to be called for the next one.
@@ -245,15 +326,27 @@ impl Core for SchedulerCore {
             | SchedulerFact::JobResumed(..)
             | SchedulerFact::RunOrdered(..)
             | SchedulerFact::RunDue(..)
+            | SchedulerFact::TriggerRefused(..)
             | SchedulerFact::TaskAdmitted(..)
             | SchedulerFact::TaskRejected(..)
+            | SchedulerFact::TaskStopped(..)
             | SchedulerFact::TaskFinished(..) => None,
         };
         let before = before.map(|before| before.signed.document);
+        if let SchedulerFact::TriggerRefused(_, fact) = &fact {
+            self.refused.said(meta.stored, fact);
+        }
+        if before.is_some() {
+            // Another version may take messages in another way.
+            self.keys.get_mut().clear();
+        }
         if let Some(job) = self.runs.fold(&meta, fact) {
             let replaced = self.runs.jobs.get(&job).map(|now| now.signed.document);
             if before.is_some() && before != replaced {
                 self.documents.retain(|content, _| Some(*content) != before);
+            }
+            for follower in self.followers.get(&job).cloned().into_iter().flatten() {
+                self.wish(follower);
             }
             self.wish(job);
         }
@@ -267,6 +360,10 @@ impl Core for SchedulerCore {
                     let job = text.and_then(|text| Job::parse(name.as_str(), &text).ok());
                     if job.is_none() {
                         tracing::error!(job = %name, "the document was erased or is no job; sign it again");
+                    }
+                    if let Some((other, _)) = job.as_ref().and_then(|job| job.when.after()) {
+                        let followers = self.followers.entry(other.clone()).or_default();
+                        followers.insert(name.clone());
                     }
                     self.documents.insert(content, job);
                     self.wish(name);
@@ -292,6 +389,7 @@ impl Core for SchedulerCore {
             Input::Taken(seq) => {
                 self.triggers.remove(&seq);
                 self.passed.get_mut().retain(|(of, _)| *of != seq);
+                self.keys.get_mut().retain(|(of, _), _| *of != seq);
             }
             Input::Listening => self.deaf = None,
             Input::Deaf(why) => self.deaf = Some(why),
@@ -314,7 +412,8 @@ impl Core for SchedulerCore {
         self.wishes.borrow_mut().retain(|name| {
             drafts.len() >= DRAFTS_AT_ONCE || self.serve(name, now, &mut drafts, out)
         });
-        self.serve_triggers(&mut drafts, out);
+        self.serve_triggers(now, &mut drafts, out);
+        drafts.extend(self.refused.draft(now, out));
         out.append_all(drafts);
     }
 

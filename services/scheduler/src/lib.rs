@@ -3,6 +3,7 @@
 mod core;
 mod outside;
 mod plan;
+mod refused;
 mod runs;
 mod timers;
 mod triggers;

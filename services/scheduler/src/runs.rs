@@ -1,11 +1,12 @@
 //! Folds the facts about jobs and their runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bus_schema::{
     AuthorId, Content, DeploymentId, EventId, JobName, JobOnRecord, Jobs, Meta, RunCause, RunDue,
-    SchedulerFact, TaskId, Time,
+    RunsOnRecord, SchedulerFact, TaskId, Time,
 };
+use job::{Job, Overlap, RATE_RUNS_MAX};
 use serde::{Deserialize, Serialize};
 
 /// The time for which runs of messages are remembered: eight days, a day longer than the messages.
@@ -18,21 +19,18 @@ pub struct Runs {
     deployment: Option<DeploymentId>,
     pub(crate) jobs: Jobs,
     progress: BTreeMap<JobName, Progress>,
-    /// The runs that are due, and have neither ended nor been rejected.
-    open: BTreeMap<TaskId, OpenRun>,
+    /// The runs that go on, and those that failed.
+    runs: RunsOnRecord,
     /// The owner's orders without a run, by their places in the stream.
     orders: BTreeMap<u64, Order>,
+    /// The runs of other jobs after which a job has run.
+    followed: BTreeSet<(JobName, TaskId)>,
     /// The runs that messages started, with the time of each: for longer than a message is kept.
-    triggered: BTreeMap<TaskId, Time>,
-}
-
-/// A run that is due and has not ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OpenRun {
-    job: JobName,
-    /// True if policy admitted it: a later rejection is about another submission of its id.
-    admitted: bool,
+    triggered: BTreeSet<TaskId>,
+    /// The same, by time.
+    triggered_at: BTreeSet<(Time, TaskId)>,
+    /// The times of the last runs that messages started, oldest first.
+    recent: BTreeMap<JobName, VecDeque<Time>>,
 }
 
 /// The progress of a job's runs.
@@ -56,6 +54,8 @@ pub(crate) struct Order {
     pub(crate) id: EventId,
     job: JobName,
     version: u32,
+    /// The run that it runs again.
+    again: Option<TaskId>,
 }
 
 impl Runs {
@@ -75,8 +75,29 @@ impl Runs {
         self.deployment.is_some_and(|deployment| {
             let (job, version) = (&record.signed.job, record.signed.version);
             let task = TaskId::of_run(deployment, job, version, cause);
-            self.triggered.contains_key(&task)
+            self.triggered.contains(&task)
         })
+    }
+
+    /// Returns the first run of another job after which a job has to run.
+    pub(crate) fn followed(&self, job: &Job, record: &JobOnRecord) -> Option<TaskId> {
+        let (other, outcome) = job.when.after()?;
+        let Progress {
+            busy_from, free, ..
+        } = self.progress(&job.name);
+        let mut ended = self.runs.ended_runs();
+        let found = ended.find(|(task, one)| {
+            let passed = job.overlap == Overlap::Skip && busy_from < one.at && one.at <= free;
+            let was = self.followed.contains(&(job.name.clone(), *task));
+            one.job == *other && one.at > record.since && outcome.takes(one) && !passed && !was
+        });
+        found.map(|(task, _)| task)
+    }
+
+    /// Returns the number of runs of a job that messages started in the last `per_ms`.
+    pub(crate) fn triggered_since(&self, job: &JobName, now: Time, per_ms: u64) -> usize {
+        let recent = self.recent.get(job).into_iter().flatten().rev();
+        recent.take_while(|at| now.ms_since(**at) < per_ms).count()
     }
 
     /// Returns a job of which `version` may run.
@@ -95,7 +116,19 @@ impl Runs {
     /// The number of runs that have not ended.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.open.len()
+        self.runs.open().count()
+    }
+
+    /// Returns the time of the first attempt that a job has to make again, with the run that failed.
+    pub(crate) fn retry(&self, job: &Job, version: u32) -> Option<(Time, TaskId)> {
+        let retry = job.retry?;
+        let failed = self.runs.failed();
+        let own = failed.filter(|(_, one)| one.run.job == job.name && one.run.version == version);
+        let due = own.filter_map(|(task, one)| {
+            let at = retry.next(one.run.attempt, one.ended)?;
+            Some((at, task))
+        });
+        due.min()
     }
 
     /// Folds a fact; returns the job that may have something to do then.
@@ -131,26 +164,32 @@ impl Runs {
                     id: meta.id,
                     job: fact.job.clone(),
                     version: fact.version,
+                    again: fact.again,
                 };
                 self.orders.insert(meta.seq, order);
                 Some(fact.job)
             }
+            // It is counted beside the state.
+            SchedulerFact::TriggerRefused(..) => None,
             SchedulerFact::RunDue(_, fact) => {
                 self.due(meta, &fact);
                 Some(fact.job)
             }
             SchedulerFact::TaskAdmitted(task, _) => {
-                let run = self.open.get_mut(&task)?;
-                run.admitted = true;
+                self.runs.admitted(meta.stored, task);
                 None
             }
             SchedulerFact::TaskRejected(task, _) => {
-                let run = self.open.get(&task)?;
-                let rejected = !run.admitted;
-                rejected.then(|| self.end(meta, task)).flatten()
+                let run = self.runs.rejected(task)?;
+                self.end(meta, run.job)
             }
-            SchedulerFact::TaskFinished(task, _) if meta.by == AuthorId::Worker => {
-                self.end(meta, task)
+            SchedulerFact::TaskStopped(task, fact) => {
+                self.runs.stopped(task, fact.why);
+                None
+            }
+            SchedulerFact::TaskFinished(task, fact) if meta.by == AuthorId::Worker => {
+                let run = self.runs.ended(meta.stored, task, fact.outcome)?;
+                self.end(meta, run.job)
             }
             SchedulerFact::TaskFinished(..) => None,
         }
@@ -168,6 +207,7 @@ impl Runs {
         };
         let task = TaskId::of_run(deployment, &fact.job, fact.version, fact.cause);
         let of = self.progress.entry(fact.job.clone()).or_default();
+        let mut again = None;
         match fact.cause {
             RunCause::Slot(slot) => {
                 // A slot from before the run that it follows is made up for: the job is still busy.
@@ -177,28 +217,54 @@ impl Runs {
                 of.last = of.last.max(slot);
             }
             RunCause::Ordered(id) => {
-                self.orders.retain(|_, order| order.id != id);
+                again = self.orders.values().find(|order| order.id == id);
+                if of.open == 0 {
+                    of.busy_from = meta.stored;
+                }
+            }
+            RunCause::After(ended) => {
+                self.followed.insert((fact.job.clone(), ended));
+                let known = &self.runs;
+                self.followed
+                    .retain(|(_, of)| known.ended_run(*of).is_some());
+                if of.open == 0 {
+                    of.busy_from = meta.stored;
+                }
+            }
+            RunCause::Retried(_) => {
                 if of.open == 0 {
                     of.busy_from = meta.stored;
                 }
             }
             RunCause::Triggered { .. } => {
-                self.triggered
-                    .retain(|_, at| meta.stored.ms_since(*at) < TRIGGERED_MS);
-                self.triggered.insert(task, meta.stored);
+                while let Some((at, oldest)) = self.triggered_at.first().copied()
+                    && meta.stored.ms_since(at) >= TRIGGERED_MS
+                {
+                    self.triggered_at.pop_first();
+                    self.triggered.remove(&oldest);
+                }
+                if self.triggered.insert(task) {
+                    self.triggered_at.insert((meta.stored, task));
+                }
+                let recent = self.recent.entry(fact.job.clone()).or_default();
+                recent.push_back(meta.stored);
+                while recent.len() > usize::from(RATE_RUNS_MAX) {
+                    recent.pop_front();
+                }
             }
         }
-        let run = OpenRun {
-            job: fact.job.clone(),
-            admitted: false,
-        };
-        if self.open.insert(task, run).is_none() {
-            of.open += 1;
+        let again = again.and_then(|order| order.again);
+        if let RunCause::Ordered(id) = fact.cause {
+            self.orders.retain(|_, order| order.id != id);
+        }
+        let record = self.jobs.get(&fact.job);
+        if let Some(record) = record.filter(|_| self.runs.get(task).is_none()) {
+            self.runs.due(task, record, fact, again);
+            of.open += usize::from(self.runs.get(task).is_some());
         }
     }
 
-    fn end(&mut self, meta: &Meta, task: TaskId) -> Option<JobName> {
-        let OpenRun { job, .. } = self.open.remove(&task)?;
+    fn end(&mut self, meta: &Meta, job: JobName) -> Option<JobName> {
         if let Some(of) = self.progress.get_mut(&job) {
             of.open = of.open.saturating_sub(1);
             of.free = of.free.max(meta.stored);

@@ -1,7 +1,7 @@
 //! Decides which jobs a message from outside starts.
 
-use bus_schema::{Digest, JobOnRecord, RunCause, Sealed, Time};
-use job::{Job, Overlap};
+use bus_schema::{Digest, JobOnRecord, MessageRefusal, RunCause, Sealed, Time};
+use job::{Job, NotTaken, Overlap};
 
 use crate::{plan::RUNS_MAX, runs::Runs};
 
@@ -31,34 +31,72 @@ pub(crate) struct PendingTrigger {
 pub(crate) enum Taken {
     /// Nothing: it is about something else, or the job has run because of it.
     Done,
-    /// Nothing: a run goes on, and the job passes over what comes meanwhile.
+    /// Nothing: a run goes on, and the job passes over what comes meanwhile, or a later message takes its place.
     Passed,
-    /// It runs later.
-    Waits,
+    /// Nothing, though the job waits for such messages: it is counted.
+    Refused(MessageRefusal),
+    /// It runs later: at this time, or once a run has ended.
+    Waits(Option<Time>),
     /// It runs now.
     Runs(RunCause),
 }
 
 impl PendingTrigger {
-    /// Returns what a job does with the message.
-    pub(crate) fn taken(&self, runs: &Runs, job: &Job, record: &JobOnRecord) -> Taken {
-        let is_about = job.when.trigger() == Some(self.message.subject.as_str());
-        // A message from before the signature, or from a pause, starts nothing.
-        if !is_about || self.message.stored <= record.since {
-            return Taken::Done;
-        }
+    /// Returns true if a job waits for such messages. One from before its signature, or from a pause, starts nothing.
+    pub(crate) fn is_about(&self, job: &Job, record: &JobOnRecord) -> bool {
+        job.when.trigger() == Some(self.message.subject.as_str())
+            && self.message.stored > record.since
+    }
+
+    /// Returns the key of the message for a job that takes it.
+    ///
+    /// # Errors
+    /// The reason for which the job does not take it.
+    pub(crate) fn key(&self, job: &Job) -> Result<Digest, NotTaken> {
+        let taken = job.messages.take(self.sealed.bytes())?;
+        let key = job.messages.key_of(&self.message.subject, &taken);
+        Ok(key.unwrap_or(self.message.key))
+    }
+
+    /// Returns what a job does with the message, which it takes under `key`. `others` are the earlier and the later ones that
+    /// it takes, too.
+    pub(crate) fn taken(
+        &self,
+        runs: &Runs,
+        (job, record): (&Job, &JobOnRecord),
+        key: Digest,
+        (earlier, later): (usize, bool),
+        now: Time,
+    ) -> Taken {
         let cause = RunCause::Triggered {
-            key: self.message.key,
+            key,
             body: self.sealed.content(),
         };
         if runs.was_triggered(record, cause) {
             return Taken::Done;
         }
+        if let Some(ms) = job.messages.debounce_ms {
+            let quiet = self.message.stored.plus_ms(ms);
+            if later {
+                return Taken::Passed;
+            }
+            if now < quiet {
+                return Taken::Waits(Some(quiet));
+            }
+        }
+        if let Some(rate) = job.messages.rate
+            && runs.triggered_since(&job.name, now, rate.per_ms) >= usize::from(rate.runs)
+        {
+            return Taken::Refused(MessageRefusal::Rate);
+        }
         match (job.overlap, runs.progress(&job.name).open) {
             (_, 0) => Taken::Runs(cause),
             (Overlap::Skip, _) => Taken::Passed,
-            (Overlap::Allow, open) if open < RUNS_MAX => Taken::Runs(cause),
-            (Overlap::Allow | Overlap::Queue, _) => Taken::Waits,
+            (Overlap::Allow | Overlap::Cancel, open) if open < RUNS_MAX => Taken::Runs(cause),
+            (Overlap::Queue(most), _) if earlier >= usize::from(most) => {
+                Taken::Refused(MessageRefusal::Queue)
+            }
+            (Overlap::Allow | Overlap::Cancel | Overlap::Queue(_), _) => Taken::Waits(None),
         }
     }
 }

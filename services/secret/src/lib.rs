@@ -1,15 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod hmac_rule;
 mod injection;
 mod key;
+mod mac;
+mod outgoing;
 mod scrub;
 mod seal;
+mod sigv4;
+mod spelling;
 mod terms;
+mod token;
 mod value;
 
-pub use injection::{Injected, Injection, InjectionError, Place, Unfit};
+pub use hmac_rule::HmacRule;
+pub use injection::Injection;
 pub use key::{NotASealingKey, SealingKey};
+pub use outgoing::{Injected, Outgoing, Place, Unfit};
 pub use scrub::Scrubber;
 pub use seal::{InnerSeal, NotOpened, OuterSeal, Recipients, seal};
+pub use sigv4::SigV4;
+pub use spelling::InjectionError;
 pub use terms::{SecretTerms, TermsError};
+pub use token::{TokenGrant, TokenSource, TokenSourceError};
 pub use value::{SHORT_BYTES, SecretValue, VALUE_BYTES_MAX, ValueError};

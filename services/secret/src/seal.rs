@@ -81,17 +81,8 @@ pub fn seal(
         seed: random,
         drawn: 0,
     };
-    let terms = terms.encoded();
-    let (key, sealed) = close(
-        &to.egress,
-        INNER,
-        value.expose().as_bytes(),
-        &terms,
-        &mut entropy,
-    )?;
-    let inner = [key, sealed].concat();
-    let (key, sealed) = close(&to.broker, OUTER, &inner, &terms, &mut entropy)?;
-    Ok(OuterSeal(Layer { terms, key, sealed }))
+    let inner = InnerSeal::closed(terms, value, &to.egress, &mut entropy)?;
+    inner.wrapped(&to.broker, &mut entropy)
 }
 
 impl OuterSeal {
@@ -133,6 +124,64 @@ impl OuterSeal {
 }
 
 impl InnerSeal {
+    /// Seals a value to egress alone, under its terms. `random` has to be fresh for each call.
+    ///
+    /// # Errors
+    /// [`NotOpened::Seal`] if the key cannot be sealed to.
+    pub fn close(
+        terms: &SecretTerms,
+        value: &SecretValue,
+        to: &SealingPublicKey,
+        random: &Zeroizing<[u8; 32]>,
+    ) -> Result<Self, NotOpened> {
+        let (seed, drawn) = (random, 0);
+        Self::closed(terms, value, to, &mut Entropy { seed, drawn })
+    }
+
+    /// Puts the outer seal around it. `random` has to be fresh for each call.
+    ///
+    /// # Errors
+    /// [`NotOpened::Seal`] if the key cannot be sealed to.
+    pub fn wrap(
+        &self,
+        to: &SealingPublicKey,
+        random: &Zeroizing<[u8; 32]>,
+    ) -> Result<OuterSeal, NotOpened> {
+        let (seed, drawn) = (random, 0);
+        self.wrapped(to, &mut Entropy { seed, drawn })
+    }
+
+    fn closed(
+        terms: &SecretTerms,
+        value: &SecretValue,
+        to: &SealingPublicKey,
+        entropy: &mut Entropy<'_>,
+    ) -> Result<Self, NotOpened> {
+        let terms = terms.encoded();
+        let value = value.expose().as_bytes();
+        let (key, sealed) = close(to, INNER, value, &terms, entropy)?;
+        Ok(Self(Layer { terms, key, sealed }))
+    }
+
+    fn wrapped(
+        &self,
+        to: &SealingPublicKey,
+        entropy: &mut Entropy<'_>,
+    ) -> Result<OuterSeal, NotOpened> {
+        let terms = self.0.terms.clone();
+        let inner = [self.0.key.as_slice(), &self.0.sealed].concat();
+        let (key, sealed) = close(to, OUTER, &inner, &terms, entropy)?;
+        Ok(OuterSeal(Layer { terms, key, sealed }))
+    }
+
+    /// Returns the terms; only an open seal proves that they are those under which the value was sealed.
+    ///
+    /// # Errors
+    /// [`NotOpened::Terms`]
+    pub fn terms(&self) -> Result<SecretTerms, NotOpened> {
+        Ok(SecretTerms::read(&self.0.terms)?)
+    }
+
     /// Reads the bytes of an answer of the broker.
     ///
     /// # Errors

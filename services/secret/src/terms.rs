@@ -6,7 +6,9 @@ use contract::{Endpoint, Method};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::injection::{Injection, Unfit};
+use crate::injection::Injection;
+use crate::outgoing::Unfit;
+use crate::token::TokenSource;
 use crate::value::SecretValue;
 
 /// Most hosts of a secret.
@@ -22,6 +24,8 @@ pub struct SecretTerms {
     hosts: Vec<Endpoint>,
     methods: Vec<Method>,
     inject: Injection,
+    /// The value is exchanged for a token there, which is what requests carry.
+    token: Option<TokenSource>,
 }
 
 /// The reason that terms are not valid.
@@ -49,6 +53,18 @@ struct WrittenTerms {
     hosts: Vec<String>,
     methods: Vec<String>,
     inject: String,
+    #[serde(default)]
+    token: Option<WrittenSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSource {
+    url: String,
+    client: String,
+    grant: String,
+    #[serde(default)]
+    scope: Option<String>,
 }
 
 impl SecretTerms {
@@ -82,7 +98,14 @@ impl SecretTerms {
             hosts,
             methods,
             inject,
+            token: None,
         })
+    }
+
+    /// The same terms with a source of tokens.
+    #[must_use]
+    pub fn with_token(self, token: Option<TokenSource>) -> Self {
+        Self { token, ..self }
     }
 
     /// The same terms for another version.
@@ -95,9 +118,10 @@ impl SecretTerms {
             hosts,
             methods,
             inject,
+            token,
             ..
         } = self;
-        Self::new(name, version, hosts, methods, inject)
+        Ok(Self::new(name, version, hosts, methods, inject)?.with_token(token))
     }
 
     /// The name.
@@ -130,6 +154,12 @@ impl SecretTerms {
         &self.inject
     }
 
+    /// The source of tokens, if the value is exchanged for one.
+    #[must_use]
+    pub const fn token(&self) -> Option<&TokenSource> {
+        self.token.as_ref()
+    }
+
     /// Returns true if a request with this method to this host may carry it.
     #[must_use]
     pub fn permit(&self, host: &Endpoint, method: Method) -> bool {
@@ -141,7 +171,11 @@ impl SecretTerms {
     /// # Errors
     /// [`Unfit`]
     pub fn fits(&self, value: &SecretValue) -> Result<(), Unfit> {
-        self.inject.apply(value).map(drop)
+        match self.token {
+            // The token takes the place, whatever it will be.
+            Some(_) => Ok(()),
+            None => self.inject.fits(value),
+        }
     }
 
     /// Returns the one encoding: canonical JSON. Both seals hold only with exactly these bytes.
@@ -149,13 +183,25 @@ impl SecretTerms {
     pub fn encoded(&self) -> Vec<u8> {
         let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
         let methods: Vec<String> = self.methods.iter().map(ToString::to_string).collect();
-        json::canonical(&json!({
+        let mut terms = json!({
             "name": self.name,
             "version": self.version,
             "hosts": hosts,
             "methods": methods,
             "inject": self.inject.to_string(),
-        }))
+        });
+        if let (Some(token), Some(terms)) = (&self.token, terms.as_object_mut()) {
+            let mut source = json!({
+                "url": token.url(),
+                "client": token.client(),
+                "grant": token.grant().word(),
+            });
+            if let (Some(scope), Some(source)) = (token.scope(), source.as_object_mut()) {
+                source.insert("scope".to_owned(), json!(scope));
+            }
+            terms.insert("token".to_owned(), source);
+        }
+        json::canonical(&terms)
     }
 
     /// SHA-256 of the encoding.
@@ -181,6 +227,11 @@ impl SecretTerms {
             methods.collect::<Option<_>>().ok_or(wrong)?,
             written.inject.parse().map_err(|_| wrong)?,
         )?;
+        let token = written.token.map(|token| {
+            let grant = token.grant.parse()?;
+            TokenSource::new(grant, &token.url, &token.client, token.scope.as_deref())
+        });
+        let terms = terms.with_token(token.transpose().map_err(|_| wrong)?);
         if terms.encoded() == bytes {
             Ok(terms)
         } else {

@@ -2,6 +2,7 @@
 
 mod code;
 mod config;
+mod health;
 mod page;
 mod serve;
 
@@ -9,11 +10,12 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 
 pub use code::{CheckCode, ROUNDS};
 pub use config::{Config, Invalid, read};
+pub use health::ask;
 pub use page::Page;
 pub use serve::serve;
 
-/// Runs the whole `main`: `--config FILE` starts it, `--check` only checks the file, and `--health` connects to the signer
-/// that runs with it.
+/// Runs the whole `main`: `--config FILE` starts it, `--check` only checks the file, and `--health` asks the signer that runs
+/// with it.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
@@ -43,7 +45,7 @@ pub fn check_config(path: &Path) -> ExitCode {
     }
 }
 
-/// Connects to the signer that runs with this configuration.
+/// Asks the signer that runs with this configuration for an answer.
 #[must_use]
 pub fn check_health(path: &Path) -> ExitCode {
     actor::log("info");
@@ -51,8 +53,8 @@ pub fn check_health(path: &Path) -> ExitCode {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
-    let (said, code) = match std::net::TcpStream::connect(config.listen) {
-        Ok(_) => ("ready".to_owned(), ExitCode::SUCCESS),
+    let (said, code) = match ask(&config) {
+        Ok(()) => ("ready".to_owned(), ExitCode::SUCCESS),
         Err(error) => (error.to_string(), ExitCode::FAILURE),
     };
     // The reader of the output may have gone away.

@@ -3,9 +3,12 @@
 mod audit;
 mod contract;
 mod contracts;
+mod devices;
 mod home;
 mod jobs;
 mod main_part;
+mod models;
+mod new;
 mod question;
 mod secrets;
 mod settings;
@@ -91,6 +94,9 @@ fn page(view: &View<'_>, route: &Route) -> Option<Page> {
         Route::Jobs => jobs::page(view),
         Route::Secrets => secrets::page(view),
         Route::Tools => tools::page(view),
+        Route::Models => models::page(view),
+        Route::Devices => devices::page(view),
+        Route::New => new::page(view),
         Route::Audit(filter) => audit::page(view, filter),
         Route::Settings => settings::page(view),
     })

@@ -2,6 +2,7 @@
 
 mod action;
 mod contracts;
+mod devices;
 mod recent;
 mod runs;
 mod task;
@@ -9,14 +10,15 @@ mod task;
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    AuthorId, Content, DeploymentId, Digest, Meta, SecretName, Secrets, TaskId, Time, UiFact,
-    Version,
+    AuthorId, CatalogueSigned, Content, DeploymentId, Digest, Meta, SecretName, Secrets,
+    StreamAdopted, TaskId, Time, UiFact, Version,
 };
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
     action::{ActionRecord, ActionState, AskedQuestion, Ending, Permission, Refusal},
     contracts::{ContractRecord, ContractStage, Contracts},
+    devices::SeenDevices,
     recent::{FactLine, RECENT_MAX, Recent},
     runs::{JobRuns, RunRecord},
     task::{TASKS_MAX, TaskKind, TaskRecord, TaskStage, Tasks},
@@ -43,6 +45,7 @@ pub struct Record {
     /// The last release of each secret.
     pub(crate) releases: BTreeMap<SecretName, (Time, TaskId)>,
     pub(crate) catalogue: Option<SignedTools>,
+    pub(crate) devices: SeenDevices,
     /// The last start of each service.
     pub(crate) started: BTreeMap<AuthorId, (Time, Version)>,
     /// The length of the log at its last checkpoint on the record, and the checkpoint's time.
@@ -71,6 +74,24 @@ impl Record {
         all
     }
 
+    fn tools_signed(&mut self, meta: &Meta, fact: &CatalogueSigned) {
+        let newest = self.catalogue.as_ref();
+        if newest.is_none_or(|newest| newest.version < fact.version) {
+            self.catalogue = Some(SignedTools {
+                version: fact.version,
+                document: fact.document,
+                at: meta.stored,
+            });
+        }
+    }
+
+    fn adopted(&mut self, fact: &StreamAdopted) {
+        let doubt = self.doubts.get(&fact.executor);
+        if doubt.is_some_and(|(lost, _)| *lost == fact.lost) {
+            self.doubts.remove(&fact.executor);
+        }
+    }
+
     /// Folds a fact of the kind `kind`.
     pub(crate) fn fold(&mut self, meta: &Meta, kind: &str, fact: UiFact) {
         self.seq = meta.seq;
@@ -87,22 +108,8 @@ impl Record {
             UiFact::StreamDoubted(_, fact) => {
                 self.doubts.insert(meta.by, (fact.lost, meta.stored));
             }
-            UiFact::StreamAdopted(_, fact) => {
-                let doubt = self.doubts.get(&fact.executor);
-                if doubt.is_some_and(|(lost, _)| *lost == fact.lost) {
-                    self.doubts.remove(&fact.executor);
-                }
-            }
-            UiFact::CatalogueSigned(_, fact) => {
-                let newest = self.catalogue.as_ref();
-                if newest.is_none_or(|newest| newest.version < fact.version) {
-                    self.catalogue = Some(SignedTools {
-                        version: fact.version,
-                        document: fact.document,
-                        at: meta.stored,
-                    });
-                }
-            }
+            UiFact::StreamAdopted(_, fact) => self.adopted(&fact),
+            UiFact::CatalogueSigned(_, fact) => self.tools_signed(meta, &fact),
             UiFact::SecretSigned(_, fact) => {
                 let name = fact.name.clone();
                 self.secrets.sign(*fact);
@@ -112,6 +119,10 @@ impl Record {
             UiFact::SecretReleased(task, fact) => {
                 self.releases.insert(fact.name, (meta.stored, task));
             }
+            UiFact::DeviceEndorsed(_, fact) => {
+                self.devices.endorse(self.deployment, meta.stored, *fact);
+            }
+            UiFact::DeviceRevoked(_, fact) => self.devices.revoke(&fact),
             UiFact::ContractSigned(_, fact) => self.contracts.sign(meta, &fact),
             UiFact::ContractRevoked(_, fact) => self.contracts.revoke(meta, &fact.contract),
             UiFact::ContractActivated(_, fact) => self.contracts.activate(meta, &fact),
@@ -128,11 +139,15 @@ impl Record {
             UiFact::RunOrdered(..) => {}
             UiFact::TaskSubmitted(..)
             | UiFact::TaskCancelled(..)
+            | UiFact::TaskStopped(..)
             | UiFact::TaskAdmitted(..)
             | UiFact::TaskRejected(..)
             | UiFact::TaskFinished(..)
             | UiFact::SessionCalled(..)
             | UiFact::SessionEnded(..)
+            | UiFact::TaskSaid(..)
+            | UiFact::ContractRequested(..)
+            | UiFact::ContractAnswered(..)
             | UiFact::ActionProposed(..)
             | UiFact::ActionGranted(..)
             | UiFact::ActionRefused(..)
@@ -147,6 +162,7 @@ impl Record {
     }
 
     /// Folds a fact about a task.
+    #[expect(clippy::too_many_lines, reason = "one arm for each fact")]
     fn fold_task(&mut self, meta: &Meta, fact: UiFact) {
         let tasks = &mut self.tasks;
         match fact {
@@ -160,21 +176,26 @@ impl Record {
                     tasks.about(meta, task, |of| of.admit(*fact));
                 }
             }
-            UiFact::TaskCancelled(task, _) => tasks.about(meta, task, |of| of.cancel(meta)),
+            UiFact::TaskCancelled(task, _) | UiFact::TaskStopped(task, _) => {
+                tasks.about(meta, task, |of| of.cancel(meta));
+            }
             UiFact::TaskRejected(task, fact) => tasks.about(meta, task, |of| of.reject(&fact)),
             UiFact::TaskFinished(task, f) => tasks.about(meta, task, |of| of.finish(meta, &f)),
-            UiFact::SessionCalled(task, _) | UiFact::SessionEnded(task, _) => {
-                tasks.about(meta, task, |_| {});
-            }
+            UiFact::SessionCalled(task, _)
+            | UiFact::SessionEnded(task, _)
+            | UiFact::TaskSaid(task, _)
+            | UiFact::ContractRequested(task, _)
+            | UiFact::ContractAnswered(task, _)
+            | UiFact::ApprovalRefused(task, _) => tasks.about(meta, task, |_| {}),
             UiFact::ActionProposed(task, f) => tasks.about(meta, task, |of| of.propose(meta, *f)),
             UiFact::ApprovalRequested(task, fact) => {
                 let of = (task, fact.draft.action);
                 tasks.action(meta, of, |one| one.ask(meta, &fact.draft, fact.reason));
             }
             UiFact::ApprovalCarried(task, f) => {
+                self.devices.answered(&f.statement, meta.stored);
                 tasks.action(meta, (task, f.action), |a| a.answer(meta))
             }
-            UiFact::ApprovalRefused(task, _) => tasks.about(meta, task, |_| {}),
             UiFact::ActionGranted(task, fact) => {
                 let of = (task, fact.grant.draft.action);
                 tasks.action(meta, of, |one| one.grant(meta, &fact.grant));
@@ -205,6 +226,8 @@ impl Record {
             | UiFact::SecretSigned(..)
             | UiFact::SecretRevoked(..)
             | UiFact::SecretReleased(..)
+            | UiFact::DeviceEndorsed(..)
+            | UiFact::DeviceRevoked(..)
             | UiFact::ContractSigned(..)
             | UiFact::ContractRevoked(..)
             | UiFact::ContractActivated(..)

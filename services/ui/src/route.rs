@@ -25,6 +25,12 @@ pub(crate) enum Route {
     Secrets,
     /// The tools.
     Tools,
+    /// The models.
+    Models,
+    /// The devices.
+    Devices,
+    /// The ways to start a task.
+    New,
     /// The record.
     Audit(Filter),
     /// The state of the deployment.
@@ -77,6 +83,9 @@ impl Route {
             ["jobs"] => Self::Jobs,
             ["secrets"] => Self::Secrets,
             ["tools"] => Self::Tools,
+            ["models"] => Self::Models,
+            ["devices"] => Self::Devices,
+            ["new"] => Self::New,
             ["audit"] => Self::Audit(Filter {
                 task: query.parsed("task")?,
                 kind: query.get("kind"),

@@ -16,7 +16,7 @@ texts! {
     ATTEMPT = "attempt";
     BY = "by";
     BY_RULE = "by rule";
-    CANCELLED = "The owner cancelled it";
+    CANCELLED = "It was cancelled";
     CHANGE = "Change";
     CLAIMED = "Claimed";
     CONTRACT = "contract";
@@ -98,6 +98,7 @@ texts! {
     NO_REFUSED_TEXT = "When no rule of a contract permits a call, it is refused. It appears here with the rule, and with the smallest change of the contract that would allow it.";
     FIX = "The smallest change of the contract that would allow it:";
     ATTENDED = "The contract demands that a person answers this at a terminal.";
+    VERIFIED = "The contract demands a passkey for a yes: answer with a device that has one.";
     REVIEW = "Review and sign";
     HOW_TO_ANSWER = "Or answer on the machine that holds your key. Each command shows the call again and signs your answer:";
 
@@ -155,7 +156,55 @@ texts! {
     NO_RUN = "It has not run yet.";
     NOT_ADMITTED = "not kept here";
     ORDERED = "ordered by you,";
+    FOLLOWED = "after another job,";
+    RETRIED = "tried again,";
     TRIGGERED = "started by a message,";
+
+    // Devices.
+    DEVICES = "Devices";
+    DEVICES_LEAD = "Browsers and phones that read for you, and answer questions in your place if their role says so. The key of each stays in it.";
+    NO_DEVICES = "No device is paired";
+    NO_DEVICES_TEXT = "A paired phone or browser reads these pages and answers questions. Pair one on the machine that runs Contractual:";
+    PAIR = "contractual pair --role approver --name Phone";
+    PAIR_TEXT = "To pair another one, on the machine that runs Contractual:";
+    MAY_READ = "It reads, and answers nothing.";
+    MAY_ANSWER = "It reads, and answers questions in your place. It signs no contract, task or secret.";
+    DEVICE_SOON = "Its time ends within two weeks. Pair it again before, under another name.";
+    DEVICE_EXPIRED = "Its time is over: nothing that it signs counts. Pair it again.";
+    DEVICE_REVOKED = "You revoked it: nothing that it signs counts, and nothing brings it back.";
+    ENDORSED = "Paired";
+    UNTIL_WHEN = "Valid until";
+    LAST_ANSWER = "Last answer";
+    NEVER_ANSWERED = "none yet";
+    KEY = "Key";
+    REVOKE_DEVICE = "Revoke it";
+    REVOKE_DEVICE_TEXT = "Its sessions end at once, and so does every answer of it that is not granted yet:";
+
+    // Models.
+    MODELS = "Models";
+    MODELS_TEXT = "Each model is a tool of the catalogue: a contract says who may ask it, how often, and with how many tokens.";
+    NO_MODELS = "There are no models";
+    NO_MODELS_TEXT = "A dialogue asks a model what to do next. Each of its calls is decided by your contract. Add a model with its provider and the secret that its requests carry:";
+    ADD_MODEL = "contractual model add --help";
+    MODEL_ID = "Name at its provider";
+    ANSWER_AT_MOST = "One answer at most";
+    SECRET_OF_MODEL = "Secret";
+    NO_SECRET_OF_MODEL = "none";
+
+    // New task.
+    NEW_TASK = "New task";
+    NEW_TASK_TEXT = "Your own key signs each task, so it starts where that key is. Type these there; the task then appears here.";
+    DRAFT = "Write a contract";
+    DRAFT_TEXT = "It says what the task may do. The first command drafts the narrowest one for what you want; you read it, and sign it.";
+    START = "Run a playbook";
+    START_TEXT = "Typed steps without a model:";
+    ASK_MODEL = "Ask a model";
+    ASK_MODEL_TEXT = "In your own words. The model proposes each call, and the contract decides:";
+    OWN_AGENT = "Attach your own agent";
+    OWN_AGENT_TEXT = "In the folder of its work; codex, gemini and opencode work in the same way:";
+    IN_FORCE = "Contracts in force";
+    NO_ACTIVE = "No contract is in force";
+    NO_ACTIVE_TEXT = "A task needs one. Begin with the first step above.";
 
     // Secrets.
     SECRETS = "Secrets";
@@ -166,6 +215,7 @@ texts! {
     HOSTS = "Hosts";
     METHODS = "Methods";
     INJECTED = "Place in the request";
+    TOKEN_FROM = "Token from";
     NO_TERMS = "Its terms were erased, or are not those that you signed.";
     RELEASED = "last released";
     NEVER_RELEASED = "never released";
@@ -181,6 +231,7 @@ texts! {
     READS = "reads";
     WRITES = "changes";
     SENDS = "sends out";
+    TELLS = "tells a host";
     RISK = "risk";
     ENTRY = "The entry";
     CUT_ENTRY = "The entry is longer; contractual tool show has all of it.";

@@ -240,14 +240,12 @@ fn need(task: &Task, store: &Store, used: &BTreeSet<StepRef>) -> Answer {
     let outputs = used
         .iter()
         .filter_map(|at| Some((ContentKey::Output(*at), *task.outputs.get(at)?)));
-    let submitted = |content| Stored {
+    let slots = task.slots.map(|slots| (ContentKey::Slots, slots));
+    let stored = Stored {
         by: task.by,
-        content,
+        content: task.playbook,
     };
-    let slots = task
-        .slots
-        .map(|slots| (ContentKey::Slots, submitted(slots)));
-    let playbook = (ContentKey::Playbook, submitted(task.playbook));
+    let playbook = (ContentKey::Playbook, stored);
     let first = std::iter::once(playbook).chain(slots);
     for (slot, stored) in first.chain(outputs) {
         need.cost = need.cost.saturating_add(slot.cost(&stored.content));

@@ -329,6 +329,8 @@ impl Core for WorkerCore {
             }
             WorkerFact::TaskAdmitted(id, fact) => return self.admit(&meta, *id, fact),
             WorkerFact::TaskCancelled(id, _) => return self.cancel(&meta, *id),
+            WorkerFact::TaskStopped(id, _) if id.is_of_run() => return self.cancel(&meta, *id),
+            WorkerFact::TaskStopped(..) => return,
             WorkerFact::TaskFinished(id, _) => return self.finish(*id),
             WorkerFact::ActionProposed(id, fact) => {
                 return self.change(*id, fact.action, |task| task.propose(fact));

@@ -139,6 +139,11 @@ impl Step {
         self.parallel
     }
 
+    /// The names of its arguments.
+    pub fn arg_names(&self) -> impl Iterator<Item = &str> {
+        self.args.keys().map(String::as_str)
+    }
+
     /// The effect of a refusal.
     #[must_use]
     pub fn on_refusal(&self) -> OnRefusal {

@@ -18,8 +18,8 @@ pub(crate) struct Task {
     pub(crate) admitted: u64,
     pub(crate) playbook: Content,
     /// The values of its slots.
-    pub(crate) slots: Option<Content>,
-    /// The author that put both there: the gateway, or the owner for a run of a job.
+    pub(crate) slots: Option<Stored>,
+    /// The author that put the playbook there: the gateway, or the owner for a run of a job.
     pub(crate) by: AuthorId,
     pub(crate) progress: Progress,
     /// The outputs of successful actions.
@@ -27,7 +27,7 @@ pub(crate) struct Task {
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
     granted: OpenGrants,
-    /// True if the owner cancelled it.
+    /// True if the owner cancelled it, or policy stopped it.
     cancelled: bool,
 }
 
@@ -41,14 +41,24 @@ pub(crate) struct Stored {
 
 impl Task {
     pub(crate) fn new(meta: &Meta, fact: &TaskAdmitted) -> Self {
+        let by = match fact.job {
+            Some(_) => AuthorId::Owner,
+            None => AuthorId::Gateway,
+        };
+        let slots_by = if fact.of_message {
+            AuthorId::Policy
+        } else {
+            by
+        };
+        let slots = fact.slots.map(|content| Stored {
+            by: slots_by,
+            content,
+        });
         Self {
             admitted: meta.seq,
             playbook: fact.playbook,
-            slots: fact.slots,
-            by: match fact.job {
-                Some(_) => AuthorId::Owner,
-                None => AuthorId::Gateway,
-            },
+            slots,
+            by,
             progress: Progress::default(),
             outputs: BTreeMap::new(),
             cause: meta.id,

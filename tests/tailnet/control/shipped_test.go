@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,25 +41,31 @@ func TestServeFileIsWhatTheSidecarReads(t *testing.T) {
 	if err := strictly([]byte(text), &config); err != nil {
 		t.Fatal(err)
 	}
-	if len(config.TCP) != 1 || config.TCP[443] == nil || !config.TCP[443].HTTPS {
-		t.Fatalf("not HTTPS on 443 alone: %v", config.TCP)
+	ports := []uint16{443, 8443}
+	if len(config.TCP) != len(ports) {
+		t.Fatalf("not HTTPS on 443 and 8443 alone: %v", config.TCP)
 	}
 	if config.IsFunnelOn() || len(config.AllowFunnel) > 0 || len(config.Services) > 0 {
 		t.Fatal("more than the tailnet is served")
 	}
-	if len(config.Web) != 1 {
-		t.Fatalf("not one name: %v", config.Web)
+	if len(config.Web) != len(ports) {
+		t.Fatalf("not one name on two ports: %v", config.Web)
 	}
-	handler := config.GetWebHandler("", domain+":443", "/")
-	if handler == nil {
-		t.Fatal("nothing is served at /")
-	}
-	expanded, err := ipn.ExpandProxyTargetValue(handler.Proxy, []string{"http"}, "http")
-	if err != nil || expanded != handler.Proxy {
-		t.Fatalf("%q is not a target as it stands: %q, %v", handler.Proxy, expanded, err)
-	}
-	if len(handler.AcceptAppCaps) > 0 {
-		t.Fatal("the gateway refuses capabilities")
+	for _, port := range ports {
+		if config.TCP[port] == nil || !config.TCP[port].HTTPS {
+			t.Fatalf("not HTTPS on %d: %v", port, config.TCP)
+		}
+		handler := config.GetWebHandler("", ipn.HostPort(fmt.Sprintf("%s:%d", domain, port)), "/")
+		if handler == nil {
+			t.Fatalf("nothing is served at / on %d", port)
+		}
+		expanded, err := ipn.ExpandProxyTargetValue(handler.Proxy, []string{"http"}, "http")
+		if err != nil || expanded != handler.Proxy {
+			t.Fatalf("%q is not a target as it stands: %q, %v", handler.Proxy, expanded, err)
+		}
+		if len(handler.AcceptAppCaps) > 0 {
+			t.Fatal("the gateway refuses capabilities")
+		}
 	}
 	for _, wrong := range []struct{ from, to string }{
 		{`"Proxy"`, `"Proxi"`},

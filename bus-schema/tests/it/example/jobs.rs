@@ -1,11 +1,12 @@
 //! The examples of facts about jobs.
 
 use bus_schema::{
-    Deployment as D, JobPaused, JobResumed, JobRevoked, JobSigned, RunCause, RunDue, RunOrdered,
+    Deployment as D, JobPaused, JobResumed, JobRevoked, JobSigned, MessageRefusal, RunCause,
+    RunDue, RunOrdered, StopReason, TaskStopped, TriggerRefused,
 };
 
 use super::{Example, content, digest, event};
-use crate::fixture::{T0, name};
+use crate::fixture::{T0, name, task};
 
 /// The facts about jobs and their runs.
 pub(super) fn jobs() -> Vec<Example> {
@@ -30,6 +31,16 @@ pub(super) fn jobs() -> Vec<Example> {
     let ordered = RunOrdered {
         job: name("weekly-report"),
         version: 2,
+        again: None,
+    };
+    let stopped = TaskStopped {
+        why: StopReason::Deadline,
+    };
+    let refused = TriggerRefused {
+        job: name("weekly-report"),
+        why: MessageRefusal::Shape,
+        count: 12,
+        last: T0,
     };
     let due = RunDue {
         job: name("weekly-report"),
@@ -43,5 +54,7 @@ pub(super) fn jobs() -> Vec<Example> {
         event(D, resumed),
         event(D, ordered),
         event(D, due),
+        event(D, refused),
+        event(task(), stopped),
     ]
 }

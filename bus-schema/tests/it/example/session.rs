@@ -1,11 +1,14 @@
 //! The calls of a session, and its end.
 
-use bus_schema::{CallStatement, EndStatement, SessionCalled, SessionEnded, Statement};
+use bus_schema::{
+    AmendStatement, CallStatement, ContractAnswered, ContractRequested, EndStatement,
+    SaidStatement, SessionCalled, SessionEnded, Statement, TaskSaid,
+};
 
-use super::{Example, content, event, signed};
-use crate::fixture::{deployment, name, task};
+use super::{Example, content, digest, event, signed};
+use crate::fixture::{T0, deployment, id, name, task};
 
-pub(super) fn call() -> Statement {
+fn call() -> Statement {
     Statement::Call(CallStatement {
         deployment: deployment(),
         task: task(),
@@ -15,14 +18,39 @@ pub(super) fn call() -> Statement {
     })
 }
 
-pub(super) fn end() -> Statement {
+fn end() -> Statement {
     Statement::End(EndStatement {
         deployment: deployment(),
         task: task(),
     })
 }
 
-pub(super) fn events() -> [Example; 2] {
+fn said() -> Statement {
+    Statement::Said(SaidStatement {
+        deployment: deployment(),
+        task: task(),
+        number: 1,
+        words: content(3),
+        at: T0,
+    })
+}
+
+fn amend() -> Statement {
+    Statement::Amend(AmendStatement {
+        deployment: deployment(),
+        task: task(),
+        request: 0,
+        from: digest(5),
+        to: Some(digest(6)),
+        at: T0,
+    })
+}
+
+pub(super) fn statements() -> [Statement; 4] {
+    [call(), end(), said(), amend()]
+}
+
+pub(super) fn events() -> [Example; 5] {
     let called = SessionCalled {
         statement: signed(call()),
         args: content(7),
@@ -30,5 +58,25 @@ pub(super) fn events() -> [Example; 2] {
     let ended = SessionEnded {
         statement: signed(end()),
     };
-    [event(task(), called), event(task(), ended)]
+    let further = TaskSaid {
+        statement: signed(said()),
+        words: content(3),
+    };
+    let requested = ContractRequested {
+        request: 0,
+        index: 2,
+        item: 1,
+        action: id(4),
+        reason: content(2),
+    };
+    let answered = ContractAnswered {
+        statement: signed(amend()),
+    };
+    [
+        event(task(), called),
+        event(task(), ended),
+        event(task(), further),
+        event(task(), requested),
+        event(task(), answered),
+    ]
 }

@@ -5,4 +5,6 @@ mod config;
 #[cfg(test)]
 mod release;
 #[cfg(test)]
+mod renewal;
+#[cfg(test)]
 mod world;

@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use actor::{Clock, Core as _, Outbox};
-use broker::{BrokerCore, Effect, Input, Reply, open, stored, tools};
+use broker::{BrokerCore, Effect, Input, Reply, open, renewal, stored, tools};
 use bus_schema::testing::{self, TestLog, key, owner};
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionStarted, Ask, Author, AuthorId,
-    Broker, CanPublish, CatalogueSigned, ChainScope, ContractFolders, ContractSigned, Counts,
-    Deployment, DeploymentId, Digest, Draft, DraftGrant, Egress, Envelope, EnvelopeTool, Event,
-    ExecutorFact, Gateway, Grant, Owner, Pins, Policy, Read, Release, SecretName, SecretReleased,
-    SecretSigned, Signed, Statement, TaskId, TaskStatement, TaskSubmitted, Time, Usage, Verifier,
+    CanPublish, CatalogueSigned, ChainScope, ContractFolders, ContractSigned, Counts, Deployment,
+    DeploymentId, Digest, Draft, DraftGrant, Egress, Envelope, EnvelopeTool, Event, ExecutorFact,
+    Gateway, Grant, NotReleased, Owner, Pins, Policy, Read, Release, Renew, Salt, Sealed,
+    SecretName, SecretReleased, SecretSigned, Signed, Statement, TaskId, TaskStatement,
+    TaskSubmitted, Time, Usage, Verifier,
 };
 use contract::Catalogue;
-use secret::{InnerSeal, Recipients, SealingKey, SecretTerms, SecretValue, seal};
+use secret::{
+    InnerSeal, Recipients, SealingKey, SecretTerms, SecretValue, TokenGrant, TokenSource, seal,
+};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -183,13 +186,35 @@ impl World {
         let inject = "header:authorization=Bearer {}".parse().unwrap();
         let methods = vec!["GET".parse().unwrap()];
         let terms = SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap();
+        self.sign(&terms)
+    }
+
+    /// Signs a version of the secret, and returns its terms.
+    pub(crate) fn terms(&mut self, version: u32) -> SecretTerms {
+        let hosts = vec!["api.example.com".parse().unwrap()];
+        let inject = "header:authorization=Bearer {}".parse().unwrap();
+        let methods = vec!["GET".parse().unwrap()];
+        let terms = SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap();
+        self.sign(&terms);
+        terms
+    }
+
+    /// Signs a version of the secret that a token endpoint takes as a refresh token.
+    pub(crate) fn set_refresh_token(&mut self, version: u32) -> SecretTerms {
+        let terms = refreshed(version, "https://login.example.com/token");
+        self.sign(&terms);
+        terms
+    }
+
+    fn sign(&mut self, terms: &SecretTerms) -> SecretSigned {
+        let version = terms.version();
         let to = Recipients {
             egress: sealing(1).public(),
             broker: sealing(2).public(),
         };
         let value = SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap();
         let random = u8::try_from(version).unwrap();
-        let outer = seal(&terms, &value, &to, &Zeroizing::new([random; 32])).unwrap();
+        let outer = seal(terms, &value, &to, &Zeroizing::new([random; 32])).unwrap();
         let fact = SecretSigned {
             name: name("crm"),
             version,
@@ -251,6 +276,30 @@ impl World {
         answer
     }
 
+    /// Hands in a renewal, as egress does.
+    pub(crate) fn renew(
+        &mut self,
+        n: u32,
+        terms: &SecretTerms,
+        value: &str,
+    ) -> oneshot::Receiver<Result<(), NotReleased>> {
+        let random = Zeroizing::new([77; 32]);
+        let value = SecretValue::new(Zeroizing::new(value.as_bytes().to_vec())).unwrap();
+        let inner = InnerSeal::close(terms, &value, &sealing(1).public(), &random).unwrap();
+        let renew = Renew {
+            action: id(n),
+            secret: terms.name().clone(),
+            version: terms.version(),
+            sealed: inner.bytes(),
+        };
+        let seal = |bytes: &[u8]| Sealed::new(Salt::new([78; 32]), bytes).ok();
+        let renewal = renewal(&sealing(2), &renew.sealed, &random, seal).unwrap();
+        let (reply, answer) = oneshot::channel();
+        self.core
+            .input(Input::Renew(Box::new((renew, renewal)), reply));
+        answer
+    }
+
     /// Performs effects and appends drafts until nothing more is wanted; returns the appended releases.
     pub(crate) fn turn(&mut self) -> Vec<SecretReleased> {
         let mut released = Vec::new();
@@ -263,15 +312,17 @@ impl World {
         let (busy, running, clock) = (BTreeSet::new(), BTreeSet::new(), Clock::fake(START));
         let mut out = Outbox::new(self.log.now, None, &busy, &running, &clock);
         self.core.next(&mut out);
-        let drafts = out.drafts().into_iter();
-        let facts = drafts.map(|draft| (draft.task(), testing::body(draft).unwrap()));
-        let drafts: Vec<(_, bus_schema::Body<SecretReleased>)> = facts.collect();
-        let effects = out.into_effects();
-        let is_idle = drafts.is_empty() && effects.is_empty();
-        for (task, body) in drafts {
-            released.push(body.fact.clone());
-            self.say::<Broker, _>(task.unwrap(), body.fact);
+        let mut is_idle = true;
+        for draft in out.drafts() {
+            is_idle = false;
+            if draft.kind() == SecretReleased::KIND {
+                let body: bus_schema::Body<SecretReleased> = testing::body(draft).unwrap();
+                released.push(body.fact);
+            }
+            self.append(draft);
         }
+        let effects = out.into_effects();
+        is_idle &= effects.is_empty();
         for effect in effects {
             let done = self.perform(effect);
             self.core.input(done);
@@ -283,9 +334,11 @@ impl World {
         let get = |content| self.log.get(AuthorId::Owner, content);
         match effect {
             Effect::Read(content) => Input::Tools(content, tools(get(content).as_deref())),
-            Effect::Fetch(action, content) => {
-                Input::Stored(action, content, stored(get(content).as_deref()))
+            Effect::Fetch(action, author, content) => {
+                let bytes = self.log.get(author, content);
+                Input::Stored(action, content, stored(bytes.as_deref()))
             }
+            Effect::Renewed(action, reply) => Input::Renewed(action, reply),
             Effect::Open(action, version, stored) => {
                 Input::Answer(action, open(&sealing(2), version, &stored))
             }
@@ -299,6 +352,16 @@ impl World {
         self.core = BrokerCore::new(owner());
         self.core.restore(bus_schema::wire::decode(&kept).unwrap());
     }
+}
+
+/// Terms with a token endpoint that takes a refresh token.
+pub(crate) fn refreshed(version: u32, url: &str) -> SecretTerms {
+    let hosts = vec!["api.example.com".parse().unwrap()];
+    let inject = "header:authorization=Bearer {}".parse().unwrap();
+    let methods = vec!["GET".parse().unwrap()];
+    let terms = SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap();
+    let source = TokenSource::new(TokenGrant::RefreshToken, url, "me", None).unwrap();
+    terms.with_token(Some(source))
 }
 
 /// Opens what the broker answered, as egress does.

@@ -168,7 +168,8 @@ impl Origin {
             return spoken.determines(value, context);
         }
         if let Self::Slot(_) = self {
-            return self.judge(value, context) == Match::Yes;
+            let owners = context.view.record.slots_are_the_owners();
+            return owners && self.judge(value, context) == Match::Yes;
         }
         let (equal, all) = self.offered(value, context);
         equal > 0 && equal == all
@@ -177,7 +178,7 @@ impl Origin {
     /// Returns true if the origin offers any value.
     pub(crate) fn offers_any(&self, context: &CallContext<'_>) -> bool {
         match self {
-            Self::Task(_) => context.view.record.text().is_some(),
+            Self::Task(_) => context.view.record.words().is_some(),
             Self::Slot(slot) => {
                 let slots = context.view.record.slots();
                 slots.is_none_or(|slots| slots.get(&slot.name).is_some())

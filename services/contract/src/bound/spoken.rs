@@ -237,9 +237,9 @@ fn word(text: &str) -> Option<String> {
     fits.then(|| text.to_lowercase())
 }
 
-/// The task text, if there is one.
+/// The words of the owner, if there are any.
 pub(super) fn words<'a>(context: &CallContext<'a>) -> Option<Words<'a>> {
-    let text = context.view.record.text()?;
+    let text = context.view.record.words()?;
     Some(Words::new(text, today(context)))
 }
 

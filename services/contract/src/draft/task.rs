@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use super::roles::{ArgumentRole, kinds, role};
+use super::scope::DraftScope;
 use super::text::{DraftHeader, host_line, slug, table};
 use crate::catalogue::{Catalogue, Effect, Risk, Tool};
 use crate::contract::Contract;
@@ -31,34 +32,41 @@ type Versions = Vec<String>;
 /// write has tests. Without a given name, the name is built from the first words of the task.
 #[must_use]
 pub fn draft_of_text(header: &DraftHeader, words: &str, catalogue: &Catalogue) -> String {
+    draft_in_scope(header, words, catalogue, &DraftScope::default())
+}
+
+/// Writes such a draft within a scope: without some tools, and with the rule of the model that works on the words.
+#[must_use]
+pub fn draft_in_scope(
+    header: &DraftHeader,
+    words: &str,
+    catalogue: &Catalogue,
+    scope: &DraftScope,
+) -> String {
     let read = Words::new(words, Date::constant(2000, 1, 1));
     let (mut rules, mut left_out) = (Vec::new(), Vec::new());
     let mut used = vec![READS.to_owned()];
-    let all = pieces(&read, words, catalogue, &mut used);
+    let all = pieces((&read, words), catalogue, &mut used, scope);
     for (name, versions) in all {
         let fits = |version: &&String| {
             let trial = [rules.as_slice(), &[String::clone(version)]].concat();
-            Contract::parse(
-                "draft",
-                &whole(header, words, (&trial, &[]), catalogue),
-                catalogue,
-            )
-            .is_ok()
+            let text = whole(header, words, (&trial, &[]), (catalogue, scope));
+            Contract::parse("draft", &text, catalogue).is_ok()
         };
         match versions.iter().find(fits) {
             Some(version) => rules.push(version.clone()),
             None => left_out.push(name),
         }
     }
-    whole(header, words, (&rules, &left_out), catalogue)
+    whole(header, words, (&rules, &left_out), (catalogue, scope))
 }
 
 /// Returns the versions of each rule, with the tools that it is about.
 fn pieces(
-    read: &Words<'_>,
-    words: &str,
+    (read, words): (&Words<'_>, &str),
     catalogue: &Catalogue,
     used: &mut Vec<String>,
+    scope: &DraftScope,
 ) -> Vec<(String, Versions)> {
     let harmless = |tool: &&Tool| {
         tool.effects().are_all(Effect::Read)
@@ -66,24 +74,29 @@ fn pieces(
             && tool.output().secrecy != Secrecy::Secret
             && tool.secret().is_none()
     };
-    let reads: Vec<&str> = catalogue
-        .tools()
+    let tools = || catalogue.tools().filter(|tool| scope.has(tool));
+    let reads: Vec<&str> = tools()
         .filter(harmless)
         .map(|tool| tool.name().as_str())
         .collect();
     let mut all = Vec::new();
+    if let Some(model) = &scope.model {
+        used.push(model.rule.clone());
+        all.push((model.tool.clone(), vec![model.text()]));
+    }
     if !reads.is_empty() {
         let text = format!(
             "\n# These change nothing and let nothing leave. Remove those that the task does not need.\n\
-             [[allow]]\nname = {}\ntools = {}\n",
+             [[allow]]\nname = {}\ntools = {}\n{}",
             quoted(READS),
-            list(&reads)
+            list(&reads),
+            scope.no_tokens()
         );
         all.push((reads.join(", "), vec![text]));
     }
-    for tool in catalogue.tools().filter(|tool| !harmless(tool)) {
+    for tool in tools().filter(|tool| !harmless(tool)) {
         let name = unused(slug(tool.name().as_str()), used);
-        let versions = versions(read, words, tool, &name);
+        let versions = versions((read, words), tool, &name, scope);
         all.push((tool.name().to_string(), versions));
     }
     all
@@ -110,7 +123,7 @@ fn whole(
     header: &DraftHeader,
     words: &str,
     (rules, left_out): (&[String], &[String]),
-    catalogue: &Catalogue,
+    (catalogue, scope): (&Catalogue, &DraftScope),
 ) -> String {
     let DraftHeader {
         name,
@@ -159,6 +172,7 @@ fn whole(
         text.push_str("allow = []\n");
     }
     text.push_str("\n[limits] # of one task\ncalls = 100\nwall_time = \"30m\"\n");
+    text.push_str(&scope.limit());
     text.extend(rules.iter().map(String::as_str));
     for name in left_out {
         text.push_str(&format!("\n# Left out: {}\n", visible(name)));
@@ -180,7 +194,12 @@ fn visible(text: &str) -> String {
 }
 
 /// Returns the versions of the rule about a tool that does not only read.
-fn versions(read: &Words<'_>, words: &str, tool: &Tool, name: &str) -> Versions {
+fn versions(
+    (read, words): (&Words<'_>, &str),
+    tool: &Tool,
+    name: &str,
+    scope: &DraftScope,
+) -> Versions {
     let required = required(tool);
     let roles: Vec<ArgumentRole> = tool
         .arguments()
@@ -193,7 +212,7 @@ fn versions(read: &Words<'_>, words: &str, tool: &Tool, name: &str) -> Versions 
     let mut versions = Vec::new();
     if complete {
         let kind = if risky { "ask" } else { "allow" };
-        let rule = bound_rule(tool, (kind, name), &roles);
+        let rule = bound_rule(begun(tool, kind, name, scope), &roles);
         // The text of the tests is that of the contract.
         if is_bound(words) {
             versions.extend(tests(tool, kind, &roles).map(|tests| format!("{rule}{tests}")));
@@ -201,7 +220,7 @@ fn versions(read: &Words<'_>, words: &str, tool: &Tool, name: &str) -> Versions 
         versions.push(rule);
     }
     let kind = if risky { "deny" } else { "ask" };
-    versions.push(open_rule(tool, kind, name));
+    versions.push(open_rule(tool, begun(tool, kind, name, scope)));
     versions
 }
 
@@ -218,10 +237,11 @@ fn required(tool: &Tool) -> Vec<&str> {
 }
 
 /// Writes the description of a tool and the lines that every rule about it has.
-fn begun(tool: &Tool, kind: &str, name: &str) -> String {
+fn begun(tool: &Tool, kind: &str, name: &str, scope: &DraftScope) -> String {
     let effect = match tool.effects().most() {
         Effect::Read => "changes nothing",
         Effect::Write => "changes something of the owner's",
+        Effect::Tell => "tells a host that the contract names something",
         Effect::Outward => "lets something leave",
     };
     let output = match tool.output().integrity {
@@ -239,6 +259,9 @@ fn begun(tool: &Tool, kind: &str, name: &str) -> String {
     if kind == "ask" {
         text.push_str(&format!("reason = {}\n", quoted(&what)));
     }
+    if kind != "deny" {
+        text.push_str(scope.no_tokens());
+    }
     text
 }
 
@@ -252,9 +275,8 @@ fn what(tool: &Tool) -> String {
     }
 }
 
-/// Writes a rule that takes only values of the text.
-fn bound_rule(tool: &Tool, (kind, name): (&str, &str), roles: &[ArgumentRole]) -> String {
-    let mut text = begun(tool, kind, name);
+/// Writes a rule that takes only values of the text, after its first lines.
+fn bound_rule(mut text: String, roles: &[ArgumentRole]) -> String {
     for role in roles {
         let after = if role.after.is_empty() {
             String::new()
@@ -281,9 +303,8 @@ fn bound_rule(tool: &Tool, (kind, name): (&str, &str), roles: &[ArgumentRole]) -
     text
 }
 
-/// Writes an ask or a deny about every call of a tool, with possible bounds as comments.
-fn open_rule(tool: &Tool, kind: &str, name: &str) -> String {
-    let mut text = begun(tool, kind, name);
+/// Writes an ask or a deny about every call of a tool, after its first lines, with possible bounds as comments.
+fn open_rule(tool: &Tool, mut text: String) -> String {
     for argument in tool.arguments().names() {
         let types = tool.arguments().types(argument);
         let first = types.iter().find(|one| *one != "null");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::refused::{Changed, Place, Refused, Try, changed_rule};
 use crate::bound::matching::lookup;
 use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind};
-use crate::quota::{Quota, QuotaExceeded, SpendCurrency, moneys};
+use crate::quota::{Quota, QuotaExceeded, Spend, SpendCurrency, moneys};
 use crate::toml_text;
 use crate::usage::Period;
 use crate::verdict::{Change, Fix};
@@ -32,11 +32,13 @@ impl Refused<'_> {
             }
             QuotaExceeded::Spend(currency) => {
                 let spend = rule.spend.as_ref()?;
-                amounts.push(&spend.argument);
-                if let SpendCurrency::Argument(name) = &spend.currency {
-                    amounts.push(name);
+                if let Spend::Argument(spent) = spend {
+                    amounts.push(&spent.argument);
+                    if let SpendCurrency::Argument(name) = &spent.currency {
+                        amounts.push(name);
+                    }
                 }
-                let money = spend.money(args)?;
+                let money = spend.money(args).ok()?;
                 let so_far = used.spend.get(currency).copied().unwrap_or_default();
                 quota
                     .spend

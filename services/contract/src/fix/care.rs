@@ -8,7 +8,7 @@ use crate::valid_call::ValidCall;
 /// Returns the reason for which a person has to see the call; `None` if a rule may allow it.
 pub(super) fn reason(case: &ValidCall<'_>) -> Option<&'static str> {
     match (case.effect, case.tool.risk()) {
-        (Effect::Outward, _) => Some("this call lets something leave"),
+        (Effect::Tell | Effect::Outward, _) => Some("this call lets something leave"),
         (_, Some(Risk::High)) => Some("this call cannot be undone, or moves money"),
         (Effect::Write, Some(Risk::Medium)) => Some("this call is hard to undo"),
         (Effect::Read | Effect::Write, Some(Risk::Low | Risk::Medium) | None) => {

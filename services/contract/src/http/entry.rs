@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::body;
 use super::method::Method;
+use super::prices::Prices;
 use super::texts::{is_header_name, is_header_value, is_name, is_reserved_header};
 use crate::reach::{Endpoint, path_fault};
 
@@ -27,6 +28,8 @@ const REDIRECTS_MAX: u8 = 5;
 /// A tool that sends one request to one host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpTool {
+    /// True if a call may change something at the host.
+    changes: bool,
     pub(super) method: Method,
     pub(super) endpoint: Endpoint,
     /// The names of the path.
@@ -85,6 +88,8 @@ pub struct Answer {
     /// The places of numbers whose sum is the tokens that the call used, by JSON Pointer; unknown if there are none.
     #[serde(default)]
     pub tokens: Vec<String>,
+    /// The prices of what the answer counts; the money of the reservation counts if there are none.
+    pub prices: Option<Prices>,
 }
 
 /// The content of an answer.
@@ -97,6 +102,8 @@ pub enum AnswerKind {
     Text,
     /// Not read; `{"status"}` comes back.
     Nothing,
+    /// A stream of server-sent events; comes back as `{"events": [{"event", "data"}]}`.
+    Events,
 }
 
 /// The limits of a call.
@@ -139,16 +146,35 @@ struct WrittenParam {
     value: Option<String>,
 }
 
+/// Returns true if a request of the method may change something.
+const fn takes_change(method: Method) -> bool {
+    match method {
+        Method::Get | Method::Head => false,
+        Method::Post | Method::Put | Method::Patch | Method::Delete => true,
+    }
+}
+
 fn success() -> BTreeSet<u16> {
     BTreeSet::from([200])
 }
 
+impl Answer {
+    /// Returns the tokens that the call used; `number` returns the count at a place. None if one is missing, so that the whole
+    /// reservation counts.
+    #[must_use]
+    pub fn used_tokens(&self, number: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
+        let (first, rest) = self.tokens.split_first()?;
+        rest.iter()
+            .try_fold(number(first)?, |sum, place| sum.checked_add(number(place)?))
+    }
+}
+
 impl HttpTool {
-    /// Reads the entry.
+    /// Reads the entry of a tool; `tells` says that its calls change nothing at the host.
     ///
     /// # Errors
     /// The first problem, beginning with the member that it is about.
-    pub(crate) fn read(written: &Value) -> Result<Self, String> {
+    pub(crate) fn read(written: &Value, tells: bool) -> Result<Self, String> {
         let written = WrittenHttp::deserialize(written).map_err(|error| error.to_string())?;
         let endpoint: Endpoint = (written.host.parse())
             .map_err(|error| format!("`host` is {:?}: {error}", written.host))?;
@@ -185,6 +211,7 @@ impl HttpTool {
         answer(&written.answer, written.method).map_err(|problem| format!("`answer` {problem}"))?;
         limits(&written.limits).map_err(|problem| format!("`limits` {problem}"))?;
         Ok(Self {
+            changes: takes_change(written.method) && !tells,
             method: written.method,
             endpoint,
             path,
@@ -197,6 +224,12 @@ impl HttpTool {
             answer: written.answer,
             limits: written.limits,
         })
+    }
+
+    /// Returns true if a call may change something at the host.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        self.changes
     }
 
     /// The method.
@@ -355,12 +388,29 @@ fn answer(answer: &Answer, method: Method) -> Result<(), String> {
             "has a `status` without codes from 200 to 299; write the codes of success".to_owned(),
         );
     }
-    let has_places = !answer.fields.is_empty() || !answer.tokens.is_empty();
-    if answer.kind != AnswerKind::Json && has_places {
+    let (has_fields, has_counts) = match answer.kind {
+        AnswerKind::Json => (true, true),
+        AnswerKind::Events => (false, true),
+        AnswerKind::Text | AnswerKind::Nothing => (false, false),
+    };
+    if !has_fields && !answer.fields.is_empty() {
         return Err(
-            "has `fields` or `tokens`, which only an answer of the type \"json\" has; leave them out"
+            "has `fields`, which only an answer of the type \"json\" has; leave them out"
                 .to_owned(),
         );
+    }
+    if !has_counts && (!answer.tokens.is_empty() || answer.prices.is_some()) {
+        return Err(
+            "has `tokens` or `prices`, which only an answer of the type \"json\" or \"events\" has; leave them out"
+                .to_owned(),
+        );
+    }
+    let prices = answer.prices.as_ref();
+    if let Some(problem) = prices.and_then(|prices| prices.fault(is_pointer)) {
+        return Err(problem);
+    }
+    if prices.is_some_and(|prices| prices.per_million.len() > FIELDS_MAX) {
+        return Err(format!("has more than {FIELDS_MAX} prices; leave some out"));
     }
     if method == Method::Head && answer.kind != AnswerKind::Nothing {
         return Err("of HEAD has no body; write \"type\": \"nothing\"".to_owned());

@@ -128,7 +128,7 @@ fn effect(source: &mut Source<'_>, node: &Node<'_>) -> Option<Effect> {
     let text = node.get_ref().as_str();
     let found = Effect::ALL.into_iter().find(|one| Some(one.word()) == text);
     if found.is_none() {
-        let fix = "write \"read\", \"write\" or \"outward\"";
+        let fix = "write \"read\", \"write\", \"tell\" or \"outward\"";
         source.report(node.span(), "`effect` is no effect of a tool", fix);
     }
     found

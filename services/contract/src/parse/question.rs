@@ -40,6 +40,10 @@ pub(super) fn read<'t>(
         Some(node) => source.boolean(node, "`attended`"),
         None => Some(false),
     };
+    let verified = match of.table.get("verified") {
+        Some(node) => source.boolean(node, "`verified`"),
+        None => Some(false),
+    };
     let (role, (quorum, span), expires_ms) = (role?, quorum?, expires_ms?);
     let members = roles.get(&role).map_or(1, |role| role.keys.len());
     let quorum = u32::try_from(quorum).ok()?;
@@ -67,6 +71,7 @@ pub(super) fn read<'t>(
         expires_ms,
         escalate: escalate.map(|(escalate, _)| escalate),
         attended: attended?,
+        verified: verified?,
     })
 }
 

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::source::{Node, Source, Table};
 use super::tools::About;
 use crate::money::{money, scaled, ten_thousandths};
-use crate::quota::{Quota, Quotas, Spend, SpendCurrency};
+use crate::quota::{Quota, Quotas, Spend, SpendCurrency, SpentArgument};
 use crate::rule::Rule;
 use crate::usage::Period;
 
@@ -165,7 +165,14 @@ pub(super) fn spend<'t>(
     if node.get_ref().as_str() == Some("nothing") {
         return Some(Moves::Nothing);
     }
-    let of = source.table(node, "`spend`", &["argument", "currency", "unit"])?;
+    let of = source.table(
+        node,
+        "`spend`",
+        &["argument", "currency", "unit", "at_most"],
+    )?;
+    if let Some(node) = of.table.get("at_most") {
+        return at_most(source, &of, node);
+    }
     let argument = argument(source, &of, about);
     let currency = source.required(&of, "currency");
     let currency = currency.and_then(|node| currency_of(source, node, about));
@@ -182,11 +189,27 @@ pub(super) fn spend<'t>(
             }
         },
     };
-    Some(Moves::Money(Spend {
+    Some(Moves::Money(Spend::Argument(SpentArgument {
         argument: argument?,
         currency: currency?,
         minor: minor?,
-    }))
+    })))
+}
+
+/// Reads a fixed amount, which stands alone.
+fn at_most<'t>(source: &mut Source<'t>, of: &Table<'t>, node: &'t Node<'t>) -> Option<Moves> {
+    if of.table.len() > 1 {
+        let fix = "keep `at_most`, or the argument with its currency";
+        source.report(of.span.clone(), "`spend` says two amounts", fix);
+        return None;
+    }
+    let text = source.text(node, "`at_most`", MONEY_CHARS_MAX)?;
+    let read = money(&text);
+    if read.is_err() {
+        let fix = "write a currency and an amount with all its decimals, such as \"EUR 0.50\"";
+        source.report(node.span(), format!("{text:?} is no amount of money"), fix);
+    }
+    read.ok().map(|money| Moves::Money(Spend::AtMost(money)))
 }
 
 fn argument<'t>(source: &mut Source<'t>, of: &Table<'t>, about: &About<'_>) -> Option<String> {

@@ -38,7 +38,7 @@ const COUNTED: [&str; 11] = [
 /// Additional keys of allow rules: what becomes of other calls.
 const PERMITTED: [&str; 1] = ["otherwise"];
 /// Additional keys of ask rules: the approvers.
-const ASKED: [&str; 4] = ["role", "quorum", "escalate", "attended"];
+const ASKED: [&str; 5] = ["role", "quorum", "escalate", "attended", "verified"];
 /// Additional keys of ask rules: the question.
 const TOLD: [&str; 2] = ["reason", "expires"];
 

@@ -7,7 +7,7 @@ use crate::catalogue::{Catalogue, Tool};
 use crate::contract::Contract;
 use crate::labels::FlowAction;
 use crate::money::sum_text;
-use crate::quota::{Quota, Spend, SpendCurrency};
+use crate::quota::{Quota, Spend, SpendCurrency, SpentArgument};
 use crate::repeat::Repeats;
 use crate::rule::{OWNER, Question, Rule, RuleKind};
 use crate::toml_text::quoted;
@@ -158,28 +158,32 @@ fn repeats(repeats: &Repeats) -> Vec<String> {
     per_value.chain(same).collect()
 }
 
-/// Describes the costs of a call and its flow actions.
-fn costs(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
-    let mut each = Vec::new();
-    if let Some(Spend {
+/// Describes the money that a call moves.
+fn moved(spend: &Spend) -> String {
+    let SpentArgument {
         argument,
         currency,
         minor,
-    }) = &rule.spend
-    {
-        let of = match currency {
-            SpendCurrency::Fixed(currency) => format!("in {currency}"),
-            SpendCurrency::Argument(name) => format!("in the currency that `{name}` names"),
-        };
-        let unit = if *minor {
-            ", counted in its smallest unit"
-        } else {
-            ""
-        };
-        each.push(format!(
-            "a call moves the money in `{argument}`, {of}{unit}"
-        ));
-    }
+    } = match spend {
+        Spend::Argument(spent) => spent,
+        Spend::AtMost(money) => return format!("each call sets {money} aside"),
+    };
+    let of = match currency {
+        SpendCurrency::Fixed(currency) => format!("in {currency}"),
+        SpendCurrency::Argument(name) => format!("in the currency that `{name}` names"),
+    };
+    let unit = if *minor {
+        ", counted in its smallest unit"
+    } else {
+        ""
+    };
+    format!("a call moves the money in `{argument}`, {of}{unit}")
+}
+
+/// Describes the costs of a call and its flow actions.
+fn costs(rule: &Rule, tools: &[&Tool]) -> Vec<String> {
+    let mut each = Vec::new();
+    each.extend(rule.spend.as_ref().map(moved));
     if rule.tokens > 0 {
         let tokens = counted(rule.tokens, "token", "tokens");
         each.push(format!("each call sets {tokens} aside"));
@@ -260,6 +264,7 @@ fn asked(question: &Question, contract: &Contract) -> Vec<String> {
         expires_ms,
         escalate,
         attended,
+        verified,
         ..
     } = question;
     let end = if reason.ends_with(['.', '!', '?']) {
@@ -281,6 +286,9 @@ fn asked(question: &Question, contract: &Contract) -> Vec<String> {
     }
     if *attended {
         each.push("A person has to answer it at a terminal.".to_owned());
+    }
+    if *verified {
+        each.push("Only a passkey may say yes.".to_owned());
     }
     each
 }

@@ -53,6 +53,7 @@ fn chosen(choice: &Choice, tools: &[&Tool], kind: &RuleKind) -> String {
     let does = match effect {
         Effect::Read => "changes nothing",
         Effect::Write => "changes something of the owner's",
+        Effect::Tell => "tells a host that the contract names something",
         Effect::Outward => "lets something leave",
     };
     let like = if named.is_empty() {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use bus_schema::ContractFolders;
 use contract::{
-    Call, Catalogue, Contract, DraftHeader, Record, Recorded, Verdict, decide, draft_of_calls,
-    draft_of_text,
+    Call, Catalogue, Contract, DraftHeader, DraftScope, ModelRule, Record, Recorded, Verdict,
+    decide, draft_in_scope, draft_of_calls, draft_of_text, powers,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -316,6 +316,60 @@ fn each_bound_of_a_draft_says_where_its_value_stands_in_the_text() {
         r#"expect = "deny""#,
     ] {
         assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn a_draft_in_scope_leaves_tools_out_and_limits_the_tokens_of_its_model() {
+    let tools = writers();
+    let scope = DraftScope {
+        without: ["mail.send", "note.find"].map(str::to_owned).into(),
+        model: Some(ModelRule {
+            rule: "model".to_owned(),
+            tool: "mail.forward".to_owned(),
+            lines: "[[allow]]\nname = \"model\"\ntool = \"mail.forward\"".to_owned(),
+            tokens: 300,
+            tokens_max: 5000,
+        }),
+    };
+    let text = draft_in_scope(&header(), WORDS, &tools, &scope);
+    let contract = parse(&text, &tools);
+    let names: Vec<String> = contract::envelope(&contract, &tools)
+        .tools
+        .iter()
+        .map(|tool| tool.name.to_string())
+        .collect();
+    let expected = [
+        "bank.pay",
+        "cal.create",
+        "file.delete",
+        "mail.forward",
+        "note.list",
+    ];
+    assert_eq!(names, expected, "{text}");
+    for line in [
+        "\ntokens = 5000\n",
+        "\ntokens = 300 #",
+        "tools = [\"note.list\"]\ntokens = 0",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let shown = powers(&contract, &tools).text();
+    let order = [
+        "It may read",
+        "`note.list`",
+        "It may change",
+        "`cal.create`",
+        "It may send",
+        "`bank.pay`",
+        "It may spend",
+        "at most 5,000 tokens",
+        "Everything else is refused",
+    ];
+    let mut from = 0;
+    for part in order {
+        let found = shown[from..].find(part);
+        from += found.unwrap_or_else(|| panic!("{part}: {shown}"));
     }
 }
 

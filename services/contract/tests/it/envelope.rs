@@ -109,6 +109,7 @@ pub(crate) fn inside(
             until: Time::default(),
             escalation: None,
             attended: false,
+            verified: false,
         }),
     };
     let said = ApprovalStatement {

@@ -1,7 +1,7 @@
 //! Tests entries of tools that send requests, and the hosts that contracts name for them.
 
 use bus_schema::wire;
-use contract::{Catalogue, Contract, HttpArgsError, Method, diff, envelope, show};
+use contract::{Catalogue, Contract, HttpArgsError, Method, diff, envelope, powers, show};
 use serde_json::{Value, json};
 
 /// An entry of the catalogue, changed.
@@ -39,6 +39,88 @@ fn parsed(head: &str, tool: &str, tools: &Catalogue) -> Result<Contract, String>
     let text = crate::text(&format!("{head}\n[[allow]]\ntool = \"{tool}\"\n"));
     let parsed = Contract::parse("c.toml", &text, tools);
     parsed.map_err(|found| found.to_string())
+}
+
+#[test]
+fn only_a_request_to_a_named_host_can_tell() {
+    let tells = catalogue(|tool| tool["effect"] = json!("tell")).unwrap();
+    let http = |tools: &Catalogue| tools.get("crm.note").unwrap().http().cloned().unwrap();
+    assert!(!http(&tells).changes());
+    assert!(http(&catalogue(|_| ()).unwrap()).changes());
+    let error = catalogue(|tool| {
+        tool["effect"] = json!("tell");
+        tool.as_object_mut().unwrap().remove("http");
+    });
+    assert!(error.unwrap_err().contains("is for tools with `http`"));
+    let error = catalogue(|tool| tool["effect"] = json!("write")).unwrap_err();
+    assert!(
+        error.contains("or \"tell\" if they change nothing there"),
+        "{error}"
+    );
+    let text = crate::text(
+        "hosts = [\"api.example.com\"]\n\n[[allow]]\ntool = \"crm.note\"\nuntrusted = \"ask\"\n",
+    );
+    Contract::parse("c.toml", &text, &tells).unwrap();
+}
+
+#[test]
+fn what_a_contract_tells_stands_among_what_it_may_send() {
+    let tells = catalogue(|tool| tool["effect"] = json!("tell")).unwrap();
+    let contract = parsed("hosts = [\"api.example.com\"]", "crm.note", &tells).unwrap();
+    let shown = powers(&contract, &tells).text();
+    let (_, sends) = shown.split_once("It may send").unwrap();
+    for part in ["`crm.note`", "send to api.example.com"] {
+        assert!(sends.contains(part), "{part}: {shown}");
+    }
+    let besides = show(&contract, &tells).text();
+    assert!(besides.contains("only tells something"), "{besides}");
+}
+
+#[test]
+fn prices_have_one_form() {
+    let with = |prices: Value| {
+        catalogue(|tool| tool["http"]["answer"]["prices"] = prices.clone()).map(drop)
+    };
+    let price = json!({"at": "/used/in", "price": "3.00"});
+    with(json!({"currency": "USD", "per_million": [price]})).unwrap();
+    for (prices, problem) in [
+        (
+            json!({"currency": "usd", "per_million": [price]}),
+            "three capital letters",
+        ),
+        (
+            json!({"currency": "USD", "per_million": []}),
+            "without a price",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [price, price]}),
+            "two prices at",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "in", "price": "1"}]}),
+            "a price at \"in\"",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "/in", "price": "-1"}]}),
+            "is no price",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "/in", "price": "0.0000001"}]}),
+            "is no price",
+        ),
+        (
+            json!({"currency": "USD", "per_million": [{"at": "/in", "price": "1", "within": "/all"}]}),
+            "a price within \"/all\"",
+        ),
+    ] {
+        let error = with(prices).unwrap_err();
+        assert!(error.contains(problem), "{problem}: {error}");
+    }
+    let error = catalogue(|tool| {
+        tool["http"]["answer"] =
+            json!({"type": "text", "prices": {"currency": "USD", "per_million": [price]}});
+    });
+    assert!(error.unwrap_err().contains("only an answer of the type"));
 }
 
 #[test]

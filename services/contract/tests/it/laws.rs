@@ -126,10 +126,11 @@ const PERMIT: [&str; 13] = [
     "distinct = [\"body\"]\n",
     "only = true\notherwise = \"ask\"\n",
 ];
-const QUESTION: [&str; 7] = [
+const QUESTION: [&str; 8] = [
     "",
     "expires = \"1m\"\n",
     "attended = true\n",
+    "verified = true\n",
     "role = \"finance\"\n",
     "role = \"finance\"\nquorum = 2\n",
     "role = \"finance\"\nescalate = { after = \"30s\", role = \"boss\" }\n",
@@ -390,6 +391,7 @@ proptest! {
             prop_assert_eq!(&question.role, &own.role, "{}", rule);
             prop_assert!(question.quorum >= own.quorum && question.expires_ms <= own.expires_ms);
             prop_assert!(question.attended || !own.attended);
+            prop_assert!(question.verified || !own.verified);
             prop_assert!(question.escalate.is_none() || own.escalate.is_some());
         }
     }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use contract::{Catalogue, Contract, Sentence, show};
 use serde::Deserialize;
 
-pub(crate) const EXAMPLES: [&str; 6] = [
+pub(crate) const EXAMPLES: [&str; 7] = [
+    "customer",
     "home-automation",
     "inbox-triage",
     "invoice-refunds",

@@ -51,6 +51,7 @@ impl Arguments {
             deployment,
             client: &client,
             out,
+            live: false,
         };
         let (mut carried, mut failed) = (Vec::new(), None);
         for plan in question::plans(questions) {

@@ -1,5 +1,6 @@
 //! `contract`: writes, checks, compares and signs contracts.
 
+pub(super) mod amend;
 mod check;
 mod decide;
 mod diff;
@@ -10,7 +11,7 @@ mod history;
 mod index;
 mod lines;
 mod list;
-mod new;
+pub(super) mod new;
 mod replay;
 mod revoke;
 mod show;
@@ -45,6 +46,8 @@ pub(super) enum Command {
     Replay(replay::Arguments),
     /// Write a contract from the text of a task, or from a recorded task.
     New(new::Arguments),
+    /// Answer a task that asks for a change of its contract: sign the next version, or refuse.
+    Amend(amend::Arguments),
     /// Check a contract, sign it with the owner's key, and wait for policy's verdict.
     Sign(sign::Arguments),
     /// List the signed contracts with their status, expiry and number of tasks.
@@ -68,7 +71,12 @@ impl Command {
             Self::Diff(arguments) => arguments.names_tools(),
             Self::New(arguments) => arguments.needs_no_folder(),
             Self::Decide(_) => true,
-            Self::Show(_) | Self::Replay(_) | Self::Sign(_) | Self::List | Self::Revoke(_) => false,
+            Self::Show(_)
+            | Self::Replay(_)
+            | Self::Amend(_)
+            | Self::Sign(_)
+            | Self::List
+            | Self::Revoke(_) => false,
         }
     }
 
@@ -84,6 +92,7 @@ impl Command {
             Self::Diff(arguments) => arguments.run(dir, out),
             Self::Replay(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::New(arguments) => arguments.run(context).await,
+            Self::Amend(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::Sign(arguments) => arguments.run(&context.deployment()?, out).await,
             Self::List => list::run(&context.deployment()?, out).await,
             Self::Revoke(arguments) => arguments.run(&context.deployment()?, out).await,

@@ -1,7 +1,10 @@
 //! `demo`: the main job, end to end, on real parts: a deployment, a task under a contract, and the proof.
 
+mod net;
+mod parts;
+pub(super) mod world;
+
 use std::{
-    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,19 +15,14 @@ use clap::Args;
 use deployment::{
     Deployment, DeploymentFile, Dir, Lock, disk_space,
     fleet::{Fleet, Process},
-    init::{self, Choices},
-    provision,
+    init, provision,
 };
 use runner::{ListArgs, ListedFile, Listing, Workspace};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use super::{
-    audit::verify::{self, Verified},
-    context::today,
-    contract::sign,
-    up,
-};
+use self::parts::{choices, proof};
+use super::{audit::verify, context::today, contract::sign, up};
 use crate::{
     Error, Output, example,
     follower::{Answer, Follower},
@@ -33,10 +31,15 @@ use crate::{
 
 /// `demo …`
 #[derive(Debug, Args)]
-#[command(after_help = "Example: contractual demo ~/invoices --yes")]
+#[command(
+    after_help = "Example: contractual demo ~/invoices --yes\nExample: contractual demo --net"
+)]
 pub(crate) struct Arguments {
     /// A folder with invoices, such as ~/invoices; by default the example invoices.
     folder: Option<PathBuf>,
+    /// Call a host outside instead: with a secret, over a redirect, and at a forbidden address. A local server stands for it.
+    #[arg(long, conflicts_with_all = ["folder", "yes"])]
+    net: bool,
     /// Approve every question; by default the answer is read from standard input, and EOF means no.
     #[arg(long)]
     yes: bool,
@@ -50,7 +53,14 @@ impl Arguments {
         out: &Output,
         clock: &Clock,
     ) -> Result<(), Error> {
-        let Self { folder, yes } = self;
+        let Self { folder, net, yes } = self;
+        if net {
+            if dir.is_some() {
+                let problem = "`demo --net` makes a deployment in a temporary folder: omit --dir";
+                return Err(Error::Document(problem.to_owned()));
+            }
+            return Box::pin(net::run(out, clock)).await;
+        }
         let job = Job {
             yes,
             out,
@@ -140,7 +150,7 @@ impl Job<'_> {
         let server = up::find_nats_server(self.out, &mut interrupt).await?;
         if fresh {
             let shipped = folder.is_none();
-            let choices = choices(folder.unwrap_or(own))?;
+            let choices = choices(folder.unwrap_or(own), example::TOOLS)?;
             init::init(&dir, &choices, self.clock, today())?;
             if shipped {
                 invoices(&choices.workspace)?;
@@ -207,6 +217,7 @@ impl Job<'_> {
             deployment,
             client: &client,
             out: self.out,
+            live: true,
         };
         let mut timeline = Timeline::new();
         let followed = follower.follow(submitted.task, answer, &mut timeline).await;
@@ -296,22 +307,6 @@ fn works_on(dir: &Dir, folder: Option<&Path>) -> Result<(), Error> {
     )))
 }
 
-fn proof(verified: &Verified) -> String {
-    let mut text = String::from("\nproof    every signature and every chain verifies: ");
-    let authors: Vec<_> = verified
-        .events
-        .iter()
-        .map(|(author, count)| format!("{author} {count}"))
-        .collect();
-    text.push_str(&authors.join(", "));
-    text.push_str(&format!(
-        "\n         {} of {} messages proven to be in the log, one by one; {} junk\n         \
-         checkpoint {} leaves, root {}",
-        verified.included, verified.messages, verified.junk, verified.size, verified.root
-    ));
-    text
-}
-
 impl Report {
     /// The reason for which the demo failed.
     fn verdict(&self) -> String {
@@ -341,27 +336,6 @@ impl Report {
             pss / 1_000_000
         )
     }
-}
-
-fn choices(workspace: PathBuf) -> Result<Choices, Error> {
-    Ok(Choices {
-        bus: free_port()?,
-        gateway: free_port()?,
-        signer: None,
-        workspace,
-        catalogue: example::pinned(example::TOOLS)?,
-        sync: "always".to_owned(),
-        copy: true,
-        containers: None,
-    })
-}
-
-/// A free loopback address.
-fn free_port() -> Result<SocketAddr, Error> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("listen on", "127.0.0.1"))?;
-    listener
-        .local_addr()
-        .map_err(Error::io("listen on", "127.0.0.1"))
 }
 
 fn invoices(folder: &Path) -> Result<(), Error> {

@@ -5,6 +5,7 @@ mod finding;
 mod junk;
 mod models;
 mod on_disk;
+mod secrets;
 mod server;
 mod services;
 mod sidecar;
@@ -165,6 +166,7 @@ async fn in_containers(findings: &mut Findings, deployment: &Deployment, of: &Co
             halted(findings, deployment).await;
             contracts(findings, deployment).await;
             models::models(findings, deployment).await;
+            secrets::openable(findings, deployment).await;
         }
     }
     if up.contains(&"gateway") {
@@ -321,6 +323,7 @@ async fn bus(findings: &mut Findings, deployment: &Deployment) {
     halted(findings, deployment).await;
     contracts(findings, deployment).await;
     models::models(findings, deployment).await;
+    secrets::openable(findings, deployment).await;
 }
 
 /// Checks that nothing is halted.

@@ -6,6 +6,7 @@ mod history;
 mod known;
 mod list;
 mod next;
+mod retry;
 mod runs;
 mod show;
 
@@ -40,6 +41,8 @@ pub(super) enum Command {
     Resume(change::Arguments),
     /// List the runs of a job, newest first.
     History(history::Arguments),
+    /// Run a run again that failed, such as a dead letter.
+    Retry(retry::Arguments),
     /// Revoke a job: it starts no more runs; runs that go on are not ended.
     #[command(after_help = "Example: contractual job remove stocktake\n\n\
         Exit codes: 0 revoked · 1 there is no such job")]
@@ -58,6 +61,7 @@ impl Command {
             Self::Pause(arguments) => arguments.run(JobChange::Pause, deployment, out).await,
             Self::Resume(arguments) => arguments.run(JobChange::Resume, deployment, out).await,
             Self::History(arguments) => arguments.run(deployment, out).await,
+            Self::Retry(arguments) => arguments.run(deployment, out).await,
             Self::Remove(arguments) => arguments.run(JobChange::Remove, deployment, out).await,
         }
     }

@@ -13,6 +13,7 @@ use gateway::{
     api::{PairingShown, PairingState},
     client::Client,
 };
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::json;
 use signer::CheckCode;
 
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     /// The number of days until the device has to be paired again, at most 400.
     #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u16).range(1..=i64::from(DEVICE_DAYS_MAX)))]
     days: u16,
+    /// Pair a passkey: the device asks for a finger, a face or its PIN before each signature.
+    #[arg(long)]
+    passkey: bool,
 }
 
 /// One attempt to pair.
@@ -53,6 +57,7 @@ struct PairingAttempt<'a> {
     owner: PublicKey,
     id: PairingId,
     until: Time,
+    passkey: bool,
     deployment: &'a Deployment,
 }
 
@@ -60,7 +65,7 @@ impl Arguments {
     pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         let owner = public_key(&deployment.owner_key()?);
         self.check_name(deployment, owner).await?;
-        let signer = signer(deployment)?;
+        let signer = self.signer(deployment)?;
         let clock = &deployment.clock;
         let attempt = PairingAttempt {
             client: crate::client(deployment)?,
@@ -68,12 +73,15 @@ impl Arguments {
             owner,
             id: pairing_id(deployment),
             until: clock.wall().plus_ms(PAIRING_MS),
+            passkey: self.passkey,
             deployment,
         };
         attempt.client.announce(attempt.id, attempt.until).await?;
-        let address = format!("{signer}/#p={}&o={owner}", attempt.id);
+        let kind = if self.passkey { "&k=passkey" } else { "" };
+        let address = format!("{signer}/#p={}&o={owner}{kind}", attempt.id);
         out.line_for_people(&format!(
-            "open this address on the device:\n\n  {address}\n"
+            "open this address on the device, or point its camera at the picture:\n\n  {address}\n{}",
+            picture(&address)
         ));
         let confirmed = attempt.confirmed().await;
         let key = match confirmed {
@@ -135,6 +143,11 @@ impl PairingAttempt<'_> {
     /// Returns the key of the device whose code the person typed.
     async fn confirmed(&self) -> Result<DeviceKey, Error> {
         let key = self.offered().await?;
+        if self.passkey && !matches!(key, DeviceKey::Passkey(_)) {
+            return Err(refused(
+                "the device offered a key without a passkey; open the whole address, in a browser with passkeys",
+            ));
+        }
         let wanted = CheckCode::of(&self.owner, &key.signs(), &self.id);
         for left in (0..CODES_MAX).rev() {
             let question = "  type the code that the device shows: ".to_owned();
@@ -184,21 +197,42 @@ fn refused(why: &str) -> Error {
     ))
 }
 
-/// Returns the signer's origin.
-fn signer(deployment: &Deployment) -> Result<String, Error> {
-    let file = &deployment.file;
-    if let Some(signer) = file.signer {
-        return Ok(format!("http://{signer}"));
+impl Arguments {
+    /// Returns the signer's origin.
+    fn signer(&self, deployment: &Deployment) -> Result<String, Error> {
+        let file = &deployment.file;
+        let missing = || match file.containers {
+            Some(_) => format!(
+                "the deployment has no name in the tailnet, by which a device finds the signer: run \
+             `sudo deploy/stack start {} --tailnet-name NAME`, such as contractual.tail1234.ts.net",
+                deployment.dir.path().display()
+            ),
+            None => format!(
+                "the deployment has no signer: write `signer = \"127.0.0.1:8481\"` into {}, \
+             `signers = [\"http://127.0.0.1:8481\"]` into the table `service` of {}, run `contractual init`, and start it again",
+                deployment.dir.deployment().display(),
+                deployment
+                    .dir
+                    .config(bus_schema::AuthorId::Gateway)
+                    .display()
+            ),
+        };
+        let origin = if self.passkey {
+            file.passkey_origin()
+        } else {
+            file.signer_origin()
+        };
+        origin.ok_or_else(|| Error::Refused(missing()))
     }
-    Err(Error::Refused(format!(
-        "the deployment has no signer: write `signer = \"127.0.0.1:8481\"` into {}, \
-         `signers = [\"http://127.0.0.1:8481\"]` into the table `service` of {}, run `contractual init`, and start it again",
-        deployment.dir.deployment().display(),
-        deployment
-            .dir
-            .config(bus_schema::AuthorId::Gateway)
-            .display()
-    )))
+}
+
+/// The address as a QR code of half blocks; empty if it is too long for one.
+fn picture(address: &str) -> String {
+    let code = QrCode::with_error_correction_level(address, EcLevel::L);
+    code.map_or_else(
+        |_| String::new(),
+        |code| format!("\n{}\n", code.render::<Dense1x2>().build()),
+    )
 }
 
 fn pairing_id(deployment: &Deployment) -> PairingId {

@@ -1,11 +1,13 @@
 //! `secret`: the secrets that the owner gives to calls of tools. No command shows a value.
 
+mod forget;
 mod list;
 mod newest;
 mod revoke;
 mod rotate;
 mod set;
 mod show;
+mod test;
 mod value;
 
 use clap::Subcommand;
@@ -25,8 +27,12 @@ pub(super) enum Command {
     Show(show::Arguments),
     /// Seal another value from standard input under the terms of before.
     Rotate(rotate::Arguments),
+    /// Call a tool once to see if its host takes the secret.
+    Test(test::Arguments),
     /// Release a secret no more.
     Revoke(revoke::Arguments),
+    /// Release a secret no more, and erase its value.
+    Forget(forget::Arguments),
 }
 
 impl Command {
@@ -36,7 +42,9 @@ impl Command {
             Self::List => list::run(deployment, out).await,
             Self::Show(arguments) => arguments.run(deployment, out).await,
             Self::Rotate(arguments) => arguments.run(deployment, out).await,
+            Self::Test(arguments) => Box::pin(arguments.run(deployment, out)).await,
             Self::Revoke(arguments) => arguments.run(deployment, out).await,
+            Self::Forget(arguments) => arguments.run(deployment, out).await,
         }
     }
 }

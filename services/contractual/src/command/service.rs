@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 /// A service: an actor, or the signer, which is not on the bus.
 #[derive(Debug, Clone, Copy)]
-enum ServiceName {
+pub(super) enum ServiceName {
     Actor(AuthorId),
     Signer,
 }

@@ -1,10 +1,12 @@
 //! `task`: lists, shows, submits and cancels tasks.
 
 mod cancel;
-mod dialogue;
+pub(super) mod dialogue;
 mod list;
+pub(super) mod plan;
 pub(super) mod run;
 mod show;
+pub(super) mod talk;
 
 use clap::Subcommand;
 use deployment::Deployment;

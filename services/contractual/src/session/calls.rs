@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bus_schema::{
-    ActionId, ActionOutcome, AuthorId, Content, Digest, RefusalCode, TaskId, ToolName,
+    ActionId, ActionOutcome, AuthorId, Content, Digest, RefusalCode, Signed, Statement, TaskId,
+    ToolName,
 };
 use ed25519_dalek::SigningKey;
+use engine::REQUEST_TOOL;
 use futures::StreamExt as _;
 use gateway::{
     api::Event,
@@ -73,17 +75,22 @@ pub(crate) enum CallState {
     Lapsed,
     /// It may or may not have happened.
     Unknown,
+    /// It asks for another contract, and a person has not answered.
+    Requested,
+    /// A person has signed another contract; false: has refused to.
+    Amended(bool),
 }
 
 impl CallState {
     pub(crate) const fn is_settled(&self) -> bool {
         match self {
-            Self::Proposed | Self::Asked(_) | Self::Granted { .. } => false,
+            Self::Proposed | Self::Asked(_) | Self::Granted { .. } | Self::Requested => false,
             Self::Refused { .. }
             | Self::Finished { .. }
             | Self::Declined(_)
             | Self::Lapsed
-            | Self::Unknown => true,
+            | Self::Unknown
+            | Self::Amended(_) => true,
         }
     }
 }
@@ -170,6 +177,17 @@ impl Session {
         Ok(number)
     }
 
+    /// Asks for another contract, and returns the number of the call.
+    ///
+    /// # Errors
+    /// As [`Session::call`].
+    pub(crate) async fn request(&self, args: Vec<u8>) -> Result<u16, Error> {
+        let tool: ToolName = REQUEST_TOOL
+            .parse()
+            .map_err(|_| Error::Refused(format!("{REQUEST_TOOL} is no name of a tool")))?;
+        self.call(&tool, args).await
+    }
+
     /// Returns true if a call with this number was made.
     pub(crate) async fn has(&self, number: u16) -> bool {
         number < self.made.lock().await.next
@@ -224,6 +242,12 @@ impl Record {
                     self.calls.insert(number, CallState::Proposed);
                 }
             }
+            "contract.requested" => {
+                if let Some(number) = field(fact, "index") {
+                    self.calls.insert(number, CallState::Requested);
+                }
+            }
+            "contract.answered" => self.amend(fact),
             "approval.requested" => {
                 if let Some(question) = Question::of(fact) {
                     let action = question.draft.action;
@@ -273,6 +297,19 @@ impl Record {
                     output,
                 },
             );
+        }
+    }
+
+    /// Ends the open request, of which there is one at a time.
+    fn amend(&mut self, fact: &Value) {
+        let statement: Option<Signed> = field(fact, "statement");
+        let said = statement.and_then(|signed| signed.open(&signed.by()).ok());
+        let Some(Statement::Amend(said)) = said else {
+            return;
+        };
+        let mut calls = self.calls.values_mut();
+        if let Some(open) = calls.find(|state| matches!(state, CallState::Requested)) {
+            *open = CallState::Amended(said.to.is_some());
         }
     }
 

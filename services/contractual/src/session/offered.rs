@@ -4,19 +4,33 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bus_schema::ToolName;
 use contract::{Catalogue, Contract, Integrity};
+use engine::REQUEST_NAME;
 use rmcp::model::Tool;
 use serde_json::{Value, json};
 
 use crate::permitted::permitted;
 
 /// The tools of the session itself: name, description, schema of the arguments.
-fn own() -> [(&'static str, &'static str, Value); 3] {
+fn own() -> [(&'static str, &'static str, Value); 4] {
     let call = json!({"type": "integer", "minimum": 0, "description": "The number of the call."});
     [
         (
             "contract_show",
             "Shows the contract: what you may do, after a yes, and never.",
             json!({"type": "object", "properties": {}, "additionalProperties": false}),
+        ),
+        (
+            REQUEST_NAME,
+            "Asks a person for the change of the contract that would allow a refused call. The person sees your reason, and signs the \
+             change or not.",
+            json!({
+                "type": "object",
+                "properties": {
+                    "refused": {"type": "integer", "minimum": 0, "description": "The number of the refused call."},
+                    "reason": {"type": "string", "maxLength": 1000, "description": "The reason that the call is needed."},
+                },
+                "required": ["refused", "reason"], "additionalProperties": false,
+            }),
         ),
         (
             "contract_await",

@@ -1,6 +1,6 @@
 //! The answer to a call: its result, its refusal, or the place where a person can approve it.
 
-use bus_schema::ActionOutcome;
+use bus_schema::{ActionOutcome, AuthorId, Content};
 use contract::Integrity;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
@@ -37,9 +37,7 @@ pub(super) async fn told(
             let said = code.map_or_else(|| "refused".to_owned(), reason::in_words);
             let mut text = format!("Refused by {rule}: {said}");
             if let Some(why) = why {
-                let by = bus_schema::AuthorId::Policy;
-                text.push('\n');
-                text.push_str(&fact::bytes(&why, by, session.client()).await);
+                text.push_str(&reasons(session, number, &why).await);
             }
             failed(&text, json!({"refused": {"rule": rule, "code": code}}))
         }
@@ -66,11 +64,39 @@ pub(super) async fn told(
                 json!({"pending": {"call": number, "action": action}}),
             )
         }
+        CallState::Requested => {
+            let task = session.task();
+            let text = format!(
+                "A person can sign the change, or refuse it, with `contractual contract amend {task}`. Go on with something else, \
+                 or call contract_await with {{\"call\": {number}}}."
+            );
+            normal(&text, json!({"pending": {"call": number}}))
+        }
+        CallState::Amended(true) => normal(
+            "A person has signed a new version of the contract, which may differ from what you asked for. Call again.",
+            json!({"amended": true}),
+        ),
+        CallState::Amended(false) => failed(
+            "A person has refused the change. Do not ask for it again.",
+            json!({"amended": false}),
+        ),
         CallState::Proposed | CallState::Granted { .. } => {
             let text = format!("Still running: call contract_await with {{\"call\": {number}}}.");
             normal(&text, json!({"running": {"call": number}}))
         }
     }
+}
+
+/// The reasons of a refusal, and how to ask for a change if there is one that permits the call.
+async fn reasons(session: &Session, number: u16, why: &Content) -> String {
+    let why = fact::bytes(why, AuthorId::Policy, session.client()).await;
+    let read: Option<Value> = serde_json::from_str(&why).ok();
+    if read.is_some_and(|why| why.get("fix").is_some()) {
+        return format!(
+            "\n{why}\nTo ask a person for this change, call contract_request with {{\"refused\": {number}}} and your reason."
+        );
+    }
+    format!("\n{why}")
 }
 
 /// A part of a result, marked as data if anybody may have written it.

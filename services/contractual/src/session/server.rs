@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bus_schema::json::canonical;
 use contract::Integrity;
+use engine::REQUEST_NAME;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -25,6 +26,8 @@ use super::{
 const PROGRESS: Duration = Duration::from_secs(15);
 /// The time for which an answer is held, in such steps: 45 s, less than the timeout of known agents.
 const HELD_STEPS: u32 = 3;
+/// Most characters of the reason of a request.
+const REASON_CHARS_MAX: usize = 1_000;
 /// Most bytes of the arguments of a call.
 const ARGS_BYTES_MAX: usize = gateway::api::ARGS_BYTES_MAX;
 
@@ -50,6 +53,7 @@ impl SessionServer {
         };
         match name {
             "contract_show" => Some(normal(&self.contract, json!({}))),
+            REQUEST_NAME => Some(self.request(&args, agent).await),
             "contract_await" => Some(self.again(number(), None, agent).await),
             "contract_read" => {
                 let offset = args.get("offset").and_then(Value::as_u64);
@@ -69,6 +73,32 @@ impl SessionServer {
                     Err(error) => failed(&actor::chain(&error), json!({})),
                 })
             }
+        }
+    }
+
+    /// Asks for the change that would allow a refused call.
+    async fn request(
+        &self,
+        args: &Map<String, Value>,
+        agent: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let refused = args.get("refused").and_then(Value::as_u64);
+        let refused = refused.and_then(|number| u16::try_from(number).ok());
+        let reason = args.get("reason").and_then(Value::as_str);
+        let (Some(refused), Some(reason)) = (refused, reason) else {
+            return failed(
+                "`refused` is the number of a call, and `reason` a text.",
+                json!({}),
+            );
+        };
+        if !matches!(self.session.state(refused), CallState::Refused { .. }) {
+            return failed("This call was not refused.", json!({}));
+        }
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        let args = canonical(&json!({"refused": refused, "reason": reason}));
+        match self.session.request(args).await {
+            Ok(number) => self.result(number, Integrity::Trusted, agent).await,
+            Err(error) => failed(&actor::chain(&error), json!({})),
         }
     }
 

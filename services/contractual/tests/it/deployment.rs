@@ -267,10 +267,28 @@ fn another_key_and_name_for_the_tailnet_take_the_place_of_the_old() {
         made.set(|choices| choices.name = Some(name.to_owned()));
         made.again().unwrap();
         let line = format!("hosts = [\"{name}\"]\n");
-        assert!(made.read("gateway/config.toml").contains(&line));
+        let gateway = made.read("gateway/config.toml");
+        assert!(gateway.contains(&line), "{gateway}");
+        let line = format!("signers = [\"https://{name}:8443\"]\n");
+        assert!(gateway.contains(&line), "{gateway}");
+        let signer = made.read("signer/config.toml");
+        let expected = format!(
+            "listen = \"10.89.1.90:8080\"\ngateway = \"https://{name}\"\nhosts = [\"{name}:8443\"]\n"
+        );
+        assert_eq!(signer, expected);
         let facts = DeploymentFile::read(&made.dir).unwrap();
         assert_eq!(facts.containers.unwrap().name.as_deref(), Some(name));
     }
+    // The files of a version without a signer.
+    let path = made.dir.config(AuthorId::Gateway);
+    let now = fs::read_to_string(&path).unwrap();
+    let (before, after) = now.split_once("signers = ").unwrap();
+    let (_, after) = after.split_once('\n').unwrap();
+    fs::write(&path, format!("{before}{after}")).unwrap();
+    fs::remove_dir_all(made.dir.of("signer")).unwrap();
+    made.again().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), now);
+    assert!(made.dir.signer_config().exists());
     // An edited file is not overwritten, and the report says so.
     let path = made.dir.config(AuthorId::Gateway);
     let edited = format!("# mine\n{}", fs::read_to_string(&path).unwrap());

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use jsonc_parser::{ParseOptions, parse_to_serde_value};
 use serde::Deserialize;
 
-use super::{Invalid, PORT, TAG};
+use super::{Invalid, PORTS, TAG};
 
 /// The options for HuJSON: JSON with comments and trailing commas.
 const HUJSON: ParseOptions = ParseOptions {
@@ -59,7 +59,7 @@ struct Test {
     deny: Vec<String>,
 }
 
-/// A source that may reach the sidecar's port.
+/// A source that may reach the sidecar's ports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A user, on all of their devices.
@@ -79,7 +79,7 @@ impl Policy {
     /// Parses and checks a policy.
     ///
     /// # Errors
-    /// [`Invalid`] if it contains more than the permissions to reach [`PORT`] of [`TAG`], or a test fails.
+    /// [`Invalid`] if it contains more than the permissions to reach [`PORTS`] of [`TAG`], or a test fails.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let file: PolicyFile = parse_to_serde_value(text, &HUJSON).map_err(|error| {
             Invalid(format!(
@@ -140,10 +140,11 @@ impl PolicyFile {
                     &format!("is not exactly {TAG}"),
                 ));
             }
-            if grant.ip != [format!("tcp:{PORT}")] {
+            let ports = PORTS.map(|port| format!("tcp:{port}"));
+            if grant.ip != ports {
                 return Err(wrong(
                     &grant.ip.join(", "),
-                    &format!("is not exactly tcp:{PORT}"),
+                    &format!("is not exactly {}", ports.join(", ")),
                 ));
             }
             for source in &grant.src {
@@ -226,7 +227,7 @@ impl PolicyFile {
         Ok(())
     }
 
-    /// Returns true if a target of a test is the sidecar's port.
+    /// Returns true if a target of a test is one of the sidecar's ports.
     fn is_served(&self, target: &str) -> Result<bool, Invalid> {
         let split = target.rsplit_once(':');
         let (of, port) = split
@@ -235,7 +236,7 @@ impl PolicyFile {
         if of != TAG {
             self.device(of)?;
         }
-        Ok(of == TAG && port == PORT)
+        Ok(of == TAG && PORTS.contains(&port))
     }
 }
 

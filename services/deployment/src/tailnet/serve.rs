@@ -1,11 +1,11 @@
-//! `serve.json`: HTTPS for one name on one port, all requests to the gateway's edge address, and nothing else.
+//! `serve.json`: HTTPS for one name, on one port for the gateway's edge address, on another for the signer's, and nothing else.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Invalid, PORT};
+use super::{Invalid, PORT, PORTS, SIGNER_PORT};
 
 /// The placeholder that the sidecar replaces with the name in its certificate.
 pub const DOMAIN: &str = "${TS_CERT_DOMAIN}";
@@ -38,28 +38,58 @@ struct Handler {
     proxy: String,
 }
 
-/// Returns the gateway's address in the text of a `serve.json`.
+/// The addresses that `serve.json` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Targets {
+    /// The gateway's.
+    pub gateway: SocketAddr,
+    /// The signer's.
+    pub signer: SocketAddr,
+}
+
+/// Returns the addresses in the text of a `serve.json`.
 ///
 /// # Errors
 /// [`Invalid`] for any other content: the sidecar accepts such a file without an error, and serves less or more than
 /// intended.
-pub fn target(text: &str) -> Result<SocketAddr, Invalid> {
-    let wrong = |what: &str| Invalid(format!("{what}; use the shipped serve.json"));
+pub fn targets(text: &str) -> Result<Targets, Invalid> {
     let file: ServeFile = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
-    let port = PORT.to_string();
-    let is_https = |(name, served): (&String, &Port)| *name == port && served.https;
-    if file.tcp.len() != 1 || !file.tcp.iter().all(is_https) {
-        return Err(wrong("`TCP` is not exactly HTTPS on 443"));
+    let is_https = |port: u16| {
+        let served = file.tcp.get(&port.to_string());
+        served.is_some_and(|served| served.https)
+    };
+    if file.tcp.len() != PORTS.len() || !PORTS.into_iter().all(is_https) {
+        return Err(wrong("`TCP` is not exactly HTTPS on 443 and 8443"));
     }
-    let name = format!("{DOMAIN}:{PORT}");
-    let site = file.web.get(&name).filter(|_| file.web.len() == 1);
-    let site = site.ok_or_else(|| wrong(&format!("`Web` is not exactly {name:?}")))?;
-    let handler = site.handlers.get("/").filter(|_| site.handlers.len() == 1);
-    let handler = handler.ok_or_else(|| wrong("`Handlers` is not exactly \"/\""))?;
-    let address = handler.proxy.strip_prefix("http://");
-    address
-        .and_then(|address| address.parse().ok())
-        .ok_or_else(|| wrong("`Proxy` is not http:// with the gateway's edge address and port"))
+    if file.web.len() != PORTS.len() {
+        return Err(wrong("`Web` is not exactly one name on 443 and 8443"));
+    }
+    let targets = Targets {
+        gateway: file.target(PORT)?,
+        signer: file.target(SIGNER_PORT)?,
+    };
+    if targets.gateway == targets.signer {
+        return Err(wrong("`Proxy` is the same address on both ports"));
+    }
+    Ok(targets)
+}
+
+impl ServeFile {
+    /// Returns the address to which all requests on a port go.
+    fn target(&self, port: u16) -> Result<SocketAddr, Invalid> {
+        let name = format!("{DOMAIN}:{port}");
+        let site = self.web.get(&name);
+        let site = site.ok_or_else(|| wrong(&format!("`Web` has no {name:?}")))?;
+        let handler = site.handlers.get("/").filter(|_| site.handlers.len() == 1);
+        let handler = handler.ok_or_else(|| wrong("`Handlers` is not exactly \"/\""))?;
+        let address = handler.proxy.strip_prefix("http://");
+        let address = address.and_then(|address| address.parse().ok());
+        address.ok_or_else(|| wrong("`Proxy` is not http:// with an address and a port"))
+    }
+}
+
+fn wrong(what: &str) -> Invalid {
+    Invalid(format!("{what}; use the shipped serve.json"))
 }
 
 /// Returns true if `served`, from the sidecar, equals the configuration in `text`.

@@ -21,13 +21,20 @@ fn changed(name: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn shipped_serve_file_leads_to_the_edge_and_nowhere_else() {
+fn shipped_serve_file_leads_to_gateway_and_signer_and_nowhere_else() {
     let text = shipped("serve.json");
-    assert_eq!(serve::target(&text).unwrap().to_string(), "10.89.1.2:8080");
+    let targets = serve::Targets {
+        gateway: "10.89.1.2:8080".parse().unwrap(),
+        signer: "10.89.1.90:8080".parse().unwrap(),
+    };
+    assert_eq!(serve::targets(&text).unwrap(), targets);
     let name = "contractual.example.ts.net";
     let served = json!({
-        "TCP": {"443": {"HTTPS": true}},
-        "Web": {"contractual.example.ts.net:443": {"Handlers": {"/": {"Proxy": "http://10.89.1.2:8080"}}}},
+        "TCP": {"443": {"HTTPS": true}, "8443": {"HTTPS": true}},
+        "Web": {
+            "contractual.example.ts.net:443": {"Handlers": {"/": {"Proxy": "http://10.89.1.2:8080"}}},
+            "contractual.example.ts.net:8443": {"Handlers": {"/": {"Proxy": "http://10.89.1.90:8080"}}},
+        },
     });
     assert!(serve::is_served(&text, name, &served));
     assert!(!serve::is_served(&text, "other.example.ts.net", &served));
@@ -42,17 +49,20 @@ fn serve_files_that_serve_less_or_more_are_refused() {
         ("\"HTTPS\"", "\"https\"", "unknown field `https`"),
         ("\"Web\"", "\"web\"", "unknown field `web`"),
         ("\"Proxy\"", "\"Proxi\"", "unknown field `Proxi`"),
-        ("${TS_CERT_DOMAIN}:443", "${TS_CERT_DOMAIN}:8443", "`Web`"),
+        ("${TS_CERT_DOMAIN}:443", "${TS_CERT_DOMAIN}:80", "`Web`"),
+        ("${TS_CERT_DOMAIN}:8443", "${TS_CERT_DOMAIN}:80", "`Web`"),
         ("${TS_CERT_DOMAIN}", "contractual", "`Web`"),
         ("{\"443\"", "{\"80\"", "`TCP`"),
         ("true", "false", "`TCP`"),
-        ("{\"443\": {\"HTTPS\": true}}", "{}", "`TCP`"),
+        ("\"8443\": {\"HTTPS\": true}", "", "trailing comma"),
+        (", \"8443\": {\"HTTPS\": true}", "", "`TCP`"),
         ("{\"/\"", "{\"/v1\"", "`Handlers`"),
         ("http://10", "https+insecure://10", "`Proxy`"),
         ("http://10.89.1.2:8080", "10.89.1.2:8080", "`Proxy`"),
         ("10.89.1.2:8080", "gateway:8080", "`Proxy`"),
         ("10.89.1.2:8080", "10.89.1.2:8080/x", "`Proxy`"),
         ("10.89.1.2:8080", "user@10.89.1.2:8080", "`Proxy`"),
+        ("10.89.1.90:8080", "10.89.1.2:8080", "the same address"),
         // These open more than the tailnet, or more than the gateway.
         ("{\n", "{\"AllowFunnel\": {},", "AllowFunnel"),
         ("{\n", "{\"Services\": {},", "Services"),
@@ -78,7 +88,7 @@ fn serve_files_that_serve_less_or_more_are_refused() {
         ),
         ("{\n", "", "column"),
     ] {
-        let refused = serve::target(&changed("serve.json", from, to));
+        let refused = serve::targets(&changed("serve.json", from, to));
         let said = refused.expect_err(to).to_string();
         assert!(
             said.contains(why) && said.contains("use the shipped serve.json"),
@@ -100,8 +110,7 @@ fn shipped_policy_lets_in_one_person_and_one_device() {
 
 #[test]
 fn policies_that_open_more_are_refused() {
-    let first =
-        "\"src\": [\"group:contractual\"], \"dst\": [\"tag:contractual\"], \"ip\": [\"tcp:443\"]";
+    let first = "\"src\": [\"group:contractual\"], \"dst\": [\"tag:contractual\"], \"ip\": [\"tcp:443\", \"tcp:8443\"]";
     let with = |from: &str, to: &str| changed("policy.hujson", first, &first.replacen(from, to, 1));
     let open = |key: &str| {
         changed(
@@ -121,12 +130,14 @@ fn policies_that_open_more_are_refused() {
         with("\"tag:contractual\"", "\"tag:contractual\", \"tag:other\""),
         with("\"tag:contractual\"", "\"contractual-tablet\""),
         with("tcp:443", "*"),
+        with("tcp:8443", "*"),
+        with(", \"tcp:8443\"", ""),
         with("tcp:443", "tcp:*"),
         with("tcp:443", "443"),
         with("tcp:443", "tcp:443-8080"),
         with("\"tcp:443\"", "\"tcp:443\", \"tcp:8080\""),
         with("\"ip\"", "\"app\": {}, \"ip\""),
-        with("\"ip\": [\"tcp:443\"]", "\"ip\": []"),
+        with("\"ip\": [\"tcp:443\", \"tcp:8443\"]", "\"ip\": []"),
         changed("policy.hujson", "[\"owner@example.com\"]", "[\"*\"]"),
         changed(
             "policy.hujson",
@@ -170,12 +181,12 @@ fn tests_of_a_policy_decide() {
         // No sources are left.
         ("[\"owner@example.com\"]", "[]"),
         (
-            "\"accept\": [\"tag:contractual:443\"]",
-            "\"accept\": [\"tag:contractual:80\"]",
+            "\"accept\": [\"tag:contractual:443\"",
+            "\"accept\": [\"tag:contractual:80\"",
         ),
         (
-            "\"accept\": [\"tag:contractual:443\"]",
-            "\"accept\": [\"contractual-tablet:443\"]",
+            "\"accept\": [\"tag:contractual:443\"",
+            "\"accept\": [\"contractual-tablet:443\"",
         ),
         (
             "\"deny\": [\"tag:contractual:22\"",

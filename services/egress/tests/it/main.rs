@@ -3,10 +3,16 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod left_out;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod servers;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod world;

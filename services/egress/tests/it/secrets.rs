@@ -10,16 +10,22 @@ use zeroize::Zeroizing;
 
 use crate::world::{Authority, End, HOST, Sent, World};
 
-const VALUE: &str = "me:a canary \"that\" nobody/may see";
-const WALL: Duration = Duration::from_secs(60);
+pub(crate) const VALUE: &str = "me:a canary \"that\" nobody/may see";
+pub(crate) const WALL: Duration = Duration::from_secs(60);
 
-fn credential(hosts: &[String], inject: &str) -> Credential {
+pub(crate) fn credential(hosts: &[String], inject: &str) -> Credential {
+    of(VALUE, hosts, inject)
+}
+
+fn of(value: &str, hosts: &[String], inject: &str) -> Credential {
     let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-    let get = vec!["GET".parse().unwrap()];
+    let get = ["GET", "POST"]
+        .map(|method| method.parse().unwrap())
+        .to_vec();
     let name = "crm".parse().unwrap();
     let terms = SecretTerms::new(name, 1, hosts, get, inject.parse().unwrap()).unwrap();
-    let value = SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap();
-    Credential::new(terms, &value).unwrap()
+    let value = SecretValue::new(Zeroizing::new(value.as_bytes().to_vec())).unwrap();
+    Credential::new(terms, value, "2015-08-30T12:36:00Z".parse().unwrap()).unwrap()
 }
 
 fn answer(code: &str, headers: &str, body: &str) -> String {

@@ -93,6 +93,9 @@ async fn an_encoding_is_what_it_says() {
     assert!(said.contains("not encoded as it says"), "{said}");
     let said = fault(with_body("content-encoding: br\r\n", b"hello")).await;
     assert!(said.contains("encoded as \"br\""), "{said}");
+    // A host may repeat the secret there, in another spelling.
+    let said = fault(with_body("content-encoding: Canary\r\n", b"hello")).await;
+    assert!(said.contains("encoded as something else"), "{said}");
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bus_schema::Money;
 use contract::{HttpTool, Reach};
-use egress::{Credential, Fault, Resolver, Sender, Trust};
+use egress::{Call, Credential, Fault, Pieces, Resolver, Sender, Trust};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -26,6 +27,10 @@ pub(crate) struct Sent {
     pub(crate) output: Result<Vec<u8>, Fault>,
     /// The tokens that the host says it used.
     pub(crate) tokens: Option<u64>,
+    /// The money that it cost.
+    pub(crate) spend: Option<Money>,
+    /// The pieces that came before the whole answer.
+    pub(crate) pieces: Vec<(u32, String)>,
     /// True if the request was begun.
     pub(crate) begun: bool,
 }
@@ -62,6 +67,13 @@ impl Authority {
 
     fn trust(&self) -> Trust {
         Trust::read([self.folder.path().join("ca.pem").as_path()]).unwrap()
+    }
+
+    /// The authority alone, as another client trusts it.
+    pub(crate) fn roots(&self) -> rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        roots
     }
 
     fn acceptor(&self, name: &str) -> TlsAcceptor {
@@ -129,6 +141,16 @@ impl World {
         self.sender.trust = other.sender.trust.clone();
     }
 
+    /// The sender of requests in this world.
+    pub(crate) const fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// The addresses of the host, as its name server says them.
+    pub(crate) async fn addresses(&self) -> Vec<IpAddr> {
+        self.sender.resolver.addresses(HOST).await.unwrap()
+    }
+
     /// The endpoint of the server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.port)
@@ -175,14 +197,24 @@ impl World {
         let tool = tool(entry);
         let args = args.as_object().unwrap();
         let begun = AtomicBool::new(false);
-        let output = self
-            .sender
-            .call(&tool, args, reach, wall, &begun, credential)
-            .await;
-        let tokens = output.as_ref().ok().and_then(|output| output.tokens);
+        let (pieces, mut waiting) = Pieces::new();
+        let call = Call {
+            tool: &tool,
+            args,
+            begun: &begun,
+            credential,
+            pieces: Some(&pieces),
+        };
+        let output = self.sender.call(&call, reach, wall).await;
+        let used = output.as_ref().ok();
+        let (tokens, spend) = used.map_or((None, None), |used| (used.tokens, used.spend));
+        drop(pieces);
+        let pieces = std::iter::from_fn(|| waiting.try_recv().ok()).collect();
         Sent {
             output: output.map(|output| output.bytes),
             tokens,
+            spend,
+            pieces,
             begun: begun.into_inner(),
         }
     }

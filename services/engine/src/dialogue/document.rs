@@ -23,6 +23,9 @@ pub struct DialogueDocument {
     pub tools: Vec<OfferedTool>,
     /// Most answers of the model.
     pub steps_max: u16,
+    /// True if it waits for further words of the person after an answer of words alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chat: bool,
 }
 
 /// The model of a dialogue.

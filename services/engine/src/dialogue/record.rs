@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionId, ActionProposed, ActionRefused, AuthorId, Content, DraftGrant, EventId, Meta,
-    RefusalCode, RuleId, Time,
+    ActionId, ActionProposed, ActionRefused, AuthorId, Content, ContractRequested, DraftGrant,
+    EventId, Meta, RefusalCode, RuleId, Time,
 };
 use proposer::{End, Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
+
+use crate::request::Requests;
 
 /// The beginning of the name of a step that asks the model.
 pub(super) const MODEL_STEP: &str = "model-";
@@ -29,6 +31,14 @@ pub(crate) struct Dialogue {
     open: BTreeMap<ActionId, CallPlace>,
     granted: OpenGrants,
     pub(super) cancelled: bool,
+    /// The further words of the owner, each with the answer that it stands before.
+    pub(super) said: Vec<(u16, StoredContent)>,
+    /// True once the owner has ended it: the next answer of words alone is the last one.
+    pub(super) over: bool,
+    /// Its requests for another contract.
+    pub(crate) requests: Requests,
+    /// The time of the last fact that it waited for.
+    pub(super) heard: Time,
 }
 
 /// A content with the author that stored it.
@@ -49,6 +59,10 @@ pub(super) struct TurnRecord {
     pub(super) attempts: Vec<CallState>,
     /// The calls of the answer by their places in it, as far as they were proposed.
     pub(super) calls: BTreeMap<u16, CallState>,
+    /// The refused calls, by their places.
+    pub(super) refused: BTreeMap<u16, ActionId>,
+    /// The requests for another contract, by their places.
+    pub(super) requests: BTreeMap<u16, u16>,
 }
 
 /// The place of an action in a dialogue.
@@ -149,6 +163,10 @@ impl Dialogue {
             open: BTreeMap::new(),
             granted: OpenGrants::default(),
             cancelled: false,
+            said: Vec::new(),
+            over: false,
+            requests: Requests::default(),
+            heard: meta.stored,
         }
     }
 
@@ -168,7 +186,11 @@ impl Dialogue {
             });
             all.collect::<Vec<_>>()
         };
-        first.into_iter().chain(self.turns.iter().flat_map(of))
+        let said = self.said.iter().map(|(_, stored)| (*stored, true));
+        first
+            .into_iter()
+            .chain(said)
+            .chain(self.turns.iter().flat_map(of))
     }
 
     /// The number of actions that are not settled.
@@ -180,6 +202,38 @@ impl Dialogue {
     pub(crate) fn cancel(&mut self, meta: &Meta) {
         self.cancelled = true;
         self.cause = meta.id;
+    }
+
+    /// Folds further words of the owner with this number: only the next ones count. They stand before the next request.
+    pub(crate) fn say(&mut self, meta: &Meta, number: u16, words: Content) {
+        if usize::from(number) == self.said.len()
+            && let Ok(turn) = u16::try_from(self.turns.len())
+        {
+            let by = AuthorId::Gateway;
+            let content = words;
+            self.said.push((turn, StoredContent { by, content }));
+            self.hear_of(meta);
+        }
+    }
+
+    /// Ends it with the next answer of words alone.
+    pub(crate) fn end(&mut self, meta: &Meta) {
+        self.over = true;
+        self.hear_of(meta);
+    }
+
+    /// Notes an event of another author that the next one answers.
+    pub(crate) fn hear_of(&mut self, meta: &Meta) {
+        self.cause = meta.id;
+        self.heard = meta.stored;
+    }
+
+    /// Folds a request of its own for another contract.
+    pub(crate) fn request(&mut self, fact: &ContractRequested) {
+        self.requests.make(fact.request);
+        if let Some(record) = self.turns.get_mut(usize::from(fact.index)) {
+            record.requests.insert(fact.item, fact.request);
+        }
     }
 
     /// Folds a proposal of its own: one at the next place, because the own chain has no gaps.
@@ -212,6 +266,11 @@ impl Dialogue {
         if !self.granted.has(fact.action) {
             let by = meta.by;
             let why = fact.why.map(|content| StoredContent { by, content });
+            if let Some(CallPlace::Call { turn, item }) = self.open.get(&fact.action)
+                && let Some(record) = self.turns.get_mut(usize::from(*turn))
+            {
+                record.refused.insert(*item, fact.action);
+            }
             let end = CallEnd::Refused {
                 code: fact.code,
                 rule: fact.rule.clone(),
@@ -251,7 +310,7 @@ impl Dialogue {
         let Some(place) = self.open.remove(&action) else {
             return;
         };
-        self.cause = meta.id;
+        self.hear_of(meta);
         let state = match place {
             CallPlace::Model { turn, attempt } => {
                 let record = self.turns.get_mut(usize::from(turn));

@@ -9,6 +9,9 @@ use serde_json::Value;
 const BEGIN_BYTES_MAX: usize = 6 << 10;
 const END_BYTES_MAX: usize = 2 << 10;
 
+/// The name by which a model knows the call that asks for another contract.
+pub const REQUEST_NAME: &str = "contract_request";
+
 /// A result of a call, without the marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallText {
@@ -16,6 +19,8 @@ pub(super) struct CallText {
     pub(super) is_error: bool,
     /// The digest of data whose writer is unknown: it makes the marks, which the writer cannot foresee.
     pub(super) data: Option<Digest>,
+    /// The place of a refused call, by which a person can be asked for the change that would allow it.
+    pub(super) place: Option<String>,
 }
 
 impl CallText {
@@ -25,11 +30,26 @@ impl CallText {
             text: text.into(),
             is_error: true,
             data: None,
+            place: None,
+        }
+    }
+
+    /// Words that we ourselves say about a call that has done what it was to do.
+    pub(super) fn done(text: &str) -> Self {
+        Self {
+            is_error: false,
+            ..Self::error(text)
         }
     }
 
     /// The text as the model gets it.
     pub(super) fn marked(&self) -> String {
+        if let Some(place) = &self.place {
+            return format!(
+                "{}\nTo ask a person for this change, call {REQUEST_NAME} with refused = {place:?}.",
+                self.text
+            );
+        }
         let Some(digest) = self.data else {
             return self.text.clone();
         };
@@ -64,12 +84,15 @@ pub(super) fn without_middle(text: &str, begin_max: usize, end_max: usize) -> St
 }
 
 /// A refusal, with the rule and the smallest change that would allow the call. `why` is policy's JSON `{why, fix}`.
-pub(super) fn refusal(code: RefusalCode, rule: &RuleId, why: Option<&[u8]>) -> CallText {
+/// The flag is true if there is such a change.
+pub(super) fn refusal(code: RefusalCode, rule: &RuleId, why: Option<&[u8]>) -> (CallText, bool) {
     let why: Option<Value> = why.and_then(|why| serde_json::from_slice(why).ok());
     let of = |name: &str| why.as_ref()?.get(name)?.as_str().map(output_text);
     let said = of("why").unwrap_or_else(|| code.to_string());
     let mut text = format!("Refused by {rule}: {said}");
-    if let Some(fix) = of("fix") {
+    let fix = of("fix");
+    let has_fix = fix.is_some();
+    if let Some(fix) = fix {
         // Writing to a text does not fail.
         write!(
             text,
@@ -78,7 +101,7 @@ pub(super) fn refusal(code: RefusalCode, rule: &RuleId, why: Option<&[u8]>) -> C
         .ok();
     }
     text.push_str("\nDo not repeat the call; a person alone can change the contract.");
-    CallText::error(text)
+    (CallText::error(text), has_fix)
 }
 
 fn output_text(text: &str) -> String {

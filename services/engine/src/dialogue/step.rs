@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{ActionId, ActionProposed, Content, TaskId, TaskOutcome, Time, ToolName, json};
+use bus_schema::{TaskId, TaskOutcome, Time, ToolName, json};
 use serde_json::{Map, Value, json};
 
+use super::amend::{self, Amendment};
 use super::document::{DialogueDocument, OfferedTool};
 use super::held::Held;
+use super::next::{DialogueEnd, Next, StepProposal};
 use super::record::{
     CALLS_STEP, CallEnd, CallState, Dialogue, MODEL_STEP, StoredContent, TurnRecord,
 };
 use super::results::{self, CallText};
 use super::{retry, room};
+use crate::request::REQUEST_TOOL;
 use crate::wire::{AnswerFault, Message, ModelTurn, Offer, WireCall, WireResult};
 
+/// The time after which a dialogue ends that waits for words, or for the answer to a request: one day.
+const IDLE_MS: u64 = 24 * 3600 * 1000;
 /// Most bytes of the arguments of a call; policy takes no more.
 pub const DIALOGUE_ARGS_BYTES_MAX: usize = 64 << 10;
 /// Most calls of one answer that are proposed; the model is told that the others are too many.
@@ -24,58 +29,6 @@ const OPEN_ACTIONS_MAX: usize = 16;
 pub const EQUAL_CALLS_MAX: u32 = 5;
 /// Most answers to one request that cannot be read.
 const MALFORMED_MAX: usize = 2;
-
-/// The next step.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Wait for the record.
-    Wait,
-    /// Fetch these contents; true for those of which every byte is needed.
-    Fetch(Vec<(StoredContent, bool)>),
-    /// Wait until this time.
-    Pause(Time),
-    /// Propose an action.
-    Propose(Box<StepProposal>),
-    /// End the dialogue.
-    Finish(DialogueEnd),
-}
-
-/// An action to be proposed.
-#[derive(Debug)]
-pub(crate) struct StepProposal {
-    step: String,
-    index: u16,
-    item: u16,
-    items: u16,
-    attempt: u8,
-    tool: ToolName,
-    /// The arguments, canonical JSON.
-    pub(crate) args: Vec<u8>,
-}
-
-/// The end of a dialogue.
-#[derive(Debug)]
-pub(crate) struct DialogueEnd {
-    pub(crate) outcome: TaskOutcome,
-    /// JSON: the last words of the model, or the reason of an early end with its code.
-    pub(crate) detail: Option<Vec<u8>>,
-}
-
-impl StepProposal {
-    /// The proposal, with the arguments where they were put.
-    pub(crate) fn fact(&self, action: ActionId, args: Content) -> Option<ActionProposed> {
-        Some(ActionProposed {
-            action,
-            step: self.step.parse().ok()?,
-            index: self.index,
-            item: self.item,
-            items: self.items,
-            attempt: self.attempt,
-            tool: self.tool.clone(),
-            args,
-        })
-    }
-}
 
 /// Returns the next step.
 pub(crate) fn next(task: TaskId, dialogue: &Dialogue, held: &Held, now: Time) -> Next {
@@ -88,6 +41,9 @@ pub(crate) fn next(task: TaskId, dialogue: &Dialogue, held: &Held, now: Time) ->
         } else {
             Next::Wait
         };
+    }
+    if dialogue.requests.is_moving() {
+        return unanswered(dialogue, now);
     }
     let missing = |(stored, _): &(StoredContent, bool)| held.get(task, *stored).is_err();
     let missing: Vec<_> = dialogue.contents().filter(missing).collect();
@@ -104,6 +60,7 @@ pub(crate) fn next(task: TaskId, dialogue: &Dialogue, held: &Held, now: Time) ->
         | Next::Fetch(_)
         | Next::Pause(_)
         | Next::Propose(_)
+        | Next::Request(_)
         | Next::Finish(_)) => next,
     }
 }
@@ -151,8 +108,21 @@ impl<'a> Reducer<'a> {
     fn run(mut self) -> Result<Next, Next> {
         let dialogue = self.dialogue;
         for (nth, record) in dialogue.turns.iter().enumerate() {
+            self.hear(nth);
             let turn = self.answered(nth, record)?;
             if turn.calls.is_empty() {
+                let goes_on = dialogue.said.iter().any(|(at, _)| usize::from(*at) > nth);
+                if goes_on {
+                    // No wire takes an answer that says nothing.
+                    if !turn.text.trim().is_empty() {
+                        self.messages.push(Message::Answer(turn));
+                    }
+                    continue;
+                }
+                let idle_at = dialogue.heard.plus_ms(IDLE_MS);
+                if self.document.chat && !dialogue.over && self.now < idle_at {
+                    return Ok(Next::Pause(idle_at));
+                }
                 let detail = json!({ "text": turn.text });
                 return Ok(Next::Finish(DialogueEnd {
                     outcome: TaskOutcome::Succeeded,
@@ -164,12 +134,27 @@ impl<'a> Reducer<'a> {
             self.messages.push(Message::Results(results));
         }
         let nth = dialogue.turns.len();
+        self.hear(nth);
         let steps_max = self.document.steps_max;
         if nth >= usize::from(steps_max) {
             let reason = format!("The model did not come to an end within {steps_max} steps.");
             return Err(failed(None, "steps", &reason));
         }
         self.ask(nth, 0)
+    }
+
+    /// Adds the further words of the owner that stand before an answer.
+    fn hear(&mut self, nth: usize) {
+        let dialogue = self.dialogue;
+        for (_, stored) in dialogue
+            .said
+            .iter()
+            .filter(|(at, _)| usize::from(*at) == nth)
+        {
+            let words = self.content(*stored).map(String::from_utf8_lossy);
+            let words = words.unwrap_or_else(|| "[These words were erased.]".into());
+            self.messages.push(Message::Words(words.into_owned()));
+        }
     }
 
     /// Returns the bytes of a content; none if it was erased.
@@ -204,7 +189,7 @@ impl<'a> Reducer<'a> {
             }
             CallEnd::Refused { code, rule, why } => {
                 let why = why.and_then(|why| self.content(why));
-                let text = results::refusal(*code, rule, why).text;
+                let text = results::refusal(*code, rule, why).0.text;
                 return Err(end(
                     "refused",
                     &format!("The model may not be asked. {text}"),
@@ -276,11 +261,19 @@ impl<'a> Reducer<'a> {
         record: &TurnRecord,
         turn: &ModelTurn,
     ) -> Result<Vec<WireResult>, Next> {
-        let (mut results, mut proposal, mut waits) = (Vec::new(), None, false);
+        let (mut results, mut proposal, mut asks, mut waits) = (Vec::new(), None, None, false);
         for (item, call) in turn.calls.iter().enumerate() {
             let result = match record.calls.get(&place(item)) {
                 Some(CallState::Open) => None,
-                Some(CallState::Ended(end, _)) => Some(self.told(call, end)),
+                Some(CallState::Ended(end, _)) => Some(self.told((nth, item), call, end)),
+                None if self.is_request(call) => match self.amendment((nth, place(item)), call) {
+                    Amendment::Told(text) => Some(text),
+                    Amendment::Waits => None,
+                    Amendment::Make(request) => {
+                        asks.get_or_insert(request);
+                        None
+                    }
+                },
                 None => match self.prepared(item, call) {
                     Err(text) => Some(text),
                     Ok((tool, args)) => {
@@ -306,13 +299,40 @@ impl<'a> Reducer<'a> {
         if let Some(proposal) = proposal.filter(|_| self.dialogue.open() < OPEN_ACTIONS_MAX) {
             return Err(Next::Propose(Box::new(proposal)));
         }
+        if let Some(request) = asks {
+            return Err(Next::Request(Box::new(request)));
+        }
         if waits {
-            return Err(Next::Wait);
+            return Err(unanswered(self.dialogue, self.now));
         }
         results
             .into_iter()
             .map(|(call, result)| self.counted(nth, call, &result))
             .collect()
+    }
+
+    /// Returns true if a call asks for another contract.
+    fn is_request(&self, call: &WireCall) -> bool {
+        self.tool(call)
+            .is_some_and(|tool| tool.tool.as_str() == REQUEST_TOOL)
+    }
+
+    fn amendment(&self, place: (usize, u16), call: &WireCall) -> Amendment {
+        amend::amendment(self.dialogue, place, call, |end| match end {
+            CallEnd::Refused { code, rule, why } => {
+                let why = why.and_then(|why| self.content(why));
+                results::refusal(*code, rule, why).1
+            }
+            CallEnd::Succeeded(_) | CallEnd::Failed(_) | CallEnd::Lapsed | CallEnd::Unknown => {
+                false
+            }
+        })
+    }
+
+    /// Returns true if the model may ask for another contract.
+    fn may_request(&self) -> bool {
+        let mut tools = self.document.tools.iter();
+        tools.any(|tool| tool.tool.as_str() == REQUEST_TOOL)
     }
 
     /// Returns the tool and the arguments of a call, or the error that the model is told instead.
@@ -349,8 +369,8 @@ impl<'a> Reducer<'a> {
             .find(|tool| tool.name == call.name)
     }
 
-    /// Says what became of a call.
-    fn told(&self, call: &WireCall, end: &CallEnd) -> CallText {
+    /// Says what became of a call at this place.
+    fn told(&self, (nth, item): (usize, usize), call: &WireCall, end: &CallEnd) -> CallText {
         let untrusted = self.tool(call).is_none_or(|tool| tool.untrusted);
         let output = |stored: StoredContent, is_error| match self.content(stored) {
             None => CallText::error("The result was erased."),
@@ -358,6 +378,7 @@ impl<'a> Reducer<'a> {
                 text: String::from_utf8_lossy(bytes).into_owned(),
                 is_error,
                 data: untrusted.then(|| *stored.content.digest()),
+                place: None,
             },
         };
         match end {
@@ -368,7 +389,10 @@ impl<'a> Reducer<'a> {
             }
             CallEnd::Refused { code, rule, why } => {
                 let why = why.and_then(|why| self.content(why));
-                results::refusal(*code, rule, why)
+                let (mut text, has_fix) = results::refusal(*code, rule, why);
+                let place = || format!("{}.{}", nth + 1, item + 1);
+                text.place = (has_fix && self.may_request()).then(place);
+                text
             }
             CallEnd::Lapsed => CallText::error(
                 "Nobody executed the call in time; it did not happen. You may call again.",
@@ -407,6 +431,19 @@ impl<'a> Reducer<'a> {
             is_error: result.is_error,
         })
     }
+}
+
+/// Waits for what is open; if that is only a request for another contract, for a day.
+fn unanswered(dialogue: &Dialogue, now: Time) -> Next {
+    if dialogue.open() > 0 || dialogue.requests.may_ask() {
+        return Next::Wait;
+    }
+    let idle_at = dialogue.heard.plus_ms(IDLE_MS);
+    if now < idle_at {
+        return Next::Pause(idle_at);
+    }
+    let reason = "Nobody answered the request for another contract within a day.";
+    failed(None, "unanswered", reason)
 }
 
 fn model_step(nth: usize) -> String {

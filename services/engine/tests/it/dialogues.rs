@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::stream::{Said, Scene, deployment, uuid};
 
-fn task() -> TaskId {
+pub(crate) fn task() -> TaskId {
     uuid(7)
 }
 
-fn document() -> DialogueDocument {
+pub(crate) fn document() -> DialogueDocument {
     DialogueDocument {
         model: ModelChoice {
             tool: "model.main".parse().unwrap(),
@@ -33,11 +33,12 @@ fn document() -> DialogueDocument {
             untrusted: true,
         }],
         steps_max: 4,
+        chat: false,
     }
 }
 
 /// An answer with words and calls: name and arguments.
-fn answer(words: &str, calls: &[(&str, &str)]) -> Value {
+pub(crate) fn answer(words: &str, calls: &[(&str, &str)]) -> Value {
     let calls: Vec<Value> = calls
         .iter()
         .enumerate()
@@ -50,9 +51,13 @@ fn answer(words: &str, calls: &[(&str, &str)]) -> Value {
 
 impl Scene {
     fn dialogue() -> Self {
+        Self::dialogue_of(&document())
+    }
+
+    pub(crate) fn dialogue_of(document: &DialogueDocument) -> Self {
         let mut scene = Self::new();
         let playbook = scene.log.put(Gateway::ID, b"what the person wants");
-        let dialogue = scene.log.put(Gateway::ID, &document().bytes());
+        let dialogue = scene.log.put(Gateway::ID, &document.bytes());
         let fact = TaskAdmitted {
             job: None,
             contract: Digest::ZERO,
@@ -60,13 +65,14 @@ impl Scene {
             slots: None,
             session: None,
             dialogue: Some(dialogue),
+            of_message: false,
         };
         scene.say::<Policy, _>(task(), fact);
         scene
     }
 
     /// The last proposal of this tool that has no later one.
-    fn newest(&self) -> ActionProposed {
+    pub(crate) fn newest(&self) -> ActionProposed {
         self.proposals().pop().unwrap()
     }
 
@@ -96,7 +102,7 @@ impl Scene {
     }
 
     /// The model's newest call ends so.
-    fn answered(&mut self, outcome: ActionOutcome, output: &Value) {
+    pub(crate) fn answered(&mut self, outcome: ActionOutcome, output: &Value) {
         let action = self.newest().action;
         self.grant_to(action, AuthorId::Egress);
         self.say::<Egress, _>(task(), ActionStarted { action });
@@ -113,7 +119,7 @@ impl Scene {
         );
     }
 
-    fn refused(&mut self, action: ActionId) {
+    pub(crate) fn refused(&mut self, action: ActionId) {
         let why = br#"{"why":"no rule permits it","fix":"[[allow]]"}"#;
         let fact = ActionRefused {
             action,
@@ -124,7 +130,7 @@ impl Scene {
         self.say::<Policy, _>(task(), fact);
     }
 
-    fn succeeded(&mut self, action: ActionId, text: &str) {
+    pub(crate) fn succeeded(&mut self, action: ActionId, text: &str) {
         self.grant_to(action, AuthorId::Runner);
         self.say::<Runner, _>(task(), ActionStarted { action });
         let output = self.log.put(Runner::ID, text.as_bytes());
@@ -142,7 +148,7 @@ impl Scene {
 }
 
 /// The step and the parsed arguments of a proposal.
-fn step(said: &Said) -> (String, Value) {
+pub(crate) fn step(said: &Said) -> (String, Value) {
     let Said::Proposed(step, _, _, args) = said else {
         panic!("{said:?} is no proposal");
     };
@@ -150,7 +156,7 @@ fn step(said: &Said) -> (String, Value) {
 }
 
 /// The messages that a proposal sends to the model.
-fn messages(said: &Said) -> Vec<Value> {
+pub(crate) fn messages(said: &Said) -> Vec<Value> {
     let (_, args) = step(said);
     serde_json::from_str(args["messages"].as_str().unwrap()).unwrap()
 }
@@ -396,6 +402,7 @@ fn erased_words_end_it() {
         slots: None,
         session: None,
         dialogue: Some(dialogue),
+        of_message: false,
     };
     // A document that is none, and words that are gone.
     scene.say::<Policy, _>(uuid(8), fact.clone());

@@ -6,10 +6,10 @@ use actor::{Clock, Core as _, Outbox};
 use bus_schema::testing::{TestLog, body, owner};
 use bus_schema::{
     ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionStarted, Author,
-    AuthorId, CallStatement, CanPublish, ChainScope, Content, Counts, Deployment, DeploymentId,
-    Digest, Draft, DraftGrant, EndStatement, EngineFact, Event, Gateway, Grant, Owner, Policy,
-    Read, Runner, SessionCalled, SessionEnded, Signed, Statement, TaskAdmitted, TaskFinished,
-    TaskId, TaskOutcome, Time, Usage, Verifier, public_key, wire,
+    AuthorId, CallStatement, CanPublish, ChainScope, Content, ContractRequested, Counts,
+    Deployment, DeploymentId, Digest, Draft, DraftGrant, EndStatement, EngineFact, Event, Gateway,
+    Grant, Owner, Policy, Read, Runner, SessionCalled, SessionEnded, Signed, Statement,
+    TaskAdmitted, TaskFinished, TaskId, TaskOutcome, Time, Usage, Verifier, public_key, wire,
 };
 use ed25519_dalek::SigningKey;
 use engine::{EngineCore, Fetched, Found};
@@ -35,6 +35,8 @@ pub(crate) enum Said {
     Proposed(String, u16, String, String),
     Expired,
     Finished(TaskOutcome),
+    /// A request for another contract: number, refused action and reason.
+    Requested(u16, ActionId, String),
 }
 
 /// The stream, and an engine that has read all of it.
@@ -52,7 +54,7 @@ impl Scene {
         let roster = log.roster(deployment());
         let mut scene = Self {
             log,
-            core: EngineCore::default(),
+            core: EngineCore::new(owner()),
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Engine)),
             clock: Clock::fake(Time::default()),
             read: 0,
@@ -93,6 +95,7 @@ impl Scene {
             slots: None,
             session: session.map(|key| public_key(&key)),
             dialogue: None,
+            of_message: false,
         };
         self.say::<Policy, _>(task, fact);
     }
@@ -164,7 +167,7 @@ impl Scene {
     pub(crate) fn restart(&mut self) {
         let kept = wire::encode(&self.core.state());
         let state = rmp_serde::from_slice(&kept).unwrap();
-        self.core = EngineCore::default();
+        self.core = EngineCore::new(owner());
         self.core.restore(state);
         // Another process draws other random numbers.
         self.clock = Clock::fake(Time::default().plus_ms(1 + self.read as u64));
@@ -236,6 +239,13 @@ fn said(draft: &Draft<bus_schema::Engine>) -> Said {
             fact.tool.to_string(),
             args,
         );
+    }
+    if let Some(body) = body::<_, ContractRequested>(draft) {
+        let [reason] = draft.contents() else {
+            panic!("a request has its reason");
+        };
+        let reason = String::from_utf8(reason.bytes().into()).unwrap();
+        return Said::Requested(body.fact.request, body.fact.action, reason);
     }
     match body::<_, TaskFinished>(draft) {
         Some(body) => Said::Finished(body.fact.outcome),

@@ -6,7 +6,7 @@ use engine::wire::{AnswerFault, Message, Offer, Wire, WireResult};
 use serde_json::{Value, json};
 
 /// Each wire with an answer of two calls, and the next one of words.
-fn answers(wire: Wire) -> [Value; 2] {
+pub(crate) fn answers(wire: Wire) -> [Value; 2] {
     match wire {
         Wire::Anthropic => [
             json!({

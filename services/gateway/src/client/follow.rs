@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bus_schema::TaskId;
+use bus_schema::{Piece, TaskId};
 use futures::{Stream, stream};
 use http_body_util::BodyExt as _;
 use hyper::{StatusCode, body::Incoming};
 
 use super::{Client, Error};
-use crate::api::Event;
+use crate::api::{Event, PIECES, PIECES_QUERY};
 
 /// The read timeout; the gateway sends a comment every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -18,6 +18,15 @@ const TRIES_MAX: u32 = 10;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// The maximum size of one event on the wire.
 const FRAME_BYTES_MAX: usize = 256 << 10;
+
+/// An item of a followed task.
+#[derive(Debug, Clone)]
+pub enum Followed {
+    /// An event.
+    Event(Event),
+    /// A piece of an answer that is still arriving; pieces can be lost.
+    Piece(Piece),
+}
 
 /// One reader of one task.
 pub(super) struct Follower {
@@ -44,21 +53,23 @@ impl Follower {
         }
     }
 
-    pub(super) fn events(self) -> impl Stream<Item = Result<Event, Error>> + Send {
+    pub(super) fn all(self) -> impl Stream<Item = Result<Followed, Error>> + Send {
         stream::unfold(self, Self::next)
     }
 
-    async fn next(mut self) -> Option<(Result<Event, Error>, Self)> {
+    async fn next(mut self) -> Option<(Result<Followed, Error>, Self)> {
         while !self.over {
-            if let Some(data) = self.frames.next() {
-                let Ok(event) = serde_json::from_str::<Event>(&data) else {
+            if let Some(frame) = self.frames.next() {
+                let Ok(followed) = frame.read() else {
                     self.over = true;
                     return Some((Err(self.client.not_gateway(200)), self));
                 };
-                self.last = event.seq;
+                if let Followed::Event(event) = &followed {
+                    self.last = event.seq;
+                    self.over = event.ends_task();
+                }
                 self.tries = 0;
-                self.over = event.ends_task();
-                return Some((Ok(event), self));
+                return Some((Ok(followed), self));
             }
             let Err(error) = self.read().await else {
                 continue;
@@ -79,7 +90,9 @@ impl Follower {
     /// Reads the next frame; connects first if there is no connection.
     async fn read(&mut self) -> Result<(), Error> {
         let Some(body) = &mut self.body else {
-            let mut request = self.client.get(&format!("/v1/tasks/{}/events", self.task));
+            let mut request = self
+                .client
+                .get(&format!("/v1/tasks/{}/events?{PIECES_QUERY}", self.task));
             if self.last > 0 {
                 request = request.header("Last-Event-ID", self.last.to_string());
             }
@@ -105,31 +118,51 @@ impl Follower {
     }
 }
 
-/// A decoder that joins lines to the data of events.
+/// One event as sent: its name and its data.
+#[derive(Default)]
+struct Frame {
+    name: String,
+    data: String,
+}
+
+impl Frame {
+    fn read(&self) -> Result<Followed, serde_json::Error> {
+        if self.name == PIECES {
+            serde_json::from_str(&self.data).map(Followed::Piece)
+        } else {
+            serde_json::from_str(&self.data).map(Followed::Event)
+        }
+    }
+}
+
+/// A decoder that joins lines to events.
 #[derive(Default)]
 struct Frames {
     bytes: Vec<u8>,
-    data: String,
+    next: Frame,
 }
 
 impl Frames {
     /// Takes bytes; returns false if the unfinished event is too long.
     fn take(&mut self, bytes: &[u8]) -> bool {
-        let bounded = self.bytes.len() + self.data.len() <= FRAME_BYTES_MAX;
+        let bounded = self.bytes.len() + self.next.data.len() <= FRAME_BYTES_MAX;
         self.bytes.extend_from_slice(bytes);
         bounded
     }
 
-    /// The data of the next complete event.
-    fn next(&mut self) -> Option<String> {
+    /// The next complete event.
+    fn next(&mut self) -> Option<Frame> {
         while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.bytes.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             let line = line.trim_end_matches(['\n', '\r']);
+            let value = |value: &str| value.strip_prefix(' ').unwrap_or(value).to_owned();
             if let Some(data) = line.strip_prefix("data:") {
-                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
-            } else if line.is_empty() && !self.data.is_empty() {
-                return Some(std::mem::take(&mut self.data));
+                self.next.data.push_str(&value(data));
+            } else if let Some(name) = line.strip_prefix("event:") {
+                self.next.name = value(name);
+            } else if line.is_empty() && !self.next.data.is_empty() {
+                return Some(std::mem::take(&mut self.next));
             }
         }
         None

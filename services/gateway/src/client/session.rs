@@ -1,12 +1,16 @@
-//! The client of a session: opens it with the owner's key, and calls and ends it with its own.
+//! The client of a session: opens it with the owner's key, and calls and ends it with its own. The owner's words to dialogues, and
+//! answers to requests for another contract.
 
 use bus_schema::{
-    CallStatement, Digest, EndStatement, PublicKey, Sealed, Signed, Statement, TaskId, ToolName,
+    AmendStatement, CallStatement, Digest, EndStatement, PublicKey, SaidStatement, Sealed, Signed,
+    Statement, TaskId, ToolName,
 };
 use ed25519_dalek::SigningKey;
 
 use super::{Client, Error, TaskParts};
-use crate::api::{Called, CarryCall, CarryEnd, Ended, Submitted};
+use crate::api::{
+    Amended, Called, CarryAmendment, CarryCall, CarryEnd, CarryWords, Ended, SaidWords, Submitted,
+};
 
 /// A call of a session.
 #[derive(Debug, Clone, Copy)]
@@ -68,5 +72,53 @@ impl Client {
         let said = Statement::End(EndStatement { deployment, task });
         let signed = Signed::new(&said, key);
         self.post("/v1/ends", &CarryEnd { task, signed }).await
+    }
+
+    /// Signs the end of a dialogue that waits for words, and submits it.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn end_dialogue(&self, task: TaskId) -> Result<Ended, Error> {
+        self.end_session(&self.key, task).await
+    }
+
+    /// Signs further words to a dialogue, and submits them; `number` counts the words that were said before.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn say(&self, task: TaskId, number: u16, words: &str) -> Result<SaidWords, Error> {
+        let words = Sealed::new(self.clock.salt(), words.as_bytes())?;
+        let said = Statement::Said(SaidStatement {
+            deployment: self.deployment,
+            task,
+            number,
+            words: words.content(),
+            at: self.clock.wall(),
+        });
+        let signed = Signed::new(&said, &self.key);
+        self.post("/v1/words", &CarryWords { signed, words }).await
+    }
+
+    /// Signs the answer to a request of a task for another contract than `from`, and submits it; without `to` it is a refusal.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn amend(
+        &self,
+        (task, request): (TaskId, u16),
+        from: Digest,
+        to: Option<Digest>,
+    ) -> Result<Amended, Error> {
+        let said = Statement::Amend(AmendStatement {
+            deployment: self.deployment,
+            task,
+            request,
+            from,
+            to,
+            at: self.clock.wall(),
+        });
+        let signed = Signed::new(&said, &self.key);
+        self.post("/v1/amendments", &CarryAmendment { signed })
+            .await
     }
 }

@@ -76,6 +76,7 @@ async fn whoever_is_asked_about_a_task_answers_about_that_task_alone() {
         until: Time::from_ns(1),
         escalation: None,
         attended: false,
+        verified: false,
     });
     let fact = bus_schema::ApprovalRequested {
         draft: draft.clone(),

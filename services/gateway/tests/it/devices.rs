@@ -351,6 +351,7 @@ fn question(world: &World) -> DraftGrant {
         until: world.clock.wall().plus_ms(60_000),
         escalation: None,
         attended: false,
+        verified: false,
     });
     let fact = ApprovalRequested {
         draft: draft.clone(),
@@ -412,4 +413,43 @@ async fn a_question_is_shown_as_the_bytes_that_an_approval_names() {
     assert_eq!(shown.owner, owner());
     let unknown = format!("/v1/tasks/{}/questions/{}", draft.task, phone());
     assert_eq!(world.get(&unknown).await.problem(), "not-found");
+}
+
+#[tokio::test]
+async fn a_browser_is_told_on_a_page_why_it_is_not_signed_in() {
+    let world = with_phone().await;
+    let said = statement(&world, Challenge::new([9; 32]));
+    let signed = Signed::new(&Statement::SignIn(said), &key(PHONE));
+    let body = format!("signed={}", BASE64URL_NOPAD.encode(&wire::encode(&signed)));
+    let headers = [
+        "Content-Type: application/x-www-form-urlencoded",
+        "Accept: text/html,application/xhtml+xml",
+        &format!("Origin: {SIGNER}"),
+    ];
+    let answer = world.ask("POST /v1/session", &headers, &body).await;
+    assert_eq!(answer.status, 401);
+    assert!(
+        answer.head.contains("content-type: text/html"),
+        "{answer:?}"
+    );
+    assert!(!answer.head.contains("set-cookie"), "{answer:?}");
+    for words in ["Not signed in", "the challenge is unknown", SIGNER] {
+        assert!(answer.body.contains(words), "{words}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_of_a_page_ends_the_session() {
+    let world = with_phone().await;
+    let cookie = sign_in(&world).await;
+    let own = format!("Origin: http://{}", world.address);
+    let other = world.ask("POST /v1/session/end", &[&cookie], "").await;
+    assert_eq!(other.status, 403, "{other:?}");
+    let answer = world
+        .ask("POST /v1/session/end", &[&cookie, &own], "")
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("Signed out"), "{answer:?}");
+    assert!(answer.head.contains("max-age=0"), "{answer:?}");
+    assert_eq!(read(&world, &[&cookie]).await.status, 401);
 }

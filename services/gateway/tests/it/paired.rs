@@ -140,7 +140,8 @@ fn the_document_names_the_fields_of_the_types() {
                 key: DeviceKey::Ed25519(phone())
             }),
         ),
-        ("DeviceKey", json!(DeviceKey::Ed25519(phone()))),
+        ("PlainKey", json!(DeviceKey::Ed25519(phone()))),
+        ("PasskeyName", json!(DeviceKey::Passkey(phone()))),
         (
             "PairingShown",
             json!(PairingShown {

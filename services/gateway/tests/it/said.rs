@@ -19,6 +19,7 @@ pub(crate) fn admitted(task: TaskId) -> Draft<Policy> {
             contract,
             playbook: content(b"playbook"),
             slots: None,
+            of_message: false,
         },
     )
 }

@@ -28,6 +28,7 @@ async fn session() -> (World, TaskId) {
         playbook: content(b"playbook"),
         slots: None,
         dialogue: None,
+        of_message: false,
     };
     world.append(Draft::<Policy>::of(task, fact));
     (world, task)

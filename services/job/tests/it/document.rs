@@ -36,7 +36,7 @@ fn every_value_is_read() {
     ));
     assert_eq!(
         (job.misfire, job.overlap),
-        (Misfire::All(10), Overlap::Queue)
+        (Misfire::All(10), Overlap::Queue(100))
     );
     let from = Some(time("2027-03-01T08:00:00Z"));
     assert_eq!(job.when, When::Every { ms: 900_000, from });
@@ -58,6 +58,48 @@ fn a_trigger_has_no_slots() {
         (None, None)
     );
     assert!(!job.when.has(now, now));
+}
+
+#[test]
+fn a_job_runs_after_another_one() {
+    for (outcome, said) in [
+        ("", "after each run of other that succeeds"),
+        (
+            ", outcome = \"failed\"",
+            "after each run of other that fails",
+        ),
+        (", outcome = \"ended\"", "after each run of other that ends"),
+    ] {
+        let job = read(&format!(
+            "{HEAD}[when]\nafter = {{ job = \"other\"{outcome} }}\n"
+        ));
+        assert_eq!(job.when.to_string(), said);
+        let now = time("2027-03-01T08:00:00Z");
+        assert_eq!((job.when.next(now, now), job.when.trigger()), (None, None));
+    }
+    let when = |when: &str| format!("{HEAD}[when]\n{when}\n");
+    refused(&[
+        (
+            when("after = \"other\""),
+            "`after` is not a table",
+            "outcome = ",
+        ),
+        (
+            when("after = { job = \"A b\" }"),
+            "`job` is no such name",
+            "stocktake",
+        ),
+        (
+            when("after = { job = \"other\", outcome = \"done\" }"),
+            "`outcome` is none of its words",
+            "\"ended\"",
+        ),
+        (
+            when("after = { job = \"other\" }\nevery = \"1h\""),
+            "more than `after`",
+            "alone",
+        ),
+    ]);
 }
 
 #[test]
@@ -111,7 +153,7 @@ fn each_error_has_its_place_and_its_fix() {
         ),
         (
             with("overlap = \"all\""),
-            "`overlap` is none of its words",
+            "`overlap` is none of its values",
             "\"queue\"",
         ),
         (with("misfire = \"all\""), misfire, all),

@@ -2,4 +2,6 @@
 
 mod cron;
 mod document;
+mod messages;
+mod policies;
 mod when;

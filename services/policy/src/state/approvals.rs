@@ -2,7 +2,7 @@
 
 use bus_schema::{
     ApprovalCarried, ApprovalRefused, DeviceRefused, DeviceRevoked, Meta, NotSigned,
-    OutsideEnvelope, PublicKey, RefusalCode, Signed, Signers, Statement, TaskId,
+    OutsideEnvelope, PublicKey, RefusalCode, Signed, Signers, Statement, TaskId, Time,
 };
 
 use super::{APPROVALS_REFUSED_MAX, Answer, InvalidApproval, Question, Stage, State};
@@ -56,6 +56,23 @@ impl State {
             };
             self.invalid_approvals.insert(meta.seq, stray);
         }
+    }
+
+    /// Returns the code of the first approval of a question that counts no more at `now`, in bus time: its device has
+    /// expired since.
+    pub(crate) fn lapsed(
+        &self,
+        question: &Question,
+        owner: PublicKey,
+        now: Time,
+    ) -> Option<RefusalCode> {
+        let signers = Signers {
+            owner,
+            devices: &self.devices,
+        };
+        let said = question.yes.iter();
+        let mut said = said.map(|one| question.draft.answer(one, &signers, now));
+        said.find_map(|one| one.err().map(no_answer))
     }
 
     /// Folds the refusal of a forwarded statement.
@@ -152,7 +169,9 @@ fn is_of_other(question: &Question, statement: &Signed) -> bool {
             | Statement::Call(_)
             | Statement::End(_)
             | Statement::SignIn(_)
-            | Statement::Pairing(_),
+            | Statement::Pairing(_)
+            | Statement::Said(_)
+            | Statement::Amend(_),
         )
         | Err(_) => false,
     }
@@ -167,6 +186,7 @@ const fn no_answer(why: OutsideEnvelope) -> RefusalCode {
         OutsideEnvelope::Device(DeviceRefused::Revoked) => RefusalCode::DeviceRevoked,
         OutsideEnvelope::Device(DeviceRefused::Expired) => RefusalCode::DeviceExpired,
         OutsideEnvelope::Device(DeviceRefused::Role) => RefusalCode::DeviceRole,
+        OutsideEnvelope::Device(DeviceRefused::Unverified) => RefusalCode::DeviceUnverified,
         OutsideEnvelope::Approval(NotSigned::BadSignature | NotSigned::Malformed)
         | OutsideEnvelope::Expired
         | OutsideEnvelope::Tool

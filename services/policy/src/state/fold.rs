@@ -1,9 +1,9 @@
 //! Folds facts into the state. The fold accepts every fact and gives every reader of a stream the same state.
 
 use bus_schema::{
-    ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalRequested, ContractSigned,
-    Digest, Meta, PolicyFact, PublicKey, RefusalCode, Statement, TaskAdmitted, TaskId,
-    TaskSubmitted, Time,
+    ActionGranted, ActionId, ActionProposed, ActionRefused, ApprovalRequested, AuthorId,
+    ContractSigned, Digest, Meta, PolicyFact, PublicKey, RefusalCode, Statement, TaskAdmitted,
+    TaskId, TaskOutcome, TaskSubmitted, Time,
 };
 use contract::ContractTotals;
 
@@ -36,6 +36,7 @@ impl State {
             PolicyFact::ContractRevoked(_, fact) => self.contract_revoked(meta, &fact.contract),
             PolicyFact::ContractActivated(_, fact) => {
                 if let Some(pending) = self.take_offered(&fact.contract) {
+                    self.move_tasks(meta, &fact.contract, &pending.active.name);
                     if let Some(old) = fact.supersedes {
                         self.ended(meta, &old);
                     }
@@ -47,14 +48,21 @@ impl State {
                     active.suspended = true;
                 }
             }
-            PolicyFact::ContractRejected(_, fact) => drop(self.take_offered(&fact.contract)),
+            PolicyFact::ContractRejected(_, fact) => {
+                drop(self.take_offered(&fact.contract));
+                self.moves_nowhere(&fact.contract);
+            }
             PolicyFact::HaltOrdered(..) => self.halted = true,
             PolicyFact::HaltLifted(..) => self.halted = false,
             PolicyFact::TaskSubmitted(task, fact) => self.submitted(meta, task, &fact, owner),
             PolicyFact::TaskCancelled(task, _) => self.cancelled(meta, task),
+            PolicyFact::TaskStopped(task, fact) => {
+                self.runs.stopped(task, fact.why);
+                self.cancelled(meta, task);
+            }
             PolicyFact::TaskAdmitted(task, fact) => self.admitted(meta, task, *fact),
-            PolicyFact::TaskRejected(task, _) => self.take_submission(task),
-            PolicyFact::TaskFinished(task, _) => self.finished(meta, task),
+            PolicyFact::TaskRejected(task, _) => self.rejected(task),
+            PolicyFact::TaskFinished(task, fact) => self.finished(meta, task, fact.outcome),
             PolicyFact::ActionProposed(task, fact) => self.proposed(meta, task, *fact),
             PolicyFact::ActionGranted(task, fact) => self.granted(meta, task, &fact),
             PolicyFact::ActionRefused(task, fact) => self.refused(task, &fact),
@@ -70,6 +78,8 @@ impl State {
             PolicyFact::ActionDeclined(task, fact) => {
                 self.task(task, |of, shared| of.declined(meta.by, fact.action, shared));
             }
+            PolicyFact::TaskSaid(task, fact) => self.said(task, &fact, owner),
+            PolicyFact::ContractAnswered(task, fact) => self.amended(meta, task, &fact, owner),
             // It only proves its stored time, which was folded above.
             PolicyFact::ActionExpired(..) => {}
         }
@@ -77,6 +87,7 @@ impl State {
 
     fn admitted(&mut self, meta: &Meta, task: TaskId, fact: TaskAdmitted) {
         self.take_submission(task);
+        self.runs.admitted(meta.stored, task);
         if let Some(active) = self.contracts.get(&fact.contract) {
             let name = active.name.clone();
             let shared = self.shared.entry(name.clone()).or_default();
@@ -87,6 +98,7 @@ impl State {
                 slots: fact.slots,
                 session: fact.session,
                 dialogue: fact.dialogue,
+                of_message: fact.of_message,
             };
             self.tasks.insert(task, Task::under(name, said, fact.job));
         }
@@ -163,6 +175,10 @@ impl State {
     }
 
     fn submitted(&mut self, meta: &Meta, task: TaskId, fact: &TaskSubmitted, owner: &PublicKey) {
+        // Anybody can compute the id of a run, and nobody submits one: a verdict on it would be taken for the run's.
+        if task.is_of_run() {
+            return;
+        }
         let said = if self.tasks_seen.insert(task) {
             match fact.statement.open(owner) {
                 Ok(Statement::Task(said))
@@ -177,6 +193,7 @@ impl State {
                         slots: said.slots,
                         session: said.session,
                         dialogue: said.dialogue,
+                        of_message: false,
                     })
                 }
                 Ok(
@@ -187,7 +204,9 @@ impl State {
                     | Statement::Call(_)
                     | Statement::End(_)
                     | Statement::SignIn(_)
-                    | Statement::Pairing(_),
+                    | Statement::Pairing(_)
+                    | Statement::Said(_)
+                    | Statement::Amend(_),
                 )
                 | Err(_) => Err(RefusalCode::BadStatement),
             }
@@ -224,22 +243,34 @@ impl State {
         }
     }
 
-    /// Removes the oldest submission of a task: its verdicts follow stream order.
-    fn take_submission(&mut self, task: TaskId) {
-        let first = self.submitted.iter().find(|(_, one)| one.task == task);
-        if let Some(seq) = first.map(|(seq, _)| *seq) {
-            self.submitted.remove(&seq);
+    fn rejected(&mut self, task: TaskId) {
+        let rejected = self.take_submission(task);
+        if rejected.is_some_and(|one| one.run.is_some()) {
+            self.runs.rejected(task);
         }
     }
 
-    fn finished(&mut self, meta: &Meta, task: TaskId) {
-        if self
-            .tasks
-            .get(&task)
-            .is_none_or(|of| of.proposer != meta.by)
-        {
+    /// Removes the oldest submission of a task: its verdicts follow stream order.
+    fn take_submission(&mut self, task: TaskId) -> Option<Submission> {
+        let mut each = self.submitted.iter();
+        let seq = *each.find(|(_, one)| one.task == task)?.0;
+        self.submitted.remove(&seq)
+    }
+
+    fn finished(&mut self, meta: &Meta, task: TaskId, outcome: TaskOutcome) {
+        let proposer = match self.tasks.get(&task) {
+            Some(of) => Some(of.proposer),
+            // The contract ended before the admission of a run, which has no task then.
+            None => {
+                let run = self.runs.get(task);
+                let admitted = run.filter(|run| run.admitted.is_some());
+                admitted.map(|_| AuthorId::Worker)
+            }
+        };
+        if proposer != Some(meta.by) {
             return;
         }
+        self.runs.ended(meta.stored, task, outcome);
         if let Some(mut of) = self.tasks.remove(&task) {
             of.end();
             if of.may_change(self.now) {

@@ -15,7 +15,7 @@ impl State {
         } else if let PolicyFact::JobResumed(_, fact) = fact {
             self.jobs.resume(meta.stored, &fact);
         } else if let PolicyFact::RunOrdered(_, fact) = fact {
-            self.orders.insert(meta.id, (fact.job, fact.version));
+            self.orders.insert(meta.id, *fact);
         } else if let PolicyFact::RunDue(_, fact) = fact {
             self.run_due(meta, *fact);
         }
@@ -26,33 +26,55 @@ impl State {
         let Some(deployment) = self.deployment else {
             return;
         };
-        let RunDue {
-            job,
-            version,
-            cause,
-        } = fact;
-        let task = TaskId::of_run(deployment, &job, version, cause);
-        let ordered = match cause {
-            RunCause::Slot(_) | RunCause::Triggered { .. } => true,
-            RunCause::Ordered(id) => self.orders.remove(&id) == Some((job.clone(), version)),
+        let (job, version, cause) = (&fact.job, fact.version, fact.cause);
+        let task = TaskId::of_run(deployment, job, version, cause);
+        let order = match cause {
+            RunCause::Ordered(id) => self.orders.remove(&id),
+            RunCause::Slot(_)
+            | RunCause::Triggered { .. }
+            | RunCause::Retried(_)
+            | RunCause::After(_) => None,
         };
-        let record = self.jobs.running(&job, version);
-        let said = match (self.runs_seen.insert(task), record) {
+        let failed = match cause {
+            RunCause::Retried(of) => self.runs.failed_run(of),
+            RunCause::Slot(_)
+            | RunCause::Triggered { .. }
+            | RunCause::Ordered(_)
+            | RunCause::After(_) => None,
+        };
+        let failed =
+            failed.filter(|failed| failed.run.job == *job && failed.run.version == version);
+        let failed = failed.map(|failed| (failed.run.attempt, failed.ended));
+        let has = match cause {
+            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::After(_) => true,
+            RunCause::Ordered(_) => {
+                let order = order.as_ref();
+                order.is_some_and(|order| order.job == *job && order.version == version)
+            }
+            RunCause::Retried(_) => failed.is_some(),
+        };
+        let said = match (self.runs_seen.insert(task), self.jobs.running(job, version)) {
             (false, _) => Err(RefusalCode::Reused),
             (true, None) => Err(RefusalCode::NoJob),
-            (true, Some(_)) if !ordered => Err(RefusalCode::NoRun),
-            (true, Some(record)) => Ok(Submitted {
-                contract: record.signed.contract,
-                playbook: record.signed.playbook,
-                slots: record.signed.slots,
-                session: None,
-                dialogue: None,
-            }),
+            (true, Some(_)) if !has => Err(RefusalCode::NoRun),
+            (true, Some(record)) => {
+                let again = order.and_then(|order| order.again);
+                self.runs.due(task, record, &fact, again);
+                Ok(Submitted {
+                    contract: record.signed.contract,
+                    playbook: record.signed.playbook,
+                    slots: record.signed.slots,
+                    session: None,
+                    dialogue: None,
+                    of_message: false,
+                })
+            }
         };
         let run = DueRun {
-            job,
+            job: fact.job,
             version,
             cause,
+            failed,
         };
         let submission = Submission {
             task,

@@ -47,6 +47,7 @@ impl Task {
             slots,
             session,
             dialogue,
+            of_message,
         } = said;
         let of_engine = session.is_some() || dialogue.is_some();
         Self {
@@ -54,6 +55,7 @@ impl Task {
             name,
             playbook,
             slots,
+            of_message,
             job,
             proposer: if of_engine {
                 AuthorId::Engine
@@ -65,6 +67,9 @@ impl Task {
             actions: BTreeMap::new(),
             invalid_approvals: 0,
             cancelled: None,
+            said: Vec::new(),
+            moves_to: None,
+            answers_from: 0,
         }
     }
 

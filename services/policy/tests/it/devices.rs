@@ -133,3 +133,16 @@ fn the_owner_and_a_device_of_the_owner_are_not_two_people() {
     world.head = head;
     assert_eq!(words(&world.turn()), ["granted"]);
 }
+
+#[test]
+fn a_device_that_expires_between_its_yes_and_the_grant_has_approved_nothing() {
+    let (mut world, task, action, draft) = open();
+    endorse(&mut world, DeviceRole::Approver, deployment(), 1_000);
+    let head = world.head.take();
+    world.carry(task, action, &answer_by(PHONE, &draft, true));
+    assert_eq!(words(&world.turn()), [""; 0]);
+    world.pass_ms(1_000);
+    world.head = head;
+    assert_eq!(words(&world.turn()), ["DeviceExpired"]);
+    world.rebuild();
+}

@@ -17,16 +17,21 @@ mod devices;
 mod history;
 mod interleavings;
 mod lifecycle;
+#[cfg(test)]
+mod messages;
 mod pins;
 #[path = "../../../contract/tests/it/examples/proposals.rs"]
 mod proposals;
 mod reload;
 mod repeats;
+mod retries;
 mod roles;
+#[cfg(test)]
 mod runs;
 mod same;
 mod sessions;
 mod slots;
+mod spoken;
 mod world;
 
 use contract::{Catalogue, Contract};

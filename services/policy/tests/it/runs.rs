@@ -98,6 +98,15 @@ fn a_slot_of_a_signed_job_is_one_task_of_its_principal() {
 }
 
 #[test]
+fn a_submission_with_the_id_of_a_run_counts_for_nothing() {
+    let (mut world, contract) = world(EVERY);
+    pass_to(&mut world, 600);
+    world.submit_as(task(600), contract);
+    assert_eq!(words(&world.turn()), [] as [&str; 0]);
+    assert_eq!(slot(&mut world, 600), ["admitted"]);
+}
+
+#[test]
 fn a_slot_that_the_job_does_not_have_is_rejected() {
     let (mut world, _) = world(EVERY);
     pass_to(&mut world, 1_300);
@@ -182,7 +191,14 @@ fn an_order_of_the_owner_is_one_run() {
     let forged = RunCause::Ordered(event_id(7));
     assert_eq!(due(&mut world, 1, forged), ["not admitted: NoRun"]);
     let (job, version) = (job(), 1);
-    world.say::<Owner, _>(Deployment, RunOrdered { job, version });
+    world.say::<Owner, _>(
+        Deployment,
+        RunOrdered {
+            job,
+            version,
+            again: None,
+        },
+    );
     let order = RunCause::Ordered(event_id(world.log.seq));
     assert_eq!(due(&mut world, 1, order), ["admitted"]);
     assert_eq!(due(&mut world, 1, order), ["not admitted: Reused"]);

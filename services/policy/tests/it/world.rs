@@ -182,7 +182,13 @@ impl World {
                 content,
             } => Fetched::Arguments(action, get(by, content)),
             Fetch::Job { content } => Fetched::Job(content, get(AuthorId::Owner, content)),
+            Fetch::Body { task, content } => Fetched::Body(task, get(AuthorId::Scheduler, content)),
             Fetch::Words { task, by, content } => Fetched::Words(task, get(by, content)),
+            Fetch::Said {
+                task,
+                number,
+                content,
+            } => Fetched::Said(task, number, get(AuthorId::Gateway, content)),
             Fetch::Slots { task, by, content } => Fetched::Slots(task, get(by, content)),
             Fetch::Earlier {
                 task,

@@ -1,13 +1,15 @@
 //! Tests valid, revoked, replaced and re-signed contracts.
 
 use actor::Permit;
+use bus_schema::testing::key;
 use bus_schema::{
-    ActionGranted, AuthorId, ContractActivated, ContractFolders, ContractRevoked, Deployment,
-    Digest, Grant, Meta, Owner, Policy, RefusalCode, Runner, Signers, TaskCancelled,
+    ActionGranted, AmendStatement, AuthorId, ContractActivated, ContractAnswered, ContractFolders,
+    ContractRevoked, Deployment, DeploymentId, Digest, Gateway, Grant, Meta, Owner, Policy,
+    RefusalCode, Runner, Signed, Signers, Statement, StopReason, TaskCancelled, TaskStopped,
 };
 
 use crate::core::{claimed, declined};
-use crate::stream::{START, Stream, action, contract, draft, envelope, task};
+use crate::stream::{START, Stream, action, contract, deployment, draft, envelope, task};
 
 #[test]
 fn what_was_granted_before_a_revocation_stays_revoked() {
@@ -35,6 +37,15 @@ fn cancelled_task_is_claimed_no_more_and_others_are() {
     // A task that the owner has not signed takes no memory.
     assert!(stream.say::<Owner, _>(task(9), TaskCancelled {}));
     assert!(!stream.gate.borrow().stops(task(9)));
+}
+
+#[test]
+fn policy_cannot_stop_a_task_of_a_person() {
+    let mut stream = Stream::new();
+    stream.ready(draft(1, "file.write"));
+    let why = StopReason::Deadline;
+    assert!(stream.say::<Policy, _>(task(1), TaskStopped { why }));
+    assert!(!stream.gate.borrow().stops(task(1)));
 }
 
 #[test]
@@ -127,6 +138,91 @@ fn a_grant_of_a_stolen_policy_key_moves_no_task_to_another_workspace() {
     let mut stream = Stream::new();
     stream.ready(draft(1, "file.write"));
     assert_eq!(stream.wants(), claimed(1));
+}
+
+/// Neither a stolen gateway nor a stolen policy moves a task, because executors verify the owner's answer themselves.
+#[test]
+fn only_the_owner_lets_a_task_go_on_under_another_contract() {
+    type Falsify = fn(&mut AmendStatement);
+    let changes: [(&str, Falsify); 5] = [
+        ("another task", |said| said.task = task(2)),
+        ("another deployment", |said| {
+            said.deployment = DeploymentId::new(uuid::Uuid::nil())
+        }),
+        ("another contract before", |said| said.from = Digest::ZERO),
+        ("a refusal", |said| said.to = None),
+        ("nothing", |_| ()),
+    ];
+    let newer = Digest::of(&[b"newer"]);
+    for (change, apply) in changes {
+        for by in [AuthorId::Owner, AuthorId::Gateway, AuthorId::Policy] {
+            let mut stream = Stream::new();
+            stream.submit(task(1), contract(), true);
+            let mut said = AmendStatement {
+                deployment: deployment(),
+                task: task(1),
+                request: 0,
+                from: contract(),
+                to: Some(newer),
+                at: START,
+            };
+            apply(&mut said);
+            let statement = Signed::new(&Statement::Amend(said), &key(by));
+            stream.say::<Gateway, _>(task(1), ContractAnswered { statement });
+            stream.sign_as(newer, ("c", 2), envelope());
+            stream.restart();
+            let mut under = draft(1, "file.write");
+            under.contract = newer;
+            stream.ready(under);
+            let genuine = change == "nothing" && by == AuthorId::Owner;
+            let expected = if genuine {
+                claimed(1)
+            } else {
+                declined(1, RefusalCode::BadStatement)
+            };
+            assert_eq!(stream.wants(), expected, "{change} {by}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_counts_before_its_contract_is_read_and_until_a_later_no() {
+    let newer = Digest::of(&[b"newer"]);
+    let yes = AmendStatement {
+        deployment: deployment(),
+        task: task(1),
+        request: 0,
+        from: contract(),
+        to: Some(newer),
+        at: START,
+    };
+    let no = AmendStatement {
+        to: None,
+        ..yes.clone()
+    };
+    for (answers, expected) in [
+        (vec![yes.clone()], claimed(1)),
+        (
+            vec![yes.clone(), no, yes],
+            declined(1, RefusalCode::BadStatement),
+        ),
+    ] {
+        let mut stream = Stream::new();
+        stream.submit(task(1), contract(), true);
+        for said in answers {
+            let statement = Signed::new(&Statement::Amend(said), &key(AuthorId::Owner));
+            stream.say::<Gateway, _>(task(1), ContractAnswered { statement });
+        }
+        // At the first grant the core removes what has expired.
+        let mut other = draft(2, "file.write");
+        other.audience = AuthorId::Worker;
+        stream.ready(other);
+        stream.sign_as(newer, ("c", 2), envelope());
+        let mut under = draft(1, "file.write");
+        under.contract = newer;
+        stream.ready(under);
+        assert_eq!(stream.wants(), expected);
+    }
 }
 
 #[test]

@@ -426,6 +426,7 @@ pub(crate) fn asked(approvers: Vec<PublicKey>) -> Asked {
         until: START.plus_ms(60_000),
         escalation: None,
         attended: false,
+        verified: false,
     }
 }
 

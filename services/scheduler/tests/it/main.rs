@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod retries;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod stream;

@@ -175,6 +175,7 @@ fn an_order_runs_once_at_once_and_not_for_another_version() {
     let order = |version| RunOrdered {
         job: name("j"),
         version,
+        again: None,
     };
     scene.say::<Owner, _>(Deployment, order(2));
     assert_eq!(scene.run(), []);

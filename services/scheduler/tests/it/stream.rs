@@ -7,7 +7,7 @@ use bus_schema::testing::{TestLog, body, owner};
 use bus_schema::{
     Author, AuthorId, CanPublish, ChainScope, Deployment, DeploymentId, Digest, Draft, Event,
     JobName, JobSigned, Owner, Policy, Read, RunCause, RunDue, Scheduler, SchedulerFact,
-    TaskAdmitted, TaskFinished, TaskId, TaskOutcome, Time, Verifier, Worker, wire,
+    TaskAdmitted, TaskFinished, TaskId, TaskOutcome, Time, TriggerRefused, Verifier, Worker, wire,
 };
 use scheduler::{Effect, Input, SchedulerCore};
 
@@ -38,6 +38,8 @@ pub(crate) struct Scene {
     pub(crate) timers: BTreeMap<JobName, Time>,
     /// The messages from outside that were acknowledged.
     pub(crate) took: Vec<u64>,
+    /// The messages from outside that were said to start no run.
+    pub(crate) refused: Vec<TriggerRefused>,
     /// True if the server fires them.
     pub(crate) fires: bool,
 }
@@ -53,6 +55,7 @@ impl Scene {
             read: 0,
             timers: BTreeMap::new(),
             took: Vec::new(),
+            refused: Vec::new(),
             fires: true,
         };
         scene.say::<Owner, _>(Deployment, roster);
@@ -72,13 +75,18 @@ impl Scene {
     }
 
     pub(crate) fn sign(&mut self, version: u32, head: &str, when: &str) {
+        self.sign_as("j", version, head, when);
+    }
+
+    /// Signs a version of a job of any name.
+    pub(crate) fn sign_as(&mut self, job: &str, version: u32, head: &str, when: &str) {
         let text = format!(
-            "job = \"j\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n{head}\n[when]\n{when}\n"
+            "job = \"{job}\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n{head}\n[when]\n{when}\n"
         );
         let document = self.log.put(Owner::ID, text.as_bytes());
         let playbook = self.log.put(Owner::ID, b"playbook");
         let fact = JobSigned {
-            job: name("j"),
+            job: name(job),
             version,
             contract: Digest::ZERO,
             document,
@@ -106,9 +114,16 @@ impl Scene {
             let clock = Clock::fake(T0);
             let mut out = Outbox::new(self.log.now, None, &busy, &running, &clock);
             self.core.next(&mut out);
-            let drafts: Vec<_> = out.drafts().into_iter().map(said).collect();
+            let all = out.drafts();
+            let drafts: Vec<_> = all.iter().filter_map(|draft| said(draft)).collect();
+            let refused = |draft: &&Draft<Scheduler>| body::<_, TriggerRefused>(draft);
+            let refused: Vec<_> = all.iter().filter_map(refused).collect();
             let mut effects = out.into_effects();
             effects.retain(|effect| !matches!(effect, Effect::Listen | Effect::ListenOutside));
+            for said in refused {
+                self.refused.push(said.fact.clone());
+                self.say::<Scheduler, _>(Deployment, said.fact);
+            }
             if effects.is_empty() || !drafts.is_empty() {
                 return drafts;
             }
@@ -158,6 +173,11 @@ impl Scene {
 
     /// Lets the time pass to a second, with each timer firing in time, and returns the slots that were said.
     pub(crate) fn until(&mut self, second: u64) -> Vec<u64> {
+        slots(&self.pass_to(second))
+    }
+
+    /// Lets the time pass as [`Self::until`] does, and returns the causes that were said.
+    pub(crate) fn pass_to(&mut self, second: u64) -> Vec<RunCause> {
         let mut all = self.run();
         while let Some((job, due)) = self.first_timer().filter(|(_, due)| *due <= at(second)) {
             self.timers.remove(&job);
@@ -166,7 +186,7 @@ impl Scene {
             all.extend(self.run());
         }
         self.log.now = self.log.now.max(at(second));
-        slots(&all)
+        all
     }
 
     fn first_timer(&self) -> Option<(JobName, Time)> {
@@ -193,13 +213,19 @@ impl Scene {
             session: None,
             dialogue: None,
             job: Some(name("j")),
+            of_message: false,
         };
         self.say::<Policy, _>(task, fact);
     }
 
     pub(crate) fn finish(&mut self, task: TaskId) {
+        self.end(task, TaskOutcome::Succeeded);
+    }
+
+    /// Ends a run with an outcome.
+    pub(crate) fn end(&mut self, task: TaskId, outcome: TaskOutcome) {
         let fact = TaskFinished {
-            outcome: TaskOutcome::Succeeded,
+            outcome,
             detail: None,
         };
         self.say::<Worker, _>(task, fact);
@@ -211,16 +237,18 @@ pub(crate) fn task(second: u64) -> TaskId {
     TaskId::of_run(deployment(), &name("j"), 1, RunCause::Slot(at(second)))
 }
 
-fn said(draft: &Draft<Scheduler>) -> RunDue {
-    let said = body::<_, RunDue>(draft);
-    said.expect("the scheduler says nothing else").fact
+fn said(draft: &Draft<Scheduler>) -> Option<RunDue> {
+    Some(body::<_, RunDue>(draft)?.fact)
 }
 
 /// The slots, in seconds after the start.
 pub(crate) fn slots(causes: &[RunCause]) -> Vec<u64> {
     let slot = |cause: &RunCause| match cause {
         RunCause::Slot(slot) => Some(slot.ms_since(T0) / 1_000),
-        RunCause::Ordered(_) | RunCause::Triggered { .. } => None,
+        RunCause::Ordered(_)
+        | RunCause::Triggered { .. }
+        | RunCause::Retried(_)
+        | RunCause::After(_) => None,
     };
     causes.iter().filter_map(slot).collect()
 }

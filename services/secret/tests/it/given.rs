@@ -1,7 +1,7 @@
 //! Values, keys and terms of the tests.
 
 use bus_schema::SecretName;
-use secret::{SealingKey, SecretTerms, SecretValue};
+use secret::{Outgoing, SealingKey, SecretTerms, SecretValue};
 use zeroize::Zeroizing;
 
 pub(crate) fn name(text: &str) -> SecretName {
@@ -21,4 +21,21 @@ pub(crate) fn terms(version: u32, hosts: &[&str], inject: &str) -> SecretTerms {
     let methods = ["POST", "GET"].map(|one| one.parse().unwrap()).to_vec();
     let inject = inject.parse().unwrap();
     SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap()
+}
+
+/// A request at 2015-08-30T12:36:00Z.
+pub(crate) fn get(path: &str) -> Outgoing<'_> {
+    let (path, query) = match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    };
+    Outgoing {
+        method: "GET".parse().unwrap(),
+        host: "example.amazonaws.com",
+        path,
+        query,
+        content_type: None,
+        body: b"",
+        at: "2015-08-30T12:36:00Z".parse().unwrap(),
+    }
 }

@@ -1,8 +1,12 @@
 //! Tests the places in which a secret stands in a request.
 
-use secret::{Injection, InjectionError, Place, Unfit};
+use secret::{Injected, Injection, InjectionError, Place, Unfit};
 
-use crate::given::value;
+use crate::given::{get, value};
+
+fn applied(injection: &Injection, text: &str) -> Vec<Injected> {
+    injection.apply(&value(text), &get("/")).unwrap()
+}
 
 #[test]
 fn each_injection_has_one_spelling_and_its_text() {
@@ -38,8 +42,14 @@ fn each_injection_has_one_spelling_and_its_text() {
         let injection: Injection = text.parse().unwrap();
         assert_eq!(injection.to_string(), spelled);
         assert_eq!(spelled.parse(), Ok(injection.clone()));
-        let injected = injection.apply(&value("a:b")).unwrap();
-        assert_eq!((injected.place, injected.text.as_str()), (place, expected));
+        let [injected] = &applied(&injection, "a:b")[..] else {
+            panic!("{text}");
+        };
+        assert_eq!(
+            (&injected.place, injected.text.as_str()),
+            (&place, expected)
+        );
+        assert_eq!(injection.places(), [place]);
     }
 }
 
@@ -66,6 +76,21 @@ fn other_texts_are_no_injections() {
         ("cookie:a;b", InjectionError::Name),
         ("basic:", InjectionError::Name),
         ("basic:a:b", InjectionError::Name),
+        ("hmac:x-sig={hex}", InjectionError::Hmac),
+        ("hmac:x-sig;{body}", InjectionError::Hmac),
+        ("hmac:host={hex};{body}", InjectionError::Header),
+        ("hmac:x-sig=v1;{body}", InjectionError::Hmac),
+        ("hmac:x-sig={hex}{base64};{body}", InjectionError::Hmac),
+        ("hmac:x-sig={hex}{body};{body}", InjectionError::Hmac),
+        ("hmac:x-sig={hex};{body}{hex}", InjectionError::Hmac),
+        ("hmac:x-sig={hex};{secret}{body}", InjectionError::Hmac),
+        ("hmac:x-sig={hex};{body}}", InjectionError::Hmac),
+        ("hmac:x-sig={hex};{time}", InjectionError::Uncovered),
+        ("hmac:x-sig={hex};{body};cookie", InjectionError::Header),
+        ("hmac:x-sig={hex};{body};x-sig", InjectionError::Hmac),
+        ("sigv4:s3", InjectionError::Scope),
+        ("sigv4:/s3", InjectionError::Scope),
+        ("sigv4:eu-central-1/s3/x", InjectionError::Scope),
     ] {
         assert_eq!(text.parse::<Injection>(), Err(error), "{text:?}");
     }
@@ -79,13 +104,17 @@ fn a_value_that_would_end_its_place_does_not_fit() {
         ("cookie:sid", "zq zq", Unfit::Cookie),
         ("cookie:sid", "zq;zq", Unfit::Cookie),
         ("basic", "zqzq", Unfit::User),
+        ("sigv4:eu-central-1/s3", "zqzq", Unfit::AwsKey),
+        ("sigv4:eu-central-1/s3", "zqzq:", Unfit::AwsKey),
+        ("sigv4:eu-central-1/s3", "zq,zq:zqzq", Unfit::AwsKey),
+        ("sigv4:eu-central-1/s3", "zqzq:zqzq:zö", Unfit::AwsKey),
     ] {
         let injection: Injection = rule.parse().unwrap();
-        let unfit = injection.apply(&value(text)).unwrap_err();
+        let unfit = injection.fits(&value(text)).unwrap_err();
         assert_eq!(unfit, error, "{rule} {text}");
         assert!(!unfit.to_string().contains(text));
     }
     let injection: Injection = "query:key".parse().unwrap();
-    let injected = injection.apply(&value("dörf & er")).unwrap();
-    assert_eq!(injected.text.as_str(), "d%C3%B6rf%20%26%20er");
+    let injected = applied(&injection, "dörf & er");
+    assert_eq!(injected[0].text.as_str(), "d%C3%B6rf%20%26%20er");
 }

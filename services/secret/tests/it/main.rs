@@ -8,3 +8,5 @@ mod injections;
 mod scrubs;
 #[cfg(test)]
 mod seals;
+#[cfg(test)]
+mod signatures;

@@ -6,7 +6,7 @@ use secret::{
 };
 use zeroize::Zeroizing;
 
-use crate::given::{key, name, terms, value};
+use crate::given::{get, key, name, terms, value};
 
 const BEARER: &str = "header:Authorization=Bearer {}";
 
@@ -137,7 +137,7 @@ fn nothing_shows_a_value_or_a_key() {
     let value = value(canary);
     assert_eq!(format!("{value:?}"), "28 bytes");
     let injected = "query:key".parse::<secret::Injection>().unwrap();
-    let injected = injected.apply(&value).unwrap();
+    let injected = injected.apply(&value, &get("/")).unwrap();
     let scrubber = secret::Scrubber::new(&name("crm"), &[canary]);
     let key = key(7);
     let text = String::from_utf8(key.text().to_vec()).unwrap();

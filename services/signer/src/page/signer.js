@@ -129,8 +129,54 @@ async function verify(key, bytes, signature) {
 }
 async function sign(device, statement) {
   const bytes = encode(statement);
+  if (device.keys.passkey) return encode(await assertion(device, bytes));
   const signature = new Uint8Array(await crypto.subtle.sign('Ed25519', device.keys.privateKey, bytes));
   return encode({ by: device.key, statement: bytes, signature });
+}
+// A passkey: its name covers its key, this host and this origin.
+async function makePasskey() {
+  const made = await navigator.credentials.create({
+    publicKey: {
+      rp: { id: location.hostname, name: 'Contractual' },
+      user: { id: crypto.getRandomValues(new Uint8Array(32)), name: 'Contractual', displayName: 'Contractual' },
+      challenge: crypto.getRandomValues(new Uint8Array(32)),
+      pubKeyCredParams: [{ type: 'public-key', alg: -7 }],
+      authenticatorSelection: { userVerification: 'required' },
+      attestation: 'none',
+    },
+  });
+  const point = new Uint8Array(made.response.getPublicKey()).slice(-65);
+  if (made.response.getPublicKeyAlgorithm() !== -7 || point.length !== 65 || point[0] !== 4) throw new Error('the passkey is of another kind');
+  return { passkey: { id: new Uint8Array(made.rawId), point } };
+}
+async function passkeyName(point) {
+  const party = await sha256(utf8.encode(location.hostname));
+  return sha256(utf8.encode('contractual passkey v1\0'), point, party, utf8.encode(location.origin));
+}
+async function assertion(device, bytes) {
+  const { id, point } = device.keys.passkey;
+  const { response } = await navigator.credentials.get({
+    publicKey: {
+      challenge: await sha256(bytes), rpId: location.hostname, userVerification: 'required',
+      allowCredentials: [{ type: 'public-key', id }],
+    },
+  });
+  const [authenticator, client] = [response.authenticatorData, response.clientDataJSON].map((part) => new Uint8Array(part));
+  const signature = numbers(new Uint8Array(response.signature));
+  return { by: device.key, statement: bytes, signature, assertion: { key: point, authenticator, client } };
+}
+// The two numbers of a signature in DER, 32 bytes each.
+function numbers(der) {
+  const both = new Uint8Array(64);
+  let at = 2;
+  for (const end of [32, 64]) {
+    let part = der.slice(at + 2, at + 2 + der[at + 1]);
+    at += 2 + part.length;
+    while (part.length > 32 && part[0] === 0) part = part.slice(1);
+    if (part.length > 32) throw new Error('the passkey made no signature of its kind');
+    both.set(part, end - part.length);
+  }
+  return both;
 }
 // An event of the owner: its fact, if the owner's key signed exactly these bytes.
 async function ownerSaid(owner, word, kind) {
@@ -151,13 +197,19 @@ const WHY = {
   409: 'this was done before, or by another device',
   410: 'this has ended; start again at the terminal',
 };
+let access;
+// A passkey asks its person each time, so its access is used as long as it holds.
+async function accessOf(device) {
+  if (access && access.until > now() + 20000000000n) return access.header;
+  const until = now() + 60000000000n;
+  const header = `Contractual ${base64(await sign(device, { access: { deployment: device.deployment, until } }))}`;
+  if (device.keys.passkey) access = { until, header };
+  return header;
+}
 async function ask(path, { body, device } = {}) {
   const headers = {};
   if (body) headers['content-type'] = 'application/json';
-  if (device) {
-    const access = { access: { deployment: device.deployment, until: now() + 60000000000n } };
-    headers.authorization = `Contractual ${base64(await sign(device, access))}`;
-  }
+  if (device) headers.authorization = await accessOf(device);
   const method = body ? 'POST' : 'GET';
   const response = await fetch(GATEWAY + path, {
     method, headers, body: body && JSON.stringify(body), credentials: 'omit', referrerPolicy: 'no-referrer',
@@ -175,6 +227,25 @@ async function content(device, author, named) {
     throw new Error('the gateway returned other bytes than the question names');
   }
   return bytes;
+}
+
+// Canonical JSON, of which digests of tools are made.
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
+  return `{${members.join(',')}}`;
+}
+// The tool of a question, as it stood in the catalogue when the owner signed the contract.
+async function signedTool(device, contract, draft) {
+  const named = contract.envelope.tools.find((one) => one.name === draft.tool);
+  if (!named || !same(named.digest, draft.tool_digest)) throw new Error('the contract that the owner signed names no such tool');
+  const entries = JSON.parse(text.decode(await content(device, 'owner', contract.pins.tools)));
+  const entry = Array.isArray(entries) ? entries.find((one) => one?.name === draft.tool) : undefined;
+  if (!entry || !same(await sha256(utf8.encode(canonical(entry))), named.digest)) {
+    throw new Error('the entry of the tool is not the one that the owner signed');
+  }
+  return entry;
 }
 
 // The page: text alone, never markup.
@@ -230,7 +301,7 @@ async function checkCode(owner, key, pairing) {
   for (let i = 0; i < 8; i += 1) { code = CROCKFORD[Number(value & 31n)] + code; value >>= 5n; }
   return `${code.slice(0, 4)}-${code.slice(4)}`;
 }
-async function pair(id, ownerHex) {
+async function pair(id, ownerHex, isPasskey) {
   const owner = unhex(ownerHex);
   const pairing = unhex(id);
   if (owner.length !== 32 || pairing.length !== 16) throw new Error('the address is incomplete; open it as the terminal prints it');
@@ -240,12 +311,14 @@ async function pair(id, ownerHex) {
   }
   let keys = await load(`pairing ${id}`);
   if (!keys) {
-    keys = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
+    keys = isPasskey ? await passkeyByHand() : await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
     await save(`pairing ${id}`, keys);
   }
-  const key = new Uint8Array(await crypto.subtle.exportKey('raw', keys.publicKey));
+  const key = keys.passkey
+    ? await passkeyName(keys.passkey.point)
+    : new Uint8Array(await crypto.subtle.exportKey('raw', keys.publicKey));
   const path = `/v1/pairings/${id}`;
-  await ask(`${path}/device`, { body: { key: { ed25519: hex(key) } } });
+  await ask(`${path}/device`, { body: { key: { [kind(keys)]: hex(key) } } });
   const code = node('p', await checkCode(owner, key, pairing), 'code');
   code.id = 'code';
   show('Type this code into the terminal', code,
@@ -263,9 +336,16 @@ async function pair(id, ownerHex) {
     await new Promise((done) => { setTimeout(done, 500); });
   }
 }
+const kind = (keys) => (keys.passkey ? 'webauthn-es256' : 'ed25519');
+// Browsers make a passkey only for a person who has pressed something.
+const passkeyByHand = () => new Promise((done, failed) => {
+  const make = button('Make the passkey', 'yes', () => makePasskey().then(done, failed));
+  make.id = 'make';
+  show('Make a passkey for this device', node('p', 'It asks for your finger, your face or the PIN of this device before each signature.'), make);
+});
 async function paired(owner, keys, key, word) {
   const fact = await ownerSaid(owner, word, 'device.endorsed');
-  if (!same(fact.key.ed25519, key)) throw new Error('the owner endorsed another device');
+  if (!fact.key[kind(keys)] || !same(fact.key[kind(keys)], key)) throw new Error('the owner endorsed another device');
   await save('device', {
     owner, keys, key, deployment: fact.deployment, id: fact.device, role: fact.role, name: fact.name, expires: fact.expires,
   });
@@ -292,18 +372,26 @@ async function signIn(device) {
 async function home() {
   const device = await load('device');
   if (!device) {
-    show('This device is not paired', node('p', 'Run `contractual pair --role approver --name Laptop` at your computer, and open the address that it prints.'));
+    const more = [];
+    if (location.hostname === '127.0.0.1') {
+      const link = node('a', 'Go on there if this browser was paired with a passkey');
+      link.href = `http://localhost:${location.port}/${location.hash}`;
+      more.push(node('p'));
+      more[0].append(link);
+    }
+    show('This device is not paired', node('p', 'Run `contractual pair --role approver --name Laptop` at your computer, and open the address that it prints.'), ...more);
     return;
   }
   const enter = button('Sign in', 'yes', () => signIn(device).catch((error) => fault('Not signed in', error)));
   enter.id = 'sign-in';
-  show(`${device.name} is paired`, pairs(['Role', device.role], ["Owner's key", hex(device.owner)], ['Valid until', moment(device.expires)]), enter);
+  show(`${device.name} is paired`, pairs(['Role', device.role], ['Signs with', device.keys.passkey ? 'a passkey' : 'a key of this browser'], ["Owner's key", hex(device.owner)], ['Valid until', moment(device.expires)]), enter);
 }
 
 // Signing.
 async function question(taskId, actionId) {
   const device = await load('device');
   if (!device) { await home(); return; }
+  if (device.keys.passkey && !access) await shownByHand(device);
   const shown = await (await ask(`/v1/tasks/${taskId}/questions/${actionId}`, { device })).json();
   const bytes = unbase64(shown.draft);
   const draft = decode(bytes);
@@ -315,16 +403,24 @@ async function question(taskId, actionId) {
   if (!approvers.some((one) => same(one, device.owner))) throw new Error('the question is not for the owner of this device');
   if (asked.attended) throw new Error('the contract demands an answer at the terminal');
   if (![draft.tool, draft.rule].every((name) => /^[A-Za-z0-9._-]{1,128}$/.test(name))) throw new Error('the gateway showed a name that no tool or rule has');
+  if (asked.verified && !device.keys.passkey) throw new Error('the contract demands a passkey; answer with a device that was paired with one');
   if (asked.until <= now()) throw new Error('the question has expired; propose the action again');
   if (!shown.contract) throw new Error('the gateway has no signature of the contract; answer at the terminal');
   const contract = await ownerSaid(device.owner, shown.contract, 'contract.signed');
   if (!same(contract.contract, draft.contract)) throw new Error('the gateway showed another contract than the question names');
   const document = await content(device, 'owner', contract.document);
   if (!same(await sha256(document), draft.contract)) throw new Error('the text of the contract is not the one that the owner signed');
+  const tool = await signedTool(device, contract, draft);
   const args = text.decode(await content(device, draft.args_by, draft.args));
-  present(device, bytes, draft, contract, text.decode(document), args);
+  present(device, bytes, draft, { ...contract, tool, text: text.decode(document) }, args);
 }
-function present(device, bytes, draft, contract, document, args) {
+// The passkey proves who reads before the gateway shows the question.
+const shownByHand = (device) => new Promise((done, failed) => {
+  const open = button('Show the question', 'yes', () => accessOf(device).then(done, failed));
+  open.id = 'show';
+  show('A question waits', node('p', 'Your passkey proves that you may read it, and signs your answer.'), open);
+});
+function present(device, bytes, draft, contract, args) {
   const answer = (approve) => () => {
     no.disabled = true;
     yes.disabled = true;
@@ -343,10 +439,10 @@ function present(device, bytes, draft, contract, document, args) {
   const notes = [];
   if (mixes(args)) notes.push(node('p', 'The arguments mix alphabets: letters that look alike may differ.', 'warn'));
   const whole = node('details');
-  whole.append(node('summary', 'The contract, as the owner signed it'), visible(node('pre'), document, true));
+  whole.append(node('summary', 'The contract, as the owner signed it'), visible(node('pre'), contract.text, true));
   const buttons = device.role === 'viewer' ? [node('p', 'This device may only read.', 'warn')] : [no, yes];
   show(`May ${draft.tool} run?`,
-    pairs(['Contract', `${contract.name}, version ${contract.version}`], ['Rule', draft.rule], ['Answer until', moment(draft.asked.until)], ...limits(draft)),
+    pairs(['Tool', String(contract.tool.description ?? draft.tool)], ['Contract', `${contract.name}, version ${contract.version}`], ['Rule', draft.rule], ['Answer until', moment(draft.asked.until)], ...limits(draft)),
     node('h2', 'Arguments'), shown, ...notes, ...buttons, whole);
   // The question is read from its beginning.
   no.focus({ preventScroll: true });
@@ -374,7 +470,7 @@ async function reply(device, bytes, draft, approve) {
 
 async function start() {
   const named = new URLSearchParams(location.hash.slice(1));
-  if (named.has('p')) return pair(named.get('p'), named.get('o') ?? '');
+  if (named.has('p')) return pair(named.get('p'), named.get('o') ?? '', named.get('k') === 'passkey');
   if (named.has('a')) return question(named.get('t') ?? '', named.get('a'));
   return home();
 }

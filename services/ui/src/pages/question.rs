@@ -35,6 +35,7 @@ pub(super) fn card(
             (arguments(view, action.by, action.args, most))
             p { strong { (strings::ANSWER_BY) " " (time(question.until)) } ". " (strings::quorum(question.quorum)) }
             @if question.attended { p.mute { (strings::ATTENDED) } }
+            @if question.verified { p.mute { (strings::VERIFIED) } }
             @if let Some(signer) = view.signer.filter(|_| !question.attended) {
                 p.go { a href=(format!("{signer}/#t={}&a={}", task.id, action.id)) { (strings::REVIEW) } }
             }

@@ -48,6 +48,9 @@ fn card(view: &View<'_>, secret: &SecretOnRecord) -> Markup {
                         dt { (strings::HOSTS) } dd { (Text::Line(&joined(terms.hosts()))) }
                         dt { (strings::METHODS) } dd { (Text::Line(&joined(terms.methods()))) }
                         dt { (strings::INJECTED) } dd { (Text::Line(&terms.inject().to_string())) }
+                        @if let Some(source) = terms.token() {
+                            dt { (strings::TOKEN_FROM) } dd { (Text::Line(source.url())) }
+                        }
                     }
                 },
                 None => p.mute { (strings::NO_TERMS) },

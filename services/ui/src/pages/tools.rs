@@ -45,6 +45,7 @@ fn row(view: &View<'_>, tool: &Tool) -> Markup {
     let effect = match tool.effects().most() {
         Effect::Read => strings::READS,
         Effect::Write => strings::WRITES,
+        Effect::Tell => strings::TELLS,
         Effect::Outward => strings::SENDS,
     };
     let output = tool.output();

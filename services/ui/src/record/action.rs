@@ -52,6 +52,8 @@ pub(crate) struct AskedQuestion {
     pub(crate) until: Time,
     pub(crate) quorum: u8,
     pub(crate) attended: bool,
+    /// True if only a passkey may approve.
+    pub(crate) verified: bool,
     pub(crate) reason: Option<Content>,
     /// The answers that the gateway forwarded.
     pub(crate) answers: u32,
@@ -185,6 +187,7 @@ impl ActionRecord {
             until: asked.until,
             quorum: asked.quorum,
             attended: asked.attended,
+            verified: asked.verified,
             reason,
             answers: 0,
         });

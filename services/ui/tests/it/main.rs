@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod shown;

@@ -34,6 +34,9 @@ fn each_page_without_anything_says_what_fills_it() {
             ["There are no secrets", "contractual secret set"],
         ),
         ("/tools", ["The catalogue is empty", "contractual tool add"]),
+        ("/models", ["There are no models", "contractual model add"]),
+        ("/devices", ["No device is paired", "contractual pair"]),
+        ("/new", ["No contract is in force", "contractual run"]),
         ("/audit", ["roster.changed", "contractual audit verify"]),
         ("/settings", ["not halted", "contractual halt"]),
     ] {

@@ -62,6 +62,9 @@ impl Story {
             "/jobs",
             "/secrets",
             "/tools",
+            "/models",
+            "/devices",
+            "/new",
             "/audit",
             "/settings",
         ]
@@ -186,6 +189,7 @@ impl Story {
             slots: None,
             session: None,
             job: None,
+            of_message: false,
         };
         self.world.say::<Policy, _>(of, fact);
     }
@@ -270,6 +274,7 @@ impl Story {
             until: self.world.log.now.plus_ms(900_000),
             escalation: None,
             attended: true,
+            verified: false,
         });
         let reason = Some(self.put(AuthorId::Policy));
         let fact = ApprovalRequested { draft, reason };

@@ -4,7 +4,8 @@ use crate::stream::{Node, Said, Stream, uuid};
 use actor::Core as _;
 use bus_schema::{
     ActionDeclined, ActionId, ActionOutcome, ActionRefused, ActionStarted, ApprovalRequested,
-    Egress, Owner, Policy, RefusalCode, Runner, TaskCancelled, TaskFinished, TaskId, TaskOutcome,
+    Egress, Owner, Policy, RefusalCode, RunCause, Runner, StopReason, TaskCancelled, TaskFinished,
+    TaskId, TaskOutcome, TaskStopped,
 };
 
 pub(crate) const TWO_STEPS: &str = "playbook = \"p\"\npurpose = \"t\"\n\
@@ -55,6 +56,20 @@ fn cancelled_task_proposes_nothing_and_ends_once_nothing_runs() {
     assert_eq!(kinds(&node.run(&mut stream)), ["task.finished"]);
     assert_eq!(stream.ended(task(1)), Some((TaskOutcome::Cancelled, None)));
     assert_eq!((node.core.open(), node.core.held_bytes()), (0, 0));
+}
+
+#[test]
+fn policy_stops_a_run_of_a_job_and_no_task_of_a_person() {
+    let (mut stream, mut node) = (Stream::new(), Node::new());
+    let job = "j".parse().expect("a name");
+    let run = TaskId::of_run(uuid(1), &job, 1, RunCause::Retried(task(9)));
+    let why = StopReason::Deadline;
+    for (id, said) in [(task(1), "action.proposed"), (run, "task.finished")] {
+        stream.admit(id, TWO_STEPS);
+        stream.say::<Policy, _>(id, TaskStopped { why });
+        assert_eq!(kinds(&node.run(&mut stream)), [said]);
+    }
+    assert_eq!(stream.ended(run), Some((TaskOutcome::Cancelled, None)));
 }
 
 #[test]

@@ -75,6 +75,7 @@ impl Stream {
             contract,
             playbook,
             slots,
+            of_message: false,
         };
         self.say::<Policy, _>(task, fact);
         playbook

@@ -99,7 +99,9 @@ pub(crate) fn parse(name: &str, text: &str, catalogue: &Catalogue) -> Result<Con
 /// # Errors
 /// [`Error::Document`] with every problem's line, column and fix.
 pub fn check(file: &Path, catalogue: &Path, clock: &Clock) -> Result<Checked, Error> {
-    check_with(file, read_catalogue(catalogue)?, clock)
+    let text = read_text(file)?;
+    let name = file.display().to_string();
+    check_text((&name, &text), read_catalogue(catalogue)?, clock)
 }
 
 /// Checks a contract as [`check`] does, against the catalogue that the owner signed.
@@ -111,9 +113,22 @@ pub(super) async fn check_signed(
     deployment: &Deployment,
     bus: &BusClient,
 ) -> Result<Checked, Error> {
+    let text = read_text(file)?;
+    check_signed_text((&file.display().to_string(), &text), deployment, bus).await
+}
+
+/// Checks the text of a contract as [`check_signed`] does; the name is shown in errors.
+///
+/// # Errors
+/// As [`check_signed`].
+pub(crate) async fn check_signed_text(
+    (name, text): (&str, &str),
+    deployment: &Deployment,
+    bus: &BusClient,
+) -> Result<Checked, Error> {
     let signed = signed_tools(deployment, bus).await?;
     let digest = signed.digest();
-    let checked = check_with(file, signed, &deployment.clock);
+    let checked = check_text((name, text), signed, &deployment.clock);
     let copy = deployment.dir.catalogue();
     let is_edited = || read_catalogue(&copy).is_ok_and(|copy| copy.digest() != digest);
     if let Err(Error::Document(problems)) = &checked
@@ -140,17 +155,19 @@ pub(crate) async fn signed_tools(
     Ok(signed.catalogue)
 }
 
-fn check_with(file: &Path, catalogue: Catalogue, clock: &Clock) -> Result<Checked, Error> {
-    let text = read_text(file)?;
-    let name = file.display().to_string();
+fn check_text(
+    (name, text): (&str, &str),
+    catalogue: Catalogue,
+    clock: &Clock,
+) -> Result<Checked, Error> {
     let wrong = |problems: diagnostic::Diagnostics| Error::Document(problems.to_string());
-    let contract = Contract::parse(&name, &text, &catalogue).map_err(wrong)?;
+    let contract = Contract::parse(name, text, &catalogue).map_err(wrong)?;
     contract
-        .in_force(&name, &text, clock.wall().ns() / 1_000_000)
+        .in_force(name, text, clock.wall().ns() / 1_000_000)
         .map_err(wrong)?;
     let envelope = contract::envelope(&contract, &catalogue);
     Ok(Checked {
-        text,
+        text: text.to_owned(),
         contract,
         tools: catalogue,
         envelope,

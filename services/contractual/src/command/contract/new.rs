@@ -110,24 +110,8 @@ impl Arguments {
     }
 
     fn header(&self, purpose: &str, clock: &Clock) -> DraftHeader {
-        let days = u64::from(self.days);
-        let expires = clock.wall().plus_ms(days * DAY_MS).to_string();
-        let purpose: String = purpose
-            .chars()
-            .filter(|c| !is_hidden(*c))
-            .take(PURPOSE_CHARS_MAX)
-            .collect();
-        DraftHeader {
-            name: self
-                .name
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            purpose,
-            owner: "The person who signs this".to_owned(),
-            expires: expires.get(..10).unwrap_or(&expires).to_owned(),
-            folders: ContractFolders::default(),
-        }
+        let name = self.name.as_ref().map(ToString::to_string);
+        header(name.unwrap_or_default(), purpose, (self.days, clock))
     }
 
     fn drafted(&self, words: &str, tools: &Catalogue, clock: &Clock) -> Result<String, Error> {
@@ -137,21 +121,9 @@ impl Arguments {
         } else {
             words.to_owned()
         };
-        if words.trim().is_empty() || words.chars().count() > WORDS_CHARS_MAX {
-            let wrong = format!(
-                "--task-text is empty or longer than {WORDS_CHARS_MAX} characters; describe the task"
-            );
-            return Err(Error::Document(wrong));
-        }
-        let purpose = words
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        Ok(contract::draft_of_text(
-            &self.header(purpose.trim(), clock),
-            words.trim(),
-            tools,
-        ))
+        let purpose = purpose("--task-text", &words)?;
+        let header = self.header(purpose, clock);
+        Ok(contract::draft_of_text(&header, words.trim(), tools))
     }
 
     async fn of_task(
@@ -177,6 +149,33 @@ impl Arguments {
             header.name = format!("from-{}", id.get(..8).unwrap_or(&id));
         }
         Ok(contract::draft_of_calls(&header, &calls, tools))
+    }
+}
+
+/// The purpose of a contract for these words: their first line. `what` names them in the error.
+///
+/// # Errors
+/// [`Error::Document`] for words that are empty or too long.
+pub(crate) fn purpose<'w>(what: &str, words: &'w str) -> Result<&'w str, Error> {
+    let first = words.lines().find(|line| !line.trim().is_empty());
+    match first.filter(|_| words.chars().count() <= WORDS_CHARS_MAX) {
+        Some(first) => Ok(first.trim()),
+        None => Err(Error::Document(format!(
+            "{what} is empty or longer than {WORDS_CHARS_MAX} characters; describe the task"
+        ))),
+    }
+}
+
+/// The head of a draft that is valid for these days; without a name, the draft gets one from the words.
+pub(crate) fn header(name: String, purpose: &str, (days, clock): (u16, &Clock)) -> DraftHeader {
+    let expires = clock.wall().plus_ms(u64::from(days) * DAY_MS).to_string();
+    let purpose = purpose.chars().filter(|c| !is_hidden(*c));
+    DraftHeader {
+        name,
+        purpose: purpose.take(PURPOSE_CHARS_MAX).collect(),
+        owner: "The person who signs this".to_owned(),
+        expires: expires.get(..10).unwrap_or(&expires).to_owned(),
+        folders: ContractFolders::default(),
     }
 }
 

@@ -81,7 +81,7 @@ impl Arguments {
     }
 }
 
-async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
+pub(super) async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
     Ok(match fetch {
         Fetch::Catalogue { content } => {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
@@ -104,8 +104,20 @@ async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched,
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;
             Fetched::Job(content, bytes)
         }
+        Fetch::Body { task, content } => {
+            let bytes = history.operator.get(AuthorId::Scheduler, &content).await?;
+            Fetched::Body(task, bytes)
+        }
         Fetch::Words { task, by, content } => {
             Fetched::Words(task, history.operator.get(by, &content).await?)
+        }
+        Fetch::Said {
+            task,
+            number,
+            content,
+        } => {
+            let bytes = history.operator.get(AuthorId::Gateway, &content).await?;
+            Fetched::Said(task, number, bytes)
         }
         Fetch::Slots { task, by, content } => {
             Fetched::Slots(task, history.operator.get(by, &content).await?)

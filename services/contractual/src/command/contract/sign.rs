@@ -12,7 +12,7 @@ use deployment::Deployment;
 use serde::Serialize;
 
 use super::{
-    document::{Checked, Summary, check_signed, parse},
+    document::{Checked, Summary, check_signed, check_signed_text, parse},
     folders,
     history::History,
     index::{ContractEntry, ContractIndex},
@@ -76,9 +76,7 @@ impl Arguments {
             }
         });
         match said {
-            Some(Said::Refused { why, .. }) => Err(Error::Refused(format!(
-                "policy refused the contract: {why}"
-            ))),
+            Some(Said::Refused { why, .. }) => Err(refused(&why)),
             Some(Said::Activated { .. }) | None => Ok(()),
         }
     }
@@ -95,6 +93,24 @@ pub async fn sign(deployment: &Deployment, file: &Path) -> Result<Summary, Error
     let bus = deployment.bus().await?;
     let checked = check_signed(file, deployment, &bus).await?;
     put(&bus, deployment, &checked).await
+}
+
+/// Signs the text of a contract with the owner's key, and waits for policy's verdict.
+///
+/// # Errors
+/// The errors of the contract and of the bus; [`Error::Refused`] if policy refuses it or does not answer.
+pub(crate) async fn sign_text(deployment: &Deployment, text: &str) -> Result<Summary, Error> {
+    let mut history = History::read(deployment).await?;
+    let checked = check_signed_text(("the contract", text), deployment, &history.operator).await?;
+    let summary = put(&history.operator, deployment, &checked).await?;
+    match verdict(&mut history, &summary, deployment).await? {
+        Said::Activated { .. } => Ok(summary),
+        Said::Refused { why, .. } => Err(refused(&why)),
+    }
+}
+
+fn refused(why: &str) -> Error {
+    Error::Refused(format!("policy refused the contract: {why}"))
 }
 
 async fn put(

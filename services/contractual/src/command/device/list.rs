@@ -47,7 +47,7 @@ fn shown(record: &DeviceOnRecord, now: Time) -> ListedDevice {
         Ok(()) => "valid",
         Err(DeviceRefused::Revoked) => "revoked",
         Err(DeviceRefused::Expired) => "expired",
-        Err(DeviceRefused::Role) => "may only read",
+        Err(DeviceRefused::Role | DeviceRefused::Unverified) => "may only read",
     };
     ListedDevice {
         device: endorsed.device,

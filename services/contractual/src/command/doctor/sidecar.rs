@@ -1,18 +1,15 @@
 //! Checks of the tailnet: the two files, the sidecar, and the match of gateway and sidecar.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use bus_schema::AuthorId;
 
 use deployment::{
     DeploymentFile, Dir,
     tailnet::{
-        TAG,
+        SIGNER_PORT, TAG,
         policy::{Policy, Source},
-        serve,
+        serve::{self, Targets},
         sidecar::{At, Sidecar, Status, fault},
     },
 };
@@ -46,7 +43,7 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
     let Some(folder) = folder.map(PathBuf::from).or(own) else {
         return;
     };
-    let target = files(findings, &folder, is_asked);
+    let targets = files(findings, &folder, is_asked);
     let Some(sidecar) = sidecar else { return };
     let status = running(findings, &sidecar).await;
     let domain = status.as_ref().and_then(|status| domain(findings, status));
@@ -59,7 +56,7 @@ pub(super) async fn tailnet(findings: &mut Findings, dir: &Dir, folder: Option<&
             "not checked: its configuration belongs to the container; run doctor with sudo"
                 .to_owned(),
         ),
-        Ok(_) | Err(_) => edge(dir, target, domain.as_deref()),
+        Ok(_) | Err(_) => edge(dir, targets, domain.as_deref()),
     };
     findings.note("gateway's edge", edge);
 }
@@ -78,21 +75,21 @@ fn in_container(dir: &Dir, folder: Option<&Path>) -> Option<Sidecar> {
     })
 }
 
-/// Checks the files; returns the address in `serve.json`. The policy in the console counts, so placeholders in the file
+/// Checks the files; returns the addresses in `serve.json`. The policy in the console counts, so placeholders in the file
 /// are a fault only if the files are asked about.
-fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<SocketAddr> {
+fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<Targets> {
     let read = |name: &str| {
         let path = folder.join(name);
         let text = std::fs::read_to_string(&path);
         text.map_err(|error| Fault::new(format!("{}: {error}", path.display()), SHIPPED))
     };
-    let target = read("serve.json")
-        .and_then(|text| serve::target(&text).map_err(|error| Fault::of(&error, SHIPPED)));
+    let targets = read("serve.json")
+        .and_then(|text| serve::targets(&text).map_err(|error| Fault::of(&error, SHIPPED)));
     findings.note(
         "serve.json",
-        target
+        targets
             .as_ref()
-            .map(|target| format!("HTTPS to {target}, nothing else"))
+            .map(|to| format!("HTTPS to {} and {}, nothing else", to.gateway, to.signer))
             .map_err(Clone::clone),
     );
     let policy = read("policy.hujson").and_then(|text| {
@@ -107,7 +104,7 @@ fn files(findings: &mut Findings, folder: &Path, is_asked: bool) -> Option<Socke
         Ok(people) => Ok(people),
     });
     findings.note("policy.hujson", people);
-    target.ok()
+    targets.ok()
 }
 
 /// The number of people and devices that may connect; an error if one is a placeholder.
@@ -217,8 +214,8 @@ async fn served(findings: &mut Findings, sidecar: &Sidecar, domain: &str) {
     findings.note("what is served", seen);
 }
 
-/// Checks that the gateway listens on the address in `serve.json`, for the name of the sidecar.
-fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<String, Fault> {
+/// Checks that gateway and signer listen on the addresses in `serve.json`, for the name of the sidecar.
+fn edge(dir: &Dir, targets: Option<Targets>, domain: Option<&str>) -> Result<String, Fault> {
     let read = actor::config::read::<gateway::Config>(&dir.config(AuthorId::Gateway));
     let (_, config) = read.map_err(|error| Fault::of(&error, "correct its configuration"))?;
     let edge = config.edge.ok_or_else(|| {
@@ -228,6 +225,7 @@ fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<S
         )
     })?;
     let address = edge.address();
+    let target = targets.map(|to| to.gateway);
     if let Some(target) = target.filter(|target| *target != address) {
         return Err(Fault::new(
             format!("serve.json sends to {target}, and the gateway listens on {address}"),
@@ -239,6 +237,56 @@ fn edge(dir: &Dir, target: Option<SocketAddr>, domain: Option<&str>) -> Result<S
             "the gateway does not know the sidecar's name",
             format!("add {domain:?} to `hosts` in its configuration, and restart it"),
         )),
-        Some(_) | None => Ok(format!("{address}, for {} only", edge.sidecar())),
+        Some(domain) => {
+            signer(dir, &config, targets, domain)?;
+            Ok(format!("{address}, for {} only", edge.sidecar()))
+        }
+        None => Ok(format!("{address}, for {} only", edge.sidecar())),
     }
+}
+
+/// Checks that the signer is where `serve.json` sends to, and that it and the gateway know each other.
+fn signer(
+    dir: &Dir,
+    gateway: &gateway::Config,
+    targets: Option<Targets>,
+    domain: &str,
+) -> Result<(), Fault> {
+    let origin = format!("https://{domain}:{SIGNER_PORT}");
+    if !gateway.signers.names(&origin) {
+        return Err(Fault::new(
+            "the gateway does not know the signer",
+            format!("add {origin:?} to `signers` in its configuration, and restart it"),
+        ));
+    }
+    let path = dir.signer_config();
+    let config = signer::read(&path);
+    let config = config.map_err(|error| Fault::of(&error, "run `contractual init` again"))?;
+    let fix = |line: String| format!("write `{line}` in {}, and restart it", path.display());
+    if let Some(Targets { signer, .. }) = targets.filter(|to| to.signer != config.listen) {
+        return Err(Fault::new(
+            format!(
+                "serve.json sends to {signer}, and the signer listens on {}",
+                config.listen
+            ),
+            fix(format!("listen = \"{signer}\"")),
+        ));
+    }
+    let (host, of) = (
+        format!("{domain}:{SIGNER_PORT}"),
+        format!("https://{domain}"),
+    );
+    if !config.is_named(&host) {
+        return Err(Fault::new(
+            "the signer does not know its name",
+            fix(format!("hosts = [{host:?}]")),
+        ));
+    }
+    if config.gateway != of {
+        return Err(Fault::new(
+            format!("the signer's page talks to {}", config.gateway),
+            fix(format!("gateway = {of:?}")),
+        ));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use actor::BusClient;
-use bus_schema::{AuthorId, JobSigned, Sealed, Time};
+use bus_schema::{AuthorId, JobSigned, Jobs, Sealed, Time};
 use clap::Args;
 use contract::{Catalogue, Contract, Risk, SlotValues};
 use deployment::{Deployment, jobs, owner::owner, read_text};
@@ -11,6 +11,7 @@ use job::Job;
 use serde_json::json;
 use worker::Playbook;
 
+use super::known;
 use crate::{
     Error, Output,
     command::contract::{
@@ -61,6 +62,7 @@ impl Arguments {
             sealed(playbook.source().as_bytes())?,
         );
         let before = jobs::read(&bus, owner(&deployment.dir)?).await?;
+        follows(&bus, &before, &job).await?;
         let before = before
             .get(&job.name)
             .map_or(0, |newest| newest.signed.version);
@@ -101,13 +103,45 @@ impl Arguments {
     }
 }
 
+/// Checks that the job after which this one runs is signed, and that no chain of jobs leads back to this one.
+async fn follows(bus: &BusClient, all: &Jobs, job: &Job) -> Result<(), Error> {
+    let mut chain = vec![job.name.clone()];
+    let mut next = job.when.after().map(|(other, _)| other.clone());
+    while let Some(other) = next {
+        if other == job.name {
+            chain.push(other);
+            let chain = chain.iter().map(ToString::to_string).collect::<Vec<_>>();
+            return Err(Error::Document(format!(
+                "the jobs would start each other for ever: {} each run after the next; give one of them a time under `[when]`",
+                chain.join(", ")
+            )));
+        }
+        let record = all.get(&other).filter(|record| !record.is_revoked);
+        let Some(record) = record else {
+            if chain.len() > 1 {
+                return Ok(());
+            }
+            return Err(Error::Refused(format!(
+                "there is no job `{other}` to run after: sign it first, see `contractual job list`"
+            )));
+        };
+        if chain.contains(&other) {
+            return Ok(());
+        }
+        chain.push(other);
+        let document = known::document(bus, record).await?;
+        next = document.and_then(|(_, of)| of.when.after().map(|(other, _)| other.clone()));
+    }
+    Ok(())
+}
+
 /// Returns the first coming times.
 fn coming(job: &Job, now: Time) -> Result<Vec<Time>, Error> {
     let next = |after: &Time| job.when.next(*after, now);
     let coming: Vec<_> = std::iter::successors(next(&now), next)
         .take(SHOWN)
         .collect();
-    if coming.is_empty() && job.when.trigger().is_none() {
+    if coming.is_empty() && job.when.trigger().is_none() && job.when.after().is_none() {
         return Err(Error::Document(format!(
             "the job `{}` never runs: it is to run {}, and now it is {now}; write a later time",
             job.name, job.when
@@ -184,10 +218,29 @@ fn slots(contract: &Contract, job: &Job, now: Time) -> Result<Option<Vec<u8>>, E
         ))
     };
     let mut values = SlotValues::default();
+    // Policy checks what messages fill in, with each run.
+    let mapped = &job.messages.slots;
+    for name in mapped.keys() {
+        if job.slots.contains_key(name) {
+            return Err(Error::Document(format!(
+                "the slot `{name}` stands under `[slots]` and under `[message] slots`: keep one of them"
+            )));
+        }
+        let mut known = contract.slots().map(|slot| slot.name.as_str());
+        if !known.any(|known| known == name) {
+            return Err(Error::Document(format!(
+                "the contract `{}` has no slot `{name}`: write one of its slots under `[message] slots`, or add it to the contract",
+                job.contract
+            )));
+        }
+    }
     for (name, text) in &job.slots {
         let value = contract.typed(name, text, now_ms).map_err(wrong)?;
         values.insert(name.clone(), value);
     }
-    contract.check_slots(&values, now_ms).map_err(wrong)?;
+    let mut unfilled = contract.unfilled(&values);
+    if unfilled.any(|slot| !mapped.contains_key(&slot.name)) {
+        contract.check_slots(&values, now_ms).map_err(wrong)?;
+    }
     Ok((!values.is_empty()).then(|| values.encode()))
 }

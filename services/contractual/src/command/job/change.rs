@@ -49,7 +49,16 @@ impl Arguments {
             JobChange::Pause if paused => (None, "is paused already; nothing was signed"),
             JobChange::Resume if !paused => (None, "is not paused; nothing was signed"),
             JobChange::Run => {
-                let seq = jobs::say(deployment, &bus, RunOrdered { job, version }).await?;
+                let seq = jobs::say(
+                    deployment,
+                    &bus,
+                    RunOrdered {
+                        job,
+                        version,
+                        again: None,
+                    },
+                )
+                .await?;
                 (
                     Some(seq),
                     "one run is ordered; `contractual job history` shows it",

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     known,
-    runs::{JobRun, JobRuns},
+    runs::{AfterFailure, JobRun, JobRuns},
 };
 use crate::{Error, Output};
 
@@ -26,6 +26,8 @@ struct ListedJob {
     /// The same in its zone.
     #[serde(skip)]
     shown: Option<String>,
+    /// The number of runs whose last attempt failed, and that were not run again.
+    dead_letters: usize,
     /// The last run.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<JobRun>,
@@ -38,6 +40,12 @@ pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Err
     let mut listed = Vec::new();
     for record in found.jobs.iter().filter(|job| !job.is_revoked) {
         let document = known::document(&history.operator, record).await?;
+        let own = found.of(&record.signed.job);
+        let dead = document.as_ref().map_or(0, |(_, job)| {
+            let dead =
+                |run: &&JobRun| run.after_failure(job, record) == Some(AfterFailure::DeadLetter);
+            own.filter(dead).count()
+        });
         let when = document.map(|(_, job)| job.when);
         let when = when.filter(|_| !record.is_paused);
         let next = when.as_ref().and_then(|when| when.next(now, record.at));
@@ -48,6 +56,7 @@ pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Err
             paused: record.is_paused,
             next,
             shown,
+            dead_letters: dead,
             last: found.of(&record.signed.job).next().cloned(),
         });
     }
@@ -73,6 +82,11 @@ impl ListedJob {
             None => "no run yet".to_owned(),
         };
         let Self { job, version, .. } = self;
-        format!("{job:<20} version {version:<4} {last:<12} next {next}")
+        let dead = match self.dead_letters {
+            0 => String::new(),
+            1 => "  1 dead letter, see `contractual job history`".to_owned(),
+            many => format!("  {many} dead letters, see `contractual job history`"),
+        };
+        format!("{job:<20} version {version:<4} {last:<12} next {next}{dead}")
     }
 }

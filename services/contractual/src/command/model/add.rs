@@ -10,6 +10,7 @@ use crate::{
     Error, Output,
     command::tool,
     model::{NewModel, default_path, default_place},
+    model_price::ModelPrices,
 };
 
 /// `model add …`
@@ -39,6 +40,13 @@ pub(crate) struct Arguments {
     /// Most tokens of one answer.
     #[arg(long, value_name = "NUMBER", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     tokens: u32,
+    /// The prices of a million tokens, such as "USD input=3.00 output=15.00 cached=0.30"; what a call cost settles the budget of
+    /// money. Input that the provider had kept is `cached`.
+    #[arg(long, value_name = "PRICES")]
+    price: Option<ModelPrices>,
+    /// Take each answer as a whole, and show nothing of it before.
+    #[arg(long)]
+    no_stream: bool,
     /// Sign without asking.
     #[arg(long)]
     yes: bool,
@@ -68,6 +76,8 @@ impl Arguments {
             id: &self.model,
             secret: secret.as_deref(),
             tokens_max: self.tokens,
+            streams: !self.no_stream,
+            prices: self.price.as_ref(),
         };
         let text = model.entry().to_string();
         tool::add(deployment, ("the model", &text, &[]), self.yes, out).await?;

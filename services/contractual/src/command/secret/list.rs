@@ -16,6 +16,8 @@ struct ListedSecret {
     name: String,
     version: u32,
     revoked: bool,
+    /// True if it was sealed to keys that the roster does not name any more: nothing opens it.
+    stale: bool,
     /// The terms; none if they were erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<ShownTerms>,
@@ -36,6 +38,7 @@ pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Err
             name: one.signed.name.to_string(),
             version: one.signed.version,
             revoked: one.is_revoked,
+            stale: found.is_stale(one),
             terms,
         });
     }
@@ -53,6 +56,12 @@ impl ListedSecret {
     fn text(&self) -> String {
         let hosts = match &self.terms {
             _ if self.revoked => "revoked".to_owned(),
+            Some(_) if self.stale => {
+                format!(
+                    "sealed to a replaced key: `contractual secret rotate {}`",
+                    self.name
+                )
+            }
             Some(terms) => terms.hosts.join(", "),
             None => "its terms were erased".to_owned(),
         };

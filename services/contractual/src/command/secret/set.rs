@@ -4,7 +4,7 @@ use bus_schema::SecretName;
 use clap::Args;
 use contract::{Endpoint, Method};
 use deployment::{Deployment, owner::owner, secrets};
-use secret::{Injection, SecretTerms};
+use secret::{Injection, SecretTerms, TokenGrant, TokenSource};
 use serde_json::json;
 
 use super::{show::ShownTerms, value};
@@ -17,7 +17,9 @@ use crate::{Error, Output};
     The value is read from standard input, or typed without being shown. It is sealed here, inside to egress and outside \
     to the broker, and nothing shows it again. A tool uses it if its `http` has \"secret\": \"crm\", under a contract whose \
     rule has `secrets = [\"crm\"]`.\n\n\
-    Places: header:NAME='Bearer {}', query:NAME, cookie:NAME, basic:USER, or basic for a value `user:password`.\n\n\
+    Places: header:NAME='Bearer {}', query:NAME, cookie:NAME, basic:USER, or basic for a value `user:password`. The value \
+    signs requests, and is never sent, with hmac:NAME='{hex};{body}' (`services/secret/README.md` has all forms) and with \
+    sigv4:REGION/SERVICE for a value `ACCESS_KEY_ID:SECRET_ACCESS_KEY`.\n\n\
     Exit codes: 0 signed · 1 the roster has no keys to seal to, or the bus refused it · 64 the value or the terms are not valid"
 )]
 pub(crate) struct Arguments {
@@ -32,6 +34,24 @@ pub(crate) struct Arguments {
     /// The place in the request, such as 'header:authorization=Bearer {}'.
     #[arg(long, value_name = "PLACE")]
     inject: Injection,
+    /// The URL of a token endpoint (OAuth 2), which takes the value; requests carry its token.
+    #[arg(long, value_name = "URL", requires = "client")]
+    token_url: Option<String>,
+    /// The client at the token endpoint.
+    #[arg(long, value_name = "NAME", requires = "token_url")]
+    client: Option<String>,
+    /// The value: client_credentials for the secret of the client, refresh_token for a refresh token, with the secret of the client
+    /// after a space if it has one.
+    #[arg(
+        long,
+        value_name = "GRANT",
+        requires = "token_url",
+        default_value = "client_credentials"
+    )]
+    grant: TokenGrant,
+    /// The scope that is asked for at the token endpoint, such as 'read write'.
+    #[arg(long, value_name = "SCOPE", requires = "token_url")]
+    scope: Option<String>,
 }
 
 impl Arguments {
@@ -41,7 +61,16 @@ impl Arguments {
             hosts,
             mut methods,
             inject,
+            token_url,
+            client,
+            grant,
+            scope,
         } = self;
+        let source = token_url.zip(client);
+        let source =
+            source.map(|(url, client)| TokenSource::new(grant, &url, &client, scope.as_deref()));
+        let source = source.transpose();
+        let source = source.map_err(|error| Error::Document(error.to_string()))?;
         if methods.is_empty() {
             methods = Method::ALL.to_vec();
         }
@@ -51,6 +80,7 @@ impl Arguments {
         let version = found.next_version(&name);
         let terms = SecretTerms::new(name, version, hosts, methods, inject);
         let terms = terms.map_err(|error| Error::Document(error.to_string()))?;
+        let terms = terms.with_token(source);
         value::fits(&terms, &value)?;
         let seq = secrets::sign(deployment, &bus, &found, (&terms, &value)).await?;
         signed(&terms, seq, out);

@@ -27,6 +27,19 @@ pub(super) struct ShownTerms {
     methods: Vec<String>,
     /// The place in the request.
     inject: String,
+    /// The token endpoint, with its client and scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<ShownSource>,
+}
+
+/// A token endpoint.
+#[derive(Debug, Serialize)]
+struct ShownSource {
+    grant: &'static str,
+    url: String,
+    client: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
 }
 
 /// A secret without its value.
@@ -48,15 +61,31 @@ impl ShownTerms {
             hosts: terms.hosts().iter().map(ToString::to_string).collect(),
             methods: terms.methods().iter().map(ToString::to_string).collect(),
             inject: terms.inject().to_string(),
+            token: terms.token().map(|token| ShownSource {
+                grant: token.grant().word(),
+                url: token.url().to_owned(),
+                client: token.client().to_owned(),
+                scope: token.scope().map(str::to_owned),
+            }),
         }
     }
 
     pub(super) fn text(&self) -> String {
+        let token = self.token.as_ref().map(|token| {
+            let scope = token.scope.as_ref();
+            let scope = scope.map(|scope| format!(", scope {scope}"));
+            let scope = scope.unwrap_or_default();
+            format!(
+                "\ntoken    from {} for {} of {}{scope}",
+                token.url, token.grant, token.client
+            )
+        });
         format!(
-            "hosts    {}\nmethods  {}\nplace    {}",
+            "hosts    {}\nmethods  {}\nplace    {}{}",
             self.hosts.join(", "),
             self.methods.join(", "),
-            self.inject
+            self.inject,
+            token.unwrap_or_default()
         )
     }
 }

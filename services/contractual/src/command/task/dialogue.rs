@@ -6,30 +6,46 @@ use gateway::{api::Submitted, client::Client};
 
 use crate::{
     Error,
-    command::{
-        contract::{self, document},
-        tool,
-    },
+    command::{contract::document, tool},
     filled::filled_in,
     model,
 };
 
-/// Signs a dialogue under a contract, a file or one in force, and submits it.
+/// A dialogue that is to be opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewDialogue<'a> {
+    pub(crate) words: &'a str,
+    /// The name or the file of the contract, and its text.
+    pub(crate) contract: (&'a str, &'a str),
+    /// The name of the model; none for the only one.
+    pub(crate) model: Option<&'a str>,
+    /// True if it waits for further words.
+    pub(crate) chat: bool,
+    /// The values of slots, each `<slot>=<value>`.
+    pub(crate) set: &'a [String],
+}
+
+/// Signs a dialogue under a contract, and submits it.
 ///
 /// # Errors
 /// [`Error::Refused`] if no model can be asked, [`Error::Document`] for an invalid contract, and the gateway's error.
-pub(super) async fn open(
+pub(crate) async fn open(
     deployment: &Deployment,
     client: &Client,
-    (words, contract, model): (&str, &str, Option<&str>),
-    set: &[String],
+    asked: &NewDialogue<'_>,
 ) -> Result<Submitted, Error> {
+    let NewDialogue {
+        words,
+        contract: (contract, text),
+        model,
+        chat,
+        set,
+    } = *asked;
     let bus = deployment.bus().await?;
     let signed = tool::signed(deployment, &bus).await?;
     drop(bus);
-    let text = contract::text(deployment, contract).await?;
-    let parsed = document::parse(contract, &text, &signed.catalogue)?;
-    let document = model::document(&parsed, &signed.catalogue, model)?;
+    let parsed = document::parse(contract, text, &signed.catalogue)?;
+    let document = model::document(&parsed, &signed.catalogue, (model, chat))?;
     let bytes = document.bytes();
     if bytes.len() > engine::DOCUMENT_BYTES_MAX {
         return Err(Error::Refused(format!(

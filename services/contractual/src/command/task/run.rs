@@ -9,10 +9,17 @@ use diagnostic::{escaped, escaped_lines};
 use gateway::{api::Submitted, client::Client};
 use serde_json::json;
 
-use super::dialogue;
+use super::{
+    dialogue::{self, NewDialogue},
+    plan,
+    talk::Talk,
+};
 use crate::{
     Error, Output,
-    command::{contract::document, up::Interrupt},
+    command::{
+        contract::{self, document},
+        up::Interrupt,
+    },
     filled::filled,
     follower::{Answer, Follower},
     reason,
@@ -28,6 +35,8 @@ pub(super) const TASK_EXAMPLE: &str =
 #[command(
     after_help = "Example: contractual run \"Add up the invoices\" --contract invoices\n\
     Example: contractual run --contract contract.toml --playbook playbook.toml\n\n\
+    Without --contract, words get the draft of the narrowest contract that fits them. A person at a terminal reads what it may \
+    read, change, send and spend, takes away what is too much or edits it, and signs it; then it runs.\n\n\
     A model works on the words with the tools of the contract; its calls are decided as those of a playbook, and so are the \
     calls of the model itself. `contractual model add` adds one."
 )]
@@ -36,8 +45,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "WORDS", required_unless_present = "playbook")]
     words: Option<String>,
     /// The contract, such as contract.toml; sign it first with `contract sign`. For words also the name of one in force.
-    #[arg(long, value_name = "FILE")]
-    contract: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "words")]
+    contract: Option<PathBuf>,
     /// The playbook, such as playbook.toml.
     #[arg(long, value_name = "FILE", conflicts_with = "words")]
     playbook: Option<PathBuf>,
@@ -66,7 +75,10 @@ impl Arguments {
                     .to_owned(),
             ));
         }
-        let submitted = self.submit(deployment, &client, playbook).await?;
+        let (contract, signed) = self.contract(deployment, out).await?;
+        let submitted = self
+            .submit(deployment, &client, (&contract, signed, playbook))
+            .await?;
         if self.detach {
             out.print(&submitted, || format!("task {}", submitted.task));
             return Ok(());
@@ -76,19 +88,19 @@ impl Arguments {
             deployment,
             client: &client,
             out,
+            live: true,
         };
         let mut timeline = Timeline::new();
         let task = submitted.task;
         let mut interrupt = Interrupt::listen()?;
-        let approved = tokio::select! {
-            followed = follower.follow(task, answer, &mut timeline) => followed?,
-            () = interrupt.came() => {
-                out.line_for_people(&format!(
-                    "\nthe task goes on: see `contractual task show {task}`; `contractual task cancel {task}` ends it"
-                ));
-                return Err(Error::Interrupted);
-            }
+        let talk = Talk {
+            follower,
+            task,
+            answer,
+            spoken: self.words.is_some(),
+            chat: false,
         };
+        let approved = Box::pin(talk.follow(&mut timeline, &mut interrupt)).await?;
         for question in approved {
             let draft = question.draft;
             out.line_for_people(&format!(
@@ -104,7 +116,7 @@ impl Arguments {
             }
             Ok(())
         } else if timeline.reason == reason::in_words(RefusalCode::NoContract) {
-            Err(Error::Refused(unsigned(&self.contract)?))
+            Err(Error::Refused(unsigned(&contract)?))
         } else {
             Err(Error::Refused(ended(&counts.outcome, &timeline.reason)))
         }
@@ -121,23 +133,50 @@ impl Arguments {
         Ok(Some(text))
     }
 
+    /// The contract: the named one, or the one that the person signs for the words, with the signed text.
+    async fn contract(
+        &self,
+        deployment: &Deployment,
+        out: &Output,
+    ) -> Result<(PathBuf, Option<String>), Error> {
+        match (&self.contract, self.words.as_deref()) {
+            (None, Some(words)) => {
+                let asked = (words, self.model.as_deref());
+                let (name, text) = Box::pin(plan::signed(deployment, out, asked)).await?;
+                Ok((PathBuf::from(name), Some(text)))
+            }
+            (contract, _) => Ok((contract.clone().unwrap_or_default(), None)),
+        }
+    }
+
     async fn submit(
         &self,
         deployment: &Deployment,
         client: &Client,
-        playbook: Option<String>,
+        (contract, signed, playbook): (&Path, Option<String>, Option<String>),
     ) -> Result<Submitted, Error> {
         let Some(playbook) = playbook else {
-            let contract = self.contract.display().to_string();
+            let contract = contract.display().to_string();
+            // A file of the same name is another contract.
+            let text = match signed {
+                Some(text) => text,
+                None => contract::text(deployment, &contract).await?,
+            };
             let words = self.words.as_deref().unwrap_or_default();
-            let asked = (words, contract.as_str(), self.model.as_deref());
-            return dialogue::open(deployment, client, asked, &self.set).await;
+            let asked = NewDialogue {
+                words,
+                contract: (&contract, &text),
+                model: self.model.as_deref(),
+                chat: false,
+                set: &self.set,
+            };
+            return dialogue::open(deployment, client, &asked).await;
         };
-        let contract = document::digest(&self.contract)?;
-        let slots = filled(deployment, &self.contract, &self.set).await?;
+        let digest = document::digest(contract)?;
+        let slots = filled(deployment, contract, &self.set).await?;
         let playbook = playbook.as_bytes();
         Ok(client
-            .submit_filled(contract, playbook, slots.as_deref())
+            .submit_filled(digest, playbook, slots.as_deref())
             .await?)
     }
 }
@@ -161,7 +200,7 @@ fn unsigned(contract: &Path) -> Result<String, Error> {
 }
 
 /// The end of a task in words, with its reason.
-pub(super) fn ended(outcome: &str, reason: &str) -> String {
+pub(crate) fn ended(outcome: &str, reason: &str) -> String {
     match reason {
         "" => format!("the task ended as {outcome}"),
         reason => format!("the task ended as {outcome}: {reason}"),

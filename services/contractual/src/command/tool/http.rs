@@ -95,6 +95,12 @@ const ANSWER_MEMBERS: &[Member] = &[
         false,
         "write `[\"/usage/total_tokens\"]`, JSON Pointers of numbers",
     ),
+    (
+        "prices",
+        Form::Object,
+        false,
+        "write `{\"currency\": \"USD\", \"per_million\": [{\"at\": \"/usage/total_tokens\", \"price\": \"3.00\"}]}`",
+    ),
 ];
 /// The members of `limits`.
 const LIMITS_MEMBERS: &[Member] = &[

@@ -64,7 +64,7 @@ pub(super) const MEMBERS: &[Member] = &[
         "effect",
         Form::Any,
         true,
-        "add `\"effect\": \"read\"`, \"write\" or \"outward\"",
+        "add `\"effect\": \"read\"`, \"write\", \"tell\" or \"outward\"",
     ),
     (
         "output",

@@ -17,6 +17,7 @@ fn word(fact: &PolicyFact) -> String {
         PolicyFact::ContractSuspended(..) => "suspended".to_owned(),
         PolicyFact::ContractRejected(_, fact) => format!("rejected: {:?}", fact.code),
         PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
+        PolicyFact::TaskStopped(_, fact) => format!("stopped: {:?}", fact.why),
         PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
         PolicyFact::RosterChanged(..)
         | PolicyFact::DeviceEndorsed(..)
@@ -34,6 +35,8 @@ fn word(fact: &PolicyFact) -> String {
         | PolicyFact::HaltLifted(..)
         | PolicyFact::TaskSubmitted(..)
         | PolicyFact::TaskCancelled(..)
+        | PolicyFact::TaskSaid(..)
+        | PolicyFact::ContractAnswered(..)
         | PolicyFact::TaskFinished(..)
         | PolicyFact::ActionProposed(..)
         | PolicyFact::ApprovalCarried(..)

@@ -1,0 +1,337 @@
+//! Access tokens of OAuth 2: gets them from the token endpoint that the terms of a secret name, and keeps them until they expire.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bus_schema::{SecretName, Time};
+use contract::{HttpRequest, Method, Reach, StrictUrl, percent_encoded};
+use secret::{Injection, SecretTerms, SecretValue, TokenGrant, TokenSource, VALUE_BYTES_MAX};
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::connection::Received;
+use crate::credential::Credential;
+use crate::intake::Intake;
+use crate::no_token::NoToken;
+use crate::release::{NoCredential, Opened};
+use crate::send::Sender;
+
+/// Most bytes of an answer of a token endpoint.
+const ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// A token is not used in the last part of its time, in milliseconds.
+const MARGIN_MS: u64 = 30_000;
+/// Longest time for which a token is kept, in seconds.
+const KEPT_S_MAX: u64 = 86_400;
+
+/// The access tokens by the name of their secret. One request for each secret is in flight at a time.
+#[derive(Debug, Default)]
+pub struct Tokens(Mutex<BTreeMap<SecretName, Slot>>);
+
+type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
+
+/// The last exchange of a secret.
+#[derive(Debug)]
+struct Known {
+    terms: SecretTerms,
+    /// The value on record that the exchange was for.
+    given: SecretValue,
+    /// The value that is valid since, or that the endpoint refused.
+    value: SecretValue,
+    /// True if the value is on record.
+    is_kept: bool,
+    state: Exchange,
+}
+
+#[derive(Debug)]
+enum Exchange {
+    /// A token that may be used until then.
+    Token(SecretValue, Time),
+    /// A token that was used.
+    Used,
+    /// The endpoint does not take the value any more.
+    Dead(NoToken),
+}
+
+/// The answer of a token endpoint.
+#[derive(Debug)]
+struct Given {
+    token: SecretValue,
+    /// In seconds; 0 for one use.
+    lifetime: u64,
+    /// The next refresh token.
+    refresh: Option<SecretValue>,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: Option<String>,
+    token_type: Option<String>,
+    /// Seconds; some endpoints send a text.
+    expires_in: Option<Value>,
+    refresh_token: Option<String>,
+    error: Option<String>,
+}
+
+impl Tokens {
+    /// Makes the credential of a call: of the value, or of a token for it if its terms name a token endpoint. A refresh token that
+    /// takes the place of the value is handed to `keep` before its access token is used.
+    ///
+    /// # Errors
+    /// [`NoCredential`]; nothing was sent to the tool's host then.
+    pub async fn credential<K>(
+        &self,
+        sender: &Sender,
+        opened: Opened,
+        reach: &Reach,
+        keep: impl FnOnce(SecretTerms, SecretValue) -> K,
+    ) -> Result<Credential, NoCredential>
+    where
+        K: Future<Output = Result<(), String>>,
+    {
+        let Opened { terms, value, at } = opened;
+        let Some(source) = terms.token() else {
+            return Ok(Credential::new(terms, value, at)?);
+        };
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(terms.name().clone()).or_default())
+        };
+        let mut last = slot.lock().await;
+        let (mut newest, mut is_kept) = (value.clone(), true);
+        let same = |known: &&Known| known.terms == terms;
+        if let Some(known) = last.as_ref().filter(same) {
+            match &known.state {
+                Exchange::Token(token, until) if at < *until => {
+                    let token = token.clone();
+                    return Ok(Credential::new(terms, token, at)?);
+                }
+                Exchange::Dead(why) if [&known.value, &known.given].contains(&&value) => {
+                    return Err(why.clone().into());
+                }
+                Exchange::Dead(_) => {}
+                // An endpoint takes each value once, and the record may be behind.
+                Exchange::Token(..) | Exchange::Used => {
+                    (newest, is_kept) = (known.value.clone(), known.is_kept);
+                }
+            }
+        }
+        let given = sender.token(source, (&terms, &newest, at), reach).await;
+        let given = match given {
+            Ok(given) => given,
+            Err(NoCredential::Token(why @ NoToken::Dead(..))) => {
+                *last = Some(Known {
+                    terms,
+                    given: value,
+                    value: newest,
+                    is_kept,
+                    state: Exchange::Dead(why.clone()),
+                });
+                return Err(why.into());
+            }
+            Err(other) => return Err(other),
+        };
+        let next = next(source, &newest, given.refresh.as_ref())?;
+        is_kept &= next.is_none();
+        let newest = next.unwrap_or(newest);
+        // Before it is on record, so that a used value is not sent again if that fails or is broken off.
+        let known = last.insert(Known {
+            terms: terms.clone(),
+            given: value,
+            value: newest.clone(),
+            is_kept,
+            state: Exchange::Used,
+        });
+        if !is_kept {
+            let kept = keep(terms.clone(), newest).await;
+            kept.map_err(|why| NoToken::Unkept(source.endpoint().clone(), why))?;
+            known.is_kept = true;
+        }
+        let usable_ms = (given.lifetime * 1000).saturating_sub(MARGIN_MS);
+        if usable_ms > 0 {
+            known.state = Exchange::Token(given.token.clone(), at.plus_ms(usable_ms));
+        }
+        Ok(Credential::new(terms, given.token, at)?)
+    }
+
+    /// Forgets the token of a secret, because a host did not take it: the next call gets another one.
+    pub fn forget(&self, name: &SecretName) {
+        let slot = {
+            let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.get(name).map(Arc::clone)
+        };
+        // While it is locked, a call gets another one.
+        if let Some(slot) = slot
+            && let Ok(mut last) = slot.try_lock()
+            && let Some(Known { state, .. }) = last.as_mut()
+            && matches!(state, Exchange::Token(..))
+        {
+            *state = Exchange::Used;
+        }
+    }
+}
+
+impl Sender {
+    /// Asks for a token. The value of the secret stands only in this request: the secret of a client in the header
+    /// `authorization`, a refresh token in the body.
+    async fn token(
+        &self,
+        source: &TokenSource,
+        (terms, value, at): (&SecretTerms, &SecretValue, Time),
+        reach: &Reach,
+    ) -> Result<Given, NoCredential> {
+        let endpoint = source.endpoint();
+        if !reach.hosts.contains(endpoint) {
+            return Err(NoToken::Host(endpoint.clone()).into());
+        }
+        let url = StrictUrl::new(source.url()).map_err(|_| NoToken::Url)?;
+        let (client_secret, refresh) = parts(source, value)?;
+        // Of its largest size, so that no copy stays behind.
+        let mut form = Zeroizing::new(String::with_capacity(4 * VALUE_BYTES_MAX));
+        form.push_str(&format!("grant_type={}", source.grant().word()));
+        if let Some(refresh) = &refresh {
+            form.push_str("&refresh_token=");
+            form.push_str(&Zeroizing::new(percent_encoded(refresh.expose())));
+        }
+        if client_secret.is_none() {
+            form.push_str(&format!("&client_id={}", percent_encoded(source.client())));
+        }
+        if let Some(scope) = source.scope() {
+            form.push_str(&format!("&scope={}", percent_encoded(scope)));
+        }
+        let header = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let request = HttpRequest {
+            method: Method::Post,
+            url,
+            headers: vec![
+                header("accept", "application/json"),
+                header("content-type", "application/x-www-form-urlencoded"),
+            ],
+            body: Some(form.as_bytes().to_vec()),
+        };
+        let client = client_secret.map(|secret| client(source, (terms, secret, at)));
+        let client = client.transpose()?;
+        let asked = (request, client.as_ref());
+        // A token request changes nothing at the tool's host.
+        let begun = AtomicBool::new(false);
+        let intake = Intake::unseen(ANSWER_BYTES_MAX);
+        let received = self.exchanged(asked, &intake, reach, &begun).await;
+        let received = received.map_err(|fault| {
+            let why = actor::chain(&fault);
+            let scrubbed = client.as_ref().map(|client| client.scrub_text(&why));
+            let why = scrubbed.unwrap_or(why);
+            NoToken::Unreached(endpoint.clone(), why)
+        })?;
+        Ok(read(source, received)?)
+    }
+}
+
+/// Returns the secret of the client and the refresh token that a value consists of.
+fn parts(
+    source: &TokenSource,
+    value: &SecretValue,
+) -> Result<(Option<SecretValue>, Option<SecretValue>), NoToken> {
+    if source.grant() == TokenGrant::ClientCredentials {
+        return Ok((Some(value.clone()), None));
+    }
+    let part = |text: &str| {
+        let fits = text.bytes().all(|c| c.is_ascii_graphic());
+        let bytes = Zeroizing::new(text.as_bytes().to_vec());
+        let value = SecretValue::new(bytes).ok().filter(|_| fits);
+        value.ok_or(NoToken::Value)
+    };
+    match value.expose().split_once(' ') {
+        Some((refresh, secret)) => Ok((Some(part(secret)?), Some(part(refresh)?))),
+        None => Ok((None, Some(part(value.expose())?))),
+    }
+}
+
+/// Returns the value that takes the place of this one, if the endpoint gave another refresh token.
+fn next(
+    source: &TokenSource,
+    value: &SecretValue,
+    refresh: Option<&SecretValue>,
+) -> Result<Option<SecretValue>, NoToken> {
+    let (secret, before) = parts(source, value)?;
+    let (Some(before), Some(refresh)) = (before, refresh) else {
+        return Ok(None);
+    };
+    if before == *refresh {
+        return Ok(None);
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * VALUE_BYTES_MAX));
+    text.extend_from_slice(refresh.expose().as_bytes());
+    if let Some(secret) = secret {
+        text.push(b' ');
+        text.extend_from_slice(secret.expose().as_bytes());
+    }
+    let next = SecretValue::new(text).map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
+    parts(source, &next).map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
+    Ok(Some(next))
+}
+
+/// Makes the credential of the client itself (RFC 6749, 2.3.1).
+fn client(
+    source: &TokenSource,
+    (terms, value, at): (&SecretTerms, SecretValue, Time),
+) -> Result<Credential, NoCredential> {
+    let hosts = vec![source.endpoint().clone()];
+    let inject = Injection::Basic(Some(percent_encoded(source.client())));
+    let name = terms.name().clone();
+    let client = SecretTerms::new(name, terms.version(), hosts, vec![Method::Post], inject);
+    let client = client.map_err(|_| NoToken::Url)?;
+    let escaped = Zeroizing::new(percent_encoded(value.expose()).into_bytes());
+    let value = SecretValue::new(escaped).unwrap_or(value);
+    Ok(Credential::new(client, value, at)?)
+}
+
+fn read(source: &TokenSource, received: Received) -> Result<Given, NoToken> {
+    let endpoint = source.endpoint().clone();
+    let code = received.code;
+    let body = Zeroizing::new(received.body);
+    let answer = serde_json::from_slice::<TokenAnswer>(&body).ok();
+    let error = answer.as_ref().and_then(|answer| answer.error.as_deref());
+    match error {
+        // Only these say that the secret itself is of no use.
+        Some("invalid_client") => return Err(NoToken::Dead(endpoint, "invalid_client")),
+        Some("invalid_grant") => return Err(NoToken::Dead(endpoint, "invalid_grant")),
+        Some(other) => {
+            // Only these of RFC 6749 cannot repeat the secret.
+            let mut known = [
+                "invalid_request",
+                "unauthorized_client",
+                "unsupported_grant_type",
+                "invalid_scope",
+            ]
+            .into_iter();
+            let said = known.find(|known| *known == other);
+            let said = said.unwrap_or("another error");
+            return Err(NoToken::Refused(endpoint, code, format!(" and {said}")));
+        }
+        None => {}
+    }
+    if code != 200 {
+        return Err(NoToken::Refused(endpoint, code, String::new()));
+    }
+    let wrong = || NoToken::Answer(source.endpoint().clone());
+    let answer = answer.ok_or_else(wrong)?;
+    let kind = answer.token_type.as_deref();
+    if !kind.is_none_or(|kind| kind.eq_ignore_ascii_case("bearer")) {
+        return Err(wrong());
+    }
+    let token = answer.access_token.ok_or_else(wrong)?;
+    let value = |text: String| SecretValue::new(Zeroizing::new(text.into_bytes()));
+    let token = value(token).map_err(|_| wrong())?;
+    let refresh = answer.refresh_token.map(value).transpose();
+    let lifetime = match answer.expires_in {
+        Some(Value::Number(seconds)) => seconds.as_u64(),
+        Some(Value::String(seconds)) => seconds.parse().ok(),
+        _ => None,
+    };
+    Ok(Given {
+        token,
+        lifetime: lifetime.unwrap_or(0).min(KEPT_S_MAX),
+        refresh: refresh.map_err(|_| wrong())?,
+    })
+}

@@ -1,0 +1,157 @@
+//! Reads the table `[message]` of a job.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use toml::de::{DeTable, DeValue};
+
+use crate::{
+    FieldBound, Messages, Rate,
+    message::{DEBOUNCE_MS_MAX, FIELDS_MAX, RATE_MS_MAX, RATE_RUNS_MAX},
+    value::{Reader, Value, integer},
+};
+
+const KEYS: &[&str] = &["key", "only", "slots", "debounce", "rate"];
+const BOUNDS: &[&str] = &["is", "prefix", "suffix", "min", "max", "present"];
+const FIELD_FIX: &str = "write the name of a field, with dots into objects, such as \"data.id\"";
+const BOUND_FIX: &str = "write a value, a list of values, { prefix = \"a\" }, { suffix = \"b\" }, { min = 1, max = 9 } or \
+                         { present = true }";
+const RATE_FIX: &str =
+    "write a number of runs from 1 to 1000 and a time, such as rate = { runs = 10, per = \"1h\" }";
+
+impl Reader<'_> {
+    /// Reads the treatment of messages.
+    pub(crate) fn messages(&mut self, value: Option<&Value<'_>>) -> Option<Messages> {
+        let Some(value) = value else {
+            return Some(Messages::default());
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            let fix = "write it as a table, such as\n[message]\nkey = \"id\"";
+            return self.wrong(value.span(), "`message` is not a table", fix);
+        };
+        self.keys(table, KEYS, "`[message]`");
+        let key = match table.get("key") {
+            None => None,
+            Some(value) => Some(self.field(value)?),
+        };
+        let only = self.fields(table, "only", Self::bound)?;
+        let slots = self.fields(table, "slots", Self::field)?;
+        let debounce = self.wait(table, "debounce", (0, DEBOUNCE_MS_MAX))?;
+        let rate = match table.get("rate") {
+            None => None,
+            Some(value) => Some(self.rate(value)?),
+        };
+        Some(Messages {
+            key,
+            only,
+            slots,
+            debounce_ms: Some(debounce).filter(|ms| *ms > 0),
+            rate,
+        })
+    }
+
+    fn fields<T>(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        read: impl Fn(&mut Self, &Value<'_>) -> Option<T>,
+    ) -> Option<BTreeMap<String, T>> {
+        let Some(value) = table.get(key) else {
+            return Some(BTreeMap::new());
+        };
+        let Some(inner) = value
+            .get_ref()
+            .as_table()
+            .filter(|of| of.len() <= FIELDS_MAX)
+        else {
+            let problem = format!("`{key}` is not a table of at most {FIELDS_MAX} entries");
+            let fix = format!("write {key}.NAME = …, once for each");
+            return self.wrong(value.span(), problem, fix);
+        };
+        let mut all = BTreeMap::new();
+        for (name, value) in inner {
+            all.insert(name.get_ref().to_string(), read(self, value)?);
+        }
+        Some(all)
+    }
+
+    fn field(&mut self, value: &Value<'_>) -> Option<String> {
+        let (text, span) = self.string(value, "a field", FIELD_FIX)?;
+        if (1..=200).contains(&text.len()) && text.split('.').all(|name| !name.is_empty()) {
+            return Some(text.to_owned());
+        }
+        self.wrong(span, format!("`{text}` names no field"), FIELD_FIX)
+    }
+
+    fn bound(&mut self, value: &Value<'_>) -> Option<FieldBound> {
+        let no = |reader: &mut Self| reader.wrong(value.span(), "it is no condition", BOUND_FIX);
+        let Some(table) = value.get_ref().as_table() else {
+            let scalars = |values: &[Value<'_>]| -> Option<Vec<Json>> {
+                values.iter().map(|one| scalar(one.get_ref())).collect()
+            };
+            let values = match value.get_ref().as_array() {
+                Some(values) => scalars(values),
+                None => scalar(value.get_ref()).map(|one| vec![one]),
+            };
+            let values = values.filter(|values: &Vec<Json>| !values.is_empty());
+            return match values {
+                Some(values) => Some(FieldBound::Is(values)),
+                None => no(self),
+            };
+        };
+        self.keys(table, BOUNDS, "a condition");
+        let text = |key: &str| table.get(key)?.get_ref().as_str().map(str::to_owned);
+        let number = |key: &str| scalar(table.get(key)?.get_ref())?.as_f64();
+        let one = table.len() == 1;
+        let (min, max) = (number("min"), number("max"));
+        let ends = usize::from(min.is_some()) + usize::from(max.is_some());
+        if ends > 0 && ends == table.len() {
+            return Some(FieldBound::Range { min, max });
+        }
+        if let Some(inner) = table
+            .get("is")
+            .filter(|inner| one && inner.get_ref().as_table().is_none())
+        {
+            return self.bound(inner);
+        }
+        let present = table.get("present").and_then(|one| one.get_ref().as_bool());
+        let found = text("prefix")
+            .map(FieldBound::Prefix)
+            .or_else(|| text("suffix").map(FieldBound::Suffix))
+            .or_else(|| present.map(FieldBound::Present));
+        match found.filter(|_| one) {
+            Some(found) => Some(found),
+            None => no(self),
+        }
+    }
+
+    fn rate(&mut self, value: &Value<'_>) -> Option<Rate> {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value.span(), "`rate` is not a table", RATE_FIX);
+        };
+        self.keys(table, &["runs", "per"], "`rate`");
+        let runs = table.get("runs").and_then(|runs| integer(runs.get_ref()));
+        let runs = runs.and_then(|runs| u16::try_from(runs).ok());
+        let runs = runs.filter(|runs| (1..=RATE_RUNS_MAX).contains(runs));
+        let (Some(runs), true) = (runs, table.contains_key("per")) else {
+            let problem = "`rate` needs `runs` and `per`";
+            return self.wrong(value.span(), problem, RATE_FIX);
+        };
+        let per_ms = self.wait(table, "per", (0, RATE_MS_MAX))?;
+        Some(Rate { runs, per_ms })
+    }
+}
+
+/// Returns a text, a number, true or false.
+fn scalar(value: &DeValue<'_>) -> Option<Json> {
+    match value {
+        DeValue::String(text) => Some(Json::from(text.as_ref())),
+        DeValue::Integer(number) => {
+            let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
+            Some(Json::from(number))
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().ok().map(Json::from),
+        DeValue::Boolean(is) => Some(Json::from(*is)),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+    }
+}

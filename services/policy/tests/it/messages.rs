@@ -1,0 +1,129 @@
+//! Checks that a message fills only the slots that the owner gave to messages, within the bounds of the contract, and that its
+//! values are nobody's word.
+
+use bus_schema::{
+    AuthorId, Deployment, Digest, JobName, JobSigned, Owner, PolicyFact, RunCause, RunDue,
+    Scheduler, TaskId,
+};
+
+use crate::world::{World, deployment, words};
+
+/// A contract with a slot that messages fill, and an outward tool that takes it.
+const RULES: &str = r#"principal = ["session", "job:j"]
+
+[slots.to]
+kind = "email"
+is = { email = { domain = "x.example" } }
+
+[[allow]]
+name = "mail"
+tool = "mail.send"
+where.to = { from = { slot = "to" } }
+where.body = "hi"
+"#;
+const CALL: &[u8] = br#"{"body":"hi","to":"b@x.example"}"#;
+
+fn job() -> JobName {
+    "j".parse().expect("a name")
+}
+
+/// A world with a job that messages start, with these lines behind its `[when]`.
+fn world(lines: &str) -> (World, Digest) {
+    let mut world = World::new();
+    let contract = world.sign(RULES);
+    assert_eq!(words(&world.turn()), ["activated"]);
+    let document = format!(
+        "job = \"j\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n[when]\ntrigger = \"cli.build\"\n[message]\n{lines}\n"
+    );
+    let fact = JobSigned {
+        job: job(),
+        version: 1,
+        contract,
+        document: world.put(AuthorId::Owner, document.as_bytes()),
+        playbook: world.put(AuthorId::Owner, b"playbook"),
+        slots: None,
+    };
+    world.say::<Owner, _>(Deployment, fact);
+    (world, contract)
+}
+
+/// Says that a message started a run, and returns its task.
+fn triggered(world: &mut World, key: Digest, body: &str) -> TaskId {
+    let cause = RunCause::Triggered {
+        key,
+        body: world.put(AuthorId::Scheduler, body.as_bytes()),
+    };
+    let fact = RunDue {
+        job: job(),
+        version: 1,
+        cause,
+    };
+    world.say::<Scheduler, _>(Deployment, fact);
+    TaskId::of_run(deployment(), &job(), 1, cause)
+}
+
+fn said(world: &mut World, body: &str) -> Vec<String> {
+    let key = Digest::of(&[body.as_bytes()]);
+    triggered(world, key, body);
+    words(&world.turn())
+}
+
+#[test]
+fn a_message_fills_slots_within_the_bounds_of_the_contract() {
+    let (mut world, _) = world("slots.to = \"data.to\"");
+    assert_eq!(
+        said(&mut world, r#"{"data": {"to": "b@y.example"}}"#),
+        ["not admitted: Slots"]
+    );
+    assert_eq!(
+        said(&mut world, r#"{"data": {"to": "x"}}"#),
+        ["not admitted: Slots"]
+    );
+    assert_eq!(said(&mut world, r#"{"data": {}}"#), ["not admitted: NoRun"]);
+    assert_eq!(said(&mut world, "no JSON"), ["not admitted: NoRun"]);
+    triggered(
+        &mut world,
+        Digest::ZERO,
+        r#"{"data": {"to": "b@x.example"}}"#,
+    );
+    let facts = world.turn();
+    let [PolicyFact::TaskAdmitted(_, admitted)] = &facts[..] else {
+        panic!("{facts:?}");
+    };
+    assert!(admitted.of_message);
+    let slots = admitted.slots.expect("the values");
+    let stored = world.log.get(AuthorId::Policy, slots);
+    assert_eq!(stored.as_deref(), Some(&br#"{"to":"b@x.example"}"#[..]));
+}
+
+#[test]
+fn what_a_message_filled_in_determines_nothing() {
+    let (mut world, contract) = world("slots.to = \"to\"");
+    let run = triggered(&mut world, Digest::ZERO, r#"{"to": "b@x.example"}"#);
+    assert_eq!(words(&world.turn()), ["admitted"]);
+    world.rebuild();
+    // The same value from the owner is enough for the same call.
+    let task = world.submit_filled(contract, br#"{"to":"b@x.example"}"#);
+    assert_eq!(words(&world.turn()), ["admitted"]);
+    for (task, wanted) in [(run, "asked"), (task, "granted")] {
+        world.propose_json(task, "mail.send", CALL);
+        assert_eq!(words(&world.turn()), [wanted]);
+    }
+}
+
+#[test]
+fn a_condition_and_a_key_hold_for_policy_too() {
+    let (mut world, _) = world("slots.to = \"to\"\nkey = \"id\"\nonly.ref = { prefix = \"re\" }");
+    let body = r#"{"to": "b@x.example", "id": 5, "ref": "refs"}"#;
+    assert_eq!(said(&mut world, body), ["not admitted: NoRun"]);
+    let key = Digest::of(&[b"field ", b"cli.build", b" ", b"id", b" ", b"5"]);
+    triggered(&mut world, key, &body.replace("refs", "main"));
+    assert_eq!(words(&world.turn()), ["not admitted: NoRun"]);
+    let again = r#"{"to": "a@x.example", "id": 5, "ref": "refs"}"#;
+    triggered(&mut world, key, again);
+    // The same key was said before.
+    assert_eq!(words(&world.turn()), ["not admitted: Reused"]);
+    let key = Digest::of(&[b"field ", b"cli.build", b" ", b"id", b" ", b"6"]);
+    triggered(&mut world, key, &body.replace('5', "6"));
+    assert_eq!(words(&world.turn()), ["admitted"]);
+}
