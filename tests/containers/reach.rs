@@ -56,16 +56,19 @@ fn connect(to: SocketAddr) -> &'static str {
     }
 }
 
-/// Tries a datagram: answered, refused, or timed out.
+/// Tries a datagram: answered, refused, or timed out. It is sent three times, since it or its answer can be lost.
 fn send(to: SocketAddr) -> &'static str {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     socket.set_read_timeout(Some(ANSWER)).unwrap();
-    let sent = socket.connect(to).and_then(|()| socket.send(b"?"));
-    match sent.and_then(|_| socket.recv(&mut [0; 1])) {
-        Ok(_) => "open",
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => "closed",
-        Err(_) => ".",
+    for _ in 0..3 {
+        let sent = socket.connect(to).and_then(|()| socket.send(b"?"));
+        match sent.and_then(|_| socket.recv(&mut [0; 1])) {
+            Ok(_) => return "open",
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return "closed",
+            Err(_) => {}
+        }
     }
+    "."
 }
 
 /// A possible destination, with its name in the table.
