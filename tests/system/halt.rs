@@ -310,8 +310,12 @@ async fn halt_arrives_while_all_connections_are_taken() {
         now => Err(now - before),
     })
     .await;
-    let (code, said) = scene.halts().await;
+    // The crowd can take each connection that becomes free for longer than one order lasts; its message says to repeat it.
+    eventually(SOON, async || match scene.halts().await {
+        (Some(0), _) => Ok(()),
+        (_, said) => Err(said),
+    })
+    .await;
     stop.store(true, Ordering::Relaxed);
     crowding.join().unwrap();
-    assert_eq!(code, Some(0), "{said}");
 }
