@@ -1,5 +1,4 @@
-//! A gateway that lies, in front of a real Chromium: a proxy changes what the real gateway sends. The signer shows no button
-//! for anything that does not fit, and policy refuses what fits and was not asked.
+//! A gateway that lies, in front of a real Chromium: the signer shows no button, and policy refuses what it was not asked.
 
 use std::{
     fs,
@@ -27,9 +26,8 @@ use crate::{
     terminal::asks,
 };
 
-/// Changes the body that comes back for a request line such as `GET /v1/tasks HTTP/1.1`.
+/// Changes the body of the answer to a request line.
 type Lie = Box<dyn FnMut(&str, Vec<u8>) -> Vec<u8> + Send>;
-/// The bodies of the approvals that went through.
 type Approvals = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// A proxy in front of the gateway.
@@ -46,17 +44,14 @@ impl LyingGateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let lie: Arc<Mutex<Lie>> = Arc::new(Mutex::new(Box::new(|_, body| body)));
-        let approvals = Approvals::default();
+        let (approvals, mut serving) = (Approvals::default(), JoinSet::new());
         let (told, kept) = (Arc::clone(&lie), Arc::clone(&approvals));
-        let mut serving = JoinSet::new();
         serving.spawn(async move {
             let mut open = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (told, kept) = (Arc::clone(&told), Arc::clone(&kept));
-                open.spawn(async move {
-                    // A browser opens connections that it does not use.
-                    exchange(stream, gateway, &told, &kept).await.ok();
-                });
+                // A browser opens connections that it does not use.
+                open.spawn(async move { exchange(stream, gateway, &told, &kept).await.ok() });
             }
         });
         Self {
