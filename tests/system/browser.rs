@@ -1,36 +1,48 @@
 //! The signer in a real Chromium: pairing by the code, signing in, signing an approval, and a revocation.
 
+use bus_schema::TaskId;
 use harness::{Deployment, missing};
 
 use crate::{
-    chromium::{Chromium, is_installed},
-    devices::{CODE, pair, pair_with, question},
+    chromium::{Chromium, is_installed, text_of},
+    devices::{confirm, pair, pair_with, question},
 };
 
-/// Returns the text of the element with this id.
-fn text_of(id: &str) -> String {
-    format!("(document.getElementById('{id}')?.textContent ?? '')")
+/// A deployment with a signer, and a browser; none without Chromium.
+async fn started() -> Option<(Deployment, Chromium)> {
+    if !is_installed() {
+        missing("chromium is not installed");
+        return None;
+    }
+    let deployment = Deployment::running().await;
+    deployment.start_signer().await;
+    Some((deployment, Chromium::start().await))
+}
+
+/// Presses the button that approves, and follows the task to its one effect.
+async fn approved(browser: &mut Chromium, deployment: &Deployment, task: TaskId) {
+    browser.click("approve").await;
+    browser.text("sent").await;
+    let ran = deployment.follow(task, false).await;
+    assert_eq!(
+        (ran.outcome(), ran.count("action.started")),
+        ("succeeded", 1)
+    );
 }
 
 #[tokio::test]
 async fn a_browser_pairs_signs_in_and_signs_an_approval() {
-    if !is_installed() {
-        return missing("chromium is not installed");
-    }
-    let deployment = Deployment::running().await;
-    deployment.start_signer().await;
+    let Some((deployment, mut browser)) = started().await else {
+        return;
+    };
     let signer = format!("http://{}", deployment.file().signer.unwrap());
     let gateway = format!("http://{}", deployment.file().gateway);
-    let mut browser = Chromium::start().await;
 
-    let (mut terminal, address) = pair(&deployment, "approver").await;
+    let (terminal, address) = pair(&deployment, "approver").await;
     assert!(address.starts_with(&signer), "{address}");
     browser.open(&address).await;
-    let code = browser.shown(&text_of("code")).await;
-    terminal.shows(CODE, 1).await;
-    terminal.types(&format!("{code}\n"));
-    let (status, screen) = terminal.ended().await;
-    assert_eq!(status, Some(0), "{screen}");
+    let code = browser.text("code").await;
+    confirm(terminal, &code).await;
 
     browser.click("sign-in").await;
     let at_gateway = format!("location.origin === '{gateway}' ? 'there' : ''");
@@ -63,13 +75,7 @@ async fn a_browser_pairs_signs_in_and_signs_an_approval() {
     }
     let focused = browser.evaluate("document.activeElement.id").await;
     assert_eq!(focused, "refuse");
-    browser.click("approve").await;
-    browser.shown(&text_of("sent")).await;
-    let ran = deployment.follow(task, false).await;
-    assert_eq!(
-        (ran.outcome(), ran.count("action.started")),
-        ("succeeded", 1)
-    );
+    approved(&mut browser, &deployment, task).await;
 
     // The button of a page ends the session, and the device signs in again.
     browser.open(&format!("{gateway}/")).await;
@@ -93,23 +99,17 @@ async fn a_browser_pairs_signs_in_and_signs_an_approval() {
 
 #[tokio::test]
 async fn a_passkey_signs_an_approval_after_its_person_was_verified() {
-    if !is_installed() {
-        return missing("chromium is not installed");
-    }
-    let deployment = Deployment::running().await;
-    deployment.start_signer().await;
-    let mut browser = Chromium::start().await;
+    let Some((deployment, mut browser)) = started().await else {
+        return;
+    };
     browser.authenticator(true).await;
-    let (mut terminal, address) = pair_with(&deployment, "approver", &["--passkey"]).await;
+    let (terminal, address) = pair_with(&deployment, "approver", &["--passkey"]).await;
     assert!(address.starts_with("http://localhost:"), "{address}");
     browser.open(&address).await;
     browser.click("make").await;
-    let code = browser.shown(&text_of("code")).await;
-    terminal.shows(CODE, 1).await;
-    terminal.types(&format!("{code}\n"));
-    let (status, screen) = terminal.ended().await;
-    assert_eq!(status, Some(0), "{screen}");
-    browser.shown(&text_of("sign-in")).await;
+    let code = browser.text("code").await;
+    confirm(terminal, &code).await;
+    browser.text("sign-in").await;
 
     let (task, draft) = question(&deployment).await;
     let (signer, _) = address.split_once("/#").unwrap();
@@ -117,13 +117,7 @@ async fn a_passkey_signs_an_approval_after_its_person_was_verified() {
         .open(&format!("{signer}/#t={task}&a={}", draft.action))
         .await;
     browser.click("show").await;
-    browser.click("approve").await;
-    browser.shown(&text_of("sent")).await;
-    let ran = deployment.follow(task, false).await;
-    assert_eq!(
-        (ran.outcome(), ran.count("action.started")),
-        ("succeeded", 1)
-    );
+    approved(&mut browser, &deployment, task).await;
     // The record has what the passkey signed.
     let record = deployment.record().await;
     let granted = record.of("action.granted").last().unwrap();
@@ -135,15 +129,12 @@ async fn a_passkey_signs_an_approval_after_its_person_was_verified() {
 
 #[tokio::test]
 async fn a_passkey_pairing_takes_no_key_of_the_browser() {
-    if !is_installed() {
-        return missing("chromium is not installed");
-    }
-    let deployment = Deployment::running().await;
-    deployment.start_signer().await;
-    let mut browser = Chromium::start().await;
+    let Some((deployment, mut browser)) = started().await else {
+        return;
+    };
     let (mut terminal, address) = pair_with(&deployment, "approver", &["--passkey"]).await;
     browser.open(&address.replace("&k=passkey", "")).await;
-    browser.shown(&text_of("code")).await;
+    browser.text("code").await;
     let (status, screen) = terminal.ended().await;
     assert_eq!(status, Some(1), "{screen}");
     assert!(screen.contains("without a passkey"), "{screen}");

@@ -42,6 +42,11 @@ pub(crate) fn is_installed() -> bool {
     asked.is_ok_and(|asked| asked.status.success())
 }
 
+/// Returns the expression of the text of the element with this id.
+pub(crate) fn text_of(id: &str) -> String {
+    format!("(document.getElementById('{id}')?.textContent ?? '')")
+}
+
 impl Chromium {
     /// Starts one with an empty profile.
     pub(crate) async fn start() -> Self {
@@ -144,6 +149,11 @@ impl Chromium {
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
+    }
+
+    /// Waits until the element with this id has a text.
+    pub(crate) async fn text(&mut self, id: &str) -> String {
+        self.shown(&text_of(id)).await
     }
 
     /// Clicks the element with this id, once it is there.

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The prompt for the code.
-pub(crate) const CODE: &str = "type the code that the device shows: ";
+const CODE: &str = "type the code that the device shows: ";
 
 /// An answer of the gateway.
 #[derive(Debug)]
@@ -65,6 +65,14 @@ async fn post(deployment: &Deployment, path: &str, body: &str) -> Said {
 /// Starts `pair` and returns it with the address that it shows.
 pub(crate) async fn pair(deployment: &Deployment, role: &str) -> (Terminal, String) {
     pair_with(deployment, role, &[]).await
+}
+
+/// Types the code of the device into `pair`, which then endorses it.
+pub(crate) async fn confirm(mut terminal: Terminal, code: &str) {
+    terminal.shows(CODE, 1).await;
+    terminal.types(&format!("{code}\n"));
+    let (status, screen) = terminal.ended().await;
+    assert_eq!(status, Some(0), "{screen}");
 }
 
 /// As [`pair`], with more options.
@@ -118,12 +126,9 @@ impl Phone {
 
     /// Pairs itself; returns the owner's endorsement.
     pub(crate) async fn paired(&self, deployment: &Deployment, role: &str) -> DeviceEndorsed {
-        let (mut terminal, address) = pair(deployment, role).await;
+        let (terminal, address) = pair(deployment, role).await;
         let (id, code) = self.opens(deployment, &address).await;
-        terminal.shows(CODE, 1).await;
-        terminal.types(&format!("{code}\n"));
-        let (code, screen) = terminal.ended().await;
-        assert_eq!(code, Some(0), "{screen}");
+        confirm(terminal, &code.to_string()).await;
         let shown = eventually(SOON, async || {
             let shown = pairing(deployment, id).await;
             let is_paired = shown.state == PairingState::Paired;

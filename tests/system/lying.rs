@@ -21,8 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    chromium::{Chromium, is_installed},
-    devices::{CODE, pair, question},
+    chromium::{Chromium, is_installed, text_of},
+    devices::{confirm, pair, question},
     terminal::asks,
 };
 
@@ -152,18 +152,11 @@ async fn lied_to() -> Option<(Deployment, LyingGateway, Chromium)> {
 
 /// Pairs the browser, over the truth.
 async fn paired(deployment: &Deployment, browser: &mut Chromium) {
-    let (mut terminal, address) = pair(deployment, "approver").await;
+    let (terminal, address) = pair(deployment, "approver").await;
     browser.open(&address).await;
-    let code = browser.shown(&text_of("code")).await;
-    terminal.shows(CODE, 1).await;
-    terminal.types(&format!("{code}\n"));
-    let (status, screen) = terminal.ended().await;
-    assert_eq!(status, Some(0), "{screen}");
-    browser.shown(&text_of("sign-in")).await;
-}
-
-fn text_of(id: &str) -> String {
-    format!("(document.getElementById('{id}')?.textContent ?? '')")
+    let code = browser.text("code").await;
+    confirm(terminal, &code).await;
+    browser.text("sign-in").await;
 }
 
 /// Opens an address from nothing, and returns what the page says of a fault.
@@ -385,7 +378,7 @@ async fn the_signer_shows_no_button_for_anything_that_a_gateway_swaps() {
     gateway.lies(|_, body| body);
     browser.open("about:blank").await;
     browser.open(&address).await;
-    browser.shown(&text_of("refuse")).await;
+    browser.text("refuse").await;
 }
 
 /// The owner's event of a kind; of contracts the one with this digest.
@@ -415,7 +408,7 @@ async fn an_approval_of_a_draft_that_policy_did_not_make_runs_nothing() {
     gateway.lies(draft(|draft| draft.output_bytes_max += 1));
     browser.open(&address).await;
     browser.click("approve").await;
-    browser.shown(&text_of("sent")).await;
+    browser.text("sent").await;
     let refused = async || {
         let record = deployment.record().await;
         match record.count("approval.refused") {

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use bus_schema::{ActionId, ActionOutcome, REQUESTS_MAX};
-use engine::{CALLS_OF_ANSWER_MAX, DialogueDocument, OfferedTool, REQUEST_NAME, REQUEST_TOOL};
+use engine::{CALLS_OF_ANSWER_MAX, REQUEST_NAME};
 use serde_json::{Value, json};
 
-use crate::dialogues::{answer, document};
+use crate::dialogues::answer;
+use crate::spoken::asking;
 use crate::stream::{Said, Scene};
 
 /// The number of dialogues.
@@ -22,19 +23,6 @@ impl Dice {
         self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
-}
-
-fn offered() -> DialogueDocument {
-    let mut document = document();
-    document.steps_max = 6;
-    document.tools.push(OfferedTool {
-        name: REQUEST_NAME.to_owned(),
-        tool: REQUEST_TOOL.parse().unwrap(),
-        description: "Asks.".to_owned(),
-        schema: json!({"type": "object"}),
-        untrusted: false,
-    });
-    document
 }
 
 /// A call that tries something: another tool, the model itself, odd arguments, or a request for more.
@@ -92,7 +80,7 @@ fn answers(dice: &mut Dice) -> Value {
 fn a_model_that_attacks_proposes_only_what_it_was_offered() {
     for seed in 0..DIALOGUES {
         let mut dice = Dice(seed);
-        let mut scene = Scene::dialogue_of(&offered());
+        let mut scene = Scene::dialogue_of(&asking(6));
         let (mut refused, mut requests, mut ended) = (BTreeSet::<ActionId>::new(), 0, false);
         let mut open: Vec<ActionId> = Vec::new();
         for _ in 0..400 {

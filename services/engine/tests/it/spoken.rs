@@ -22,10 +22,10 @@ fn chat() -> DialogueDocument {
     }
 }
 
-/// A document with the call that asks for another contract.
-fn asking() -> DialogueDocument {
+/// A document of at most so many steps, with the call that asks for another contract.
+pub(crate) fn asking(steps_max: u16) -> DialogueDocument {
     let mut document = document();
-    document.steps_max = 40;
+    document.steps_max = steps_max;
     document.tools.push(OfferedTool {
         name: REQUEST_NAME.to_owned(),
         tool: REQUEST_TOOL.parse().unwrap(),
@@ -82,7 +82,7 @@ impl Scene {
 
     /// A dialogue whose first call was refused, and whose model then asks for the change.
     fn refused_and_asked() -> (Self, ActionId) {
-        let mut scene = Self::dialogue_of(&asking());
+        let mut scene = Self::dialogue_of(&asking(40));
         scene.run();
         let calls = [("file_read", "{\"path\":\"a\"}")];
         scene.answered(ActionOutcome::Succeeded, &answer("I read.", &calls));
@@ -288,7 +288,7 @@ fn a_refused_request_and_a_rejected_contract_are_told_and_requests_are_limited()
 #[test]
 fn a_request_names_a_refused_call_of_an_earlier_answer() {
     for refused in ["1.2", "2.1", "0.1", "1", "9.9", ""] {
-        let mut scene = Scene::dialogue_of(&asking());
+        let mut scene = Scene::dialogue_of(&asking(40));
         scene.run();
         let calls = [("file_read", "{\"path\":\"a\"}")];
         scene.answered(ActionOutcome::Succeeded, &answer("I read.", &calls));

@@ -1,11 +1,9 @@
 //! Checks that a message fills only the slots that the owner gave to messages, within the bounds of the contract, and that its
 //! values are nobody's word.
 
-use bus_schema::{
-    AuthorId, Deployment, Digest, JobName, JobSigned, Owner, PolicyFact, RunCause, RunDue,
-    Scheduler, TaskId,
-};
+use bus_schema::{AuthorId, Digest, PolicyFact, RunCause, TaskId};
 
+use crate::runs::{job, say_due, with_job};
 use crate::world::{World, deployment, words};
 
 /// A contract with a slot that messages fill, and an outward tool that takes it.
@@ -23,28 +21,12 @@ where.body = "hi"
 "#;
 const CALL: &[u8] = br#"{"body":"hi","to":"b@x.example"}"#;
 
-fn job() -> JobName {
-    "j".parse().expect("a name")
-}
-
 /// A world with a job that messages start, with these lines behind its `[when]`.
 fn world(lines: &str) -> (World, Digest) {
-    let mut world = World::new();
-    let contract = world.sign(RULES);
-    assert_eq!(words(&world.turn()), ["activated"]);
     let document = format!(
         "job = \"j\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n[when]\ntrigger = \"cli.build\"\n[message]\n{lines}\n"
     );
-    let fact = JobSigned {
-        job: job(),
-        version: 1,
-        contract,
-        document: world.put(AuthorId::Owner, document.as_bytes()),
-        playbook: world.put(AuthorId::Owner, b"playbook"),
-        slots: None,
-    };
-    world.say::<Owner, _>(Deployment, fact);
-    (world, contract)
+    with_job(RULES, &document)
 }
 
 /// Says that a message started a run, and returns its task.
@@ -53,12 +35,7 @@ fn triggered(world: &mut World, key: Digest, body: &str) -> TaskId {
         key,
         body: world.put(AuthorId::Scheduler, body.as_bytes()),
     };
-    let fact = RunDue {
-        job: job(),
-        version: 1,
-        cause,
-    };
-    world.say::<Scheduler, _>(Deployment, fact);
+    say_due(world, job(), 1, cause);
     TaskId::of_run(deployment(), &job(), 1, cause)
 }
 

@@ -1,49 +1,25 @@
 //! Checks that a run is tried again only as its job says, and that policy alone stops runs, at their deadlines and for later ones.
 
 use bus_schema::{
-    AuthorId, ContractRevoked, Deployment, Digest, JobName, JobSigned, Owner, Policy, RunCause,
-    RunDue, Scheduler, TaskAdmitted, TaskFinished, TaskId, TaskOutcome, Time, Worker,
+    AuthorId, ContractRevoked, Deployment, Digest, JobName, Owner, Policy, RunCause, TaskAdmitted,
+    TaskFinished, TaskId, TaskOutcome, Worker,
 };
 
-use crate::world::{START, World, deployment, words};
+use crate::runs::{at, job, say_due, sign_job, with_job};
+use crate::world::{World, deployment, words};
 
 const RULES: &str = "principal = [\"session\", \"job:j\"]\n[[allow]]\ntool = \"t.any\"\n";
 
-fn job() -> JobName {
-    "j".parse().expect("a name")
-}
-
-fn at(second: u64) -> Time {
-    START.plus_ms(second * 1_000)
-}
-
 /// A world in which the owner signed a job of each ten minutes, with these lines.
 fn world(lines: &str) -> (World, Digest) {
-    let mut world = World::new();
-    let contract = world.sign(RULES);
-    assert_eq!(words(&world.turn()), ["activated"]);
     let document = format!(
         "job = \"j\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n{lines}\n[when]\nevery = \"10m\"\n"
     );
-    let fact = JobSigned {
-        job: job(),
-        version: 1,
-        contract,
-        document: world.put(AuthorId::Owner, document.as_bytes()),
-        playbook: world.put(AuthorId::Owner, b"playbook"),
-        slots: None,
-    };
-    world.say::<Owner, _>(Deployment, fact);
-    (world, contract)
+    with_job(RULES, &document)
 }
 
 fn due(world: &mut World, cause: RunCause) -> Vec<String> {
-    let fact = RunDue {
-        job: job(),
-        version: 1,
-        cause,
-    };
-    world.say::<Scheduler, _>(Deployment, fact);
+    say_due(world, job(), 1, cause);
     words(&world.turn())
 }
 
@@ -132,12 +108,7 @@ fn a_run_is_stopped_at_its_deadline_and_nothing_more_of_it_is_granted() {
 fn a_run_that_was_admitted_after_the_end_of_its_contract_ends() {
     let (mut world, contract) = world("deadline = \"2m\"");
     world.log.now = at(600);
-    let fact = RunDue {
-        job: job(),
-        version: 1,
-        cause: RunCause::Slot(at(600)),
-    };
-    world.say::<Scheduler, _>(Deployment, fact);
+    say_due(&mut world, job(), 1, RunCause::Slot(at(600)));
     world.say::<Owner, _>(Deployment, ContractRevoked { contract });
     let admitted = TaskAdmitted {
         contract,
@@ -192,22 +163,9 @@ fn a_job_runs_after_another_only_as_that_one_ended() {
     let (mut world, contract) = world("");
     let document = "job = \"k\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n[when]\nafter = { job = \"j\" }\n";
     let k: JobName = "k".parse().expect("a name");
-    let fact = JobSigned {
-        job: k.clone(),
-        version: 1,
-        contract,
-        document: world.put(AuthorId::Owner, document.as_bytes()),
-        playbook: world.put(AuthorId::Owner, b"playbook"),
-        slots: None,
-    };
-    world.say::<Owner, _>(Deployment, fact);
+    sign_job(&mut world, k.clone(), (1, contract), document);
     let after = |world: &mut World, of: TaskId| {
-        let fact = RunDue {
-            job: k.clone(),
-            version: 1,
-            cause: RunCause::After(of),
-        };
-        world.say::<Scheduler, _>(Deployment, fact);
+        say_due(world, k.clone(), 1, RunCause::After(of));
         words(&world.turn())
     };
     for (second, outcome, wanted) in [

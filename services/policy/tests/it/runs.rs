@@ -15,22 +15,26 @@ const RULES: &str = "principal = [\"session\", \"job:j\"]\n[[allow]]\ntool = \"t
 const PAY: &str = r#"{"amount":1,"currency":"EUR","to":"a"}"#;
 const EVERY: &str = "every = \"10m\"";
 
-fn job() -> JobName {
+pub(crate) fn job() -> JobName {
     "j".parse().expect("a name")
 }
 
 /// The moment some seconds after the signature of the job, in whole seconds.
-fn at(second: u64) -> Time {
+pub(crate) fn at(second: u64) -> Time {
     START.plus_ms(second * 1_000)
 }
 
-/// A world in which the owner signed the contract and version 1 of the job.
-fn world(when: &str) -> (World, Digest) {
+/// A world in which the owner signed a contract with these rules, and version 1 of the job.
+pub(crate) fn with_job(rules: &str, document: &str) -> (World, Digest) {
     let mut world = World::new();
-    let contract = world.sign(RULES);
+    let contract = world.sign(rules);
     assert_eq!(words(&world.turn()), ["activated"]);
-    sign(&mut world, 1, contract, &document("c", when));
+    sign(&mut world, 1, contract, document);
     (world, contract)
+}
+
+fn world(when: &str) -> (World, Digest) {
+    with_job(RULES, &document("c", when))
 }
 
 fn document(contract: &str, when: &str) -> String {
@@ -40,8 +44,18 @@ fn document(contract: &str, when: &str) -> String {
 }
 
 fn sign(world: &mut World, version: u32, contract: Digest, document: &str) {
+    sign_job(world, job(), (version, contract), document);
+}
+
+/// The owner signs a version of a job.
+pub(crate) fn sign_job(
+    world: &mut World,
+    job: JobName,
+    (version, contract): (u32, Digest),
+    document: &str,
+) {
     let fact = JobSigned {
-        job: job(),
+        job,
         version,
         contract,
         document: world.put(AuthorId::Owner, document.as_bytes()),
@@ -51,14 +65,19 @@ fn sign(world: &mut World, version: u32, contract: Digest, document: &str) {
     world.say::<Owner, _>(Deployment, fact);
 }
 
-/// Says that a run is due, and returns its verdict.
-fn due(world: &mut World, version: u32, cause: RunCause) -> Vec<String> {
+/// Says that a run is due.
+pub(crate) fn say_due(world: &mut World, job: JobName, version: u32, cause: RunCause) {
     let fact = RunDue {
-        job: job(),
+        job,
         version,
         cause,
     };
     world.say::<Scheduler, _>(Deployment, fact);
+}
+
+/// Says that a run is due, and returns its verdict.
+fn due(world: &mut World, version: u32, cause: RunCause) -> Vec<String> {
+    say_due(world, job(), version, cause);
     words(&world.turn())
 }
 
@@ -78,12 +97,7 @@ fn pass_to(world: &mut World, second: u64) {
 fn a_slot_of_a_signed_job_is_one_task_of_its_principal() {
     let (mut world, contract) = world(EVERY);
     pass_to(&mut world, 600);
-    let fact = RunDue {
-        job: job(),
-        version: 1,
-        cause: RunCause::Slot(at(600)),
-    };
-    world.say::<Scheduler, _>(Deployment, fact);
+    say_due(&mut world, job(), 1, RunCause::Slot(at(600)));
     let facts = world.turn();
     let [PolicyFact::TaskAdmitted(id, admitted)] = &facts[..] else {
         panic!("{facts:?}");
