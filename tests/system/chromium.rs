@@ -82,6 +82,13 @@ impl Chromium {
 
     /// Calls a method and returns its result.
     async fn call(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.message(method, params).await;
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// Calls a method and returns the message that answers it.
+    async fn message(&mut self, method: &str, params: Value) -> Value {
         self.sent += 1;
         let mut message = json!({"id": self.sent, "method": method, "params": params});
         if let Some(session) = &self.session {
@@ -103,8 +110,7 @@ impl Chromium {
             bytes.pop();
             let message: Value = serde_json::from_slice(&bytes).unwrap();
             if message["id"] == id {
-                assert!(message["error"].is_null(), "{message}");
-                return message["result"].clone();
+                return message;
             }
         }
     }
@@ -125,27 +131,39 @@ impl Chromium {
 
     /// Opens an address.
     pub(crate) async fn open(&mut self, address: &str) {
-        self.call("Page.navigate", json!({"url": address})).await;
+        let opened = self.call("Page.navigate", json!({"url": address})).await;
+        assert!(opened["errorText"].is_null(), "{address}: {opened}");
     }
 
     /// Evaluates an expression in the page.
     pub(crate) async fn evaluate(&mut self, expression: &str) -> Value {
+        let value = self.value(expression).await;
+        value.unwrap_or_else(|said| panic!("{expression}: {said}"))
+    }
+
+    /// Evaluates an expression. The error is the answer, which is none of the page if another one opened meanwhile.
+    async fn value(&mut self, expression: &str) -> Result<Value, Value> {
         let asked = json!({"expression": expression, "returnByValue": true});
-        let said = self.call("Runtime.evaluate", asked).await;
-        said["result"]["value"].clone()
+        let said = self.message("Runtime.evaluate", asked).await;
+        let result = &said["result"];
+        if !result.is_object() || result["exceptionDetails"].is_object() {
+            return Err(said);
+        }
+        Ok(result["result"]["value"].clone())
     }
 
     /// Waits until an expression gives a text that is not empty.
     pub(crate) async fn shown(&mut self, expression: &str) -> String {
         let until = tokio::time::Instant::now() + SOON;
         loop {
-            let value = self.evaluate(expression).await;
-            if let Some(text) = value.as_str().filter(|text| !text.is_empty()) {
+            let value = self.value(expression).await;
+            let text = value.as_ref().ok().and_then(Value::as_str);
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
                 return text.to_owned();
             }
             if tokio::time::Instant::now() >= until {
-                let page = self.evaluate("document.body.innerText").await;
-                panic!("{expression}: nothing; the page shows {page}");
+                let page = self.value("document.body.innerText").await;
+                panic!("{expression}: {value:?}; the page shows {page:?}");
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
