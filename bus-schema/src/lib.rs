@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod account;
+mod admitted;
 mod approved;
 mod author;
 mod call;

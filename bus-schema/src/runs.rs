@@ -124,11 +124,12 @@ impl RunsOnRecord {
     /// Folds the end of a run at `at`, and returns the run.
     pub fn ended(&mut self, at: Time, task: TaskId, outcome: TaskOutcome) -> Option<RunOnRecord> {
         let run = self.open.remove(&task)?;
+        let failed = has_failed(outcome, run.stopped);
         let end = EndedRun {
             job: run.job.clone(),
             at,
             succeeded: outcome == TaskOutcome::Succeeded,
-            failed: has_failed(outcome, run.stopped),
+            failed,
         };
         self.ended.insert(task, end);
         self.ended_at.insert((at, task));
@@ -137,7 +138,7 @@ impl RunsOnRecord {
         {
             self.ended.remove(&oldest);
         }
-        if has_failed(outcome, run.stopped) {
+        if failed {
             let (run, ended) = (run.clone(), at);
             self.failed.insert(task, FailedRun { run, ended });
             while self.failed.len() > FAILED_RUNS_MAX {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::{
     cli::run,
     egress::{World, started},
-    scene::{contract, playbook},
-    secret_calls::{encodings, everything, give, has},
+    scene::playbook,
+    secret_calls::{canary, encodings, everything, give, has},
 };
 
 const KEYS_SERVER: &str = include_str!("keys_server.py");
@@ -116,8 +116,7 @@ fn value(canary: &str, (kind, _, before): (&str, &str, &str)) -> String {
 /// Starts a deployment with a tool and a secret of each kind, whose values begin with the canary.
 async fn with_keys() -> Option<(Deployment, World, String)> {
     let deployment = Deployment::provisioned().await;
-    let salt = deployment.opened().clock.salt().to_string();
-    let canary = format!("canary{}", &salt[..32]);
+    let canary = canary(&deployment);
     let keys = KINDS.map(|kind| (kind.0.to_owned(), json!(value(&canary, kind))));
     let keys = Value::Object(keys.into_iter().collect()).to_string();
     let files = [
@@ -127,11 +126,7 @@ async fn with_keys() -> Option<(Deployment, World, String)> {
     let world = World::with(&deployment, &files)?;
     started(&deployment, &world).await;
     let tools: Vec<Value> = KINDS.iter().map(|(kind, ..)| tool(&world, kind)).collect();
-    let file = deployment.scratch().join("tools.json");
-    fs::write(&file, json!(tools).to_string()).unwrap();
-    let file = file.to_str().unwrap();
-    let added = run(&deployment, &["tool", "add", file, "--yes"]);
-    assert_eq!(added.code, Some(0), "{added:?}");
+    world.add(&deployment, &tools);
     let endpoint = world.endpoint();
     let url = format!("https://{endpoint}/token");
     let source = [
@@ -166,9 +161,7 @@ async fn call_each(deployment: &Deployment, world: &World) {
             "[[step]]\nid = \"{kind}\"\ntool = \"keys.{kind}\"\nargs = {{ item = \"a b\" }}\n"
         );
     }
-    let text = contract("keys", &rules);
-    let text = text.replacen("\n[limits]", &format!("{}\n[limits]", world.head()), 1);
-    let signed = deployment.sign(&text).await;
+    let signed = deployment.sign(&world.contract("keys", &rules)).await;
     let task = deployment.submit(signed, &playbook(&steps)).await;
     let ran = deployment.follow(task, true).await;
     let (outcomes, verified) = (ran.outcomes(), world.lines("verified"));
@@ -177,7 +170,7 @@ async fn call_each(deployment: &Deployment, world: &World) {
         let task = task.to_string();
         let printed = run(deployment, &["output", &task, kind]).printed;
         let marks = printed.matches(&format!("[secret {kind}]")).count();
-        assert_eq!(marks, 11, "{printed}");
+        assert_eq!(marks, 12, "{printed}");
     }
 }
 

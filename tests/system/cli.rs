@@ -51,6 +51,16 @@ pub(super) fn run(deployment: &Deployment, arguments: &[&str]) -> Ended {
     end(&mut program(Some(deployment.dir().path()), arguments))
 }
 
+/// Signs the tools of a file.
+pub(super) fn add_tools(deployment: &Deployment, file: &Path) -> Ended {
+    let added = run(
+        deployment,
+        &["tool", "add", file.to_str().unwrap(), "--yes"],
+    );
+    assert_eq!(added.code, Some(0), "{added:?}");
+    added
+}
+
 /// Runs it while something else happens.
 pub(super) async fn run_beside(deployment: &Deployment, arguments: &[&str]) -> Ended {
     let mut command = program(Some(deployment.dir().path()), arguments);

@@ -7,13 +7,13 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use bus_schema::AuthorId;
+use bus_schema::{AuthorId, Digest, TaskId};
 use harness::{Deployment, Ran, skipped};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::run,
+    cli::{add_tools, run},
     scene::{contract, playbook},
 };
 
@@ -140,6 +140,13 @@ impl World {
         tool
     }
 
+    /// Signs tools.
+    pub(crate) fn add(&self, deployment: &Deployment, tools: &[Value]) {
+        let file = self.folder.join("tools.json");
+        fs::write(&file, json!(tools).to_string()).unwrap();
+        add_tools(deployment, &file);
+    }
+
     /// The head of a contract that names the host, and the network of this machine.
     pub(crate) fn head(&self) -> String {
         format!(
@@ -147,6 +154,16 @@ impl World {
             self.endpoint()
         )
     }
+
+    /// A contract with these rules (TOML) under this head.
+    pub(crate) fn contract(&self, name: &str, rules: &str) -> String {
+        headed(&self.head(), name, rules)
+    }
+}
+
+/// A contract with these rules (TOML) under a head.
+fn headed(head: &str, name: &str, rules: &str) -> String {
+    contract(name, rules).replacen("\n[limits]", &format!("{head}\n[limits]"), 1)
 }
 
 /// Starts the services; egress knows the world.
@@ -167,10 +184,11 @@ pub(crate) async fn deployed() -> Option<(Deployment, World)> {
     let deployment = Deployment::provisioned().await;
     let world = World::start(&deployment)?;
     started(&deployment, &world).await;
-    let tools = json!([
+    let tools = [
         world.tool("world.read", |_| ()),
-        world.tool("world.moved", |tool| tool["http"]["path"] =
-            json!("/v2/{item}")),
+        world.tool("world.moved", |tool| {
+            tool["http"]["path"] = json!("/v2/{item}")
+        }),
         world.tool("world.note", |tool| {
             tool["http"]["method"] = json!("POST");
             tool["http"]["path"] = json!("/v2/notes");
@@ -178,14 +196,8 @@ pub(crate) async fn deployed() -> Option<(Deployment, World)> {
             tool["http"]["answer"] =
                 json!({"status": [201], "type": "json", "fields": {"text": "/echo/text"}});
         }),
-    ]);
-    let file = deployment.scratch().join("tools.json");
-    fs::write(&file, tools.to_string()).unwrap();
-    let added = run(
-        &deployment,
-        &["tool", "add", file.to_str().unwrap(), "--yes"],
-    );
-    assert_eq!(added.code, Some(0), "{added:?}");
+    ];
+    world.add(&deployment, &tools);
     Some((deployment, world))
 }
 
@@ -194,20 +206,38 @@ async fn call(deployment: &Deployment, head: &str, tool: &str, item: &str) -> Ra
     call_under(deployment, (head, ""), tool, item).await
 }
 
-/// Signs a contract with this head and further keys of its rule, and runs one call under it.
-pub(crate) async fn call_under(
+/// Signs a contract with this head and further keys of its rule, which allows the tool.
+pub(crate) async fn signed_under(
     deployment: &Deployment,
     (head, keys): (&str, &str),
     tool: &str,
-    item: &str,
-) -> Ran {
-    let name = tool.replace('.', "-");
+) -> Digest {
     let rule = format!("[[allow]]\ntool = \"{tool}\"\n{keys}");
-    let text = contract(&name, &rule).replacen("\n[limits]", &format!("{head}\n[limits]"), 1);
-    let signed = deployment.sign(&text).await;
+    let text = headed(head, &tool.replace('.', "-"), &rule);
+    deployment.sign(&text).await
+}
+
+/// Signs it, and submits a task of one call under it.
+pub(crate) async fn submitted_under(
+    deployment: &Deployment,
+    head: (&str, &str),
+    tool: &str,
+    item: &str,
+) -> TaskId {
+    let signed = signed_under(deployment, head, tool).await;
     let steps =
         format!("[[step]]\nid = \"call\"\ntool = \"{tool}\"\nargs = {{ item = \"{item}\" }}\n");
-    let task = deployment.submit(signed, &playbook(&steps)).await;
+    deployment.submit(signed, &playbook(&steps)).await
+}
+
+/// Signs it, and runs one call under it.
+pub(crate) async fn call_under(
+    deployment: &Deployment,
+    head: (&str, &str),
+    tool: &str,
+    item: &str,
+) -> Ran {
+    let task = submitted_under(deployment, head, tool, item).await;
     deployment.follow(task, true).await
 }
 
@@ -279,8 +309,8 @@ async fn a_contract_says_where_its_calls_may_send() {
         return;
     };
     let file = deployment.scratch().join("contract.toml");
-    let text = contract("read", "[[allow]]\ntool = \"world.read\"\n");
-    fs::write(&file, &text).unwrap();
+    let rule = "[[allow]]\ntool = \"world.read\"\n";
+    fs::write(&file, contract("read", rule)).unwrap();
     let file = file.to_str().unwrap();
     let refused = run(&deployment, &["contract", "check", file]);
     assert_eq!(refused.code, Some(64), "{refused:?}");
@@ -291,8 +321,7 @@ async fn a_contract_says_where_its_calls_may_send() {
     ] {
         assert!(refused.said.contains(&part), "{}", refused.said);
     }
-    let text = text.replacen("\n[limits]", &format!("{}\n[limits]", world.head()), 1);
-    fs::write(file, &text).unwrap();
+    fs::write(file, world.contract("read", rule)).unwrap();
     let shown = run(&deployment, &["contract", "show", file]);
     assert_eq!(shown.code, Some(0), "{shown:?}");
     for part in [

@@ -26,15 +26,20 @@ const EVERY_SECOND: &str =
     "overlap = \"allow\"\nmisfire = { all = 100 }\n\n[when]\nevery = \"1s\"\n";
 const FAR: &str = "[when]\ncron = \"30 9 29 2 *\"\nzone = \"Europe/Stockholm\"\n";
 
-/// Signs a contract for the job, and writes job and playbook; returns the job's file.
+/// Signs a contract for the job, which allows to list, and writes job and playbook; returns the job's file.
 pub(crate) async fn written(deployment: &Deployment, when: &str) -> PathBuf {
+    written_as(deployment, MAY_LIST, LIST, when).await
+}
+
+/// Does the same with these rules and steps.
+async fn written_as(deployment: &Deployment, rules: &str, steps: &str, when: &str) -> PathBuf {
     let principal = format!("principal = \"job:{JOB}\"\n\n[limits]");
-    let text = contract("counting", MAY_LIST).replace("[limits]", &principal);
+    let text = contract("counting", rules).replace("[limits]", &principal);
     deployment.sign(&text).await;
     until(deployment, "contract.activated", 1).await;
     fs::write(
         deployment.scratch().join("count.playbook.toml"),
-        playbook(LIST),
+        playbook(steps),
     )
     .unwrap();
     let file = deployment.scratch().join("job.toml");
@@ -368,15 +373,8 @@ async fn a_playbook_is_checked_against_the_catalogue() {
 
 /// Adds a job of these lines that runs by order alone, and orders a run.
 async fn ordered(deployment: &Deployment, rules: &str, step: &str, lines: &str) {
-    let file = written(deployment, &format!("{lines}\n{FAR}")).await;
-    let principal = format!("principal = \"job:{JOB}\"\n\n[limits]");
-    let text = contract("counting", rules).replace("[limits]", &principal);
-    deployment
-        .sign(&text.replace("version = 1", "version = 2"))
-        .await;
-    until(deployment, "contract.activated", 2).await;
-    let steps = deployment.scratch().join("count.playbook.toml");
-    fs::write(steps, playbook(step)).unwrap();
+    let when = format!("{lines}\n{FAR}");
+    let file = written_as(deployment, rules, step, &when).await;
     ok(add(deployment, &file));
     ok(run(deployment, &["job", "run", JOB]));
 }

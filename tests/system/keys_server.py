@@ -14,8 +14,8 @@ import urllib.parse
 
 
 class Keys:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, log, encodings):
+        self.log, self.encodings = log, encodings
         file = folder / "keys.json"
         self.keys = json.loads(file.read_text())
         file.unlink()
@@ -29,11 +29,10 @@ class Keys:
             self.verified(kind)
         tokened = kind in ("client", "refresh")
         key = self.access(kind) if tokened else self.keys[kind].split(":")[-1]
-        return (200 if right else 401), {"echo": encodings(key)}
+        return (200 if right else 401), {"echo": self.encodings(key)}
 
     def verified(self, kind):
-        with open(self.folder / "verified", "a") as file:
-            file.write(kind + "\n")
+        self.log("verified", kind)
 
     def access(self, kind):
         return self.keys[kind].split(" ")[0] + "access"
@@ -120,15 +119,3 @@ class Keys:
         for part in [date[:8], region, service, "aws4_request", text]:
             signing = hmac.new(signing, part.encode(), "sha256").digest()
         return key_id == wanted_id and hmac.compare_digest(said, signing.hex())
-
-
-def encodings(key):
-    aligned = [base64.b64encode(("x" * n + key).encode()).decode() for n in range(3)]
-    return {
-        "plain": key,
-        "base64": aligned,
-        "url": [text.replace("+", "-").replace("/", "_").rstrip("=") for text in aligned],
-        "hex": [key.encode().hex(), key.encode().hex().upper()],
-        "percent": ["".join(f"%{byte:02x}" for byte in key.encode())],
-        "escaped": "".join(f"\\u{ord(one):04x}" for one in key),
-    }

@@ -8,7 +8,7 @@ use std::{
 use harness::Deployment;
 use serde_json::{Value, json};
 
-use crate::cli::{end, program, run};
+use crate::cli::{add_tools, end, program};
 
 const SERVER: &str = include_str!("lines_server.py");
 
@@ -48,9 +48,5 @@ fn correct(file: &Path) {
 pub(super) fn sign_lines(deployment: &Deployment) {
     let file = import(deployment.scratch());
     correct(&file);
-    let added = run(
-        deployment,
-        &["tool", "add", file.to_str().unwrap(), "--yes"],
-    );
-    assert_eq!(added.code, Some(0), "{}", added.said);
+    add_tools(deployment, &file);
 }

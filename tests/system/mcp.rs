@@ -13,7 +13,7 @@ use std::{
 use harness::{Deployment, missing};
 use serde_json::{Value, json};
 
-use crate::cli::{end, program, run};
+use crate::cli::{add_tools, end, program, run};
 
 const NPM: [&str; 2] = [
     "@modelcontextprotocol/server-filesystem@2026.8.31",
@@ -230,16 +230,14 @@ async fn public_servers_work_under_a_contract_as_they_do_without() {
         let name = server.name;
         let expected = upstream(packages, server, there);
         let file = deployment.scratch().join(format!("{name}.json"));
-        let file = file.to_str().unwrap();
         let words = server.import(packages);
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-        words.splice(3..3, ["--out", file]);
+        words.splice(3..3, ["--out", file.to_str().unwrap()]);
         let imported = end(&mut program(None, &words));
         assert_eq!(imported.code, Some(0), "{name}: {}", imported.said);
         let speaks = format!("the server speaks MCP {}", server.protocol);
         assert!(imported.printed.contains(&speaks), "{}", imported.printed);
-        let added = run(&deployment, &["tool", "add", file, "--yes"]);
-        assert_eq!(added.code, Some(0), "{name}: {}", added.said);
+        let added = add_tools(&deployment, &file);
         assert!(
             added.printed.contains("read by  policy, runner"),
             "{}",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use bus_schema::AuthorId;
+use bus_schema::{AuthorId, TaskId};
 use harness::{Deployment, Ran, SOON, eventually};
 use serde_json::{Value, json};
 
@@ -10,8 +10,7 @@ use crate::{
     cli::{Ended, run},
     egress::{World, started},
     scene::contract,
-    secret_calls::{encodings, give},
-    secrets::files,
+    secret_calls::{canary, encodings, everything, give, has},
 };
 
 const MODEL: &str = "test-model-1";
@@ -121,8 +120,7 @@ impl Scene {
         ];
         let world = World::with(&deployment, &files)?;
         started(&deployment, &world).await;
-        let salt = deployment.opened().clock.salt().to_string();
-        let key = format!("canary{}", &salt[..32]);
+        let key = canary(&deployment);
         let (host, url) = (world.endpoint(), format!("https://{}/", world.endpoint()));
         let add = [
             "model", "add", "main", "--wire", wire, "--url", &url, "--secret", "llm", "--model",
@@ -160,13 +158,17 @@ impl Scene {
         run(&self.deployment, &[&words, flags].concat())
     }
 
-    /// Runs the dialogue, and approves its questions.
-    pub(crate) async fn ran(&self) -> Ran {
+    /// Submits the dialogue.
+    fn submitted(&self) -> TaskId {
         let detached = self.run(&["--detach", "--json"]);
         assert_eq!(detached.code, Some(0), "{detached:?}");
         let submitted: Value = serde_json::from_str(&detached.printed).unwrap();
-        let task = serde_json::from_value(submitted["task"].clone()).unwrap();
-        self.deployment.follow(task, true).await
+        serde_json::from_value(submitted["task"].clone()).unwrap()
+    }
+
+    /// Runs the dialogue, and approves its questions.
+    pub(crate) async fn ran(&self) -> Ran {
+        self.deployment.follow(self.submitted(), true).await
     }
 
     /// The requests that the model has read.
@@ -204,31 +206,10 @@ impl Scene {
     /// Checks that the key stands nowhere: in no log, file of the deployment or the servers, and in no stored message or content.
     async fn shows_no_key(&self) {
         let encodings = encodings(&self.key);
-        let deployment = &self.deployment;
-        let folders = [
-            deployment.dir().path(),
-            deployment.scratch(),
-            &deployment.nats().store(),
-        ];
-        let mut shown: Vec<(String, Vec<u8>)> = Vec::new();
-        for folder in folders {
-            let files = files(folder).into_iter();
-            shown.extend(files.map(|(path, bytes)| (path.display().to_string(), bytes)));
-        }
-        let record = deployment.record().await;
-        for (kind, name) in [("action.proposed", "args"), ("action.finished", "output")] {
-            for message in record.of(kind) {
-                let content = serde_json::from_value(message.fact[name].clone()).unwrap();
-                let by = message.by().unwrap();
-                let bytes = deployment.gateway().content(by, &content).await.unwrap();
-                shown.push((kind.to_owned(), bytes.unwrap()));
-            }
-        }
+        let shown = everything(&self.deployment).await;
         assert!(shown.len() > 50, "{}", shown.len());
         for (place, bytes) in shown {
-            let text = String::from_utf8_lossy(&bytes);
-            let found = encodings.iter().find(|one| text.contains(one.as_str()));
-            assert_eq!(found, None, "{place}");
+            assert!(!has(&bytes, &encodings), "{place} shows the key");
         }
     }
 
@@ -420,9 +401,7 @@ async fn a_killed_engine_repeats_nothing() {
         ("action.finished", 4),
     ] {
         let before = scene.deployment.record().await.of(kind).count();
-        let detached = scene.run(&["--detach", "--json"]);
-        let submitted: Value = serde_json::from_str(&detached.printed).unwrap();
-        let task = serde_json::from_value(submitted["task"].clone()).unwrap();
+        let task = scene.submitted();
         let kill = async {
             eventually(SOON, async || {
                 let record = scene.deployment.record().await;

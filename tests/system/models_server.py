@@ -196,11 +196,10 @@ WIRES = {
 }
 
 
-def answer(folder, path, headers, text, seen):
+def answer(folder, path, headers, text, log, seen):
     script = json.loads((folder / "script.json").read_text())
     wanted, credential, check = WIRES[script["wire"]]
-    with open(folder / "bodies", "a") as bodies:
-        bodies.write(text + "\n")
+    log("bodies", text)
     try:
         need(path == wanted, f"the path is {path}")
         need(headers.get(credential), "there is no credential")
@@ -212,8 +211,7 @@ def answer(folder, path, headers, text, seen):
         names, answers = check(body)
         need(len(names) == len(set(names)) and all(map(NAME.match, names)), f"the names {names}")
     except (Fault, KeyError, TypeError, IndexError, ValueError) as fault:
-        with open(folder / "faults", "a") as faults:
-            faults.write(repr(fault) + "\n")
+        log("faults", repr(fault))
         return 400, {"error": repr(fault)}, {}
     turns = script["turns"]
     turn = turns[min(answers, len(turns) - 1)]

@@ -11,9 +11,9 @@ use harness::{Deployment, skipped};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{Ended, run},
+    cli::{Ended, add_tools, run},
     egress::{World, started},
-    scene::{contract, playbook},
+    scene::playbook,
 };
 
 /// The module whose document it is.
@@ -167,14 +167,8 @@ async fn operations_of_a_public_api_are_tools_and_run() {
     started(&deployment, &world).await;
     let only = CALLS.map(|(operation, ..)| operation).join(",");
     imported(&deployment, &document, &world.endpoint(), &only);
-    let file = deployment.scratch().join("hydra.json");
-    let added = run(
-        &deployment,
-        &["tool", "add", file.to_str().unwrap(), "--yes"],
-    );
-    assert_eq!(added.code, Some(0), "{added:?}");
-    let text = contract("hydra", "[[allow]]\ntool = \"hydra.*\"\n");
-    let text = text.replacen("\n[limits]", &format!("{}\n[limits]", world.head()), 1);
+    add_tools(&deployment, &deployment.scratch().join("hydra.json"));
+    let text = world.contract("hydra", "[[allow]]\ntool = \"hydra.*\"\n");
     let signed = deployment.sign(&text).await;
     let steps = CALLS.iter().enumerate().map(|(at, (operation, args, _))| {
         format!("[[step]]\nid = \"call-{at}\"\ntool = \"hydra.{operation}\"\nargs = {args}\n")

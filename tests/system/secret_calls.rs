@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 use crate::{
     cli::{Ended, program, run},
     egress::{World, call_under, deployed, failure, output},
-    scene::contract,
     secrets::{files, shown},
 };
 
-const KEYS: &str = "secrets = [\"crm\"]\n";
+pub(crate) const KEYS: &str = "secrets = [\"crm\"]\n";
 
 /// Runs a command with a value on its standard input.
 pub(crate) fn give(deployment: &Deployment, arguments: &[&str], value: &str) -> Ended {
@@ -35,27 +34,24 @@ pub(crate) fn give(deployment: &Deployment, arguments: &[&str], value: &str) -> 
 }
 
 /// Gives the secret `crm` for a host.
-fn set(deployment: &Deployment, host: &str, value: &str) {
+pub(crate) fn set(deployment: &Deployment, host: &str, value: &str) -> Ended {
     let inject = "header:authorization=Bearer {}";
     let arguments = ["secret", "set", "crm", "--host", host, "--inject", inject];
     let ended = give(deployment, &arguments, value);
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(!ended.printed.contains(value) && !ended.said.contains(value));
+    ended
 }
 
 /// Starts a deployment with a tool that uses the secret.
-async fn with_tool() -> Option<(Deployment, World)> {
+pub(crate) async fn with_tool() -> Option<(Deployment, World)> {
     let (deployment, world) = deployed().await?;
-    let tools = json!([world.tool("world.echo", |tool| {
+    let tool = world.tool("world.echo", |tool| {
         tool["http"]["path"] = json!("/v2/echo/{item}");
         tool["http"]["secret"] = json!("crm");
         tool["http"]["answer"] = json!({"type": "json", "fields": {"echo": "/echo"}});
-    })]);
-    let file = deployment.scratch().join("echo.json");
-    fs::write(&file, tools.to_string()).unwrap();
-    let file = file.to_str().unwrap();
-    let added = run(&deployment, &["tool", "add", file, "--yes"]);
-    assert_eq!(added.code, Some(0), "{added:?}");
+    });
+    world.add(&deployment, &[tool]);
     Some((deployment, world))
 }
 
@@ -73,6 +69,12 @@ async fn refused(deployment: &Deployment, world: &World) -> String {
     let start = "nothing was sent, because the secret `crm` was not available: ";
     assert!(error.starts_with(start), "{error}");
     error
+}
+
+/// A value that stands nowhere else, of letters and digits.
+pub(crate) fn canary(deployment: &Deployment) -> String {
+    let salt = deployment.opened().clock.salt().to_string();
+    format!("canary{}", &salt[..32])
 }
 
 /// The encodings of a value of letters and digits.
@@ -120,8 +122,7 @@ async fn a_secret_does_its_work_and_stands_nowhere() {
     let Some((deployment, world)) = with_tool().await else {
         return;
     };
-    let salt = deployment.opened().clock.salt().to_string();
-    let canary = format!("canary{}", &salt[..32]);
+    let canary = canary(&deployment);
     set(&deployment, &world.endpoint(), &canary);
     let ran = echo(&deployment, &world, "all").await;
     let end = ran.events.last();
@@ -196,9 +197,7 @@ async fn without_its_secret_a_call_sends_nothing() {
     };
     let file = deployment.scratch().join("contract.toml");
     let rule = "[[allow]]\ntool = \"world.echo\"\n";
-    let text = contract("echo", rule);
-    let text = text.replacen("\n[limits]", &format!("{}\n[limits]", world.head()), 1);
-    fs::write(&file, &text).unwrap();
+    fs::write(&file, world.contract("echo", rule)).unwrap();
     let file = file.to_str().unwrap();
     let checked = run(&deployment, &["contract", "check", file]);
     assert_eq!(checked.code, Some(64), "{checked:?}");

@@ -5,52 +5,30 @@ use harness::{Deployment, Ran};
 use serde_json::json;
 
 use crate::{
-    cli::run,
-    egress::{World, deployed, failure},
-    scene::{contract, first, playbook, until},
-    secret_calls::give,
+    egress::{World, deployed, failure, submitted_under},
+    scene::{first, until},
+    secret_calls::{KEYS, set},
 };
 
 /// A tool that changes something, of which the host never tells what became.
 async fn with_held() -> Option<(Deployment, World)> {
     let (deployment, world) = deployed().await?;
-    let tools = json!([world.tool("world.held", |tool| {
+    let tool = world.tool("world.held", |tool| {
         tool["http"]["method"] = json!("POST");
         tool["http"]["path"] = json!("/v2/held");
         tool["http"]["body"] = json!({"text": {"$value": "item"}});
         tool["http"]["secret"] = json!("crm");
         tool["http"]["limits"]["wall_ms"] = json!(8_000);
-    })]);
-    let file = deployment.scratch().join("held.json");
-    std::fs::write(&file, tools.to_string()).unwrap();
-    let added = run(
-        &deployment,
-        &["tool", "add", file.to_str().unwrap(), "--yes"],
-    );
-    assert_eq!(added.code, Some(0), "{added:?}");
-    let endpoint = world.endpoint();
-    let set = [
-        "secret",
-        "set",
-        "crm",
-        "--host",
-        &endpoint,
-        "--inject",
-        "header:x-key",
-    ];
-    let ended = give(&deployment, &set, "a value of this test");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    });
+    world.add(&deployment, &[tool]);
+    set(&deployment, &world.endpoint(), "a value of this test");
     Some((deployment, world))
 }
 
 /// Begins a call, and waits until egress has claimed it.
 async fn begun(deployment: &Deployment, world: &World) -> bus_schema::TaskId {
-    let rule = "[[allow]]\ntool = \"world.held\"\nsecrets = [\"crm\"]\n";
-    let text = contract("held", rule);
-    let text = text.replacen("\n[limits]", &format!("{}\n[limits]", world.head()), 1);
-    let signed = deployment.sign(&text).await;
-    let steps = "[[step]]\nid = \"call\"\ntool = \"world.held\"\nargs = { item = \"x\" }\n";
-    let task = deployment.submit(signed, &playbook(steps)).await;
+    let head = world.head();
+    let task = submitted_under(deployment, (&head, KEYS), "world.held", "x").await;
     let record = until(deployment, "action.started", 1).await;
     assert_eq!(first(&record, "action.started").unwrap().0, task);
     task

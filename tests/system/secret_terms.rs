@@ -8,41 +8,19 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::run,
-    egress::{World, deployed},
-    scene::contract,
-    secret_calls::give,
+    egress::{World, signed_under},
+    secret_calls::{KEYS, give, set, with_tool},
 };
 
 /// A deployment with a tool, its contract, and its secret.
 async fn with_secret() -> Option<(Deployment, World)> {
-    let (deployment, world) = deployed().await?;
-    let tools = json!([world.tool("world.echo", |tool| {
-        tool["http"]["path"] = json!("/v2/echo/{item}");
-        tool["http"]["secret"] = json!("crm");
-        tool["http"]["answer"] = json!({"type": "json", "fields": {"echo": "/echo"}});
-    })]);
-    let file = deployment.scratch().join("echo.json");
-    fs::write(&file, tools.to_string()).unwrap();
-    let added = run(
-        &deployment,
-        &["tool", "add", file.to_str().unwrap(), "--yes"],
-    );
-    assert_eq!(added.code, Some(0), "{added:?}");
-    let endpoint = world.endpoint();
-    let inject = "header:authorization=Bearer {}";
-    let set = [
-        "secret", "set", "crm", "--host", &endpoint, "--inject", inject,
-    ];
-    let ended = give(&deployment, &set, "a value for this host");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (deployment, world) = with_tool().await?;
+    set(&deployment, &world.endpoint(), "a value for this host");
     Some((deployment, world))
 }
 
 async fn sign(deployment: &Deployment, world: &World) {
-    let rule = "[[allow]]\ntool = \"world.echo\"\nsecrets = [\"crm\"]\n";
-    let text = contract("echo", rule);
-    let text = text.replacen("\n[limits]", &format!("{}\n[limits]", world.head()), 1);
-    deployment.sign(&text).await;
+    signed_under(deployment, (&world.head(), KEYS), "world.echo").await;
 }
 
 #[tokio::test]
@@ -121,9 +99,7 @@ async fn a_forgotten_secret_is_erased_and_stays_on_record() {
     let verified = run(&deployment, &["audit", "verify"]);
     assert!(verified.printed.contains(" 0 junk"), "{verified:?}");
     // It can be given again.
-    let set = "secret set crm --host api.example.com --inject header:x-key";
-    let set: Vec<&str> = set.split(' ').collect();
-    let ended = give(&deployment, &set, "a third value");
+    let ended = set(&deployment, "api.example.com", "a third value");
     assert!(ended.printed.contains("crm version 3"), "{ended:?}");
 }
 

@@ -6,7 +6,7 @@ use bus_schema::{AuthorId, Content};
 use harness::Deployment;
 use secret::{OuterSeal, SealingKey};
 
-use crate::secret_calls::give;
+use crate::secret_calls::set;
 
 /// The parts of SECURITY.md, "Secrets, by stolen keys".
 const PARTS: [AuthorId; 8] = [
@@ -44,9 +44,7 @@ fn opened(stored: &OuterSeal, keys: &[SealingKey]) -> Option<String> {
 #[tokio::test]
 async fn only_the_keys_of_egress_and_broker_together_open_what_nobody_claimed() {
     let deployment = Deployment::running().await;
-    let set = "secret set crm --host api.example.com --inject header:x-key";
-    let set: Vec<&str> = set.split(' ').collect();
-    assert_eq!(give(&deployment, &set, VALUE).code, Some(0));
+    set(&deployment, "api.example.com", VALUE);
     let record = deployment.record().await;
     let signed = record.of("secret.signed").next().unwrap();
     let sealed: Content = serde_json::from_value(signed.fact["sealed"].clone()).unwrap();

@@ -1,11 +1,13 @@
 //! A person at a terminal and a model: the contract that is signed first, further words, and requests for another contract.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::fs;
 
 use serde_json::{Value, json};
 
 use crate::{
     cli::{program, run},
+    executable::executable,
+    main_job::has,
     models::{Scene, once, said, script},
     terminal::Terminal,
 };
@@ -18,12 +20,10 @@ impl Scene {
     /// Starts a command on a terminal; its editor opens the network of this machine.
     fn at_terminal(&self, arguments: &[&str]) -> Terminal {
         let editor = self.deployment.scratch().join("editor");
-        fs::write(
+        executable(
             &editor,
             "#!/bin/sh\nsed -i 's|^hosts = .*|&\\nnetworks = [\"127.0.0.0/8\"]|' \"$1\"\n",
-        )
-        .unwrap();
-        fs::set_permissions(&editor, fs::Permissions::from_mode(0o700)).unwrap();
+        );
         let mut command = program(Some(self.deployment.dir().path()), arguments);
         Terminal::start(command.env("EDITOR", editor).env_remove("VISUAL"), "")
     }
@@ -45,17 +45,18 @@ async fn words_without_a_contract_get_one_that_a_person_narrows_and_signs() {
     let mut terminal = scene.at_terminal(&["run", words]);
     terminal.shows(PLANNED, 1).await;
     let screen = terminal.screen();
-    for part in [
-        "It may read",
-        "It may change",
-        "It may send",
-        "It may spend",
-        "`file.move`",
-        "at most 500,000 tokens",
-        "Everything else is refused.",
-    ] {
-        assert!(screen.contains(part), "{part}: {screen}");
-    }
+    has(
+        &screen,
+        &[
+            "It may read",
+            "It may change",
+            "It may send",
+            "It may spend",
+            "`file.move`",
+            "at most 500,000 tokens",
+            "Everything else is refused.",
+        ],
+    );
     terminal.types("without bananas\n");
     terminal
         .shows("`bananas` names nothing in the draft", 1)
@@ -99,14 +100,15 @@ async fn a_chat_hears_the_signed_words_of_the_person() {
     terminal.types("\u{4}");
     let (code, screen) = terminal.ended().await;
     assert_eq!(code, Some(0), "{screen}");
-    for part in [
-        "Hello to you.",
-        "the owner: and again",
-        "Once more to you.",
-        "2 answers",
-    ] {
-        assert!(screen.contains(part), "{part}: {screen}");
-    }
+    has(
+        &screen,
+        &[
+            "Hello to you.",
+            "the owner: and again",
+            "Once more to you.",
+            "2 answers",
+        ],
+    );
     let requests = scene.requests();
     assert_eq!(requests.len(), 2);
     let sent = requests[1]["messages"].as_array().unwrap();
@@ -140,15 +142,16 @@ async fn a_model_asks_for_more_and_a_person_signs_the_next_version() {
         .shows("sign the new version? [yes/no/edit] ", 1)
         .await;
     let screen = terminal.screen();
-    for part in [
-        "asks for a change of `work`, version 1",
-        "it says: The report needs it.",
-        "`path` = other.md: the agent's own",
-        "the difference of version 2:",
-        "an example: the refused call is then asked about by `write`",
-    ] {
-        assert!(screen.contains(part), "{part}: {screen}");
-    }
+    has(
+        &screen,
+        &[
+            "asks for a change of `work`, version 1",
+            "it says: The report needs it.",
+            "`path` = other.md: the agent's own",
+            "the difference of version 2:",
+            "an example: the refused call is then asked about by `write`",
+        ],
+    );
     terminal.types("yes\n");
     terminal.shows(ASKED, 1).await;
     terminal.types("yes\n");

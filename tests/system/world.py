@@ -23,6 +23,29 @@ FOLDER = pathlib.Path(sys.argv[1])
 LOCK = threading.Lock()
 
 
+def log(name, line):
+    """Adds a line to a file of the folder."""
+    with LOCK, open(FOLDER / name, "a") as file:
+        file.write(line + "\n")
+
+
+def seen(credential):
+    log("seen", hashlib.sha256(credential.encode()).hexdigest())
+
+
+def encodings(text):
+    """A text in the encodings in which hosts repeat what they got."""
+    aligned = [base64.b64encode(("x" * n + text).encode()).decode() for n in range(3)]
+    return {
+        "plain": text,
+        "base64": aligned,
+        "url": [one.replace("+", "-").replace("/", "_").rstrip("=") for one in aligned],
+        "hex": [text.encode().hex(), text.encode().hex().upper()],
+        "percent": ["".join(f"%{byte:02x}" for byte in text.encode()), urllib.parse.quote(text)],
+        "escaped": "".join(f"\\u{ord(one):04x}" for one in text),
+    }
+
+
 def answer(query):
     labels, at = [], 12
     while query[at]:
@@ -50,8 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def said(self):
         length = int(self.headers.get("content-length", 0))
         body = self.rfile.read(length).decode()
-        with LOCK, open(FOLDER / "requests", "a") as requests:
-            requests.write(f"{self.command} {self.path} {body}\n")
+        log("requests", f"{self.command} {self.path} {body}")
         return body
 
     def reply(self, code, value, **headers):
@@ -68,19 +90,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(code, value)
 
     def echo(self):
-        """The header `authorization`, in the encodings in which hosts repeat what they got."""
+        """The header `authorization`, in every encoding."""
         said = self.headers.get("authorization", "")
-        with LOCK, open(FOLDER / "seen", "a") as seen:
-            seen.write(hashlib.sha256(said.encode()).hexdigest() + "\n")
-        aligned = [base64.b64encode(("x" * n + said).encode()).decode() for n in range(3)]
-        return {
-            "plain": said,
-            "base64": aligned,
-            "url": [text.replace("+", "-").replace("/", "_").rstrip("=") for text in aligned],
-            "hex": [said.encode().hex(), said.encode().hex().upper()],
-            "percent": ["".join(f"%{byte:02x}" for byte in said.encode()), urllib.parse.quote(said)],
-            "escaped": "".join(f"\\u{ord(one):04x}" for one in said),
-        }
+        seen(said)
+        return encodings(said)
 
     def do_GET(self):
         self.said()
@@ -105,7 +118,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(code, value)
 
     def model(self):
-        code, value, headers = MODEL.answer(FOLDER, self.path, self.headers, self.said(), seen)
+        code, value, headers = MODEL.answer(FOLDER, self.path, self.headers, self.said(), log, seen)
         if isinstance(value, dict):
             self.reply(code, value, **headers)
         else:
@@ -129,11 +142,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def seen(credential):
-    with LOCK, open(FOLDER / "seen", "a") as file:
-        file.write(hashlib.sha256(credential.encode()).hexdigest() + "\n")
-
-
 MODEL = None
 if (FOLDER / "script.json").exists():
     import models_server as MODEL
@@ -144,7 +152,7 @@ KEYS = None
 if (FOLDER / "keys.json").exists():
     import keys_server
 
-    KEYS = keys_server.Keys(FOLDER)
+    KEYS = keys_server.Keys(FOLDER, log, encodings)
     Handler.do_GET = Handler.do_POST = Handler.keyed
 
 DOCUMENT = None

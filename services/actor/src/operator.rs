@@ -301,6 +301,29 @@ impl BusClient {
         failed.map_or(Ok(facts), |error| Err(error.into()))
     }
 
+    /// Verifies the stream from its start, since a message is verified against all messages before it, and hands each fact to
+    /// `take`, oldest first, until that returns false.
+    ///
+    /// # Errors
+    /// As [`BusClient::scan`].
+    pub async fn each_fact<F: Facts>(
+        &self,
+        owner: PublicKey,
+        mut take: impl FnMut(F) -> bool + Send,
+    ) -> Result<(), Error> {
+        let (mut reading, mut failed) = (StreamReader::new(owner), None);
+        let scan = self.scan(">", 1, |stored| match reading.read::<F>(&stored) {
+            Ok(Ok((_, Some(fact)))) => take(fact),
+            Ok(Ok((_, None)) | Err(_)) => true,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        });
+        scan.await?;
+        failed.map_or(Ok(()), Err)
+    }
+
     /// The owner's bus for contents and calls; `keys` are the keys of the callees.
     #[must_use]
     pub fn bus(&self, key: SigningKey, keys: BTreeMap<AuthorId, PublicKey>) -> Bus<Owner> {

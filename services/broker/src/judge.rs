@@ -102,7 +102,7 @@ impl Releasable<'_> {
     /// # Errors
     /// [`NotReleased::Seal`] or [`NotReleased::Terms`].
     pub(crate) fn fits(&self, terms: &SecretTerms) -> Result<(), NotReleased> {
-        if !is_signed(self.newest, terms) {
+        if !terms.are_of(&self.newest.signed) {
             return Err(NotReleased::Seal);
         }
         if terms.permit(self.tool.endpoint(), self.tool.method()) {
@@ -128,7 +128,7 @@ pub(crate) fn renewable<'s>(
     let secrets = state.acts.secrets();
     secrets.usable(&asked.secret)?;
     let newest = secrets.get(&asked.secret).ok_or(NotReleased::Unknown)?;
-    if !is_signed(newest, terms) {
+    if !terms.are_of(&newest.signed) {
         return Err(NotReleased::Seal);
     }
     match &claim.released {
@@ -144,12 +144,4 @@ pub(crate) fn renewable<'s>(
         Some(TokenGrant::RefreshToken) => Ok((claim, newest)),
         Some(TokenGrant::ClientCredentials) | None => Err(NotReleased::Terms),
     }
-}
-
-/// Returns true for the terms that the owner signed.
-fn is_signed(newest: &SecretOnRecord, terms: &SecretTerms) -> bool {
-    let signed = &newest.signed;
-    terms.digest() == signed.terms
-        && *terms.name() == signed.name
-        && terms.version() == signed.version
 }

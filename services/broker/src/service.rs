@@ -88,19 +88,28 @@ impl Service for BrokerService {
     }
 }
 
-/// Hands a request to the core, and waits for its answer.
-async fn ask(input: mpsc::Sender<Input>, release: Release) -> Reply {
-    let action = release.action;
+/// Hands a request about an action to the core, and waits for its answer.
+async fn answered<T>(
+    input: &mpsc::Sender<Input>,
+    action: ActionId,
+    asked: impl FnOnce(oneshot::Sender<Result<T, NotReleased>>) -> Input,
+) -> Result<T, NotReleased> {
     let (reply, mut answer) = oneshot::channel();
     // A core that has ended drops the request, and with it the channel.
-    input.send(Input::Asked(release, reply)).await.ok();
-    let unread = Err(NotReleased::Unread);
+    input.send(asked(reply)).await.ok();
+    let unread = |_| NotReleased::Unread;
     if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answer).await {
-        return answered.unwrap_or(unread);
+        return answered.map_err(unread)?;
     }
     input.send(Input::Late(action)).await.ok();
     let refused = tokio::time::timeout(REFUSAL, answer).await;
-    refused.map_or(unread.clone(), |answered| answered.unwrap_or(unread))
+    let refused = refused.map_err(|_| NotReleased::Unread)?;
+    refused.map_err(unread)?
+}
+
+async fn ask(input: mpsc::Sender<Input>, release: Release) -> Reply {
+    let action = release.action;
+    answered(&input, action, |reply| Input::Asked(release, reply)).await
 }
 
 /// Seals a renewal, hands it to the core, and waits until it is on record.
@@ -113,16 +122,8 @@ async fn renew_with(
     let action = renew.action;
     let random = Zeroizing::new(*bus.clock().salt().as_bytes());
     let renewal = renewal(&key, &renew.sealed, &random, |bytes| bus.seal(bytes).ok())?;
-    let (reply, mut answer) = oneshot::channel();
     let handed = Box::new((renew, renewal));
-    input.send(Input::Renew(handed, reply)).await.ok();
-    let unread = Err(NotReleased::Unread);
-    if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut answer).await {
-        return answered.unwrap_or(unread);
-    }
-    input.send(Input::Late(action)).await.ok();
-    let refused = tokio::time::timeout(REFUSAL, answer).await;
-    refused.map_or(unread, |answered| answered.unwrap_or(unread))
+    answered(&input, action, |reply| Input::Renew(handed, reply)).await
 }
 
 async fn read(bus: &Bus<Broker>, document: Content) -> Input {

@@ -118,6 +118,13 @@ impl Tool {
         &self.entry.input_schema
     }
 
+    /// The names of the arguments that every call needs, as the schema has them.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        let names = self.entry.input_schema.get("required");
+        let names = names.and_then(Value::as_array).into_iter().flatten();
+        names.filter_map(Value::as_str)
+    }
+
     /// The effects of calls of the tool.
     #[must_use]
     pub fn effects(&self) -> &Effects {

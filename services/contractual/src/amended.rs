@@ -28,13 +28,16 @@ pub(crate) fn amended(text: &str, fix: &Fix) -> Option<Amended> {
             return Some(Amended { text, to_do });
         }
         (_, None) | (Change::Narrow { .. }, _) => false,
-        (Change::ChangeRule { rule }, Some(snippet)) => {
-            rule_of(&mut document, rule.as_str()).is_some_and(|of| merge(of, snippet))
+        (Change::ChangeRule { rule }, Some(snippet)) => rule_of(&mut document, rule.as_str())
+            .map(|of| merge(of, snippet))
+            .is_some(),
+        (Change::ChangeHead, Some(snippet)) => {
+            merge(document.as_table_mut(), snippet);
+            true
         }
-        (Change::ChangeHead, Some(snippet)) => merge(document.as_table_mut(), snippet),
-        (Change::RaiseLimit { period }, Some(snippet)) => {
-            limits(&mut document, *period).is_some_and(|of| merge(of, snippet))
-        }
+        (Change::RaiseLimit { period }, Some(snippet)) => limits(&mut document, *period)
+            .map(|of| merge(of, snippet))
+            .is_some(),
     };
     let to_do = if applied {
         open(fix)
@@ -55,22 +58,19 @@ fn open(fix: &Fix) -> Option<String> {
 }
 
 /// Puts the lines of a snippet into a table.
-fn merge(into: &mut Table, from: &Table) -> bool {
+fn merge(into: &mut Table, from: &Table) {
     for (key, item) in from {
         let both = into
             .get_mut(key)
             .and_then(Item::as_table_mut)
             .zip(item.as_table());
         match both {
-            Some((into, from)) => {
-                merge(into, from);
-            }
+            Some((into, from)) => merge(into, from),
             None => {
                 into.insert(key, item.clone());
             }
         }
     }
-    true
 }
 
 /// The table of a rule, by its name or by its kind and place.

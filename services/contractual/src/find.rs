@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use actor::StreamReader;
 use bus_schema::{ContractName, Digest, PolicyFact, Time};
 
 use deployment::Deployment;
@@ -41,25 +40,19 @@ pub(crate) async fn find(
 ) -> Result<Option<SignedContract>, Error> {
     let owner = bus_schema::public_key(&deployment.owner_key()?);
     let bus = deployment.bus().await?;
-    let mut reading = StreamReader::new(owner);
-    let (mut found, mut failed) = (None, None);
-    // From the start: a message is verified against all messages before it.
-    bus.scan(">", 1, |stored| {
-        match reading.read::<PolicyFact>(&stored) {
-            Ok(Ok((_, Some(PolicyFact::ContractSigned(_, fact)))))
-                if fact.contract == *contract =>
-            {
-                found = Some(SignedContract {
-                    name: fact.name.clone(),
-                    version: fact.version,
-                    expires: fact.envelope.expires,
-                });
-            }
-            Ok(Ok(_) | Err(_)) => {}
-            Err(error) => failed = Some(error),
+    let mut found = None;
+    bus.each_fact(owner, |fact: PolicyFact| {
+        if let PolicyFact::ContractSigned(_, fact) = fact
+            && fact.contract == *contract
+        {
+            found = Some(SignedContract {
+                name: fact.name,
+                version: fact.version,
+                expires: fact.envelope.expires,
+            });
         }
-        found.is_none() && failed.is_none()
+        found.is_none()
     })
     .await?;
-    failed.map_or(Ok(found), |error| Err(error.into()))
+    Ok(found)
 }

@@ -53,7 +53,7 @@ impl Follower<'_> {
         answer: Answer,
         timeline: &mut Timeline,
     ) -> Result<Vec<Question>, Error> {
-        let mut events = std::pin::pin!(self.client.follow_live(task));
+        let mut events = std::pin::pin!(self.client.follow_live(task, self.is_live()));
         let mut questions = Questions::default();
         let mut words = LiveWords::default();
         let mut approved = Vec::new();
@@ -78,9 +78,14 @@ impl Follower<'_> {
         }
     }
 
+    /// Returns true if the words of models are shown as they arrive.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live && self.out.is_live()
+    }
+
     /// Shows a piece of an answer as it arrives, if a model answers.
     pub(crate) fn piece(&self, piece: &Piece, timeline: &Timeline, words: &mut LiveWords) {
-        if self.live && self.out.is_live() && timeline.is_of_model(piece.action) {
+        if self.is_live() && timeline.is_of_model(piece.action) {
             words.show(piece, self.out);
         }
     }

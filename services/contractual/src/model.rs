@@ -2,7 +2,10 @@
 
 use bus_schema::ToolName;
 use contract::{Catalogue, Contract, Endpoint, ModelRule, Tool};
-use engine::{DialogueDocument, ModelChoice, OfferedTool, REQUEST_NAME, REQUEST_TOOL, wire::Wire};
+use engine::{
+    DialogueDocument, ModelChoice, OfferedTool, REASON_CHARS_MAX, REQUEST_NAME, REQUEST_TOOL,
+    wire::Wire,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -312,7 +315,7 @@ fn request_tool() -> Option<OfferedTool> {
             "type": "object",
             "properties": {
                 "refused": {"type": "string", "description": "The place of the refused call, as its result says it, such as 2.1."},
-                "reason": {"type": "string", "maxLength": 1000, "description": "The reason that the call is needed."},
+                "reason": {"type": "string", "maxLength": REASON_CHARS_MAX, "description": "The reason that the call is needed."},
             },
             "required": ["refused", "reason"], "additionalProperties": false,
         }),

@@ -23,22 +23,20 @@ pub(crate) fn asked(args: &str) -> Option<String> {
     Some(one_line(&format!("asks {id}, {count} {messages}")))
 }
 
-fn turn(output: &str) -> Option<ModelTurn> {
+/// Reads an answer; none if it is an answer of no wire.
+pub(crate) fn turn(output: &str) -> Option<ModelTurn> {
     // Only the first answer may not be empty.
     let turn = |wire: Wire| wire.turn(1, output.as_bytes()).ok();
     Wire::ALL.into_iter().find_map(turn)
 }
 
 /// The words of an answer that calls nothing.
-pub(crate) fn words(output: &str) -> Option<String> {
-    turn(output)
-        .filter(|turn| turn.calls.is_empty())
-        .map(|turn| turn.text)
+pub(crate) fn words(turn: &ModelTurn) -> Option<&str> {
+    turn.calls.is_empty().then_some(&turn.text)
 }
 
-/// Describes an answer: its words and its calls; none if it is an answer of no wire.
-pub(crate) fn answered(output: &str, fact: &Value) -> Option<String> {
-    let turn = turn(output)?;
+/// Describes an answer: its words and its calls.
+pub(crate) fn answered(turn: &ModelTurn, fact: &Value) -> String {
     let mut parts = Vec::new();
     let words = turn.text.trim();
     if !words.is_empty() {
@@ -57,5 +55,5 @@ pub(crate) fn answered(output: &str, fact: &Value) -> Option<String> {
     if let Some(tokens) = tokens {
         parts.push(format!("({tokens} tokens)"));
     }
-    Some(parts.join(" "))
+    parts.join(" ")
 }

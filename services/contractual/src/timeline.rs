@@ -347,12 +347,12 @@ impl Timeline {
         let output = match field::<Content>(fact, "output") {
             Some(output) => {
                 let output = bytes(&output, by, client).await;
-                if answers && let Some(words) = model_line::words(&output) {
-                    self.answer = Some(words);
+                let turn = answers.then(|| model_line::turn(&output)).flatten();
+                if let Some(words) = turn.as_ref().and_then(model_line::words) {
+                    self.answer = Some(words.to_owned());
                     self.awaits_words = true;
                 }
-                let answered = Some(&output).filter(|_| answers);
-                let answered = answered.and_then(|output| model_line::answered(output, fact));
+                let answered = turn.map(|turn| model_line::answered(&turn, fact));
                 shorten(&answered.unwrap_or(output))
             }
             None => String::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use contract::{Catalogue, Contract, Effect, Tool};
 use diagnostic::escaped;
 
-use crate::model::PREFIX;
+use crate::model_line::is_model;
 
 /// The words that name nothing.
 const IGNORED: [&str; 20] = [
@@ -24,11 +24,10 @@ pub(crate) fn tools(
 ) -> Result<BTreeSet<String>, String> {
     let envelope = contract::envelope(contract, catalogue);
     let permitted = |tool: &&Tool| envelope.tools.iter().any(|one| one.name == *tool.name());
-    let model = |tool: &&Tool| tool.name().as_str().starts_with(PREFIX);
     let tools: Vec<&Tool> = catalogue
         .tools()
         .filter(permitted)
-        .filter(|tool| !model(tool))
+        .filter(|tool| !is_model(tool.name().as_str()))
         .collect();
     let mut found = BTreeSet::new();
     let lower = said.to_lowercase();

@@ -1,6 +1,6 @@
 //! The secrets that the owner signs: those in the stream, the keys that they are sealed to, and the signature of the next.
 
-use actor::{BusClient, StreamReader};
+use actor::BusClient;
 use bus_schema::{
     AuthorId, AuthorSealingKey, BLOBS, Content, Draft, ExecutorFact, PublicKey, Sealed, SecretFact,
     SecretName, SecretOnRecord, SecretRevoked, SecretSigned, Secrets, Time, public_key,
@@ -209,20 +209,17 @@ pub async fn erase(
 
 /// Reads the contents that took the place of values of a secret.
 async fn renewed(of: &Deployment, name: &SecretName) -> Result<Vec<Content>, Error> {
-    let mut reading = StreamReader::new(owner::owner(&of.dir)?);
-    let (mut found, mut failed) = (Vec::new(), None);
+    let owner = owner::owner(&of.dir)?;
     let bus = of.bus().await?;
-    // From the start: a message is verified against all messages before it.
-    bus.scan(">", 1, |stored| {
-        match reading.read::<ExecutorFact>(&stored) {
-            Ok(Ok((_, Some(ExecutorFact::SecretRenewed(_, fact))))) if fact.name == *name => {
-                found.push(fact.sealed);
-            }
-            Ok(_) => {}
-            Err(error) => failed = Some(error),
+    let mut found = Vec::new();
+    bus.each_fact(owner, |fact: ExecutorFact| {
+        if let ExecutorFact::SecretRenewed(_, fact) = fact
+            && fact.name == *name
+        {
+            found.push(fact.sealed);
         }
-        failed.is_none()
+        true
     })
     .await?;
-    failed.map_or(Ok(found), |error| Err(error.into()))
+    Ok(found)
 }

@@ -1,7 +1,7 @@
 //! The secret of one call: put into its requests, and taken out of what comes back.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bus_schema::{SecretName, Time};
 use contract::{Endpoint, HttpRequest};
@@ -72,36 +72,35 @@ impl Credential {
         Some(name)
     }
 
+    fn scrubber(&self) -> MutexGuard<'_, Scrubber> {
+        self.scrubber.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Puts a marker in the place of each value in bytes that came back.
     pub(crate) fn scrub(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-        scrubber.whole(bytes)
+        self.scrubber().whole(bytes)
     }
 
     /// Takes the next bytes of an answer, and returns those that are certain, scrubbed.
     pub(crate) fn push(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-        scrubber.push(bytes)
+        self.scrubber().push(bytes)
     }
 
     /// Ends an answer: returns the bytes that waited, scrubbed.
     pub(crate) fn end(&self) -> Vec<u8> {
-        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-        scrubber.end()
+        self.scrubber().end()
     }
 
     /// Puts a marker in the place of each value in a text about the call.
     #[must_use]
     pub fn scrub_text(&self, text: &str) -> String {
-        let mut scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-        scrubber.text(text)
+        self.scrubber().text(text)
     }
 
     /// The number of values that came back.
     #[must_use]
     pub fn hits(&self) -> u64 {
-        let scrubber = self.scrubber.lock().unwrap_or_else(PoisonError::into_inner);
-        scrubber.hits()
+        self.scrubber().hits()
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn opened(
     let (terms, value) = InnerSeal::read(&released.sealed)?.open_inner(key)?;
     // Again, because the owner may have replaced or revoked it meanwhile.
     let signed = on_record(name, stops)?;
-    if released.version != signed.version || !is_signed(&terms, &signed) {
+    if released.version != signed.version || !terms.are_of(&signed) {
         return Err(NoCredential::Record);
     }
     if !terms.permit(tool.endpoint(), tool.method()) {
@@ -120,10 +120,4 @@ pub(crate) async fn kept(
 /// Returns the newest version on the record, if it may be used.
 fn on_record(name: &SecretName, stops: &Stops) -> Result<SecretSigned, NotReleased> {
     stops.gate.borrow().secrets.usable(name).cloned()
-}
-
-fn is_signed(terms: &SecretTerms, signed: &SecretSigned) -> bool {
-    terms.digest() == signed.terms
-        && *terms.name() == signed.name
-        && terms.version() == signed.version
 }

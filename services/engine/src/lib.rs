@@ -21,7 +21,7 @@ pub use dialogue::{
 };
 pub use fetch::{Fetch, FetchPurpose, Fetched};
 pub use proposer::Found;
-pub use request::REQUEST_TOOL;
+pub use request::{REASON_CHARS_MAX, REQUEST_TOOL};
 pub use session::{CALLS_MAX, IDLE_MS, OPEN_CALLS_MAX};
 
 /// The table `[service]` of the engine's configuration; it is empty.

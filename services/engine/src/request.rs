@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The name under which a session calls for a request; the catalogue has no such tool.
 pub const REQUEST_TOOL: &str = "contract.request";
 /// Most characters of the reason of a request.
-const REASON_CHARS_MAX: usize = 1_000;
+pub const REASON_CHARS_MAX: usize = 1_000;
 /// Most bytes of the arguments of a request.
 const ARGS_BYTES_MAX: usize = 8 << 10;
 

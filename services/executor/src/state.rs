@@ -193,9 +193,13 @@ impl State {
     /// Returns true if the owner signed this task under this contract.
     #[must_use]
     pub fn is_signed(&self, draft: &DraftGrant) -> bool {
-        let moved = self.moved.get(&draft.task);
-        self.signed.get(&draft.task) == Some(&draft.contract)
-            || moved.is_some_and(|moved| moved.contains(&draft.contract))
+        self.is_under(draft.task, &draft.contract)
+    }
+
+    fn is_under(&self, task: TaskId, contract: &Digest) -> bool {
+        let moved = self.moved.get(&task);
+        self.signed.get(&task) == Some(contract)
+            || moved.is_some_and(|moved| moved.contains(contract))
     }
 
     /// Folds an answer of `owner` that lets a task go on under another contract: policy alone cannot move one. A later no
@@ -204,15 +208,12 @@ impl State {
         let Some(said) = fact.answer(owner, (self.deployment, task)) else {
             return;
         };
-        let moved = self.moved.get(&task);
-        let is_under = self.signed.get(&task) == Some(&said.from)
-            || moved.is_some_and(|moved| moved.contains(&said.from));
         let last = self.answered.get(&task).copied();
         let is_old = last.is_some_and(|(request, to)| match to {
             Some(_) => said.request < request,
             None => said.request <= request,
         });
-        if !is_under || is_old {
+        if is_old || !self.is_under(task, &said.from) {
             return;
         }
         let moved = self.moved.entry(task).or_default();

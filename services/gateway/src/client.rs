@@ -388,7 +388,7 @@ impl Client {
     /// The events of one task, from the first on, until it ends. Connections that end are
     /// opened again; an item that is an error is the last one.
     pub fn follow(&self, task: TaskId) -> impl Stream<Item = Result<Event, Error>> + Send + use<> {
-        self.follow_live(task).filter_map(|followed| {
+        self.follow_live(task, false).filter_map(|followed| {
             let event = match followed {
                 Ok(Followed::Event(event)) => Some(Ok(event)),
                 Ok(Followed::Piece(_)) => None,
@@ -398,12 +398,13 @@ impl Client {
         })
     }
 
-    /// The same, with the pieces of answers that are still arriving.
+    /// The same, with the pieces of answers that are still arriving if `pieces` is true.
     pub fn follow_live(
         &self,
         task: TaskId,
+        pieces: bool,
     ) -> impl Stream<Item = Result<Followed, Error>> + Send + use<> {
-        follow::Follower::new(self.clone(), task).all()
+        follow::Follower::new(self.clone(), task, pieces).all()
     }
 
     fn request(&self, method: Method, path: &str) -> hyper::http::request::Builder {

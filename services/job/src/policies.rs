@@ -1,7 +1,7 @@
 //! The treatment of missed slots, of slots during a run, and of failures.
 
 use bus_schema::Time;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::{
     duration,
@@ -178,15 +178,7 @@ impl Reader<'_> {
 
 /// Returns the number of a table with this key alone.
 fn number(value: &Value<'_>, key: &str) -> Option<u64> {
-    let table: &DeTable<'_> = match value.get_ref() {
-        DeValue::Table(table) => table,
-        DeValue::String(_)
-        | DeValue::Integer(_)
-        | DeValue::Float(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_) => return None,
-    };
+    let table = value.get_ref().as_table()?;
     let only = table.get(key).filter(|_| table.len() == 1)?;
     integer(only.get_ref())
 }

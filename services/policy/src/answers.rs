@@ -1,7 +1,7 @@
 //! Publishes the next verdicts. Each is decided on everything folded so far, which keeps budgets. Several are
 //! published at once only if none of them can change another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actor::Outbox;
 use bus_schema::{
@@ -15,7 +15,7 @@ use crate::core::{PolicyCore, WINDOW};
 use crate::decide::{Decision, ProposedCall, Refusal, approved, clipped, drifted, still_covers};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
-use crate::filled::admitted;
+use crate::filled::{admitted, with};
 use crate::state::{Answer, PendingContract, Proposal, Question, Submission, Submitted};
 use crate::tools::NoTools;
 
@@ -319,13 +319,14 @@ impl PolicyCore {
         moment: &DecisionTime,
     ) -> Result<(Submitted, Option<SlotValues>), (RefusalCode, Option<String>)> {
         let no = |code| Err((code, None));
-        if let Some(run) = &one.run
-            && let Err(code) = self
-                .check_run(run, moment.now)
-                .and_then(|()| self.taken(one.task, run))
-        {
-            return no(code);
-        }
+        let mapped = match &one.run {
+            Some(run) => {
+                let job = self.check_run(run, moment.now);
+                let mapped = job.and_then(|job| self.mapped(one.task, run, job));
+                mapped.map_err(|code| (code, None))?
+            }
+            None => BTreeMap::new(),
+        };
         let active = self.state.contracts.get(&said.contract);
         let Some(active) = active else {
             return no(RefusalCode::NoContract);
@@ -349,7 +350,6 @@ impl PolicyCore {
         if contract.admits(shared, now_ms).is_err() {
             return no(RefusalCode::Limit);
         }
-        let mapped = self.mapped(one);
         let filled = self.fills(one.task, said, (contract, now_ms), &mapped);
         let values = filled.map_err(|why| (RefusalCode::Slots, Some(why)))?;
         Ok((said, (!mapped.is_empty()).then_some(values)))
@@ -469,11 +469,4 @@ fn refused(
 /// Seals bytes. None if they are too large to be stored; every text here is far smaller.
 fn seal(out: &Outbox<'_, PolicyCore>, bytes: &[u8]) -> Option<Sealed> {
     out.seal(bytes).ok()
-}
-
-fn with(draft: Draft<Me>, content: Option<Sealed>) -> Draft<Me> {
-    match content {
-        Some(content) => draft.with(content),
-        None => draft,
-    }
 }

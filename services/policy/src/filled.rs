@@ -79,9 +79,13 @@ pub(crate) fn admitted(
         job: one.run.as_ref().map(|run| run.job.clone()),
         of_message: sealed.is_some(),
     };
-    let draft = Draft::of(one.task, fact);
-    Some(match sealed {
-        Some(sealed) => draft.with(sealed),
+    Some(with(Draft::of(one.task, fact), sealed))
+}
+
+/// Stores a content with a draft, if there is one.
+pub(crate) fn with(draft: Draft<Me>, content: Option<Sealed>) -> Draft<Me> {
+    match content {
+        Some(content) => draft.with(content),
         None => draft,
-    })
+    }
 }

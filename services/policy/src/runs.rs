@@ -8,7 +8,6 @@ use bus_schema::{
     TaskStopped, Time,
 };
 use job::{BODY_BYTES_MAX, Job, Overlap};
-use serde_json::Value;
 
 use crate::core::{PolicyCore, WINDOW};
 use crate::decision_time::DecisionTime;
@@ -52,20 +51,20 @@ impl PolicyCore {
             .filter(|body| body.len() as usize <= BODY_BYTES_MAX)
     }
 
-    /// Returns what a job takes of the message that started a run; none if none did, or the job reads none.
+    /// Returns the texts that the message of a run fills into slots of the contract; none if no message started it, or the job
+    /// reads none.
     ///
     /// # Errors
-    /// [`RefusalCode::NoRun`] if the job does not take it, or if the run is not on the record.
-    pub(crate) fn taken(&self, task: TaskId, run: &DueRun) -> Result<Option<Value>, RefusalCode> {
-        let record = self.state.record_of(run).ok_or(RefusalCode::NoJob)?;
-        let job = self
-            .jobs
-            .get(&record.signed.document)
-            .and_then(Option::as_ref);
-        let job = job.ok_or(RefusalCode::InvalidJob)?;
+    /// [`RefusalCode::NoRun`] if the job does not take the message, or if the run is not on the record.
+    pub(crate) fn mapped(
+        &self,
+        task: TaskId,
+        run: &DueRun,
+        job: &Job,
+    ) -> Result<BTreeMap<String, String>, RefusalCode> {
         let open = self.state.runs.get(task).ok_or(RefusalCode::NoRun)?;
         if open.body.is_none() || !job.messages.read_body() {
-            return Ok(None);
+            return Ok(BTreeMap::new());
         }
         let body = self.histories.body(task).flatten();
         let taken = body.and_then(|body| job.messages.take(body).ok());
@@ -76,19 +75,7 @@ impl PolicyCore {
                 return Err(RefusalCode::NoRun);
             }
         }
-        Ok(Some(taken))
-    }
-
-    /// Returns the texts that the message of a run fills into slots of the contract.
-    pub(crate) fn mapped(&self, one: &Submission) -> BTreeMap<String, String> {
-        let mapped = || {
-            let run = one.run.as_ref()?;
-            let record = self.state.record_of(run)?;
-            let job = self.jobs.get(&record.signed.document)?.as_ref()?;
-            let taken = self.taken(one.task, run).ok()??;
-            Some(job.messages.slots_of(&taken))
-        };
-        mapped().unwrap_or_default()
+        Ok(job.messages.slots_of(&taken))
     }
 
     /// Adds the documents of the jobs whose runs go on: their deadlines stand there.
@@ -135,12 +122,17 @@ impl PolicyCore {
             && self.runs_beside(one, run).next().is_some()
     }
 
+    /// Returns the job of a run with its document, if both are known.
+    fn job_of(&self, run: &DueRun) -> Option<(&JobOnRecord, &Job)> {
+        let record = self.state.record_of(run)?;
+        let job = self.jobs.get(&record.signed.document)?.as_ref()?;
+        Some((record, job))
+    }
+
     /// Returns true if the runs of a job take the place of earlier ones.
     fn replaces(&self, run: &DueRun) -> bool {
-        let record = self.state.record_of(run);
-        let job = record.and_then(|record| self.jobs.get(&record.signed.document));
-        let job = job.and_then(Option::as_ref);
-        job.is_some_and(|job| job.overlap == Overlap::Cancel)
+        let job = self.job_of(run);
+        job.is_some_and(|(_, job)| job.overlap == Overlap::Cancel)
     }
 
     /// Returns the admitted runs of the same job.
@@ -156,11 +148,11 @@ impl PolicyCore {
         beside.map(|(task, _)| task)
     }
 
-    /// Checks that the job is in force, belongs to its contract, and has such a run by now.
+    /// Returns the job, if it is in force, belongs to its contract, and has such a run by now.
     ///
     /// # Errors
     /// The code of the rejection.
-    pub(crate) fn check_run(&self, run: &DueRun, now: Time) -> Result<(), RefusalCode> {
+    pub(crate) fn check_run(&self, run: &DueRun, now: Time) -> Result<&Job, RefusalCode> {
         let record = self.state.record_of(run).ok_or(RefusalCode::NoJob)?;
         let job = self.jobs.get(&record.signed.document);
         let job = job.and_then(Option::as_ref);
@@ -188,7 +180,7 @@ impl PolicyCore {
                 })
             }
         };
-        if has { Ok(()) } else { Err(RefusalCode::NoRun) }
+        has.then_some(job).ok_or(RefusalCode::NoRun)
     }
 
     /// Returns the next run that has to be stopped: it has passed its deadline, or a later one takes its place.
@@ -242,12 +234,8 @@ impl PolicyCore {
         let waiting = self.state.submitted.values();
         let waiting = waiting.filter_map(|one| {
             let run = one.run.as_ref().filter(|_| one.said.is_ok())?;
-            let record = self.state.record_of(run)?;
-            due_at(
-                self.jobs.get(&record.signed.document)?.as_ref()?,
-                record,
-                run,
-            )
+            let (record, job) = self.job_of(run)?;
+            due_at(job, record, run)
         });
         let deadlines = self.deadlines().map(|(until, _)| until);
         waiting

@@ -64,7 +64,7 @@ impl SigV4 {
         headers.extend(request.content_type.map(|kind| ("content-type", kind)));
         headers.extend(key.token.map(|token| (TOKEN, token)));
         headers.sort_unstable();
-        let signature = self.signature(value, request, &headers)?;
+        let signature = self.signed(&key, request, &headers, (&body, &date));
         let names = names(&headers);
         let scope = self.scope(&date);
         let id = key.id;
@@ -93,7 +93,17 @@ impl SigV4 {
         headers: &[(&str, &str)],
     ) -> Result<String, Unfit> {
         let key = AwsKey::of(value)?;
-        let body = Digest::of(&[request.body]);
+        let body = Digest::of(&[request.body]).to_string();
+        Ok(self.signed(&key, request, headers, (&body, &date(request.at))))
+    }
+
+    fn signed(
+        &self,
+        key: &AwsKey<'_>,
+        request: &Outgoing<'_>,
+        headers: &[(&str, &str)],
+        (body, date): (&str, &str),
+    ) -> String {
         let lines = headers.iter().map(|(name, value)| {
             let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
             format!("{name}:{}\n", words.join(" "))
@@ -107,8 +117,7 @@ impl SigV4 {
             "{method}\n{path}\n{query}\n{}\n{names}\n{body}",
             *lines
         ));
-        let date = date(request.at);
-        let scope = self.scope(&date);
+        let scope = self.scope(date);
         let digest = Digest::of(&[canonical.as_bytes()]);
         let signed = format!("{ALGORITHM}\n{date}\n{scope}\n{digest}");
         let day = scope.split('/').next().unwrap_or_default();
@@ -118,7 +127,7 @@ impl SigV4 {
             derived = mac(&derived[..], &[part.as_bytes()]);
         }
         let signature = mac(&derived[..], &[signed.as_bytes()]);
-        Ok(HEXLOWER.encode(&signature[..]))
+        HEXLOWER.encode(&signature[..])
     }
 
     fn scope(&self, date: &str) -> String {

@@ -1,7 +1,7 @@
 //! The terms of a secret: where it may be sent, with which methods, and how. They stand in the open, and both seals hold
 //! only with exactly them.
 
-use bus_schema::{Digest, SecretName, json};
+use bus_schema::{Digest, SecretName, SecretSigned, json};
 use contract::{Endpoint, Method};
 use serde::Deserialize;
 use serde_json::json;
@@ -68,6 +68,12 @@ struct WrittenSource {
 }
 
 impl SecretTerms {
+    /// Returns true if these are the terms that the owner signed.
+    #[must_use]
+    pub fn are_of(&self, signed: &SecretSigned) -> bool {
+        self.digest() == signed.terms && self.name == signed.name && self.version == signed.version
+    }
+
     /// Makes terms; hosts and methods are sorted, each once.
     ///
     /// # Errors

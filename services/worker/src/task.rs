@@ -41,24 +41,13 @@ pub(crate) struct Stored {
 
 impl Task {
     pub(crate) fn new(meta: &Meta, fact: &TaskAdmitted) -> Self {
-        let by = match fact.job {
-            Some(_) => AuthorId::Owner,
-            None => AuthorId::Gateway,
-        };
-        let slots_by = if fact.of_message {
-            AuthorId::Policy
-        } else {
-            by
-        };
-        let slots = fact.slots.map(|content| Stored {
-            by: slots_by,
-            content,
-        });
+        let by = fact.slots_by();
+        let slots = fact.slots.map(|content| Stored { by, content });
         Self {
             admitted: meta.seq,
             playbook: fact.playbook,
             slots,
-            by,
+            by: fact.contents_by(),
             progress: Progress::default(),
             outputs: BTreeMap::new(),
             cause: meta.id,

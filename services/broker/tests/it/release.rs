@@ -1,7 +1,6 @@
 //! Tests which requests are answered, with what, and what is on record before.
 
 use actor::Core as _;
-use broker::Input;
 use bus_schema::{
     ActionStarted, ContractRevoked, Deployment, Digest, Envelope, HaltLifted, HaltOrdered,
     NotReleased, Owner, Runner, SecretRevoked, TaskCancelled,
@@ -37,14 +36,8 @@ fn a_claimed_action_gets_its_secret_once_the_release_is_on_record() {
 
 /// Asks for the secret of an action that the change made, and returns the reason against it.
 fn refused(world: &mut World, secret: &str) -> NotReleased {
-    let mut answer = world.ask(2, secret);
-    assert_eq!(world.turn(), []);
-    let reply = answer.try_recv().unwrap_or_else(|_| {
-        world.core.input(Input::Late(id(2)));
-        assert_eq!(world.turn(), []);
-        answer.try_recv().unwrap()
-    });
-    reply.unwrap_err()
+    let answer = world.ask(2, secret);
+    world.end(2, answer).unwrap_err()
 }
 
 #[test]

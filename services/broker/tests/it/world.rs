@@ -182,19 +182,12 @@ impl World {
 
     /// Signs a version of the secret as the owner.
     pub(crate) fn set(&mut self, version: u32, hosts: &[&str]) -> SecretSigned {
-        let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
-        let inject = "header:authorization=Bearer {}".parse().unwrap();
-        let methods = vec!["GET".parse().unwrap()];
-        let terms = SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap();
-        self.sign(&terms)
+        self.sign(&terms_for(version, hosts))
     }
 
     /// Signs a version of the secret, and returns its terms.
     pub(crate) fn terms(&mut self, version: u32) -> SecretTerms {
-        let hosts = vec!["api.example.com".parse().unwrap()];
-        let inject = "header:authorization=Bearer {}".parse().unwrap();
-        let methods = vec!["GET".parse().unwrap()];
-        let terms = SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap();
+        let terms = terms_for(version, &["api.example.com"]);
         self.sign(&terms);
         terms
     }
@@ -300,6 +293,16 @@ impl World {
         answer
     }
 
+    /// Returns the answer about an action, at the latest when the time for it is over; nothing is released.
+    pub(crate) fn end<T>(&mut self, n: u32, mut answer: oneshot::Receiver<T>) -> T {
+        assert_eq!(self.turn(), []);
+        answer.try_recv().unwrap_or_else(|_| {
+            self.core.input(Input::Late(id(n)));
+            assert_eq!(self.turn(), []);
+            answer.try_recv().unwrap()
+        })
+    }
+
     /// Performs effects and appends drafts until nothing more is wanted; returns the appended releases.
     pub(crate) fn turn(&mut self) -> Vec<SecretReleased> {
         let mut released = Vec::new();
@@ -354,12 +357,17 @@ impl World {
     }
 }
 
-/// Terms with a token endpoint that takes a refresh token.
-pub(crate) fn refreshed(version: u32, url: &str) -> SecretTerms {
-    let hosts = vec!["api.example.com".parse().unwrap()];
+/// Terms of the secret for these hosts.
+fn terms_for(version: u32, hosts: &[&str]) -> SecretTerms {
+    let hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
     let inject = "header:authorization=Bearer {}".parse().unwrap();
     let methods = vec!["GET".parse().unwrap()];
-    let terms = SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap();
+    SecretTerms::new(name("crm"), version, hosts, methods, inject).unwrap()
+}
+
+/// Terms with a token endpoint that takes a refresh token.
+pub(crate) fn refreshed(version: u32, url: &str) -> SecretTerms {
+    let terms = terms_for(version, &["api.example.com"]);
     let source = TokenSource::new(TokenGrant::RefreshToken, url, "me", None).unwrap();
     terms.with_token(Some(source))
 }

@@ -200,7 +200,7 @@ fn versions(
     name: &str,
     scope: &DraftScope,
 ) -> Versions {
-    let required = required(tool);
+    let required: Vec<&str> = tool.required().collect();
     let roles: Vec<ArgumentRole> = tool
         .arguments()
         .names()
@@ -222,18 +222,6 @@ fn versions(
     let kind = if risky { "deny" } else { "ask" };
     versions.push(open_rule(tool, begun(tool, kind, name, scope)));
     versions
-}
-
-fn required(tool: &Tool) -> Vec<&str> {
-    let names = tool
-        .input_schema()
-        .get("required")
-        .and_then(Value::as_array);
-    names
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
 }
 
 /// Writes the description of a tool and the lines that every rule about it has.

@@ -146,14 +146,6 @@ struct WrittenParam {
     value: Option<String>,
 }
 
-/// Returns true if a request of the method may change something.
-const fn takes_change(method: Method) -> bool {
-    match method {
-        Method::Get | Method::Head => false,
-        Method::Post | Method::Put | Method::Patch | Method::Delete => true,
-    }
-}
-
 fn success() -> BTreeSet<u16> {
     BTreeSet::from([200])
 }
@@ -211,7 +203,7 @@ impl HttpTool {
         answer(&written.answer, written.method).map_err(|problem| format!("`answer` {problem}"))?;
         limits(&written.limits).map_err(|problem| format!("`limits` {problem}"))?;
         Ok(Self {
-            changes: takes_change(written.method) && !tells,
+            changes: !reads && !tells,
             method: written.method,
             endpoint,
             path,

@@ -15,14 +15,14 @@ use clap::Args;
 use deployment::{
     Deployment, DeploymentFile, Dir, Lock, disk_space,
     fleet::{Fleet, Process},
-    init, provision,
+    init,
 };
 use runner::{ListArgs, ListedFile, Listing, Workspace};
 use serde::Serialize;
 use tempfile::TempDir;
 
-use self::parts::{choices, proof};
-use super::{audit::verify, context::today, contract::sign, up};
+use self::parts::{choices, proof, signed, started};
+use super::{audit::verify, context::today, up};
 use crate::{
     Error, Output, example,
     follower::{Answer, Follower},
@@ -194,18 +194,8 @@ impl Job<'_> {
         fleet: &mut Fleet,
         report: &mut Report,
     ) -> Result<(), Error> {
-        fleet.start_nats().await?;
-        provision::provision(deployment).await?;
-        fleet.start_actors().await?;
-        let contract = deployment.dir.path().join("contract.toml");
-        if !contract.exists() {
-            actor::files::write_new(&contract, example::CONTRACT.as_bytes())?;
-        }
-        let signed = sign::sign(deployment, &contract).await?;
-        self.out.line_for_people(&format!(
-            "contract {} {}\n         signed with the owner's key, expires {}\n",
-            signed.name, signed.contract, signed.expires
-        ));
+        started(deployment, fleet).await?;
+        let signed = signed(deployment, example::CONTRACT, self.out).await?;
         let client = crate::client(deployment)?;
         let submitted = client
             .submit(signed.contract, example::PLAYBOOK.as_bytes())

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bus_schema::ToolName;
 use contract::{Catalogue, Contract, Integrity};
-use engine::REQUEST_NAME;
+use engine::{REASON_CHARS_MAX, REQUEST_NAME};
 use rmcp::model::Tool;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn own() -> [(&'static str, &'static str, Value); 4] {
                 "type": "object",
                 "properties": {
                     "refused": {"type": "integer", "minimum": 0, "description": "The number of the refused call."},
-                    "reason": {"type": "string", "maxLength": 1000, "description": "The reason that the call is needed."},
+                    "reason": {"type": "string", "maxLength": REASON_CHARS_MAX, "description": "The reason that the call is needed."},
                 },
                 "required": ["refused", "reason"], "additionalProperties": false,
             }),

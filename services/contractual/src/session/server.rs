@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bus_schema::json::canonical;
 use contract::Integrity;
-use engine::REQUEST_NAME;
+use engine::{REASON_CHARS_MAX, REQUEST_NAME};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -26,8 +26,6 @@ use super::{
 const PROGRESS: Duration = Duration::from_secs(15);
 /// The time for which an answer is held, in such steps: 45 s, less than the timeout of known agents.
 const HELD_STEPS: u32 = 3;
-/// Most characters of the reason of a request.
-const REASON_CHARS_MAX: usize = 1_000;
 /// Most bytes of the arguments of a call.
 const ARGS_BYTES_MAX: usize = gateway::api::ARGS_BYTES_MAX;
 

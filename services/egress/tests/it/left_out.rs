@@ -14,9 +14,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::world::{Authority, End, HOST, World};
+use crate::world::{Authority, End, HELLO, HOST, World};
 
-const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const KEY: &str = "authorization: Bearer canary\r\n";
 
 /// Takes each certificate for each name.
@@ -98,12 +97,7 @@ async fn a_name_that_is_bound_to_this_machine_works_only_without_the_check_of_ad
     let client = client(Some(&authority));
     let reach = Reach::read(&[world.endpoint()], &[]);
     for bound in ["127.0.0.1", "::ffff:127.0.0.1"] {
-        let bound: IpAddr = bound.parse().unwrap();
-        world
-            .names
-            .lock()
-            .unwrap()
-            .insert(HOST.to_owned(), vec![bound]);
+        world.bind(&[bound]);
         let found = world.addresses().await[0];
         let before = world.count();
         let answer = send(&client, SocketAddr::new(found, world.port)).await;

@@ -1,21 +1,13 @@
 //! Tests what is sent, to whom, and what comes back.
 
-use std::net::IpAddr;
-
 use contract::Reach;
 use egress::Fault;
 use serde_json::{Value, json};
 
-use crate::world::{Authority, End, HOST, World};
-
-const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+use crate::world::{Authority, End, HELLO, HOST, World, answer};
 
 fn said(output: Result<Vec<u8>, Fault>) -> Value {
     serde_json::from_slice(&output.unwrap()).unwrap()
-}
-
-fn addresses(texts: &[&str]) -> Vec<IpAddr> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -37,10 +29,10 @@ async fn a_request_is_sent_once_and_its_answer_comes_back() {
 
 #[tokio::test]
 async fn arguments_stand_where_the_template_says() {
-    let answer = r#"{"data": {"id": 7, "name": "x", "secret": "y"}}"#;
-    let answer = format!(
-        "HTTP/1.1 201 Created\r\ncontent-length: {}\r\n\r\n{answer}",
-        answer.len()
+    let answer = answer(
+        "201 Created",
+        "",
+        r#"{"data": {"id": 7, "name": "x", "secret": "y"}}"#,
     );
     let world = World::new(answer, End::Close).await;
     let mut entry = world.entry();
@@ -81,10 +73,8 @@ async fn the_host_says_how_many_tokens_were_used() {
         (r#"{"in": 5}"#, None),
         (r#"{"in": 5, "out": -7}"#, None),
     ] {
-        let answer = format!("{{\"usage\": {usage}, \"text\": \"x\"}}");
-        let length = answer.len();
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{answer}");
-        let world = World::new(answer, End::Close).await;
+        let body = format!("{{\"usage\": {usage}, \"text\": \"x\"}}");
+        let world = World::new(answer("200 OK", "", &body), End::Close).await;
         let mut entry = world.entry();
         entry["answer"] = json!({
             "type": "json", "fields": {"text": "/text"}, "tokens": ["/usage/in", "/usage/out"],
@@ -151,8 +141,7 @@ async fn one_forbidden_address_refuses_the_call() {
     let world = World::new(HELLO, End::Close).await;
     let reach = Reach::read(&[world.endpoint()], &[]);
     let refused = async |found: &[&str], reach: &Reach| {
-        let found = addresses(found);
-        world.names.lock().unwrap().insert(HOST.to_owned(), found);
+        world.bind(found);
         let sent = world.call_with(&world.entry(), &json!({}), reach).await;
         assert!(!sent.begun);
         sent.output.unwrap_err().to_string()
@@ -176,8 +165,7 @@ async fn one_forbidden_address_refuses_the_call() {
     assert!(error.contains("the address 10.0.0.1 is private"), "{error}");
     assert_eq!(world.count(), 0);
     // Without the forbidden one the same call is sent.
-    let found = addresses(&["127.0.0.1"]);
-    world.names.lock().unwrap().insert(HOST.to_owned(), found);
+    world.bind(&["127.0.0.1"]);
     world.get().await.output.unwrap();
     assert_eq!(world.count(), 1);
 }
@@ -186,8 +174,7 @@ async fn one_forbidden_address_refuses_the_call() {
 async fn a_name_that_is_bound_again_is_checked_again() {
     let world = World::new(HELLO, End::Close).await;
     world.get().await.output.unwrap();
-    let found = addresses(&["192.168.0.1"]);
-    world.names.lock().unwrap().insert(HOST.to_owned(), found);
+    world.bind(&["192.168.0.1"]);
     assert!(matches!(world.fault().await, Fault::Address { .. }));
     assert_eq!(world.count(), 1);
 }
@@ -195,8 +182,10 @@ async fn a_name_that_is_bound_again_is_checked_again() {
 #[tokio::test]
 async fn a_redirect_is_named_and_not_followed() {
     for code in [301, 302, 303, 307, 308] {
-        let answer = format!(
-            "HTTP/1.1 {code} Found\r\nlocation: https://evil.example/x\r\ncontent-length: 0\r\n\r\n"
+        let answer = answer(
+            &format!("{code} Found"),
+            "location: https://evil.example/x\r\n",
+            "",
         );
         let world = World::new(answer, End::Close).await;
         let fault = world.fault().await.to_string();
@@ -229,7 +218,7 @@ async fn a_redirect_leads_only_to_hosts_of_the_contract() {
     let authority = Authority::new();
     let here = World::with(&authority, HOST, HELLO, End::Close).await;
     let follow = async |to: &str, redirects: u8| {
-        let answer = format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+        let answer = answer("302 Found", &format!("location: {to}\r\n"), "");
         let world = World::with(&authority, HOST, answer, End::Close).await;
         let mut entry = world.entry();
         entry["redirects"] = json!(redirects);

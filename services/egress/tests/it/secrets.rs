@@ -1,17 +1,14 @@
 //! Tests where a secret stands in requests, and that nothing of it comes back.
 
-use std::time::Duration;
-
 use contract::Reach;
 use egress::{Credential, Fault};
 use secret::{SecretTerms, SecretValue};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::world::{Authority, End, HOST, Sent, World};
+use crate::world::{Authority, End, HOST, Sent, WALL, World, answer};
 
 pub(crate) const VALUE: &str = "me:a canary \"that\" nobody/may see";
-pub(crate) const WALL: Duration = Duration::from_secs(60);
 
 pub(crate) fn credential(hosts: &[String], inject: &str) -> Credential {
     of(VALUE, hosts, inject)
@@ -28,26 +25,17 @@ fn of(value: &str, hosts: &[String], inject: &str) -> Credential {
     Credential::new(terms, value, "2015-08-30T12:36:00Z".parse().unwrap()).unwrap()
 }
 
-fn answer(code: &str, headers: &str, body: &str) -> String {
-    let len = body.len();
-    format!("HTTP/1.1 {code}\r\n{headers}content-length: {len}\r\n\r\n{body}")
-}
-
 fn entry(world: &World) -> Value {
     let mut entry = world.entry();
     entry["secret"] = json!("crm");
     entry
 }
 
-async fn call(world: &World, entry: &Value, credential: &Credential) -> Sent {
+pub(crate) async fn call(world: &World, entry: &Value, credential: &Credential) -> Sent {
     let reach = (&world.reach(), WALL);
     world
         .call_as(entry, &json!({}), reach, Some(credential))
         .await
-}
-
-fn request(world: &World) -> String {
-    world.requests.lock().unwrap().last().unwrap().clone()
 }
 
 #[tokio::test]
@@ -67,7 +55,7 @@ async fn a_secret_stands_where_its_terms_say() {
     ] {
         let sent = call(&world, &entry(&world), &credential(&hosts, inject)).await;
         assert!(sent.output.is_ok(), "{inject}");
-        let request = request(&world);
+        let request = world.request();
         assert!(request.lines().any(|one| one == line), "{request}");
     }
     let mut entry = entry(&world);
@@ -84,7 +72,7 @@ async fn a_secret_stands_where_its_terms_say() {
         entry["query"] = query;
         let sent = call(&world, &entry, &credential(&hosts, "query:key")).await;
         assert!(sent.output.is_ok());
-        assert_eq!(request(&world).lines().next(), Some(line));
+        assert_eq!(world.request().lines().next(), Some(line));
     }
 }
 
@@ -156,7 +144,7 @@ async fn a_redirect_leads_the_secret_nowhere_else() {
         let (output, requests) = follow(&to, inject).await;
         assert!(output.is_ok());
         assert!(requests[0].contains("canary"), "{requests:?}");
-        assert!(!request(&elsewhere).contains("canary"));
+        assert!(!elsewhere.request().contains("canary"));
     }
     let count = elsewhere.count();
     let to = format!(
@@ -176,5 +164,5 @@ async fn a_secret_goes_only_to_its_hosts() {
     let secret = credential(&["other.example.com".to_owned()], "header:x-key");
     let sent = call(&world, &entry(&world), &secret).await;
     assert!(sent.output.is_ok());
-    assert!(!request(&world).contains("canary"));
+    assert!(!world.request().contains("canary"));
 }

@@ -1,14 +1,11 @@
 //! Tests servers that misbehave: each call ends with one sentence, and nothing is sent again.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use egress::{Fault, Phase};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::json;
 
-use crate::world::{End, World};
+use crate::world::{End, World, gzip};
 
 fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
@@ -16,12 +13,6 @@ fn with_body(head: &str, body: &[u8]) -> Vec<u8> {
         body.len()
     );
     [head.as_bytes(), body].concat()
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// Returns the sentence about a server that answers these bytes and closes.

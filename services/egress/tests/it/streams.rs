@@ -1,14 +1,11 @@
 //! Tests answers that are shown as they arrive: in pieces, scrubbed, bounded, and whole at the end.
 
-use std::io::Write as _;
-
 use bus_schema::PIECE_BYTES_MAX;
 use egress::Fault;
-use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use crate::secrets::{VALUE, WALL, credential};
-use crate::world::{End, Sent, World};
+use crate::secrets::{VALUE, call, credential};
+use crate::world::{End, Sent, World, gzip};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n";
 
@@ -67,11 +64,8 @@ async fn a_stream_comes_in_pieces_and_as_a_whole() {
         assert_eq!(sent.pieces, pieces, "{size}");
         assert_eq!(sent.tokens, Some(12), "{size}");
     }
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(stream.as_bytes()).unwrap();
-    let packed = gzip.finish().unwrap();
     let head = format!("{HEAD}content-encoding: gzip\r\n");
-    let sent = called(chunked(&head, &[&packed])).await;
+    let sent = called(chunked(&head, &[&gzip(stream.as_bytes())])).await;
     assert_eq!((said(&sent), sent.pieces), (wanted, pieces));
 }
 
@@ -87,10 +81,7 @@ async fn a_secret_is_taken_out_before_a_piece_leaves() {
         let credential = credential(&[world.endpoint()], "header:x-api-key");
         let mut entry = entry(&world);
         entry["secret"] = json!("crm");
-        let reach = (&world.reach(), WALL);
-        let sent = world
-            .call_as(&entry, &json!({}), reach, Some(&credential))
-            .await;
+        let sent = call(&world, &entry, &credential).await;
         let texts = ["so [secret crm] it is", "[secret crm]"].map(str::to_owned);
         let pieces: Vec<_> = (0..).zip(texts).collect();
         assert_eq!(sent.pieces, pieces, "{size}");
@@ -109,10 +100,7 @@ async fn nothing_of_a_secret_that_was_cut_off_stands_before_an_error() {
     let credential = credential(&[world.endpoint()], "header:x-api-key");
     let mut entry = entry(&world);
     entry["secret"] = json!("crm");
-    let reach = (&world.reach(), WALL);
-    let sent = world
-        .call_as(&entry, &json!({}), reach, Some(&credential))
-        .await;
+    let sent = call(&world, &entry, &credential).await;
     assert!(matches!(sent.output, Err(Fault::Protocol(..))));
     assert_eq!(sent.pieces, []);
     assert_eq!(credential.scrub_text("an error"), "an error");

@@ -1,28 +1,18 @@
 //! Tests tokens of OAuth 2: what the token endpoint gets, what the tool's host gets, and each refusal.
 
-use std::time::Duration;
-
 use contract::Reach;
 use egress::{NoCredential, NoToken, Opened, Tokens};
 use secret::{SecretTerms, SecretValue, TokenGrant, TokenSource};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::world::{Authority, End, HOST, World};
+use crate::world::{Authority, End, HELLO, HOST, WALL, World, answer};
 
 const VALUE: &str = "the secret of the client";
-const WALL: Duration = Duration::from_secs(60);
-
-fn answer(code: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {code}\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
 
 fn given(expires: &str) -> String {
     let body = format!("{{\"access_token\": \"tok en\", \"token_type\": \"bearer\"{expires}}}");
-    answer("200 OK", &body)
+    answer("200 OK", "", &body)
 }
 
 /// An open secret of the client `me`, for a host, with a token endpoint.
@@ -60,7 +50,7 @@ async fn a_token_stands_where_the_secret_would() {
     let authority = Authority::new();
     let with = async |answer| World::with(&authority, HOST, answer, End::Close).await;
     let (host, source) = (
-        with(answer("200 OK", "hello")).await,
+        with(HELLO.to_owned()).await,
         with(given(", \"expires_in\": \"3600\"")).await,
     );
     let reach = reach(&[&host, &source]);
@@ -73,7 +63,7 @@ async fn a_token_stands_where_the_secret_would() {
             .unwrap()
     };
     let credential = get("2026-01-01T00:00:00Z").await;
-    let asked = source.requests.lock().unwrap().last().unwrap().clone();
+    let asked = source.request();
     // `me:the%20secret%20of%20the%20client`
     for line in [
         "POST /token HTTP/1.1",
@@ -89,7 +79,7 @@ async fn a_token_stands_where_the_secret_would() {
         .call_as(&entry, &json!({}), (&reach, WALL), Some(&credential))
         .await;
     assert!(sent.output.is_ok());
-    let request = host.requests.lock().unwrap().last().unwrap().clone();
+    let request = host.request();
     assert!(
         request
             .lines()
@@ -129,35 +119,42 @@ type NoTokenCase = (String, fn(&NoToken) -> bool);
 async fn without_a_token_there_is_one_reason() {
     let long = "x".repeat(70_000);
     let cases: [NoTokenCase; 9] = [
-        (answer("400 Bad", r#"{"error": "invalid_grant"}"#), |why| {
-            matches!(why, NoToken::Dead(..))
-        }),
-        (answer("401 No", r#"{"error": "invalid_client"}"#), |why| {
-            matches!(why, NoToken::Dead(..))
-        }),
-        // Some endpoints say so with the code of success.
-        (answer("200 OK", r#"{"error": "invalid_grant"}"#), |why| {
-            matches!(why, NoToken::Dead(..))
-        }),
         (
-            answer("400 Bad", r#"{"error": "invalid_scope"}"#),
+            answer("400 Bad", "", r#"{"error": "invalid_grant"}"#),
+            |why| matches!(why, NoToken::Dead(..)),
+        ),
+        (
+            answer("401 No", "", r#"{"error": "invalid_client"}"#),
+            |why| matches!(why, NoToken::Dead(..)),
+        ),
+        // Some endpoints say so with the code of success.
+        (
+            answer("200 OK", "", r#"{"error": "invalid_grant"}"#),
+            |why| matches!(why, NoToken::Dead(..)),
+        ),
+        (
+            answer("400 Bad", "", r#"{"error": "invalid_scope"}"#),
             |why| matches!(why, NoToken::Refused(_, 400, said) if said == " and invalid_scope"),
         ),
         (
-            answer("400 Bad", r#"{"error": "the_secret_of_the_client"}"#),
+            answer("400 Bad", "", r#"{"error": "the_secret_of_the_client"}"#),
             |why| matches!(why, NoToken::Refused(_, 400, said) if said == " and another error"),
         ),
-        (answer("503 Later", ""), |why| {
+        (answer("503 Later", "", ""), |why| {
             matches!(why, NoToken::Refused(_, 503, _))
         }),
-        (answer("200 OK", "no json"), |why| {
+        (answer("200 OK", "", "no json"), |why| {
             matches!(why, NoToken::Answer(_))
         }),
         (
-            answer("200 OK", r#"{"access_token": "a", "token_type": "mac"}"#),
+            answer(
+                "200 OK",
+                "",
+                r#"{"access_token": "a", "token_type": "mac"}"#,
+            ),
             |why| matches!(why, NoToken::Answer(_)),
         ),
-        (answer("200 OK", &long), |why| {
+        (answer("200 OK", "", &long), |why| {
             matches!(why, NoToken::Unreached(..))
         }),
     ];
@@ -177,7 +174,7 @@ async fn without_a_token_there_is_one_reason() {
     }
     // A host that the contract does not name gets nothing.
     let source = World::new(given(""), End::Close).await;
-    let host = World::new(answer("200 OK", "hello"), End::Close).await;
+    let host = World::new(HELLO, End::Close).await;
     let opened = opened(&host, &source, "2026-01-01T00:00:00Z");
     let tokens = Tokens::default();
     let found = tokens
@@ -196,7 +193,7 @@ async fn refreshed(
     said: &str,
     stores: bool,
 ) -> (World, Vec<String>, Result<(), NoCredential>) {
-    let source = World::new(answer("200 OK", said), End::Close).await;
+    let source = World::new(answer("200 OK", "", said), End::Close).await;
     let opened = of(
         TokenGrant::RefreshToken,
         value,
@@ -227,7 +224,7 @@ async fn a_next_refresh_token_is_stored_before_its_access_token_is_used() {
     let (source, stored, found) = refreshed("first s", next, true).await;
     assert!(found.is_ok());
     assert_eq!(stored, ["next s"]);
-    let asked = source.requests.lock().unwrap().last().unwrap().clone();
+    let asked = source.request();
     for line in [
         "authorization: Basic bWU6cw==",
         "grant_type=refresh_token&refresh_token=first&scope=a%20b",
@@ -237,7 +234,7 @@ async fn a_next_refresh_token_is_stored_before_its_access_token_is_used() {
     let (source, stored, found) = refreshed("first", next, true).await;
     assert!(found.is_ok());
     assert_eq!(stored, ["next"]);
-    let asked = source.requests.lock().unwrap().last().unwrap().clone();
+    let asked = source.request();
     let form = "grant_type=refresh_token&refresh_token=first&client_id=me&scope=a%20b";
     assert!(
         asked.ends_with(form) && !asked.contains("authorization"),
@@ -262,7 +259,7 @@ async fn a_next_refresh_token_is_stored_before_its_access_token_is_used() {
 #[tokio::test]
 async fn a_value_that_another_call_exchanged_is_not_sent_again() {
     let said = r#"{"access_token": "a", "refresh_token": "next"}"#;
-    let source = World::new(answer("200 OK", said), End::Close).await;
+    let source = World::new(answer("200 OK", "", said), End::Close).await;
     let tokens = Tokens::default();
     for sent in ["first", "next", "next"] {
         let opened = of(
@@ -277,7 +274,7 @@ async fn a_value_that_another_call_exchanged_is_not_sent_again() {
             .credential(source.sender(), opened, &reach, keep)
             .await;
         assert!(found.is_ok());
-        let asked = source.requests.lock().unwrap().last().unwrap().clone();
+        let asked = source.request();
         assert!(
             asked.contains(&format!("&refresh_token={sent}&")),
             "{asked}"
@@ -293,7 +290,7 @@ async fn only_a_dead_refresh_token_is_not_tried_again() {
         ("429 Later", "", 2),
         ("403 No", "", 2),
     ] {
-        let source = World::new(answer(code, said), End::Close).await;
+        let source = World::new(answer(code, "", said), End::Close).await;
         let tokens = Tokens::default();
         let ask = async |value| {
             let at = "2026-01-01T00:00:00Z";

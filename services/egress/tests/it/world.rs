@@ -1,7 +1,8 @@
 //! A world of the tests: an authority, a name server and a TLS server, each on a free port of this machine.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bus_schema::Money;
 use contract::{HttpTool, Reach};
 use egress::{Call, Credential, Fault, Pieces, Resolver, Sender, Trust};
+use flate2::{Compression, write::GzEncoder};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -19,8 +21,10 @@ use tokio_rustls::TlsAcceptor;
 
 /// The host of the tests.
 pub(crate) const HOST: &str = "api.example.com";
+/// An answer with the text `hello`.
+pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 /// A time that no test reaches.
-const WALL: Duration = Duration::from_secs(60);
+pub(crate) const WALL: Duration = Duration::from_secs(60);
 
 /// The end of a call.
 pub(crate) struct Sent {
@@ -114,8 +118,6 @@ impl World {
         end: End,
     ) -> Self {
         let names = Names::default();
-        let here = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
-        names.lock().unwrap().insert(HOST.to_owned(), here);
         let server = name_server(Arc::clone(&names)).await;
         let requests = Requests::default();
         let port = serve(
@@ -125,7 +127,7 @@ impl World {
             Arc::clone(&requests),
         )
         .await;
-        Self {
+        let world = Self {
             sender: Sender {
                 resolver: Resolver::new(&[server]),
                 trust: authority.trust(),
@@ -133,7 +135,16 @@ impl World {
             names,
             requests,
             port,
-        }
+        };
+        world.bind(&["127.0.0.1"]);
+        world
+    }
+
+    /// Has the name server say these addresses of the host.
+    pub(crate) fn bind(&self, addresses: &[&str]) {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        let mut names = self.names.lock().unwrap();
+        names.insert(HOST.to_owned(), addresses.collect());
     }
 
     /// Trusts the authorities of another world instead of its own.
@@ -230,10 +241,27 @@ impl World {
         self.get().await.output.unwrap_err()
     }
 
+    /// The last request that the server has read.
+    pub(crate) fn request(&self) -> String {
+        self.requests.lock().unwrap().last().unwrap().clone()
+    }
+
     /// Returns the number of requests that the server has read.
     pub(crate) fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
+}
+
+/// An answer with a body of its length.
+pub(crate) fn answer(code: &str, headers: &str, body: &str) -> String {
+    let len = body.len();
+    format!("HTTP/1.1 {code}\r\n{headers}content-length: {len}\r\n\r\n{body}")
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// Reads the tool of an entry, through a catalogue.

@@ -80,8 +80,8 @@ impl Scene {
         self.say::<Policy, _>(Deployment, fact);
     }
 
-    /// A dialogue whose first call was refused, and whose model then asks for the change.
-    fn refused_and_asked() -> (Self, ActionId) {
+    /// A dialogue whose first call was refused; with what the engine then says.
+    fn refused_once() -> (Self, ActionId, Vec<Said>) {
         let mut scene = Self::dialogue_of(&asking(40));
         scene.run();
         let calls = [("file_read", "{\"path\":\"a\"}")];
@@ -90,6 +90,12 @@ impl Scene {
         let action = scene.newest().action;
         scene.refused(action);
         let said = scene.run();
+        (scene, action, said)
+    }
+
+    /// The same dialogue, whose model then asks for the change.
+    fn refused_and_asked() -> (Self, ActionId) {
+        let (mut scene, action, said) = Self::refused_once();
         let told = messages(&said[0]).pop().unwrap()["content"].to_string();
         assert!(told.contains("refused = \\\"1.1\\\""), "{told}");
         scene.ask("1.1");
@@ -288,13 +294,7 @@ fn a_refused_request_and_a_rejected_contract_are_told_and_requests_are_limited()
 #[test]
 fn a_request_names_a_refused_call_of_an_earlier_answer() {
     for refused in ["1.2", "2.1", "0.1", "1", "9.9", ""] {
-        let mut scene = Scene::dialogue_of(&asking(40));
-        scene.run();
-        let calls = [("file_read", "{\"path\":\"a\"}")];
-        scene.answered(ActionOutcome::Succeeded, &answer("I read.", &calls));
-        scene.run();
-        scene.refused(scene.newest().action);
-        scene.run();
+        let (mut scene, ..) = Scene::refused_once();
         scene.ask(refused);
         let said = scene.run();
         assert_eq!(step(&said[0]).0, "model-3", "{refused}");

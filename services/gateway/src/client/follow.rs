@@ -32,6 +32,7 @@ pub enum Followed {
 pub(super) struct Follower {
     client: Client,
     task: TaskId,
+    pieces: bool,
     last: u64,
     body: Option<Incoming>,
     frames: Frames,
@@ -40,11 +41,13 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(client: Client, task: TaskId) -> Self {
+    /// A reader that also asks for pieces of answers if `pieces` is true.
+    pub(super) fn new(client: Client, task: TaskId, pieces: bool) -> Self {
         let frames = Frames::default();
         Self {
             client,
             task,
+            pieces,
             last: 0,
             body: None,
             frames,
@@ -90,9 +93,13 @@ impl Follower {
     /// Reads the next frame; connects first if there is no connection.
     async fn read(&mut self) -> Result<(), Error> {
         let Some(body) = &mut self.body else {
-            let mut request = self
-                .client
-                .get(&format!("/v1/tasks/{}/events?{PIECES_QUERY}", self.task));
+            let query = if self.pieces {
+                format!("?{PIECES_QUERY}")
+            } else {
+                String::new()
+            };
+            let path = format!("/v1/tasks/{}/events{query}", self.task);
+            let mut request = self.client.get(&path);
             if self.last > 0 {
                 request = request.header("Last-Event-ID", self.last.to_string());
             }

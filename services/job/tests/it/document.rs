@@ -116,7 +116,7 @@ fn a_moment_has_an_offset_or_a_zone() {
 }
 
 /// Checks that each text is refused with this problem and this fix.
-fn refused(cases: &[(String, &str, &str)]) {
+pub(crate) fn refused(cases: &[(String, &str, &str)]) {
     for (text, problem, fix) in cases {
         let said = Job::parse("job.toml", text)
             .expect_err("a problem")

@@ -4,15 +4,16 @@ use bus_schema::Digest;
 use job::{BODY_BYTES_MAX, Job, NotTaken, Rate, VALUE_CHARS_MAX};
 use serde_json::{Value, json};
 
+use crate::document::refused;
+
 const HEAD: &str = "job = \"j\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n[when]\ntrigger = \"cli.build\"\n";
 
-fn parse(message: &str) -> Result<Job, String> {
-    let text = format!("{HEAD}[message]\n{message}\n");
-    Job::parse("job.toml", &text).map_err(|error| error.to_string())
+fn text(message: &str) -> String {
+    format!("{HEAD}[message]\n{message}\n")
 }
 
 fn read(message: &str) -> Job {
-    parse(message).unwrap_or_else(|error| panic!("{error}"))
+    Job::parse("job.toml", &text(message)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn take(message: &str, body: &[u8]) -> Result<Value, NotTaken> {
@@ -137,7 +138,7 @@ fn fields_make_the_key_and_fill_slots() {
 
 #[test]
 fn each_error_of_messages_has_its_fix() {
-    for (message, problem, fix) in [
+    let cases = [
         ("kay = \"id\"", "`[message]` has no `kay`", "write `key`"),
         ("key = \"a..b\"", "`a..b` names no field", "data.id"),
         ("key = 7", "is not a text", "data.id"),
@@ -168,20 +169,8 @@ fn each_error_of_messages_has_its_fix() {
             "`debounce` is no such time",
             "1s to 1h",
         ),
-    ] {
-        let said = parse(message).expect_err(message);
-        assert!(
-            said.contains(problem) && said.contains(fix),
-            "{message}\n{said}"
-        );
-    }
-    let text =
-        HEAD.replace("trigger = \"cli.build\"", "every = \"1h\"") + "[message]\nkey = \"id\"\n";
-    let said = Job::parse("job.toml", &text)
-        .expect_err("a problem")
-        .to_string();
-    assert!(
-        said.contains("jobs that messages start") && said.contains("remove it"),
-        "{said}"
-    );
+    ];
+    refused(&cases.map(|(message, problem, fix)| (text(message), problem, fix)));
+    let elsewhere = text("key = \"id\"").replace("trigger = \"cli.build\"", "every = \"1h\"");
+    refused(&[(elsewhere, "jobs that messages start", "remove it")]);
 }

@@ -3,15 +3,17 @@
 use bus_schema::{Content, Digest, JobName, JobOnRecord, JobSigned, Jobs, Salt, Sealed, Time};
 use job::{Job, Misfire, Overlap, Retry};
 
+use crate::document::refused;
+
 const HEAD: &str = "job = \"j\"\npurpose = \"x\"\ncontract = \"c\"\nplaybook = \"p\"\n";
 const EVERY: &str = "[when]\nevery = \"10m\"\n";
 
-fn parse(lines: &str) -> Result<Job, String> {
-    Job::parse("job.toml", &format!("{HEAD}{lines}\n{EVERY}")).map_err(|error| error.to_string())
+fn text(lines: &str) -> String {
+    format!("{HEAD}{lines}\n{EVERY}")
 }
 
 fn read(lines: &str) -> Job {
-    parse(lines).unwrap_or_else(|error| panic!("{error}"))
+    Job::parse("job.toml", &text(lines)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn at(second: u64) -> Time {
@@ -59,7 +61,7 @@ fn the_policies_of_a_job_are_read() {
 
 #[test]
 fn each_wrong_policy_has_its_fix() {
-    for (lines, problem, fix) in [
+    let cases = [
         (
             "overlap = { queue = 0 }",
             "`queue` is not from 1 to 100",
@@ -97,21 +99,10 @@ fn each_wrong_policy_has_its_fix() {
             "1s to 7d",
         ),
         ("jitter = \"2h\"", "`jitter` is no such time", "1s to 1h"),
-    ] {
-        let said = parse(lines).expect_err(lines);
-        assert!(
-            said.contains(problem) && said.contains(fix),
-            "{lines}\n{said}"
-        );
-    }
-    let text = format!("{HEAD}jitter = \"1m\"\n[when]\ntrigger = \"cli.build\"\n");
-    let said = Job::parse("job.toml", &text)
-        .expect_err("a problem")
-        .to_string();
-    assert!(
-        said.contains("messages have none") && said.contains("remove it"),
-        "{said}"
-    );
+    ];
+    refused(&cases.map(|(lines, problem, fix)| (text(lines), problem, fix)));
+    let elsewhere = format!("{HEAD}jitter = \"1m\"\n[when]\ntrigger = \"cli.build\"\n");
+    refused(&[(elsewhere, "messages have none", "remove it")]);
 }
 
 #[test]

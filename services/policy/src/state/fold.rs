@@ -151,19 +151,15 @@ impl State {
     /// Ends a contract and everything that waits under it.
     fn ended(&mut self, meta: &Meta, contract: &Digest) {
         self.contracts.remove(contract);
-        let tasks = &mut self.tasks;
+        let tasks = &self.tasks;
         for proposal in self.proposed.values_mut() {
             let of = tasks.get(&proposal.task);
             proposal.revoked |= of.is_some_and(|of| of.contract == *contract);
         }
-        for (id, of) in tasks.iter_mut().filter(|(_, of)| of.contract == *contract) {
-            for (action, of) in &mut of.actions {
-                if let Stage::Asked(question) = &mut of.stage {
-                    question.answer = Some(Answer::Revoked(meta.id));
-                    self.asks.remove(&(question.until, *id, *action));
-                    self.answered.insert((question.seq, *id, *action));
-                }
-            }
+        let under = tasks.iter().filter(|(_, of)| of.contract == *contract);
+        let under: Vec<TaskId> = under.map(|(task, _)| *task).collect();
+        for task in under {
+            self.end_questions(task, &Answer::Revoked(meta.id));
         }
     }
 
@@ -237,10 +233,7 @@ impl State {
             return;
         };
         of.cancelled = Some(meta.id);
-        let actions: Vec<ActionId> = of.actions.keys().copied().collect();
-        for action in actions {
-            self.answer(task, action, Answer::Cancelled(meta.id));
-        }
+        self.end_questions(task, &Answer::Cancelled(meta.id));
     }
 
     fn rejected(&mut self, task: TaskId) {
@@ -390,6 +383,15 @@ impl State {
         let cancelled = self.tasks.get(&task).and_then(|of| of.cancelled);
         if let Some(cause) = cancelled {
             self.answer(task, action, Answer::Cancelled(cause));
+        }
+    }
+
+    /// Ends every open question of a task.
+    pub(super) fn end_questions(&mut self, task: TaskId, answer: &Answer) {
+        let actions = self.tasks.get(&task).map(|of| of.actions.keys().copied());
+        let actions: Vec<ActionId> = actions.into_iter().flatten().collect();
+        for action in actions {
+            self.answer(task, action, answer.clone());
         }
     }
 

@@ -1,10 +1,8 @@
 //! Folds what the owner says to running tasks: further words, and the contract under which a task goes on.
 
-use bus_schema::{
-    ContractAnswered, ContractName, Digest, EventId, Meta, PublicKey, TaskId, TaskSaid,
-};
+use bus_schema::{ContractAnswered, ContractName, Digest, Meta, PublicKey, TaskId, TaskSaid};
 
-use super::{ActionId, Answer, Stage, State, Task};
+use super::{Answer, State, Task};
 
 impl State {
     /// Folds further words: those with the next number count as the owner's, and no others.
@@ -63,17 +61,7 @@ impl State {
                 of.contract = *contract;
                 of.settle();
             }
-            self.end_questions(task, meta.id);
-        }
-    }
-
-    fn end_questions(&mut self, task: TaskId, cause: EventId) {
-        let actions = self.tasks.get(&task).map(|of| &of.actions);
-        let asked = actions.into_iter().flatten();
-        let asked = asked.filter(|(_, of)| matches!(of.stage, Stage::Asked(_)));
-        let asked: Vec<ActionId> = asked.map(|(action, _)| *action).collect();
-        for action in asked {
-            self.answer(task, action, Answer::Revoked(cause));
+            self.end_questions(task, &Answer::Revoked(meta.id));
         }
     }
 

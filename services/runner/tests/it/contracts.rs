@@ -140,6 +140,23 @@ fn a_grant_of_a_stolen_policy_key_moves_no_task_to_another_workspace() {
     assert_eq!(stream.wants(), claimed(1));
 }
 
+/// The answer that the task goes on under another contract.
+fn amendment(to: Digest) -> AmendStatement {
+    AmendStatement {
+        deployment: deployment(),
+        task: task(1),
+        request: 0,
+        from: contract(),
+        to: Some(to),
+        at: START,
+    }
+}
+
+fn amend(stream: &mut Stream, said: AmendStatement, by: AuthorId) {
+    let statement = Signed::new(&Statement::Amend(said), &key(by));
+    stream.say::<Gateway, _>(task(1), ContractAnswered { statement });
+}
+
 /// Neither a stolen gateway nor a stolen policy moves a task, because executors verify the owner's answer themselves.
 #[test]
 fn only_the_owner_lets_a_task_go_on_under_another_contract() {
@@ -158,17 +175,9 @@ fn only_the_owner_lets_a_task_go_on_under_another_contract() {
         for by in [AuthorId::Owner, AuthorId::Gateway, AuthorId::Policy] {
             let mut stream = Stream::new();
             stream.submit(task(1), contract(), true);
-            let mut said = AmendStatement {
-                deployment: deployment(),
-                task: task(1),
-                request: 0,
-                from: contract(),
-                to: Some(newer),
-                at: START,
-            };
+            let mut said = amendment(newer);
             apply(&mut said);
-            let statement = Signed::new(&Statement::Amend(said), &key(by));
-            stream.say::<Gateway, _>(task(1), ContractAnswered { statement });
+            amend(&mut stream, said, by);
             stream.sign_as(newer, ("c", 2), envelope());
             stream.restart();
             let mut under = draft(1, "file.write");
@@ -188,14 +197,7 @@ fn only_the_owner_lets_a_task_go_on_under_another_contract() {
 #[test]
 fn an_answer_counts_before_its_contract_is_read_and_until_a_later_no() {
     let newer = Digest::of(&[b"newer"]);
-    let yes = AmendStatement {
-        deployment: deployment(),
-        task: task(1),
-        request: 0,
-        from: contract(),
-        to: Some(newer),
-        at: START,
-    };
+    let yes = amendment(newer);
     let no = AmendStatement {
         to: None,
         ..yes.clone()
@@ -210,8 +212,7 @@ fn an_answer_counts_before_its_contract_is_read_and_until_a_later_no() {
         let mut stream = Stream::new();
         stream.submit(task(1), contract(), true);
         for said in answers {
-            let statement = Signed::new(&Statement::Amend(said), &key(AuthorId::Owner));
-            stream.say::<Gateway, _>(task(1), ContractAnswered { statement });
+            amend(&mut stream, said, AuthorId::Owner);
         }
         // At the first grant the core removes what has expired.
         let mut other = draft(2, "file.write");

@@ -5,7 +5,7 @@ use bus_schema::{
     testing::event_id,
 };
 
-use crate::stream::{Scene, at, deployment, name, slots, task};
+use crate::stream::{Scene, at, name, run, slots, task};
 
 const TEN: &str = "every = \"10m\"";
 const FAR: &str = "at = 2030-01-01T00:00:00Z";
@@ -13,7 +13,7 @@ const RETRY: &str = "retry = { attempts = 3, backoff = \"1m\", cap = \"90s\" }";
 const NONE: [u64; 0] = [];
 
 fn retried(of: TaskId) -> TaskId {
-    TaskId::of_run(deployment(), &name("j"), 1, RunCause::Retried(of))
+    run(1, RunCause::Retried(of))
 }
 
 /// A scene whose first run has begun at second 600.
@@ -24,28 +24,23 @@ fn running(head: &str) -> Scene {
     scene
 }
 
-/// Lets the time pass to a second, and returns the runs that are tried again.
-fn again(scene: &mut Scene, second: u64) -> Vec<RunCause> {
-    scene.pass_to(second)
-}
-
 #[test]
 fn a_run_that_fails_is_tried_again_after_its_wait_and_at_most_so_often() {
     let mut scene = running(RETRY);
     scene.end(task(600), TaskOutcome::Failed);
-    assert_eq!(again(&mut scene, 659), []);
+    assert_eq!(scene.pass_to(659), []);
     assert_eq!(scene.timers[&name("j")], at(660));
     scene.restart(660);
     assert_eq!(scene.run(), [RunCause::Retried(task(600))]);
     let second = retried(task(600));
     scene.admit(second);
     scene.end(second, TaskOutcome::Failed);
-    assert_eq!(again(&mut scene, 749), []);
-    assert_eq!(again(&mut scene, 750), [RunCause::Retried(second)]);
+    assert_eq!(scene.pass_to(749), []);
+    assert_eq!(scene.pass_to(750), [RunCause::Retried(second)]);
     let third = retried(second);
     scene.admit(third);
     scene.end(third, TaskOutcome::Failed);
-    assert_eq!(again(&mut scene, 1_199), []);
+    assert_eq!(scene.pass_to(1_199), []);
     // The next slot is a run of its own.
     assert_eq!(scene.until(1_200), [1_200]);
 }
@@ -55,16 +50,16 @@ fn a_run_that_succeeded_was_cancelled_or_rejected_is_not_tried_again() {
     for outcome in [TaskOutcome::Succeeded, TaskOutcome::Cancelled] {
         let mut scene = running(RETRY);
         scene.end(task(600), outcome);
-        assert_eq!(again(&mut scene, 1_100), [], "{outcome:?}");
+        assert_eq!(scene.pass_to(1_100), [], "{outcome:?}");
     }
     let mut scene = Scene::with(RETRY, TEN);
     assert_eq!(scene.until(600), [600]);
     let code = bus_schema::RefusalCode::Limit;
     scene.say::<Policy, _>(task(600), bus_schema::TaskRejected { code, why: None });
-    assert_eq!(again(&mut scene, 1_100), []);
+    assert_eq!(scene.pass_to(1_100), []);
     let mut scene = running("");
     scene.end(task(600), TaskOutcome::Failed);
-    assert_eq!(again(&mut scene, 1_100), []);
+    assert_eq!(scene.pass_to(1_100), []);
 }
 
 #[test]
@@ -73,7 +68,7 @@ fn a_run_that_was_stopped_at_its_deadline_failed_and_one_that_was_replaced_did_n
         let mut scene = running(RETRY);
         scene.say::<Policy, _>(task(600), TaskStopped { why });
         scene.end(task(600), TaskOutcome::Cancelled);
-        assert_eq!(again(&mut scene, 1_100).len(), wanted, "{why:?}");
+        assert_eq!(scene.pass_to(1_100).len(), wanted, "{why:?}");
     }
 }
 
@@ -83,7 +78,7 @@ fn a_retry_waits_for_the_end_of_another_run() {
     scene.log.now = at(1_190);
     scene.end(task(600), TaskOutcome::Failed);
     assert_eq!(scene.until(1_200), [1_200]);
-    assert_eq!(again(&mut scene, 1_300), []);
+    assert_eq!(scene.pass_to(1_300), []);
     scene.finish(task(1_200));
     assert_eq!(scene.run(), [RunCause::Retried(task(600))]);
 }
@@ -93,7 +88,7 @@ fn another_version_of_the_job_tries_nothing_again() {
     let mut scene = running(RETRY);
     scene.end(task(600), TaskOutcome::Failed);
     scene.sign(2, RETRY, FAR);
-    assert_eq!(again(&mut scene, 3_000), []);
+    assert_eq!(scene.pass_to(3_000), []);
 }
 
 #[test]
@@ -101,10 +96,10 @@ fn a_dead_letter_runs_again_by_an_order_of_the_owner() {
     let mut scene = running("retry = { attempts = 2 }");
     scene.end(task(600), TaskOutcome::Failed);
     let second = retried(task(600));
-    assert_eq!(again(&mut scene, 660).len(), 1);
+    assert_eq!(scene.pass_to(660).len(), 1);
     scene.admit(second);
     scene.end(second, TaskOutcome::Failed);
-    assert_eq!(again(&mut scene, 1_100), []);
+    assert_eq!(scene.pass_to(1_100), []);
     let order = RunOrdered {
         job: name("j"),
         version: 1,
@@ -113,11 +108,11 @@ fn a_dead_letter_runs_again_by_an_order_of_the_owner() {
     scene.say::<Owner, _>(Deployment, order);
     let id = event_id(scene.log.seq);
     assert_eq!(scene.run(), [RunCause::Ordered(id)]);
-    let ordered = TaskId::of_run(deployment(), &name("j"), 1, RunCause::Ordered(id));
+    let ordered = run(1, RunCause::Ordered(id));
     scene.admit(ordered);
     // It has all attempts of the job.
     scene.end(ordered, TaskOutcome::Failed);
-    assert_eq!(again(&mut scene, 1_160), [RunCause::Retried(ordered)]);
+    assert_eq!(scene.pass_to(1_160), [RunCause::Retried(ordered)]);
 }
 
 #[test]

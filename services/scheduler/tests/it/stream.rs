@@ -232,9 +232,14 @@ impl Scene {
     }
 }
 
+/// The task of a run of the job.
+pub(crate) fn run(version: u32, cause: RunCause) -> TaskId {
+    TaskId::of_run(deployment(), &name("j"), version, cause)
+}
+
 /// The task of the run of version 1 at a second.
 pub(crate) fn task(second: u64) -> TaskId {
-    TaskId::of_run(deployment(), &name("j"), 1, RunCause::Slot(at(second)))
+    run(1, RunCause::Slot(at(second)))
 }
 
 fn said(draft: &Draft<Scheduler>) -> Option<RunDue> {

@@ -3,11 +3,10 @@
 use actor::Core as _;
 use bus_schema::{
     Deployment, Digest, JobPaused, JobResumed, MessageRefusal, Owner, RunCause, Salt, Sealed,
-    TaskId,
 };
 use scheduler::{Input, RUNS_MAX, TriggerMessage};
 
-use crate::stream::{Scene, at, deployment, name};
+use crate::stream::{Scene, at, name, run};
 
 const ON: &str = "trigger = \"cli.build\"";
 
@@ -26,10 +25,6 @@ fn saying(scene: &mut Scene, seq: u64, (subject, id): (&str, u8), second: u64, b
         stored: at(second),
     };
     scene.core.input(Input::Triggered(trigger, sealed));
-}
-
-fn task(version: u32, cause: RunCause) -> TaskId {
-    TaskId::of_run(deployment(), &name("j"), version, cause)
 }
 
 #[test]
@@ -82,7 +77,7 @@ fn messages_during_a_run_are_passed_over_or_wait_for_its_end() {
         message(&mut scene, 2, ("cli.build", 2), 2);
         message(&mut scene, 3, ("cli.build", 3), 3);
         assert!(scene.run().is_empty(), "{overlap}");
-        scene.finish(task(1, first[0]));
+        scene.finish(run(1, first[0]));
         assert_eq!(scene.run().len(), later, "{overlap}");
         let done = if later == 0 { 3 } else { 2 };
         assert_eq!(scene.took.len(), done, "{overlap}");
@@ -98,7 +93,7 @@ fn a_flood_of_messages_has_a_bounded_number_of_runs() {
     }
     let all = scene.run();
     assert_eq!((all.len(), scene.core.open()), (RUNS_MAX, RUNS_MAX));
-    scene.finish(task(1, all[0]));
+    scene.finish(run(1, all[0]));
     assert_eq!(scene.run().len(), 1);
 }
 
@@ -223,7 +218,7 @@ fn so_many_messages_wait_for_the_end_of_a_run() {
     let mut all = scene.run();
     let mut done = 0;
     while done < all.len() {
-        scene.finish(task(1, all[done]));
+        scene.finish(run(1, all[done]));
         done += 1;
         all.extend(scene.run());
     }

@@ -228,14 +228,10 @@ impl TaskRecord {
         if self.stage != TaskStage::Submitted {
             return;
         }
-        let by = match fact.job {
-            Some(_) => AuthorId::Owner,
-            None => AuthorId::Gateway,
-        };
         self.stage = TaskStage::Open;
         self.contract = Some(fact.contract);
-        self.text = Some((by, fact.playbook));
-        self.slots = fact.slots.map(|slots| (by, slots));
+        self.text = Some((fact.contents_by(), fact.playbook));
+        self.slots = fact.slots.map(|slots| (fact.slots_by(), slots));
         self.kind = match (fact.session, fact.dialogue) {
             (Some(_), _) => TaskKind::Session,
             (None, Some(_)) => TaskKind::Dialogue,

@@ -1,21 +1,21 @@
 //! `contract amend`: shows the change of a contract that a task asks for, and signs it or not.
 
 use bus_schema::{
-    ActionId, AuthorId, Content, ContractRequested, DeploymentId, Digest, Meta, PolicyFact,
-    PublicKey, RequestFact, Statement, TaskId,
+    ActionId, AuthorId, Content, ContractRequested, DeploymentId, Digest, PolicyFact, PublicKey,
+    RequestFact, Statement, TaskId,
 };
 use clap::Args;
 use contract::{Catalogue, Contract, Fix};
 use deployment::Deployment;
 use diagnostic::escaped;
 use gateway::client::Client;
-use policy::{Replay, Step};
+use policy::Replay;
 use serde_json::{Map, Value};
 
 use super::{
     document::{check_signed_text, parse, signed_tools},
     history::History,
-    replay::fetched,
+    replay::next,
     sign::sign_text,
 };
 use crate::{
@@ -23,7 +23,8 @@ use crate::{
     amended::{Amended, amended},
     editor,
     ids::IdPrefix,
-    model, prompt,
+    model_line::is_model,
+    prompt,
     provenance::{Heard, lines},
     timeline::quoted,
 };
@@ -68,6 +69,8 @@ struct Judged {
     args: Map<String, Value>,
     heard: Heard,
     tools: Catalogue,
+    owner: PublicKey,
+    history: History<PolicyFact>,
 }
 
 /// Has a person answer the open request of a task. Returns false if it has none.
@@ -89,7 +92,7 @@ pub(crate) async fn answer(
         )));
     }
     let judged = judge(deployment, task, &open).await?;
-    let signed = judged.agreed(deployment, task, out).await?;
+    let signed = judged.agreed(task, out).await?;
     let Some(text) = signed else {
         client
             .amend((task, judged.request), judged.from, None)
@@ -149,21 +152,14 @@ async fn judge(
 ) -> Result<Judged, Error> {
     let owner = bus_schema::public_key(&deployment.owner_key()?);
     let here = (Some(deployment.file.deployment), task);
-    let mut history = History::<PolicyFact>::read(deployment).await?;
-    let facts = std::mem::take(&mut history.facts);
+    let history = History::<PolicyFact>::read(deployment).await?;
+    let facts = &history.facts;
     let tools = signed_tools(deployment, &history.operator).await?;
     let mut replay = Replay::new(owner, facts.clone());
     let mut fix = None;
-    loop {
-        match replay.step() {
-            Step::Fetch(fetches) => {
-                for fetch in fetches {
-                    replay.input(fetched(&history, fetch).await?);
-                }
-            }
-            Step::Verdict(said) if said.action == open.action => fix = said.fix,
-            Step::Verdict(_) => {}
-            Step::End => break,
+    while let Some(said) = next(&mut replay, &history).await? {
+        if said.action == open.action {
+            fix = said.fix;
         }
     }
     let from = replay.contract_of(task).ok_or_else(ended)?;
@@ -190,7 +186,7 @@ async fn judge(
     let (by, tool, args) = proposed.ok_or_else(ended)?;
     let args = history.text(by, &args).await?.unwrap_or_default();
     let reason = history.text(AuthorId::Engine, &open.reason).await?;
-    let heard = heard(&history, (&facts, &tools), (&owner, here)).await?;
+    let heard = heard(&history, &tools, (&owner, here)).await?;
     Ok(Judged {
         request: open.request,
         action: open.action,
@@ -202,6 +198,8 @@ async fn judge(
         args: serde_json::from_str(&args).unwrap_or_default(),
         heard,
         tools,
+        owner,
+        history,
     })
 }
 
@@ -212,7 +210,7 @@ fn ended() -> Error {
 /// Reads the sources of a task's values: the owner's words, and the results of its calls.
 async fn heard(
     history: &History<PolicyFact>,
-    (facts, tools): (&[(Meta, PolicyFact)], &Catalogue),
+    tools: &Catalogue,
     (owner, here): (&PublicKey, (Option<DeploymentId>, TaskId)),
 ) -> Result<Heard, Error> {
     let task = here.1;
@@ -220,7 +218,8 @@ async fn heard(
     let mut called: Vec<(ActionId, String)> = Vec::new();
     let mut results: Vec<(String, AuthorId, Content)> = Vec::new();
     let mut words: Vec<Content> = Vec::new();
-    for (meta, fact) in facts.iter().filter(|(meta, _)| meta.task == Some(task)) {
+    let facts = history.facts.iter();
+    for (meta, fact) in facts.filter(|(meta, _)| meta.task == Some(task)) {
         if let PolicyFact::TaskSubmitted(_, fact) = fact {
             if let Ok(Statement::Task(said)) = fact.statement.open(owner) {
                 words.extend((said.task == task).then_some(said.playbook));
@@ -234,7 +233,7 @@ async fn heard(
         } else if let PolicyFact::ActionGranted(_, fact) = fact {
             let draft = &fact.grant.draft;
             // What a model says is the agent's own.
-            if !draft.tool.as_str().starts_with(model::PREFIX) {
+            if !is_model(draft.tool.as_str()) {
                 called.push((draft.action, draft.tool.to_string()));
             }
         } else if let PolicyFact::ActionFinished(_, fact) = fact {
@@ -261,12 +260,7 @@ async fn heard(
 
 impl Judged {
     /// Shows the change until the person signs it, and returns the text of the new version; none for a refusal.
-    async fn agreed(
-        &self,
-        deployment: &Deployment,
-        task: TaskId,
-        out: &Output,
-    ) -> Result<Option<String>, Error> {
+    async fn agreed(&self, task: TaskId, out: &Output) -> Result<Option<String>, Error> {
         let old = parse("the contract", &self.text, &self.tools)?;
         self.show_call(&old, task, out);
         let made = self.fix.as_ref().and_then(|fix| amended(&self.text, fix));
@@ -286,8 +280,7 @@ impl Judged {
                 (_, Some(to_do)) => out.line_for_people(&format!("\n  to do with edit: {to_do}")),
                 (Err(problems), None) => out.line_for_people(&format!("\n{problems}")),
                 (Ok(new), None) => {
-                    self.show_change(deployment, (&old, new, &text), out)
-                        .await?
+                    self.show_change((&old, new, &text), out).await?;
                 }
             }
             let said = prompt::value(QUESTION.to_owned()).await;
@@ -329,12 +322,11 @@ impl Judged {
     /// Shows the difference in sentences, and the verdict on the refused call with it.
     async fn show_change(
         &self,
-        deployment: &Deployment,
         (old, new, text): (&Contract, &Contract, &str),
         out: &Output,
     ) -> Result<(), Error> {
         let difference = contract::diff(old, new, &self.tools).text();
-        let verdict = self.verdict(deployment, text).await?;
+        let verdict = self.verdict(text).await?;
         out.line_for_people(&format!(
             "\nthe difference of version {}:\n{difference}\n\n  an example: the refused call is {verdict}\n",
             new.version()
@@ -343,31 +335,22 @@ impl Judged {
     }
 
     /// The verdict on the refused call at its moment, under this text.
-    async fn verdict(&self, deployment: &Deployment, text: &str) -> Result<String, Error> {
-        let owner = bus_schema::public_key(&deployment.owner_key()?);
-        let mut history = History::<PolicyFact>::read(deployment).await?;
-        let facts = std::mem::take(&mut history.facts);
-        let under = Replay::new(owner, facts).under("the new version", text, &self.tools);
+    async fn verdict(&self, text: &str) -> Result<String, Error> {
+        let facts = self.history.facts.clone();
+        let under = Replay::new(self.owner, facts).under("the new version", text, &self.tools);
         let mut replay = under.map_err(|problems| Error::Document(problems.to_string()))?;
-        loop {
-            match replay.step() {
-                Step::Fetch(fetches) => {
-                    for fetch in fetches {
-                        replay.input(fetched(&history, fetch).await?);
-                    }
-                }
-                Step::Verdict(said) if said.action == self.action => {
-                    let now = said.now.map(|now| (now.verdict, now.rule));
-                    return Ok(match now {
-                        Some(("granted", rule)) => format!("then granted by `{rule}`"),
-                        Some(("ask", rule)) => format!("then asked about by `{rule}`"),
-                        Some((_, rule)) => format!("still refused, by `{rule}`"),
-                        None => "of an unknown verdict".to_owned(),
-                    });
-                }
-                Step::Verdict(_) => {}
-                Step::End => return Ok("not on record".to_owned()),
+        while let Some(said) = next(&mut replay, &self.history).await? {
+            if said.action != self.action {
+                continue;
             }
+            let now = said.now.map(|now| (now.verdict, now.rule));
+            return Ok(match now {
+                Some(("granted", rule)) => format!("then granted by `{rule}`"),
+                Some(("ask", rule)) => format!("then asked about by `{rule}`"),
+                Some((_, rule)) => format!("still refused, by `{rule}`"),
+                None => "of an unknown verdict".to_owned(),
+            });
         }
+        Ok("not on record".to_owned())
     }
 }

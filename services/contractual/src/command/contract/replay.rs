@@ -55,20 +55,10 @@ impl Arguments {
             replay = under.map_err(|problems| Error::Document(problems.to_string()))?;
         }
         let mut counts = ReplayCounts::default();
-        loop {
-            match replay.step() {
-                Step::Fetch(fetches) => {
-                    for fetch in fetches {
-                        replay.input(fetched(&history, fetch).await?);
-                    }
-                }
-                Step::Verdict(said) => {
-                    if task.is_none_or(|task| task == said.task) {
-                        counts.add(&said);
-                        print(&said, out);
-                    }
-                }
-                Step::End => break,
+        while let Some(said) = next(&mut replay, &history).await? {
+            if task.is_none_or(|task| task == said.task) {
+                counts.add(&said);
+                print(&said, out);
             }
         }
         out.print(&counts, || counts.text());
@@ -81,7 +71,28 @@ impl Arguments {
     }
 }
 
-pub(super) async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
+/// Decides the next recorded call again, with what that needs from the history; none after the last one.
+///
+/// # Errors
+/// The bus's error.
+pub(super) async fn next(
+    replay: &mut Replay,
+    history: &History<PolicyFact>,
+) -> Result<Option<Redecided>, Error> {
+    loop {
+        match replay.step() {
+            Step::Fetch(fetches) => {
+                for fetch in fetches {
+                    replay.input(fetched(history, fetch).await?);
+                }
+            }
+            Step::Verdict(said) => return Ok(Some(*said)),
+            Step::End => return Ok(None),
+        }
+    }
+}
+
+async fn fetched(history: &History<PolicyFact>, fetch: Fetch) -> Result<Fetched, Error> {
     Ok(match fetch {
         Fetch::Catalogue { content } => {
             let bytes = history.operator.get(AuthorId::Owner, &content).await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bus_schema::{AuthorId, Content, Digest, SecretName, TaskId};
-use deployment::{Deployment, Dir, Lock, fleet::Fleet, init, owner::owner, provision, secrets};
+use deployment::{Deployment, Dir, Lock, fleet::Fleet, init, owner::owner, secrets};
 use gateway::client::Client;
 use secret::{Injection, Scrubber, SecretTerms, SecretValue};
 use serde::Serialize;
@@ -12,12 +12,12 @@ use tempfile::TempDir;
 use zeroize::Zeroizing;
 
 use super::{
-    parts::{choices, proof},
+    parts::{choices, proof, signed, started},
     world::{HOST, World},
 };
 use crate::{
     Error, Output,
-    command::{audit::verify, context::today, contract::sign, up},
+    command::{audit::verify, context::today, up},
     example, fact,
     follower::{Answer, Follower},
     timeline::Timeline,
@@ -112,19 +112,11 @@ async fn perform(
     value: &str,
     (out, report): (&Output, &mut NetReport),
 ) -> Result<(), Error> {
-    fleet.start_nats().await?;
-    provision::provision(deployment).await?;
-    fleet.start_actors().await?;
+    started(deployment, fleet).await?;
     give(deployment, world, value).await?;
     out.line_for_people("secret   crm: sealed to broker and egress; neither alone can open it");
-    let contract = deployment.dir.path().join("contract.toml");
     let text = here(example::CUSTOMER_CONTRACT, world);
-    actor::files::write_new(&contract, text.as_bytes())?;
-    let signed = sign::sign(deployment, &contract).await?;
-    out.line_for_people(&format!(
-        "contract {} {}\n         signed with the owner's key, expires {}\n",
-        signed.name, signed.contract, signed.expires
-    ));
+    let signed = signed(deployment, &text, out).await?;
     let client = crate::client(deployment)?;
     let playbook = example::CUSTOMER_PLAYBOOK.as_bytes();
     let submitted = client.submit(signed.contract, playbook).await?;

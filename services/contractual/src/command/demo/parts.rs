@@ -5,9 +5,16 @@ use std::{
     path::PathBuf,
 };
 
-use deployment::init::Choices;
+use deployment::{Deployment, fleet::Fleet, init::Choices, provision};
 
-use crate::{Error, command::audit::verify::Verified, example};
+use crate::{
+    Error, Output,
+    command::{
+        audit::verify::Verified,
+        contract::{document::Summary, sign},
+    },
+    example,
+};
 
 /// The choices for a deployment with this workspace, and a catalogue of these tools.
 pub(super) fn choices(workspace: PathBuf, tools: &str) -> Result<Choices, Error> {
@@ -29,6 +36,32 @@ fn free_port() -> Result<SocketAddr, Error> {
     listener
         .local_addr()
         .map_err(Error::io("listen on", "127.0.0.1"))
+}
+
+/// Starts the processes of a deployment, and provisions it.
+pub(super) async fn started(deployment: &Deployment, fleet: &mut Fleet) -> Result<(), Error> {
+    fleet.start_nats().await?;
+    provision::provision(deployment).await?;
+    fleet.start_actors().await?;
+    Ok(())
+}
+
+/// Signs the deployment's contract, which is this text if there is none.
+pub(super) async fn signed(
+    deployment: &Deployment,
+    text: &str,
+    out: &Output,
+) -> Result<Summary, Error> {
+    let contract = deployment.dir.path().join("contract.toml");
+    if !contract.exists() {
+        actor::files::write_new(&contract, text.as_bytes())?;
+    }
+    let signed = sign::sign(deployment, &contract).await?;
+    out.line_for_people(&format!(
+        "contract {} {}\n         signed with the owner's key, expires {}\n",
+        signed.name, signed.contract, signed.expires
+    ));
+    Ok(signed)
 }
 
 /// Says what was proven.

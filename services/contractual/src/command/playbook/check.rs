@@ -98,9 +98,7 @@ fn arguments(step: &Step, tool: &Tool, found: &mut Vec<String>) {
             tool.name()
         ));
     }
-    let required = schema.get("required").and_then(Value::as_array);
-    let required = required.into_iter().flatten().filter_map(Value::as_str);
-    for name in required {
+    for name in tool.required() {
         if !step.arg_names().any(|given| given == name) {
             found.push(format!(
                 "the step `{}` lacks the argument `{name}` of `{}`: add it to `args`",

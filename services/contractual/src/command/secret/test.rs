@@ -1,6 +1,6 @@
 //! `secret test`: has one call of a tool carry a secret to its host, and says what came of it.
 
-use actor::{BusClient, StreamReader};
+use actor::BusClient;
 use bus_schema::{ActionId, ActionOutcome, Digest, ExecutorFact, SecretName, TaskId};
 use clap::Args;
 use contract::{Method, Tool};
@@ -169,8 +169,7 @@ fn args(tool: &Tool, given: &[String]) -> Result<Map<String, Value>, Error> {
         };
         args.insert(name.to_owned(), value);
     }
-    let required = schema.get("required").and_then(Value::as_array);
-    let required = required.into_iter().flatten().filter_map(Value::as_str);
+    let required = tool.required();
     let missing: Vec<&str> = required.filter(|name| !args.contains_key(*name)).collect();
     if missing.is_empty() {
         return Ok(args);
@@ -222,20 +221,16 @@ async fn released(
     action: ActionId,
     name: &SecretName,
 ) -> Result<Option<u32>, Error> {
-    let mut reading = StreamReader::new(owner(&deployment.dir)?);
-    let (mut version, mut failed) = (None, None);
-    bus.scan(">", 1, |stored| {
-        match reading.read::<ExecutorFact>(&stored) {
-            Ok(Ok((_, Some(ExecutorFact::SecretReleased(_, fact))))) => {
-                if fact.action == action && fact.name == *name {
-                    version = Some(fact.version);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => failed = Some(error),
+    let mut version = None;
+    bus.each_fact(owner(&deployment.dir)?, |fact: ExecutorFact| {
+        if let ExecutorFact::SecretReleased(_, fact) = fact
+            && fact.action == action
+            && fact.name == *name
+        {
+            version = Some(fact.version);
         }
-        failed.is_none()
+        true
     })
     .await?;
-    failed.map_or(Ok(version), |error| Err(error.into()))
+    Ok(version)
 }

@@ -58,7 +58,7 @@ impl Talk<'_> {
         interrupt: &mut Interrupt,
     ) -> Result<Vec<Question>, Error> {
         let client = self.follower.client;
-        let mut events = std::pin::pin!(client.follow_live(self.task));
+        let mut events = std::pin::pin!(client.follow_live(self.task, self.follower.is_live()));
         let (mut questions, mut approved) = (Questions::default(), Vec::new());
         let (mut typing, mut words) = (None::<Typing>, LiveWords::default());
         loop {

@@ -26,11 +26,7 @@ impl Uses<'_> {
         let Self { part, verb, .. } = self;
         let schema = tool.input_schema();
         let properties = schema.get("properties").and_then(Value::as_object);
-        let required = schema.get("required").and_then(Value::as_array);
-        let is_required = |name: &str| {
-            let mut names = required.into_iter().flatten();
-            names.any(|one| one.as_str() == Some(name))
-        };
+        let is_required = |name: &str| tool.required().any(|one| one == name);
         for (name, is_needed) in &self.names {
             if properties.is_none_or(|all| !all.contains_key(*name)) {
                 let problem = format!(
