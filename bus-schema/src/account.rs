@@ -17,6 +17,9 @@ pub use conf::{
     accounts_conf, accounts_conf_of, nkey_variable, one_account_conf, rights_in_one_account,
 };
 
+/// The messages of webhooks, which the gateway hands in.
+const HOOKS: &str = "trigger.hook.*";
+
 /// The account that holds the streams.
 pub const BUS: &str = "BUS";
 /// The server's own account, without users.
@@ -231,6 +234,10 @@ fn author(id: AuthorId) -> User {
     }
     if id == AuthorId::Scheduler {
         user.times();
+    }
+    if id == AuthorId::Gateway {
+        user.publish.push(HOOKS.to_owned());
+        user.stores(HOOKS.to_owned());
     }
     user.hears_or_says::<Head>(id);
     user.hears_or_says::<Piece>(id);

@@ -109,6 +109,12 @@ pub fn timer(job: &crate::JobName) -> String {
     format!("timer.{job}")
 }
 
+/// The subject of the messages of a webhook.
+#[must_use]
+pub fn hook(name: &crate::JobName) -> String {
+    format!("trigger.hook.{name}")
+}
+
 /// The subject under which the server stores that the timer of a job has fired.
 #[must_use]
 pub fn due(job: &crate::JobName) -> String {

@@ -220,6 +220,8 @@ fn subjects() -> String {
     line("timer.<job>".to_owned(), scheduler, "");
     line("due.<job>".to_owned(), "server", scheduler);
     line("trigger.cli.<name>".to_owned(), "trigger", scheduler);
+    let gateway = AuthorId::Gateway.name();
+    line("trigger.hook.<name>".to_owned(), gateway, scheduler);
     text
 }
 

@@ -63,7 +63,7 @@ fn families() -> Vec<String> {
     }
     all.extend([Head::subject(), Piece::subject()]);
     all.extend(AuthorId::ALL.iter().map(|by| format!("live.{by}.what.-")));
-    all.extend(["cli", "other"].map(|source| format!("trigger.{source}.NAME")));
+    all.extend(["cli", "hook", "other"].map(|source| format!("trigger.{source}.NAME")));
     all.extend(
         users()
             .iter()
@@ -223,8 +223,9 @@ fn every_import_into_a_stream_has_a_wildcard() {
             assert!(is_wide(&import.to), "{}: {import:?}", user.name);
         }
     }
-    // Events of every author, contents of every author but audit and ui, triggers, and timers.
-    assert_eq!(seen, AuthorId::ALL.len() + AuthorId::ALL.len() - 2 + 2);
+    // Events of every author, contents of every author but audit and ui, messages of the user `trigger` and of
+    // webhooks, and timers.
+    assert_eq!(seen, AuthorId::ALL.len() + AuthorId::ALL.len() - 2 + 3);
 }
 
 /// An account without JetStream answers on `$JS.API` itself, and first.

@@ -1,13 +1,14 @@
-//! The messages from outside that may start jobs: whatever they say, nobody signed them.
+//! The messages from outside that may start jobs: whatever they say, no identity of the bus signed them.
 
 use std::fmt;
 
-use async_nats::jetstream::Message;
-use bus_schema::{Scheduler, TRIGGERS, Time};
+use async_nats::jetstream::{Message, message::PublishMessage};
+use bus_schema::{Gateway, JobName, Scheduler, TRIGGERS, Time, stream::hook};
 
 use crate::{
     Bus, Error,
     bus::header,
+    error::chain,
     pulled::{Pulled, acknowledge, failed, stored},
 };
 
@@ -47,6 +48,26 @@ impl Bus<Scheduler> {
     pub async fn outside_messages(&self) -> Result<OutsideMessages, Error> {
         let pulled = Pulled::open(self, (TRIGGERS, AT_ONCE), READ);
         Ok(OutsideMessages(pulled.await?))
+    }
+}
+
+impl Bus<Gateway> {
+    /// Hands in the message of a webhook, and returns its place in the stream. Within two minutes a second message with this id
+    /// is the first one.
+    ///
+    /// # Errors
+    /// [`Error::Bus`] if the server refuses it or does not answer.
+    pub async fn hand_in(&self, name: &JobName, id: &str, body: Vec<u8>) -> Result<u64, Error> {
+        let failed = failed("to hand a message in");
+        let subject = hook(name);
+        // The id is the subject's own: two webhooks may get the same message.
+        let message = PublishMessage::build()
+            .message_id(format!("{subject} {id}"))
+            .payload(body.into());
+        let sent = self.jetstream().send_publish(subject, message).await;
+        let stored = sent.map_err(|error| failed(chain(&error)))?;
+        let stored = stored.await.map_err(|error| failed(chain(&error)))?;
+        Ok(stored.sequence)
     }
 }
 

@@ -23,6 +23,7 @@ mod doctor;
 mod exception;
 mod halt;
 mod health;
+mod hook;
 mod init;
 mod job;
 mod key;
@@ -142,6 +143,9 @@ enum DeploymentCommand {
     /// Sign, list, pause and run jobs: playbooks that run by themselves at their times.
     #[command(subcommand, after_help = "Example: contractual job add job.toml")]
     Job(job::Command),
+    /// Add, list and remove the webhooks whose messages start jobs.
+    #[command(subcommand, after_help = "Example: contractual hook list")]
+    Hook(hook::Command),
     /// Check the playbooks that tasks and jobs run.
     #[command(
         subcommand,
@@ -259,7 +263,12 @@ impl DeploymentCommand {
     fn is_local(&self) -> bool {
         matches!(
             self,
-            Self::Init(_) | Self::Demo(_) | Self::Key(_) | Self::Detach(_) | Self::Open(_)
+            Self::Init(_)
+                | Self::Demo(_)
+                | Self::Key(_)
+                | Self::Detach(_)
+                | Self::Open(_)
+                | Self::Hook(_)
         ) || matches!(self, Self::Contract(command) if command.is_local())
             || matches!(self, Self::Tool(command) if command.is_local())
     }
@@ -290,6 +299,7 @@ impl DeploymentCommand {
             | Self::Open(_)
             | Self::Pair(_)
             | Self::Job(_)
+            | Self::Hook(_)
             | Self::Playbook(_)
             | Self::Halt
             | Self::Resume
@@ -366,6 +376,7 @@ impl DeploymentCommand {
             Self::Pair(arguments) => arguments.run(&open()?, out).await,
             Self::Playbook(command) => command.run(&open()?, out).await,
             Self::Job(command) => command.run(&open()?, out).await,
+            Self::Hook(command) => command.run(&open()?, out).await,
             Self::Halt => halt::halt(&open()?, out).await,
             Self::Resume => halt::resume(&open()?, out).await,
             Self::Stream(command) => command.run(&open()?, out).await,

@@ -13,6 +13,7 @@ mod fact;
 mod filled;
 mod find;
 mod follower;
+mod hidden;
 mod ids;
 pub mod junk;
 mod live_words;

@@ -2,9 +2,7 @@
 
 mod devices;
 
-use bus_schema::{
-    ActionId, Content, ContractName, Digest, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time,
-};
+use bus_schema::{ActionId, Content, ContractName, Digest, JobName, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -172,6 +170,16 @@ pub struct SaidWords {
     /// The number of the words in the dialogue.
     pub number: u16,
     /// The sequence number of `task.said` in the stream.
+    pub seq: u64,
+}
+
+/// The response: the message of a webhook is stored; jobs that wait for `hook.NAME` start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookTaken {
+    /// The webhook.
+    pub hook: JobName,
+    /// The sequence number of the message in the stream of messages from outside.
     pub seq: u64,
 }
 

@@ -14,6 +14,7 @@ use crate::{
     changes::Changes,
     config::Hosts,
     forward::BusRequest,
+    hooks::HandedIn,
     pairings::Pairings,
     pieces::Pieces,
     problem::{Kind, Problem},
@@ -73,6 +74,8 @@ pub struct AppState {
     pub(crate) owner: PublicKey,
     pub(crate) clock: Clock,
     pub(crate) state: PathBuf,
+    /// The folder of the configuration file.
+    pub(crate) folder: PathBuf,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) shared_record: Arc<SharedRecord>,
     pub(crate) hosts: Hosts,
@@ -100,6 +103,7 @@ impl AppState {
             owner: context.owner,
             clock: context.clock.clone(),
             state: context.state.clone(),
+            folder: context.folder.clone(),
             stop: context.stop.clone(),
             shared_record,
             hosts,
@@ -181,6 +185,21 @@ impl AppState {
                 Kind::NoAnswer,
                 "the bus did not return the content; try again",
             )
+        })
+    }
+
+    /// Hands a message in, and returns its place in the stream of messages from outside.
+    pub(crate) async fn hand_in(&self, message: HandedIn) -> Result<u64, Problem> {
+        let (reply, answer) = oneshot::channel();
+        let stored = self.in_time(async {
+            let request = BusRequest::HandIn(message, reply);
+            self.bus_requests.send(request).await.ok()?;
+            answer.await.ok()
+        });
+        stored.await?.map_err(|error| {
+            tracing::warn!(error = actor::chain(&error), "cannot hand a message in");
+            let next = "the bus did not store the message; send it again";
+            Problem::new(Kind::NoAnswer, next)
         })
     }
 

@@ -5,6 +5,8 @@ use bus_schema::{AuthorId, Content, Draft, Gateway, Meta, Sealed, ShowPage, Show
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::hooks::HandedIn;
+
 /// The maximum number of requests that wait for forwarding.
 pub(crate) const ASKS_MAX: usize = 64;
 /// The maximum number of requests that wait for the bus.
@@ -20,6 +22,8 @@ pub enum BusRequest {
     Append(Draft<Gateway>, oneshot::Sender<Meta>),
     /// Fetches a content of this author.
     Fetch(AuthorId, Content, oneshot::Sender<Fetched>),
+    /// Hands in a message of a webhook, and returns its place.
+    HandIn(HandedIn, oneshot::Sender<Result<u64, Error>>),
     /// Asks ui for a page.
     Show(ShowPage, oneshot::Sender<Result<ShownPage, NoAnswer>>),
 }
@@ -51,6 +55,10 @@ async fn perform(bus: Bus<Gateway>, ask: BusRequest) {
         }
         BusRequest::Fetch(author, content, reply) => {
             reply.send(bus.get_sealed(author, &content).await).ok();
+        }
+        BusRequest::HandIn(message, reply) => {
+            let HandedIn { hook, id, body } = message;
+            reply.send(bus.hand_in(&hook, &id, body).await).ok();
         }
         BusRequest::Show(asked, reply) => {
             reply.send(bus.ask(AuthorId::Ui, asked).await).ok();

@@ -25,7 +25,7 @@ use crate::{
     app_state::AppState,
     cors,
     entrance::Entrance,
-    follow,
+    follow, hooks,
     identity::{self, Identity},
     pages::{self, OwnHeaders},
     pairing,
@@ -177,6 +177,11 @@ pub const ROUTES: &[Route] = &[
         method: "GET",
         path: "/v1/contents/{author}/{digest}/{len}",
         handler: || get(content),
+    },
+    Route {
+        method: "POST",
+        path: "/hooks/{name}",
+        handler: || post(hooks::take),
     },
 ];
 

@@ -12,6 +12,7 @@ mod entrance;
 mod follow;
 mod forward;
 mod headers;
+pub mod hooks;
 mod hosts;
 pub mod http;
 mod identity;
@@ -36,6 +37,7 @@ mod streams;
 mod text;
 mod turns;
 mod waits;
+pub mod webhook;
 
 use std::{convert::Infallible, sync::Arc};
 

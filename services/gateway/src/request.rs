@@ -48,7 +48,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     app: &AppState,
     request: Request,
 ) -> Result<T, Problem> {
-    if !is_of_type(&request, "application/json") {
+    if !is_json(&request) {
         return Err(Problem::new(
             Kind::NotJson,
             "send it as `Content-Type: application/json`",
@@ -70,6 +70,11 @@ pub(crate) async fn read_form(app: &AppState, request: Request) -> Result<Bytes,
     read_bytes(app, request).await
 }
 
+/// Returns true if a request says that its body is JSON.
+pub(crate) fn is_json(request: &Request) -> bool {
+    is_of_type(request, "application/json")
+}
+
 fn is_of_type(request: &Request, wanted: &str) -> bool {
     let kind = access::only(request.headers(), &header::CONTENT_TYPE)
         .ok()
@@ -81,7 +86,8 @@ fn is_of_type(request: &Request, wanted: &str) -> bool {
     kind.eq_ignore_ascii_case(wanted)
 }
 
-async fn read_bytes(app: &AppState, request: Request) -> Result<Bytes, Problem> {
+/// Reads a body within its limits of size and time.
+pub(crate) async fn read_bytes(app: &AppState, request: Request) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Kind::TooLarge, "a request has at most 512 KiB; send less");
     let body = request.into_body();
     if body.size_hint().lower() > BODY_BYTES_MAX as u64 {

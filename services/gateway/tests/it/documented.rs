@@ -57,6 +57,7 @@ async fn each_operation_asks_for_the_access_that_it_says() {
         let open = operation["security"].as_array().is_some_and(Vec::is_empty);
         let concrete = path
             .replace("{id}", &task.to_string())
+            .replace("{name}", "github")
             .replace("{action}", &task.to_string())
             .replace("{pairing}", &"0".repeat(32))
             .replace("{author}", "owner")

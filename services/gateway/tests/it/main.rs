@@ -12,6 +12,7 @@ mod devices;
 mod documented;
 mod doors;
 mod followed;
+mod hooked;
 mod limited;
 mod pages;
 mod paired;

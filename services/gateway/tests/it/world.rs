@@ -22,6 +22,7 @@ use data_encoding::BASE64;
 use gateway::{
     AppState, BusRequest, Entrance, Limits, SharedRecord, api,
     client::Client,
+    hooks::HandedIn,
     config::{Hosts, Origins},
 };
 use tokio::{
@@ -50,6 +51,8 @@ pub(crate) struct Stream {
     pub(crate) page: Option<ShownPage>,
     /// The requests for pages.
     pub(crate) asked: Vec<ShowPage>,
+    /// The messages of webhooks.
+    pub(crate) handed_in: Vec<HandedIn>,
     verifier: Verifier,
     clock: Clock,
 }
@@ -62,6 +65,7 @@ impl Stream {
             silent: false,
             page: None,
             asked: Vec::new(),
+            handed_in: Vec::new(),
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Gateway)),
             clock,
         };
@@ -98,6 +102,10 @@ impl Stream {
                 let stored = self.log.contents.get(&(author, *content.digest()));
                 let sealed = stored.and_then(|stored| Sealed::from_stored(stored.clone()).ok());
                 drop(reply.send(Ok(sealed)));
+            }
+            BusRequest::HandIn(message, reply) => {
+                self.handed_in.push(message);
+                drop(reply.send(Ok(self.handed_in.len() as u64)));
             }
             BusRequest::Show(asked, reply) => {
                 let page = self.page.clone().ok_or(NoAnswer::Nobody(AuthorId::Ui));

@@ -1,34 +1,15 @@
-//! Reads the value of a secret: from standard input, or from a terminal without showing it. Never from arguments or the
-//! environment, which other processes can read.
+//! Reads the value of a secret, and checks it against its terms.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::os::fd::AsFd as _;
-
-use rustix::io::Errno;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secret::{SHORT_BYTES, SecretTerms, SecretValue, VALUE_BYTES_MAX};
-use zeroize::Zeroizing;
 
-use crate::{Error, Output};
+use crate::{Error, Output, hidden};
 
-/// Reads a value. A line break at its end does not count.
+/// Reads a value.
 ///
 /// # Errors
 /// [`Error::Document`], which never has a part of the value.
 pub(super) async fn read(out: &Output) -> Result<SecretValue, Error> {
-    let failed = Error::io("read", "standard input");
-    let reading = tokio::task::spawn_blocking(|| {
-        if std::io::stdin().is_terminal() {
-            typed()
-        } else {
-            bytes(usize::MAX)
-        }
-    });
-    let bytes = reading.await.unwrap_or_else(|_| Ok(Zeroizing::default()));
-    let bytes = bytes.map_err(failed)?;
-    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let value = SecretValue::new(Zeroizing::new(line.to_vec()));
+    let value = SecretValue::new(hidden::line(VALUE_BYTES_MAX).await?);
     let value = value.map_err(|error| Error::Document(error.to_string()))?;
     if value.is_short() {
         out.line_for_people(&format!(
@@ -46,61 +27,4 @@ pub(super) async fn read(out: &Output) -> Result<SecretValue, Error> {
 pub(super) fn fits(terms: &SecretTerms, value: &SecretValue) -> Result<(), Error> {
     let fits = terms.fits(value);
     fits.map_err(|error| Error::Document(error.to_string()))
-}
-
-/// Reads bytes up to the end, or up to the end of a number of lines. Byte by byte, so that no buffer keeps them.
-fn bytes(lines: usize) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    // One more than is valid, so that what is too long is not cut off; reserved, so that no copy stays behind.
-    let most = VALUE_BYTES_MAX + 3;
-    let mut all = Zeroizing::new(Vec::with_capacity(most));
-    let stdin = std::io::stdin();
-    let mut byte = Zeroizing::new([0]);
-    let mut left = lines;
-    while all.len() < most && left > 0 {
-        match rustix::io::read(stdin.as_fd(), &mut byte[..]) {
-            Ok(0) => break,
-            Ok(_) => {
-                all.extend_from_slice(&byte[..]);
-                left -= usize::from(*byte == *b"\n");
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(all)
-}
-
-/// Reads a line from the terminal, which shows nothing of it.
-fn typed() -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let hidden = Hidden::new()?;
-    let mut terminal = std::io::stderr();
-    write!(terminal, "the value (it is not shown): ")?;
-    terminal.flush()?;
-    let line = bytes(1);
-    drop(hidden);
-    writeln!(terminal)?;
-    line
-}
-
-/// A terminal that does not show what is typed; dropped, it does again.
-struct Hidden(Termios);
-
-impl Hidden {
-    fn new() -> std::io::Result<Self> {
-        let stdin = std::io::stdin();
-        let before = tcgetattr(stdin.as_fd())?;
-        let mut hidden = before.clone();
-        hidden.local_modes.remove(LocalModes::ECHO);
-        // A signal would end the program before the terminal shows again.
-        hidden.local_modes.remove(LocalModes::ISIG);
-        tcsetattr(stdin.as_fd(), OptionalActions::Flush, &hidden)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Hidden {
-    fn drop(&mut self) {
-        // A closed terminal shows nothing either.
-        tcsetattr(std::io::stdin().as_fd(), OptionalActions::Now, &self.0).ok();
-    }
 }
