@@ -25,14 +25,19 @@ const CODE: &str = "type the code that the device shows: ";
 
 /// An answer of the gateway.
 #[derive(Debug)]
-struct Said {
-    status: u16,
+pub(crate) struct Said {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }
 
 /// Sends a request to the gateway as a browser does, from a page of `origin`.
-async fn send(deployment: &Deployment, line: &str, headers: &[&str], body: &str) -> Said {
+pub(crate) async fn send(
+    deployment: &Deployment,
+    line: &str,
+    headers: &[&str],
+    body: &str,
+) -> Said {
     let host = deployment.file().gateway;
     let mut text = format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for header in headers {

@@ -28,6 +28,7 @@ mod folders;
 mod halt;
 mod hardening;
 mod heads;
+mod hooks;
 mod jobs;
 mod junk;
 mod kill;

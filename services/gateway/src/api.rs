@@ -2,7 +2,10 @@
 
 mod devices;
 
-use bus_schema::{ActionId, Content, ContractName, Digest, JobName, RefusalCode, Sealed, Signed, TaskId, TaskOutcome, Time};
+use bus_schema::{
+    ActionId, Content, ContractName, Digest, JobName, RefusalCode, Sealed, Signed, TaskId,
+    TaskOutcome, Time,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -71,10 +71,14 @@ pub struct Webhooks(BTreeMap<JobName, Webhook>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidWebhook {
     /// The length or the characters of the key.
-    #[error("a key has 16 to 256 printable ASCII characters; take it as the sender shows it, or let it be made with --generate")]
+    #[error(
+        "a key has 16 to 256 printable ASCII characters; take it as the sender shows it, or let it be made with --generate"
+    )]
     Key,
     /// The base64 of the key.
-    #[error("the key of a Standard Webhook is `whsec_` and base64 of at least 16 bytes; take it as the sender shows it")]
+    #[error(
+        "the key of a Standard Webhook is `whsec_` and base64 of at least 16 bytes; take it as the sender shows it"
+    )]
     Base64,
     /// The number of webhooks.
     #[error("a deployment has at most {HOOKS_MAX} webhooks; remove one first")]
@@ -90,7 +94,9 @@ impl Webhook {
     /// # Errors
     /// [`InvalidWebhook::Key`] or [`InvalidWebhook::Base64`].
     pub fn new(signature: SignatureForm, key: Zeroizing<String>) -> Result<Self, InvalidWebhook> {
-        let is_plain = key.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        let is_plain = key
+            .bytes()
+            .all(|byte| byte == b' ' || byte.is_ascii_graphic());
         if !KEY_BYTES.contains(&key.len()) || !is_plain {
             return Err(InvalidWebhook::Key);
         }
@@ -139,7 +145,10 @@ impl Webhook {
             }
             SignatureForm::Stripe => {
                 let said = one(&STRIPE)?;
-                let values = |key| said.split(',').filter_map(move |part| part.strip_prefix(key));
+                let values = |key| {
+                    said.split(',')
+                        .filter_map(move |part| part.strip_prefix(key))
+                };
                 let at = values("t=").next().filter(|at| is_near(at, now))?;
                 let tags = values("v1=");
                 let tags = tags.filter_map(|tag| HEXLOWER_PERMISSIVE.decode(tag.as_bytes()).ok());
@@ -148,7 +157,9 @@ impl Webhook {
             }
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, &self.secret().ok()?);
-        let is_signed = tags.iter().any(|tag| hmac::verify(&key, &text, tag).is_ok());
+        let is_signed = tags
+            .iter()
+            .any(|tag| hmac::verify(&key, &text, tag).is_ok());
         is_signed.then_some(id)
     }
 }
@@ -159,7 +170,8 @@ fn firsts(tags: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
 
 /// Returns true if a Unix time in seconds is near to now.
 fn is_near(seconds: &str, now: Time) -> bool {
-    let is_number = (1..=12).contains(&seconds.len()) && seconds.bytes().all(|b| b.is_ascii_digit());
+    let is_number =
+        (1..=12).contains(&seconds.len()) && seconds.bytes().all(|b| b.is_ascii_digit());
     let Some(said) = seconds.parse::<u64>().ok().filter(|_| is_number) else {
         return false;
     };
@@ -229,12 +241,9 @@ mod tests {
     }
 
     fn headers(all: &[(&'static str, &str)]) -> HeaderMap {
-        let named = all.iter().map(|(name, value)| {
-            (
-                HeaderName::from_static(name),
-                value.parse().unwrap(),
-            )
-        });
+        let named = all
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         named.collect()
     }
 
@@ -244,10 +253,14 @@ mod tests {
 
     #[test]
     fn the_published_example_of_standard_webhooks_is_valid_for_five_minutes() {
-        let own = webhook(SignatureForm::Standard, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let own = webhook(
+            SignatureForm::Standard,
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        );
         let body = br#"{"test": 2432232314}"#;
         let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-        let signed = "v1a,bm90IHRoaXM= v1,bm90IHRoaXM= v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let signed =
+            "v1a,bm90IHRoaXM= v1,bm90IHRoaXM= v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
         let said = |id, at, signed| {
             headers(&[
                 ("webhook-id", id),
@@ -256,7 +269,10 @@ mod tests {
             ])
         };
         let good = said(id, "1614265330", signed);
-        assert_eq!(own.verify(&good, body, at(1_614_265_330)).as_deref(), Some(id));
+        assert_eq!(
+            own.verify(&good, body, at(1_614_265_330)).as_deref(),
+            Some(id)
+        );
         for now in [1_614_265_030, 1_614_265_630] {
             assert!(own.verify(&good, body, at(now)).is_some(), "{now}");
         }
@@ -291,10 +307,16 @@ mod tests {
         let id = own.verify(&good, b"Hello, World!", Time::default());
         assert_eq!(id, own.verify(&good, b"Hello, World!", at(5)));
         assert!(id.is_some());
-        assert!(own.verify(&good, b"Hello, World", Time::default()).is_none());
+        assert!(
+            own.verify(&good, b"Hello, World", Time::default())
+                .is_none()
+        );
         for wrong in [&signed[7..], "sha256=", "sha256=zz", &signed[..70]] {
             let wrong = headers(&[("x-hub-signature-256", wrong)]);
-            assert!(own.verify(&wrong, b"Hello, World!", at(5)).is_none(), "{wrong:?}");
+            assert!(
+                own.verify(&wrong, b"Hello, World!", at(5)).is_none(),
+                "{wrong:?}"
+            );
         }
     }
 
@@ -331,7 +353,10 @@ mod tests {
             assert!(!error.to_string().contains(key), "{error}");
         }
         let long = Zeroizing::new("k".repeat(257));
-        assert_eq!(Webhook::new(SignatureForm::Stripe, long), Err(InvalidWebhook::Key));
+        assert_eq!(
+            Webhook::new(SignatureForm::Stripe, long),
+            Err(InvalidWebhook::Key)
+        );
         let shown = format!("{:?}", webhook(SignatureForm::Github, "a-key-of-a-webhook"));
         assert!(!shown.contains("a-key"), "{shown}");
     }
@@ -339,19 +364,33 @@ mod tests {
     #[test]
     fn the_file_is_read_as_it_is_written() {
         let mut all = Webhooks::default();
-        for (n, key) in ["quotes \" and \\ in it", "0123456789abcdef"].iter().enumerate() {
+        for (n, key) in ["quotes \" and \\ in it", "0123456789abcdef"]
+            .iter()
+            .enumerate()
+        {
             let name: JobName = format!("hook-{n}").parse().unwrap();
-            assert_eq!(all.add(name.clone(), webhook(SignatureForm::Github, key)), Ok(false));
+            assert_eq!(
+                all.add(name.clone(), webhook(SignatureForm::Github, key)),
+                Ok(false)
+            );
             assert_eq!(all.add(name, webhook(SignatureForm::Github, key)), Ok(true));
         }
         assert_eq!(Webhooks::read(&all.text().unwrap()), Ok(all.clone()));
         for n in 2..HOOKS_MAX {
             let name = format!("hook-{n}").parse().unwrap();
-            all.add(name, webhook(SignatureForm::Stripe, "0123456789abcdef")).unwrap();
+            all.add(name, webhook(SignatureForm::Stripe, "0123456789abcdef"))
+                .unwrap();
         }
-        let one_more = all.add("more".parse().unwrap(), webhook(SignatureForm::Stripe, "0123456789abcdef"));
+        let one_more = all.add(
+            "more".parse().unwrap(),
+            webhook(SignatureForm::Stripe, "0123456789abcdef"),
+        );
         assert_eq!(one_more, Err(InvalidWebhook::TooMany));
-        for wrong in ["[x]\nsignature = \"github\"", "[x]\nsignature = \"md5\"\nkey = \"0123456789abcdef\"", "[X]"] {
+        for wrong in [
+            "[x]\nsignature = \"github\"",
+            "[x]\nsignature = \"md5\"\nkey = \"0123456789abcdef\"",
+            "[X]",
+        ] {
             assert_eq!(Webhooks::read(wrong), Err(InvalidWebhook::File), "{wrong}");
         }
     }

@@ -112,11 +112,20 @@ impl AddArguments {
         write(deployment, &all)?;
         let url = format!("{}/hooks/{name}", deployment.file.gateway_origin());
         let shown = generate.then(|| key.as_str());
-        out.print(&json!({ "name": name, "url": url, "replaced": was_there, "key": shown }), || {
-            let done = if was_there { "has another key" } else { "is added" };
-            let key = shown.map(|key| format!("\nkey: {key}\nGive it to the sender; it is not shown again."));
-            format!("{name} {done}: POST {url}{}", key.unwrap_or_default())
-        });
+        out.print(
+            &json!({ "name": name, "url": url, "replaced": was_there, "key": shown }),
+            || {
+                let done = if was_there {
+                    "has another key"
+                } else {
+                    "is added"
+                };
+                let key = shown.map(|key| {
+                    format!("\nkey: {key}\nGive it to the sender; it is not shown again.")
+                });
+                format!("{name} {done}: POST {url}{}", key.unwrap_or_default())
+            },
+        );
         Ok(())
     }
 }

@@ -69,7 +69,12 @@ async fn a_signed_request_that_is_no_small_json_is_refused_with_what_to_do() {
     let json = "Content-Type: application/json";
     let large = format!("\"{}\"", "x".repeat(60 << 10));
     for (kind, body, status, words) in [
-        ("Content-Type: application/x-www-form-urlencoded", "payload=1", 415, "application/json"),
+        (
+            "Content-Type: application/x-www-form-urlencoded",
+            "payload=1",
+            415,
+            "application/json",
+        ),
         (json, large.as_str(), 413, "60 KiB"),
         (json, "{\"n\":", 400, "send JSON"),
     ] {

@@ -22,8 +22,8 @@ use data_encoding::BASE64;
 use gateway::{
     AppState, BusRequest, Entrance, Limits, SharedRecord, api,
     client::Client,
-    hooks::HandedIn,
     config::{Hosts, Origins},
+    hooks::HandedIn,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
