@@ -5,6 +5,8 @@ mod actions;
 mod cold_start;
 mod decide;
 mod deployment;
+mod egress;
+mod egress_world;
 mod floor;
 mod gated_action;
 mod growth;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         "rebuild" => rebuild::run(&rest),
         "tools" => tools::run(),
         "session" => session::run(),
+        "egress" => egress::run(),
         _ => return contractual::main(),
     };
     match done {

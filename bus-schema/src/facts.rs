@@ -120,6 +120,9 @@ facts! {
         terms: Digest,
         /// The terms with the sealed value.
         sealed: Content,
+        /// SHA-256 of the inner seal; absent in older events, whose secrets are not released.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inner: Option<Digest>,
     } contents |fact| vec![fact.sealed];
     /// This version of a secret, and each lower one, is released no more.
     "secret.revoked" v 1 by Owner, of Deployment: SecretRevoked {

@@ -73,11 +73,14 @@ impl Secrets {
     /// Returns the newest version, if it may be used.
     ///
     /// # Errors
-    /// [`NotReleased::Unknown`] or [`NotReleased::Revoked`].
+    /// [`NotReleased::Unknown`], [`NotReleased::Revoked`] or [`NotReleased::Unbound`].
     pub fn usable(&self, name: &SecretName) -> Result<&SecretSigned, NotReleased> {
         let newest = self.get(name).ok_or(NotReleased::Unknown)?;
         if newest.is_revoked {
             return Err(NotReleased::Revoked);
+        }
+        if newest.signed.inner.is_none() {
+            return Err(NotReleased::Unbound);
         }
         Ok(&newest.signed)
     }
@@ -135,6 +138,11 @@ pub enum NotReleased {
     /// The owner revoked it.
     #[error("the owner revoked it; give it again with `contractual secret set`")]
     Revoked,
+    /// The owner signed it without the digest of its inner seal, so another value could stand in its place.
+    #[error(
+        "it was signed in an older form, which does not bind its value; give it again with `contractual secret rotate`"
+    )]
+    Unbound,
     /// Another version replaced the one that was released for the action.
     #[error("another version replaced it while the action ran; run the task again")]
     Replaced,

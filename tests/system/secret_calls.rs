@@ -55,7 +55,7 @@ pub(crate) async fn with_tool() -> Option<(Deployment, World)> {
     Some((deployment, world))
 }
 
-async fn echo(deployment: &Deployment, world: &World, item: &str) -> harness::Ran {
+pub(crate) async fn echo(deployment: &Deployment, world: &World, item: &str) -> harness::Ran {
     call_under(deployment, (&world.head(), KEYS), "world.echo", item).await
 }
 

@@ -2,11 +2,15 @@
 
 use std::fs;
 
-use bus_schema::{AuthorId, Content};
+use bus_schema::{AuthorId, Broker, Content, Draft, Sealed, SecretReleased, SecretRenewed};
 use harness::Deployment;
-use secret::{OuterSeal, SealingKey};
+use secret::{OuterSeal, Recipients, SealingKey, SecretValue, seal};
+use zeroize::Zeroizing;
 
-use crate::secret_calls::set;
+use crate::{
+    egress::failure,
+    secret_calls::{echo, set, with_tool},
+};
 
 /// The parts of SECURITY.md, "Secrets, by stolen keys".
 const PARTS: [AuthorId; 8] = [
@@ -32,6 +36,16 @@ fn sealing_key(deployment: &Deployment, part: AuthorId) -> Option<SealingKey> {
     keys.next()
 }
 
+/// Reads the sealed bytes that the owner signed first.
+async fn stored(deployment: &Deployment) -> OuterSeal {
+    let record = deployment.record().await;
+    let signed = record.of("secret.signed").next().unwrap();
+    let sealed: Content = serde_json::from_value(signed.fact["sealed"].clone()).unwrap();
+    let operator = deployment.operator("owner").await;
+    let stored = operator.get(AuthorId::Owner, &sealed).await.unwrap();
+    OuterSeal::read(&stored.unwrap()).unwrap()
+}
+
 /// Opens the stored bytes with keys, in any order.
 fn opened(stored: &OuterSeal, keys: &[SealingKey]) -> Option<String> {
     let mut inner = keys.iter().filter_map(|key| stored.open_outer(key).ok());
@@ -45,13 +59,8 @@ fn opened(stored: &OuterSeal, keys: &[SealingKey]) -> Option<String> {
 async fn only_the_keys_of_egress_and_broker_together_open_what_nobody_claimed() {
     let deployment = Deployment::running().await;
     set(&deployment, "api.example.com", VALUE);
-    let record = deployment.record().await;
-    let signed = record.of("secret.signed").next().unwrap();
-    let sealed: Content = serde_json::from_value(signed.fact["sealed"].clone()).unwrap();
     // The thief has the stored bytes, whatever it stole.
-    let operator = deployment.operator("owner").await;
-    let stored = operator.get(AuthorId::Owner, &sealed).await.unwrap();
-    let stored = OuterSeal::read(&stored.unwrap()).unwrap();
+    let stored = stored(&deployment).await;
 
     for one in PARTS {
         for two in PARTS {
@@ -77,4 +86,57 @@ async fn only_the_keys_of_egress_and_broker_together_open_what_nobody_claimed() 
             "{part}: {refused:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_stolen_broker_puts_no_value_of_its_own_in_the_place_of_a_secret() {
+    let Some((deployment, world)) = with_tool().await else {
+        return;
+    };
+    set(&deployment, &world.endpoint(), VALUE);
+    let ran = echo(&deployment, &world, "all").await;
+    assert_eq!(ran.outcome(), "succeeded");
+    let record = deployment.record().await;
+    let released = record.of("secret.released").next().unwrap();
+    let released: SecretReleased = serde_json::from_value(released.fact.clone()).unwrap();
+    // The terms stand in the open, and so do both keys that values are sealed to.
+    let terms = stored(&deployment).await.terms().unwrap();
+    let public = |part| sealing_key(&deployment, part).unwrap().public();
+    let to = Recipients {
+        egress: public(AuthorId::Egress),
+        broker: public(AuthorId::Broker),
+    };
+    let text = Zeroizing::new(b"an account of the thief".to_vec());
+    let value = SecretValue::new(text).unwrap();
+    let (forged, _) = seal(&terms, &value, &to, &Zeroizing::new([7; 32])).unwrap();
+    let inner = forged.open_outer(&sealing_key(&deployment, AuthorId::Broker).unwrap());
+    let opened = inner
+        .unwrap()
+        .open_inner(&sealing_key(&deployment, AuthorId::Egress).unwrap());
+    assert_eq!(opened.unwrap().1.expose(), value.expose());
+
+    deployment.stop(AuthorId::Broker).await;
+    let sealed = Sealed::new(deployment.clock().salt(), &forged.bytes()).unwrap();
+    let fact = SecretRenewed {
+        action: released.action,
+        name: released.name,
+        version: released.version,
+        sealed: sealed.content(),
+    };
+    let draft = Draft::of(ran.task, fact).with(sealed);
+    deployment.steal::<Broker>().await.say(&draft).await;
+    deployment.start(AuthorId::Broker).await;
+    let before = world.requests().len();
+    let ran = echo(&deployment, &world, "all").await;
+    assert_eq!(ran.outcomes(), ["failed"]);
+    assert_eq!(world.requests().len(), before);
+    let error = failure(&deployment, &ran);
+    assert!(
+        error.contains("neither the owner nor egress sealed this value"),
+        "{error}"
+    );
+    // A newer version of the owner is the owner's.
+    set(&deployment, &world.endpoint(), VALUE);
+    let ran = echo(&deployment, &world, "all").await;
+    assert_eq!(ran.outcome(), "succeeded");
 }

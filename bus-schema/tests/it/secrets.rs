@@ -1,6 +1,9 @@
 //! Tests which version of a secret counts, and the answers about it on the wire.
 
-use bus_schema::{NotReleased, ReleasedSecret, SecretRevoked, SecretSigned, Secrets, wire};
+use bus_schema::{
+    Content, Digest, NotReleased, ReleasedSecret, SecretName, SecretRevoked, SecretSigned, Secrets,
+    wire,
+};
 
 use crate::{
     example::{content, digest},
@@ -13,6 +16,7 @@ fn signed(version: u32) -> SecretSigned {
         version,
         terms: digest(1),
         sealed: content(2),
+        inner: Some(digest(3)),
     }
 }
 
@@ -43,6 +47,40 @@ fn only_the_newest_version_counts_and_no_older_one_comes_back() {
     assert_eq!(usable(&secrets), Ok(3));
     let kept = wire::encode(&secrets);
     assert_eq!(wire::decode::<Secrets>(&kept), Ok(secrets));
+}
+
+/// A signature in the older form.
+#[derive(serde::Serialize)]
+struct Older {
+    name: SecretName,
+    version: u32,
+    terms: Digest,
+    sealed: Content,
+}
+
+#[test]
+fn a_signature_that_does_not_bind_its_value_is_read_and_releases_nothing() {
+    let (version, terms, sealed) = (2, digest(1), content(2));
+    let older = Older {
+        name: name("crm"),
+        version,
+        terms,
+        sealed,
+    };
+    let older: SecretSigned = wire::decode(&wire::encode(&older)).unwrap();
+    assert_eq!(
+        older,
+        SecretSigned {
+            inner: None,
+            ..signed(2)
+        }
+    );
+    let mut secrets = Secrets::default();
+    secrets.sign(signed(1));
+    secrets.sign(older);
+    assert_eq!(usable(&secrets), Err(NotReleased::Unbound));
+    secrets.sign(signed(3));
+    assert_eq!(usable(&secrets), Ok(3));
 }
 
 #[test]

@@ -100,9 +100,9 @@ impl BrokerCore {
         out: &mut Outbox<'_, Self>,
     ) -> Option<Result<(), NotReleased>> {
         let release = &asked.release;
-        self.state.claim(release.action)?;
+        self.state.release(release.action)?;
         let terms = &asked.renewal.terms;
-        let (claim, newest) = match renewable(&self.state, release, asked.version, terms) {
+        let (released, newest) = match renewable(&self.state, release, asked.version, terms) {
             Ok(found) => found,
             Err(why) => return Some(Err(why)),
         };
@@ -110,15 +110,14 @@ impl BrokerCore {
         if newest.renewed == Some(sealed) {
             return Some(Ok(()));
         }
-        let started = &claim.started;
         let fact = SecretRenewed {
             action: release.action,
             name: release.secret.clone(),
             version: asked.version,
             sealed,
         };
-        let draft = Draft::<Broker>::of(started.draft().task, fact);
-        out.append(draft.because(started.id).with(asked.renewal.sealed.clone()));
+        let draft = Draft::<Broker>::of(released.task, fact).because(released.claim);
+        out.append(draft.with(asked.renewal.sealed.clone()));
         None
     }
 }

@@ -6,7 +6,7 @@ use contract::{HttpTool, Reach};
 use executor::Installed;
 use secret::{SecretTerms, TokenGrant, TokenSource};
 
-use crate::state::{ClaimOnRecord, State};
+use crate::state::{ClaimOnRecord, ReleaseOnRecord, State};
 
 /// A secret that may be released, if the terms of the sealed one fit.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Releasable<'_> {
 }
 
 /// Checks a renewal: it has the terms that the owner signed last, which name a source of tokens, and this version was released
-/// for the claim. The endpoint has taken the value before by then, so nothing else, such as a halt, refuses the next one.
+/// for the claim. The endpoint has taken the value before by then, so nothing else, such as a halt or the end of the call, refuses the next one.
 ///
 /// # Errors
 /// Returns the first reason against it.
@@ -123,15 +123,15 @@ pub(crate) fn renewable<'s>(
     asked: &Release,
     version: u32,
     terms: &SecretTerms,
-) -> Result<(&'s ClaimOnRecord, &'s SecretOnRecord), NotReleased> {
-    let claim = state.claim(asked.action).ok_or(NotReleased::NotClaimed)?;
+) -> Result<(ReleaseOnRecord, &'s SecretOnRecord), NotReleased> {
+    let release = state.release(asked.action).ok_or(NotReleased::NotClaimed)?;
     let secrets = state.acts.secrets();
     secrets.usable(&asked.secret)?;
     let newest = secrets.get(&asked.secret).ok_or(NotReleased::Unknown)?;
     if !terms.are_of(&newest.signed) {
         return Err(NotReleased::Seal);
     }
-    match &claim.released {
+    match &release.released {
         None => return Err(NotReleased::NotClaimed),
         Some((name, _)) if *name != asked.secret => return Err(NotReleased::Another),
         Some((_, released)) if *released != version => return Err(NotReleased::Replaced),
@@ -141,7 +141,7 @@ pub(crate) fn renewable<'s>(
         return Err(NotReleased::Replaced);
     }
     match terms.token().map(TokenSource::grant) {
-        Some(TokenGrant::RefreshToken) => Ok((claim, newest)),
+        Some(TokenGrant::RefreshToken) => Ok((release, newest)),
         Some(TokenGrant::ClientCredentials) | None => Err(NotReleased::Terms),
     }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{ActionId, AuthorId, ExecutorFact, Meta, PublicKey, SecretName, Time};
+use bus_schema::{
+    ActionId, AuthorId, EventId, ExecutorFact, Meta, PublicKey, SecretName, TaskId, Time,
+};
 use executor::{Folded, Started};
 use serde::{Deserialize, Serialize};
 
-/// The time that a claim is kept after its end, in case the server's clock goes back.
+/// The time that a claim is kept after its end, in case the server's clock goes back, and that its secret is renewed. Egress exchanges
+/// a token in less.
 const ENDED_KEPT_MS: u64 = 60_000;
 
 /// A projection of the stream.
@@ -16,6 +19,9 @@ pub struct State {
     pub(crate) acts: executor::State,
     /// The claims of egress without an outcome, by action.
     claims: BTreeMap<ActionId, ClaimOnRecord>,
+    /// What was released for claims that have an outcome: the exchange of a token goes on after the end of its call.
+    #[serde(default)]
+    ended: BTreeMap<ActionId, ReleaseOnRecord>,
 }
 
 /// A claim of egress.
@@ -26,7 +32,36 @@ pub(crate) struct ClaimOnRecord {
     pub(crate) released: Option<(SecretName, u32)>,
 }
 
+/// What was released for a claim.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReleaseOnRecord {
+    pub(crate) task: TaskId,
+    /// The event of the claim.
+    pub(crate) claim: EventId,
+    /// The secret, and its version; none if nothing was released.
+    pub(crate) released: Option<(SecretName, u32)>,
+    kept_until: Time,
+}
+
+impl ClaimOnRecord {
+    fn release(&self, kept_until: Time) -> ReleaseOnRecord {
+        ReleaseOnRecord {
+            task: self.started.draft().task,
+            claim: self.started.id,
+            released: self.released.clone(),
+            kept_until,
+        }
+    }
+}
+
 impl State {
+    /// Returns what was released for a claim, also for a short time after its outcome.
+    pub(crate) fn release(&self, action: ActionId) -> Option<ReleaseOnRecord> {
+        let open = self.claims.get(&action);
+        let open = open.map(|claim| claim.release(claim.started.until));
+        open.or_else(|| self.ended.get(&action).cloned())
+    }
+
     /// Returns the claim of an action without an outcome.
     pub(crate) fn claim(&self, action: ActionId) -> Option<&ClaimOnRecord> {
         self.claims.get(&action)
@@ -46,7 +81,13 @@ impl State {
                     self.claims.insert(action, claim);
                 }
             }
-            Folded::Finished(action) => drop(self.claims.remove(&action)),
+            Folded::Finished(action) => {
+                let claim = self.claims.remove(&action);
+                if let Some(claim) = claim.filter(|claim| claim.released.is_some()) {
+                    let kept_until = meta.stored.plus_ms(ENDED_KEPT_MS);
+                    self.ended.insert(action, claim.release(kept_until));
+                }
+            }
             Folded::Released(fact) => {
                 if let Some(claim) = self.claims.get_mut(&fact.action) {
                     // Only the first release counts; the broker's own chain holds no second one.
@@ -59,5 +100,6 @@ impl State {
     fn sweep(&mut self, now: Time) {
         self.claims
             .retain(|_, claim| now <= claim.started.until.plus_ms(ENDED_KEPT_MS));
+        self.ended.retain(|_, release| now <= release.kept_until);
     }
 }

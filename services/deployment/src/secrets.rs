@@ -79,11 +79,15 @@ impl SecretsInStream {
         signed.find(|one| one.fact.name == *name && one.fact.version == version)
     }
 
-    /// Returns true if the newest version was sealed to keys that the roster does not name any more: nothing opens it.
+    /// Returns the reason that no call can use the newest version until the owner gives its value again.
     #[must_use]
-    pub fn is_stale(&self, newest: &SecretOnRecord) -> bool {
-        let signed = self.signature(&newest.signed.name, newest.signed.version);
-        signed.is_some_and(|signed| signed.sealing != self.sealing)
+    pub fn lack(&self, newest: &SecretOnRecord) -> Option<&'static str> {
+        if newest.signed.inner.is_none() {
+            return Some("signed in an older form, which does not bind its value");
+        }
+        let signed = self.signature(&newest.signed.name, newest.signed.version)?;
+        let is_stale = signed.sealing != self.sealing;
+        is_stale.then_some("sealed to a key that the roster does not name any more")
     }
 
     fn recipients(&self) -> Result<Recipients, Error> {
@@ -138,7 +142,7 @@ pub async fn sign(
 ) -> Result<u64, Error> {
     let key = public_key(&of.owner_key()?);
     let random = Zeroizing::new(*of.clock.salt().as_bytes());
-    let outer = seal(terms, value, &found.recipients()?, &random)
+    let (outer, inner) = seal(terms, value, &found.recipients()?, &random)
         .map_err(|error| Error::Refused(format!("the secret cannot be sealed: {error}")))?;
     let sealed = Sealed::new(of.clock.salt(), &outer.bytes())
         .map_err(|error| Error::Document(error.to_string()))?;
@@ -148,6 +152,7 @@ pub async fn sign(
         version: terms.version(),
         terms: terms.digest(),
         sealed: wanted,
+        inner: Some(inner),
     };
     let draft = Draft::of(bus_schema::Deployment, fact).with(sealed);
     let seq = owner::say(of, bus, draft).await?;

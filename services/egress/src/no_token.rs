@@ -16,6 +16,9 @@ pub enum NoToken {
     /// The endpoint was not reached, or its answer was cut off.
     #[error("no token came from {0}: {1}; run the task again")]
     Unreached(Endpoint, String),
+    /// Egress ended during the exchange.
+    #[error("the exchange of a token with {0} was broken off; run the task again")]
+    Broken(Endpoint),
     /// The endpoint does not take the secret, or not any more.
     #[error(
         "{0} does not accept the secret ({1}); give a valid one with `contractual secret rotate`"

@@ -1,5 +1,7 @@
 //! Gets the secret of a claimed action: asks the broker, opens the inner seal, and holds it against the record.
 
+use std::pin::Pin;
+
 use actor::{Bus, NoAnswer};
 use bus_schema::{
     ActionId, AuthorId, DraftGrant, Egress, NotReleased, Release, Renew, SecretName, SecretSigned,
@@ -78,10 +80,14 @@ pub(crate) async fn opened(
         secret: name.clone(),
     };
     let released = bus.ask(AuthorId::Broker, asked).await??;
-    let (terms, value) = InnerSeal::read(&released.sealed)?.open_inner(key)?;
     // Again, because the owner may have replaced or revoked it meanwhile.
     let signed = on_record(name, stops)?;
-    if released.version != signed.version || !terms.are_of(&signed) {
+    if released.version != signed.version {
+        return Err(NoCredential::Record);
+    }
+    // The broker is not trusted with the value: anybody can seal one to egress.
+    let (terms, value) = InnerSeal::read(&released.sealed)?.open_signed(key, &signed)?;
+    if !terms.are_of(&signed) {
         return Err(NoCredential::Record);
     }
     if !terms.permit(tool.endpoint(), tool.method()) {
@@ -91,20 +97,31 @@ pub(crate) async fn opened(
     Ok(Opened { terms, value, at })
 }
 
-/// Has the broker store the value that takes the place of a released one, sealed to egress itself.
-///
-/// # Errors
-/// Returns the reason that it is not on record.
-pub(crate) async fn kept(
+/// Has the broker store the value that takes the place of one that was released for the action.
+pub(crate) fn keeper(
+    action: ActionId,
+    (bus, key): (Option<Bus<Egress>>, Option<SealingKey>),
+) -> impl FnOnce(SecretTerms, SecretValue) -> Kept {
+    move |terms, value| {
+        let with = bus.zip(key);
+        Box::pin(async move {
+            let with = with.ok_or_else(|| NoCredential::Key.to_string())?;
+            kept(action, (terms, value), with).await
+        })
+    }
+}
+
+/// The storing of a value; its error is the reason that it is not on record.
+pub(crate) type Kept = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// Seals a value to egress itself, and has the broker store it.
+async fn kept(
     action: ActionId,
     (terms, value): (SecretTerms, SecretValue),
-    (bus, key): (Option<&Bus<Egress>>, Option<&SealingKey>),
+    (bus, key): (Bus<Egress>, SealingKey),
 ) -> Result<(), String> {
-    let (Some(bus), Some(key)) = (bus, key) else {
-        return Err(NoCredential::Key.to_string());
-    };
     let random = Zeroizing::new(*bus.clock().salt().as_bytes());
-    let inner = InnerSeal::close(&terms, &value, &key.public(), &random);
+    let inner = InnerSeal::renew(&terms, &value, &key, &random);
     let inner = inner.map_err(|error| error.to_string())?;
     let renew = Renew {
         action,

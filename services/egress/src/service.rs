@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actor::{Bus, Context, Error, Places, chain, files};
@@ -54,7 +54,7 @@ pub struct Config {
 /// The executor that sends requests.
 #[derive(Debug)]
 pub struct Egress {
-    sender: Sender,
+    sender: Arc<Sender>,
     /// Opens secrets; none if there is no file.
     key: Option<SealingKey>,
     /// Asks the broker.
@@ -82,7 +82,7 @@ impl Execute for Egress {
         let key = sealing_key.or_else(at_home).map(|file| opener(&file));
         let key = key.transpose()?;
         Ok(Self {
-            sender: Sender { resolver, trust },
+            sender: Arc::new(Sender { resolver, trust }),
             key,
             bus: OnceLock::new(),
             tokens: Tokens::default(),
@@ -149,7 +149,8 @@ impl Execute for Egress {
                 let opened = release::opened(name, (tool, grant), by, stops).await;
                 let found = match opened {
                     Ok(opened) => {
-                        let keep = |terms, value| release::kept(grant.action, (terms, value), by);
+                        let (bus, key) = (by.0.cloned(), by.1.cloned());
+                        let keep = release::keeper(grant.action, (bus, key));
                         let tokens = &self.tokens;
                         tokens.credential(&self.sender, opened, &reach, keep).await
                     }

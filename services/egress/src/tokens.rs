@@ -1,25 +1,31 @@
 //! Access tokens of OAuth 2: gets them from the token endpoint that the terms of a secret name, and keeps them until they expire.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bus_schema::{SecretName, Time};
 use contract::{HttpRequest, Method, Reach, StrictUrl, percent_encoded};
 use secret::{Injection, SecretTerms, SecretValue, TokenGrant, TokenSource, VALUE_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use crate::connection::Received;
 use crate::credential::Credential;
+use crate::fault::Phase;
 use crate::intake::Intake;
 use crate::no_token::NoToken;
 use crate::release::{NoCredential, Opened};
-use crate::send::Sender;
+use crate::send::{Sender, within};
 
 /// Most bytes of an answer of a token endpoint.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// The time for one exchange, which may outlast its call; less than the broker takes its next value.
+const EXCHANGE: Duration = Duration::from_secs(45);
 /// A token is not used in the last part of its time, in milliseconds.
 const MARGIN_MS: u64 = 30_000;
 /// Longest time for which a token is kept, in seconds.
@@ -27,7 +33,11 @@ const KEPT_S_MAX: u64 = 86_400;
 
 /// The access tokens by the name of their secret. One request for each secret is in flight at a time.
 #[derive(Debug, Default)]
-pub struct Tokens(Mutex<BTreeMap<SecretName, Slot>>);
+pub struct Tokens {
+    slots: Mutex<BTreeMap<SecretName, Slot>>,
+    /// The exchanges under way, which go on without the calls that began them.
+    running: Mutex<JoinSet<()>>,
+}
 
 type Slot = Arc<tokio::sync::Mutex<Option<Known>>>;
 
@@ -74,91 +84,113 @@ struct TokenAnswer {
     error: Option<String>,
 }
 
+/// The beginning of an exchange.
+#[derive(Debug)]
+enum Newest {
+    /// A token that may be used.
+    Token(SecretValue),
+    /// The value to exchange, and true if it is on record.
+    Value(SecretValue, bool),
+}
+
+/// An exchange under way; no other one of its secret begins before its end.
+struct Exchanging {
+    sender: Arc<Sender>,
+    reach: Reach,
+    source: TokenSource,
+    opened: Opened,
+    newest: SecretValue,
+    is_kept: bool,
+    last: OwnedMutexGuard<Option<Known>>,
+}
+
 impl Tokens {
     /// Makes the credential of a call: of the value, or of a token for it if its terms name a token endpoint. A refresh token that
-    /// takes the place of the value is handed to `keep` before its access token is used.
+    /// takes the place of the value is handed to `keep` before its access token is used. An exchange whose request was begun
+    /// goes on if the call is dropped, because the endpoint takes each value once.
     ///
     /// # Errors
     /// [`NoCredential`]; nothing was sent to the tool's host then.
     pub async fn credential<K>(
         &self,
-        sender: &Sender,
+        sender: &Arc<Sender>,
         opened: Opened,
         reach: &Reach,
-        keep: impl FnOnce(SecretTerms, SecretValue) -> K,
+        keep: impl FnOnce(SecretTerms, SecretValue) -> K + Send + 'static,
     ) -> Result<Credential, NoCredential>
     where
-        K: Future<Output = Result<(), String>>,
+        K: Future<Output = Result<(), String>> + Send + 'static,
     {
-        let Opened { terms, value, at } = opened;
+        let (terms, at) = (opened.terms.clone(), opened.at);
         let Some(source) = terms.token() else {
-            return Ok(Credential::new(terms, value, at)?);
+            return Ok(Credential::new(terms, opened.value, at)?);
         };
-        let slot = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(slots.entry(terms.name().clone()).or_default())
-        };
-        let mut last = slot.lock().await;
-        let (mut newest, mut is_kept) = (value.clone(), true);
-        let same = |known: &&Known| known.terms == terms;
-        if let Some(known) = last.as_ref().filter(same) {
-            match &known.state {
-                Exchange::Token(token, until) if at < *until => {
-                    let token = token.clone();
-                    return Ok(Credential::new(terms, token, at)?);
-                }
-                Exchange::Dead(why) if [&known.value, &known.given].contains(&&value) => {
-                    return Err(why.clone().into());
-                }
-                Exchange::Dead(_) => {}
-                // An endpoint takes each value once, and the record may be behind.
-                Exchange::Token(..) | Exchange::Used => {
-                    (newest, is_kept) = (known.value.clone(), known.is_kept);
-                }
-            }
-        }
-        let given = sender.token(source, (&terms, &newest, at), reach).await;
-        let given = match given {
-            Ok(given) => given,
-            Err(NoCredential::Token(why @ NoToken::Dead(..))) => {
-                *last = Some(Known {
-                    terms,
-                    given: value,
-                    value: newest,
+        let last = self.slot(terms.name()).lock_owned().await;
+        let token = match newest(last.as_ref(), &opened)? {
+            Newest::Token(token) => token,
+            Newest::Value(newest, is_kept) => {
+                let exchanging = Exchanging {
+                    sender: Arc::clone(sender),
+                    reach: reach.clone(),
+                    source: source.clone(),
+                    opened,
+                    newest,
                     is_kept,
-                    state: Exchange::Dead(why.clone()),
-                });
-                return Err(why.into());
+                    last,
+                };
+                let ended = self.start(exchanging, keep).await;
+                let broken = |_| NoToken::Broken(source.endpoint().clone());
+                ended.map_err(broken)??
             }
-            Err(other) => return Err(other),
         };
-        let next = next(source, &newest, given.refresh.as_ref())?;
-        is_kept &= next.is_none();
-        let newest = next.unwrap_or(newest);
-        // Before it is on record, so that a used value is not sent again if that fails or is broken off.
-        let known = last.insert(Known {
-            terms: terms.clone(),
-            given: value,
-            value: newest.clone(),
-            is_kept,
-            state: Exchange::Used,
-        });
-        if !is_kept {
-            let kept = keep(terms.clone(), newest).await;
-            kept.map_err(|why| NoToken::Unkept(source.endpoint().clone(), why))?;
-            known.is_kept = true;
-        }
-        let usable_ms = (given.lifetime * 1000).saturating_sub(MARGIN_MS);
-        if usable_ms > 0 {
-            known.state = Exchange::Token(given.token.clone(), at.plus_ms(usable_ms));
-        }
-        Ok(Credential::new(terms, given.token, at)?)
+        Ok(Credential::new(terms, token, at)?)
+    }
+
+    /// Runs an exchange beside the call that waits for its token.
+    fn start<K>(
+        &self,
+        exchanging: Exchanging,
+        keep: impl FnOnce(SecretTerms, SecretValue) -> K + Send + 'static,
+    ) -> oneshot::Receiver<Result<SecretValue, NoCredential>>
+    where
+        K: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let (mut reply, answer) = oneshot::channel();
+        let exchange = async move {
+            let begun = AtomicBool::new(false);
+            let ended = {
+                let unwanted = async {
+                    reply.closed().await;
+                    if begun.load(Ordering::Relaxed) {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                tokio::select! {
+                    biased;
+                    () = unwanted => return,
+                    ended = exchanging.run(&begun, keep) => ended,
+                }
+            };
+            if let Err(Err(why)) = reply.send(ended) {
+                let error = actor::chain(&why);
+                tracing::warn!(error, "a call ended, and its exchange of a token failed");
+            }
+        };
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        while running.try_join_next().is_some() {}
+        running.spawn(exchange);
+        answer
+    }
+
+    fn slot(&self, name: &SecretName) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(name.clone()).or_default())
     }
 
     /// Forgets the token of a secret, because a host did not take it: the next call gets another one.
     pub fn forget(&self, name: &SecretName) {
         let slot = {
-            let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
             slots.get(name).map(Arc::clone)
         };
         // While it is locked, a call gets another one.
@@ -172,6 +204,76 @@ impl Tokens {
     }
 }
 
+/// Returns the token of the last exchange, or the value to exchange.
+fn newest(last: Option<&Known>, opened: &Opened) -> Result<Newest, NoToken> {
+    let Opened { terms, value, at } = opened;
+    let on_record = || Ok(Newest::Value(value.clone(), true));
+    let Some(known) = last.filter(|known| known.terms == *terms) else {
+        return on_record();
+    };
+    match &known.state {
+        Exchange::Token(token, until) if at < until => Ok(Newest::Token(token.clone())),
+        Exchange::Dead(why) if [&known.value, &known.given].contains(&value) => Err(why.clone()),
+        Exchange::Dead(_) => on_record(),
+        // An endpoint takes each value once, and the record may be behind.
+        Exchange::Token(..) | Exchange::Used => {
+            Ok(Newest::Value(known.value.clone(), known.is_kept))
+        }
+    }
+}
+
+impl Exchanging {
+    /// Exchanges the value, and has the one kept that takes its place; returns the token.
+    async fn run<K>(
+        mut self,
+        begun: &AtomicBool,
+        keep: impl FnOnce(SecretTerms, SecretValue) -> K,
+    ) -> Result<SecretValue, NoCredential>
+    where
+        K: Future<Output = Result<(), String>>,
+    {
+        let Opened { terms, value, at } = self.opened;
+        let (source, newest, mut is_kept) = (&self.source, self.newest, self.is_kept);
+        let asked = (&terms, &newest, at);
+        let given = self.sender.token(source, asked, &self.reach, begun).await;
+        let given = match given {
+            Ok(given) => given,
+            Err(NoCredential::Token(why @ NoToken::Dead(..))) => {
+                *self.last = Some(Known {
+                    terms,
+                    given: value,
+                    value: newest,
+                    is_kept,
+                    state: Exchange::Dead(why.clone()),
+                });
+                return Err(why.into());
+            }
+            Err(other) => return Err(other),
+        };
+        let next = next(source, &newest, given.refresh.as_ref())?;
+        is_kept &= next.is_none();
+        let newest = next.unwrap_or(newest);
+        // Before it is on record, so that a used value is not sent again if that fails.
+        let known = self.last.insert(Known {
+            terms: terms.clone(),
+            given: value,
+            value: newest.clone(),
+            is_kept,
+            state: Exchange::Used,
+        });
+        if !is_kept {
+            let kept = keep(terms, newest).await;
+            kept.map_err(|why| NoToken::Unkept(source.endpoint().clone(), why))?;
+            known.is_kept = true;
+        }
+        let usable_ms = (given.lifetime * 1000).saturating_sub(MARGIN_MS);
+        if usable_ms > 0 {
+            known.state = Exchange::Token(given.token.clone(), at.plus_ms(usable_ms));
+        }
+        Ok(given.token)
+    }
+}
+
 impl Sender {
     /// Asks for a token. The value of the secret stands only in this request: the secret of a client in the header
     /// `authorization`, a refresh token in the body.
@@ -180,6 +282,7 @@ impl Sender {
         source: &TokenSource,
         (terms, value, at): (&SecretTerms, &SecretValue, Time),
         reach: &Reach,
+        begun: &AtomicBool,
     ) -> Result<Given, NoCredential> {
         let endpoint = source.endpoint();
         if !reach.hosts.contains(endpoint) {
@@ -213,10 +316,9 @@ impl Sender {
         let client = client_secret.map(|secret| client(source, (terms, secret, at)));
         let client = client.transpose()?;
         let asked = (request, client.as_ref());
-        // A token request changes nothing at the tool's host.
-        let begun = AtomicBool::new(false);
         let intake = Intake::unseen(ANSWER_BYTES_MAX);
-        let received = self.exchanged(asked, &intake, reach, &begun).await;
+        let received = self.exchanged(asked, &intake, reach, begun);
+        let received = within(Phase::Whole, EXCHANGE, received).await;
         let received = received.map_err(|fault| {
             let why = actor::chain(&fault);
             let scrubbed = client.as_ref().map(|client| client.scrub_text(&why));

@@ -9,6 +9,7 @@ use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable as _, Kem, Serializable as _};
 use zeroize::Zeroizing;
 
+type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
 type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
 
 /// A private key; erased from memory when it is dropped.
@@ -67,8 +68,12 @@ impl SealingKey {
     #[must_use]
     pub fn public(&self) -> SealingPublicKey {
         let mut bytes = [0; 32];
-        X25519HkdfSha256::sk_to_pk(&self.0).write_exact(&mut bytes);
+        self.half().write_exact(&mut bytes);
         SealingPublicKey::new(bytes)
+    }
+
+    pub(crate) fn half(&self) -> PublicKey {
+        X25519HkdfSha256::sk_to_pk(&self.0)
     }
 
     pub(crate) const fn private(&self) -> &PrivateKey {

@@ -1,6 +1,6 @@
 //! Seals a value twice, inside to egress and outside to the broker, each with the terms as associated data (HPKE).
 
-use bus_schema::{SealingPublicKey, wire};
+use bus_schema::{Digest, SealingPublicKey, SecretSigned, wire};
 use hpke::aead::AesGcm256;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
@@ -15,6 +15,7 @@ use crate::value::{SecretValue, ValueError};
 
 /// The purpose of each seal, so that neither is taken for the other.
 const INNER: &[u8] = b"contractual secret v1, inside, to egress";
+const RENEWED: &[u8] = b"contractual secret v1, inside, from egress to itself";
 const OUTER: &[u8] = b"contractual secret v1, outside, to the broker";
 /// Bytes of an encapsulated key.
 const KEY_BYTES: usize = 32;
@@ -62,12 +63,19 @@ pub enum NotOpened {
     /// Another key, other terms, or changed bytes.
     #[error("it was sealed to another key, or was changed since; set the secret again")]
     Seal,
+    /// Neither the seal that the owner signed nor one that egress made.
+    #[error(
+        "neither the owner nor egress sealed this value: somebody with the keys of the broker put it in the place of the secret; \
+         replace these keys, and set the secret again"
+    )]
+    Foreign,
     /// The sealed bytes are no value.
     #[error(transparent)]
     Value(#[from] ValueError),
 }
 
-/// Seals a value under its terms. `random` has to be fresh for each call.
+/// Seals a value under its terms; returns the seal to store, and the digest of the inner one, which the owner signs. `random` has
+/// to be fresh for each call.
 ///
 /// # Errors
 /// [`NotOpened::Seal`] if a key cannot be sealed to.
@@ -76,13 +84,14 @@ pub fn seal(
     value: &SecretValue,
     to: &Recipients,
     random: &Zeroizing<[u8; 32]>,
-) -> Result<OuterSeal, NotOpened> {
+) -> Result<(OuterSeal, Digest), NotOpened> {
     let mut entropy = Entropy {
         seed: random,
         drawn: 0,
     };
-    let inner = InnerSeal::closed(terms, value, &to.egress, &mut entropy)?;
-    inner.wrapped(&to.broker, &mut entropy)
+    let by = OpModeS::Base;
+    let inner = InnerSeal::closed(terms, value, (&to.egress, INNER, &by), &mut entropy)?;
+    Ok((inner.wrapped(&to.broker, &mut entropy)?, inner.digest()))
 }
 
 impl OuterSeal {
@@ -113,7 +122,7 @@ impl OuterSeal {
     /// # Errors
     /// [`NotOpened`]
     pub fn open_outer(&self, key: &SealingKey) -> Result<InnerSeal, NotOpened> {
-        let inner = self.0.open(key, OUTER)?;
+        let inner = self.0.open(key, (OUTER, &OpModeR::Base))?;
         let (key, sealed) = inner.split_at_checked(KEY_BYTES).ok_or(NotOpened::Seal)?;
         Ok(InnerSeal(Layer {
             terms: self.0.terms.clone(),
@@ -124,17 +133,20 @@ impl OuterSeal {
 }
 
 impl InnerSeal {
-    /// Seals a value to egress alone, under its terms. `random` has to be fresh for each call.
+    /// Seals a value from egress to itself (HPKE in authenticated mode), in the place of one that it was given: nobody without this key
+    /// makes such a seal. `random` has to be fresh for each call.
     ///
     /// # Errors
     /// [`NotOpened::Seal`] if the key cannot be sealed to.
-    pub fn close(
+    pub fn renew(
         terms: &SecretTerms,
         value: &SecretValue,
-        to: &SealingPublicKey,
+        key: &SealingKey,
         random: &Zeroizing<[u8; 32]>,
     ) -> Result<Self, NotOpened> {
         let (seed, drawn) = (random, 0);
+        let by = OpModeS::Auth((key.private().clone(), key.half()));
+        let to = (&key.public(), RENEWED, &by);
         Self::closed(terms, value, to, &mut Entropy { seed, drawn })
     }
 
@@ -154,12 +166,12 @@ impl InnerSeal {
     fn closed(
         terms: &SecretTerms,
         value: &SecretValue,
-        to: &SealingPublicKey,
+        to: Addressed<'_>,
         entropy: &mut Entropy<'_>,
     ) -> Result<Self, NotOpened> {
         let terms = terms.encoded();
         let value = value.expose().as_bytes();
-        let (key, sealed) = close(to, INNER, value, &terms, entropy)?;
+        let (key, sealed) = close(to, value, &terms, entropy)?;
         Ok(Self(Layer { terms, key, sealed }))
     }
 
@@ -170,7 +182,8 @@ impl InnerSeal {
     ) -> Result<OuterSeal, NotOpened> {
         let terms = self.0.terms.clone();
         let inner = [self.0.key.as_slice(), &self.0.sealed].concat();
-        let (key, sealed) = close(to, OUTER, &inner, &terms, entropy)?;
+        let to = (to, OUTER, &OpModeS::Base);
+        let (key, sealed) = close(to, &inner, &terms, entropy)?;
         Ok(OuterSeal(Layer { terms, key, sealed }))
     }
 
@@ -196,12 +209,42 @@ impl InnerSeal {
         wire::encode(&self.0)
     }
 
-    /// Opens it: returns the value, and the terms under which it was sealed.
+    /// SHA-256 of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&[&self.bytes()])
+    }
+
+    /// Opens it, whoever sealed it: returns the value, and the terms under which it was sealed.
     ///
     /// # Errors
     /// [`NotOpened`]
     pub fn open_inner(&self, key: &SealingKey) -> Result<(SecretTerms, SecretValue), NotOpened> {
-        let value = SecretValue::new(self.0.open(key, INNER)?)?;
+        self.opened(key, (INNER, &OpModeR::Base))
+    }
+
+    /// Opens it if the owner signed it, or if egress, whose key this is, sealed it in its place.
+    ///
+    /// # Errors
+    /// [`NotOpened`]
+    pub fn open_signed(
+        &self,
+        key: &SealingKey,
+        signed: &SecretSigned,
+    ) -> Result<(SecretTerms, SecretValue), NotOpened> {
+        if signed.inner == Some(self.digest()) {
+            return self.open_inner(key);
+        }
+        let own = self.opened(key, (RENEWED, &OpModeR::Auth(key.half())));
+        own.map_err(|_| NotOpened::Foreign)
+    }
+
+    fn opened(
+        &self,
+        key: &SealingKey,
+        from: (&[u8], &OpModeR<'_, X25519HkdfSha256>),
+    ) -> Result<(SecretTerms, SecretValue), NotOpened> {
+        let value = SecretValue::new(self.0.open(key, from)?)?;
         Ok((SecretTerms::read(&self.0.terms)?, value))
     }
 }
@@ -211,11 +254,15 @@ impl Layer {
         wire::decode(bytes).map_err(|_| NotOpened::Encoding)
     }
 
-    fn open(&self, key: &SealingKey, info: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+    fn open(
+        &self,
+        key: &SealingKey,
+        (info, from): (&[u8], &OpModeR<'_, X25519HkdfSha256>),
+    ) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
         type Encapped = <X25519HkdfSha256 as Kem>::EncappedKey;
         let encapped = Encapped::from_bytes(&self.key).map_err(|_| NotOpened::Seal)?;
         let opened = hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Base,
+            from,
             key.private(),
             &encapped,
             info,
@@ -226,9 +273,15 @@ impl Layer {
     }
 }
 
+/// The recipient of a seal, its purpose, and its sender.
+type Addressed<'a> = (
+    &'a SealingPublicKey,
+    &'a [u8],
+    &'a OpModeS<'a, X25519HkdfSha256>,
+);
+
 fn close(
-    to: &SealingPublicKey,
-    info: &[u8],
+    (to, info, by): Addressed<'_>,
     text: &[u8],
     terms: &[u8],
     entropy: &mut Entropy<'_>,
@@ -236,12 +289,7 @@ fn close(
     type Public = <X25519HkdfSha256 as Kem>::PublicKey;
     let to = Public::from_bytes(to.as_bytes()).map_err(|_| NotOpened::Seal)?;
     let closed = hpke::single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256, _>(
-        &OpModeS::Base,
-        &to,
-        info,
-        text,
-        terms,
-        entropy,
+        by, &to, info, text, terms, entropy,
     );
     let (key, sealed) = closed.map_err(|_| NotOpened::Seal)?;
     Ok((key.to_bytes().to_vec(), sealed))

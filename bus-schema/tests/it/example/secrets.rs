@@ -14,6 +14,7 @@ pub(super) fn events() -> Vec<Example> {
         version: 2,
         terms: digest(18),
         sealed: content(3),
+        inner: Some(digest(19)),
     };
     let revoked = SecretRevoked {
         name: name("smtp.password"),

@@ -6,9 +6,7 @@ use bus_schema::{
     NotReleased, Owner, Runner, SecretRevoked, TaskCancelled,
 };
 
-use crate::world::{
-    VALUE, WALL_MS, World, contract, draft, envelope, id, name, opened, said, task,
-};
+use crate::world::{VALUE, WALL_MS, World, contract, draft, envelope, id, name, said, task};
 
 #[test]
 fn a_claimed_action_gets_its_secret_once_the_release_is_on_record() {
@@ -22,16 +20,19 @@ fn a_claimed_action_gets_its_secret_once_the_release_is_on_record() {
     }
     assert_eq!(said(&released), [(id(2), name("crm"), 1)]);
     assert_eq!(world.turn(), []);
-    assert_eq!(opened(answer.try_recv().unwrap()), (1, VALUE.to_owned()));
+    assert_eq!(
+        world.opened(answer.try_recv().unwrap()),
+        (1, VALUE.to_owned())
+    );
 
     // The same request again has the same answer, and needs no second release; also after a restart.
     let mut again = world.ask(2, "crm");
     assert_eq!(world.turn(), []);
-    assert_eq!(opened(again.try_recv().unwrap()).0, 1);
+    assert_eq!(world.opened(again.try_recv().unwrap()).0, 1);
     world.restart();
     let mut again = world.ask(2, "crm");
     assert_eq!(world.turn(), []);
-    assert_eq!(opened(again.try_recv().unwrap()).0, 1);
+    assert_eq!(world.opened(again.try_recv().unwrap()).0, 1);
 }
 
 /// Asks for the secret of an action that the change made, and returns the reason against it.
@@ -168,7 +169,7 @@ fn a_revoked_secret_is_released_again_only_in_a_newer_version() {
     world.set(2, &["api.example.com"]);
     let mut answer = world.ask(2, "crm");
     assert_eq!(said(&world.turn()), [(id(2), name("crm"), 2)]);
-    assert_eq!(opened(answer.try_recv().unwrap()).0, 2);
+    assert_eq!(world.opened(answer.try_recv().unwrap()).0, 2);
     // Another version for the same claim would be a second release.
     world.set(3, &["api.example.com"]);
     assert_eq!(refused(&mut world, "crm"), NotReleased::Replaced);

@@ -2,7 +2,7 @@
 
 use bus_schema::{Deployment, HaltOrdered, NotReleased, Owner};
 
-use crate::world::{VALUE, World, draft, opened, refreshed};
+use crate::world::{VALUE, World, draft, refreshed};
 
 fn renewed(world: &mut World, terms: &secret::SecretTerms) -> Result<(), NotReleased> {
     let answer = world.renew(2, terms, "the next one");
@@ -17,7 +17,10 @@ fn a_renewal_takes_the_place_of_the_value_that_was_released() {
     assert_eq!(renewed(&mut world, &terms), Err(NotReleased::NotClaimed));
     let mut answer = world.ask(2, "crm");
     assert_eq!(world.turn().len(), 1);
-    assert_eq!(opened(answer.try_recv().unwrap()), (2, VALUE.to_owned()));
+    assert_eq!(
+        world.opened(answer.try_recv().unwrap()),
+        (2, VALUE.to_owned())
+    );
     assert_eq!(renewed(&mut world, &terms), Ok(()));
     // The same again has the same answer, and adds nothing.
     let count = world.log.messages.len();
@@ -28,7 +31,7 @@ fn a_renewal_takes_the_place_of_the_value_that_was_released() {
     let mut answer = world.ask(3, "crm");
     assert_eq!(world.turn().len(), 1);
     let expected = (2, "the next one".to_owned());
-    assert_eq!(opened(answer.try_recv().unwrap()), expected);
+    assert_eq!(world.opened(answer.try_recv().unwrap()), expected);
 }
 
 #[test]
@@ -43,7 +46,10 @@ fn a_newer_version_of_the_owner_has_the_value_of_the_owner() {
     world.claim(draft(3));
     let mut answer = world.ask(3, "crm");
     assert_eq!(world.turn().len(), 1);
-    assert_eq!(opened(answer.try_recv().unwrap()), (3, VALUE.to_owned()));
+    assert_eq!(
+        world.opened(answer.try_recv().unwrap()),
+        (3, VALUE.to_owned())
+    );
 }
 
 #[test]
@@ -55,6 +61,31 @@ fn a_halt_after_the_release_loses_no_value() {
     assert_eq!(world.turn().len(), 1);
     world.say::<Owner, _>(Deployment, HaltOrdered {});
     assert_eq!(renewed(&mut world, &terms), Ok(()));
+}
+
+#[test]
+fn a_call_that_ends_during_the_exchange_loses_no_value() {
+    let mut world = World::new();
+    let terms = world.set_refresh_token(2);
+    world.claim(draft(2));
+    drop(world.ask(2, "crm"));
+    assert_eq!(world.turn().len(), 1);
+    world.finish(2);
+    world.restart();
+    assert_eq!(renewed(&mut world, &terms), Ok(()));
+    // It is released no more for that action, and later ones have the next value.
+    let answer = world.ask(2, "crm");
+    assert_eq!(world.end(2, answer).unwrap_err(), NotReleased::NotClaimed);
+    world.claim(draft(3));
+    let mut answer = world.ask(3, "crm");
+    assert_eq!(world.turn().len(), 1);
+    let expected = (2, "the next one".to_owned());
+    assert_eq!(world.opened(answer.try_recv().unwrap()), expected);
+    // A minute later it is too late.
+    world.log.now = world.log.now.plus_ms(61_000);
+    world.claim(draft(4));
+    let answer = world.renew(2, &terms, "one after that");
+    assert_eq!(world.end(2, answer), Err(NotReleased::Unread));
 }
 
 #[test]
@@ -75,8 +106,13 @@ fn nothing_else_takes_the_place_of_a_value() {
     ] {
         assert_eq!(renewed(&mut world, &other), Err(NotReleased::Seal));
     }
-    world.finish(2);
-    assert_eq!(renewed(&mut world, &terms), Err(NotReleased::Unread));
+    // An action for which nothing was released.
+    world.claim(draft(3));
+    let answer = world.renew(3, &terms, "the next one");
+    assert_eq!(world.end(3, answer), Err(NotReleased::NotClaimed));
+    world.finish(3);
+    let answer = world.renew(3, &terms, "the next one");
+    assert_eq!(world.end(3, answer), Err(NotReleased::Unread));
     // A secret that no endpoint takes.
     let mut world = World::new();
     let fixed = world.terms(2);

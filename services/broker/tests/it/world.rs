@@ -124,6 +124,8 @@ pub(crate) struct World {
     pub(crate) core: BrokerCore,
     verifier: Verifier,
     pub(crate) log: TestLog,
+    /// The newest version of the secret.
+    signed: Option<SecretSigned>,
 }
 
 impl World {
@@ -137,6 +139,7 @@ impl World {
             core: BrokerCore::new(owner()),
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Broker)),
             log: TestLog::new(START),
+            signed: None,
         };
         let roster = world.log.roster(deployment());
         world.say::<Owner, _>(Deployment, roster);
@@ -207,14 +210,16 @@ impl World {
         };
         let value = SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap();
         let random = u8::try_from(version).unwrap();
-        let outer = seal(terms, &value, &to, &Zeroizing::new([random; 32])).unwrap();
+        let (outer, inner) = seal(terms, &value, &to, &Zeroizing::new([random; 32])).unwrap();
         let fact = SecretSigned {
             name: name("crm"),
             version,
             terms: terms.digest(),
             sealed: self.log.put(AuthorId::Owner, &outer.bytes()),
+            inner: Some(inner),
         };
         self.say::<Owner, _>(Deployment, fact.clone());
+        self.signed = Some(fact.clone());
         fact
     }
 
@@ -278,7 +283,7 @@ impl World {
     ) -> oneshot::Receiver<Result<(), NotReleased>> {
         let random = Zeroizing::new([77; 32]);
         let value = SecretValue::new(Zeroizing::new(value.as_bytes().to_vec())).unwrap();
-        let inner = InnerSeal::close(terms, &value, &sealing(1).public(), &random).unwrap();
+        let inner = InnerSeal::renew(terms, &value, &sealing(1), &random).unwrap();
         let renew = Renew {
             action: id(n),
             secret: terms.name().clone(),
@@ -349,6 +354,16 @@ impl World {
         }
     }
 
+    /// Opens what the broker answered, as egress does.
+    pub(crate) fn opened(&self, reply: Reply) -> (u32, String) {
+        let reply = reply.unwrap();
+        let signed = self.signed.as_ref().unwrap();
+        let inner = InnerSeal::read(&reply.sealed).unwrap();
+        let (terms, value) = inner.open_signed(&sealing(1), signed).unwrap();
+        assert_eq!(terms.version(), reply.version);
+        (reply.version, value.expose().to_owned())
+    }
+
     /// Restarts the process from its snapshot.
     pub(crate) fn restart(&mut self) {
         let kept = bus_schema::wire::encode(self.core.state());
@@ -370,15 +385,6 @@ pub(crate) fn refreshed(version: u32, url: &str) -> SecretTerms {
     let terms = terms_for(version, &["api.example.com"]);
     let source = TokenSource::new(TokenGrant::RefreshToken, url, "me", None).unwrap();
     terms.with_token(Some(source))
-}
-
-/// Opens what the broker answered, as egress does.
-pub(crate) fn opened(reply: Reply) -> (u32, String) {
-    let reply = reply.unwrap();
-    let inner = InnerSeal::read(&reply.sealed).unwrap();
-    let (terms, value) = inner.open_inner(&sealing(1)).unwrap();
-    assert_eq!(terms.version(), reply.version);
-    (reply.version, value.expose().to_owned())
 }
 
 /// The action and the secret of a release.

@@ -61,7 +61,7 @@ impl ServerCertVerifier for AnyName {
 }
 
 /// A client that trusts this authority; without one, it leaves the proof of the name out.
-fn client(authority: Option<&Authority>) -> TlsConnector {
+pub(crate) fn client(authority: Option<&Authority>) -> TlsConnector {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -79,7 +79,7 @@ fn client(authority: Option<&Authority>) -> TlsConnector {
 }
 
 /// Sends a request with a key to an address, whichever it is; returns the answer.
-async fn send(client: &TlsConnector, to: SocketAddr) -> Result<String, std::io::Error> {
+pub(crate) async fn send(client: &TlsConnector, to: SocketAddr) -> Result<String, std::io::Error> {
     let stream = TcpStream::connect(to).await?;
     let name = ServerName::try_from(HOST).unwrap();
     let mut stream = client.connect(name, stream).await?;

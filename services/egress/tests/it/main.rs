@@ -1,6 +1,8 @@
 //! Tests requests against real name servers and real TLS servers that behave and misbehave.
 
 #[cfg(test)]
+mod any_address;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod left_out;

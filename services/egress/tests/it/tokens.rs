@@ -1,5 +1,7 @@
 //! Tests tokens of OAuth 2: what the token endpoint gets, what the tool's host gets, and each refusal.
 
+use std::task::Poll;
+
 use contract::Reach;
 use egress::{NoCredential, NoToken, Opened, Tokens};
 use secret::{SecretTerms, SecretValue, TokenGrant, TokenSource};
@@ -201,9 +203,9 @@ async fn refreshed(
         "2026-01-01T00:00:00Z",
     );
     let tokens = Tokens::default();
-    let mut stored = Vec::new();
-    let keep = |_, value: SecretValue| {
-        stored.push(value.expose().to_owned());
+    let (store, stored) = std::sync::mpsc::channel();
+    let keep = move |_, value: SecretValue| {
+        store.send(value.expose().to_owned()).unwrap();
         std::future::ready(
             stores
                 .then_some(())
@@ -214,7 +216,7 @@ async fn refreshed(
     let found = tokens
         .credential(source.sender(), opened, &reach, keep)
         .await;
-    (source, stored, found.map(drop))
+    (source, stored.try_iter().collect(), found.map(drop))
 }
 
 #[tokio::test]
@@ -254,6 +256,56 @@ async fn a_next_refresh_token_is_stored_before_its_access_token_is_used() {
         let (_, stored, found) = refreshed("first", said, false).await;
         assert!(found.is_ok() && stored.is_empty(), "{found:?}");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_during_an_exchange_loses_no_refresh_token() {
+    let said = r#"{"access_token": "a", "refresh_token": "next", "expires_in": 3600}"#;
+    let source = World::new(answer("200 OK", "", said), End::Close).await;
+    let (tokens, reach) = (Tokens::default(), reach(&[&source]));
+    let first = || {
+        let at = "2026-01-01T00:00:00Z";
+        of(TokenGrant::RefreshToken, "first", (&source, &source), at)
+    };
+    let (store, mut stored) = tokio::sync::mpsc::unbounded_channel();
+    let keep = move |_, value: SecretValue| {
+        let sent = store.send(value.expose().to_owned());
+        std::future::ready(sent.map_err(|error| error.to_string()))
+    };
+    // The endpoint has the request, and says nothing yet.
+    let held = source.gate.write().await;
+    let call = tokens.credential(source.sender(), first(), &reach, keep);
+    let asked = async {
+        while source.count() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        ended = call => panic!("{ended:?}"),
+        () = asked => {}
+    }
+    drop(held);
+    assert_eq!(stored.recv().await.as_deref(), Some("next"));
+    // The next call has the token of that exchange.
+    let found = tokens.credential(source.sender(), first(), &reach, nothing);
+    assert!(found.await.is_ok());
+    assert_eq!(source.count(), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_is_dropped_before_its_exchange_sends_nothing() {
+    let source = World::new(given(""), End::Close).await;
+    let (tokens, reach) = (Tokens::default(), reach(&[&source]));
+    let opened = || opened(&source, &source, "2026-01-01T00:00:00Z");
+    let call = tokens.credential(source.sender(), opened(), &reach, nothing);
+    let mut call = Box::pin(call);
+    let polled = std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending()));
+    assert!(polled.await);
+    drop(call);
+    // The next exchange begins after that one is over.
+    let found = tokens.credential(source.sender(), opened(), &reach, nothing);
+    assert!(found.await.is_ok());
+    assert_eq!(source.count(), 1);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::RwLock;
 use tokio_rustls::TlsAcceptor;
 
 /// The host of the tests.
@@ -98,7 +99,9 @@ impl Authority {
 
 /// Everything that a request meets.
 pub(crate) struct World {
-    sender: Sender,
+    sender: Arc<Sender>,
+    /// The server answers while nobody holds it.
+    pub(crate) gate: Arc<RwLock<()>>,
     pub(crate) names: Names,
     pub(crate) requests: Requests,
     pub(crate) port: u16,
@@ -117,21 +120,39 @@ impl World {
         answer: impl Into<Vec<u8>>,
         end: End,
     ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listening(listener, (authority, name), answer, end).await
+    }
+
+    /// Starts servers; the host listens on each address of both families.
+    pub(crate) async fn everywhere(authority: &Authority, answer: impl Into<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("[::]:0").await.unwrap();
+        Self::listening(listener, (authority, HOST), answer, End::Close).await
+    }
+
+    async fn listening(
+        listener: TcpListener,
+        (authority, name): (&Authority, &str),
+        answer: impl Into<Vec<u8>>,
+        end: End,
+    ) -> Self {
+        let port = listener.local_addr().unwrap().port();
         let names = Names::default();
         let server = name_server(Arc::clone(&names)).await;
         let requests = Requests::default();
-        let port = serve(
-            authority.acceptor(name),
+        let gate = Arc::default();
+        serve(
+            (listener, authority.acceptor(name)),
             answer.into(),
             end,
-            Arc::clone(&requests),
-        )
-        .await;
+            (Arc::clone(&requests), Arc::clone(&gate)),
+        );
         let world = Self {
-            sender: Sender {
+            sender: Arc::new(Sender {
                 resolver: Resolver::new(&[server]),
                 trust: authority.trust(),
-            },
+            }),
+            gate,
             names,
             requests,
             port,
@@ -149,11 +170,12 @@ impl World {
 
     /// Trusts the authorities of another world instead of its own.
     pub(crate) fn exchange_trust(&mut self, other: &Self) {
-        self.sender.trust = other.sender.trust.clone();
+        let sender = Arc::get_mut(&mut self.sender).unwrap();
+        sender.trust = other.sender.trust.clone();
     }
 
     /// The sender of requests in this world.
-    pub(crate) const fn sender(&self) -> &Sender {
+    pub(crate) const fn sender(&self) -> &Arc<Sender> {
         &self.sender
     }
 
@@ -276,9 +298,12 @@ fn tool(entry: &Value) -> HttpTool {
 }
 
 /// Answers requests with the same bytes.
-async fn serve(acceptor: TlsAcceptor, answer: Vec<u8>, end: End, requests: Requests) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+fn serve(
+    (listener, acceptor): (TcpListener, TlsAcceptor),
+    answer: Vec<u8>,
+    end: End,
+    (requests, gate): (Requests, Arc<RwLock<()>>),
+) {
     spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let Ok(mut stream) = acceptor.accept(stream).await else {
@@ -286,6 +311,7 @@ async fn serve(acceptor: TlsAcceptor, answer: Vec<u8>, end: End, requests: Reque
             };
             let request = read_request(&mut stream).await;
             requests.lock().unwrap().push(request);
+            drop(gate.read().await);
             // The client may have gone away.
             stream.write_all(&answer).await.ok();
             stream.flush().await.ok();
@@ -298,7 +324,6 @@ async fn serve(acceptor: TlsAcceptor, answer: Vec<u8>, end: End, requests: Reque
             }
         }
     });
-    port
 }
 
 async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {

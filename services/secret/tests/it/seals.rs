@@ -1,5 +1,6 @@
 //! Tests values, terms and the two seals.
 
+use bus_schema::{Digest, Salt, Sealed, SecretSigned};
 use secret::{
     InnerSeal, NotOpened, OuterSeal, Recipients, SealingKey, SecretTerms, SecretValue, TermsError,
     ValueError, seal,
@@ -11,11 +12,16 @@ use crate::given::{get, key, name, terms, value};
 const BEARER: &str = "header:Authorization=Bearer {}";
 
 fn sealed(terms: &SecretTerms, text: &str) -> OuterSeal {
+    sealed_twice(terms, text, 9).0
+}
+
+/// Seals with these random bytes; returns also the digest that the owner signs.
+fn sealed_twice(terms: &SecretTerms, text: &str, random: u8) -> (OuterSeal, Digest) {
     let to = Recipients {
         egress: key(1).public(),
         broker: key(2).public(),
     };
-    seal(terms, &value(text), &to, &Zeroizing::new([9; 32])).unwrap()
+    seal(terms, &value(text), &to, &Zeroizing::new([random; 32])).unwrap()
 }
 
 #[test]
@@ -37,6 +43,72 @@ fn both_keys_in_their_order_open_a_secret() {
     let turned = OuterSeal::read(&inner.bytes()).unwrap();
     assert_eq!(turned.open_outer(&key(1)), Err(NotOpened::Seal));
     assert_eq!(turned.open_outer(&key(2)), Err(NotOpened::Seal));
+}
+
+fn signed(terms: &SecretTerms, outer: &OuterSeal, inner: Digest) -> SecretSigned {
+    SecretSigned {
+        name: terms.name().clone(),
+        version: terms.version(),
+        terms: terms.digest(),
+        sealed: Sealed::new(Salt::new([3; 32]), &outer.bytes())
+            .unwrap()
+            .content(),
+        inner: Some(inner),
+    }
+}
+
+#[test]
+fn another_value_takes_the_place_of_a_secret_only_without_its_digest() {
+    let terms = terms(3, &["a.example"], BEARER);
+    let (outer, inner) = sealed_twice(&terms, "the value of the owner", 9);
+    let signed = signed(&terms, &outer, inner);
+    // A thief with the broker's key needs no other one to seal a value of its own under the same terms.
+    let (forged, _) = sealed_twice(&terms, "the value of a thief", 8);
+    let forged = forged.open_outer(&key(2)).unwrap();
+    let (found, value) = forged.open_inner(&key(1)).unwrap();
+    assert_eq!((found, value.expose()), (terms, "the value of a thief"));
+    assert_eq!(
+        forged.open_signed(&key(1), &signed).unwrap_err(),
+        NotOpened::Foreign
+    );
+    let mine = outer.open_outer(&key(2)).unwrap();
+    let (_, value) = mine.open_signed(&key(1), &signed).unwrap();
+    assert_eq!(value.expose(), "the value of the owner");
+}
+
+#[test]
+fn only_egress_renews_a_secret() {
+    let terms = terms(3, &["a.example"], BEARER);
+    let (outer, inner) = sealed_twice(&terms, "the first refresh token", 9);
+    let signed = signed(&terms, &outer, inner);
+    let random = Zeroizing::new([7; 32]);
+    let next = value("the next refresh token");
+    let renewed = InnerSeal::renew(&terms, &next, &key(1), &random).unwrap();
+    let stored = renewed.wrap(&key(2).public(), &random).unwrap();
+    let renewed = stored.open_outer(&key(2)).unwrap();
+    let (found, value) = renewed.open_signed(&key(1), &signed).unwrap();
+    assert_eq!((&found, value.expose()), (&terms, next.expose()));
+    // Neither under another key, nor under other terms.
+    let foreign = InnerSeal::renew(&terms, &next, &key(2), &random).unwrap();
+    for key in [key(1), key(2)] {
+        assert_eq!(
+            renewed.open_inner(&key).unwrap_err(),
+            NotOpened::Seal,
+            "it is no seal for everybody"
+        );
+    }
+    assert_eq!(
+        foreign.open_signed(&key(1), &signed).unwrap_err(),
+        NotOpened::Foreign
+    );
+    let bytes = renewed.bytes();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let opened =
+            InnerSeal::read(&changed).and_then(|inner| inner.open_signed(&key(1), &signed));
+        assert!(opened.is_err(), "{at}");
+    }
 }
 
 #[test]

@@ -16,8 +16,11 @@ struct ListedSecret {
     name: String,
     version: u32,
     revoked: bool,
-    /// True if it was sealed to keys that the roster does not name any more: nothing opens it.
+    /// True if no call can use it until its value is given again.
     stale: bool,
+    /// The reason for that.
+    #[serde(skip)]
+    lack: Option<&'static str>,
     /// The terms; none if they were erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     terms: Option<ShownTerms>,
@@ -34,11 +37,13 @@ pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Err
             Err(deployment::Error::Refused(_)) => None,
             Err(error) => return Err(error.into()),
         };
+        let lack = found.lack(one);
         listed.push(ListedSecret {
             name: one.signed.name.to_string(),
             version: one.signed.version,
             revoked: one.is_revoked,
-            stale: found.is_stale(one),
+            stale: lack.is_some(),
+            lack,
             terms,
         });
     }
@@ -54,16 +59,11 @@ pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Err
 
 impl ListedSecret {
     fn text(&self) -> String {
-        let hosts = match &self.terms {
+        let hosts = match (&self.terms, self.lack) {
             _ if self.revoked => "revoked".to_owned(),
-            Some(_) if self.stale => {
-                format!(
-                    "sealed to a replaced key: `contractual secret rotate {}`",
-                    self.name
-                )
-            }
-            Some(terms) => terms.hosts.join(", "),
-            None => "its terms were erased".to_owned(),
+            (Some(_), Some(lack)) => format!("{lack}: `contractual secret rotate {}`", self.name),
+            (Some(terms), None) => terms.hosts.join(", "),
+            (None, _) => "its terms were erased".to_owned(),
         };
         format!("{:<20} version {:<4} {hosts}", self.name, self.version)
     }
