@@ -50,6 +50,7 @@ mod pages;
 mod path;
 mod permissions;
 mod places;
+mod playbooks;
 mod programs;
 mod projections;
 mod reflect;

@@ -7,6 +7,7 @@ use diagnostic::escaped;
 use gateway::{api::Event, client::Client};
 use serde::Serialize;
 use serde_json::Value;
+use worker::Playbook;
 
 use crate::{
     cost::Cost,
@@ -157,10 +158,7 @@ impl Timeline {
                 self.blame(fact, &why);
                 format!("{name}{why}")
             }
-            "task.submitted" => match content(fact, "slots", by, client).await {
-                Some(slots) => format!("signed by the owner with {}", one_line(&slots)),
-                None => "signed by the owner".to_owned(),
-            },
+            "task.submitted" => submitted(fact, by, client).await,
             "task.admitted" => "the contract is in force".to_owned(),
             "task.said" => {
                 self.hear(fact);
@@ -269,7 +267,9 @@ impl Timeline {
         if let Some(words) = words {
             self.last_words = Some(words.to_owned());
             self.awaits_words = false;
-            return shorten(words);
+            if detail.get("reason").is_none() {
+                return shorten(words);
+            }
         }
         let reason = text(&detail, "reason");
         let cause = self.causes.get(&text(&detail, "step"));
@@ -460,6 +460,29 @@ fn text(value: &Value, name: &str) -> String {
 async fn content(fact: &Value, name: &str, by: AuthorId, client: &Client) -> Option<String> {
     let content: Content = field(fact, name)?;
     Some(bytes(&content, by, client).await)
+}
+
+/// The owner's submission, with the values of slots and inputs.
+async fn submitted(fact: &Value, by: AuthorId, client: &Client) -> String {
+    let slots = content(fact, "slots", by, client).await;
+    let is_playbook = fact.get("session").is_none() && fact.get("dialogue").is_none();
+    let playbook = match is_playbook {
+        true => content(fact, "playbook", by, client).await,
+        false => None,
+    };
+    let playbook = playbook.and_then(|text| Playbook::parse("playbook", &text).ok());
+    let inputs = playbook.map(|playbook| playbook.input_values().clone());
+    let inputs = inputs.filter(|inputs| !inputs.is_empty());
+    let inputs = inputs.map(|inputs| Value::Object(inputs).to_string());
+    let values: Vec<_> = slots
+        .into_iter()
+        .chain(inputs)
+        .map(|one| one_line(&one))
+        .collect();
+    match values.as_slice() {
+        [] => "signed by the owner".to_owned(),
+        values => format!("signed by the owner with {}", values.join(" ")),
+    }
 }
 
 fn shorten(text: &str) -> String {

@@ -6,11 +6,12 @@ use std::ops::Range;
 use bus_schema::{ContractName, JobName, Time};
 use diagnostic::{Diagnostic, Diagnostics};
 use jiff::{Timestamp, civil::DateTime};
+use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
     AfterOutcome, Cron, DEADLINE_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, JITTER_MS_MAX, Messages,
-    Misfire, Overlap, Retry, When, Zone, duration,
+    Misfire, Overlap, Retry, When, Zone, duration, scalar,
     value::{Reader, Value},
     zone::time,
 };
@@ -19,12 +20,14 @@ use crate::{
 pub const DOCUMENT_BYTES_MAX: usize = 16 << 10;
 /// Most characters of a purpose.
 pub const PURPOSE_CHARS_MAX: usize = 500;
+/// Most values of inputs of the playbook, and most items of one that is a list.
+pub const INPUTS_MAX: usize = 64;
 /// Most values of slots of the contract.
 pub const SLOTS_MAX: usize = 64;
 
 const KEYS: &[&str] = &[
     "job", "purpose", "contract", "playbook", "misfire", "overlap", "retry", "deadline", "jitter",
-    "when", "slots", "message",
+    "when", "slots", "message", "inputs",
 ];
 const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger", "after"];
 const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at`, `trigger` and `after`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
@@ -56,6 +59,8 @@ pub struct Job {
     pub jitter_ms: u64,
     /// The values of the contract's slots, as text.
     pub slots: BTreeMap<String, String>,
+    /// The values of the playbook's inputs: scalars and lists of them.
+    pub inputs: BTreeMap<String, Json>,
     /// The treatment of messages.
     pub messages: Messages,
 }
@@ -118,6 +123,10 @@ impl Reader<'_> {
             None => Some(BTreeMap::new()),
             Some(value) => self.slots(value),
         };
+        let inputs = match table.get("inputs") {
+            None => Some(BTreeMap::new()),
+            Some(value) => self.inputs(value),
+        };
         let when = match table
             .get("when")
             .map(|value| (value.get_ref().as_table(), value))
@@ -150,6 +159,7 @@ impl Reader<'_> {
             deadline_ms: deadline.map(|ms| Some(ms).filter(|ms| *ms > 0))?,
             jitter_ms: jitter?,
             slots: slots?,
+            inputs: inputs?,
             messages: messages?,
         })
     }
@@ -207,6 +217,35 @@ impl Reader<'_> {
             slots.extend(text.map(|text| (name.get_ref().to_string(), text)));
         }
         (slots.len() == table.len()).then_some(slots)
+    }
+
+    fn inputs(&mut self, value: &Value<'_>) -> Option<BTreeMap<String, Json>> {
+        let fix = "write the inputs of the playbook with their values, such as\n[inputs]\nfolder = \"2027\"";
+        let of = |value: &DeValue<'_>| match value.as_array() {
+            None => scalar(value),
+            Some(list) if list.len() > INPUTS_MAX => None,
+            Some(list) => {
+                let items = list.iter().map(|one| scalar(one.get_ref()));
+                items.collect::<Option<Vec<_>>>().map(Json::from)
+            }
+        };
+        let table = value.get_ref().as_table();
+        let Some(table) = table.filter(|table| table.len() <= INPUTS_MAX) else {
+            let problem = format!("`inputs` is not a table of at most {INPUTS_MAX} values");
+            return self.wrong(value.span(), problem, fix);
+        };
+        let mut inputs = BTreeMap::new();
+        for (name, value) in table {
+            let name = name.get_ref();
+            let Some(read) = of(value.get_ref()) else {
+                let problem = format!(
+                    "`{name}` is no text, number, true, false or list of at most {INPUTS_MAX} of them"
+                );
+                return self.wrong(value.span(), problem, fix);
+            };
+            inputs.insert(name.to_string(), read);
+        }
+        Some(inputs)
     }
 
     fn when(&mut self, table: &DeTable<'_>, place: Range<usize>) -> Option<When> {

@@ -9,7 +9,8 @@ const UNITS: [(char, u64); 4] = [
 ];
 
 /// Returns the milliseconds of a whole number with a unit.
-pub(crate) fn parse(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
     let (unit, ms) = UNITS.iter().find(|(unit, _)| text.ends_with(*unit))?;
     let number = text.strip_suffix(*unit)?;
     let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());

@@ -3,6 +3,7 @@
 mod cron;
 mod document;
 mod duration;
+mod field_bound;
 mod message;
 mod messages;
 mod policies;
@@ -12,7 +13,9 @@ mod when;
 mod zone;
 
 pub use cron::{Cron, NotCron};
-pub use document::{DOCUMENT_BYTES_MAX, Job, PURPOSE_CHARS_MAX, SLOTS_MAX};
+pub use document::{DOCUMENT_BYTES_MAX, INPUTS_MAX, Job, PURPOSE_CHARS_MAX, SLOTS_MAX};
+pub use duration::parse as duration_ms;
+pub use field_bound::{BOUND_FIX, BOUND_KEYS, scalar};
 pub use message::{
     BODY_BYTES_MAX, DEBOUNCE_MS_MAX, FIELDS_MAX, FieldBound, Messages, NotTaken, RATE_MS_MAX,
     RATE_RUNS_MAX, Rate, VALUE_CHARS_MAX,
@@ -22,4 +25,4 @@ pub use policies::{
     Retry,
 };
 pub use when::{AfterOutcome, EVERY_MS_MAX, EVERY_MS_MIN, When};
-pub use zone::{NoZone, Zone};
+pub use zone::{NoZone, Zone, moment};

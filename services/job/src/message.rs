@@ -76,7 +76,9 @@ pub enum NotTaken {
 }
 
 impl FieldBound {
-    fn takes(&self, value: Option<&Value>) -> bool {
+    /// Returns true if a value meets the condition; `None` is a value that is not there.
+    #[must_use]
+    pub fn takes(&self, value: Option<&Value>) -> bool {
         let value = value.filter(|value| !value.is_null());
         let text = value.and_then(Value::as_str);
         match self {

@@ -2,20 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use crate::{
-    FieldBound, Messages, Rate,
+    BOUND_FIX, BOUND_KEYS, FieldBound, Messages, Rate,
     message::{DEBOUNCE_MS_MAX, FIELDS_MAX, RATE_MS_MAX, RATE_RUNS_MAX},
     value::{Reader, Value, integer},
 };
 
 const KEYS: &[&str] = &["key", "only", "slots", "debounce", "rate"];
-const BOUNDS: &[&str] = &["is", "prefix", "suffix", "min", "max", "present"];
 const FIELD_FIX: &str = "write the name of a field, with dots into objects, such as \"data.id\"";
-const BOUND_FIX: &str = "write a value, a list of values, { prefix = \"a\" }, { suffix = \"b\" }, { min = 1, max = 9 } or \
-                         { present = true }";
 const RATE_FIX: &str =
     "write a number of runs from 1 to 1000 and a time, such as rate = { runs = 10, per = \"1h\" }";
 
@@ -84,45 +80,11 @@ impl Reader<'_> {
     }
 
     fn bound(&mut self, value: &Value<'_>) -> Option<FieldBound> {
-        let no = |reader: &mut Self| reader.wrong(value.span(), "it is no condition", BOUND_FIX);
-        let Some(table) = value.get_ref().as_table() else {
-            let scalars = |values: &[Value<'_>]| -> Option<Vec<Json>> {
-                values.iter().map(|one| scalar(one.get_ref())).collect()
-            };
-            let values = match value.get_ref().as_array() {
-                Some(values) => scalars(values),
-                None => scalar(value.get_ref()).map(|one| vec![one]),
-            };
-            let values = values.filter(|values: &Vec<Json>| !values.is_empty());
-            return match values {
-                Some(values) => Some(FieldBound::Is(values)),
-                None => no(self),
-            };
-        };
-        self.keys(table, BOUNDS, "a condition");
-        let text = |key: &str| table.get(key)?.get_ref().as_str().map(str::to_owned);
-        let number = |key: &str| scalar(table.get(key)?.get_ref())?.as_f64();
-        let one = table.len() == 1;
-        let (min, max) = (number("min"), number("max"));
-        let ends = usize::from(min.is_some()) + usize::from(max.is_some());
-        if ends > 0 && ends == table.len() {
-            return Some(FieldBound::Range { min, max });
+        if let Some(table) = value.get_ref().as_table() {
+            self.keys(table, BOUND_KEYS, "a condition");
         }
-        if let Some(inner) = table
-            .get("is")
-            .filter(|inner| one && inner.get_ref().as_table().is_none())
-        {
-            return self.bound(inner);
-        }
-        let present = table.get("present").and_then(|one| one.get_ref().as_bool());
-        let found = text("prefix")
-            .map(FieldBound::Prefix)
-            .or_else(|| text("suffix").map(FieldBound::Suffix))
-            .or_else(|| present.map(FieldBound::Present));
-        match found.filter(|_| one) {
-            Some(found) => Some(found),
-            None => no(self),
-        }
+        let bound = FieldBound::of_value(value.get_ref());
+        bound.or_else(|| self.wrong(value.span(), "it is no condition", BOUND_FIX))
     }
 
     fn rate(&mut self, value: &Value<'_>) -> Option<Rate> {
@@ -139,19 +101,5 @@ impl Reader<'_> {
         };
         let per_ms = self.wait(table, "per", (0, RATE_MS_MAX))?;
         Some(Rate { runs, per_ms })
-    }
-}
-
-/// Returns a text, a number, true or false.
-fn scalar(value: &DeValue<'_>) -> Option<Json> {
-    match value {
-        DeValue::String(text) => Some(Json::from(text.as_ref())),
-        DeValue::Integer(number) => {
-            let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
-            Some(Json::from(number))
-        }
-        DeValue::Float(number) => number.as_str().parse::<f64>().ok().map(Json::from),
-        DeValue::Boolean(is) => Some(Json::from(*is)),
-        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }

@@ -126,3 +126,9 @@ pub(crate) fn timestamp(at: Time) -> Option<Timestamp> {
 pub(crate) fn time(at: Timestamp) -> Option<Time> {
     i64::try_from(at.as_nanosecond()).ok().map(Time::from_ns)
 }
+
+/// Reads a date and time with an offset, such as `2027-03-01T09:00:00+01:00`.
+#[must_use]
+pub fn moment(text: &str) -> Option<Time> {
+    text.parse().ok().and_then(time)
+}

@@ -6,7 +6,8 @@ use std::{
 };
 
 use bus_schema::{
-    ActionId, ActionProposed, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome, TooLarge,
+    ActionId, ActionProposed, Draft, Sealed, StepName, TaskFinished, TaskId, TaskOutcome, Time,
+    TooLarge,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -16,14 +17,17 @@ use crate::{
     outcome::Outcome,
     playbook::{PLAYBOOK_BYTES_MAX, Playbook},
     progress::{Fact, StepRef},
-    ready::{Todo, ready},
+    ready::{Around, ready},
     task::{Stored, Task},
+    todo::Todo,
 };
 
 /// The next request of a task.
 pub(crate) enum Answer {
     /// Wait for the record.
     Wait,
+    /// Ask again at this moment.
+    Sleep(Time),
     /// Fetch these contents, all of them into memory.
     Fetch(Need),
     /// Propose an action.
@@ -59,37 +63,44 @@ pub(crate) struct Ending {
 #[derive(Serialize)]
 struct Detail {
     step: Option<StepName>,
-    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The summary of the playbook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 impl Ending {
     fn failed(step: Option<StepName>, reason: String) -> Answer {
-        let reason = bounded(reason);
         Answer::Finish(Self {
             outcome: TaskOutcome::Failed,
-            detail: Some(Detail { step, reason }),
+            detail: Some(Detail {
+                step,
+                reason: Some(bounded(reason)),
+                text: None,
+            }),
         })
     }
 
-    fn of(outcome: &Outcome, playbook: &Playbook) -> Answer {
+    fn of(outcome: &Outcome, summary: Option<String>, playbook: &Playbook) -> Answer {
         let id = |at: &StepRef| playbook.step(at.step).map(|step| step.id().clone());
-        let reason = || outcome.sentence(playbook);
-        match outcome {
-            Outcome::Succeeded => Answer::Finish(Self {
-                outcome: TaskOutcome::Succeeded,
-                detail: None,
-            }),
-            Outcome::SucceededWithExceptions { .. } => Answer::Finish(Self {
-                outcome: TaskOutcome::Succeeded,
-                detail: Some(Detail {
-                    step: None,
-                    reason: bounded(reason()),
-                }),
-            }),
+        let reason = match outcome {
+            Outcome::Succeeded => None,
+            Outcome::SucceededWithExceptions { .. } => Some(bounded(outcome.sentence(playbook))),
             Outcome::Failed { at, .. } | Outcome::Erased { at, .. } => {
-                Self::failed(id(at), reason())
+                return Self::failed(id(at), outcome.sentence(playbook));
             }
-        }
+        };
+        let text = summary.map(bounded);
+        let says = reason.is_some() || text.is_some();
+        Answer::Finish(Self {
+            outcome: TaskOutcome::Succeeded,
+            detail: says.then_some(Detail {
+                step: None,
+                reason,
+                text,
+            }),
+        })
     }
 
     pub(crate) fn draft(
@@ -135,8 +146,8 @@ impl Proposal {
     }
 }
 
-/// Returns the task's next request; it depends only on the task's state and its own fetched contents.
-pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
+/// Returns the task's next request; it depends only on the task's state, its own fetched contents and bus time.
+pub(crate) fn answer(id: TaskId, task: &Task, store: &Store, now: Time) -> Answer {
     if task.is_cancelled() {
         return if task.progress.is_settled() {
             Answer::Finish(Ending {
@@ -154,7 +165,7 @@ pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
         return Ending::failed(None, reason);
     }
     match store.get(id, ContentKey::Playbook) {
-        Some(Held::Playbook(playbook)) => with_playbook(id, task, store, playbook),
+        Some(Held::Playbook(playbook)) => with_playbook((id, task), store, playbook, now),
         Some(Held::Unusable(reason)) => Ending::failed(None, reason.clone()),
         Some(Held::Erased | Held::Slots(_) | Held::Output(_)) => {
             let reason = "The playbook was erased; submit the task again.";
@@ -164,11 +175,28 @@ pub(crate) fn answer(id: TaskId, task: &Task, store: &Store) -> Answer {
     }
 }
 
-fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) -> Answer {
+fn with_playbook(
+    (id, task): (TaskId, &Task),
+    store: &Store,
+    playbook: &Playbook,
+    now: Time,
+) -> Answer {
+    if let Some(input) = playbook.missing().next() {
+        let reason = format!(
+            "The input `{0}` has no value; submit the task again with `--input {0}=…`.",
+            input.name()
+        );
+        return Ending::failed(None, reason);
+    }
+    let around = |slots| Around {
+        slots,
+        now,
+        since: task.since,
+    };
     let held = task.slots.map(|_| store.get(id, ContentKey::Slots));
     match held {
-        None => with_slots(id, task, store, (playbook, &Value::Null)),
-        Some(Some(Held::Slots(slots))) => with_slots(id, task, store, (playbook, slots)),
+        None => decided(id, task, store, (playbook, around(&Value::Null))),
+        Some(Some(Held::Slots(slots))) => decided(id, task, store, (playbook, around(slots))),
         Some(Some(Held::Unusable(reason))) => Ending::failed(None, reason.clone()),
         Some(Some(Held::Erased | Held::Playbook(_) | Held::Output(_))) => {
             let reason = "The values of the slots were erased; submit the task again.";
@@ -178,11 +206,11 @@ fn with_playbook(id: TaskId, task: &Task, store: &Store, playbook: &Playbook) ->
     }
 }
 
-fn with_slots(
+fn decided(
     id: TaskId,
     task: &Task,
     store: &Store,
-    (playbook, slots): (&Playbook, &Value),
+    (playbook, around): (&Playbook, Around<'_>),
 ) -> Answer {
     let mut erased = store.erased(id).peekable();
     let progress = if erased.peek().is_some() {
@@ -205,7 +233,7 @@ fn with_slots(
             }
         }
     };
-    let Some(first) = ready(playbook, &progress, slots, &output)
+    let Some(first) = ready(playbook, &progress, around, &output)
         .into_iter()
         .next()
     else {
@@ -213,7 +241,8 @@ fn with_slots(
     };
     match first {
         Todo::NeedOutput { .. } => need(task, store, &used.borrow()),
-        Todo::Finish { outcome } => Ending::of(&outcome, playbook),
+        Todo::Wait { until } => Answer::Sleep(until),
+        Todo::Finish { outcome, summary } => Ending::of(&outcome, summary, playbook),
         Todo::Propose {
             at,
             items,

@@ -58,6 +58,8 @@ struct PendingFetch {
     /// True if memory for its needs is reserved and they are being fetched.
     begun: bool,
     missing: Vec<(ContentKey, Stored)>,
+    /// The moment before which nothing is to be decided.
+    until: Time,
 }
 
 impl PendingFetch {
@@ -232,8 +234,13 @@ impl WorkerCore {
             return false;
         };
         *fetch = PendingFetch::default();
-        let draft = match answer(id, task, &self.store) {
+        let draft = match answer(id, task, &self.store, out.now()) {
             Answer::Wait => return false,
+            Answer::Sleep(until) => {
+                fetch.until = until;
+                out.wake(until);
+                None
+            }
             Answer::Fetch(need) => {
                 fetch.need = need;
                 None
@@ -398,6 +405,10 @@ impl Core for WorkerCore {
             let Some(&id) = self.order.get(seq) else {
                 return false;
             };
+            if out.now() < fetch.until {
+                out.wake(fetch.until);
+                return true;
+            }
             if drafts == DRAFTS_AT_ONCE || !out.idle(Some(id)) {
                 return true;
             }

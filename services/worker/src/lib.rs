@@ -12,6 +12,8 @@ mod ready;
 mod reference;
 mod resolve;
 mod task;
+mod todo;
+mod turn;
 
 use std::{num::NonZeroU16, sync::Arc};
 
@@ -22,16 +24,19 @@ use serde::Deserialize;
 pub use crate::core::{Fetch, Fetched, Tasks, WorkerCore};
 pub use held::{ContentKey, HELD_BYTES_MAX, REASON_BYTES_MAX};
 pub use json::{DEPTH_MAX, OUTPUT_BYTES_MAX};
-pub use limits::{ARGS_BYTES_MAX, ITEMS_MAX};
+pub use limits::{ARGS_BYTES_MAX, ITEMS_MAX, RETRIES_MAX};
 pub use outcome::{Exceptions, Outcome, Reason};
 pub use playbook::{
-    NAME_CHARS_MAX, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook,
-    RETRIES_MAX, STEPS_MAX, Step,
+    INPUT_BYTES_MAX, INPUTS_MAX, Input, InputError, NAME_CHARS_MAX, OnRefusal, Otherwise,
+    PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, STEPS_MAX, SUMMARY_CHARS_MAX, Step,
+    WAIT_MS_MAX, WAIT_MS_MIN,
 };
 pub use progress::{Fact, Ignored, Progress, State, StepRef};
 pub use proposer::{EXPIRY_MARGIN_MS, Found};
-pub use ready::{IN_FLIGHT_MAX, Todo, ready};
+pub use ready::{Around, ready};
 pub use reference::REFERENCE_CHARS_MAX;
+pub use todo::Todo;
+pub use turn::IN_FLIGHT_MAX;
 
 /// The table `[service]` of the worker's configuration; it may be empty.
 #[derive(Debug, Clone, Deserialize)]

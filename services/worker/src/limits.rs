@@ -1,7 +1,7 @@
 //! Defines the bounds of a task's work.
 
-use crate::playbook::RETRIES_MAX;
-
+/// Largest number of retries after the first attempt.
+pub const RETRIES_MAX: u8 = 5;
 /// Largest number of items of one `for_each` step.
 pub const ITEMS_MAX: usize = 1_000;
 /// Longest canonical arguments of one action, in bytes.

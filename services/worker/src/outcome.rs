@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::playbook::Playbook;
+use crate::playbook::{Playbook, Step};
 use crate::progress::StepRef;
 
 /// The outcome of a task.
@@ -49,6 +49,9 @@ pub struct Exceptions {
     pub unknown: u16,
     /// Items, or 1 for a whole list, that were never proposed because a reference failed.
     pub unresolved: u16,
+    /// True if it was refused or failed, and the steps under its `otherwise` ran instead.
+    #[serde(default)]
+    pub otherwise: bool,
 }
 
 /// The reason that a step stopped its task.
@@ -78,6 +81,16 @@ pub enum Reason {
         reference: String,
         /// The value that was found instead.
         found: String,
+    },
+    /// The condition of its repetition was not met, this many times.
+    Never {
+        /// The times that it ran, at most.
+        times: u16,
+    },
+    /// It waits for something that is no duration and no moment in reach.
+    Wait {
+        /// The beginning of the text.
+        text: String,
     },
     /// Its arguments cannot be proposed.
     Args {
@@ -123,10 +136,22 @@ impl Exceptions {
         ];
         let said = counts.iter().filter(|(count, _)| *count > 0);
         let said = said.map(|(count, what)| format!("{count} {what}"));
-        let id = playbook
-            .step(self.step)
-            .map_or("?", |step| step.id().as_str());
-        format!("step `{id}`: {}", said.collect::<Vec<_>>().join(", "))
+        let step = playbook.step(self.step);
+        let id = step.map_or("?", |step| step.id().as_str());
+        let branches = step
+            .filter(|_| self.otherwise)
+            .map_or(&[][..], Step::branches);
+        let branches = branches.iter().filter_map(|at| playbook.step(*at));
+        let branches: Vec<_> = branches.map(|step| format!("`{}`", step.id())).collect();
+        let instead = if branches.is_empty() {
+            String::new()
+        } else {
+            format!(", so {} came instead", branches.join(" and "))
+        };
+        format!(
+            "step `{id}`: {}{instead}",
+            said.collect::<Vec<_>>().join(", ")
+        )
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -148,6 +173,12 @@ impl Reason {
             Self::Unresolved { reference, found } => {
                 format!("failed: `{reference}` names nothing, because {found}")
             }
+            Self::Never { times } => {
+                format!("failed: its `until` was not met after {times} times")
+            }
+            Self::Wait { text } => format!(
+                "failed: {text:?} is no duration from 1s to 31d and no moment within 31 days"
+            ),
             Self::Args { problem } => format!("failed: its arguments are {problem}"),
         }
     }
@@ -155,7 +186,7 @@ impl Reason {
 
 fn subject(playbook: &Playbook, at: StepRef) -> String {
     match playbook.step(at.step) {
-        Some(step) if step.is_for_each() => format!("item {} of step `{}`", at.item, step.id()),
+        Some(step) if step.has_items() => format!("item {} of step `{}`", at.item, step.id()),
         Some(step) => format!("step `{}`", step.id()),
         None => format!("step {}", at.step),
     }

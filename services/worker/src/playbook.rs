@@ -1,14 +1,25 @@
 //! Defines the playbook: a checked list of typed steps, read from one TOML document.
 
+mod check;
+mod declare;
+mod flow;
+mod given;
+mod inputs;
 mod read;
+mod reader;
 mod roots;
 
 use bus_schema::{StepName, ToolName};
 use diagnostic::Diagnostics;
+use job::FieldBound;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::reference::{Piece, Reference};
+use inputs::Inputs;
+
+pub use given::InputError;
+pub use inputs::{INPUT_BYTES_MAX, INPUTS_MAX, Input};
 
 /// Longest playbook document, in bytes.
 pub const PLAYBOOK_BYTES_MAX: usize = 256 * 1024;
@@ -18,8 +29,13 @@ pub const STEPS_MAX: usize = 256;
 pub const NAME_CHARS_MAX: usize = 64;
 /// Longest purpose, in characters.
 pub const PURPOSE_CHARS_MAX: usize = 1_000;
-/// Largest number of retries after the first attempt.
-pub const RETRIES_MAX: u8 = 5;
+
+/// Longest text of a summary, in characters, before its references are filled in.
+pub const SUMMARY_CHARS_MAX: usize = 4_000;
+/// Shortest wait, in milliseconds: one second.
+pub const WAIT_MS_MIN: u64 = 1_000;
+/// Longest wait, in milliseconds: 31 days.
+pub const WAIT_MS_MAX: u64 = 31 * 86_400_000;
 
 /// A playbook in which every reference names an earlier step.
 ///
@@ -30,7 +46,8 @@ pub const RETRIES_MAX: u8 = 5;
 /// ```text
 /// text      = *( character | "{{" | "}}" | reference )
 /// reference = "{" root *segment "}"
-/// root      = id of an earlier step | "item" | "slot"    item: only in the args of a for_each step
+/// root      = id of an earlier step | "item" | "input" | "slot"
+///             item: only in the args of a step with for_each or repeat
 /// segment   = "." name                                   a field: letters, digits, "_" and "-"
 ///           | '["' any characters but " and } '"]'       a field of any other name
 ///           | "[" integer "]"                            an item of a list, counted from 0
@@ -40,11 +57,13 @@ pub const RETRIES_MAX: u8 = 5;
 /// - A string that consists of one reference becomes the value that it names, with its type.
 /// - A reference inside a longer string becomes text: a string is inserted as it is, a list as its
 ///   items one per line, every other value as canonical JSON.
+/// - `{input.folder}` is the value of the input `folder` of the playbook; a step with the id `input` comes before.
 /// - `{slot.recipient}` is the value with which the owner filled the slot `recipient` of the contract; a step with the
 ///   id `slot` comes before.
 /// - `{step.text}` is always the whole output as text, JSON or not; write `{step["text"]}` for a
 ///   field of that name. Every other reference needs a JSON output.
-/// - A `for_each` step is the list of the outputs of its successful items, in order.
+/// - `{item}` of `repeat` is the number of the time, from 1. A step with `repeat` and `until` is the output of its last time.
+/// - Any other `for_each` or `repeat` step is the list of the outputs of its successful items, in order.
 /// - `{list.files.*.path}` is the list of the paths; a second `.*` gives a list of lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -52,7 +71,9 @@ pub struct Playbook {
     source: String,
     name: String,
     purpose: String,
+    inputs: Inputs,
     steps: Vec<Step>,
+    summary: Option<Vec<Piece>>,
 }
 
 impl Playbook {
@@ -80,6 +101,11 @@ impl Playbook {
         &self.steps
     }
 
+    /// The text that is filled in at the end.
+    pub(crate) fn summary(&self) -> Option<&[Piece]> {
+        self.summary.as_deref()
+    }
+
     /// The step at a position counted from 0.
     #[must_use]
     pub fn step(&self, step: u16) -> Option<&Step> {
@@ -101,18 +127,62 @@ impl From<Playbook> for String {
     }
 }
 
-/// One step: one action, or with `for_each` one action per item of a list.
+/// One step: a wait, one action, or one action per item of a list or time of a repetition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     id: StepName,
-    tool: ToolName,
-    args: BTreeMap<String, Arg>,
-    for_each: Option<Reference>,
+    work: Work,
+    items: Items,
+    when: Option<Condition>,
+    unless: Option<Condition>,
+    /// The positions of the steps that run if it is refused or fails.
+    otherwise: Vec<u16>,
+    /// The positions of the steps that have it under `otherwise`.
+    branch_of: Vec<u16>,
     parallel: bool,
     on_refusal: OnRefusal,
     on_failure: Otherwise,
     on_unknown: Otherwise,
 }
+
+/// The thing that a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It proposes calls of a tool.
+    Call {
+        tool: ToolName,
+        args: BTreeMap<String, Arg>,
+    },
+    /// It waits for a duration, or for a moment.
+    Wait(Vec<Piece>),
+}
+
+/// The items of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Items {
+    /// It has one, and its output is the result.
+    One,
+    /// The items of a list.
+    Each { list: Reference, at_most: usize },
+    /// The numbers from 1: as many as the value says, or else `at_most`.
+    Times {
+        times: Option<Reference>,
+        at_most: usize,
+        /// The condition on the result of one time that ends the repetition.
+        until: Option<Condition>,
+        /// The time between two times.
+        pause_ms: u64,
+    },
+}
+
+/// A comparison of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Condition {
+    pub(crate) value: Reference,
+    pub(crate) bound: FieldBound,
+}
+
+impl Eq for Condition {}
 
 impl Step {
     /// Its id, unique in the playbook.
@@ -121,16 +191,19 @@ impl Step {
         &self.id
     }
 
-    /// The tool it proposes.
+    /// The tool it proposes; none for a step that waits.
     #[must_use]
-    pub fn tool(&self) -> &ToolName {
-        &self.tool
+    pub fn tool(&self) -> Option<&ToolName> {
+        match &self.work {
+            Work::Call { tool, .. } => Some(tool),
+            Work::Wait(_) => None,
+        }
     }
 
-    /// Returns true if it is one action per item of a list.
+    /// Returns true if it is one action per item of a list or time of a repetition.
     #[must_use]
-    pub fn is_for_each(&self) -> bool {
-        self.for_each.is_some()
+    pub fn has_items(&self) -> bool {
+        !matches!(self.items, Items::One)
     }
 
     /// Returns true if several of its items may be open at once.
@@ -141,7 +214,11 @@ impl Step {
 
     /// The names of its arguments.
     pub fn arg_names(&self) -> impl Iterator<Item = &str> {
-        self.args.keys().map(String::as_str)
+        let args = match &self.work {
+            Work::Call { args, .. } => Some(args),
+            Work::Wait(_) => None,
+        };
+        args.into_iter().flatten().map(|(name, _)| name.as_str())
     }
 
     /// The effect of a refusal.
@@ -162,12 +239,36 @@ impl Step {
         self.on_unknown
     }
 
-    pub(crate) fn args(&self) -> &BTreeMap<String, Arg> {
-        &self.args
+    pub(crate) const fn work(&self) -> &Work {
+        &self.work
     }
 
-    pub(crate) fn for_each(&self) -> Option<&Reference> {
-        self.for_each.as_ref()
+    pub(crate) const fn items(&self) -> &Items {
+        &self.items
+    }
+
+    /// The condition that ends its repetition.
+    pub(crate) const fn until(&self) -> Option<&Condition> {
+        match &self.items {
+            Items::Times { until, .. } => until.as_ref(),
+            Items::One | Items::Each { .. } => None,
+        }
+    }
+
+    pub(crate) const fn when(&self) -> Option<&Condition> {
+        self.when.as_ref()
+    }
+
+    pub(crate) const fn unless(&self) -> Option<&Condition> {
+        self.unless.as_ref()
+    }
+
+    pub(crate) fn branches(&self) -> &[u16] {
+        &self.otherwise
+    }
+
+    pub(crate) const fn is_branch(&self) -> bool {
+        !self.branch_of.is_empty()
     }
 }
 
@@ -192,8 +293,8 @@ pub enum Otherwise {
     /// The task goes on without it.
     Continue,
     /// A new action with the same arguments, while the attempts so far, however they ended, are
-    /// at most this many (1 to [`RETRIES_MAX`]); after that the task ends as failed. A lapsed action
-    /// is proposed again without this setting, after at most [`RETRIES_MAX`] attempts.
+    /// at most this many (1 to [`RETRIES_MAX`](crate::RETRIES_MAX)); after that the task ends as failed. A lapsed action
+    /// is proposed again without this setting, after at most [`RETRIES_MAX`](crate::RETRIES_MAX) attempts.
     Retry(u8),
 }
 

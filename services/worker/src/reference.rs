@@ -13,6 +13,8 @@ const INDEX_DIGITS_MAX: usize = 6;
 pub(crate) enum Root {
     /// The item of the `for_each` step that holds the reference.
     Item,
+    /// The values of the inputs of the playbook.
+    Input,
     /// The values of the slots of the task.
     Slot,
     /// The outcome of the step at this index.

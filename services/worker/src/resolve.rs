@@ -1,13 +1,15 @@
-//! Resolves references against the outputs of earlier steps and the slots of the task, and builds arguments from them.
+//! Resolves references against the outputs of earlier steps, the inputs of the playbook and the slots of the task, and builds
+//! arguments from them.
 
+use job::FieldBound;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::json::{self, OUTPUT_BYTES_MAX};
-use crate::limits::{ARGS_BYTES_MAX, ITEMS_MAX};
+use crate::limits::ARGS_BYTES_MAX;
 use crate::outcome::Reason;
-use crate::playbook::Arg;
+use crate::playbook::{Arg, Condition, Items};
 use crate::progress::{Progress, StepRef};
 use crate::reference::{Piece, Reference, Root, Segment};
 
@@ -72,6 +74,7 @@ impl Misses {
 pub(crate) struct Resolver<'a, 'o> {
     progress: &'a Progress,
     slots: &'a Value,
+    inputs: &'a Map<String, Value>,
     outputs: &'a dyn Fn(StepRef) -> Option<&'o [u8]>,
     parsed: BTreeMap<StepRef, Result<Rc<Value>, String>>,
     bytes_left: usize,
@@ -87,42 +90,119 @@ pub(crate) struct Scope<'s> {
 impl<'a, 'o> Resolver<'a, 'o> {
     pub(crate) fn new(
         progress: &'a Progress,
-        slots: &'a Value,
+        (inputs, slots): (&'a Map<String, Value>, &'a Value),
         outputs: &'a dyn Fn(StepRef) -> Option<&'o [u8]>,
     ) -> Self {
         Self {
             progress,
             slots,
+            inputs,
             outputs,
             parsed: BTreeMap::new(),
             bytes_left: 0,
         }
     }
 
-    /// Returns the items of a `for_each` step.
-    pub(crate) fn list(
-        &mut self,
-        reference: &Reference,
-        past: &[Past],
-    ) -> Result<Vec<Value>, Miss> {
+    /// Returns the items of a step.
+    pub(crate) fn items(&mut self, items: &Items, past: &[Past]) -> Result<Vec<Value>, Miss> {
         self.bytes_left = OUTPUT_BYTES_MAX;
         let scope = Scope { past, item: None };
-        let found = match self.value(reference, scope)? {
-            Value::Array(list) if list.len() <= ITEMS_MAX => return Ok(list),
-            Value::Array(list) => {
-                format!(
-                    "a list of {} items; at most {ITEMS_MAX} are allowed",
-                    list.len()
-                )
+        match items {
+            Items::One => Ok(Vec::new()),
+            Items::Each { list, at_most } => match self.value(list, scope)? {
+                Value::Array(list) if list.len() <= *at_most => Ok(list),
+                Value::Array(found) => {
+                    let found = format!(
+                        "a list of {} items; at most {at_most} are allowed",
+                        found.len()
+                    );
+                    Err(not(list, &found))
+                }
+                other @ (Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Object(_)) => {
+                    Err(not(list, &format!("{}, not a list", json::kind(&other))))
+                }
+            },
+            Items::Times {
+                times: None,
+                at_most,
+                ..
+            } => Ok((1..=*at_most).map(Value::from).collect()),
+            Items::Times {
+                times: Some(times),
+                at_most,
+                ..
+            } => {
+                let value = self.value(times, scope)?;
+                let number = value
+                    .as_u64()
+                    .and_then(|number| usize::try_from(number).ok());
+                match number {
+                    Some(number) if number <= *at_most => {
+                        Ok((1..=number).map(Value::from).collect())
+                    }
+                    Some(number) => {
+                        let found = format!("{number} times; at most {at_most} are allowed");
+                        Err(not(times, &found))
+                    }
+                    None => {
+                        let found = format!("{}, not a number of times", json::kind(&value));
+                        Err(not(times, &found))
+                    }
+                }
             }
+        }
+    }
+
+    /// Returns true if a condition holds.
+    pub(crate) fn holds(&mut self, condition: &Condition, past: &[Past]) -> Result<bool, Miss> {
+        self.bytes_left = OUTPUT_BYTES_MAX;
+        let Condition { value, bound } = condition;
+        let is_presence = matches!(bound, FieldBound::Present(_));
+        if let (true, Root::Step(step), []) = (is_presence, value.root, value.path.as_slice()) {
+            let made = past.get(usize::from(step));
+            let is_made = matches!(made, Some(Past::One(_) | Past::List(_)));
+            return Ok(bound.takes(is_made.then_some(&Value::Bool(true))));
+        }
+        let found = match self.value(value, Scope { past, item: None }) {
+            Err(Miss::Wrong(_)) if is_presence => return Ok(bound.takes(None)),
+            found => found?,
+        };
+        let wanted = match bound {
+            FieldBound::Prefix(_) | FieldBound::Suffix(_) if !found.is_string() => "a string",
+            FieldBound::Range { .. } if !found.is_number() => "a number",
+            FieldBound::Is(values) => match values.first() {
+                Some(one) if json::kind(one) != json::kind(&found) => json::kind(one),
+                Some(_) | None => return Ok(bound.takes(Some(&found))),
+            },
+            FieldBound::Prefix(_)
+            | FieldBound::Suffix(_)
+            | FieldBound::Range { .. }
+            | FieldBound::Present(_) => return Ok(bound.takes(Some(&found))),
+        };
+        let found = format!(
+            "{}, and the condition compares {wanted}",
+            json::kind(&found)
+        );
+        Err(not(value, &found))
+    }
+
+    /// Returns a text with its references filled in.
+    pub(crate) fn filled(&mut self, pieces: &[Piece], past: &[Past]) -> Result<String, Miss> {
+        self.bytes_left = ARGS_BYTES_MAX;
+        match self.text(pieces, Scope { past, item: None })? {
+            Value::String(text) => Ok(text),
             other @ (Value::Null
             | Value::Bool(_)
             | Value::Number(_)
-            | Value::String(_)
-            | Value::Object(_)) => format!("{}, not a list", json::kind(&other)),
-        };
-        let whole = reference.prefix(usize::MAX);
-        Err(unresolved(reference, format!("`{whole}` is {found}")))
+            | Value::Array(_)
+            | Value::Object(_)) => {
+                as_text(&other).map_err(|problem| Miss::Wrong(Reason::Args { problem }))
+            }
+        }
     }
 
     /// Returns the canonical bytes of the arguments, at most [`ARGS_BYTES_MAX`].
@@ -143,6 +223,26 @@ impl<'a, 'o> Resolver<'a, 'o> {
             return Err(wrong(problem));
         }
         Ok(bytes)
+    }
+
+    /// Returns a text with its references filled in, and a dash for each value that there is not.
+    ///
+    /// # Errors
+    /// The outputs that must be fetched first.
+    pub(crate) fn summary(
+        &mut self,
+        pieces: &[Piece],
+        past: &[Past],
+    ) -> Result<String, BTreeSet<StepRef>> {
+        let (mut need, mut out) = (BTreeSet::new(), String::new());
+        for piece in pieces {
+            match self.filled(std::slice::from_ref(piece), past) {
+                Ok(text) => out.push_str(&text),
+                Err(Miss::Need(more)) => need.extend(more),
+                Err(Miss::Erased(_) | Miss::Wrong(_)) => out.push('–'),
+            }
+        }
+        if need.is_empty() { Ok(out) } else { Err(need) }
     }
 
     fn table(&mut self, table: &BTreeMap<String, Arg>, scope: Scope<'_>) -> Result<Value, Miss> {
@@ -199,6 +299,10 @@ impl<'a, 'o> Resolver<'a, 'o> {
             Root::Item => {
                 let item = scope.item.unwrap_or(&Value::Null);
                 let value = walk(item, reference, 0)?;
+                return self.charge(value, reference);
+            }
+            Root::Input => {
+                let value = walk_fields(self.inputs, reference, 0)?;
                 return self.charge(value, reference);
             }
             Root::Slot if self.slots.is_null() => {
@@ -306,6 +410,12 @@ impl<'a, 'o> Resolver<'a, 'o> {
     }
 }
 
+/// The reason that a reference names something else than what is needed.
+fn not(reference: &Reference, found: &str) -> Miss {
+    let whole = reference.prefix(usize::MAX);
+    unresolved(reference, format!("`{whole}` is {found}"))
+}
+
 fn unresolved(reference: &Reference, found: String) -> Miss {
     Miss::Wrong(Reason::Unresolved {
         reference: reference.to_string(),
@@ -319,10 +429,9 @@ fn walk(value: &Value, reference: &Reference, from: usize) -> Result<Value, Miss
         return Ok(value.clone());
     };
     let found = match (segment, value) {
-        (Segment::Name(name) | Segment::Quoted(name), Value::Object(map)) => match map.get(name) {
-            Some(part) => return walk(part, reference, from + 1),
-            None => fields(map),
-        },
+        (Segment::Name(_) | Segment::Quoted(_), Value::Object(map)) => {
+            return walk_fields(map, reference, from);
+        }
         (Segment::Index(index), Value::Array(list)) => match list.get(*index) {
             Some(part) => return walk(part, reference, from + 1),
             None => format!("a list of {} items", list.len()),
@@ -339,6 +448,23 @@ fn walk(value: &Value, reference: &Reference, from: usize) -> Result<Value, Miss
         reference,
         format!("`{}` is {found}", reference.prefix(from)),
     ))
+}
+
+/// Does the same in the fields of an object.
+fn walk_fields(
+    map: &Map<String, Value>,
+    reference: &Reference,
+    from: usize,
+) -> Result<Value, Miss> {
+    let field = reference.path.get(from).and_then(Segment::field);
+    match field.and_then(|name| map.get(name)) {
+        Some(part) => walk(part, reference, from + 1),
+        None => {
+            let found = fields(map);
+            let at = reference.prefix(from);
+            Err(unresolved(reference, format!("`{at}` is {found}")))
+        }
+    }
 }
 
 fn fields(map: &Map<String, Value>) -> String {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionGranted, ActionId, ActionProposed, AuthorId, Content, EventId, Meta, TaskAdmitted, TaskId,
+    ActionGranted, ActionId, ActionProposed, AuthorId, Content, EventId, Meta, TaskAdmitted,
+    TaskId, Time,
 };
 use proposer::{End, Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub(crate) struct Task {
     pub(crate) progress: Progress,
     /// The outputs of successful actions.
     pub(crate) outputs: BTreeMap<StepRef, Stored>,
+    /// The bus time of the last fact that ended an action, or else of the admission.
+    pub(crate) since: Time,
     /// The event of another author that the task's next one answers.
     pub(crate) cause: EventId,
     granted: OpenGrants,
@@ -50,6 +53,7 @@ impl Task {
             by: fact.contents_by(),
             progress: Progress::default(),
             outputs: BTreeMap::new(),
+            since: meta.stored,
             cause: meta.id,
             granted: OpenGrants::default(),
             cancelled: false,
@@ -90,6 +94,7 @@ impl Task {
     /// Folds a refusal. It counts only before a grant, because a granted action may have run.
     pub(crate) fn refuse(&mut self, meta: &Meta, action: ActionId) {
         if !self.granted.has(action) && self.take(Fact::Refused { action }) {
+            self.since = meta.stored;
             self.cause = meta.id;
         }
     }
@@ -116,7 +121,9 @@ impl Task {
             Some(End::Lapsed) => Fact::Lapsed { action },
             Some(End::Unknown) => Fact::Unknown { action },
         };
-        self.take(fact);
+        if self.take(fact) {
+            self.since = meta.stored;
+        }
         self.cause = meta.id;
     }
 

@@ -2,6 +2,7 @@
 
 mod cancel;
 pub(super) mod dialogue;
+mod inputs;
 mod list;
 pub(super) mod plan;
 pub(super) mod run;

@@ -49,6 +49,38 @@ fn every_value_is_read() {
 }
 
 #[test]
+fn inputs_keep_their_types() {
+    let inputs =
+        "[inputs]\nfolder = \"2027\"\ndays = 7\nshare = 0.5\ndry = true\nfiles = [\"a\", \"b\"]\n";
+    let job = read(&format!("{HEAD}{WHEN}{inputs}"));
+    let inputs = serde_json::to_string(&job.inputs).expect("JSON");
+    assert_eq!(
+        inputs,
+        r#"{"days":7,"dry":true,"files":["a","b"],"folder":"2027","share":0.5}"#
+    );
+    let long = format!("files = [{}]", "1, ".repeat(65));
+    for (line, problem) in [
+        (
+            "day = 2027-03-01",
+            "`day` is no text, number, true, false or list",
+        ),
+        ("more = { a = 1 }", "`more` is no text"),
+        ("nested = [[1]]", "`nested` is no text"),
+        (long.as_str(), "`files` is no text"),
+    ] {
+        let wrong = Job::parse("job.toml", &format!("{HEAD}{WHEN}[inputs]\n{line}\n"));
+        let said = wrong.expect_err(line).to_string();
+        assert!(said.contains(problem), "{said}");
+    }
+    let wrong = Job::parse("job.toml", &format!("inputs = 1\n{HEAD}{WHEN}"));
+    let said = wrong.expect_err("no table").to_string();
+    assert!(
+        said.contains("`inputs` is not a table of at most 64 values"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_trigger_has_no_slots() {
     let job = read(&format!("{HEAD}[when]\ntrigger = \"cli.build\"\n"));
     assert_eq!(job.when.trigger(), Some("cli.build"));

@@ -1,36 +1,40 @@
 //! Reads a playbook document strictly and reports every error with its place.
 
 use bus_schema::{StepName, ToolName};
-use diagnostic::{Diagnostic, Diagnostics, nearest};
+use diagnostic::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::roots::{Heading, heading, root};
+use super::inputs::Inputs;
+use super::reader::{Reader, Value, integer};
+use super::roots::heading;
 use super::{
-    Arg, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, RETRIES_MAX, SLUG,
-    STEP_ID, STEPS_MAX, Step, TOOL_NAME, is_slug, is_step_id,
+    Arg, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, SLUG, STEP_ID,
+    STEPS_MAX, SUMMARY_CHARS_MAX, Step, TOOL_NAME, Work, is_slug, is_step_id,
 };
-use crate::reference::{Piece, Reference, pieces};
-use bus_schema::json::{DEPTH_MAX, INTEGER_MAX};
+use crate::limits::RETRIES_MAX;
+use crate::reference::Piece;
+use bus_schema::json::DEPTH_MAX;
 
-const TOP_KEYS: &[&str] = &["playbook", "purpose", "step"];
-const STEP_KEYS: &[&str] = &[
+const TOP_KEYS: &[&str] = &["playbook", "purpose", "input", "given", "step", "summary"];
+const CALL_KEYS: &[&str] = &[
     "id",
     "tool",
     "args",
+    "if",
+    "unless",
     "for_each",
+    "at_most",
+    "repeat",
     "parallel",
     "on_refusal",
     "on_failure",
     "on_unknown",
+    "otherwise",
 ];
-
-/// Largest number of reported problems: each costs a pass over the text.
-const FOUND_MAX: usize = 200;
-
-type Value<'a> = Spanned<DeValue<'a>>;
+const WAIT_KEYS: &[&str] = &["id", "wait", "if", "unless", "on_failure", "otherwise"];
 
 impl Playbook {
     /// Reads a playbook; `file` is the name that diagnostics give it.
@@ -52,6 +56,7 @@ impl Playbook {
             file,
             text,
             found: Vec::new(),
+            inputs: Inputs::default(),
             earlier: Vec::new(),
             later: Vec::new(),
         };
@@ -59,12 +64,11 @@ impl Playbook {
         Diagnostics::none_in(reader.found)?;
         let fix = "add what is missing";
         let incomplete = || Diagnostic::at(file, text, 0..0, "the playbook is incomplete", fix);
-        let (name, purpose, steps) = parts.ok_or_else(incomplete)?;
+        let parts = parts.ok_or_else(incomplete)?;
         Ok(Self {
             source: text.into(),
-            name,
-            purpose,
-            steps,
+            inputs: reader.inputs,
+            ..parts
         })
     }
 }
@@ -91,41 +95,40 @@ fn not_toml(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
     Diagnostic::at(file, text, span, problem, "flatten it")
 }
 
-struct Reader<'a> {
-    file: &'a str,
-    text: &'a str,
-    found: Vec<Diagnostic>,
-    earlier: Vec<Heading>,
-    later: Vec<Heading>,
-}
-
 impl Reader<'_> {
-    /// Records a problem; returns `None` so that callers can return it.
-    fn wrong<T>(
-        &mut self,
-        span: Range<usize>,
-        problem: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Option<T> {
-        if self.found.len() < FOUND_MAX {
-            let found = Diagnostic::at(self.file, self.text, span, problem, fix);
-            self.found.push(found);
-        }
-        None
-    }
-
-    fn document(&mut self, table: &Spanned<DeTable<'_>>) -> Option<(String, String, Vec<Step>)> {
+    /// Reads a playbook, without its source and inputs.
+    fn document(&mut self, table: &Spanned<DeTable<'_>>) -> Option<Playbook> {
         self.keys(table.get_ref(), TOP_KEYS, "a playbook");
         let top = table.get_ref();
         let name = self.required(top, 0..0, "playbook", "the playbook");
         let name = name.and_then(|v| self.checked(v, "playbook", is_slug, SLUG));
         let purpose = self.required(top, 0..0, "purpose", "the playbook");
         let purpose = purpose.and_then(|v| self.purpose(v));
+        self.inputs(top, is_slug);
         let steps = match top.get("step") {
             None => self.wrong(0..0, "the playbook has no steps", "add a `[[step]]`"),
             Some(value) => self.steps(value),
         };
-        Some((name?, purpose?, steps?))
+        let summary = match top.get("summary") {
+            None => Some(None),
+            Some(value) => self.summary(value).map(Some),
+        };
+        Some(Playbook {
+            source: String::new(),
+            name: name?,
+            purpose: purpose?,
+            inputs: Inputs::default(),
+            steps: steps?,
+            summary: summary?,
+        })
+    }
+
+    /// Reads the summary, after all steps.
+    fn summary(&mut self, value: &Value<'_>) -> Option<Vec<Piece>> {
+        let fits = |text: &str| text.chars().count() <= SUMMARY_CHARS_MAX;
+        let fix = format!("write at most {SUMMARY_CHARS_MAX} characters");
+        let text = self.checked(value, "summary", fits, &fix)?;
+        self.pieces(value, &text, false)
     }
 
     fn purpose(&mut self, value: &Value<'_>) -> Option<String> {
@@ -175,29 +178,46 @@ impl Reader<'_> {
             let own = self.later.pop()?;
             self.earlier.push(own);
         }
-        (steps.len() == tables.len()).then_some(steps)
+        if steps.len() != tables.len() {
+            return None;
+        }
+        let taken: Vec<_> = (0_u16..)
+            .zip(&steps)
+            .map(|(at, step)| (at, step.otherwise.clone()))
+            .collect();
+        for (from, branches) in taken {
+            for branch in branches {
+                let step = steps.get_mut(usize::from(branch));
+                step.into_iter().for_each(|step| step.branch_of.push(from));
+            }
+        }
+        self.flow(&steps, &tables);
+        Some(steps)
     }
 
     fn step(&mut self, table: &DeTable<'_>, span: Range<usize>) -> Option<Step> {
-        self.keys(table, STEP_KEYS, "a step");
+        let wait = table.get("wait");
+        let keys = if wait.is_some() { WAIT_KEYS } else { CALL_KEYS };
+        let what = if wait.is_some() {
+            "a step that waits"
+        } else {
+            "a step"
+        };
+        self.keys(table, keys, what);
         let id = self.required(table, span.clone(), "id", "the step");
         let id = id.and_then(|value| self.id(value));
-        let tool = self.required(table, span, "tool", "the step");
-        let tool = tool.and_then(|value| {
-            let text = self.string(value, "tool")?;
-            text.parse::<ToolName>().ok().or_else(|| {
-                let problem = format!("`{text}` is not a tool name");
-                self.wrong(value.span(), problem, TOOL_NAME)
-            })
-        });
-        let for_each = table.get("for_each").map(|value| self.for_each(value));
-        let args = match table.get("args") {
-            None => Some(BTreeMap::new()),
-            Some(value) => self.args(value, for_each.is_some()),
+        let items = self.items(table);
+        let has_items = table.contains_key("for_each") || table.contains_key("repeat");
+        let work = match wait {
+            Some(value) => self.wait(value).map(Work::Wait),
+            None => self.call(table, span, has_items),
         };
+        let when = self.condition(table, "if");
+        let unless = self.condition(table, "unless");
+        let otherwise = self.branches(table);
         let parallel = match table.get("parallel") {
             None => Some(false),
-            Some(value) => self.parallel(value, for_each.is_some()),
+            Some(value) => self.parallel(value, table.contains_key("for_each")),
         };
         let on_refusal = match table.get("on_refusal") {
             None => Some(OnRefusal::Stop),
@@ -207,17 +227,34 @@ impl Reader<'_> {
         let on_unknown = self.otherwise(table, "on_unknown");
         Some(Step {
             id: id?,
-            tool: tool?,
-            args: args?,
-            for_each: match for_each {
-                None => None,
-                Some(reference) => Some(reference?),
-            },
+            work: work?,
+            items: items?,
+            when: when?,
+            unless: unless?,
+            otherwise: otherwise?,
+            branch_of: Vec::new(),
             parallel: parallel?,
             on_refusal: on_refusal?,
             on_failure: on_failure?,
             on_unknown: on_unknown?,
         })
+    }
+
+    fn call(&mut self, table: &DeTable<'_>, span: Range<usize>, has_items: bool) -> Option<Work> {
+        let tool = self.required(table, span, "tool", "the step");
+        let tool = tool.and_then(|value| {
+            let text = self.string(value, "tool")?;
+            text.parse::<ToolName>().ok().or_else(|| {
+                let problem = format!("`{text}` is not a tool name");
+                self.wrong(value.span(), problem, TOOL_NAME)
+            })
+        });
+        let args = match table.get("args") {
+            None => Some(BTreeMap::new()),
+            Some(value) => self.args(value, has_items),
+        };
+        let (tool, args) = (tool?, args?);
+        Some(Work::Call { tool, args })
     }
 
     fn id(&mut self, value: &Value<'_>) -> Option<StepName> {
@@ -231,19 +268,6 @@ impl Reader<'_> {
             let problem = format!("`{text}` is not a step id");
             self.wrong(value.span(), problem, STEP_ID)
         })
-    }
-
-    fn for_each(&mut self, value: &Value<'_>) -> Option<Reference> {
-        let text = self.string(value, "for_each")?;
-        let mut found = self.pieces(value, &text, false)?.into_iter();
-        match (found.next(), found.next()) {
-            (Some(Piece::Reference(reference)), None) => Some(reference),
-            _ => self.wrong(
-                value.span(),
-                "`for_each` is not one reference and nothing else",
-                "write a reference to a list, such as `{list.files}`",
-            ),
-        }
     }
 
     fn parallel(&mut self, value: &Value<'_>, has_items: bool) -> Option<bool> {
@@ -351,92 +375,4 @@ impl Reader<'_> {
             }
         }
     }
-
-    /// Reads the references in `text`, the decoded `value`.
-    fn pieces(&mut self, value: &Value<'_>, text: &str, has_items: bool) -> Option<Vec<Piece>> {
-        match pieces(text, &|name, path| {
-            root((&self.earlier, &self.later), name, path, has_items)
-        }) {
-            Ok(pieces) => Some(pieces),
-            Err(wrong) => {
-                let span = value.span();
-                let raw = self.text.get(span.clone()).unwrap_or_default();
-                let place = match raw.find(text) {
-                    Some(from) => {
-                        let start = span.start + from;
-                        start + wrong.at.start..start + wrong.at.end
-                    }
-                    None => span,
-                };
-                self.wrong(place, wrong.problem, wrong.fix)
-            }
-        }
-    }
-
-    fn keys(&mut self, table: &DeTable<'_>, known: &[&str], what: &str) {
-        for key in table.keys() {
-            if known.contains(&key.get_ref().as_ref()) {
-                continue;
-            }
-            let fix = match nearest(key.get_ref(), known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("remove it; the keys are {}", known.join(", ")),
-            };
-            let problem = format!("{what} has no key `{}`", key.get_ref());
-            let _: Option<()> = self.wrong(key.span(), problem, fix);
-        }
-    }
-
-    fn required<'t, 'i>(
-        &mut self,
-        table: &'t DeTable<'i>,
-        span: Range<usize>,
-        key: &str,
-        what: &str,
-    ) -> Option<&'t Value<'i>> {
-        table.get(key).or_else(|| {
-            self.wrong(
-                span,
-                format!("{what} has no `{key}`"),
-                format!("add `{key}`"),
-            )
-        })
-    }
-
-    fn checked(
-        &mut self,
-        value: &Value<'_>,
-        key: &str,
-        fits: impl Fn(&str) -> bool,
-        fix: &str,
-    ) -> Option<String> {
-        let text = self.string(value, key)?;
-        if fits(&text) {
-            return Some(text);
-        }
-        self.wrong(value.span(), format!("`{key}` is not what it must be"), fix)
-    }
-
-    fn string(&mut self, value: &Value<'_>, key: &str) -> Option<String> {
-        match value.get_ref().as_str() {
-            Some(text) => Some(text.into()),
-            None => self.wrong_type(value, key, "a string"),
-        }
-    }
-
-    fn wrong_type<T>(&mut self, value: &Value<'_>, key: &str, wanted: &str) -> Option<T> {
-        let found = value.get_ref().type_str();
-        let vowel = found.starts_with(['a', 'i']);
-        let n = if vowel { "n" } else { "" };
-        let problem = format!("`{key}` is a{n} {found}, not {wanted}");
-        self.wrong(value.span(), problem, format!("write {wanted}"))
-    }
-}
-
-/// Returns an integer that JSON can represent exactly.
-fn integer(value: &DeValue<'_>) -> Option<i64> {
-    let number = value.as_integer()?;
-    let number = i64::from_str_radix(number.as_str(), number.radix()).ok()?;
-    let exact = -INTEGER_MAX..=INTEGER_MAX;
-    exact.contains(&number).then_some(number)
 }

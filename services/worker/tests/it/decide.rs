@@ -309,7 +309,13 @@ fn a_finish_waits_for_what_is_open_and_names_the_first_item() {
         at: at(1, 2),
         reason,
     };
-    assert_eq!(run.todos(), [Todo::Finish { outcome }]);
+    assert_eq!(
+        run.todos(),
+        [Todo::Finish {
+            outcome,
+            summary: None
+        }]
+    );
 }
 
 #[test]

@@ -64,6 +64,60 @@ const IN_STEP_B: &[(&str, &str)] = &[
     ("infinite", "args = { x = -inf }"),
     ("integer beyond 2^53 - 1", "args = { x = 9007199254740992 }"),
     ("integer beyond 2^63", "args = { x = 9223372036854775808 }"),
+    ("if is text", "if = \"{a.n} > 1\""),
+    ("condition without a value", "if = { min = 1 }"),
+    (
+        "condition without a comparison",
+        "if = { value = \"{a.n}\" }",
+    ),
+    (
+        "condition with two comparisons",
+        "if = { value = \"{a.n}\", min = 1, is = 2 }",
+    ),
+    (
+        "condition with an unknown key",
+        "if = { value = \"{a.n}\", mim = 1 }",
+    ),
+    (
+        "condition on a text",
+        "if = { value = \"n={a.n}\", is = \"n=1\" }",
+    ),
+    (
+        "condition on a later step",
+        "if = { value = \"{later.n}\", is = 1 }",
+    ),
+    (
+        "condition that nothing meets",
+        "if = { value = \"{a.n}\", min = 2, max = 1 }",
+    ),
+    (
+        "if and unless alike",
+        "if = { value = \"{a.n}\", is = 1 }\nunless = { value = \"{a.n}\", is = 1 }",
+    ),
+    ("otherwise is unknown", "otherwise = \"latr\""),
+    ("otherwise comes before", "otherwise = \"a\""),
+    ("otherwise is itself", "otherwise = \"b\""),
+    (
+        "otherwise that is never taken",
+        "otherwise = \"later\"\non_failure = \"continue\"\non_refusal = \"continue\"",
+    ),
+    ("repeat without a bound", "repeat = { times = \"{a.n}\" }"),
+    (
+        "repeat until without a bound",
+        "repeat = { until = { value = \"{b.n}\", is = 1 } }",
+    ),
+    ("repeat zero times", "repeat = 0"),
+    ("repeat too often", "repeat = 1001"),
+    (
+        "repeat with a wrong pause",
+        "repeat = { at_most = 2, pause = \"1 minute\" }",
+    ),
+    ("repeat and for_each", "repeat = 2\nfor_each = \"{a.l}\""),
+    ("repeat in parallel", "repeat = 2\nparallel = true"),
+    ("at_most alone", "at_most = 2"),
+    ("wait with a tool", "wait = \"1m\""),
+    ("unknown input", "args = { x = \"{input.folder}\" }"),
+    ("input alone", "args = { x = \"{input}\" }"),
     (
         "several at once",
         "args = { x = \"{c}\", y = nan }\nparallel = 1",
@@ -112,7 +166,77 @@ fn documents() -> Vec<(String, String)> {
         format!("{text}[[step]]\nid = \"s{n}\"\ntool = \"t.t\"\n")
     });
     let long = format!("{HEAD}{A}args.x = \"{{a.{}}}\"\n", "x".repeat(256));
+    let input =
+        |lines: &str| format!("{HEAD}[input.kind]\n{lines}\n{A}args.x = \"{{input.kidn}}\"\n");
+    let two = |first: &str, second: &str| {
+        format!(
+            "{HEAD}{A}[[step]]\nid = \"x\"\n{first}\n[[step]]\nid = \"y\"\ntool = \"t.t\"\n{second}\n"
+        )
+    };
+    let short = "[input.kind]\ntype = \"string\"\nis = [\"full\", \"short\"]\n";
     [
+        ("input without a type", input("default = 1")),
+        ("input of an unknown type", input("type = \"strin\"")),
+        (
+            "input with an unknown key",
+            input("type = \"string\"\ndefalt = \"x\""),
+        ),
+        (
+            "input with a wrong default",
+            input("type = \"integer\"\nis = { max = 3 }\ndefault = 4"),
+        ),
+        (
+            "input with a bound that is none",
+            input("type = \"string\"\nis = { present = true }"),
+        ),
+        (
+            "input with a wrong name",
+            format!("{HEAD}[input.Kind]\ntype = \"string\"\n{A}"),
+        ),
+        ("inputs are no table", format!("input = 1\n{HEAD}{A}")),
+        (
+            "given to no input",
+            format!("{HEAD}{short}{A}[given]\nknd = \"full\"\n"),
+        ),
+        (
+            "given wrongly",
+            format!("{HEAD}{short}{A}[given]\nkind = \"fast\"\n"),
+        ),
+        (
+            "condition that no input meets",
+            format!("{HEAD}{short}{A}if = {{ value = \"{{input.kind}}\", is = \"shrt\" }}\n"),
+        ),
+        (
+            "number of an input that is none",
+            format!("{HEAD}{short}{A}unless = {{ value = \"{{input.kind}}\", min = 1 }}\n"),
+        ),
+        ("wait is a number", two("wait = 5", "")),
+        ("wait without a unit", two("wait = \"5\"", "")),
+        ("wait too long", two("wait = \"32d\"", "")),
+        ("result of a wait", two("wait = \"1s\"", "args.x = \"{x}\"")),
+        (
+            "result that may be missing",
+            two(
+                "tool = \"t.t\"\nif = { value = \"{a.n}\", is = 1 }",
+                "args.x = \"{x.text}\"",
+            ),
+        ),
+        (
+            "result of a step that may fail",
+            format!(
+                "{}[[step]]\nid = \"z\"\ntool = \"t.t\"\nargs.x = \"{{x}}\"\n",
+                two("tool = \"t.t\"\notherwise = \"y\"", "")
+            ),
+        ),
+        (
+            "result of the step that was replaced",
+            two("tool = \"t.t\"\notherwise = \"y\"", "args.x = \"{x}\""),
+        ),
+        (
+            "summary of an unknown step",
+            format!("summary = \"{{b.n}}\"\n{HEAD}{A}"),
+        ),
+        ("summary is a list", format!("summary = [1]\n{HEAD}{A}")),
         ("empty document", String::new()),
         ("not TOML", format!("{HEAD}[[step]\n")),
         ("duplicate key", format!("{HEAD}purpose = \"twice\"\n{A}")),
@@ -176,4 +300,30 @@ fn the_largest_allowed_playbook_is_taken() {
     );
     let deep = format!("{HEAD}{A}args.x = {}1{}\n", "[".repeat(31), "]".repeat(31));
     assert!(Playbook::parse("p", &deep).is_ok());
+}
+
+#[test]
+fn results_that_are_there_in_every_case_are_taken() {
+    let plain = "tool = \"t.t\"\n";
+    let when = "if = { value = \"{a.n}\", is = 1 }\n";
+    for (first, second) in [
+        (when, when),
+        (when, "if = { value = \"{x}\", present = true }\n"),
+        (
+            when,
+            "unless = { value = \"{x.field}\", present = false }\n",
+        ),
+        (when, "on_failure = \"continue\"\n"),
+        (
+            "otherwise = \"z\"\n",
+            "if = { value = \"{x}\", present = true }\n",
+        ),
+        ("on_failure = \"continue\"\n", ""),
+    ] {
+        let text = format!(
+            "{HEAD}{A}[[step]]\nid = \"x\"\n{plain}{first}[[step]]\nid = \"y\"\n{plain}{second}args.x = \"{{x}}\"\n\
+             [[step]]\nid = \"z\"\n{plain}"
+        );
+        Playbook::parse("p", &text).unwrap_or_else(|e| panic!("{e}"));
+    }
 }

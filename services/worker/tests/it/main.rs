@@ -13,6 +13,10 @@ mod demo;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod flow;
+#[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod random;

@@ -5,7 +5,7 @@ use crate::run::{End, Run};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use worker::{Fact, Playbook, Progress, StepRef, Todo, ready};
+use worker::{Around, Fact, Playbook, Progress, StepRef, Todo, ready};
 
 const ENDS: [End; 5] = [
     End::Refused,
@@ -87,7 +87,12 @@ fn replay(run: &Run) -> Vec<Todo> {
             .contains(&at)
             .then(|| run.outputs[&at].as_slice())
     };
-    ready(&playbook, &progress, &Value::Null, &known)
+    let around = Around {
+        slots: &Value::Null,
+        now: run.now,
+        since: run.since,
+    };
+    ready(&playbook, &progress, around, &known)
 }
 
 fn is_open(run: &Run, action: bus_schema::ActionId) -> bool {

@@ -1,9 +1,9 @@
 //! Simulates a task: keeps its record and its outputs, and answers for policy and runner.
 
-use bus_schema::ActionId;
+use bus_schema::{ActionId, Time};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use worker::{Fact, Outcome, Playbook, Progress, StepRef, Todo, ready};
+use worker::{Around, Fact, Outcome, Playbook, Progress, StepRef, Todo, ready};
 
 /// The end of a proposed action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,11 @@ pub(crate) struct Run {
     pub(crate) fetched: BTreeSet<StepRef>,
     pub(crate) history: Vec<Fact>,
     pub(crate) proposed: Vec<(StepRef, u8, ActionId, String)>,
+    pub(crate) summary: Option<String>,
+    /// Bus time, which moves only as far as the task waits.
+    pub(crate) now: Time,
+    pub(crate) since: Time,
+    pub(crate) waits: Vec<u64>,
 }
 
 impl Run {
@@ -35,12 +40,21 @@ impl Run {
             fetched: BTreeSet::new(),
             history: Vec::new(),
             proposed: Vec::new(),
+            summary: None,
+            now: Time::default(),
+            since: Time::default(),
+            waits: Vec::new(),
         }
     }
 
     /// Returns the next todos, given the fetched outputs.
     pub(crate) fn todos(&self) -> Vec<Todo> {
-        ready(&self.playbook, &self.progress, &Value::Null, &|at| {
+        let around = Around {
+            slots: &Value::Null,
+            now: self.now,
+            since: self.since,
+        };
+        ready(&self.playbook, &self.progress, around, &|at| {
             let known = self.fetched.contains(&at).then(|| self.outputs.get(&at));
             known.flatten().map(Vec::as_slice)
         })
@@ -64,7 +78,15 @@ impl Run {
                         assert!(self.outputs.contains_key(&at), "{at:?} has no output");
                         fetching = true;
                     }
-                    Todo::Finish { outcome } => return Err(outcome),
+                    Todo::Finish { outcome, summary } => {
+                        self.summary = summary;
+                        return Err(outcome);
+                    }
+                    Todo::Wait { until } => {
+                        self.waits.push(until.ms_since(self.now));
+                        self.now = until;
+                        fetching = true;
+                    }
                     Todo::Propose {
                         at,
                         items,
@@ -94,6 +116,7 @@ impl Run {
     }
 
     pub(crate) fn settle(&mut self, action: ActionId, end: End, output: &[u8]) {
+        self.since = self.now;
         if end == End::Refused {
             return self.fold(Fact::Refused { action });
         }

@@ -98,8 +98,13 @@ impl Arguments {
         let folder = self.file.parent().unwrap_or(Path::new(""));
         let file = folder.join(&job.playbook);
         let text = read_text(&file)?;
-        Playbook::parse(&file.display().to_string(), &text)
-            .map_err(|problems| Error::Document(problems.to_string()))
+        let playbook = Playbook::parse(&file.display().to_string(), &text)
+            .map_err(|problems| Error::Document(problems.to_string()))?;
+        playbook.with_inputs(&job.inputs).map_err(|error| {
+            Error::Document(format!(
+                "{error}; write the values of the inputs under `[inputs]` of the job"
+            ))
+        })
     }
 }
 
@@ -194,16 +199,14 @@ fn permits(contract: &Contract, job: &Job) -> Result<(), Error> {
 /// Returns a note for each tool that policy refuses to jobs.
 fn refused_tools(playbook: &Playbook, tools: &Catalogue) -> Vec<String> {
     let steps = playbook.steps().iter();
-    let high = steps.filter(|step| {
-        let tool = tools.get(step.tool().as_str());
-        tool.is_some_and(|tool| tool.risk() == Some(Risk::High))
+    let high = steps.filter_map(|step| {
+        let tool = tools.get(step.tool()?.as_str())?;
+        (tool.risk() == Some(Risk::High)).then(|| (step.id(), tool.name()))
     });
-    let note = |step: &worker::Step| {
+    let note = |(step, tool)| {
         format!(
-            "note: the step `{}` is refused: its tool {} has a high risk, and jobs may not use it; if its risk is lower, write \
-             \"risk\" into the catalogue",
-            step.id(),
-            step.tool()
+            "note: the step `{step}` is refused: its tool {tool} has a high risk, and jobs may not use it; if its risk is lower, \
+             write \"risk\" into the catalogue"
         )
     };
     high.map(note).collect()

@@ -52,18 +52,20 @@ impl Arguments {
 fn problems(playbook: &Playbook, tools: &Catalogue) -> Vec<String> {
     let mut found = Vec::new();
     for step in playbook.steps() {
-        match tools.get(step.tool().as_str()) {
+        let Some(name) = step.tool() else {
+            continue;
+        };
+        match tools.get(name.as_str()) {
             Some(tool) => arguments(step, tool, &mut found),
             None => {
                 let known = tools.tools().map(|tool| tool.name().as_str());
-                let fix = nearest(step.tool().as_str(), known).map_or_else(
+                let fix = nearest(name.as_str(), known).map_or_else(
                     || "`contractual tool list` shows the tools".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
                 found.push(format!(
-                    "the step `{}` uses the tool `{}`, which the signed catalogue does not have: {fix}",
-                    step.id(),
-                    step.tool()
+                    "the step `{}` uses the tool `{name}`, which the signed catalogue does not have: {fix}",
+                    step.id()
                 ));
             }
         }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     dialogue::{self, NewDialogue},
-    plan,
+    inputs, plan,
     talk::Talk,
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(super) const TASK_EXAMPLE: &str =
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: contractual run \"Add up the invoices\" --contract invoices\n\
-    Example: contractual run --contract contract.toml --playbook playbook.toml\n\n\
+    Example: contractual run --contract contract.toml --playbook playbook.toml --input folder=2027\n\n\
     Without --contract, words get the draft of the narrowest contract that fits them. A person at a terminal reads what it may \
     read, change, send and spend, takes away what is too much or edits it, and signs it; then it runs.\n\n\
     A model works on the words with the tools of the contract; its calls are decided as those of a playbook, and so are the \
@@ -57,6 +57,10 @@ pub(crate) struct Arguments {
     /// missing ones.
     #[arg(long, value_name = "SLOT=VALUE")]
     set: Vec<String>,
+    /// The value of an input of the playbook, such as folder=2027; repeat it for each input. `name=@FILE` reads a file, and
+    /// `name=@@text` begins with `@`.
+    #[arg(long, value_name = "INPUT=VALUE", requires = "playbook")]
+    input: Vec<String>,
     /// Approve every question; by default the answer is read from standard input, and EOF means no.
     #[arg(long)]
     yes: bool,
@@ -128,9 +132,10 @@ impl Arguments {
             return Ok(None);
         };
         let text = read_text(file)?;
-        worker::Playbook::parse(&file.display().to_string(), &text)
+        let playbook = worker::Playbook::parse(&file.display().to_string(), &text)
             .map_err(|problems| Error::Document(problems.to_string()))?;
-        Ok(Some(text))
+        let filled = inputs::filled(&playbook, &self.input)?;
+        Ok(Some(filled.source().to_owned()))
     }
 
     /// The contract: the named one, or the one that the person signs for the words, with the signed text.

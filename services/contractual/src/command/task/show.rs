@@ -2,6 +2,7 @@
 
 use clap::Args;
 use deployment::Deployment;
+use diagnostic::escaped_lines;
 
 use crate::{Error, Output, ids::IdPrefix, timeline::Timeline};
 
@@ -25,6 +26,9 @@ impl Arguments {
         let mut timeline = Timeline::new();
         for event in &found.events {
             timeline.show(event, &client).await.print(out);
+        }
+        if let Some(words) = timeline.last_words {
+            out.line_for_people(&format!("\n{}", escaped_lines(&words)));
         }
         Ok(())
     }
