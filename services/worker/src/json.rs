@@ -83,3 +83,37 @@ pub(crate) fn kind(value: &Value) -> &'static str {
 fn too_long(len: usize) -> String {
     format!("longer than {OUTPUT_BYTES_MAX} bytes ({len})")
 }
+
+/// Returns the text of a value inside a longer text.
+pub(crate) fn as_text(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Array(list) => {
+            let lines = list
+                .iter()
+                .map(scalar_text)
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(lines.join("\n"))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            scalar_text(value)
+        }
+    }
+}
+
+fn scalar_text(value: &Value) -> Result<String, String> {
+    if let Value::String(text) = value {
+        return Ok(text.clone());
+    }
+    let bytes = canonical(value)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Returns a lower bound of the bytes that a value takes in arguments.
+pub(crate) fn least_bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(least_bytes).sum(),
+        Value::Object(map) => map.iter().map(|(k, v)| k.len() + least_bytes(v)).sum(),
+    }
+}

@@ -200,7 +200,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
             | Value::Number(_)
             | Value::Array(_)
             | Value::Object(_)) => {
-                as_text(&other).map_err(|problem| Miss::Wrong(Reason::Args { problem }))
+                json::as_text(&other).map_err(|problem| Miss::Wrong(Reason::Args { problem }))
             }
         }
     }
@@ -282,7 +282,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Reference(reference) => {
                     let text = self.value(reference, scope).and_then(|value| {
-                        as_text(&value).map_err(|found| {
+                        json::as_text(&value).map_err(|found| {
                             let whole = reference.prefix(usize::MAX);
                             unresolved(reference, format!("`{whole}` is {found}"))
                         })
@@ -396,7 +396,7 @@ impl<'a, 'o> Resolver<'a, 'o> {
 
     /// Counts a value against the remaining bytes.
     fn charge(&mut self, value: Value, reference: &Reference) -> Result<Value, Miss> {
-        match self.bytes_left.checked_sub(least_bytes(&value)) {
+        match self.bytes_left.checked_sub(json::least_bytes(&value)) {
             Some(left) => {
                 self.bytes_left = left;
                 Ok(value)
@@ -483,38 +483,4 @@ fn fields(map: &Map<String, Value>) -> String {
     };
     let names = quoted.collect::<Vec<_>>().join(", ");
     format!("an object with the fields {names}{more}")
-}
-
-/// Returns the text of a value inside a longer text.
-fn as_text(value: &Value) -> Result<String, String> {
-    match value {
-        Value::Array(list) => {
-            let lines = list
-                .iter()
-                .map(scalar_text)
-                .collect::<Result<Vec<_>, _>>()?;
-            Ok(lines.join("\n"))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            scalar_text(value)
-        }
-    }
-}
-
-fn scalar_text(value: &Value) -> Result<String, String> {
-    if let Value::String(text) = value {
-        return Ok(text.clone());
-    }
-    let bytes = json::canonical(value)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Returns a lower bound of the bytes that a value takes in arguments.
-fn least_bytes(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
-        Value::String(text) => text.len(),
-        Value::Array(list) => list.iter().map(least_bytes).sum(),
-        Value::Object(map) => map.iter().map(|(k, v)| k.len() + least_bytes(v)).sum(),
-    }
 }
