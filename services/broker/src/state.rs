@@ -19,7 +19,7 @@ pub struct State {
     pub(crate) acts: executor::State,
     /// The claims of egress without an outcome, by action.
     claims: BTreeMap<ActionId, ClaimOnRecord>,
-    /// What was released for claims that have an outcome: the exchange of a token goes on after the end of its call.
+    /// The releases for claims that have an outcome: the exchange of a token goes on after the end of its call.
     #[serde(default)]
     ended: BTreeMap<ActionId, ReleaseOnRecord>,
 }
@@ -32,7 +32,7 @@ pub(crate) struct ClaimOnRecord {
     pub(crate) released: Option<(SecretName, u32)>,
 }
 
-/// What was released for a claim.
+/// The release for a claim.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReleaseOnRecord {
     pub(crate) task: TaskId,

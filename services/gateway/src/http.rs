@@ -25,8 +25,7 @@ use crate::{
     app_state::AppState,
     cors,
     entrance::Entrance,
-    follow, hooks,
-    identity::{self, Identity},
+    follow, hooks, identity,
     pages::{self, OwnHeaders},
     pairing,
     problem::{Kind, Problem},
@@ -217,7 +216,9 @@ async fn guard(
         .and_then(|()| identity::identity(entrance, request.headers()));
     let mut response = match admitted {
         Ok(identity) => {
-            record(identity.as_ref(), &request);
+            if let Some(identity) = &identity {
+                identity.log(&request);
+            }
             request.extensions_mut().insert(entrance);
             match cors::preflight(request.method(), signer.as_ref()) {
                 Some(response) => response,
@@ -245,15 +246,6 @@ async fn guard(
         cors::permit(signer, &mut response);
     }
     response
-}
-
-/// Logs the sender, method and path of a request; none of them holds a secret.
-fn record(identity: Option<&Identity>, request: &Request) {
-    let Some(Identity { login, device }) = identity else {
-        return;
-    };
-    let (method, path) = (request.method(), request.uri().path());
-    tracing::info!(login, %device, %method, path, "request through the tailnet");
 }
 
 async fn health(State(app): State<Arc<AppState>>) -> Result<Json<Healthy>, Problem> {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, Request};
 
 use crate::{
     entrance::Entrance,
@@ -35,6 +35,15 @@ pub(crate) struct Identity {
     pub(crate) login: String,
     /// The device's address in the tailnet.
     pub(crate) device: IpAddr,
+}
+
+impl Identity {
+    /// Logs the sender, method and path of a request; none of them holds a secret.
+    pub(crate) fn log<B>(&self, request: &Request<B>) {
+        let Self { login, device } = self;
+        let (method, path) = (request.method(), request.uri().path());
+        tracing::info!(login, %device, %method, path, "request through the tailnet");
+    }
 }
 
 /// The sender of a request through `entrance`; none on the loopback, where such headers are refused.

@@ -1,6 +1,6 @@
 //! Webhooks: the signatures of requests from programs outside, and the keys that prove them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use axum::http::{HeaderMap, HeaderName};
 use bus_schema::{Digest, JobName, Time};
@@ -44,6 +44,18 @@ pub enum SignatureForm {
     Stripe,
 }
 
+impl FromStr for SignatureForm {
+    type Err = InvalidWebhook;
+    fn from_str(text: &str) -> Result<Self, InvalidWebhook> {
+        match text {
+            "standard" => Ok(Self::Standard),
+            "github" => Ok(Self::Github),
+            "stripe" => Ok(Self::Stripe),
+            _ => Err(InvalidWebhook::Form),
+        }
+    }
+}
+
 /// A webhook: the form of its signatures, and the key that sender and gateway share.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,6 +92,9 @@ pub enum InvalidWebhook {
         "the key of a Standard Webhook is `whsec_` and base64 of at least 16 bytes; take it as the sender shows it"
     )]
     Base64,
+    /// The form of signatures.
+    #[error("a signature has the form standard, github or stripe; choose one")]
+    Form,
     /// The number of webhooks.
     #[error("a deployment has at most {HOOKS_MAX} webhooks; remove one first")]
     TooMany,

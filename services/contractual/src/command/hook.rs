@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use actor::files;
 use bus_schema::JobName;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use data_encoding::BASE64;
 use deployment::Deployment;
 use gateway::{
@@ -47,9 +47,9 @@ pub(super) enum Command {
 pub(super) struct AddArguments {
     /// The name, such as github.
     name: JobName,
-    /// The form of its signatures.
-    #[arg(long, value_name = "FORM", value_enum)]
-    signature: Form,
+    /// The form of its signatures: standard, github or stripe.
+    #[arg(long, value_name = "FORM")]
+    signature: SignatureForm,
     /// Make the key, and print it once.
     #[arg(long)]
     generate: bool,
@@ -62,24 +62,6 @@ pub(super) struct AddArguments {
 pub(super) struct RemoveArguments {
     /// The name, such as github.
     name: JobName,
-}
-
-/// The form of signatures, as an argument.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Form {
-    Standard,
-    Github,
-    Stripe,
-}
-
-impl From<Form> for SignatureForm {
-    fn from(form: Form) -> Self {
-        match form {
-            Form::Standard => Self::Standard,
-            Form::Github => Self::Github,
-            Form::Stripe => Self::Stripe,
-        }
-    }
 }
 
 impl Command {
@@ -100,13 +82,13 @@ impl AddArguments {
             generate,
         } = self;
         let key = if generate {
-            generated(deployment, signature.into())
+            generated(deployment, signature)
         } else {
             let bytes = hidden::line(KEY_BYTES_MAX).await?;
             let text = std::str::from_utf8(&bytes).map_err(|_| invalid(InvalidWebhook::Key))?;
             Zeroizing::new(text.to_owned())
         };
-        let webhook = Webhook::new(signature.into(), key.clone()).map_err(invalid)?;
+        let webhook = Webhook::new(signature, key.clone()).map_err(invalid)?;
         let mut all = read(deployment)?;
         let was_there = all.add(name.clone(), webhook).map_err(invalid)?;
         write(deployment, &all)?;
