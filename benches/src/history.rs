@@ -216,6 +216,7 @@ impl History {
                 outcome: ActionOutcome::Succeeded,
                 usage: Usage::default(),
                 output: task.args,
+                sent: None,
             };
             self.say(&Draft::<Runner>::of(task.id, fact))?;
         }

@@ -130,6 +130,12 @@ impl Sealed {
             .and_then(|salt| Salt::try_from(salt).ok());
         salt.expect("the first 32 bytes are the salt")
     }
+    /// Returns the digest by which an outcome proves a body that was sent, given the SHA-256 of the body. Without the salt of
+    /// this output, nobody can guess the body from it.
+    #[must_use]
+    pub fn proof_of(&self, body: &Digest) -> Digest {
+        Digest::of(&[self.salt().as_bytes(), body.as_bytes()])
+    }
     /// Salt and bytes.
     #[must_use]
     pub fn stored(&self) -> &[u8] {

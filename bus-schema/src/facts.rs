@@ -435,6 +435,10 @@ facts! {
         usage: Usage,
         /// The output.
         output: Content,
+        /// SHA-256 of the salt of the output and the SHA-256 of the body of the request, byte for byte as it was sent. Absent
+        /// if there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sent: Option<Digest>,
     } contents |fact| vec![fact.output];
     /// The executor declined a grant, with the reason.
     "action.declined" v 1 by Runner Egress, of TaskId: ActionDeclined {

@@ -22,6 +22,7 @@ mod live;
 mod money;
 mod outcome;
 mod page;
+mod parts;
 mod passkey;
 mod reader;
 mod refusal;
@@ -79,6 +80,7 @@ pub use live::{Head, Live, PIECE_BYTES_MAX, Piece};
 pub use money::{Currency, Money};
 pub use outcome::{ActionOutcome, TaskOutcome, Usage};
 pub use page::{AwaitChange, PAGE_BYTES_MAX, PATH_BYTES_MAX, ShowPage, ShownPage};
+pub use parts::{AFTER, PARTS_RULE};
 pub use passkey::{ASSERTION_BYTES_MAX, Assertion, passkey};
 pub use reader::{
     ActionFact, AuditFact, CallFact, CatalogueFact, ContractFact, DeviceFact, DoubtFact,

@@ -47,6 +47,7 @@ mod output;
 mod own_tool;
 mod page_browser;
 mod pages;
+mod parts;
 mod path;
 mod permissions;
 mod places;

@@ -360,6 +360,7 @@ fn actions() -> Vec<Example> {
             ..Usage::default()
         },
         output: content(3),
+        sent: None,
     };
     let refused = ActionRefused {
         action: id(4),

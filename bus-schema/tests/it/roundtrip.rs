@@ -54,7 +54,7 @@ proptest! {
         let [wall_ms, cpu_ms, output_bytes] = times;
         let spend = minor.map(|minor| Money { currency: "EUR".parse().unwrap(), minor });
         let usage = Usage { wall_ms, cpu_ms, output_bytes, tokens, bytes_out, spend };
-        survives(&whole(at, prev, ActionFinished { action: id(4), outcome, usage, output: content(3) }))?;
+        survives(&whole(at, prev, ActionFinished { action: id(4), outcome, usage, output: content(3), sent: None }))?;
     }
 
     #[test]

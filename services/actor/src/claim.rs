@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc};
 
 use bus_schema::{
     ActionDeclined, ActionFinished, ActionGranted, ActionOutcome, ActionStarted, Author, AuthorId,
-    CanPublish, ContractFolders, Draft, DraftGrant, Envelope, EventId, Meta, OutsideEnvelope,
-    Sealed, ServiceStarted, Signers, StreamDoubted, Time, Usage,
+    CanPublish, ContractFolders, Digest, Draft, DraftGrant, Envelope, EventId, Meta,
+    OutsideEnvelope, Sealed, ServiceStarted, Signers, StreamDoubted, Time, Usage,
 };
 
 /// An author that acts on grants.
@@ -196,6 +196,7 @@ pub struct Settled<A> {
     outcome: ActionOutcome,
     usage: Usage,
     output: Sealed,
+    sent: Option<Digest>,
 }
 
 impl<A> Claim<A> {
@@ -227,14 +228,20 @@ impl<A> Claim<A> {
         &self.permit.args.0
     }
 
-    /// Makes the outcome.
+    /// Makes the outcome. `sent` is the SHA-256 of the body of the request that was sent, if there was one.
     #[must_use]
-    pub const fn settle(self, outcome: ActionOutcome, usage: Usage, output: Sealed) -> Settled<A> {
+    pub fn settle(
+        self,
+        outcome: ActionOutcome,
+        usage: Usage,
+        (output, sent): (Sealed, Option<Digest>),
+    ) -> Settled<A> {
         Settled {
             claim: self,
             outcome,
             usage,
             output,
+            sent,
         }
     }
 }
@@ -247,6 +254,7 @@ impl<A: Executor> Settled<A> {
             outcome,
             usage,
             output,
+            sent,
         } = self;
         let DraftGrant { task, action, .. } = claim.permit.grant;
         let fact = ActionFinished {
@@ -254,6 +262,7 @@ impl<A: Executor> Settled<A> {
             outcome,
             usage,
             output: output.content(),
+            sent: sent.map(|body| output.proof_of(&body)),
         };
         Draft::of(task, fact).because(claim.started).with(output)
     }

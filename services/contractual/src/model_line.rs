@@ -1,6 +1,6 @@
 //! The requests to a model and its answers on one line of the timeline.
 
-use bus_schema::json::canonical;
+use bus_schema::{AFTER, json::canonical};
 use engine::wire::{ModelTurn, Wire};
 use serde_json::Value;
 
@@ -20,7 +20,8 @@ pub(crate) fn asked(args: &str) -> Option<String> {
     let messages: Value = serde_json::from_str(args.get("messages")?.as_str()?).ok()?;
     let (id, count) = (args.get("model")?.as_str()?, messages.as_array()?.len());
     let messages = if count == 1 { "message" } else { "messages" };
-    Some(one_line(&format!("asks {id}, {count} {messages}")))
+    let further = if args.get(AFTER).is_some() { "further " } else { "" };
+    Some(one_line(&format!("asks {id}, {count} {further}{messages}")))
 }
 
 /// Reads an answer; none if it is an answer of no wire.

@@ -342,6 +342,7 @@ mod tests {
             outcome: ActionOutcome::Failed,
             usage: Usage::default(),
             output: content(),
+            sent: None,
         };
         let refused = ActionFact::ActionRefused(task(), Box::new(refused));
         let declined = ActionDeclined { action, code };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use bus_schema::SecretName;
-use contract::{Endpoint, HttpArgsError, RefusedAddress};
+use contract::{Endpoint, HttpArgsError, PartsError, RefusedAddress};
 
 use crate::release::NoCredential;
 
@@ -42,6 +42,12 @@ pub enum Fault {
     /// The arguments make no request.
     #[error(transparent)]
     Args(#[from] HttpArgsError),
+    /// The parts of the arguments make no whole.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// A part of the arguments is not there.
+    #[error("nothing was sent, because an earlier part of the arguments {0}")]
+    NoPart(String),
     /// The call has no secret.
     #[error("nothing was sent, because the secret `{name}` was not available: {why}")]
     Secret {
@@ -172,6 +178,8 @@ impl Fault {
             | Self::Large(_)
             | Self::Content(_) => true,
             Self::Args(_)
+            | Self::Parts(_)
+            | Self::NoPart(_)
             | Self::Secret { .. }
             | Self::Host(_)
             | Self::NoNameServer
@@ -207,6 +215,8 @@ impl Fault {
                 code, retry_after, ..
             } => Some((*code, *retry_after)),
             Self::Args(_)
+            | Self::Parts(_)
+            | Self::NoPart(_)
             | Self::Secret { .. }
             | Self::Host(_)
             | Self::NoNameServer
@@ -234,6 +244,8 @@ impl Fault {
             Self::Late { .. } => End::Late,
             Self::Stopped => End::Stopped,
             Self::Args(_)
+            | Self::Parts(_)
+            | Self::NoPart(_)
             | Self::Secret { .. }
             | Self::Host(_)
             | Self::NoNameServer

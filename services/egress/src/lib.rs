@@ -11,6 +11,7 @@ mod intake;
 mod live;
 mod no_token;
 mod outgoing;
+mod parts;
 mod release;
 mod resolve;
 mod send;

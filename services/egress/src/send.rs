@@ -1,9 +1,11 @@
 //! Sends the request of one call: resolves, checks, dials, proves the host, sends once, reads.
 
 use std::future::Future;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use bus_schema::Digest;
 use contract::{HttpRequest, HttpTool, Reach, StrictUrl};
 use serde_json::{Map, Value};
 
@@ -43,6 +45,8 @@ pub struct Call<'a> {
     pub args: &'a Map<String, Value>,
     /// Becomes true right before the first byte of the request is sent.
     pub begun: &'a AtomicBool,
+    /// SHA-256 of the body of the request, set before it is begun; nothing without a body.
+    pub body: &'a OnceLock<Digest>,
     /// The secret; it stands only in requests to the tool's own host.
     pub credential: Option<&'a Credential>,
     /// The way out for the pieces of an answer that is still arriving.
@@ -88,6 +92,10 @@ impl Sender {
         let (tool, credential) = (call.tool, call.credential);
         let mut request = tool.request(call.args)?;
         taken(&request, tool, credential)?;
+        if let Some(body) = &request.body {
+            // The body is that of every request of the call.
+            call.body.set(Digest::of(&[body])).ok();
+        }
         let mut left = tool.redirects();
         loop {
             let next = request.clone();

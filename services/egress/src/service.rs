@@ -18,6 +18,7 @@ use crate::answer::Output;
 use crate::credential::Credential;
 use crate::fault::{End, Fault, Phase};
 use crate::live::{self, Pieces};
+use crate::parts;
 use crate::release;
 use crate::resolve::{Resolver, name_servers};
 use crate::send::{Call, Sender, within};
@@ -137,7 +138,7 @@ impl Execute for Egress {
         };
         let reach = Reach::read(&places.hosts, &places.networks);
         let wall = tool.limits().wall_ms.min(u64::from(grant.wall_ms));
-        let begun = AtomicBool::new(false);
+        let (begun, body) = (AtomicBool::new(false), OnceLock::new());
         let wall = Duration::from_millis(wall.max(1));
         let mut credential = None;
         let by = (self.bus.get(), self.key.as_ref());
@@ -145,6 +146,7 @@ impl Execute for Egress {
         let call = async {
             // Ends with the call, so that nothing waits for more of its pieces.
             let out = pieces;
+            let args = parts::whole(tool, args, (by.0, grant.args_by)).await?;
             if let Some(name) = tool.secret() {
                 let opened = release::opened(name, (tool, grant), by, stops).await;
                 let found = match opened {
@@ -165,6 +167,7 @@ impl Execute for Egress {
                 tool,
                 args: &args,
                 begun: &begun,
+                body: &body,
                 credential: credential.as_ref(),
                 pieces: Some(&out),
             };
@@ -186,12 +189,10 @@ impl Execute for Egress {
         if hits > 0 {
             tracing::warn!(hits, tool = %grant.tool, "the answer had the secret, which was taken out");
         }
-        done(
-            (tool, grant),
-            output,
-            begun.into_inner(),
-            credential.as_ref(),
-        )
+        let begun = begun.into_inner();
+        let mut done = done((tool, grant), output, begun, credential.as_ref())?;
+        done.sent = body.into_inner().filter(|_| begun);
+        Some(done)
     }
 }
 

@@ -9,6 +9,7 @@ mod results;
 mod retry;
 mod room;
 mod step;
+mod stored;
 
 pub use self::document::{
     DOCUMENT_BYTES_MAX, DialogueDocument, ModelChoice, OfferedTool, STEPS_MAX,

@@ -1,6 +1,6 @@
 //! The result of an action: its outcome, usage and output.
 
-use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, DraftGrant, Money, Usage};
+use bus_schema::{ActionOutcome, CONTENT_BYTES_MAX, Digest, DraftGrant, Money, Usage};
 use serde_json::json;
 
 /// The result of an action.
@@ -13,6 +13,8 @@ pub struct Done {
     /// The output of the tool, or at least `{"error"}` of an action that did not succeed; never more than the grant
     /// allows.
     pub output: Vec<u8>,
+    /// SHA-256 of the body of the request that was sent, if there was one.
+    pub sent: Option<Digest>,
 }
 
 impl Done {
@@ -23,6 +25,7 @@ impl Done {
             outcome: ActionOutcome::Succeeded,
             usage: Usage::default(),
             output,
+            sent: None,
         }
     }
 
@@ -39,6 +42,7 @@ impl Done {
             outcome,
             usage: Usage::default(),
             output: json!({ "error": text }).to_string().into_bytes(),
+            sent: None,
         }
     }
 

@@ -172,7 +172,7 @@ async fn act<E: Execute>(
         match bus.seal(&done.output) {
             // An executor that stops before the outcome is stored leaves it unknown to every reader.
             Ok(output) => drop(
-                bus.settle(claim.settle(done.outcome, done.usage, output))
+                bus.settle(claim.settle(done.outcome, done.usage, (output, done.sent)))
                     .await,
             ),
             Err(error) => tracing::error!(error = chain(&error), "cannot store the output"),

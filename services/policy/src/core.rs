@@ -109,6 +109,7 @@ impl PolicyCore {
             if let (Some((contract, active)), false) = (active, proposal.revoked) {
                 self.want_document(contract, active, &mut wanted);
                 self.want_arguments(proposal.action, proposal.by, proposal.args, &mut wanted);
+                self.want_parts(proposal, &mut wanted);
                 self.want_past(proposal.task, &proposal.tool, &mut wanted);
             }
         }

@@ -3,8 +3,8 @@
 use bus_schema::json;
 use bus_schema::{
     ActionGranted, ActionId, Asked, AuthorId, Content, DeploymentId, Digest, DraftGrant,
-    EVENT_BYTES_MAX, Envelope, Escalated, Grant, OutsideEnvelope, RefusalCode, RuleId, SecretName,
-    Signed, TaskId, ToolName, wire,
+    EVENT_BYTES_MAX, Envelope, Escalated, Grant, OutsideEnvelope, PARTS_RULE, RefusalCode, RuleId,
+    SecretName, Signed, TaskId, ToolName, wire,
 };
 use contract::{
     ARGUMENTS_BYTES_MAX, Allowance, Call, Catalogue, Code, Contract, ContractTotals, Drift, Fix,
@@ -15,6 +15,7 @@ use contract::{
 use crate::core::{PolicyCore, is_too_long};
 use crate::decision_time::DecisionTime;
 use crate::document::Document;
+use crate::parts::Whole;
 use crate::state::{ActiveContract, Task};
 use crate::tools::NoTools;
 
@@ -170,6 +171,13 @@ impl PolicyCore {
             Ok(read) => read,
             Err(decision) => return *decision,
         };
+        let whole = self.whole((call.task, task), tool, (call.by, args));
+        let args = match &whole {
+            Whole::Unread => return Decision::Wait,
+            Whole::Refused(why) => return Decision::Refuse(in_parts(why)),
+            Whole::Own => args,
+            Whole::Joined(args) => args,
+        };
         let needs = HistoryNeeds::of(contract, call.tool.as_str());
         let record = self.histories.record(call.task, task, &needs, tools);
         let Some(record) = record else {
@@ -187,6 +195,10 @@ impl PolicyCore {
             args,
         };
         match permitted(decide(contract, tools, &view, &said)) {
+            Ok(asked) if asked.question.is_some() && matches!(whole, Whole::Joined(_)) => {
+                let why = "a person is asked about this call, and has to see all of its arguments; send them whole";
+                Decision::Refuse(in_parts(why))
+            }
             Ok(permitted) => self.drafted((deployment, contract, tool), permitted, call, moment),
             Err(refusal) => Decision::Refuse(refusal),
         }
@@ -323,6 +335,11 @@ impl PolicyCore {
             (Err(why), _) => Decision::Refuse(outside(why)),
         }
     }
+}
+
+/// Returns the refusal of arguments in parts.
+fn in_parts(why: &str) -> Refusal {
+    Refusal::new(rule_id(PARTS_RULE), RefusalCode::Arguments, why)
 }
 
 /// Returns the refusal of a tool that no job may use, whatever its contract says.

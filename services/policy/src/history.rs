@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actor::Key;
 use bus_schema::json;
-use bus_schema::{ActionId, AuthorId, Content, Digest, SLOTS_BYTES_MAX, TaskId};
+use bus_schema::{ActionId, AuthorId, Content, Digest, SLOTS_BYTES_MAX, TaskId, ToolName};
 use contract::{
     ARGUMENTS_BYTES_MAX, CallParts, Catalogue, HistoryNeeds, Integrity, Labels, Record, Secrecy,
     SlotValues, Tool,
@@ -61,6 +61,7 @@ impl HistoryCache {
             to.push((Key::Task("words", id), fetch));
         }
         self.want_said(id, task, to);
+        self.want_parts_of_calls(id, task, needs, to);
         self.want_slots(id, (task.slots_by(), task.slots), to);
         let mut add = |name, action, part, by, content| {
             let read = past.is_some_and(|past| past.parts.contains_key(&(action, part)));
@@ -88,7 +89,7 @@ impl HistoryCache {
                 call.args,
             );
         }
-        for (call, need) in recalled(task, needs) {
+        for (_, call, need) in recalled(task, needs) {
             let StartedCall {
                 action,
                 args,
@@ -110,6 +111,17 @@ impl HistoryCache {
                 add("earlier result", action, CallPart::Result, executor, output);
             }
         }
+    }
+
+    /// Returns a read half of an earlier call. None inside: it was erased.
+    pub(crate) fn earlier(
+        &self,
+        task: TaskId,
+        action: ActionId,
+        part: CallPart,
+    ) -> Option<Option<&Value>> {
+        let past = self.tasks.get(&task)?;
+        past.parts.get(&(action, part)).map(Option::as_ref)
     }
 
     /// Adds the further words of the owner that must be read.
@@ -233,12 +245,10 @@ impl HistoryCache {
             .counted()
             .filter(|call| needs.rules.contains(call.rule))
         {
-            let args = past.parts.get(&(call.action, CallPart::Arguments))?;
-            let args = args.as_ref().and_then(Value::as_object);
-            record.take(call.rule, args.cloned());
+            record.take(call.rule, self.arguments_of(id, task, call, catalogue)?);
         }
-        for (tool, calls) in &task.calls {
-            let tool = tool.as_str();
+        for (name, calls) in &task.calls {
+            let tool = name.as_str();
             let of = |digest: &Digest| granted(catalogue.get(tool), digest);
             calls
                 .digests
@@ -249,7 +259,13 @@ impl HistoryCache {
                 continue;
             };
             for call in &calls.each {
-                past.add(&mut record, tool, of(&call.digest), call, *need)?;
+                let args = if need.args {
+                    self.arguments_of(id, task, call.of(name), catalogue)?
+                } else {
+                    Some(Map::new())
+                };
+                let call = (call, args);
+                past.add(&mut record, tool, of(&call.0.digest), call, *need)?;
             }
         }
         Some(record)
@@ -258,18 +274,18 @@ impl HistoryCache {
 
 /// Returns the tool as it was granted with this digest. A catalogue that now has another version of the tool cannot tell
 /// the labels that it had, so it cannot lower them.
-fn granted<'c>(tool: Option<&'c Tool>, digest: &Digest) -> Option<&'c Tool> {
+pub(crate) fn granted<'c>(tool: Option<&'c Tool>, digest: &Digest) -> Option<&'c Tool> {
     tool.filter(|tool| tool.digest() == *digest)
 }
 
-fn recalled<'t>(
+pub(crate) fn recalled<'t>(
     task: &'t Task,
     needs: &HistoryNeeds<'_>,
-) -> impl Iterator<Item = (&'t StartedCall, CallParts)> {
+) -> impl Iterator<Item = (&'t ToolName, &'t StartedCall, CallParts)> {
     let tools = task.calls.iter();
     tools.flat_map(|(tool, calls)| {
         let need = needs.tools.get(tool.as_str());
-        let each = need.map(|need| calls.each.iter().map(|call| (call, *need)));
+        let each = need.map(|need| calls.each.iter().map(move |call| (tool, call, *need)));
         each.into_iter().flatten()
     })
 }
@@ -281,18 +297,9 @@ impl TaskHistory {
         record: &mut Record,
         tool: &str,
         granted: Option<&Tool>,
-        call: &StartedCall,
+        (call, args): (&StartedCall, Option<Map<String, Value>>),
         need: CallParts,
     ) -> Option<()> {
-        let part = |part| self.parts.get(&(call.action, part));
-        let args = if need.args {
-            match part(CallPart::Arguments)? {
-                Some(Value::Object(args)) => Some(args.clone()),
-                Some(_) | None => None,
-            }
-        } else {
-            Some(Map::new())
-        };
         let known = args.is_some();
         let args = args.unwrap_or_default();
         let started = match granted {
@@ -306,7 +313,7 @@ impl TaskHistory {
             CallOutcome::Succeeded(_) if known => {
                 let result = if need.result {
                     // A result that breaks the schema of its tool is no evidence.
-                    let result = part(CallPart::Result)?.clone();
+                    let result = self.parts.get(&(call.action, CallPart::Result))?.clone();
                     result.filter(|result| granted.is_none_or(|tool| tool.takes_result(result)))
                 } else {
                     None

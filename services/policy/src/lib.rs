@@ -8,6 +8,7 @@ mod document;
 mod fetch;
 mod filled;
 mod history;
+mod parts;
 mod replay;
 mod runs;
 mod service;

@@ -229,6 +229,9 @@ pub(crate) struct Reservation {
 pub(crate) struct CountedCall<'t> {
     pub(crate) action: ActionId,
     pub(crate) rule: &'t RuleId,
+    pub(crate) tool: &'t ToolName,
+    /// The tool's digest when the call was granted.
+    pub(crate) digest: Digest,
     pub(crate) args: Content,
     pub(crate) args_by: AuthorId,
 }

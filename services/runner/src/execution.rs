@@ -331,6 +331,7 @@ fn reported(finished: Finished, bound: usize) -> Done {
             ..Usage::default()
         },
         output,
+        sent: None,
     }
 }
 

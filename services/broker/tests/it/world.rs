@@ -254,6 +254,7 @@ impl World {
             outcome: ActionOutcome::Succeeded,
             usage: Usage::default(),
             output: self.log.put(AuthorId::Egress, b"{}"),
+            sent: None,
         };
         self.say::<Egress, _>(task(), fact);
     }

@@ -49,10 +49,32 @@ pub(super) fn check(template: &Value) -> Result<(), String> {
 /// Returns the arguments that a template takes; true for those that every call needs. Only a member of an object is left
 /// out with its argument.
 pub(super) fn values(template: &Value) -> Vec<(&str, bool)> {
-    fn visit<'t>(template: &'t Value, is_member: bool, found: &mut Vec<(&'t str, bool)>) {
+    let found = placeholders(template).into_iter();
+    found
+        .map(|(argument, is_member)| (argument.name(), !is_member))
+        .collect()
+}
+
+/// Returns the arguments that a template has as JSON, and nowhere as a value.
+pub(super) fn jsons(template: &Value) -> Vec<&str> {
+    let found = placeholders(template);
+    let is_value = |wanted: &str| {
+        let mut each = found.iter();
+        each.any(|(argument, _)| matches!(argument, Placeholder::Value(name) if *name == wanted))
+    };
+    let names = found.iter().filter_map(|(argument, _)| match argument {
+        Placeholder::Json(name) => Some(*name),
+        Placeholder::Value(_) => None,
+    });
+    names.filter(|name| !is_value(name)).collect()
+}
+
+/// Returns the parts of a template that stand for arguments; true for members of objects.
+fn placeholders(template: &Value) -> Vec<(Placeholder<'_>, bool)> {
+    fn visit<'t>(template: &'t Value, is_member: bool, found: &mut Vec<(Placeholder<'t>, bool)>) {
         match template {
             Value::Object(members) => match argument(members) {
-                Some(argument) => found.push((argument.name(), !is_member)),
+                Some(argument) => found.push((argument, is_member)),
                 None => members.values().for_each(|inner| visit(inner, true, found)),
             },
             Value::Array(items) => items.iter().for_each(|item| visit(item, false, found)),

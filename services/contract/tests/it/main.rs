@@ -24,6 +24,7 @@ mod known;
 mod laws;
 mod messages;
 mod otherwise;
+mod parts;
 mod patterns;
 mod pins;
 mod properties;

@@ -1,5 +1,6 @@
 //! Tests what is sent, to whom, and what comes back.
 
+use bus_schema::Digest;
 use contract::Reach;
 use egress::Fault;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ async fn a_request_is_sent_once_and_its_answer_comes_back() {
     let host = format!("host: {}", world.endpoint());
     assert!(lines.contains(&host.as_str()), "{request}");
     assert!(lines.contains(&"accept-encoding: identity"), "{request}");
+    assert_eq!(sent.body, None);
 }
 
 #[tokio::test]
@@ -61,6 +63,7 @@ async fn arguments_stand_where_the_template_says() {
         head.contains("\r\ncontent-type: application/json"),
         "{head}"
     );
+    assert_eq!(sent.body, Some(Digest::of(&[body.as_bytes()])));
     let body: Value = serde_json::from_str(body).unwrap();
     assert_eq!(body, json!({"text": "hi \"there\"", "tags": ["a", 3]}));
     assert!(sent.begun);

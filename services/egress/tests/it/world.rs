@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use bus_schema::Money;
+use bus_schema::{Digest, Money};
 use contract::{HttpTool, Reach};
 use egress::{Call, Credential, Fault, Pieces, Resolver, Sender, Trust};
 use flate2::{Compression, write::GzEncoder};
@@ -38,6 +38,8 @@ pub(crate) struct Sent {
     pub(crate) pieces: Vec<(u32, String)>,
     /// True if the request was begun.
     pub(crate) begun: bool,
+    /// SHA-256 of its body.
+    pub(crate) body: Option<Digest>,
 }
 
 /// The answers of a name server, changed by the test.
@@ -229,12 +231,13 @@ impl World {
     ) -> Sent {
         let tool = tool(entry);
         let args = args.as_object().unwrap();
-        let begun = AtomicBool::new(false);
+        let (begun, body) = (AtomicBool::new(false), OnceLock::new());
         let (pieces, mut waiting) = Pieces::new();
         let call = Call {
             tool: &tool,
             args,
             begun: &begun,
+            body: &body,
             credential,
             pieces: Some(&pieces),
         };
@@ -249,6 +252,7 @@ impl World {
             spend,
             pieces,
             begun: begun.into_inner(),
+            body: body.into_inner(),
         }
     }
 

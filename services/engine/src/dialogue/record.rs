@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus_schema::{
     ActionId, ActionProposed, ActionRefused, AuthorId, Content, ContractRequested, DraftGrant,
-    EventId, Meta, RefusalCode, RuleId, Time,
+    EventId, Meta, PARTS_RULE, RefusalCode, RuleId, Time,
 };
 use proposer::{End, Heard, OpenGrants};
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub struct StoredContent {
 pub(super) struct TurnRecord {
     /// The attempts to get the answer.
     pub(super) attempts: Vec<CallState>,
+    /// The arguments of each of them.
+    #[serde(default)]
+    pub(super) asked: Vec<Content>,
     /// The calls of the answer by their places in it, as far as they were proposed.
     pub(super) calls: BTreeMap<u16, CallState>,
     /// The refused calls, by their places.
@@ -116,6 +119,28 @@ pub(super) enum CallEnd {
 }
 
 impl TurnRecord {
+    /// The arguments of the last attempt, if the host answered it with success.
+    pub(super) fn answered(&self) -> Option<StoredContent> {
+        let is_answered = matches!(
+            self.attempts.last(),
+            Some(CallState::Ended(CallEnd::Succeeded(_), _))
+        );
+        let content = self.asked.last().filter(|_| is_answered)?;
+        Some(StoredContent {
+            by: AuthorId::Engine,
+            content: *content,
+        })
+    }
+
+    /// The number of attempts that were refused because their arguments were in parts.
+    pub(super) fn refused_parts(&self) -> usize {
+        let is_such = |state: &&CallState| match state {
+            CallState::Ended(CallEnd::Refused { rule, .. }, _) => rule.as_str() == PARTS_RULE,
+            CallState::Open | CallState::Ended(..) => false,
+        };
+        self.attempts.iter().filter(is_such).count()
+    }
+
     /// The number of attempts that the host answered with success.
     pub(super) fn answers(&self) -> usize {
         let is_answer =
@@ -184,7 +209,8 @@ impl Dialogue {
                 let (stored, is_whole) = state.said()?;
                 Some((stored, is_whole || is_answer))
             });
-            all.collect::<Vec<_>>()
+            let asked = record.answered().map(|asked| (asked, true));
+            all.chain(asked).collect::<Vec<_>>()
         };
         let said = self.said.iter().map(|(_, stored)| (*stored, true));
         first
@@ -247,6 +273,7 @@ impl Dialogue {
         };
         let place = if fact.step.as_str().starts_with(MODEL_STEP) {
             record.attempts.push(CallState::Open);
+            record.asked.push(fact.args);
             CallPlace::Model {
                 turn: fact.index,
                 attempt: u16::from(fact.attempt).saturating_sub(1),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bus_schema::{TaskId, TaskOutcome, Time, ToolName, json};
-use serde_json::{Map, Value, json};
+use bus_schema::{PARTS_RULE, TaskId, TaskOutcome, Time, ToolName, json};
+use serde_json::{Value, json};
 
 use super::amend::{self, Amendment};
 use super::document::{DialogueDocument, OfferedTool};
@@ -13,9 +13,10 @@ use super::record::{
     CALLS_STEP, CallEnd, CallState, Dialogue, MODEL_STEP, StoredContent, TurnRecord,
 };
 use super::results::{self, CallText};
+use super::stored::{RequestArgs, StoredRequests};
 use super::{retry, room};
 use crate::request::REQUEST_TOOL;
-use crate::wire::{AnswerFault, Message, ModelTurn, Offer, WireCall, WireResult};
+use crate::wire::{AnswerFault, Conversation, Message, ModelTurn, Offer, WireCall, WireResult};
 
 /// The time after which a dialogue ends that waits for words, or for the answer to a request: one day.
 const IDLE_MS: u64 = 24 * 3600 * 1000;
@@ -73,6 +74,8 @@ struct Reducer<'a> {
     now: Time,
     document: DialogueDocument,
     messages: Vec<Message>,
+    /// The stored requests, whose lists the next one goes on from.
+    stored: StoredRequests,
     /// The calls with their arguments and results, and how often each was there.
     seen: BTreeMap<(String, Vec<u8>, String), u32>,
 }
@@ -100,6 +103,7 @@ impl<'a> Reducer<'a> {
             now,
             document,
             messages: vec![Message::Words(words)],
+            stored: StoredRequests::default(),
             seen: BTreeMap::new(),
         })
     }
@@ -110,6 +114,9 @@ impl<'a> Reducer<'a> {
         for (nth, record) in dialogue.turns.iter().enumerate() {
             self.hear(nth);
             let turn = self.answered(nth, record)?;
+            if let Some(asked) = record.answered() {
+                self.stored.add(asked.content, self.content(asked));
+            }
             if turn.calls.is_empty() {
                 let goes_on = dialogue.said.iter().any(|(at, _)| usize::from(*at) > nth);
                 if goes_on {
@@ -187,6 +194,11 @@ impl<'a> Reducer<'a> {
                     }
                 }
             }
+            CallEnd::Refused { rule, .. }
+                if rule.as_str() == PARTS_RULE && record.refused_parts() == 1 =>
+            {
+                return Err(self.ask(nth, attempts)?);
+            }
             CallEnd::Refused { code, rule, why } => {
                 let why = why.and_then(|why| self.content(why));
                 let text = results::refusal(*code, rule, why).0.text;
@@ -210,7 +222,7 @@ impl<'a> Reducer<'a> {
     /// Proposes an attempt to get an answer. If the conversation is too long, parts of results are left out of it.
     fn ask(&self, nth: usize, attempt: usize) -> Result<Next, Next> {
         let mut messages = self.messages.clone();
-        let mut args = self.args(&messages);
+        let (mut said, mut args) = self.args(&messages);
         while args.len() > DIALOGUE_ARGS_BYTES_MAX {
             if !room::make(&mut messages) {
                 let reason = format!(
@@ -220,8 +232,11 @@ impl<'a> Reducer<'a> {
                 );
                 return Err(failed(Some(&model_step(nth)), "bytes", &reason));
             }
-            args = self.args(&messages);
+            (said, args) = self.args(&messages);
         }
+        let mut turns = self.dialogue.turns.iter();
+        let in_parts = !turns.any(|turn| turn.refused_parts() > 0);
+        let after = self.stored.after(&said).filter(|_| in_parts);
         let model = &self.document.model;
         Ok(Next::Propose(Box::new(StepProposal {
             step: model_step(nth),
@@ -230,27 +245,30 @@ impl<'a> Reducer<'a> {
             items: 1,
             attempt: u8::try_from(attempt + 1).unwrap_or(u8::MAX),
             tool: model.tool.clone(),
-            args,
+            args: after.map_or(args, |after| self.encoded(&after)),
         })))
     }
 
-    /// The arguments of a request with these messages, canonical JSON.
-    fn args(&self, messages: &[Message]) -> Vec<u8> {
+    /// A request with these messages, and its arguments.
+    fn args(&self, messages: &[Message]) -> (Conversation, Vec<u8>) {
         let offers = self.document.tools.iter().map(|tool| Offer {
             name: &tool.name,
             description: &tool.description,
             schema: &tool.schema,
         });
         let offers: Vec<Offer<'_>> = offers.collect();
+        let wire = self.document.model.wire;
+        let said = wire.conversation(&self.document.instructions, &offers, messages);
+        let args = self.encoded(&RequestArgs::whole(&said));
+        (said, args)
+    }
+
+    /// Returns arguments with the choice of the model, canonical JSON.
+    fn encoded(&self, request: &RequestArgs<'_>) -> Vec<u8> {
         let model = &self.document.model;
-        let said = (model.wire).conversation(&self.document.instructions, &offers, messages);
-        let mut args: Map<String, Value> = Map::new();
+        let mut args = request.members();
         args.insert("model".to_owned(), model.id.as_str().into());
         args.insert("max_tokens".to_owned(), model.tokens_max.into());
-        args.insert("messages".to_owned(), said.messages.to_string().into());
-        args.extend(said.system.map(|text| ("system".to_owned(), text.into())));
-        let tools = said.tools.map(|tools| tools.to_string());
-        args.extend(tools.map(|tools| ("tools".to_owned(), tools.into())));
         json::canonical(&Value::Object(args))
     }
 

@@ -41,7 +41,7 @@ pub struct Conversation {
     /// The instructions, where they are no message.
     pub system: Option<String>,
     /// The messages.
-    pub messages: Value,
+    pub messages: Vec<Value>,
     /// The offered tools; none if there are none.
     pub tools: Option<Value>,
 }

@@ -39,7 +39,7 @@ pub(super) fn conversation(
     };
     Conversation {
         system: None,
-        messages: Value::Array(sent),
+        messages: sent,
         tools: (!offers.is_empty()).then(|| offers.iter().map(tool).collect()),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn conversation(
     };
     Conversation {
         system: Some(instructions.to_owned()),
-        messages: Value::Array(items),
+        messages: items,
         tools: (!offers.is_empty()).then(|| offers.iter().map(tool).collect()),
     }
 }

@@ -1,7 +1,7 @@
 //! Dialogues: the next step follows from the record and its contents alone, also after a restart at any event.
 
 use bus_schema::{
-    ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionRefused,
+    AFTER, ActionFinished, ActionGranted, ActionId, ActionOutcome, ActionProposed, ActionRefused,
     ActionStarted, Author as _, AuthorId, Counts, Digest, DraftGrant, Egress, Gateway, Grant,
     Owner, Policy, RefusalCode, Runner, TaskAdmitted, TaskCancelled, TaskId, TaskOutcome, Usage,
 };
@@ -115,6 +115,7 @@ impl Scene {
                 outcome,
                 usage,
                 output,
+                sent: None,
             },
         );
     }
@@ -142,6 +143,7 @@ impl Scene {
                 outcome,
                 usage,
                 output,
+                sent: None,
             },
         );
     }
@@ -155,10 +157,22 @@ pub(crate) fn step(said: &Said) -> (String, Value) {
     (step.clone(), serde_json::from_str(args).unwrap())
 }
 
-/// The messages that a proposal sends to the model.
-pub(crate) fn messages(said: &Said) -> Vec<Value> {
-    let (_, args) = step(said);
-    serde_json::from_str(args["messages"].as_str().unwrap()).unwrap()
+impl Scene {
+    /// The messages that a proposal sends to the model: all parts of them.
+    pub(crate) fn messages(&self, said: &Said) -> Vec<Value> {
+        let (_, mut args) = step(said);
+        let mut parts = Vec::new();
+        loop {
+            let own: Vec<Value> = serde_json::from_str(args["messages"].as_str().unwrap()).unwrap();
+            parts.push(own);
+            let Some(after) = args.get(AFTER).cloned() else {
+                parts.reverse();
+                return parts.concat();
+            };
+            let after = serde_json::from_value(after).unwrap();
+            args = serde_json::from_slice(&self.log.get(AuthorId::Engine, after).unwrap()).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -178,7 +192,10 @@ fn a_dialogue_goes_on_with_the_results_in_the_order_of_the_calls() {
             (name.as_str(), &args["model"], &args["max_tokens"]),
             ("model-1", &json!("m"), &json!(100))
         );
-        assert_eq!(messages(&said[0])[1]["content"], "what the person wants");
+        assert_eq!(
+            scene.messages(&said[0])[1]["content"],
+            "what the person wants"
+        );
         again(&mut scene);
         assert_eq!(scene.run(), []);
         let calls = [
@@ -210,7 +227,7 @@ fn a_dialogue_goes_on_with_the_results_in_the_order_of_the_calls() {
         again(&mut scene);
         let said = scene.run();
         assert_eq!(step(&said[0]).0, "model-2");
-        let sent = messages(&said[0]);
+        let sent = scene.messages(&said[0]);
         let results: Vec<&str> = sent[3..]
             .iter()
             .map(|one| one["content"].as_str().unwrap())
@@ -319,7 +336,7 @@ fn an_answer_with_too_many_calls_proposes_the_first_ones() {
         said = scene.run();
     }
     assert_eq!(settled, 2 + CALLS_OF_ANSWER_MAX);
-    let sent = messages(said.last().unwrap());
+    let sent = scene.messages(said.last().unwrap());
     let is_over = |one: &&Value| {
         one["content"]
             .as_str()
@@ -347,7 +364,7 @@ fn a_long_conversation_leaves_out_old_results_and_too_long_an_answer_ends_it() {
             scene.succeeded(action.action, &"x".repeat(7 << 10));
         }
         let said = scene.run();
-        let sent = messages(said.last().unwrap());
+        let sent = scene.messages(said.last().unwrap());
         let results = sent.iter().filter(|one| one["role"] == "tool");
         let texts: Vec<&str> = results
             .map(|one| one["content"].as_str().unwrap())
@@ -385,6 +402,7 @@ fn a_cancelled_dialogue_ends_once_nothing_runs() {
             outcome,
             usage,
             output,
+            sent: None,
         },
     );
     assert_eq!(scene.run(), [Said::Finished(TaskOutcome::Cancelled)]);

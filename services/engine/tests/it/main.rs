@@ -6,6 +6,7 @@ mod attackers;
 mod config;
 #[cfg(test)]
 mod dialogues;
+mod parts;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use bus_schema::{
 use engine::{DialogueDocument, IDLE_MS, OfferedTool, REQUEST_NAME, REQUEST_TOOL};
 use serde_json::{Value, json};
 
-use crate::dialogues::{answer, document, messages, step, task};
+use crate::dialogues::{answer, document, step, task};
 use crate::stream::{Said, Scene, deployment, session_key, uuid};
 
 /// A change of a statement before it is signed.
@@ -96,7 +96,7 @@ impl Scene {
     /// The same dialogue, whose model then asks for the change.
     fn refused_and_asked() -> (Self, ActionId) {
         let (mut scene, action, said) = Self::refused_once();
-        let told = messages(&said[0]).pop().unwrap()["content"].to_string();
+        let told = scene.messages(&said[0]).pop().unwrap()["content"].to_string();
         assert!(told.contains("refused = \\\"1.1\\\""), "{told}");
         scene.ask("1.1");
         (scene, action)
@@ -132,7 +132,7 @@ fn further_words_stand_before_the_next_request_and_keep_the_dialogue_open() {
         scene.answered(ActionOutcome::Succeeded, &answer("Done.", &[]));
         let said = scene.run();
         assert_eq!(step(&said[0]).0, "model-2");
-        let sent = messages(&said[0]);
+        let sent = scene.messages(&said[0]);
         let sent: Vec<&str> = sent.iter().map(content).collect();
         let expected = [
             "Be brief.",
@@ -235,7 +235,7 @@ fn a_model_asks_for_the_change_of_a_refused_call_and_waits_for_the_owner() {
     assert_eq!(scene.run(), []);
     scene.activate(to);
     let said = scene.run();
-    let sent = messages(&said[0]);
+    let sent = scene.messages(&said[0]);
     let told = content(sent.last().unwrap());
     assert!(told.contains("signed a new version"), "{told}");
 }
@@ -273,7 +273,7 @@ fn a_refused_request_and_a_rejected_contract_are_told_and_requests_are_limited()
             scene.say::<Policy, _>(Deployment, fact);
         }
         let said = scene.run();
-        let sent = messages(&said[0]);
+        let sent = scene.messages(&said[0]);
         let told = content(sent.last().unwrap());
         let part = if to.is_some() {
             "is not in force"
@@ -287,7 +287,7 @@ fn a_refused_request_and_a_rejected_contract_are_told_and_requests_are_limited()
         scene.answered(ActionOutcome::Succeeded, &asks);
     }
     let said = scene.run();
-    let sent = messages(&said[0]);
+    let sent = scene.messages(&said[0]);
     assert!(content(sent.last().unwrap()).contains("as often as it may"));
 }
 
@@ -298,7 +298,7 @@ fn a_request_names_a_refused_call_of_an_earlier_answer() {
         scene.ask(refused);
         let said = scene.run();
         assert_eq!(step(&said[0]).0, "model-3", "{refused}");
-        let sent = messages(&said[0]);
+        let sent = scene.messages(&said[0]);
         let told = content(sent.last().unwrap());
         assert!(told.starts_with("Not asked"), "{refused}: {told}");
     }

@@ -221,6 +221,7 @@ impl Scene {
             outcome: ActionOutcome::Succeeded,
             usage: Usage::default(),
             output,
+            sent: None,
         };
         self.say::<Runner, _>(task, fact);
     }

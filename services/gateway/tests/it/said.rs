@@ -68,6 +68,7 @@ where
             outcome,
             usage,
             output: content(b"out"),
+            sent: None,
         },
     )
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus_schema::{
     ActionFinished, ActionId, ActionOutcome, ActionStarted, AuthorId, ContractName, DraftGrant,
-    JobName, Meta, Time, lifecycle::finish_by,
+    JobName, Meta, Time, ToolName, lifecycle::finish_by,
 };
 use contract::{Allowance, ContractTotals, Spent, Totals, Under};
 
@@ -93,13 +93,8 @@ impl Task {
 
     /// The granted calls that count under rules: the started ones, and those that may still be claimed.
     pub(crate) fn counted(&self) -> impl Iterator<Item = CountedCall<'_>> {
-        let started = self.calls.values().flat_map(|calls| &calls.each);
-        let started = started.map(|call| CountedCall {
-            action: call.action,
-            rule: &call.rule,
-            args: call.args,
-            args_by: call.args_by,
-        });
+        let started = self.calls.iter();
+        let started = started.flat_map(|(tool, calls)| calls.each.iter().map(|call| call.of(tool)));
         let granted = self
             .actions
             .iter()
@@ -107,6 +102,8 @@ impl Task {
                 Stage::Granted { reservation, .. } => Some(CountedCall {
                     action: *action,
                     rule: &reservation.rule,
+                    tool: &reservation.tool,
+                    digest: reservation.digest,
                     args: reservation.args,
                     args_by: reservation.args_by,
                 }),
@@ -201,6 +198,20 @@ impl Task {
                 }
             }
             of.stage = Stage::Over;
+        }
+    }
+}
+
+impl StartedCall {
+    /// The same call of this tool, with its arguments alone.
+    pub(crate) const fn of<'t>(&'t self, tool: &'t ToolName) -> CountedCall<'t> {
+        CountedCall {
+            action: self.action,
+            rule: &self.rule,
+            tool,
+            digest: self.digest,
+            args: self.args,
+            args_by: self.args_by,
         }
     }
 }

@@ -19,6 +19,7 @@ mod interleavings;
 mod lifecycle;
 #[cfg(test)]
 mod messages;
+mod parts;
 mod pins;
 #[path = "../../../contract/tests/it/examples/proposals.rs"]
 mod proposals;

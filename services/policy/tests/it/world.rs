@@ -421,6 +421,7 @@ impl World {
             outcome: ActionOutcome::Succeeded,
             usage,
             output,
+            sent: None,
         };
         self.say::<bus_schema::Runner, _>(task, fact);
     }

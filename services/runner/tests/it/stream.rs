@@ -346,6 +346,7 @@ impl Stream {
             outcome: ActionOutcome::Succeeded,
             usage: Usage::default(),
             output: sealed(b"{}").content(),
+            sent: None,
         };
         assert!(self.say::<Runner, _>(task(1), fact));
     }

@@ -303,6 +303,7 @@ impl Story {
                 ..Usage::default()
             },
             output,
+            sent: None,
         };
         self.world.say::<Runner, _>(of, fact);
         self.proposed(of, 3, "file.delete");

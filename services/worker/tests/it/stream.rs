@@ -136,6 +136,7 @@ impl Stream {
             outcome,
             usage,
             output,
+            sent: None,
         };
         self.say::<Runner, _>(task, fact);
         output
