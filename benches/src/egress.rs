@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    sync::{PoisonError, atomic::AtomicBool},
+    sync::{OnceLock, PoisonError, atomic::AtomicBool},
 };
 
 use actor::Clock;
@@ -107,11 +107,12 @@ impl<'w> Direct<'w> {
 
     /// Calls a tool; returns the size of its output.
     async fn call(&self, tool: &HttpTool, pieces: Option<&Pieces>) -> Result<usize, Error> {
-        let begun = AtomicBool::new(false);
+        let (begun, body) = (AtomicBool::new(false), OnceLock::new());
         let call = Call {
             tool,
             args: &Map::new(),
             begun: &begun,
+            body: &body,
             credential: None,
             pieces,
         };

@@ -202,6 +202,9 @@ facts! {
         version: u32,
         /// The cause; with deployment, job and version it decides the run's task id.
         cause: RunCause,
+        /// The keys of the messages, if the run takes several; absent otherwise.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        messages: Vec<Digest>,
     } contents |fact| fact.cause.contents();
     /// Messages from outside started no run of a job that waits for such messages. Several are said together.
     "trigger.refused" v 1 by Scheduler, of Deployment: TriggerRefused {

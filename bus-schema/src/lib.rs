@@ -31,6 +31,7 @@ mod runs;
 mod said;
 mod secret;
 mod signed;
+mod starts;
 pub mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -88,7 +89,7 @@ pub use reader::{
     SecretFact, UiFact, WorkerFact,
 };
 pub use refusal::RefusalCode;
-pub use run::{MessageRefusal, RunCause, StopReason};
+pub use run::{MessageRefusal, RunCause, StopReason, batch_key};
 pub use runs::{
     ENDED_RUNS_MAX, EndedRun, FAILED_RUNS_MAX, FailedRun, RunOnRecord, RunsOnRecord, has_failed,
 };
@@ -99,5 +100,6 @@ pub use signed::{
     PLAN_CALLS_MAX, PairingStatement, PlanStatement, SLOTS_BYTES_MAX, STATEMENT_BYTES_MAX,
     SaidStatement, SignInStatement, Signed, Statement, TaskStatement, verify,
 };
+pub use starts::{DeploymentStarts, START_ACTORS, START_MS_MAX, STARTS_MAX};
 pub use stream::{AUDIT, BLOBS, STREAMS, StreamSpec, TIMERS, TRIGGERS, consumer};
 pub use verify::{ChainScope, Meta, Read, Seen, Tip, TooOld, Verifier};

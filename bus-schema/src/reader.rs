@@ -30,7 +30,7 @@ reads! {
 }
 reads! {
     /// The facts that policy's decisions depend on, its own decisions included.
-    PolicyFact = JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
+    PolicyFact = ServiceStarted JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue RosterChanged DeviceEndorsed DeviceRevoked CatalogueSigned ContractSigned ContractRevoked ContractActivated ContractSuspended ContractRejected HaltOrdered
         HaltLifted TaskSubmitted TaskCancelled TaskStopped TaskAdmitted TaskRejected TaskFinished ActionProposed ActionGranted
         ActionRefused ApprovalRequested ApprovalCarried ApprovalRefused ActionStarted ActionFinished
         ActionDeclined ActionExpired TaskSaid ContractAnswered
@@ -47,7 +47,7 @@ reads! {
 }
 reads! {
     /// The facts from which the scheduler knows the jobs and their runs.
-    SchedulerFact = RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TriggerRefused TaskAdmitted TaskRejected
+    SchedulerFact = ServiceStarted RosterChanged JobSigned JobRevoked JobPaused JobResumed RunOrdered RunDue TriggerRefused TaskAdmitted TaskRejected
         TaskStopped TaskFinished
 }
 reads! {

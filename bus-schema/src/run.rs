@@ -15,15 +15,18 @@ pub enum RunCause {
     Ordered(EventId),
     /// A message from outside started it. The message is nobody's word: it only starts what the owner signed.
     Triggered {
-        /// SHA-256 of the message's subject and id: the same message is one run.
+        /// SHA-256 of the message's subject and id, or of the key that the job reads in it: the same message is one run. Of
+        /// several messages in one run: [`batch_key`].
         key: Digest,
-        /// The message, as the scheduler stored it.
+        /// The message, as the scheduler stored it; of several in one run, a list of their bodies in MessagePack.
         body: Content,
     },
     /// The run of this task failed, and the job tries again.
     Retried(TaskId),
     /// The run of this task, of another job, ended.
     After(TaskId),
+    /// The deployment started: the `service.started` with which the start is complete.
+    Started(EventId),
 }
 
 /// The reason for which policy stops a run of a job.
@@ -52,10 +55,22 @@ impl RunCause {
     /// Returns the content that it names, if any.
     pub(crate) fn contents(self) -> Vec<Content> {
         match self {
-            Self::Slot(_) | Self::Ordered(_) | Self::Retried(_) | Self::After(_) => Vec::new(),
+            Self::Slot(_)
+            | Self::Ordered(_)
+            | Self::Retried(_)
+            | Self::After(_)
+            | Self::Started(_) => Vec::new(),
             Self::Triggered { body, .. } => vec![body],
         }
     }
+}
+
+/// Returns the key of several messages in one run: SHA-256 over their keys.
+#[must_use]
+pub fn batch_key(messages: &[Digest]) -> Digest {
+    let mut parts: Vec<&[u8]> = vec![b"batch"];
+    parts.extend(messages.iter().map(|key| key.as_bytes().as_slice()));
+    Digest::of(&parts)
 }
 
 impl TaskId {
@@ -66,7 +81,8 @@ impl TaskId {
             RunCause::Slot(_)
             | RunCause::Ordered(_)
             | RunCause::Retried(_)
-            | RunCause::After(_) => wire::encode(&(deployment, job, version, cause)),
+            | RunCause::After(_)
+            | RunCause::Started(_) => wire::encode(&(deployment, job, version, cause)),
             // A content has another digest each time that it is sealed.
             RunCause::Triggered { key, .. } => {
                 wire::encode(&(deployment, job, version, "triggered", key))

@@ -69,10 +69,16 @@ pub struct FailedRun {
 }
 
 impl RunsOnRecord {
-    /// Folds a run that is due. `again` is the run that the owner ordered again.
-    pub fn due(&mut self, task: TaskId, record: &JobOnRecord, due: &RunDue, again: Option<TaskId>) {
+    /// Folds a run that is due. `again` is the run that the owner ordered again. Returns true if the run goes on from here.
+    pub fn due(
+        &mut self,
+        task: TaskId,
+        record: &JobOnRecord,
+        due: &RunDue,
+        again: Option<TaskId>,
+    ) -> bool {
         let (attempt, body) = match due.cause {
-            RunCause::Slot(_) | RunCause::After(_) => (1, None),
+            RunCause::Slot(_) | RunCause::After(_) | RunCause::Started(_) => (1, None),
             RunCause::Triggered { body, .. } => (1, Some(body)),
             RunCause::Ordered(_) => {
                 let before = again.and_then(|again| self.take_failed(again, &due.job));
@@ -80,7 +86,7 @@ impl RunsOnRecord {
             }
             RunCause::Retried(of) => match self.take_failed(of, &due.job) {
                 Some(before) => (before.run.attempt.saturating_add(1), before.run.body),
-                None => return,
+                None => return false,
             },
         };
         let run = RunOnRecord {
@@ -92,7 +98,9 @@ impl RunsOnRecord {
             admitted: None,
             stopped: None,
         };
+        let is_new = !self.open.contains_key(&task);
         self.open.entry(task).or_insert(run);
+        is_new
     }
 
     /// Removes a failed run of the job, which is run again.

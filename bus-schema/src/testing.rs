@@ -6,8 +6,9 @@ use ed25519_dalek::SigningKey;
 use uuid::Uuid;
 
 use crate::{
-    Author, AuthorId, AuthorKey, Body, Chain, Content, DeploymentId, Digest, Draft, Event, EventId,
-    Link, PublicKey, Raw, RosterChanged, Salt, Sealed, TaskId, Time, Tip, public_key, wire,
+    Author, AuthorId, AuthorKey, Body, Capabilities, Chain, Content, DeploymentId, Digest, Draft,
+    Event, EventId, Hardening, Link, MountPoint, Profile, Property, PublicKey, Raw, RosterChanged,
+    Salt, Sealed, ServiceStarted, TaskId, Time, Tip, public_key, wire,
 };
 
 /// The key of an author, unless a test replaces it in its log.
@@ -26,6 +27,29 @@ pub fn owner() -> PublicKey {
 #[must_use]
 pub fn event_id(seq: u64) -> EventId {
     EventId::new(Uuid::from_u128(u128::from(seq)))
+}
+
+/// Returns the hardening and the version that a service says at its start.
+#[must_use]
+pub fn started() -> ServiceStarted {
+    ServiceStarted {
+        version: "0.1.0".parse().expect("a version"),
+        hardening: Hardening {
+            profile: Profile::Container,
+            waived: vec![Property::ReadOnlyRoot],
+            uid: 10_003,
+            gid: 10_003,
+            other_groups: 0,
+            capabilities: Capabilities::default(),
+            no_new_privileges: true,
+            seccomp: 2,
+            read_only_root: false,
+            landlock_abi: 7,
+            dumpable: false,
+            core_bytes_max: 0,
+            writable: vec![MountPoint::try_from("/state".to_owned()).expect("a path")],
+        },
+    }
 }
 
 /// Returns the body of an unpublished draft; none if its fact is not an `E`.

@@ -21,7 +21,7 @@ use crate::{
     scene::{LIST, MAY_LIST, contract, kinds, playbook, until},
 };
 
-const JOB: &str = "count";
+pub(crate) const JOB: &str = "count";
 const EVERY_SECOND: &str =
     "overlap = \"allow\"\nmisfire = { all = 100 }\n\n[when]\nevery = \"1s\"\n";
 const FAR: &str = "[when]\ncron = \"30 9 29 2 *\"\nzone = \"Europe/Stockholm\"\n";
@@ -186,6 +186,7 @@ async fn rejected(stolen: &Stolen<'_, Scheduler>, version: u32, cause: RunCause)
         job,
         version,
         cause,
+        messages: Vec::new(),
     };
     let before = stolen.deployment.record().await.last();
     stolen.say(&Draft::of(Whole, fact)).await;
@@ -433,7 +434,7 @@ async fn a_run_that_waits_for_a_person_is_stopped_at_its_deadline() {
 }
 
 /// Publishes a message under `trigger.cli.<name>` as the identity `trigger`, with an id.
-async fn publish(outside: &Client, name: &str, id: &str, body: &[u8]) {
+pub(crate) async fn publish(outside: &Client, name: &str, id: &str, body: &[u8]) {
     let mut headers = HeaderMap::new();
     headers.insert("Nats-Msg-Id", id);
     let subject = format!("trigger.cli.{name}");

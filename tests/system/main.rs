@@ -29,6 +29,7 @@ mod halt;
 mod hardening;
 mod heads;
 mod hooks;
+mod job_times;
 mod jobs;
 mod junk;
 mod kill;

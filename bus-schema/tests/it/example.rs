@@ -7,15 +7,15 @@ mod session;
 
 use std::collections::BTreeMap;
 
+use bus_schema::testing::started;
 use bus_schema::{
     AccessStatement, ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionOutcome,
     ActionProposed, ActionRefused, ActionStarted, ApprovalCarried, ApprovalRefused,
-    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, Capabilities,
-    CatalogueSigned, CheckpointSigned, Content, ContractActivated, ContractFolders,
-    ContractRejected, ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest,
-    DraftGrant, ENVELOPE_V, Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted,
-    HaltOrdered, Hardening, Head, Money, MountPoint, Pins, PlanStatement, Profile, Proof, Property,
-    Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, ServiceStarted, Signed, Statement,
+    ApprovalRequested, ApprovalStatement, Ask, Asked, AuthorId, Body, CatalogueSigned,
+    CheckpointSigned, Content, ContractActivated, ContractFolders, ContractRejected,
+    ContractRevoked, ContractSigned, ContractSuspended, Counts, Digest, DraftGrant, ENVELOPE_V,
+    Envelope, EnvelopeTool, Escalated, Event, Grant, HaltLifted, HaltOrdered, Head, Money, Pins,
+    PlanStatement, Proof, Prove, PublicKey, RefusalCode, Salt, Scope, Sealed, Signed, Statement,
     StreamAdopted, StreamDoubted, Subject, TaskAdmitted, TaskCancelled, TaskFinished, TaskOutcome,
     TaskRejected, TaskStatement, TaskSubmitted, Usage, public_key, wire,
 };
@@ -152,27 +152,6 @@ pub(crate) fn proposed() -> ActionProposed {
         attempt: 1,
         tool: name("file.write"),
         args: content(7),
-    }
-}
-
-pub(crate) fn started() -> ServiceStarted {
-    ServiceStarted {
-        version: name("0.1.0"),
-        hardening: Hardening {
-            profile: Profile::Container,
-            waived: vec![Property::ReadOnlyRoot],
-            uid: 10_003,
-            gid: 10_003,
-            other_groups: 0,
-            capabilities: Capabilities::default(),
-            no_new_privileges: true,
-            seccomp: 2,
-            read_only_root: false,
-            landlock_abi: 7,
-            dumpable: false,
-            core_bytes_max: 0,
-            writable: vec![MountPoint::try_from("/state".to_owned()).expect("a path")],
-        },
     }
 }
 

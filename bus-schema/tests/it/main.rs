@@ -15,4 +15,5 @@ mod refuse;
 mod roster;
 mod roundtrip;
 mod secrets;
+mod starts;
 mod tidy;

@@ -1,5 +1,6 @@
 //! Tests of bad input: every stored message that is not an event is junk of the right kind and moves no chain.
 
+use bus_schema::testing::started;
 use bus_schema::{
     ActionProposed, AuditFact, AuthorId, ChainScope, ContractRevoked, Deployment, Digest,
     Event as _, ExecutorFact, HaltOrdered, Junk, Owner, Policy, PolicyFact, RosterChanged,
@@ -7,7 +8,7 @@ use bus_schema::{
 };
 
 use crate::{
-    example::{digest, proposed, started},
+    example::{digest, proposed},
     fixture::{
         Stored, Stream, accepted, body, body_about, deployment, id, key_of, owner, read, refused,
         roster_with, task, uuid,

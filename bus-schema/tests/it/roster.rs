@@ -1,12 +1,13 @@
 //! Tests of rosters: the validity of keys depends only on places in the stream.
 
+use bus_schema::testing::started;
 use bus_schema::{
     AuthorId, ChainScope, ContractRevoked, Deployment, Junk, Owner, PolicyFact, RosterChanged,
     ServiceStarted, Verifier, Worker,
 };
 
 use crate::{
-    example::{digest, proposed, started},
+    example::{digest, proposed},
     fixture::{
         Stored, Stream, accepted, body, deployment, id, key_of, new_key, owner, read, refused,
         roster, roster_with, task,

@@ -20,7 +20,11 @@ pub(crate) fn asked(args: &str) -> Option<String> {
     let messages: Value = serde_json::from_str(args.get("messages")?.as_str()?).ok()?;
     let (id, count) = (args.get("model")?.as_str()?, messages.as_array()?.len());
     let messages = if count == 1 { "message" } else { "messages" };
-    let further = if args.get(AFTER).is_some() { "further " } else { "" };
+    let further = if args.get(AFTER).is_some() {
+        "further "
+    } else {
+        ""
+    };
     Some(one_line(&format!("asks {id}, {count} {further}{messages}")))
 }
 

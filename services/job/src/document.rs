@@ -1,19 +1,15 @@
 //! Reads the document of a job strictly, and reports every problem with its place and its fix.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use bus_schema::{ContractName, JobName, Time};
+use bus_schema::{ContractName, JobName};
 use diagnostic::{Diagnostic, Diagnostics};
-use jiff::{Timestamp, civil::DateTime};
 use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 
 use crate::{
-    AfterOutcome, Cron, DEADLINE_MS_MAX, EVERY_MS_MAX, EVERY_MS_MIN, JITTER_MS_MAX, Messages,
-    Misfire, Overlap, Retry, When, Zone, duration, scalar,
+    DEADLINE_MS_MAX, JITTER_MS_MAX, Messages, Misfire, Overlap, Retry, When, scalar,
     value::{Reader, Value},
-    zone::time,
 };
 
 /// Most bytes of a document.
@@ -29,10 +25,6 @@ const KEYS: &[&str] = &[
     "job", "purpose", "contract", "playbook", "misfire", "overlap", "retry", "deadline", "jitter",
     "when", "slots", "message", "inputs",
 ];
-const WHEN_KEYS: &[&str] = &["cron", "zone", "every", "from", "at", "trigger", "after"];
-const WHEN_FIX: &str = "write one of `cron` with `zone`, `every`, `at`, `trigger` and `after`, such as\n[when]\ncron = \"30 9 * * mon-fri\"\nzone = \"Europe/Stockholm\"";
-const FROM_FIX: &str = "write a date and time with an offset, such as 2027-03-01T09:00:00+01:00";
-const EVERY_FIX: &str = "write a whole number with s, m, h or d, from 1s to 366d, such as \"15m\"";
 
 /// A job as the owner wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,14 +119,7 @@ impl Reader<'_> {
             None => Some(BTreeMap::new()),
             Some(value) => self.inputs(value),
         };
-        let when = match table
-            .get("when")
-            .map(|value| (value.get_ref().as_table(), value))
-        {
-            None => self.wrong(0..0, "`[when]` is missing", WHEN_FIX),
-            Some((None, value)) => self.wrong(value.span(), "`when` is not a table", WHEN_FIX),
-            Some((Some(when), value)) => self.when(when, value.span()),
-        };
+        let when = self.when(table.get("when"));
         if let (Some(Misfire::All(_)), Some(Overlap::Cancel), Some(value)) =
             (misfire, overlap, table.get("misfire"))
         {
@@ -170,17 +155,15 @@ impl Reader<'_> {
         if let (false, Some(value)) = (is_message, table.get("message")) {
             self.unused(Some(value), "`[message]` is for jobs that messages start");
         }
-        if let (Some(When::Trigger(_) | When::After { .. }), Some(value)) =
-            (when, table.get("jitter"))
-        {
+        if when.is_some_and(When::has_no_slots) {
             self.unused(
-                Some(value),
-                "`jitter` spreads times, and messages have none",
+                table.get("jitter"),
+                "`jitter` spreads times, and the job has none",
             );
         }
     }
 
-    fn parsed<T: std::str::FromStr>(
+    pub(crate) fn parsed<T: std::str::FromStr>(
         &mut self,
         table: &DeTable<'_>,
         key: &str,
@@ -246,154 +229,5 @@ impl Reader<'_> {
             inputs.insert(name.to_string(), read);
         }
         Some(inputs)
-    }
-
-    fn when(&mut self, table: &DeTable<'_>, place: Range<usize>) -> Option<When> {
-        self.keys(table, WHEN_KEYS, "`[when]`");
-        let zone = match table.get("zone") {
-            None => None,
-            Some(value) => Some(self.zone(value)?),
-        };
-        let from = table.get("from");
-        if let Some(value) = table.get("after") {
-            if table.len() > 1 {
-                let fix = "keep `after` alone, and write another job for the times";
-                return self.wrong(place, "`[when]` has more than `after`", fix);
-            }
-            return self.after(value);
-        }
-        if let Some(value) = table.get("trigger") {
-            if table.len() > 1 {
-                let problem = "`[when]` has more than `trigger`";
-                return self.wrong(
-                    place,
-                    problem,
-                    "keep `trigger` alone, and write another job for the times",
-                );
-            }
-            return self.trigger(value);
-        }
-        match (table.get("cron"), table.get("every"), table.get("at")) {
-            (Some(cron), None, None) => {
-                self.unused(from, "`from` is only for `every`");
-                self.cron(cron, zone)
-            }
-            (None, Some(every), None) => {
-                self.unused(table.get("zone"), "`every` needs no zone");
-                let ms = self.every(every)?;
-                let from = match from {
-                    None => None,
-                    Some(value) => Some(self.moment(value, None, FROM_FIX)?),
-                };
-                Some(When::Every { ms, from })
-            }
-            (None, None, Some(at)) => {
-                self.unused(from, "`from` is only for `every`");
-                let fix = "write a date and time with an offset, such as 2027-03-01T09:00:00+01:00, or without and add zone = \"Europe/Stockholm\"";
-                self.moment(at, zone.as_ref(), fix).map(When::At)
-            }
-            (None, None, None) => self.wrong(place, "`[when]` says no time", WHEN_FIX),
-            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
-                let problem = "`[when]` has more than one of `cron`, `every` and `at`";
-                self.wrong(
-                    place,
-                    problem,
-                    "keep one, and write one job for each of the others",
-                )
-            }
-        }
-    }
-
-    fn unused(&mut self, value: Option<&Value<'_>>, problem: &str) {
-        if let Some(value) = value {
-            self.wrong::<()>(value.span(), problem, "remove it");
-        }
-    }
-
-    fn after(&mut self, value: &Value<'_>) -> Option<When> {
-        let fix = "write the other job and the outcome of its run, such as after = { job = \"stocktake\", outcome = \"succeeded\" }";
-        let Some(table) = value.get_ref().as_table() else {
-            return self.wrong(value.span(), "`after` is not a table", fix);
-        };
-        self.keys(table, &["job", "outcome"], "`after`");
-        let job = self.parsed(table, "job", fix)?;
-        let outcome = match table.get("outcome").map(|value| value.get_ref().as_str()) {
-            None | Some(Some("succeeded")) => AfterOutcome::Succeeded,
-            Some(Some("failed")) => AfterOutcome::Failed,
-            Some(Some("ended")) => AfterOutcome::Ended,
-            Some(Some(_) | None) => {
-                let fix = "write \"succeeded\", \"failed\" or \"ended\"";
-                return self.wrong(value.span(), "`outcome` is none of its words", fix);
-            }
-        };
-        Some(When::After { job, outcome })
-    }
-
-    fn trigger(&mut self, value: &Value<'_>) -> Option<When> {
-        let fix = "write source and name of the messages in lower-case letters, digits, `-` and `_`, such as trigger = \"cli.build\" for trigger.cli.build";
-        let (text, span) = self.string(value, "trigger", fix)?;
-        let is_word = |word: &str| word.parse::<JobName>().is_ok();
-        let words = text.split_once('.');
-        if words.is_some_and(|(source, name)| is_word(source) && is_word(name)) {
-            return Some(When::Trigger(text.to_owned()));
-        }
-        self.wrong(span, format!("`{text}` names no messages"), fix)
-    }
-
-    fn zone(&mut self, value: &Value<'_>) -> Option<Zone> {
-        let fix = "write an IANA name, such as zone = \"Europe/Stockholm\"";
-        let (text, span) = self.string(value, "zone", fix)?;
-        match Zone::named(text) {
-            Ok(zone) => Some(zone),
-            Err(error) => self.wrong(span, format!("there is no time zone `{text}`"), error.fix),
-        }
-    }
-
-    fn cron(&mut self, value: &Value<'_>, zone: Option<Zone>) -> Option<When> {
-        let fix = "write five fields, such as cron = \"30 9 * * mon-fri\"";
-        let (text, span) = self.string(value, "cron", fix)?;
-        let cron = match text.parse::<Cron>() {
-            Ok(cron) => Some(cron),
-            Err(error) => self.wrong(span.clone(), error.problem, error.fix),
-        };
-        let zone = zone.or_else(|| {
-            let fix = "add the zone that its times are of, such as zone = \"Europe/Stockholm\"";
-            self.wrong(span, "`cron` has no zone", fix)
-        });
-        Some(When::Cron {
-            cron: cron?,
-            zone: zone?,
-        })
-    }
-
-    fn every(&mut self, value: &Value<'_>) -> Option<u64> {
-        let (text, span) = self.string(value, "every", EVERY_FIX)?;
-        let ms = duration::parse(text);
-        let ms = ms.filter(|ms| (EVERY_MS_MIN..=EVERY_MS_MAX).contains(ms));
-        ms.or_else(|| self.wrong(span, format!("`{text}` is no interval"), EVERY_FIX))
-    }
-
-    /// Reads a moment: with an offset, or local in `zone`.
-    fn moment(&mut self, value: &Value<'_>, zone: Option<&Zone>, fix: &str) -> Option<Time> {
-        let text = match value.get_ref() {
-            DeValue::Datetime(moment) => moment.to_string(),
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => String::new(),
-        };
-        let moment: Option<Timestamp> = match (text.parse(), text.parse::<DateTime>(), zone) {
-            (Ok(moment), _, None) => Some(moment),
-            (Err(_), Ok(local), Some(zone)) => zone.moment(local),
-            (Ok(_), _, Some(_)) => {
-                let fix = "remove either the offset or `zone`";
-                return self.wrong(value.span(), "a moment with an offset needs no zone", fix);
-            }
-            (Err(_), Ok(_) | Err(_), _) => None,
-        };
-        let moment = moment.and_then(time);
-        moment.or_else(|| self.wrong(value.span(), "it is no moment", fix))
     }
 }

@@ -1,10 +1,14 @@
 //! The body of a message, as far as a job takes it: nobody's word, so each value that it may use is bounded here or by a slot of
 //! the contract.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, slice,
+};
 
-use bus_schema::{Digest, json};
+use bus_schema::{Digest, batch_key, json, wire};
 use serde::Deserialize as _;
+use serde_bytes::{ByteBuf, Bytes};
 use serde_json::Value;
 
 /// Most bytes of a body that is read.
@@ -15,6 +19,10 @@ pub const FIELDS_MAX: usize = 32;
 pub const VALUE_CHARS_MAX: usize = 1_000;
 /// Most levels of a body in MessagePack; JSON has a bound of its own.
 const DEPTH_MAX: usize = 64;
+/// Most messages of one run.
+pub const BATCH_MAX: u8 = 50;
+/// Most bytes of the messages of one run: 256 KiB.
+pub const BATCH_BYTES_MAX: usize = 256 << 10;
 /// Longest time for which a job waits for further messages: one hour.
 pub const DEBOUNCE_MS_MAX: u64 = 3_600_000;
 /// Longest time over which runs are counted: one day.
@@ -33,8 +41,19 @@ pub struct Messages {
     pub slots: BTreeMap<String, String>,
     /// The time without a further message after which the last one starts a run, in milliseconds.
     pub debounce_ms: Option<u64>,
+    /// The messages that one run takes together; none for one message each.
+    pub batch: Option<Batch>,
     /// The most runs in a time.
     pub rate: Option<Rate>,
+}
+
+/// The messages that one run takes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// The most messages.
+    pub messages: u8,
+    /// The longest time for which the first one waits for the others, in milliseconds.
+    pub wait_ms: u64,
 }
 
 /// The most runs in a time.
@@ -100,6 +119,64 @@ impl Messages {
         self.key.is_some() || !self.only.is_empty() || !self.slots.is_empty()
     }
 
+    /// Returns true if policy has to read what started a run, to judge it.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.batch.is_some() || self.read_body()
+    }
+
+    /// Returns the most bytes of what starts a run, as far as policy reads it.
+    #[must_use]
+    pub const fn bytes_max(&self) -> usize {
+        match self.batch {
+            // Each body has a head of at most five bytes, and the list one.
+            Some(_) => BATCH_BYTES_MAX + 5 * (BATCH_MAX as usize + 1),
+            None => BODY_BYTES_MAX,
+        }
+    }
+
+    /// Returns the texts that the message, or the messages, of a run have for slots of the contract. `said` is the key of the
+    /// run, and the keys of its messages if it takes several; none for a run that is tried again.
+    ///
+    /// # Errors
+    /// The reason for which the job takes no such run.
+    pub fn of_run(
+        &self,
+        subject: &str,
+        said: Option<(Digest, &[Digest])>,
+        stored: &[u8],
+    ) -> Result<BTreeMap<String, String>, NotTaken> {
+        let bodies = match self.batch {
+            None => vec![ByteBuf::from(stored)],
+            Some(batch) => unpacked(stored, batch).ok_or(NotTaken::Shape)?,
+        };
+        let taken = bodies.iter().map(|body| self.take(body));
+        let taken: Vec<_> = taken.collect::<Result<_, _>>()?;
+        if let Some((key, messages)) = said {
+            let keys = match self.batch {
+                None if messages.is_empty() => slice::from_ref(&key),
+                Some(_) if batch_key(messages) == key => messages,
+                None | Some(_) => return Err(NotTaken::Shape),
+            };
+            let mut each = keys.iter().zip(&taken);
+            let is_own = each.all(|(key, taken)| {
+                let own = self.key_of(subject, taken);
+                own.is_none_or(|own| own == *key)
+            });
+            let distinct: BTreeSet<_> = keys.iter().collect();
+            if !is_own || keys.len() != taken.len() || distinct.len() != keys.len() {
+                return Err(NotTaken::Shape);
+            }
+        }
+        let mut slots = taken.iter().map(|taken| self.slots_of(taken));
+        let first = slots.next().unwrap_or_default();
+        if slots.all(|other| other == first) {
+            Ok(first)
+        } else {
+            Err(NotTaken::Shape)
+        }
+    }
+
     /// Returns the object in a body that the job takes: JSON, a CloudEvent in JSON, or MessagePack. A job that reads no body
     /// takes every one.
     ///
@@ -147,6 +224,23 @@ impl Messages {
         });
         filled.collect()
     }
+}
+
+/// Returns the bodies of several messages as they are stored for one run: a list in MessagePack, each body in its own bytes.
+#[must_use]
+pub fn batch_of(bodies: &[&[u8]]) -> Vec<u8> {
+    let bodies: Vec<_> = bodies.iter().map(|body| Bytes::new(body)).collect();
+    wire::encode(&bodies)
+}
+
+/// Returns the bodies of such a list.
+fn unpacked(stored: &[u8], batch: Batch) -> Option<Vec<ByteBuf>> {
+    let mut rest = stored;
+    let mut reader = rmp_serde::Deserializer::new(&mut rest);
+    let bodies = Vec::<ByteBuf>::deserialize(&mut reader).ok()?;
+    drop(reader);
+    let is_of_size = (1..=usize::from(batch.messages)).contains(&bodies.len());
+    (rest.is_empty() && is_of_size).then_some(bodies)
 }
 
 /// Reads a body as an object.

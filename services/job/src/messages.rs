@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use crate::{
-    BOUND_FIX, BOUND_KEYS, FieldBound, Messages, Rate,
-    message::{DEBOUNCE_MS_MAX, FIELDS_MAX, RATE_MS_MAX, RATE_RUNS_MAX},
+    BOUND_FIX, BOUND_KEYS, Batch, FieldBound, Messages, Rate,
+    message::{BATCH_MAX, DEBOUNCE_MS_MAX, FIELDS_MAX, RATE_MS_MAX, RATE_RUNS_MAX},
     value::{Reader, Value, integer},
 };
 
-const KEYS: &[&str] = &["key", "only", "slots", "debounce", "rate"];
+const KEYS: &[&str] = &["key", "only", "slots", "debounce", "batch", "rate"];
 const FIELD_FIX: &str = "write the name of a field, with dots into objects, such as \"data.id\"";
+const BATCH_FIX: &str = "write a number of messages from 2 to 50 and a time, such as batch = { messages = 20, wait = \"1m\" }";
 const RATE_FIX: &str =
     "write a number of runs from 1 to 1000 and a time, such as rate = { runs = 10, per = \"1h\" }";
 
@@ -33,6 +34,14 @@ impl Reader<'_> {
         let only = self.fields(table, "only", Self::bound)?;
         let slots = self.fields(table, "slots", Self::field)?;
         let debounce = self.wait(table, "debounce", (0, DEBOUNCE_MS_MAX))?;
+        let batch = match table.get("batch") {
+            None => None,
+            Some(value) => Some(self.batch(value)?),
+        };
+        if let (Some(_), Some(value)) = (&batch, table.get("debounce")) {
+            let problem = "`debounce` keeps the last message, and `batch` keeps each of them";
+            return self.wrong(value.span(), problem, "keep one of them");
+        }
         let rate = match table.get("rate") {
             None => None,
             Some(value) => Some(self.rate(value)?),
@@ -42,8 +51,26 @@ impl Reader<'_> {
             only,
             slots,
             debounce_ms: Some(debounce).filter(|ms| *ms > 0),
+            batch,
             rate,
         })
+    }
+
+    fn batch(&mut self, value: &Value<'_>) -> Option<Batch> {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.wrong(value.span(), "`batch` is not a table", BATCH_FIX);
+        };
+        self.keys(table, &["messages", "wait"], "`batch`");
+        let messages = table.get("messages");
+        let messages = messages.and_then(|number| integer(number.get_ref()));
+        let messages = messages.and_then(|number| u8::try_from(number).ok());
+        let messages = messages.filter(|number| (2..=BATCH_MAX).contains(number));
+        let (Some(messages), true) = (messages, table.contains_key("wait")) else {
+            let problem = format!("`batch` needs `messages`, from 2 to {BATCH_MAX}, and `wait`");
+            return self.wrong(value.span(), problem, BATCH_FIX);
+        };
+        let wait_ms = self.wait(table, "wait", (0, DEBOUNCE_MS_MAX))?;
+        Some(Batch { messages, wait_ms })
     }
 
     fn fields<T>(

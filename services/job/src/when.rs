@@ -3,10 +3,9 @@
 use std::fmt;
 
 use bus_schema::{EndedRun, JobName, Time};
-use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Cron, Zone, duration,
+    Cron, Rule, Zone, duration,
     zone::{time, timestamp},
 };
 
@@ -26,6 +25,8 @@ pub enum When {
         /// The zone.
         zone: Zone,
     },
+    /// At the local times of a calendar rule; those of a change of clocks count in the same way.
+    Rule(Box<Rule>),
     /// Again and again after the same time.
     Every {
         /// The time, in milliseconds.
@@ -44,6 +45,8 @@ pub enum When {
         /// The outcome.
         outcome: AfterOutcome,
     },
+    /// Whenever the deployment starts; it has no slots.
+    Start,
 }
 
 /// The outcome of a run that starts a run of another job.
@@ -75,16 +78,10 @@ impl When {
     pub fn next(&self, after: Time, signed: Time) -> Option<Time> {
         match self {
             Self::Cron { cron, zone } => {
-                let moment = timestamp(after)?;
-                let mut local = zone.local(moment);
-                loop {
-                    local = cron.next(local)?;
-                    let slot = zone.moment(local)?;
-                    if slot > moment {
-                        return time(slot);
-                    }
-                }
+                let next = |local| cron.next(local);
+                time(zone.next(timestamp(after)?, next)?)
             }
+            Self::Rule(rule) => time(rule.next_moment(timestamp(after)?)?),
             Self::Every { ms, from } => {
                 let (first, step) = interval(*ms, *from, signed)?;
                 let past = after.ns().checked_sub(first)?;
@@ -93,7 +90,7 @@ impl When {
                 Some(Time::from_ns(slot))
             }
             Self::At(at) => (*at > after).then_some(*at),
-            Self::Trigger(_) | Self::After { .. } => None,
+            Self::Trigger(_) | Self::After { .. } | Self::Start => None,
         }
     }
 
@@ -102,26 +99,17 @@ impl When {
     pub fn latest(&self, until: Time, signed: Time) -> Option<Time> {
         match self {
             Self::Cron { cron, zone } => {
-                let moment = timestamp(until)?;
-                // To the next second, because the search excludes its start.
-                let second = Timestamp::from_second(moment.as_second()).ok()?;
-                let local = zone.latest_local(second)?;
-                let mut local = local.checked_add(SignedDuration::from_secs(1)).ok()?;
-                loop {
-                    local = cron.previous(local)?;
-                    let slot = zone.moment(local)?;
-                    if slot <= moment {
-                        return time(slot);
-                    }
-                }
+                let previous = |local| cron.previous(local);
+                time(zone.latest(timestamp(until)?, previous)?)
             }
+            Self::Rule(rule) => time(rule.latest_moment(timestamp(until)?)?),
             Self::Every { ms, from } => {
                 let (first, step) = interval(*ms, *from, signed)?;
                 let past = until.ns().checked_sub(first).filter(|past| *past >= 0)?;
                 Some(Time::from_ns(first.checked_add(past / step * step)?))
             }
             Self::At(at) => (*at <= until).then_some(*at),
-            Self::Trigger(_) | Self::After { .. } => None,
+            Self::Trigger(_) | Self::After { .. } | Self::Start => None,
         }
     }
 
@@ -136,9 +124,21 @@ impl When {
     pub fn shown(&self, at: Time) -> String {
         match self {
             Self::Cron { zone, .. } => zone.shown(at),
-            Self::Every { .. } | Self::At(_) | Self::Trigger(_) | Self::After { .. } => {
-                at.to_string()
-            }
+            Self::Rule(rule) => rule.zone().shown(at),
+            Self::Every { .. }
+            | Self::At(_)
+            | Self::Trigger(_)
+            | Self::After { .. }
+            | Self::Start => at.to_string(),
+        }
+    }
+
+    /// Returns true if the time does not start it, so that its coming slots are unknown.
+    #[must_use]
+    pub const fn has_no_slots(&self) -> bool {
+        match self {
+            Self::Trigger(_) | Self::After { .. } | Self::Start => true,
+            Self::Cron { .. } | Self::Rule(_) | Self::Every { .. } | Self::At(_) => false,
         }
     }
 
@@ -147,7 +147,12 @@ impl When {
     pub fn trigger(&self) -> Option<&str> {
         match self {
             Self::Trigger(subject) => Some(subject),
-            Self::Cron { .. } | Self::Every { .. } | Self::At(_) | Self::After { .. } => None,
+            Self::Cron { .. }
+            | Self::Rule(_)
+            | Self::Every { .. }
+            | Self::At(_)
+            | Self::After { .. }
+            | Self::Start => None,
         }
     }
 }
@@ -158,7 +163,12 @@ impl When {
     pub const fn after(&self) -> Option<(&JobName, AfterOutcome)> {
         match self {
             Self::After { job, outcome } => Some((job, *outcome)),
-            Self::Cron { .. } | Self::Every { .. } | Self::At(_) | Self::Trigger(_) => None,
+            Self::Cron { .. }
+            | Self::Rule(_)
+            | Self::Every { .. }
+            | Self::At(_)
+            | Self::Trigger(_)
+            | Self::Start => None,
         }
     }
 }
@@ -187,7 +197,9 @@ impl fmt::Display for When {
                 ms,
                 from: Some(from),
             } => write!(f, "every {} from {from}", duration::say(*ms)),
+            Self::Rule(rule) => rule.fmt(f),
             Self::At(at) => write!(f, "once at {at}"),
+            Self::Start => f.write_str("at each start of the deployment"),
             Self::After { job, outcome } => {
                 let outcome = match outcome {
                     AfterOutcome::Succeeded => "succeeds",

@@ -51,7 +51,7 @@ impl Zone {
     }
 
     /// Returns the local time at a moment.
-    pub(crate) fn local(&self, at: Timestamp) -> DateTime {
+    fn local(&self, at: Timestamp) -> DateTime {
         self.zone.to_datetime(at)
     }
 
@@ -72,9 +72,44 @@ impl Zone {
         }
     }
 
+    /// Returns the first moment after `after` of the local times that `next` finds after another one.
+    pub(crate) fn next(
+        &self,
+        after: Timestamp,
+        next: impl Fn(DateTime) -> Option<DateTime>,
+    ) -> Option<Timestamp> {
+        let mut local = self.local(after);
+        loop {
+            local = next(local)?;
+            let slot = self.moment(local)?;
+            if slot > after {
+                return Some(slot);
+            }
+        }
+    }
+
+    /// Returns the last moment that is not after `until` of the local times that `previous` finds before another one.
+    pub(crate) fn latest(
+        &self,
+        until: Timestamp,
+        previous: impl Fn(DateTime) -> Option<DateTime>,
+    ) -> Option<Timestamp> {
+        // To the next second, because the search excludes its start.
+        let second = Timestamp::from_second(until.as_second()).ok()?;
+        let local = self.latest_local(second)?;
+        let mut local = local.checked_add(SignedDuration::from_secs(1)).ok()?;
+        loop {
+            local = previous(local)?;
+            let slot = self.moment(local)?;
+            if slot <= until {
+                return Some(slot);
+            }
+        }
+    }
+
     /// Returns a local time that is not before any local time of the moments up to `at`: in the second pass of times
     /// that come twice, the end of the first.
-    pub(crate) fn latest_local(&self, at: Timestamp) -> Option<DateTime> {
+    fn latest_local(&self, at: Timestamp) -> Option<DateTime> {
         let local = self.local(at);
         match self.zone.to_ambiguous_timestamp(local).offset() {
             AmbiguousOffset::Fold { before, after } if before.to_timestamp(local).ok()? < at => {

@@ -7,7 +7,7 @@ use bus_schema::{
     Content, Draft, JobOnRecord, Policy as Me, RefusalCode, RunCause, StopReason, TaskId,
     TaskStopped, Time,
 };
-use job::{BODY_BYTES_MAX, Job, Overlap};
+use job::{Job, Overlap, When};
 
 use crate::core::{PolicyCore, WINDOW};
 use crate::decision_time::DecisionTime;
@@ -43,12 +43,11 @@ impl PolicyCore {
         }
     }
 
-    /// Returns the message that a run has to be judged with.
+    /// Returns the message, or the messages, that a run has to be judged with.
     fn body_of(&self, task: TaskId, job: Option<&Job>) -> Option<Content> {
-        let reads = job.is_some_and(|job| job.messages.read_body());
-        let run = self.state.runs.get(task).filter(|_| reads)?;
-        run.body
-            .filter(|body| body.len() as usize <= BODY_BYTES_MAX)
+        let messages = &job.filter(|job| job.messages.is_judged())?.messages;
+        let body = self.state.runs.get(task)?.body;
+        body.filter(|body| body.len() as usize <= messages.bytes_max())
     }
 
     /// Returns the texts that the message of a run fills into slots of the contract; none if no message started it, or the job
@@ -63,19 +62,21 @@ impl PolicyCore {
         job: &Job,
     ) -> Result<BTreeMap<String, String>, RefusalCode> {
         let open = self.state.runs.get(task).ok_or(RefusalCode::NoRun)?;
-        if open.body.is_none() || !job.messages.read_body() {
+        if open.body.is_none() || !job.messages.is_judged() {
             return Ok(BTreeMap::new());
         }
         let body = self.histories.body(task).flatten();
-        let taken = body.and_then(|body| job.messages.take(body).ok());
-        let taken = taken.ok_or(RefusalCode::NoRun)?;
-        if let (RunCause::Triggered { key, .. }, Some(subject)) = (run.cause, job.when.trigger()) {
-            let wanted = job.messages.key_of(subject, &taken);
-            if wanted.is_some_and(|wanted| wanted != key) {
-                return Err(RefusalCode::NoRun);
-            }
-        }
-        Ok(job.messages.slots_of(&taken))
+        let (body, subject) = body.zip(job.when.trigger()).ok_or(RefusalCode::NoRun)?;
+        let said = match run.cause {
+            RunCause::Triggered { key, .. } => Some((key, run.messages.as_slice())),
+            RunCause::Slot(_)
+            | RunCause::Ordered(_)
+            | RunCause::Retried(_)
+            | RunCause::After(_)
+            | RunCause::Started(_) => None,
+        };
+        let slots = job.messages.of_run(subject, said, body);
+        slots.map_err(|_| RefusalCode::NoRun)
     }
 
     /// Adds the documents of the jobs whose runs go on: their deadlines stand there.
@@ -108,6 +109,7 @@ impl PolicyCore {
             RunCause::Slot(_) => due > now && due <= now.plus_ms(EARLY_MS_MAX),
             RunCause::Retried(_)
             | RunCause::After(_)
+            | RunCause::Started(_)
             | RunCause::Ordered(_)
             | RunCause::Triggered { .. } => due > now,
         };
@@ -170,7 +172,14 @@ impl PolicyCore {
             }
             RunCause::Ordered(_) => true,
             // Nobody can tell who sent the message; the owner said that it may start this.
-            RunCause::Triggered { .. } => job.when.trigger().is_some(),
+            RunCause::Triggered { .. } => {
+                job.when.trigger().is_some()
+                    && (job.messages.batch.is_some() || run.messages.is_empty())
+            }
+            RunCause::Started(start) => {
+                let at = self.state.starts.at(start);
+                job.when == When::Start && at.is_some_and(|at| at > record.since)
+            }
             RunCause::Retried(_) => is_due(),
             RunCause::After(of) => {
                 let ended = self.state.runs.ended_run(of);
@@ -253,6 +262,9 @@ fn due_at(job: &Job, record: &JobOnRecord, run: &DueRun) -> Option<Time> {
             let (attempt, ended) = run.failed?;
             job.retry?.next(attempt, ended)
         }
-        RunCause::Ordered(_) | RunCause::Triggered { .. } | RunCause::After(_) => None,
+        RunCause::Ordered(_)
+        | RunCause::Triggered { .. }
+        | RunCause::After(_)
+        | RunCause::Started(_) => None,
     }
 }

@@ -9,9 +9,9 @@ mod task;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bus_schema::{
-    ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, Devices, Digest,
-    DraftGrant, Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode, RuleId, RunCause,
-    RunOrdered, RunsOnRecord, Signed, Signers, TaskId, Time, ToolName,
+    ActionId, AuthorId, CatalogueSigned, Content, ContractName, DeploymentId, DeploymentStarts,
+    Devices, Digest, DraftGrant, Envelope, EventId, JobName, Jobs, Pins, PublicKey, RefusalCode,
+    RuleId, RunCause, RunOrdered, RunsOnRecord, Signed, Signers, TaskId, Time, ToolName,
 };
 use contract::{Allowance, ContractTotals, Totals};
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,9 @@ pub struct State {
     orders: BTreeMap<EventId, RunOrdered>,
     /// The runs of jobs that go on, and those that failed.
     pub(crate) runs: RunsOnRecord,
+    /// The starts of the deployment.
+    #[serde(default)]
+    pub(crate) starts: DeploymentStarts,
     /// The tasks of all runs that were due.
     runs_seen: BTreeSet<TaskId>,
     /// The contracts in force, at most one of each name.
@@ -119,6 +122,9 @@ pub(crate) struct DueRun {
     pub(crate) job: JobName,
     pub(crate) version: u32,
     pub(crate) cause: RunCause,
+    /// The keys of its messages, if it takes several.
+    #[serde(default)]
+    pub(crate) messages: Vec<Digest>,
     /// The attempt and the end of the run that it tries again.
     pub(crate) failed: Option<(u8, Time)>,
 }

@@ -7,22 +7,20 @@ use std::{
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    Content, Deployment, Digest, Draft, JobName, JobOnRecord, MessageRefusal, RunCause, RunDue,
-    Scheduler as Me, SchedulerFact, Sealed, Seen, Time,
+    Content, Deployment, Digest, Draft, JobName, JobOnRecord, RunCause, RunDue, Scheduler as Me,
+    SchedulerFact, Sealed, Seen, Time,
 };
-use job::{Job, NotTaken, Overlap};
+use job::Job;
 
 use crate::{
+    inbox::{Documents, Inbox},
     plan,
-    refused::RefusedMessages,
     runs::Runs,
-    triggers::{PendingTrigger, Taken, TriggerMessage},
+    triggers::{PendingTrigger, TriggerMessage},
 };
 
 /// Largest number of runs that are appended together.
 const DRAFTS_AT_ONCE: usize = 64;
-/// Largest number of messages from outside in memory; more wait in their stream.
-const TRIGGERS_MAX: usize = 64;
 /// The time after its moment at which a timer that did not fire is replaced by the own estimate of bus time.
 pub const LATE_TIMER_MS: u64 = 1_000;
 
@@ -66,8 +64,7 @@ pub enum Input {
 #[derive(Debug, Default)]
 pub struct SchedulerCore {
     runs: Runs,
-    /// The documents that were read; none for those that were erased or are no jobs.
-    documents: BTreeMap<Content, Option<Job>>,
+    documents: Documents,
     /// The jobs that run after another one, by that one.
     followers: BTreeMap<JobName, BTreeSet<JobName>>,
     /// The timers that are set.
@@ -76,13 +73,7 @@ pub struct SchedulerCore {
     by_time: BTreeSet<(Time, JobName)>,
     /// The bus time of the newest timer that fired.
     heard: Time,
-    /// The messages from outside that are not done, by their places.
-    triggers: BTreeMap<u64, PendingTrigger>,
-    /// The jobs that passed over messages, because a run went on.
-    passed: RefCell<BTreeSet<(u64, JobName)>>,
-    /// The messages as jobs take them: the key of each, or the reason against it.
-    keys: RefCell<BTreeMap<(u64, JobName), Result<Digest, NotTaken>>>,
-    refused: RefusedMessages,
+    inbox: Inbox,
     /// The reason that the timers cannot be read.
     deaf: Option<String>,
     /// The jobs that may have something to do. All others wait for the record or for their timers.
@@ -98,6 +89,12 @@ impl SchedulerCore {
 
     fn wish(&mut self, job: JobName) {
         self.wishes.get_mut().insert(job);
+    }
+
+    fn wish_all(&mut self) {
+        let all = self.runs.jobs.iter();
+        let all = all.map(|job| job.signed.job.clone());
+        self.wishes.get_mut().extend(all);
     }
 
     fn drop_timer(&mut self, job: &JobName) {
@@ -147,6 +144,12 @@ impl SchedulerCore {
             drafts.push(run(record, RunCause::After(ended)));
             return true;
         }
+        if let Some(start) = self.runs.started(job, record)
+            && plan::room(job, progress) > 0
+        {
+            drafts.push(run(record, RunCause::Started(start)));
+            return true;
+        }
         let due = plan::due(job, record, progress, now);
         if !due.is_empty() {
             drafts.extend(
@@ -169,103 +172,19 @@ impl SchedulerCore {
     }
 
     /// Adds the runs that messages from outside start, at most one of each job, and acknowledges messages that are done.
-    fn serve_triggers(&self, now: Time, drafts: &mut Vec<Draft<Me>>, out: &mut Outbox<'_, Self>) {
-        let mut starting = BTreeSet::new();
-        for (seq, pending) in &self.triggers {
-            let mut is_done = true;
-            for record in self.runs.jobs.iter() {
-                let name = &record.signed.job;
-                match self.takes(*seq, pending, name, now) {
-                    Taken::Done => {}
-                    Taken::Passed => {
-                        self.passed.borrow_mut().insert((*seq, name.clone()));
-                    }
-                    Taken::Refused(why) => {
-                        self.passed.borrow_mut().insert((*seq, name.clone()));
-                        self.refused.add(name, why, pending.message.stored);
-                    }
-                    Taken::Waits(until) => {
-                        is_done = false;
-                        until.into_iter().for_each(|until| out.wake(until));
-                    }
-                    Taken::Runs(cause) => {
-                        is_done = false;
-                        if drafts.len() < DRAFTS_AT_ONCE && starting.insert(&record.signed.job) {
-                            drafts.push(run(record, cause).with(pending.sealed.clone()));
-                        }
-                    }
-                }
-            }
-            if is_done {
-                let key = Key::Digest("trigger", Digest::of(&[&seq.to_be_bytes()]));
-                out.effect(key, || Effect::Took(*seq));
-            }
+    fn serve_messages(&self, now: Time, drafts: &mut Vec<Draft<Me>>, out: &mut Outbox<'_, Self>) {
+        // Every job whose document is not read waits for it here.
+        let wishes = self.wishes.borrow();
+        let most = DRAFTS_AT_ONCE.saturating_sub(drafts.len());
+        let served = self
+            .inbox
+            .serve(&self.runs, &self.documents, wishes.iter(), (now, most));
+        for seq in served.done(&self.inbox) {
+            let key = Key::Digest("trigger", Digest::of(&[&seq.to_be_bytes()]));
+            out.effect(key, || Effect::Took(seq));
         }
-    }
-
-    /// Returns what a job does with a message from outside.
-    fn takes(&self, seq: u64, pending: &PendingTrigger, name: &JobName, now: Time) -> Taken {
-        let Some(record) = self.runs.job(name) else {
-            return Taken::Done;
-        };
-        let job = match self.documents.get(&record.signed.document) {
-            // It is fetched.
-            None => return Taken::Waits(None),
-            Some(None) => return Taken::Done,
-            Some(Some(_)) if self.passed.borrow().contains(&(seq, name.clone())) => {
-                return Taken::Done;
-            }
-            Some(Some(job)) => job,
-        };
-        if !pending.is_about(job, record) {
-            return Taken::Done;
-        }
-        let key = match self.key(seq, pending, job) {
-            Ok(key) => key,
-            Err(NotTaken::Other) => return Taken::Done,
-            Err(NotTaken::Shape) => return Taken::Refused(MessageRefusal::Shape),
-        };
-        let waits = |other: &u64| {
-            let pending = self.triggers.get(other);
-            pending.is_some_and(|pending| {
-                pending.is_about(job, record)
-                    && !self.passed.borrow().contains(&(*other, name.clone()))
-                    && self.key(*other, pending, job).is_ok_and(|key| {
-                        let body = pending.sealed.content();
-                        let cause = RunCause::Triggered { key, body };
-                        !self.runs.was_triggered(record, cause)
-                    })
-            })
-        };
-        let same_key = |other: &u64| {
-            let pending = self.triggers.get(other);
-            let other = pending.and_then(|pending| self.key(*other, pending, job).ok());
-            job.messages.key.is_none() || other == Some(key)
-        };
-        let earlier = || self.triggers.range(..seq).map(|(seq, _)| seq);
-        let later = || {
-            let later = self.triggers.range(seq.saturating_add(1)..);
-            later.map(|(seq, _)| seq)
-        };
-        // Only these two ask for the others.
-        let earlier = match job.overlap {
-            Overlap::Queue(_) => earlier().filter(|other| waits(other)).count(),
-            Overlap::Skip | Overlap::Allow | Overlap::Cancel => 0,
-        };
-        let later = job.messages.debounce_ms.is_some()
-            && later().any(|other| waits(other) && same_key(other));
-        pending.taken(&self.runs, (job, record), key, (earlier, later), now)
-    }
-
-    /// Returns the key of a message for a job that takes it.
-    fn key(&self, seq: u64, pending: &PendingTrigger, job: &Job) -> Result<Digest, NotTaken> {
-        let place = (seq, job.name.clone());
-        if let Some(key) = self.keys.borrow().get(&place) {
-            return *key;
-        }
-        let key = pending.key(job);
-        self.keys.borrow_mut().insert(place, key);
-        key
+        served.wake.into_iter().for_each(|until| out.wake(until));
+        drafts.extend(served.runs);
     }
 
     /// Returns the jobs whose timers should have fired, and asks to be called for the next one.
@@ -289,6 +208,7 @@ fn run(record: &JobOnRecord, cause: RunCause) -> Draft<Me> {
         job: record.signed.job.clone(),
         version: record.signed.version,
         cause,
+        messages: Vec::new(),
     };
     Draft::of(Deployment, fact)
 }
@@ -311,16 +231,15 @@ impl Core for SchedulerCore {
             deaf,
             ..Self::default()
         };
-        let all = self.runs.jobs.iter();
-        let all = all.map(|job| job.signed.job.clone());
-        self.wishes = RefCell::new(all.collect());
+        self.wish_all();
     }
 
     fn fold(&mut self, seen: Seen<SchedulerFact>) {
         let (meta, fact) = seen.into_parts();
         let before = match &fact {
             SchedulerFact::JobSigned(_, fact) => self.runs.jobs.get(&fact.job),
-            SchedulerFact::RosterChanged(..)
+            SchedulerFact::ServiceStarted(..)
+            | SchedulerFact::RosterChanged(..)
             | SchedulerFact::JobRevoked(..)
             | SchedulerFact::JobPaused(..)
             | SchedulerFact::JobResumed(..)
@@ -334,13 +253,17 @@ impl Core for SchedulerCore {
         };
         let before = before.map(|before| before.signed.document);
         if let SchedulerFact::TriggerRefused(_, fact) = &fact {
-            self.refused.said(meta.stored, fact);
+            self.inbox.refused.said(meta.stored, fact);
         }
         if before.is_some() {
-            // Another version may take messages in another way.
-            self.keys.get_mut().clear();
+            self.inbox.read_again();
         }
-        if let Some(job) = self.runs.fold(&meta, fact) {
+        let start = self.runs.last_start();
+        let job = self.runs.fold(&meta, fact);
+        if self.runs.last_start() != start {
+            self.wish_all();
+        }
+        if let Some(job) = job {
             let replaced = self.runs.jobs.get(&job).map(|now| now.signed.document);
             if before.is_some() && before != replaced {
                 self.documents.retain(|content, _| Some(*content) != before);
@@ -360,6 +283,9 @@ impl Core for SchedulerCore {
                     let job = text.and_then(|text| Job::parse(name.as_str(), &text).ok());
                     if job.is_none() {
                         tracing::error!(job = %name, "the document was erased or is no job; sign it again");
+                    }
+                    if let Some(job) = &job {
+                        self.inbox.listen(job);
                     }
                     if let Some((other, _)) = job.as_ref().and_then(|job| job.when.after()) {
                         let followers = self.followers.entry(other.clone()).or_default();
@@ -383,14 +309,9 @@ impl Core for SchedulerCore {
                 self.wish(job);
             }
             Input::Triggered(message, sealed) => {
-                let pending = PendingTrigger { message, sealed };
-                self.triggers.entry(pending.message.seq).or_insert(pending);
+                self.inbox.insert(PendingTrigger { message, sealed });
             }
-            Input::Taken(seq) => {
-                self.triggers.remove(&seq);
-                self.passed.get_mut().retain(|(of, _)| *of != seq);
-                self.keys.get_mut().retain(|(of, _), _| *of != seq);
-            }
+            Input::Taken(seq) => self.inbox.remove(seq),
             Input::Listening => self.deaf = None,
             Input::Deaf(why) => self.deaf = Some(why),
             Input::NoAnswer(_) => {}
@@ -399,7 +320,7 @@ impl Core for SchedulerCore {
 
     fn next(&self, out: &mut Outbox<'_, Self>) {
         out.effect(Key::Once("timers"), || Effect::Listen);
-        if self.triggers.len() < TRIGGERS_MAX {
+        if !self.inbox.is_full() {
             out.effect(Key::Once("triggers"), || Effect::ListenOutside);
         }
         let now = out.now().max(self.heard);
@@ -412,8 +333,8 @@ impl Core for SchedulerCore {
         self.wishes.borrow_mut().retain(|name| {
             drafts.len() >= DRAFTS_AT_ONCE || self.serve(name, now, &mut drafts, out)
         });
-        self.serve_triggers(now, &mut drafts, out);
-        drafts.extend(self.refused.draft(now, out));
+        self.serve_messages(now, &mut drafts, out);
+        drafts.extend(self.inbox.refused.draft(now, out));
         out.append_all(drafts);
     }
 

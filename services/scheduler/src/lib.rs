@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod core;
+mod inbox;
 mod outside;
 mod plan;
 mod refused;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bus_schema::{
-    AuthorId, Content, DeploymentId, EventId, JobName, JobOnRecord, Jobs, Meta, RunCause, RunDue,
-    RunsOnRecord, SchedulerFact, TaskId, Time,
+    AuthorId, Content, DeploymentId, DeploymentStarts, EventId, JobName, JobOnRecord, Jobs, Meta,
+    RunCause, RunDue, RunsOnRecord, SchedulerFact, TaskId, Time,
 };
-use job::{Job, Overlap, RATE_RUNS_MAX};
+use job::{Job, Overlap, RATE_RUNS_MAX, When};
 use serde::{Deserialize, Serialize};
 
 /// The time for which runs of messages are remembered: eight days, a day longer than the messages.
@@ -19,6 +19,8 @@ pub struct Runs {
     deployment: Option<DeploymentId>,
     pub(crate) jobs: Jobs,
     progress: BTreeMap<JobName, Progress>,
+    /// The starts of the deployment.
+    starts: DeploymentStarts,
     /// The runs that go on, and those that failed.
     runs: RunsOnRecord,
     /// The owner's orders without a run, by their places in the stream.
@@ -45,6 +47,8 @@ pub(crate) struct Progress {
     pub(crate) busy_from: Time,
     /// The end of its last run.
     pub(crate) free: Time,
+    /// The last start of the deployment that it ran after.
+    start: Option<EventId>,
 }
 
 /// An order to run a job now.
@@ -94,6 +98,19 @@ impl Runs {
         found.map(|(task, _)| task)
     }
 
+    /// Returns the last start of the deployment, if a job has to run after it.
+    pub(crate) fn started(&self, job: &Job, record: &JobOnRecord) -> Option<EventId> {
+        let (start, at) = self.starts.last().filter(|_| job.when == When::Start)?;
+        let of = self.progress(&job.name);
+        let passed = job.overlap == Overlap::Skip && of.busy_from < at && at <= of.free;
+        (at > record.since && of.start != Some(start) && !passed).then_some(start)
+    }
+
+    /// Returns the last start of the deployment.
+    pub(crate) fn last_start(&self) -> Option<EventId> {
+        self.starts.last().map(|(start, _)| start)
+    }
+
     /// Returns the number of runs of a job that messages started in the last `per_ms`.
     pub(crate) fn triggered_since(&self, job: &JobName, now: Time, per_ms: u64) -> usize {
         let recent = self.recent.get(job).into_iter().flatten().rev();
@@ -134,6 +151,10 @@ impl Runs {
     /// Folds a fact; returns the job that may have something to do then.
     pub(crate) fn fold(&mut self, meta: &Meta, fact: SchedulerFact) -> Option<JobName> {
         match fact {
+            SchedulerFact::ServiceStarted(..) => {
+                self.starts.fold(meta);
+                None
+            }
             SchedulerFact::RosterChanged(_, fact) => {
                 self.deployment = Some(fact.deployment);
                 None
@@ -231,20 +252,33 @@ impl Runs {
                     of.busy_from = meta.stored;
                 }
             }
+            RunCause::Started(start) => {
+                of.start = Some(start);
+                if of.open == 0 {
+                    of.busy_from = meta.stored;
+                }
+            }
             RunCause::Retried(_) => {
                 if of.open == 0 {
                     of.busy_from = meta.stored;
                 }
             }
-            RunCause::Triggered { .. } => {
+            RunCause::Triggered { body, .. } => {
                 while let Some((at, oldest)) = self.triggered_at.first().copied()
                     && meta.stored.ms_since(at) >= TRIGGERED_MS
                 {
                     self.triggered_at.pop_first();
                     self.triggered.remove(&oldest);
                 }
-                if self.triggered.insert(task) {
-                    self.triggered_at.insert((meta.stored, task));
+                let (job, version) = (&fact.job, fact.version);
+                let each = fact.messages.iter().map(|key| {
+                    let cause = RunCause::Triggered { key: *key, body };
+                    TaskId::of_run(deployment, job, version, cause)
+                });
+                for task in each.chain([task]) {
+                    if self.triggered.insert(task) {
+                        self.triggered_at.insert((meta.stored, task));
+                    }
                 }
                 let recent = self.recent.entry(fact.job.clone()).or_default();
                 recent.push_back(meta.stored);
@@ -257,10 +291,9 @@ impl Runs {
         if let RunCause::Ordered(id) = fact.cause {
             self.orders.retain(|_, order| order.id != id);
         }
-        let record = self.jobs.get(&fact.job);
-        if let Some(record) = record.filter(|_| self.runs.get(task).is_none()) {
-            self.runs.due(task, record, fact, again);
-            of.open += usize::from(self.runs.get(task).is_some());
+        if let Some(record) = self.jobs.get(&fact.job) {
+            let is_new = self.runs.due(task, record, fact, again);
+            of.open = of.open.saturating_add(usize::from(is_new));
         }
     }
 

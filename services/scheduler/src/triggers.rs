@@ -1,6 +1,8 @@
-//! Decides which jobs a message from outside starts.
+//! Decides what a job does with a message from outside, or with several that one run takes together.
 
-use bus_schema::{Digest, JobOnRecord, MessageRefusal, RunCause, Sealed, Time};
+use std::collections::BTreeMap;
+
+use bus_schema::{Digest, JobOnRecord, MessageRefusal, Sealed, Time};
 use job::{Job, NotTaken, Overlap};
 
 use crate::{plan::RUNS_MAX, runs::Runs};
@@ -26,19 +28,26 @@ pub(crate) struct PendingTrigger {
     pub(crate) sealed: Sealed,
 }
 
-/// The effect of a message on a job.
+/// The effect of messages on a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nothing: it is about something else, or the job has run because of it.
-    Done,
     /// Nothing: a run goes on, and the job passes over what comes meanwhile, or a later message takes its place.
     Passed,
     /// Nothing, though the job waits for such messages: it is counted.
     Refused(MessageRefusal),
-    /// It runs later: at this time, or once a run has ended.
+    /// They run later: at this time, or once a run has ended.
     Waits(Option<Time>),
-    /// It runs now.
-    Runs(RunCause),
+    /// They run now.
+    Runs,
+}
+
+/// A message as a job takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TakenMessage {
+    /// Its key.
+    pub(crate) key: Digest,
+    /// The texts that it has for slots of the contract.
+    pub(crate) slots: BTreeMap<String, String>,
 }
 
 impl PendingTrigger {
@@ -48,55 +57,45 @@ impl PendingTrigger {
             && self.message.stored > record.since
     }
 
-    /// Returns the key of the message for a job that takes it.
+    /// Returns what a job takes from the message.
     ///
     /// # Errors
-    /// The reason for which the job does not take it.
-    pub(crate) fn key(&self, job: &Job) -> Result<Digest, NotTaken> {
+    /// The reason for which it does not take it.
+    pub(crate) fn taken(&self, job: &Job) -> Result<TakenMessage, NotTaken> {
         let taken = job.messages.take(self.sealed.bytes())?;
         let key = job.messages.key_of(&self.message.subject, &taken);
-        Ok(key.unwrap_or(self.message.key))
+        Ok(TakenMessage {
+            key: key.unwrap_or(self.message.key),
+            slots: job.messages.slots_of(&taken),
+        })
     }
 
-    /// Returns what a job does with the message, which it takes under `key`. `others` are the earlier and the later ones that
-    /// it takes, too.
-    pub(crate) fn taken(
-        &self,
-        runs: &Runs,
-        (job, record): (&Job, &JobOnRecord),
-        key: Digest,
-        (earlier, later): (usize, bool),
-        now: Time,
-    ) -> Taken {
-        let cause = RunCause::Triggered {
-            key,
-            body: self.sealed.content(),
-        };
-        if runs.was_triggered(record, cause) {
-            return Taken::Done;
+    /// Returns what a job that waits for a quiet time does with the message; none once that time has passed. `later` says whether
+    /// it waits for a later one, too.
+    pub(crate) fn debounced(&self, job: &Job, later: bool, now: Time) -> Option<Taken> {
+        let quiet = self.message.stored.plus_ms(job.messages.debounce_ms?);
+        if later {
+            return Some(Taken::Passed);
         }
-        if let Some(ms) = job.messages.debounce_ms {
-            let quiet = self.message.stored.plus_ms(ms);
-            if later {
-                return Taken::Passed;
-            }
-            if now < quiet {
-                return Taken::Waits(Some(quiet));
-            }
+        (now < quiet).then_some(Taken::Waits(Some(quiet)))
+    }
+}
+
+/// Returns what a job does with messages that are ready to run, as its rate and its runs permit. `earlier` is the number of runs
+/// for which earlier messages wait.
+pub(crate) fn ready(runs: &Runs, job: &Job, earlier: usize, now: Time) -> Taken {
+    if let Some(rate) = job.messages.rate
+        && runs.triggered_since(&job.name, now, rate.per_ms) >= usize::from(rate.runs)
+    {
+        return Taken::Refused(MessageRefusal::Rate);
+    }
+    match (job.overlap, runs.progress(&job.name).open) {
+        (_, 0) => Taken::Runs,
+        (Overlap::Skip, _) => Taken::Passed,
+        (Overlap::Allow | Overlap::Cancel, open) if open < RUNS_MAX => Taken::Runs,
+        (Overlap::Queue(most), _) if earlier >= usize::from(most) => {
+            Taken::Refused(MessageRefusal::Queue)
         }
-        if let Some(rate) = job.messages.rate
-            && runs.triggered_since(&job.name, now, rate.per_ms) >= usize::from(rate.runs)
-        {
-            return Taken::Refused(MessageRefusal::Rate);
-        }
-        match (job.overlap, runs.progress(&job.name).open) {
-            (_, 0) => Taken::Runs(cause),
-            (Overlap::Skip, _) => Taken::Passed,
-            (Overlap::Allow | Overlap::Cancel, open) if open < RUNS_MAX => Taken::Runs(cause),
-            (Overlap::Queue(most), _) if earlier >= usize::from(most) => {
-                Taken::Refused(MessageRefusal::Queue)
-            }
-            (Overlap::Allow | Overlap::Cancel | Overlap::Queue(_), _) => Taken::Waits(None),
-        }
+        (Overlap::Allow | Overlap::Cancel | Overlap::Queue(_), _) => Taken::Waits(None),
     }
 }

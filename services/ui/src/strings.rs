@@ -157,6 +157,7 @@ texts! {
     NOT_ADMITTED = "not kept here";
     ORDERED = "ordered by you,";
     FOLLOWED = "after another job,";
+    STARTED_WITH = "at the start of the deployment";
     RETRIED = "tried again,";
     TRIGGERED = "started by a message,";
 

@@ -46,6 +46,7 @@ pub(super) fn jobs() -> Vec<Example> {
         job: name("weekly-report"),
         version: 2,
         cause: RunCause::Slot(T0.plus_ms(3_600_000)),
+        messages: Vec::new(),
     };
     vec![
         event(D, signed),

@@ -128,8 +128,38 @@ fn a_job_runs_after_another_one() {
         ),
         (
             when("after = { job = \"other\" }\nevery = \"1h\""),
-            "more than `after`",
-            "alone",
+            "more than one of its ways: `every` and `after`",
+            "keep one",
+        ),
+    ]);
+}
+
+#[test]
+fn a_job_runs_at_each_start_of_the_deployment() {
+    let when = |when: &str| format!("{HEAD}[when]\n{when}\n");
+    let job = read(&when("start = true"));
+    assert_eq!(job.when.to_string(), "at each start of the deployment");
+    let now = time("2027-03-01T08:00:00Z");
+    assert_eq!(
+        (job.when.next(now, now), job.when.latest(now, now)),
+        (None, None)
+    );
+    refused(&[
+        (when("start = false"), "`start` is not true", "start = true"),
+        (
+            when("start = \"now\""),
+            "`start` is not true",
+            "start = true",
+        ),
+        (
+            when("start = true\nfrom = 2027-03-01T08:00:00Z"),
+            "`start` needs no from",
+            "remove",
+        ),
+        (
+            format!("{HEAD}jitter = \"1m\"\n[when]\nstart = true\n"),
+            "`jitter` spreads times, and the job has none",
+            "remove it",
         ),
     ]);
 }
@@ -290,8 +320,8 @@ fn each_error_of_intervals_and_moments_has_its_fix() {
         ),
         (
             when("trigger = \"cli.build\"\nevery = \"1h\""),
-            "more than `trigger`",
-            "alone",
+            "`every` and `trigger`",
+            "keep one",
         ),
     ]);
 }

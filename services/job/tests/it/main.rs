@@ -4,4 +4,5 @@ mod cron;
 mod document;
 mod messages;
 mod policies;
+mod rules;
 mod when;

@@ -102,7 +102,7 @@ fn each_wrong_policy_has_its_fix() {
     ];
     refused(&cases.map(|(lines, problem, fix)| (text(lines), problem, fix)));
     let elsewhere = format!("{HEAD}jitter = \"1m\"\n[when]\ntrigger = \"cli.build\"\n");
-    refused(&[(elsewhere, "messages have none", "remove it")]);
+    refused(&[(elsewhere, "the job has none", "remove it")]);
 }
 
 #[test]

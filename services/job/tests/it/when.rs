@@ -7,7 +7,7 @@ use proptest::prelude::*;
 /// The slots that `reference.py` found.
 const REFERENCE: &str = include_str!("reference.csv");
 
-fn time(text: &str) -> Time {
+pub(crate) fn time(text: &str) -> Time {
     text.parse().expect("a time")
 }
 
@@ -19,14 +19,14 @@ fn cron(text: &str, zone: &str) -> When {
 }
 
 /// The slots from `from` on, before `to`.
-fn slots(when: &When, from: Time, to: Time) -> Vec<Time> {
+pub(crate) fn slots(when: &When, from: Time, to: Time) -> Vec<Time> {
     let before = Time::from_ns(from.ns() - 1);
     let next = |after: &Time| when.next(*after, Time::default());
     let all = std::iter::successors(next(&before), next);
     all.take_while(|slot| *slot < to).collect()
 }
 
-fn fnv(slots: &[Time]) -> u64 {
+pub(crate) fn fnv(slots: &[Time]) -> u64 {
     let mut value = 0xcbf2_9ce4_8422_2325_u64;
     for slot in slots {
         for byte in format!("{}\n", slot.ns() / 1_000_000_000).bytes() {

@@ -18,6 +18,9 @@ impl State {
         self.now = self.now.max(meta.stored);
         self.release_lapsed(meta.stored);
         match fact {
+            PolicyFact::ServiceStarted(..) => {
+                self.starts.fold(meta);
+            }
             PolicyFact::RosterChanged(_, roster) => self.deployment = Some(roster.deployment),
             PolicyFact::DeviceEndorsed(_, fact) => {
                 self.devices.endorse(self.deployment, meta.stored, *fact);

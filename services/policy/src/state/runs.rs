@@ -33,20 +33,25 @@ impl State {
             RunCause::Slot(_)
             | RunCause::Triggered { .. }
             | RunCause::Retried(_)
-            | RunCause::After(_) => None,
+            | RunCause::After(_)
+            | RunCause::Started(_) => None,
         };
         let failed = match cause {
             RunCause::Retried(of) => self.runs.failed_run(of),
             RunCause::Slot(_)
             | RunCause::Triggered { .. }
             | RunCause::Ordered(_)
-            | RunCause::After(_) => None,
+            | RunCause::After(_)
+            | RunCause::Started(_) => None,
         };
         let failed =
             failed.filter(|failed| failed.run.job == *job && failed.run.version == version);
         let failed = failed.map(|failed| (failed.run.attempt, failed.ended));
         let has = match cause {
-            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::After(_) => true,
+            RunCause::Slot(_)
+            | RunCause::Triggered { .. }
+            | RunCause::After(_)
+            | RunCause::Started(_) => true,
             RunCause::Ordered(_) => {
                 let order = order.as_ref();
                 order.is_some_and(|order| order.job == *job && order.version == version)
@@ -74,6 +79,7 @@ impl State {
             job: fact.job,
             version,
             cause,
+            messages: fact.messages,
             failed,
         };
         let submission = Submission {

@@ -33,6 +33,7 @@ mod same;
 mod sessions;
 mod slots;
 mod spoken;
+mod starts;
 mod world;
 
 use contract::{Catalogue, Contract};

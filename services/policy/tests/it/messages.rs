@@ -1,7 +1,10 @@
 //! Checks that a message fills only the slots that the owner gave to messages, within the bounds of the contract, and that its
 //! values are nobody's word.
 
-use bus_schema::{AuthorId, Digest, PolicyFact, RunCause, TaskId};
+use bus_schema::{
+    AuthorId, Deployment, Digest, PolicyFact, RunCause, RunDue, Scheduler, TaskId, batch_key,
+};
+use job::batch_of;
 
 use crate::runs::{job, say_due, with_job};
 use crate::world::{World, deployment, words};
@@ -103,4 +106,72 @@ fn a_condition_and_a_key_hold_for_policy_too() {
     let key = Digest::of(&[b"field ", b"cli.build", b" ", b"id", b" ", b"6"]);
     triggered(&mut world, key, &body.replace('5', "6"));
     assert_eq!(words(&world.turn()), ["admitted"]);
+}
+
+/// Says that these messages started a run together, under their keys, and returns the verdict.
+fn together(world: &mut World, keys: &[Digest], bodies: &[&str]) -> Vec<String> {
+    let bodies: Vec<_> = bodies.iter().map(|body| body.as_bytes()).collect();
+    let fact = RunDue {
+        job: job(),
+        version: 1,
+        cause: RunCause::Triggered {
+            key: batch_key(keys),
+            body: world.put(AuthorId::Scheduler, &batch_of(&bodies)),
+        },
+        messages: keys.to_vec(),
+    };
+    world.say::<Scheduler, _>(Deployment, fact);
+    words(&world.turn())
+}
+
+#[test]
+fn policy_counts_and_reads_each_message_of_a_run_again() {
+    let (mut world, _) = world(
+        "slots.to = \"to\"\nkey = \"id\"\nonly.ref = \"main\"\nbatch = { messages = 2, wait = \"1m\" }",
+    );
+    let body = |id: u8, to: &str, of: &str| {
+        format!(r#"{{"to": "{to}@x.example", "id": {id}, "ref": "{of}"}}"#)
+    };
+    let key = |id: u8| {
+        let id = id.to_string();
+        Digest::of(&[b"field ", b"cli.build", b" ", b"id", b" ", id.as_bytes()])
+    };
+    let (a, b) = (body(1, "a", "main"), body(2, "a", "main"));
+    let none = ["not admitted: NoRun"];
+    // Another key, one message for two keys, one message twice, one more than the job takes, and none.
+    assert_eq!(together(&mut world, &[key(1), key(3)], &[&a, &b]), none);
+    assert_eq!(together(&mut world, &[key(1), key(4)], &[&a]), none);
+    assert_eq!(together(&mut world, &[key(1), key(1)], &[&a, &a]), none);
+    let c = body(3, "a", "main");
+    let three = [key(1), key(2), key(3)];
+    assert_eq!(together(&mut world, &three, &[&a, &b, &c]), none);
+    assert_eq!(together(&mut world, &[], &[]), none);
+    // One that a condition leaves out, and two that fill the slot with different values.
+    let out = body(5, "a", "other");
+    assert_eq!(together(&mut world, &[key(1), key(5)], &[&a, &out]), none);
+    let other = body(6, "b", "main");
+    assert_eq!(together(&mut world, &[key(1), key(6)], &[&a, &other]), none);
+    // A single message in its own bytes is no run of such a job.
+    assert_eq!(said(&mut world, &a), none);
+    let two = [key(1), key(2)];
+    assert_eq!(together(&mut world, &two, &[&a, &b]), ["admitted"]);
+    assert_eq!(
+        together(&mut world, &two, &[&a, &b]),
+        ["not admitted: Reused"]
+    );
+    assert_eq!(
+        together(&mut world, &[key(7)], &[&body(7, "a", "main")]),
+        ["admitted"]
+    );
+}
+
+#[test]
+fn several_messages_are_no_run_of_a_job_that_takes_them_one_by_one() {
+    let (mut world, _) = world("slots.to = \"to\"");
+    let body = r#"{"to": "a@x.example"}"#;
+    let keys = [Digest::ZERO, Digest::of(&[b"a"])];
+    assert_eq!(
+        together(&mut world, &keys, &[body, body]),
+        ["not admitted: NoRun"]
+    );
 }

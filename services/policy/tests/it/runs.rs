@@ -71,6 +71,7 @@ pub(crate) fn say_due(world: &mut World, job: JobName, version: u32, cause: RunC
         job,
         version,
         cause,
+        messages: Vec::new(),
     };
     world.say::<Scheduler, _>(Deployment, fact);
 }

@@ -31,6 +31,7 @@ fn due(stream: &mut Stream, version: u32) {
         job: job(),
         version,
         cause: CAUSE,
+        messages: Vec::new(),
     };
     assert!(stream.say::<Scheduler, _>(Deployment, fact));
 }

@@ -253,7 +253,8 @@ pub(crate) fn slots(causes: &[RunCause]) -> Vec<u64> {
         RunCause::Ordered(_)
         | RunCause::Triggered { .. }
         | RunCause::Retried(_)
-        | RunCause::After(_) => None,
+        | RunCause::After(_)
+        | RunCause::Started(_) => None,
     };
     causes.iter().filter_map(slot).collect()
 }

@@ -11,11 +11,17 @@ use crate::stream::{Scene, at, name, run};
 const ON: &str = "trigger = \"cli.build\"";
 
 /// A message at a place, of a subject and with an id, stored at a second.
-fn message(scene: &mut Scene, seq: u64, of: (&str, u8), second: u64) {
+pub(crate) fn message(scene: &mut Scene, seq: u64, of: (&str, u8), second: u64) {
     saying(scene, seq, of, second, "{}");
 }
 
-fn saying(scene: &mut Scene, seq: u64, (subject, id): (&str, u8), second: u64, body: &str) {
+pub(crate) fn saying(
+    scene: &mut Scene,
+    seq: u64,
+    (subject, id): (&str, u8),
+    second: u64,
+    body: &str,
+) {
     let salt = Salt::new([seq as u8; 32]);
     let sealed = Sealed::new(salt, body.as_bytes()).expect("a small content");
     let trigger = TriggerMessage {
@@ -100,7 +106,7 @@ fn a_flood_of_messages_has_a_bounded_number_of_runs() {
 const KEYED: &str = "overlap = \"allow\"\n[message]\nkey = \"id\"\nonly.ref = \"main\"\n";
 
 /// A scene with a job that reads messages: these lines stand before its `[when]`.
-fn reading(lines: &str) -> Scene {
+pub(crate) fn reading(lines: &str) -> Scene {
     let mut scene = Scene::with(lines, ON);
     scene.run();
     scene

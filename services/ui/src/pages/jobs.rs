@@ -82,7 +82,7 @@ fn next(view: &View<'_>, record: &JobOnRecord, when: &When) -> Markup {
     }
     html! {
         @if when.trigger().is_some() { p { (strings::ON_MESSAGES) } }
-        @else if when.after().is_some() {}
+        @else if when.has_no_slots() {}
         @else if slots.is_empty() { p { (strings::NO_MORE_SLOTS) } }
         @else {
             p { (strings::NEXT_RUNS) }
@@ -132,6 +132,7 @@ fn cause(run: &RunRecord) -> Markup {
         RunCause::Slot(slot) => html! { (time(slot)) },
         RunCause::Ordered(_) => html! { (strings::ORDERED) " " (time(run.due)) },
         RunCause::After(_) => html! { (strings::FOLLOWED) " " (time(run.due)) },
+        RunCause::Started(_) => html! { (strings::STARTED_WITH) " " (time(run.due)) },
         RunCause::Retried(_) => html! { (strings::RETRIED) " " (time(run.due)) },
         RunCause::Triggered { .. } => html! { (strings::TRIGGERED) " " (time(run.due)) },
     }

@@ -167,6 +167,7 @@ impl Story {
             job: "daily".parse().unwrap(),
             version: 1,
             cause: RunCause::Slot(self.world.log.now),
+            messages: Vec::new(),
         };
         self.world.say::<Scheduler, _>(Deployment, fact);
     }

@@ -146,7 +146,7 @@ fn coming(job: &Job, now: Time) -> Result<Vec<Time>, Error> {
     let coming: Vec<_> = std::iter::successors(next(&now), next)
         .take(SHOWN)
         .collect();
-    if coming.is_empty() && job.when.trigger().is_none() && job.when.after().is_none() {
+    if coming.is_empty() && !job.when.has_no_slots() {
         return Err(Error::Document(format!(
             "the job `{}` never runs: it is to run {}, and now it is {now}; write a later time",
             job.name, job.when

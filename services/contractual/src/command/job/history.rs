@@ -60,6 +60,7 @@ impl JobRun {
             RunCause::Triggered { .. } => format!("triggered {}", self.due),
             RunCause::After(task) => format!("after {task}, {}", self.due),
             RunCause::Retried(_) => format!("tried again {}", self.due),
+            RunCause::Started(_) => format!("at the start {}", self.due),
         };
         format!("{cause}  {}  {}", self.task, self.said(job))
     }

@@ -245,7 +245,7 @@ impl JobRuns {
                 };
                 self.change(task, state, |now| now == RunState::Running);
             }
-            SchedulerFact::TaskFinished(..) => {}
+            SchedulerFact::ServiceStarted(..) | SchedulerFact::TaskFinished(..) => {}
         }
     }
 
@@ -257,7 +257,10 @@ impl JobRuns {
         let (before, retried) = match fact.cause {
             RunCause::Retried(of) => (Some(of), true),
             RunCause::Ordered(id) => (self.orders.remove(&id), false),
-            RunCause::Slot(_) | RunCause::Triggered { .. } | RunCause::After(_) => (None, false),
+            RunCause::Slot(_)
+            | RunCause::Triggered { .. }
+            | RunCause::After(_)
+            | RunCause::Started(_) => (None, false),
         };
         let before = before.and_then(|before| self.runs.get_mut(self.places.get(&before)?));
         let mut attempt = 1;

@@ -19,7 +19,8 @@ fn word(fact: &PolicyFact) -> String {
         PolicyFact::TaskAdmitted(..) => "admitted".to_owned(),
         PolicyFact::TaskStopped(_, fact) => format!("stopped: {:?}", fact.why),
         PolicyFact::TaskRejected(_, fact) => format!("not admitted: {:?}", fact.code),
-        PolicyFact::RosterChanged(..)
+        PolicyFact::ServiceStarted(..)
+        | PolicyFact::RosterChanged(..)
         | PolicyFact::DeviceEndorsed(..)
         | PolicyFact::DeviceRevoked(..)
         | PolicyFact::JobSigned(..)
