@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ActionId, ActionOutcome, AuthorId, Body, CanPublish, Content, ContractName, Deployment,
-    DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest, DraftGrant, Envelope, Event,
-    Grant, Hardening, JobName, Junk, MessageRefusal, Pins, PublicKey, RefusalCode, RuleId,
-    RunCause, SealingPublicKey, SecretName, Signed, StepName, StopReason, Subject, TaskId,
+    ActionId, ActionOutcome, AuthorId, AuthorKey, AuthorSealingKey, Body, CanPublish, Content,
+    ContractName, Deployment, DeploymentId, DeviceId, DeviceKey, DeviceName, DeviceRole, Digest,
+    DraftGrant, Envelope, Event, Grant, Hardening, JobName, Junk, MessageRefusal, Pins, PublicKey,
+    RefusalCode, RuleId, RunCause, SecretName, Signed, StepName, StopReason, Subject, TaskId,
     TaskOutcome, Time, ToolName, Usage, Version, event::facts, parse_fact, wire,
 };
 
@@ -481,24 +481,4 @@ facts! {
         /// The Merkle tree's root (RFC 6962).
         root: Digest,
     };
-}
-
-/// A key that signs for an author.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthorKey {
-    /// The author.
-    pub author: AuthorId,
-    /// The key.
-    pub key: PublicKey,
-}
-
-/// A key that secrets are sealed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthorSealingKey {
-    /// The author that opens the seals.
-    pub author: AuthorId,
-    /// The key.
-    pub key: SealingPublicKey,
 }

@@ -4,6 +4,7 @@ pub mod account;
 mod admitted;
 mod approved;
 mod author;
+mod author_key;
 mod call;
 mod catalogue;
 mod content;
@@ -43,6 +44,7 @@ pub use author::{
     ACTORS, Audit, Author, AuthorId, Broker, Chain, Egress, Engine, Gateway, Owner, Policy, Runner,
     Scheduler, Ui, Worker,
 };
+pub use author_key::{AuthorKey, AuthorSealingKey};
 pub use call::{
     CALLS, Call, CallSpec, CanCall, Halt, Halted, Proof, Prove, Release, ReleasedSecret, Renew,
 };
@@ -56,14 +58,13 @@ pub use event::{
 };
 pub use facts::{
     ActionDeclined, ActionExpired, ActionFinished, ActionGranted, ActionProposed, ActionRefused,
-    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, AuthorKey,
-    AuthorSealingKey, CatalogueSigned, CheckpointSigned, ContractActivated, ContractAnswered,
-    ContractRejected, ContractRequested, ContractRevoked, ContractSigned, ContractSuspended,
-    DeviceEndorsed, DeviceRevoked, FACTS, HaltLifted, HaltOrdered, JobPaused, JobResumed,
-    JobRevoked, JobSigned, RosterChanged, RunDue, RunOrdered, SecretReleased, SecretRenewed,
-    SecretRevoked, SecretSigned, ServiceStarted, SessionCalled, SessionEnded, Spec, StreamAdopted,
-    StreamDoubted, TaskAdmitted, TaskCancelled, TaskFinished, TaskRejected, TaskSaid, TaskStopped,
-    TaskSubmitted, TriggerRefused,
+    ActionStarted, ApprovalCarried, ApprovalRefused, ApprovalRequested, CatalogueSigned,
+    CheckpointSigned, ContractActivated, ContractAnswered, ContractRejected, ContractRequested,
+    ContractRevoked, ContractSigned, ContractSuspended, DeviceEndorsed, DeviceRevoked, FACTS,
+    HaltLifted, HaltOrdered, JobPaused, JobResumed, JobRevoked, JobSigned, RosterChanged, RunDue,
+    RunOrdered, SecretReleased, SecretRenewed, SecretRevoked, SecretSigned, ServiceStarted,
+    SessionCalled, SessionEnded, Spec, StreamAdopted, StreamDoubted, TaskAdmitted, TaskCancelled,
+    TaskFinished, TaskRejected, TaskSaid, TaskStopped, TaskSubmitted, TriggerRefused,
 };
 pub use grant::{
     APPROVERS_MAX, Answer, Ask, Asked, ContractFolders, Counts, DraftGrant, ENVELOPE_TOOLS_MAX,
