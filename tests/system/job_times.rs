@@ -176,7 +176,6 @@ async fn kill(deployment: &Deployment, seed: u64, due: usize) {
     const VICTIMS: [&str; 4] = ["scheduler", "worker", "policy", NATS];
     let victim = VICTIMS[usize::try_from(seed).unwrap() % VICTIMS.len()];
     until(deployment, "run.due", due).await;
-    eprintln!("{victim} is killed after {due} runs");
     assert!(deployment.kill_named(victim));
     match victim.parse::<AuthorId>() {
         Ok(author) => deployment.start(author).await,

@@ -49,9 +49,12 @@ impl Runner {
         args: &[u8],
         stops: &Stops,
     ) -> Option<Done> {
-        let workspace = match self.workspace(tool, draft, folders) {
+        let workspace = match self.workspace(tool, folders) {
             Ok(workspace) => workspace,
-            Err(not_begun) => return Some(not_begun),
+            Err(why) => {
+                let text = format!("nothing was done: {why}");
+                return Some(Done::not_begun(draft, ActionOutcome::Failed, &text));
+            }
         };
         match tool {
             Tool::File(tool) => self.file(workspace, *tool, draft, args).await,
@@ -64,25 +67,17 @@ impl Runner {
         }
     }
 
-    /// Returns the workspace of the action; the result of one that must not begin.
-    fn workspace(
-        &self,
-        tool: &Tool,
-        draft: &DraftGrant,
-        folders: &ContractFolders,
-    ) -> Result<Workspace, Done> {
-        let failed = |why: &str| {
-            let text = format!("nothing was done: {why}");
-            Done::not_begun(draft, ActionOutcome::Failed, &text)
-        };
+    /// Returns the workspace of the action.
+    ///
+    /// # Errors
+    /// The reason that it must not begin.
+    fn workspace(&self, tool: &Tool, folders: &ContractFolders) -> Result<Workspace, String> {
         let workspace = self.folders.of(folders);
-        let workspace = workspace.map_err(|absent| failed(&absent.to_string()))?;
+        let workspace = workspace.map_err(|absent| absent.to_string())?;
         if tool.adds() && !self.has_room(&workspace) {
-            let why = "a volume that it may write is nearly full; free some space";
-            return Err(failed(why));
+            return Err("a volume that it may write is nearly full; free some space".to_owned());
         }
-        let place = workspace.is_in_place();
-        place.map_err(|lost| failed(&lost.to_string()))?;
+        workspace.is_in_place().map_err(|lost| lost.to_string())?;
         Ok(workspace)
     }
 

@@ -228,7 +228,6 @@ impl Runs {
         };
         let task = TaskId::of_run(deployment, &fact.job, fact.version, fact.cause);
         let of = self.progress.entry(fact.job.clone()).or_default();
-        let mut again = None;
         match fact.cause {
             RunCause::Slot(slot) => {
                 // A slot from before the run that it follows is made up for: the job is still busy.
@@ -237,63 +236,69 @@ impl Runs {
                 }
                 of.last = of.last.max(slot);
             }
+            RunCause::Ordered(_)
+            | RunCause::After(_)
+            | RunCause::Started(_)
+            | RunCause::Retried(_)
+                if of.open == 0 =>
+            {
+                of.busy_from = meta.stored;
+            }
+            RunCause::Ordered(_)
+            | RunCause::After(_)
+            | RunCause::Started(_)
+            | RunCause::Retried(_)
+            | RunCause::Triggered { .. } => {}
+        }
+        let mut again = None;
+        match fact.cause {
             RunCause::Ordered(id) => {
-                again = self.orders.values().find(|order| order.id == id);
-                if of.open == 0 {
-                    of.busy_from = meta.stored;
-                }
+                let order = self.orders.values().find(|order| order.id == id);
+                again = order.and_then(|order| order.again);
+                self.orders.retain(|_, order| order.id != id);
             }
             RunCause::After(ended) => {
                 self.followed.insert((fact.job.clone(), ended));
                 let known = &self.runs;
                 self.followed
                     .retain(|(_, of)| known.ended_run(*of).is_some());
-                if of.open == 0 {
-                    of.busy_from = meta.stored;
-                }
             }
-            RunCause::Started(start) => {
-                of.start = Some(start);
-                if of.open == 0 {
-                    of.busy_from = meta.stored;
-                }
-            }
-            RunCause::Retried(_) => {
-                if of.open == 0 {
-                    of.busy_from = meta.stored;
-                }
-            }
+            RunCause::Started(start) => of.start = Some(start),
             RunCause::Triggered { body, .. } => {
-                while let Some((at, oldest)) = self.triggered_at.first().copied()
-                    && meta.stored.ms_since(at) >= TRIGGERED_MS
-                {
-                    self.triggered_at.pop_first();
-                    self.triggered.remove(&oldest);
-                }
                 let (job, version) = (&fact.job, fact.version);
                 let each = fact.messages.iter().map(|key| {
                     let cause = RunCause::Triggered { key: *key, body };
                     TaskId::of_run(deployment, job, version, cause)
                 });
-                for task in each.chain([task]) {
-                    if self.triggered.insert(task) {
-                        self.triggered_at.insert((meta.stored, task));
-                    }
-                }
-                let recent = self.recent.entry(fact.job.clone()).or_default();
-                recent.push_back(meta.stored);
-                while recent.len() > usize::from(RATE_RUNS_MAX) {
-                    recent.pop_front();
-                }
+                let tasks = each.chain([task]).collect();
+                self.triggered(meta.stored, job, tasks);
             }
-        }
-        let again = again.and_then(|order| order.again);
-        if let RunCause::Ordered(id) = fact.cause {
-            self.orders.retain(|_, order| order.id != id);
+            RunCause::Slot(_) | RunCause::Retried(_) => {}
         }
         if let Some(record) = self.jobs.get(&fact.job) {
             let is_new = self.runs.due(task, record, fact, again);
+            let of = self.progress.entry(fact.job.clone()).or_default();
             of.open = of.open.saturating_add(usize::from(is_new));
+        }
+    }
+
+    /// Folds a run that messages started; `tasks` has a task for each of them.
+    fn triggered(&mut self, at: Time, job: &JobName, tasks: Vec<TaskId>) {
+        while let Some((of, oldest)) = self.triggered_at.first().copied()
+            && at.ms_since(of) >= TRIGGERED_MS
+        {
+            self.triggered_at.pop_first();
+            self.triggered.remove(&oldest);
+        }
+        for task in tasks {
+            if self.triggered.insert(task) {
+                self.triggered_at.insert((at, task));
+            }
+        }
+        let recent = self.recent.entry(job.clone()).or_default();
+        recent.push_back(at);
+        while recent.len() > usize::from(RATE_RUNS_MAX) {
+            recent.pop_front();
         }
     }
 

@@ -6,6 +6,7 @@ mod attackers;
 mod config;
 #[cfg(test)]
 mod dialogues;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod sessions;
