@@ -75,7 +75,7 @@ authors! {
         volumes ["state"], contents of [Owner Gateway Policy Runner Egress];
     /// Takes the calls of sessions and works on dialogues with models; can only propose.
     Engine = "engine", uid 10_002, chain PerTask, reads Prompt,
-        volumes ["state"], contents of [Gateway Policy Runner Egress];
+        volumes ["state"], contents of [Gateway Engine Policy Runner Egress];
     /// Decides; only its grants are valid.
     Policy = "policy", uid 10_003, chain Whole, reads Prompt,
         volumes ["state"], contents of [Owner Gateway Worker Engine Policy Runner Egress Scheduler];

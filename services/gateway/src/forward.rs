@@ -1,11 +1,9 @@
 //! Bus requests, and the task that forwards them to the bus.
 
 use actor::{Bus, Error, NoAnswer};
-use bus_schema::{AuthorId, Content, Draft, Gateway, Meta, Sealed, ShowPage, ShownPage};
+use bus_schema::{AuthorId, Content, Draft, Gateway, JobName, Meta, Sealed, ShowPage, ShownPage};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::{mpsc, oneshot};
-
-use crate::hooks::HandedIn;
 
 /// The maximum number of requests that wait for forwarding.
 pub(crate) const ASKS_MAX: usize = 64;
@@ -14,6 +12,17 @@ const FLYING_MAX: usize = 256;
 
 /// The result of a fetch: the content's bytes, or none if they were erased.
 pub type Fetched = Result<Option<Sealed>, Error>;
+
+/// A message that a webhook hands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandedIn {
+    /// The webhook.
+    pub hook: JobName,
+    /// The id: equal for messages that say the same.
+    pub id: String,
+    /// The body: JSON.
+    pub body: Vec<u8>,
+}
 
 /// A request to the bus. It completes even if its HTTP client has disconnected.
 #[derive(Debug)]

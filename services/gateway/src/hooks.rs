@@ -14,6 +14,7 @@ use serde::de::IgnoredAny;
 use crate::{
     api::HookTaken,
     app_state::AppState,
+    forward::HandedIn,
     problem::{Kind, Problem},
     request::{is_json, read_bytes},
     webhook::{BODY_BYTES_MAX, InvalidWebhook, Webhooks},
@@ -21,17 +22,6 @@ use crate::{
 
 /// The file with the webhooks, in the folder of the gateway's configuration.
 pub const HOOKS_FILE: &str = "hooks.toml";
-
-/// A message that a webhook hands in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HandedIn {
-    /// The webhook.
-    pub hook: JobName,
-    /// The id: equal for messages that say the same.
-    pub id: String,
-    /// The body: JSON.
-    pub body: Vec<u8>,
-}
 
 /// Hands a signed request to the stream of messages from outside.
 pub(crate) async fn take(

@@ -47,7 +47,7 @@ use tokio::sync::mpsc;
 pub use app_state::{AppState, Limits};
 pub use config::Config;
 pub use entrance::Entrance;
-pub use forward::{BusRequest, Fetched};
+pub use forward::{BusRequest, Fetched, HandedIn};
 pub use serve::serve;
 pub use shared_record::SharedRecord;
 

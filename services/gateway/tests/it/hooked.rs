@@ -1,7 +1,7 @@
 //! Tests of webhooks: a request that a key signed becomes one message, and no other request does.
 
 use actor::files;
-use gateway::hooks::{HOOKS_FILE, HandedIn};
+use gateway::{HandedIn, hooks::HOOKS_FILE};
 use ring::hmac;
 
 use crate::world::{Answer, World};

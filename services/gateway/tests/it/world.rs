@@ -20,10 +20,9 @@ use bus_schema::{
 };
 use data_encoding::BASE64;
 use gateway::{
-    AppState, BusRequest, Entrance, Limits, SharedRecord, api,
+    AppState, BusRequest, Entrance, HandedIn, Limits, SharedRecord, api,
     client::Client,
     config::{Hosts, Origins},
-    hooks::HandedIn,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
