@@ -1,12 +1,9 @@
 //! Requests in parts: the record stores a conversation once, the host gets all of it each time, and each outcome proves the body.
 
-use bus_schema::{AFTER, AuthorId, Content, Digest, Sealed};
+use bus_schema::{AFTER, AuthorId, BLOBS, Content, Digest, Sealed};
 use serde_json::{Value, json};
 
-use crate::{
-    models::{Scene, once, said},
-    secret_calls::everything,
-};
+use crate::models::{Scene, once, said};
 
 /// The answers that call a tool.
 const CALLS: usize = 5;
@@ -68,17 +65,18 @@ async fn a_conversation_is_stored_once_and_sent_whole_with_each_request() {
         after = Some(*args);
     }
     // Each outcome proves the very bytes of the body that the host got.
-    let stored = everything(&scene.deployment).await;
+    let owner = scene.deployment.client("owner").await;
     let bodies = scene.world.lines("bodies");
     for ((action, _), body) in asked.iter().zip(&bodies) {
         let mut finished = record.of("action.finished");
         let fact = &finished.find(|one| one.action() == *action).unwrap().fact;
         let output = content(fact, "output");
-        let output = stored.iter().find_map(|(_, bytes)| {
-            let sealed = Sealed::from_stored(bytes.clone()).ok()?;
-            (sealed.content() == output).then_some(sealed)
-        });
-        let proof = output.unwrap().proof_of(&Digest::of(&[body.as_bytes()]));
+        let place = output.subject(AuthorId::Egress, 0);
+        let get = format!("{}.DIRECT.GET.{BLOBS}.{place}", owner.api);
+        let stored = owner.nats.request(get, "".into()).await.unwrap().payload;
+        let sealed = Sealed::from_stored(stored.to_vec()).unwrap();
+        assert_eq!(sealed.content(), output);
+        let proof = sealed.proof_of(&Digest::of(&[body.as_bytes()]));
         assert_eq!(fact["sent"], json!(proof));
     }
 }
