@@ -150,7 +150,8 @@ async fn timers(deployment: &Deployment, round: u64, count: u64) -> Vec<Timer> {
     let mut all = Vec::new();
     for n in 0..count {
         let name = format!("t{round}-{n}");
-        let slot = clock.wall().plus_ms(LEAD_MS);
+        // Documents write moments in milliseconds.
+        let slot = Time::from_ns(clock.wall().plus_ms(LEAD_MS).ns() / 1_000_000 * 1_000_000);
         let document = sealed(&format!(
             "job = \"{name}\"\npurpose = \"Test.\"\ncontract = \"timers\"\nplaybook = \"p\"\n[when]\nat = \"{slot}\"\n"
         ));
