@@ -68,11 +68,16 @@ fn changed_by(user: &str, before: &Held, after: &Held) -> Vec<String> {
         "scheduler" => "TIMERS ",
         _ => "nothing of TIMERS",
     };
+    let triggers = match user {
+        "trigger" => "TRIGGERS trigger.cli.",
+        "gateway" => "TRIGGERS trigger.hook.",
+        _ => "nothing of TRIGGERS",
+    };
     let own = [
         timers.to_owned(),
         format!("{AUDIT} event.{user}."),
         format!("{BLOBS} blob.{user}."),
-        "TRIGGERS trigger.cli.".to_owned(),
+        triggers.to_owned(),
         format!("consumer {user} delivered"),
         // The server itself copies.
         format!("consumer {} delivered", stream::COPIER),

@@ -47,6 +47,16 @@ pub(super) fn end(command: &mut Command) -> Ended {
     }
 }
 
+/// A text that names a command names one that exists, with options that it has.
+pub(super) fn exists(command: &str) {
+    let words = command.split(" <").next().unwrap();
+    let words = words.strip_prefix("contractual ").expect(command);
+    let mut shell = Command::new("sh");
+    let line = format!("exec \"$0\" {words} --help");
+    let help = end(shell.arg("-c").arg(line).arg(harness::contractual()));
+    assert_eq!(help.code, Some(0), "{command}: {}", help.said);
+}
+
 pub(super) fn run(deployment: &Deployment, arguments: &[&str]) -> Ended {
     end(&mut program(Some(deployment.dir().path()), arguments))
 }

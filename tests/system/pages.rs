@@ -5,7 +5,7 @@ use gateway::client::{Client, PageResponse};
 use harness::{Deployment, SOON, contract, eventually, playbook};
 
 use crate::{
-    cli::run,
+    cli::{exists, run},
     main_job::has,
     scene::{LIST, MAY_LIST, contract as listing, playbook as lists},
 };
@@ -29,9 +29,18 @@ async fn get(client: &Client, path: &str) -> PageResponse {
     client.page(path, None).await.unwrap()
 }
 
-/// Waits until a page shows all of these.
+/// Each command that a page shows exists.
+fn commands_exist(page: &str) {
+    for part in page.split("<pre class=\"command\"><code>").skip(1) {
+        let (command, _) = part.split_once("</code>").unwrap();
+        let command = command.replace("&lt;", "<").replace("&amp;", "&");
+        exists(&command.replace("&quot;", "\"").replace("&gt;", ">"));
+    }
+}
+
+/// Waits until a page shows all of these. Its commands exist.
 async fn showing(client: &Client, path: &str, words: &[&str]) -> String {
-    eventually(SOON, async || {
+    let page = eventually(SOON, async || {
         let page = get(client, path).await;
         let lacks: Vec<_> = words
             .iter()
@@ -45,7 +54,9 @@ async fn showing(client: &Client, path: &str, words: &[&str]) -> String {
             )),
         }
     })
-    .await
+    .await;
+    commands_exist(&page);
+    page
 }
 
 /// The demo's task, which waits for an answer.
@@ -104,6 +115,7 @@ async fn the_pages_of_a_task_show_its_question_and_its_end() {
         &["No question waits for you", "Nothing runs now"],
     )
     .await;
+    showing(&client, "/new", &["stocktake", "contractual run 'Sort"]).await;
     let words = [
         "In sentences",
         "What it may do after a yes",

@@ -195,12 +195,10 @@ texts! {
     // New task.
     NEW_TASK = "New task";
     NEW_TASK_TEXT = "Your own key signs each task, so it starts where that key is. Type these there; the task then appears here.";
-    DRAFT = "Write a contract";
-    DRAFT_TEXT = "It says what the task may do. The first command drafts the narrowest one for what you want; you read it, and sign it.";
+    ASK_MODEL = "Say what you want";
+    ASK_MODEL_TEXT = "In your own words. You read a draft of the narrowest contract for them, take away what is too much, and sign it; then a model works under it:";
     START = "Run a playbook";
-    START_TEXT = "Typed steps without a model:";
-    ASK_MODEL = "Ask a model";
-    ASK_MODEL_TEXT = "In your own words. The model proposes each call, and the contract decides:";
+    START_TEXT = "Typed steps without a model. The first command drafts a contract for them; you read it and sign it:";
     OWN_AGENT = "Attach your own agent";
     OWN_AGENT_TEXT = "In the folder of its work; codex, gemini and opencode work in the same way:";
     IN_FORCE = "Contracts in force";

@@ -19,10 +19,9 @@ pub(super) fn page(view: &View<'_>) -> Page {
         section id="new" {
             h1 { (strings::NEW_TASK) }
             p.lead { (strings::NEW_TASK_TEXT) }
-            (step(1, strings::DRAFT, strings::DRAFT_TEXT, &["contractual contract new --task-text 'Sort my inbox'", "contractual contract sign contract.toml"]))
-            (step(2, strings::START, strings::START_TEXT, &[strings::RUN_COMMAND]))
-            (step(3, strings::ASK_MODEL, strings::ASK_MODEL_TEXT, &["contractual task run --contract contract.toml 'Sort my inbox'"]))
-            (step(4, strings::OWN_AGENT, strings::OWN_AGENT_TEXT, &["contractual attach claude --contract contract.toml"]))
+            (step(1, strings::ASK_MODEL, strings::ASK_MODEL_TEXT, &["contractual run 'Sort my inbox'"]))
+            (step(2, strings::START, strings::START_TEXT, &[strings::NEW_CONTRACT, "contractual contract sign contract.toml", strings::RUN_COMMAND]))
+            (step(3, strings::OWN_AGENT, strings::OWN_AGENT_TEXT, &["contractual attach claude --contract contract.toml"]))
         }
         section id="in-force" {
             h2 { (strings::IN_FORCE) }
