@@ -2,7 +2,11 @@
 
 use std::{
     fs,
-    sync::{OnceLock, PoisonError, atomic::AtomicBool},
+    path::PathBuf,
+    sync::{
+        OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU8},
+    },
 };
 
 use actor::Clock;
@@ -84,6 +88,8 @@ impl<'w> Direct<'w> {
         let sender = Sender {
             resolver: Resolver::new(&[world.names]),
             trust: Trust::read([world.authority.as_path()])?,
+            folder: PathBuf::new(),
+            proxy: None,
         };
         let reach = Reach::read(&[world.endpoint()], &["127.0.0.0/8".to_owned()]);
         Ok(Self {
@@ -112,7 +118,9 @@ impl<'w> Direct<'w> {
             tool,
             args: &Map::new(),
             begun: &begun,
+            page: &AtomicU8::new(0),
             body: &body,
+            granted: 0,
             credential: None,
             pieces,
         };

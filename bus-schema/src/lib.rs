@@ -10,6 +10,7 @@ mod catalogue;
 mod content;
 mod device;
 mod devices;
+mod download;
 mod draft;
 mod event;
 mod facts;
@@ -51,6 +52,7 @@ pub use call::{
 pub use content::{CHUNK_BYTES_MAX, CONTENT_BYTES_MAX, Content, Sealed, TooLarge};
 pub use device::{DEVICE_DAYS_MAX, DeviceKey, DeviceRefused, DeviceRole};
 pub use devices::{DEVICES_MAX, DeviceOnRecord, Devices, Signers};
+pub use download::{DOWNLOAD_BYTES_MAX, Download};
 pub use draft::{Draft, Link, SignedEvent, public_key};
 pub use event::{
     Body, CanPublish, Deployment, ENVELOPE_V, EVENT_BYTES_MAX, Event, Facts, HEADER_SCHEMA,

@@ -3,8 +3,12 @@
 use std::marker::PhantomData;
 
 use actor::Clock;
-use bus_schema::{Author, Digest, Draft, EventId, Link, SignedEvent};
-use ed25519_dalek::SigningKey;
+use async_nats::HeaderMap;
+use bus_schema::{
+    Author, AuthorId, Body, Call, CanCall, Digest, Draft, ENVELOPE_V, EventId, HEADER_SIGNATURE,
+    Link, Signature, SignedEvent, wire,
+};
+use ed25519_dalek::{Signer as _, SigningKey};
 
 use crate::{Ack, Client, Deployment};
 
@@ -88,6 +92,39 @@ impl<A: Author> Stolen<'_, A> {
         self.client.publish(&event, None).await.unwrap()
     }
 
+    /// Asks another actor, as the author does; returns its answer.
+    ///
+    /// # Panics
+    /// Panics if nobody answers.
+    pub async fn ask<C: Call>(&self, callee: AuthorId, call: C) -> C::Reply
+    where
+        A: CanCall<C>,
+    {
+        let clock = self.deployment.clock();
+        let subject = C::subject(callee, A::ID);
+        let body = wire::encode(&Body {
+            v: ENVELOPE_V,
+            subject: subject.clone(),
+            schema: format!("{}.v1", C::VERB),
+            author: A::ID,
+            task: None,
+            seq: 0,
+            prev: Digest::ZERO,
+            id: EventId::new(clock.uuid()),
+            cause: None,
+            at: clock.wall(),
+            fact: call,
+        });
+        let signature = Signature::new(self.key.sign(&body).to_bytes());
+        let mut headers = HeaderMap::new();
+        headers.insert(HEADER_SIGNATURE, signature.to_string());
+        let nats = &self.client.nats;
+        let answer = nats.request_with_headers(subject, headers, body.into());
+        let answer = answer.await.unwrap_or_else(|error| panic!("{error}"));
+        let answer: Body<C::Reply> = wire::decode(&answer.payload).unwrap();
+        answer.fact
+    }
+
     /// Stores the contents of a draft.
     ///
     /// # Panics
@@ -97,9 +134,7 @@ impl<A: Author> Stolen<'_, A> {
             let chunks = sealed.stored().chunks(bus_schema::CHUNK_BYTES_MAX);
             for (n, chunk) in chunks.enumerate() {
                 let subject = sealed.content().subject(A::ID, n);
-                let stored = self
-                    .client
-                    .store(&subject, async_nats::HeaderMap::new(), chunk);
+                let stored = self.client.store(&subject, HeaderMap::new(), chunk);
                 let ack = stored.await.unwrap();
                 // 10077: it is already stored.
                 assert!(matches!(ack.stored(), Ok(_) | Err(10_077)), "{ack:?}");

@@ -17,7 +17,7 @@ use crate::{
     secret_calls::{canary, encodings, everything, give, has},
 };
 
-const KEYS_SERVER: &str = include_str!("keys_server.py");
+pub(crate) const KEYS_SERVER: &str = include_str!("keys_server.py");
 /// The kinds with their rules, and the text before the canary in the value.
 const KINDS: [(&str, &str, &str); 8] = [
     ("header", "header:authorization=Bearer {}", ""),
@@ -35,7 +35,7 @@ const KINDS: [(&str, &str, &str); 8] = [
 ];
 
 /// A tool that carries the secret of its kind in a request with a query and a body.
-fn tool(world: &World, kind: &str) -> Value {
+pub(crate) fn tool(world: &World, kind: &str) -> Value {
     world.tool(&format!("keys.{kind}"), |tool| {
         tool["http"]["method"] = json!("POST");
         tool["http"]["path"] = json!(format!("/v2/keys/{kind}/{{item}}"));

@@ -17,7 +17,7 @@ use crate::{
     scene::{contract, playbook},
 };
 
-const HOST: &str = "api.example.com";
+pub(crate) const HOST: &str = "api.example.com";
 const SERVER: &str = include_str!("world.py");
 
 /// The servers.
@@ -116,6 +116,21 @@ impl World {
         text.lines().map(str::to_owned).collect()
     }
 
+    /// A file of the folder of the servers.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The file of the authority.
+    pub(crate) fn authority(&self) -> String {
+        self.folder.join("ca.pem").display().to_string()
+    }
+
+    /// The address of the name server.
+    pub(crate) fn nameserver(&self) -> String {
+        format!("127.0.0.1:{}", self.dns)
+    }
+
     /// The endpoint of the HTTPS server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.https)
@@ -168,11 +183,16 @@ fn headed(head: &str, name: &str, rules: &str) -> String {
 
 /// Starts the services; egress knows the world.
 pub(crate) async fn started(deployment: &Deployment, world: &World) {
+    started_with(deployment, world, "").await;
+}
+
+/// Starts them with more in the configuration of egress (TOML).
+pub(crate) async fn started_with(deployment: &Deployment, world: &World, more: &str) {
     let config = deployment.dir().config(AuthorId::Egress);
     let text = fs::read_to_string(&config).unwrap();
     let authority = world.folder.join("ca.pem");
     let service = format!(
-        "nameservers = [\"127.0.0.1:{}\"]\nfurther_authorities = [{:?}]\n",
+        "nameservers = [\"127.0.0.1:{}\"]\nfurther_authorities = [{:?}]\n{more}",
         world.dns, authority
     );
     fs::write(&config, format!("{text}{service}")).unwrap();
@@ -301,6 +321,93 @@ async fn a_granted_call_reaches_the_host_once_and_nothing_else_does() {
     assert_eq!(world.requests().len(), 3);
     let verified = run(&deployment, &["audit", "verify"]);
     assert!(verified.printed.contains(" 0 junk"), "{verified:?}");
+}
+
+#[tokio::test]
+async fn a_granted_call_reads_all_pages_and_counts_once() {
+    let Some((deployment, world)) = deployed().await else {
+        return;
+    };
+    let pages = world.tool("world.pages", |tool| {
+        tool["effect"] = json!("tell");
+        tool["http"]["path"] = json!("/v2/pages/{item}");
+        tool["http"]["answer"] = json!({"type": "json"});
+        let next = json!({"cursor": {"at": "/next", "query": "after"}});
+        tool["http"]["pages"] = json!({"items": "/data", "next": next, "pages_max": 3});
+    });
+    world.add(&deployment, &[pages]);
+    let shown = run(&deployment, &["tool", "show", "world.pages"]);
+    let words = "a call of `world.pages` reads up to 3 pages, each with one request";
+    assert!(shown.printed.contains(words), "{shown:?}");
+    // The contract permits one call.
+    let once = (&*world.head(), "per_task = { calls = 1 }\n");
+    let ran = call_under(&deployment, once, "world.pages", "all").await;
+    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
+    let whole = json!({"items": [0, 1, 2, 3, 4], "pages": 3, "more": false});
+    assert_eq!(output(&deployment, &ran), whole);
+    let ran = call_under(&deployment, once, "world.pages", "broken").await;
+    assert_eq!(ran.outcomes(), ["failed"]);
+    let failed = output(&deployment, &ran);
+    assert_eq!((&failed["page"], &failed["code"]), (&json!(2), &json!(500)));
+    let sent = [
+        "all",
+        "all?after=2",
+        "all?after=4",
+        "broken",
+        "broken?after=2",
+    ];
+    assert_eq!(
+        world.requests(),
+        sent.map(|path| format!("GET /v2/pages/{path} "))
+    );
+    let record = deployment.record().await;
+    assert_eq!(record.of("action.started").count(), 2);
+}
+
+#[tokio::test]
+async fn a_granted_call_stores_a_file_that_the_owner_can_write() {
+    let Some((deployment, world)) = deployed().await else {
+        return;
+    };
+    let tool = world.tool("world.file", |tool| {
+        tool["effect"] = json!("tell");
+        tool["http"]["path"] = json!("/v2/files/{item}");
+        tool["http"]["answer"] = json!({"type": "download"});
+        tool["http"]["limits"]["answer_bytes_max"] = json!(6 << 20);
+    });
+    world.add(&deployment, &[tool]);
+    let ran = call(&deployment, &world.head(), "world.file", "five").await;
+    assert_eq!(ran.outcome(), "succeeded", "{:?}", ran.events.last());
+    let file = &output(&deployment, &ran)["download"];
+    assert_eq!(
+        (&file["name"], &file["bytes"]),
+        (&json!("five.bin"), &json!(5 << 20))
+    );
+    assert_eq!(file["parts"].as_array().unwrap().len(), 2);
+    let (task, path) = (ran.task.to_string(), deployment.scratch().join("five.bin"));
+    let written = [
+        "output",
+        &task,
+        "call",
+        "--download",
+        path.to_str().unwrap(),
+    ];
+    let written = run(&deployment, &written);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    let bytes = fs::read(&path).unwrap();
+    let whole: Vec<u8> = (0..=255).cycle().take(5 << 20).collect();
+    assert!(bytes == whole);
+    // The contract has less output left than the file has bytes.
+    let text = world.contract("less", "[[allow]]\ntool = \"world.file\"\n");
+    let text = text.replacen("output_bytes = 16777216\n", "output_bytes = 4000000\n", 1);
+    assert!(text.contains("4000000"), "{text}");
+    let signed = deployment.sign(&text).await;
+    let steps = "[[step]]\nid = \"call\"\ntool = \"world.file\"\nargs = { item = \"five\" }\n";
+    let task = deployment.submit(signed, &playbook(steps)).await;
+    let ran = deployment.follow(task, true).await;
+    assert_eq!(ran.outcomes(), ["failed"]);
+    let error = failure(&deployment, &ran);
+    assert!(error.contains("more than 3934464 bytes"), "{error}");
 }
 
 #[tokio::test]

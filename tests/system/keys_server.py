@@ -21,6 +21,8 @@ class Keys:
         file.unlink()
 
     def answer(self, method, target, headers, body):
+        if target == "/device":
+            return self.device(body)
         if target == "/token":
             return self.token(headers, body)
         kind = target.split("?")[0].split("/")[3]
@@ -37,15 +39,42 @@ class Keys:
     def access(self, kind):
         return self.keys[kind].split(" ")[0] + "access"
 
+    def device(self, body):
+        """As RFC 8628, 3.1; the person approves after the first poll."""
+        if body != "client_id=me&scope=read%20write":
+            return 400, {"error": "invalid_request"}
+        self.polls = 0
+        return 200, {
+            "device_code": "code/of+the-device",
+            "user_code": "WDJB-MJHT",
+            "verification_uri": "https://api.example.com/activate",
+            "expires_in": 60,
+            "interval": 1,
+        }
+
+    def polled(self, body):
+        """As RFC 8628, 3.4 and 3.5."""
+        grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code"
+        if body != f"grant_type={grant}&device_code=code%2Fof%2Bthe-device":
+            return 400, {"error": "invalid_grant"}
+        self.polls += 1
+        if self.polls == 1:
+            return 400, {"error": "authorization_pending"}
+        refresh = self.keys["refresh"].rpartition(" ")[0]
+        self.verified("login")
+        return 200, {"access_token": "unused", "token_type": "Bearer", "refresh_token": refresh}
+
     def token(self, headers, body):
         """As RFC 6749, 4.4 and 6, with the scope of the test. Each refresh token is valid once."""
-        kind = "refresh" if body.startswith("grant_type=refresh_token&") else "client"
+        kind = "client" if body.startswith("grant_type=client_credentials&") else "refresh"
         refresh, _, secret = self.keys[kind].rpartition(" ")
         client = base64.b64encode(f"me:{secret}".encode()).decode()
         right = headers.get("authorization") == f"Basic {client}"
         right = right and headers.get("content-type") == "application/x-www-form-urlencoded"
         if not right:
             return 401, {"error": "invalid_client"}
+        if "device_code" in body:
+            return self.polled(body)
         answer = {"access_token": self.access(kind), "token_type": "Bearer"}
         if kind == "client":
             if body != "grant_type=client_credentials&scope=read%20write":

@@ -3,7 +3,10 @@
 use bus_schema::{AFTER, AuthorId, BLOBS, Content, Digest, Sealed};
 use serde_json::{Value, json};
 
-use crate::models::{Scene, once, said};
+use crate::{
+    cli::run,
+    models::{Scene, once, said},
+};
 
 /// The answers that call a tool.
 const CALLS: usize = 5;
@@ -78,5 +81,10 @@ async fn a_conversation_is_stored_once_and_sent_whole_with_each_request() {
         assert_eq!(sealed.content(), output);
         let proof = sealed.proof_of(&Digest::of(&[body.as_bytes()]));
         assert_eq!(fact["sent"], json!(proof));
+        // The command builds the same bytes from the record.
+        let (task, action) = (ran.task.to_string(), action.unwrap().to_string());
+        let shown = run(&scene.deployment, &["output", &task, &action, "--sent"]);
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+        assert_eq!(shown.printed, *body);
     }
 }

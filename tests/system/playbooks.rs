@@ -131,6 +131,32 @@ async fn playbook_of_all_forms_runs_once_though_the_worker_is_killed_in_each_of_
     let task = deployment.gateway().tasks().await.unwrap().tasks[0].task;
     let shown = command(&deployment, &["task", "show", &task.to_string()]);
     has(&shown.printed, &["week 7: ", "and – is left out."]);
+    made_from(&deployment, &arguments, &task.to_string());
+}
+
+/// A playbook from a recorded task makes the same calls again, without those that were refused.
+fn made_from(deployment: &Deployment, arguments: &[String; 4], task: &str) {
+    let made = deployment.scratch().join("made.toml");
+    let made = made.to_str().unwrap();
+    let from = command(deployment, &["playbook", "from", task, "--out", made]);
+    assert_eq!(from.code, Some(0), "{from:?}");
+    has(&from.printed, &["1 of the task's calls", "6 steps"]);
+    let again = command(deployment, &["playbook", "from", task, "--out", made]);
+    assert_eq!(again.code, Some(64), "{again:?}");
+    let checked = command(deployment, &["playbook", "check", made]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    let folder = deployment.workspace();
+    let files = ["kept.md", "week 7-1.md", "week 7-3.md", "last.md"];
+    let texts = || files.map(|file| fs::read_to_string(folder.join(file)).ok());
+    let before = texts();
+    for file in files {
+        fs::remove_file(folder.join(file)).unwrap();
+    }
+    let mut arguments = arguments.clone();
+    arguments[3] = made.to_owned();
+    let ran = end(&mut run(deployment, &arguments, &[]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(texts(), before);
 }
 
 #[tokio::test]

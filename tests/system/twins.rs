@@ -72,12 +72,13 @@ async fn two_policies_and_two_runners_grant_and_run_exactly_what_the_contract_al
 #[tokio::test]
 async fn second_instance_takes_over_when_the_first_is_killed() {
     let deployment = Deployment::running().await;
-    for author in [AuthorId::Policy, AuthorId::Runner] {
+    let twice = [AuthorId::Policy, AuthorId::Runner, AuthorId::Worker];
+    for author in twice {
         let twin = deployment.launch_twin(author);
         deployment.logged(&twin, &["stands by"]).await;
     }
     assert_eq!(deployment.run_demo_task().await.outcome(), "succeeded");
-    for author in [AuthorId::Policy, AuthorId::Runner] {
+    for author in twice {
         assert!(deployment.kill(author));
     }
     let ran = deployment.run_demo_task().await;

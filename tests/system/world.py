@@ -81,6 +81,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(code)
         for name, text in headers.items():
             self.send_header(name, text)
+        if body:
+            self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -95,8 +97,33 @@ class Handler(http.server.BaseHTTPRequestHandler):
         seen(said)
         return encodings(said)
 
+    def page(self):
+        """A list of five items in pages of two; of the list `broken` there is only the first."""
+        url = urllib.parse.urlsplit(self.path)
+        begin = int(urllib.parse.parse_qs(url.query).get("after", ["0"])[0])
+        if begin and url.path.endswith("/broken"):
+            self.reply(500, {})
+            return
+        end = min(begin + 2, 5)
+        self.reply(200, {"data": list(range(begin, end)), "next": end if end < 5 else None})
+
+    def file(self):
+        """A file of 5 MiB."""
+        self.send_response(200)
+        self.send_header("content-type", "application/octet-stream")
+        self.send_header("content-disposition", 'attachment; filename="five.bin"')
+        self.send_header("content-length", str(5 << 20))
+        self.end_headers()
+        self.wfile.write(bytes(range(256)) * (5 << 12))
+
     def do_GET(self):
         self.said()
+        if self.path.startswith("/v2/pages/"):
+            self.page()
+            return
+        if self.path.startswith("/v2/files/"):
+            self.file()
+            return
         if self.path.startswith("/v2/echo/"):
             self.reply(401 if self.path.endswith("/refused") else 200, {"echo": self.echo()})
             return

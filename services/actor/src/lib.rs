@@ -28,6 +28,7 @@ mod run;
 pub mod runtime;
 mod service;
 pub mod signing_key;
+mod stored;
 mod telemetry;
 mod timers;
 
@@ -52,9 +53,10 @@ pub use core::{Core, Key, LogHead, Logged, Outbox};
 pub use error::{Error, chain};
 pub use halts::Halts;
 pub use health::Health;
-pub use operator::{BusClient, OwnerWriter, Stored, StreamReader};
+pub use operator::{BusClient, OwnerWriter, StreamReader};
 pub use outside::{OutsideMessage, OutsideMessages};
 pub use service::{BackgroundTasks, Context, Service, version};
+pub use stored::Stored;
 pub use telemetry::start as log;
 pub use timers::{FiredTimer, Timers};
 

@@ -8,7 +8,7 @@ use std::{
 
 use bus_schema::{
     AUDIT, Author as _, AuthorId, Body, ChainScope, Content, Draft, EventId, Facts, Head, Junk,
-    Link, Live as _, Meta, Owner, PublicKey, Raw, Read, Seen, SignedEvent, Time, Verifier, account,
+    Link, Live as _, Meta, Owner, PublicKey, Read, Sealed, Seen, SignedEvent, Verifier, account,
     stream, wire,
 };
 use ed25519_dalek::SigningKey;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
-    Access, Bus, Clock, Error,
+    Access, Bus, Clock, Error, Stored,
     bus::{get, header},
     connect::{connect, try_once},
     error::chain,
@@ -28,37 +28,6 @@ use crate::{
 const BATCH: u64 = 500;
 /// The time that the next message of a batch may take.
 const BATCH_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A stored message, owned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Its place.
-    pub seq: u64,
-    /// Its subject.
-    pub subject: String,
-    /// The signature header.
-    pub signature: Option<String>,
-    /// The schema header.
-    pub schema: Option<String>,
-    /// The payload.
-    pub body: Vec<u8>,
-    /// Bus time.
-    pub stored: Time,
-}
-
-impl Stored {
-    /// The same, borrowed.
-    #[must_use]
-    pub fn raw(&self) -> Raw<'_> {
-        Raw {
-            subject: &self.subject,
-            signature: self.signature.as_deref(),
-            body: &self.body,
-            seq: self.seq,
-            stored: self.stored,
-        }
-    }
-}
 
 /// One connection under one identity.
 #[derive(Debug)]
@@ -203,8 +172,20 @@ impl BusClient {
     /// # Errors
     /// [`Error::Bus`] if the server does not answer.
     pub async fn get(&self, author: AuthorId, content: &Content) -> Result<Option<Vec<u8>>, Error> {
-        let found = get(&self.client, author, content).await?;
+        let found = self.get_sealed(author, content).await?;
         Ok(found.map(|sealed| sealed.bytes().to_vec()))
+    }
+
+    /// Returns the same with its salt.
+    ///
+    /// # Errors
+    /// As [`BusClient::get`].
+    pub async fn get_sealed(
+        &self,
+        author: AuthorId,
+        content: &Content,
+    ) -> Result<Option<Sealed>, Error> {
+        get(&self.client, author, content).await
     }
 
     /// Publishes an event that was signed before, as the first in its subtree.

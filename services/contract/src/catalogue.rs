@@ -375,8 +375,15 @@ fn tool(place: usize, written: Value) -> Result<Tool, CatalogueError> {
     })
 }
 
-/// Returns the problem of a tool that sends arguments to a host and claims that a call sends nothing.
+/// Returns the problem of a tool that sends arguments to a host and claims that a call sends nothing, or that reads pages
+/// and changes something.
 fn sends(http: &HttpTool, effects: &Effects) -> Option<String> {
+    if http.pages().is_some() && effects.change() {
+        let fix = "write \"tell\", or \"read\" if it sends no argument";
+        return Some(format!(
+            "only calls that change nothing read `pages`; {fix}"
+        ));
+    }
     let (argument, _) = http.sent().into_iter().next()?;
     let hides = !effects.all_leave();
     hides.then(|| {

@@ -8,7 +8,7 @@ use crate::bound::matching::Match;
 use crate::contract::Header;
 use crate::flow;
 use crate::labels::FlowAction;
-use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind, Limits};
+use crate::limits::{CALL_WALL_MS_MAX, LimitExceeded, LimitKind, Limits};
 use crate::question;
 use crate::quota::QuotaExceeded;
 use crate::record::View;
@@ -256,7 +256,7 @@ fn charge(rule: &Rule, limits: &Limits, case: &ValidCall<'_>) -> Result<Allowanc
     };
     Ok(Allowance {
         wall_ms: CALL_WALL_MS_MAX,
-        output_bytes: CALL_OUTPUT_BYTES_MAX,
+        output_bytes: case.tool.output_bytes_max(),
         counts: Counts {
             tokens: rule.tokens,
             bytes_out,

@@ -19,6 +19,8 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
     let most = |limit: Option<u64>, call: u64| {
         u32::try_from(limit.unwrap_or(u64::MAX).min(call)).unwrap_or(u32::MAX)
     };
+    let permitted = catalogue.tools().filter(|tool| permits(contract, tool));
+    let output = permitted.map(Tool::output_bytes_max).max();
     let permits = contract.rules().filter(|rule| rule.kind != RuleKind::Deny);
     let secrets: BTreeSet<_> = permits
         .flat_map(|rule| rule.secrets.iter().cloned())
@@ -30,7 +32,7 @@ pub fn envelope(contract: &Contract, catalogue: &Catalogue) -> Envelope {
             .filter_map(|tool| flatten(contract, tool))
             .collect(),
         wall_ms_max: most(limits.wall_ms, CALL_WALL_MS_MAX),
-        output_bytes_max: most(limits.output_bytes, CALL_OUTPUT_BYTES_MAX),
+        output_bytes_max: most(limits.output_bytes, output.unwrap_or(CALL_OUTPUT_BYTES_MAX)),
         hosts: texts(&contract.reach().hosts),
         networks: texts(&contract.reach().networks),
         secrets: secrets.into_iter().collect(),

@@ -74,9 +74,10 @@ pub use explain::{RuleExplanation, RuleResult, explain};
 pub use filled::SlotError;
 pub use history_needs::{CallParts, HistoryNeeds};
 pub use http::{
-    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, PARTS_BYTES_MAX,
-    PARTS_MAX, PartsError, PartsWalk, Price, Prices, Rate, UnknownMethod, is_header_name,
-    is_header_value, is_reserved_header, percent_encoded,
+    Answer, AnswerKind, HttpArgsError, HttpLimits, HttpRequest, HttpTool, Method, NextPage,
+    NoWhole, PARTS_BYTES_MAX, PARTS_MAX, PageFault, PageWalk, Pages, PartsError, PartsWalk, Price,
+    Prices, Rate, UnknownMethod, header_parameter, is_header_name, is_header_value,
+    is_reserved_header, percent_encoded,
 };
 pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};

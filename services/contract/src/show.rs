@@ -394,7 +394,13 @@ fn catalogued(contract: &Contract, catalogue: &Catalogue) -> Vec<Sentence> {
 /// Describes the request that a tool sends, or the files that it executes.
 fn executed(tool: &Tool) -> String {
     if let Some(http) = tool.http() {
-        return format!(" It sends {} to {}.", http.method(), http.endpoint());
+        let sends = format!(" It sends {} to {}.", http.method(), http.endpoint());
+        let pages = http.pages().map(|pages| format!(" It {pages}."));
+        let file = http.file_bytes_max().map(|max| {
+            let max = bytes(max);
+            format!(" It stores a file of up to {max} that the host sends.")
+        });
+        return sends + &pages.or(file).unwrap_or_default();
     }
     let Some(program) = tool.program() else {
         return String::new();

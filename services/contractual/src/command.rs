@@ -146,7 +146,7 @@ enum DeploymentCommand {
     /// Add, list and remove the webhooks whose messages start jobs.
     #[command(subcommand, after_help = "Example: contractual hook list")]
     Hook(hook::Command),
-    /// Check the playbooks that tasks and jobs run.
+    /// Check the playbooks that tasks and jobs run, and write one from a recorded task.
     #[command(
         subcommand,
         after_help = "Example: contractual playbook check stocktake.toml"
@@ -322,7 +322,7 @@ impl DeploymentCommand {
         };
         let containers = file.as_ref().and_then(|file| file.containers.clone());
         let (Some(file), Some(containers)) = (file, containers) else {
-            return self.run(context).await;
+            return Box::pin(self.run(context)).await;
         };
         let ports = if let Self::PortForward(arguments) = &self {
             arguments.ports()

@@ -29,6 +29,7 @@ mod question;
 mod questions;
 mod reason;
 mod recorded;
+mod sent;
 mod session;
 mod timeline;
 mod too_much;

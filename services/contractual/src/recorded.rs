@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use actor::{BusClient, StreamReader};
 use bus_schema::{
-    ActionFact, ActionId, ActionOutcome, ActionProposed, AuthorId, Content, RefusalCode, StepName,
-    TaskId, ToolName,
+    ActionFact, ActionId, ActionOutcome, ActionProposed, AuthorId, Content, Digest, DraftGrant,
+    RefusalCode, StepName, TaskId, ToolName,
 };
 use deployment::{Deployment, owner};
 
@@ -22,6 +22,10 @@ pub(crate) struct RecordedAction {
     /// The executor that may claim it, and stores its output.
     pub(crate) executor: AuthorId,
     pub(crate) state: ActionState,
+    /// The draft of its grant, if it was granted.
+    pub(crate) granted: Option<DraftGrant>,
+    /// The proof of the body of its request, if one was sent.
+    pub(crate) sent: Option<Digest>,
 }
 
 /// Stage or outcome of an action.
@@ -186,13 +190,15 @@ fn proposed(fact: &ActionProposed) -> RecordedAction {
         tool: fact.tool.clone(),
         executor: AuthorId::Runner,
         state: ActionState::Proposed,
+        granted: None,
+        sent: None,
     }
 }
 
 /// Adds a fact of a task, which `by` published. An outcome is final, also one that came late; what another executor says
 /// than the one of the grant counts for nothing.
 fn fold(actions: &mut Vec<RecordedAction>, by: AuthorId, fact: &ActionFact) {
-    let mut audience = None;
+    let (mut granted, mut proof) = (None, None);
     let is_of_executor = matches!(
         fact,
         ActionFact::ActionStarted(..)
@@ -208,7 +214,7 @@ fn fold(actions: &mut Vec<RecordedAction>, by: AuthorId, fact: &ActionFact) {
         }
         ActionFact::ApprovalRequested(_, fact) => (fact.draft.action, ActionState::Asked),
         ActionFact::ActionGranted(_, fact) => {
-            audience = Some(fact.grant.draft.audience);
+            granted = Some(fact.grant.draft.clone());
             (fact.grant.draft.action, ActionState::Granted)
         }
         ActionFact::ActionRefused(_, fact) => (fact.action, ActionState::Refused(fact.code)),
@@ -216,6 +222,7 @@ fn fold(actions: &mut Vec<RecordedAction>, by: AuthorId, fact: &ActionFact) {
         ActionFact::ActionDeclined(_, fact) => (fact.action, ActionState::Declined(fact.code)),
         ActionFact::ActionExpired(_, fact) => (fact.action, ActionState::Lapsed),
         ActionFact::ActionFinished(_, fact) => {
+            proof = fact.sent;
             (fact.action, ActionState::Ended(fact.outcome, fact.output))
         }
     };
@@ -225,7 +232,13 @@ fn fold(actions: &mut Vec<RecordedAction>, by: AuthorId, fact: &ActionFact) {
     if is_of_executor && by != known.executor {
         return;
     }
-    known.executor = audience.unwrap_or(known.executor);
+    if let Some(draft) = granted {
+        known.executor = draft.audience;
+        known.granted = Some(draft);
+    }
+    if !matches!(known.state, ActionState::Ended(..)) {
+        known.sent = proof;
+    }
     known.state = match (known.state, state) {
         (ended @ ActionState::Ended(..), _) => ended,
         (ActionState::Running | ActionState::Unknown, ActionState::Lapsed) => ActionState::Unknown,

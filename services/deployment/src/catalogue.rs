@@ -1,8 +1,11 @@
 //! The tool catalogue that the owner signs: the newest one in the stream, and the signature of the next.
 
 use actor::BusClient;
-use bus_schema::{AuthorId, CatalogueFact, CatalogueSigned, Draft, PublicKey, Sealed, public_key};
-use contract::Catalogue;
+use bus_schema::{
+    AuthorId, CatalogueFact, CatalogueSigned, Digest, Draft, PublicKey, Sealed, ToolName,
+    public_key,
+};
+use contract::{Catalogue, Tool};
 
 use crate::{Deployment, Error};
 
@@ -39,6 +42,33 @@ pub async fn newest(bus: &BusClient, owner: PublicKey) -> Result<Option<SignedCa
         document: bytes,
         catalogue,
     }))
+}
+
+/// Returns a tool as the newest of the signed catalogues had it whose entry for it has this digest; none if there is none, or
+/// its document was erased.
+///
+/// # Errors
+/// The bus's error.
+pub async fn recorded_tool(
+    bus: &BusClient,
+    owner: PublicKey,
+    (name, digest): (&ToolName, Digest),
+) -> Result<Option<Tool>, Error> {
+    for (_, fact) in bus.owner_facts::<CatalogueFact>(owner).await?.iter().rev() {
+        let CatalogueFact::CatalogueSigned(_, fact) = fact;
+        let Some(bytes) = bus.get(AuthorId::Owner, &fact.document).await? else {
+            continue;
+        };
+        let Ok(catalogue) = Catalogue::parse_signed(&bytes) else {
+            continue;
+        };
+        let mut tools = catalogue.into_tools();
+        let found = tools.find(|tool| tool.name() == name && tool.digest() == digest);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 async fn newest_fact(bus: &BusClient, owner: PublicKey) -> Result<Option<CatalogueSigned>, Error> {

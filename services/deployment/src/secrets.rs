@@ -90,6 +90,14 @@ impl SecretsInStream {
         is_stale.then_some("sealed to a key that the roster does not name any more")
     }
 
+    /// Checks that the roster has the keys that secrets are sealed to.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the command that makes them.
+    pub fn can_seal(&self) -> Result<(), Error> {
+        self.recipients().map(drop)
+    }
+
     fn recipients(&self) -> Result<Recipients, Error> {
         let key = |author: AuthorId| {
             let mut keys = self.sealing.iter();

@@ -6,6 +6,8 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use serde_json::{Map, Value, json};
 
 use crate::connection::Received;
+use crate::credential::Credential;
+use crate::download::Downloaded;
 use crate::events::{self, ServerEvent};
 use crate::fault::Fault;
 
@@ -15,8 +17,10 @@ const CHARS_MAX: usize = 500;
 /// The output of a call.
 #[derive(Debug)]
 pub struct Output {
-    /// Canonical JSON.
+    /// Canonical JSON; empty before a download is stored.
     pub bytes: Vec<u8>,
+    /// The file that the answer was.
+    pub download: Option<Downloaded>,
     /// The tokens that the host says the call used; none if the tool does not name their places, or they are not there.
     pub tokens: Option<u64>,
     /// The money that the call cost by the tool's prices; none if the tool has none, or the host does not say what was used.
@@ -27,35 +31,37 @@ pub struct Output {
 ///
 /// # Errors
 /// [`Fault`] for a code that is not one of success, and for a content that the tool does not expect.
-pub(crate) fn output(wanted: &Answer, received: &Received) -> Result<Output, Fault> {
-    let code = received.code;
-    if !wanted.status.contains(&code) {
-        let text = match received.body.as_slice() {
-            [] => String::new(),
-            body => format!(", and its answer begins with {}", quoted(body)),
-        };
-        let retry_after = retry_after(received);
-        return Err(Fault::Code {
-            code,
-            text,
-            retry_after,
-        });
-    }
+pub(crate) fn output(
+    wanted: &Answer,
+    mut received: Received,
+    credential: Option<&Credential>,
+) -> Result<Output, Fault> {
+    let received = &mut received;
+    succeeded(wanted, received)?;
     let (mut tokens, mut spend) = (None, None);
     let mut used = |number: &dyn Fn(&str) -> Option<u64>| {
         tokens = wanted.used_tokens(number);
         spend = wanted.prices.as_ref().and_then(|prices| prices.of(number));
     };
     let output = match wanted.kind {
-        AnswerKind::Nothing => json!({ "status": code }),
+        AnswerKind::Download => {
+            let none = || Fault::Content("no file".to_owned());
+            let file = Downloaded::of(received, credential).ok_or_else(none)?;
+            return Ok(Output {
+                bytes: Vec::new(),
+                download: Some(file),
+                tokens: None,
+                spend: None,
+            });
+        }
+        AnswerKind::Nothing => json!({ "status": received.code }),
         AnswerKind::Text => {
             let text = std::str::from_utf8(&received.body);
             let text = text.map_err(|_| Fault::Content("no UTF-8".to_owned()))?;
             json!({ "text": text })
         }
         AnswerKind::Json => {
-            let read = json::parse(&received.body, CONTENT_BYTES_MAX);
-            let read = read.map_err(|error| Fault::Content(format!("no strict JSON: {error}")))?;
+            let read = json(wanted, received)?;
             used(&|place| read.pointer(place)?.as_u64());
             fields(wanted, read)
         }
@@ -75,8 +81,37 @@ pub(crate) fn output(wanted: &Answer, received: &Received) -> Result<Output, Fau
     let bytes = json::canonical(&output);
     Ok(Output {
         bytes,
+        download: None,
         tokens,
         spend,
+    })
+}
+
+/// Returns the body of an answer as JSON.
+///
+/// # Errors
+/// [`Fault`] for a code that is not one of success, and for a body that is no strict JSON.
+pub(crate) fn json(wanted: &Answer, received: &Received) -> Result<Value, Fault> {
+    succeeded(wanted, received)?;
+    let read = json::parse(&received.body, CONTENT_BYTES_MAX);
+    read.map_err(|error| Fault::Content(format!("no strict JSON: {error}")))
+}
+
+/// Refuses a code that is not one of success.
+fn succeeded(wanted: &Answer, received: &Received) -> Result<(), Fault> {
+    let code = received.code;
+    if wanted.status.contains(&code) {
+        return Ok(());
+    }
+    let text = match received.body.as_slice() {
+        [] => String::new(),
+        body => format!(", and its answer begins with {}", quoted(body)),
+    };
+    let retry_after = retry_after(received);
+    Err(Fault::Code {
+        code,
+        text,
+        retry_after,
     })
 }
 
@@ -107,7 +142,7 @@ fn stream(received: &Received) -> Result<(), Fault> {
 }
 
 /// Picks the fields that come back; a field that is not there is `null`.
-fn fields(wanted: &Answer, read: Value) -> Value {
+pub(crate) fn fields(wanted: &Answer, read: Value) -> Value {
     if wanted.fields.is_empty() {
         return read;
     }

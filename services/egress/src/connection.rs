@@ -1,11 +1,13 @@
-//! Sends one request over one connection, once, and reads its answer.
+//! Sends one request over one connection, once, in the version of HTTP that the host chose, and reads its answer.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use contract::{Endpoint, HttpRequest, Method, StrictUrl};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::Builder;
 use hyper::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName,
@@ -15,18 +17,25 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use secret::{Injected, Place};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::client::TlsStream;
 use zeroize::Zeroizing;
 
 use crate::credential::Credential;
 use crate::decoded::Decoded;
 use crate::fault::{Fault, Phase};
+use crate::http2;
 use crate::intake::Intake;
 use crate::outgoing::content_type;
+use crate::portions::Portions;
+use crate::spool::Spool;
+use crate::tls::Version;
 
 /// Most headers of an answer.
 const HEADERS_MAX: usize = 100;
 /// Most bytes of the first line and the headers of an answer.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// Most bytes that are decoded at once: a small part of a body may become a thousand times larger.
+const STEP_BYTES: usize = 8 * 1024;
 /// The name under which requests are sent.
 const AGENT: &str = concat!("contractual/", env!("CARGO_PKG_VERSION"));
 
@@ -36,6 +45,10 @@ pub(crate) struct Received {
     pub(crate) code: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// The body of a download instead.
+    pub(crate) spool: Option<Spool>,
+    /// Its bytes as sent or as decoded: the larger number.
+    pub(crate) bytes: u64,
 }
 
 /// Sends the request and returns the answer. The connection is used for nothing else.
@@ -43,33 +56,54 @@ pub(crate) struct Received {
 /// # Errors
 /// [`Fault`]; once `begun` is true, the host may have acted on the request.
 pub(crate) async fn exchange<S>(
-    stream: S,
+    stream: TlsStream<S>,
     endpoint: &Endpoint,
     (request, credential): (HttpRequest, Option<&Credential>),
     intake: &Intake<'_>,
     begun: &AtomicBool,
 ) -> Result<Received, Fault>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let is_head = request.method == Method::Head;
-    let request = encoded(endpoint, request, credential)?;
+    let version = Version::of(&stream);
+    let request = encoded(endpoint, request, credential, version)?;
     let broken = |error: hyper::Error| broken(endpoint, &error);
-    let mut builder = Builder::new();
-    builder
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX);
-    let (mut sender, connection) = builder
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(broken)?;
-    begun.store(true, Ordering::Relaxed);
-    let exchanged = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        read(endpoint, response, intake, is_head).await
-    };
-    // The connection is driven until the answer was read; its own error is that of the exchange.
-    tokio::pin!(exchanged, connection);
+    let stream = Portions::new(stream, intake.bytes_max);
+    let read = |response| read(endpoint, response, intake, (is_head, version));
+    match version {
+        Version::One => {
+            let mut builder = Builder::new();
+            builder
+                .max_headers(HEADERS_MAX)
+                .max_buf_size(HEAD_BYTES_MAX as usize);
+            let opened = builder.handshake(TokioIo::new(stream)).await;
+            let (mut sender, connection) = opened.map_err(broken)?;
+            begun.store(true, Ordering::Relaxed);
+            let exchanged = async {
+                let response = sender.send_request(request).await.map_err(broken)?;
+                read(response).await
+            };
+            beside(exchanged, connection).await
+        }
+        Version::Two => {
+            let opened = http2::handshake(stream, HEAD_BYTES_MAX).await;
+            let (mut sender, connection) = opened.map_err(broken)?;
+            begun.store(true, Ordering::Relaxed);
+            let exchanged = async {
+                let response = sender.send_request(request).await.map_err(|error| {
+                    http2::unhandled(endpoint, &error).unwrap_or_else(|| broken(error))
+                })?;
+                read(response).await
+            };
+            beside(exchanged, connection).await
+        }
+    }
+}
+
+/// Drives a connection until the answer was read; its own error is that of the exchange.
+async fn beside<T>(exchanged: impl Future<Output = T>, connection: impl Future) -> T {
+    let (mut exchanged, mut connection) = (pin!(exchanged), pin!(connection));
     tokio::select! {
         biased;
         exchanged = &mut exchanged => return exchanged,
@@ -82,6 +116,7 @@ fn encoded(
     endpoint: &Endpoint,
     request: HttpRequest,
     credential: Option<&Credential>,
+    version: Version,
 ) -> Result<Request<Full<Bytes>>, Fault> {
     let wrong = |error: String| Fault::Protocol(endpoint.clone(), error);
     // What is signed here is what is sent.
@@ -96,10 +131,18 @@ fn encoded(
         body,
     } = request;
     let target = target(&url, &added);
-    let mut built = Request::builder()
-        .method(method.to_string().as_str())
-        .uri(target.as_str())
-        .header(HOST, endpoint.to_string())
+    let mut built = Request::builder().method(method.to_string().as_str());
+    built = match version {
+        Version::One => built
+            .uri(target.as_str())
+            .header(HOST, endpoint.to_string()),
+        // The host stands in `:authority` alone.
+        Version::Two => {
+            let whole = Zeroizing::new(format!("https://{endpoint}{}", *target));
+            built.uri(whole.as_str())
+        }
+    };
+    built = built
         .header(USER_AGENT, AGENT)
         .header(ACCEPT_ENCODING, "identity");
     if let Some(kind) = kind {
@@ -151,9 +194,13 @@ async fn read(
     endpoint: &Endpoint,
     response: Response<Incoming>,
     intake: &Intake<'_>,
-    is_head: bool,
+    (is_head, version): (bool, Version),
 ) -> Result<Received, Fault> {
     let (head, mut body) = response.into_parts();
+    let cut_off = |why: &str| Fault::Protocol(endpoint.clone(), why.to_owned());
+    if head.headers.len() > HEADERS_MAX {
+        return Err(cut_off("its answer has more than 100 headers"));
+    }
     if head.headers.contains_key(CONTENT_LENGTH) && head.headers.contains_key(TRANSFER_ENCODING) {
         return Err(Fault::TwoLengths);
     }
@@ -163,8 +210,8 @@ async fn read(
         encoding.map(|name| String::from_utf8_lossy(name.as_bytes()).to_ascii_lowercase());
     let has_body = !is_head && code != 204;
     let encoding = encoding.as_deref().filter(|_| has_body);
-    let mut decoded = Decoded::new(encoding, intake.bytes_max)?;
-    let mut taken = intake.begin(code);
+    let mut decoded = Decoded::new(encoding, intake.bytes_max_of(code))?;
+    let mut taken = intake.begin(code).await?;
     loop {
         let part = tokio::time::timeout(intake.part, body.frame()).await;
         let late = |_| Fault::Late {
@@ -173,25 +220,34 @@ async fn read(
         };
         match part.map_err(late)? {
             Some(Ok(frame)) => {
-                if let Some(bytes) = frame.data_ref() {
-                    decoded.add(bytes)?;
-                    taken.add(&decoded.take());
+                let bytes = frame.data_ref().map_or(&[][..], |bytes| bytes);
+                for step in bytes.chunks(STEP_BYTES) {
+                    decoded.add(step)?;
+                    taken.add(&decoded.take()).await?;
                 }
             }
             Some(Err(error)) => return Err(broken(endpoint, &error)),
             None => break,
         }
     }
-    if has_body {
-        taken.add(&decoded.end()?);
+    // A reset without an error ends a body as well.
+    if version == Version::Two && !body.is_end_stream() {
+        return Err(cut_off("its answer was cut off"));
     }
+    if has_body {
+        taken.add(&decoded.end()?).await?;
+    }
+    let (body, spool) = taken.end().await?;
     Ok(Received {
         code,
         headers: head.headers,
-        body: taken.end(),
+        body,
+        spool,
+        bytes: decoded.bytes(),
     })
 }
 
 fn broken(endpoint: &Endpoint, error: &hyper::Error) -> Fault {
-    Fault::Protocol(endpoint.clone(), actor::chain(error))
+    let why = http2::reason(error).unwrap_or_else(|| actor::chain(error));
+    Fault::Protocol(endpoint.clone(), why)
 }

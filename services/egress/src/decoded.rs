@@ -90,6 +90,11 @@ impl Decoded {
         decoded
     }
 
+    /// The bytes so far, as sent or as decoded: the larger number.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.read.max(self.taken)
+    }
+
     /// Refuses more bytes than allowed, of which `len` were not taken out.
     fn check(&self, len: usize) -> Result<(), Fault> {
         if self.taken.saturating_add(len as u64) > self.bytes_max {
@@ -102,7 +107,7 @@ impl Decoded {
     ///
     /// # Errors
     /// [`Fault`] if the body ended too early, or is too large.
-    pub(crate) fn end(mut self) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn end(&mut self) -> Result<Vec<u8>, Fault> {
         let ended = match &mut self.coding {
             Coding::None(_) => Ok(()),
             Coding::Gzip(gzip) => gzip.try_finish(),

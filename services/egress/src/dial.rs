@@ -9,6 +9,7 @@ use futures::{StreamExt as _, future};
 use tokio::net::TcpStream;
 
 use crate::fault::Fault;
+use crate::no_connection::NoConnection;
 
 /// The pause after which the next address is tried as well.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -25,6 +26,11 @@ impl Checked {
     pub fn new(address: IpAddr, port: u16, reach: &Reach) -> Result<Self, RefusedAddress> {
         admit(address, &reach.networks)?;
         Ok(Self(SocketAddr::new(address, port)))
+    }
+
+    /// The address with its port.
+    pub(crate) const fn address(self) -> SocketAddr {
+        self.0
     }
 
     /// Checks all addresses of a host: one that is refused refuses the host, because the next answer of its name server
@@ -47,7 +53,7 @@ impl Checked {
 }
 
 /// Connects to the first of these addresses that answers, each tried while those before it still are.
-pub(crate) async fn connect(endpoint: &Endpoint, to: &[Checked]) -> Result<TcpStream, Fault> {
+pub(crate) async fn connect(to: &[Checked]) -> Result<TcpStream, NoConnection> {
     let none = || std::io::Error::other("there is no address");
     let (mut attempts, mut last) = (FuturesUnordered::new(), None);
     let mut left = alternating(to).into_iter();
@@ -77,17 +83,17 @@ pub(crate) async fn connect(endpoint: &Endpoint, to: &[Checked]) -> Result<TcpSt
             }
             None => {
                 let why = last.take().unwrap_or_else(none);
-                return Err(Fault::Connect(endpoint.clone(), why));
+                return Err(why.into());
             }
         }
     }
 }
 
 /// Compares the other end with the address that was checked.
-fn reached(wanted: SocketAddr, stream: TcpStream) -> Result<TcpStream, Fault> {
+fn reached(wanted: SocketAddr, stream: TcpStream) -> Result<TcpStream, NoConnection> {
     let found = stream.peer_addr().ok();
     if found != Some(wanted) {
-        return Err(Fault::Peer { wanted, found });
+        return Err(NoConnection::Peer { wanted, found });
     }
     // Requests are written at once.
     stream.set_nodelay(true).ok();
@@ -95,7 +101,7 @@ fn reached(wanted: SocketAddr, stream: TcpStream) -> Result<TcpStream, Fault> {
 }
 
 /// Orders addresses so that both families take turns, version 6 first.
-fn alternating(to: &[Checked]) -> Vec<Checked> {
+pub(crate) fn alternating(to: &[Checked]) -> Vec<Checked> {
     let of = |six: bool| to.iter().filter(move |Checked(to)| to.is_ipv6() == six);
     let (mut six, mut four) = (of(true), of(false));
     let mut ordered = Vec::with_capacity(to.len());

@@ -1,11 +1,11 @@
 //! The reasons that a request has no answer, each in one sentence, and how far the request got.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use bus_schema::SecretName;
-use contract::{Endpoint, HttpArgsError, PartsError, RefusedAddress};
+use contract::{Endpoint, HttpArgsError, PageFault, PartsError, RefusedAddress};
 
+use crate::no_connection::{NoConnection, NoTunnel};
 use crate::release::NoCredential;
 
 /// A part of a call that has its own time limit.
@@ -15,6 +15,8 @@ pub enum Phase {
     Resolve,
     /// The connection.
     Connect,
+    /// The connection to a proxy, and its answer.
+    Proxy,
     /// The handshake of TLS.
     Handshake,
     /// The answer up to its first line and headers.
@@ -85,14 +87,16 @@ pub enum Fault {
     },
     /// No address could be connected to.
     #[error("no connection to {0} could be made: {1}")]
-    Connect(Endpoint, std::io::Error),
-    /// The connection leads elsewhere than it was made to.
-    #[error("the connection to {wanted} has the other end {found:?}")]
-    Peer {
-        /// The checked address.
-        wanted: SocketAddr,
-        /// The other end.
-        found: Option<SocketAddr>,
+    Connect(Endpoint, NoConnection),
+    /// The proxy of the configuration made no connection.
+    #[error("nothing was sent, because the proxy {proxy} made no connection to {host}: {why}")]
+    Proxy {
+        /// The proxy.
+        proxy: String,
+        /// The host.
+        host: Endpoint,
+        /// The reason.
+        why: NoTunnel,
     },
     /// TLS failed.
     #[error("{host} could not prove that it is {host}, or speaks no TLS that is accepted: {why}")]
@@ -116,6 +120,9 @@ pub enum Fault {
     /// The connection or the protocol failed after the request was begun.
     #[error("{0} broke the connection off, or does not speak HTTP: {1}")]
     Protocol(Endpoint, String),
+    /// The host says that it handled nothing of the request.
+    #[error("{0} refused the request before it handled any of it ({1}); it can be sent again")]
+    Unhandled(Endpoint, String),
     /// Two lengths, which servers and proxies read differently.
     #[error("the answer has both a length and a transfer encoding, so its end cannot be told")]
     TwoLengths,
@@ -146,11 +153,28 @@ pub enum Fault {
     #[error("the answer is not encoded as it says")]
     Decode,
     /// More bytes than the tool allows.
-    #[error("the answer has more than {0} bytes, which the tool allows at most")]
+    #[error("the answer has more than {0} bytes, the most that its tool and its grant allow")]
     Large(u64),
     /// Not the content that the tool expects.
     #[error("the answer is {0}")]
     Content(String),
+    /// A download that repeats the secret.
+    #[error("the file has the secret in it, so nothing of it was stored")]
+    SecretInFile,
+    /// The disk of egress.
+    #[error(
+        "the file could not be kept on the disk of egress, and nothing of it was stored: {0}; make room, and call again"
+    )]
+    Disk(String),
+    /// The stream of contents.
+    #[error("the file could not be stored: {0}")]
+    Store(String),
+    /// Not a page, or one that leads nowhere.
+    #[error(transparent)]
+    Pages(#[from] PageFault),
+    /// A page after the first, so that nothing of the earlier ones comes back.
+    #[error("page {0} was not read, so nothing of the pages before it comes back: {1}")]
+    Page(u8, Box<Self>),
 }
 
 impl fmt::Display for Phase {
@@ -158,6 +182,7 @@ impl fmt::Display for Phase {
         f.write_str(match self {
             Self::Resolve => "the resolution of the name",
             Self::Connect => "the connection",
+            Self::Proxy => "the connection through the proxy",
             Self::Handshake => "the handshake of TLS",
             Self::Head => "the beginning of the answer",
             Self::Body => "the next part of the answer",
@@ -167,16 +192,32 @@ impl fmt::Display for Phase {
 }
 
 impl Fault {
-    /// Returns true if the host answered, so that it is known what became of the request.
-    pub(crate) const fn is_answer(&self) -> bool {
+    /// Returns it as the fault of a page, counted from 1; the first page has none of its own.
+    pub(crate) fn of_page(self, page: u8) -> Self {
+        if page <= 1 || matches!(self, Self::Page(..)) {
+            return self;
+        }
+        Self::Page(page, Box::new(self))
+    }
+
+    /// Returns true if it is known what became of the request, because the host answered, or says that it handled
+    /// nothing of it.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
         match self {
-            Self::TwoLengths
+            Self::Page(_, fault) => fault.is_certain(),
+            Self::Unhandled(..)
+            | Self::TwoLengths
             | Self::Code { .. }
             | Self::Redirect { .. }
             | Self::Encoding(_)
             | Self::Decode
             | Self::Large(_)
-            | Self::Content(_) => true,
+            | Self::Content(_)
+            | Self::SecretInFile
+            | Self::Disk(_)
+            | Self::Store(_)
+            | Self::Pages(_) => true,
             Self::Args(_)
             | Self::Parts(_)
             | Self::NoPart(_)
@@ -187,7 +228,7 @@ impl Fault {
             | Self::NoAddress(_)
             | Self::Address { .. }
             | Self::Connect(..)
-            | Self::Peer { .. }
+            | Self::Proxy { .. }
             | Self::Tls { .. }
             | Self::Late { .. }
             | Self::Stopped
@@ -196,21 +237,44 @@ impl Fault {
     }
 
     /// Returns true if the same request may succeed later, because the way to the host was not there, or broke off.
-    pub(crate) const fn passes(&self) -> bool {
-        matches!(
-            self,
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Page(_, fault) => fault.passes(),
             Self::Resolve { .. }
-                | Self::Connect(..)
-                | Self::Tls { .. }
-                | Self::Late { .. }
-                | Self::Protocol(..)
-        )
+            | Self::Connect(..)
+            | Self::Tls { .. }
+            | Self::Late { .. }
+            | Self::Protocol(..)
+            | Self::Unhandled(..) => true,
+            Self::Proxy { why, .. } => why.passes(),
+            Self::Args(_)
+            | Self::Parts(_)
+            | Self::NoPart(_)
+            | Self::Secret { .. }
+            | Self::Host(_)
+            | Self::NoNameServer
+            | Self::NoAddress(_)
+            | Self::Address { .. }
+            | Self::Stopped
+            | Self::TwoLengths
+            | Self::Code { .. }
+            | Self::Redirect { .. }
+            | Self::Encoding(_)
+            | Self::Decode
+            | Self::Large(_)
+            | Self::Content(_)
+            | Self::SecretInFile
+            | Self::Disk(_)
+            | Self::Store(_)
+            | Self::Pages(_) => false,
+        }
     }
 
     /// Returns what the host answered, if its code was not one of success: the code, and the seconds after which it says to
     /// ask again.
-    pub(crate) const fn code(&self) -> Option<(u16, Option<u32>)> {
+    pub(crate) fn code(&self) -> Option<(u16, Option<u32>)> {
         match self {
+            Self::Page(_, fault) => fault.code(),
             Self::Code {
                 code, retry_after, ..
             } => Some((*code, *retry_after)),
@@ -224,23 +288,29 @@ impl Fault {
             | Self::NoAddress(_)
             | Self::Address { .. }
             | Self::Connect(..)
-            | Self::Peer { .. }
+            | Self::Proxy { .. }
             | Self::Tls { .. }
             | Self::Late { .. }
             | Self::Stopped
             | Self::Protocol(..)
+            | Self::Unhandled(..)
             | Self::TwoLengths
             | Self::Redirect { .. }
             | Self::Encoding(_)
             | Self::Decode
             | Self::Large(_)
-            | Self::Content(_) => None,
+            | Self::Content(_)
+            | Self::SecretInFile
+            | Self::Disk(_)
+            | Self::Store(_)
+            | Self::Pages(_) => None,
         }
     }
 
     /// Returns the way in which the call ended.
-    pub(crate) const fn end(&self) -> End {
+    pub(crate) fn end(&self) -> End {
         match self {
+            Self::Page(_, fault) => fault.end(),
             Self::Late { .. } => End::Late,
             Self::Stopped => End::Stopped,
             Self::Args(_)
@@ -253,16 +323,21 @@ impl Fault {
             | Self::NoAddress(_)
             | Self::Address { .. }
             | Self::Connect(..)
-            | Self::Peer { .. }
+            | Self::Proxy { .. }
             | Self::Tls { .. }
             | Self::Protocol(..)
+            | Self::Unhandled(..)
             | Self::TwoLengths
             | Self::Code { .. }
             | Self::Redirect { .. }
             | Self::Encoding(_)
             | Self::Decode
             | Self::Large(_)
-            | Self::Content(_) => End::Failed,
+            | Self::Content(_)
+            | Self::SecretInFile
+            | Self::Disk(_)
+            | Self::Store(_)
+            | Self::Pages(_) => End::Failed,
         }
     }
 }

@@ -92,7 +92,7 @@ impl<'a> LiveAnswer<'a> {
         let form = match kind {
             AnswerKind::Events => Form::Events(Events::default()),
             AnswerKind::Text => Form::Text(Vec::new()),
-            AnswerKind::Json | AnswerKind::Nothing => return None,
+            AnswerKind::Json | AnswerKind::Nothing | AnswerKind::Download => return None,
         };
         Some(Self { form, pieces })
     }

@@ -1,29 +1,31 @@
-//! Sends the request of one call: resolves, checks, dials, proves the host, sends once, reads.
+//! Sends the request of one call: opens the way to the host, proves it, sends once, reads.
 
 use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use bus_schema::Digest;
-use contract::{HttpRequest, HttpTool, Reach, StrictUrl};
+use contract::{HttpRequest, HttpTool, Reach};
 use serde_json::{Map, Value};
 
 use crate::answer::{self, Output};
 use crate::connection::{Received, exchange};
 use crate::credential::Credential;
-use crate::dial::{Checked, connect};
 use crate::fault::{Fault, Phase};
 use crate::intake::Intake;
 use crate::live::Pieces;
+use crate::proxy::Proxy;
 use crate::release::NoCredential;
-use crate::resolve::Resolver;
-use crate::tls::Trust;
+use crate::resolve::{Resolver, name_servers};
+use crate::tls::{Trust, TrustError};
 
-/// The longest resolution of a name.
-const RESOLVE: Duration = Duration::from_secs(6);
-/// The longest connection, over all addresses.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The file of the name servers, if none are named.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+/// The authorities of the machine, if none are named.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -34,6 +36,10 @@ pub struct Sender {
     pub resolver: Resolver,
     /// The authorities of hosts.
     pub trust: Trust,
+    /// The folder in which downloads wait for their end.
+    pub folder: PathBuf,
+    /// The proxy that connects to hosts; none if egress does.
+    pub proxy: Option<Proxy>,
 }
 
 /// One call of a tool.
@@ -45,8 +51,12 @@ pub struct Call<'a> {
     pub args: &'a Map<String, Value>,
     /// Becomes true right before the first byte of the request is sent.
     pub begun: &'a AtomicBool,
+    /// The page that is read, from 1; 0 for a tool whose answer has none.
+    pub page: &'a AtomicU8,
     /// SHA-256 of the body of the request, set before it is begun; nothing without a body.
     pub body: &'a OnceLock<Digest>,
+    /// Most bytes of a download.
+    pub granted: u64,
     /// The secret; it stands only in requests to the tool's own host.
     pub credential: Option<&'a Credential>,
     /// The way out for the pieces of an answer that is still arriving.
@@ -54,9 +64,35 @@ pub struct Call<'a> {
 }
 
 impl Sender {
+    /// Makes one with these name servers and this file of authorities, or those of the machine where none are given; files of further
+    /// authorities add to them. It has no proxy, and no folder for downloads.
+    ///
+    /// # Errors
+    /// The file of authorities that cannot be used.
+    pub fn of_machine(
+        servers: Option<Vec<SocketAddr>>,
+        authorities: Option<PathBuf>,
+        further: &[PathBuf],
+    ) -> Result<Self, TrustError> {
+        let servers = servers.unwrap_or_else(|| name_servers(Path::new(RESOLV_CONF)));
+        let of_machine = || Some(PathBuf::from(AUTHORITIES)).filter(|file| file.exists());
+        let authorities = authorities.or_else(of_machine);
+        let files = authorities.iter().chain(further).map(PathBuf::as_path);
+        Ok(Self {
+            trust: Trust::read(files)?,
+            resolver: Resolver::new(&servers),
+            folder: PathBuf::new(),
+            proxy: None,
+        })
+    }
+
     /// Returns what is missing for every call, with what to do.
     pub(crate) const fn lack(&self) -> Option<&'static str> {
-        if !self.resolver.has_servers() {
+        let needs_names = match &self.proxy {
+            Some(proxy) => proxy.needs_names(),
+            None => true,
+        };
+        if needs_names && !self.resolver.has_servers() {
             return Some(
                 "no name server is known; add `nameservers` to the configuration of egress",
             );
@@ -79,8 +115,12 @@ impl Sender {
         reach: &Reach,
         wall: Duration,
     ) -> Result<Output, Fault> {
-        let intake = Intake::new(call.tool, wall, call.credential, call.pieces);
-        within(Phase::Whole, wall, self.called(call, reach, &intake)).await
+        let bounds = (wall, call.granted);
+        let by = (call.credential, call.pieces);
+        let intake = Intake::new(call.tool, bounds, by, &self.folder);
+        let called = Box::pin(self.called(call, reach, &intake));
+        let output = within(Phase::Whole, wall, called).await;
+        output.map_err(|fault| fault.of_page(call.page.load(Ordering::Relaxed)))
     }
 
     async fn called(
@@ -89,8 +129,23 @@ impl Sender {
         reach: &Reach,
         intake: &Intake<'_>,
     ) -> Result<Output, Fault> {
+        if let Some(pages) = call.tool.pages() {
+            return self.paged((call, pages), reach, intake).await;
+        }
+        let request = call.tool.request(call.args)?;
+        let received = self.answered(call, request, reach, intake).await?;
+        answer::output(call.tool.answer(), received, call.credential)
+    }
+
+    /// Sends a request of a call, and those that its redirects lead to, and returns the last answer.
+    pub(crate) async fn answered(
+        &self,
+        call: &Call<'_>,
+        mut request: HttpRequest,
+        reach: &Reach,
+        intake: &Intake<'_>,
+    ) -> Result<Received, Fault> {
         let (tool, credential) = (call.tool, call.credential);
-        let mut request = tool.request(call.args)?;
         taken(&request, tool, credential)?;
         if let Some(body) = &request.body {
             // The body is that of every request of the call.
@@ -105,7 +160,7 @@ impl Sender {
                 .exchanged((request, carried), intake, reach, call.begun)
                 .await?;
             let Some(to) = answer::target(&received) else {
-                return answer::output(tool.answer(), &received);
+                return Ok(received);
             };
             // Before anything is cut off, and before anything is sent there.
             let shown = credential.map_or_else(|| to.to_vec(), |secret| secret.scrub(to));
@@ -135,13 +190,17 @@ impl Sender {
         if !reach.hosts.contains(&endpoint) {
             return Err(Fault::Host(endpoint));
         }
-        let host = endpoint.host();
-        let addresses = within(Phase::Resolve, RESOLVE, self.resolver.addresses(host)).await?;
-        let checked = Checked::all(&endpoint, &addresses, reach)?;
-        let stream = within(Phase::Connect, CONNECT, connect(&endpoint, &checked)).await?;
-        let proved = self.trust.handshake(host, stream);
+        let stream = Box::pin(self.way(&endpoint, reach)).await?;
+        let proved = self.trust.handshake(endpoint.host(), stream);
         let stream = within(Phase::Handshake, HANDSHAKE, proved).await?;
-        exchange(stream, &endpoint, (request, credential), intake, begun).await
+        Box::pin(exchange(
+            stream,
+            &endpoint,
+            (request, credential),
+            intake,
+            begun,
+        ))
+        .await
     }
 }
 
@@ -176,11 +235,10 @@ fn redirected(
     }
     let text = std::str::from_utf8(to).map_err(|_| "it is no text".to_owned())?;
     let here = request.url.endpoint();
-    let text = match text.strip_prefix('/') {
-        Some(rest) if !rest.starts_with('/') => format!("https://{here}{text}"),
-        Some(_) | None => text.to_owned(),
-    };
-    let url = StrictUrl::new(&text).map_err(|error| error.to_string())?;
+    let url = request
+        .url
+        .resolve(text)
+        .map_err(|error| error.to_string())?;
     if !reach.hosts.contains(url.endpoint()) {
         return Err(format!(
             "the contract does not name the host {}",

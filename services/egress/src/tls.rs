@@ -1,4 +1,4 @@
-//! TLS to a host by its name, with the authorities of files.
+//! TLS to a host by its name, with the authorities of files; the host chooses the version of HTTP.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,16 +6,43 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::fault::Fault;
 
+/// HTTP/2 and HTTP/1.1 as ALPN names them.
+const TWO: &[u8] = b"h2";
+const ONE: &[u8] = b"http/1.1";
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2.
+    Two,
+}
+
+impl Version {
+    /// The version that the other end of a connection has chosen.
+    pub(crate) fn of<S>(stream: &TlsStream<S>) -> Self {
+        let (_, connection) = stream.get_ref();
+        match connection.alpn_protocol() {
+            Some(TWO) => Self::Two,
+            Some(_) | None => Self::One,
+        }
+    }
+}
+
 /// The authorities that a host's certificate is checked against.
 #[derive(Clone)]
 pub struct Trust {
-    connector: TlsConnector,
+    /// Offers both versions of HTTP.
+    hosts: TlsConnector,
+    /// Offers HTTP/1.1 alone, in which proxies are asked.
+    proxies: TlsConnector,
     authorities: usize,
 }
 
@@ -68,9 +95,12 @@ impl Trust {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![TWO.to_vec(), ONE.to_vec()];
+        let hosts = TlsConnector::from(Arc::new(config.clone()));
+        config.alpn_protocols = vec![ONE.to_vec()];
         Ok(Self {
-            connector: TlsConnector::from(Arc::new(config)),
+            hosts,
+            proxies: TlsConnector::from(Arc::new(config)),
             authorities,
         })
     }
@@ -82,18 +112,36 @@ impl Trust {
     }
 
     /// Makes a TLS connection of a connection, to the host of that name.
-    pub(crate) async fn handshake(
-        &self,
-        host: &str,
-        stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Fault> {
-        let failed = |why: String| Fault::Tls {
+    pub(crate) async fn handshake<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, Fault>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let proved = proved(&self.hosts, host, stream).await;
+        proved.map_err(|why| Fault::Tls {
             host: host.to_owned(),
             why,
-        };
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|error| failed(error.to_string()))?;
-        let stream = self.connector.connect(name, stream).await;
-        stream.map_err(|error| failed(error.to_string()))
+        })
     }
+
+    /// Makes a TLS connection of a connection, to the proxy of that name or address; the error is the reason.
+    pub(crate) async fn proxy_handshake<S>(
+        &self,
+        proxy: &str,
+        stream: S,
+    ) -> Result<TlsStream<S>, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        proved(&self.proxies, proxy, stream).await
+    }
+}
+
+async fn proved<S>(connector: &TlsConnector, name: &str, stream: S) -> Result<TlsStream<S>, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(name.to_owned());
+    let name = name.map_err(|error| error.to_string())?;
+    let stream = connector.connect(name, stream).await;
+    stream.map_err(|error| error.to_string())
 }

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bus_schema::{SecretName, Time};
-use contract::{HttpRequest, Method, Reach, StrictUrl, percent_encoded};
-use secret::{Injection, SecretTerms, SecretValue, TokenGrant, TokenSource, VALUE_BYTES_MAX};
+use contract::{Endpoint, HttpRequest, Method, Reach, StrictUrl, percent_encoded};
+use secret::{
+    Injection, SecretTerms, SecretValue, TokenGrant, TokenSource, VALUE_BYTES_MAX, ValueError,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::{OwnedMutexGuard, oneshot};
@@ -16,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::connection::Received;
 use crate::credential::Credential;
-use crate::fault::Phase;
+use crate::fault::{Fault, Phase};
 use crate::intake::Intake;
 use crate::no_token::NoToken;
 use crate::release::{NoCredential, Opened};
@@ -290,19 +292,34 @@ impl Sender {
         }
         let url = StrictUrl::new(source.url()).map_err(|_| NoToken::Url)?;
         let (client_secret, refresh) = parts(source, value)?;
-        // Of its largest size, so that no copy stays behind.
-        let mut form = Zeroizing::new(String::with_capacity(4 * VALUE_BYTES_MAX));
-        form.push_str(&format!("grant_type={}", source.grant().word()));
+        let mut form = TokenForm::new();
+        form.add("grant_type", source.grant().word());
         if let Some(refresh) = &refresh {
-            form.push_str("&refresh_token=");
-            form.push_str(&Zeroizing::new(percent_encoded(refresh.expose())));
+            form.add("refresh_token", refresh.expose());
         }
         if client_secret.is_none() {
-            form.push_str(&format!("&client_id={}", percent_encoded(source.client())));
+            form.add("client_id", source.client());
         }
         if let Some(scope) = source.scope() {
-            form.push_str(&format!("&scope={}", percent_encoded(scope)));
+            form.add("scope", scope);
         }
+        let client = client_secret.map(|secret| client(source, endpoint, (terms, secret, at)));
+        let client = client.transpose()?;
+        let received = self.form((url, form, client.as_ref()), reach, begun).await;
+        let received = received.map_err(|(_, why)| NoToken::Unreached(endpoint.clone(), why))?;
+        Ok(read(source, received)?)
+    }
+
+    /// Posts a form, as the client if there is one, and reads an answer of at most 64 KiB. No redirect is followed.
+    ///
+    /// # Errors
+    /// The fault, and its text without the secret of the client.
+    pub(crate) async fn form(
+        &self,
+        (url, form, client): (StrictUrl, TokenForm, Option<&Credential>),
+        reach: &Reach,
+        begun: &AtomicBool,
+    ) -> Result<Received, (Fault, String)> {
         let header = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         let request = HttpRequest {
             method: Method::Post,
@@ -311,21 +328,35 @@ impl Sender {
                 header("accept", "application/json"),
                 header("content-type", "application/x-www-form-urlencoded"),
             ],
-            body: Some(form.as_bytes().to_vec()),
+            body: Some(form.0.as_bytes().to_vec()),
         };
-        let client = client_secret.map(|secret| client(source, (terms, secret, at)));
-        let client = client.transpose()?;
-        let asked = (request, client.as_ref());
         let intake = Intake::unseen(ANSWER_BYTES_MAX);
-        let received = self.exchanged(asked, &intake, reach, begun);
+        let received = self.exchanged((request, client), &intake, reach, begun);
         let received = within(Phase::Whole, EXCHANGE, received).await;
-        let received = received.map_err(|fault| {
+        received.map_err(|fault| {
             let why = actor::chain(&fault);
-            let scrubbed = client.as_ref().map(|client| client.scrub_text(&why));
-            let why = scrubbed.unwrap_or(why);
-            NoToken::Unreached(endpoint.clone(), why)
-        })?;
-        Ok(read(source, received)?)
+            let scrubbed = client.map(|client| client.scrub_text(&why));
+            (fault, scrubbed.unwrap_or(why))
+        })
+    }
+}
+
+/// The body of a request to an endpoint of OAuth 2.
+pub(crate) struct TokenForm(Zeroizing<String>);
+
+impl TokenForm {
+    pub(crate) fn new() -> Self {
+        // Of its largest size, so that no copy stays behind.
+        Self(Zeroizing::new(String::with_capacity(4 * VALUE_BYTES_MAX)))
+    }
+
+    pub(crate) fn add(&mut self, name: &str, text: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        self.0.push_str(&Zeroizing::new(percent_encoded(text)));
     }
 }
 
@@ -362,23 +393,36 @@ fn next(
     if before == *refresh {
         return Ok(None);
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(2 * VALUE_BYTES_MAX));
-    text.extend_from_slice(refresh.expose().as_bytes());
-    if let Some(secret) = secret {
-        text.push(b' ');
-        text.extend_from_slice(secret.expose().as_bytes());
-    }
-    let next = SecretValue::new(text).map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
+    let next = joined(refresh.expose(), secret.as_ref());
+    let next = next.map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
     parts(source, &next).map_err(|_| NoToken::Answer(source.endpoint().clone()))?;
     Ok(Some(next))
 }
 
-/// Makes the credential of the client itself (RFC 6749, 2.3.1).
-fn client(
+/// Joins a refresh token and the secret of the client to a value.
+///
+/// # Errors
+/// [`ValueError`] if both are too long together.
+pub(crate) fn joined(
+    refresh: &str,
+    secret: Option<&SecretValue>,
+) -> Result<SecretValue, ValueError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(2 * VALUE_BYTES_MAX));
+    text.extend_from_slice(refresh.as_bytes());
+    if let Some(secret) = secret {
+        text.push(b' ');
+        text.extend_from_slice(secret.expose().as_bytes());
+    }
+    SecretValue::new(text)
+}
+
+/// Makes the credential of the client itself at an endpoint (RFC 6749, 2.3.1).
+pub(crate) fn client(
     source: &TokenSource,
+    endpoint: &Endpoint,
     (terms, value, at): (&SecretTerms, SecretValue, Time),
 ) -> Result<Credential, NoCredential> {
-    let hosts = vec![source.endpoint().clone()];
+    let hosts = vec![endpoint.clone()];
     let inject = Injection::Basic(Some(percent_encoded(source.client())));
     let name = terms.name().clone();
     let client = SecretTerms::new(name, terms.version(), hosts, vec![Method::Post], inject);
@@ -386,6 +430,20 @@ fn client(
     let escaped = Zeroizing::new(percent_encoded(value.expose()).into_bytes());
     let value = SecretValue::new(escaped).unwrap_or(value);
     Ok(Credential::new(client, value, at)?)
+}
+
+/// Returns an error of RFC 6749 as it stands; only these cannot repeat a secret.
+pub(crate) fn known_error(said: &str) -> &'static str {
+    let known = [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    ];
+    let found = known.into_iter().find(|known| *known == said);
+    found.unwrap_or("another error")
 }
 
 fn read(source: &TokenSource, received: Received) -> Result<Given, NoToken> {
@@ -399,16 +457,7 @@ fn read(source: &TokenSource, received: Received) -> Result<Given, NoToken> {
         Some("invalid_client") => return Err(NoToken::Dead(endpoint, "invalid_client")),
         Some("invalid_grant") => return Err(NoToken::Dead(endpoint, "invalid_grant")),
         Some(other) => {
-            // Only these of RFC 6749 cannot repeat the secret.
-            let mut known = [
-                "invalid_request",
-                "unauthorized_client",
-                "unsupported_grant_type",
-                "invalid_scope",
-            ]
-            .into_iter();
-            let said = known.find(|known| *known == other);
-            let said = said.unwrap_or("another error");
+            let said = known_error(other);
             return Err(NoToken::Refused(endpoint, code, format!(" and {said}")));
         }
         None => {}

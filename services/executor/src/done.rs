@@ -13,6 +13,8 @@ pub struct Done {
     /// The output of the tool, or at least `{"error"}` of an action that did not succeed; never more than the grant
     /// allows.
     pub output: Vec<u8>,
+    /// The bytes that it stored besides its output.
+    pub stored: u64,
     /// SHA-256 of the body of the request that was sent, if there was one.
     pub sent: Option<Digest>,
 }
@@ -25,6 +27,7 @@ impl Done {
             outcome: ActionOutcome::Succeeded,
             usage: Usage::default(),
             output,
+            stored: 0,
             sent: None,
         }
     }
@@ -42,6 +45,7 @@ impl Done {
             outcome,
             usage: Usage::default(),
             output: json!({ "error": text }).to_string().into_bytes(),
+            stored: 0,
             sent: None,
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actor::{Bus, Context, Error, Executor, Places};
 use bus_schema::{DraftGrant, Envelope};
@@ -84,5 +85,42 @@ impl<T> Troubles<T> {
     pub async fn tell(&self, trouble: Option<String>) {
         // A core that has ended needs no news.
         self.0.send(Input::Trouble(trouble)).await.ok();
+    }
+
+    /// Looks for a problem again and again, with a pause, and tells each change, until `stop` is true.
+    ///
+    /// # Errors
+    /// Returns the reason that it could not look.
+    pub async fn watch<L>(
+        &self,
+        mut look: impl FnMut() -> L + Send,
+        pause: Duration,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), Error>
+    where
+        L: Future<Output = Result<Option<String>, Error>> + Send,
+    {
+        let mut told = None;
+        let looking = async {
+            loop {
+                let trouble = look().await?;
+                if trouble != told {
+                    match &trouble {
+                        None => tracing::info!("what calls depend on is there again"),
+                        Some(why) => tracing::error!(error = why, "calls fail"),
+                    }
+                    told.clone_from(&trouble);
+                    self.tell(trouble).await;
+                }
+                tokio::time::sleep(pause).await;
+            }
+        };
+        tokio::select! {
+            ended = looking => ended,
+            stopping = stop.wait_for(|stop| *stop) => {
+                drop(stopping);
+                Ok(())
+            }
+        }
     }
 }

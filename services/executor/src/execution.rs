@@ -48,7 +48,8 @@ impl<E: Execute> Execution<E> {
         done.bound(output_bytes_max(grant));
         let wall = self.clock.elapsed().saturating_sub(started);
         done.usage.wall_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
-        done.usage.output_bytes = u32::try_from(done.output.len()).unwrap_or(u32::MAX);
+        let bytes = done.stored.saturating_add(done.output.len() as u64);
+        done.usage.output_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         Some(done)
     }
 

@@ -326,6 +326,7 @@ fn reported(finished: Finished, bound: usize) -> Done {
             ..Usage::default()
         },
         output,
+        stored: 0,
         sent: None,
     }
 }

@@ -139,42 +139,20 @@ impl Execute for Runner {
         stop: watch::Receiver<bool>,
     ) -> Result<(), Error> {
         let folders = Arc::clone(&runner.folders);
+        let look = || lost(Arc::clone(&folders));
         let swept = sweep(runner, stop.clone());
-        tokio::try_join!(watch(folders, troubles, stop), swept).map(drop)
+        tokio::try_join!(troubles.watch(look, LOOK_AGAIN, stop), swept).map(drop)
     }
 }
 
-/// Tells the core whenever a folder is lost, or in place again.
-async fn watch(
-    folders: Arc<Folders>,
-    troubles: Troubles<Tool>,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), Error> {
-    let mut told = Ok(());
-    loop {
-        let looked = Arc::clone(&folders);
-        // A network file system may take its time.
-        let place = tokio::task::spawn_blocking(move || looked.are_in_place());
-        let place = place
-            .await
-            .map_err(|error| Error::Service(error.to_string()))?;
-        if place != told {
-            match &place {
-                Ok(()) => tracing::info!("the folders are in place again"),
-                Err(lost) => tracing::error!(error = chain(lost), "nothing is read or written"),
-            }
-            told.clone_from(&place);
-            let lost = place.err().map(|lost| lost.to_string());
-            troubles.tell(lost).await;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-            stopping = stop.wait_for(|stop| *stop) => {
-                drop(stopping);
-                return Ok(());
-            }
-        }
-    }
+/// Returns the folder that is lost, with what to do; none if all are in place.
+async fn lost(folders: Arc<Folders>) -> Result<Option<String>, Error> {
+    // A network file system may take its time.
+    let place = tokio::task::spawn_blocking(move || folders.are_in_place());
+    let place = place
+        .await
+        .map_err(|error| Error::Service(error.to_string()))?;
+    Ok(place.err().map(|lost| lost.to_string()))
 }
 
 /// Stops MCP servers that are idle, and all of them when the runner stops.

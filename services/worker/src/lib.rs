@@ -28,8 +28,8 @@ pub use limits::{ARGS_BYTES_MAX, ITEMS_MAX, RETRIES_MAX};
 pub use outcome::{Exceptions, Outcome, Reason};
 pub use playbook::{
     INPUT_BYTES_MAX, INPUTS_MAX, Input, InputError, NAME_CHARS_MAX, OnRefusal, Otherwise,
-    PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, STEPS_MAX, SUMMARY_CHARS_MAX, Step,
-    WAIT_MS_MAX, WAIT_MS_MIN,
+    PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, RecordedCall, STEPS_MAX, SUMMARY_CHARS_MAX,
+    Step, WAIT_MS_MAX, WAIT_MS_MIN, draft,
 };
 pub use progress::{Fact, Ignored, Progress, State, StepRef};
 pub use proposer::{EXPIRY_MARGIN_MS, Found};

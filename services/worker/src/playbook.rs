@@ -2,6 +2,7 @@
 
 mod check;
 mod declare;
+mod draft;
 mod flow;
 mod given;
 mod inputs;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use crate::reference::{Piece, Reference};
 use inputs::Inputs;
 
+pub use draft::{RecordedCall, draft};
 pub use given::InputError;
 pub use inputs::{INPUT_BYTES_MAX, INPUTS_MAX, Input};
 

@@ -66,6 +66,11 @@ impl Effects {
         self.other == effect || self.some.iter().any(|(_, one)| *one == effect)
     }
 
+    /// Returns true if a call can change something, at the owner's or elsewhere.
+    pub(super) fn change(&self) -> bool {
+        self.include(Effect::Write) || self.include(Effect::Outward)
+    }
+
     /// Returns true if every call lets something leave.
     pub(super) fn all_leave(&self) -> bool {
         let some = self.some.iter().map(|(_, effect)| *effect);

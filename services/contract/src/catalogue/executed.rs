@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Tool;
 use crate::http::HttpTool;
+use crate::limits::CALL_OUTPUT_BYTES_MAX;
 
 impl Tool {
     /// The tool's own timeout in milliseconds; `None` if it has none.
@@ -16,6 +17,13 @@ impl Tool {
         let limits = self.run().and_then(|run| run.get("limits"));
         let wall_ms = limits.and_then(|limits| limits.get("wall_ms"));
         wall_ms.and_then(Value::as_u64).unwrap_or(u64::MAX)
+    }
+
+    /// Most bytes that a call brings back: its output, and the file of a download.
+    #[must_use]
+    pub(crate) fn output_bytes_max(&self) -> u64 {
+        let file = self.http().and_then(HttpTool::file_bytes_max);
+        CALL_OUTPUT_BYTES_MAX.saturating_add(file.unwrap_or_default())
     }
 
     /// The runner's configuration of the tool; `None` for built-in tools.

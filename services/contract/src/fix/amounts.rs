@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::refused::{Changed, Place, Refused, Try, changed_rule};
 use crate::bound::matching::lookup;
-use crate::limits::{CALL_OUTPUT_BYTES_MAX, CALL_WALL_MS_MAX, LimitExceeded, LimitKind};
+use crate::limits::{CALL_WALL_MS_MAX, LimitExceeded, LimitKind};
 use crate::quota::{Quota, QuotaExceeded, Spend, SpendCurrency, moneys};
 use crate::toml_text;
 use crate::usage::Period;
@@ -59,7 +59,7 @@ impl Refused<'_> {
         let mut head = self.contract.head.clone();
         let needed = match &full.kind {
             LimitKind::WallTime => CALL_WALL_MS_MAX,
-            LimitKind::OutputBytes => CALL_OUTPUT_BYTES_MAX,
+            LimitKind::OutputBytes => self.case.tool.output_bytes_max(),
             LimitKind::Calls
             | LimitKind::Tokens
             | LimitKind::BytesOut

@@ -28,6 +28,16 @@ impl HttpTool {
     /// # Errors
     /// Returns the first argument that cannot be sent.
     pub fn request(&self, args: &Map<String, Value>) -> Result<HttpRequest, HttpArgsError> {
+        let counted = self.pages().and_then(|pages| pages.next.counted(0));
+        self.request_with(args, counted)
+    }
+
+    /// Builds the request of a call with a further parameter of the query.
+    pub(super) fn request_with(
+        &self,
+        args: &Map<String, Value>,
+        further: Option<(&str, String)>,
+    ) -> Result<HttpRequest, HttpArgsError> {
         let sent = self.sent();
         if let Some(name) = args.keys().find(|name| !sent.contains_key(name.as_str())) {
             return Err(HttpArgsError::Unknown(name.clone()));
@@ -40,11 +50,8 @@ impl HttpTool {
                 PathName::Value(name) => url.push_str(&path_name(name, args)?),
             }
         }
-        for (n, (name, value)) in filled(&self.query, args)?.into_iter().enumerate() {
-            url.push(if n == 0 { '?' } else { '&' });
-            url.push_str(&percent_encoded(name));
-            url.push('=');
-            url.push_str(&percent_encoded(&value));
+        for (name, value) in filled(&self.query, args)?.into_iter().chain(further) {
+            add_parameter(&mut url, name, &value);
         }
         let mut headers = Vec::new();
         for (name, value) in filled(&self.headers, args)? {
@@ -73,6 +80,14 @@ impl HttpTool {
         let bytes = bytes.len();
         Err(HttpArgsError::Large { bytes, max })
     }
+}
+
+/// Adds a parameter to the query of a URL.
+pub(super) fn add_parameter(url: &mut String, name: &str, value: &str) {
+    url.push(if url.contains('?') { '&' } else { '?' });
+    url.push_str(&percent_encoded(name));
+    url.push('=');
+    url.push_str(&percent_encoded(value));
 }
 
 /// Returns the parameters with their values, without those whose argument is missing.

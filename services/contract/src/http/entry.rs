@@ -1,23 +1,20 @@
 //! Reads the entry `http` of the catalogue, strictly: each host, path, name and limit in its one form.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use bus_schema::SecretName;
+use bus_schema::{DOWNLOAD_BYTES_MAX, SecretName};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::answer::{Answer, AnswerKind};
 use super::body;
 use super::method::Method;
-use super::prices::Prices;
-use super::texts::{is_header_name, is_header_value, is_name, is_reserved_header};
+use super::pages::Pages;
+use super::texts::{TEXT_BYTES_MAX, is_header_name, is_header_value, is_name, is_reserved_header};
 use crate::reach::{Endpoint, path_fault};
 
 /// Most parameters of a query, and most headers.
 const PARAMS_MAX: usize = 32;
-/// Most fields of an answer.
-const FIELDS_MAX: usize = 64;
-/// Longest text of an entry, in bytes.
-const TEXT_BYTES_MAX: usize = 2048;
 /// Longest time of a call, in milliseconds: five minutes.
 const WALL_MS_MAX: u64 = 300_000;
 /// Largest request or answer, in bytes: that of a content.
@@ -44,6 +41,8 @@ pub struct HttpTool {
     /// The name of the form in which a model takes a conversation.
     wire: Option<String>,
     answer: Answer,
+    /// The further pages of an answer.
+    pages: Option<Pages>,
     limits: HttpLimits,
 }
 
@@ -72,40 +71,6 @@ pub(super) enum ParamValue {
     Value(String),
 }
 
-/// The part of an answer that comes back.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// The status codes of success.
-    #[serde(default = "success")]
-    pub status: BTreeSet<u16>,
-    /// The content of the answer.
-    #[serde(rename = "type")]
-    pub kind: AnswerKind,
-    /// The fields that come back, each by its JSON Pointer (RFC 6901) in the answer; all of it if there are none.
-    #[serde(default)]
-    pub fields: BTreeMap<String, String>,
-    /// The places of numbers whose sum is the tokens that the call used, by JSON Pointer; unknown if there are none.
-    #[serde(default)]
-    pub tokens: Vec<String>,
-    /// The prices of what the answer counts; the money of the reservation counts if there are none.
-    pub prices: Option<Prices>,
-}
-
-/// The content of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AnswerKind {
-    /// Strict JSON.
-    Json,
-    /// UTF-8; comes back as `{"text"}`.
-    Text,
-    /// Not read; `{"status"}` comes back.
-    Nothing,
-    /// A stream of server-sent events; comes back as `{"events": [{"event", "data"}]}`.
-    Events,
-}
-
 /// The limits of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,7 +79,7 @@ pub struct HttpLimits {
     pub wall_ms: u64,
     /// Most bytes of the request's body.
     pub request_bytes_max: u64,
-    /// Most bytes of the answer's body, as sent and as decoded.
+    /// Most bytes of the answer's body, and of a download, of all its pages together, as sent and as decoded.
     pub answer_bytes_max: u64,
 }
 
@@ -135,6 +100,7 @@ struct WrittenHttp {
     secret: Option<SecretName>,
     wire: Option<String>,
     answer: Answer,
+    pages: Option<Pages>,
     limits: HttpLimits,
 }
 
@@ -144,21 +110,6 @@ struct WrittenParam {
     name: String,
     literal: Option<String>,
     value: Option<String>,
-}
-
-fn success() -> BTreeSet<u16> {
-    BTreeSet::from([200])
-}
-
-impl Answer {
-    /// Returns the tokens that the call used; `number` returns the count at a place. None if one is missing, so that the whole
-    /// reservation counts.
-    #[must_use]
-    pub fn used_tokens(&self, number: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
-        let (first, rest) = self.tokens.split_first()?;
-        rest.iter()
-            .try_fold(number(first)?, |sum, place| sum.checked_add(number(place)?))
-    }
 }
 
 impl HttpTool {
@@ -200,8 +151,16 @@ impl HttpTool {
                 "`wire` is {wire:?}; write such as \"openai-chat\", or leave it out if no model answers"
             ));
         }
-        answer(&written.answer, written.method).map_err(|problem| format!("`answer` {problem}"))?;
-        limits(&written.limits).map_err(|problem| format!("`limits` {problem}"))?;
+        let checked = written.answer.check(written.method);
+        checked.map_err(|problem| format!("`answer` {problem}"))?;
+        let own: Vec<&str> = query.iter().map(|param| param.name.as_str()).collect();
+        let asks = (written.method, written.redirects);
+        let pages = written.pages.as_ref();
+        if let Some(problem) = pages.and_then(|pages| pages.fault(asks, &written.answer, &own)) {
+            return Err(format!("`pages` {problem}"));
+        }
+        limits(&written.limits, written.answer.kind)
+            .map_err(|problem| format!("`limits` {problem}"))?;
         Ok(Self {
             changes: !reads && !tells,
             method: written.method,
@@ -214,6 +173,7 @@ impl HttpTool {
             secret: written.secret,
             wire: written.wire,
             answer: written.answer,
+            pages: written.pages,
             limits: written.limits,
         })
     }
@@ -240,6 +200,19 @@ impl HttpTool {
     #[must_use]
     pub const fn answer(&self) -> &Answer {
         &self.answer
+    }
+
+    /// Most bytes of the file that a call stores; none if it stores none.
+    #[must_use]
+    pub fn file_bytes_max(&self) -> Option<u64> {
+        let is_download = self.answer.kind == AnswerKind::Download;
+        is_download.then_some(self.limits.answer_bytes_max)
+    }
+
+    /// The way in which a call reads all pages of an answer; none if an answer has one.
+    #[must_use]
+    pub const fn pages(&self) -> Option<&Pages> {
+        self.pages.as_ref()
     }
 
     /// Most redirects that a call follows, to hosts that the contract names.
@@ -374,70 +347,15 @@ fn header(param: &Param) -> Result<(), String> {
     }
 }
 
-fn answer(answer: &Answer, method: Method) -> Result<(), String> {
-    if answer.status.is_empty() || answer.status.iter().any(|code| !(200..300).contains(code)) {
-        return Err(
-            "has a `status` without codes from 200 to 299; write the codes of success".to_owned(),
-        );
-    }
-    let (has_fields, has_counts) = match answer.kind {
-        AnswerKind::Json => (true, true),
-        AnswerKind::Events => (false, true),
-        AnswerKind::Text | AnswerKind::Nothing => (false, false),
+fn limits(limits: &HttpLimits, kind: AnswerKind) -> Result<(), String> {
+    let answer_max = match kind {
+        AnswerKind::Download => DOWNLOAD_BYTES_MAX,
+        AnswerKind::Json | AnswerKind::Text | AnswerKind::Nothing | AnswerKind::Events => BYTES_MAX,
     };
-    if !has_fields && !answer.fields.is_empty() {
-        return Err(
-            "has `fields`, which only an answer of the type \"json\" has; leave them out"
-                .to_owned(),
-        );
-    }
-    if !has_counts && (!answer.tokens.is_empty() || answer.prices.is_some()) {
-        return Err(
-            "has `tokens` or `prices`, which only an answer of the type \"json\" or \"events\" has; leave them out"
-                .to_owned(),
-        );
-    }
-    let prices = answer.prices.as_ref();
-    if let Some(problem) = prices.and_then(|prices| prices.fault(is_pointer)) {
-        return Err(problem);
-    }
-    if prices.is_some_and(|prices| prices.per_million.len() > FIELDS_MAX) {
-        return Err(format!("has more than {FIELDS_MAX} prices; leave some out"));
-    }
-    if method == Method::Head && answer.kind != AnswerKind::Nothing {
-        return Err("of HEAD has no body; write \"type\": \"nothing\"".to_owned());
-    }
-    if answer.fields.len().max(answer.tokens.len()) > FIELDS_MAX {
-        return Err(format!("has more than {FIELDS_MAX} fields; leave some out"));
-    }
-    if let Some(pointer) = answer.tokens.iter().find(|pointer| !is_pointer(pointer)) {
-        return Err(format!(
-            "has `tokens` at {pointer:?}; write such as [\"/usage/total_tokens\"]"
-        ));
-    }
-    for (name, pointer) in &answer.fields {
-        if !is_name(name) || !is_pointer(pointer) {
-            return Err(format!(
-                "has the field {name:?} at {pointer:?}; write such as \"id\": \"/data/id\""
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Returns true for a JSON Pointer.
-fn is_pointer(text: &str) -> bool {
-    let mut escapes = text.split('~').skip(1);
-    text.len() <= TEXT_BYTES_MAX
-        && (text.is_empty() || text.starts_with('/'))
-        && escapes.all(|rest| rest.starts_with(['0', '1']))
-}
-
-fn limits(limits: &HttpLimits) -> Result<(), String> {
     for (name, value, max) in [
         ("wall_ms", limits.wall_ms, WALL_MS_MAX),
         ("request_bytes_max", limits.request_bytes_max, BYTES_MAX),
-        ("answer_bytes_max", limits.answer_bytes_max, BYTES_MAX),
+        ("answer_bytes_max", limits.answer_bytes_max, answer_max),
     ] {
         let min = u64::from(name == "wall_ms");
         if !(min..=max).contains(&value) {

@@ -1,6 +1,6 @@
 //! Arguments in parts: `$after` names the arguments of an earlier call, and each list of theirs comes before the own one.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, future::Future};
 
 use bus_schema::{AFTER, CONTENT_BYTES_MAX, Content, json};
 use serde::Deserialize;
@@ -40,6 +40,17 @@ pub enum PartsError {
     /// Too many bytes.
     #[error("the parts of the arguments have more than {PARTS_BYTES_MAX} bytes; send less")]
     Large,
+}
+
+/// The reason that arguments in parts cannot be joined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoWhole {
+    /// The parts make no whole.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// An earlier part is not there.
+    #[error("an earlier part of the arguments {0}")]
+    Part(String),
 }
 
 /// The way from the arguments of a call back to the first of its parts.
@@ -106,6 +117,38 @@ impl HttpTool {
             whole.insert(name.to_owned(), Value::Array(items).to_string().into());
         }
         Ok(whole)
+    }
+}
+
+impl HttpTool {
+    /// Reads the parts of a call's own arguments, the newest first, and returns the whole. `read` returns the bytes of a content
+    /// of the author of all parts, none if they were erased, or a text that goes on from "an earlier part".
+    ///
+    /// # Errors
+    /// See [`NoWhole`].
+    pub async fn joined<F>(
+        &self,
+        own: Map<String, Value>,
+        read: impl Fn(Content) -> F + Send,
+    ) -> Result<Map<String, Value>, NoWhole>
+    where
+        F: Future<Output = Result<Option<Vec<u8>>, String>> + Send,
+    {
+        let (mut walk, mut before) = (PartsWalk::default(), Vec::<Map<String, Value>>::new());
+        while let Some(content) = walk.before(before.last().unwrap_or(&own))? {
+            let no = |why: &str| NoWhole::Part(why.to_owned());
+            let bytes = read(content).await.map_err(NoWhole::Part)?;
+            let bytes = bytes.ok_or_else(|| no("was erased"))?;
+            let Ok(Value::Object(part)) = json::parse(&bytes, CONTENT_BYTES_MAX) else {
+                return Err(no("is no JSON object"));
+            };
+            before.push(part);
+        }
+        if before.is_empty() {
+            return Ok(own);
+        }
+        let before: Vec<&Map<String, Value>> = before.iter().collect();
+        Ok(self.whole(&own, &before)?)
     }
 }
 

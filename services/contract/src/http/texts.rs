@@ -1,5 +1,8 @@
 //! The texts that stand in a request or name a part of it; what a secret adds to a request has the same rules.
 
+/// Longest text of an entry, in bytes.
+pub(super) const TEXT_BYTES_MAX: usize = 2048;
+
 /// Headers that the executor writes itself, or that would give a call another meaning.
 const RESERVED_HEADERS: [&str; 16] = [
     "accept-encoding",
@@ -24,6 +27,14 @@ const RESERVED_HEADERS: [&str; 16] = [
 pub(super) fn is_name(text: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
     !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
+}
+
+/// Returns true for a JSON Pointer (RFC 6901).
+pub(super) fn is_pointer(text: &str) -> bool {
+    let mut escapes = text.split('~').skip(1);
+    text.len() <= TEXT_BYTES_MAX
+        && (text.is_empty() || text.starts_with('/'))
+        && escapes.all(|rest| rest.starts_with(['0', '1']))
 }
 
 /// Returns true for lower-case letters, digits and `-`.

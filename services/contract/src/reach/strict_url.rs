@@ -130,6 +130,22 @@ impl StrictUrl {
         })
     }
 
+    /// Parses a reference to another URL: a whole one, a path that begins with a slash, or a query.
+    ///
+    /// # Errors
+    /// Returns the reason if programs could read it differently.
+    pub fn resolve(&self, reference: &str) -> Result<Self, UrlError> {
+        let is_path = reference.starts_with('/') && !reference.starts_with("//");
+        let text = if is_path {
+            format!("https://{}{reference}", self.endpoint)
+        } else if reference.starts_with('?') {
+            format!("https://{}{}{reference}", self.endpoint, self.path)
+        } else {
+            reference.to_owned()
+        };
+        Self::new(&text)
+    }
+
     /// The host and the port.
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {

@@ -19,6 +19,7 @@ mod explain;
 mod fix_property;
 mod folders;
 mod http;
+mod http_pages;
 mod http_secrets;
 mod known;
 mod laws;

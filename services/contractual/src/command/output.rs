@@ -1,13 +1,14 @@
-//! `output`: prints what an action returned, checked against the digest in the verified record.
+//! `output`: prints the answer of an action, or the body of its request, checked against the verified record.
+
+mod download;
+mod file;
 
 use std::{
-    fs::File,
     io::{self, IsTerminal as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use bus_schema::{ActionId, ActionOutcome, TaskId, ToolName};
+use bus_schema::{ActionId, ActionOutcome, Content, TaskId, ToolName};
 use clap::Args;
 use data_encoding::BASE64;
 use deployment::Deployment;
@@ -19,6 +20,7 @@ use crate::{
     Error, Output,
     ids::IdPrefix,
     recorded::{RecordedAction, RecordedTask},
+    sent,
 };
 
 /// Most bytes that are shown on a terminal.
@@ -40,9 +42,16 @@ pub(crate) struct Arguments {
     /// Print only what a failed program wrote to its standard error.
     #[arg(long, requires = "step")]
     stderr: bool,
+    /// Print the body of the request that was sent to a host, byte for byte: it is built again from the record, and the outcome
+    /// proves it.
+    #[arg(long, requires = "step", conflicts_with_all = ["stderr", "download"])]
+    sent: bool,
     /// Write the exact bytes into a new file, such as report.pdf.
     #[arg(long, value_name = "FILE", requires = "step")]
     file: Option<PathBuf>,
+    /// Write the file that the action downloaded into a new file, such as report.pdf.
+    #[arg(long, value_name = "FILE", requires = "step", conflicts_with_all = ["stderr", "file"])]
+    download: Option<PathBuf>,
 }
 
 /// An action in one line.
@@ -66,7 +75,7 @@ struct Printed<'a> {
     step: &'a str,
     tool: &'a ToolName,
     outcome: ActionOutcome,
-    /// `output` or `stderr`.
+    /// `output`, `stderr` or `sent`.
     part: &'static str,
     bytes: usize,
     text: Option<&'a str>,
@@ -87,21 +96,19 @@ impl Arguments {
             .state
             .ended()
             .map_err(|why| Error::Refused(format!("{about} has no output: {why}")))?;
-        let bytes = bus.get(action.executor, &output).await?;
-        let bytes = bytes.ok_or_else(|| {
-            Error::Refused(format!(
-                "the output of {about} is not stored any more, or the stored bytes are not those that the runner \
-                 signed: {} bytes, digest {}; the record still proves that digest",
-                output.len(),
-                output.digest()
-            ))
-        })?;
-        let (part, bytes) = if self.stderr {
-            let stderr = stderr(outcome, &bytes);
-            let stderr = stderr.map_err(|why| Error::Refused(format!("{about}: {why}")))?;
-            ("stderr", stderr)
+        let (part, bytes) = if self.sent {
+            let body = Box::pin(sent::body(deployment, &bus, action, &output)).await;
+            ("sent", body?)
         } else {
-            ("output", bytes)
+            let bytes = bus.get(action.executor, &output).await?;
+            let bytes = bytes.ok_or_else(|| not_stored(&about, &output))?;
+            if let Some(file) = &self.download {
+                let none = format!("{about} downloaded no file; leave out `--download`");
+                let named = download::named(&bytes).ok_or(Error::Refused(none))?;
+                return download::write((&bus, action.executor), &named, file, out).await;
+            }
+            self.part(outcome, bytes)
+                .map_err(|why| Error::Refused(format!("{about}: {why}")))?
         };
         if let Some(file) = &self.file {
             return write(file, &bytes, out);
@@ -124,6 +131,27 @@ impl Arguments {
         out.line(&text);
         Ok(())
     }
+
+    /// Returns the part of an output that is wanted, with its name.
+    fn part(
+        &self,
+        outcome: ActionOutcome,
+        output: Vec<u8>,
+    ) -> Result<(&'static str, Vec<u8>), &'static str> {
+        Ok(match self.stderr {
+            true => ("stderr", stderr(outcome, &output)?),
+            false => ("output", output),
+        })
+    }
+}
+
+fn not_stored(about: &str, output: &Content) -> Error {
+    Error::Refused(format!(
+        "the output of {about} is not stored any more, or the stored bytes are not those that the executor signed: {} bytes, \
+         digest {}; the record still proves that digest",
+        output.len(),
+        output.digest()
+    ))
 }
 
 /// Prints the actions of a task with their numbers.
@@ -221,18 +249,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
 
 /// Writes a new file of mode 0600, as a whole or not at all.
 fn write(file: &Path, bytes: &[u8], out: &Output) -> Result<(), Error> {
-    let mut new = File::options();
-    let opened = new.write(true).create_new(true).mode(0o600).open(file);
-    let mut opened = opened.map_err(|error| {
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            let file = file.display();
-            Error::Refused(format!(
-                "{file} exists, and is not replaced: name a new file"
-            ))
-        } else {
-            Error::io("create", file)(error)
-        }
-    })?;
+    let mut opened = file::created(file)?;
     let written = opened.write_all(bytes).and_then(|()| opened.sync_all());
     if let Err(error) = written {
         std::fs::remove_file(file).ok();

@@ -2,6 +2,7 @@
 
 mod forget;
 mod list;
+mod login;
 mod newest;
 mod revoke;
 mod rotate;
@@ -20,6 +21,8 @@ use crate::{Error, Output};
 pub(super) enum Command {
     /// Seal a value from standard input, and sign it with the hosts that it is for.
     Set(set::Arguments),
+    /// Log in by a browser (OAuth 2 device flow), and seal the refresh token.
+    Login(Box<login::Arguments>),
     /// List the secrets, without their values.
     #[command(after_help = list::HELP)]
     List,
@@ -39,6 +42,7 @@ impl Command {
     pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         match self {
             Self::Set(arguments) => arguments.run(deployment, out).await,
+            Self::Login(arguments) => Box::pin(arguments.run(deployment, out)).await,
             Self::List => list::run(deployment, out).await,
             Self::Show(arguments) => arguments.run(deployment, out).await,
             Self::Rotate(arguments) => arguments.run(deployment, out).await,

@@ -3,8 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use contract::Reach;
 use egress::Fault;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Request;
+use hyper::client::conn::http2::Builder;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -14,7 +19,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::world::{Authority, End, HELLO, HOST, World};
+use crate::frames::{After, DATA, END_HEADERS, Framed, HEADERS, OK, of, reset};
+use crate::world::{Authority, End, HELLO, HOST, World, spawn};
 
 const KEY: &str = "authorization: Bearer canary\r\n";
 
@@ -152,4 +158,29 @@ async fn another_host_is_believed_only_without_the_proof_of_its_name() {
     assert_eq!(world.count(), 1);
     assert!(matches!(world.fault().await, Fault::Tls { .. }));
     assert_eq!(world.count(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_off_is_whole_only_without_a_look_at_its_end() {
+    let begin = [of(HEADERS, END_HEADERS, OK), of(DATA, 0, b"hel")].concat();
+    // The host has no error, it says, and sends no more.
+    let answer = [begin, reset(0)].concat();
+    let framed = Framed::new(answer, After::Hang).await;
+    let world = &framed.world;
+    let here = SocketAddr::from(([127, 0, 0, 1], world.port));
+    let stream = TcpStream::connect(here).await.unwrap();
+    let name = ServerName::try_from(HOST).unwrap();
+    let stream = client(None).connect(name, stream).await.unwrap();
+    let opened = Builder::new(TokioExecutor::new())
+        .handshake(TokioIo::new(stream))
+        .await;
+    let (mut sender, connection) = opened.unwrap();
+    spawn(async move { connection.await.unwrap_or_default() });
+    let request = Request::get(format!("https://{}/v2/items", world.endpoint()));
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), "hel");
+    let fault = world.fault().await.to_string();
+    assert!(fault.contains("its answer was cut off"), "{fault}");
 }

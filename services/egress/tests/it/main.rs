@@ -5,7 +5,25 @@ mod any_address;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod device;
+#[cfg(test)]
+mod downloads;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod left_out;
+#[cfg(test)]
+mod name_server;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod paging;
+#[cfg(test)]
+mod proxy;
+#[cfg(test)]
+mod proxy_server;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Tests where a secret stands in requests, and that nothing of it comes back.
 
 use contract::Reach;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use egress::{Credential, Fault};
 use secret::{SecretTerms, SecretValue};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::world::{Authority, End, HOST, Sent, WALL, World, answer};
+use crate::world::{Authority, End, HOST, Sent, WALL, World, answer, chunked, gzip};
 
 pub(crate) const VALUE: &str = "me:a canary \"that\" nobody/may see";
 
@@ -117,6 +118,49 @@ async fn nothing_of_it_comes_back() {
     let fault = sent.output.unwrap_err().to_string();
     assert!(fault.contains("xxx[secret c"), "{fault}");
     assert!(!fault.contains("me:"), "{fault}");
+}
+
+#[tokio::test]
+async fn an_echo_is_taken_out_however_it_is_sent() {
+    let escaped = serde_json::to_string(VALUE).unwrap();
+    let hex: String = VALUE.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let unicode: String = VALUE.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let mut echoes = vec![
+        VALUE.to_owned(),
+        escaped.trim_matches('"').to_owned(),
+        hex,
+        unicode,
+        // Some of its characters are escaped, others are not.
+        VALUE.replace(' ', "%20").replace('a', "%61"),
+        VALUE.replace('"', "%22").replace('/', "%252F"),
+    ];
+    for before in 0..3 {
+        let text = format!("{}{VALUE}", "x".repeat(before));
+        echoes.push(BASE64.encode(text.as_bytes()));
+        echoes.push(BASE64URL_NOPAD.encode(text.as_bytes()));
+    }
+    for echo in echoes {
+        let body = format!("<a>{echo}</a>").into_bytes();
+        let gzipped = gzip(&body);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+            gzipped.len()
+        );
+        let bytes: Vec<&[u8]> = body.chunks(1).collect();
+        for sent in [
+            answer("200 OK", "", std::str::from_utf8(&body).unwrap()).into_bytes(),
+            [head.as_bytes(), &gzipped].concat(),
+            chunked("HTTP/1.1 200 OK\r\n", &bytes),
+        ] {
+            let world = World::new(sent, End::Close).await;
+            let secret = credential(&[world.endpoint()], "header:x-key");
+            let output = call(&world, &entry(&world), &secret).await.output.unwrap();
+            let output = String::from_utf8(output).unwrap();
+            assert!(output.contains("[secret crm]"), "{echo}: {output}");
+            assert_eq!(secret.hits(), 1, "{echo}");
+            assert!(!output.contains("canary"), "{echo}: {output}");
+        }
+    }
 }
 
 #[tokio::test]

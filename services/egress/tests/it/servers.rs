@@ -114,6 +114,17 @@ async fn a_content_of_another_type_is_a_fault() {
 }
 
 #[tokio::test]
+async fn all_that_a_server_sends_is_bounded() {
+    let hello = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    let early = |count| "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(count);
+    let few = World::new(early(10) + hello, End::Close).await;
+    assert_eq!(few.get().await.output.unwrap(), br#"{"text":"hello"}"#);
+    // 1 MiB, and 16 times the bytes that the tool allows.
+    let said = fault(early(100_000) + hello).await;
+    assert!(said.contains("more bytes than an answer"), "{said}");
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_is_left_in_time() {
     for answer in [
         "",

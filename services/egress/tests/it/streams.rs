@@ -5,20 +5,9 @@ use egress::Fault;
 use serde_json::{Value, json};
 
 use crate::secrets::{VALUE, call, credential};
-use crate::world::{End, Sent, World, gzip};
+use crate::world::{End, Sent, World, chunked, gzip};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n";
-
-/// A chunked answer with these chunks.
-fn chunked(head: &str, chunks: &[&[u8]]) -> Vec<u8> {
-    let mut answer = format!("{head}transfer-encoding: chunked\r\n\r\n").into_bytes();
-    for chunk in chunks.iter().chain([&b""[..]].iter()) {
-        answer.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
-        answer.extend_from_slice(chunk);
-        answer.extend(b"\r\n");
-    }
-    answer
-}
 
 fn entry(world: &World) -> Value {
     let mut entry = world.entry();

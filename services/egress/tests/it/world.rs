@@ -1,29 +1,34 @@
 //! A world of the tests: an authority, a name server and a TLS server, each on a free port of this machine.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicBool;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bus_schema::{Digest, Money};
 use contract::{HttpTool, Reach};
-use egress::{Call, Credential, Fault, Pieces, Resolver, Sender, Trust};
+use egress::{Call, Credential, Downloaded, Fault, Pieces, Proxy, Resolver, Sender, Trust};
 use flate2::{Compression, write::GzEncoder};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::RwLock;
+use tokio::sync::mpsc::Receiver;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::name_server::{Names, name_server};
 
 /// The host of the tests.
 pub(crate) const HOST: &str = "api.example.com";
 /// An answer with the text `hello`.
 pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+/// Bytes of a block of zeros.
+pub(crate) const BLOCK: usize = 1 << 14;
 /// A time that no test reaches.
 pub(crate) const WALL: Duration = Duration::from_secs(60);
 
@@ -34,6 +39,8 @@ pub(crate) struct Sent {
     pub(crate) tokens: Option<u64>,
     /// The money that it cost.
     pub(crate) spend: Option<Money>,
+    /// The file that it downloaded.
+    pub(crate) file: Option<Downloaded>,
     /// The pieces that came before the whole answer.
     pub(crate) pieces: Vec<(u32, String)>,
     /// True if the request was begun.
@@ -42,10 +49,11 @@ pub(crate) struct Sent {
     pub(crate) body: Option<Digest>,
 }
 
-/// The answers of a name server, changed by the test.
-pub(crate) type Names = Arc<Mutex<BTreeMap<String, Vec<IpAddr>>>>;
 /// The requests that a server has read.
 pub(crate) type Requests = Arc<Mutex<Vec<String>>>;
+
+/// The answers of a server, one for each request; the last one is that of all later ones.
+pub(crate) type Answers = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// The end of an answer.
 #[derive(Clone, Copy)]
@@ -54,6 +62,8 @@ pub(crate) enum End {
     Close,
     /// Says nothing more.
     Hang,
+    /// Goes on with so many blocks of zeros, and closes the connection.
+    Blocks(u32),
 }
 
 /// An authority with what it signed.
@@ -72,7 +82,7 @@ impl Authority {
         Self { folder, issuer }
     }
 
-    fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust::read([self.folder.path().join("ca.pem").as_path()]).unwrap()
     }
 
@@ -83,18 +93,21 @@ impl Authority {
         roots
     }
 
-    fn acceptor(&self, name: &str) -> TlsAcceptor {
+    /// Proves this name; offers these versions of HTTP.
+    pub(crate) fn acceptor(&self, name: &str, versions: &[&str]) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let signed = params.signed_by(&key, &self.issuer).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![signed.der().clone()], key)
             .unwrap();
+        let versions = versions.iter().map(|version| version.as_bytes().to_vec());
+        config.alpn_protocols = versions.collect();
         TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -106,6 +119,11 @@ pub(crate) struct World {
     pub(crate) gate: Arc<RwLock<()>>,
     pub(crate) names: Names,
     pub(crate) requests: Requests,
+    pub(crate) answers: Answers,
+    /// The place of downloads.
+    pub(crate) folder: TempDir,
+    /// Most bytes of a download.
+    pub(crate) granted: u64,
     pub(crate) port: u16,
 }
 
@@ -138,42 +156,98 @@ impl World {
         answer: impl Into<Vec<u8>>,
         end: End,
     ) -> Self {
-        let port = listener.local_addr().unwrap().port();
+        let world = Self::around(authority, listener.local_addr().unwrap().port()).await;
+        *world.answers.lock().unwrap() = vec![answer.into()];
+        serve(
+            (listener, authority.acceptor(name, &[])),
+            Arc::clone(&world.answers),
+            end,
+            (Arc::clone(&world.requests), Arc::clone(&world.gate)),
+        );
+        world
+    }
+
+    /// Starts servers; the host gives these answers in their order, and repeats the last one.
+    pub(crate) async fn answering(authority: &Authority, answers: Vec<Vec<u8>>) -> Self {
+        let world = Self::with(authority, HOST, "", End::Close).await;
+        *world.answers.lock().unwrap() = answers;
+        world
+    }
+
+    /// Starts servers; the host offers these versions of HTTP, and serves each connection so.
+    pub(crate) async fn speaking<W>(
+        authority: &Authority,
+        versions: &[&str],
+        serve: impl Fn(TlsStream<TcpStream>, Requests) -> W + Send + 'static,
+    ) -> Self
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let world = Self::around(authority, listener.local_addr().unwrap().port()).await;
+        let acceptor = authority.acceptor(HOST, versions);
+        let requests = Arc::clone(&world.requests);
+        spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    spawn(serve(stream, Arc::clone(&requests)));
+                }
+            }
+        });
+        world
+    }
+
+    /// Starts the name server of a host on this port.
+    async fn around(authority: &Authority, port: u16) -> Self {
         let names = Names::default();
         let server = name_server(Arc::clone(&names)).await;
-        let requests = Requests::default();
-        let gate = Arc::default();
-        serve(
-            (listener, authority.acceptor(name)),
-            answer.into(),
-            end,
-            (Arc::clone(&requests), Arc::clone(&gate)),
-        );
+        let folder = tempfile::tempdir().unwrap();
         let world = Self {
             sender: Arc::new(Sender {
                 resolver: Resolver::new(&[server]),
                 trust: authority.trust(),
+                proxy: None,
+                folder: folder.path().to_owned(),
             }),
-            gate,
+            gate: Arc::default(),
             names,
-            requests,
+            requests: Requests::default(),
+            answers: Answers::default(),
+            folder,
+            granted: u64::MAX,
             port,
         };
         world.bind(&["127.0.0.1"]);
         world
     }
 
+    /// Has a proxy connect to hosts.
+    pub(crate) fn behind(&mut self, proxy: Proxy) {
+        Arc::get_mut(&mut self.sender).unwrap().proxy = Some(proxy);
+    }
+
     /// Has the name server say these addresses of the host.
     pub(crate) fn bind(&self, addresses: &[&str]) {
+        self.name(HOST, addresses);
+    }
+
+    /// Has the name server say these addresses of a name.
+    pub(crate) fn name(&self, name: &str, addresses: &[&str]) {
         let addresses = addresses.iter().map(|text| text.parse().unwrap());
         let mut names = self.names.lock().unwrap();
-        names.insert(HOST.to_owned(), addresses.collect());
+        names.insert(name.to_owned(), addresses.collect());
     }
 
     /// Trusts the authorities of another world instead of its own.
     pub(crate) fn exchange_trust(&mut self, other: &Self) {
         let sender = Arc::get_mut(&mut self.sender).unwrap();
         sender.trust = other.sender.trust.clone();
+    }
+
+    /// Has downloads wait in a folder that does not exist.
+    pub(crate) fn lose_folder(&mut self) {
+        let sender = Arc::get_mut(&mut self.sender).unwrap();
+        sender.folder.push("missing");
     }
 
     /// The sender of requests in this world.
@@ -237,7 +311,9 @@ impl World {
             tool: &tool,
             args,
             begun: &begun,
+            page: &AtomicU8::new(0),
             body: &body,
+            granted: self.granted,
             credential,
             pieces: Some(&pieces),
         };
@@ -245,15 +321,44 @@ impl World {
         let used = output.as_ref().ok();
         let (tokens, spend) = used.map_or((None, None), |used| (used.tokens, used.spend));
         drop(pieces);
+        let (output, file) = match output {
+            Ok(output) => (Ok(output.bytes), output.download),
+            Err(fault) => (Err(fault), None),
+        };
         let pieces = std::iter::from_fn(|| waiting.try_recv().ok()).collect();
         Sent {
-            output: output.map(|output| output.bytes),
+            output,
+            file,
             tokens,
             spend,
             pieces,
             begun: begun.into_inner(),
             body: body.into_inner(),
         }
+    }
+
+    /// Calls the tool of an entry, while `read` takes its pieces.
+    pub(crate) async fn shown<T>(
+        &self,
+        entry: &Value,
+        read: impl AsyncFnOnce(Receiver<(u32, String)>) -> T,
+    ) -> (Result<Vec<u8>, Fault>, T) {
+        let tool = tool(entry);
+        let (begun, body) = (AtomicBool::new(false), OnceLock::new());
+        let (pieces, waiting) = Pieces::new();
+        let call = Call {
+            tool: &tool,
+            args: &Map::new(),
+            begun: &begun,
+            page: &AtomicU8::new(0),
+            body: &body,
+            granted: self.granted,
+            credential: None,
+            pieces: Some(&pieces),
+        };
+        let reach = self.reach();
+        let (output, read) = tokio::join!(self.sender.call(&call, &reach, WALL), read(waiting));
+        (output.map(|output| output.bytes), read)
     }
 
     /// Reads `/v2/items`.
@@ -284,6 +389,17 @@ pub(crate) fn answer(code: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {code}\r\n{headers}content-length: {len}\r\n\r\n{body}")
 }
 
+/// A chunked answer with these chunks.
+pub(crate) fn chunked(head: &str, chunks: &[&[u8]]) -> Vec<u8> {
+    let mut answer = format!("{head}transfer-encoding: chunked\r\n\r\n").into_bytes();
+    for chunk in chunks.iter().chain([&b""[..]].iter()) {
+        answer.extend(format!("{:x}\r\n", chunk.len()).as_bytes());
+        answer.extend_from_slice(chunk);
+        answer.extend(b"\r\n");
+    }
+    answer
+}
+
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -292,8 +408,9 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// Reads the tool of an entry, through a catalogue.
 fn tool(entry: &Value) -> HttpTool {
+    let effect = entry.get("pages").map_or("outward", |_| "tell");
     let tool = json!([{
-        "name": "items", "description": "Reads items.", "effect": "outward", "output": "untrusted",
+        "name": "items", "description": "Reads items.", "effect": effect, "output": "untrusted",
         "input_schema": {"type": "object", "additionalProperties": true}, "http": entry,
     }]);
     let catalogue = contract::Catalogue::parse(tool.to_string().as_bytes()).unwrap();
@@ -301,10 +418,10 @@ fn tool(entry: &Value) -> HttpTool {
     tool.http().unwrap().clone()
 }
 
-/// Answers requests with the same bytes.
+/// Answers requests.
 fn serve(
     (listener, acceptor): (TcpListener, TlsAcceptor),
-    answer: Vec<u8>,
+    answers: Answers,
     end: End,
     (requests, gate): (Requests, Arc<RwLock<()>>),
 ) {
@@ -314,13 +431,24 @@ fn serve(
                 continue;
             };
             let request = read_request(&mut stream).await;
-            requests.lock().unwrap().push(request);
+            let answer = {
+                let mut requests = requests.lock().unwrap();
+                requests.push(request);
+                let answers = answers.lock().unwrap();
+                answers[requests.len().min(answers.len()) - 1].clone()
+            };
             drop(gate.read().await);
             // The client may have gone away.
             stream.write_all(&answer).await.ok();
             stream.flush().await.ok();
             match end {
                 End::Close => drop(stream.shutdown().await),
+                End::Blocks(count) => {
+                    for _ in 0..count {
+                        stream.write_all(&[0; BLOCK]).await.ok();
+                    }
+                    drop(stream.shutdown().await);
+                }
                 End::Hang => spawn(async move {
                     let mut rest = Vec::new();
                     stream.read_to_end(&mut rest).await.ok();
@@ -350,71 +478,7 @@ async fn read_request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Strin
     }
 }
 
-/// Answers queries for addresses from a table; names that are not in it do not exist.
-async fn name_server(names: Names) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    spawn(async move {
-        let mut query = [0; 1500];
-        while let Ok((n, from)) = socket.recv_from(&mut query).await {
-            let answer = dns_answer(&query[..n], &names.lock().unwrap());
-            socket.send_to(&answer, from).await.unwrap();
-        }
-    });
-    address
-}
-
-fn dns_answer(query: &[u8], names: &BTreeMap<String, Vec<IpAddr>>) -> Vec<u8> {
-    let (mut at, mut labels) = (12, Vec::new());
-    while query[at] != 0 {
-        let label = &query[at + 1..=at + usize::from(query[at])];
-        labels.push(String::from_utf8_lossy(label).into_owned());
-        at += 1 + label.len();
-    }
-    let (question, kind) = (&query[12..at + 5], query[at + 2]);
-    let found = names.get(&labels.join("."));
-    let fits = |address: &&IpAddr| kind == if address.is_ipv6() { 28 } else { 1 };
-    let of_kind: Vec<_> = found.into_iter().flatten().filter(fits).collect();
-    let code = if found.is_some() { 0 } else { 3 };
-    let mut answer = query[..2].to_vec();
-    answer.extend([
-        0x81,
-        0x80 | code,
-        0,
-        1,
-        0,
-        u8::try_from(of_kind.len()).unwrap(),
-        0,
-        0,
-        0,
-        0,
-    ]);
-    answer.extend(question);
-    for address in of_kind {
-        let bytes = match address {
-            IpAddr::V4(address) => address.octets().to_vec(),
-            IpAddr::V6(address) => address.octets().to_vec(),
-        };
-        answer.extend([
-            0xc0,
-            12,
-            0,
-            kind,
-            0,
-            1,
-            0,
-            0,
-            0,
-            0,
-            0,
-            u8::try_from(bytes.len()).unwrap(),
-        ]);
-        answer.extend(bytes);
-    }
-    answer
-}
-
 #[expect(clippy::disallowed_methods, reason = "servers of a test run beside it")]
-fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }

@@ -11,6 +11,8 @@ mod decide;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod draft;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod flow;

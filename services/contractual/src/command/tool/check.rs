@@ -31,13 +31,21 @@ impl Arguments {
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         let open = entries.iter().filter(|entry| entry.is_pinned);
         let open: Vec<_> = open.map(|entry| entry.name.as_str()).collect();
-        out.print(&json!({"tools": names, "without_digests": open}), || {
+        let words: Vec<&String> = entries
+            .iter()
+            .filter_map(|entry| entry.words.as_ref())
+            .collect();
+        let said = json!({"tools": names, "without_digests": open, "words": words});
+        out.print(&said, || {
             let mut text = format!("good: {}", names.join(", "));
             if !open.is_empty() {
                 text.push_str(&format!(
                     "\nnote     `tool add` fills in the digests of {}",
                     open.join(", ")
                 ));
+            }
+            for words in &words {
+                text.push_str(&format!("\nnote     {words}"));
             }
             text
         });

@@ -27,6 +27,8 @@ pub(super) struct Entry {
     pub(super) name: ToolName,
     /// Its entry in the catalogue.
     pub(super) value: Value,
+    /// A sentence about what its calls do; none for most tools.
+    pub(super) words: Option<String>,
     /// True if the digests of its program were missing and were filled in.
     pub(super) is_pinned: bool,
 }
@@ -85,6 +87,7 @@ pub(super) fn read(
             entries.push(Entry {
                 name,
                 value,
+                words: http::words(&tool),
                 is_pinned,
             });
         }

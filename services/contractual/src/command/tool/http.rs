@@ -62,6 +62,12 @@ const HTTP_MEMBERS: &[Member] = &[
         "add `\"answer\": {\"type\": \"json\", \"fields\": {\"id\": \"/data/id\"}}`",
     ),
     (
+        "pages",
+        Form::Object,
+        false,
+        "write `{\"items\": \"/data\", \"next\": \"link\", \"pages_max\": 10}`, or leave it out if an answer has one page",
+    ),
+    (
         "limits",
         Form::Object,
         true,
@@ -81,7 +87,7 @@ const ANSWER_MEMBERS: &[Member] = &[
         "type",
         Form::Text,
         true,
-        "add `\"type\": \"json\"`, or text or nothing",
+        "add `\"type\": \"json\"`, or text, events, download or nothing",
     ),
     (
         "fields",
@@ -102,6 +108,28 @@ const ANSWER_MEMBERS: &[Member] = &[
         "write `{\"currency\": \"USD\", \"per_million\": [{\"at\": \"/usage/total_tokens\", \"price\": \"3.00\"}]}`",
     ),
 ];
+/// The members of `pages`.
+const PAGES_MEMBERS: &[Member] = &[
+    (
+        "items",
+        Form::Text,
+        true,
+        "add `\"items\": \"/data\"`, the JSON Pointer of the list in a page",
+    ),
+    (
+        "next",
+        Form::Any,
+        true,
+        "add `\"next\": \"link\"`, or `{\"cursor\": {\"at\": \"/next\", \"query\": \"after\"}}`, or \
+         `{\"counter\": {\"query\": \"page\", \"start\": 1, \"step\": 1}}`",
+    ),
+    (
+        "pages_max",
+        Form::Number,
+        true,
+        "add `\"pages_max\": 10`, the most pages of a call: 1 to 100",
+    ),
+];
 /// The members of `limits`.
 const LIMITS_MEMBERS: &[Member] = &[
     ("wall_ms", Form::Number, true, "add `\"wall_ms\": 10000`"),
@@ -119,7 +147,7 @@ const LIMITS_MEMBERS: &[Member] = &[
     ),
 ];
 
-/// Checks the keys of `http`, of its answer and of its limits.
+/// Checks the keys of `http`, and of its inner objects.
 pub(super) fn fields(place: &Place<'_>, found: &mut Vec<Diagnostic>) {
     let has =
         |place: &Place<'_>, key: &str| place.members().is_some_and(|all| all.contains_key(key));
@@ -128,7 +156,11 @@ pub(super) fn fields(place: &Place<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     members(&http, HTTP_MEMBERS, found);
-    for (key, known) in [("answer", ANSWER_MEMBERS), ("limits", LIMITS_MEMBERS)] {
+    for (key, known) in [
+        ("answer", ANSWER_MEMBERS),
+        ("pages", PAGES_MEMBERS),
+        ("limits", LIMITS_MEMBERS),
+    ] {
         let inner = http.at(&[key]);
         if has(&http, key) && inner.members().is_some() {
             members(&inner, known, found);
@@ -149,6 +181,17 @@ pub(super) fn problem(place: &Place<'_>, problem: &str) -> Option<Diagnostic> {
     };
     let fix = fix.replacen("add ", "write ", 1);
     Some(place.at(&keys).problem(about, fix))
+}
+
+/// Says in a sentence what a call of the tool does besides one request; none if that is all.
+pub(super) fn words(tool: &Tool) -> Option<String> {
+    let (http, name) = (tool.http()?, tool.name());
+    let pages = http
+        .pages()
+        .map(|pages| format!("a call of `{name}` {pages}"));
+    let file =
+        |max| format!("a call of `{name}` stores a file of up to {max} bytes that the host sends");
+    pages.or_else(|| http.file_bytes_max().map(file))
 }
 
 /// Compares the request with the schema of the arguments: each argument is sent, and what every call needs is required.

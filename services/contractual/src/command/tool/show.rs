@@ -5,7 +5,7 @@ use clap::Args;
 use deployment::Deployment;
 use serde_json::json;
 
-use super::change::signed;
+use super::{change::signed, http};
 use crate::{Error, Output};
 
 /// `tool show …`
@@ -28,10 +28,13 @@ impl Arguments {
             )));
         };
         let (version, digest) = (signed.version, tool.digest());
-        let said = json!({"version": version, "digest": digest, "entry": tool.entry()});
+        let words = http::words(tool);
+        let said =
+            json!({"version": version, "digest": digest, "entry": tool.entry(), "words": words});
         out.print(&said, || {
             let entry = serde_json::to_string_pretty(tool.entry()).unwrap_or_default();
-            format!("{entry}\ndigest   {digest}\ncatalogue version {version}")
+            let words = words.map_or_else(String::new, |words| format!("note     {words}\n"));
+            format!("{entry}\n{words}digest   {digest}\ncatalogue version {version}")
         });
         Ok(())
     }
