@@ -238,106 +238,50 @@ impl Fault {
 
     /// Returns true if the same request may succeed later, because the way to the host was not there, or broke off.
     pub(crate) fn passes(&self) -> bool {
-        match self {
-            Self::Page(_, fault) => fault.passes(),
-            Self::Resolve { .. }
-            | Self::Connect(..)
-            | Self::Tls { .. }
-            | Self::Late { .. }
-            | Self::Protocol(..)
-            | Self::Unhandled(..) => true,
-            Self::Proxy { why, .. } => why.passes(),
-            Self::Args(_)
-            | Self::Parts(_)
-            | Self::NoPart(_)
-            | Self::Secret { .. }
-            | Self::Host(_)
-            | Self::NoNameServer
-            | Self::NoAddress(_)
-            | Self::Address { .. }
-            | Self::Stopped
-            | Self::TwoLengths
-            | Self::Code { .. }
-            | Self::Redirect { .. }
-            | Self::Encoding(_)
-            | Self::Decode
-            | Self::Large(_)
-            | Self::Content(_)
-            | Self::SecretInFile
-            | Self::Disk(_)
-            | Self::Store(_)
-            | Self::Pages(_) => false,
+        let cause = self.cause();
+        if let Self::Proxy { why, .. } = cause {
+            return why.passes();
         }
+        matches!(
+            cause,
+            Self::Resolve { .. }
+                | Self::Connect(..)
+                | Self::Tls { .. }
+                | Self::Late { .. }
+                | Self::Protocol(..)
+                | Self::Unhandled(..)
+        )
     }
 
     /// Returns what the host answered, if its code was not one of success: the code, and the seconds after which it says to
     /// ask again.
     pub(crate) fn code(&self) -> Option<(u16, Option<u32>)> {
-        match self {
-            Self::Page(_, fault) => fault.code(),
-            Self::Code {
-                code, retry_after, ..
-            } => Some((*code, *retry_after)),
-            Self::Args(_)
-            | Self::Parts(_)
-            | Self::NoPart(_)
-            | Self::Secret { .. }
-            | Self::Host(_)
-            | Self::NoNameServer
-            | Self::Resolve { .. }
-            | Self::NoAddress(_)
-            | Self::Address { .. }
-            | Self::Connect(..)
-            | Self::Proxy { .. }
-            | Self::Tls { .. }
-            | Self::Late { .. }
-            | Self::Stopped
-            | Self::Protocol(..)
-            | Self::Unhandled(..)
-            | Self::TwoLengths
-            | Self::Redirect { .. }
-            | Self::Encoding(_)
-            | Self::Decode
-            | Self::Large(_)
-            | Self::Content(_)
-            | Self::SecretInFile
-            | Self::Disk(_)
-            | Self::Store(_)
-            | Self::Pages(_) => None,
-        }
+        let Self::Code {
+            code, retry_after, ..
+        } = self.cause()
+        else {
+            return None;
+        };
+        Some((*code, *retry_after))
     }
 
     /// Returns the way in which the call ended.
     pub(crate) fn end(&self) -> End {
-        match self {
-            Self::Page(_, fault) => fault.end(),
-            Self::Late { .. } => End::Late,
-            Self::Stopped => End::Stopped,
-            Self::Args(_)
-            | Self::Parts(_)
-            | Self::NoPart(_)
-            | Self::Secret { .. }
-            | Self::Host(_)
-            | Self::NoNameServer
-            | Self::Resolve { .. }
-            | Self::NoAddress(_)
-            | Self::Address { .. }
-            | Self::Connect(..)
-            | Self::Proxy { .. }
-            | Self::Tls { .. }
-            | Self::Protocol(..)
-            | Self::Unhandled(..)
-            | Self::TwoLengths
-            | Self::Code { .. }
-            | Self::Redirect { .. }
-            | Self::Encoding(_)
-            | Self::Decode
-            | Self::Large(_)
-            | Self::Content(_)
-            | Self::SecretInFile
-            | Self::Disk(_)
-            | Self::Store(_)
-            | Self::Pages(_) => End::Failed,
+        let cause = self.cause();
+        if matches!(cause, Self::Late { .. }) {
+            End::Late
+        } else if matches!(cause, Self::Stopped) {
+            End::Stopped
+        } else {
+            End::Failed
         }
+    }
+
+    /// The fault itself, whatever page it was on.
+    fn cause(&self) -> &Self {
+        if let Self::Page(_, fault) = self {
+            return fault.cause();
+        }
+        self
     }
 }
