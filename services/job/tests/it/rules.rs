@@ -5,7 +5,7 @@ use job::{Job, When};
 
 use crate::{
     document::refused,
-    when::{fnv, slots, time},
+    when::{are_reference, slots, time},
 };
 
 /// The slots that `rule_reference.py` found.
@@ -32,18 +32,7 @@ fn three_years_of_rules_are_those_of_another_implementation() {
         };
         let when = when(rule, start, zone);
         let found = slots(&when, from, to);
-        let second = |slot: &Time| (slot.ns() / 1_000_000_000).to_string();
-        assert_eq!(found.len().to_string(), count, "{line}");
-        assert_eq!(second(&found[0]), first, "{line}");
-        assert_eq!(second(found.last().unwrap()), last, "{line}");
-        assert_eq!(format!("{:016x}", fnv(&found)), hash, "{line}");
-        for pair in found.windows(2) {
-            let between = Time::from_ns(pair[1].ns() - 1);
-            let latest = when.latest(between, Time::default());
-            assert_eq!(latest, Some(pair[0]), "{line}");
-            assert!(when.has(pair[1], Time::default()), "{line}");
-            assert!(!when.has(between, Time::default()), "{line}");
-        }
+        are_reference(&when, &found, [count, first, last, hash], line);
         checked += 1;
     }
     assert_eq!(checked, 120);
