@@ -125,8 +125,9 @@ async fn a_fork_bomb_is_ended_with_all_its_processes() {
 #[tokio::test]
 async fn orphans_that_end_do_not_count_for_ever() {
     let ground = Ground::new();
+    // Each substitution waits for its orphan, so that a busy machine has no more of them alive than an idle one.
     let ran = ground
-        .sh("i=0; while [ $i -lt 3000 ]; do (true & ); i=$((i+1)); done; echo end")
+        .sh("i=0; while [ $i -lt 1000 ]; do : \"$( (true & ) )\"; i=$((i+1)); done; echo end")
         .await;
     assert_eq!(
         (ran.outcome, text(&ran).as_str()),
