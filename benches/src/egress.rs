@@ -292,7 +292,7 @@ async fn give(deployment: &Deployment, world: &World) -> Result<(), Error> {
     let value = SecretValue::new(Zeroizing::new(b"a key of the benchmark".to_vec()))?;
     let bus = opened.bus().await?;
     let found = secrets::read(&bus, owner(&opened.dir)?).await?;
-    secrets::sign(&opened, &bus, &found, (&terms, &value)).await?;
+    secrets::sign(&opened, &bus, &found, (&terms, &value), None).await?;
     Ok(())
 }
 

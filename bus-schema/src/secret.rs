@@ -157,6 +157,23 @@ pub enum NotReleased {
         "its seal does not open with the broker's key; give it again with `contractual secret rotate`"
     )]
     Seal,
+    /// No file has the sealed value.
+    #[error(
+        "its sealed value is in a file, which is not in the broker's folder `secrets`; put it back, or give the value again \
+         with `contractual secret set`"
+    )]
+    NoFile,
+    /// The file of the sealed value cannot be read.
+    #[error(
+        "the file of its sealed value cannot be read; put a regular file there that the broker's user can read"
+    )]
+    FileUnread,
+    /// The file has other bytes than the owner signed.
+    #[error(
+        "the file of its sealed value is not the one that the owner signed; put that one back, or give the value again with \
+         `contractual secret set`"
+    )]
+    OtherFile,
     /// The broker cannot read what it needs.
     #[error("the broker cannot read the record or the catalogue now; run the task again")]
     Unread,

@@ -64,6 +64,7 @@ mod scene;
 mod secret_calls;
 mod secret_kills;
 mod secret_login;
+mod secret_places;
 mod secret_terms;
 mod secrets;
 mod servers;

@@ -3,7 +3,8 @@
 use bus_schema::{Content, NotReleased, Release, Renew};
 use tokio::sync::oneshot;
 
-use crate::effect::{Renewal, Reply, Stored};
+use crate::effect::{Renewal, Reply};
+use crate::sealed::Stored;
 
 /// A request without an answer.
 #[derive(Debug)]

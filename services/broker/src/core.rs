@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use actor::{Core, Key, Outbox};
 use bus_schema::{
-    ActionId, Broker, Content, Draft, ExecutorFact, NotReleased, PublicKey, SecretReleased,
-    SecretRenewed, Seen,
+    ActionId, Broker, Content, Draft, ExecutorFact, NotReleased, PublicKey, SecretName,
+    SecretReleased, SecretRenewed, Seen,
 };
 use contract::HttpTool;
 use executor::Installed;
@@ -14,10 +14,13 @@ use executor::Installed;
 use crate::asked::{Asked, AskedRenewal};
 use crate::effect::{Effect, Input};
 use crate::judge::{judge, renewable};
+use crate::sealed::{SealedSecret, Stored};
 use crate::state::State;
 
 /// Largest number of requests at once; egress runs no more actions.
 const ASKED_MAX: usize = 64;
+/// Most sealed secrets that are kept after they were fetched; each has at most 32 KiB.
+const FETCHED_MAX: usize = 64;
 
 /// The broker without its I/O.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct BrokerCore {
     /// The tools of a signed catalogue, which is at this content.
     tools: Option<(Content, Installed<HttpTool>)>,
     asked: BTreeMap<ActionId, Asked>,
+    /// Sealed secrets of the record that were fetched before, by name.
+    fetched: BTreeMap<SecretName, (Content, Arc<SealedSecret>)>,
     renewals: BTreeMap<ActionId, AskedRenewal>,
 }
 
@@ -39,6 +44,7 @@ impl BrokerCore {
             state: State::default(),
             tools: None,
             asked: BTreeMap::new(),
+            fetched: BTreeMap::new(),
             renewals: BTreeMap::new(),
         }
     }
@@ -48,6 +54,25 @@ impl BrokerCore {
         let (content, tools) = self.tools.as_ref()?;
         let newest = self.state.acts.catalogue()?;
         (newest.document == *content).then_some(tools)
+    }
+
+    /// Returns a sealed secret of the record that was fetched before.
+    fn fetched(&self, name: &SecretName, content: &Content) -> Option<&Arc<SealedSecret>> {
+        let (of, fetched) = self.fetched.get(name)?;
+        (of == content).then_some(fetched)
+    }
+
+    /// Keeps a sealed secret of the record; one in a file is read each time, because removing the file withdraws it.
+    fn keep(&mut self, content: Content, stored: &Stored) {
+        let Ok(sealed) = stored else { return };
+        if sealed.is_in_file {
+            return;
+        }
+        if self.fetched.len() >= FETCHED_MAX {
+            self.fetched.clear();
+        }
+        let name = sealed.terms.name().clone();
+        self.fetched.insert(name, (content, Arc::clone(sealed)));
     }
 
     /// Says what is next for a request; none if something is still to be read.
@@ -62,7 +87,11 @@ impl BrokerCore {
             Err(why) => return Some(why),
         };
         let (author, content) = releasable.newest.sealed();
-        let stored = match asked.stored(&content) {
+        let stored = match self.fetched(&release.secret, &content) {
+            Some(fetched) => Some(Ok(fetched)),
+            None => asked.stored(&content).map(Result::as_ref),
+        };
+        let stored = match stored {
             None => {
                 let key = Key::Action("fetch", action);
                 out.effect(key, || Effect::Fetch(action, author, content));
@@ -71,7 +100,7 @@ impl BrokerCore {
             Some(Err(why)) => return Some(*why),
             Some(Ok(stored)) => stored,
         };
-        if let Err(why) = releasable.fits(&stored.1) {
+        if let Err(why) = releasable.fits(&stored.terms) {
             return Some(why);
         }
         let version = releasable.newest.signed.version;
@@ -182,6 +211,7 @@ impl Core for BrokerCore {
             }
             Input::Tools(content, tools) => self.tools = Some((content, tools)),
             Input::Stored(action, content, stored) => {
+                self.keep(content, &stored);
                 if let Some(asked) = self.asked.get_mut(&action) {
                     asked.stored = Some((content, stored));
                 }
@@ -225,6 +255,6 @@ impl Core for BrokerCore {
     }
 
     fn hurries(&self) -> bool {
-        !self.asked.is_empty() || !self.renewals.is_empty()
+        !self.asked.is_empty() || !self.renewals.is_empty() || self.state.awaits_secret()
     }
 }

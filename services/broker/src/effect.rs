@@ -7,12 +7,11 @@ use bus_schema::{
 };
 use contract::HttpTool;
 use executor::Installed;
-use secret::{InnerSeal, OuterSeal, SealingKey, SecretTerms};
+use secret::{InnerSeal, SealingKey, SecretTerms};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-/// A sealed secret as it is stored, with its terms; the error is the reason that it cannot be used.
-pub type Stored = Result<Arc<(OuterSeal, SecretTerms)>, NotReleased>;
+use crate::sealed::{SealedSecret, Stored};
 
 /// The answer to a request.
 pub type Reply = Result<ReleasedSecret, NotReleased>;
@@ -25,7 +24,7 @@ pub enum Effect {
     /// Fetch the sealed secret for an action, which the author stored.
     Fetch(ActionId, AuthorId, Content),
     /// Take off the outer seal, because the release for the action is on record with this version.
-    Open(ActionId, u32, Arc<(OuterSeal, SecretTerms)>),
+    Open(ActionId, u32, Arc<SealedSecret>),
     /// Refuse.
     Refuse(ActionId, NotReleased),
     /// Say if a renewal is on record.
@@ -62,17 +61,6 @@ pub fn tools(document: Option<&[u8]>) -> Installed<HttpTool> {
     Installed::read(document, |entry| Some(Ok(entry.http()?.clone())))
 }
 
-/// Reads a sealed secret; none if it was erased.
-///
-/// # Errors
-/// [`NotReleased::Erased`] or [`NotReleased::Seal`].
-pub fn stored(bytes: Option<&[u8]>) -> Stored {
-    let outer = OuterSeal::read(bytes.ok_or(NotReleased::Erased)?);
-    let outer = outer.map_err(|_| NotReleased::Seal)?;
-    let terms = outer.terms().map_err(|_| NotReleased::Seal)?;
-    Ok(Arc::new((outer, terms)))
-}
-
 /// A renewal as it is stored.
 #[derive(Debug, Clone)]
 pub struct Renewal {
@@ -104,8 +92,11 @@ pub fn renewal(
 ///
 /// # Errors
 /// [`NotReleased::Seal`]
-pub fn open(key: &SealingKey, version: u32, stored: &(OuterSeal, SecretTerms)) -> Reply {
-    let inner = stored.0.open_outer(key).map_err(|_| NotReleased::Seal)?;
+pub fn open(key: &SealingKey, version: u32, sealed: &SealedSecret) -> Reply {
+    let inner = sealed
+        .outer
+        .open_outer(key)
+        .map_err(|_| NotReleased::Seal)?;
     let sealed = inner.bytes();
     Ok(ReleasedSecret { version, sealed })
 }

@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::core::BrokerCore;
-use crate::effect::{Effect, Input, Reply, open, renewal, stored, tools};
+use crate::effect::{Effect, Input, Reply, open, renewal, tools};
+use crate::sealed::{SecretFiles, stored};
 
 /// The pause before a fetch is retried.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -27,12 +28,15 @@ const REFUSAL: Duration = Duration::from_millis(500);
 pub struct Config {
     /// The file of the private key that opens outer seals; `sealing.key` if left out.
     pub sealing_key: Option<PathBuf>,
+    /// The folder with the files of sealed secrets; `secrets` if left out.
+    pub secret_files: Option<PathBuf>,
 }
 
 /// The broker.
 #[derive(Debug)]
 pub struct BrokerService {
     key: SealingKey,
+    files: SecretFiles,
 }
 
 impl Service for BrokerService {
@@ -45,7 +49,9 @@ impl Service for BrokerService {
         let text = files::read_secret(&path)?;
         let key = SealingKey::read(&text);
         let key = key.map_err(|error| Error::Service(error.of_file(&path)))?;
-        Ok((Self { key }, BrokerCore::new(context.owner)))
+        let folder = config.secret_files.unwrap_or_else(|| "secrets".into());
+        let files = SecretFiles(context.folder.join(folder));
+        Ok((Self { key, files }, BrokerCore::new(context.owner)))
     }
 
     fn start(service: &Arc<Self>, beside: &mut BackgroundTasks<Self>) -> Result<(), Error> {
@@ -66,7 +72,9 @@ impl Service for BrokerService {
     async fn perform(service: Arc<Self>, effect: Effect, bus: Bus<Broker>) -> Input {
         match effect {
             Effect::Read(document) => read(&bus, document).await,
-            Effect::Fetch(action, author, content) => fetch(&bus, action, (author, content)).await,
+            Effect::Fetch(action, author, content) => {
+                fetch(&bus, action, (author, content), &service.files).await
+            }
             Effect::Renewed(action, reply) => {
                 if let Err(why) = &reply {
                     tracing::warn!(%why, %action, "a refresh token was not stored");
@@ -76,7 +84,7 @@ impl Service for BrokerService {
             Effect::Open(action, version, stored) => {
                 let reply = open(&service.key, version, &stored);
                 if let Err(why) = &reply {
-                    tracing::error!(%why, secret = %stored.1.name(), "a secret was not released");
+                    tracing::error!(%why, secret = %stored.terms.name(), "a secret was not released");
                 }
                 Input::Answer(action, reply)
             }
@@ -137,9 +145,13 @@ async fn fetch(
     bus: &Bus<Broker>,
     action: ActionId,
     (author, content): (AuthorId, Content),
+    files: &SecretFiles,
 ) -> Input {
     match bus.get(author, &content).await {
-        Ok(bytes) => Input::Stored(action, content, stored(bytes.as_deref())),
+        Ok(bytes) => {
+            let sealed = stored(bytes.as_deref(), |filed| files.read(filed));
+            Input::Stored(action, content, sealed)
+        }
         Err(error) => again("a sealed secret", &error).await,
     }
 }

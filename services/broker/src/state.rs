@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bus_schema::{
-    ActionId, AuthorId, EventId, ExecutorFact, Meta, PublicKey, SecretName, TaskId, Time,
+    ActionId, AuthorId, DraftGrant, EventId, ExecutorFact, Meta, PublicKey, SecretName, TaskId,
+    Time,
 };
 use executor::{Folded, Started};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,14 @@ impl State {
         let open = self.claims.get(&action);
         let open = open.map(|claim| claim.release(claim.started.until));
         open.or_else(|| self.ended.get(&action).cloned())
+    }
+
+    /// Returns true if egress will ask soon: a grant with a secret is not claimed yet, or its claim has no release.
+    pub(crate) fn awaits_secret(&self) -> bool {
+        let needs = |draft: &DraftGrant| !draft.secrets.is_empty();
+        let mut claims = self.claims.values();
+        self.acts.grants().any(|granted| needs(granted.draft()))
+            || claims.any(|claim| claim.released.is_none() && needs(claim.started.draft()))
     }
 
     /// Returns the claim of an action without an outcome.

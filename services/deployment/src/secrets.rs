@@ -1,11 +1,13 @@
 //! The secrets that the owner signs: those in the stream, the keys that they are sealed to, and the signature of the next.
 
-use actor::BusClient;
+use std::path::Path;
+
+use actor::{BusClient, files};
 use bus_schema::{
     AuthorId, AuthorSealingKey, BLOBS, Content, Draft, ExecutorFact, PublicKey, Sealed, SecretFact,
     SecretName, SecretOnRecord, SecretRevoked, SecretSigned, Secrets, Time, public_key,
 };
-use secret::{OuterSeal, Recipients, SecretTerms, SecretValue, seal};
+use secret::{FiledSeal, NotOpened, Recipients, SecretTerms, SecretValue, SignedSeal, seal};
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -116,11 +118,20 @@ impl SecretsInStream {
     }
 }
 
+/// The terms of a signed version, and the place of its sealed value.
+#[derive(Debug)]
+pub struct SignedTerms {
+    /// The terms.
+    pub terms: SecretTerms,
+    /// True if the sealed value is in a file of the broker.
+    pub is_in_file: bool,
+}
+
 /// Reads the terms of a signed version.
 ///
 /// # Errors
 /// The bus's error, or [`Error::Refused`] if they were erased or are not those that the owner signed.
-pub async fn terms(bus: &BusClient, signed: &SecretSigned) -> Result<SecretTerms, Error> {
+pub async fn terms(bus: &BusClient, signed: &SecretSigned) -> Result<SignedTerms, Error> {
     let unusable = |why: &str| {
         Error::Refused(format!(
             "version {} of the secret `{}` cannot be used ({why}): give it again with `contractual secret set`",
@@ -129,30 +140,48 @@ pub async fn terms(bus: &BusClient, signed: &SecretSigned) -> Result<SecretTerms
     };
     let bytes = bus.get(AuthorId::Owner, &signed.sealed).await?;
     let bytes = bytes.ok_or_else(|| unusable("its sealed value was erased"))?;
-    let outer = OuterSeal::read(&bytes).and_then(|outer| outer.terms());
-    let terms = outer.map_err(|error| unusable(&error.to_string()))?;
+    let unread = |error: NotOpened| unusable(&error.to_string());
+    let sealed = SignedSeal::read(&bytes).map_err(unread)?;
+    let terms = sealed.terms().map_err(unread)?;
     if terms.digest() == signed.terms {
-        Ok(terms)
+        let is_in_file = sealed.is_in_file();
+        Ok(SignedTerms { terms, is_in_file })
     } else {
         Err(unusable("its terms are not those that the owner signed"))
     }
 }
 
-/// Seals a value and signs it; returns the place of the signature in the stream.
+/// Seals a value and signs it; returns the place of the signature in the stream. With a folder, the sealed value is written to
+/// a file there, and the record has its digest alone.
 ///
 /// # Errors
-/// The bus's error, or [`Error::Refused`] without keys to seal to, and if another signature of this version came first.
+/// The bus's error, the error of the file, or [`Error::Refused`] without keys to seal to, and if another signature of this
+/// version came first.
 pub async fn sign(
     of: &Deployment,
     bus: &BusClient,
     found: &SecretsInStream,
     (terms, value): (&SecretTerms, &SecretValue),
+    folder: Option<&Path>,
 ) -> Result<u64, Error> {
     let key = public_key(&of.owner_key()?);
     let random = Zeroizing::new(*of.clock.salt().as_bytes());
-    let (outer, inner) = seal(terms, value, &found.recipients()?, &random)
-        .map_err(|error| Error::Refused(format!("the secret cannot be sealed: {error}")))?;
-    let sealed = Sealed::new(of.clock.salt(), &outer.bytes())
+    let unsealed =
+        |error: NotOpened| Error::Refused(format!("the secret cannot be sealed: {error}"));
+    let (outer, inner) = seal(terms, value, &found.recipients()?, &random).map_err(unsealed)?;
+    let content = match folder {
+        None => outer.bytes(),
+        Some(folder) => {
+            // Before the signature, so that what is signed can be released.
+            let path = folder.join(FiledSeal::file_name(terms.name(), terms.version()));
+            if path.symlink_metadata().is_ok() {
+                return Err(files::Error::Exists { path }.into());
+            }
+            files::replace(&path, &outer.bytes())?;
+            FiledSeal::of(&outer).map_err(unsealed)?.bytes()
+        }
+    };
+    let sealed = Sealed::new(of.clock.salt(), &content)
         .map_err(|error| Error::Document(error.to_string()))?;
     let wanted = sealed.content();
     let fact = SecretSigned {

@@ -333,6 +333,11 @@ impl State {
         }
     }
 
+    /// Returns the grants to this executor that are neither claimed nor declined.
+    pub fn grants(&self) -> impl Iterator<Item = &Granted> {
+        self.open.values()
+    }
+
     pub(crate) fn is_open(&self, action: ActionId) -> bool {
         self.open
             .values()

@@ -4,7 +4,7 @@
 use bus_schema::{Digest, SecretName, SecretSigned, json};
 use contract::{Endpoint, Method};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::injection::Injection;
 use crate::outgoing::Unfit;
@@ -14,7 +14,7 @@ use crate::value::SecretValue;
 /// Most hosts of a secret.
 const HOSTS_MAX: usize = 16;
 /// Most bytes of the encoded terms.
-const TERMS_BYTES_MAX: usize = 16 << 10;
+pub(crate) const TERMS_BYTES_MAX: usize = 16 << 10;
 
 /// The terms of one version of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,6 +187,11 @@ impl SecretTerms {
     /// Returns the one encoding: canonical JSON. Both seals hold only with exactly these bytes.
     #[must_use]
     pub fn encoded(&self) -> Vec<u8> {
+        json::canonical(&self.value())
+    }
+
+    /// Returns the encoding as a JSON value.
+    pub(crate) fn value(&self) -> Value {
         let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
         let methods: Vec<String> = self.methods.iter().map(ToString::to_string).collect();
         let mut terms = json!({
@@ -207,7 +212,7 @@ impl SecretTerms {
             }
             terms.insert("token".to_owned(), source);
         }
-        json::canonical(&terms)
+        terms
     }
 
     /// SHA-256 of the encoding.

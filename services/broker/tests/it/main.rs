@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod config;
+mod files;
 #[cfg(test)]
 mod release;
 #[cfg(test)]

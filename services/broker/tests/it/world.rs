@@ -1,6 +1,7 @@
 //! Simulates a bus in memory: events are really signed and verified; the test performs the effects.
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actor::{Clock, Core as _, Outbox};
 use broker::{BrokerCore, Effect, Input, Reply, open, renewal, stored, tools};
@@ -15,7 +16,8 @@ use bus_schema::{
 };
 use contract::Catalogue;
 use secret::{
-    InnerSeal, Recipients, SealingKey, SecretTerms, SecretValue, TokenGrant, TokenSource, seal,
+    FiledSeal, InnerSeal, OuterSeal, Recipients, SealingKey, SecretTerms, SecretValue, TokenGrant,
+    TokenSource, seal,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -80,7 +82,7 @@ pub(crate) fn envelope() -> Envelope {
         name: name(tool),
         digest: tool_digest(tool),
         ask: Ask::Never,
-        calls: 2,
+        calls: 20,
     };
     Envelope {
         expires: START.plus_ms(86_400_000),
@@ -126,6 +128,10 @@ pub(crate) struct World {
     pub(crate) log: TestLog,
     /// The newest version of the secret.
     signed: Option<SecretSigned>,
+    /// The files of sealed secrets.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// The number of sealed secrets that were fetched.
+    pub(crate) fetches: Cell<u32>,
 }
 
 impl World {
@@ -140,6 +146,8 @@ impl World {
             verifier: Verifier::new(owner(), ChainScope::Own(AuthorId::Broker)),
             log: TestLog::new(START),
             signed: None,
+            files: BTreeMap::new(),
+            fetches: Cell::new(0),
         };
         let roster = world.log.roster(deployment());
         world.say::<Owner, _>(Deployment, roster);
@@ -202,20 +210,28 @@ impl World {
         terms
     }
 
+    /// Signs a version of the secret whose sealed value is in a file; returns the file's name.
+    pub(crate) fn set_in_file(&mut self, version: u32) -> String {
+        let terms = terms_for(version, &["api.example.com"]);
+        let (outer, inner) = sealed(&terms);
+        let name = FiledSeal::file_name(terms.name(), version);
+        self.files.insert(name.clone(), outer.bytes());
+        let content = FiledSeal::of(&outer).unwrap().bytes();
+        self.signed_as(&terms, &content, inner);
+        name
+    }
+
     fn sign(&mut self, terms: &SecretTerms) -> SecretSigned {
-        let version = terms.version();
-        let to = Recipients {
-            egress: sealing(1).public(),
-            broker: sealing(2).public(),
-        };
-        let value = SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap();
-        let random = u8::try_from(version).unwrap();
-        let (outer, inner) = seal(terms, &value, &to, &Zeroizing::new([random; 32])).unwrap();
+        let (outer, inner) = sealed(terms);
+        self.signed_as(terms, &outer.bytes(), inner)
+    }
+
+    fn signed_as(&mut self, terms: &SecretTerms, content: &[u8], inner: Digest) -> SecretSigned {
         let fact = SecretSigned {
             name: name("crm"),
-            version,
+            version: terms.version(),
             terms: terms.digest(),
-            sealed: self.log.put(AuthorId::Owner, &outer.bytes()),
+            sealed: self.log.put(AuthorId::Owner, content),
             inner: Some(inner),
         };
         self.say::<Owner, _>(Deployment, fact.clone());
@@ -345,7 +361,13 @@ impl World {
             Effect::Read(content) => Input::Tools(content, tools(get(content).as_deref())),
             Effect::Fetch(action, author, content) => {
                 let bytes = self.log.get(author, content);
-                Input::Stored(action, content, stored(bytes.as_deref()))
+                let file = |filed: &FiledSeal| {
+                    let terms = filed.terms();
+                    let name = FiledSeal::file_name(terms.name(), terms.version());
+                    self.files.get(&name).cloned().ok_or(NotReleased::NoFile)
+                };
+                self.fetches.set(self.fetches.get() + 1);
+                Input::Stored(action, content, stored(bytes.as_deref(), file))
             }
             Effect::Renewed(action, reply) => Input::Renewed(action, reply),
             Effect::Open(action, version, stored) => {
@@ -371,6 +393,17 @@ impl World {
         self.core = BrokerCore::new(owner());
         self.core.restore(bus_schema::wire::decode(&kept).unwrap());
     }
+}
+
+/// Seals the value under these terms.
+fn sealed(terms: &SecretTerms) -> (OuterSeal, Digest) {
+    let to = Recipients {
+        egress: sealing(1).public(),
+        broker: sealing(2).public(),
+    };
+    let value = SecretValue::new(Zeroizing::new(VALUE.as_bytes().to_vec())).unwrap();
+    let random = u8::try_from(terms.version()).unwrap();
+    seal(terms, &value, &to, &Zeroizing::new([random; 32])).unwrap()
 }
 
 /// Terms of the secret for these hosts.

@@ -4,6 +4,7 @@ mod forget;
 mod list;
 mod login;
 mod newest;
+mod place;
 mod revoke;
 mod rotate;
 mod set;
@@ -20,7 +21,7 @@ use crate::{Error, Output};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Seal a value from standard input, and sign it with the hosts that it is for.
-    Set(set::Arguments),
+    Set(Box<set::Arguments>),
     /// Log in by a browser (OAuth 2 device flow), and seal the refresh token.
     Login(Box<login::Arguments>),
     /// List the secrets, without their values.
@@ -41,7 +42,7 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, deployment: &Deployment, out: &Output) -> Result<(), Error> {
         match self {
-            Self::Set(arguments) => arguments.run(deployment, out).await,
+            Self::Set(arguments) => Box::pin(arguments.run(deployment, out)).await,
             Self::Login(arguments) => Box::pin(arguments.run(deployment, out)).await,
             Self::List => list::run(deployment, out).await,
             Self::Show(arguments) => arguments.run(deployment, out).await,

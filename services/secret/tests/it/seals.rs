@@ -2,8 +2,8 @@
 
 use bus_schema::{Digest, Salt, Sealed, SecretSigned};
 use secret::{
-    InnerSeal, NotOpened, OuterSeal, Recipients, SealingKey, SecretTerms, SecretValue, TermsError,
-    ValueError, seal,
+    FiledSeal, InnerSeal, NotOpened, OuterSeal, Recipients, SealingKey, SecretTerms, SecretValue,
+    SignedSeal, TermsError, ValueError, seal,
 };
 use zeroize::Zeroizing;
 
@@ -228,5 +228,42 @@ fn a_key_file_is_64_digits() {
     let upper = text.to_ascii_uppercase();
     for wrong in [&b""[..], b"00", &text[1..], &[b'g'; 64], &upper] {
         assert!(SealingKey::read(wrong).is_err());
+    }
+}
+
+#[test]
+fn content_of_a_value_in_a_file_has_one_form_and_names_one_file() {
+    let terms = terms(3, &["a.example"], BEARER);
+    let outer = sealed(&terms, "the value of a secret");
+    let filed = FiledSeal::of(&outer).unwrap();
+    let bytes = filed.bytes();
+    let SignedSeal::File(read) = SignedSeal::read(&bytes).unwrap() else {
+        panic!("it names a file");
+    };
+    assert_eq!(*read, filed);
+    assert_eq!(read.terms(), &terms);
+    assert_eq!(read.open(&outer.bytes()).unwrap(), outer);
+    let SignedSeal::Record(read) = SignedSeal::read(&outer.bytes()).unwrap() else {
+        panic!("it is the value itself");
+    };
+    assert_eq!(read, outer);
+
+    let other = sealed_twice(&terms, "the value of a secret", 10).0;
+    for file in [other.bytes(), bytes.clone(), Vec::new()] {
+        assert_eq!(filed.open(&file), Err(NotOpened::Encoding));
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    for wrong in [
+        text.replace("\"file\":", "\"files\":"),
+        text.replace("\"terms\":", "\"x\":1,\"terms\":"),
+        text.replace("\"version\":3", "\"version\":0"),
+        text.replace("{\"file\"", "{ \"file\""),
+        format!("{text}\n"),
+        text.replace(":\"", ":\"0"),
+        "{}".to_owned(),
+        "{".to_owned(),
+    ] {
+        assert_ne!(wrong, text);
+        assert!(SignedSeal::read(wrong.as_bytes()).is_err(), "{wrong}");
     }
 }

@@ -3,7 +3,7 @@
 use bus_schema::{AuthorId, SecretOnRecord};
 use maud::{Markup, html};
 use page::{Place, Text};
-use secret::{OuterSeal, SecretTerms};
+use secret::{SecretTerms, SignedSeal};
 
 use super::main_part::Page;
 use crate::{
@@ -78,7 +78,7 @@ fn terms(view: &View<'_>, secret: &SecretOnRecord) -> Option<SecretTerms> {
     let Found::Bytes(bytes) = view.contents.get(AuthorId::Owner, secret.signed.sealed) else {
         return None;
     };
-    let terms = OuterSeal::read(bytes).ok()?.terms().ok()?;
+    let terms = SignedSeal::read(bytes).ok()?.terms().ok()?;
     (terms.digest() == secret.signed.terms).then_some(terms)
 }
 

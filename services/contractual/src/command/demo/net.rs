@@ -163,7 +163,7 @@ async fn give(deployment: &Deployment, world: &World, value: &str) -> Result<(),
     let value = value.map_err(|error| problem(&error))?;
     let bus = deployment.bus().await?;
     let found = secrets::read(&bus, owner(&deployment.dir)?).await?;
-    secrets::sign(deployment, &bus, &found, (&terms, &value)).await?;
+    secrets::sign(deployment, &bus, &found, (&terms, &value), None).await?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::{Error, Output};
 #[derive(Debug, Args)]
 #[command(after_help = "Example: contractual secret forget crm\n\n\
     Revokes the secret, and erases the sealed values and the terms of all its versions on the server. The record goes on to \
-    prove that they were signed, and when they were released. Copies of the server's files, such as backups, keep them. \
+    prove that they were signed, and when they were released. Copies of the server's files, such as backups, keep them; delete the files of values that are kept in files. \
     Revoke the key at the host as well.\n\n\
     Exit codes: 0 erased · 1 there is no such secret, or the bus refused it")]
 pub(crate) struct Arguments {

@@ -33,7 +33,7 @@ pub(super) async fn run(deployment: &Deployment, out: &Output) -> Result<(), Err
     let mut listed = Vec::new();
     for one in found.secrets.iter() {
         let terms = match secrets::terms(&bus, &one.signed).await {
-            Ok(terms) => Some(ShownTerms::of(&terms)),
+            Ok(signed) => Some(ShownTerms::of(&signed.terms, signed.is_in_file)),
             Err(deployment::Error::Refused(_)) => None,
             Err(error) => return Err(error.into()),
         };

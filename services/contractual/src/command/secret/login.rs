@@ -9,7 +9,7 @@ use deployment::{Deployment, owner::owner, secrets};
 use egress::{DeviceCode, DeviceLogin, Sender};
 use secret::{Injection, SecretTerms, TokenGrant, TokenSource};
 
-use super::{set, value};
+use super::{place, value};
 use crate::{Error, Output};
 
 /// `secret login …`
@@ -107,8 +107,8 @@ impl Arguments {
         let shown = |code: &DeviceCode| out.line_for_people(&text(code));
         let given = Box::pin(sender.login(&login, shown, tokio::time::sleep)).await;
         let given = given.map_err(|error| Error::Refused(error.to_string()))?;
-        let seq = secrets::sign(deployment, &bus, &found, (&terms, &given)).await?;
-        set::signed(&terms, seq, out);
+        let seq = secrets::sign(deployment, &bus, &found, (&terms, &given), None).await?;
+        place::signed(&terms, seq, (out, false));
         Ok(())
     }
 }

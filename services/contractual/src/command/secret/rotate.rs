@@ -4,7 +4,7 @@ use bus_schema::SecretName;
 use clap::Args;
 use deployment::{Deployment, owner::owner, secrets};
 
-use super::{newest::newest, set, value};
+use super::{newest::newest, place::PlaceArguments, value};
 use crate::{Error, Output};
 
 /// `secret rotate …`
@@ -15,6 +15,8 @@ use crate::{Error, Output};
 pub(crate) struct Arguments {
     /// The name, such as crm.
     name: SecretName,
+    #[command(flatten)]
+    place: PlaceArguments,
 }
 
 impl Arguments {
@@ -23,11 +25,12 @@ impl Arguments {
         let bus = deployment.bus().await?;
         let found = secrets::read(&bus, owner(&deployment.dir)?).await?;
         let before = secrets::terms(&bus, &newest(&found, &self.name)?.signed).await?;
-        let terms = before.with_version(found.next_version(&self.name));
+        self.place.stays(&self.name, before.is_in_file)?;
+        let terms = before.terms.with_version(found.next_version(&self.name));
         let terms = terms.map_err(|error| Error::Document(error.to_string()))?;
         value::fits(&terms, &value)?;
-        let seq = secrets::sign(deployment, &bus, &found, (&terms, &value)).await?;
-        set::signed(&terms, seq, out);
-        Ok(())
+        self.place
+            .sign((&terms, &value), (deployment, &bus, &found), out)
+            .await
     }
 }

@@ -5,9 +5,8 @@ use clap::Args;
 use contract::{Endpoint, Method};
 use deployment::{Deployment, owner::owner, secrets};
 use secret::{Injection, SecretTerms, TokenGrant, TokenSource};
-use serde_json::json;
 
-use super::{show::ShownTerms, value};
+use super::{place::PlaceArguments, value};
 use crate::{Error, Output};
 
 /// `secret set …`
@@ -20,6 +19,8 @@ use crate::{Error, Output};
     Places: header:NAME='Bearer {}', query:NAME, cookie:NAME, basic:USER, or basic for a value `user:password`. The value \
     signs requests, and is never sent, with hmac:NAME='{hex};{body}' (`services/secret/README.md` has all forms) and with \
     sigv4:REGION/SERVICE for a value `ACCESS_KEY_ID:SECRET_ACCESS_KEY`.\n\n\
+    The record has the sealed value, or with `--folder` a file of the broker has it, such as a secret of Docker; \
+    `services/broker/README.md` says where the broker looks.\n\n\
     Exit codes: 0 signed · 1 the roster has no keys to seal to, or the bus refused it · 64 the value or the terms are not valid"
 )]
 pub(crate) struct Arguments {
@@ -52,6 +53,8 @@ pub(crate) struct Arguments {
     /// The scope that is asked for at the token endpoint, such as 'read write'.
     #[arg(long, value_name = "SCOPE", requires = "token_url")]
     scope: Option<String>,
+    #[command(flatten)]
+    place: PlaceArguments,
 }
 
 impl Arguments {
@@ -65,6 +68,7 @@ impl Arguments {
             client,
             grant,
             scope,
+            place,
         } = self;
         let source = token_url.zip(client);
         let source =
@@ -82,21 +86,8 @@ impl Arguments {
         let terms = terms.map_err(|error| Error::Document(error.to_string()))?;
         let terms = terms.with_token(source);
         value::fits(&terms, &value)?;
-        let seq = secrets::sign(deployment, &bus, &found, (&terms, &value)).await?;
-        signed(&terms, seq, out);
-        Ok(())
+        place
+            .sign((&terms, &value), (deployment, &bus, &found), out)
+            .await
     }
-}
-
-/// Says what was signed.
-pub(super) fn signed(terms: &SecretTerms, seq: u64, out: &Output) {
-    let shown = ShownTerms::of(terms);
-    out.print(&json!({ "seq": seq, "terms": shown }), || {
-        format!(
-            "{} version {}: sealed, and signed as message {seq}\n{}",
-            terms.name(),
-            terms.version(),
-            shown.text()
-        )
-    });
 }

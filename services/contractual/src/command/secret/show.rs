@@ -3,7 +3,7 @@
 use bus_schema::{SecretName, Time};
 use clap::Args;
 use deployment::{Deployment, owner::owner, secrets};
-use secret::SecretTerms;
+use secret::{FiledSeal, SecretTerms};
 use serde::Serialize;
 
 use super::newest::newest;
@@ -30,6 +30,9 @@ pub(super) struct ShownTerms {
     /// The token endpoint, with its client and scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<ShownSource>,
+    /// The file of the sealed value, in the broker's folder; none if the record has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
 }
 
 /// A token endpoint.
@@ -56,7 +59,8 @@ struct ShownSecret {
 }
 
 impl ShownTerms {
-    pub(super) fn of(terms: &SecretTerms) -> Self {
+    pub(super) fn of(terms: &SecretTerms, is_in_file: bool) -> Self {
+        let file = || FiledSeal::file_name(terms.name(), terms.version());
         Self {
             hosts: terms.hosts().iter().map(ToString::to_string).collect(),
             methods: terms.methods().iter().map(ToString::to_string).collect(),
@@ -67,6 +71,7 @@ impl ShownTerms {
                 client: token.client().to_owned(),
                 scope: token.scope().map(str::to_owned),
             }),
+            file: is_in_file.then(file),
         }
     }
 
@@ -80,12 +85,15 @@ impl ShownTerms {
                 token.url, token.grant, token.client
             )
         });
+        let file = self.file.as_ref();
+        let file = file.map(|file| format!("\nfile     {file} in the broker's folder"));
         format!(
-            "hosts    {}\nmethods  {}\nplace    {}{}",
+            "hosts    {}\nmethods  {}\nplace    {}{}{}",
             self.hosts.join(", "),
             self.methods.join(", "),
             self.inject,
-            token.unwrap_or_default()
+            token.unwrap_or_default(),
+            file.unwrap_or_default()
         )
     }
 }
@@ -96,13 +104,13 @@ impl Arguments {
         let found = secrets::read(&bus, owner(&deployment.dir)?).await?;
         let newest = newest(&found, &self.name)?;
         let version = newest.signed.version;
-        let terms = secrets::terms(&bus, &newest.signed).await?;
+        let signed = secrets::terms(&bus, &newest.signed).await?;
         let shown = ShownSecret {
             name: self.name.to_string(),
             version,
             signed: found.time(&self.name, version),
             revoked: newest.is_revoked,
-            terms: ShownTerms::of(&terms),
+            terms: ShownTerms::of(&signed.terms, signed.is_in_file),
         };
         out.print(&shown, || {
             let revoked = if shown.revoked { ", revoked" } else { "" };
