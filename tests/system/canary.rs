@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) const KEYS_SERVER: &str = include_str!("keys_server.py");
 /// The kinds with their rules, and the text before the canary in the value.
-const KINDS: [(&str, &str, &str); 8] = [
+const KINDS: [(&str, &str, &str); 9] = [
     ("header", "header:authorization=Bearer {}", ""),
     ("query", "query:key", ""),
     ("cookie", "cookie:sid", ""),
@@ -32,6 +32,7 @@ const KINDS: [(&str, &str, &str); 8] = [
     ("sigv4", "sigv4:eu-central-1/execute-api", "AKIDCANARY:"),
     ("client", "header:authorization=Bearer {}", ""),
     ("refresh", "header:authorization=Bearer {}", ""),
+    ("vault", "header:x-key", ""),
 ];
 
 /// A tool that carries the secret of its kind in a request with a query and a body.
@@ -137,12 +138,17 @@ async fn with_keys() -> Option<(Deployment, World, String)> {
         "--scope",
         "read write",
     ];
+    let server = format!("https://{endpoint}");
+    let vault = ["--vault-url", &server, "--vault-path", "apps/keys"];
+    let at = ["--vault-field", "key", "--vault-version", "2"];
+    let vault = [&vault[..], &at, &["--vault-role", "role-of-tests"]].concat();
     for kind in KINDS {
         let (name, inject, _) = kind;
         let mut set = vec!["secret", "set", name];
         set.extend(["--host", &endpoint, "--inject", inject]);
         match name {
             "client" => set.extend(source),
+            "vault" => set.extend(&vault),
             "refresh" => set.extend([&source[..], &["--grant", "refresh_token"]].concat()),
             _ => {}
         }
@@ -185,7 +191,8 @@ async fn secrets_of_every_kind_do_their_work_and_stand_nowhere() {
     let fixed = ["header", "query", "cookie", "basic", "hmac", "sigv4"];
     let first = ["token of client", "client", "token of refresh", "refresh"];
     let second = ["client", "token of refresh", "refresh"];
-    let verified = [&fixed[..], &first, &fixed, &second].concat();
+    let vault = ["login at vault", "value of vault", "end at vault", "vault"];
+    let verified = [&fixed[..], &first, &vault, &fixed, &second, &vault].concat();
     assert_eq!(world.lines("verified"), verified);
     assert_eq!(deployment.record().await.count("secret.renewed"), 2);
 

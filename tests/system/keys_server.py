@@ -25,12 +25,15 @@ class Keys:
             return self.device(body)
         if target == "/token":
             return self.token(headers, body)
+        if target.startswith("/v1/"):
+            return self.vault_server(method, target, headers, body)
         kind = target.split("?")[0].split("/")[3]
         right = getattr(self, kind)(self.keys[kind], method, target, headers, body)
         if right:
             self.verified(kind)
         tokened = kind in ("client", "refresh")
         key = self.access(kind) if tokened else self.keys[kind].split(":")[-1]
+        key += "kept" if kind == "vault" else ""
         return (200 if right else 401), {"echo": self.encodings(key)}
 
     def verified(self, kind):
@@ -88,6 +91,35 @@ class Keys:
             answer["access_token"] = self.access(kind)
         self.verified(f"token of {kind}")
         return 200, answer
+
+    def vault_server(self, method, target, headers, body):
+        """As the documents of Vault say of AppRole and of KV version 2; each token is valid until it is revoked."""
+        secret_id = self.keys["vault"]
+        if headers.get("x-vault-request") != "true":
+            return 412, {"errors": ["no header x-vault-request"]}
+        if (method, target) == ("POST", "/v1/auth/approle/login"):
+            said = json.loads(body)
+            if headers.get("content-type") != "application/json" or set(said) != {"role_id", "secret_id"}:
+                return 400, {"errors": ["malformed"]}
+            if said != {"role_id": "role-of-tests", "secret_id": secret_id}:
+                return 400, {"errors": ["invalid role or secret ID"]}
+            self.vault_token = secret_id + "token" + str(time.monotonic_ns())
+            self.verified("login at vault")
+            return 200, {"auth": {"client_token": self.vault_token, "lease_duration": 1200, "renewable": True}}
+        if headers.get("x-vault-token") != getattr(self, "vault_token", None):
+            return 403, {"errors": ["permission denied"]}
+        if (method, target) == ("POST", "/v1/auth/token/revoke-self"):
+            self.vault_token = None
+            self.verified("end at vault")
+            return 204, None
+        if (method, target) != ("GET", "/v1/secret/data/apps/keys?version=2"):
+            return 404, {"errors": []}
+        self.verified("value of vault")
+        metadata = {"version": 2, "deletion_time": "", "destroyed": False}
+        return 200, {"data": {"data": {"key": secret_id + "kept", "other": 7}, "metadata": metadata}}
+
+    def vault(self, key, method, target, headers, body):
+        return headers.get("x-key") == key + "kept"
 
     def client(self, key, method, target, headers, body):
         return headers.get("authorization") == f"Bearer {self.access('client')}"

@@ -51,6 +51,16 @@ pub(crate) struct Received {
     pub(crate) bytes: u64,
 }
 
+impl Received {
+    /// Returns true if its header says that it is JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        let kind = self.headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next());
+        kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    }
+}
+
 /// Sends the request and returns the answer. The connection is used for nothing else.
 ///
 /// # Errors

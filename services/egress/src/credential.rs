@@ -25,7 +25,7 @@ impl Credential {
     /// # Errors
     /// [`Unfit`] if the value cannot stand where the terms say.
     pub fn new(terms: SecretTerms, value: SecretValue, at: Time) -> Result<Self, Unfit> {
-        terms.fits(&value)?;
+        terms.inject().fits(&value)?;
         let name = terms.name().clone();
         let scrubber = Mutex::new(Scrubber::new(&name, &terms.inject().texts(&value)));
         Ok(Self {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bus_schema::Time;
 use contract::{Endpoint, Reach, StrictUrl};
-use hyper::header::{CONTENT_TYPE, HeaderMap};
 use secret::{SecretTerms, SecretValue, TokenSource, VALUE_BYTES_MAX};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -264,20 +263,12 @@ fn read<T: DeserializeOwned>(
     endpoint: &Endpoint,
     received: Received,
 ) -> Result<Option<T>, NoLogin> {
-    let body = Zeroizing::new(received.body);
     // A page of an error or of a redirect has its own type; its code says more.
-    if received.code == 200 && !is_json(&received.headers) {
+    if received.code == 200 && !received.is_json() {
         return Err(NoLogin::Kind(endpoint.clone()));
     }
+    let body = Zeroizing::new(received.body);
     Ok(serde_json::from_slice(&body).ok())
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next());
-    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 /// Refuses every answer but one of success.

@@ -13,6 +13,7 @@ use secret::{InnerSeal, NotOpened, SealingKey, SecretTerms, SecretValue, Unfit};
 use zeroize::Zeroizing;
 
 use crate::no_token::NoToken;
+use crate::no_vault::NoVault;
 
 /// The reason that a call has no secret.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,9 @@ pub enum NoCredential {
     /// There is no token for it.
     #[error(transparent)]
     Token(#[from] NoToken),
+    /// The server that keeps its value gave none.
+    #[error(transparent)]
+    Vault(#[from] NoVault),
     /// The tool sends a parameter or a header of the same name.
     #[error("the tool itself sends `{0}`, where the secret belongs; remove it from the tool")]
     Taken(String),

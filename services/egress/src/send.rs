@@ -26,6 +26,10 @@ use crate::tls::{Trust, TrustError};
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// The authorities of the machine, if none are named.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Most bytes of an answer to a request of egress's own.
+const OWN_ANSWER_BYTES_MAX: u64 = 64 << 10;
+/// The time for such a request, which may outlast its call; less than the broker takes a next refresh token.
+const OWN_REQUEST: Duration = Duration::from_secs(45);
 /// The longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -175,6 +179,27 @@ impl Sender {
             request = redirected(next, to, left, reach).map_err(redirect)?;
             left -= 1;
         }
+    }
+
+    /// Sends a request of egress's own, such as for a token, and reads an answer of at most 64 KiB, which nobody is shown. No
+    /// redirect is followed.
+    ///
+    /// # Errors
+    /// The fault, and its text without the secret.
+    pub(crate) async fn asked(
+        &self,
+        (request, credential): (HttpRequest, Option<&Credential>),
+        reach: &Reach,
+        begun: &AtomicBool,
+    ) -> Result<Received, (Fault, String)> {
+        let intake = Intake::unseen(OWN_ANSWER_BYTES_MAX);
+        let received = self.exchanged((request, credential), &intake, reach, begun);
+        let received = within(Phase::Whole, OWN_REQUEST, received).await;
+        received.map_err(|fault| {
+            let why = actor::chain(&fault);
+            let scrubbed = credential.map(|credential| credential.scrub_text(&why));
+            (fault, scrubbed.unwrap_or(why))
+        })
     }
 
     /// Sends one request and reads its answer.

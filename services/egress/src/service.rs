@@ -222,11 +222,17 @@ impl Egress {
         };
         let by = (self.bus.get(), self.key.as_ref());
         let found = match release::opened(name, (tool, grant), by, stops).await {
-            Ok(opened) => {
-                let keep = release::keeper(grant.action, (by.0.cloned(), by.1.cloned()));
-                let tokens = &self.tokens;
-                tokens.credential(&self.sender, opened, reach, keep).await
-            }
+            Ok(opened) => match opened.terms.vault() {
+                Some(source) => {
+                    let sender = &self.sender;
+                    sender.credential_of_vault(source, &opened, reach).await
+                }
+                None => {
+                    let keep = release::keeper(grant.action, (by.0.cloned(), by.1.cloned()));
+                    let tokens = &self.tokens;
+                    tokens.credential(&self.sender, opened, reach, keep).await
+                }
+            },
             Err(why) => Err(why),
         };
         let name = name.clone();

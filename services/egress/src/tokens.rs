@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use bus_schema::{SecretName, Time};
 use contract::{Endpoint, HttpRequest, Method, Reach, StrictUrl, percent_encoded};
@@ -18,16 +17,11 @@ use zeroize::Zeroizing;
 
 use crate::connection::Received;
 use crate::credential::Credential;
-use crate::fault::{Fault, Phase};
-use crate::intake::Intake;
+use crate::fault::Fault;
 use crate::no_token::NoToken;
 use crate::release::{NoCredential, Opened};
-use crate::send::{Sender, within};
+use crate::send::Sender;
 
-/// Most bytes of an answer of a token endpoint.
-const ANSWER_BYTES_MAX: u64 = 64 << 10;
-/// The time for one exchange, which may outlast its call; less than the broker takes its next value.
-const EXCHANGE: Duration = Duration::from_secs(45);
 /// A token is not used in the last part of its time, in milliseconds.
 const MARGIN_MS: u64 = 30_000;
 /// Longest time for which a token is kept, in seconds.
@@ -310,10 +304,10 @@ impl Sender {
         Ok(read(source, received)?)
     }
 
-    /// Posts a form, as the client if there is one, and reads an answer of at most 64 KiB. No redirect is followed.
+    /// Posts a form, as the client if there is one.
     ///
     /// # Errors
-    /// The fault, and its text without the secret of the client.
+    /// See [`Sender::asked`].
     pub(crate) async fn form(
         &self,
         (url, form, client): (StrictUrl, TokenForm, Option<&Credential>),
@@ -330,14 +324,7 @@ impl Sender {
             ],
             body: Some(form.0.as_bytes().to_vec()),
         };
-        let intake = Intake::unseen(ANSWER_BYTES_MAX);
-        let received = self.exchanged((request, client), &intake, reach, begun);
-        let received = within(Phase::Whole, EXCHANGE, received).await;
-        received.map_err(|fault| {
-            let why = actor::chain(&fault);
-            let scrubbed = client.map(|client| client.scrub_text(&why));
-            (fault, scrubbed.unwrap_or(why))
-        })
+        self.asked((request, client), reach, begun).await
     }
 }
 

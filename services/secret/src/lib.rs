@@ -13,6 +13,7 @@ mod spelling;
 mod terms;
 mod token;
 mod value;
+mod vault;
 
 pub use hmac_rule::HmacRule;
 pub use injection::Injection;
@@ -26,3 +27,4 @@ pub use spelling::InjectionError;
 pub use terms::{SecretTerms, TermsError};
 pub use token::{TokenGrant, TokenSource, TokenSourceError};
 pub use value::{SHORT_BYTES, SecretValue, VALUE_BYTES_MAX, ValueError};
+pub use vault::{VAULT_AUTH, VAULT_MOUNT, VaultPlace, VaultSource, VaultSourceError, VaultVersion};

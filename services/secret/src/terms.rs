@@ -10,6 +10,7 @@ use crate::injection::Injection;
 use crate::outgoing::Unfit;
 use crate::token::TokenSource;
 use crate::value::SecretValue;
+use crate::vault::{VAULT_AUTH, VaultPlace, VaultSource, VaultVersion};
 
 /// Most hosts of a secret.
 const HOSTS_MAX: usize = 16;
@@ -24,8 +25,17 @@ pub struct SecretTerms {
     hosts: Vec<Endpoint>,
     methods: Vec<Method>,
     inject: Injection,
-    /// The value is exchanged for a token there, which is what requests carry.
-    token: Option<TokenSource>,
+    /// The place where the value leads to the one that requests carry.
+    source: Option<SecretSource>,
+}
+
+/// A place that takes the sealed value, and gives the one that requests carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum SecretSource {
+    /// An endpoint that gives a token.
+    Token(TokenSource),
+    /// A server that keeps a value.
+    Vault(Box<VaultSource>),
 }
 
 /// The reason that terms are not valid.
@@ -55,6 +65,8 @@ struct WrittenTerms {
     inject: String,
     #[serde(default)]
     token: Option<WrittenSource>,
+    #[serde(default)]
+    vault: Option<WrittenVault>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +77,20 @@ struct WrittenSource {
     grant: String,
     #[serde(default)]
     scope: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenVault {
+    url: String,
+    mount: String,
+    path: String,
+    field: String,
+    #[serde(default)]
+    version: Option<u32>,
+    #[serde(default)]
+    auth: Option<String>,
+    role: String,
 }
 
 impl SecretTerms {
@@ -104,14 +130,22 @@ impl SecretTerms {
             hosts,
             methods,
             inject,
-            token: None,
+            source: None,
         })
     }
 
     /// The same terms with a source of tokens.
     #[must_use]
     pub fn with_token(self, token: Option<TokenSource>) -> Self {
-        Self { token, ..self }
+        let source = token.map(SecretSource::Token);
+        Self { source, ..self }
+    }
+
+    /// The same terms with a server that keeps the value.
+    #[must_use]
+    pub fn with_vault(self, vault: Option<VaultSource>) -> Self {
+        let source = vault.map(Box::new).map(SecretSource::Vault);
+        Self { source, ..self }
     }
 
     /// The same terms for another version.
@@ -124,10 +158,11 @@ impl SecretTerms {
             hosts,
             methods,
             inject,
-            token,
+            source,
             ..
         } = self;
-        Ok(Self::new(name, version, hosts, methods, inject)?.with_token(token))
+        let terms = Self::new(name, version, hosts, methods, inject)?;
+        Ok(Self { source, ..terms })
     }
 
     /// The name.
@@ -163,7 +198,19 @@ impl SecretTerms {
     /// The source of tokens, if the value is exchanged for one.
     #[must_use]
     pub const fn token(&self) -> Option<&TokenSource> {
-        self.token.as_ref()
+        match &self.source {
+            Some(SecretSource::Token(token)) => Some(token),
+            Some(SecretSource::Vault(_)) | None => None,
+        }
+    }
+
+    /// The server that keeps the value, if the sealed one only logs in there.
+    #[must_use]
+    pub fn vault(&self) -> Option<&VaultSource> {
+        match &self.source {
+            Some(SecretSource::Vault(vault)) => Some(vault),
+            Some(SecretSource::Token(_)) | None => None,
+        }
     }
 
     /// Returns true if a request with this method to this host may carry it.
@@ -177,8 +224,8 @@ impl SecretTerms {
     /// # Errors
     /// [`Unfit`]
     pub fn fits(&self, value: &SecretValue) -> Result<(), Unfit> {
-        match self.token {
-            // The token takes the place, whatever it will be.
+        match self.source {
+            // The other value takes the place, whatever it will be.
             Some(_) => Ok(()),
             None => self.inject.fits(value),
         }
@@ -201,16 +248,13 @@ impl SecretTerms {
             "methods": methods,
             "inject": self.inject.to_string(),
         });
-        if let (Some(token), Some(terms)) = (&self.token, terms.as_object_mut()) {
-            let mut source = json!({
-                "url": token.url(),
-                "client": token.client(),
-                "grant": token.grant().word(),
-            });
-            if let (Some(scope), Some(source)) = (token.scope(), source.as_object_mut()) {
-                source.insert("scope".to_owned(), json!(scope));
-            }
-            terms.insert("token".to_owned(), source);
+        let source = match &self.source {
+            Some(SecretSource::Token(token)) => Some(("token", written_token(token))),
+            Some(SecretSource::Vault(vault)) => Some(("vault", written_vault(vault))),
+            None => None,
+        };
+        if let (Some((name, source)), Some(terms)) = (source, terms.as_object_mut()) {
+            terms.insert(name.to_owned(), source);
         }
         terms
     }
@@ -243,10 +287,60 @@ impl SecretTerms {
             TokenSource::new(grant, &token.url, &token.client, token.scope.as_deref())
         });
         let terms = terms.with_token(token.transpose().map_err(|_| wrong)?);
+        let terms = match written.vault {
+            // Terms have one source; those with two are not what they encode to.
+            Some(vault) => terms.with_vault(Some(read_vault(vault).ok_or(wrong)?)),
+            None => terms,
+        };
         if terms.encoded() == bytes {
             Ok(terms)
         } else {
             Err(wrong)
         }
     }
+}
+
+fn written_token(token: &TokenSource) -> Value {
+    let mut source = json!({
+        "url": token.url(),
+        "client": token.client(),
+        "grant": token.grant().word(),
+    });
+    if let (Some(scope), Some(source)) = (token.scope(), source.as_object_mut()) {
+        source.insert("scope".to_owned(), json!(scope));
+    }
+    source
+}
+
+fn written_vault(vault: &VaultSource) -> Value {
+    let place = vault.place();
+    let mut source = json!({
+        "url": vault.url(),
+        "mount": place.mount,
+        "path": place.path,
+        "field": place.field,
+        "role": place.role,
+    });
+    if let Some(source) = source.as_object_mut() {
+        if let Some(version) = place.version.pinned() {
+            source.insert("version".to_owned(), json!(version));
+        }
+        if place.auth != VAULT_AUTH {
+            source.insert("auth".to_owned(), json!(place.auth));
+        }
+    }
+    source
+}
+
+fn read_vault(written: WrittenVault) -> Option<VaultSource> {
+    let version = written.version;
+    let place = VaultPlace {
+        mount: written.mount,
+        path: written.path,
+        field: written.field,
+        version: version.map_or(VaultVersion::Newest, VaultVersion::Pinned),
+        auth: written.auth.unwrap_or_else(|| VAULT_AUTH.to_owned()),
+        role: written.role,
+    };
+    VaultSource::new(&written.url, place).ok()
 }

@@ -215,6 +215,7 @@ texts! {
     METHODS = "Methods";
     INJECTED = "Place in the request";
     TOKEN_FROM = "Token from";
+    VALUE_FROM = "Value from";
     NO_TERMS = "Its terms were erased, or are not those that you signed.";
     RELEASED = "last released";
     NEVER_RELEASED = "never released";

@@ -11,6 +11,7 @@ mod set;
 mod show;
 mod test;
 mod value;
+mod vault;
 
 use clap::Subcommand;
 use deployment::Deployment;

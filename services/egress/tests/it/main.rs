@@ -34,5 +34,6 @@ mod servers;
 mod streams;
 #[cfg(test)]
 mod tokens;
+mod vault;
 #[cfg(test)]
 mod world;

@@ -10,3 +10,4 @@ mod scrubs;
 mod seals;
 #[cfg(test)]
 mod signatures;
+mod vaults;

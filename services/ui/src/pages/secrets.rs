@@ -51,6 +51,9 @@ fn card(view: &View<'_>, secret: &SecretOnRecord) -> Markup {
                         @if let Some(source) = terms.token() {
                             dt { (strings::TOKEN_FROM) } dd { (Text::Line(source.url())) }
                         }
+                        @if let Some(source) = terms.vault() {
+                            dt { (strings::VALUE_FROM) } dd { (Text::Line(source.url())) }
+                        }
                     }
                 },
                 None => p.mute { (strings::NO_TERMS) },

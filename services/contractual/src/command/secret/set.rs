@@ -6,7 +6,7 @@ use contract::{Endpoint, Method};
 use deployment::{Deployment, owner::owner, secrets};
 use secret::{Injection, SecretTerms, TokenGrant, TokenSource};
 
-use super::{place::PlaceArguments, value};
+use super::{place::PlaceArguments, value, vault::VaultArguments};
 use crate::{Error, Output};
 
 /// `secret set …`
@@ -19,6 +19,8 @@ use crate::{Error, Output};
     Places: header:NAME='Bearer {}', query:NAME, cookie:NAME, basic:USER, or basic for a value `user:password`. The value \
     signs requests, and is never sent, with hmac:NAME='{hex};{body}' (`services/secret/README.md` has all forms) and with \
     sigv4:REGION/SERVICE for a value `ACCESS_KEY_ID:SECRET_ACCESS_KEY`.\n\n\
+    With --vault-url, the value is the secret id of an AppRole, with which egress reads the value of requests there at each call; the \
+    contract has to name that host as well.\n\n\
     The record has the sealed value, or with `--folder` a file of the broker has it, such as a secret of Docker; \
     `services/broker/README.md` says where the broker looks.\n\n\
     Exit codes: 0 signed · 1 the roster has no keys to seal to, or the bus refused it · 64 the value or the terms are not valid"
@@ -54,6 +56,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SCOPE", requires = "token_url")]
     scope: Option<String>,
     #[command(flatten)]
+    vault: VaultArguments,
+    #[command(flatten)]
     place: PlaceArguments,
 }
 
@@ -68,6 +72,7 @@ impl Arguments {
             client,
             grant,
             scope,
+            vault,
             place,
         } = self;
         let source = token_url.zip(client);
@@ -75,6 +80,7 @@ impl Arguments {
             source.map(|(url, client)| TokenSource::new(grant, &url, &client, scope.as_deref()));
         let source = source.transpose();
         let source = source.map_err(|error| Error::Document(error.to_string()))?;
+        let vault = vault.source()?;
         if methods.is_empty() {
             methods = Method::ALL.to_vec();
         }
@@ -84,7 +90,10 @@ impl Arguments {
         let version = found.next_version(&name);
         let terms = SecretTerms::new(name, version, hosts, methods, inject);
         let terms = terms.map_err(|error| Error::Document(error.to_string()))?;
-        let terms = terms.with_token(source);
+        let terms = match vault {
+            Some(vault) => terms.with_vault(Some(vault)),
+            None => terms.with_token(source),
+        };
         value::fits(&terms, &value)?;
         place
             .sign((&terms, &value), (deployment, &bus, &found), out)

@@ -3,7 +3,7 @@
 use bus_schema::{SecretName, Time};
 use clap::Args;
 use deployment::{Deployment, owner::owner, secrets};
-use secret::{FiledSeal, SecretTerms};
+use secret::{FiledSeal, SecretTerms, VaultSource};
 use serde::Serialize;
 
 use super::newest::newest;
@@ -30,6 +30,9 @@ pub(super) struct ShownTerms {
     /// The token endpoint, with its client and scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<ShownSource>,
+    /// The place of the value on a server of Vault or OpenBao.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vault: Option<ShownVault>,
     /// The file of the sealed value, in the broker's folder; none if the record has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -43,6 +46,18 @@ struct ShownSource {
     client: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+}
+
+/// A place of a value on a server of Vault or OpenBao.
+#[derive(Debug, Serialize)]
+struct ShownVault {
+    url: String,
+    mount: String,
+    path: String,
+    field: String,
+    version: String,
+    auth: String,
+    role: String,
 }
 
 /// A secret without its value.
@@ -71,6 +86,7 @@ impl ShownTerms {
                 client: token.client().to_owned(),
                 scope: token.scope().map(str::to_owned),
             }),
+            vault: terms.vault().map(ShownVault::of),
             file: is_in_file.then(file),
         }
     }
@@ -85,15 +101,39 @@ impl ShownTerms {
                 token.url, token.grant, token.client
             )
         });
+        let vault = self.vault.as_ref().map(ShownVault::text);
         let file = self.file.as_ref();
         let file = file.map(|file| format!("\nfile     {file} in the broker's folder"));
         format!(
-            "hosts    {}\nmethods  {}\nplace    {}{}{}",
+            "hosts    {}\nmethods  {}\nplace    {}{}{}{}",
             self.hosts.join(", "),
             self.methods.join(", "),
             self.inject,
             token.unwrap_or_default(),
+            vault.unwrap_or_default(),
             file.unwrap_or_default()
+        )
+    }
+}
+
+impl ShownVault {
+    fn of(source: &VaultSource) -> Self {
+        let place = source.place().clone();
+        Self {
+            url: source.url().to_owned(),
+            mount: place.mount,
+            path: place.path,
+            field: place.field,
+            version: place.version.to_string(),
+            auth: place.auth,
+            role: place.role,
+        }
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "\nvault    {} of {}/{} on {}, version {}, as the role {} of auth/{}",
+            self.field, self.mount, self.path, self.url, self.version, self.role, self.auth
         )
     }
 }
