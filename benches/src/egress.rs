@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU8},
@@ -10,11 +10,11 @@ use std::{
 };
 
 use actor::Clock;
-use bus_schema::{AuthorId, Digest};
+use bus_schema::{AuthorId, Digest, Sealed};
 use contract::{Catalogue, HttpTool, Method, Reach};
 use contractual::command::contract::sign;
 use deployment::{owner::owner, secrets};
-use egress::{Call, Pieces, Resolver, Sender, Trust};
+use egress::{Call, Fault, Pieces, Resolver, Sender, Trust};
 use secret::{Injection, SecretTerms, SecretValue};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use crate::{
     actions::Measured,
     deployment::Deployment,
-    egress_world::{EVENTS, LARGE_BYTES, World},
+    egress_world::{EVENTS, FILE_BYTES, LARGE_BYTES, World},
     runtime::Error,
     system::{actions, watch},
     table::{self, Row, Times},
@@ -38,6 +38,8 @@ const MORE_MS_GOAL: f64 = 1.0;
 const RELEASE_MS_GOAL: f64 = 1.0;
 const PIECE_MS_GOAL: f64 = 5.0;
 const STREAM_GOAL: f64 = 200.0;
+/// The memory for a large file, in MB.
+const FILE_MB_GOAL: f64 = 64.0;
 /// The longest time of a call.
 const WALL: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -60,6 +62,7 @@ async fn measure() -> Result<Vec<Row>, Error> {
     }
     rows.extend(direct.large().await?);
     rows.extend(direct.events().await?);
+    rows.extend(direct.file(folder.path()).await?);
     Ok(rows)
 }
 
@@ -73,6 +76,21 @@ fn entry(world: &World, name: &str, path: &str, answer: &Value) -> Value {
             "limits": {"wall_ms": 60_000, "request_bytes_max": 1000, "answer_bytes_max": 4_000_000},
         },
     })
+}
+
+/// Reads an entry, as a catalogue would have it.
+fn http(entry: &Value) -> Result<HttpTool, Error> {
+    let catalogue = Catalogue::parse(json!([entry]).to_string().as_bytes())?;
+    let tool = catalogue.get("bench").and_then(|tool| tool.http());
+    Ok(tool.ok_or("the catalogue has no such tool")?.clone())
+}
+
+/// The memory of this process in kB, by its line in `/proc/self/status`.
+fn memory(name: &str) -> Result<u32, Error> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or("the memory is not known")?.parse()?)
 }
 
 /// The client of egress without the bus.
@@ -105,10 +123,7 @@ impl<'w> Direct<'w> {
     }
 
     fn tool(&self, path: &str, answer: &Value) -> Result<HttpTool, Error> {
-        let text = json!([entry(self.world, "bench", path, answer)]).to_string();
-        let catalogue = Catalogue::parse(text.as_bytes())?;
-        let tool = catalogue.get("bench").and_then(|tool| tool.http());
-        Ok(tool.ok_or("the catalogue has no such tool")?.clone())
+        http(&entry(self.world, "bench", path, answer))
     }
 
     /// Calls a tool; returns the size of its output.
@@ -120,12 +135,44 @@ impl<'w> Direct<'w> {
             begun: &begun,
             page: &AtomicU8::new(0),
             body: &body,
-            granted: 0,
+            granted: FILE_BYTES as u64,
             credential: None,
             pieces,
         };
         let output = self.sender.call(&call, &self.reach, WALL).await?;
-        Ok(output.bytes.len())
+        let Some(file) = output.download else {
+            return Ok(output.bytes.len());
+        };
+        // Each part is sealed as it would be for the bus, and dropped.
+        let put = |part: Vec<u8>| {
+            let sealed = Sealed::new(self.clock.salt(), &part);
+            let content = sealed.map(|sealed| sealed.content());
+            std::future::ready(content.map_err(|error| Fault::Store(error.to_string())))
+        };
+        let (_, stored) = file.store(put).await?;
+        Ok(usize::try_from(stored)?)
+    }
+
+    /// Downloads the file; returns how much more memory it needs.
+    async fn file(mut self, folder: &Path) -> Result<Vec<Row>, Error> {
+        folder.clone_into(&mut self.sender.folder);
+        let mut tool = entry(self.world, "bench", "/file", &json!({"type": "download"}));
+        if let Some(bytes_max) = tool.pointer_mut("/http/limits/answer_bytes_max") {
+            *bytes_max = json!(FILE_BYTES);
+        }
+        let tool = http(&tool)?;
+        // The highest memory so far becomes that of now.
+        fs::write("/proc/self/clear_refs", "5")?;
+        let before = memory("VmRSS:")?;
+        let since = self.clock.elapsed();
+        if self.call(&tool, None).await? != FILE_BYTES {
+            return Err("the file was cut off".into());
+        }
+        let (ms, after) = (self.passed(since), memory("VmHWM:")?);
+        table::line(&format!("a file of 1 GiB: {:.2} s", ms / 1000.0));
+        let more = f64::from(after.saturating_sub(before)) / 1000.0;
+        let case = "a file of 1 GiB, more memory, MB, beside the goal";
+        Ok(vec![Row::new(case, more, Some(FILE_MB_GOAL))])
     }
 
     /// Times calls: the name, a new connection, its proof, and the answer.

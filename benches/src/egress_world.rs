@@ -23,6 +23,10 @@ use crate::runtime::Error;
 pub(crate) const HOST: &str = "api.example.com";
 /// Bytes of the large answer.
 pub(crate) const LARGE_BYTES: usize = 3 << 20;
+/// Bytes of the file.
+pub(crate) const FILE_BYTES: usize = 1 << 30;
+/// Bytes of it that are written at once.
+const FILE_PART_BYTES: usize = 1 << 20;
 /// Events of the answer that arrives in parts, and the pause before each.
 pub(crate) const EVENTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(5);
@@ -132,6 +136,15 @@ fn answer(
             let head = format!("content-type: text/plain\r\ncontent-length: {LARGE_BYTES}");
             write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n")?;
             stream.write_all(&vec![b'x'; LARGE_BYTES])?;
+        }
+        "/file" => {
+            let head =
+                format!("content-type: application/octet-stream\r\ncontent-length: {FILE_BYTES}");
+            write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n")?;
+            let part = vec![b'x'; FILE_PART_BYTES];
+            for _ in 0..FILE_BYTES / FILE_PART_BYTES {
+                stream.write_all(&part)?;
+            }
         }
         "/events" => {
             let head = "content-type: text/event-stream\r\nconnection: close";

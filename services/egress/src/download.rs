@@ -5,6 +5,7 @@ use std::future::Future;
 use actor::{Bus, chain};
 use bus_schema::{Content, Download, json};
 use contract::{header_parameter, is_plain_name};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
 use serde_json::json;
 
@@ -35,13 +36,11 @@ impl Downloaded {
         };
         let media = text(CONTENT_TYPE).and_then(|kind| kind.split(';').next());
         let media = media.map(|media| media.trim().to_ascii_lowercase());
-        let name = text(CONTENT_DISPOSITION);
-        let name = name.and_then(|value| header_parameter(value, "filename"));
-        let is_name = |name: &&str| is_plain_name(name) && name.len() <= TEXT_BYTES_MAX;
+        let name = text(CONTENT_DISPOSITION).and_then(name);
         Some(Self {
             spool,
             media_type: media.filter(|media| is_media_type(media)),
-            name: name.filter(is_name).map(str::to_owned),
+            name,
         })
     }
 
@@ -84,6 +83,33 @@ pub(crate) async fn put(
     let stored = bus.put(&sealed).await;
     stored.map_err(|error| Fault::Store(chain(&error)))?;
     Ok(sealed.content())
+}
+
+/// Returns the name of the header `content-disposition`: `filename*` (RFC 8187) before `filename`.
+fn name(header: &str) -> Option<String> {
+    let is_name = |name: &String| is_plain_name(name) && name.len() <= TEXT_BYTES_MAX;
+    let extended = header_parameter(header, "filename*").and_then(extended);
+    let plain = || header_parameter(header, "filename").map(str::to_owned);
+    let extended = extended.filter(is_name);
+    extended.or_else(|| plain().filter(is_name))
+}
+
+/// Reads a text such as `UTF-8''na%C3%AFve.txt`.
+fn extended(text: &str) -> Option<String> {
+    let (charset, rest) = text.split_once('\'')?;
+    let (_language, escaped) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("utf-8") {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut parts = escaped.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.extend(HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Returns true for two tokens with a slash between them.

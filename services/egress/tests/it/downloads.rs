@@ -118,6 +118,41 @@ async fn a_name_is_one_name_and_a_type_is_a_type() {
             Some("text/plain"),
         ),
         (
+            "content-disposition: attachment; filename=\"a.txt\"; filename*=UTF-8''na%C3%AFve%20b.txt\r\n",
+            Some("na\u{ef}ve b.txt"),
+            None,
+        ),
+        (
+            "content-disposition: attachment; filename*=utf-8'de'b.txt; filename=a.txt\r\n",
+            Some("b.txt"),
+            None,
+        ),
+        (
+            "content-disposition: attachment; filename*=UTF-8''..%2Fb; filename=a.txt\r\n",
+            Some("a.txt"),
+            None,
+        ),
+        (
+            "content-disposition: attachment; filename*=UTF-8''a%00b%0Ac\r\n",
+            None,
+            None,
+        ),
+        (
+            "content-disposition: attachment; filename*=UTF-8''%E2%80%AEtxt.exe\r\n",
+            None,
+            None,
+        ),
+        (
+            "content-disposition: attachment; filename*=UTF-8''%ff%f\r\n",
+            None,
+            None,
+        ),
+        (
+            "content-disposition: attachment; filename*=iso-8859-1''a.txt\r\n",
+            None,
+            None,
+        ),
+        (
             "content-disposition: attachment\r\ncontent-type: text\r\n",
             None,
             None,
