@@ -44,11 +44,12 @@ class Keys:
 
     def device(self, body):
         """As RFC 8628, 3.1; the person approves after the first poll."""
-        if body != "client_id=me&scope=read%20write":
+        names = {"client_id=me&scope=read%20write": "code/of+the-device", "client_id=me&scope=nobody": "never"}
+        if body not in names:
             return 400, {"error": "invalid_request"}
         self.polls = 0
         return 200, {
-            "device_code": "code/of+the-device",
+            "device_code": names[body],
             "user_code": "WDJB-MJHT",
             "verification_uri": "https://api.example.com/activate",
             "expires_in": 60,
@@ -58,6 +59,8 @@ class Keys:
     def polled(self, body):
         """As RFC 8628, 3.4 and 3.5."""
         grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code"
+        if body == f"grant_type={grant}&device_code=never":
+            return 400, {"error": "authorization_pending"}
         if body != f"grant_type={grant}&device_code=code%2Fof%2Bthe-device":
             return 400, {"error": "invalid_grant"}
         self.polls += 1
