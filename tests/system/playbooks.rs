@@ -58,6 +58,28 @@ repeat = { times = "{input.times}", at_most = 3 }
 args = { path = "{input.title}-{item}.md", text = "{input.title}" }
 
 [[step]]
+id = "east"
+tool = "file.write"
+args = { path = "east.md", text = "east" }
+
+[[step]]
+id = "west"
+tool = "file.list"
+beside = "east"
+args = { path = ".", pattern = "*.txt" }
+
+[[step]]
+id = "draw"
+tool = "file.write"
+args = { path = "draw-{item}.md", text = "Time {item}: {west.files.*.path}" }
+
+[[step]]
+id = "look"
+tool = "file.list"
+args = { path = ".", pattern = "draw-*.md" }
+repeat = { from = "draw", at_most = 5, until = { value = "{look.files[1].path}", present = true } }
+
+[[step]]
 id = "never"
 tool = "file.delete"
 if = { value = "{input.title}", is = "week" }
@@ -67,7 +89,7 @@ args = { path = "a.txt" }
 id = "last"
 tool = "file.write"
 unless = { value = "{delete}", present = true }
-args = { path = "last.md", text = "{input.times} times" }
+args = { path = "last.md", text = "{input.times} times, {draw.path}" }
 "#;
 
 fn rules() -> String {
@@ -86,11 +108,13 @@ async fn playbook_of_all_forms_runs_once_though_the_worker_is_killed_in_each_of_
         &["--input", &title, "--input", "times=3"],
     );
     let running = tokio::task::spawn_blocking(move || end(&mut following));
-    // In the branch, in the wait, and in the repetition.
+    // In the branch, in the wait, in the repetition, beside another step, and in the block.
     for (kind, count) in [
         ("action.refused", 1),
         ("action.finished", 2),
         ("action.finished", 4),
+        ("action.finished", 6),
+        ("action.finished", 9),
     ] {
         until(&deployment, kind, count).await;
         assert!(deployment.kill(AuthorId::Worker));
@@ -114,16 +138,17 @@ async fn playbook_of_all_forms_runs_once_though_the_worker_is_killed_in_each_of_
         ("week 7-1.md", "week 7"),
         ("week 7-2.md", "week 7"),
         ("week 7-3.md", "week 7"),
-        ("last.md", "3 times"),
+        ("east.md", "east"),
+        ("last.md", "3 times, draw-2.md"),
     ] {
         assert_eq!(fs::read_to_string(folder.join(file)).unwrap(), text);
     }
     let kept = fs::read_to_string(folder.join("kept.md")).unwrap();
     assert!(kept.contains(files), "{kept}");
     let record = deployment.record().await;
-    // list, delete, keep, three times again, last.
-    assert_eq!(record.count("action.proposed"), 7);
-    assert_eq!(record.count("action.started"), 6);
+    // list, delete, keep, three times again, east, west, twice draw and look, last.
+    assert_eq!(record.count("action.proposed"), 13);
+    assert_eq!(record.count("action.started"), 12);
     assert_eq!(record.junk().count(), 0);
     let times = |kind: &str, nth: usize| record.of(kind).nth(nth).unwrap().stored.stored;
     let waited = times("action.proposed", 3).ms_since(times("action.finished", 1));
@@ -140,7 +165,7 @@ fn made_from(deployment: &Deployment, arguments: &[String; 4], task: &str) {
     let made = made.to_str().unwrap();
     let from = command(deployment, &["playbook", "from", task, "--out", made]);
     assert_eq!(from.code, Some(0), "{from:?}");
-    has(&from.printed, &["1 of the task's calls", "6 steps"]);
+    has(&from.printed, &["1 of the task's calls", "12 steps"]);
     let again = command(deployment, &["playbook", "from", task, "--out", made]);
     assert_eq!(again.code, Some(64), "{again:?}");
     let checked = command(deployment, &["playbook", "check", made]);

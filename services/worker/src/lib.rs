@@ -11,6 +11,7 @@ mod progress;
 mod ready;
 mod reference;
 mod resolve;
+mod stage;
 mod task;
 mod todo;
 mod turn;

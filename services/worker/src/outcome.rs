@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::playbook::{Playbook, Step};
-use crate::progress::StepRef;
+use crate::progress::{State, StepRef};
 
 /// The outcome of a task.
 ///
@@ -152,6 +152,24 @@ impl Exceptions {
             "step `{id}`: {}{instead}",
             said.collect::<Vec<_>>().join(", ")
         )
+    }
+
+    /// Those of a step that has passed over nothing.
+    pub(crate) fn of(step: u16) -> Self {
+        Self {
+            step,
+            ..Self::default()
+        }
+    }
+
+    /// Counts an item that ended without success.
+    pub(crate) fn count(&mut self, state: State) {
+        match state {
+            State::Refused => self.refused += 1,
+            State::Failed | State::Lapsed => self.failed += 1,
+            State::Unknown => self.unknown += 1,
+            State::Proposed | State::Asked | State::Granted | State::Succeeded => {}
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

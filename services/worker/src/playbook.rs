@@ -9,6 +9,7 @@ mod inputs;
 mod read;
 mod reader;
 mod roots;
+mod together;
 
 use bus_schema::{StepName, ToolName};
 use diagnostic::Diagnostics;
@@ -64,6 +65,8 @@ pub const WAIT_MS_MAX: u64 = 31 * 86_400_000;
 ///   id `slot` comes before.
 /// - `{step.text}` is always the whole output as text, JSON or not; write `{step["text"]}` for a
 ///   field of that name. Every other reference needs a JSON output.
+/// - A step of a block is repeated with the others of it: from another step of the block it is the output of the same time, from
+///   a later step that of the last time if the block has `until`, and else the list of the outputs of all times.
 /// - `{item}` of `repeat` is the number of the time, from 1. A step with `repeat` and `until` is the output of its last time.
 /// - Any other `for_each` or `repeat` step is the list of the outputs of its successful items, in order.
 /// - `{list.files.*.path}` is the list of the paths; a second `.*` gives a list of lists.
@@ -108,6 +111,18 @@ impl Playbook {
         self.summary.as_deref()
     }
 
+    /// Returns the last of the steps that run together with the one at this position, which is the first of them.
+    pub(crate) fn together(&self, first: u16) -> u16 {
+        let steps = self.steps.get(usize::from(first)..).unwrap_or_default();
+        match steps.first().and_then(Step::block) {
+            Some((_, last)) => last,
+            None => {
+                let beside = steps.iter().skip(1).take_while(|step| step.beside);
+                first.saturating_add(u16::try_from(beside.count()).unwrap_or(u16::MAX))
+            }
+        }
+    }
+
     /// The step at a position counted from 0.
     #[must_use]
     pub fn step(&self, step: u16) -> Option<&Step> {
@@ -142,6 +157,10 @@ pub struct Step {
     /// The positions of the steps that have it under `otherwise`.
     branch_of: Vec<u16>,
     parallel: bool,
+    /// The first and the last step of the block with which it is repeated.
+    block: Option<(u16, u16)>,
+    /// True if it runs beside the step before it.
+    beside: bool,
     on_refusal: OnRefusal,
     on_failure: Otherwise,
     on_unknown: Otherwise,
@@ -205,7 +224,7 @@ impl Step {
     /// Returns true if it is one action per item of a list or time of a repetition.
     #[must_use]
     pub fn has_items(&self) -> bool {
-        !matches!(self.items, Items::One)
+        !matches!(self.items, Items::One) || self.block.is_some()
     }
 
     /// Returns true if several of its items may be open at once.
@@ -263,6 +282,11 @@ impl Step {
 
     pub(crate) const fn unless(&self) -> Option<&Condition> {
         self.unless.as_ref()
+    }
+
+    /// The first and the last step of its block.
+    pub(crate) const fn block(&self) -> Option<(u16, u16)> {
+        self.block
     }
 
     pub(crate) fn branches(&self) -> &[u16] {

@@ -199,6 +199,23 @@ impl Progress {
         self.steps.get(&step)
     }
 
+    /// Returns the number of actions of a step that wait for a verdict or an outcome.
+    pub(crate) fn open(&self, step: u16) -> usize {
+        let attempts = self.steps.get(&step).into_iter();
+        let attempts = attempts.flat_map(|step| step.attempts.values());
+        attempts.filter(|latest| !latest.state.is_settled()).count()
+    }
+
+    /// Returns the last recorded item of these steps, and the last step with it.
+    pub(crate) fn latest_of(&self, (first, last): (u16, u16)) -> Option<(u16, u16)> {
+        let steps = self.steps.range(first..=last);
+        let latest = |(at, step): (&u16, &StepProgress)| {
+            let (item, _) = step.attempts.last_key_value()?;
+            Some((*item, *at))
+        };
+        steps.filter_map(latest).max()
+    }
+
     /// Returns the last recorded step.
     pub(crate) fn last_step(&self) -> Option<u16> {
         self.steps.keys().next_back().copied()

@@ -3,13 +3,14 @@
 use bus_schema::Time;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
-use crate::outcome::{Exceptions, Outcome};
+use crate::outcome::Outcome;
 use crate::playbook::Playbook;
 use crate::progress::{Progress, StepRef};
-use crate::resolve::{Past, Resolver};
+use crate::resolve::Resolver;
+use crate::stage::Stage;
 use crate::todo::Todo;
-use crate::turn::{Turn, Verdict};
 
 /// The things that a decision reads beside playbook, record and outputs.
 #[derive(Debug, Clone, Copy)]
@@ -34,51 +35,24 @@ pub fn ready<'o>(
     around: Around<'_>,
     outputs: &dyn Fn(StepRef) -> Option<&'o [u8]>,
 ) -> Vec<Todo> {
-    let mut past = Vec::new();
-    let mut exceptions = Vec::new();
-    let mut branches = BTreeSet::<u16>::new();
-    let mut since = around.since;
     let values = (playbook.input_values(), around.slots);
     let mut resolver = Resolver::new(progress, values, outputs);
-    for (position, step) in (0_u16..).zip(playbook.steps()) {
-        let mut turn = Turn {
-            step,
-            position,
-            progress,
-            past: &past,
-            resolver: &mut resolver,
-            now: around.now,
-            since,
-            exceptions: Exceptions {
-                step: position,
-                ..Exceptions::default()
-            },
-        };
-        let verdict = if step.is_branch() && !branches.contains(&position) {
-            Verdict::Done(Past::Nothing(format!(
-                "step `{}` did not run, because nothing went to it",
-                step.id()
-            )))
-        } else {
-            turn.take()
-        };
-        since = turn.since;
-        let passed_over = turn.exceptions;
-        let left = match verdict {
-            Verdict::Done(left) => left,
-            Verdict::Otherwise(left) => {
-                branches.extend(step.branches());
-                left
-            }
-            Verdict::Now(todos) => return todos,
-            Verdict::Stop(outcome) => {
-                let summary = None;
-                return vec![Todo::Finish { outcome, summary }];
-            }
-        };
-        past.push(left);
-        exceptions.extend((!passed_over.is_empty()).then_some(passed_over));
+    let mut stage = Stage {
+        playbook,
+        progress,
+        resolver: &mut resolver,
+        now: around.now,
+        since: around.since,
+        past: Vec::new(),
+        exceptions: Vec::new(),
+        branches: BTreeSet::new(),
+    };
+    if let ControlFlow::Break(todos) = stage.run() {
+        return todos;
     }
+    let Stage {
+        past, exceptions, ..
+    } = stage;
     let outcome = if exceptions.is_empty() {
         Outcome::Succeeded
     } else {

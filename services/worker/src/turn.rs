@@ -44,7 +44,7 @@ struct Scan {
 }
 
 /// The reaction to an item whose latest attempt is settled without success.
-enum After {
+pub(crate) enum After {
     Stop(Reason),
     Continue,
     Retry,
@@ -54,6 +54,8 @@ enum After {
 pub(crate) struct Turn<'t, 'a, 'o> {
     pub(crate) step: &'t Step,
     pub(crate) position: u16,
+    /// The last of the steps that run beside it.
+    pub(crate) last: u16,
     pub(crate) progress: &'a Progress,
     pub(crate) past: &'t [Past],
     pub(crate) resolver: &'t mut Resolver<'a, 'o>,
@@ -226,9 +228,9 @@ impl Turn<'_, '_, '_> {
         Verdict::Otherwise(Past::Nothing(why))
     }
 
-    /// Returns true if a later step has a record, so this one has ended.
+    /// Returns true if a later step than those beside it has a record, so this one has ended.
     fn is_passed(&self) -> bool {
-        self.progress.last_step() > Some(self.position)
+        self.progress.last_step() > Some(self.last)
     }
 
     fn scan(&mut self, items: u16) -> Scan {
@@ -258,9 +260,9 @@ impl Turn<'_, '_, '_> {
                 scan.open += 1;
                 continue;
             }
-            match self.after(latest) {
+            match after(self.step, latest) {
                 None => scan.succeeded.push(at),
-                Some(After::Continue) => self.count(latest.state),
+                Some(After::Continue) => self.exceptions.count(latest.state),
                 Some(After::Retry) => scan.wanted.push((item, latest.attempt.saturating_add(1))),
                 Some(After::Stop(reason)) => {
                     scan.stop = scan.stop.or(Some(Outcome::Failed { at, reason }));
@@ -268,40 +270,6 @@ impl Turn<'_, '_, '_> {
             }
         }
         scan
-    }
-
-    /// Returns the reaction to an attempt. `None`: it succeeded or is open.
-    fn after(&self, latest: &Attempt) -> Option<After> {
-        let attempts = latest.attempt;
-        let (otherwise, reason) = match latest.state {
-            State::Proposed | State::Asked | State::Granted | State::Succeeded => return None,
-            State::Refused => {
-                return Some(match self.step.on_refusal() {
-                    OnRefusal::Stop => After::Stop(Reason::Refused),
-                    OnRefusal::Continue => After::Continue,
-                });
-            }
-            // A lapsed action did not happen, so a new proposal repeats nothing, even under `on_failure = "stop"`.
-            State::Lapsed if attempts < ATTEMPTS_MAX => return Some(After::Retry),
-            State::Lapsed => (self.step.on_failure(), Reason::Lapsed { attempts }),
-            State::Failed => (self.step.on_failure(), Reason::Failed { attempts }),
-            State::Unknown => (self.step.on_unknown(), Reason::Unknown { attempts }),
-        };
-        Some(match otherwise {
-            Otherwise::Stop => After::Stop(reason),
-            Otherwise::Continue => After::Continue,
-            Otherwise::Retry(times) if attempts <= times => After::Retry,
-            Otherwise::Retry(_) => After::Stop(reason),
-        })
-    }
-
-    fn count(&mut self, state: State) {
-        match state {
-            State::Refused => self.exceptions.refused += 1,
-            State::Failed | State::Lapsed => self.exceptions.failed += 1,
-            State::Unknown => self.exceptions.unknown += 1,
-            State::Proposed | State::Asked | State::Granted | State::Succeeded => {}
-        }
     }
 
     /// Proposes as many attempts as may be open. All items of a step refer to the same outputs, so while
@@ -396,22 +364,11 @@ impl Turn<'_, '_, '_> {
             (None, Items::Each { .. } | Items::Times { .. }) => Past::List(scan.succeeded),
             (None, Items::One) => match scan.succeeded.first() {
                 Some(&at) => Past::One(at),
-                None => Past::Nothing(format!("step `{id}` {} and has no output", self.ended())),
+                None => {
+                    let ended = ended(self.progress.attempt(self.at(0)));
+                    Past::Nothing(format!("step `{id}` {ended} and has no output"))
+                }
             },
-        }
-    }
-
-    /// The end of a step without success, as the continuation of a sentence.
-    fn ended(&self) -> &'static str {
-        let latest = self.progress.attempt(self.at(0));
-        match latest.map(|latest| latest.state) {
-            Some(State::Refused) => "was refused",
-            Some(State::Failed) => "failed",
-            Some(State::Lapsed) => "was not claimed in time",
-            Some(State::Unknown) => "may or may not have happened",
-            Some(State::Proposed | State::Asked | State::Granted | State::Succeeded) | None => {
-                "was never proposed"
-            }
         }
     }
 
@@ -423,6 +380,44 @@ impl Turn<'_, '_, '_> {
     }
 }
 
-fn fetch(need: &BTreeSet<StepRef>) -> Vec<Todo> {
+/// Returns the reaction to an attempt. `None`: it succeeded or is open.
+pub(crate) fn after(step: &Step, latest: &Attempt) -> Option<After> {
+    let attempts = latest.attempt;
+    let (otherwise, reason) = match latest.state {
+        State::Proposed | State::Asked | State::Granted | State::Succeeded => return None,
+        State::Refused => {
+            return Some(match step.on_refusal() {
+                OnRefusal::Stop => After::Stop(Reason::Refused),
+                OnRefusal::Continue => After::Continue,
+            });
+        }
+        // A lapsed action did not happen, so a new proposal repeats nothing, even under `on_failure = "stop"`.
+        State::Lapsed if attempts < ATTEMPTS_MAX => return Some(After::Retry),
+        State::Lapsed => (step.on_failure(), Reason::Lapsed { attempts }),
+        State::Failed => (step.on_failure(), Reason::Failed { attempts }),
+        State::Unknown => (step.on_unknown(), Reason::Unknown { attempts }),
+    };
+    Some(match otherwise {
+        Otherwise::Stop => After::Stop(reason),
+        Otherwise::Continue => After::Continue,
+        Otherwise::Retry(times) if attempts <= times => After::Retry,
+        Otherwise::Retry(_) => After::Stop(reason),
+    })
+}
+
+/// The end of a step without success, as the continuation of a sentence.
+pub(crate) fn ended(latest: Option<&Attempt>) -> &'static str {
+    match latest.map(|latest| latest.state) {
+        Some(State::Refused) => "was refused",
+        Some(State::Failed) => "failed",
+        Some(State::Lapsed) => "was not claimed in time",
+        Some(State::Unknown) => "may or may not have happened",
+        Some(State::Proposed | State::Asked | State::Granted | State::Succeeded) | None => {
+            "was never proposed"
+        }
+    }
+}
+
+pub(crate) fn fetch(need: &BTreeSet<StepRef>) -> Vec<Todo> {
     need.iter().map(|&at| Todo::NeedOutput { at }).collect()
 }

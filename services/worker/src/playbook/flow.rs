@@ -8,9 +8,9 @@ use toml::de::{DeTable, DeValue};
 use super::reader::{Reader, Value, integer};
 use super::{Condition, Items, WAIT_MS_MAX, WAIT_MS_MIN};
 use crate::limits::ITEMS_MAX;
-use crate::reference::{Piece, Reference};
+use crate::reference::{Piece, Reference, Root};
 
-const REPEAT_KEYS: &[&str] = &["times", "at_most", "until", "pause"];
+const REPEAT_KEYS: &[&str] = &["from", "times", "at_most", "until", "pause"];
 const TIMES_FIX: &str = "write a number of times from 1 to 1000, such as `repeat = 3`, or `repeat = { times = \"{input.times}\", at_most = 10 }`";
 const PAUSE_FIX: &str = "write a whole number with s, m, h or d, from 1s to 31d, such as \"30s\"";
 const WAIT_FIX: &str = "write a duration from 1s to 31d, such as \"10m\", a moment with an offset, such as \"2027-03-01T09:00:00+01:00\", \
@@ -102,10 +102,18 @@ impl Reader<'_> {
             return self.wrong(value.span(), "the repetition has no bound", fix);
         };
         let at_most = self.times(at_most)?;
+        let block = self.block(table)?;
         let times = match table.get("times") {
             None => None,
             Some(value) => Some(self.reference(value, "times")?),
         };
+        if let (Some(first), Some(of)) = (block, times.as_ref())
+            && matches!(of.root, Root::Step(at) if at >= first)
+        {
+            let fix = "name a step before the block, or write the number of times";
+            let problem = "`times` is read before the block begins";
+            return self.wrong(table.get("times").map_or(0..0, Spanned::span), problem, fix);
+        }
         let own = self.later.last().cloned();
         // Its condition reads the result of the step itself.
         self.earlier.extend(own);

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::inputs::Inputs;
 use super::reader::{Reader, Value, integer};
-use super::roots::heading;
+use super::together::headings;
 use super::{
     Arg, OnRefusal, Otherwise, PLAYBOOK_BYTES_MAX, PURPOSE_CHARS_MAX, Playbook, SLUG, STEP_ID,
     STEPS_MAX, SUMMARY_CHARS_MAX, Step, TOOL_NAME, Work, is_slug, is_step_id,
@@ -28,6 +28,7 @@ const CALL_KEYS: &[&str] = &[
     "for_each",
     "at_most",
     "repeat",
+    "beside",
     "parallel",
     "on_refusal",
     "on_failure",
@@ -166,11 +167,8 @@ impl Reader<'_> {
             let problem = format!("{} steps; at most {STEPS_MAX} are allowed", tables.len());
             return self.wrong(span.clone(), problem, "split the playbook into several");
         }
-        self.later = tables
-            .iter()
-            .rev()
-            .map(|(table, _)| heading(table))
-            .collect();
+        self.later = headings(&tables);
+        self.later.reverse();
         let mut steps = Vec::new();
         for (table, span) in &tables {
             let step = self.step(table, span.clone());
@@ -191,6 +189,7 @@ impl Reader<'_> {
                 step.into_iter().for_each(|step| step.branch_of.push(from));
             }
         }
+        self.together(&mut steps, &tables);
         self.flow(&steps, &tables);
         Some(steps)
     }
@@ -207,7 +206,9 @@ impl Reader<'_> {
         let id = self.required(table, span.clone(), "id", "the step");
         let id = id.and_then(|value| self.id(value));
         let items = self.items(table);
-        let has_items = table.contains_key("for_each") || table.contains_key("repeat");
+        let is_repeated = self.later.last().is_some_and(|own| own.block.is_some());
+        let has_items =
+            is_repeated || table.contains_key("for_each") || table.contains_key("repeat");
         let work = match wait {
             Some(value) => self.wait(value).map(Work::Wait),
             None => self.call(table, span, has_items),
@@ -219,6 +220,7 @@ impl Reader<'_> {
             None => Some(false),
             Some(value) => self.parallel(value, table.contains_key("for_each")),
         };
+        let beside = self.beside(table);
         let on_refusal = match table.get("on_refusal") {
             None => Some(OnRefusal::Stop),
             Some(value) => self.on_refusal(value),
@@ -234,6 +236,8 @@ impl Reader<'_> {
             otherwise: otherwise?,
             branch_of: Vec::new(),
             parallel: parallel?,
+            block: None,
+            beside: beside?,
             on_refusal: on_refusal?,
             on_failure: on_failure?,
             on_unknown: on_unknown?,

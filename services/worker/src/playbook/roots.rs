@@ -14,6 +14,10 @@ pub(super) struct Heading {
     pub(super) is_list: bool,
     /// True if it waits and has no output.
     pub(super) is_wait: bool,
+    /// The last step of the block with which it is repeated.
+    pub(super) block: Option<usize>,
+    /// The first of the steps that run beside one another.
+    pub(super) group: usize,
 }
 
 /// Reads the header of a step.
@@ -25,6 +29,8 @@ pub(super) fn heading(table: &DeTable<'_>) -> Heading {
         id: id.unwrap_or_default().into(),
         is_list: table.contains_key("for_each") || table.contains_key("repeat") && !has_until,
         is_wait: table.contains_key("wait"),
+        block: None,
+        group: 0,
     }
 }
 
@@ -47,11 +53,18 @@ pub(super) fn root(
         };
     }
     if let Some((at, step)) = earlier.iter().enumerate().find(|(_, s)| s.id == name) {
+        let here = later.last();
+        if here.is_some_and(|here| here.id != step.id && here.group == step.group) {
+            let problem = format!("`{name}` runs beside this step, so it has no output yet");
+            return Err((problem, "remove `beside`, or name an earlier step".into()));
+        }
+        let is_list = step.is_list
+            && here.is_none_or(|here| step.block.is_none() || here.block != step.block);
         if step.is_wait {
             let problem = format!("`{name}` waits, so it has no output");
             return Err((problem, "name a step with a tool".into()));
         }
-        if let (true, Some(field)) = (step.is_list, path.first().and_then(Segment::field)) {
+        if let (true, Some(field)) = (is_list, path.first().and_then(Segment::field)) {
             return Err((
                 format!("`{name}` has several items, so it is a list and has no field `{field}`"),
                 format!("write `{{{name}.*.{field}}}` for all or `{{{name}[0].{field}}}` for one"),

@@ -30,3 +30,4 @@ mod references;
 mod run;
 #[cfg(test)]
 mod stream;
+mod together;

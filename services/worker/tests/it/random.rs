@@ -3,6 +3,7 @@
 
 use crate::run::{End, Run};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use worker::{Around, Fact, Playbook, Progress, StepRef, Todo, ready};
@@ -24,19 +25,47 @@ const ARGS: [&str; 6] = [
     "'{R[0]}'",
 ];
 
-/// A random step: for_each, parallel, three behaviours, argument, earlier step.
-type Shape = (bool, bool, bool, u8, u8, usize, usize);
+/// A random step: parallel, three behaviours, argument, earlier step, form, condition.
+type Shape = (bool, bool, u8, u8, usize, usize, usize, usize);
+
+/// The forms of a step: for each item, repeated, repeated until, repeated with the steps before it, beside others, a wait.
+const FORMS: usize = 9;
+/// The conditions of a step, and the branch that it takes.
+const CONDITIONS: [&str; 5] = [
+    "",
+    "if = { value = \"{R}\", present = true }\n",
+    "unless = { value = \"{R}\", present = true }\n",
+    "otherwise = \"z\"\n",
+    "",
+];
 
 fn shape() -> impl Strategy<Value = Shape> {
     (
-        any::<bool>(),
         any::<bool>(),
         any::<bool>(),
         0..5_u8,
         0..5_u8,
         0..ARGS.len(),
         0..8_usize,
+        0..FORMS,
+        0..CONDITIONS.len(),
     )
+}
+
+/// The lines of a form; the earlier step is `R`.
+fn form(form: usize, n: usize, parallel: bool) -> String {
+    match form {
+        1 | 2 => format!("for_each = \"{{R}}\"\nparallel = {parallel}\n"),
+        3 => "repeat = 2\n".to_owned(),
+        4 => format!(
+            "repeat = {{ at_most = 3, pause = \"1s\", until = {{ value = \"{{s{n}[0]}}\", is = 1 }} }}\n"
+        ),
+        5 => "repeat = { from = \"R\", at_most = 2, pause = \"1s\" }\n".to_owned(),
+        6 => "repeat = { from = \"R\", at_most = 3, until = { value = \"{R[0]}\", is = 1 } }\n"
+            .to_owned(),
+        7 => "beside = \"R\"\n".to_owned(),
+        _ => String::new(),
+    }
 }
 
 fn behaviour(key: &str, n: u8) -> String {
@@ -47,30 +76,66 @@ fn behaviour(key: &str, n: u8) -> String {
     }
 }
 
+/// Makes a playbook. A step loses its condition, its argument and its form, in this order, until the playbook is valid.
 fn playbook(shapes: &[Shape]) -> String {
+    const LAST: &str = "[[step]]\nid = \"z\"\ntool = \"t.t\"\n";
     let mut text = "playbook = \"p\"\npurpose = \"random\"\n".to_string();
-    for (n, (each, parallel, go_on, failure, unknown, arg, earlier)) in shapes.iter().enumerate() {
-        text += &format!("[[step]]\nid = \"s{n}\"\ntool = \"t.t\"\n");
-        text += &behaviour("on_failure", *failure);
-        text += &behaviour("on_unknown", *unknown);
-        if *go_on {
-            text += "on_refusal = \"continue\"\n";
-        }
-        if n == 0 {
+    for (n, shape) in shapes.iter().enumerate() {
+        let (parallel, go_on, failure, unknown, arg, earlier, of, condition) = *shape;
+        let mut step = format!("[[step]]\nid = \"s{n}\"\n");
+        if of == 8 {
+            text += &format!("{step}wait = \"1s\"\n");
             continue;
         }
-        let from = earlier % n;
-        if *each {
-            text += &format!("for_each = \"{{s{from}}}\"\nparallel = {parallel}\n");
+        step += "tool = \"t.t\"\n";
+        let mut behaviours = behaviour("on_failure", failure) + &behaviour("on_unknown", unknown);
+        if go_on {
+            behaviours += "on_refusal = \"continue\"\n";
         }
-        let is_list = from > 0 && shapes[from].0;
-        let arg = match ARGS[*arg] {
-            "'{R.text}'" if is_list => "'{R[0].text}'",
-            other => other,
-        };
-        text += &format!("args.x = {}\n", arg.replace('R', &format!("s{from}")));
+        let (form, condition) = (form(of, n, parallel), CONDITIONS[condition]);
+        let arg = format!("args.x = {}\n", ARGS[arg]);
+        let tries = [
+            [&form, &arg, condition],
+            [&form, &arg, ""],
+            [&form, "", ""],
+            ["", &arg, ""],
+            ["", "", ""],
+        ];
+        let valid = tries.iter().find_map(|lines| {
+            let lines = lines
+                .concat()
+                .replace('R', &format!("s{}", earlier % n.max(1)));
+            let tried = format!("{text}{step}{behaviours}{lines}");
+            let is_valid = Playbook::parse("p", &format!("{tried}{LAST}")).is_ok();
+            is_valid.then_some(tried)
+        });
+        text = valid.unwrap();
     }
-    text
+    text + LAST
+}
+
+#[test]
+fn random_playbooks_have_every_form() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let shapes = prop::collection::vec(shape(), 1..7);
+    let mut all = String::new();
+    for _ in 0..400 {
+        all += &playbook(&shapes.new_tree(&mut runner).unwrap().current());
+    }
+    for part in [
+        "for_each",
+        "repeat = 2",
+        "pause = \"1s\", until",
+        "at_most = 2, pause",
+        "at_most = 3, until",
+        "beside",
+        "wait",
+        "if =",
+        "unless =",
+        "otherwise",
+    ] {
+        assert!(all.matches(part).count() > 10, "{part}");
+    }
 }
 
 /// Returns all todos of a reader with all outputs after `history`.
