@@ -29,6 +29,6 @@ bench name *options:
 ci:
     bash .ci/run
 
-# Slow checks that rarely fail: profiles of system calls, 300 kills, growth, 100,000 attacks, 10,000 calls. They need root, and take half an hour.
+# Slow checks that rarely fail: profiles of system calls, 300 kills, growth, 100,000 attacks, 10,000 calls, a real Vault. They need root, Go and 6 GB of disk space, and take 40 minutes.
 long:
     bash .ci/run long

@@ -87,6 +87,7 @@ mod tool_try;
 mod tools;
 mod twins;
 mod upgrade;
+mod vault;
 mod versions;
 mod wire;
 mod workspace;
