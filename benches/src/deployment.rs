@@ -152,6 +152,15 @@ impl Deployment {
         std::fs::write(&path, CONTRACT)?;
         Ok(sign::sign(&self.opened()?, &path).await?.contract)
     }
+
+    /// Signs the same contract for jobs.
+    pub(crate) async fn sign_contract_of_jobs(&self) -> Result<(), Error> {
+        let path = self.dir.path().join("contract.toml");
+        let text = CONTRACT.replace("[limits]", "principal = \"job\"\n\n[limits]");
+        std::fs::write(&path, text)?;
+        sign::sign(&self.opened()?, &path).await?;
+        Ok(())
+    }
 }
 
 /// A playbook that proposes the same listing `steps` times, one after the other.

@@ -20,6 +20,7 @@ mod session;
 mod system;
 mod table;
 mod tools;
+mod triggers;
 mod variants;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         "tools" => tools::run(),
         "session" => session::run(),
         "egress" => egress::run(),
+        "triggers" => triggers::run(&rest),
         _ => return contractual::main(),
     };
     match done {

@@ -32,7 +32,12 @@ pub(crate) struct Expected {
 impl Wire {
     /// Connects as an actor does: mutual TLS and NKey.
     pub(crate) async fn connect(of: &Deployment, author: AuthorId) -> Result<Self, Error> {
-        let access = of.dir.access(author.name(), &of.file.url());
+        Self::of(of, author.name()).await
+    }
+
+    /// Connects as any identity.
+    pub(crate) async fn of(of: &Deployment, name: &str) -> Result<Self, Error> {
+        let access = of.dir.access(name, &of.file.url());
         let seed = UserKey::load(&access.nkey)?;
         let options = ConnectOptions::with_nkey(seed.seed().to_owned())
             .add_root_certificates(access.ca)

@@ -49,6 +49,8 @@ pub enum MessageRefusal {
     Rate,
     /// As many messages as may wait for the end of a run do so.
     Queue,
+    /// A run went on, and the job passes over messages meanwhile.
+    Overlap,
 }
 
 impl RunCause {

@@ -14,6 +14,7 @@ mod images;
 mod probe;
 mod reach;
 mod scripts;
+mod secrets;
 mod servers;
 mod stack;
 mod table;

@@ -81,7 +81,7 @@ fn memory(pid: u32, mut each: impl FnMut(&[u8])) -> Option<()> {
 }
 
 /// Checks that the memory of every part but egress has no canary, and that the search finds what is there.
-fn search_memory(deployment: &Deployment, canary: &[String]) {
+pub(crate) fn search_memory(deployment: &Deployment, canary: &[String]) {
     let path = deployment.dir().path().display().to_string();
     let any = |texts: &[String]| {
         let texts: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();

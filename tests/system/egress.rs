@@ -26,6 +26,8 @@ pub(crate) struct World {
     folder: PathBuf,
     dns: u64,
     https: u64,
+    /// The port of a store of secrets, if there is one.
+    store: Option<u64>,
 }
 
 impl Drop for World {
@@ -83,6 +85,7 @@ impl World {
             folder,
             dns: port("dns"),
             https: port("https"),
+            store: ports["store"].as_u64(),
         };
         world.names(&json!({ HOST: ["127.0.0.1"] }));
         Some(world)
@@ -134,6 +137,11 @@ impl World {
     /// The endpoint of the HTTPS server.
     pub(crate) fn endpoint(&self) -> String {
         format!("{HOST}:{}", self.https)
+    }
+
+    /// The endpoint of the store of secrets.
+    pub(crate) fn store(&self) -> String {
+        format!("{HOST}:{}", self.store.unwrap())
     }
 
     /// A tool of the HTTPS server.

@@ -77,6 +77,7 @@ mod slots;
 mod stolen;
 mod stolen_secrets;
 mod stopping;
+mod stores;
 mod talks;
 mod tamper;
 mod task;

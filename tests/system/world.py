@@ -3,7 +3,8 @@
 Its only argument is a folder with `cert.pem`, `key.pem` and `names.json` (names with their addresses). It prints its ports
 as JSON, and adds each request to `requests` in the folder, and the SHA-256 of each header `authorization` to `seen`.
 With `document.json`, an OpenAPI document, and `documented.py` there, it answers as the document says; with `script.json` and
-`models_server.py`, as a model; with `keys.json` and `keys_server.py`, it takes requests below `/v2/keys/` only with their key.
+`models_server.py`, as a model; with `vault.json` and `vault_server.py`, a second HTTPS server is a store of secrets; with
+`keys.json` and `keys_server.py`, it takes requests below `/v2/keys/` only with their key.
 """
 
 import base64
@@ -190,6 +191,27 @@ if (FOLDER / "document.json").exists():
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE"]:
         setattr(Handler, "do_" + method, Handler.documented)
 
+
+class StoreHandler(http.server.BaseHTTPRequestHandler):
+    """Hands each request to the store of secrets; logs none of its bytes."""
+
+    def handled(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+        code, kind, said = STORE.answer(self.command, self.path, self.headers, body)
+        self.send_response(code)
+        if kind:
+            self.send_header("content-type", kind)
+        if code != 204:
+            self.send_header("content-length", str(len(said.encode())))
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    do_GET = do_POST = handled
+
+    def log_message(self, *_):
+        pass
+
+
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(FOLDER / "cert.pem", FOLDER / "key.pem")
 https = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -197,5 +219,14 @@ https.socket = context.wrap_socket(https.socket, server_side=True)
 dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 dns.bind(("127.0.0.1", 0))
 threading.Thread(target=names, args=(dns,), daemon=True).start()
-print(json.dumps({"dns": dns.getsockname()[1], "https": https.server_address[1]}), flush=True)
+ports = {"dns": dns.getsockname()[1], "https": https.server_address[1]}
+if (FOLDER / "vault.json").exists():
+    import vault_server
+
+    STORE = vault_server.Store(FOLDER, log)
+    store = http.server.ThreadingHTTPServer(("127.0.0.1", 0), StoreHandler)
+    store.socket = context.wrap_socket(store.socket, server_side=True)
+    threading.Thread(target=store.serve_forever, daemon=True).start()
+    ports["store"] = store.server_address[1]
+print(json.dumps(ports), flush=True)
 https.serve_forever()

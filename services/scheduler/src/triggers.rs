@@ -31,7 +31,7 @@ pub(crate) struct PendingTrigger {
 /// The effect of messages on a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// Nothing: a run goes on, and the job passes over what comes meanwhile, or a later message takes its place.
+    /// Nothing: a later message takes its place.
     Passed,
     /// Nothing, though the job waits for such messages: it is counted.
     Refused(MessageRefusal),
@@ -91,7 +91,7 @@ pub(crate) fn ready(runs: &Runs, job: &Job, earlier: usize, now: Time) -> Taken 
     }
     match (job.overlap, runs.progress(&job.name).open) {
         (_, 0) => Taken::Runs,
-        (Overlap::Skip, _) => Taken::Passed,
+        (Overlap::Skip, _) => Taken::Refused(MessageRefusal::Overlap),
         (Overlap::Allow | Overlap::Cancel, open) if open < RUNS_MAX => Taken::Runs,
         (Overlap::Queue(most), _) if earlier >= usize::from(most) => {
             Taken::Refused(MessageRefusal::Queue)

@@ -232,3 +232,27 @@ fn so_many_messages_wait_for_the_end_of_a_run() {
     let refused: u32 = scene.refused.iter().map(|one| one.count).sum();
     assert!(refused >= 1, "{:?}", scene.refused);
 }
+
+#[test]
+fn messages_during_a_run_that_are_passed_over_are_counted() {
+    let mut scene = reading("overlap = \"skip\"");
+    message(&mut scene, 1, ("cli.build", 1), 1);
+    let first = scene.run();
+    assert_eq!(first.len(), 1);
+    for n in 2..=50 {
+        message(&mut scene, n, ("cli.build", n as u8), n);
+        scene.log.now = at(n);
+        assert!(scene.run().is_empty());
+    }
+    scene.log.now = at(120);
+    assert!(scene.run().is_empty());
+    assert_eq!(scene.took.len(), 50);
+    let refused: u32 = scene.refused.iter().map(|one| one.count).sum();
+    assert_eq!((refused, scene.refused.len()), (49, 2));
+    let why = |one: &bus_schema::TriggerRefused| one.why == MessageRefusal::Overlap;
+    assert!(scene.refused.iter().all(why));
+    scene.finish(run(1, first[0]));
+    message(&mut scene, 51, ("cli.build", 51), 121);
+    scene.log.now = at(121);
+    assert_eq!(scene.run().len(), 1);
+}

@@ -74,6 +74,9 @@ impl RefusedCount {
             }
             MessageRefusal::Rate => "the job had as many runs as its `rate` permits",
             MessageRefusal::Queue => "as many as its `queue` permits waited already",
+            MessageRefusal::Overlap => {
+                "a run of the job went on, and its `overlap` passes over them"
+            }
         };
         format!(
             "messages without a run: {}, last {}: {why}",
