@@ -244,14 +244,15 @@ async fn counted(deployment: &Deployment) -> Result<(usize, usize), Error> {
     let (mut runs, mut refused) = (0, 0_usize);
     let bus = bus(deployment, "owner").await?;
     bus.each_fact(owner(&deployment.dir)?, |fact: SchedulerFact| {
-        match fact {
-            SchedulerFact::RunDue(_, fact) if fact.job == many => {
-                runs += usize::from(matches!(fact.cause, RunCause::Triggered { .. }));
-            }
-            SchedulerFact::TriggerRefused(_, fact) if fact.job == many => {
-                refused += usize::try_from(fact.count).unwrap_or(usize::MAX);
-            }
-            _ => {}
+        if let SchedulerFact::RunDue(_, fact) = &fact
+            && fact.job == many
+        {
+            runs += usize::from(matches!(fact.cause, RunCause::Triggered { .. }));
+        }
+        if let SchedulerFact::TriggerRefused(_, fact) = fact
+            && fact.job == many
+        {
+            refused += usize::try_from(fact.count).unwrap_or(usize::MAX);
         }
         true
     })

@@ -137,7 +137,7 @@ async fn a_value_of_a_store_does_its_work_and_stands_nowhere() {
     assert!(verified.printed.contains(" 0 junk"), "{verified:?}");
 }
 
-/// What the store answers to a login or a reading instead, and words of the reason that it leads to.
+/// Other answers of the store to a login or a reading, each with words of the reason that it leads to.
 fn bad_answers() -> Vec<(String, &'static str)> {
     let json = "application/json";
     let says = |step: &str, code: u16, kind: &str, said: &Value| {

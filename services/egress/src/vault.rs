@@ -133,7 +133,9 @@ impl Sender {
             found => found?.data,
         };
         let metadata = found.as_ref().and_then(|found| found.metadata.as_ref());
-        if metadata.is_some_and(VersionMetadata::is_deleted) {
+        // A version that is to be deleted later has that time as well, beside its data.
+        let is_empty = found.as_ref().is_some_and(|found| found.data.is_none());
+        if is_empty && metadata.is_some_and(VersionMetadata::is_deleted) {
             return Err(NoVault::Deleted(endpoint, at(), version));
         }
         if code == 404 {

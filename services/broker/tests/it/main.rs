@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod config;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod release;

@@ -84,9 +84,22 @@ async fn a_file_is_stored_in_parts_as_it_is() {
     );
 }
 
+/// Reads a file with each of these headers, which give it this name and this type.
+async fn named(cases: &[(&str, Option<&str>, Option<&str>)]) {
+    for (headers, name, media) in cases {
+        let (_, sent) = read(file(headers, b"x"), 100).await;
+        let (download, _) = stored(sent).await;
+        assert_eq!(
+            (download.name.as_deref(), download.media_type.as_deref()),
+            (*name, *media),
+            "{headers}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_name_is_one_name_and_a_type_is_a_type() {
-    for (headers, name, media) in [
+    named(&[
         (
             "content-disposition: attachment; filename=a.txt\r\n",
             Some("a.txt"),
@@ -117,6 +130,19 @@ async fn a_name_is_one_name_and_a_type_is_a_type() {
             None,
             Some("text/plain"),
         ),
+        (
+            "content-disposition: attachment\r\ncontent-type: text\r\n",
+            None,
+            None,
+        ),
+        ("content-type: text/<b>\r\n", None, None),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn an_extended_name_comes_first_and_is_one_name_as_well() {
+    named(&[
         (
             "content-disposition: attachment; filename=\"a.txt\"; filename*=UTF-8''na%C3%AFve%20b.txt\r\n",
             Some("na\u{ef}ve b.txt"),
@@ -152,21 +178,8 @@ async fn a_name_is_one_name_and_a_type_is_a_type() {
             None,
             None,
         ),
-        (
-            "content-disposition: attachment\r\ncontent-type: text\r\n",
-            None,
-            None,
-        ),
-        ("content-type: text/<b>\r\n", None, None),
-    ] {
-        let (_, sent) = read(file(headers, b"x"), 100).await;
-        let (download, _) = stored(sent).await;
-        assert_eq!(
-            (download.name.as_deref(), download.media_type.as_deref()),
-            (name, media),
-            "{headers}"
-        );
-    }
+    ])
+    .await;
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod servers;
 mod streams;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
 mod vault;
 #[cfg(test)]
 mod world;

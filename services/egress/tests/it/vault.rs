@@ -106,6 +106,18 @@ async fn a_value_of_a_vault_stands_in_one_request_and_its_login_ends() {
 }
 
 #[tokio::test]
+async fn a_version_that_is_to_be_deleted_later_is_read_until_then() {
+    let authority = Authority::new();
+    let later = r#"{"data": {"data": {"key": "v"}, "metadata": {"version": 3, "deletion_time": "2036-01-01T00:00:00Z"}}}"#;
+    let server = server(&authority, &[ok(LOGIN), ok(later)]).await;
+    let opened = opened(&server, &server, "3");
+    let source = opened.terms.vault().unwrap();
+    let reach = reach(&[&server]);
+    let found = server.sender().credential_of_vault(source, &opened, &reach);
+    assert!(found.await.is_ok());
+}
+
+#[tokio::test]
 async fn the_newest_version_is_read_only_where_the_owner_says_so() {
     let authority = Authority::new();
     let answers = [ok(LOGIN), version(r#"{"key": "v"}"#)];

@@ -10,4 +10,5 @@ mod scrubs;
 mod seals;
 #[cfg(test)]
 mod signatures;
+#[cfg(test)]
 mod vaults;

@@ -30,4 +30,5 @@ mod references;
 mod run;
 #[cfg(test)]
 mod stream;
+#[cfg(test)]
 mod together;
