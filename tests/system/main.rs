@@ -40,6 +40,7 @@ mod lying;
 mod main_job;
 mod mcp;
 mod model_streams;
+mod model_tries;
 mod models;
 mod nats_cli;
 mod net_demo;

@@ -78,6 +78,9 @@ async fn a_value_in_a_file_does_its_work_and_its_file_alone_withdraws_it() {
     fs::remove_file(&file).unwrap();
     let error = refused(&deployment, &world).await;
     assert!(error.contains("not in the broker's folder"), "{error}");
+    let doctor = run(&deployment, &["doctor"]);
+    let missing = format!("their files are missing: {}", file.display());
+    assert!(doctor.printed.contains(&missing), "{doctor:?}");
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
     let error = refused(&deployment, &world).await;
     assert!(error.contains("cannot be read"), "{error}");

@@ -154,7 +154,7 @@ impl Exceptions {
         )
     }
 
-    /// Those of a step that has passed over nothing.
+    /// Counts of a step that has passed over nothing.
     pub(crate) fn of(step: u16) -> Self {
         Self {
             step,

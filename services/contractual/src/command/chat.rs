@@ -100,6 +100,7 @@ impl Arguments {
             contract: (&contract, &text),
             model,
             chat: true,
+            tools: true,
             set: &[],
         };
         Ok(dialogue::open(deployment, &client, &asked).await?.task)

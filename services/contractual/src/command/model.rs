@@ -2,6 +2,7 @@
 
 mod add;
 mod list;
+mod test;
 
 use clap::Subcommand;
 use deployment::Deployment;
@@ -16,6 +17,8 @@ pub(super) enum Command {
     /// List the models of the signed catalogue.
     #[command(after_help = list::HELP)]
     List,
+    /// Have a model answer a few words, to see if all of its way works.
+    Test(test::Arguments),
 }
 
 impl Command {
@@ -23,6 +26,7 @@ impl Command {
         match self {
             Self::Add(arguments) => arguments.run(deployment, out).await,
             Self::List => list::run(deployment, out).await,
+            Self::Test(arguments) => Box::pin(arguments.run(deployment, out)).await,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct NewDialogue<'a> {
     pub(crate) model: Option<&'a str>,
     /// True if it waits for further words.
     pub(crate) chat: bool,
+    /// True if the tools of the contract are offered.
+    pub(crate) tools: bool,
     /// The values of slots, each `<slot>=<value>`.
     pub(crate) set: &'a [String],
 }
@@ -39,13 +41,17 @@ pub(crate) async fn open(
         contract: (contract, text),
         model,
         chat,
+        tools,
         set,
     } = *asked;
     let bus = deployment.bus().await?;
     let signed = tool::signed(deployment, &bus).await?;
     drop(bus);
     let parsed = document::parse(contract, text, &signed.catalogue)?;
-    let document = model::document(&parsed, &signed.catalogue, (model, chat))?;
+    let mut document = model::document(&parsed, &signed.catalogue, (model, chat))?;
+    if !tools {
+        document.tools.clear();
+    }
     let bytes = document.bytes();
     if bytes.len() > engine::DOCUMENT_BYTES_MAX {
         return Err(Error::Refused(format!(

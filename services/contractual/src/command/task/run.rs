@@ -173,6 +173,7 @@ impl Arguments {
                 contract: (&contract, &text),
                 model: self.model.as_deref(),
                 chat: false,
+                tools: true,
                 set: &self.set,
             };
             return dialogue::open(deployment, client, &asked).await;
