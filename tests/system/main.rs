@@ -75,6 +75,7 @@ mod shelf_programs;
 mod shell;
 mod skew;
 mod slots;
+mod step_bars;
 mod stolen;
 mod stolen_secrets;
 mod stopping;

@@ -146,6 +146,9 @@ async fn a_new_value_has_a_file_of_its_own_and_its_place_never_changes_by_chance
         "{ended:?}"
     );
 
+    let forgotten = run(&deployment, &["secret", "forget", "crm"]);
+    let files = "delete its files `crm.1` to `crm.2` as well";
+    assert!(forgotten.printed.contains(files), "{forgotten:?}");
     // Back to the record.
     set(&deployment, &world.endpoint(), "a value on the record");
     let shown = run(&deployment, &["secret", "show", "crm"]);

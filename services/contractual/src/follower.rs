@@ -72,6 +72,7 @@ impl Follower<'_> {
                     None => return Ok(approved),
                 },
                 turn = questions.turn(timeline) => {
+                    timeline.bar.clear(self.out);
                     approved.extend(self.turn(turn, answer, (timeline, &mut questions)).await?);
                 }
             }
@@ -160,6 +161,8 @@ impl Follower<'_> {
         if questions.is_asking() {
             prompt::leave();
         }
+        timeline.bar.clear(self.out);
+        timeline.bar.hear(event);
         let shown = timeline.show(event, self.client).await;
         if self.out.json() {
             self.out.line(&json(event));
@@ -177,6 +180,8 @@ impl Follower<'_> {
         }
         if questions.is_asking() {
             prompt::show();
+        } else if self.is_live() {
+            timeline.bar.show(self.out);
         }
     }
 

@@ -31,6 +31,7 @@ mod reason;
 mod recorded;
 mod sent;
 mod session;
+mod step_bar;
 mod timeline;
 mod too_much;
 mod unusual;

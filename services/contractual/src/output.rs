@@ -95,6 +95,13 @@ impl Output {
         note(write!(io::stdout(), "{}", escaped_lines(text)).and_then(|()| io::stdout().flush()));
     }
 
+    /// Shows a text in the place of the last one, on a terminal; the cursor stays at its beginning, so that a line of anybody
+    /// else overwrites it.
+    pub(crate) fn status(&self, text: &str) {
+        let text = escaped(text);
+        note(write!(io::stdout(), "\r\u{1b}[2K{text}\r").and_then(|()| io::stdout().flush()));
+    }
+
     /// Prints a line in which one word has an ANSI colour if the output is a terminal.
     pub fn painted(&self, before: &str, (word, colour): (&str, Option<u8>), after: &str) {
         let (before, word, after) = (escaped(before), escaped(word), escaped_lines(after));

@@ -16,6 +16,7 @@ use crate::{
     output::Output,
     question::Question,
     reason,
+    step_bar::StepBar,
 };
 
 /// Most characters of a content on one line.
@@ -72,6 +73,8 @@ pub(crate) struct Timeline {
     pub(crate) said: u16,
     /// The usage so far.
     pub(crate) cost: Cost,
+    /// The progress of the step in work.
+    pub(crate) bar: StepBar,
     /// The last refusal or failure of each step.
     causes: BTreeMap<String, String>,
 }

@@ -30,9 +30,20 @@ impl Arguments {
             let version = newest.signed.version;
             secrets::revoke(deployment, &bus, name, version).await?;
         }
+        // The terms of an erased version are gone, and its file may be there.
+        let terms = secrets::terms(&bus, &newest.signed).await;
+        let in_file = terms.is_ok_and(|signed| signed.is_in_file);
         let versions = secrets::erase(deployment, &found, name).await?;
-        out.print(&json!({"name": name, "versions": versions}), || {
-            format!("{name}: revoked, and the values of all {versions} versions erased")
+        let end = json!({"name": name, "versions": versions, "in_file": in_file});
+        out.print(&end, || {
+            let files = match in_file {
+                true => format!(
+                    "; delete its files `{name}.1` to `{name}.{}` as well",
+                    newest.signed.version
+                ),
+                false => String::new(),
+            };
+            format!("{name}: revoked, and the values of all {versions} versions erased{files}")
         });
         Ok(())
     }

@@ -93,6 +93,7 @@ impl Talk<'_> {
                     }
                 }
                 turn = questions.turn(timeline), if typing.is_none() => {
+                    timeline.bar.clear(self.follower.out);
                     self.turn(turn, timeline, (&mut questions, &mut approved)).await?;
                 }
                 line = typed(&mut typing) => {
@@ -100,6 +101,7 @@ impl Talk<'_> {
                     typing = self.typed(prompt, line, timeline).await?;
                 }
                 () = interrupt.came() => {
+                    timeline.bar.clear(self.follower.out);
                     let asks = typing.is_some() || questions.is_asking();
                     if asks || !self.spoken || !prompt::is_attended() {
                         return Err(self.left());
