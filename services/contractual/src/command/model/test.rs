@@ -1,7 +1,7 @@
 //! `model test`: has a model answer a few words under a contract in force, and says what came of it.
 
 use ::contract::Catalogue;
-use bus_schema::ToolName;
+use bus_schema::{Digest, ToolName};
 use clap::Args;
 use deployment::Deployment;
 use serde_json::json;
@@ -41,8 +41,9 @@ impl Arguments {
         let signed = tool::signed(deployment, &bus).await?;
         drop(bus);
         let model = self.model(&signed.catalogue)?;
-        let contract = self.contract(deployment, &model.tool).await?;
-        let text = contract::text(deployment, &contract).await?;
+        let (contract, digest) = self.contract(deployment, &model.tool).await?;
+        // By its digest: a file may have the name of the contract.
+        let text = contract::text(deployment, &digest.to_string()).await?;
         let client = crate::client(deployment)?;
         let asked = NewDialogue {
             words: WORDS,
@@ -109,8 +110,12 @@ impl Arguments {
         })
     }
 
-    /// Chooses the contract: the named one, or the only one in force that names the model.
-    async fn contract(&self, deployment: &Deployment, tool: &ToolName) -> Result<String, Error> {
+    /// Chooses the contract: the named one, or the only one in force that names the model; returns its name and digest.
+    async fn contract(
+        &self,
+        deployment: &Deployment,
+        tool: &ToolName,
+    ) -> Result<(String, Digest), Error> {
         let all = entries(deployment).await?;
         let fits = all.iter().filter(|one| {
             one.state == ContractStatus::Active
@@ -118,16 +123,19 @@ impl Arguments {
         });
         let named = self.contract.as_deref();
         let fits = fits.filter(|one| named.is_none_or(|named| one.name.as_str() == named));
-        let fitting: Vec<&str> = fits.map(|one| one.name.as_str()).collect();
+        let fitting: Vec<_> = fits.collect();
         match fitting.as_slice() {
-            [only] => Ok((*only).to_owned()),
+            [only] => Ok((only.name.to_string(), only.contract)),
             [] => Err(Error::Refused(format!(
                 "no contract in force permits the tool `{tool}`: sign one with the rule that `contractual model add` prints"
             ))),
-            several => Err(Error::Document(format!(
-                "name the contract with `--contract`, one of: {}",
-                several.join(", ")
-            ))),
+            several => {
+                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+                Err(Error::Document(format!(
+                    "name the contract with `--contract`, one of: {}",
+                    names.join(", ")
+                )))
+            }
         }
     }
 }
