@@ -31,6 +31,7 @@ mod links;
 mod matcher;
 mod money;
 mod name;
+mod offer;
 mod otherwise;
 mod parse;
 mod pattern;
@@ -83,6 +84,7 @@ pub use labels::{FlowAction, Integrity, Labels, OutputLabels, Secrecy};
 pub use limits::{Limits, PeriodLimits};
 pub use matcher::{Choice, Matcher};
 pub use name::rule_id;
+pub use offer::{Offer, offer};
 pub use pattern::{PathGlob, PathGlobError, ToolGlob, is_plain_name};
 pub use pins::{
     Drift, Drifted, ReadNow, catalogue_changes, drift, entries, is_read_as_signed, pins,

@@ -4,6 +4,8 @@ use bus_schema::{Ask, ToolName};
 use contract::{Catalogue, Contract, Effect, Integrity};
 use engine::OfferedTool;
 
+/// Most bytes of a description with the rules of the contract.
+const DESCRIPTION_BYTES_MAX: usize = 2000;
 /// Longest name that all known agents take.
 const NAME_CHARS: usize = 64;
 
@@ -20,13 +22,14 @@ pub(crate) fn permitted(
         let Some(permit) = tools.find(|one| one.name == *tool.name()) else {
             continue;
         };
+        let offer = contract::offer(contract, catalogue, tool);
         let name = plain(tool.name().as_str(), &taken);
         taken.push(name.clone());
         offered.push(OfferedTool {
             name,
             tool: ToolName::clone(tool.name()),
-            description: described(permit.ask, tool),
-            schema: tool.input_schema().clone(),
+            description: described(permit.ask, tool, &offer.rules),
+            schema: offer.schema,
             untrusted: tool.output().integrity == Integrity::Untrusted,
         });
     }
@@ -46,7 +49,7 @@ fn plain(name: &str, taken: &[String]) -> String {
 }
 
 /// The description of a tool, with what the contract says of its calls.
-fn described(ask: Ask, tool: &contract::Tool) -> String {
+fn described(ask: Ask, tool: &contract::Tool, rules: &[String]) -> String {
     let under = match ask {
         Ask::Never => "Calls within the contract are permitted.",
         Ask::Sometimes => "Some calls are permitted, and some need a person's approval.",
@@ -58,5 +61,14 @@ fn described(ask: Ask, tool: &contract::Tool) -> String {
         Effect::Tell => "It tells a host something.",
         Effect::Outward => "It sends something out.",
     };
-    format!("{} {effect} {under}", tool.description())
+    let mut said = format!("{} {effect} {under} The contract says:", tool.description());
+    for rule in rules {
+        if said.len() + rule.len() > DESCRIPTION_BYTES_MAX {
+            said.push_str("\n- (further rules)");
+            break;
+        }
+        said.push_str("\n- ");
+        said.push_str(rule);
+    }
+    said
 }

@@ -6,7 +6,9 @@ mod observer;
 mod office;
 mod proposer;
 
-use contract::{Call, Contract, ContractTotals, Integrity, Record, Rule, Verdict, View, decide};
+use contract::{
+    Call, Contract, ContractTotals, Integrity, Record, Rule, Verdict, View, decide, offer,
+};
 use serde_json::{Map, Value};
 
 use self::case::Case;
@@ -69,6 +71,9 @@ impl Attack<'_> {
         (tool, args): (&str, &Map<String, Value>),
         proposer: &mut Proposer<'_>,
     ) -> Result<bool, String> {
+        if !matches!(verdict, Verdict::Refused { .. }) {
+            self.is_offered(tool, args)?;
+        }
         let Some(rule) = self.rule(verdict) else {
             return Ok(false);
         };
@@ -89,6 +94,21 @@ impl Attack<'_> {
             }
         }
         Ok(guarded)
+    }
+
+    /// Checks that the schema that the tool is offered with does not leave out a call that may happen.
+    fn is_offered(&self, tool: &str, args: &Map<String, Value>) -> Result<(), String> {
+        let tools = &self.case.tools;
+        let offer = offer(self.contract, tools, tools.get(tool).unwrap());
+        for (name, value) in args.iter().filter(|(_, value)| !value.is_null()) {
+            let listed = offer.schema["properties"][name]["enum"].as_array();
+            if listed.is_some_and(|listed| !listed.contains(value)) {
+                return Err(format!(
+                    "{tool}: {name} {value} may happen and is not offered"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Lets a call happen, with an outcome by chance.

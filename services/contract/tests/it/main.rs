@@ -24,6 +24,7 @@ mod http_secrets;
 mod known;
 mod laws;
 mod messages;
+mod offers;
 mod otherwise;
 mod parts;
 mod patterns;
