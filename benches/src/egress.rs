@@ -23,6 +23,7 @@ use crate::{
     actions::Measured,
     deployment::Deployment,
     egress_world::{EVENTS, FILE_BYTES, LARGE_BYTES, World},
+    memory::{megabytes, memory},
     runtime::Error,
     system::{actions, watch},
     table::{self, Row, Times},
@@ -83,14 +84,6 @@ fn http(entry: &Value) -> Result<HttpTool, Error> {
     let catalogue = Catalogue::parse(json!([entry]).to_string().as_bytes())?;
     let tool = catalogue.get("bench").and_then(|tool| tool.http());
     Ok(tool.ok_or("the catalogue has no such tool")?.clone())
-}
-
-/// The memory of this process in kB, by its line in `/proc/self/status`.
-fn memory(name: &str) -> Result<u32, Error> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.ok_or("the memory is not known")?.parse()?)
 }
 
 /// The client of egress without the bus.
@@ -170,7 +163,7 @@ impl<'w> Direct<'w> {
         }
         let (ms, after) = (self.passed(since), memory("VmHWM:")?);
         table::line(&format!("a file of 1 GiB: {:.2} s", ms / 1000.0));
-        let more = f64::from(after.saturating_sub(before)) / 1000.0;
+        let more = megabytes(after.saturating_sub(before));
         let case = "a file of 1 GiB, more memory, MB, beside the goal";
         Ok(vec![Row::new(case, more, Some(FILE_MB_GOAL))])
     }

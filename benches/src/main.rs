@@ -11,6 +11,7 @@ mod floor;
 mod gated_action;
 mod growth;
 mod history;
+mod memory;
 mod port;
 mod raw;
 mod rebuild;

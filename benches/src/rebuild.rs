@@ -14,6 +14,7 @@ use worker::{HELD_BYTES_MAX, WorkerCore};
 use crate::{
     deployment::Deployment,
     history::{History, of_task},
+    memory::{megabytes, memory},
     raw::Wire,
     runtime::Error,
     table::{self, Row},
@@ -180,7 +181,7 @@ impl Reader<'_> {
         } else {
             ChainScope::Own(me)
         };
-        let before = rss();
+        let before = memory("VmRSS:")?;
         let (mut core, mut verifier) = (make()?, Verifier::new(self.owner, sees));
         let mut last = (0_u64, Digest::ZERO);
         let mut count: u32 = 0;
@@ -205,7 +206,7 @@ impl Reader<'_> {
         table::line(&format!(
             "{me}: {count} of {} delivered, {each_us:.1} µs each, {took:.1} s; {:.1} MB grown",
             self.history.stream.len(),
-            megabytes(rss().saturating_sub(before)),
+            megabytes(memory("VmRSS:")?.saturating_sub(before)),
         ));
         let mut rows = vec![
             Row::new(format!("{me}: events/s"), f64::from(count) / took, None),
@@ -313,16 +314,4 @@ async fn processes(deployment: &Deployment) -> Result<Vec<Row>, Error> {
         ));
     }
     Ok(rows)
-}
-
-/// Resident memory of this process.
-fn rss() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    number.unwrap_or(0) * 1024
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    f64::from(u32::try_from(bytes / 1000).unwrap_or(u32::MAX)) / 1000.0
 }

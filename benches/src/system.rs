@@ -92,7 +92,8 @@ pub(crate) async fn tips(deployment: &Deployment) -> Result<(u64, u64), Error> {
     Ok(tips)
 }
 
-async fn owner(deployment: &Deployment) -> Result<BusClient, Error> {
+/// Connects as the owner.
+pub(crate) async fn owner(deployment: &Deployment) -> Result<BusClient, Error> {
     let access = deployment.dir.access("owner", &deployment.file.url());
     Ok(BusClient::connect(&access, deployment.clock.clone()).await?)
 }

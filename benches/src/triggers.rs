@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use actor::BusClient;
 use async_nats::HeaderMap;
 use bus_schema::{AuthorId, JobName, RunCause, SchedulerFact, Sealed, Time};
 use deployment::owner::owner;
@@ -16,6 +15,7 @@ use crate::{
     deployment::{Deployment, playbook},
     raw::Wire,
     runtime::Error,
+    system,
     table::{self, Row, Times, ms},
 };
 
@@ -96,18 +96,13 @@ async fn raw() -> Result<Times, Error> {
 /// The times at which messages under a filter were stored.
 async fn stored(deployment: &Deployment, filter: &str) -> Result<Vec<Time>, Error> {
     let mut found = Vec::new();
-    let bus = bus(deployment, "owner").await?;
+    let bus = system::owner(deployment).await?;
     bus.scan(filter, 1, |message| {
         found.push(message.stored);
         true
     })
     .await?;
     Ok(found)
-}
-
-async fn bus(deployment: &Deployment, name: &str) -> Result<BusClient, Error> {
-    let access = deployment.dir.access(name, &deployment.file.url());
-    Ok(BusClient::connect(&access, deployment.clock.clone()).await?)
 }
 
 /// The times from each message to its answer.
@@ -242,7 +237,7 @@ async fn many(deployment: &Deployment, wire: &Wire, seconds: usize) -> Result<Ve
 async fn counted(deployment: &Deployment) -> Result<(usize, usize), Error> {
     let many: JobName = "many".parse()?;
     let (mut runs, mut refused) = (0, 0_usize);
-    let bus = bus(deployment, "owner").await?;
+    let bus = system::owner(deployment).await?;
     bus.each_fact(owner(&deployment.dir)?, |fact: SchedulerFact| {
         if let SchedulerFact::RunDue(_, fact) = &fact
             && fact.job == many
