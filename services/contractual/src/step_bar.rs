@@ -6,7 +6,7 @@ use bus_schema::ActionId;
 use gateway::api::Event;
 use serde_json::Value;
 
-use crate::Output;
+use crate::{Output, fact::field};
 
 /// Fewest items of a step that has a bar.
 const ITEMS_MIN: u64 = 5;
@@ -29,9 +29,8 @@ impl StepBar {
     /// Folds an event of the task.
     pub(crate) fn hear(&mut self, event: &Event) {
         let fact = event.body.get("fact").unwrap_or(&Value::Null);
-        let number = |name: &str| fact.get(name).and_then(Value::as_u64);
-        let action = fact.get("action").and_then(Value::as_str);
-        let action = action.and_then(|action| action.parse::<ActionId>().ok());
+        let number = |name: &str| field::<u64>(fact, name);
+        let action = field::<ActionId>(fact, "action");
         match (event.kind.as_str(), action) {
             ("action.proposed", Some(action)) => {
                 let step = fact.get("step").and_then(Value::as_str).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 pub(super) mod amend;
 mod check;
+mod chosen;
 mod decide;
 mod diff;
 pub mod document;
@@ -21,6 +22,7 @@ pub(super) mod suspended;
 use clap::Subcommand;
 
 pub(super) use self::{
+    chosen::chosen,
     history::History,
     index::{ContractEntry, ContractStatus},
     list::entries,

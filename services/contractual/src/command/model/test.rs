@@ -1,7 +1,6 @@
 //! `model test`: has a model answer a few words under a contract in force, and says what came of it.
 
 use ::contract::Catalogue;
-use bus_schema::{Digest, ToolName};
 use clap::Args;
 use deployment::Deployment;
 use serde_json::json;
@@ -9,7 +8,7 @@ use serde_json::json;
 use crate::{
     Error, Output,
     command::{
-        contract::{self, ContractStatus, entries},
+        contract::{self, ContractEntry, chosen},
         task::dialogue::{self, NewDialogue},
         tool,
     },
@@ -41,13 +40,20 @@ impl Arguments {
         let signed = tool::signed(deployment, &bus).await?;
         drop(bus);
         let model = self.model(&signed.catalogue)?;
-        let (contract, digest) = self.contract(deployment, &model.tool).await?;
+        let fits = |one: &ContractEntry| one.envelope.tools.iter().any(|it| it.name == model.tool);
+        let none = || {
+            format!(
+                "no contract in force permits the tool `{}`: sign one with the rule that `contractual model add` prints",
+                model.tool
+            )
+        };
+        let found = chosen(deployment, self.contract.as_deref(), fits, none).await?;
         // By its digest: a file may have the name of the contract.
-        let text = contract::text(deployment, &digest.to_string()).await?;
+        let text = contract::text(deployment, &found.contract.to_string()).await?;
         let client = crate::client(deployment)?;
         let asked = NewDialogue {
             words: WORDS,
-            contract: (&contract, &text),
+            contract: (found.name.as_str(), &text),
             model: Some(&self.name),
             chat: false,
             tools: false,
@@ -108,34 +114,5 @@ impl Arguments {
                 }
             })
         })
-    }
-
-    /// Chooses the contract: the named one, or the only one in force that names the model; returns its name and digest.
-    async fn contract(
-        &self,
-        deployment: &Deployment,
-        tool: &ToolName,
-    ) -> Result<(String, Digest), Error> {
-        let all = entries(deployment).await?;
-        let fits = all.iter().filter(|one| {
-            one.state == ContractStatus::Active
-                && one.envelope.tools.iter().any(|it| it.name == *tool)
-        });
-        let named = self.contract.as_deref();
-        let fits = fits.filter(|one| named.is_none_or(|named| one.name.as_str() == named));
-        let fitting: Vec<_> = fits.collect();
-        match fitting.as_slice() {
-            [only] => Ok((only.name.to_string(), only.contract)),
-            [] => Err(Error::Refused(format!(
-                "no contract in force permits the tool `{tool}`: sign one with the rule that `contractual model add` prints"
-            ))),
-            several => {
-                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
-                Err(Error::Document(format!(
-                    "name the contract with `--contract`, one of: {}",
-                    names.join(", ")
-                )))
-            }
-        }
     }
 }

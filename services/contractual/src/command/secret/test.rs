@@ -11,7 +11,7 @@ use super::newest::newest;
 use crate::{
     Error, Output,
     command::{
-        contract::{ContractStatus, entries},
+        contract::{ContractEntry, chosen},
         tool::signed,
     },
     follower::{Answer, Follower},
@@ -126,29 +126,18 @@ impl Arguments {
     /// Chooses the contract: the named one, or the only one in force that names tool and secret.
     async fn contract(&self, deployment: &Deployment, tool: &Tool) -> Result<Digest, Error> {
         let name = &self.name;
-        let all = entries(deployment).await?;
-        let fits = all.iter().filter(|one| {
-            one.state == ContractStatus::Active
-                && one.envelope.secrets.contains(name)
+        let fits = |one: &ContractEntry| {
+            one.envelope.secrets.contains(name)
                 && one.envelope.tools.iter().any(|it| it.name == *tool.name())
-        });
-        let named = self.contract.as_deref();
-        let fits = fits.filter(|one| named.is_none_or(|named| one.name.as_str() == named));
-        let fitting: Vec<_> = fits.collect();
-        match fitting.as_slice() {
-            [only] => Ok(only.contract),
-            [] => Err(Error::Refused(format!(
+        };
+        let none = || {
+            format!(
                 "no contract in force names the tool `{}` and the secret `{name}`: sign one that does",
                 tool.name()
-            ))),
-            several => {
-                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
-                Err(Error::Document(format!(
-                    "name the contract with `--contract`, one of: {}",
-                    names.join(", ")
-                )))
-            }
-        }
+            )
+        };
+        let found = chosen(deployment, self.contract.as_deref(), fits, none).await?;
+        Ok(found.contract)
     }
 }
 
