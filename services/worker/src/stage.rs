@@ -10,7 +10,9 @@ use crate::playbook::{Condition, Items, Otherwise, Playbook, Step, Work};
 use crate::progress::{Progress, StepRef};
 use crate::resolve::{Miss, Past, Resolver, Scope};
 use crate::todo::Todo;
-use crate::turn::{After, IN_FLIGHT_MAX, Turn, Verdict, after, ended, fetch};
+use crate::turn::{
+    After, IN_FLIGHT_MAX, Turn, Verdict, after, fetch, without_output, without_value,
+};
 
 /// The decision of a task, as far as it has come.
 pub(crate) struct Stage<'t, 'a, 'o> {
@@ -138,9 +140,11 @@ impl Stage<'_, '_, '_> {
             exceptions: (first..=last).map(Exceptions::of).collect(),
             succeeded: steps.iter().map(|_| Vec::new()).collect(),
         };
-        let mut met = None;
+        let own = self.past.len();
+        let mut met = false;
         for time in 0..times {
-            let past = self.time(&mut block, &steps, time)?;
+            self.past.truncate(own);
+            self.time(&mut block, &steps, time)?;
             let Some(until) = end.until() else {
                 continue;
             };
@@ -151,10 +155,10 @@ impl Stage<'_, '_, '_> {
             // A later time says that it did not hold.
             let holds = match block.latest {
                 Some((later, _)) if later > time => false,
-                Some(_) | None => self.holds(until, &past, place)?,
+                Some(_) | None => self.holds(until, place)?,
             };
             if holds {
-                met = Some(past);
+                met = true;
                 break;
             }
             if time + 1 == times {
@@ -162,12 +166,10 @@ impl Stage<'_, '_, '_> {
                 return ControlFlow::Break(finish(Outcome::Failed { at: place, reason }));
             }
         }
-        let own = usize::from(first);
-        match met {
-            Some(past) => self.past.extend(past.into_iter().skip(own)),
-            None => self
-                .past
-                .extend(block.succeeded.into_iter().map(Past::List)),
+        if !met {
+            self.past.truncate(own);
+            self.past
+                .extend(block.succeeded.into_iter().map(Past::List));
         }
         let exceptions = block.exceptions.into_iter().filter(|one| !one.is_empty());
         self.exceptions.extend(exceptions);
@@ -192,46 +194,40 @@ impl Stage<'_, '_, '_> {
     }
 
     /// Judges the condition of a block after one time.
-    fn holds(&mut self, until: &Condition, past: &[Past], at: StepRef) -> Flow<bool> {
-        match self.resolver.holds(until, past) {
+    fn holds(&mut self, until: &Condition, at: StepRef) -> Flow<bool> {
+        match self.resolver.holds(until, &self.past) {
             Ok(holds) => ControlFlow::Continue(holds),
             Err(miss) => ControlFlow::Break(lacks(miss, at)),
         }
     }
 
-    /// Decides one time of a block; returns the outputs so far, its own included.
-    fn time(&mut self, block: &mut Block, steps: &[&Step], item: u16) -> Flow<Vec<Past>> {
-        let mut past = self.past.clone();
+    /// Decides one time of a block, and adds its outputs.
+    fn time(&mut self, block: &mut Block, steps: &[&Step], item: u16) -> Flow<()> {
         for (offset, step) in (0_u16..).zip(steps) {
             let at = StepRef {
                 step: block.first + offset,
                 item,
             };
-            let left = self.attempt(block, (step, at), &past)?;
+            let left = self.attempt(block, (step, at))?;
             if let (Past::One(at), Some(list)) =
                 (&left, block.succeeded.get_mut(usize::from(offset)))
             {
                 list.push(*at);
             }
-            past.push(left);
+            self.past.push(left);
         }
-        ControlFlow::Continue(past)
+        ControlFlow::Continue(())
     }
 
     /// Decides one step of one time.
-    fn attempt(
-        &mut self,
-        block: &mut Block,
-        (step, at): (&Step, StepRef),
-        past: &[Past],
-    ) -> Flow<Past> {
+    fn attempt(&mut self, block: &mut Block, (step, at): (&Step, StepRef)) -> Flow<Past> {
         let is_before = block.is_before(at);
         let passed_over = block.exceptions.get_mut(usize::from(at.step - block.first));
         let latest = self.progress.attempt(at);
         let attempt = match latest {
             None if is_before => {
                 passed_over.into_iter().for_each(|one| one.unresolved += 1);
-                return ControlFlow::Continue(Past::Nothing(nothing(step)));
+                return ControlFlow::Continue(without_value(step));
             }
             None => 1,
             Some(latest) if !latest.state.is_settled() => return ControlFlow::Break(Vec::new()),
@@ -241,12 +237,7 @@ impl Stage<'_, '_, '_> {
                     passed_over
                         .into_iter()
                         .for_each(|one| one.count(latest.state));
-                    let why = format!(
-                        "step `{}` {} and has no output",
-                        step.id(),
-                        ended(Some(latest))
-                    );
-                    return ControlFlow::Continue(Past::Nothing(why));
+                    return ControlFlow::Continue(without_output(step, Some(latest)));
                 }
                 Some(After::Stop(reason)) => {
                     return ControlFlow::Break(finish(Outcome::Failed { at, reason }));
@@ -259,11 +250,14 @@ impl Stage<'_, '_, '_> {
             return ControlFlow::Break(vec![Todo::Wait { until }]);
         }
         let Work::Call { tool, args } = step.work() else {
-            return ControlFlow::Continue(Past::Nothing(nothing(step)));
+            return ControlFlow::Continue(without_value(step));
         };
         let number = Value::from(at.item + 1);
-        let item = Some(&number);
-        match self.resolver.args(args, Scope { past, item }) {
+        let scope = Scope {
+            past: &self.past,
+            item: Some(&number),
+        };
+        match self.resolver.args(args, scope) {
             Ok(args) => ControlFlow::Break(vec![Todo::Propose {
                 at,
                 items: block.times,
@@ -273,7 +267,7 @@ impl Stage<'_, '_, '_> {
             }]),
             Err(Miss::Wrong(_)) if step.on_failure() == Otherwise::Continue => {
                 passed_over.into_iter().for_each(|one| one.unresolved += 1);
-                ControlFlow::Continue(Past::Nothing(nothing(step)))
+                ControlFlow::Continue(without_value(step))
             }
             Err(miss) => ControlFlow::Break(lacks(miss, at)),
         }
@@ -300,10 +294,6 @@ impl Block {
     fn is_before(&self, at: StepRef) -> bool {
         self.is_passed || self.latest > Some((at.item, at.step))
     }
-}
-
-fn nothing(step: &Step) -> String {
-    format!("step `{}` had no value to work on", step.id())
 }
 
 /// Returns the fetches for a missing value, or the end of the task.

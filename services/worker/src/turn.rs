@@ -197,8 +197,7 @@ impl Turn<'_, '_, '_> {
     fn wrong(&mut self, reason: Reason) -> Verdict {
         if self.step.on_failure() == Otherwise::Continue {
             self.exceptions.unresolved += 1;
-            let why = format!("step `{}` had no value to work on", self.step.id());
-            return Verdict::Done(Past::Nothing(why));
+            return Verdict::Done(without_value(self.step));
         }
         let at = self.at(0);
         self.stop(Outcome::Failed { at, reason })
@@ -364,10 +363,7 @@ impl Turn<'_, '_, '_> {
             (None, Items::Each { .. } | Items::Times { .. }) => Past::List(scan.succeeded),
             (None, Items::One) => match scan.succeeded.first() {
                 Some(&at) => Past::One(at),
-                None => {
-                    let ended = ended(self.progress.attempt(self.at(0)));
-                    Past::Nothing(format!("step `{id}` {ended} and has no output"))
-                }
+                None => without_output(self.step, self.progress.attempt(self.at(0))),
             },
         }
     }
@@ -406,7 +402,7 @@ pub(crate) fn after(step: &Step, latest: &Attempt) -> Option<After> {
 }
 
 /// The end of a step without success, as the continuation of a sentence.
-pub(crate) fn ended(latest: Option<&Attempt>) -> &'static str {
+fn ended(latest: Option<&Attempt>) -> &'static str {
     match latest.map(|latest| latest.state) {
         Some(State::Refused) => "was refused",
         Some(State::Failed) => "failed",
@@ -416,6 +412,17 @@ pub(crate) fn ended(latest: Option<&Attempt>) -> &'static str {
             "was never proposed"
         }
     }
+}
+
+/// The result of a step that ended without success.
+pub(crate) fn without_output(step: &Step, latest: Option<&Attempt>) -> Past {
+    let (id, ended) = (step.id(), ended(latest));
+    Past::Nothing(format!("step `{id}` {ended} and has no output"))
+}
+
+/// The result of a step whose arguments could not be made.
+pub(crate) fn without_value(step: &Step) -> Past {
+    Past::Nothing(format!("step `{}` had no value to work on", step.id()))
 }
 
 pub(crate) fn fetch(need: &BTreeSet<StepRef>) -> Vec<Todo> {

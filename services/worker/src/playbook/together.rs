@@ -65,8 +65,8 @@ impl Reader<'_> {
         let id = self.string(value, "from")?;
         if let Some(first) = self.earlier.iter().position(|step| step.id == id) {
             let own = self.earlier.len();
-            let block = self.earlier.iter().skip(first);
-            let taken = block.clone().find(|step| step.block != Some(own));
+            let mut block = self.earlier.iter().skip(first);
+            let taken = block.find(|step| step.block != Some(own));
             if let Some(taken) = taken {
                 let problem = format!("`{}` is in another block already", taken.id);
                 let fix = "let the blocks follow one another";
