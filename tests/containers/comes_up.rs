@@ -26,16 +26,6 @@ const START: Duration = Duration::from_secs(25);
 /// Most memory of all idle processes.
 const IDLE_KIB_MAX: u64 = 225 << 10;
 
-/// Runs the command line on this deployment; returns its output.
-///
-/// # Panics
-/// Panics if it fails.
-fn said(stack: &Stack, arguments: &[&str]) -> String {
-    let output = stack.deployment.command(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 #[tokio::test]
 async fn the_shipped_file_comes_up_and_a_task_runs_with_an_approval() {
     let Some(stack) = Stack::files().await else {
@@ -62,16 +52,13 @@ async fn the_shipped_file_comes_up_and_a_task_runs_with_an_approval() {
     fs::write(&signed, contract()).unwrap();
     fs::write(&job, playbook()).unwrap();
     let (signed, job) = (signed.to_str().unwrap(), job.to_str().unwrap());
-    said(&stack, &["contract", "sign", signed]);
-    let told = said(
-        &stack,
-        &["run", "--contract", signed, "--playbook", job, "--yes"],
-    );
+    stack.said(&["contract", "sign", signed]);
+    let told = stack.said(&["run", "--contract", signed, "--playbook", job, "--yes"]);
     for word in ["signed with --yes", "granted", "refused", "succeeded"] {
         assert!(told.contains(word), "{word}: {told}");
     }
     assert!(stack.deployment.workspace().join("report.md").exists());
-    let verified = said(&stack, &["audit", "verify"]);
+    let verified = stack.said(&["audit", "verify"]);
     assert!(verified.contains(" 0 junk"), "{verified}");
     let found = stack.doctor();
     assert!(!found.contains("BAD "), "{found}");

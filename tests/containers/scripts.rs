@@ -62,16 +62,9 @@ fn verified(dir: &Path) -> String {
     said
 }
 
-/// Writes a document for the command line; returns its path.
-fn document(stack: &Stack, name: &str, text: &str) -> String {
-    let path = stack.deployment.scratch().join(name);
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
 /// Signs the example's contract.
 fn sign(stack: &Stack) {
-    let contract = document(stack, "contract.toml", contract());
+    let contract = stack.document("contract.toml", contract());
     let output = stack.deployment.command(&["contract", "sign", &contract]);
     assert!(output.status.success(), "{}", text(&output));
 }
@@ -80,8 +73,8 @@ fn sign(stack: &Stack) {
 fn work(stack: &Stack) {
     // There is none before the first run.
     fs::remove_file(stack.deployment.workspace().join("report.md")).ok();
-    let contract = document(stack, "contract.toml", contract());
-    let playbook = document(stack, "playbook.toml", playbook());
+    let contract = stack.document("contract.toml", contract());
+    let playbook = stack.document("playbook.toml", playbook());
     let task = [
         "run",
         "--contract",

@@ -32,18 +32,6 @@ fn tool() -> Value {
     }])
 }
 
-fn said(stack: &Stack, words: &[&str]) -> String {
-    let ended = stack.deployment.command(words);
-    assert!(ended.status.success(), "{words:?}: {}", text(&ended));
-    String::from_utf8(ended.stdout).unwrap()
-}
-
-fn document(stack: &Stack, name: &str, text: &str) -> String {
-    let path = stack.deployment.scratch().join(name);
-    fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
 /// Makes a folder of the broker's user.
 fn folder(path: &Path) {
     fs::create_dir(path).unwrap();
@@ -72,14 +60,7 @@ fn give(stack: &Stack, words: &[&str], folder: &Path) {
 
 /// Calls the tool, which fails; returns its error.
 fn failure(stack: &Stack, contract: &str, playbook: &str) -> String {
-    let run = ["run", "--contract", contract, "--playbook", playbook];
-    let ran = said(stack, &[&run[..], &["--yes", "--json"]].concat());
-    let task = ran.lines().find_map(|line| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        Some(line.pointer("/body/task")?.as_str()?.to_owned())
-    });
-    let output = said(stack, &["output", &task.unwrap(), "read"]);
-    let output: Value = serde_json::from_str(&output).unwrap();
+    let output = stack.output((contract, playbook), "read");
     output["error"].as_str().unwrap().to_owned()
 }
 
@@ -92,14 +73,14 @@ async fn the_broker_reads_sealed_values_from_its_folder_and_from_a_secret_of_doc
     let own = dir.join("broker/secrets");
     folder(&own);
     stack.script(&["start"]);
-    let tools = document(&stack, "tools.json", &tool().to_string());
-    said(&stack, &["tool", "add", &tools, "--yes"]);
+    let tools = stack.document("tools.json", &tool().to_string());
+    stack.said(&["tool", "add", &tools, "--yes"]);
     let inject = "header:authorization=Bearer {}";
     let set = ["secret", "set", "crm", "--host", HOST, "--inject", inject];
     give(&stack, &set, &own);
-    let contract = document(&stack, "contract.toml", CONTRACT);
-    let playbook = document(&stack, "playbook.toml", PLAYBOOK);
-    said(&stack, &["contract", "sign", &contract]);
+    let contract = stack.document("contract.toml", CONTRACT);
+    let playbook = stack.document("playbook.toml", PLAYBOOK);
+    stack.said(&["contract", "sign", &contract]);
 
     let error = failure(&stack, &contract, &playbook);
     assert!(!error.contains("secret"), "{error}");

@@ -92,28 +92,11 @@ fn imported(stack: &Stack, python: &str) -> String {
 
 /// Runs the task with the signed tool; returns its output.
 fn called(stack: &Stack, entries: &str) -> Value {
-    let file = |name: &str, text: &str| {
-        let path = stack.deployment.scratch().join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let contract = file("contract.toml", CONTRACT);
-    let playbook = file("playbook.toml", PLAYBOOK);
-    let said = |words: &[&str]| {
-        let ended = stack.deployment.command(words);
-        assert!(ended.status.success(), "{words:?}: {}", text(&ended));
-        String::from_utf8(ended.stdout).unwrap()
-    };
-    said(&["tool", "add", entries, "--yes"]);
-    said(&["contract", "sign", &contract]);
-    let run = ["run", "--contract", &contract, "--playbook", &playbook];
-    let ran = said(&[&run[..], &["--yes", "--json"]].concat());
-    let task = ran.lines().find_map(|line| {
-        let line: Value = serde_json::from_str(line).ok()?;
-        Some(line.pointer("/body/task")?.as_str()?.to_owned())
-    });
-    let output = said(&["output", &task.unwrap(), "escape"]);
-    serde_json::from_str(&output).unwrap()
+    let contract = stack.document("contract.toml", CONTRACT);
+    let playbook = stack.document("playbook.toml", PLAYBOOK);
+    stack.said(&["tool", "add", entries, "--yes"]);
+    stack.said(&["contract", "sign", &contract]);
+    stack.output((&contract, &playbook), "escape")
 }
 
 #[tokio::test]

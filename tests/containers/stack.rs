@@ -12,6 +12,7 @@ use deployment::{
     relay::Relay,
 };
 use harness::{Deployment, contractual, eventually};
+use serde_json::Value;
 use tokio::{
     sync::{Mutex, MutexGuard},
     task::JoinSet,
@@ -85,6 +86,35 @@ impl Stack {
         let said = text(&output);
         assert!(output.status.success(), "stack {arguments:?}: {said}");
         said
+    }
+
+    /// Runs the command line on it; returns its output.
+    ///
+    /// # Panics
+    /// Panics if it fails.
+    pub(crate) fn said(&self, arguments: &[&str]) -> String {
+        let output = self.deployment.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Writes a document for the command line; returns its path.
+    pub(crate) fn document(&self, name: &str, text: &str) -> String {
+        let path = self.deployment.scratch().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs a task, and approves its questions; returns the output of a step.
+    pub(crate) fn output(&self, (contract, playbook): (&str, &str), step: &str) -> Value {
+        let run = ["run", "--contract", contract, "--playbook", playbook];
+        let ran = self.said(&[&run[..], &["--yes", "--json"]].concat());
+        let task = ran.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            Some(line.pointer("/body/task")?.as_str()?.to_owned())
+        });
+        let output = self.said(&["output", &task.unwrap(), step]);
+        serde_json::from_str(&output).unwrap()
     }
 
     /// Runs `deploy/stack COMMAND DIR` until it ends.

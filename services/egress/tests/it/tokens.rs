@@ -2,13 +2,12 @@
 
 use std::task::Poll;
 
-use contract::Reach;
 use egress::{NoCredential, NoToken, Opened, Tokens};
 use secret::{SecretTerms, SecretValue, TokenGrant, TokenSource};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::world::{Authority, End, HELLO, HOST, WALL, World, answer};
+use crate::world::{Authority, End, HELLO, HOST, WALL, World, answer, reach};
 
 const VALUE: &str = "the secret of the client";
 
@@ -40,11 +39,6 @@ fn of(grant: TokenGrant, value: &str, (host, source): (&World, &World), at: &str
 /// Stores nothing, because nothing is to be stored.
 async fn nothing(_: SecretTerms, _: SecretValue) -> Result<(), String> {
     panic!("there is no next refresh token")
-}
-
-fn reach(worlds: &[&World]) -> Reach {
-    let hosts: Vec<String> = worlds.iter().map(|world| world.endpoint()).collect();
-    Reach::read(&hosts, &["127.0.0.0/8".to_owned()])
 }
 
 #[tokio::test]

@@ -1,12 +1,11 @@
 //! Tests values that a server of Vault or OpenBao keeps: what the server gets, what the tool's host gets, and each refusal.
 
-use contract::Reach;
 use egress::{NoCredential, NoVault, Opened};
 use secret::{SecretTerms, SecretValue, VaultPlace, VaultSource};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::world::{Authority, End, HELLO, HOST, WALL, World, answer};
+use crate::world::{Authority, End, HELLO, HOST, WALL, World, answer, reach};
 
 const SECRET_ID: &str = "the secret id of the role";
 const JSON: &str = "content-type: application/json\r\n";
@@ -43,11 +42,6 @@ fn opened(host: &World, server: &World, version: &str) -> Opened {
         value: SecretValue::new(Zeroizing::new(SECRET_ID.into())).unwrap(),
         at: "2026-01-01T00:00:00Z".parse().unwrap(),
     }
-}
-
-fn reach(worlds: &[&World]) -> Reach {
-    let hosts: Vec<String> = worlds.iter().map(|world| world.endpoint()).collect();
-    Reach::read(&hosts, &["127.0.0.0/8".to_owned()])
 }
 
 async fn server(authority: &Authority, answers: &[String]) -> World {

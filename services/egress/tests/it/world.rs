@@ -267,7 +267,7 @@ impl World {
 
     /// The reach of a contract that names the host, and this machine.
     pub(crate) fn reach(&self) -> Reach {
-        Reach::read(&[self.endpoint()], &["127.0.0.0/8".to_owned()])
+        reach(&[self])
     }
 
     /// The entry `http` of a tool that reads `/v2/items`.
@@ -381,6 +381,12 @@ impl World {
     pub(crate) fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
+}
+
+/// The reach of a contract that names these hosts, and this machine.
+pub(crate) fn reach(worlds: &[&World]) -> Reach {
+    let hosts: Vec<String> = worlds.iter().map(|world| world.endpoint()).collect();
+    Reach::read(&hosts, &["127.0.0.0/8".to_owned()])
 }
 
 /// An answer with a body of its length.
